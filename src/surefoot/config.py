@@ -3,11 +3,15 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.observation import ScriptFile
+
+if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
+    from surefoot.script import Script
 
 FILE_NAME = "surefoot.toml"
 
@@ -56,6 +60,12 @@ class Project(msgspec.Struct, frozen=True):
     def path(self, relative: str) -> Path:
         """A path of the configuration, absolute."""
         return self.root / relative
+
+    def script(self, file: ScriptFile) -> "Script":
+        """A script of the configuration, ready to be read."""
+        from surefoot.script import Script
+
+        return Script(self.path(file.path), file.search_path, file.path)
 
 
 def seconds(duration: str) -> float:

@@ -80,6 +80,7 @@ class Server:
         self._work = Path(tempfile.mkdtemp(prefix="surefoot-"))
         self._log = self._work / "log"
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._left = False
         try:
             self._start(data, dict(settings or {}))
         except BaseException:
@@ -163,6 +164,16 @@ class Server:
         log = self._log.read_text(errors="replace") if self._log.exists() else ""
         raise _failed("The embedded PostgreSQL did not start.", log)
 
+    def parameters(self, database: str = USER) -> dict[str, str]:
+        """The same as libpq keywords, over loopback TCP."""
+        return {
+            "host": self.host,
+            "port": str(self.port),
+            "user": USER,
+            "password": self.password,
+            "dbname": database,
+        }
+
     def conninfo(self, database: str = USER, *, host: str | None = None) -> str:
         """A libpq connection string, password included, over loopback TCP or `host`."""
         host = self.host if host is None else host
@@ -182,9 +193,12 @@ class Server:
         assert self._keeper is not None
         assert self._keeper.stdin is not None
         os.set_inheritable(self._keeper.stdin.fileno(), True)
+        self._left = True
 
     def close(self) -> None:
         """Stop the server, remove what is temporary, and return when both are done."""
+        if self._left:
+            return
         if self._keeper is not None and self._keeper.stdin is not None:
             self._keeper.stdin.close()
             self._keeper.wait()

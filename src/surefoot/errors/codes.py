@@ -46,17 +46,19 @@ CODES: dict[str, ExitCode] = {
     "unknown-revision": ExitCode.REFUSED,
     "unversioned-database": ExitCode.REFUSED,
     "version-rows-overlap": ExitCode.REFUSED,
+    "journal-not-writable": ExitCode.REFUSED,
     "version-table-unreadable": ExitCode.REFUSED,
     # what a script asks for, told before its first statement
     "init-revision-unknown": ExitCode.REFUSED,
+    "plan-outdated": ExitCode.REFUSED,
     "script-encoding": ExitCode.REFUSED,
     "script-needs-psql": ExitCode.REFUSED,
     "script-not-transactional": ExitCode.REFUSED,
     "script-truncated": ExitCode.REFUSED,
     # what was begun and rolled back
     "database-not-at-head": ExitCode.FAILED,
+    "interrupted": ExitCode.FAILED,
     "init-script-names-another-revision": ExitCode.FAILED,
-    "journal-not-writable": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,
     "script-failed": ExitCode.FAILED,
     # what a person must look at

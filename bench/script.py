@@ -1,0 +1,102 @@
+"""How fast a script is run, beside psql: single-row INSERTs, and one COPY block.
+
+Both sides in one run, on one server started here; a table in Markdown on standard output.
+
+    python bench/script.py [--rows 400000] [--runs 5]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from surefoot.server import Server, embedded_bin
+
+TABLE = "CREATE TABLE bench (id int, name text, email text, body text, made timestamptz, n numeric)"
+RUN = """
+import sys, psycopg
+from pathlib import Path
+from surefoot.act.run_script import run_script
+from surefoot.script import Script, check
+script = Script(Path(sys.argv[1]))
+with psycopg.connect(sys.argv[2]) as connection, connection.transaction():
+    check([script], server_version=connection.info.server_version)
+    run_script(connection, script)
+"""
+
+
+def write_scripts(directory: Path, rows: int) -> tuple[Path, Path]:
+    """The same rows as INSERTs and as COPY."""
+    inserts, copy = directory / "inserts.sql", directory / "copy.sql"
+    with inserts.open("w") as one, copy.open("w") as other:
+        one.write(f"{TABLE};\n")
+        other.write(f"{TABLE};\nCOPY bench FROM stdin;\n")
+        for i in range(rows):
+            values = (
+                *(f"{i}", f"name {i}", f"user{i}@example.com"),
+                f"It is a body of text, as long as in many a real table; number {i} {'x' * 80}",
+                *("2024-01-01 00:00:00+00", f"{i}.25"),
+            )
+            one.write(f"INSERT INTO bench VALUES ({', '.join(repr(v) for v in values)});\n")
+            other.write("\t".join(values) + "\n")
+        other.write("\\.\n")
+    return inserts, copy
+
+
+def seconds(command: list[str]) -> float:
+    """How long a program takes, its start included."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def peak_memory(command: list[str]) -> float:
+    """The peak memory of a program alone, in MiB: measured by a process that runs only it."""
+    measure = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", measure, *command], check=True, capture_output=True, text=True
+    )
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--rows", type=int, default=400_000)
+    options.add_argument("--runs", type=int, default=5)
+    arguments = options.parse_args()
+    named = os.environ.get("SUREFOOT_TEST_POSTGRES")
+    programs = Path(named) if named else embedded_bin()
+    with tempfile.TemporaryDirectory() as directory, Server(programs) as server:
+        conninfo = server.conninfo()
+        psql = [str(programs / "psql"), "-X", "-q", "-d", conninfo]
+        print("| script | size | psql -1 | surefoot | ratio | surefoot's peak memory |")
+        print("|---|---:|---:|---:|---:|---:|")
+        for path in write_scripts(Path(directory), arguments.rows):
+            theirs = [*psql, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(path)]
+            ours = [sys.executable, "-c", RUN, str(path), conninfo]
+            times: dict[str, list[float]] = {"psql": [], "surefoot": []}
+            for _ in range(arguments.runs):
+                for name, command in (("psql", theirs), ("surefoot", ours)):
+                    subprocess.run([*psql, "-c", "DROP TABLE IF EXISTS bench"], check=True)
+                    times[name].append(seconds(command))
+            subprocess.run([*psql, "-c", "DROP TABLE IF EXISTS bench"], check=True)
+            memory = peak_memory(ours)
+            theirs_took, ours_took = (statistics.median(times[n]) for n in ("psql", "surefoot"))
+            print(
+                f"| {path.stem}, {arguments.rows:,} rows | {path.stat().st_size / 1e6:.0f} MB "
+                f"| {theirs_took:.2f} s | {ours_took:.2f} s | {theirs_took / ours_took:.2f} "
+                f"| {memory:.0f} MiB |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

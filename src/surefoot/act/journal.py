@@ -1,0 +1,74 @@
+"""The journal: one row a step, written in the transaction of what it tells of."""
+
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+
+from surefoot import __version__
+from surefoot.history import Revision
+from surefoot.observation import Observation, ScriptFile
+from surefoot.sql import query
+
+Execute = Callable[[str, Mapping[str, object]], None]
+
+
+class Journal:
+    """Writes this run's rows, and makes the table with the first of them.
+
+    The table appears in the same transaction as its first row: a run that is rolled back leaves
+    not even an empty journal behind.
+    """
+
+    def __init__(self, seen: Observation) -> None:
+        self.run = secrets.token_hex(8)
+        self._table, self._schema = seen.journal, seen.journal_schema
+
+    def revision(
+        self, execute: Execute, revision: Revision, seconds: float, *, stamped: bool = False
+    ) -> None:
+        """A revision that has run, or (`stamped`) that the init scripts stand for."""
+        self._row(
+            execute,
+            step="stamp" if stamped else "revision",
+            name=revision.id,
+            parents=" ".join((*revision.parents, *revision.depends_on)),
+            release=revision.release,
+            hash=revision.sha256,
+            seconds=seconds,
+        )
+
+    def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
+        """A script that has run; `step` is install or seed."""
+        self._row(execute, step=step, name=script.path, hash=script.sha256, seconds=seconds)
+
+    def _row(
+        self,
+        execute: Execute,
+        *,
+        step: str,
+        name: str,
+        seconds: float,
+        parents: str = "",
+        release: str | None = None,
+        hash: str | None = None,
+    ) -> None:
+        # "if not exists" asks for the privilege even where there is nothing to create
+        if not self._schema:
+            execute(query("create_journal_schema"), {})
+        if not self._table:
+            execute(query("create_journal"), {})
+        self._schema = self._table = True
+        execute(
+            query("insert_journal"),
+            {
+                "run": self.run,
+                "step": step,
+                "name": name,
+                "parents": parents,
+                "release": release,
+                "hash": hash,
+                "milliseconds": round(seconds * 1000, 3),
+                "host": socket.gethostname(),
+                "surefoot": __version__,
+            },
+        )

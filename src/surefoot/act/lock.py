@@ -1,0 +1,102 @@
+"""One surefoot at a time in a database, through every kind of pooler.
+
+A transaction-level advisory lock, in a transaction of its own that is then left idle on a
+dedicated connection. Two things are on purpose:
+
+- polled with `pg_try_…`, never waited for: a session that waits inside `pg_advisory_lock` holds a
+  snapshot, and `CREATE INDEX CONCURRENTLY` in the holder would wait for that snapshot for ever;
+- in a transaction, not in the session: behind a pooler in transaction mode a session is shared,
+  and two clients would both "hold" a session-level lock.
+"""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from surefoot.errors import SurefootError
+from surefoot.sql import query
+
+# "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
+CLASS, OBJECT = 0x73757265, 0x666F6F74
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
+
+
+class Lock:
+    """The lock, held. `check()` says whether it still is."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def check(self) -> None:
+        """Raises SurefootError `lock-lost` if the connection that holds the lock is gone."""
+        try:
+            self._connection.execute("select 1")
+        except psycopg.OperationalError as error:
+            raise SurefootError(
+                "lock-lost",
+                "The connection that holds surefoot's lock was lost.",
+                seen=[str(error).strip().splitlines()[0]],
+                next="look at the server's log (a restart, a failover, an administrator), then "
+                "start again",
+            ) from error
+
+
+@contextlib.contextmanager
+def locked(
+    connection: psycopg.Connection[Any], *, wait: float, say: Callable[[str], None]
+) -> Iterator[Lock]:
+    """Hold the lock for the block, waiting up to `wait` seconds for whoever has it.
+
+    `connection` (in autocommit) is used for nothing else meanwhile. `say` gets a line that names
+    the holder. Raises SurefootError `lock-held-elsewhere`.
+    """
+    deadline = time.monotonic() + wait
+    pause, told = _FIRST_PAUSE, False
+    while not _try(connection):
+        if time.monotonic() + pause >= deadline:
+            raise SurefootError(
+                "lock-held-elsewhere",
+                f"Another surefoot has been migrating this database for over {wait:g} s.",
+                seen=[_holder(connection)],
+                next="wait for it and start again; `lock_wait` in surefoot.toml sets how long to "
+                "wait",
+            )
+        if not told:
+            say(f"waiting up to {wait:g} s: {_holder(connection)}")
+            told = True
+        time.sleep(pause * random.uniform(0.7, 1.3))
+        pause = min(pause * 1.6, _LONGEST_PAUSE)
+    try:
+        yield Lock(connection)
+    finally:
+        # A lost connection has released the lock already; whoever needed it was told by check().
+        with contextlib.suppress(psycopg.OperationalError):
+            connection.execute("rollback")
+
+
+def _try(connection: psycopg.Connection[Any]) -> bool:
+    """Begin a transaction and take the lock in it; without the lock there's no transaction."""
+    connection.execute("begin")
+    # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
+    connection.execute("set local idle_in_transaction_session_timeout = 0")
+    row = connection.execute(
+        "select pg_catalog.pg_try_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT)
+    ).fetchone()
+    if row is not None and row[0]:
+        return True
+    connection.execute("rollback")
+    return False
+
+
+def _holder(connection: psycopg.Connection[Any]) -> str:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
+    if row is None:
+        return "the lock was held a moment ago"
+    since = f", since {row['xact_start']:%H:%M:%S}" if row["xact_start"] else ""
+    return f"{row['application']} holds the lock (pid {row['pid']}, from {row['client']}{since})"

@@ -1,0 +1,226 @@
+"""Run a SQL script inside a transaction that the caller opened."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+import psycopg
+from psycopg import pq
+from psycopg.rows import tuple_row
+from psycopg.sql import Literal
+
+from surefoot.act.wire import Wire
+from surefoot.errors import SurefootError
+from surefoot.script import failure, rules
+from surefoot.script.reader import CopyBlock, Script, Statement, read
+
+# Measured: from 16 KiB on the network's share is small; above 128 KiB the server gets slower.
+_BATCH_BYTES = 1 << 16
+
+_RESET = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; "
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a script is: the line that was sent last, and the statements done."""
+
+    script: str
+    line: int
+    statements: int
+
+
+class ScriptResult(msgspec.Struct, frozen=True):
+    """What was run. `warnings` holds the first of the server's warnings, `warning_count` counts
+    all; `notices` say what was left out.
+    """
+
+    statements: int
+    seconds: float
+    sha256: str
+    warnings: tuple[str, ...] = ()
+    warning_count: int = 0
+    notices: tuple[str, ...] = ()
+
+
+class ScriptFailed(Exception):
+    """The server refused a statement. The transaction is of no more use, and not yet rolled back.
+
+    What state the database is in then is for the caller to verify, and to say in `error`.
+    """
+
+    def __init__(self, message: str, seen: list[str], remedy: str) -> None:
+        super().__init__(message)
+        self.seen = seen
+        self.remedy = remedy
+
+    def error(self, database: str) -> SurefootError:
+        """The error to report, `database` being the state that was verified."""
+        return SurefootError(
+            "script-failed", str(self), seen=self.seen, database=database, next=self.remedy
+        )
+
+
+def run_script(
+    connection: psycopg.Connection[Any],
+    script: Script,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> ScriptResult:
+    """Send a script's statements, in order, inside the transaction that the caller has opened.
+
+    Nothing is committed here. Before the script and after it the session's settings and role are
+    put back to what they were when the connection was made. Raises ScriptFailed at the first
+    statement that the server refuses, SurefootError `script-…` for what `check` would have
+    refused, psycopg.OperationalError if the connection is lost.
+    """
+    if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
+        raise ValueError("run_script needs an open transaction")
+    return _Run(connection, script, on_progress).run()
+
+
+class _Run:
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        script: Script,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._connection = connection
+        self._script = script
+        self._on_progress = on_progress
+        self._wire = Wire(connection)
+        self._reading = read(script, server_version=connection.info.server_version)
+        self._sent: list[tuple[int, bytes]] = []  # the batch that the server is working on
+        self._expected_strings = True  # standard_conforming_strings after that batch
+        self._statements = 0
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute("SHOW max_locks_per_transaction").fetchone()
+        self._max_locks = str(row[0]) if row else ""
+
+    def run(self) -> ScriptResult:
+        started = time.monotonic()
+        with self._wire:
+            self._put_settings_back(self._own_settings())
+            batch: list[tuple[int, bytes]] = []
+            size = 0
+            for item in self._reading:
+                if isinstance(item, Statement):
+                    batch.append((item.line, item.sql))
+                    size += len(item.sql)
+                    if size < _BATCH_BYTES and not item.barrier:
+                        continue
+                self._exchange(batch)
+                batch, size = [], 0
+                if isinstance(item, CopyBlock):
+                    self._finish()
+                    self._copy(item)
+            self._exchange(batch)
+            self._finish()
+            self._put_settings_back()
+        return ScriptResult(
+            self._statements,
+            time.monotonic() - started,
+            self._reading.sha256,
+            tuple(self._wire.warnings),
+            self._wire.warning_count,
+            tuple(self._reading.notices),
+        )
+
+    def _own_settings(self) -> bytes:
+        # A script means the same on every server, so not what its configuration makes of quotes.
+        settings = b"SET standard_conforming_strings = on;"
+        if self._script.search_path is not None:
+            path = Literal(self._script.search_path).as_bytes(self._connection)
+            settings += b"SELECT pg_catalog.set_config('search_path', " + path + b", false);"
+        return settings
+
+    def _put_settings_back(self, then: bytes = b"") -> None:
+        self._wire.send(_RESET + then)
+        _, error = self._wire.finish()
+        if error is not None:
+            self._fail([(1, _RESET + then)], 0, error)
+
+    def _exchange(self, batch: list[tuple[int, bytes]]) -> None:
+        """Take the answers to the batch before, and send this one: the server never waits long."""
+        if not batch:
+            return
+        self._finish()
+        self._sent, self._expected_strings = batch, self._reading.standard_strings
+        self._wire.send(b"\n".join([sql for _, sql in batch]))
+
+    def _finish(self) -> None:
+        if not self._sent:
+            return
+        done, error = self._wire.finish()
+        self._statements += done
+        if error is not None:
+            self._fail(self._sent, done, error)
+        self._check_settings(self._sent)
+        self._progressed(self._sent[-1][0])
+        self._sent = []
+
+    def _copy(self, block: CopyBlock) -> None:
+        error = self._wire.copy_in(block.sql, block.data)
+        if error is not None:
+            self._fail([(block.line, block.sql)], 0, error, block.data_line)
+        self._statements += 1
+        self._progressed(block.line)
+
+    def _progressed(self, line: int) -> None:
+        if self._on_progress is not None:
+            self._on_progress(Progress(self._script.label, line, self._statements))
+
+    def _check_settings(self, batch: list[tuple[int, bytes]]) -> None:
+        """The server must still read text as it was split here."""
+        expected = "on" if self._expected_strings else "off"
+        encoding = self._wire.setting("client_encoding")
+        if self._wire.setting("standard_conforming_strings") != expected:
+            changed = "standard_conforming_strings"
+        elif rules.is_unsafe(encoding):
+            changed = f"client_encoding to {encoding}"
+        else:
+            return
+        first, last = batch[0][0], batch[-1][0]
+        raise ScriptFailed(
+            f"{self._script.label}:{first}: a statement up to line {last} changes {changed}, "
+            "other than by a SET that can be read in the script.",
+            [failure.statement(failure.Place(*batch[-1]))],
+            "leave the setting as it is, or use a plain SET",
+        )
+
+    def _fail(
+        self,
+        batch: list[tuple[int, bytes]],
+        done: int,
+        result: pq.abc.PGresult,
+        data_line: int | None = None,
+    ) -> NoReturn:
+        codec = self._connection.info.encoding
+        error = _server_error(result, codec)
+        place = failure.locate(batch, done, error, codec)
+        if data_line is not None and (row := failure.copy_line(error.context)) is not None:
+            place = failure.Place(place.line, place.sql, data_line + row - 1)
+        about = failure.Circumstances(
+            self._script.search_path, self._reading.dump_search_path, self._max_locks
+        )
+        label = self._script.label
+        raise ScriptFailed(
+            failure.message(label, place, error),
+            failure.seen(place, error),
+            failure.remedy(label, error, about),
+        )
+
+
+def _server_error(result: pq.abc.PGresult, codec: str) -> failure.ServerError:
+    def field(code: pq.DiagnosticField) -> str:
+        return (result.error_field(code) or b"").decode(codec, errors="replace")
+
+    position = field(pq.DiagnosticField.STATEMENT_POSITION)
+    return failure.ServerError(
+        sqlstate=field(pq.DiagnosticField.SQLSTATE),
+        message=field(pq.DiagnosticField.MESSAGE_PRIMARY),
+        detail=field(pq.DiagnosticField.MESSAGE_DETAIL),
+        hint=field(pq.DiagnosticField.MESSAGE_HINT),
+        context=field(pq.DiagnosticField.CONTEXT),
+        position=int(position) if position else None,
+    )

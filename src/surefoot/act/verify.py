@@ -1,0 +1,68 @@
+"""After a failure, look: what was committed, what was rolled back. Never conclude from silence."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from surefoot.observation import VersionTableName
+from surefoot.observe.database import observe_database
+from surefoot.outcome import Done
+from surefoot.sql import query
+
+# How long a transaction whose client is gone may go on before its end is called unknown.
+_SETTLE_SECONDS = 30.0
+
+Fate = Literal["committed", "aborted", "unknown"]
+
+
+class Aftermath(msgspec.Struct, frozen=True):
+    """What the server says once everything has stopped.
+
+    `done` are the steps that were committed, `fates` what became of each transaction asked for,
+    `rows` the version rows now.
+    """
+
+    done: tuple[Done, ...]
+    fates: dict[str, Fate]
+    rows: tuple[str | None, ...]
+
+
+def look_after(
+    connect: Callable[[], psycopg.Connection[Any]],
+    run: str,
+    transactions: Iterable[str],
+    version_table: VersionTableName,
+) -> Aftermath:
+    """Ask the server, on a connection of its own, what became of a run.
+
+    `connect` waits for a server that restarts. Raises what it raises, if the server doesn't come
+    back.
+    """
+    with connect() as connection:
+        fates = {xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)}
+        seen = observe_database(connection, version_table)
+        done: list[Done] = []
+        if seen.journal:
+            with connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(query("run"), {"run": run}).fetchall()
+            done = [Done(r["step"], r["name"], r["milliseconds"] / 1000) for r in rows]
+        return Aftermath(tuple(done), fates, seen.rows)
+
+
+def _fate(connection: psycopg.Connection[Any], transaction: str) -> Fate:
+    """What became of a transaction, waiting for one that the server hasn't ended yet."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        row = connection.execute(
+            "select pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", (transaction,)
+        ).fetchone()
+        status = row[0] if row else None
+        if status == "committed" or status == "aborted":
+            return status
+        if status is None or time.monotonic() > deadline:  # too old to be known, or still running
+            return "unknown"
+        time.sleep(0.1)

@@ -1,0 +1,133 @@
+"""SQL sent as it stands: several statements a message, COPY data in pieces, nothing prepared.
+
+psycopg's own `execute` waits for each answer; here the next message is being read from the script
+while the server works. Waiting is done in a selector, so that signals get through.
+"""
+
+import selectors
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+from psycopg import pq
+
+_MOST_WARNINGS = 20
+
+
+class Wire:
+    """One connection, driven at libpq's level.
+
+    Every method raises psycopg.OperationalError if the connection is lost. The `with` block
+    collects the server's warnings; left by an exception (Ctrl-C, say), it cancels what is running
+    and takes in the rest, so that the connection can be rolled back.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.warnings: list[str] = []
+        self.warning_count = 0
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> "Wire":
+        self._connection.add_notice_handler(self._noticed)
+        self._selector.register(self._pgconn.socket, selectors.EVENT_READ)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is not None and self._pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+                self._connection.cancel()
+                self.finish()
+        except psycopg.OperationalError:
+            # The connection is gone with whatever ran on it; the first exception says more.
+            self._connection.close()
+        finally:
+            self._selector.close()
+            self._connection.remove_notice_handler(self._noticed)
+
+    def setting(self, name: str) -> str:
+        """A setting that the server reports whenever it changes, such as client_encoding."""
+        value = self._pgconn.parameter_status(name.encode())
+        return value.decode() if value else ""
+
+    def send(self, sql: bytes) -> None:
+        """Send statements without waiting for their answer, which `finish` takes."""
+        self._pgconn.send_query(sql)
+        # Rows of a SELECT are dropped one by one, however many.
+        self._pgconn.set_single_row_mode()
+        self._flush()
+
+    def finish(self) -> tuple[int, pq.abc.PGresult | None]:
+        """Take the answers to what was sent: how many statements were done, and the error."""
+        done, error = 0, None
+        while (result := self._result()) is not None:
+            status = result.status
+            if status == pq.ExecStatus.COMMAND_OK:
+                done += 1
+            elif status == pq.ExecStatus.TUPLES_OK:
+                # A rule's SELECT gives rows of its own, ahead of its statement's end.
+                done += bool(result.command_status)
+            elif status == pq.ExecStatus.COPY_OUT:
+                self._drop_copy_out()
+            elif status == pq.ExecStatus.COPY_IN:
+                self._pgconn.put_copy_end(b"no data follows this COPY")
+            elif status == pq.ExecStatus.FATAL_ERROR and error is None:
+                error = result
+                self._raise_if_lost(result)
+        return done, error
+
+    def copy_in(self, sql: bytes, data: Iterable[bytes]) -> pq.abc.PGresult | None:
+        """Run a COPY FROM STDIN with its data; the error, if there is one."""
+        self._pgconn.send_query(sql)
+        self._flush()
+        result = self._result()
+        if result is not None and result.status == pq.ExecStatus.COPY_IN:
+            for piece in data:
+                self._pgconn.put_copy_data(piece)
+                self._flush()
+            self._pgconn.put_copy_end()
+            self._flush()
+        elif result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
+            self._raise_if_lost(result)
+            self.finish()
+            return result
+        return self.finish()[1]
+
+    def _flush(self) -> None:
+        if not self._pgconn.flush():
+            return
+        both = selectors.EVENT_READ | selectors.EVENT_WRITE
+        self._selector.modify(self._pgconn.socket, both)
+        while self._pgconn.flush():
+            # The server may have to get rid of a notice before it reads on.
+            if any(events & selectors.EVENT_READ for _, events in self._selector.select()):
+                self._pgconn.consume_input()
+        self._selector.modify(self._pgconn.socket, selectors.EVENT_READ)
+
+    def _result(self) -> pq.abc.PGresult | None:
+        while self._pgconn.is_busy():
+            self._selector.select()
+            self._pgconn.consume_input()
+        return self._pgconn.get_result()
+
+    def _drop_copy_out(self) -> None:
+        while True:
+            size, _ = self._pgconn.get_copy_data(1)
+            if size < 0:
+                return
+            if size == 0:
+                self._selector.select()
+                self._pgconn.consume_input()
+
+    def _raise_if_lost(self, result: pq.abc.PGresult) -> None:
+        severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED)
+        if severity != b"ERROR":  # FATAL, PANIC, or libpq's own words when the server is gone
+            raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
+
+    def _noticed(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized != "WARNING":
+            return
+        self.warning_count += 1
+        if len(self.warnings) < _MOST_WARNINGS:
+            self.warnings.append(notice.message_primary or "")

@@ -1,0 +1,1 @@
+"""The application's side: its history, its Alembic, the names that it reads."""

@@ -1,0 +1,306 @@
+"""Run the application's env.py, unmodified: once to look, once to migrate.
+
+This is the only module that touches what is private in Alembic. Its contract with Alembic, held by
+the tests on the oldest and the newest version: `EnvironmentContext` looks up `configure` on the
+instance; the `fn` that it is given may be a generator; a step's `migration_fn` is called inside
+the step's transaction, and so are the `on_version_apply` callbacks.
+"""
+
+import contextlib
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError, to_tuple
+
+from surefoot.application.loading import describe, place, told_as_the_applications
+from surefoot.errors import SurefootError
+from surefoot.history import History, Revision
+from surefoot.observation import ServerInfo, VersionTableName
+from surefoot.progress import Progress
+
+
+class View(msgspec.Struct, frozen=True):
+    """What env.py turned out to use: its version table, its history."""
+
+    version_table: VersionTableName
+    history: History
+
+
+class RevisionFailed(Exception):
+    """A revision's own code, or the database on its behalf, raised.
+
+    `at_end`: all of its statements had run; it was the commit, or what env.py does after it.
+    """
+
+    def __init__(
+        self, revision: Revision, error: BaseException, root: Path, *, at_end: bool
+    ) -> None:
+        self.revision = revision
+        self.file = place(error, root) or revision.path
+        self.lines = describe(error)
+        self.at_end = at_end
+        super().__init__(revision.id)
+
+
+Execute = Callable[[str, Mapping[str, object]], None]
+"""Executes a statement with named parameters, written as psycopg writes them: `%(name)s`."""
+
+
+class Environment:
+    """The application's env.py and history, inside the circumstances that `loading` made."""
+
+    def __init__(self, config: AlembicConfig, root: Path) -> None:
+        self._config = config
+        self._root = root
+        with _readable(root):
+            self._script = ScriptDirectory.from_config(config)
+
+    def look(self, server: ServerInfo) -> View:
+        """Run env.py without migrating, as `alembic current` does, and say what it uses.
+
+        `server` is the database that surefoot looks at: env.py must lead to the same one. Raises
+        SurefootError `another-database`, `history-unreadable`, `application-environment-failed`.
+        """
+        seen: list[VersionTableName] = []
+
+        def nothing(heads: object, context: Any) -> list[Any]:
+            self._script = context.script
+            seen.append(self._version_table(context, server))
+            return []
+
+        with told_as_the_applications(self._root):
+            self._run(nothing, lambda context: _same_database(context, server), dont_mutate=True)
+            if not seen:
+                raise _did_nothing()
+        if len(set(seen)) > 1:
+            tables = ", ".join(name.name for name in seen)
+            raise SurefootError(
+                "application-environment-failed",
+                "env.py migrates several version tables in one run.",
+                seen=[f"version tables: {tables}"],
+                next="give surefoot one history at a time",
+            )
+        return View(seen[0], self._history())
+
+    def pending(self, rows: Iterable[str]) -> tuple[Revision, ...]:
+        """What Alembic would run from these version rows to the heads, in its order.
+
+        Raises SurefootError `history-unreadable`.
+        """
+        with _readable(self._root):
+            steps = self._script._upgrade_revs("heads", tuple(rows))  # pyright: ignore[reportPrivateUsage, reportArgumentType]
+            return tuple(_revision(step.revision) for step in steps)
+
+    def upgrade(
+        self,
+        revisions: tuple[Revision, ...],
+        *,
+        server: ServerInfo,
+        before_commit: Callable[[Execute, Revision, float], None],
+        progress: Progress,
+        transactions: dict[str, str],
+    ) -> None:
+        """Run these revisions through env.py, in one run, with its own transaction settings.
+
+        `before_commit` gets a function that executes on the application's own connection, the
+        revision and its duration in seconds; it is called inside the revision's transaction, after
+        its version row. `transactions` is filled with the id of the transaction that each revision
+        began in, to ask the server about afterwards. Raises RevisionFailed, or SurefootError where
+        env.py itself fails or wants to run anything else.
+        """
+        running: Revision | None = None
+        at_end = False
+        started = 0.0
+
+        def steps(heads: Any, context: Any) -> Iterator[Any]:
+            nonlocal running, started, at_end
+            found = context.script._upgrade_revs("heads", heads)
+            _require_same(revisions, found)
+            for revision, step in zip(revisions, found, strict=True):
+                progress.begin("revision", revision.id, revision.message)
+                running, at_end, started = revision, False, time.monotonic()
+                step.migration_fn = _noting_transaction(
+                    step.migration_fn, context, transactions, revision.id
+                )
+                yield step
+                # Only here, behind Alembic's own commit (if it commits each), is it done.
+                progress.end("revision", revision.id, revision.message, time.monotonic() - started)
+            at_end = True
+
+        def applied(*, ctx: Any, **_: Any) -> None:
+            nonlocal at_end
+            assert running is not None
+            before_commit(_executor(ctx.connection), running, time.monotonic() - started)
+            at_end = True
+
+        try:
+            with told_as_the_applications(self._root):
+                self._run(steps, lambda context: _same_database(context, server), applied)
+        except SurefootError as error:
+            if running is not None and error.__cause__ is not None:
+                raise RevisionFailed(
+                    running, error.__cause__, self._root, at_end=at_end
+                ) from error.__cause__
+            raise
+
+    def _run(
+        self,
+        fn: Callable[..., Iterable[Any]],
+        check: Callable[[Any], None],
+        applied: Callable[..., None] | None = None,
+        **options: Any,
+    ) -> None:
+        """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up."""
+        environment = EnvironmentContext(self._config, self._script, fn=fn, **options)
+        original = environment.configure
+
+        def configure(*args: Any, **keywords: Any) -> None:
+            if applied is not None:
+                own = keywords.get("on_version_apply") or ()
+                own = own if isinstance(own, tuple | list | set) else (own,)
+                keywords["on_version_apply"] = (*own, applied)
+            # Alembic announces each revision too; one account is enough. Here, because the
+            # logging that env.py sets up would undo it earlier.
+            logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+            original(*args, **keywords)
+            check(environment.get_context())
+
+        environment.configure = configure
+        with environment:
+            self._script.run_env()
+
+    def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
+        schema = context.version_table_schema
+        if schema is None:
+            with _untouched(context.connection) as connection:
+                found = connection.execute(
+                    sqlalchemy.text("select pg_catalog.current_schema()")
+                ).scalar()
+            # The application's own search path may differ from ours.
+            schema = found if found != server.default_schema else None
+        return VersionTableName(context.version_table, schema)
+
+    def _history(self) -> History:
+        with _readable(self._root):
+            revisions = [_revision(script) for script in self._script.walk_revisions()]
+        return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
+
+@contextlib.contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    """Turn whatever Alembic or a revision file raises while loading into `history-unreadable`."""
+    try:
+        yield
+    except SurefootError:
+        raise
+    except Exception as error:
+        where = None if isinstance(error, CommandError) else place(error, root)
+        raise SurefootError(
+            "history-unreadable",
+            "Alembic can't read the application's history.",
+            seen=[*([f"at {where}"] if where else []), *describe(error)],
+            next="correct the file; `alembic history` reads the same files",
+        ) from error
+
+
+def _revision(script: Any) -> Revision:
+    return Revision(
+        script.revision,
+        tuple(to_tuple(script.down_revision, default=())),
+        tuple(script._resolved_dependencies),
+        (script.doc or "").splitlines()[0] if script.doc else "",
+        getattr(script.module, "release", None),
+        Path(script.path).name,
+        hashlib.sha256(Path(script.path).read_bytes()).hexdigest(),
+    )
+
+
+def _require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
+    if [step.revision.revision for step in found] != [r.id for r in planned]:
+        raise SurefootError(
+            "plan-outdated",
+            "env.py would run other revisions than the plan shows.",
+            seen=[
+                f"plan: {_ids(r.id for r in planned)}",
+                f"env.py: {_ids(s.revision.revision for s in found)}",
+            ],
+            next="surefoot plan shows the present state; if it differs at every run, env.py puts "
+            "the history together differently each time",
+        )
+
+
+def _executor(connection: Any) -> Execute:
+    def execute(statement: str, parameters: Mapping[str, object]) -> None:
+        text = re.sub(r"%\((\w+)\)s", r":\1", statement)
+        connection.execute(sqlalchemy.text(text), dict(parameters))
+
+    return execute
+
+
+def _noting_transaction(
+    migrate: Callable[..., None], context: Any, transactions: dict[str, str], revision: str
+) -> Callable[..., None]:
+    """The revision's upgrade(), which first notes the id of the transaction that it runs in."""
+
+    def noting(**keywords: Any) -> None:
+        statement = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
+        transactions[revision] = context.connection.execute(statement).scalar()
+        migrate(**keywords)
+
+    return noting
+
+
+@contextlib.contextmanager
+def _untouched(connection: Any) -> Iterator[Any]:
+    """Read on the application's connection; end the transaction only if the reading began it."""
+    began = not connection.in_transaction()
+    yield connection
+    if began and connection.in_transaction():
+        connection.rollback()
+
+
+def _same_database(context: Any, server: ServerInfo) -> None:
+    """The application's connection must lead where surefoot looked. Raises `another-database`."""
+    connection = context.connection
+    if connection is None:
+        raise _did_nothing()
+    statement = sqlalchemy.text(
+        "select pg_catalog.current_database(), pg_catalog.pg_postmaster_start_time()::text,"
+        " current_user"
+    )
+    with _untouched(connection) as reading:
+        database, started, role = reading.execute(statement).one()
+    if (database, started) != (server.database, server.started):
+        raise SurefootError(
+            "another-database",
+            "The application's env.py connects to another database than surefoot.",
+            seen=[
+                f"surefoot: database {server.database}, server up since {server.started}",
+                f"env.py: database {database} as {role}, server up since {started}",
+            ],
+            next="give both the same address: env.py reads names that surefoot doesn't set; list "
+            "them in surefoot.toml under [url_variables]",
+        )
+
+
+def _did_nothing() -> SurefootError:
+    return SurefootError(
+        "application-environment-failed",
+        "The application's env.py ended without running migrations.",
+        seen=["context.run_migrations() was not reached"],
+        next="see what env.py decides on; `alembic current` runs the same file",
+    )
+
+
+def _ids(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:8]) + (f" … ({len(found)} in all)" if len(found) > 8 else "")

@@ -1,0 +1,182 @@
+"""Make the application's Alembic `Config`, in the circumstances that the application expects.
+
+That is: the working directory, `sys.path`, the environment variables, and around it a Flask
+application context or whatever the project's own callable sets up.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from alembic.config import Config as AlembicConfig
+
+from surefoot.application.history_files import IniFile
+from surefoot.application.names import driver_of_ini, variables
+from surefoot.config import Project
+from surefoot.errors import SurefootError
+from surefoot.target import Target
+
+
+@contextlib.contextmanager
+def alembic_config(
+    project: Project, ini: IniFile | None, target: Target
+) -> Iterator[AlembicConfig]:
+    """The application's Alembic configuration, ready for env.py, for as long as it's needed.
+
+    The environment variables stay set: threads and engines that the application keeps may read
+    them later. Raises SurefootError `application-environment-failed`.
+    """
+    ini_url = ini.get("sqlalchemy.url") if ini else None
+    default = driver_of_ini(ini_url) or _any_driver()
+    os.environ.update(variables(target, project.config, os.environ, default))
+    working_directory = ini.working_directory() if ini else project.root
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(working_directory))
+        for directory in (project.root, working_directory):
+            if str(directory) not in sys.path:
+                sys.path.insert(0, str(directory))
+        with told_as_the_applications(project.root):
+            if project.config.flask_app:
+                config = stack.enter_context(_flask_config(project.config.flask_app, ini))
+            elif project.config.alembic_config:
+                config = stack.enter_context(_own_config(project.config.alembic_config))
+            else:
+                assert ini is not None
+                config = AlembicConfig(str(ini.file), ini_section=project.config.alembic_section)
+                driver = project.config.driver or target.driver or default
+                if "alembic.ini" not in target.source:
+                    # '%' begins an interpolation in an ini file
+                    url = target.url(driver).replace("%", "%%")
+                    config.set_main_option("sqlalchemy.url", url)
+        _prepend_sys_path(config)
+        yield config
+
+
+def _any_driver() -> str:
+    """A driver that serves a synchronous and an asynchronous env.py alike, where there is one."""
+    modern = int(sqlalchemy.__version__.split(".")[0]) >= 2
+    return "postgresql+psycopg" if modern else "postgresql"
+
+
+def _prepend_sys_path(config: AlembicConfig) -> None:
+    """What `alembic` itself does with `prepend_sys_path` before anything else."""
+    listed = config.get_main_option("prepend_sys_path")
+    for part in (listed or "").replace(",", " ").replace(os.pathsep, " ").split():
+        directory = str(Path(part).absolute())
+        if directory not in sys.path:
+            sys.path.insert(0, directory)
+
+
+@contextlib.contextmanager
+def _flask_config(name: str, ini: IniFile | None) -> Iterator[AlembicConfig]:
+    """As `flask db` does: the application's context, and Flask-Migrate's configuration in it."""
+    application = _imported(name)
+    if not hasattr(application, "app_context"):
+        application = application()
+    with application.app_context():
+        migrate = application.extensions["migrate"].migrate
+        directory = str(ini.file.parent) if ini else None
+        yield migrate.get_config(directory)
+
+
+@contextlib.contextmanager
+def _own_config(name: str) -> Iterator[AlembicConfig]:
+    made = _imported(name)()
+    if hasattr(made, "__enter__"):
+        with made as config:
+            yield config
+    else:
+        yield made
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute or "app")
+
+
+@contextlib.contextmanager
+def told_as_the_applications(root: Path, doing: str = "") -> Iterator[None]:
+    """Turn whatever the application's own code raises into one clear finding.
+
+    Raises SurefootError `application-environment-failed`, naming the file and line of the
+    application that raised.
+    """
+    try:
+        yield
+    except SurefootError:
+        raise
+    except (Exception, SystemExit) as error:
+        where = place(error, root)
+        raise SurefootError(
+            "application-environment-failed",
+            f"The application's own code failed before the first revision{doing}.",
+            seen=[
+                *([f"at {where}"] if where else []),
+                *describe(error),
+            ],
+            next=remedy(error),
+        ) from error
+
+
+def place(error: BaseException, root: Path) -> str | None:
+    """`file:line` of the innermost frame in the application's files, relative to `root`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        file = Path(frame.filename)
+        if file.is_absolute() and "site-packages" not in file.parts and file.exists():
+            own = "surefoot" in file.parts and file.parent.parent.name == "surefoot"
+            if not own and not str(file).startswith(sys.base_prefix):
+                with contextlib.suppress(ValueError):
+                    file = file.relative_to(root)
+                return f"{file}:{frame.lineno}"
+    for frame in reversed(frames):
+        if frame.filename.endswith("env.py") or "versions" in Path(frame.filename).parts:
+            return f"{frame.filename}:{frame.lineno}"
+    return None
+
+
+def describe(error: BaseException) -> list[str]:
+    """An exception in lines: PostgreSQL's own words where they're in it, else Python's."""
+    original = getattr(error, "orig", None) or error
+    original = getattr(original, "__cause__", None) or original if original is not error else error
+    diagnosis = getattr(original, "diag", None) or original
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    if state is None:
+        text = "".join(traceback.format_exception_only(error)).strip().splitlines()
+        return [line.strip() for line in text[:6] if line.strip()]
+    message = getattr(diagnosis, "message_primary", None) or getattr(original, "message", None)
+    lines = [f"{message or str(original).splitlines()[0]} (SQLSTATE {state})"]
+    for label, names in _DIAGNOSIS.items():
+        value = next((v for n in names if (v := getattr(diagnosis, n, None))), None)
+        if value:
+            lines.append(f"{label}: {' '.join(str(value).split())}")
+    statement = getattr(error, "statement", None)
+    if statement:
+        first = next((line for line in str(statement).splitlines() if line.strip()), "")
+        lines.append(f"statement: {first.strip()[:160]}")
+    return lines
+
+
+# psycopg and psycopg2 keep these in `diag`, asyncpg on the exception.
+_DIAGNOSIS: Mapping[str, tuple[str, ...]] = {
+    "detail": ("message_detail", "detail"),
+    "hint": ("message_hint", "hint"),
+    "context": ("context",),
+}
+
+
+def remedy(error: BaseException) -> str:
+    """The next step for a failure of the application's own code."""
+    if isinstance(error, ModuleNotFoundError):
+        missing = error.name or "the module"
+        return (
+            f"install {missing} beside surefoot; if it is a database driver that the application "
+            'does not use, set driver = "postgresql+…" in surefoot.toml'
+        )
+    return "correct the application's code or its settings; `alembic current` runs the same env.py"

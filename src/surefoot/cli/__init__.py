@@ -1,0 +1,73 @@
+"""The command line: one command a file, each imported only when it's called."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from surefoot import __version__
+
+_COMMANDS = {
+    "up": "Bring the database to the code's head, or refuse, having changed nothing.",
+    "status": "Say where the database stands. Reads only.",
+    "plan": "Show what `up` would do. Reads only.",
+    "explain": "Explain an error code, or list the states.",
+    "init": "Write a commented surefoot.toml after a look at the project.",
+    "demo": "Show surefoot at work on an embedded PostgreSQL.",
+    "completion": "Print the completion script for bash, zsh or fish.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every command's name and one line about it; the rest is in the command's own file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return importlib.import_module(f"surefoot.cli.{cmd_name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            if near:
+                error.message += f" Did you mean {near[0]}?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done or nothing to do, 2 usage, 3 pending, 4 refused and nothing changed, "
+    "5 failed and rolled back, 6 a person must look, 7 busy, try again.",
+)
+@click.version_option(__version__, message="surefoot %(version)s")
+def group() -> None:
+    """Bring a PostgreSQL database to the head of an application's Alembic history.
+
+    surefoot looks, thinks, shows, then moves: whatever state the database is in, it is brought to
+    head, or refused with a precise diagnosis, having changed nothing.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """The program. Ends the process with one of the documented exit codes."""
+    try:
+        group.main(args=arguments, prog_name="surefoot", standalone_mode=True)
+    except Exception as error:  # nothing above knows it: a bug, and said so
+        from surefoot.cli.edge import report_bug
+
+        sys.exit(report_bug(error))

@@ -1,0 +1,31 @@
+"""`surefoot completion`."""
+
+import click
+from click.shell_completion import get_completion_class
+
+from surefoot.cli.edge import Edge, command_body, common_options
+from surefoot.errors import ExitCode
+
+
+@click.command("completion")
+@common_options
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@command_body("completion")
+def command(edge: Edge, *, shell: str, **_: object) -> ExitCode:
+    """Print the completion script for a shell.
+
+    \b
+      eval "$(surefoot completion bash)"                                       # ~/.bashrc
+      eval "$(surefoot completion zsh)"                                        # ~/.zshrc
+      surefoot completion fish > ~/.config/fish/completions/surefoot.fish
+    """
+    from surefoot.cli import group
+
+    kind = get_completion_class(shell)
+    assert kind is not None, shell
+    script = kind(group, {}, "surefoot", "_SUREFOOT_COMPLETE").source()
+    if edge.as_json:
+        edge.emit_json(ExitCode.DONE, shell=shell, text=script)
+    else:
+        edge.data.write(script + "\n")
+    return ExitCode.DONE

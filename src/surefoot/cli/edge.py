@@ -1,0 +1,187 @@
+"""The edge of every command: options in common, errors told, exit codes returned."""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
+
+import click
+
+from surefoot.config import Project, load
+from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.locate import locate
+from surefoot.report.terminal import Terminal, data_stream
+from surefoot.target import Target
+
+if TYPE_CHECKING:
+    from surefoot.server import Server
+    from surefoot.up import Session
+
+P = ParamSpec("P")
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--config, --database-url and --json, which every command has."""
+    for option in (
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="surefoot.toml, or a pyproject.toml with [tool.surefoot]. "
+            "Default: the one in this directory.",
+        ),
+        click.option(
+            "--database-url",
+            metavar="URL",
+            help="The database: a libpq or SQLAlchemy URL. Default: SUREFOOT_DATABASE_URL, "
+            "DATABASE_URL, POSTGRES_HOST …, PGHOST …, alembic.ini.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
+    ):
+        function = option(function)
+    return function
+
+
+class Edge:
+    """What a command writes to: data on standard output, everything else on standard error."""
+
+    def __init__(self, command: str, as_json: bool, data: TextIO) -> None:
+        self.command, self.as_json, self.data = command, as_json, data
+        self.terminal = Terminal(sys.stderr)
+
+    def say(self, text: str) -> None:
+        """One line for people."""
+        self.terminal.line(f"surefoot: {text}")
+
+    def emit_json(self, exit_code: ExitCode, **parts: Any) -> None:
+        """The one object of --json."""
+        from surefoot.report import json
+
+        self.data.write(json.encode(self.command, exit_code, **parts) + "\n")
+        self.data.flush()
+
+    def tell(self, error: SurefootError) -> ExitCode:
+        """An error that ends the command."""
+        from surefoot.report import json
+        from surefoot.report.text import finding_lines
+
+        finding = error.finding
+        if self.as_json:
+            self.emit_json(finding.exit_code, findings=[json.finding(finding)])
+        for line in finding_lines(self.terminal, finding):
+            self.terminal.line(line)
+        return finding.exit_code
+
+
+def command_body(
+    command: str,
+) -> Callable[[Callable[..., ExitCode]], Callable[..., None]]:
+    """Wrap a command's function: it gets an `edge` first, and returns its exit code."""
+
+    def wrap(function: Callable[..., ExitCode]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def wrapped(*, as_json: bool, **options: Any) -> None:
+            signal.signal(signal.SIGTERM, _interrupt)
+            after: list[str] = options.get("run", [])
+            with data_stream() as data:
+                edge = Edge(command, as_json, data)
+                try:
+                    code = function(edge, **options)
+                except SurefootError as error:
+                    code = edge.tell(error)
+                except KeyboardInterrupt:
+                    error = SurefootError(
+                        "interrupted",
+                        "surefoot was told to stop before it began to change anything.",
+                        next="start again when you like",
+                    )
+                    code = edge.tell(error)
+            if after and code is ExitCode.DONE:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                os.execvp(after[0], after)
+            sys.exit(int(code))
+
+        return wrapped
+
+    return wrap
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Once: a second signal must not interrupt the tidying up after the first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def load_project(config_file: Path | None) -> Project:
+    """The configuration. Raises SurefootError `config-…`."""
+    return load(config_file, Path.cwd())
+
+
+@contextmanager
+def open_session(
+    edge: Edge, config_file: Path | None, database_url: str | None
+) -> Iterator["Session"]:
+    """The way to the database and the code; the embedded server where no database is named."""
+    from surefoot.observe.code import find_ini
+
+    project = load_project(config_file)
+    ini = find_ini(project)
+    ini_url = ini.get("sqlalchemy.url") if ini else None
+    target = locate(database_url, os.environ, ini_url)
+    _require_libpq()
+    from surefoot.up import Session
+
+    if target is not None:
+        yield Session(project, ini, target, edge.say)
+        return
+    with _embedded(project) as server:
+        target = Target(server.parameters(), "the embedded PostgreSQL")
+        session = Session(project, ini, target, edge.say)
+        session.server = server
+        yield session
+
+
+def _embedded(project: Project) -> "Server":
+    """This project's own embedded server; its data is kept between runs."""
+    import hashlib
+
+    from surefoot.server import Server, embedded_bin
+
+    if os.geteuid() == 0:
+        home = Path("/var/lib/surefoot")  # the server runs as nobody, who can't enter /root
+    else:
+        home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "surefoot"
+    digest = hashlib.sha256(str(project.root).encode()).hexdigest()[:8]
+    return Server(embedded_bin(), data=home / f"{project.root.name or 'root'}-{digest}")
+
+
+def _require_libpq() -> None:
+    try:
+        import psycopg  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ImportError as error:
+        raise SurefootError(
+            "libpq-missing",
+            "psycopg can't find libpq, PostgreSQL's client library.",
+            seen=[str(error).splitlines()[0]],
+            database=NOT_REACHED,
+            next="pip install 'surefoot[binary]', or install the system's libpq (libpq5)",
+        ) from error
+
+
+def report_bug(error: Exception) -> int:
+    """Something that nobody foresaw: the traceback, and what to do with it."""
+    import traceback
+
+    terminal = Terminal(sys.stderr)
+    for line in traceback.format_exception(error):
+        terminal.line(line.rstrip())
+    terminal.line("surefoot has a bug: please report the lines above (they may name your tables).")
+    terminal.line("What was committed stays; surefoot status says where the database stands.")
+    return int(ExitCode.BUG)

@@ -1,0 +1,48 @@
+"""`surefoot plan`."""
+
+from pathlib import Path
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.errors import ExitCode
+
+
+@click.command("plan")
+@common_options
+@command_body("plan")
+def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -> ExitCode:
+    """Show what `up` would do, step by step. Reads only.
+
+    Exit code 0 if `up` would go ahead or has nothing to do, 4 if it would refuse.
+    """
+    from surefoot.decide import Ready, Refused
+    from surefoot.report import json
+    from surefoot.report.status import refusal_lines
+    from surefoot.report.terminal import Terminal
+    from surefoot.report.text import database_text, found_text, labelled, plan_lines
+
+    with open_session(edge, config_file, database_url) as session:
+        with session.connect() as connection:
+            facts, decision = session.look(connection)
+        code = decision.findings[0].exit_code if isinstance(decision, Refused) else ExitCode.DONE
+        if edge.as_json:
+            edge.emit_json(
+                code, database=json.database(session.target, facts), **json.decision(decision)
+            )
+            return code
+        terminal = Terminal(edge.data)
+        lines = [
+            *labelled(terminal, "database", database_text(session.target, facts)),
+            *labelled(terminal, "found", found_text(facts, decision.state)),
+        ]
+        match decision:
+            case Ready(plan=plan):
+                lines += ["", *plan_lines(terminal, plan)]
+            case Refused():
+                lines += refusal_lines(terminal, decision)
+            case _:
+                lines += labelled(terminal, "plan", "nothing to do")
+        for line in lines:
+            terminal.line(line)
+        return code

@@ -1,0 +1,55 @@
+"""`surefoot up`."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+
+
+@click.command("up", context_settings={"ignore_unknown_options": False})
+@common_options
+@click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
+@command_body("up")
+def command(
+    edge: Edge, *, config_file: Path | None, database_url: str | None, run: tuple[str, ...]
+) -> ExitCode:
+    """Bring the database to the code's head, or refuse, having changed nothing.
+
+    With COMMAND, surefoot replaces itself with it after success, and never starts it otherwise:
+    made for a container's entrypoint.
+
+    \b
+      surefoot up
+      surefoot up -- python -m myapp
+    """
+    if run and shutil.which(run[0]) is None:
+        raise SurefootError(
+            "command-not-found",
+            f"There is no command {run[0]}, which is to be started after the upgrade.",
+            database=NOT_REACHED,
+            next="correct the words after --",
+        )
+    with open_session(edge, config_file, database_url) as session:
+        from surefoot.report.text import TextReport
+        from surefoot.up import up
+
+        report = TextReport(edge.terminal)
+        try:
+            outcome = up(session, report)
+        finally:
+            report.close()
+        if edge.as_json:
+            from surefoot.report import json
+
+            edge.emit_json(
+                outcome.exit_code,
+                database=json.database(session.target, None),
+                **json.outcome(outcome),
+            )
+        report.outcome(session.target, outcome)
+        if run and outcome.exit_code is ExitCode.DONE:
+            session.leave_server_to_command()
+        return outcome.exit_code

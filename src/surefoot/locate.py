@@ -1,0 +1,93 @@
+"""Find the database's address: the flag, the environment, `alembic.ini`, in a fixed order."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from surefoot import target
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.target import Target
+
+# libpq's variables that name a server or a database. PGUSER or PGPASSWORD alone name neither.
+_LIBPQ_NAMES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+
+_LIBPQ_PARAMETERS = {
+    "PGHOST": "host",
+    "PGHOSTADDR": "hostaddr",
+    "PGPORT": "port",
+    "PGUSER": "user",
+    "PGDATABASE": "dbname",
+    "PGSERVICE": "service",
+}
+
+
+def locate(flag: str | None, environ: Mapping[str, str], ini_url: str | None) -> Target | None:
+    """The database's address from the first source that names one, or None.
+
+    In order: `flag` (--database-url), SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_*, libpq's
+    PG*, and `ini_url` (sqlalchemy.url of alembic.ini). Each environment variable NAME may be
+    given as NAME_FILE, the path of a file that holds the value. Raises SurefootError
+    `database-url-invalid`.
+    """
+    if flag:
+        return target.parse(flag, "--database-url")
+    for name in ("SUREFOOT_DATABASE_URL", "DATABASE_URL"):
+        if value := _value(environ, name):
+            return target.parse(value, _source(environ, name))
+    if any(_is_set(environ, f"POSTGRES_{key}") for key in ("HOST", "DB")):
+        return _from_postgres_variables(environ)
+    if any(environ.get(name) for name in _LIBPQ_NAMES):
+        parameters = {
+            key: environ[name] for name, key in _LIBPQ_PARAMETERS.items() if environ.get(name)
+        }
+        return Target(parameters, "PG* variables")
+    if ini_url and ini_url.startswith("postgres"):
+        return target.parse(ini_url, "sqlalchemy.url in alembic.ini")
+    return None
+
+
+def _from_postgres_variables(environ: Mapping[str, str]) -> Target:
+    """The names that the `postgres` image made common; its defaults are ours."""
+    user = _value(environ, "POSTGRES_USER") or "postgres"
+    parameters = {
+        "host": _value(environ, "POSTGRES_HOST") or "localhost",
+        "port": _value(environ, "POSTGRES_PORT") or "5432",
+        "user": user,
+        "password": _value(environ, "POSTGRES_PASSWORD") or "",
+        "dbname": _value(environ, "POSTGRES_DB") or user,
+    }
+    if not parameters["port"].isdigit():
+        raise SurefootError(
+            "database-url-invalid",
+            f"POSTGRES_PORT is {parameters['port']!r}, which is not a number.",
+            database=NOT_REACHED,
+            next="correct POSTGRES_PORT",
+        )
+    return Target({k: v for k, v in parameters.items() if v}, "POSTGRES_* variables")
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
+
+
+def _source(environ: Mapping[str, str], name: str) -> str:
+    return name if environ.get(name) else f"{name}_FILE"
+
+
+def _value(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable's value, or the content of the file that NAME_FILE names."""
+    if environ.get(name):
+        return environ[name]
+    file = environ.get(f"{name}_FILE")
+    if not file:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SurefootError(
+            "database-url-invalid",
+            f"The file that {name}_FILE names can't be read.",
+            seen=[f"{file}: {reason}"],
+            database=NOT_REACHED,
+            next=f"correct {name}_FILE, or mount the secret where it points",
+        ) from error

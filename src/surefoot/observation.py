@@ -1,0 +1,90 @@
+"""What was seen, as values. Made by `observe/`, read by `decide`."""
+
+import hashlib
+
+import msgspec
+
+from surefoot.history import History, Revision
+
+
+class VersionTableName(msgspec.Struct, frozen=True):
+    """What env.py calls the version table; a schema of None is the search path's."""
+
+    name: str = "alembic_version"
+    schema: str | None = None
+
+
+class ServerInfo(msgspec.Struct, frozen=True):
+    """The server and the database, as they call themselves.
+
+    `version` is PostgreSQL's number (160004). `started` with `database` tells one database of
+    one server from every other, whatever address leads there.
+    """
+
+    version: int
+    version_text: str
+    database: str
+    role: str
+    started: str
+    default_schema: str | None
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """The database as one snapshot saw it.
+
+    `version_schema` is where the version table is, None where there is none; `rows` are its rows
+    (a NULL is None). `objects` counts what is there besides, `examples` names the first few; both
+    are only counted where there is no version row. `other_version_schemas` hold a table of the
+    version table's name too. `journal` and `journal_schema`: the table, or only its schema, is
+    there; `journal_writable`: this role may write it, or make it first. `seeds` maps a seed script to the hash of the content that ran last.
+    """
+
+    server: ServerInfo
+    version_table: VersionTableName
+    version_schema: str | None = None
+    rows: tuple[str | None, ...] = ()
+    objects: int = 0
+    examples: tuple[str, ...] = ()
+    other_version_schemas: tuple[str, ...] = ()
+    journal: bool = False
+    journal_schema: bool = False
+    journal_writable: bool = True
+    seeds: dict[str, str] = {}
+
+
+class ScriptFile(msgspec.Struct, frozen=True):
+    """An SQL script of the project: its path as configured, its search_path, its content's hash."""
+
+    path: str
+    search_path: str | None
+    sha256: str
+
+
+class Code(msgspec.Struct, frozen=True):
+    """What the application's code wants: its history and scripts.
+
+    `init_revision` is the revision that the init scripts stand for.
+    """
+
+    history: History
+    init: tuple[ScriptFile, ...] = ()
+    init_revision: str | None = None
+    seeds: tuple[ScriptFile, ...] = ()
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Everything that a decision depends on.
+
+    `pending` are the revisions that Alembic would run, in its order, from where the database
+    stands (or from `init_revision` where it's empty and there are init scripts). It is None where
+    nobody asked Alembic: the quick look, which only settles whether there is anything to do.
+    """
+
+    code: Code
+    database: Observation
+    pending: tuple[Revision, ...] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that is seen here; a plan holds for one fingerprint."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The only readers. What they return is a value; nothing here writes."""

@@ -1,0 +1,105 @@
+"""What the application's code wants, read from its files."""
+
+import hashlib
+from pathlib import Path
+
+from surefoot.application.history_files import IniFile, read_history
+from surefoot.config import Project, ScriptEntry
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.history import History
+from surefoot.observation import Code, ScriptFile
+
+
+def find_ini(project: Project) -> IniFile | None:
+    """The application's alembic.ini; None where its history is configured in another way.
+
+    Raises SurefootError `history-not-found`.
+    """
+    import configparser
+
+    config = project.config
+    if config.alembic is not None:
+        candidates = [config.alembic]
+    elif config.flask_app:
+        candidates = ["migrations/alembic.ini", "alembic.ini"]
+    else:
+        candidates = ["alembic.ini"]
+    file = next((f for c in candidates if (f := project.path(c)).is_file()), None)
+    if file is None:
+        return _without_ini(project, candidates)
+    try:
+        return IniFile(file, config.alembic_section, project.root)
+    except (configparser.Error, OSError, UnicodeDecodeError) as error:
+        raise SurefootError(
+            "history-not-found",
+            f"{file} can't be read as an ini file with a section [{config.alembic_section}].",
+            seen=[" ".join(str(error).split())],
+            database=NOT_REACHED,
+            next="correct the file, or `alembic` and `alembic_section` in surefoot.toml",
+        ) from error
+
+
+def _without_ini(project: Project, candidates: list[str]) -> None:
+    config = project.config
+    if config.alembic is None and (config.alembic_config or config.flask_app):
+        return
+    found = sorted(str(f.relative_to(project.root)) for f in _ini_files(project.root))
+    raise SurefootError(
+        "history-not-found",
+        f"There is no Alembic history at {project.path(candidates[0])}.",
+        seen=[f"found: {', '.join(found)}"] if found else ["no alembic.ini below the project"],
+        database=NOT_REACHED,
+        next=f'write alembic = "{found[0]}" in surefoot.toml' if found else
+        "run surefoot in the application's directory, or name its alembic.ini in surefoot.toml: "
+        'alembic = "…"',
+    )
+
+
+def _ini_files(root: Path) -> list[Path]:
+    """alembic.ini files up to three directories down, those of installed packages left out."""
+    patterns = ("*/alembic.ini", "*/*/alembic.ini", "*/*/*/alembic.ini", "alembic.ini")
+    found = [file for pattern in patterns for file in root.glob(pattern)]
+    return [f for f in found if not {"site-packages", "node_modules"} & set(f.parts)]
+
+
+def read_scripts(project: Project, entries: list[ScriptEntry]) -> tuple[ScriptFile, ...]:
+    """The scripts of `init` or `seeds`, each with its content's hash.
+
+    Raises SurefootError `script-not-found`.
+    """
+    return tuple(
+        ScriptFile(entry.path, entry.search_path, _sha256(project, entry.path)) for entry in entries
+    )
+
+
+def _sha256(project: Project, path: str) -> str:
+    try:
+        with project.path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SurefootError(
+            "script-not-found",
+            f"The script {path} can't be read.",
+            seen=[f"{project.path(path)}: {error.strerror}"],
+            database=NOT_REACHED,
+            next="correct its path in surefoot.toml, or copy the file into the image",
+        ) from error
+
+
+def code_of(project: Project, history: History) -> Code:
+    """The code's wishes: this history, and the project's scripts."""
+    config = project.config
+    return Code(
+        history,
+        read_scripts(project, config.scripts(config.init)),
+        config.init_revision,
+        read_scripts(project, config.scripts(config.seeds)),
+    )
+
+
+def quick_code(project: Project, ini: IniFile | None) -> Code | None:
+    """The same, from the revision files alone; None if only Alembic can read the history."""
+    if ini is None or project.config.flask_app or project.config.alembic_config:
+        return None
+    history = read_history(ini)
+    return None if history is None else code_of(project, history)

@@ -1,0 +1,101 @@
+"""One read-only look at the database, in one snapshot."""
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from surefoot.errors import SurefootError
+from surefoot.observation import Observation, ServerInfo, VersionTableName
+from surefoot.sql import query
+
+OLDEST_SERVER = 130000
+
+
+def observe_database(
+    connection: psycopg.Connection[Any], version_table: VersionTableName
+) -> Observation:
+    """Look at the database that `connection` (in autocommit) leads to.
+
+    Raises SurefootError `server-too-old` or `version-table-unreadable`; psycopg.OperationalError
+    where the connection is lost.
+    """
+    names = {"table": version_table.name, "schema": version_table.schema}
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("set transaction isolation level repeatable read, read only")
+        seen = cursor.execute(query("probe"), names).fetchone()
+        assert seen is not None
+        server = ServerInfo(
+            version=seen["server_version"],
+            version_text=seen["server_version_text"],
+            database=seen["database"],
+            role=seen["role"],
+            started=seen["server_started"],
+            default_schema=seen["default_schema"],
+        )
+        _require_supported(server)
+        rows = _version_rows(cursor, version_table.name, seen["version_schema"])
+        objects: dict[str, Any] = {"objects": 0, "examples": [], "version_schemas": []}
+        if not rows:
+            objects = cursor.execute(query("objects"), names).fetchone() or objects
+        seeds = cursor.execute(query("seeds")).fetchall() if seen["journal"] else []
+    return Observation(
+        server=server,
+        version_table=version_table,
+        version_schema=seen["version_schema"],
+        rows=rows,
+        objects=objects["objects"],
+        examples=tuple(objects["examples"]),
+        other_version_schemas=tuple(
+            schema for schema in objects["version_schemas"] if schema != seen["version_schema"]
+        ),
+        journal=seen["journal"],
+        journal_schema=seen["journal_schema"],
+        journal_writable=seen["journal_writable"],
+        seeds={row["name"]: row["hash"] for row in seeds},
+    )
+
+
+def observe_version_rows(
+    connection: psycopg.Connection[Any], name: VersionTableName
+) -> tuple[str | None, tuple[str | None, ...]]:
+    """The version table's schema (None: there is no table) and its rows, in whatever transaction
+    `connection` is in. Raises as `observe_database` does.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        names = {"table": name.name, "schema": name.schema}
+        seen = cursor.execute(query("probe"), names).fetchone()
+        assert seen is not None
+        schema = seen["version_schema"]
+        return schema, _version_rows(cursor, name.name, schema)
+
+
+def _version_rows(
+    cursor: psycopg.Cursor[dict[str, Any]], table: str, schema: str | None
+) -> tuple[str | None, ...]:
+    if schema is None:
+        return ()
+    statement = sql.SQL("select version_num::text as id from {} order by 1").format(
+        sql.Identifier(schema, table)
+    )
+    try:
+        return tuple(row["id"] for row in cursor.execute(statement))
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedColumn) as error:
+        raise SurefootError(
+            "version-table-unreadable",
+            f"The version table {schema}.{table} can't be read.",
+            seen=[str(error.diag.message_primary)],
+            next=f"grant select on {schema}.{table} to this role, or connect as the role that owns "
+            "it; if the table isn't Alembic's, set version_table in surefoot.toml",
+        ) from error
+
+
+def _require_supported(server: ServerInfo) -> None:
+    if server.version < OLDEST_SERVER:
+        raise SurefootError(
+            "server-too-old",
+            f"PostgreSQL {server.version_text} is older than surefoot supports.",
+            seen=[f"database {server.database}, server version {server.version}"],
+            next="use PostgreSQL 13 or newer",
+        )

@@ -1,0 +1,84 @@
+"""Put the two looks together: at the code and at the database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+
+from surefoot.application.history_files import IniFile
+from surefoot.config import Project
+from surefoot.decide import classify
+from surefoot.observation import Code, Facts, VersionTableName
+from surefoot.observe.code import code_of, quick_code
+from surefoot.observe.database import observe_database
+from surefoot.states import State
+from surefoot.target import Target
+
+if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
+    from surefoot.application.environment import Environment
+
+
+def configured_version_table(project: Project) -> VersionTableName:
+    """The version table's name as the configuration has it, or Alembic's default."""
+    config = project.config
+    return VersionTableName(config.version_table or "alembic_version", config.version_table_schema)
+
+
+def quick_facts(
+    project: Project, ini: IniFile | None, connection: psycopg.Connection[Any]
+) -> Facts | None:
+    """What can be seen without Alembic: enough to tell that a database is at head, and no more.
+
+    None if the history can't be read from its files alone.
+    """
+    code = quick_code(project, ini)
+    if code is None:
+        return None
+    return Facts(code, observe_database(connection, configured_version_table(project)))
+
+
+class Application:
+    """The application's side, once Alembic has been asked: its env.py and what that uses."""
+
+    def __init__(
+        self, project: Project, environment: "Environment", connection: psycopg.Connection[Any]
+    ) -> None:
+        self.environment = environment
+        server = observe_database(connection, configured_version_table(project)).server
+        view = environment.look(server)
+        self.version_table = view.version_table
+        self._code: Code = code_of(project, view.history)
+
+    def facts(self, connection: psycopg.Connection[Any]) -> Facts:
+        """Everything a decision depends on, as one snapshot sees it now."""
+        database = observe_database(connection, self.version_table)
+        facts = Facts(self._code, database)
+        state = classify(facts)
+        if state is State.BEHIND:
+            rows = tuple(row for row in database.rows if row is not None)
+            return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
+        if state is State.EMPTY:
+            start = self._code.init_revision if self._code.init else None
+            if start is not None and start not in self._code.history.revisions:
+                return facts  # which is refused
+            rows = () if start is None else (start,)
+            return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
+        return facts
+
+
+@contextmanager
+def application(
+    project: Project, ini: IniFile | None, target: Target, connection: psycopg.Connection[Any]
+) -> Iterator[Application]:
+    """Load the application and ask its env.py, without migrating.
+
+    Raises SurefootError `history-unreadable`, `application-environment-failed`,
+    `another-database`.
+    """
+    from surefoot.application.environment import Environment
+    from surefoot.application.loading import alembic_config
+
+    with alembic_config(project, ini, target) as config:
+        yield Application(project, Environment(config, project.root), connection)

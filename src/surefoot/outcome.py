@@ -1,0 +1,34 @@
+"""What verifiably happened, as a value."""
+
+import msgspec
+
+from surefoot.errors import ExitCode, Finding
+from surefoot.states import State
+
+
+class Done(msgspec.Struct, frozen=True):
+    """One thing that was done and committed. `kind`: install, stamp, revision or seed."""
+
+    kind: str
+    name: str
+    seconds: float
+    message: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a run of `up` ended.
+
+    `rows` is what the version table says now (None where it couldn't be asked again), `state` the
+    state seen last, `findings` why it stopped, if it did.
+    """
+
+    state: State | None
+    rows: tuple[str, ...] | None
+    done: tuple[Done, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The gravest of the findings' codes, or 0."""
+        return max((f.exit_code for f in self.findings), default=ExitCode.DONE)

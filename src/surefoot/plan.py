@@ -1,0 +1,52 @@
+"""What will be done, as a value: shown by `plan`, executed by `up`, one and the same."""
+
+import msgspec
+
+from surefoot.history import Revision
+from surefoot.observation import ScriptFile
+
+
+class Install(msgspec.Struct, frozen=True, tag="install"):
+    """Run the init scripts and record the revision that they stand for, in one transaction."""
+
+    scripts: tuple[ScriptFile, ...]
+    revision: Revision
+
+
+class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):
+    """Run these revisions, in this order, through the application's own env.py."""
+
+    revisions: tuple[Revision, ...]
+
+
+class Seed(msgspec.Struct, frozen=True, tag="seed"):
+    """Run one repeatable script in a transaction of its own. `changed`: it has run before."""
+
+    script: ScriptFile
+    changed: bool
+
+
+Step = Install | Upgrade | Seed
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The steps in order. It holds for the facts that it was made from, and for no others."""
+
+    steps: tuple[Step, ...]
+    fingerprint: str
+
+    @property
+    def revisions(self) -> tuple[Revision, ...]:
+        """The revisions that the plan runs, whichever step they're in."""
+        return tuple(r for s in self.steps if isinstance(s, Upgrade) for r in s.revisions)
+
+    @property
+    def scripts(self) -> tuple[ScriptFile, ...]:
+        """The SQL scripts that the plan runs, in order."""
+        found: list[ScriptFile] = []
+        for step in self.steps:
+            if isinstance(step, Install):
+                found += step.scripts
+            elif isinstance(step, Seed):
+                found.append(step.script)
+        return tuple(found)

@@ -1,0 +1,19 @@
+"""Who is told of each step as it happens."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """The listener of a run. `kind` is install, stamp, revision or seed."""
+
+    def begin(self, kind: str, name: str, message: str) -> None:
+        """A step begins."""
+        ...
+
+    def end(self, kind: str, name: str, message: str, seconds: float) -> None:
+        """A step has run to its end. Whether it is committed, only a look afterwards tells."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Something worth a line."""
+        ...

@@ -1,0 +1,87 @@
+"""The account for programs: one JSON object on standard output. docs/json-output.md describes it."""
+
+from typing import Any
+
+import msgspec
+
+from surefoot.decide import Decision, Ready, Refused
+from surefoot.errors import ExitCode, Finding
+from surefoot.observation import Facts
+from surefoot.outcome import Outcome
+from surefoot.plan import Install, Seed, Step, Upgrade
+from surefoot.target import Target
+
+SCHEMA_VERSION = 1
+
+
+def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
+    """One object, on one line: what every command has in common, and its own parts."""
+    whole = {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "exit_code": int(exit_code),
+        **parts,
+    }
+    return msgspec.json.encode(whole).decode()
+
+
+def database(target: Target, facts: Facts | None) -> dict[str, Any]:
+    """Which database. Never holds a password."""
+    found: dict[str, Any] = {"address": target.label, "source": target.source}
+    if facts is not None:
+        server = facts.database.server
+        found |= {
+            "name": server.database,
+            "role": server.role,
+            "server_version": server.version_text,
+            "current": list(facts.database.rows),
+            "heads": list(facts.code.history.heads),
+        }
+    return found
+
+
+def finding(found: Finding) -> dict[str, Any]:
+    """A finding, with the exit code that it stands for."""
+    return {
+        "code": found.code,
+        "message": found.message,
+        "seen": list(found.seen),
+        "database": found.database,
+        "next": found.next,
+        "exit_code": int(found.exit_code),
+    }
+
+
+def step(one: Step) -> dict[str, Any]:
+    """A step of the plan."""
+    match one:
+        case Install(scripts, revision):
+            paths = [script.path for script in scripts]
+            return {"step": "install", "scripts": paths, "revision": revision.id}
+        case Upgrade(revisions):
+            listed = [{"id": r.id, "message": r.message, "release": r.release} for r in revisions]
+            return {"step": "upgrade", "revisions": listed}
+        case Seed(script, changed):
+            return {"step": "seed", "script": script.path, "changed": changed}
+
+
+def decision(decided: Decision) -> dict[str, Any]:
+    """What a look led to."""
+    return {
+        "state": decided.state.value,
+        "plan": [step(s) for s in decided.plan.steps] if isinstance(decided, Ready) else [],
+        "findings": [finding(f) for f in decided.findings] if isinstance(decided, Refused) else [],
+    }
+
+
+def outcome(ended: Outcome) -> dict[str, Any]:
+    """How a run of `up` ended."""
+    return {
+        "state": ended.state.value if ended.state else None,
+        "current": None if ended.rows is None else list(ended.rows),
+        "done": [
+            {"step": d.kind, "name": d.name, "seconds": round(d.seconds, 3)} for d in ended.done
+        ],
+        "findings": [finding(f) for f in ended.findings],
+        "seconds": round(ended.seconds, 3),
+    }

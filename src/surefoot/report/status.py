@@ -1,0 +1,40 @@
+"""Where a database stands, for people."""
+
+from surefoot.decide import Decision, Ready, Refused
+from surefoot.observation import Facts
+from surefoot.report.terminal import Terminal
+from surefoot.report.text import count, database_text, finding_lines, labelled, step_lines
+from surefoot.target import Target
+
+
+def status_lines(
+    terminal: Terminal, target: Target, facts: Facts, decision: Decision
+) -> list[str]:
+    """The whole account of `surefoot status`."""
+    rows = ", ".join(str(row) for row in facts.database.rows)
+    history = facts.code.history
+    state = decision.state
+    lines = [
+        *labelled(terminal, "database", database_text(target, facts)),
+        *labelled(terminal, "role", facts.database.server.role),
+        *labelled(terminal, "state", f"{state.value}: {state.row.means}"),
+        *labelled(terminal, "current", rows or "none recorded"),
+        *labelled(
+            terminal,
+            "head",
+            f"{', '.join(history.heads)} ({count(len(history.revisions), 'revision')} in the code)",
+        ),
+    ]
+    if isinstance(decision, Ready):
+        lines += labelled(terminal, "pending", *step_lines(decision.plan))
+        lines += labelled(terminal, "next", "surefoot plan shows each step, surefoot up does them")
+    if isinstance(decision, Refused):
+        lines += refusal_lines(terminal, decision)
+    return lines
+
+
+def refusal_lines(terminal: Terminal, decision: Refused) -> list[str]:
+    """Every finding of a refusal, each after an empty line."""
+    return [
+        line for finding in decision.findings for line in ("", *finding_lines(terminal, finding))
+    ]

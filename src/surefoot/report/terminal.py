@@ -1,0 +1,70 @@
+"""What the stream at hand can show: its width, colour, characters; and who writes where."""
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+class Terminal:
+    """A text stream for people: a terminal, a container's log or a file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        # https://no-color.org: any value but the empty one
+        self.color = self.live and not os.environ.get("NO_COLOR")
+        # A log is read on screens of any width; 80 columns are what people can count on.
+        columns = shutil.get_terminal_size().columns if self.live else 80
+        self.width = max(40, min(columns, 100))
+        self.done, self.dots = ("✓", "…") if self._can_write("✓…") else ("ok", "...")
+
+    def _can_write(self, characters: str) -> bool:
+        try:
+            characters.encode(self.stream.encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+    def paint(self, text: str, *styles: str) -> str:
+        """The text in a style, where the stream shows colour."""
+        if not self.color or not text:
+            return text
+        return f"\x1b[{';'.join(_CODES[s] for s in styles)}m{text}\x1b[0m"
+
+    def line(self, text: str = "") -> None:
+        """Write one line, now; what the stream can't write is replaced."""
+        encoding = self.stream.encoding or "ascii"
+        self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self.stream.flush()
+
+    def cut(self, text: str, width: int) -> str:
+        """The text in at most `width` columns."""
+        return text if len(text) <= width else text[: max(0, width - len(self.dots))] + self.dots
+
+
+@contextlib.contextmanager
+def data_stream() -> Iterator[TextIO]:
+    """Keep standard output for data: what anything else writes there goes to standard error.
+
+    Migrations print, and so do the programs that they start; so the file descriptor itself is
+    replaced, for the block. Gives the stream for our own data.
+    """
+    sys.stdout.flush()
+    saved = os.dup(1)
+    ours = os.fdopen(saved, "w", encoding=sys.stdout.encoding, closefd=False)
+    before = sys.stdout
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    try:
+        yield ours
+    finally:
+        ours.flush()
+        sys.stdout.flush()
+        sys.stdout = before
+        os.dup2(saved, 1)
+        os.close(saved)

@@ -1,0 +1,214 @@
+"""The account for people: what was found, what will be done, what is true now."""
+
+import textwrap
+
+
+from surefoot.decide import Decision, Ready
+from surefoot.errors import ExitCode, Finding
+from surefoot.observation import Facts
+from surefoot.outcome import Outcome
+from surefoot.plan import Install, Plan, Seed, Upgrade
+from surefoot.report.live import Live
+from surefoot.report.terminal import Terminal
+from surefoot.states import State
+from surefoot.target import Target
+
+_LABEL = 10  # columns of the labels on the left
+
+_HEADLINES = {
+    ExitCode.BUG: "surefoot has a bug",
+    ExitCode.USAGE: "surefoot can't begin",
+    ExitCode.REFUSED: "surefoot refuses",
+    ExitCode.FAILED: "surefoot stopped",
+    ExitCode.PARTIAL: "surefoot needs a person",
+    ExitCode.BUSY: "surefoot gave up waiting",
+}
+
+
+def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
+    """Lines with a label on the left and the texts, wrapped, on the right."""
+    indent = " " * _LABEL
+    lines: list[str] = []
+    for text in texts:
+        lines += textwrap.wrap(
+            text,
+            terminal.width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        ) or [indent]
+    lines[0] = terminal.paint(f"{label:<{_LABEL}}", "dim") + lines[0][_LABEL:]
+    return lines
+
+
+def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
+    """A finding: what happened, what was seen, what the database is now, what to type next."""
+    headline = _HEADLINES[finding.exit_code]
+    text = textwrap.fill(f"{headline}: {finding.message}", terminal.width, break_on_hyphens=False)
+    text = text.replace(headline, terminal.paint(headline, "bold", "red"), 1)
+    lines = [*text.splitlines(), ""]
+    if finding.seen:
+        lines += labelled(terminal, "seen", *finding.seen)
+    lines += labelled(terminal, "database", finding.database)
+    if finding.next:
+        lines += labelled(terminal, "next", finding.next)
+    lines += labelled(terminal, "more", f"surefoot explain {finding.code}")
+    return lines
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 revision", "3 revisions"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def step_lines(plan: Plan) -> list[str]:
+    """The plan in short, a line a step."""
+    lines: list[str] = []
+    for step in plan.steps:
+        match step:
+            case Install(scripts, revision):
+                paths = ", ".join(script.path for script in scripts)
+                stand = "which stands for" if len(scripts) == 1 else "which stand for"
+                lines.append(f"install {paths}, {stand} {revision.id}")
+            case Upgrade(revisions):
+                number = count(len(revisions), "revision")
+                lines.append(f"apply {number}, up to {', '.join(_tips(revisions))}")
+            case Seed(script, changed):
+                why = ": its content changed" if changed else ""
+                lines.append(f"run the seed script {script.path}{why}")
+    return lines
+
+
+def _tips(revisions: tuple[object, ...]) -> list[str]:
+    from surefoot.history import Revision
+
+    found = [r for r in revisions if isinstance(r, Revision)]
+    below = {name for r in found for name in (*r.parents, *r.depends_on)}
+    return [r.id for r in found if r.id not in below]
+
+
+def found_text(facts: Facts, state: State) -> str:
+    """The state in words."""
+    rows = ", ".join(str(row) for row in facts.database.rows)
+    if state is State.EMPTY:
+        return "empty: no version row and no object of anybody's"
+    if state is State.BEHIND and facts.pending is not None:
+        return f"at {rows}, {count(len(facts.pending), 'revision')} behind the code"
+    if state is State.AT_HEAD:
+        return f"at head, {rows}"
+    return f"{state.value}{f': {rows}' if rows else ''}"
+
+
+def database_text(target: Target, facts: Facts) -> str:
+    """Which database, on which server, and how we came to it."""
+    server = facts.database.server
+    version = server.version_text.split(" ")[0]
+    return f"{target.label}, PostgreSQL {version} (address from {target.source})"
+
+
+class TextReport:
+    """Tells a run of `up` on standard error, as it happens."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._live = Live(terminal)
+        self._id_width = 12
+
+    def found(self, target: Target, facts: Facts, decision: Decision) -> None:
+        """What was found and what will be done. A refusal tells the rest itself."""
+        self._write(labelled(self._terminal, "database", database_text(target, facts)))
+        self._write(labelled(self._terminal, "found", found_text(facts, decision.state)))
+        if isinstance(decision, Ready):
+            self._show_plan(decision.plan)
+        else:
+            self._terminal.line()
+
+    def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
+        """While we waited for the lock, somebody else was at work."""
+        text = f"while waiting, something changed: {found_text(facts, decision.state)}"
+        self._write(labelled(self._terminal, "found", text))
+        if isinstance(decision, Ready):
+            self._show_plan(decision.plan)
+
+    def _show_plan(self, plan: Plan) -> None:
+        self._write(labelled(self._terminal, "plan", *step_lines(plan)))
+        self._terminal.line()
+        longest = max((len(r.id) for r in plan.revisions), default=12)
+        stamped = [len(s.revision.id) for s in plan.steps if isinstance(s, Install)]
+        self._id_width = min(max(longest, *stamped, 0), 24)
+
+    def begin(self, kind: str, name: str, message: str) -> None:
+        """A step begins: on a terminal, a line that counts its seconds."""
+        self._live.begin(self._step(name, message))
+
+    def end(self, kind: str, name: str, message: str, seconds: float) -> None:
+        """A step has run: one line that stays."""
+        mark = self._terminal.paint(self._terminal.done, "green")
+        room = self._terminal.width - len(self._terminal.done) - 3
+        took = f"{seconds:.2f} s" if kind != "stamp" else "recorded"
+        text = self._terminal.cut(self._step(name, message), room - len(took) - 1)
+        self._live.end(f"  {mark} {text}{took:>{room - len(text)}}")
+
+    def _step(self, name: str, message: str) -> str:
+        return f"{name:<{self._id_width}}  {message}" if message else name
+
+    def notice(self, text: str) -> None:
+        """Something worth a line."""
+        self._live.clear()
+        self._terminal.line(f"surefoot: {text}")
+
+    def outcome(self, target: Target, outcome: Outcome) -> None:
+        """The end of the account: what is true now, or why it stopped."""
+        self._live.close()
+        head = ", ".join(outcome.rows or ())
+        if outcome.findings:
+            for finding in outcome.findings:
+                if outcome.done:
+                    self._terminal.line()
+                self._write(finding_lines(self._terminal, finding))
+        elif not outcome.done:
+            self._terminal.line(f"surefoot: {target.label} is at head ({head}), nothing to do")
+        else:
+            self._terminal.line()
+            text = f"at head, {head}; {_done_text(outcome)} in {outcome.seconds:.1f} s"
+            self._write(labelled(self._terminal, "now", text))
+
+    def close(self) -> None:
+        """Put the terminal back as it was."""
+        self._live.close()
+
+    def _write(self, lines: list[str]) -> None:
+        self._live.clear()
+        for line in lines:
+            self._terminal.line(line)
+
+
+def _done_text(outcome: Outcome) -> str:
+    nouns = {
+        "install": ("script", "installed"),
+        "revision": ("revision", "applied"),
+        "seed": ("seed script", "run"),
+    }
+    parts: list[str] = []
+    for kind, (noun, verb) in nouns.items():
+        number = sum(done.kind == kind for done in outcome.done)
+        if number:
+            parts.append(f"{count(number, noun)} {verb}")
+    return ", ".join(parts)
+
+
+def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
+    """The plan in full: every revision with its message."""
+    lines: list[str] = []
+    width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
+    for number, (step, short) in enumerate(zip(plan.steps, step_lines(plan), strict=True), 1):
+        lines.append(f"{number}. {short}")
+        if isinstance(step, Upgrade):
+            for r in step.revisions:
+                release = f" [{r.release}]" if r.release else ""
+                room = terminal.width - width - 7 - len(release)
+                lines.append(f"     {r.id:<{width}}  {terminal.cut(r.message, room)}{release}")
+    return lines
+
+

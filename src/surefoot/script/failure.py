@@ -1,0 +1,123 @@
+"""What to say when the server refuses a statement: where, what, and what to do about it."""
+
+import re
+
+import msgspec
+
+from surefoot.script.refusals import first_line, shorten
+
+_LONG = 200
+_COPY_LINE = re.compile(r"COPY [^\n]*?, \S+ (\d+)")
+_NAMES_MISSING = {"3F000", "42P01", "42704", "42883"}
+_ENCODING = {"22021", "22P05"}
+
+
+class ServerError(msgspec.Struct, frozen=True):
+    """PostgreSQL's own words; `position` counts characters from 1, in the text that was sent."""
+
+    sqlstate: str
+    message: str
+    detail: str = ""
+    hint: str = ""
+    context: str = ""
+    position: int | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where in a script: the statement's line, its text, and the line of the error itself."""
+
+    line: int
+    sql: bytes
+    error_line: int | None = None
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """What else a remedy depends on."""
+
+    search_path: str | None  # that the script was given
+    dump_search_path: bool  # the script emptied it, as pg_dump's first lines do
+    max_locks: str = "64"
+
+
+def locate(batch: list[tuple[int, bytes]], done: int, error: ServerError, codec: str) -> Place:
+    """The statement of a batch (lines and texts) that failed.
+
+    The batch was sent joined by line ends, in the encoding `codec`. `done` counts the results
+    that came before the error, which tells the statement, except when the whole batch could not
+    be parsed or decoded: then nothing was done, and only the position or the bytes tell.
+    """
+    offset = None
+    if error.position is not None:
+        text = b"\n".join([sql for _, sql in batch]).decode(codec, "surrogateescape")
+        offset = len(text[: error.position - 1].encode(codec, "surrogateescape"))
+    elif not done and error.sqlstate in _ENCODING:
+        offset = _undecodable(b"\n".join([sql for _, sql in batch]), codec)
+    start = 0
+    for index, (line, sql) in enumerate(batch):
+        if offset is None or (done and index > done):
+            break
+        if offset <= start + len(sql):
+            if done and index < done:
+                break  # a position in some other text, such as a prepared statement's
+            return Place(line, sql, line + sql.count(b"\n", 0, offset - start))
+        start += len(sql) + 1
+    return Place(*batch[min(done, len(batch) - 1)])
+
+
+def _undecodable(text: bytes, codec: str) -> int | None:
+    try:
+        text.decode(codec)
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
+
+
+def copy_line(context: str) -> int | None:
+    """The line of COPY's data that the error's context names, counted from 1."""
+    match = _COPY_LINE.search(context)
+    return int(match[1]) if match else None
+
+
+def statement(place: Place) -> str:
+    """The statement's line and the beginning of its text."""
+    return f"line {place.line}: {first_line(place.sql)}"
+
+
+def message(label: str, place: Place, error: ServerError) -> str:
+    """What happened, in one line that begins with FILE:LINE."""
+    line = place.line if place.error_line is None else place.error_line
+    return f"{label}:{line}: {shorten(error.message, _LONG)}"
+
+
+def seen(place: Place, error: ServerError) -> list[str]:
+    """The statement and PostgreSQL's words, each cut to a bearable length."""
+    lines = [statement(place), f"SQLSTATE {error.sqlstate}"]
+    for name, text in (("detail", error.detail), ("hint", error.hint)):
+        lines += [f"{name}: {shorten(line, _LONG)}" for line in text.splitlines()[:3]]
+    return lines + [f"context: {shorten(line)}" for line in error.context.splitlines()[:5]]
+
+
+def remedy(label: str, error: ServerError, about: Circumstances) -> str:
+    """The next thing to do, for the causes that are common."""
+    state, message = error.sqlstate, error.message
+    if state == "42704" and "role" in message:
+        return "dump again with --no-owner --no-privileges, or create the role on this server first"
+    if state == "53200" and "max_locks_per_transaction" in error.hint + message:
+        return (
+            f"raise max_locks_per_transaction (now {about.max_locks}) to "
+            f"{4 * int(about.max_locks)} in postgresql.conf, and restart the server"
+        )
+    if state in ("0A000", "58P01") and "extension" in message:
+        return "install the package of the extension on the server, or use an image that has it"
+    if state in _ENCODING:
+        return "save the script as UTF-8, or begin it with SET client_encoding = '…';"
+    if state == "25001":
+        return "take the statement out: it can't be part of a transaction"
+    if state == "42501":
+        return "run as a user with the right, or take the statement out of the script"
+    if state in _NAMES_MISSING and about.search_path is None and about.dump_search_path:
+        return (
+            'the script empties search_path (pg_dump does): set search_path = "public" for it in '
+            f'surefoot.toml: init = [{{ path = "{label}", search_path = "public" }}]'
+        )
+    return f"correct the statement in {label}, and run the same command again"

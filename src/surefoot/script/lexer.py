@@ -1,0 +1,261 @@
+"""Where one SQL statement ends: psql's rules, on bytes.
+
+Two ways to the same answer. `cut_fast` matches a whole plain INSERT, UPDATE or DELETE with one
+regular expression; `cut` reads everything, token by token. Every encoding that a server can have leaves ASCII bytes to mean ASCII, so bytes above 127
+are simply letters.
+"""
+
+import re
+from typing import NamedTuple
+
+# An INSERT of many rows is worth waiting for: when the fast expression stops this near to the end
+# of what was read, more text is asked for before the slow way is taken.
+_NEAR_THE_END = 1 << 16
+_MOST_TOKENS = 4096
+
+_ESCAPED = rb"'(?:[^'\\]++|''|\\.)*+'"
+# psql reads line by line, so only a lone carriage return lets an E'…' go on after its end quote.
+_CONTINUED = rb"(?:[ \t\f]|--[^\r\n]*+)*+\r(?:[ \t\f\r]|--[^\r\n]*+\r)*+"
+_ESCAPES = _ESCAPED + rb"(?:" + _CONTINUED + _ESCAPED + rb")*+"
+_IN_WORD = rb"A-Za-z0-9_$\x80-\xff"
+
+
+def _token(plain_string: bytes) -> re.Pattern[bytes]:
+    return re.compile(
+        rb"""
+        (?P<space>[ \t\r\n\f]++|--[^\r\n]*+)
+        |(?P<comment>/\*)
+        |(?P<string>[eE]"""
+        + _ESCAPES
+        + rb"""|[bBxX]'[^']*+'|[uU]&'[^']*+'|"""
+        + plain_string
+        + rb""")
+        |(?P<name>(?:[uU]&)?"[^"]*+")
+        |(?P<open>[eEbBxX]?'|(?:[uU]&)?['"])
+        |(?P<word>[A-Za-z_\x80-\xff]["""
+        + _IN_WORD
+        + rb"""]*+)
+        |(?P<number>\$?[0-9][."""
+        + _IN_WORD
+        + rb"""]*+)
+        |(?P<dollar>\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*+)?\$)
+        |(?P<colons>:[:=])
+        |(?P<variable>:(?:[A-Za-z0-9_\x80-\xff]++|'[A-Za-z0-9_\x80-\xff]++'
+                      |"[A-Za-z0-9_\x80-\xff]++"|\{\?[A-Za-z0-9_\x80-\xff]++\}))
+        |(?P<command>\\)
+        |(?P<other>.)
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+def _fast(plain_string: bytes) -> re.Pattern[bytes]:
+    plain = (
+        rb"[^'\"();\\$:/\r-]++|"
+        + plain_string
+        + rb"|(?<=[^"
+        + _IN_WORD
+        + rb"][eE])"
+        + _ESCAPED
+        + rb'|"[^"]*+"|-(?!-)|/(?!\*)|:[:=]|\r\n'
+    )
+    inside = rb"\((?:" + plain + rb"|;)*+\)"
+    for _ in range(2):
+        inside = rb"\((?:" + plain + rb"|;|" + inside + rb")*+\)"
+    return re.compile(
+        rb"[ \t\r\n\f]*+((?i:INSERT|UPDATE|DELETE)[ \t\r\n](?:" + plain + rb"|" + inside + rb")*+)",
+        re.DOTALL,
+    )
+
+
+# by standard_conforming_strings: off, a backslash in a plain string escapes
+_TOKEN = {True: _token(rb"'[^']*+'"), False: _token(_ESCAPES)}
+_FAST = {
+    True: _fast(rb"(?<![^" + _IN_WORD + rb"][eE])'[^']*+(?:''[^']*+)*+'"),
+    False: _fast(_ESCAPED),
+}
+_NESTED = re.compile(rb"/\*|\*/")
+_SHORT_LITERAL = re.compile(rb"'[\w.-]{0,64}'")
+_ROUTINE_WORDS = {b"CREATE", b"OR", b"REPLACE", b"FUNCTION", b"PROCEDURE"}
+_ROUTINES = (b"FUNCTION", b"PROCEDURE")
+# the arguments of a psql command: up to the line's end, or an unquoted backslash
+_ARGUMENTS = re.compile(rb"(?:'(?:[^'\\\n]|''|\\.)*+'|\"[^\"\n]*+\"|`[^`\n]*+`|[^\\\n])*+")
+_COMMAND = re.compile(rb"\\(?:[;:?!]|[^\s\\]*+)")
+_SILENT = re.compile(
+    rb"\\(?:restrict|unrestrict|echo|qecho|warn|timing|pset"
+    rb"|set[ \t]+(?:ON_ERROR_STOP|QUIET|ECHO|VERBOSITY))(?![^\s\\])"
+)
+
+
+class Cut(NamedTuple):
+    """One statement's place in a text.
+
+    `begin` is its first byte that is neither space nor comment, `end` the byte after its
+    semicolon; they are equal if there is no statement. `skeleton` is its tokens in upper case,
+    one space between, names and longer literals masked: what the rules read. `blanks` are psql commands in its midst, which the server must not see.
+    """
+
+    begin: int
+    end: int
+    skeleton: bytes = b""
+    blanks: tuple[tuple[int, int], ...] = ()
+
+
+class NotSql(Exception):
+    """psql would have to do this itself: `what` is the command or variable at `offset`."""
+
+    def __init__(self, offset: int, what: bytes) -> None:
+        super().__init__(offset, what)
+        self.offset = offset
+        self.what = what
+
+
+class Unfinished(Exception):
+    """The text ends inside `what`, which was opened at `offset`."""
+
+    def __init__(self, offset: int, what: str) -> None:
+        super().__init__(offset, what)
+        self.offset = offset
+        self.what = what
+
+
+def cut_fast(text: bytes, start: int, standard_strings: bool) -> tuple[int, int] | None:
+    """Begin and end of the statement after `start`, if it is whole and plain enough for that.
+
+    Whatever this cuts, `cut` would cut the same.
+    """
+    match = _FAST[standard_strings].match(text, start)
+    if match is None or not text.startswith(b";", match.end()):
+        return None
+    return match.start(1), match.end() + 1
+
+
+def cut(text: bytes, start: int, *, final: bool, standard_strings: bool) -> Cut | None:
+    """The statement that begins at or after `start`.
+
+    None means that more text is needed to say; never so if `final`, that is, if no more follows.
+    `standard_strings` is the setting standard_conforming_strings. Raises NotSql and Unfinished.
+    """
+    if not final:
+        match = _FAST[standard_strings].match(text, start)
+        if match is not None and len(text) - match.end() < _NEAR_THE_END:
+            return None
+    return _cut_by_token(text, start, final=final, standard_strings=standard_strings)
+
+
+def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: bool) -> Cut | None:
+    match_token = _TOKEN[standard_strings].match
+    position, begin = start, -1
+    parens: list[int] = []
+    blocks: list[int] = []  # BEGIN and CASE of a routine's body in standard SQL
+    brackets = 0
+    words: list[bytes] = []
+    tokens: list[bytes] = []
+    blanks: list[tuple[int, int]] = []
+    while (match := match_token(text, position)) is not None:
+        kind, at, position = match.lastgroup, position, match.end()
+        if position == len(text) and not final:
+            return None  # the token may go on
+        if kind == "space":
+            continue
+        if kind == "comment":
+            position = _comment_end(text, position)
+            if position < 0:
+                return _unfinished(final, at, "comment")
+            continue
+        if kind == "command":
+            position = _command_end(text, at)
+            if position < 0 and not final:
+                return None
+            position = len(text) if position < 0 else position
+            blanks.append((at, position))
+            continue
+        token = match[0]
+        if begin < 0:
+            if token == b";":
+                return Cut(position, position)
+            begin = at
+        if kind == "word":
+            token = token.upper()
+            if len(words) < 4:
+                words.append(token if token in _ROUTINE_WORDS else b"")
+            if not parens and _begins_routine(words):
+                if token == b"BEGIN" or (token == b"CASE" and blocks):
+                    blocks.append(at)
+                elif token == b"END" and blocks:
+                    blocks.pop()
+        elif kind == "string":
+            token = token if _SHORT_LITERAL.fullmatch(token) else b"'?'"
+        elif kind == "name":
+            token = b'""'
+        elif kind == "open":
+            return _unfinished(final, at, "quoted name" if b'"' in token else "string")
+        elif kind == "dollar":
+            found = text.find(token, position)
+            if found < 0:
+                return _unfinished(final, at, f"{token.decode(errors='replace')} string")
+            position = found + len(token)
+            token = b"'?'"
+        elif kind == "variable":
+            if not (brackets and token[1] not in b"'\"{"):
+                raise NotSql(at, token)
+        elif token == b"(":
+            parens.append(at)
+        elif token == b")":
+            if parens:
+                parens.pop()
+        elif token == b"[":
+            brackets += 1
+        elif token == b"]":
+            brackets = max(brackets - 1, 0)
+        elif token == b";" and not parens and not blocks:
+            return Cut(begin, position, b" ".join(tokens), tuple(blanks))
+        if len(tokens) < _MOST_TOKENS:
+            tokens.append(token)
+    if not final:
+        return None
+    for opened, what in ((blocks, "BEGIN … END body"), (parens, "parenthesis")):
+        if opened:
+            raise Unfinished(opened[0], what)
+    if begin < 0:
+        return Cut(len(text), len(text))
+    return Cut(begin, len(text), b" ".join(tokens), tuple(blanks))
+
+
+def _unfinished(final: bool, offset: int, what: str) -> None:
+    if final:
+        raise Unfinished(offset, what)
+
+
+def _comment_end(text: bytes, position: int) -> int:
+    depth = 1
+    for match in _NESTED.finditer(text, position):
+        depth += 1 if match[0] == b"/*" else -1
+        if not depth:
+            return match.end()
+    return -1
+
+
+def _begins_routine(words: list[bytes]) -> bool:
+    # psql's test, which looks at the first four words only
+    if len(words) < 2 or words[0] != b"CREATE":
+        return False
+    if words[1] == b"OR":
+        return len(words) == 4 and words[2] == b"REPLACE" and words[3] in _ROUTINES
+    return words[1] in _ROUTINES
+
+
+def _command_end(text: bytes, at: int) -> int:
+    """Past a psql command that changes nothing here and its arguments; -1 at the text's end."""
+    line_end = text.find(b"\n", at)
+    line = text[at : line_end if line_end >= 0 else len(text)]
+    if (silent := _SILENT.match(line)) is None:
+        command = _COMMAND.match(line)
+        raise NotSql(at, command[0] if command else b"\\")
+    arguments = _ARGUMENTS.match(line, silent.end())
+    stop = arguments.end() if arguments else len(line)
+    if line.startswith(b"\\\\", stop):
+        return at + stop + 2  # SQL goes on after the separator
+    if stop < len(line):
+        return at + stop  # another command on the same line
+    return line_end

@@ -1,0 +1,196 @@
+"""A SQL script, statement by statement, with the line on which each begins.
+
+The file is read in pieces; what is held is one piece and the statement at hand, however large the
+file. `check` reads everything once before anything is sent; `read` is the same reading again, for
+sending. What psql would do beyond sending SQL (`\\i`, `\\connect`, variables) is refused.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from surefoot.script import refusals, rules
+from surefoot.script.lexer import Cut, NotSql, Unfinished, cut, cut_fast
+from surefoot.script.rules import Role
+from surefoot.script.source import Source
+
+CHUNK = 1 << 20
+
+
+class Script(msgspec.Struct, frozen=True):
+    """A script as configured: where it is, what messages call it, the search_path it runs with."""
+
+    path: Path
+    search_path: str | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What messages call it: its name, else its path."""
+        return self.name or str(self.path)
+
+
+class Statement(msgspec.Struct, frozen=True, gc=False):
+    """One statement to send. `barrier`: the server may read differently what comes after it."""
+
+    line: int
+    sql: bytes
+    barrier: bool = False
+
+
+class CopyBlock(msgspec.Struct, frozen=True):
+    """A `COPY … FROM stdin` and its data, which must be read before the next item is asked for.
+
+    `data_line` is the line of the first row.
+    """
+
+    line: int
+    sql: bytes
+    data_line: int
+    data: Iterator[bytes]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a first reading found. `notices` say what will be left out, and on which line."""
+
+    statements: int
+    sha256: str
+    notices: tuple[str, ...] = ()
+
+
+def check(scripts: Iterable[Script], *, server_version: int) -> list[Summary]:
+    """Read every script to its end, sending nothing: a summary of each.
+
+    Raises SurefootError `script-not-found`, `script-encoding`, `script-needs-psql` or
+    `script-truncated` at the first place; `script-not-transactional` once, for all statements of
+    all scripts.
+    """
+    summaries: list[Summary] = []
+    refused: list[str] = []
+    for script in scripts:
+        reading = Reading(script, server_version=server_version, refused=refused)
+        count = sum(1 for _ in reading)
+        summaries.append(Summary(count, reading.sha256, tuple(reading.notices)))
+    if refused:
+        raise refusals.not_transactional(refused)
+    return summaries
+
+
+def read(script: Script, *, server_version: int, chunk: int = CHUNK) -> "Reading":
+    """The script's items, in order. Raises what `check` raises, at the place where it is met."""
+    return Reading(script, server_version=server_version, chunk=chunk)
+
+
+class Reading:
+    """One pass over a script: an iterator of Statement and CopyBlock."""
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        server_version: int,
+        chunk: int = CHUNK,
+        refused: list[str] | None = None,
+    ) -> None:
+        """`refused` collects what can't run in a transaction; without it, the first one raises."""
+        self.standard_strings = True
+        self.dump_search_path = False  # the script empties search_path as pg_dump does
+        self.notices: list[str] = []
+        self._hash = hashlib.sha256()
+        self._script = script
+        self._server_version = server_version
+        self._chunk = chunk
+        self._refused = refused
+        self._begun: int | None = None  # the line of the script's own BEGIN
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes read so far: of the whole file once the iteration has ended."""
+        return self._hash.hexdigest()
+
+    def __iter__(self) -> Iterator[Statement | CopyBlock]:
+        label = self._script.label
+        try:
+            with self._script.path.open("rb", buffering=0) as file:
+                source = Source(file, label, self._chunk, self._hash)
+                try:
+                    yield from self._items(source)
+                except NotSql as error:
+                    line = source.line_at(error.offset)
+                    raise refusals.needs_psql(label, line, error.what) from None
+                except Unfinished as error:
+                    line = source.line_at(error.offset)
+                    raise refusals.truncated(label, line, f"The {error.what}") from None
+        except OSError as error:
+            raise refusals.not_found(label, error) from None
+        if self._begun is not None:
+            raise refusals.truncated(label, self._begun, "The transaction")
+
+    def _items(self, source: Source) -> Iterator[Statement | CopyBlock]:
+        while True:
+            strings = self.standard_strings
+            if plain := cut_fast(source.text, source.at, strings):
+                yield Statement(*source.take(*plain))
+                continue
+            found = cut(source.text, source.at, final=source.final, standard_strings=strings)
+            if found is None:
+                source.more()
+                continue
+            line, sql = source.take(found.begin, found.end)
+            if sql:
+                yield from self._judged(found, line, _blanked(sql, found), source)
+            elif source.final and found.end == len(source.text):
+                return
+
+    def _judged(
+        self, found: Cut, line: int, sql: bytes, source: Source
+    ) -> Iterator[Statement | CopyBlock]:
+        skeleton = found.skeleton
+        self.standard_strings = rules.standard_strings_after(skeleton, self.standard_strings)
+        if encoding := rules.unsafe_encoding(skeleton):
+            raise refusals.unsafe_encoding(self._script.label, line, encoding)
+        match rules.role(skeleton, self._server_version):
+            case Role.SEND:
+                yield Statement(line, sql, rules.changes_reading(skeleton))
+            case Role.COPY_IN:
+                data = source.copy_data(line)
+                yield CopyBlock(line, sql, source.data_line, data)
+                for _ in data:
+                    pass
+            case Role.BEGIN:
+                self._begun = line if self._begun is None else self._begun
+                self._leave_out(line, sql, "it runs in surefoot's own transaction")
+            case Role.COMMIT if self._begun is not None:
+                self._begun = None
+                self._leave_out(line, sql, "it runs in surefoot's own transaction")
+            case Role.SEARCH_PATH_OF_DUMP:
+                if self._script.search_path is None:
+                    self.dump_search_path = True
+                    yield Statement(line, sql, barrier=True)
+                else:
+                    path = self._script.search_path
+                    self._leave_out(line, sql, f"the script's search_path is {path}")
+            case Role.UNKNOWN_SETTING:
+                self._leave_out(line, sql, "this server doesn't know the setting")
+            case Role.COMMIT | Role.ENDS_TRANSACTION | Role.NOT_TRANSACTIONAL:
+                self._refuse(f"{self._script.label}:{line}: {refusals.first_line(sql)}")
+
+    def _leave_out(self, line: int, sql: bytes, why: str) -> None:
+        text = refusals.first_line(sql)
+        self.notices.append(f"{self._script.label}:{line}: left out: {text} ({why})")
+
+    def _refuse(self, statement: str) -> None:
+        if self._refused is None:
+            raise refusals.not_transactional([statement])
+        self._refused.append(statement)
+
+
+def _blanked(sql: bytes, found: Cut) -> bytes:
+    # spaces, not nothing: an error's position still counts right
+    for start, end in found.blanks:
+        start, end = max(start - found.begin, 0), end - found.begin
+        if end > 0:
+            sql = sql[:start] + b" " * (end - start) + sql[end:]
+    return sql

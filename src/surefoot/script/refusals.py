@@ -1,0 +1,148 @@
+"""What is said when a script can't be taken: every `script-*` error that reading can raise."""
+
+import re
+from collections.abc import Sequence
+
+from surefoot.errors import NOT_CHANGED, SurefootError
+
+_LONGEST_LINE = 100
+_MOST_LISTED = 20
+
+_KINDS = (
+    (b"PGDMP", "a pg_dump archive (custom format)"),
+    (b"toc.dat", "a pg_dump archive (tar format)"),
+    (b"\x1f\x8b", "compressed with gzip"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+    (b"\xfd7zXZ", "compressed with xz"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xfe\xff", "UTF-16 text"),
+)
+_REMEDIES = (
+    ("pg_dump", "turn it into SQL: pg_restore --no-owner --no-privileges -f script.sql FILE"),
+    ("compressed", "uncompress it, and name the uncompressed file in surefoot.toml"),
+    ("zip", "unpack it, and name the SQL file in surefoot.toml"),
+    ("UTF-16", "save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE"),
+)
+_COMMANDS = {
+    "i": "list the included file in surefoot.toml, where it belongs: init = ['first.sql', …]",
+    "connect": "take the line out; dump without -C (--create): surefoot is told its database",
+    "copy": r"write COPY … FROM stdin; with the rows in the script, ended by \. (as pg_dump does)",
+    "set": "write the value where the variable stands, and take the line out",
+    "if": "write what is to be run on every database; a DO block can decide in SQL",
+    "gexec": "write the statements out, or run them from a DO block with EXECUTE",
+    ";": "end the statement with ; alone",
+    "encoding": "write SET client_encoding = '…'; instead",
+    "q": "take out the line and all that follows it",
+}
+_ALIASES = {
+    **dict.fromkeys(("ir", "include", "include_relative"), "i"),
+    **dict.fromkeys(("c",), "connect"),
+    **dict.fromkeys(("unset", "gset", "getenv", "prompt"), "set"),
+    **dict.fromkeys(("elif", "else", "endif"), "if"),
+    **dict.fromkeys(("g", "gx", "gdesc", "watch", "crosstabview", "bind", "parse"), ";"),
+    "quit": "q",
+}
+
+
+def first_line(sql: bytes, longest: int = _LONGEST_LINE) -> str:
+    """The statement's first line, cut."""
+    return shorten(sql.decode(errors="replace").partition("\n")[0], longest)
+
+
+def shorten(text: str, longest: int = _LONGEST_LINE) -> str:
+    """The text, cut with an ellipsis if it is longer."""
+    text = text.strip()
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def not_found(label: str, error: OSError) -> SurefootError:
+    """The file can't be opened or read."""
+    return SurefootError(
+        "script-not-found",
+        f"The script {label} can't be read.",
+        seen=[error.strerror or str(error)],
+        database=NOT_CHANGED,
+        next="correct the path in surefoot.toml (it is relative to that file), or the permissions",
+    )
+
+
+def binary_kind(beginning: bytes) -> str | None:
+    """What a file is that begins so, if it isn't text."""
+    return next((kind for begins, kind in _KINDS if beginning.startswith(begins)), None)
+
+
+def binary(label: str, kind: str) -> SurefootError:
+    """The file is of a known kind, and not a SQL text."""
+    return SurefootError(
+        "script-encoding",
+        f"{label} is not a SQL script: it is {kind}.",
+        next=next(remedy for part, remedy in _REMEDIES if part in kind),
+    )
+
+
+def zero_byte(label: str, line: int) -> SurefootError:
+    """A byte that no SQL text can hold."""
+    return SurefootError(
+        "script-encoding",
+        f"{label}:{line}: a zero byte: this is a binary file, a damaged one, or UTF-16 text.",
+        next="write it as a SQL text in UTF-8; data of COPY in text format, not binary",
+    )
+
+
+def unsafe_encoding(label: str, line: int, encoding: str) -> SurefootError:
+    """An encoding in which quotes and backslashes can't be told from halves of characters."""
+    return SurefootError(
+        "script-encoding",
+        f"{label}:{line}: a script in the encoding {encoding} can't be read safely.",
+        seen=[f"in {encoding}, a byte that looks like ASCII may be half of a character"],
+        next=f"convert it: iconv -f {encoding} -t UTF-8; write SET client_encoding = 'UTF8';",
+    )
+
+
+def truncated(label: str, line: int, what: str) -> SurefootError:
+    """The file ends inside something."""
+    return SurefootError(
+        "script-truncated",
+        f"{label}:{line}: {what} begun here does not end before the file does.",
+        next="copy or dump the file again: its end is missing; or close what line "
+        f"{line} opens (a name that is BEGIN or END must be quoted)",
+    )
+
+
+def needs_psql(label: str, line: int, what: bytes) -> SurefootError:
+    """The script has a command or a variable of psql's, or SQL on COPY's own line."""
+    text = shorten(what.decode(errors="replace"))
+    if text.startswith("\\"):
+        name = text[1:]
+        message = f"{label}:{line}: {text} is a command of psql's, not SQL."
+        remedy = _COMMANDS.get(_ALIASES.get(name, name), "take the line out of the script")
+    elif text.startswith(":"):
+        message = f"{label}:{line}: {text} is a variable of psql's."
+        remedy = "write the value; if it isn't a variable, put a space after the colon"
+    else:
+        message = (
+            f"{label}:{line}: a statement on the line of {text} … FROM stdin, before its data."
+        )
+        remedy = r"put the statement after the line that is \. alone"
+    return SurefootError("script-needs-psql", message, next=remedy)
+
+
+def not_transactional(statements: Sequence[str]) -> SurefootError:
+    """Statements (`FILE:LINE: first line`) that can't be part of one transaction."""
+    count = len(statements)
+    more = [f"and {count - _MOST_LISTED} more"] if count > _MOST_LISTED else []
+    ends = any(
+        re.search(r":\d+: *(?:commit|end|rollback|abort)\b", s, re.IGNORECASE) for s in statements
+    )
+    advice = " A COMMIT needs its BEGIN in the same script." if ends else ""
+    noun = "statement" if count == 1 else "statements"
+    return SurefootError(
+        "script-not-transactional",
+        f"{count} {noun} can't run in the one transaction that all scripts share.",
+        seen=[*statements[:_MOST_LISTED], *more],
+        next="take them out (CREATE INDEX without CONCURRENTLY does the same on a new database)."
+        + advice,
+    )

@@ -1,0 +1,128 @@
+"""The bytes of a script, read in pieces, with the line that each place is on."""
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from surefoot.script import refusals
+
+_BOM = b"\xef\xbb\xbf"
+_END_OF_DATA = b"\n\\."
+_SIGNATURE = 8  # bytes that tell one kind of file from another
+_REST_OF_LINE = re.compile(rb"[\s;]*+(?:--.*+|/\*[^*]*+\*/\s*+)?", re.DOTALL)
+
+
+class File(Protocol):
+    """What is needed of a file opened in binary."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+class Hash(Protocol):
+    """What is needed of a hash."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+
+class Source:
+    """A window on a file: `text` is what is held, `at` the place reached, `line` its line.
+
+    Raises SurefootError `script-encoding` for a file that is not a SQL text.
+    """
+
+    def __init__(self, file: File, label: str, chunk: int, digest: Hash) -> None:
+        self.text = b""
+        self.at = 0
+        self.line = 1
+        self.data_line = 1
+        self.final = False
+        self._file = file
+        self._label = label
+        self._chunk = chunk
+        self._digest = digest
+        self._fill(_SIGNATURE)
+        if kind := refusals.binary_kind(self.text):
+            raise refusals.binary(label, kind)
+        self._refuse_zero(0)
+        if self.text.startswith(_BOM):
+            self.at = len(_BOM)
+
+    def more(self) -> None:
+        """Hold at least as much again of what follows: so a long statement is read in linear time.
+
+        Sets `final` when nothing follows.
+        """
+        held = len(self.text) - self.at
+        self._fill(max(self._chunk, held))
+        self._refuse_zero(held)
+
+    def _fill(self, size: int) -> None:
+        pieces = [self.text[self.at :]]
+        while size > 0:
+            piece = self._file.read(size)
+            if not piece:
+                self.final = True
+                break
+            self._digest.update(piece)
+            pieces.append(piece)
+            size -= len(piece)
+        self.text, self.at = b"".join(pieces), 0
+
+    def _refuse_zero(self, start: int) -> None:
+        zero = self.text.find(b"\0", start)
+        if zero >= 0:
+            raise refusals.zero_byte(self._label, self.line_at(zero))
+
+    def line_at(self, offset: int) -> int:
+        """The line of a place at or after `at`."""
+        return self.line + self.text.count(b"\n", self.at, offset)
+
+    def advance(self, offset: int) -> None:
+        """Go to a place."""
+        self.line += self.text.count(b"\n", self.at, offset)
+        self.at = offset
+
+    def take(self, begin: int, end: int) -> tuple[int, bytes]:
+        """Go to `end`; the line of `begin`, and the bytes between them."""
+        line = self.line + self.text.count(b"\n", self.at, begin)
+        self.line = line + self.text.count(b"\n", begin, end)
+        self.at = end
+        return line, self.text[begin:end]
+
+    def copy_data(self, copy_line: int) -> Iterator[bytes]:
+        r"""The lines from the next one to the one that is `\.` alone, in pieces of any size.
+
+        Raises SurefootError `script-truncated` if the file ends first, and `script-needs-psql` if
+        a statement follows COPY on its own line (psql would run it after the data).
+        """
+        while (line_end := self.text.find(b"\n", self.at)) < 0 and not self.final:
+            self.more()
+        line_end = len(self.text) if line_end < 0 else line_end
+        if not _REST_OF_LINE.fullmatch(self.text, self.at, line_end):
+            raise refusals.needs_psql(self._label, copy_line, b"COPY")
+        self.advance(line_end)
+        self.data_line = self.line + 1
+        return self._copy_data(copy_line)
+
+    def _copy_data(self, copy_line: int) -> Iterator[bytes]:
+        # `at` stands on the last byte given out (at first, the end of COPY's line), since the byte
+        # before it tells whether `\.` begins a line.
+        while True:
+            found = self.text.find(_END_OF_DATA, self.at)
+            if found < 0:
+                if self.final:
+                    raise refusals.truncated(self._label, copy_line, "The data of COPY")
+                stop = len(self.text) - len(_END_OF_DATA) + 1
+            else:
+                after = self.text[found + 3 : found + 5]
+                cut_short = after in (b"", b"\r")
+                if after[:1] == b"\n" or after == b"\r\n" or (cut_short and self.final):
+                    yield self.text[self.at + 1 : found + 1]
+                    self.advance(found + 3 + len(after if after[:1] == b"\r" else after[:1]))
+                    return
+                stop = found + (1 if cut_short else 3)
+            if stop > self.at + 1:
+                yield self.text[self.at + 1 : stop]
+                self.advance(stop - 1)
+            if found < 0 or stop == found + 1:
+                self.more()

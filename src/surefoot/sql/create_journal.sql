@@ -1,0 +1,16 @@
+-- One row a step. It commits or rolls back with what it tells of.
+create table if not exists surefoot.journal (
+    id bigint generated always as identity primary key,
+    at timestamptz not null default pg_catalog.clock_timestamp(),
+    run text not null,          -- one run of surefoot: the same in all its rows
+    step text not null,         -- install, stamp, revision or seed
+    name text not null,         -- the revision's id or the script's path
+    parents text not null,      -- the revisions below it, separated by spaces
+    direction text not null,    -- up or down
+    release text,               -- the application's release that the revision ends, if it says so
+    hash text,                  -- SHA-256 of the file that was run
+    milliseconds double precision not null,
+    role text not null default current_user,
+    host text not null,         -- the machine or container that ran it
+    surefoot text not null      -- surefoot's version
+)

@@ -1,0 +1,12 @@
+-- Who holds the lock: whoever waits wants a name.
+select a.pid, coalesce(a.application_name, '') as application,
+       coalesce(pg_catalog.host(a.client_addr), 'the local socket') as client,
+       a.xact_start
+from pg_catalog.pg_locks l
+join pg_catalog.pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'advisory' and l.granted
+  and l.database = (
+      select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()
+  )
+  and l.classid = %(class)s and l.objid = %(object)s and l.objsubid = 2
+limit 1

@@ -1,0 +1,5 @@
+-- Which seed scripts have run, and with what content last.
+select distinct on (j.name) j.name, j.hash
+from surefoot.journal j
+where j.step = 'seed'
+order by j.name, j.id desc

@@ -1,0 +1,100 @@
+"""Every state that a database can be met in, and what each command makes of it."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from surefoot.errors import ExitCode
+
+
+class StateRow(NamedTuple):
+    """One line of the state table."""
+
+    means: str
+    status: ExitCode
+    plan: str
+    up: str
+    up_exit: str
+
+
+class State(Enum):
+    """What a database was met as. The value is its name in JSON."""
+
+    AT_HEAD = "at-head"
+    BEHIND = "behind"
+    EMPTY = "empty"
+    UNKNOWN_REVISION = "unknown-revision"
+    UNVERSIONED = "unversioned-database"
+    VERSION_ROWS_OVERLAP = "version-rows-overlap"
+
+    @property
+    def row(self) -> StateRow:
+        """This state's line of the table."""
+        return STATE_TABLE[self]
+
+
+_REFUSED = "refused: nothing is changed"
+
+STATE_TABLE: dict[State, StateRow] = {
+    State.AT_HEAD: StateRow(
+        "every revision of the code is applied",
+        ExitCode.DONE,
+        "nothing, or the seed scripts that changed",
+        "nothing, or the seed scripts that changed",
+        "0",
+    ),
+    State.BEHIND: StateRow(
+        "the version table names known revisions, and others are pending",
+        ExitCode.PENDING,
+        "the pending revisions, then the seed scripts",
+        "runs what the plan shows, then looks",
+        "0, or 5 or 6 if a step fails",
+    ),
+    State.EMPTY: StateRow(
+        "no version row and no object of anybody's",
+        ExitCode.PENDING,
+        "the init scripts, the pending revisions, the seed scripts",
+        "installs in one transaction, then goes on as if behind",
+        "0, or 5 or 6 if a step fails",
+    ),
+    State.UNKNOWN_REVISION: StateRow(
+        "the version table names a revision that the code does not have",
+        ExitCode.REFUSED,
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
+    State.UNVERSIONED: StateRow(
+        "there are objects, and no version row",
+        ExitCode.REFUSED,
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
+    State.VERSION_ROWS_OVERLAP: StateRow(
+        "the version table names a revision and an ancestor of it",
+        ExitCode.REFUSED,
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
+}
+
+# Not states of a database: the conditions under which there is none to look at.
+NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
+    ("no database server", "no server answers before the deadline", ExitCode.BUSY),
+    ("not let in", "wrong password, unknown role or database: told at once", ExitCode.REFUSED),
+)
+
+
+def state_table() -> str:
+    """The table as Markdown, for docs/states.md and `surefoot explain --states`."""
+    lines = [
+        "| state | what is met | status | plan shows | up does | up's exit code |",
+        "|---|---|---|---|---|---|",
+    ]
+    for state, row in STATE_TABLE.items():
+        cells = (state.value, row.means, f"exit {row.status}", row.plan, row.up, row.up_exit)
+        lines.append(f"| {' | '.join(cells)} |")
+    for name, means, code in NO_DATABASE:
+        lines.append(f"| {name} | {means} | exit {code} | {_REFUSED} | {_REFUSED} | {code} |")
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+"""The main job: observe, decide, show, take the lock, observe again, decide again, act, look."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import psycopg
+
+from surefoot.application.history_files import IniFile
+from surefoot.config import Project, seconds
+from surefoot.decide import Decision, NothingToDo, Ready, Refused, classify, decide
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.observe.connect import connect
+from surefoot.observe.facts import Application, application, quick_facts
+from surefoot.outcome import Outcome
+from surefoot.plan import Plan, Seed
+from surefoot.progress import Progress
+from surefoot.states import State
+from surefoot.target import Target, environment
+
+if TYPE_CHECKING:
+    from surefoot.server import Server
+
+
+class Report(Progress, Protocol):
+    """Who is told what was found and what will be done, before it's done."""
+
+    def found(self, target: Target, facts: Facts, decision: Decision) -> None: ...
+    def changed_meanwhile(self, facts: Facts, decision: Decision) -> None: ...
+
+
+class Session:
+    """One command's way to the database and to the application's code."""
+
+    def __init__(
+        self, project: Project, ini: IniFile | None, target: Target, say: Callable[[str], None]
+    ) -> None:
+        self.project, self.ini, self.target = project, ini, target
+        self._say = say
+        self.server: Server | None = None  # the embedded one, where no database was named
+
+    def leave_server_to_command(self) -> None:
+        """The embedded server, if it's ours, shall live as long as the command that replaces us."""
+        if self.server is not None:
+            names = {"DATABASE_URL": self.target.url(), **environment(self.target)}
+            os.environ.update(names)
+            self.server.keep_until_exec_ends()
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A new connection, waiting for the server as configured."""
+        wait = seconds(self.project.config.wait)
+        return connect(self.target, wait=wait, say=self._say)
+
+    def quick(self, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision] | None:
+        """What can be settled without Alembic: at head, with or without seeds to run."""
+        facts = quick_facts(self.project, self.ini, connection)
+        if facts is None or classify(facts) is not State.AT_HEAD:
+            return None
+        return facts, self._decide(facts)
+
+    def thorough(
+        self, connection: psycopg.Connection[Any], application: Application
+    ) -> tuple[Facts, Decision]:
+        """The same with all that Alembic knows."""
+        facts = application.facts(connection)
+        return facts, self._decide(facts)
+
+    def look(self, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision]:
+        """What `up` would find and decide. Nothing is written.
+
+        Raises SurefootError for everything that can't be looked at.
+        """
+        quick = self.quick(connection)
+        if quick is not None:
+            return quick
+        with application(self.project, self.ini, self.target, connection) as asked:
+            return self.thorough(connection, asked)
+
+    def _decide(self, facts: Facts) -> Decision:
+        decision = decide(facts)
+        if isinstance(decision, Ready):
+            self._check_scripts(decision.plan, facts)
+        return decision
+
+    def _check_scripts(self, plan: Plan, facts: Facts) -> None:
+        """Read every script to its end before anything is sent. Raises SurefootError script-…."""
+        scripts = plan.scripts
+        if scripts:
+            from surefoot.script import check
+
+            check(
+                [self.project.script(script) for script in scripts],
+                server_version=facts.database.server.version,
+            )
+
+
+def up(session: Session, report: Report) -> Outcome:
+    """Bring the database to the code's head, or refuse, having changed nothing.
+
+    Returns what verifiably happened. Raises SurefootError for what stops the run before the plan
+    is begun.
+    """
+    with session.connect() as connection:
+        quick = session.quick(connection)
+        if quick is not None:
+            facts, decision = quick
+            if isinstance(decision, NothingToDo):
+                return _nothing_to_do(facts, decision)
+            return _act(session, connection, None, facts, decision, report)
+        with application(session.project, session.ini, session.target, connection) as asked:
+            facts, decision = session.thorough(connection, asked)
+            return _act(session, connection, asked, facts, decision, report)
+
+
+def _act(
+    session: Session,
+    connection: psycopg.Connection[Any],
+    asked: Application | None,
+    facts: Facts,
+    decision: Decision,
+    report: Report,
+) -> Outcome:
+    if isinstance(decision, NothingToDo):
+        return _nothing_to_do(facts, decision)
+    report.found(session.target, facts, decision)
+    if isinstance(decision, Refused):
+        return _refused(facts, decision)
+    from surefoot.act.carry_out import Run
+    from surefoot.act.lock import locked
+
+    def look_again(second: psycopg.Connection[Any]) -> tuple[Facts, Decision] | None:
+        return session.thorough(second, asked) if asked else session.quick(second)
+
+    wait = seconds(session.project.config.lock_wait)
+    with locked(connection, wait=wait, say=report.notice) as lock, session.connect() as second:
+        again = look_again(second)
+        if again is not None:
+            if again[0].fingerprint != facts.fingerprint:
+                facts, decision = again
+                report.changed_meanwhile(facts, decision)
+            if isinstance(decision, NothingToDo):
+                return _nothing_to_do(facts, decision)
+            if isinstance(decision, Refused):
+                return _refused(facts, decision)
+            run = Run(
+                project=session.project,
+                seen=facts.database,
+                environment=asked.environment if asked else None,
+                lock=lock,
+                connect=session.connect,
+                progress=report,
+            )
+            outcome = run.carry_out(decision.plan)
+            if outcome.findings:
+                return outcome
+            again = look_again(second)
+            if again is not None:
+                return _confirmed(outcome, *again)
+    # It was at head, and isn't any more: now Alembic must be asked, from the beginning.
+    return up(session, report)
+
+
+def _confirmed(outcome: Outcome, facts: Facts, decision: Decision) -> Outcome:
+    """Success is head seen, not the absence of an exception."""
+    rows = tuple(str(row) for row in facts.database.rows)
+    outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
+    if isinstance(decision, NothingToDo):
+        return outcome
+    left = decision.plan if isinstance(decision, Ready) else None
+    seeds = [s.script.path for s in left.steps if isinstance(s, Seed)] if left else []
+    pending = [r.id for r in left.revisions] if left else []
+    finding = Finding(
+        "database-not-at-head",
+        "Every step ran without an error, and yet the database is not at head.",
+        (
+            f"state: {decision.state.value}; version rows: {', '.join(rows) or 'none'}",
+            *([f"still pending: {', '.join(pending)}"] if pending else []),
+            *([f"still to run: {', '.join(seeds)}"] if seeds else []),
+        ),
+        f"{len(outcome.done)} steps were committed.",
+        "something else changes the version table, or env.py doesn't commit: see what it does "
+        "after run_migrations()",
+    )
+    return msgspec.structs.replace(outcome, findings=(finding,))
+
+
+def _nothing_to_do(facts: Facts, decision: NothingToDo) -> Outcome:
+    return Outcome(decision.state, tuple(str(row) for row in facts.database.rows))
+
+
+def _refused(facts: Facts, decision: Refused) -> Outcome:
+    rows = tuple(str(row) for row in facts.database.rows)
+    return Outcome(decision.state, rows, findings=decision.findings)
