@@ -18,14 +18,17 @@ from surefoot.server import Server, embedded_bin
 
 TABLE = "CREATE TABLE bench (id int, name text, email text, body text, made timestamptz, n numeric)"
 RUN = """
-import sys, psycopg
+import sys, time, psycopg
 from pathlib import Path
 from surefoot.act.run_script import run_script
 from surefoot.script import Script, check
 script = Script(Path(sys.argv[1]))
 with psycopg.connect(sys.argv[2]) as connection, connection.transaction():
+    started = time.perf_counter()
     check([script], server_version=connection.info.server_version)
+    checked = time.perf_counter()
     run_script(connection, script)
+    print(checked - started, time.perf_counter() - checked)
 """
 
 
@@ -47,11 +50,11 @@ def write_scripts(directory: Path, rows: int) -> tuple[Path, Path]:
     return inserts, copy
 
 
-def seconds(command: list[str]) -> float:
-    """How long a program takes, its start included."""
+def run(command: list[str]) -> tuple[float, str]:
+    """How long a program takes, its start included, and what it prints."""
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return time.perf_counter() - started, done.stdout
 
 
 def peak_memory(command: list[str]) -> float:
@@ -63,7 +66,7 @@ def peak_memory(command: list[str]) -> float:
     done = subprocess.run(
         [sys.executable, "-c", measure, *command], check=True, capture_output=True, text=True
     )
-    return float(done.stdout)
+    return float(done.stdout.split()[-1])
 
 
 def main() -> None:
@@ -74,26 +77,33 @@ def main() -> None:
     arguments = options.parse_args()
     named = os.environ.get("SUREFOOT_TEST_POSTGRES")
     programs = Path(named) if named else embedded_bin()
+    os.environ["PGOPTIONS"] = "-c client_min_messages=warning"
     with tempfile.TemporaryDirectory() as directory, Server(programs) as server:
         conninfo = server.conninfo()
         psql = [str(programs / "psql"), "-X", "-q", "-d", conninfo]
-        print("| script | size | psql -1 | surefoot | ratio | surefoot's peak memory |")
-        print("|---|---:|---:|---:|---:|---:|")
+        print("| script | psql -1 | surefoot | ratio | first pass | whole process | peak memory |")
+        print("|---|---:|---:|---:|---:|---:|---:|")
         for path in write_scripts(Path(directory), arguments.rows):
             theirs = [*psql, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(path)]
             ours = [sys.executable, "-c", RUN, str(path), conninfo]
-            times: dict[str, list[float]] = {"psql": [], "surefoot": []}
+            took: dict[str, list[float]] = {"psql": [], "whole": [], "check": [], "run": []}
             for _ in range(arguments.runs):
-                for name, command in (("psql", theirs), ("surefoot", ours)):
-                    subprocess.run([*psql, "-c", "DROP TABLE IF EXISTS bench"], check=True)
-                    times[name].append(seconds(command))
-            subprocess.run([*psql, "-c", "DROP TABLE IF EXISTS bench"], check=True)
+                run([*psql, "-c", "DROP TABLE IF EXISTS bench"])
+                took["psql"].append(run(theirs)[0])
+                run([*psql, "-c", "DROP TABLE IF EXISTS bench"])
+                whole, parts = run(ours)
+                took["whole"].append(whole)
+                for part, value in zip(("check", "run"), parts.split(), strict=True):
+                    took[part].append(float(value))
+            run([*psql, "-c", "DROP TABLE IF EXISTS bench"])
             memory = peak_memory(ours)
-            theirs_took, ours_took = (statistics.median(times[n]) for n in ("psql", "surefoot"))
+            run([*psql, "-c", "DROP TABLE IF EXISTS bench"])
+            median = {name: statistics.median(values) for name, values in took.items()}
+            size = path.stat().st_size / 1e6
             print(
-                f"| {path.stem}, {arguments.rows:,} rows | {path.stat().st_size / 1e6:.0f} MB "
-                f"| {theirs_took:.2f} s | {ours_took:.2f} s | {theirs_took / ours_took:.2f} "
-                f"| {memory:.0f} MiB |",
+                f"| {path.stem}, {arguments.rows:,} rows, {size:.0f} MB | {median['psql']:.2f} s "
+                f"| {median['run']:.2f} s | {median['psql'] / median['run']:.2f} "
+                f"| {median['check']:.2f} s | {median['whole']:.2f} s | {memory:.0f} MiB |",
                 flush=True,
             )
 

@@ -33,6 +33,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alembic_section: str = "alembic"
     alembic_config: str | None = None
     flask_app: str | None = None
+    env_runner: str | None = None
     version_table: str | None = None
     version_table_schema: str | None = None
     driver: str | None = None

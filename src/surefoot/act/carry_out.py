@@ -205,7 +205,12 @@ class Run:
         """The finding, with what the server said about the transaction of the step."""
         stands = _stands(self._seen.version_table, after.rows)
         kept = [done.name for done in after.done if done.kind != "stamp"]
-        before = f" {len(kept)} committed before it stay." if kept else " Nothing was changed."
+        steps = "step was" if len(kept) == 1 else "steps were"
+        before = (
+            f" {len(kept)} {steps} committed before it and stay."
+            if kept
+            else " Nothing was changed."
+        )
         if stopped.transaction is None:
             unbegun = f"The step had not begun.{before} {stands}"
             return msgspec.structs.replace(stopped.finding, database=unbegun)

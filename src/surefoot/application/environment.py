@@ -59,9 +59,13 @@ Execute = Callable[[str, Mapping[str, object]], None]
 class Environment:
     """The application's env.py and history, inside the circumstances that `loading` made."""
 
-    def __init__(self, config: AlembicConfig, root: Path) -> None:
+    def __init__(
+        self, config: AlembicConfig, root: Path, runner: Callable[[Callable[[], None]], object]
+    ) -> None:
+        """`runner` calls what it's given; some env.py want to run in a certain thread or loop."""
         self._config = config
         self._root = root
+        self._runner = runner
         with _readable(root):
             self._script = ScriptDirectory.from_config(config)
 
@@ -177,7 +181,7 @@ class Environment:
 
         environment.configure = configure
         with environment:
-            self._script.run_env()
+            self._runner(self._script.run_env)
 
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
         schema = context.version_table_schema

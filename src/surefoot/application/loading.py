@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def _prepend_sys_path(config: AlembicConfig) -> None:
 @contextlib.contextmanager
 def _flask_config(name: str, ini: IniFile | None) -> Iterator[AlembicConfig]:
     """As `flask db` does: the application's context, and Flask-Migrate's configuration in it."""
-    application = _imported(name)
+    application = imported(name)
     if not hasattr(application, "app_context"):
         application = application()
     with application.app_context():
@@ -87,7 +87,7 @@ def _flask_config(name: str, ini: IniFile | None) -> Iterator[AlembicConfig]:
 
 @contextlib.contextmanager
 def _own_config(name: str) -> Iterator[AlembicConfig]:
-    made = _imported(name)()
+    made = imported(name)()
     if hasattr(made, "__enter__"):
         with made as config:
             yield config
@@ -95,7 +95,19 @@ def _own_config(name: str) -> Iterator[AlembicConfig]:
         yield made
 
 
-def _imported(name: str) -> Any:
+def env_runner(project: Project) -> Callable[[Callable[[], None]], object]:
+    """What env.py is to be run by: the project's own callable, or nothing in particular.
+
+    Raises SurefootError `application-environment-failed`.
+    """
+    if project.config.env_runner is None:
+        return lambda run: run()
+    with told_as_the_applications(project.root):
+        return imported(project.config.env_runner)
+
+
+def imported(name: str) -> Any:
+    """What "package.module:attribute" names."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute or "app")
 
@@ -125,20 +137,25 @@ def told_as_the_applications(root: Path, doing: str = "") -> Iterator[None]:
 
 
 def place(error: BaseException, root: Path) -> str | None:
-    """`file:line` of the innermost frame in the application's files, relative to `root`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
-        file = Path(frame.filename)
-        if file.is_absolute() and "site-packages" not in file.parts and file.exists():
-            own = "surefoot" in file.parts and file.parent.parent.name == "surefoot"
-            if not own and not str(file).startswith(sys.base_prefix):
-                with contextlib.suppress(ValueError):
-                    file = file.relative_to(root)
-                return f"{file}:{frame.lineno}"
-    for frame in reversed(frames):
-        if frame.filename.endswith("env.py") or "versions" in Path(frame.filename).parts:
-            return f"{frame.filename}:{frame.lineno}"
-    return None
+    """`file:line` of the innermost frame in the application's files.
+
+    The application's are those below `root`, else Alembic's scripts wherever they're installed.
+    The path is relative to `root`, or to the installed package's directory.
+    """
+    frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
+    own = [
+        (file.relative_to(root), line)
+        for file, line in frames
+        if file.is_relative_to(root) and not {"site-packages", ".venv"} & set(file.parts)
+    ]
+    scripts = [
+        (file, line) for file, line in frames if file.name == "env.py" or "versions" in file.parts
+    ]
+    if not own and not scripts:
+        return None
+    file, line = (own or scripts)[-1]
+    _, found, installed = file.as_posix().partition("/site-packages/")
+    return f"{installed if found else file.as_posix()}:{line}"
 
 
 def describe(error: BaseException) -> list[str]:

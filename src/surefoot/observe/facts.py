@@ -78,7 +78,8 @@ def application(
     `another-database`.
     """
     from surefoot.application.environment import Environment
-    from surefoot.application.loading import alembic_config
+    from surefoot.application.loading import alembic_config, env_runner
 
     with alembic_config(project, ini, target) as config:
-        yield Application(project, Environment(config, project.root), connection)
+        environment = Environment(config, project.root, env_runner(project))
+        yield Application(project, environment, connection)

@@ -1,8 +1,8 @@
 """Where one SQL statement ends: psql's rules, on bytes.
 
 Two ways to the same answer. `cut_fast` matches a whole plain INSERT, UPDATE or DELETE with one
-regular expression; `cut` reads everything, token by token. Every encoding that a server can have leaves ASCII bytes to mean ASCII, so bytes above 127
-are simply letters.
+regular expression; `cut` reads everything, token by token. Every encoding that a server can have
+leaves ASCII bytes to mean ASCII, so bytes above 127 are simply letters.
 """
 
 import re
@@ -164,10 +164,10 @@ def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: boo
                 return _unfinished(final, at, "comment")
             continue
         if kind == "command":
-            position = _command_end(text, at)
-            if position < 0 and not final:
+            line_end = text.find(b"\n", at)
+            if line_end < 0 and not final:
                 return None
-            position = len(text) if position < 0 else position
+            position = _command_end(text, at, len(text) if line_end < 0 else line_end)
             blanks.append((at, position))
             continue
         token = match[0]
@@ -245,17 +245,12 @@ def _begins_routine(words: list[bytes]) -> bool:
     return words[1] in _ROUTINES
 
 
-def _command_end(text: bytes, at: int) -> int:
-    """Past a psql command that changes nothing here and its arguments; -1 at the text's end."""
-    line_end = text.find(b"\n", at)
-    line = text[at : line_end if line_end >= 0 else len(text)]
-    if (silent := _SILENT.match(line)) is None:
-        command = _COMMAND.match(line)
+def _command_end(text: bytes, at: int, line_end: int) -> int:
+    """Past a psql command that changes nothing here, and its arguments."""
+    if (silent := _SILENT.match(text, at, line_end)) is None:
+        command = _COMMAND.match(text, at, line_end)
         raise NotSql(at, command[0] if command else b"\\")
-    arguments = _ARGUMENTS.match(line, silent.end())
-    stop = arguments.end() if arguments else len(line)
-    if line.startswith(b"\\\\", stop):
-        return at + stop + 2  # SQL goes on after the separator
-    if stop < len(line):
-        return at + stop  # another command on the same line
-    return line_end
+    arguments = _ARGUMENTS.match(text, silent.end(), line_end)
+    stop = arguments.end() if arguments else line_end
+    # two backslashes end the command: SQL goes on after them
+    return stop + 2 if text.startswith(b"\\\\", stop, line_end) else stop
