@@ -170,9 +170,7 @@ def _unversioned(facts: Facts) -> Finding:
         seen.append(f"{_version_table(facts)} is there and has no row")
     else:
         seen.append(f"no table {database.version_table.name} is on the search path")
-    seen += [
-        f"there is one in the schema {schema}" for schema in database.other_version_schemas
-    ]
+    seen += [f"there is one in the schema {schema}" for schema in database.other_version_schemas]
     return Finding(
         "unversioned-database",
         "The database has objects, and no record of the revision that it is at.",

@@ -36,7 +36,8 @@ class Observation(msgspec.Struct, frozen=True):
     (a NULL is None). `objects` counts what is there besides, `examples` names the first few; both
     are only counted where there is no version row. `other_version_schemas` hold a table of the
     version table's name too. `journal` and `journal_schema`: the table, or only its schema, is
-    there; `journal_writable`: this role may write it, or make it first. `seeds` maps a seed script to the hash of the content that ran last.
+    there; `journal_writable`: this role may write it, or make it first. `seeds` maps a seed script
+    to the hash of the content that ran last.
     """
 
     server: ServerInfo

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from surefoot.errors import NOT_REACHED, SurefootError
 
@@ -141,9 +141,12 @@ class Server:
                 *("--no-sync", "--no-instructions", "--locale=C.UTF-8"),
                 *("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"),
             ],
-            **_as_user(user),
+            user=user,
+            group=_group(user),
+            extra_groups=_no_groups(user),
             capture_output=True,
             text=True,
+            check=False,
         )
         if done.returncode != 0:
             shutil.rmtree(cluster, ignore_errors=True)
@@ -236,12 +239,17 @@ def _unprivileged_user() -> int | None:
     return pwd.getpwnam("nobody").pw_uid
 
 
-def _as_user(user: int | None) -> dict[str, int | list[int]]:
+def _group(user: int | None) -> int | None:
     if user is None:
-        return {}
+        return None
     import pwd
 
-    return {"user": user, "group": pwd.getpwuid(user).pw_gid, "extra_groups": []}
+    return pwd.getpwuid(user).pw_gid
+
+
+def _no_groups(user: int | None) -> list[int] | None:
+    """root's supplementary groups aren't for others."""
+    return None if user is None else []
 
 
 def _own(path: Path, user: int | None) -> None:
@@ -261,10 +269,7 @@ def _reachable_programs(bin_directory: Path, work: Path, user: int | None) -> Pa
     """
     if user is None:
         return bin_directory
-    postgres = bin_directory / "postgres"
-    tried = subprocess.run([str(postgres), "--version"], **_as_user(user), capture_output=True) \
-        if _may_enter(postgres, user) else None
-    if tried is not None and tried.returncode == 0:
+    if _may_enter(bin_directory / "postgres", user):
         return bin_directory
     copy = work / "programs"
     shutil.copytree(bin_directory.parent, copy / "pginstall", symlinks=True)
@@ -297,11 +302,14 @@ def keep() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with open(0, "rb", buffering=0, closefd=False) as pipe:
-        orders = json.loads(pipe.readline())
+        orders: dict[str, Any] = json.loads(pipe.readline())
+    user: int | None = orders["user"]
     with open(orders["log"], "wb") as log:
         server = subprocess.Popen(
             orders["command"],
-            **_as_user(orders["user"]),
+            user=user,
+            group=_group(user),
+            extra_groups=_no_groups(user),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -22,14 +22,17 @@ _URL = re.compile(
 )
 
 # What libpq knows and an application's URL may say. Anything else in the query is the driver's own.
-_LIBPQ = frozenset(
-    "host hostaddr port dbname user password passfile channel_binding connect_timeout"
-    " client_encoding options application_name keepalives keepalives_idle keepalives_interval"
-    " keepalives_count tcp_user_timeout gssencmode sslmode sslnegotiation sslcert sslkey"
-    " sslpassword sslrootcert sslcrl sslsni requirepeer krbsrvname gsslib service"
-    " target_session_attrs load_balance_hosts require_auth ssl_min_protocol_version"
-    " ssl_max_protocol_version".split()
-)
+# fmt: off
+_LIBPQ = frozenset((
+    "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "channel_binding",
+    "connect_timeout", "client_encoding", "options", "application_name", "keepalives",
+    "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+    "gssencmode", "sslmode", "sslnegotiation", "sslcert", "sslkey", "sslpassword",
+    "sslrootcert", "sslcrl", "sslsni", "requirepeer", "krbsrvname", "gsslib", "service",
+    "target_session_attrs", "load_balance_hosts", "require_auth", "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+))
+# fmt: on
 
 
 class Target(msgspec.Struct, frozen=True):

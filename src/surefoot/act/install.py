@@ -48,9 +48,7 @@ def install(
     progress.end("stamp", step.revision.id, "what the init scripts stand for", 0.0)
 
 
-def _stamp(
-    connection: psycopg.Connection[Any], revision: Revision, name: VersionTableName
-) -> None:
+def _stamp(connection: psycopg.Connection[Any], revision: Revision, name: VersionTableName) -> None:
     """Write the version row; a script that wrote one itself must have written the same."""
     schema, rows = observe_version_rows(connection, name)
     if rows:

@@ -12,7 +12,7 @@ dedicated connection. Two things are on purpose:
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import psycopg
@@ -49,7 +49,7 @@ class Lock:
 @contextlib.contextmanager
 def locked(
     connection: psycopg.Connection[Any], *, wait: float, say: Callable[[str], None]
-) -> Iterator[Lock]:
+) -> Generator[Lock, None, None]:
     """Hold the lock for the block, waiting up to `wait` seconds for whoever has it.
 
     `connection` (in autocommit) is used for nothing else meanwhile. `say` gets a line that names

@@ -43,7 +43,9 @@ def look_after(
     back.
     """
     with connect() as connection:
-        fates = {xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)}
+        fates: dict[str, Fate] = {
+            xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)
+        }
         seen = observe_database(connection, version_table)
         done: list[Done] = []
         if seen.journal:

@@ -10,8 +10,10 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
 _MOST_WARNINGS = 20
+_COMMAND_OK = int(ExecStatus.COMMAND_OK)  # asked once for every statement
 
 
 class Wire:
@@ -36,7 +38,7 @@ class Wire:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is not None and self._pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+            if kind is not None and self._pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self._connection.cancel()
                 self.finish()
         except psycopg.OperationalError:
@@ -63,16 +65,16 @@ class Wire:
         done, error = 0, None
         while (result := self._result()) is not None:
             status = result.status
-            if status == pq.ExecStatus.COMMAND_OK:
+            if status == _COMMAND_OK:
                 done += 1
-            elif status == pq.ExecStatus.TUPLES_OK:
+            elif status == ExecStatus.TUPLES_OK:
                 # A rule's SELECT gives rows of its own, ahead of its statement's end.
                 done += bool(result.command_status)
-            elif status == pq.ExecStatus.COPY_OUT:
+            elif status == ExecStatus.COPY_OUT:
                 self._drop_copy_out()
-            elif status == pq.ExecStatus.COPY_IN:
+            elif status == ExecStatus.COPY_IN:
                 self._pgconn.put_copy_end(b"no data follows this COPY")
-            elif status == pq.ExecStatus.FATAL_ERROR and error is None:
+            elif status == ExecStatus.FATAL_ERROR and error is None:
                 error = result
                 self._raise_if_lost(result)
         return done, error
@@ -82,13 +84,13 @@ class Wire:
         self._pgconn.send_query(sql)
         self._flush()
         result = self._result()
-        if result is not None and result.status == pq.ExecStatus.COPY_IN:
+        if result is not None and result.status == ExecStatus.COPY_IN:
             for piece in data:
                 self._pgconn.put_copy_data(piece)
                 self._flush()
             self._pgconn.put_copy_end()
             self._flush()
-        elif result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
+        elif result is not None and result.status == ExecStatus.FATAL_ERROR:
             self._raise_if_lost(result)
             self.finish()
             return result
@@ -121,7 +123,7 @@ class Wire:
                 self._pgconn.consume_input()
 
     def _raise_if_lost(self, result: pq.abc.PGresult) -> None:
-        severity = result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED)
+        severity = result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED)
         if severity != b"ERROR":  # FATAL, PANIC, or libpq's own words when the server is gone
             raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
 

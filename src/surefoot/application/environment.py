@@ -11,7 +11,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +170,7 @@ class Environment:
 
         def configure(*args: Any, **keywords: Any) -> None:
             if applied is not None:
-                own = keywords.get("on_version_apply") or ()
-                own = own if isinstance(own, tuple | list | set) else (own,)
+                own = to_tuple(keywords.get("on_version_apply"), default=())
                 keywords["on_version_apply"] = (*own, applied)
             # Alembic announces each revision too; one account is enough. Here, because the
             # logging that env.py sets up would undo it earlier.
@@ -199,8 +198,9 @@ class Environment:
             revisions = [_revision(script) for script in self._script.walk_revisions()]
         return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
 
+
 @contextlib.contextmanager
-def _readable(root: Path) -> Iterator[None]:
+def _readable(root: Path) -> Generator[None, None, None]:
     """Turn whatever Alembic or a revision file raises while loading into `history-unreadable`."""
     try:
         yield
@@ -264,7 +264,7 @@ def _noting_transaction(
 
 
 @contextlib.contextmanager
-def _untouched(connection: Any) -> Iterator[Any]:
+def _untouched(connection: Any) -> Generator[Any, None, None]:
     """Read on the application's connection; end the transaction only if the reading began it."""
     began = not connection.in_transaction()
     yield connection

@@ -10,6 +10,7 @@ import configparser
 import os
 import re
 from pathlib import Path
+from typing import cast
 
 from surefoot.history import History, Revision
 
@@ -119,7 +120,11 @@ def _read_revision(text: str, name: str) -> Revision | None:
     found: dict[str, Literal] = {}
     for match in _ASSIGNMENT.finditer(text, start):
         key, source = match[1], match[2]
-        if key in found or '"""' in text[start : match.start()] or "'''" in text[start:match.start()]:
+        if (
+            key in found
+            or '"""' in text[start : match.start()]
+            or "'''" in text[start : match.start()]
+        ):
             return None  # assigned twice, or perhaps inside another string
         plain = _PLAIN_STRING.match(source)
         if plain:
@@ -158,11 +163,14 @@ def _literal(source: str) -> Literal:
     closing = {"(": ")", "[": "]"}.get(source[:1])
     end = source.find(closing) + 1 if closing else source.find("\n")
     try:
-        value = ast.literal_eval(source[: end or None].split("#")[0].strip())
+        value: object = ast.literal_eval(source[: end or None].split("#")[0].strip())
     except (SyntaxError, ValueError) as error:
         raise ValueError(source) from error
-    if isinstance(value, tuple | list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
+    if isinstance(value, tuple | list):
+        items = cast("tuple[object, ...]", tuple(value))  # pyright: ignore[reportUnknownArgumentType]
+        names = tuple(item for item in items if isinstance(item, str))
+        if len(names) == len(items):
+            return names
     if value is None or isinstance(value, str):
         return value
     raise ValueError(source)

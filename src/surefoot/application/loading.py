@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from surefoot.target import Target
 @contextlib.contextmanager
 def alembic_config(
     project: Project, ini: IniFile | None, target: Target
-) -> Iterator[AlembicConfig]:
+) -> Generator[AlembicConfig, None, None]:
     """The application's Alembic configuration, ready for env.py, for as long as it's needed.
 
     The environment variables stay set: threads and engines that the application keeps may read
@@ -74,7 +74,7 @@ def _prepend_sys_path(config: AlembicConfig) -> None:
 
 
 @contextlib.contextmanager
-def _flask_config(name: str, ini: IniFile | None) -> Iterator[AlembicConfig]:
+def _flask_config(name: str, ini: IniFile | None) -> Generator[AlembicConfig, None, None]:
     """As `flask db` does: the application's context, and Flask-Migrate's configuration in it."""
     application = imported(name)
     if not hasattr(application, "app_context"):
@@ -86,7 +86,7 @@ def _flask_config(name: str, ini: IniFile | None) -> Iterator[AlembicConfig]:
 
 
 @contextlib.contextmanager
-def _own_config(name: str) -> Iterator[AlembicConfig]:
+def _own_config(name: str) -> Generator[AlembicConfig, None, None]:
     made = imported(name)()
     if hasattr(made, "__enter__"):
         with made as config:
@@ -113,7 +113,7 @@ def imported(name: str) -> Any:
 
 
 @contextlib.contextmanager
-def told_as_the_applications(root: Path, doing: str = "") -> Iterator[None]:
+def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, None, None]:
     """Turn whatever the application's own code raises into one clear finding.
 
     Raises SurefootError `application-environment-failed`, naming the file and line of the

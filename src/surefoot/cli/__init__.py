@@ -39,9 +39,10 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], _COMMANDS, 1)
-            if near:
-                error.message += f" Did you mean {near[0]}?"
-            raise
+            if not near:
+                raise
+            hint = f"{error.format_message()} Did you mean {near[0]}?"
+            raise click.UsageError(hint, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -51,8 +52,8 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done or nothing to do, 2 usage, 3 pending, 4 refused and nothing changed, "
-    "5 failed and rolled back, 6 a person must look, 7 busy, try again.",
+    epilog="Exit codes: 0 done or nothing to do, 2 usage, 3 pending, 4 refused and nothing "
+    "changed, 5 failed and rolled back, 6 a person must look, 7 busy, try again.",
 )
 @click.version_option(__version__, message="surefoot %(version)s")
 def group() -> None:
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> Any:
     """The program. Ends the process with one of the documented exit codes."""
     try:
         group.main(args=arguments, prog_name="surefoot", standalone_mode=True)
-    except Exception as error:  # nothing above knows it: a bug, and said so
+    except Exception as error:  # noqa: BLE001 (nothing above knows it: a bug, and said so)
         from surefoot.cli.edge import report_bug
 
         sys.exit(report_bug(error))

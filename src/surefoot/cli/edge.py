@@ -4,7 +4,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -127,7 +127,7 @@ def load_project(config_file: Path | None) -> Project:
 @contextmanager
 def open_session(
     edge: Edge, config_file: Path | None, database_url: str | None
-) -> Iterator["Session"]:
+) -> Generator["Session", None, None]:
     """The way to the database and the code; the embedded server where no database is named."""
     from surefoot.observe.code import find_ini
 

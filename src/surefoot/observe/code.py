@@ -49,9 +49,10 @@ def _without_ini(project: Project, candidates: list[str]) -> None:
         f"There is no Alembic history at {project.path(candidates[0])}.",
         seen=[f"found: {', '.join(found)}"] if found else ["no alembic.ini below the project"],
         database=NOT_REACHED,
-        next=f'write alembic = "{found[0]}" in surefoot.toml' if found else
-        "run surefoot in the application's directory, or name its alembic.ini in surefoot.toml: "
-        'alembic = "…"',
+        next=f'write alembic = "{found[0]}" in surefoot.toml'
+        if found
+        else "run surefoot in the application's directory, or name its alembic.ini in "
+        'surefoot.toml: alembic = "…"',
     )
 
 

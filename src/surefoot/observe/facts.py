@@ -1,6 +1,6 @@
 """Put the two looks together: at the code and at the database."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ class Application:
 @contextmanager
 def application(
     project: Project, ini: IniFile | None, target: Target, connection: psycopg.Connection[Any]
-) -> Iterator[Application]:
+) -> Generator[Application, None, None]:
     """Load the application and ask its env.py, without migrating.
 
     Raises SurefootError `history-unreadable`, `application-environment-failed`,

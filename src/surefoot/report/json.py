@@ -1,4 +1,4 @@
-"""The account for programs: one JSON object on standard output. docs/json-output.md describes it."""
+"""The account for programs: one JSON object. docs/json-output.md describes it."""
 
 from typing import Any
 

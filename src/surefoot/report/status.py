@@ -7,9 +7,7 @@ from surefoot.report.text import count, database_text, finding_lines, labelled, 
 from surefoot.target import Target
 
 
-def status_lines(
-    terminal: Terminal, target: Target, facts: Facts, decision: Decision
-) -> list[str]:
+def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Decision) -> list[str]:
     """The whole account of `surefoot status`."""
     rows = ", ".join(str(row) for row in facts.database.rows)
     history = facts.code.history

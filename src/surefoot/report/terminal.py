@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
@@ -48,7 +48,7 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def data_stream() -> Iterator[TextIO]:
+def data_stream() -> Generator[TextIO, None, None]:
     """Keep standard output for data: what anything else writes there goes to standard error.
 
     Migrations print, and so do the programs that they start; so the file descriptor itself is

@@ -1,7 +1,7 @@
 """The account for people: what was found, what will be done, what is true now."""
 
+import re
 import textwrap
-
 
 from surefoot.decide import Decision, Ready
 from surefoot.errors import ExitCode, Finding
@@ -30,14 +30,17 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
     indent = " " * _LABEL
     lines: list[str] = []
     for text in texts:
+        # a number and its unit stay together
+        kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", text)
         lines += textwrap.wrap(
-            text,
+            kept,
             terminal.width,
             initial_indent=indent,
             subsequent_indent=indent,
             break_on_hyphens=False,
             break_long_words=False,
         ) or [indent]
+    lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
     lines[0] = terminal.paint(f"{label:<{_LABEL}}", "dim") + lines[0][_LABEL:]
     return lines
 
@@ -210,5 +213,3 @@ def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
                 room = terminal.width - width - 7 - len(release)
                 lines.append(f"     {r.id:<{width}}  {terminal.cut(r.message, room)}{release}")
     return lines
-
-

@@ -174,7 +174,9 @@ class Reading:
                     self._leave_out(line, sql, f"the script's search_path is {path}")
             case Role.UNKNOWN_SETTING:
                 self._leave_out(line, sql, "this server doesn't know the setting")
-            case Role.COMMIT | Role.ENDS_TRANSACTION | Role.NOT_TRANSACTIONAL:
+            case Role.COMMIT | Role.ENDS_TRANSACTION | Role.NOT_TRANSACTIONAL as role:
+                if role is Role.ENDS_TRANSACTION:
+                    self._begun = None
                 self._refuse(f"{self._script.label}:{line}: {refusals.first_line(sql)}")
 
     def _leave_out(self, line: int, sql: bytes, why: str) -> None:

@@ -1,0 +1,39 @@
+# Everything below needs python3 (3.11 or newer) with pip and venv, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup demo test lint bench matrix clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## make .venv with what the examples, tests and benches need
+
+# The lock pins every package and its hashes; pip checks both. See CONTRIBUTING.md for how it is made.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("surefoot needs Python 3.11 or newer: make PYTHON=python3.11 …") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(STAMP) ## the main job, on an embedded PostgreSQL
+	@$(RUN)/surefoot demo
+
+test: $(STAMP) ## every test but those of the matrix
+	@$(RUN)/python -m pytest -n auto --dist loadgroup
+
+lint: $(STAMP) ## ruff, pyright (strict)
+	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/pyright
+
+bench: $(STAMP) ## the figures of docs/performance.md
+	@$(RUN)/python bench/run.py
+
+matrix: $(STAMP) ## servers 13 to 18, lowest and newest dependencies, real histories (npm, a while)
+	@$(RUN)/python tests/matrix/run.py
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .cache dist build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

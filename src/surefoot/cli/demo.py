@@ -1,0 +1,32 @@
+"""`surefoot demo`."""
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options
+from surefoot.errors import ExitCode
+
+
+@click.command("demo")
+@common_options
+@command_body("demo")
+def command(edge: Edge, **_: object) -> ExitCode:
+    """Show surefoot at work on an embedded PostgreSQL, then tidy up.
+
+    Three scenes with the example application: a fresh install; a database of an old release, with
+    a user's own column, brought to head; an init script that fails half-way. Nothing outside a
+    temporary directory is touched, and no database of yours.
+    """
+    from surefoot.demo import Demo
+
+    scenes = Demo(edge.terminal).play()
+    failed = [scene.title for scene in scenes if not scene.as_promised]
+    code = ExitCode.BUG if failed else ExitCode.DONE
+    if edge.as_json:
+        edge.emit_json(
+            code,
+            scenes=[
+                {"title": s.title, "as_promised": s.as_promised, "shown": list(s.shown)}
+                for s in scenes
+            ],
+        )
+    return code

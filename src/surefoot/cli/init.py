@@ -1,0 +1,49 @@
+"""`surefoot init`."""
+
+from pathlib import Path
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options
+from surefoot.config import FILE_NAME
+from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+
+
+@click.command("init")
+@common_options
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@command_body("init")
+def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -> ExitCode:
+    """Write a commented surefoot.toml after a look at the project.
+
+    Looks for alembic.ini, a Flask application, init scripts and seed scripts below the current
+    directory. No database is reached. What can't be known is left out, with a line that says what
+    to fill in.
+    """
+    from surefoot.first_config import propose
+
+    file = config_file or Path(FILE_NAME)
+    if file.exists() and not force:
+        raise SurefootError(
+            "config-exists",
+            f"{file} is there already.",
+            database=NOT_REACHED,
+            next="edit it, or write over it with: surefoot init --force",
+        )
+    found = propose(Path.cwd())
+    file.write_text(found.text, encoding="utf-8")
+    if edge.as_json:
+        edge.emit_json(
+            ExitCode.DONE,
+            file=str(file),
+            alembic=found.alembic,
+            init=list(found.init),
+            seeds=list(found.seeds),
+            to_fill_in=list(found.to_fill_in),
+        )
+        return ExitCode.DONE
+    edge.say(f"wrote {file}")
+    for line in found.to_fill_in:
+        edge.say(f"to fill in: {line}")
+    edge.say("next: surefoot plan")
+    return ExitCode.DONE

@@ -1,0 +1,238 @@
+"""Real histories, from published applications: what surefoot makes is what their own way makes.
+
+For each case (a folder beside this file): `surefoot up` on an empty database; again, which must
+find nothing to do; the application's own way on another empty database; then the structures and
+the version rows of both must be equal.
+
+    python tests/corpora/run.py [--only NAME] … [--postgres BIN_DIRECTORY] [--list]
+
+A case has `case.toml`, `surefoot.toml` and, if it needs them, modules. In both files {site} is
+the environment's site-packages, {bin} its programs, {work} the directory that everything runs in.
+Within [reference], {url} or {url:postgresql+driver} is the database, {name} {host} {port} {user}
+{password} its parts.
+"""
+
+import argparse
+import difflib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from environments import ROOT, Failed, NotRun, environment, find_python
+
+sys.path.insert(0, str(ROOT / "src"))
+from surefoot.server import Server, embedded_bin
+
+HERE = Path(__file__).parent
+
+# Longer than this, "nothing to do" isn't quick: the application itself was loaded, or worse.
+QUICK_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One application: what to install, how it's configured, and its own way to migrate."""
+
+    name: str
+    about: str
+    packages: list[str]
+    reference: dict[str, Any]
+    python: str = ">=3.11"
+    small: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+    may_differ: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Result:
+    """What was seen."""
+
+    revisions: int
+    tables: int
+    up: float
+    again: float
+    reference: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.revisions:4} revisions  {self.tables:4} tables  equal  up {self.up:5.1f} s"
+            f"  again {self.again:4.1f} s  own way {self.reference:5.1f} s"
+        )
+
+
+def cases() -> list[Case]:
+    """Every folder with a case.toml."""
+    found: list[Case] = []
+    for file in sorted(HERE.glob("*/case.toml")):
+        found.append(Case(file.parent.name, **tomllib.loads(file.read_text(encoding="utf-8"))))
+    return found
+
+
+def run_case(case: Case, server: Server) -> Result:
+    """Raises Failed where anything differs, NotRun where this machine can't run it."""
+    python = find_python(case.python)
+    made = environment("corpora", case.name, python, case.packages, "binary")
+    with tempfile.TemporaryDirectory(prefix="corpus-") as directory:
+        return _run(case, server, made, Path(directory))
+
+
+def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
+    site = next((made / "lib").glob("python3*/site-packages"))
+    places = {"site": str(site), "bin": str(made / "bin"), "work": str(work)}
+    for file in sorted((HERE / case.name).iterdir()):
+        if file.suffix == ".toml":
+            (work / file.name).write_text(_filled(file.read_text(encoding="utf-8"), places))
+        elif file.is_file():
+            shutil.copy(file, work)
+    variables = {
+        "PATH": f"{made / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(work),
+        "LANG": "C.UTF-8",
+        **{name: _filled(value, places) for name, value in case.environment.items()},
+    }
+    one, other = f"{case.name}_surefoot".replace("-", "_"), f"{case.name}_own".replace("-", "_")
+    for database in (one, other):
+        _psql(server, "postgres", f'drop database if exists "{database}" with (force)')
+        _psql(server, "postgres", f'create database "{database}" template template0')
+
+    address = {**variables, "SUREFOOT_DATABASE_URL": server.url(one)}
+    command = [str(made / "bin" / "surefoot"), "up", "--json"]
+    up, text = _timed(command, work, address)
+    account = json.loads(text)
+    revisions = sum(done["step"] == "revision" for done in account["done"])
+    again, text = _timed(command, work, address)
+    account = json.loads(text)
+    if account["done"] or account["state"] != "at-head":
+        raise Failed(f"the second run was not idle: {text}")
+    if again > QUICK_SECONDS:
+        raise Failed(f"the second run took {again:.1f} s")
+
+    places |= _address(server, other)
+    own = case.reference
+    command = [_filled(word, places) for word in own["command"]]
+    extra = {n: _filled(v, places) for n, v in own.get("environment", {}).items()}
+    where = Path(_filled(own.get("directory", "{work}"), places))
+    reference, _ = _timed(command, where, {**variables, **extra})
+    _require_equal(_structure(server, one), _structure(server, other))
+    return Result(revisions, _number_of_tables(server, one), up, again, reference)
+
+
+def _filled(text: str, places: dict[str, str]) -> str:
+    def place(match: re.Match[str]) -> str:
+        name, _, driver = match[1].partition(":")
+        value = places[name]
+        return value.replace("postgresql://", f"{driver}://", 1) if driver else value
+
+    known = "|".join(places)
+    return re.sub(rf"\{{((?:{known})(?::[\w+]+)?)\}}", place, text)
+
+
+def _address(server: Server, database: str) -> dict[str, str]:
+    parts = server.parameters(database)
+    return {
+        **{name: parts[name] for name in ("host", "port", "user", "password")},
+        "name": database,
+        "url": server.url(database),
+    }
+
+
+def _timed(command: list[str], directory: Path, variables: dict[str, str]) -> tuple[float, str]:
+    start = time.monotonic()
+    done = subprocess.run(
+        command, cwd=directory, env=variables, capture_output=True, text=True, timeout=1200
+    )
+    if done.returncode != 0:
+        said = [*done.stdout.strip().splitlines()[-5:], *done.stderr.strip().splitlines()[-30:]]
+        program = f"{Path(command[0]).name} {' '.join(command[1:])}"
+        raise Failed("\n".join([f"{program} ended with {done.returncode}:", *said]))
+    return time.monotonic() - start, done.stdout
+
+
+def _psql(server: Server, database: str, statement: str) -> list[str]:
+    # the embedded clients: they read every older server
+    words = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", server.conninfo(database)]
+    return _client([*words, "-c", statement])
+
+
+def _client(words: list[str]) -> list[str]:
+    done = subprocess.run(
+        [embedded_bin() / words[0], *words[1:]], capture_output=True, text=True, timeout=300
+    )
+    if done.returncode != 0:
+        raise Failed(f"{words[0]}: {done.stderr.strip()}")
+    return done.stdout.splitlines()
+
+
+def _structure(server: Server, database: str) -> list[str]:
+    """`pg_dump`'s text without what differs from run to run, then the rows of version tables."""
+    options = ("--schema-only", "--no-owner", "--exclude-schema=surefoot")
+    dump = _client(["pg_dump", *options, "-d", server.conninfo(database)])
+    noise = ("\\restrict", "\\unrestrict", "-- Dumped ")
+    lines = [line for line in dump if not line.startswith(noise)]
+    tables = _psql(
+        server,
+        database,
+        "select format('%I.%I', table_schema, table_name) from information_schema.columns"
+        " where column_name = 'version_num' order by 1",
+    )
+    for table in tables:
+        rows = _psql(server, database, f"select version_num from {table} order by 1")
+        lines.append(f"{table}: {', '.join(rows)}")
+    return lines
+
+
+def _number_of_tables(server: Server, database: str) -> int:
+    statement = (
+        "select count(*) from pg_tables"
+        " where schemaname !~ '^pg_' and schemaname not in ('information_schema', 'surefoot')"
+    )
+    return int(_psql(server, database, statement)[0])
+
+
+def _require_equal(ours: list[str], theirs: list[str]) -> None:
+    if not theirs or ours == theirs:
+        return
+    difference = list(difflib.unified_diff(theirs, ours, "own way", "surefoot", n=2, lineterm=""))
+    raise Failed("\n".join([f"the structures differ ({len(difference)} lines):", *difference[:60]]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", action="append", metavar="NAME", help="this case; repeatable")
+    parser.add_argument("--postgres", type=Path, metavar="BIN_DIRECTORY", help="another server")
+    parser.add_argument("--list", action="store_true", help="the cases, and no more")
+    options = parser.parse_args()
+    chosen = [c for c in cases() if not options.only or c.name in options.only]
+    unknown = set(options.only or ()) - {c.name for c in chosen}
+    if unknown:
+        parser.error(f"there is no case {', '.join(sorted(unknown))}")
+    if options.list:
+        for case in chosen:
+            print(f"{case.name:16} {case.about}")
+        return 0
+    failures = 0
+    with Server(options.postgres or embedded_bin()) as server:
+        for case in chosen:
+            start = time.monotonic()
+            try:
+                told = str(run_case(case, server))
+            except NotRun as error:
+                told = f"NOT RUN: {error}"
+            except (Failed, subprocess.TimeoutExpired) as error:
+                failures += 1
+                told = f"FAILED: {error}"
+            print(f"{case.name:16} {told}  ({time.monotonic() - start:.0f} s)", flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
