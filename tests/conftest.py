@@ -3,7 +3,8 @@
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from surefoot.server import Server, embedded_bin
+from tests.project import Application
 
 
 @dataclass
@@ -78,14 +80,28 @@ def server(pg_bin: Path) -> Iterator[Server]:
 _numbers = itertools.count()
 
 
-@pytest.fixture
-def database(server: Server, pg_bin: Path) -> Iterator[Database]:
-    """A fresh, empty database."""
+@contextmanager
+def fresh_database(server: Server, pg_bin: Path) -> Generator[Database]:
+    """A fresh, empty database, dropped at the end."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"create database {name} template template0")
         yield Database(server, name, pg_bin)
         connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def database(server: Server, pg_bin: Path) -> Iterator[Database]:
+    """A fresh, empty database."""
+    with fresh_database(server, pg_bin) as database:
+        yield database
+
+
+@pytest.fixture
+def other_database(server: Server, pg_bin: Path) -> Iterator[Database]:
+    """Another one, to compare with."""
+    with fresh_database(server, pg_bin) as database:
+        yield database
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +110,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_DATABASE_URL")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Application:
+    """An application without revisions, in a directory of its own."""
+    return Application(tmp_path / "application")

@@ -15,6 +15,7 @@ _LIBPQ_PARAMETERS = {
     "PGHOSTADDR": "hostaddr",
     "PGPORT": "port",
     "PGUSER": "user",
+    "PGPASSWORD": "password",
     "PGDATABASE": "dbname",
     "PGSERVICE": "service",
 }

@@ -101,7 +101,7 @@ class Server:
             _own(password_file, user)
             self._initdb(programs, cluster, password_file, user)
         self.password = password_file.read_text()
-        self.port = _free_port()
+        self.port = int(settings.get("port") or _free_port())
         self.socket_directory = self._work / "s"
         _make_directory(self.socket_directory, user)
         settings = {

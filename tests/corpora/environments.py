@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def run(*command: object, directory: Path = ROOT, **environment: str) -> str:
     done = subprocess.run(
         [str(word) for word in command],
         cwd=directory,
-        env={**_clean_environment(), **environment},
+        env={**environment_variables(), **environment},
         capture_output=True,
         text=True,
         timeout=3600,
@@ -42,7 +43,7 @@ def run(*command: object, directory: Path = ROOT, **environment: str) -> str:
     return done.stdout
 
 
-def _clean_environment() -> dict[str, str]:
+def environment_variables() -> dict[str, str]:
     """No variable of the machine's may name a database, or another Python's files."""
     unwanted = ("PG", "POSTGRES_", "DATABASE_", "SUREFOOT_", "PYTHON", "VIRTUAL_ENV", "COV_")
     return {n: v for n, v in os.environ.items() if not n.startswith(unwanted)}
@@ -100,14 +101,17 @@ def wheel(python: Path) -> Path:
     return next(directory.glob("surefoot-*.whl"))
 
 
-def environment(area: str, name: str, python: str, packages: list[str], extra: str) -> Path:
+def environment(
+    area: str, name: str, python: str, packages: list[str], extra: str, *, renew: bool = False
+) -> Path:
     """A virtual environment with these packages and this checkout's wheel; its directory.
 
     `extra` is surefoot's own, "" for none. A kept environment gets the wheel anew if the checkout
-    has changed.
+    has changed; with `renew`, also the newest of everything, once a day.
     """
     version = version_of(python)
-    pins = "\n".join([*packages, f"python {version}", extra])
+    today = str(date.today()) if renew else ""
+    pins = "\n".join([*packages, f"python {version}", extra, today])
     digest = hashlib.sha256(pins.encode()).hexdigest()[:10]
     directory = CACHE / area / f"{name}-{digest}"
     program, marker = directory / "bin" / "python", directory / "surefoot.txt"

@@ -7,8 +7,8 @@ the version rows of both must be equal.
     python tests/corpora/run.py [--only NAME] … [--postgres BIN_DIRECTORY] [--list]
 
 A case has `case.toml`, `surefoot.toml` and, if it needs them, modules. In both files {site} is
-the environment's site-packages, {bin} its programs, {work} the directory that everything runs in.
-Within [reference], {url} or {url:postgresql+driver} is the database, {name} {host} {port} {user}
+the environment's site-packages, {bin} its programs, {work} the directory that everything runs in,
+{plain} plain_upgrade.py. Within [reference], {url} or {url:postgresql+driver} is the database, {name} {host} {port} {user}
 {password} its parts.
 """
 
@@ -49,7 +49,6 @@ class Case:
     python: str = ">=3.11"
     small: bool = False
     environment: dict[str, str] = field(default_factory=dict)
-    may_differ: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -87,7 +86,12 @@ def run_case(case: Case, server: Server) -> Result:
 
 def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
     site = next((made / "lib").glob("python3*/site-packages"))
-    places = {"site": str(site), "bin": str(made / "bin"), "work": str(work)}
+    places = {
+        "site": str(site),
+        "bin": str(made / "bin"),
+        "work": str(work),
+        "plain": str(HERE / "plain_upgrade.py"),
+    }
     for file in sorted((HERE / case.name).iterdir()):
         if file.suffix == ".toml":
             (work / file.name).write_text(_filled(file.read_text(encoding="utf-8"), places))
@@ -151,7 +155,7 @@ def _timed(command: list[str], directory: Path, variables: dict[str, str]) -> tu
         command, cwd=directory, env=variables, capture_output=True, text=True, timeout=1200
     )
     if done.returncode != 0:
-        said = [*done.stdout.strip().splitlines()[-5:], *done.stderr.strip().splitlines()[-30:]]
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-30:]
         program = f"{Path(command[0]).name} {' '.join(command[1:])}"
         raise Failed("\n".join([f"{program} ended with {done.returncode}:", *said]))
     return time.monotonic() - start, done.stdout

@@ -17,7 +17,7 @@ from surefoot.script import Script, check
 from surefoot.server import Server, embedded_bin
 
 EXAMPLES = int(os.environ.get("SUREFOOT_EXAMPLES", "100"))
-EMPTY = 'DROP SCHEMA IF EXISTS public, "a;b" CASCADE; CREATE SCHEMA public'
+EMPTY = 'DROP SCHEMA IF EXISTS public, app, "a;b" CASCADE; CREATE SCHEMA public'
 
 
 @dataclass
@@ -214,6 +214,9 @@ def test_a_generated_script_has_the_same_effect(
 ) -> None:
     """Same success or failure, and the same database afterwards."""
     script = tmp_path_factory.getbasetemp() / "generated.sql"
+    if "FROM stdin" in text:
+        # psql 18 forgets a last statement without semicolon after COPY and an empty statement.
+        text += "\n;"
     script.write_bytes(text.encode())
     pair.empty()
     try:
@@ -221,7 +224,8 @@ def test_a_generated_script_has_the_same_effect(
     except SurefootError as error:
         event(error.finding.code)
         # \\e would start an editor: what needs psql isn't given to it here
-        if error.finding.code == "script-truncated" and "COPY" not in error.finding.message:
+        on_purpose = "FROM stdin" in text or "The transaction" in error.finding.message
+        if error.finding.code == "script-truncated" and not on_purpose:
             assert not pair.run_psql(script)
         return
     event("succeeds" if ours else "fails")
@@ -272,9 +276,6 @@ DUMPS: list[list[str]] = [
 def test_what_pg_dump_writes(options: list[str], pair: Pair, pg_bin: Path, tmp_path: Path) -> None:
     """The whole of a rich database."""
     pair.empty()
-    for side in ("psql", "ours"):
-        with psycopg.connect(pair.conninfo(side), autocommit=True) as connection:
-            connection.execute("DROP SCHEMA IF EXISTS app CASCADE")
     with psycopg.connect(pair.conninfo("psql"), autocommit=True) as connection:
         connection.execute(RICH)
         if connection.info.server_version >= 140000:

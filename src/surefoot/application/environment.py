@@ -22,7 +22,12 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError, to_tuple
 
-from surefoot.application.loading import describe, place, told_as_the_applications
+from surefoot.application.loading import (
+    ApplicationFailed,
+    describe,
+    place,
+    told_as_the_applications,
+)
 from surefoot.errors import SurefootError
 from surefoot.history import History, Revision
 from surefoot.observation import ServerInfo, VersionTableName
@@ -150,12 +155,11 @@ class Environment:
         try:
             with told_as_the_applications(self._root):
                 self._run(steps, lambda context: _same_database(context, server), applied)
-        except SurefootError as error:
-            if running is not None and error.__cause__ is not None:
-                raise RevisionFailed(
-                    running, error.__cause__, self._root, at_end=at_end
-                ) from error.__cause__
-            raise
+        except ApplicationFailed as failed:
+            cause = failed.__cause__
+            if running is None or cause is None:
+                raise
+            raise RevisionFailed(running, cause, self._root, at_end=at_end) from cause
 
     def _run(
         self,

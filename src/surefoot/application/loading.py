@@ -7,6 +7,7 @@ application context or whatever the project's own callable sets up.
 import contextlib
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Generator, Mapping
@@ -112,6 +113,10 @@ def imported(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute or "app")
 
 
+class ApplicationFailed(SurefootError):
+    """The application's own code raised; what it raised is the cause."""
+
+
 @contextlib.contextmanager
 def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, None, None]:
     """Turn whatever the application's own code raises into one clear finding.
@@ -125,7 +130,7 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
         raise
     except (Exception, SystemExit) as error:
         where = place(error, root)
-        raise SurefootError(
+        raise ApplicationFailed(
             "application-environment-failed",
             f"The application's own code failed before the first revision{doing}.",
             seen=[
@@ -159,24 +164,44 @@ def place(error: BaseException, root: Path) -> str | None:
 
 
 def describe(error: BaseException) -> list[str]:
-    """An exception in lines: PostgreSQL's own words where they're in it, else Python's."""
-    original = getattr(error, "orig", None) or error
-    original = getattr(original, "__cause__", None) or original if original is not error else error
-    diagnosis = getattr(original, "diag", None) or original
+    """An exception in lines: PostgreSQL's own words where they're in it, else Python's.
+
+    The application's texts may quote its database URL: passwords in them are masked.
+    """
+    return [_masked(line) for line in _describe(error)]
+
+
+def _masked(text: str) -> str:
+    text = re.sub(r"(://[^:@/\s]*):[^@\s]*@", r"\1:***@", text)
+    return re.sub(r"(?i)(password['\"]?\s*[=:]\s*)\S+", r"\1***", text)
+
+
+def _describe(error: BaseException) -> list[str]:
+    original: BaseException = getattr(error, "orig", None) or error
+    if original is not error and original.__cause__ is not None:
+        original = original.__cause__  # asyncpg's own, below SQLAlchemy's adapter
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     if state is None:
-        text = "".join(traceback.format_exception_only(error)).strip().splitlines()
-        return [line.strip() for line in text[:6] if line.strip()]
+        return _in_pythons_words(error)
+    diagnosis = getattr(original, "diag", None) or original
     message = getattr(diagnosis, "message_primary", None) or getattr(original, "message", None)
     lines = [f"{message or str(original).splitlines()[0]} (SQLSTATE {state})"]
     for label, names in _DIAGNOSIS.items():
         value = next((v for n in names if (v := getattr(diagnosis, n, None))), None)
         if value:
             lines.append(f"{label}: {' '.join(str(value).split())}")
-    statement = getattr(error, "statement", None)
+    statement = str(getattr(error, "statement", None) or "").strip()
     if statement:
-        first = next((line for line in str(statement).splitlines() if line.strip()), "")
-        lines.append(f"statement: {first.strip()[:160]}")
+        lines.append(f"statement: {statement.splitlines()[0][:160]}")
+    return lines
+
+
+def _in_pythons_words(error: BaseException) -> list[str]:
+    text = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    lines = [line.strip() for line in text[:6] if line.strip()]
+    frames = traceback.extract_tb(error.__traceback__)
+    if not str(error) and frames:  # a bare assert, say: where it stands is all that it tells
+        lines.append(f"raised in {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}")
     return lines
 
 

@@ -8,74 +8,17 @@ leaves ASCII bytes to mean ASCII, so bytes above 127 are simply letters.
 import re
 from typing import NamedTuple
 
+from surefoot.script.tokens import COARSE, STATEMENT, TOKEN
+
 # An INSERT of many rows is worth waiting for: when the fast expression stops this near to the end
 # of what was read, more text is asked for before the slow way is taken.
 _NEAR_THE_END = 1 << 16
 _MOST_TOKENS = 4096
 
-_ESCAPED = rb"'(?:[^'\\]++|''|\\.)*+'"
-# psql reads line by line, so only a lone carriage return lets an E'…' go on after its end quote.
-_CONTINUED = rb"(?:[ \t\f]|--[^\r\n]*+)*+\r(?:[ \t\f\r]|--[^\r\n]*+\r)*+"
-_ESCAPES = _ESCAPED + rb"(?:" + _CONTINUED + _ESCAPED + rb")*+"
-_IN_WORD = rb"A-Za-z0-9_$\x80-\xff"
-
-
-def _token(plain_string: bytes) -> re.Pattern[bytes]:
-    return re.compile(
-        rb"""
-        (?P<space>[ \t\r\n\f]++|--[^\r\n]*+)
-        |(?P<comment>/\*)
-        |(?P<string>[eE]"""
-        + _ESCAPES
-        + rb"""|[bBxX]'[^']*+'|[uU]&'[^']*+'|"""
-        + plain_string
-        + rb""")
-        |(?P<name>(?:[uU]&)?"[^"]*+")
-        |(?P<open>[eEbBxX]?'|(?:[uU]&)?['"])
-        |(?P<word>[A-Za-z_\x80-\xff]["""
-        + _IN_WORD
-        + rb"""]*+)
-        |(?P<number>\$?[0-9][."""
-        + _IN_WORD
-        + rb"""]*+)
-        |(?P<dollar>\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*+)?\$)
-        |(?P<colons>:[:=])
-        |(?P<variable>:(?:[A-Za-z0-9_\x80-\xff]++|'[A-Za-z0-9_\x80-\xff]++'
-                      |"[A-Za-z0-9_\x80-\xff]++"|\{\?[A-Za-z0-9_\x80-\xff]++\}))
-        |(?P<command>\\)
-        |(?P<other>.)
-        """,
-        re.VERBOSE | re.DOTALL,
-    )
-
-
-def _fast(plain_string: bytes) -> re.Pattern[bytes]:
-    plain = (
-        rb"[^'\"();\\$:/\r-]++|"
-        + plain_string
-        + rb"|(?<=[^"
-        + _IN_WORD
-        + rb"][eE])"
-        + _ESCAPED
-        + rb'|"[^"]*+"|-(?!-)|/(?!\*)|:[:=]|\r\n'
-    )
-    inside = rb"\((?:" + plain + rb"|;)*+\)"
-    for _ in range(2):
-        inside = rb"\((?:" + plain + rb"|;|" + inside + rb")*+\)"
-    return re.compile(
-        rb"[ \t\r\n\f]*+((?i:INSERT|UPDATE|DELETE)[ \t\r\n](?:" + plain + rb"|" + inside + rb")*+)",
-        re.DOTALL,
-    )
-
-
-# by standard_conforming_strings: off, a backslash in a plain string escapes
-_TOKEN = {True: _token(rb"'[^']*+'"), False: _token(_ESCAPES)}
-_FAST = {
-    True: _fast(rb"(?<![^" + _IN_WORD + rb"][eE])'[^']*+(?:''[^']*+)*+'"),
-    False: _fast(_ESCAPED),
-}
 _NESTED = re.compile(rb"/\*|\*/")
 _SHORT_LITERAL = re.compile(rb"'[\w.-]{0,64}'")
+# what begins so is looked into by no rule, so its tokens need not be told apart
+_NO_RULES = {b"INSERT", b"UPDATE", b"DELETE"}
 _ROUTINE_WORDS = {b"CREATE", b"OR", b"REPLACE", b"FUNCTION", b"PROCEDURE"}
 _ROUTINES = (b"FUNCTION", b"PROCEDURE")
 # the arguments of a psql command: up to the line's end, or an unquoted backslash
@@ -92,7 +35,8 @@ class Cut(NamedTuple):
 
     `begin` is its first byte that is neither space nor comment, `end` the byte after its
     semicolon; they are equal if there is no statement. `skeleton` is its tokens in upper case,
-    one space between, names and longer literals masked: what the rules read. `blanks` are psql commands in its midst, which the server must not see.
+    one space between, names and longer literals masked: what the rules read. `blanks` are psql
+    commands in its midst, which the server must not see.
     """
 
     begin: int
@@ -124,7 +68,7 @@ def cut_fast(text: bytes, start: int, standard_strings: bool) -> tuple[int, int]
 
     Whatever this cuts, `cut` would cut the same.
     """
-    match = _FAST[standard_strings].match(text, start)
+    match = STATEMENT[standard_strings].match(text, start)
     if match is None or not text.startswith(b";", match.end()):
         return None
     return match.start(1), match.end() + 1
@@ -137,14 +81,14 @@ def cut(text: bytes, start: int, *, final: bool, standard_strings: bool) -> Cut 
     `standard_strings` is the setting standard_conforming_strings. Raises NotSql and Unfinished.
     """
     if not final:
-        match = _FAST[standard_strings].match(text, start)
+        match = STATEMENT[standard_strings].match(text, start)
         if match is not None and len(text) - match.end() < _NEAR_THE_END:
             return None
     return _cut_by_token(text, start, final=final, standard_strings=standard_strings)
 
 
 def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: bool) -> Cut | None:
-    match_token = _TOKEN[standard_strings].match
+    pattern = TOKEN[standard_strings]
     position, begin = start, -1
     parens: list[int] = []
     blocks: list[int] = []  # BEGIN and CASE of a routine's body in standard SQL
@@ -152,7 +96,7 @@ def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: boo
     words: list[bytes] = []
     tokens: list[bytes] = []
     blanks: list[tuple[int, int]] = []
-    while (match := match_token(text, position)) is not None:
+    while (match := pattern.match(text, position)) is not None:
         kind, at, position = match.lastgroup, position, match.end()
         if position == len(text) and not final:
             return None  # the token may go on
@@ -175,6 +119,8 @@ def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: boo
             if token == b";":
                 return Cut(position, position)
             begin = at
+            if token.upper() in _NO_RULES:
+                pattern = COARSE[standard_strings]
         if kind == "word":
             token = token.upper()
             if len(words) < 4:

@@ -1,0 +1,76 @@
+"""The expressions that psql's tokens are read by.
+
+Each is made twice, by standard_conforming_strings: off, a backslash in a plain string escapes.
+"""
+
+import re
+
+_IN_WORD = rb"A-Za-z0-9_$\x80-\xff"
+_VARIABLE = rb"[A-Za-z0-9_\x80-\xff]++"
+_ESCAPED = rb"'(?:[^'\\]++|''|\\.)*+'"
+# psql reads line by line, so only a lone carriage return lets an E'…' go on after its end quote.
+_CONTINUED = rb"(?:[ \t\f]|--[^\r\n]*+)*+\r(?:[ \t\f\r]|--[^\r\n]*+\r)*+"
+_ESCAPES = _ESCAPED + rb"(?:" + _CONTINUED + _ESCAPED + rb")*+"
+# an E that is a word of its own makes the string that follows it an escape string
+_AFTER_E = rb"(?<=[^" + _IN_WORD + rb"][eE])"
+_NOT_AFTER_E = rb"(?<![^" + _IN_WORD + rb"][eE])"
+
+
+def _token(string: bytes, passed_over: bytes = b"") -> re.Pattern[bytes]:
+    groups = (
+        rb"(?P<space>[ \t\r\n\f]++|--[^\r\n]*+" + passed_over + rb")",
+        rb"(?P<comment>/\*)",
+        rb"(?P<string>[eE]" + _ESCAPES + rb"|[bBxX]'[^']*+'|[uU]&'[^']*+'|" + string + rb")",
+        rb'(?P<name>(?:[uU]&)?"[^"]*+")',
+        rb"(?P<open>[eEbBxX]?'|(?:[uU]&)?['\"])",
+        rb"(?P<word>[A-Za-z_\x80-\xff][" + _IN_WORD + rb"]*+)",
+        rb"(?P<number>\$?[0-9][." + _IN_WORD + rb"]*+)",
+        rb"(?P<dollar>\$(?:[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*+)?\$)",
+        rb"(?P<colons>:[:=])",
+        rb"(?P<variable>:(?:V|'V'|\"V\"|\{\?V\}))".replace(b"V", _VARIABLE),
+        rb"(?P<command>\\)",
+        rb"(?P<other>.)",
+    )
+    return re.compile(rb"|".join(groups), re.DOTALL)
+
+
+_LOUD = rb"'\"();\\$:/\r-"
+_ALONE = rb'"[^"]*+"|-(?!-)|/(?!\*)|:[:=]|\r\n'
+
+
+def _plain(string: bytes) -> bytes:
+    """Anything that neither ends a statement nor opens, closes or hides something."""
+    return rb"[^" + _LOUD + rb"]++|" + string + rb"|" + _AFTER_E + _ESCAPED + rb"|" + _ALONE
+
+
+def _run(string: bytes) -> bytes:
+    """The same, but no bracket, and no word that a quote or a dollar makes a part of something."""
+    whole_words = rb"[^\[\]" + _LOUD + rb"]++(?:(?![$'\"])|(?<=[^&" + _IN_WORD + rb"]))"
+    return rb"(?:" + whole_words + rb"|" + string + rb"|" + _ALONE + rb")++"
+
+
+def _statement(string: bytes) -> re.Pattern[bytes]:
+    plain = _plain(string)
+    inside = rb"\((?:" + plain + rb"|;)*+\)"
+    for _ in range(2):
+        inside = rb"\((?:" + plain + rb"|;|" + inside + rb")*+\)"
+    body = rb"(?:" + plain + rb"|" + inside + rb")*+"
+    return re.compile(
+        rb"[ \t\r\n\f]*+((?i:INSERT|UPDATE|DELETE)[ \t\r\n]" + body + rb")", re.DOTALL
+    )
+
+
+_STANDARD = rb"'[^']*+'"
+_DOUBLED = rb"'[^']*+(?:''[^']*+)*+'"
+
+TOKEN = {True: _token(_STANDARD), False: _token(_ESCAPES)}
+# The same, but a run of what makes no difference is one space.
+COARSE = {
+    True: _token(_STANDARD, rb"|" + _run(_DOUBLED)),
+    False: _token(_ESCAPES, rb"|" + _run(_ESCAPED)),
+}
+# A whole INSERT, UPDATE or DELETE up to its semicolon, parentheses three deep.
+STATEMENT = {
+    True: _statement(_NOT_AFTER_E + _DOUBLED),
+    False: _statement(rb"(?<![&bBxX])" + _ESCAPED),
+}

@@ -1,0 +1,267 @@
+"""What the application's own code may do, and how its failures are told."""
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.project import SYNC_ENV, Application
+
+READS_NAMES = """\
+import os
+from alembic import context
+from sqlalchemy import URL, create_engine
+
+url = {url}
+with create_engine(url).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+FROM_POSTGRES_NAMES = READS_NAMES.format(
+    url="URL.create('postgresql+psycopg', os.environ['POSTGRES_USER'],"
+    " os.environ['POSTGRES_PASSWORD'], os.environ['POSTGRES_HOST'],"
+    " int(os.environ['POSTGRES_PORT']), os.environ['POSTGRES_DB'])"
+)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        pytest.param(FROM_POSTGRES_NAMES, id="POSTGRES_*"),
+        pytest.param(READS_NAMES.format(url="os.environ['DATABASE_URL']"), id="DATABASE_URL"),
+        pytest.param(READS_NAMES.format(url="'postgresql+psycopg://'"), id="PG*"),
+        pytest.param(READS_NAMES.format(url="os.environ['MY_APP_DSN']"), id="url_variables"),
+    ],
+)
+@pytest.mark.parametrize("source", ["flag", "SUREFOOT_DATABASE_URL", "POSTGRES_*", "PG*"])
+def test_env_gets_the_address_by_the_names_it_reads(
+    application: Application, database: Database, env: str, source: str
+) -> None:
+    """Whatever names surefoot was given, env.py finds the ones that it reads."""
+    application.env(env)
+    application.config('[url_variables]\nMY_APP_DSN = "postgresql+psycopg"\n')
+    application.linear()
+    server = database.server
+    parts = {
+        "HOST": server.host,
+        "PORT": str(server.port),
+        "USER": "postgres",
+        "PASSWORD": server.password,
+    }
+    arguments: list[str] = []
+    environ: dict[str, str] = {}
+    match source:
+        case "flag":
+            arguments = ["--database-url", database.url()]
+        case "POSTGRES_*":
+            environ = {f"POSTGRES_{k}": v for k, v in parts.items()} | {
+                "POSTGRES_DB": database.name
+            }
+        case "PG*":
+            environ = {f"PG{k}": v for k, v in parts.items()} | {"PGDATABASE": database.name}
+        case _:
+            environ = {source: database.url()}
+    result = application.run("up", "--json", *arguments, env=environ)
+    assert result.code == 0, result.err
+    expected = "--database-url" if source == "flag" else source.replace("*", "* variables")
+    assert result.json["database"]["source"] == expected
+    assert len(result.json["done"]) == 3
+
+
+@pytest.mark.provokes("another-database")
+def test_env_that_goes_elsewhere_is_refused(
+    application: Application, database: Database, other_database: Database
+) -> None:
+    """env.py has an address of its own: nothing is run there, and nothing here."""
+    application.env(READS_NAMES.format(url=repr(other_database.url("postgresql+psycopg"))))
+    application.linear()
+    for command in ("status", "up"):
+        result = application.run(command, "--json", url=database.url())
+        assert (result.code, result.error) == (4, "another-database")
+    assert database.tables() == []
+    assert other_database.tables() == []
+
+
+@pytest.mark.provokes("application-environment-failed")
+@pytest.mark.parametrize(
+    ("env", "seen"),
+    [
+        ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'"),
+        ("raise RuntimeError('settings are missing')", "RuntimeError: settings are missing"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("pass", "run_migrations() was not reached"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_env_that_fails_is_told_with_file_and_line(
+    application: Application, database: Database, env: str, seen: str
+) -> None:
+    application.env(env)
+    application.linear()
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "application-environment-failed")
+    told = " ".join(result.json["findings"][0]["seen"])
+    assert seen in told
+    if "reached" not in seen and "Syntax" not in seen:
+        assert "at migrations/env.py:1" in told
+    assert database.tables() == []
+
+
+@pytest.mark.provokes("history-unreadable")
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("def broken(:", "r4.py"),
+        ("revision = 'r4'\ndown_revision = 'gone'\ndef upgrade(): pass", "gone"),
+        ("import not_installed\nrevision = 'r4'\ndown_revision = 'r3'", "not_installed"),
+        ("down_revision = 'r3'", "r4.py"),
+    ],
+)
+def test_a_history_that_alembic_cannot_read(
+    application: Application, database: Database, text: str, seen: str
+) -> None:
+    application.linear()
+    application.write("migrations/versions/r4.py", text)
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "history-unreadable")
+    assert seen in str(result.json["findings"][0]["seen"])
+    assert database.tables() == []
+
+
+def test_an_alembic_config_of_the_projects_own(
+    application: Application, database: Database
+) -> None:
+    """A callable that returns the Config, and one that is a context manager around it."""
+    application.linear()
+    (application.root / "alembic.ini").rename(application.root / "hidden.cfg")
+    application.write(
+        "my_app.py",
+        "import contextlib, os\nfrom alembic.config import Config\n"
+        "def make():\n"
+        "    config = Config('hidden.cfg')\n"
+        "    config.set_main_option('sqlalchemy.url', os.environ['DATABASE_URL'])\n"
+        "    return config\n"
+        "@contextlib.contextmanager\n"
+        "def around():\n"
+        "    print('entered')\n"
+        "    yield make()\n"
+        "    print('left')\n",
+    )
+    application.config('alembic_config = "my_app:make"\n')
+    assert application.run("up", url=database.url()).code == 0
+    application.revision("r4", "r3", "create table four (id int)")
+    application.config('alembic_config = "my_app:around"\n')
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert result.err.index("entered") < result.err.index("r4") < result.err.index("left")
+
+
+def test_an_env_that_must_run_in_a_certain_thread(
+    application: Application, database: Database
+) -> None:
+    """env_runner calls env.py where it wants to be."""
+    application.env(
+        "import threading\nassert threading.current_thread().name == 'mine'\n" + SYNC_ENV
+    )
+    application.write(
+        "runner.py",
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def in_thread(function):\n"
+        "    with ThreadPoolExecutor(1, 'mine', lambda: None) as pool:\n"
+        "        import threading\n"
+        "        def named():\n"
+        "            threading.current_thread().name = 'mine'\n"
+        "            return function()\n"
+        "        return pool.submit(named).result()\n",
+    )
+    application.linear()
+    assert application.run("up", url=database.url()).code == 4
+    application.config('env_runner = "runner:in_thread"\n')
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+
+
+FLASK_APP = """\
+import os
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+db = SQLAlchemy()
+
+def create_app():
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE_URL"]
+    db.init_app(app)
+    Migrate(app, db)
+    return app
+"""
+
+
+def test_flask_migrate(application: Application, database: Database) -> None:
+    """Flask-Migrate's own env.py, which wants an application context."""
+    import subprocess
+    import sys
+
+    (application.root / "alembic.ini").unlink()
+    application.write("shop.py", FLASK_APP)
+    environ = {"DATABASE_URL": database.url("postgresql+psycopg"), "PATH": "/usr/bin:/bin"}
+    for file in (application.root / "migrations").rglob("*.py"):
+        file.unlink()
+    (application.root / "migrations" / "versions").rmdir()
+    (application.root / "migrations").rmdir()
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "shop:create_app", "db", "init"],
+        cwd=application.root,
+        env=environ,
+        check=True,
+        capture_output=True,
+    )
+    application.linear()
+    application.config('flask_app = "shop:create_app"\n')
+    result = application.run("up", "--json", url=database.url("postgresql+psycopg"))
+    assert result.code == 0, result.err
+    assert len(result.json["done"]) == 3
+    assert "nothing to do" in application.run("up", url=database.url("postgresql+psycopg")).err
+
+
+def test_another_directory(application: Application, database: Database) -> None:
+    """alembic.ini in a subdirectory, its paths relative to itself or to the project."""
+    application.linear()
+    (application.root / "backend").mkdir()
+    (application.root / "alembic.ini").rename(application.root / "backend" / "alembic.ini")
+    application.config('alembic = "backend/alembic.ini"\n')
+    assert application.run("plan", url=database.url()).code == 0
+    (application.root / "migrations").rename(application.root / "backend" / "migrations")
+    assert application.run("up", url=database.url()).code == 0
+    elsewhere = application.run(
+        "status", "--config", "../surefoot.toml", url=database.url(), cwd="backend"
+    )
+    assert elsewhere.code == 0, elsewhere.err
+
+
+def test_the_password_is_never_told(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Not in the account, not in JSON, not in any failure, not in the journal."""
+    application.linear()
+    application.config('wait = "1s"\n')
+    secret = server.password
+    runs = [
+        application.run("up", "--json", url=database.url()),
+        application.run("status", url=database.url("postgresql+asyncpg")),
+        application.run("plan", "--json", url=database.url() + "?sslmode=nonsense"),
+        application.run("up", url=database.url().replace("127.0.0.1", "nowhere.invalid")),
+        application.run("up", url=database.url().replace("postgresql:", "mysql:")),
+        application.run("up", url=f"password={secret} nonsense"),
+        application.run("up", "--database-url", database.url().replace(str(server.port), "x1")),
+    ]
+    application.env(
+        "from alembic import context\n"
+        "raise RuntimeError(context.config.get_main_option('sqlalchemy.url'))"
+    )
+    application.revision("r4", "r3")
+    runs.append(application.run("up", url=database.url()))
+    assert "://postgres:***@" in runs[-1].err
+    assert all(secret not in run.out + run.err for run in runs)
+    assert secret not in database.dump()

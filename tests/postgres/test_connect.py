@@ -1,0 +1,120 @@
+"""Reaching the server: what is waited for, and what is told at once."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from surefoot.server import Server, embedded_bin
+from tests.conftest import Database
+from tests.project import Application
+
+
+@pytest.fixture
+def reachable_directory() -> Iterator[Path]:
+    """One that the server's user may enter, whoever runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="surefoot-test-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def quick(application: Application) -> Application:
+    application.linear()
+    application.config('wait = "1500ms"\n')
+    return application
+
+
+@pytest.mark.provokes("server-unreachable")
+def test_nobody_answers(quick: Application) -> None:
+    """Waited for until the deadline, with one line that says what for; exit 7: try again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started = time.monotonic()
+    result = quick.run("up", "--json", url=f"postgresql://u:secret@127.0.0.1:{port}/d")
+    assert (result.code, result.error) == (7, "server-unreachable")
+    assert time.monotonic() - started > 1
+    assert result.err.count("waiting up to 1.5 s for d on 127.0.0.1") == 1
+    assert "secret" not in result.err + result.out
+
+
+def test_a_server_that_comes_up_later(application: Application, reachable_directory: Path) -> None:
+    """`up` begins before the server does, and goes through."""
+    application.linear()
+    with Server(embedded_bin(), data=reachable_directory) as server:
+        port, password = server.port, server.password
+    url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", url],
+        cwd=application.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "waiting up to 60 s" in process.stderr.readline()
+    with Server(embedded_bin(), data=reachable_directory, settings={"port": str(port)}):
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert '"state":"at-head"' in out
+
+
+@pytest.mark.provokes("authentication-failed")
+@pytest.mark.parametrize("user", ["postgres", "nobody_here"])
+def test_a_wrong_password_is_told_at_once(
+    application: Application, database: Database, user: str
+) -> None:
+    application.linear()
+    server = database.server
+    started = time.monotonic()
+    url = f"postgresql://{user}:wrong@{server.host}:{server.port}/{database.name}"
+    result = application.run("up", "--json", url=url)
+    assert (result.code, result.error) == (4, "authentication-failed")
+    assert time.monotonic() - started < 10
+    assert "wrong" not in result.err.replace("wrong password", "")
+
+
+@pytest.mark.provokes("database-not-found")
+def test_an_unknown_database_is_told_at_once(application: Application, server: Server) -> None:
+    application.linear()
+    result = application.run("up", "--json", url=server.url("no_such_database"))
+    assert (result.code, result.error) == (4, "database-not-found")
+    assert "no_such_database" in result.json["findings"][0]["message"]
+
+
+def test_through_the_local_socket(application: Application, database: Database) -> None:
+    application.linear()
+    directory, port = database.server.socket_directory, database.server.port
+    url = f"postgresql://postgres@:{port}/{database.name}?host={directory}"
+    assert application.run("up", url=url).code == 0
+    assert "nothing to do" in application.run("up", url=url).err
+
+
+@pytest.mark.provokes("journal-not-writable")
+def test_a_role_that_may_not_make_the_journal(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Told before anything is run, with the statement that an administrator types once."""
+    application.linear()
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        connection.execute("drop role if exists plain")
+        connection.execute("create role plain login password 'p'")
+        connection.execute("grant create on schema public to plain")
+    url = f"postgresql://plain:p@{server.host}:{server.port}/{database.name}"
+    try:
+        result = application.run("up", "--json", url=url)
+        assert (result.code, result.error) == (4, "journal-not-writable")
+        cure = result.json["findings"][0]["next"].split(": ")[1]
+        assert database.tables() == []
+        database.execute(cure)
+        result = application.run("up", "--json", url=url)
+        assert result.code == 0, result.err
+        assert len(result.json["done"]) == 3
+    finally:
+        database.execute("drop owned by plain cascade; drop role plain")

@@ -1,0 +1,245 @@
+"""A fresh install is one transaction; seeds are repeatable, each in its own."""
+
+import pytest
+
+from tests.conftest import Database
+from tests.project import Application
+
+CONFIG = """\
+init = ["sql/00_init.sql", "sql/01_more.sql"]
+init_revision = "r2"
+"""
+
+
+def with_scripts(application: Application) -> None:
+    """r2 is what the scripts stand for; r3 is pending after them."""
+    application.linear()
+    application.write(
+        "sql/00_init.sql",
+        "create table people (id int primary key, name text);\n"
+        "insert into people values (1, 'Ada; or \"Lovelace\"');\n",
+    )
+    application.write("sql/01_more.sql", "create table pets (id int primary key, owner int);\n")
+    application.config(CONFIG)
+
+
+def test_scripts_then_stamp_then_pending(application: Application, database: Database) -> None:
+    with_scripts(application)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert [(d["step"], d["name"]) for d in result.json["done"]] == [
+        ("install", "sql/00_init.sql"),
+        ("install", "sql/01_more.sql"),
+        ("stamp", "r2"),
+        ("revision", "r3"),
+    ]
+    assert database.query("select name from people") == [('Ada; or "Lovelace"',)]
+    assert database.query("select version_num from alembic_version") == [("r3",)]
+    assert "nothing to do" in application.run("up", url=database.url()).err
+
+
+def test_the_version_table_is_the_one_alembic_makes(
+    application: Application, database: Database, other_database: Database
+) -> None:
+    with_scripts(application)
+    assert application.run("up", url=database.url()).code == 0
+    application.alembic("stamp", "r2", url=other_database.url("postgresql+psycopg"))
+    options = ("--schema-only", "--table=alembic_version")
+    assert database.dump(*options) == other_database.dump(*options)
+
+
+@pytest.mark.provokes("script-failed")
+def test_a_script_that_fails_leaves_nothing(application: Application, database: Database) -> None:
+    """The second script fails: the first one's tables, the version row and the journal go too.
+
+    The message names file, line, the statement's first line, PostgreSQL's error and its hint.
+    """
+    with_scripts(application)
+    application.write(
+        "sql/01_more.sql",
+        "create table pets (id int primary key, owner int);\n\n-- a typing mistake\n"
+        "insert into pets\n  (id, ownr)\n  values (1, 2);\n",
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "script-failed")
+    (finding,) = result.json["findings"]
+    assert "sql/01_more.sql:5" in finding["message"]
+    assert 'column "ownr" of relation "pets" does not exist' in finding["message"]
+    assert any("insert into pets" in line for line in finding["seen"])
+    assert "Rolled back, verified. Nothing was changed." in finding["database"]
+    assert database.tables() == []
+    assert database.query("select to_regnamespace('surefoot')") == [(None,)]
+
+
+@pytest.mark.provokes("script-not-transactional")
+def test_what_no_transaction_can_hold_is_refused_before_the_first_statement(
+    application: Application, database: Database
+) -> None:
+    with_scripts(application)
+    application.write("sql/01_more.sql", "create index concurrently x on people (id);\nvacuum;\n")
+    for command in ("plan", "up"):
+        result = application.run(command, "--json", url=database.url())
+        assert (result.code, result.error) == (4, "script-not-transactional")
+        seen = " ".join(result.json["findings"][0]["seen"])
+        assert "sql/01_more.sql:1" in seen
+        assert "sql/01_more.sql:2" in seen
+    assert database.tables() == []
+
+
+@pytest.mark.provokes("script-needs-psql")
+def test_psqls_commands_are_refused_by_name_and_line(
+    application: Application, database: Database
+) -> None:
+    with_scripts(application)
+    application.write("sql/01_more.sql", "select 1;\n\\i other.sql\n")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "script-needs-psql")
+    message = str(result.json["findings"][0])
+    assert "sql/01_more.sql:2" in message
+    assert "\\\\i" in message
+    assert database.tables() == []
+
+
+@pytest.mark.provokes("script-truncated")
+def test_a_truncated_script_is_refused(application: Application, database: Database) -> None:
+    with_scripts(application)
+    application.write("sql/01_more.sql", "create table pets (id int);\ninsert into pets values ('")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "script-truncated")
+    assert database.tables() == []
+
+
+@pytest.mark.provokes("script-encoding")
+def test_a_binary_dump_is_refused(application: Application, database: Database) -> None:
+    with_scripts(application)
+    application.write("sql/01_more.sql", b"PGDMP\x01\x0e\x00\x04\x08")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "script-encoding")
+
+
+@pytest.mark.provokes("script-not-found")
+def test_a_missing_script(application: Application, database: Database) -> None:
+    with_scripts(application)
+    application.config('init = ["sql/nowhere.sql"]\ninit_revision = "r2"\n')
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "script-not-found")
+
+
+@pytest.mark.provokes("init-revision-missing")
+def test_init_scripts_must_say_what_they_stand_for(
+    application: Application, database: Database
+) -> None:
+    with_scripts(application)
+    application.config('init = ["sql/00_init.sql"]\n')
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "init-revision-missing")
+    assert database.tables() == []
+
+
+@pytest.mark.provokes("init-revision-unknown")
+def test_init_scripts_of_a_newer_release(application: Application, database: Database) -> None:
+    with_scripts(application)
+    application.config('init = ["sql/00_init.sql"]\ninit_revision = "r9"\n')
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "init-revision-unknown")
+    assert database.tables() == []
+
+
+VERSION_TABLE = "create table alembic_version (version_num varchar(32) not null primary key);\n"
+
+
+@pytest.mark.provokes("init-script-names-another-revision")
+def test_a_script_that_stamps_another_revision(
+    application: Application, database: Database
+) -> None:
+    """pg_dump with data brings the version row along: it must be the one that was said."""
+    with_scripts(application)
+    application.write(
+        "sql/01_more.sql", VERSION_TABLE + "insert into alembic_version values ('r1');"
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "init-script-names-another-revision")
+    assert "Rolled back, verified" in result.json["findings"][0]["database"]
+    assert database.tables() == []
+
+
+@pytest.mark.parametrize("row", ["", "insert into alembic_version values ('r3');"])
+def test_a_script_that_brings_the_version_table(
+    application: Application, database: Database, row: str
+) -> None:
+    """Its table is used; the row is written if it isn't there."""
+    with_scripts(application)
+    application.write("sql/01_more.sql", VERSION_TABLE + row)
+    application.config('init = ["sql/01_more.sql"]\ninit_revision = "r3"\n')
+    assert application.run("up", url=database.url()).code == 0
+    assert database.query("select version_num from alembic_version") == [("r3",)]
+
+
+def test_pg_dumps_empty_search_path_and_the_remedy(
+    application: Application, database: Database
+) -> None:
+    """The commonest real failure: an unqualified statement after pg_dump's header."""
+    with_scripts(application)
+    application.write(
+        "sql/00_init.sql",
+        "SELECT pg_catalog.set_config('search_path', '', false);\n"
+        "CREATE TABLE public.people (id int primary key, name text);\n"
+        "INSERT INTO people VALUES (1, 'Ada');\n",
+    )
+    failed = application.run("up", "--json", url=database.url())
+    assert (failed.code, failed.error) == (5, "script-failed")
+    assert "sql/00_init.sql:3" in failed.json["findings"][0]["message"]
+    assert 'search_path = "public"' in failed.json["findings"][0]["next"]
+    assert database.tables() == []
+    application.config('search_path = "public"\n' + CONFIG)
+    assert application.run("up", url=database.url()).code == 0
+    assert database.query("select name from people") == [("Ada",)]
+
+
+def test_settings_of_a_script_do_not_reach_the_next(
+    application: Application, database: Database
+) -> None:
+    with_scripts(application)
+    application.write("sql/00_init.sql", "create schema other; set search_path = other;")
+    application.write("sql/01_more.sql", "create table here (id int);")
+    application.config(CONFIG.replace('"r2"', '"r3"'))
+    assert application.run("up", url=database.url()).code == 0
+    assert "public.here" in database.tables()
+
+
+def test_seeds_run_once_and_again_when_they_change(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    application.config('seeds = ["seed.sql"]\n')
+    seed = (
+        "insert into people values (1, 'Ada') on conflict (id) do update set name = excluded.name;"
+    )
+    application.write("seed.sql", seed)
+    first = application.run("up", "--json", url=database.url())
+    assert [d["step"] for d in first.json["done"]] == ["revision"] * 3 + ["seed"]
+    assert "nothing to do" in application.run("up", url=database.url()).err
+
+    application.write("seed.sql", seed.replace("Ada", "Grace"))
+    status = application.run("status", "--json", url=database.url())
+    assert (status.code, status.json["state"]) == (3, "at-head")
+    second = application.run("up", "--json", url=database.url())
+    assert [(d["step"], d["name"]) for d in second.json["done"]] == [("seed", "seed.sql")]
+    assert database.query("select name from people") == [("Grace",)]
+    assert "nothing to do" in application.run("up", url=database.url()).err
+
+
+def test_a_seed_that_fails_keeps_what_was_committed_before_it(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    application.config('seeds = ["one.sql", "two.sql"]\n')
+    application.write("one.sql", "insert into people values (1, 'Ada');")
+    application.write("two.sql", "insert into people values (2, 'Grace'), (1, 'again');")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "script-failed")
+    assert "4 steps were committed before it and stay" in result.json["findings"][0]["database"]
+    assert database.query("select name from people") == [("Ada",)]
+    application.write("two.sql", "insert into people values (2, 'Grace');")
+    again = application.run("up", "--json", url=database.url())
+    assert [d["name"] for d in again.json["done"]] == ["two.sql"]

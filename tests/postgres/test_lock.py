@@ -1,0 +1,105 @@
+"""One surefoot at a time, and what happens to those that wait or lose."""
+
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+from surefoot.act.lock import CLASS, OBJECT
+from tests.conftest import Database
+from tests.project import Application
+
+
+@pytest.mark.provokes("lock-held-elsewhere")
+def test_the_holder_is_named_and_the_wait_has_an_end(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    application.config('lock_wait = "1s"\n')
+    with psycopg.connect(database.conninfo, application_name="surefoot (web-2:41)") as holder:
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (7, "lock-held-elsewhere")
+    assert "surefoot (web-2:41) holds the lock" in str(result.json["findings"][0]["seen"])
+    assert result.err.count("waiting up to 1 s: surefoot (web-2:41)") == 1
+    assert database.tables() == []
+
+
+def test_at_head_takes_no_lock(application: Application, database: Database) -> None:
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    application.config('lock_wait = "1s"\n')
+    with psycopg.connect(database.conninfo) as holder:
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        assert application.run("up", url=database.url()).code == 0
+
+
+def test_replicas(application: Application, database: Database) -> None:
+    """Several at once on an empty database: each revision runs once, and all of them succeed."""
+    application.linear()
+    application.revision("r4", "r3", body="op.execute('select pg_sleep(0.5)')")
+    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
+    replicas = [
+        subprocess.Popen(command, cwd=application.root, stderr=subprocess.PIPE, text=True)
+        for _ in range(5)
+    ]
+    ends = [replica.communicate(timeout=90)[1] for replica in replicas]
+    assert [replica.returncode for replica in replicas] == [0] * 5, ends
+    names = database.query("select name from surefoot.journal order by id")
+    assert names == [("r1",), ("r2",), ("r3",), ("r4",)]
+    assert database.query("select count(distinct run) from surefoot.journal") == [(1,)]
+
+
+@pytest.mark.provokes("lock-lost")
+def test_a_lost_lock_stops_the_run_before_its_commit(
+    application: Application, database: Database
+) -> None:
+    """The revision itself ends the lock's session: it is rolled back, not committed without it."""
+    application.revision("r1", None, "create table t (id int)")
+    application.revision(
+        "r2",
+        "r1",
+        "select pg_terminate_backend(pid) from pg_locks"
+        f" where locktype = 'advisory' and classid = {CLASS} and objid = {OBJECT}",
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "lock-lost")
+    assert "Rolled back, verified" in result.json["findings"][0]["database"]
+    assert database.tables() == []
+
+
+@pytest.mark.provokes("interrupted")
+@pytest.mark.parametrize("phase", ["running", "waiting"])
+def test_sigterm_rolls_back(application: Application, database: Database, phase: str) -> None:
+    application.linear()
+    application.config('wait = "30s"\n')
+    application.revision(
+        "r4", "r3", body="print('sleeping', flush=True)\nop.execute('select pg_sleep(30)')"
+    )
+    url = database.url() if phase == "running" else "postgresql://u@127.0.0.1:1/d"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", url],
+        cwd=application.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    expected = "sleeping" if phase == "running" else "waiting up to"
+    while expected not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.3)
+    process.terminate()
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 5, err
+    assert '"code":"interrupted"' in out
+    if phase == "running":
+        assert "Rolled back, verified" in err
+        assert database.tables() == []
+        left = database.query(
+            "select count(*) from pg_stat_activity where query ~ 'pg_sleep.30'"
+            " and pid <> pg_backend_pid()"
+        )
+        assert left == [(0,)]
