@@ -183,7 +183,8 @@ class Application:
         """Run Alembic itself, for a comparison."""
         script = (
             "import sys; from alembic.config import Config; from alembic import command\n"
-            "config = Config('alembic.ini'); config.set_main_option('sqlalchemy.url', sys.argv[1])\n"
+            "config = Config('alembic.ini')\n"
+            "config.set_main_option('sqlalchemy.url', sys.argv[1])\n"
             "getattr(command, sys.argv[2])(config, *sys.argv[3:])\n"
         )
         subprocess.run(

@@ -89,24 +89,25 @@ def load(file: Path | None, directory: Path) -> Project:
                 database=NOT_REACHED,
                 next="correct --config, or write one with: surefoot init",
             )
-        return _read(file)
-    own = directory / FILE_NAME
-    if own.is_file():
-        return _read(own)
+        return _read(file, directory)
+    if (directory / FILE_NAME).is_file():
+        return _read(Path(FILE_NAME), directory)
     pyproject = directory / "pyproject.toml"
     if pyproject.is_file():
         text = pyproject.read_text(encoding="utf-8", errors="replace")
         if "tool.surefoot" in text:  # most files have none: they aren't worth parsing
-            return _read(pyproject)
+            return _read(Path(pyproject.name), directory)
     return Project(Config(), directory)
 
 
-def _read(file: Path) -> Project:
+def _read(name: Path, directory: Path) -> Project:
+    """Read `name`, relative to `directory`: messages call it as the person does."""
+    file = directory / name
     try:
         text = file.read_text(encoding="utf-8")
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise _invalid(file, f"{file} can't be read as TOML.", [str(error)]) from error
+        raise _invalid(name, f"{name} can't be read as TOML.", [str(error)]) from error
     prefix = ""
     if file.name != FILE_NAME and "tool" in document:
         prefix = "tool.surefoot."
@@ -114,11 +115,11 @@ def _read(file: Path) -> Project:
     document = cast("dict[str, Any]", document)
     for key in document:
         if key not in Config.__struct_fields__:
-            raise _unknown_key(file, text, prefix, key)
+            raise _unknown_key(name, text, prefix, key)
     try:
         config = msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
-        raise _wrong_value(file, text, prefix, document, str(error)) from error
+        raise _wrong_value(name, text, prefix, document, str(error)) from error
     return Project(config, file.parent.absolute(), file)
 
 

@@ -165,7 +165,8 @@ def _overlap(facts: Facts) -> Finding:
 
 def _unversioned(facts: Facts) -> Finding:
     database = facts.database
-    seen = [f"{database.objects} objects, among them: {', '.join(database.examples)}"]
+    more = database.objects - len(database.examples)
+    seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
     if database.version_schema is not None:
         seen.append(f"{_version_table(facts)} is there and has no row")
     else:

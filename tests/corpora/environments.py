@@ -39,6 +39,7 @@ def run(*command: object, directory: Path = ROOT, **environment: str) -> str:
     )
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip().splitlines()
+        said = [line for line in said if not line.startswith("WARNING: ")]
         raise Failed(f"{command[0]} … ended with {done.returncode}:\n" + "\n".join(said[-25:]))
     return done.stdout
 

@@ -27,9 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from environments import ROOT, Failed, NotRun, environment, find_python
+from environments import Failed, NotRun, environment, find_python
 
-sys.path.insert(0, str(ROOT / "src"))
 from surefoot.server import Server, embedded_bin
 
 HERE = Path(__file__).parent

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpora"))
-from environments import (  # noqa: E402
+from environments import (
     CACHE,
     ROOT,
     Failed,
@@ -81,9 +81,14 @@ def server(major: int) -> Path:
 
 
 def requirements() -> tuple[list[str], list[str]]:
-    """pyproject.toml's own dependencies, and those of the tests."""
+    """pyproject.toml's own dependencies, and those of the tests, its own extras written out."""
     document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return document["project"]["dependencies"], document["dependency-groups"]["test"]
+    extras = document["project"]["optional-dependencies"]
+    test: list[str] = []
+    for requirement in document["dependency-groups"]["test"]:
+        itself = re.fullmatch(r"surefoot\[([\w,-]+)\]", requirement)
+        test += [r for e in itself[1].split(",") for r in extras[e]] if itself else [requirement]
+    return document["project"]["dependencies"], list(dict.fromkeys(test))
 
 
 def lowest() -> list[str]:

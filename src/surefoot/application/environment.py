@@ -22,6 +22,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError, to_tuple
 
+from surefoot.application.connection import did_nothing, same_database, untouched
 from surefoot.application.loading import (
     ApplicationFailed,
     describe,
@@ -88,9 +89,9 @@ class Environment:
             return []
 
         with told_as_the_applications(self._root):
-            self._run(nothing, lambda context: _same_database(context, server), dont_mutate=True)
+            self._run(nothing, lambda context: same_database(context, server), dont_mutate=True)
             if not seen:
-                raise _did_nothing()
+                raise did_nothing()
         if len(set(seen)) > 1:
             tables = ", ".join(name.name for name in seen)
             raise SurefootError(
@@ -154,7 +155,7 @@ class Environment:
 
         try:
             with told_as_the_applications(self._root):
-                self._run(steps, lambda context: _same_database(context, server), applied)
+                self._run(steps, lambda context: same_database(context, server), applied)
         except ApplicationFailed as failed:
             cause = failed.__cause__
             if running is None or cause is None:
@@ -189,7 +190,7 @@ class Environment:
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
         schema = context.version_table_schema
         if schema is None:
-            with _untouched(context.connection) as connection:
+            with untouched(context.connection) as connection:
                 found = connection.execute(
                     sqlalchemy.text("select pg_catalog.current_schema()")
                 ).scalar()
@@ -265,48 +266,6 @@ def _noting_transaction(
         migrate(**keywords)
 
     return noting
-
-
-@contextlib.contextmanager
-def _untouched(connection: Any) -> Generator[Any, None, None]:
-    """Read on the application's connection; end the transaction only if the reading began it."""
-    began = not connection.in_transaction()
-    yield connection
-    if began and connection.in_transaction():
-        connection.rollback()
-
-
-def _same_database(context: Any, server: ServerInfo) -> None:
-    """The application's connection must lead where surefoot looked. Raises `another-database`."""
-    connection = context.connection
-    if connection is None:
-        raise _did_nothing()
-    statement = sqlalchemy.text(
-        "select pg_catalog.current_database(), pg_catalog.pg_postmaster_start_time()::text,"
-        " current_user"
-    )
-    with _untouched(connection) as reading:
-        database, started, role = reading.execute(statement).one()
-    if (database, started) != (server.database, server.started):
-        raise SurefootError(
-            "another-database",
-            "The application's env.py connects to another database than surefoot.",
-            seen=[
-                f"surefoot: database {server.database}, server up since {server.started}",
-                f"env.py: database {database} as {role}, server up since {started}",
-            ],
-            next="give both the same address: env.py reads names that surefoot doesn't set; list "
-            "them in surefoot.toml under [url_variables]",
-        )
-
-
-def _did_nothing() -> SurefootError:
-    return SurefootError(
-        "application-environment-failed",
-        "The application's env.py ended without running migrations.",
-        seen=["context.run_migrations() was not reached"],
-        next="see what env.py decides on; `alembic current` runs the same file",
-    )
 
 
 def _ids(names: Iterable[str]) -> str:

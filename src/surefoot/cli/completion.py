@@ -15,9 +15,9 @@ def command(edge: Edge, *, shell: str, **_: object) -> ExitCode:
     """Print the completion script for a shell.
 
     \b
-      eval "$(surefoot completion bash)"                                       # ~/.bashrc
-      eval "$(surefoot completion zsh)"                                        # ~/.zshrc
-      surefoot completion fish > ~/.config/fish/completions/surefoot.fish
+      bash, in ~/.bashrc:  eval "$(surefoot completion bash)"
+      zsh, in ~/.zshrc:    eval "$(surefoot completion zsh)"
+      fish:  surefoot completion fish > ~/.config/fish/completions/surefoot.fish
     """
     from surefoot.cli import group
 

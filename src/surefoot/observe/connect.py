@@ -54,7 +54,7 @@ def connect(
                 "long to wait",
             )
         if not waiting:
-            say(f"waiting up to {wait:g} s for {target.label}: {_lines(text)[-1]}")
+            say(f"waiting up to {wait:g} s for {target.label}: {_reason(text)}")
             waiting = True
         # jitter: the replicas of a service shall not come back all at the same instant
         time.sleep(pause * random.uniform(0.7, 1.3))
@@ -98,6 +98,11 @@ def _tell_what_waiting_cannot_mend(target: Target, text: str) -> None:
             database=NOT_REACHED,
             next="correct the address",
         )
+
+
+def _reason(text: str) -> str:
+    """The last words of libpq's first line: "Connection refused"."""
+    return _lines(text)[0].rpartition(": ")[2]
 
 
 def _lines(text: str) -> list[str]:

@@ -48,7 +48,12 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
 def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
     """A finding: what happened, what was seen, what the database is now, what to type next."""
     headline = _HEADLINES[finding.exit_code]
-    text = textwrap.fill(f"{headline}: {finding.message}", terminal.width, break_on_hyphens=False)
+    text = textwrap.fill(
+        f"{headline}: {finding.message}",
+        terminal.width,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
     text = text.replace(headline, terminal.paint(headline, "bold", "red"), 1)
     lines = [*text.splitlines(), ""]
     if finding.seen:
@@ -94,13 +99,19 @@ def _tips(revisions: tuple[object, ...]) -> list[str]:
 def found_text(facts: Facts, state: State) -> str:
     """The state in words."""
     rows = ", ".join(str(row) for row in facts.database.rows)
-    if state is State.EMPTY:
-        return "empty: no version row and no object of anybody's"
-    if state is State.BEHIND and facts.pending is not None:
-        return f"at {rows}, {count(len(facts.pending), 'revision')} behind the code"
-    if state is State.AT_HEAD:
-        return f"at head, {rows}"
-    return f"{state.value}{f': {rows}' if rows else ''}"
+    match state:
+        case State.EMPTY:
+            return "empty: no version row and no object of anybody's"
+        case State.BEHIND:
+            return f"at {rows}, {count(len(facts.pending or ()), 'revision')} behind the code"
+        case State.AT_HEAD:
+            return f"at head, {rows}"
+        case State.UNVERSIONED:
+            return f"{count(facts.database.objects, 'object')} and no version row"
+        case State.UNKNOWN_REVISION:
+            return f"at {rows}, which this code does not know"
+        case State.VERSION_ROWS_OVERLAP:
+            return f"at {rows}, of which one is part of another"
 
 
 def database_text(target: Target, facts: Facts) -> str:
@@ -117,6 +128,7 @@ class TextReport:
         self._terminal = terminal
         self._live = Live(terminal)
         self._id_width = 12
+        self._told_steps = False
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
         """What was found and what will be done. A refusal tells the rest itself."""
@@ -147,6 +159,7 @@ class TextReport:
 
     def end(self, kind: str, name: str, message: str, seconds: float) -> None:
         """A step has run: one line that stays."""
+        self._told_steps = True
         mark = self._terminal.paint(self._terminal.done, "green")
         room = self._terminal.width - len(self._terminal.done) - 3
         took = f"{seconds:.2f} s" if kind != "stamp" else "recorded"
@@ -167,7 +180,7 @@ class TextReport:
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
             for finding in outcome.findings:
-                if outcome.done:
+                if self._told_steps:
                     self._terminal.line()
                 self._write(finding_lines(self._terminal, finding))
         elif not outcome.done:

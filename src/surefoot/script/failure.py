@@ -9,6 +9,7 @@ from surefoot.script.refusals import first_line, shorten
 _LONG = 200
 _COPY_LINE = re.compile(r"COPY [^\n]*?, \S+ (\d+)")
 _NAMES_MISSING = {"3F000", "42P01", "42704", "42883"}
+_QUOTED = re.compile(r'"([^"]+)"')
 _ENCODING = {"22021", "22P05"}
 
 
@@ -115,7 +116,9 @@ def remedy(label: str, error: ServerError, about: Circumstances) -> str:
         return "take the statement out: it can't be part of a transaction"
     if state == "42501":
         return "run as a user with the right, or take the statement out of the script"
-    if state in _NAMES_MISSING and about.search_path is None and about.dump_search_path:
+    unqualified = (named := _QUOTED.search(message)) is None or "." not in named[1]
+    emptied = about.search_path is None and about.dump_search_path
+    if state in _NAMES_MISSING and emptied and unqualified:
         return (
             'the script empties search_path (pg_dump does): set search_path = "public" for it in '
             f'surefoot.toml: init = [{{ path = "{label}", search_path = "public" }}]'

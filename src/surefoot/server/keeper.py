@@ -1,0 +1,54 @@
+"""The process that the server's life hangs on: `python -m surefoot.server.keeper`.
+
+It starts `postgres` as its child and reads a pipe; when the last holder of the other end is gone,
+however it ended, it stops the server and removes what was temporary.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+from typing import Any
+
+from surefoot.server.account import group, no_groups
+
+
+def keep() -> None:
+    """The keeper: start the server, wait for the pipe's end or the server's, clean up.
+
+    Orders come as one line of JSON on standard input.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with open(0, "rb", buffering=0, closefd=False) as pipe:
+        orders: dict[str, Any] = json.loads(pipe.readline())
+    user: int | None = orders["user"]
+    with open(orders["log"], "wb") as log:
+        server = subprocess.Popen(
+            orders["command"],
+            user=user,
+            group=group(user),
+            extra_groups=no_groups(user),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_default_signals,  # what we ignore, a child would inherit as ignored
+        )
+    while server.poll() is None:
+        readable, _, _ = select.select([0], [], [], 0.1)
+        if readable and not os.read(0, 1):
+            server.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, data is safe
+            server.wait()
+            shutil.rmtree(orders["remove"], ignore_errors=True)
+            return
+
+
+def _default_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    keep()

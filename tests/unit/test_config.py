@@ -1,0 +1,89 @@
+"""surefoot.toml: every mistake is told once, with file, line, key, value and the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from surefoot.config import Config, ScriptEntry, load, seconds
+from surefoot.errors import SurefootError
+
+
+def test_defaults_where_there_is_no_file(tmp_path: Path) -> None:
+    assert load(None, tmp_path).config == Config()
+
+
+def test_the_nearest_file_wins(tmp_path: Path) -> None:
+    """surefoot.toml before pyproject.toml; a pyproject.toml without our table is none of ours."""
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert load(None, tmp_path).file is None
+    (tmp_path / "pyproject.toml").write_text('[tool.surefoot]\nalembic = "a.ini"\n')
+    assert load(None, tmp_path).config.alembic == "a.ini"
+    (tmp_path / "surefoot.toml").write_text('alembic = "b.ini"\n')
+    assert load(None, tmp_path).config.alembic == "b.ini"
+
+
+def test_scripts_in_both_forms(tmp_path: Path) -> None:
+    (tmp_path / "surefoot.toml").write_text(
+        'search_path = "app"\ninit = ["a.sql", { path = "b.sql", search_path = "public" }]\n'
+    )
+    config = load(None, tmp_path).config
+    assert config.scripts(config.init) == [
+        ScriptEntry("a.sql", "app"),
+        ScriptEntry("b.sql", "public"),
+    ]
+
+
+@pytest.mark.provokes("config-invalid")
+@pytest.mark.parametrize(
+    ("text", "message", "seen"),
+    [
+        ("\nalembik = 'x'\n", "surefoot.toml:2: there is no key alembik.", "alembic"),
+        ("zzzzzzz = 1\n", "surefoot.toml:1: there is no key zzzzzzz.", None),
+        ("init_revision = 5\n", "surefoot.toml:1: init_revision can't be 5.", "expected str"),
+        ("init = 'a.sql'\n", "init can't be 'a.sql'.", "expected array"),
+        ("seeds = [1]\n", "seeds[0] can't be 1.", "got int"),
+        ("init = [{ paht = 'x' }]\n", "surefoot.toml:1: init[0]", "path"),
+        ("wait = 'soon'\n", "surefoot.toml:1: wait can't be 'soon'.", '"90s"'),
+        ("[url_variables]\nX = 1\n", "url_variables", "got int"),
+        ("alembic = \n", "can't be read as TOML", "line 1"),
+        ("a = 'b'\nalembic 'x'\n", "can't be read as TOML", "line 2"),
+    ],
+)
+def test_mistakes(tmp_path: Path, text: str, message: str, seen: str | None) -> None:
+    (tmp_path / "surefoot.toml").write_text(text)
+    with pytest.raises(SurefootError) as raised:
+        load(None, tmp_path)
+    finding = raised.value.finding
+    assert finding.code == "config-invalid"
+    assert message in finding.message
+    assert seen is None or seen in " ".join(finding.seen)
+    assert finding.next
+
+
+def test_a_mistake_in_pyproject_names_the_whole_key(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.surefoot]\nsedes = []\n")
+    with pytest.raises(SurefootError) as raised:
+        load(None, tmp_path)
+    assert "pyproject.toml:2: there is no key tool.surefoot.sedes." in raised.value.finding.message
+    assert "the nearest valid key is seeds" in raised.value.finding.seen
+
+
+def test_binary_is_no_toml(tmp_path: Path) -> None:
+    (tmp_path / "surefoot.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SurefootError) as raised:
+        load(None, tmp_path)
+    assert raised.value.finding.code == "config-invalid"
+
+
+@pytest.mark.provokes("config-not-found")
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SurefootError) as raised:
+        load(tmp_path / "other.toml", tmp_path)
+    assert raised.value.finding.code == "config-not-found"
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("250ms", 0.25), ("90s", 90), ("1.5 min", 90), ("2h", 7200)]
+)
+def test_durations(text: str, length: float) -> None:
+    assert seconds(text) == pytest.approx(length)

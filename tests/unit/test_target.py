@@ -1,0 +1,152 @@
+"""Addresses: read as SQLAlchemy and libpq read them, written for every driver, never told."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surefoot.errors import SurefootError
+from surefoot.locate import locate
+from surefoot.target import Target, parse, parse_url
+
+
+@pytest.mark.parametrize(
+    ("url", "parameters"),
+    [
+        (
+            "postgresql://u:p@h:5433/d",
+            {"user": "u", "password": "p", "host": "h", "port": "5433", "dbname": "d"},
+        ),
+        ("postgres://h/d", {"host": "h", "dbname": "d"}),
+        ("postgresql+asyncpg://u@h/d", {"user": "u", "host": "h", "dbname": "d"}),
+        (
+            "postgresql://u:p%40%3A%2F@h/d",
+            {"user": "u", "password": "p@:/", "host": "h", "dbname": "d"},
+        ),
+        ("postgresql://u:p:/x@h/d", {"user": "u", "password": "p:/x", "host": "h", "dbname": "d"}),
+        ("postgresql:///d?host=/run/pg", {"host": "/run/pg", "dbname": "d"}),
+        (
+            "postgresql://u@[::1]:5433/d",
+            {"user": "u", "host": "::1", "port": "5433", "dbname": "d"},
+        ),
+        ("postgresql://a:1,b:2/d", {"host": "a,b", "port": "1,2", "dbname": "d"}),
+        (
+            "postgresql+asyncpg://h/d?ssl=require",
+            {"host": "h", "dbname": "d", "sslmode": "require"},
+        ),
+        ("host=h dbname=d password='x y'", {"host": "h", "dbname": "d", "password": "x y"}),
+    ],
+)
+def test_addresses_are_read(url: str, parameters: dict[str, str]) -> None:
+    assert parse(url, "a test").parameters == parameters
+
+
+@pytest.mark.provokes("database-url-invalid")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:s3cret@h/d",
+        "sqlite:///s3cret.db",
+        "postgresql://u:s3cret@h:port/d",
+        "nonsense s3cret",
+        "host=h port=1 s3cret",
+        "",
+    ],
+)
+def test_what_is_no_address_of_postgresql(url: str) -> None:
+    """The message says where it came from, and never repeats it."""
+    with pytest.raises(SurefootError) as raised:
+        parse(url, "DATABASE_URL")
+    finding = raised.value.finding
+    assert finding.code == "database-url-invalid"
+    assert "DATABASE_URL" in finding.message
+    assert "s3cret" not in str(finding)
+
+
+text = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"]), min_size=1
+)
+
+
+@given(user=text, password=text, database=text)
+def test_whatever_a_password_holds_it_survives_the_url(
+    user: str, password: str, database: str
+) -> None:
+    """Written for a driver and read again: the same, by SQLAlchemy and by us."""
+    from sqlalchemy.engine import make_url
+
+    target = Target(
+        {"user": user, "password": password, "host": "h", "port": "5432", "dbname": database}, "x"
+    )
+    url = target.url("postgresql+psycopg")
+    assert parse_url(url, "x").parameters == target.parameters
+    theirs = make_url(url)
+    assert (theirs.username, theirs.password, theirs.database) == (user, password, database)
+
+
+@given(url=st.text())
+def test_no_text_is_a_traceback(url: str) -> None:
+    """Any text at all: an address, or the one error."""
+    with contextlib.suppress(SurefootError):
+        assert isinstance(parse(url, "x"), Target)
+
+
+def test_a_target_printed_by_accident_tells_no_password() -> None:
+    target = parse("postgresql://u:s3cret@h/d", "x")
+    assert "s3cret" not in repr(target) + str(target) + f"{target}" + target.label
+
+
+@pytest.mark.parametrize(
+    ("flag", "environ", "ini", "source"),
+    [
+        ("postgresql://flag/d", {"DATABASE_URL": "postgresql://env/d"}, None, "--database-url"),
+        (
+            None,
+            {"SUREFOOT_DATABASE_URL": "postgresql://own/d", "DATABASE_URL": "postgresql://env/d"},
+            None,
+            "SUREFOOT_DATABASE_URL",
+        ),
+        (None, {"DATABASE_URL": "postgresql://e/d", "POSTGRES_HOST": "h"}, None, "DATABASE_URL"),
+        (None, {"POSTGRES_HOST": "h", "PGHOST": "g"}, "postgresql://ini/d", "POSTGRES_* variables"),
+        (None, {"PGHOST": "g"}, "postgresql://ini/d", "PG* variables"),
+        (
+            None,
+            {"POSTGRES_PASSWORD": "p", "PGUSER": "u"},
+            "postgresql://ini/d",
+            "sqlalchemy.url in alembic.ini",
+        ),
+        (None, {}, "driver://user:pass@localhost/dbname", None),
+        (None, {}, "sqlite:///x.db", None),
+        (None, {}, None, None),
+    ],
+)
+def test_the_order_of_the_sources(
+    flag: str | None, environ: dict[str, str], ini: str | None, source: str | None
+) -> None:
+    found = locate(flag, environ, ini)
+    assert (found.source if found else None) == source
+
+
+def test_secrets_from_files(tmp_path) -> None:
+    """NAME_FILE holds the value; the file's last newline isn't part of it."""
+    (tmp_path / "password").write_text("s3cret\n")
+    environ = {"POSTGRES_HOST": "h", "POSTGRES_PASSWORD_FILE": str(tmp_path / "password")}
+    found = locate(None, environ, None)
+    assert found is not None
+    assert found.parameters["password"] == "s3cret"
+    (tmp_path / "url").write_text("postgresql://h/d\n")
+    found = locate(None, {"DATABASE_URL_FILE": str(tmp_path / "url")}, None)
+    assert found is not None
+    assert found.source == "DATABASE_URL_FILE"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"DATABASE_URL_FILE": "/nowhere/url"}, {"POSTGRES_HOST": "h", "POSTGRES_PORT": "tcp://1:2"}],
+)
+def test_a_name_that_leads_nowhere(environ: dict[str, str]) -> None:
+    """A secret that isn't mounted; the POSTGRES_PORT that Kubernetes sets for a service."""
+    with pytest.raises(SurefootError) as raised:
+        locate(None, environ, None)
+    assert raised.value.finding.code == "database-url-invalid"
