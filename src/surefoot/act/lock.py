@@ -19,6 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from surefoot.errors import SurefootError
+from surefoot.observe.connect import kept_connection
 from surefoot.sql import query
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
@@ -57,7 +58,7 @@ def locked(
     """
     deadline = time.monotonic() + wait
     pause, told = _FIRST_PAUSE, False
-    while not _try(connection):
+    while not _taken(connection):
         if time.monotonic() + pause >= deadline:
             raise SurefootError(
                 "lock-held-elsewhere",
@@ -77,6 +78,11 @@ def locked(
         # A lost connection has released the lock already; whoever needed it was told by check().
         with contextlib.suppress(psycopg.OperationalError):
             connection.execute("rollback")
+
+
+def _taken(connection: psycopg.Connection[Any]) -> bool:
+    with kept_connection():
+        return _try(connection)
 
 
 def _try(connection: psycopg.Connection[Any]) -> bool:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from surefoot.observation import VersionTableName
+from surefoot.observe.connect import kept_connection
 from surefoot.observe.database import observe_database
 from surefoot.outcome import Done
 from surefoot.sql import query
@@ -42,7 +43,7 @@ def look_after(
     `connect` waits for a server that restarts. Raises what it raises, if the server doesn't come
     back.
     """
-    with connect() as connection:
+    with kept_connection(), connect() as connection:
         fates: dict[str, Fate] = {
             xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)
         }

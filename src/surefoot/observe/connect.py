@@ -1,11 +1,12 @@
 """Reach the server: wait for one that isn't up yet, tell at once what waiting won't mend."""
 
+import contextlib
 import os
 import random
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import psycopg
@@ -59,6 +60,23 @@ def connect(
         # jitter: the replicas of a service shall not come back all at the same instant
         time.sleep(pause * random.uniform(0.7, 1.3))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
+
+
+@contextlib.contextmanager
+def kept_connection() -> Generator[None, None, None]:
+    """For looking: a connection that is lost meanwhile is told as such, nothing being changed.
+
+    Raises SurefootError `server-unreachable`.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise SurefootError(
+            "server-unreachable",
+            "The connection to the server was lost during a look at the database.",
+            seen=_lines(str(error)),
+            next="see the server's log for what happened at this time, then start again",
+        ) from error
 
 
 def _connect_once(target: Target, *, timeout: float, role: str) -> psycopg.Connection[Any]:

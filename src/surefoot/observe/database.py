@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 
 from surefoot.errors import SurefootError
 from surefoot.observation import Observation, ServerInfo, VersionTableName
+from surefoot.observe.connect import kept_connection
 from surefoot.sql import query
 
 OLDEST_SERVER = 130000
@@ -18,11 +19,15 @@ def observe_database(
 ) -> Observation:
     """Look at the database that `connection` (in autocommit) leads to.
 
-    Raises SurefootError `server-too-old` or `version-table-unreadable`; psycopg.OperationalError
-    where the connection is lost.
+    Raises SurefootError `server-too-old`, `version-table-unreadable`, or `server-unreachable` where
+    the connection is lost.
     """
     names = {"table": version_table.name, "schema": version_table.schema}
-    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+    with (
+        kept_connection(),
+        connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
         cursor.execute("set transaction isolation level repeatable read, read only")
         seen = cursor.execute(query("probe"), names).fetchone()
         assert seen is not None
