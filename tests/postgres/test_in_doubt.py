@@ -6,7 +6,6 @@ from tests.conftest import Database
 from tests.project import Application
 from tests.proxy import proxy
 
-
 # what precedes the COMMIT in question: the last revision's row in the journal
 LAST = b"'r3', 'r2'"
 
