@@ -20,7 +20,7 @@ _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "src", "examples", "native
 
 
 class NotRun(Exception):
-    """Something that this machine doesn't have: the case is not run, and never counted as passed."""
+    """Something that this machine doesn't have; never counted as passed."""
 
 
 class Failed(Exception):

@@ -8,8 +8,8 @@ the version rows of both must be equal.
 
 A case has `case.toml`, `surefoot.toml` and, if it needs them, modules. In both files {site} is
 the environment's site-packages, {bin} its programs, {work} the directory that everything runs in,
-{plain} plain_upgrade.py. Within [reference], {url} or {url:postgresql+driver} is the database, {name} {host} {port} {user}
-{password} its parts.
+{plain} plain_upgrade.py. Within [reference], {url} or {url:postgresql+driver} is the database,
+{name} {host} {port} {user} {password} its parts.
 """
 
 import argparse

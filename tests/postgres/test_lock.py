@@ -7,7 +7,7 @@ import time
 import psycopg
 import pytest
 
-from surefoot.act.lock import CLASS, OBJECT
+from surefoot.act.lock import CLASS, OBJECT, locked
 from tests.conftest import Database
 from tests.project import Application
 
@@ -25,6 +25,16 @@ def test_the_holder_is_named_and_the_wait_has_an_end(
     assert "surefoot (web-2:41) holds the lock" in str(result.json["findings"][0]["seen"])
     assert result.err.count("waiting up to 1 s: surefoot (web-2:41)") == 1
     assert database.tables() == []
+
+
+def test_the_lock_holds_no_snapshot(database: Database) -> None:
+    """Whoever waits for old snapshots (CREATE INDEX CONCURRENTLY, VACUUM) doesn't wait for it."""
+    with database.connect() as connection, locked(connection, wait=1, say=print):
+        pid = connection.info.backend_pid
+        seen = database.query(
+            f"select state, backend_xmin, backend_xid from pg_stat_activity where pid = {pid}"
+        )
+    assert seen == [("idle in transaction", None, None)]
 
 
 def test_at_head_takes_no_lock(application: Application, database: Database) -> None:

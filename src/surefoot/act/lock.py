@@ -11,11 +11,13 @@ dedicated connection. Two things are on purpose:
 
 import contextlib
 import random
+import select
 import time
 from collections.abc import Callable, Generator
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from surefoot.errors import SurefootError
@@ -24,7 +26,11 @@ from surefoot.sql import query
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
 CLASS, OBJECT = 0x73757265, 0x666F6F74
+_TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").format(
+    sql.Literal(CLASS), sql.Literal(OBJECT)
+)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
+_ASK_EVERY = 1.0  # seconds
 
 
 class Lock:
@@ -32,11 +38,20 @@ class Lock:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
+        self._asked = time.monotonic()
 
     def check(self) -> None:
-        """Raises SurefootError `lock-lost` if the connection that holds the lock is gone."""
+        """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.
+
+        A server that ends a session says so on its socket, which costs nothing to see; the server
+        itself is asked when there is something to see, and once a second.
+        """
+        silent = not select.select([self._connection.fileno()], [], [], 0)[0]
+        if silent and time.monotonic() - self._asked < _ASK_EVERY:
+            return
         try:
             self._connection.execute("select 1")
+            self._asked = time.monotonic()
         except psycopg.OperationalError as error:
             raise SurefootError(
                 "lock-lost",
@@ -90,9 +105,9 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     connection.execute("begin")
     # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
     connection.execute("set local idle_in_transaction_session_timeout = 0")
-    row = connection.execute(
-        "select pg_catalog.pg_try_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT)
-    ).fetchone()
+    # Without parameters, so in the simple protocol: in the extended one the statement's portal stays
+    # open, and with it a snapshot, until the next statement; all would wait for it after all.
+    row = connection.execute(_TRY).fetchone()
     if row is not None and row[0]:
         return True
     connection.execute("rollback")

@@ -7,6 +7,7 @@ the step's transaction, and so are the `on_version_apply` callbacks.
 """
 
 import contextlib
+import functools
 import hashlib
 import logging
 import re
@@ -128,6 +129,7 @@ class Environment:
         began in, to ask the server about afterwards. Raises RevisionFailed, or SurefootError where
         env.py itself fails or wants to run anything else.
         """
+        noting = _Noting(transactions)
         running: Revision | None = None
         at_end = False
         started = 0.0
@@ -139,9 +141,7 @@ class Environment:
             for revision, step in zip(revisions, found, strict=True):
                 progress.begin("revision", revision.id, revision.message)
                 running, at_end, started = revision, False, time.monotonic()
-                step.migration_fn = _noting_transaction(
-                    step.migration_fn, context, transactions, revision.id
-                )
+                step.migration_fn = noting.before(step.migration_fn, context, revision.id)
                 yield step
                 # Only here, behind Alembic's own commit (if it commits each), is it done.
                 progress.end("revision", revision.id, revision.message, time.monotonic() - started)
@@ -249,23 +249,37 @@ def _require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
 
 def _executor(connection: Any) -> Execute:
     def execute(statement: str, parameters: Mapping[str, object]) -> None:
-        text = re.sub(r"%\((\w+)\)s", r":\1", statement)
-        connection.execute(sqlalchemy.text(text), dict(parameters))
+        connection.execute(_text(statement), dict(parameters))
 
     return execute
 
 
-def _noting_transaction(
-    migrate: Callable[..., None], context: Any, transactions: dict[str, str], revision: str
-) -> Callable[..., None]:
-    """The revision's upgrade(), which first notes the id of the transaction that it runs in."""
+@functools.cache
+def _text(statement: str) -> sqlalchemy.TextClause:
+    return sqlalchemy.text(re.sub(r"%\((\w+)\)s", r":\1", statement))
 
-    def noting(**keywords: Any) -> None:
-        statement = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
-        transactions[revision] = context.connection.execute(statement).scalar()
-        migrate(**keywords)
 
-    return noting
+class _Noting:
+    """Notes the id of the transaction that each revision begins in, asking once a transaction."""
+
+    def __init__(self, transactions: dict[str, str]) -> None:
+        self._transactions = transactions
+        self._last: object = None
+        self._id = ""
+
+    def before(self, migrate: Callable[..., None], context: Any, revision: str) -> Any:
+        """The revision's upgrade(), which first notes where it is."""
+
+        def noting(**keywords: Any) -> None:
+            current = context.connection.get_transaction()
+            if current is None or current is not self._last:
+                statement = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
+                self._id = context.connection.execute(statement).scalar()
+                self._last = context.connection.get_transaction()
+            self._transactions[revision] = self._id
+            migrate(**keywords)
+
+        return noting
 
 
 def _ids(names: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ application context or whatever the project's own callable sets up.
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import re
@@ -33,6 +34,7 @@ def alembic_config(
     The environment variables stay set: threads and engines that the application keeps may read
     them later. Raises SurefootError `application-environment-failed`.
     """
+    gc.enable()  # __main__ had put it off
     ini_url = ini.get("sqlalchemy.url") if ini else None
     default = driver_of_ini(ini_url) or _any_driver()
     os.environ.update(variables(target, project.config, os.environ, default))

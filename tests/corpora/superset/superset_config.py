@@ -1,6 +1,0 @@
-"""Settings of the application's own kind."""
-
-import os
-
-SQLALCHEMY_DATABASE_URI = os.environ["DATABASE_URL"]
-SECRET_KEY = "only for this test, and long enough to be accepted"

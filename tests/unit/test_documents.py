@@ -1,0 +1,354 @@
+"""The documents are true: keys, codes, states, JSON and commands are the code's.
+
+Two documents are made from the code and from the pages. To write them again, after a code or a
+state has changed: `python tests/unit/test_documents.py`.
+"""
+
+import ast
+import re
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import surefoot
+from surefoot.cli import group
+from surefoot.config import Config
+from surefoot.errors import CODES, ExitCode
+from surefoot.states import state_table
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PACKAGE = Path(surefoot.__file__).parent
+PAGES = PACKAGE / "errors" / "pages"
+
+HEADINGS = ["## What surefoot saw", "## The database now", "## What to do"]
+
+_LEFT_OUT = {"node_modules", "site-packages", "build", "dist"}
+
+
+def documents() -> list[Path]:
+    """Every Markdown file of the project; hidden directories and what others made are left out."""
+    found = (file.relative_to(ROOT) for file in ROOT.rglob("*.md"))
+    return sorted(
+        ROOT / file
+        for file in found
+        if not any(part.startswith(".") or part in _LEFT_OUT for part in file.parts)
+    )
+
+
+def read(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def table_rows(text: str, title: str) -> list[list[str]]:
+    """The cells of every table whose first column has this title."""
+    rows: list[list[str]] = []
+    inside = False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+        if not line.startswith("|"):
+            inside = False
+        elif inside:
+            if not line.startswith("|--"):
+                rows.append(cells)
+        else:
+            inside = cells[0] == title
+    return rows
+
+
+# --- configuration.md
+
+
+def described_keys() -> dict[str, str]:
+    """The keys that have a section in configuration.md, each with the section's text."""
+    parts = re.split(r"^### `(\w+)`\n", read(DOCS / "configuration.md"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def as_toml(value: object) -> str:
+    """A default as configuration.md writes it."""
+    if value is None:
+        return "none"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def test_every_key_of_the_configuration_is_described_and_no_other() -> None:
+    """In the order that the document likes; each key once."""
+    assert sorted(described_keys()) == sorted(Config.__struct_fields__)
+
+
+@pytest.mark.parametrize("field", msgspec.structs.fields(Config), ids=lambda field: field.name)
+def test_a_keys_default_is_the_codes(field: msgspec.structs.FieldInfo) -> None:
+    """`Type: … · Default: …` is the first line of each section, and the default is true."""
+    default = getattr(Config(), field.name)
+    line = described_keys()[field.name].strip().splitlines()[0]
+    assert line.startswith("Type: ")
+    assert line.partition(" · Default: ")[2] == as_toml(default)
+
+
+@pytest.mark.parametrize("key", Config.__struct_fields__)
+def test_a_keys_example_is_valid(key: str) -> None:
+    """The example of each section is TOML that surefoot takes, and it sets that key."""
+    import tomllib
+
+    example = re.search(r"^```toml\n(.*?)^```", described_keys()[key], re.M | re.S)
+    assert example is not None
+    document = tomllib.loads(example[1])
+    msgspec.convert(document, Config)
+    assert key in document
+
+
+@pytest.mark.parametrize("key", Config.__struct_fields__)
+def test_a_keys_type_is_a_string_a_list_or_a_table_as_in_the_code(key: str) -> None:
+    """The type's first word agrees with the code's."""
+    said = described_keys()[key].strip().partition(" · ")[0].removeprefix("Type: ")
+    hint: Any = typing.get_type_hints(Config)[key]
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kind = next(typing.get_origin(k) or k for k in kinds if k is not type(None))
+    if kind is list:
+        assert said.startswith("list of ")
+    elif kind is dict:
+        assert said.startswith("table of ")
+    else:
+        assert kind is str
+        assert not said.startswith(("list", "table", "number", "boolean"))
+
+
+def test_the_names_that_hold_the_address_are_described() -> None:
+    """Every environment variable that locate.py and names.py know is in configuration.md."""
+    text = read(DOCS / "configuration.md")
+    known: set[str] = set()
+    for module in ("locate.py", "target.py", "application/names.py"):
+        source = read(PACKAGE / module)
+        known |= set(re.findall(r'"((?:PG|POSTGRES_|DATABASE_|SUREFOOT_DATABASE)[A-Z_]*)"', source))
+    known -= {"POSTGRES_", "PG", "DATABASE_"}
+    assert len(known) > 10
+    assert {name for name in known if f"`{name}`" not in text} == set()
+
+
+# --- exit-codes.md, states.md, json-output.md
+
+
+def test_every_exit_code_has_its_row() -> None:
+    """Number and name, in order."""
+    rows = table_rows(read(DOCS / "exit-codes.md"), "exit code")
+    assert [(row[0], row[1]) for row in rows] == [(str(int(c)), c.name) for c in ExitCode]
+
+
+def states_document() -> str:
+    """docs/states.md as the code has it."""
+    return (
+        "# States\n\n"
+        "Every state that a database can be met in, and what `status`, `plan` and `up` make of it. "
+        "This page is what\n`surefoot explain --states` prints.\n\n" + state_table() + "\n"
+    )
+
+
+def test_the_states_are_the_codes() -> None:
+    """docs/states.md is what `surefoot explain --states` prints, below two sentences."""
+    assert read(DOCS / "states.md") == states_document()
+
+
+def emitted_keys() -> set[str]:
+    """Every key that report/json.py and the commands put into an object, read from their source."""
+    found: set[str] = set()
+    for file in [PACKAGE / "report" / "json.py", *(PACKAGE / "cli").glob("*.py")]:
+        for node in ast.walk(ast.parse(read(file))):
+            emits = (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "emit_json"
+            )
+            if emits:
+                found |= {keyword.arg for keyword in node.keywords if keyword.arg}
+            if emits or (isinstance(node, ast.FunctionDef) and file.name == "json.py"):
+                found.update(_literal_keys(node))
+    return found
+
+
+def _literal_keys(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Dict):
+            for key in inner.keys:
+                if isinstance(key, ast.Constant):
+                    yield str(key.value)
+
+
+def test_every_json_key_is_described_and_no_other() -> None:
+    """The keys in the tables of json-output.md are those that are emitted."""
+    rows = table_rows(read(DOCS / "json-output.md"), "key")
+    assert {row[0].strip("`") for row in rows} == emitted_keys()
+
+
+def test_the_json_examples_are_json_and_hold_described_keys_only() -> None:
+    """Every example parses; every command has one."""
+    import json
+
+    examples = re.findall(r"^```json\n(.*?)^```", read(DOCS / "json-output.md"), re.M | re.S)
+    known = emitted_keys()
+    commands: set[str] = set()
+
+    def check(value: Any) -> None:
+        if isinstance(value, dict):
+            assert set(value) <= known
+        for inner in value.values() if isinstance(value, dict) else value:
+            if isinstance(inner, dict | list):
+                check(inner)
+
+    for example in examples:
+        value = json.loads(example)
+        check(value)
+        commands.add(value["command"])
+    assert commands == set(group.commands) | set(group.list_commands(None))  # type: ignore[arg-type]
+
+
+# --- the error codes: pages, index, tests
+
+
+def page(slug: str) -> str:
+    file = PAGES / f"{slug}.md"
+    return read(file) if file.is_file() else ""
+
+
+def test_every_code_has_a_page_and_every_page_a_code() -> None:
+    """They ship in the wheel, for `surefoot explain CODE`."""
+    assert sorted(file.stem for file in PAGES.glob("*.md")) == sorted(CODES)
+
+
+@pytest.mark.parametrize("slug", sorted(CODES))
+def test_a_page_has_the_fixed_form(slug: str) -> None:
+    """`# slug`, the condition with its exit code, then the three headings in order."""
+    lines = page(slug).splitlines()
+    assert lines[:2] == [f"# {slug}", ""]
+    fenced = re.sub(r"^ *```.*?^ *```", "", page(slug), flags=re.M | re.S)
+    assert [line for line in fenced.splitlines() if line.startswith("#")][1:] == HEADINGS
+    condition = page(slug).partition("\n## ")[0]
+    assert f"(exit code {int(CODES[slug])})" in condition
+    for text in re.split(r"^## .*$", page(slug), flags=re.M)[1:]:
+        assert text.strip(), "a heading with nothing below it"
+
+
+def first_sentence(slug: str) -> str:
+    """What the condition is, in the words of its page, without the exit code."""
+    condition = " ".join(page(slug).partition("\n## ")[0].splitlines()[1:]).strip()
+    condition = re.sub(r"\s*\(exit code \d\)", "", condition)
+    match = re.match(r".*?\.(?=\s|$)", condition)
+    return match[0] if match else condition
+
+
+def errors_document() -> str:
+    """docs/errors.md as the pages have it."""
+    lines = [
+        "# Error codes",
+        "",
+        "A code names a condition. `surefoot explain CODE` prints its page: what surefoot saw,",
+        "what state the database is in, what to do. See also [the exit codes](exit-codes.md).",
+    ]
+    for code in ExitCode:
+        slugs = sorted(slug for slug, its in CODES.items() if its is code)
+        if slugs:
+            lines += ["", f"## Exit code {int(code)}", ""]
+            lines += [
+                f"- [`{slug}`](../src/surefoot/errors/pages/{slug}.md): {first_sentence(slug)}"
+                for slug in slugs
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_index_of_errors_equals_the_pages() -> None:
+    """docs/errors.md is made from the pages' first sentences."""
+    assert read(DOCS / "errors.md") == errors_document()
+
+
+def provoked() -> set[str]:
+    """The codes that some test is marked with, read from the tests' text."""
+    found: set[str] = set()
+    for file in (ROOT / "tests").rglob("*.py"):
+        found |= set(re.findall(r"""mark\.provokes\(\s*["']([^"']+)["']""", read(file)))
+    return found
+
+
+def test_every_code_is_provoked_by_a_test() -> None:
+    """A code that no test meets may never be reached, or not say what it should."""
+    assert sorted(CODES.keys() - provoked()) == []
+
+
+def test_no_test_provokes_a_code_that_there_is_not() -> None:
+    assert sorted(provoked() - CODES.keys()) == []
+
+
+# --- every document
+
+
+@pytest.mark.parametrize("file", documents(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(file: Path) -> None:
+    """Files exist; an anchor is a heading of the file that it's in."""
+    text = re.sub(r"^ *```.*?^ *```", "", read(file), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = file.parent / path if path else file
+        assert target.exists(), link
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", read(target), re.M)
+            slugs = {re.sub(r"[^\w\- ]", "", t.lower()).strip().replace(" ", "-") for t in titles}
+            assert anchor in slugs, link
+
+
+def spoken_commands(text: str) -> Iterator[str]:
+    """The word after `surefoot` wherever a command line is written out."""
+    flat = " ".join(text.split())
+    yield from re.findall(r"`surefoot ([a-z-]+)", flat)
+    yield from re.findall(r'"surefoot", "([a-z-]+)"', flat)
+    for block in re.findall(r"^ *```(?:sh|console)\n(.*?)^ *```", text, re.M | re.S):
+        yield from re.findall(r"^\s*(?:\$ )?surefoot ([a-z-]+)", block, re.M)
+        yield from re.findall(r"\$\(surefoot ([a-z-]+)", block)
+
+
+@pytest.mark.parametrize("file", documents(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_commands_that_are_named_exist(file: Path) -> None:
+    """No document tells a person to type what there isn't."""
+    known = set(group.list_commands(None))  # type: ignore[arg-type]
+    said = {word for word in spoken_commands(read(file)) if not word.startswith("--")}
+    assert said <= known
+
+
+@pytest.mark.parametrize("file", documents(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_codes_that_are_named_exist(file: Path) -> None:
+    """`surefoot explain SLUG` is typed as it's written."""
+    said = re.findall(r"surefoot explain ([a-z][a-z-]+)", " ".join(read(file).split()))
+    assert set(said) <= CODES.keys()
+
+
+FORBIDDEN = (
+    r"(?<![\w.])/work/",  # somebody's machine
+    r"(?<![\w.])/(?:root|home)/",
+    r"\bTODO\b|\bFIXME\b|\bTBD\b|lorem ipsum",
+    r"(?i)\bblazing|\bseamless|\beffortless|\brevolution|\bworld-class|\bgame.chang",
+    r"(?i)\b(?:claude|chatgpt|copilot|as an ai)\b",
+)
+
+
+@pytest.mark.parametrize("file", documents(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_document_holds_what_does_not_belong_there(file: Path) -> None:
+    """Paths of one machine, unfinished places, salesman's words."""
+    found = [match[0] for pattern in FORBIDDEN for match in re.finditer(pattern, read(file))]
+    assert found == []
+
+
+def test_a_password_in_an_address_is_never_a_real_one() -> None:
+    """Every URL with a password in the documents has the word itself, or a placeholder."""
+    for file in documents():
+        for password in re.findall(r"postgres\w*(?:\+\w+)?://[^:@/\s`]+:([^@\s`]+)@", read(file)):
+            assert password in {"password", "PASSWORD", "…", "***", "secret"}, file
+
+
+if __name__ == "__main__":
+    (DOCS / "states.md").write_text(states_document(), encoding="utf-8")
+    (DOCS / "errors.md").write_text(errors_document(), encoding="utf-8")
