@@ -5,6 +5,7 @@ state has changed: `python tests/unit/test_documents.py`.
 """
 
 import ast
+import os
 import re
 import types
 import typing
@@ -33,12 +34,11 @@ _LEFT_OUT = {"node_modules", "site-packages", "build", "dist"}
 
 def documents() -> list[Path]:
     """Every Markdown file of the project; hidden directories and what others made are left out."""
-    found = (file.relative_to(ROOT) for file in ROOT.rglob("*.md"))
-    return sorted(
-        ROOT / file
-        for file in found
-        if not any(part.startswith(".") or part in _LEFT_OUT for part in file.parts)
-    )
+    found: list[Path] = []
+    for directory, below, names in os.walk(ROOT):
+        below[:] = [name for name in below if not name.startswith(".") and name not in _LEFT_OUT]
+        found += [Path(directory, name) for name in names if name.endswith(".md")]
+    return sorted(found)
 
 
 def read(file: Path) -> str:

@@ -34,7 +34,10 @@ def alembic_config(
     The environment variables stay set: threads and engines that the application keeps may read
     them later. Raises SurefootError `application-environment-failed`.
     """
-    gc.enable()  # __main__ had put it off
+    # __main__ put the collector off. What has been imported until here stays for good, and needn't
+    # be gone over again and again while the application runs.
+    gc.freeze()
+    gc.enable()
     ini_url = ini.get("sqlalchemy.url") if ini else None
     default = driver_of_ini(ini_url) or _any_driver()
     os.environ.update(variables(target, project.config, os.environ, default))

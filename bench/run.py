@@ -1,0 +1,172 @@
+"""All figures of docs/performance.md, in one run: `make bench`.
+
+surefoot is built as a wheel and installed into an environment of its own, bytecode compiled, with
+the Alembic that it is compared with. Both sides of a ratio are run in turn, on one server, and the
+median of the pairwise ratios is what counts: times on shared machines are noisy, ratios less so.
+
+    python bench/run.py [--runs 15] [--revisions 100] [--rows 400000] [--only start,upgrade,script]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from surefoot.server import Server, embedded_bin
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = ROOT / ".cache" / "bench"
+
+INI = "[alembic]\nscript_location = migrations\nsqlalchemy.url = {url}\n"
+ENV = """\
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+config = context.config
+connectable = engine_from_config(
+    config.get_section(config.config_ini_section), prefix="sqlalchemy.", poolclass=pool.NullPool
+)
+with connectable.connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+REVISION = '''\
+"""Revision {number}"""
+from alembic import op
+import sqlalchemy as sa
+
+revision = {id!r}
+down_revision = {down!r}
+
+
+def upgrade():
+    {body}
+'''
+BODIES = (
+    'op.create_table("t{n}", sa.Column("id", sa.Integer, primary_key=True),'
+    ' sa.Column("name", sa.String(80), nullable=False, index=True),'
+    ' sa.Column("at", sa.DateTime(timezone=True)))',
+    'op.add_column("t{t}", sa.Column("c{n}", sa.Text))',
+    'op.create_index("i{n}", "t{t}", ["at"])',
+)
+
+
+def install() -> Path:
+    """An environment with surefoot's wheel and the drivers; its directory of programs."""
+    programs = ENVIRONMENT / "bin"
+    pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]
+    if not programs.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+        subprocess.run([*pip, f"{ROOT}[binary]"], check=True)
+    else:
+        subprocess.run([*pip, "--force-reinstall", "--no-deps", str(ROOT)], check=True)
+    return programs
+
+
+def write_history(directory: Path, revisions: int, url: str) -> None:
+    """A history of tables, columns and indexes; env.py as Alembic's template has it."""
+    versions = directory / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (directory / "alembic.ini").write_text(INI.format(url=url))
+    (directory / "migrations" / "env.py").write_text(ENV)
+    for n in range(revisions):
+        text = REVISION.format(
+            number=n,
+            id=f"{n:012x}",
+            down=f"{n - 1:012x}" if n else None,
+            body=BODIES[n % 3].format(n=n, t=n - n % 3),
+        )
+        (versions / f"{n:012x}.py").write_text(text)
+
+
+def seconds(command: list[str], directory: Path) -> float:
+    """How long a process takes, from start to end. It must succeed."""
+    started = time.perf_counter()
+    subprocess.run(command, cwd=directory, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def paired(
+    runs: int, sides: dict[str, list[str]], directory: Path, prepare: Callable[[], None]
+) -> dict[str, list[float]]:
+    """Every side's times, run in turn, each after `prepare`; a first round isn't counted."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(runs + 1):
+        for name, command in sides.items():
+            prepare()
+            took = seconds(command, directory)
+            if number:
+                times[name].append(took)
+    return times
+
+
+def ratio(one: list[float], other: list[float]) -> float:
+    """The median of the pairwise ratios."""
+    return statistics.median(a / b for a, b in zip(one, other, strict=True))
+
+
+def ms(times: list[float]) -> str:
+    return f"{statistics.median(times) * 1000:.0f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--revisions", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=400_000)
+    parser.add_argument("--only", default="start,upgrade,script")
+    given = parser.parse_args()
+    wanted = given.only.split(",")
+    programs = install()
+    for name in list(os.environ):
+        if name.startswith(("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_")):
+            del os.environ[name]
+    with Server(embedded_bin()) as server, tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        write_history(directory, given.revisions, server.url("bench", "postgresql+psycopg"))
+        alembic = [str(programs / "alembic"), "upgrade", "heads"]
+        up = [str(programs / "surefoot"), "up"]
+        bare = [
+            str(programs / "python"),
+            "-c",
+            f"import psycopg; psycopg.connect({server.conninfo('bench')!r}).execute('select 1')",
+        ]
+
+        def fresh() -> None:
+            with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+                connection.execute("drop database if exists bench with (force)")
+                connection.execute("create database bench template template0")
+
+        fresh()
+        if "start" in wanted:
+            seconds(alembic, directory)
+            sides = {"surefoot": up, "alembic": alembic, "bare": bare}
+            t = paired(given.runs, sides, directory, lambda: None)
+            print("| nothing to do | median | surefoot is |\n|---|---:|---:|")
+            print(f"| `surefoot up` | {ms(t['surefoot'])} | |")
+            faster = ratio(t["alembic"], t["surefoot"])
+            print(f"| `alembic upgrade heads` | {ms(t['alembic'])} | {faster:.2f} times faster |")
+            of = ratio(t["surefoot"], t["bare"])
+            print(f"| psycopg: import, connect, select 1 | {ms(t['bare'])} | {of:.2f} of it |\n")
+        if "upgrade" in wanted:
+            t = paired(given.runs, {"surefoot": up, "alembic": alembic}, directory, fresh)
+            of = ratio(t["surefoot"], t["alembic"])
+            print(f"| base to head, {given.revisions} revisions | median | surefoot is |")
+            print("|---|---:|---:|")
+            print(f"| `surefoot up` | {ms(t['surefoot'])} | |")
+            print(f"| `alembic upgrade heads` | {ms(t['alembic'])} | {of:.2f} of it |\n")
+    if "script" in wanted:
+        script = [sys.executable, str(ROOT / "bench" / "script.py"), "--rows", str(given.rows)]
+        subprocess.run([*script, "--runs", "3"], check=True)
+
+
+if __name__ == "__main__":
+    main()
