@@ -1,4 +1,4 @@
-"""The program: `surefoot`, or `python -m surefoot`. Its start and its end are measured in bench/."""
+"""The program: `surefoot`, or `python -m surefoot`. Its start and end are measured in bench/."""
 
 import gc
 import os

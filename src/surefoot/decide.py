@@ -1,5 +1,7 @@
 """The pure decision: facts in, a decision out. No database, no files, no clock."""
 
+from enum import Enum
+
 import msgspec
 
 from surefoot.errors import Finding
@@ -43,8 +45,18 @@ def classify(facts: Facts) -> State:
     return State.AT_HEAD if history.at_head(rows) else State.BEHIND
 
 
-def decide(facts: Facts) -> Decision:
-    """What `up` would do with the database as it was seen."""
+class Intent(Enum):
+    """What the decision is for: to say what is pending, or to do it."""
+
+    LOOK = "look"
+    ACT = "act"
+
+
+def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
+    """What is to be done with the database as it was seen.
+
+    To act, the role and the server must allow it; to look, they needn't.
+    """
     state = classify(facts)
     match state:
         case State.AT_HEAD | State.BEHIND | State.EMPTY:
@@ -54,8 +66,11 @@ def decide(facts: Facts) -> Decision:
             steps = _steps(facts, state)
             if not steps:
                 return NothingToDo(state)
-            if not facts.database.journal_writable:
-                return Refused(state, (_journal_not_writable(facts),))
+            if code_unread := _seeds_unknown(facts):
+                return Refused(state, (code_unread,))
+            in_the_way = _in_the_way(facts) if intent is Intent.ACT else ()
+            if in_the_way:
+                return Refused(state, in_the_way)
             return Ready(state, Plan(steps, facts.fingerprint))
         case State.UNKNOWN_REVISION:
             return Refused(state, (_unknown_revision(facts),))
@@ -109,12 +124,47 @@ def _missing_init_revision(facts: Facts) -> Finding | None:
     return None
 
 
+def _seeds_unknown(facts: Facts) -> Finding | None:
+    database = facts.database
+    if facts.code.seeds and database.journal and not database.journal_readable:
+        return _journal_not_writable(facts)
+    return None
+
+
+def _in_the_way(facts: Facts) -> tuple[Finding, ...]:
+    """What would stop every plan, all of it at once."""
+    found: list[Finding] = []
+    if facts.database.read_only:
+        found.append(_read_only(facts))
+    if not facts.database.journal_writable:
+        found.append(_journal_not_writable(facts))
+    return tuple(found)
+
+
+def _read_only(facts: Facts) -> Finding:
+    server = facts.database.server
+    return Finding(
+        "database-read-only",
+        "There is something to do, and the database can only be read.",
+        seen=(
+            f"{server.database} is on a standby, or set to default_transaction_read_only for "
+            f"{server.role}",
+        ),
+        next="connect to the primary server; or reset default_transaction_read_only",
+    )
+
+
 def _journal_not_writable(facts: Facts) -> Finding:
     role = facts.database.server.role
     if facts.database.journal:
-        seen, cure = "surefoot.journal is there", f"grant insert on surefoot.journal to {role};"
+        seen = "surefoot.journal is there, and needs SELECT and INSERT"
+        cure = (
+            f"grant usage on schema surefoot to {role}; "
+            f"grant select, insert on surefoot.journal to {role};"
+        )
     elif facts.database.journal_schema:
-        seen, cure = "the schema surefoot is there", f"grant create on schema surefoot to {role};"
+        seen = "the schema surefoot is there, and the journal isn't"
+        cure = f"grant usage, create on schema surefoot to {role};"
     else:
         seen = f"the role may not create a schema in {facts.database.server.database}"
         cure = f"create schema surefoot authorization {role};"

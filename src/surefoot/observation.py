@@ -36,8 +36,9 @@ class Observation(msgspec.Struct, frozen=True):
     (a NULL is None). `objects` counts what is there besides, `examples` names the first few; both
     are only counted where there is no version row. `other_version_schemas` hold a table of the
     version table's name too. `journal` and `journal_schema`: the table, or only its schema, is
-    there; `journal_writable`: this role may write it, or make it first. `seeds` maps a seed script
-    to the hash of the content that ran last.
+    there; `journal_readable`, `journal_writable`: this role may read it; may write it, or make it
+    first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
+    standby, or a database that is set to be only read.
     """
 
     server: ServerInfo
@@ -49,7 +50,9 @@ class Observation(msgspec.Struct, frozen=True):
     other_version_schemas: tuple[str, ...] = ()
     journal: bool = False
     journal_schema: bool = False
+    journal_readable: bool = True
     journal_writable: bool = True
+    read_only: bool = False
     seeds: dict[str, str] = {}
 
 

@@ -30,5 +30,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def exit_code(self) -> ExitCode:
-        """The gravest of the findings' codes, or 0."""
-        return max((f.exit_code for f in self.findings), default=ExitCode.DONE)
+        """The gravest of the findings' codes, or 0.
+
+        "Refused" says that nothing was changed; once something is committed, it's "failed".
+        """
+        code = max((f.exit_code for f in self.findings), default=ExitCode.DONE)
+        return ExitCode.FAILED if self.done and code is ExitCode.REFUSED else code

@@ -10,7 +10,7 @@ class StateRow(NamedTuple):
     """One line of the state table."""
 
     means: str
-    status: ExitCode
+    status: str
     plan: str
     up: str
     up_exit: str
@@ -32,47 +32,48 @@ class State(Enum):
         return STATE_TABLE[self]
 
 
+_UP_EXIT = "0; 4 if something is in the way, 5 or 6 if a step fails, 7 if others are at work"
 _REFUSED = "refused: nothing is changed"
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
         "every revision of the code is applied",
-        ExitCode.DONE,
+        "exit 0, or 3 if a seed script is to run",
         "nothing, or the seed scripts that changed",
         "nothing, or the seed scripts that changed",
-        "0",
+        _UP_EXIT,
     ),
     State.BEHIND: StateRow(
         "the version table names known revisions, and others are pending",
-        ExitCode.PENDING,
+        "exit 3",
         "the pending revisions, then the seed scripts",
         "runs what the plan shows, then looks",
-        "0, or 5 or 6 if a step fails",
+        _UP_EXIT,
     ),
     State.EMPTY: StateRow(
         "no version row and no object of anybody's",
-        ExitCode.PENDING,
+        "exit 3",
         "the init scripts, the pending revisions, the seed scripts",
         "installs in one transaction, then goes on as if behind",
-        "0, or 5 or 6 if a step fails",
+        _UP_EXIT,
     ),
     State.UNKNOWN_REVISION: StateRow(
         "the version table names a revision that the code does not have",
-        ExitCode.REFUSED,
+        "exit 4",
         _REFUSED,
         _REFUSED,
         "4",
     ),
     State.UNVERSIONED: StateRow(
         "there are objects, and no version row",
-        ExitCode.REFUSED,
+        "exit 4",
         _REFUSED,
         _REFUSED,
         "4",
     ),
     State.VERSION_ROWS_OVERLAP: StateRow(
         "the version table names a revision and an ancestor of it",
-        ExitCode.REFUSED,
+        "exit 4",
         _REFUSED,
         _REFUSED,
         "4",
@@ -93,7 +94,7 @@ def state_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for state, row in STATE_TABLE.items():
-        cells = (state.value, row.means, f"exit {row.status}", row.plan, row.up, row.up_exit)
+        cells = (state.value, row.means, row.status, row.plan, row.up, row.up_exit)
         lines.append(f"| {' | '.join(cells)} |")
     for name, means, code in NO_DATABASE:
         lines.append(f"| {name} | {means} | exit {code} | {_REFUSED} | {_REFUSED} | {code} |")

@@ -1,6 +1,5 @@
 """The main job: observe, decide, show, take the lock, observe again, decide again, act, look."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,7 +8,7 @@ import psycopg
 
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project, seconds
-from surefoot.decide import Decision, NothingToDo, Ready, Refused, classify, decide
+from surefoot.decide import Decision, Intent, NothingToDo, Ready, Refused, classify, decide
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.observe.connect import connect
@@ -35,18 +34,26 @@ class Session:
     """One command's way to the database and to the application's code."""
 
     def __init__(
-        self, project: Project, ini: IniFile | None, target: Target, say: Callable[[str], None]
+        self,
+        project: Project,
+        ini: IniFile | None,
+        target: Target,
+        say: Callable[[str], None],
+        intent: Intent = Intent.ACT,
     ) -> None:
-        self.project, self.ini, self.target = project, ini, target
+        self.project, self.ini, self.target, self.intent = project, ini, target, intent
         self._say = say
         self.server: Server | None = None  # the embedded one, where no database was named
 
-    def leave_server_to_command(self) -> None:
-        """The embedded server, if it's ours, shall live as long as the command that replaces us."""
-        if self.server is not None:
-            names = {"DATABASE_URL": self.target.url(), **environment(self.target)}
-            os.environ.update(names)
-            self.server.keep_until_exec_ends()
+    def leave_server_to_command(self) -> dict[str, str]:
+        """The embedded server, if it's ours, shall live as long as the command that replaces us.
+
+        Gives the names by which the command finds it.
+        """
+        if self.server is None:
+            return {}
+        self.server.keep_until_exec_ends()
+        return {"DATABASE_URL": self.target.url(), **environment(self.target)}
 
     def connect(self) -> psycopg.Connection[Any]:
         """A new connection, waiting for the server as configured."""
@@ -79,7 +86,7 @@ class Session:
             return self.thorough(connection, asked)
 
     def _decide(self, facts: Facts) -> Decision:
-        decision = decide(facts)
+        decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
             self._check_scripts(decision.plan, facts)
         return decision

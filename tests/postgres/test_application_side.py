@@ -1,5 +1,7 @@
 """What the application's own code may do, and how its failures are told."""
 
+import sys
+
 import pytest
 
 from surefoot.server import Server
@@ -265,3 +267,50 @@ def test_the_password_is_never_told(
     assert "://postgres:***@" in runs[-1].err
     assert all(secret not in run.out + run.err for run in runs)
     assert secret not in database.dump()
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "POSTGRES_PASSWORD"])
+def test_a_secret_in_a_file_reaches_env(
+    application: Application, database: Database, name: str
+) -> None:
+    """env.py reads the plain name; it is set for it, and for nobody else."""
+    application.env(
+        FROM_POSTGRES_NAMES
+        if name == "POSTGRES_PASSWORD"
+        else READS_NAMES.format(url="os.environ['DATABASE_URL']")
+    )
+    application.linear()
+    server = database.server
+    url = database.url("postgresql+psycopg")
+    secret = application.write("secret", (server.password if "PASS" in name else url) + "\n")
+    environ = {f"{name}_FILE": str(secret)}
+    if name == "POSTGRES_PASSWORD":
+        environ |= {
+            "POSTGRES_HOST": server.host,
+            "POSTGRES_PORT": str(server.port),
+            "POSTGRES_USER": "postgres",
+            "POSTGRES_DB": database.name,
+        }
+    shows = "import os; print(os.environ.get('PGPASSWORD'), os.environ.get('DATABASE_URL'))"
+    result = application.run("up", "--", sys.executable, "-c", shows, env=environ)
+    assert result.code == 0, result.err
+    assert result.out == "None None\n"
+
+
+def test_env_that_fails_after_something_was_committed(
+    application: Application, database: Database
+) -> None:
+    """Exit 4 says that nothing was changed: not once the init script is committed."""
+    application.linear()
+    application.write("init.sql", "create table people (id int);")
+    application.config('init = ["init.sql"]\ninit_revision = "r1"\n')
+    application.env(
+        "import builtins\n"
+        "if hasattr(builtins, 'seen_once'):\n"
+        "    raise RuntimeError('the second time')\n"
+        "builtins.seen_once = True\n" + SYNC_ENV
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "application-environment-failed")
+    assert "1 step was committed before it and stays" in result.json["findings"][0]["database"]
+    assert database.query("select version_num from alembic_version") == [("r1",)]

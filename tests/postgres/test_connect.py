@@ -11,6 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from surefoot.errors import SurefootError
+from surefoot.observation import ServerInfo
+from surefoot.observe.database import require_supported
 from surefoot.server import Server, embedded_bin
 from tests.conftest import Database
 from tests.project import Application
@@ -111,10 +114,45 @@ def test_a_role_that_may_not_make_the_journal(
         result = application.run("up", "--json", url=url)
         assert (result.code, result.error) == (4, "journal-not-writable")
         cure = result.json["findings"][0]["next"].split(": ")[1]
+        assert application.run("status", url=url).code == 3  # to look, no privilege is needed
         assert database.tables() == []
         database.execute(cure)
         result = application.run("up", "--json", url=url)
         assert result.code == 0, result.err
         assert len(result.json["done"]) == 3
+
+        # a journal that somebody else made: the same refusal, and a cure that cures
+        database.execute("alter table surefoot.journal owner to postgres")
+        database.execute("alter schema surefoot owner to postgres")
+        assert "nothing to do" in application.run("up", url=url).err
+        application.revision("r4", "r3", "create table more (id int)")
+        result = application.run("up", "--json", url=url)
+        assert (result.code, result.error) == (4, "journal-not-writable")
+        database.execute(result.json["findings"][0]["next"].split(": ")[1])
+        assert application.run("up", url=url).code == 0
     finally:
         database.execute("drop owned by plain cascade; drop role plain")
+
+
+@pytest.mark.provokes("database-read-only")
+def test_a_database_that_can_only_be_read(application: Application, database: Database) -> None:
+    """A standby, or a setting: told before anything is begun. At head it doesn't matter."""
+    application.linear()
+    database.execute(f"alter database {database.name} set default_transaction_read_only = on")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "database-read-only")
+    assert application.run("status", url=database.url()).code == 3
+    database.execute(
+        "begin read write; create table alembic_version (version_num varchar(32) primary key);"
+        " insert into alembic_version values ('r3'); commit"
+    )
+    assert "nothing to do" in application.run("up", url=database.url()).err
+
+
+@pytest.mark.provokes("server-too-old")
+def test_a_server_that_is_too_old() -> None:
+    """Judged by the number that the server itself tells."""
+    with pytest.raises(SurefootError) as raised:
+        require_supported(ServerInfo(120022, "12.22", "d", "u", "2026-01-01", "public"))
+    assert raised.value.finding.code == "server-too-old"
+    require_supported(ServerInfo(130000, "13.0", "d", "u", "2026-01-01", "public"))

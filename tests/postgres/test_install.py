@@ -132,7 +132,7 @@ def test_init_scripts_must_say_what_they_stand_for(
     with_scripts(application)
     application.config('init = ["sql/00_init.sql"]\n')
     result = application.run("up", "--json", url=database.url())
-    assert (result.code, result.error) == (2, "init-revision-missing")
+    assert (result.code, result.error) == (4, "init-revision-missing")
     assert database.tables() == []
 
 

@@ -193,7 +193,8 @@ class Run:
                     "connection-lost-at-commit",
                     f"{message} The server could not be asked what became of it.",
                     (*seen, *lost.finding.seen),
-                    "Unknown: the last step may have been committed or rolled back.",
+                    "Unknown: what was not committed when the connection was lost may have been "
+                    "committed or rolled back, entirely.",
                     "when the server is back, run surefoot status, then surefoot up: both look "
                     "before they do anything",
                 ),
@@ -205,12 +206,11 @@ class Run:
         """The finding, with what the server said about the transaction of the step."""
         stands = _stands(self._seen.version_table, after.rows)
         kept = [done.name for done in after.done if done.kind != "stamp"]
-        steps = "step was" if len(kept) == 1 else "steps were"
-        before = (
-            f" {len(kept)} {steps} committed before it and stay."
-            if kept
-            else " Nothing was changed."
-        )
+        before = " Nothing was changed."
+        if kept:
+            one = len(kept) == 1
+            steps = "1 step was" if one else f"{len(kept)} steps were"
+            before = f" {steps} committed before it and {'stays' if one else 'stay'}."
         if stopped.transaction is None:
             unbegun = f"The step had not begun.{before} {stands}"
             return msgspec.structs.replace(stopped.finding, database=unbegun)
@@ -267,7 +267,7 @@ def _revision_failed(failed: "RevisionFailed") -> Finding:
 def _interrupted(step: str) -> Finding:
     return Finding(
         "interrupted",
-        f"surefoot was told to stop while {step or 'a step'} was running.",
+        f"A signal ended the run while {step or 'a step'} was running.",
         next="start again: surefoot goes on from where the database stands",
     )
 

@@ -105,8 +105,8 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     connection.execute("begin")
     # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
     connection.execute("set local idle_in_transaction_session_timeout = 0")
-    # Without parameters, so in the simple protocol: in the extended one the statement's portal stays
-    # open, and with it a snapshot, until the next statement; all would wait for it after all.
+    # Without parameters, so in the simple protocol: in the extended one the statement's portal
+    # stays open, and with it a snapshot, until the next statement.
     row = connection.execute(_TRY).fetchone()
     if row is not None and row[0]:
         return True
@@ -120,4 +120,5 @@ def _holder(connection: psycopg.Connection[Any]) -> str:
     if row is None:
         return "the lock was held a moment ago"
     since = f", since {row['xact_start']:%H:%M:%S}" if row["xact_start"] else ""
-    return f"{row['application']} holds the lock (pid {row['pid']}, from {row['client']}{since})"
+    place = f", from {row['client']}" if row["client"] else ""
+    return f"{row['application']} holds the lock (pid {row['pid']}{place}{since})"

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import re
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ class Environment:
         self._config = config
         self._root = root
         self._runner = runner
+        self._revisions: dict[str, Revision] = {}
         with _readable(root):
             self._script = ScriptDirectory.from_config(config)
 
@@ -110,7 +112,7 @@ class Environment:
         """
         with _readable(self._root):
             steps = self._script._upgrade_revs("heads", tuple(rows))  # pyright: ignore[reportPrivateUsage, reportArgumentType]
-            return tuple(_revision(step.revision) for step in steps)
+            return tuple(self._revision(step.revision) for step in steps)
 
     def upgrade(
         self,
@@ -198,27 +200,38 @@ class Environment:
             schema = found if found != server.default_schema else None
         return VersionTableName(context.version_table, schema)
 
+    def _revision(self, script: Any) -> Revision:
+        known = self._revisions.get(script.revision)
+        if known is None:
+            known = self._revisions[script.revision] = _revision(script)
+        return known
+
     def _history(self) -> History:
         with _readable(self._root):
-            revisions = [_revision(script) for script in self._script.walk_revisions()]
+            revisions = [self._revision(script) for script in self._script.walk_revisions()]
         return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
 
 
 @contextlib.contextmanager
 def _readable(root: Path) -> Generator[None, None, None]:
     """Turn whatever Alembic or a revision file raises while loading into `history-unreadable`."""
-    try:
-        yield
-    except SurefootError:
-        raise
-    except Exception as error:
-        where = None if isinstance(error, CommandError) else place(error, root)
-        raise SurefootError(
-            "history-unreadable",
-            "Alembic can't read the application's history.",
-            seen=[*([f"at {where}"] if where else []), *describe(error)],
-            next="correct the file; `alembic history` reads the same files",
-        ) from error
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        except SurefootError:
+            raise
+        except Exception as error:
+            where = None if isinstance(error, CommandError) else place(error, root)
+            # A parent that isn't there is a warning that names the revision, then a bare KeyError.
+            told = [str(warning.message) for warning in warned] or describe(error)
+            raise SurefootError(
+                "history-unreadable",
+                "Alembic can't read the application's history.",
+                seen=[*([f"at {where}"] if where else []), *told],
+                next="correct the file; `alembic history` reads the same files",
+            ) from error
 
 
 def _revision(script: Any) -> Revision:

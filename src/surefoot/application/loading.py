@@ -203,7 +203,9 @@ def _describe(error: BaseException) -> list[str]:
 
 def _in_pythons_words(error: BaseException) -> list[str]:
     text = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    lines = [line.strip() for line in text[:6] if line.strip()]
+    # SQLAlchemy adds the statement and a link; what happened is said before them
+    kept = [line.strip() for line in text if not line.startswith(("[SQL:", "(Background on"))]
+    lines = [line for line in kept if line][:6]
     frames = traceback.extract_tb(error.__traceback__)
     if not str(error) and frames:  # a bare assert, say: where it stands is all that it tells
         lines.append(f"raised in {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}")

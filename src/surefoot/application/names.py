@@ -19,29 +19,24 @@ def variables(
 ) -> dict[str, str]:
     """The environment variables to set before the application's env.py runs.
 
-    A name that the address came from is left as it is. DATABASE_URL keeps the driver that it
-    names, or gets the configured one, or `default_driver`. `url_variables` of the configuration
-    are further names, each with its driver.
+    A name that the address came from is left as it is, if it's set (its NAME_FILE may be instead).
+    DATABASE_URL gets the configured driver, or the one that it names, or `default_driver`.
+    `url_variables` of the configuration are further names, each with its driver.
     """
-    found: dict[str, str] = {}
-    if not target.source.startswith("DATABASE_URL"):
-        found["DATABASE_URL"] = target.url(
-            config.driver
-            or _driver_of(environ.get("DATABASE_URL", ""))
-            or target.driver
-            or default_driver
-        )
-    if not target.source.startswith("POSTGRES_"):
-        found |= {
-            name: target.parameters[key]
-            for key, name in _POSTGRES_NAMES.items()
-            if key in target.parameters
-        }
-    if not target.source.startswith("PG"):
-        found |= environment(target)
-    for name, driver in config.url_variables.items():
-        found[name] = target.url(driver)
-    return found
+    named = environ.get("DATABASE_URL", "")
+    driver = config.driver or _driver_of(named) or target.driver or default_driver
+    found = {"DATABASE_URL": target.url(driver)}
+    found |= {
+        name: target.parameters[key]
+        for key, name in _POSTGRES_NAMES.items()
+        if key in target.parameters
+    }
+    found |= environment(target)
+    origin = next(
+        (p for p in ("DATABASE_URL", "POSTGRES_", "PG") if target.source.startswith(p)), "-"
+    )
+    found = {k: v for k, v in found.items() if not (k.startswith(origin) and k in environ)}
+    return found | {name: target.url(driver) for name, driver in config.url_variables.items()}
 
 
 def _driver_of(url: str) -> str | None:

@@ -54,6 +54,7 @@ class Edge:
     def __init__(self, command: str, as_json: bool, data: TextIO) -> None:
         self.command, self.as_json, self.data = command, as_json, data
         self.terminal = Terminal(sys.stderr)
+        self.command_environment: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """One line for people."""
@@ -89,6 +90,7 @@ def command_body(
         def wrapped(*, as_json: bool, **options: Any) -> None:
             signal.signal(signal.SIGTERM, _interrupt)
             after: list[str] = options.get("run", [])
+            environ = dict(os.environ)  # what env.py is given is not for the command
             with data_stream() as data:
                 edge = Edge(command, as_json, data)
                 try:
@@ -98,13 +100,13 @@ def command_body(
                 except KeyboardInterrupt:
                     error = SurefootError(
                         "interrupted",
-                        "surefoot was told to stop before it began to change anything.",
+                        "A signal ended the run before anything was begun.",
                         next="start again when you like",
                     )
                     code = edge.tell(error)
             if after and code is ExitCode.DONE:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                os.execvp(after[0], after)
+                os.execvpe(after[0], after, environ | edge.command_environment)
             sys.exit(int(code))
 
         return wrapped
@@ -126,7 +128,11 @@ def load_project(config_file: Path | None) -> Project:
 
 @contextmanager
 def open_session(
-    edge: Edge, config_file: Path | None, database_url: str | None
+    edge: Edge,
+    config_file: Path | None,
+    database_url: str | None,
+    *,
+    to_act: bool = True,
 ) -> Generator["Session", None, None]:
     """The way to the database and the code; the embedded server where no database is named."""
     from surefoot.observe.code import find_ini
@@ -136,14 +142,16 @@ def open_session(
     ini_url = ini.get("sqlalchemy.url") if ini else None
     target = locate(database_url, os.environ, ini_url)
     _require_libpq()
+    from surefoot.decide import Intent
     from surefoot.up import Session
 
+    intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:
-        yield Session(project, ini, target, edge.say)
+        yield Session(project, ini, target, edge.say, intent)
         return
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
-        session = Session(project, ini, target, edge.say)
+        session = Session(project, ini, target, edge.say, intent)
         session.server = server
         yield session
 

@@ -21,7 +21,7 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     from surefoot.report.status import status_lines
     from surefoot.report.terminal import Terminal
 
-    with open_session(edge, config_file, database_url) as session:
+    with open_session(edge, config_file, database_url, to_act=False) as session:
         with session.connect() as connection:
             facts, decision = session.look(connection)
         code = ExitCode.PENDING if isinstance(decision, Ready) else ExitCode.DONE

@@ -51,5 +51,5 @@ def command(
             )
         report.outcome(session.target, outcome)
         if run and outcome.exit_code is ExitCode.DONE:
-            session.leave_server_to_command()
+            edge.command_environment = session.leave_server_to_command()
         return outcome.exit_code

@@ -29,7 +29,6 @@ CODES: dict[str, ExitCode] = {
     "database-url-invalid": ExitCode.USAGE,
     "embedded-server-missing": ExitCode.USAGE,
     "history-not-found": ExitCode.USAGE,
-    "init-revision-missing": ExitCode.USAGE,
     "libpq-missing": ExitCode.USAGE,
     "script-not-found": ExitCode.USAGE,
     # the server
@@ -43,12 +42,14 @@ CODES: dict[str, ExitCode] = {
     "application-environment-failed": ExitCode.REFUSED,
     "history-unreadable": ExitCode.REFUSED,
     # what the database is
+    "database-read-only": ExitCode.REFUSED,
     "unknown-revision": ExitCode.REFUSED,
     "unversioned-database": ExitCode.REFUSED,
     "version-rows-overlap": ExitCode.REFUSED,
     "journal-not-writable": ExitCode.REFUSED,
     "version-table-unreadable": ExitCode.REFUSED,
     # what a script asks for, told before its first statement
+    "init-revision-missing": ExitCode.REFUSED,
     "init-revision-unknown": ExitCode.REFUSED,
     "plan-outdated": ExitCode.REFUSED,
     "script-encoding": ExitCode.REFUSED,

@@ -82,7 +82,6 @@ def _sha256(project: Project, path: str) -> str:
             "script-not-found",
             f"The script {path} can't be read.",
             seen=[f"{project.path(path)}: {error.strerror}"],
-            database=NOT_REACHED,
             next="correct its path in surefoot.toml, or copy the file into the image",
         ) from error
 

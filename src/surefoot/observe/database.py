@@ -39,12 +39,13 @@ def observe_database(
             started=seen["server_started"],
             default_schema=seen["default_schema"],
         )
-        _require_supported(server)
+        require_supported(server)
         rows = _version_rows(cursor, version_table.name, seen["version_schema"])
         objects: dict[str, Any] = {"objects": 0, "examples": [], "version_schemas": []}
         if not rows:
             objects = cursor.execute(query("objects"), names).fetchone() or objects
-        seeds = cursor.execute(query("seeds")).fetchall() if seen["journal"] else []
+        readable = seen["journal"] and seen["journal_readable"]
+        seeds = cursor.execute(query("seeds")).fetchall() if readable else []
     return Observation(
         server=server,
         version_table=version_table,
@@ -57,7 +58,9 @@ def observe_database(
         ),
         journal=seen["journal"],
         journal_schema=seen["journal_schema"],
+        journal_readable=bool(seen["journal_readable"]),
         journal_writable=seen["journal_writable"],
+        read_only=seen["read_only"],
         seeds={row["name"]: row["hash"] for row in seeds},
     )
 
@@ -86,17 +89,26 @@ def _version_rows(
     )
     try:
         return tuple(row["id"] for row in cursor.execute(statement))
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedColumn) as error:
+    except psycopg.errors.InsufficientPrivilege as error:
         raise SurefootError(
             "version-table-unreadable",
-            f"The version table {schema}.{table} can't be read.",
+            f"This role may not read the version table {schema}.{table}.",
             seen=[str(error.diag.message_primary)],
-            next=f"grant select on {schema}.{table} to this role, or connect as the role that owns "
-            "it; if the table isn't Alembic's, set version_table in surefoot.toml",
+            next=f"grant usage on schema {schema}, and select on {schema}.{table}, to this role; "
+            "or connect as the role that owns it",
+        ) from error
+    except psycopg.errors.UndefinedColumn as error:
+        raise SurefootError(
+            "version-table-unreadable",
+            f"The table {schema}.{table} is not Alembic's version table.",
+            seen=[str(error.diag.message_primary)],
+            next="correct the address, if this is another application's database; or set "
+            "version_table in surefoot.toml, if the application's has another name",
         ) from error
 
 
-def _require_supported(server: ServerInfo) -> None:
+def require_supported(server: ServerInfo) -> None:
+    """Raises SurefootError `server-too-old`."""
     if server.version < OLDEST_SERVER:
         raise SurefootError(
             "server-too-old",

@@ -144,7 +144,7 @@ class Server:
         done = subprocess.run(
             [
                 *(str(programs / "initdb"), "-D", str(cluster), "-U", USER, "-E", "UTF8"),
-                *("--no-sync", "--no-instructions", "--locale=C.UTF-8"),
+                *("--no-sync", "--locale=C.UTF-8"),
                 *("--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"),
             ],
             user=user,

@@ -1,6 +1,6 @@
 -- Who holds the lock: whoever waits wants a name.
 select a.pid, coalesce(a.application_name, '') as application,
-       coalesce(pg_catalog.host(a.client_addr), 'the local socket') as client,
+       pg_catalog.host(a.client_addr) as client, -- null: the local socket, or not for us to see
        a.xact_start
 from pg_catalog.pg_locks l
 join pg_catalog.pg_stat_activity a on a.pid = l.pid

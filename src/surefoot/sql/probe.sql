@@ -7,16 +7,23 @@ select
     current_user as role,
     pg_catalog.current_schema() as default_schema,
     pg_catalog.pg_postmaster_start_time()::text as server_started,
+    pg_catalog.pg_is_in_recovery()
+        or pg_catalog.current_setting('default_transaction_read_only')::boolean as read_only,
+    journal.schema_oid is not null as journal_schema,
+    journal.table_oid is not null as journal,
+    pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
+        and pg_catalog.has_table_privilege(journal.table_oid, 'SELECT') as journal_readable,
     -- may this role write the journal: into the table, or else make it, or else its schema too
     case
-        when pg_catalog.to_regclass('surefoot.journal') is not null
-            then pg_catalog.has_table_privilege(pg_catalog.to_regclass('surefoot.journal'), 'INSERT')
-        when pg_catalog.to_regnamespace('surefoot') is not null
-            then pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('surefoot'), 'CREATE')
+        when journal.table_oid is not null
+            then pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
+                and pg_catalog.has_table_privilege(journal.table_oid, 'SELECT')
+                and pg_catalog.has_table_privilege(journal.table_oid, 'INSERT')
+        when journal.schema_oid is not null
+            then pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
+                and pg_catalog.has_schema_privilege(journal.schema_oid, 'CREATE')
         else pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
     end as journal_writable,
-    pg_catalog.to_regnamespace('surefoot') is not null as journal_schema,
-    pg_catalog.to_regclass('surefoot.journal') is not null as journal,
     (
         select n.nspname
         from pg_catalog.pg_class c
@@ -29,3 +36,15 @@ select
               end
         limit 1
     ) as version_schema
+from (
+    -- by name in the catalogue: to_regclass() raises where the schema may not be used
+    select (
+               select n.oid from pg_catalog.pg_namespace n where n.nspname = 'surefoot'
+           ) as schema_oid,
+           (
+               select c.oid
+               from pg_catalog.pg_class c
+               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = 'surefoot' and c.relname = 'journal'
+           ) as table_oid
+) journal
