@@ -55,17 +55,25 @@ def version_of(python: str) -> tuple[int, ...] | None:
     program = shutil.which(python)
     if program is None:
         return None
-    ask = "import sys; print(*sys.version_info[:3])"
+    ask = "import sys; print(*sys.version_info[:3])"  # a pyenv shim may be there and not work
     done = subprocess.run([program, "-I", "-c", ask], capture_output=True, text=True)
     return tuple(map(int, done.stdout.split())) if done.returncode == 0 else None
 
 
+def programs_of(minor: int) -> list[str]:
+    """Where Python 3.`minor` may be: on PATH, or among pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = sorted(pyenv.glob(f"3.{minor}.*/bin/python3.{minor}"))
+    return [f"python3.{minor}", *map(str, reversed(found))]
+
+
 def find_python(limits: str) -> str:
-    """A Python within limits like ">=3.11,<3.13": this one, or the newest on PATH.
+    """A Python within limits like ">=3.11,<3.13": this one, or the newest that there is.
 
     Raises NotRun.
     """
-    for python in (sys.executable, *(f"python3.{minor}" for minor in range(14, 10, -1))):
+    others = [program for minor in range(14, 10, -1) for program in programs_of(minor)]
+    for python in (sys.executable, *others):
         version = version_of(python)
         if version is not None and _within(version, limits):
             return shutil.which(python) or python

@@ -27,6 +27,7 @@ from environments import (
     NotRun,
     environment,
     environment_variables,
+    programs_of,
     run,
     version_of,
 )
@@ -122,10 +123,11 @@ def newest() -> list[str]:
 
 def python(version: str) -> str:
     """The program of that version. Raises NotRun."""
-    program = f"python{version}"
-    if version_of(program) is None:
-        raise NotRun(f"there is no {program} on PATH")
-    return shutil.which(program) or program
+    minor = int(version.partition(".")[2])
+    for program in programs_of(minor):
+        if (found := version_of(program)) is not None and found[:2] == (3, minor):
+            return shutil.which(program) or program
+    raise NotRun(f"there is no Python {version}")
 
 
 def run_tests(made: Path, arguments: list[str], programs: Path | None = None) -> str:

@@ -1,5 +1,6 @@
 """Do what the plan says, step by step, and look after each failure.
 
+What runs scripts is imported where there are scripts: most upgrades have none.
 The steps run on connections of their own; the lock's connection does nothing but hold the lock.
 """
 
@@ -10,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.act.install import install
-from surefoot.act.journal import Execute, Journal
+from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
-from surefoot.act.run_script import ScriptFailed, run_script
 from surefoot.act.verify import Aftermath, look_after
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
-from surefoot.history import Revision
 from surefoot.observation import Observation, VersionTableName
 from surefoot.outcome import Outcome
 from surefoot.plan import Install, Plan, Seed, Upgrade
@@ -89,6 +87,8 @@ class Run:
         )
 
     def _install(self, step: Install) -> None:
+        from surefoot.act.install import install
+
         def work(connection: psycopg.Connection[Any]) -> None:
             install(
                 step,
@@ -102,6 +102,8 @@ class Run:
         self._in_one_transaction(step.scripts[-1].path, work)
 
     def _seed(self, step: Seed) -> None:
+        from surefoot.act.run_script import run_script
+
         script = step.script
 
         def work(connection: psycopg.Connection[Any]) -> None:
@@ -124,6 +126,8 @@ class Run:
         self, step: str, work: Callable[[psycopg.Connection[Any]], None]
     ) -> None:
         """Run `work` in a transaction whose id is known, so that its end can be asked for."""
+        from surefoot.act.run_script import ScriptFailed
+
         transaction: str | None = None
         with self._connect() as connection:
             try:
@@ -149,15 +153,12 @@ class Run:
         assert self._environment is not None
         transactions: dict[str, str] = {}
 
-        def before_commit(execute: Execute, revision: Revision, seconds: float) -> None:
-            self._journal.revision(execute, revision, seconds)
-            self._lock.check()
-
         try:
             self._environment.upgrade(
                 step.revisions,
                 server=self._seen.server,
-                before_commit=before_commit,
+                applied=self._journal.revision,
+                before_commit=self._lock.check,
                 progress=self._progress,
                 transactions=transactions,
             )

@@ -11,7 +11,6 @@ dedicated connection. Two things are on purpose:
 
 import contextlib
 import random
-import select
 import time
 from collections.abc import Callable, Generator
 from typing import Any
@@ -30,7 +29,6 @@ _TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").
     sql.Literal(CLASS), sql.Literal(OBJECT)
 )
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
-_ASK_EVERY = 1.0  # seconds
 
 
 class Lock:
@@ -38,20 +36,14 @@ class Lock:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._asked = time.monotonic()
 
     def check(self) -> None:
         """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.
 
-        A server that ends a session says so on its socket, which costs nothing to see; the server
-        itself is asked when there is something to see, and once a second.
+        Asks the server, since a session that was just ended may look alive from here.
         """
-        silent = not select.select([self._connection.fileno()], [], [], 0)[0]
-        if silent and time.monotonic() - self._asked < _ASK_EVERY:
-            return
         try:
             self._connection.execute("select 1")
-            self._asked = time.monotonic()
         except psycopg.OperationalError as error:
             raise SurefootError(
                 "lock-lost",

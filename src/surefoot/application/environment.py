@@ -7,13 +7,11 @@ the step's transaction, and so are the `on_version_apply` callbacks.
 """
 
 import contextlib
-import functools
 import hashlib
 import logging
-import re
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from surefoot.application.loading import (
     place,
     told_as_the_applications,
 )
+from surefoot.application.steps import Execute, Noting, executor, require_same
 from surefoot.errors import SurefootError
 from surefoot.history import History, Revision
 from surefoot.observation import ServerInfo, VersionTableName
@@ -58,10 +57,6 @@ class RevisionFailed(Exception):
         self.lines = describe(error)
         self.at_end = at_end
         super().__init__(revision.id)
-
-
-Execute = Callable[[str, Mapping[str, object]], None]
-"""Executes a statement with named parameters, written as psycopg writes them: `%(name)s`."""
 
 
 class Environment:
@@ -119,19 +114,21 @@ class Environment:
         revisions: tuple[Revision, ...],
         *,
         server: ServerInfo,
-        before_commit: Callable[[Execute, Revision, float], None],
+        applied: Callable[[Execute, Revision, float], None],
+        before_commit: Callable[[], None],
         progress: Progress,
         transactions: dict[str, str],
     ) -> None:
         """Run these revisions through env.py, in one run, with its own transaction settings.
 
-        `before_commit` gets a function that executes on the application's own connection, the
-        revision and its duration in seconds; it is called inside the revision's transaction, after
-        its version row. `transactions` is filled with the id of the transaction that each revision
-        began in, to ask the server about afterwards. Raises RevisionFailed, or SurefootError where
-        env.py itself fails or wants to run anything else.
+        `applied` gets a function that executes on the application's own connection, the revision
+        and its duration in seconds; it is called inside the revision's transaction, after its
+        version row. `before_commit` is called where Alembic is about to commit: after each revision
+        or after the last, as env.py has it. `transactions` is filled with the id of the transaction
+        that each revision began in, to ask the server about afterwards. Raises RevisionFailed, or
+        SurefootError where env.py itself fails or wants to run anything else.
         """
-        noting = _Noting(transactions)
+        noting = Noting(transactions)
         running: Revision | None = None
         at_end = False
         started = 0.0
@@ -139,7 +136,7 @@ class Environment:
         def steps(heads: Any, context: Any) -> Iterator[Any]:
             nonlocal running, started, at_end
             found = context.script._upgrade_revs("heads", heads)
-            _require_same(revisions, found)
+            require_same(revisions, found)
             for revision, step in zip(revisions, found, strict=True):
                 progress.begin("revision", revision.id, revision.message)
                 running, at_end, started = revision, False, time.monotonic()
@@ -149,15 +146,17 @@ class Environment:
                 progress.end("revision", revision.id, revision.message, time.monotonic() - started)
             at_end = True
 
-        def applied(*, ctx: Any, **_: Any) -> None:
+        def on_version_apply(*, ctx: Any, **_: Any) -> None:
             nonlocal at_end
             assert running is not None
-            before_commit(_executor(ctx.connection), running, time.monotonic() - started)
+            applied(executor(ctx.connection), running, time.monotonic() - started)
+            if running is revisions[-1] or ctx._transaction_per_migration:
+                before_commit()
             at_end = True
 
         try:
             with told_as_the_applications(self._root):
-                self._run(steps, lambda context: same_database(context, server), applied)
+                self._run(steps, lambda context: same_database(context, server), on_version_apply)
         except ApplicationFailed as failed:
             cause = failed.__cause__
             if running is None or cause is None:
@@ -244,57 +243,3 @@ def _revision(script: Any) -> Revision:
         Path(script.path).name,
         hashlib.sha256(Path(script.path).read_bytes()).hexdigest(),
     )
-
-
-def _require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
-    if [step.revision.revision for step in found] != [r.id for r in planned]:
-        raise SurefootError(
-            "plan-outdated",
-            "env.py would run other revisions than the plan shows.",
-            seen=[
-                f"plan: {_ids(r.id for r in planned)}",
-                f"env.py: {_ids(s.revision.revision for s in found)}",
-            ],
-            next="surefoot plan shows the present state; if it differs at every run, env.py puts "
-            "the history together differently each time",
-        )
-
-
-def _executor(connection: Any) -> Execute:
-    def execute(statement: str, parameters: Mapping[str, object]) -> None:
-        connection.execute(_text(statement), dict(parameters))
-
-    return execute
-
-
-@functools.cache
-def _text(statement: str) -> sqlalchemy.TextClause:
-    return sqlalchemy.text(re.sub(r"%\((\w+)\)s", r":\1", statement))
-
-
-class _Noting:
-    """Notes the id of the transaction that each revision begins in, asking once a transaction."""
-
-    def __init__(self, transactions: dict[str, str]) -> None:
-        self._transactions = transactions
-        self._last: object = None
-        self._id = ""
-
-    def before(self, migrate: Callable[..., None], context: Any, revision: str) -> Any:
-        """The revision's upgrade(), which first notes where it is."""
-
-        def noting(**keywords: Any) -> None:
-            current = context.connection.get_transaction()
-            if current is None or current is not self._last:
-                statement = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
-                self._id = context.connection.execute(statement).scalar()
-                self._last = context.connection.get_transaction()
-            self._transactions[revision] = self._id
-            migrate(**keywords)
-
-        return noting
-
-
-def _ids(names: Iterable[str]) -> str:
-    found = list(names)
-    return ", ".join(found[:8]) + (f" … ({len(found)} in all)" if len(found) > 8 else "")

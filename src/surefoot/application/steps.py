@@ -1,0 +1,71 @@
+"""What is done around each of Alembic's steps."""
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy
+
+from surefoot.errors import SurefootError
+from surefoot.history import Revision
+
+Execute = Callable[[str, Mapping[str, object]], None]
+"""Executes a statement with named parameters, written as psycopg writes them: `%(name)s`."""
+
+
+def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
+    """What env.py would run must be what was shown. Raises SurefootError `plan-outdated`."""
+    if [step.revision.revision for step in found] != [r.id for r in planned]:
+        raise SurefootError(
+            "plan-outdated",
+            "env.py would run other revisions than the plan shows.",
+            seen=[
+                f"plan: {_ids(r.id for r in planned)}",
+                f"env.py: {_ids(s.revision.revision for s in found)}",
+            ],
+            next="surefoot plan shows the present state; if it differs at every run, env.py puts "
+            "the history together differently each time",
+        )
+
+
+def executor(connection: Any) -> Execute:
+    """A function that executes on the application's own connection, in its transaction."""
+
+    def execute(statement: str, parameters: Mapping[str, object]) -> None:
+        connection.execute(_text(statement), dict(parameters))
+
+    return execute
+
+
+@functools.cache
+def _text(statement: str) -> sqlalchemy.TextClause:
+    return sqlalchemy.text(re.sub(r"%\((\w+)\)s", r":\1", statement))
+
+
+class Noting:
+    """Notes the id of the transaction that each revision begins in, asking once a transaction."""
+
+    def __init__(self, transactions: dict[str, str]) -> None:
+        self._transactions = transactions
+        self._last: object = None
+        self._id = ""
+
+    def before(self, migrate: Callable[..., None], context: Any, revision: str) -> Any:
+        """The revision's upgrade(), which first notes where it is."""
+
+        def noting(**keywords: Any) -> None:
+            current = context.connection.get_transaction()
+            if current is None or current is not self._last:
+                statement = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
+                self._id = context.connection.execute(statement).scalar()
+                self._last = context.connection.get_transaction()
+            self._transactions[revision] = self._id
+            migrate(**keywords)
+
+        return noting
+
+
+def _ids(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join(found[:8]) + (f" … ({len(found)} in all)" if len(found) > 8 else "")
