@@ -215,6 +215,15 @@ def _overlap(facts: Facts) -> Finding:
 
 def _unversioned(facts: Facts) -> Finding:
     database = facts.database
+    if facts.was_empty:
+        return Finding(
+            "application-changed-database",
+            "The application's own code made objects while it was only being loaded.",
+            seen=(f"the database was empty; now it has {', '.join(database.examples)}",),
+            database="surefoot changed nothing; the application's code did.",
+            next="take create_all(), upgrade() and the like out of what env.py (or create_app) "
+            "runs at import; then drop what it made, and start again",
+        )
     more = database.objects - len(database.examples)
     seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
     if database.version_schema is not None:

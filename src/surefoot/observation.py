@@ -82,11 +82,13 @@ class Facts(msgspec.Struct, frozen=True):
     `pending` are the revisions that Alembic would run, in its order, from where the database
     stands (or from `init_revision` where it's empty and there are init scripts). It is None where
     nobody asked Alembic: the quick look, which only settles whether there is anything to do.
+    `was_empty`: the database was, before the application's code was loaded.
     """
 
     code: Code
     database: Observation
     pending: tuple[Revision, ...] | None = None
+    was_empty: bool = False
 
     @property
     def fingerprint(self) -> str:

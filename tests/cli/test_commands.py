@@ -112,8 +112,8 @@ def test_the_embedded_server_serves_the_command(
     code = (
         "import os, psycopg\n"
         "with psycopg.connect(os.environ['DATABASE_URL']) as connection:\n"
-        "    print(connection.execute('select version_num from alembic_version').fetchone()[0])\n"
-        "    print(connection.execute(\"select current_setting('data_directory')\").fetchone()[0])\n"
+        "    for asked in ('select version_num from alembic_version', 'show data_directory'):\n"
+        "        print(connection.execute(asked).fetchone()[0])\n"
     )
     home = tmp_path_factory.mktemp("data-home")
     environ = {"XDG_DATA_HOME": str(home)}
@@ -152,7 +152,8 @@ def test_what_an_image_may_lack(application: Application, module: str, code: str
         f"            raise ImportError('no pq wrapper available')\n"
         "import importlib.util\n"
         "real = importlib.util.find_spec\n"
-        f"importlib.util.find_spec = lambda name, *a: None if name == {module!r} else real(name, *a)\n"
+        f"lacking = lambda name, *a: None if name == {module!r} else real(name, *a)\n"
+        "importlib.util.find_spec = lacking\n"
         "sys.meta_path.insert(0, Lacking())\n"
         "from surefoot.cli import main\nmain(['up', '--json'])\n"
     )

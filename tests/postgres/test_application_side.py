@@ -314,3 +314,24 @@ def test_env_that_fails_after_something_was_committed(
     assert (result.code, result.error) == (5, "application-environment-failed")
     assert "1 step was committed before it and stays" in result.json["findings"][0]["database"]
     assert database.query("select version_num from alembic_version") == [("r1",)]
+
+
+@pytest.mark.provokes("application-changed-database")
+def test_an_application_that_makes_its_tables_at_import(
+    application: Application, database: Database
+) -> None:
+    """It's the application that changed the database, and that is what is said."""
+    application.env(
+        SYNC_ENV.replace(
+            "with connectable.connect() as connection:\n",
+            "with connectable.begin() as connection:\n"
+            "    connection.exec_driver_sql('create table if not exists people (id int)')\n"
+            "with connectable.connect() as connection:\n",
+        )
+    )
+    application.linear()
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "application-changed-database")
+    assert "public.people" in str(result.json["findings"][0]["seen"])
+    assert "surefoot changed nothing" in result.json["findings"][0]["database"]
+    assert application.run("up", "--json", url=database.url()).error == "unversioned-database"

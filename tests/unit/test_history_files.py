@@ -111,9 +111,17 @@ def test_version_locations(
     assert_equal(quick(application), theirs(application, monkeypatch))
 
 
-@pytest.mark.parametrize(
-    "extra", ["recursive_version_locations = true", "sourceless = true", "version_locations = gone"]
-)
+def test_recursive_version_locations(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application.ini("recursive_version_locations = true")
+    application.revision("r0", None)
+    application.revision("r1", "r0", directory="migrations/versions/2026/11")
+    application.write("migrations/versions/2026/__pycache__/r2.py", "nothing")
+    assert_equal(quick(application), theirs(application, monkeypatch))
+
+
+@pytest.mark.parametrize("extra", ["sourceless = true", "version_locations = gone"])
 def test_unusual_layouts_are_left_to_alembic(application: Application, extra: str) -> None:
     application.ini(extra)
     application.linear()

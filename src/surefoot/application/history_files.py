@@ -38,13 +38,17 @@ Literal = str | tuple[str, ...] | None
 class IniFile:
     """The `[alembic]` section of an ini file, and where its paths lead."""
 
-    def __init__(self, file: Path, section: str, root: Path) -> None:
+    def __init__(
+        self, file: Path, section: str, root: Path, script_location: str | None = None
+    ) -> None:
         """Raises OSError or configparser.Error where the file can't be read."""
         parser = configparser.ConfigParser({"here": file.parent.absolute().as_posix()})
         with file.open(encoding="utf-8") as stream:
             parser.read_file(stream)
         self.file = file
         self._options = dict(parser.items(section))
+        if script_location is not None:
+            self._options["script_location"] = script_location
         self._root = root
 
     def get(self, name: str) -> str | None:
@@ -62,13 +66,12 @@ class IniFile:
         if not location or ":" in location:
             return self._root
         candidates = (self._root, here, *here.parents)
-        return next((d for d in candidates if (d / location).is_dir()), self._root)
+        return next((d for d in candidates if (d / location / "env.py").is_file()), self._root)
 
     def version_directories(self) -> list[Path] | None:
         """Where the revision files are; None if only Alembic can tell."""
         location = self.get("script_location")
-        unusual = ("recursive_version_locations", "sourceless")
-        if location is None or ":" in location or any(_truth(self.get(n)) for n in unusual):
+        if location is None or ":" in location or _truth(self.get("sourceless")):
             return None
         base = self.working_directory()
         listed = self.get("version_locations")
@@ -80,7 +83,12 @@ class IniFile:
                 return None
             parts = re.split(_SEPARATORS[separator], listed.strip())
             directories = [base / part.strip() for part in parts if part.strip()]
-        return directories if all(d.is_dir() for d in directories) else None
+        if not all(d.is_dir() for d in directories):
+            return None
+        if _truth(self.get("recursive_version_locations")):
+            below = [d for top in directories for d in sorted(top.rglob("*")) if d.is_dir()]
+            directories += [d for d in below if d.name != "__pycache__"]
+        return directories
 
 
 def _truth(value: str | None) -> bool:

@@ -158,14 +158,17 @@ def place(error: BaseException, root: Path) -> str | None:
         for file, line in frames
         if file.is_relative_to(root) and not {"site-packages", ".venv"} & set(file.parts)
     ]
-    scripts = [
-        (file, line) for file, line in frames if file.name == "env.py" or "versions" in file.parts
-    ]
+    scripts = [(file, line) for file, line in frames if file.name == "env.py" or _of_history(file)]
     if not own and not scripts:
         return None
     file, line = (own or scripts)[-1]
     _, found, installed = file.as_posix().partition("/site-packages/")
     return f"{installed if found else file.as_posix()}:{line}"
+
+
+def _of_history(file: Path) -> bool:
+    """Whether it's below the `versions` beside an env.py; pyenv has such a directory too."""
+    return any(d.name == "versions" and (d.parent / "env.py").is_file() for d in file.parents)
 
 
 def describe(error: BaseException) -> list[str]:

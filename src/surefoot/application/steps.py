@@ -39,7 +39,7 @@ def executor(connection: Any) -> Execute:
 
 
 @functools.cache
-def _text(statement: str) -> sqlalchemy.TextClause:
+def _text(statement: str) -> sqlalchemy.sql.expression.TextClause:
     return sqlalchemy.text(re.sub(r"%\((\w+)\)s", r":\1", statement))
 
 

@@ -38,6 +38,7 @@ CODES: dict[str, ExitCode] = {
     "server-too-old": ExitCode.REFUSED,
     "server-unreachable": ExitCode.BUSY,
     # the application's history and its env.py
+    "application-changed-database": ExitCode.REFUSED,
     "another-database": ExitCode.REFUSED,
     "application-environment-failed": ExitCode.REFUSED,
     "history-unreadable": ExitCode.REFUSED,

@@ -28,7 +28,9 @@ def find_ini(project: Project) -> IniFile | None:
     if file is None:
         return _without_ini(project, candidates)
     try:
-        return IniFile(file, config.alembic_section, project.root)
+        # Flask-Migrate's history is in its ini file's directory, whatever is written there
+        location = str(file.parent) if config.flask_app else None
+        return IniFile(file, config.alembic_section, project.root, location)
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
         raise SurefootError(
             "history-not-found",
@@ -99,7 +101,7 @@ def code_of(project: Project, history: History) -> Code:
 
 def quick_code(project: Project, ini: IniFile | None) -> Code | None:
     """The same, from the revision files alone; None if only Alembic can read the history."""
-    if ini is None or project.config.flask_app or project.config.alembic_config:
+    if ini is None or project.config.alembic_config:
         return None
     history = read_history(ini)
     return None if history is None else code_of(project, history)

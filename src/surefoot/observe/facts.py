@@ -10,7 +10,7 @@ import psycopg
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.decide import classify
-from surefoot.observation import Code, Facts, VersionTableName
+from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
 from surefoot.states import State
@@ -42,19 +42,18 @@ def quick_facts(
 class Application:
     """The application's side, once Alembic has been asked: its env.py and what that uses."""
 
-    def __init__(
-        self, project: Project, environment: "Environment", connection: psycopg.Connection[Any]
-    ) -> None:
+    def __init__(self, project: Project, environment: "Environment", before: Observation) -> None:
+        """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
-        server = observe_database(connection, configured_version_table(project)).server
-        view = environment.look(server)
+        self._was_empty = not before.rows and not before.objects
+        view = environment.look(before.server)
         self.version_table = view.version_table
         self._code: Code = code_of(project, view.history)
 
     def facts(self, connection: psycopg.Connection[Any]) -> Facts:
         """Everything a decision depends on, as one snapshot sees it now."""
         database = observe_database(connection, self.version_table)
-        facts = Facts(self._code, database)
+        facts = Facts(self._code, database, was_empty=self._was_empty)
         state = classify(facts)
         if state is State.BEHIND:
             rows = tuple(row for row in database.rows if row is not None)
@@ -80,6 +79,8 @@ def application(
     from surefoot.application.environment import Environment
     from surefoot.application.loading import alembic_config, env_runner
 
+    # Merely loading the application may change the database: look before.
+    before = observe_database(connection, configured_version_table(project))
     with alembic_config(project, ini, target) as config:
         environment = Environment(config, project.root, env_runner(project))
-        yield Application(project, environment, connection)
+        yield Application(project, environment, before)
