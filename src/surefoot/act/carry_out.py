@@ -8,33 +8,29 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import psycopg
 
+from surefoot.act.account import (
+    Stopped,
+    account,
+    database_error,
+    interrupted,
+    revision_failed,
+)
 from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
 from surefoot.act.verify import Aftermath, look_after
 from surefoot.config import Project
-from surefoot.errors import NOT_CHANGED, Finding, SurefootError
-from surefoot.observation import Observation, VersionTableName
+from surefoot.errors import NOT_CHANGED, SurefootError
+from surefoot.observation import Observation
 from surefoot.outcome import Outcome
 from surefoot.plan import Install, Plan, Seed, Upgrade
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
-    from surefoot.application.environment import Environment, RevisionFailed
+    from surefoot.application.environment import Environment
 
 Connect = Callable[[], psycopg.Connection[Any]]
-
-
-class Stopped(Exception):
-    """A step did not get to its end. `finding` says why; what it left is looked at afterwards."""
-
-    def __init__(self, finding: Finding, step: str, transaction: str | None) -> None:
-        self.finding = finding
-        self.step = step
-        self.transaction = transaction
-        super().__init__(finding.code)
 
 
 class Run:
@@ -77,7 +73,7 @@ class Run:
         except SurefootError as error:
             stopped = Stopped(error.finding, "", None)
         after, lost = self._look(stopped)
-        findings = self._findings(stopped, after, lost)
+        findings = account(stopped, after, lost, self._seen.version_table)
         return Outcome(
             state=None,
             rows=None if after is None else tuple(str(row) for row in after.rows),
@@ -143,9 +139,9 @@ class Run:
             except SurefootError as error:
                 raise Stopped(error.finding, step, transaction) from error
             except KeyboardInterrupt as error:
-                raise Stopped(_interrupted(step), step, transaction) from error
+                raise Stopped(interrupted(step), step, transaction) from error
             except psycopg.Error as error:
-                raise Stopped(_database_error(error), step, transaction) from error
+                raise Stopped(database_error(step, error), step, transaction) from error
 
     def _upgrade(self, step: Upgrade) -> None:
         from surefoot.application.environment import RevisionFailed
@@ -164,10 +160,10 @@ class Run:
             )
         except RevisionFailed as failed:
             transaction = transactions.get(failed.revision.id)
-            raise Stopped(_revision_failed(failed), failed.revision.id, transaction) from failed
+            raise Stopped(revision_failed(failed), failed.revision.id, transaction) from failed
         except KeyboardInterrupt as error:
             name, transaction = next(reversed(transactions.items()), ("", None))
-            raise Stopped(_interrupted(name), name, transaction) from error
+            raise Stopped(interrupted(name), name, transaction) from error
         except SurefootError as error:
             name, transaction = next(reversed(transactions.items()), ("", None))
             raise Stopped(error.finding, name, transaction) from error
@@ -179,107 +175,3 @@ class Run:
             return look_after(self._connect, self._journal.run, asked, table), None
         except SurefootError as error:
             return None, error
-
-    def _findings(
-        self, stopped: Stopped | None, after: Aftermath | None, lost: SurefootError | None
-    ) -> tuple[Finding, ...]:
-        if stopped is None and lost is None:
-            return ()
-        if after is None:
-            assert lost is not None
-            seen = stopped.finding.seen if stopped else ()
-            message = stopped.finding.message if stopped else "The run came to its end."
-            return (
-                Finding(
-                    "connection-lost-at-commit",
-                    f"{message} The server could not be asked what became of it.",
-                    (*seen, *lost.finding.seen),
-                    "Unknown: what was not committed when the connection was lost may have been "
-                    "committed or rolled back, entirely.",
-                    "when the server is back, run surefoot status, then surefoot up: both look "
-                    "before they do anything",
-                ),
-            )
-        assert stopped is not None
-        return (self._with_fate(stopped, after),)
-
-    def _with_fate(self, stopped: Stopped, after: Aftermath) -> Finding:
-        """The finding, with what the server said about the transaction of the step."""
-        stands = _stands(self._seen.version_table, after.rows)
-        kept = [done.name for done in after.done if done.kind != "stamp"]
-        before = " Nothing was changed."
-        if kept:
-            one = len(kept) == 1
-            steps = "1 step was" if one else f"{len(kept)} steps were"
-            before = f" {steps} committed before it and {'stays' if one else 'stay'}."
-        if stopped.transaction is None:
-            unbegun = f"The step had not begun.{before} {stands}"
-            return msgspec.structs.replace(stopped.finding, database=unbegun)
-        match after.fates[stopped.transaction]:
-            case "aborted":
-                rolled_back = f"Rolled back, verified.{before} {stands}"
-                return msgspec.structs.replace(stopped.finding, database=rolled_back)
-            case "committed" if stopped.step in kept:
-                return Finding(
-                    "connection-lost-at-commit",
-                    stopped.finding.message,
-                    stopped.finding.seen,
-                    f"{stopped.step} was committed all the same, verified. {stands}",
-                    "start again: what is still to be done is done then",
-                )
-            case "committed":
-                return Finding(
-                    "revision-partly-applied",
-                    stopped.finding.message,
-                    stopped.finding.seen,
-                    f"The step commits on its own half-way: a part of it may stay. {stands}",
-                    "compare the structure with the revision's file: what it did before it failed "
-                    "is there; undo that or finish it by hand, then start again",
-                )
-            case _:
-                return Finding(
-                    "connection-lost-at-commit",
-                    stopped.finding.message,
-                    stopped.finding.seen,
-                    f"Unknown: transaction {stopped.transaction} has not ended. {stands}",
-                    "see in pg_stat_activity what it does; then start again",
-                )
-
-
-def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
-    if not rows:
-        return f"There is no row in {name.name}."
-    return f"The database is at {', '.join(str(row) for row in rows)}."
-
-
-def _revision_failed(failed: "RevisionFailed") -> Finding:
-    revision = failed.revision
-    title = f" ({revision.message})" if revision.message else ""
-    when = " when it was to be committed" if failed.at_end else ""
-    return Finding(
-        "revision-failed",
-        f"Revision {revision.id}{title} failed{when}.",
-        (f"at {failed.file}", *failed.lines),
-        next="correct what PostgreSQL names above, in the database or in the revision, and start "
-        "again: surefoot goes on from where the database stands",
-    )
-
-
-def _interrupted(step: str) -> Finding:
-    return Finding(
-        "interrupted",
-        f"A signal ended the run while {step or 'a step'} was running.",
-        next="start again: surefoot goes on from where the database stands",
-    )
-
-
-def _database_error(error: psycopg.Error) -> Finding:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    if error.sqlstate:
-        lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"
-    return Finding(
-        "script-failed",
-        "The database refused a step.",
-        tuple(lines[:6]) or (type(error).__name__,),
-        next="see the server's log for what happened at this time, then start again",
-    )

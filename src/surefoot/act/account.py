@@ -1,0 +1,139 @@
+"""What to say of a run that stopped: why, and what the server says became of it."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import psycopg
+
+from surefoot.act.verify import Aftermath
+from surefoot.errors import Finding, SurefootError
+from surefoot.observation import VersionTableName
+
+if TYPE_CHECKING:
+    from surefoot.application.environment import RevisionFailed
+
+
+class Stopped(Exception):
+    """A step did not get to its end. `finding` says why; what it left is looked at afterwards."""
+
+    def __init__(self, finding: Finding, step: str, transaction: str | None) -> None:
+        self.finding = finding
+        self.step = step
+        self.transaction = transaction
+        super().__init__(finding.code)
+
+
+def account(
+    stopped: Stopped | None,
+    after: Aftermath | None,
+    lost: SurefootError | None,
+    version_table: VersionTableName,
+) -> tuple[Finding, ...]:
+    """Why a run stopped and what that left: nothing to say where it came to its end.
+
+    `after` is what the server said, or `lost` why it couldn't be asked.
+    """
+    if stopped is None and lost is None:
+        return ()
+    if after is None:
+        assert lost is not None
+        seen = stopped.finding.seen if stopped else ()
+        message = stopped.finding.message if stopped else "The run came to its end."
+        return (
+            Finding(
+                "connection-lost-at-commit",
+                f"{message} The server could not be asked what became of it.",
+                (*seen, *lost.finding.seen),
+                "Unknown: what was not committed when the connection was lost may have been "
+                "committed or rolled back, entirely.",
+                "when the server is back, run surefoot status, then surefoot up: both look "
+                "before they do anything",
+            ),
+        )
+    assert stopped is not None
+    return (_with_fate(stopped, after, version_table),)
+
+
+def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableName) -> Finding:
+    """The finding, with what the server said about the transaction of the step."""
+    stands = _stands(version_table, after.rows)
+    kept = [done.name for done in after.done if done.kind != "stamp"]
+    before = " Nothing was changed."
+    if kept:
+        one = len(kept) == 1
+        steps = "1 step was" if one else f"{len(kept)} steps were"
+        before = f" {steps} committed before it and {'stays' if one else 'stay'}."
+    if stopped.transaction is None:
+        unbegun = f"The step had not begun.{before} {stands}"
+        return msgspec.structs.replace(stopped.finding, database=unbegun)
+    match after.fates[stopped.transaction]:
+        case "aborted":
+            rolled_back = f"Rolled back, verified.{before} {stands}"
+            return msgspec.structs.replace(stopped.finding, database=rolled_back)
+        case "committed" if stopped.step in kept:
+            return Finding(
+                "connection-lost-at-commit",
+                stopped.finding.message,
+                stopped.finding.seen,
+                f"{stopped.step} was committed all the same, verified. {stands}",
+                "start again: what is still to be done is done then",
+            )
+        case "committed":
+            return Finding(
+                "revision-partly-applied",
+                stopped.finding.message,
+                stopped.finding.seen,
+                f"The step commits on its own half-way: a part of it may stay. {stands}",
+                "compare the structure with the revision's file: what it did before it failed "
+                "is there; undo that or finish it by hand, then start again",
+            )
+        case _:
+            return Finding(
+                "connection-lost-at-commit",
+                stopped.finding.message,
+                stopped.finding.seen,
+                f"Unknown: transaction {stopped.transaction} has not ended. {stands}",
+                "see in pg_stat_activity what it does; then start again",
+            )
+
+
+def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
+    if not rows:
+        return f"There is no row in {name.name}."
+    return f"The database is at {', '.join(str(row) for row in rows)}."
+
+
+def revision_failed(failed: "RevisionFailed") -> Finding:
+    """A revision's own code, or the database on its behalf, raised."""
+    revision = failed.revision
+    title = f" ({revision.message})" if revision.message else ""
+    when = " when it was to be committed" if failed.at_end else ""
+    return Finding(
+        "revision-failed",
+        f"Revision {revision.id}{title} failed{when}.",
+        (f"at {failed.file}", *failed.lines),
+        next="correct what PostgreSQL names above, in the database or in the revision, and start "
+        "again: surefoot goes on from where the database stands",
+    )
+
+
+def interrupted(step: str) -> Finding:
+    """SIGTERM or SIGINT came."""
+    return Finding(
+        "interrupted",
+        f"A signal ended the run while {step or 'a step'} was running.",
+        next="start again: surefoot goes on from where the database stands",
+    )
+
+
+def database_error(step: str, error: psycopg.Error) -> Finding:
+    """A step of our own was refused, at its commit, say."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    if error.sqlstate:
+        lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"
+    return Finding(
+        "script-failed",
+        f"The database refused {step}.",
+        tuple(lines[:6]) or (type(error).__name__,),
+        next="see the server's log for what happened at this time, then start again",
+    )
