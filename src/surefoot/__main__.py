@@ -1,5 +1,6 @@
 """The program: `surefoot`, or `python -m surefoot`. Its start and end are measured in bench/."""
 
+import contextlib
 import gc
 import os
 import sys
@@ -14,6 +15,7 @@ def run() -> None:
     ends without taking the interpreter apart, which takes longer than all the rest of our work.
     """
     gc.disable()
+    _open_missing_streams()
     from surefoot.cli import main
 
     try:
@@ -21,9 +23,18 @@ def run() -> None:
     except SystemExit as end:
         if "alembic" in sys.modules or not isinstance(end.code, int):
             raise  # the application may have something to do at exit
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # what could not be written has been told, or can't be
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(end.code)
+
+
+def _open_missing_streams() -> None:
+    """Started without standard streams (`>&-`), a file or a socket would take their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

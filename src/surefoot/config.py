@@ -111,8 +111,11 @@ def _read(name: Path, directory: Path) -> Project:
     prefix = ""
     if file.name != FILE_NAME and "tool" in document:
         prefix = "tool.surefoot."
-        document = document["tool"].get("surefoot", {})
-    document = cast("dict[str, Any]", document)
+        tool: Any = document["tool"]
+        own: Any = cast("dict[str, Any]", tool).get("surefoot", {}) if isinstance(tool, dict) else 0
+        if not isinstance(own, dict):
+            raise _invalid(name, f"{name}: tool.surefoot is not a table.", [])
+        document = cast("dict[str, Any]", own)
     for key in document:
         if key not in Config.__struct_fields__:
             raise _unknown_key(name, text, prefix, key)
@@ -126,6 +129,14 @@ def _read(name: Path, directory: Path) -> Project:
 def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:
     from difflib import get_close_matches
 
+    if key in ("url", "database", "database_url", "dsn"):
+        return _invalid(
+            file,
+            f"{file}{_line(text, key)}: there is no key {prefix}{key}.",
+            ["the database's address isn't a matter of this file, which is read by many"],
+            "give it as --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST … or "
+            "PGHOST …",
+        )
     near = get_close_matches(key, Config.__struct_fields__, 1)
     return _invalid(
         file,
@@ -146,8 +157,10 @@ def _wrong_value(
         value = value[int(index)] if index else value.get(name)
     path = where.strip("`").removeprefix("$.")
     key = steps[0][0] if steps else ""
-    if "regex" in what:
+    if key in ("wait", "lock_wait"):
         what = 'expected a duration like "90s", "5min" or "500ms"'
+    elif key in ("init", "seeds") and "array" in what:
+        what = f'expected a list, as in {key} = ["sql/{key}.sql"]'
     elif "unknown field" in what:
         what = "a script has the keys path and search_path only"
     return _invalid(
@@ -172,5 +185,5 @@ def _invalid(
         message,
         seen=seen,
         database=NOT_REACHED,
-        next=next_step or f"correct {file.name}; every key is in docs/configuration.md",
+        next=next_step or f"correct {file.name}; every key: surefoot explain configuration",
     )

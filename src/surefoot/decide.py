@@ -230,6 +230,8 @@ def _unversioned(facts: Facts) -> Finding:
         seen.append(f"{_version_table(facts)} is there and has no row")
     else:
         seen.append(f"no table {database.version_table.name} is on the search path")
+    if database.last_journaled is not None:
+        seen.append(f"surefoot's journal ends with revision {database.last_journaled}")
     seen += [f"there is one in the schema {schema}" for schema in database.other_version_schemas]
     return Finding(
         "unversioned-database",

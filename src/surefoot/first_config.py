@@ -31,7 +31,7 @@ def propose(root: Path) -> Proposal:
     to_fill_in: list[str] = []
     lines = [
         "# surefoot brings the database to the head of the Alembic history, or refuses.",
-        "# Every key is explained in surefoot's docs/configuration.md. Paths start at this file.",
+        "# Every key: surefoot explain configuration. Paths start at this file.",
         "# The database's address isn't a matter of this file: --database-url,",
         "# SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST …, PGHOST … or alembic.ini.",
         "",

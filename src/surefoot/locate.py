@@ -7,6 +7,9 @@ from surefoot import target
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.target import Target
 
+# The names that are looked at, for a message to list.
+ADDRESS_NAMES = ("SUREFOOT_DATABASE_URL", "DATABASE_URL", "POSTGRES_HOST", "POSTGRES_DB", "PGHOST")
+
 # libpq's variables that name a server or a database. PGUSER or PGPASSWORD alone name neither.
 _LIBPQ_NAMES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 

@@ -38,7 +38,9 @@ class Observation(msgspec.Struct, frozen=True):
     version table's name too. `journal` and `journal_schema`: the table, or only its schema, is
     there; `journal_readable`, `journal_writable`: this role may read it; may write it, or make it
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
-    standby, or a database that is set to be only read.
+    standby, or a database that is set to be only read. `last_journaled`: where there is no version
+    row, the last revision that the journal tells of, and its day. `env`: the SHA-256 of the env.py
+    that last led here, if the journal knows.
     """
 
     server: ServerInfo
@@ -54,6 +56,14 @@ class Observation(msgspec.Struct, frozen=True):
     journal_writable: bool = True
     read_only: bool = False
     seeds: dict[str, str] = {}
+    last_journaled: str | None = None
+    env: str | None = None
+
+    @property
+    def history(self) -> str:
+        """Whose rows in the journal are ours: the version table's name, with its schema."""
+        schema = self.version_schema or self.version_table.schema or self.server.default_schema
+        return f"{schema}.{self.version_table.name}"
 
 
 class ScriptFile(msgspec.Struct, frozen=True):

@@ -10,8 +10,12 @@ class Progress(Protocol):
         """A step begins."""
         ...
 
-    def end(self, kind: str, name: str, message: str, seconds: float) -> None:
-        """A step has run to its end. Whether it is committed, only a look afterwards tells."""
+    def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
+        """A step has run to its end; `committed`: its transaction too."""
+        ...
+
+    def committed(self, what: str) -> None:
+        """What ran together is committed together."""
         ...
 
     def notice(self, text: str) -> None:

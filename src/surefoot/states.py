@@ -37,7 +37,7 @@ _REFUSED = "refused: nothing is changed"
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
-        "every revision of the code is applied",
+        "the version table names the code's head",
         "exit 0, or 3 if a seed script is to run",
         "nothing, or the seed scripts that changed",
         "nothing, or the seed scripts that changed",

@@ -106,10 +106,14 @@ def parse_url(url: str, source: str) -> Target:
     """
     match = _URL.fullmatch(url.strip())
     if match is None:
-        scheme = re.match(r"[\w+]+(?=:)", url.strip())
-        seen = f"it begins with {scheme[0]}:" if scheme else "it does not begin with postgresql://"
-        raise _invalid(source, seen)
-    query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+        raise _invalid(source, _mistake(url.strip()))
+    pairs = parse_qsl(match["query"] or "", keep_blank_values=True)
+    query = dict(pairs)
+    several = [value for key, value in pairs if key == "host"]
+    if len(several) > 1 or (several and ":" in several[0] and not several[0].startswith("/")):
+        # SQLAlchemy's way of writing several hosts, each with its port
+        query["host"], ports = _hosts(",".join(several))
+        query |= {"port": ports} if ports else {}
     parameters = {key: value for key, value in query.items() if key in _LIBPQ}
     extra = {key: value for key, value in query.items() if key not in _LIBPQ}
     if extra.get("ssl") and "sslmode" not in parameters:
@@ -127,9 +131,23 @@ def parse_url(url: str, source: str) -> Target:
     parameters |= {key: unquote(value) for key, value in named.items() if value}
     for port in parameters.get("port", "").split(","):
         if port and not port.isdigit():
-            raise _invalid(source, f"its port is {port!r}, which is not a number")
+            raise _invalid(source, "its port is not a number (is the host missing?)")
     driver = f"postgresql+{match['driver']}" if match["driver"] else None
     return Target(parameters, source, driver, extra)
+
+
+def _mistake(url: str) -> str:
+    """What is wrong with a URL, in words that don't repeat it."""
+    scheme = re.match(r"[\w+]+(?=://)", url)
+    if url[:1] in "'\"" and url:
+        return "it begins with a quotation mark: write the variable's value without quotes"
+    if scheme is None:
+        return "it does not begin with postgresql://"
+    if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme[0]):
+        return f"it begins with {scheme[0]}://, which is not PostgreSQL"
+    if url.partition("?")[0].count("@") > 1:
+        return "it has two @: one that belongs to the password is written %40"
+    return "it can't be taken apart into user, password, host, port and database"
 
 
 def _hosts(text: str) -> tuple[str, str]:
@@ -163,7 +181,7 @@ def parse(text: str, source: str) -> Target:
 def _invalid(source: str, seen: str) -> SurefootError:
     return SurefootError(
         "database-url-invalid",
-        f"The database address from {source} is not one of PostgreSQL.",
+        f"The database address from {source} can't be understood.",
         seen=[seen],
         database=NOT_REACHED,
         next="write it as postgresql://user:password@host:5432/database (a driver, as in "

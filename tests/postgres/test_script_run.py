@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.act.run_script import Progress, ScriptFailed, ScriptResult, run_script
+from surefoot.act.run_script import ScriptFailed, ScriptResult, run_script
 from surefoot.errors import SurefootError
 from surefoot.script import Script, check, rules
 
@@ -204,17 +204,6 @@ def test_warnings_are_collected_and_notices_dropped(
     assert result.warning_count == 50
     assert 0 < len(result.warnings) < 50
     assert set(result.warnings) == {"w"}
-
-
-def test_progress_is_told(connection: psycopg.Connection[Any], tmp_path: Path) -> None:
-    """At least at the end, never backwards."""
-    told: list[Progress] = []
-    file = tmp_path / "s.sql"
-    file.write_text(TABLE + FILL * 5000)
-    run_script(connection, Script(file, name="s"), on_progress=told.append)
-    assert told[-1] == Progress("s", 15001, 15001)
-    assert [p.line for p in told] == sorted(p.line for p in told)
-    assert len(told) > 2
 
 
 def test_statements_that_begin_transactions_need_one(database: Any, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_what_migrations_print_goes_to_stderr_in_order(
     result = application.run("up", "--json", url=database.url())
     assert result.code == 0
     assert result.json["exit_code"] == 0  # stdout is one JSON object and nothing else
-    order = [result.err.index(word) for word in ("one", "two", "  ✓ r1", "three", "  ✓ r2")]
+    order = [result.err.index(word) for word in ("one", "two", "  · r1", "three", "  · r2")]
     assert order == sorted(order), result.err
 
 
@@ -283,7 +283,7 @@ def test_per_revision_commits_stay_when_a_later_one_fails(
     assert (result.code, result.error) == (5, "revision-failed")
     assert [done["name"] for done in result.json["done"]] == ["r1", "r2", "r3"]
     assert result.json["current"] == ["r3"]
-    assert "3 steps were committed" in result.json["findings"][0]["database"]
+    assert "Committed before it, and there: r1, r2, r3." in result.json["findings"][0]["database"]
     assert database.query("select name from surefoot.journal order by id") == [
         ("r1",),
         ("r2",),
@@ -390,3 +390,30 @@ def test_env_that_changes_its_history_is_stopped(
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "plan-outdated"), result.err
     assert database.tables() == []
+
+
+def test_a_tick_is_for_what_is_committed(application: Application, database: Database) -> None:
+    """In one transaction for all, nothing has a tick before its end; a failure leaves none."""
+    application.linear()
+    good = application.run("up", url=database.url())
+    assert "  · r1" in good.err
+    assert "  ✓ 3 revisions, in one transaction" in good.err
+    application.revision("r4", "r3", "create table more (id int)")
+    application.revision("r5", "r4", "select 1/0")
+    bad = application.run("up", url=database.url())
+    assert bad.code == 5
+    assert "  · r4" in bad.err
+    assert "✓" not in bad.err
+
+
+@pytest.mark.provokes("history-empty")
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_history_without_revisions_is_never_at_head(
+    application: Application, database: Database, gone: bool
+) -> None:
+    """The .dockerignore accident: the application must not start on an empty database."""
+    if gone:
+        (application.root / "migrations" / "versions").rmdir()
+    result = application.run("up", "--json", "--", "touch", "started", url=database.url())
+    assert (result.code, result.error) == (4, "history-empty")
+    assert not (application.root / "started").exists()

@@ -18,6 +18,7 @@ import pytest
 
 import surefoot
 from surefoot.cli import group
+from surefoot.cli.explain import TOPICS
 from surefoot.config import Config
 from surefoot.errors import CODES, ExitCode
 from surefoot.states import state_table
@@ -323,7 +324,7 @@ def test_commands_that_are_named_exist(file: Path) -> None:
 def test_codes_that_are_named_exist(file: Path) -> None:
     """`surefoot explain SLUG` is typed as it's written."""
     said = re.findall(r"surefoot explain ([a-z][a-z-]+)", " ".join(read(file).split()))
-    assert set(said) <= CODES.keys()
+    assert set(said) <= {*CODES, *TOPICS}
 
 
 FORBIDDEN = (

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import SurefootError
-from surefoot.script import CopyBlock, Script, read
-from surefoot.script.lexer import NotSql, Unfinished, cut, cut_fast
+from surefoot.script import CopyBlock, Script, Statement, read
+from surefoot.script.lexer import NotSql, Unfinished, cut, cut_fast, cut_run
 
 CASES: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
     "two": (b"SELECT 1;\nSELECT 2;\n", [(1, b"SELECT 1;"), (2, b"SELECT 2;")]),
@@ -148,9 +148,11 @@ def pieces(path: Path, content: bytes, chunk: int) -> list[tuple[int, bytes]]:
     path.write_bytes(content)
     found: list[tuple[int, bytes]] = []
     for item in read(Script(path), server_version=180000, chunk=chunk):
-        found.append((item.line, item.sql))
         if isinstance(item, CopyBlock):
+            found.append((item.line, item.sql))
             found.append((item.data_line, b"".join(item.data)))
+        else:
+            found += [(line, sql) for line, _, sql in item.statements()]
     return found
 
 
@@ -264,6 +266,35 @@ def test_the_fast_way_and_the_slow_way_agree(text: bytes, standard_strings: bool
     if fast is not None:
         unknown = text[: fast[0]] + b"X" + text[fast[0] + 1 :]
         assert place(unknown, standard_strings) == (*fast, ())
+
+
+@given(
+    texts=st.lists(st.one_of(TEXTS, INSERTS), max_size=6),
+    limit=st.integers(1, 400),
+    standard_strings=st.booleans(),
+)
+@settings(max_examples=1000, deadline=None)
+def test_a_run_is_its_statements_one_after_the_other(
+    texts: list[bytes], limit: int, standard_strings: bool
+) -> None:
+    """Cut as a run and told apart again, or cut one by one: the same statements."""
+    text = b"\n".join(texts)
+    run = cut_run(text, 0, limit, standard_strings)
+    if run is None:
+        return
+    begin, end = run
+    line = 1 + text.count(b"\n", 0, begin)
+    told_apart = Statement(line, text[begin:end], run=standard_strings).statements()
+    at, one_by_one = 0, []
+    while at < end:
+        found = cut_fast(text, at, standard_strings)
+        assert found is not None
+        one_by_one.append(
+            (1 + text.count(b"\n", 0, found[0]), found[0] - begin, text[slice(*found)])
+        )
+        at = found[1]
+    assert told_apart == one_by_one
+    assert at == end <= limit
 
 
 @given(text=st.one_of(TEXTS, INSERTS), standard_strings=st.booleans())

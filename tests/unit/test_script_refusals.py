@@ -145,7 +145,7 @@ def test_all_statements_of_all_scripts_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(SurefootError) as caught:
         check([Script(one, name="one"), Script(two, name="two")], server_version=180000)
     seen = caught.value.finding.seen
-    assert seen[:2] == ("one:1: VACUUM;", "one:3: CREATE INDEX")
+    assert seen[:2] == ("one:1: VACUUM;", "one:3: CREATE INDEX …")
     assert seen[2].startswith("two:2: DROP DATABASE xxx")
     assert len(seen[2]) < 120
 
@@ -186,8 +186,6 @@ def test_what_is_left_out_is_noticed(tmp_path: Path) -> None:
         "s:3: left out: SELECT pg_catalog.set_config",
         "s:5: left out: COMMIT;",
     ]
-    assert old.statements == 1
     (new,) = check([Script(path, name="s")], server_version=170000)
-    assert new.statements == 3
     assert len(new.notices) == 2
     assert new.sha256 == old.sha256

@@ -31,6 +31,7 @@ from surefoot.target import Target, parse, parse_url
             {"user": "u", "host": "::1", "port": "5433", "dbname": "d"},
         ),
         ("postgresql://a:1,b:2/d", {"host": "a,b", "port": "1,2", "dbname": "d"}),
+        ("postgresql:///d?host=a:1&host=b:2", {"host": "a,b", "port": "1,2", "dbname": "d"}),
         (
             "postgresql+asyncpg://h/d?ssl=require",
             {"host": "h", "dbname": "d", "sslmode": "require"},
@@ -49,6 +50,10 @@ def test_addresses_are_read(url: str, parameters: dict[str, str]) -> None:
         "mysql://u:s3cret@h/d",
         "sqlite:///s3cret.db",
         "postgresql://u:s3cret@h:port/d",
+        "postgresql://user:s3cret/d",
+        "postgresql://us@er:s3cret@h/d",
+        "'postgresql://u:s3cret@h/d'",
+        "u:s3cret@h/d",
         "nonsense s3cret",
         "host=h port=1 s3cret",
         "",

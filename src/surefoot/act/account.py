@@ -14,12 +14,24 @@ if TYPE_CHECKING:
 
 
 class Stopped(Exception):
-    """A step did not get to its end. `finding` says why; what it left is looked at afterwards."""
+    """A step did not get to its end. `finding` says why; what it left is looked at afterwards.
 
-    def __init__(self, finding: Finding, step: str, transaction: str | None) -> None:
+    `transactions` are the ids of the transactions that were begun, by what began in them; `step`
+    is the one that stopped, "" where none had begun. `lost`: the connection was lost with it.
+    """
+
+    def __init__(
+        self,
+        finding: Finding,
+        step: str = "",
+        transactions: dict[str, str] | None = None,
+        *,
+        lost: bool = False,
+    ) -> None:
         self.finding = finding
         self.step = step
-        self.transaction = transaction
+        self.transactions = transactions or {}
+        self.lost = lost
         super().__init__(finding.code)
 
 
@@ -57,44 +69,56 @@ def account(
 def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableName) -> Finding:
     """The finding, with what the server said about the transaction of the step."""
     stands = _stands(version_table, after.rows)
-    kept = [done.name for done in after.done if done.kind != "stamp"]
+    kept = [done.name for done in after.done]
     before = " Nothing was changed."
     if kept:
-        one = len(kept) == 1
-        steps = "1 step was" if one else f"{len(kept)} steps were"
-        before = f" {steps} committed before it and {'stays' if one else 'stay'}."
-    if stopped.transaction is None:
+        named = ", ".join(kept) if len(kept) <= 4 else f"{len(kept)} steps, the last {kept[-1]}"
+        before = f" Committed before it, and there: {named}."
+    half_way = [
+        name
+        for name, transaction in stopped.transactions.items()
+        if after.fates[transaction] == "committed" and name not in kept
+    ]
+    if half_way:
+        return Finding(
+            "revision-partly-applied",
+            stopped.finding.message,
+            stopped.finding.seen,
+            f"{', '.join(half_way)} committed by itself half-way: a part of it may stay. {stands}",
+            "compare the structure with that revision's file: what it did before its commit is "
+            "there, and its version row isn't; undo that or finish it by hand, then start again",
+        )
+    transaction = stopped.transactions.get(stopped.step)
+    if transaction is None:
         unbegun = f"The step had not begun.{before} {stands}"
         return msgspec.structs.replace(stopped.finding, database=unbegun)
-    match after.fates[stopped.transaction]:
-        case "aborted":
-            rolled_back = f"Rolled back, verified.{before} {stands}"
-            return msgspec.structs.replace(stopped.finding, database=rolled_back)
-        case "committed" if stopped.step in kept:
-            return Finding(
-                "connection-lost-at-commit",
-                stopped.finding.message,
-                stopped.finding.seen,
-                f"{stopped.step} was committed all the same, verified. {stands}",
-                "start again: what is still to be done is done then",
-            )
-        case "committed":
-            return Finding(
-                "revision-partly-applied",
-                stopped.finding.message,
-                stopped.finding.seen,
-                f"The step commits on its own half-way: a part of it may stay. {stands}",
-                "compare the structure with the revision's file: what it did before it failed "
-                "is there; undo that or finish it by hand, then start again",
-            )
-        case _:
-            return Finding(
-                "connection-lost-at-commit",
-                stopped.finding.message,
-                stopped.finding.seen,
-                f"Unknown: transaction {stopped.transaction} has not ended. {stands}",
-                "see in pg_stat_activity what it does; then start again",
-            )
+    if stopped.step in kept:
+        return _committed_all_the_same(stopped, stands)
+    if after.fates[transaction] == "aborted":
+        rolled_back = f"Rolled back, verified.{before} {stands}"
+        return msgspec.structs.replace(stopped.finding, database=rolled_back)
+    return Finding(
+        "connection-lost-at-commit",
+        stopped.finding.message,
+        stopped.finding.seen,
+        f"Unknown: transaction {transaction} has not ended. {stands}",
+        "see in pg_stat_activity what it does; then start again",
+    )
+
+
+def _committed_all_the_same(stopped: Stopped, stands: str) -> Finding:
+    """The step's row is in the journal: it is done, and what stopped the run came after it."""
+    database = f"{stopped.step} was committed all the same, verified. {stands}"
+    again = "start again: what is still to be done is done then"
+    if stopped.lost:
+        return Finding(
+            "connection-lost-at-commit",
+            stopped.finding.message,
+            stopped.finding.seen,
+            database,
+            again,
+        )
+    return msgspec.structs.replace(stopped.finding, database=database, next=again)
 
 
 def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
@@ -112,8 +136,13 @@ def revision_failed(failed: "RevisionFailed") -> Finding:
         "revision-failed",
         f"Revision {revision.id}{title} failed{when}.",
         (f"at {failed.file}", *failed.lines),
-        next="correct what PostgreSQL names above, in the database or in the revision, and start "
-        "again: surefoot goes on from where the database stands",
+        next=(
+            "correct what PostgreSQL names above, in the database or in the revision"
+            if failed.by_database
+            else "correct the revision at that line"
+        )
+        + ", and start again: surefoot goes on from where the database stands. If the application "
+        "isn't yours, report these lines to those who make it",
     )
 
 
@@ -121,7 +150,9 @@ def interrupted(step: str) -> Finding:
     """SIGTERM or SIGINT came."""
     return Finding(
         "interrupted",
-        f"A signal ended the run while {step or 'a step'} was running.",
+        f"A signal ended the run while {step} was running."
+        if step
+        else "A signal ended the run between two steps.",
         next="start again: surefoot goes on from where the database stands",
     )
 

@@ -1,7 +1,6 @@
 """Do what the plan says, step by step, and look after each failure.
 
 What runs scripts is imported where there are scripts: most upgrades have none.
-The steps run on connections of their own; the lock's connection does nothing but hold the lock.
 """
 
 import time
@@ -34,7 +33,10 @@ Connect = Callable[[], psycopg.Connection[Any]]
 
 
 class Run:
-    """One run of a plan, under the lock."""
+    """One run of a plan, under the lock.
+
+    The steps run on connections of their own; the lock's does nothing but hold the lock.
+    """
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Run:
         lock: Lock,
         connect: Connect,
         progress: Progress,
+        journal: Journal,
     ) -> None:
         self._project = project
         self._seen = seen
@@ -52,10 +55,13 @@ class Run:
         self._lock = lock
         self._connect = connect
         self._progress = progress
-        self._journal = Journal(seen)
+        self._journal = journal
 
     def carry_out(self, plan: Plan) -> Outcome:
-        """Do the steps in order; stop at the first that fails, and say what is true afterwards."""
+        """Do the steps in order; stop at the first that fails, and say what is true afterwards.
+
+        Raises nothing that the plan, the application, the database or a signal may cause.
+        """
         started = time.monotonic()
         stopped: Stopped | None = None
         try:
@@ -71,14 +77,15 @@ class Run:
         except Stopped as stop:
             stopped = stop
         except SurefootError as error:
-            stopped = Stopped(error.finding, "", None)
+            stopped = Stopped(error.finding)
+        except KeyboardInterrupt:
+            stopped = Stopped(interrupted(""))
         after, lost = self._look(stopped)
-        findings = account(stopped, after, lost, self._seen.version_table)
         return Outcome(
             state=None,
             rows=None if after is None else tuple(str(row) for row in after.rows),
             done=() if after is None else after.done,
-            findings=findings,
+            findings=account(stopped, after, lost, self._seen.version_table),
             seconds=time.monotonic() - started,
         )
 
@@ -96,27 +103,26 @@ class Run:
             )
 
         self._in_one_transaction(step.scripts[-1].path, work)
+        self._progress.committed("the installation, in one transaction")
 
     def _seed(self, step: Seed) -> None:
-        from surefoot.act.run_script import run_script
+        from surefoot.act.install import run_one
 
-        script = step.script
+        path = step.script.path
 
         def work(connection: psycopg.Connection[Any]) -> None:
-            started = time.monotonic()
-            self._progress.begin("seed", script.path, "")
-            result = run_script(connection, self._project.script(script))
-            seconds = time.monotonic() - started
-            for warning in result.warnings:
-                self._progress.notice(warning)
+            run_one(
+                "seed",
+                step.script,
+                connection,
+                project=self._project,
+                journal=self._journal,
+                progress=self._progress,
+            )
 
-            def execute(statement: str, parameters: Any) -> None:
-                connection.execute(statement, parameters or None)  # pyright: ignore[reportArgumentType]
-
-            self._journal.script(execute, "seed", script, seconds)
-            self._progress.end("seed", script.path, "", seconds)
-
-        self._in_one_transaction(script.path, work)
+        started = time.monotonic()
+        self._in_one_transaction(path, work)
+        self._progress.end("seed", path, "", time.monotonic() - started, committed=True)
 
     def _in_one_transaction(
         self, step: str, work: Callable[[psycopg.Connection[Any]], None]
@@ -124,31 +130,29 @@ class Run:
         """Run `work` in a transaction whose id is known, so that its end can be asked for."""
         from surefoot.act.run_script import ScriptFailed
 
-        transaction: str | None = None
-        with self._connect() as connection:
-            try:
-                with connection.transaction():
-                    row = connection.execute(
-                        "select pg_catalog.pg_current_xact_id()::text"
-                    ).fetchone()
-                    transaction = row[0] if row else None
-                    work(connection)
-                    self._lock.check()
-            except ScriptFailed as error:
-                raise Stopped(error.error(NOT_CHANGED).finding, step, transaction) from error
-            except SurefootError as error:
-                raise Stopped(error.finding, step, transaction) from error
-            except KeyboardInterrupt as error:
-                raise Stopped(interrupted(step), step, transaction) from error
-            except psycopg.Error as error:
-                raise Stopped(database_error(step, error), step, transaction) from error
+        begun: dict[str, str] = {}
+        try:
+            with self._connect() as connection, connection.transaction():
+                row = connection.execute("select pg_catalog.pg_current_xact_id()::text").fetchone()
+                if row is not None:
+                    begun[step] = row[0]
+                work(connection)
+                self._lock.check()
+        except ScriptFailed as error:
+            raise Stopped(error.error(NOT_CHANGED).finding, step, begun) from error
+        except SurefootError as error:
+            raise Stopped(error.finding, step, begun) from error
+        except KeyboardInterrupt as error:
+            raise Stopped(interrupted(step), step, begun) from error
+        except psycopg.Error as error:
+            lost = error.sqlstate is None
+            raise Stopped(database_error(step, error), step, begun, lost=lost) from error
 
     def _upgrade(self, step: Upgrade) -> None:
         from surefoot.application.environment import RevisionFailed
 
         assert self._environment is not None
-        transactions: dict[str, str] = {}
-
+        begun: dict[str, str] = {}
         try:
             self._environment.upgrade(
                 step.revisions,
@@ -156,20 +160,19 @@ class Run:
                 applied=self._journal.revision,
                 before_commit=self._lock.check,
                 progress=self._progress,
-                transactions=transactions,
+                transactions=begun,
             )
         except RevisionFailed as failed:
-            transaction = transactions.get(failed.revision.id)
-            raise Stopped(revision_failed(failed), failed.revision.id, transaction) from failed
+            name = failed.revision.id
+            raise Stopped(revision_failed(failed), name, begun, lost=failed.lost) from failed
         except KeyboardInterrupt as error:
-            name, transaction = next(reversed(transactions.items()), ("", None))
-            raise Stopped(interrupted(name), name, transaction) from error
+            name = next(reversed(begun), "")
+            raise Stopped(interrupted(name), name, begun) from error
         except SurefootError as error:
-            name, transaction = next(reversed(transactions.items()), ("", None))
-            raise Stopped(error.finding, name, transaction) from error
+            raise Stopped(error.finding, next(reversed(begun), ""), begun) from error
 
     def _look(self, stopped: Stopped | None) -> tuple[Aftermath | None, SurefootError | None]:
-        asked = [stopped.transaction] if stopped and stopped.transaction else []
+        asked = stopped.transactions.values() if stopped else ()
         table = self._seen.version_table
         try:
             return look_after(self._connect, self._journal.run, asked, table), None

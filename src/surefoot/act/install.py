@@ -1,17 +1,18 @@
 """A fresh install: the init scripts, the version row and the journal, in one transaction."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from surefoot.act.journal import Journal
+from surefoot.act.journal import Execute, Journal
 from surefoot.act.run_script import run_script
 from surefoot.config import Project
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
-from surefoot.observation import VersionTableName
+from surefoot.observation import ScriptFile, VersionTableName
 from surefoot.observe.database import observe_version_rows
 from surefoot.plan import Install
 from surefoot.progress import Progress
@@ -28,24 +29,53 @@ def install(
 ) -> None:
     """Carry out the step inside the transaction that the caller opened on `connection`.
 
-    Raises SurefootError `script-failed` or `init-script-names-another-revision`.
+    Raises ScriptFailed, or SurefootError `plan-outdated` or `init-script-names-another-revision`.
     """
-
-    def execute(statement: str, parameters: Any) -> None:
-        connection.execute(statement, parameters or None)  # pyright: ignore[reportArgumentType]
-
     for script in step.scripts:
-        progress.begin("install", script.path, "")
         started = time.monotonic()
-        result = run_script(connection, project.script(script))
-        seconds = time.monotonic() - started
-        for warning in result.warnings:
-            progress.notice(warning)
-        journal.script(execute, "install", script, seconds)
-        progress.end("install", script.path, "", seconds)
+        run_one("install", script, connection, project=project, journal=journal, progress=progress)
+        took = time.monotonic() - started
+        progress.end("install", script.path, "", took, committed=False)
     _stamp(connection, step.revision, version_table)
-    journal.revision(execute, step.revision, 0.0, stamped=True)
-    progress.end("stamp", step.revision.id, "what the init scripts stand for", 0.0)
+    journal.revision(_executor(connection), step.revision, 0.0, stamped=True)
+    stands = "what the init scripts stand for"
+    progress.end("stamp", step.revision.id, stands, 0.0, committed=False)
+
+
+def run_one(
+    kind: str,
+    script: ScriptFile,
+    connection: psycopg.Connection[Any],
+    *,
+    project: Project,
+    journal: Journal,
+    progress: Progress,
+) -> None:
+    """Run a script and write its row in the journal; `kind` is install or seed.
+
+    Raises ScriptFailed, or SurefootError `plan-outdated` if the file isn't the one that was shown.
+    """
+    progress.begin(kind, script.path, "")
+    result = run_script(connection, project.script(script))
+    if result.sha256 != script.sha256:
+        raise SurefootError(
+            "plan-outdated",
+            f"The script {script.path} was changed while surefoot was at work.",
+            seen=[f"planned: SHA-256 {script.sha256}", f"run: SHA-256 {result.sha256}"],
+            next="start again, when nobody is writing the file",
+        )
+    for text in (*result.notices, *result.warnings):
+        progress.notice(text)
+    if result.warning_count > len(result.warnings):
+        progress.notice(f"and {result.warning_count - len(result.warnings)} more warnings")
+    journal.script(_executor(connection), kind, script, result.seconds)
+
+
+def _executor(connection: psycopg.Connection[Any]) -> Execute:
+    def execute(statement: str, parameters: Mapping[str, object]) -> None:
+        connection.execute(statement.encode(), parameters or None)
+
+    return execute
 
 
 def _stamp(connection: psycopg.Connection[Any], revision: Revision, name: VersionTableName) -> None:

@@ -19,8 +19,10 @@ class Journal:
     not even an empty journal behind.
     """
 
-    def __init__(self, seen: Observation) -> None:
+    def __init__(self, seen: Observation, env_sha256: str | None) -> None:
+        """`seen` is the database as the plan was made for it, `env_sha256` the env.py that runs."""
         self.run = secrets.token_hex(8)
+        self._history, self._env = seen.history, env_sha256
         self._table, self._schema = seen.journal, seen.journal_schema
 
     def revision(
@@ -62,6 +64,8 @@ class Journal:
             query("insert_journal"),
             {
                 "run": self.run,
+                "history": self._history,
+                "env": self._env,
                 "step": step,
                 "name": name,
                 "parents": parents,

@@ -66,7 +66,7 @@ def locked(
     deadline = time.monotonic() + wait
     pause, told = _FIRST_PAUSE, False
     while not _taken(connection):
-        if time.monotonic() + pause >= deadline:
+        if time.monotonic() >= deadline:
             raise SurefootError(
                 "lock-held-elsewhere",
                 f"Another surefoot has been migrating this database for over {wait:g} s.",
@@ -77,7 +77,8 @@ def locked(
         if not told:
             say(f"waiting up to {wait:g} s: {_holder(connection)}")
             told = True
-        time.sleep(pause * random.uniform(0.7, 1.3))
+        left = max(0.0, deadline - time.monotonic())
+        time.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
     try:
         yield Lock(connection)
@@ -94,8 +95,8 @@ def _taken(connection: psycopg.Connection[Any]) -> bool:
 
 def _try(connection: psycopg.Connection[Any]) -> bool:
     """Begin a transaction and take the lock in it; without the lock there's no transaction."""
-    connection.execute("begin")
     # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
+    connection.execute("begin isolation level read committed")
     connection.execute("set local idle_in_transaction_session_timeout = 0")
     # Without parameters, so in the simple protocol: in the extended one the statement's portal
     # stays open, and with it a snapshot, until the next statement.

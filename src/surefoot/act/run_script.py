@@ -1,7 +1,6 @@
 """Run a SQL script inside a transaction that the caller opened."""
 
 import time
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import msgspec
@@ -21,17 +20,9 @@ _BATCH_BYTES = 1 << 17
 _RESET = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; "
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """How far a script is: the line that was sent last, and the statements done."""
-
-    script: str
-    line: int
-    statements: int
-
-
 class ScriptResult(msgspec.Struct, frozen=True):
-    """What was run. `warnings` holds the first of the server's warnings, `warning_count` counts
-    all; `notices` say what was left out.
+    """What was run. `sha256` is of what was read; `warnings` holds the first of the server's
+    warnings, `warning_count` counts all; `notices` say what was left out.
     """
 
     statements: int
@@ -63,8 +54,6 @@ class ScriptFailed(Exception):
 def run_script(
     connection: psycopg.Connection[Any],
     script: Script,
-    *,
-    on_progress: Callable[[Progress], None] | None = None,
 ) -> ScriptResult:
     """Send a script's statements, in order, inside the transaction that the caller has opened.
 
@@ -75,7 +64,7 @@ def run_script(
     """
     if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
         raise ValueError("run_script needs an open transaction")
-    return _Run(connection, script, on_progress).run()
+    return _Run(connection, script).run()
 
 
 class _Run:
@@ -83,14 +72,12 @@ class _Run:
         self,
         connection: psycopg.Connection[Any],
         script: Script,
-        on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self._connection = connection
         self._script = script
-        self._on_progress = on_progress
         self._wire = Wire(connection)
         self._reading = read(script, server_version=connection.info.server_version)
-        self._sent: list[tuple[int, bytes]] = []  # the batch that the server is working on
+        self._sent: list[Statement] = []  # the batch that the server is working on
         self._expected_strings = True  # standard_conforming_strings after that batch
         self._statements = 0
         with connection.cursor(row_factory=tuple_row) as cursor:
@@ -101,11 +88,11 @@ class _Run:
         started = time.monotonic()
         with self._wire:
             self._put_settings_back(self._own_settings())
-            batch: list[tuple[int, bytes]] = []
+            batch: list[Statement] = []
             size = 0
             for item in self._reading:
                 if isinstance(item, Statement):
-                    batch.append((item.line, item.sql))
+                    batch.append(item)
                     size += len(item.sql)
                     if size < _BATCH_BYTES and not item.barrier:
                         continue
@@ -128,7 +115,11 @@ class _Run:
 
     def _own_settings(self) -> bytes:
         # A script means the same on every server, so not what its configuration makes of quotes.
-        settings = b"SET standard_conforming_strings = on;"
+        # And in the encoding that psql would have taken: the database's.
+        settings = (
+            b"SET standard_conforming_strings = on; SELECT pg_catalog.set_config("
+            b"'client_encoding', pg_catalog.getdatabaseencoding()::text, false);"
+        )
         if self._script.search_path is not None:
             path = Literal(self._script.search_path).as_bytes(self._connection)
             settings += b"SELECT pg_catalog.set_config('search_path', " + path + b", false);"
@@ -138,15 +129,15 @@ class _Run:
         self._wire.send(_RESET + then)
         _, error = self._wire.finish()
         if error is not None:
-            self._fail([(1, _RESET + then)], 0, error)
+            self._fail([Statement(1, _RESET + then)], 0, error)
 
-    def _exchange(self, batch: list[tuple[int, bytes]]) -> None:
+    def _exchange(self, batch: list[Statement]) -> None:
         """Take the answers to the batch before, and send this one: the server never waits long."""
         if not batch:
             return
         self._finish()
         self._sent, self._expected_strings = batch, self._reading.standard_strings
-        self._wire.send(b"\n".join([sql for _, sql in batch]))
+        self._wire.send(_joined(batch))
 
     def _finish(self) -> None:
         if not self._sent:
@@ -156,21 +147,15 @@ class _Run:
         if error is not None:
             self._fail(self._sent, done, error)
         self._check_settings(self._sent)
-        self._progressed(self._sent[-1][0])
         self._sent = []
 
     def _copy(self, block: CopyBlock) -> None:
         error = self._wire.copy_in(block.sql, block.data)
         if error is not None:
-            self._fail([(block.line, block.sql)], 0, error, block.data_line)
+            self._fail([Statement(block.line, block.sql)], 0, error, block.data_line)
         self._statements += 1
-        self._progressed(block.line)
 
-    def _progressed(self, line: int) -> None:
-        if self._on_progress is not None:
-            self._on_progress(Progress(self._script.label, line, self._statements))
-
-    def _check_settings(self, batch: list[tuple[int, bytes]]) -> None:
+    def _check_settings(self, batch: list[Statement]) -> None:
         """The server must still read text as it was split here."""
         expected = "on" if self._expected_strings else "off"
         encoding = self._wire.setting("client_encoding")
@@ -180,24 +165,24 @@ class _Run:
             changed = f"client_encoding to {encoding}"
         else:
             return
-        first, last = batch[0][0], batch[-1][0]
+        first, last = batch[0].line, batch[-1].line
         raise ScriptFailed(
             f"{self._script.label}:{first}: a statement up to line {last} changes {changed}, "
             "other than by a SET that can be read in the script.",
-            [failure.statement(failure.Place(*batch[-1]))],
+            [failure.statement(failure.Place(last, batch[-1].sql))],
             "leave the setting as it is, or use a plain SET",
         )
 
     def _fail(
         self,
-        batch: list[tuple[int, bytes]],
+        batch: list[Statement],
         done: int,
         result: pq.abc.PGresult,
         data_line: int | None = None,
     ) -> NoReturn:
         codec = self._connection.info.encoding
         error = _server_error(result, codec)
-        place = failure.locate(batch, done, error, codec)
+        place = failure.locate(_told_apart(batch), _joined(batch), done, error, codec)
         if data_line is not None and (row := failure.copy_line(error.context)) is not None:
             place = failure.Place(place.line, place.sql, data_line + row - 1)
         about = failure.Circumstances(
@@ -209,6 +194,20 @@ class _Run:
             failure.seen(place, error),
             failure.remedy(label, error, about),
         )
+
+
+def _joined(batch: list[Statement]) -> bytes:
+    return b"\n".join([item.sql for item in batch])
+
+
+def _told_apart(batch: list[Statement]) -> list[tuple[int, int, bytes]]:
+    """Each statement of a batch: its line, its place in what was sent, its text."""
+    found: list[tuple[int, int, bytes]] = []
+    start = 0
+    for item in batch:
+        found += [(line, start + at, sql) for line, at, sql in item.statements()]
+        start += len(item.sql) + 1
+    return found
 
 
 def _server_error(result: pq.abc.PGresult, codec: str) -> failure.ServerError:

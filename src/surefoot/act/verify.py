@@ -49,7 +49,7 @@ def look_after(
         }
         seen = observe_database(connection, version_table)
         done: list[Done] = []
-        if seen.journal:
+        if seen.journal and seen.journal_readable:
             with connection.cursor(row_factory=dict_row) as cursor:
                 rows = cursor.execute(query("run"), {"run": run}).fetchall()
             done = [Done(r["step"], r["name"], r["milliseconds"] / 1000) for r in rows]
@@ -60,9 +60,12 @@ def _fate(connection: psycopg.Connection[Any], transaction: str) -> Fate:
     """What became of a transaction, waiting for one that the server hasn't ended yet."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
-        row = connection.execute(
-            "select pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", (transaction,)
-        ).fetchone()
+        try:
+            row = connection.execute(
+                "select pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", (transaction,)
+            ).fetchone()
+        except psycopg.errors.InvalidParameterValue:
+            return "unknown"  # it is of the future: another server has taken over
         status = row[0] if row else None
         if status == "committed" or status == "aborted":
             return status

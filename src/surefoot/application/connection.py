@@ -35,8 +35,11 @@ def same_database(context: Any, server: ServerInfo) -> None:
             "another-database",
             "The application's env.py connects to another database than surefoot.",
             seen=[
-                f"surefoot: database {server.database}, server up since {server.started}",
-                f"env.py: database {database} as {role}, server up since {started}",
+                f"surefoot: database {server.database} as {server.role}",
+                f"env.py: database {database} as {role}",
+                "both on the same server"
+                if started == server.started
+                else f"on two servers: one up since {server.started}, the other since {started}",
             ],
             next="give both the same address: env.py reads names that surefoot doesn't set; list "
             "them in surefoot.toml under [url_variables]",

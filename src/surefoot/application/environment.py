@@ -25,6 +25,7 @@ from alembic.util import CommandError, to_tuple
 from surefoot.application.connection import did_nothing, same_database, untouched
 from surefoot.application.loading import (
     ApplicationFailed,
+    OpenConfig,
     describe,
     place,
     told_as_the_applications,
@@ -55,6 +56,8 @@ class RevisionFailed(Exception):
         self.revision = revision
         self.file = place(error, root) or revision.path
         self.lines = describe(error)
+        self.by_database = any("(SQLSTATE " in line for line in self.lines)
+        self.lost = bool(getattr(error, "connection_invalidated", False))
         self.at_end = at_end
         super().__init__(revision.id)
 
@@ -63,15 +66,28 @@ class Environment:
     """The application's env.py and history, inside the circumstances that `loading` made."""
 
     def __init__(
-        self, config: AlembicConfig, root: Path, runner: Callable[[Callable[[], None]], object]
+        self, open_config: OpenConfig, root: Path, runner: Callable[[Callable[[], None]], object]
     ) -> None:
         """`runner` calls what it's given; some env.py want to run in a certain thread or loop."""
-        self._config = config
+        self._open_config = open_config
         self._root = root
         self._runner = runner
         self._revisions: dict[str, Revision] = {}
-        with _readable(root):
-            self._script = ScriptDirectory.from_config(config)
+        self._config: AlembicConfig | None = None
+        self._script: ScriptDirectory | None = None
+
+    @property
+    def _scripts(self) -> ScriptDirectory:
+        assert self._script is not None, "look() comes first"
+        return self._script
+
+    @property
+    def env_sha256(self) -> str | None:
+        """The hash of the env.py that was run, None where it isn't a file."""
+        try:
+            return hashlib.sha256(Path(self._scripts.env_py_location).read_bytes()).hexdigest()
+        except OSError:
+            return None
 
     def look(self, server: ServerInfo) -> View:
         """Run env.py without migrating, as `alembic current` does, and say what it uses.
@@ -106,7 +122,7 @@ class Environment:
         Raises SurefootError `history-unreadable`.
         """
         with _readable(self._root):
-            steps = self._script._upgrade_revs("heads", tuple(rows))  # pyright: ignore[reportPrivateUsage, reportArgumentType]
+            steps = self._scripts._upgrade_revs("heads", tuple(rows))  # pyright: ignore[reportPrivateUsage, reportArgumentType]
             return tuple(self._revision(step.revision) for step in steps)
 
     def upgrade(
@@ -129,12 +145,13 @@ class Environment:
         SurefootError where env.py itself fails or wants to run anything else.
         """
         noting = Noting(transactions)
+        together = False
         running: Revision | None = None
         at_end = False
         started = 0.0
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
-            nonlocal running, started, at_end
+            nonlocal running, started, at_end, together
             found = context.script._upgrade_revs("heads", heads)
             require_same(revisions, found)
             for revision, step in zip(revisions, found, strict=True):
@@ -143,7 +160,11 @@ class Environment:
                 step.migration_fn = noting.before(step.migration_fn, context, revision.id)
                 yield step
                 # Only here, behind Alembic's own commit (if it commits each), is it done.
-                progress.end("revision", revision.id, revision.message, time.monotonic() - started)
+                took = time.monotonic() - started
+                together = not context._transaction_per_migration
+                progress.end(
+                    "revision", revision.id, revision.message, took, committed=not together
+                )
             at_end = True
 
         def on_version_apply(*, ctx: Any, **_: Any) -> None:
@@ -162,6 +183,12 @@ class Environment:
             if running is None or cause is None:
                 raise
             raise RevisionFailed(running, cause, self._root, at_end=at_end) from cause
+        if noting.raised is not None and running is not None:
+            # env.py kept it to itself
+            raise RevisionFailed(running, noting.raised, self._root, at_end=False)
+        if together:
+            noun = "revision" if len(revisions) == 1 else "revisions"
+            progress.committed(f"{len(revisions)} {noun}, in one transaction")
 
     def _run(
         self,
@@ -171,7 +198,22 @@ class Environment:
         **options: Any,
     ) -> None:
         """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up."""
-        environment = EnvironmentContext(self._config, self._script, fn=fn, **options)
+        with self._open_config() as config:
+            if config is not self._config or self._script is None:
+                with _readable(self._root):
+                    self._script = ScriptDirectory.from_config(config)
+                self._config = config
+            environment = EnvironmentContext(config, self._script, fn=fn, **options)
+            self._intercept(environment, check, applied)
+            with environment:
+                self._runner(self._script.run_env)
+
+    def _intercept(
+        self,
+        environment: EnvironmentContext,
+        check: Callable[[Any], None],
+        applied: Callable[..., None] | None,
+    ) -> None:
         original = environment.configure
 
         def configure(*args: Any, **keywords: Any) -> None:
@@ -185,8 +227,6 @@ class Environment:
             check(environment.get_context())
 
         environment.configure = configure
-        with environment:
-            self._runner(self._script.run_env)
 
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
         schema = context.version_table_schema
@@ -207,7 +247,7 @@ class Environment:
 
     def _history(self) -> History:
         with _readable(self._root):
-            revisions = [self._revision(script) for script in self._script.walk_revisions()]
+            revisions = [self._revision(script) for script in self._scripts.walk_revisions()]
         return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
 
 
@@ -225,12 +265,24 @@ def _readable(root: Path) -> Generator[None, None, None]:
             where = None if isinstance(error, CommandError) else place(error, root)
             # A parent that isn't there is a warning that names the revision, then a bare KeyError.
             told = [str(warning.message) for warning in warned] or describe(error)
-            raise SurefootError(
-                "history-unreadable",
-                "Alembic can't read the application's history.",
-                seen=[*([f"at {where}"] if where else []), *told],
-                next="correct the file; `alembic history` reads the same files",
-            ) from error
+            raise _unreadable([*([f"at {where}"] if where else []), *told]) from error
+    # Two files with one id: Alembic warns, and runs one of them.
+    twice = [text for w in warned if "more than once" in (text := str(w.message))]
+    if twice:
+        raise _unreadable(twice)
+
+
+def _unreadable(seen: list[str]) -> SurefootError:
+    missing = any("Path doesn't exist" in line for line in seen)
+    return SurefootError(
+        "history-unreadable",
+        "Alembic can't read the application's history.",
+        seen=seen,
+        next="was the directory copied into the image? see .dockerignore, and script_location in "
+        "alembic.ini"
+        if missing
+        else "correct the file; `alembic history` reads the same files",
+    )
 
 
 def _revision(script: Any) -> Revision:

@@ -7,6 +7,7 @@ as a literal, it doesn't read.
 """
 
 import configparser
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -32,6 +33,9 @@ _SEPARATORS = {
     ";": ";",
 }
 
+# What makes one env.py lead to several places: the same file, another schema.
+_WANDERING = re.compile(rb"search_path|schema_translate_map|version_table_schema\s*=\s*[^\s'\"]")
+
 Literal = str | tuple[str, ...] | None
 
 
@@ -45,15 +49,19 @@ class IniFile:
         parser = configparser.ConfigParser({"here": file.parent.absolute().as_posix()})
         with file.open(encoding="utf-8") as stream:
             parser.read_file(stream)
+        parser.items(section, raw=True)  # it must be there; what it holds is read when it's asked
         self.file = file
-        self._options = dict(parser.items(section))
-        if script_location is not None:
-            self._options["script_location"] = script_location
-        self._root = root
+        self._parser, self._section, self._root = parser, section, root
+        self._own = {} if script_location is None else {"script_location": script_location}
 
     def get(self, name: str) -> str | None:
-        """An option's value, None where it's missing or empty."""
-        return self._options.get(name) or None
+        """An option's value; None where it's missing, empty, or refers to what env.py fills in."""
+        if name in self._own:
+            return self._own[name]
+        try:
+            return self._parser.get(self._section, name, fallback=None) or None
+        except configparser.InterpolationError:
+            return None
 
     def working_directory(self) -> Path:
         """Where `alembic` would have been started: relative paths of the ini start there.
@@ -67,6 +75,17 @@ class IniFile:
             return self._root
         candidates = (self._root, here, *here.parents)
         return next((d for d in candidates if (d / location / "env.py").is_file()), self._root)
+
+    def env_sha256(self) -> str | None:
+        """The hash of env.py, None where it can't be found, or where it may lead to another place
+        each time (a search path or a schema that comes from somewhere else).
+        """
+        file = self.working_directory() / (self.get("script_location") or "") / "env.py"
+        try:
+            text = file.read_bytes()
+        except OSError:
+            return None
+        return None if _WANDERING.search(text) else hashlib.sha256(text).hexdigest()
 
     def version_directories(self) -> list[Path] | None:
         """Where the revision files are; None if only Alembic can tell."""

@@ -7,8 +7,8 @@ application context or whatever the project's own callable sets up.
 import contextlib
 import gc
 import importlib
+import inspect
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Generator, Mapping
@@ -22,14 +22,18 @@ from surefoot.application.history_files import IniFile
 from surefoot.application.names import driver_of_ini, variables
 from surefoot.config import Project
 from surefoot.errors import SurefootError
+from surefoot.errors.masking import masked
 from surefoot.target import Target
+
+# Opens the application's Alembic configuration for one run of env.py.
+OpenConfig = Callable[[], contextlib.AbstractContextManager[AlembicConfig]]
 
 
 @contextlib.contextmanager
 def alembic_config(
     project: Project, ini: IniFile | None, target: Target
-) -> Generator[AlembicConfig, None, None]:
-    """The application's Alembic configuration, ready for env.py, for as long as it's needed.
+) -> Generator[OpenConfig, None, None]:
+    """What opens the application's Alembic configuration, for as long as it's needed.
 
     The environment variables stay set: threads and engines that the application keeps may read
     them later. Raises SurefootError `application-environment-failed`.
@@ -38,30 +42,42 @@ def alembic_config(
     # be gone over again and again while the application runs.
     gc.freeze()
     gc.enable()
+    config = project.config
     ini_url = ini.get("sqlalchemy.url") if ini else None
     default = driver_of_ini(ini_url) or _any_driver()
-    os.environ.update(variables(target, project.config, os.environ, default))
+    os.environ.update(variables(target, config, os.environ, default))
     working_directory = ini.working_directory() if ini else project.root
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.chdir(working_directory))
         for directory in (project.root, working_directory):
             if str(directory) not in sys.path:
                 sys.path.insert(0, str(directory))
+        if config.alembic_config and not config.flask_app:
+            name = config.alembic_config
+            yield lambda: _own_config(name)
+            return
         with told_as_the_applications(project.root):
-            if project.config.flask_app:
-                config = stack.enter_context(_flask_config(project.config.flask_app, ini))
-            elif project.config.alembic_config:
-                config = stack.enter_context(_own_config(project.config.alembic_config))
+            if config.flask_app:
+                made = stack.enter_context(_flask_config(config.flask_app, ini))
             else:
                 assert ini is not None
-                config = AlembicConfig(str(ini.file), ini_section=project.config.alembic_section)
-                driver = project.config.driver or target.driver or default
-                if "alembic.ini" not in target.source:
-                    # '%' begins an interpolation in an ini file
-                    url = target.url(driver).replace("%", "%%")
-                    config.set_main_option("sqlalchemy.url", url)
-        _prepend_sys_path(config)
-        yield config
+                driver = config.driver or target.driver or default
+                made = _plain_config(ini, project, target, driver)
+            _prepend_sys_path(made)
+        yield lambda: contextlib.nullcontext(made)
+
+
+def _plain_config(ini: IniFile, project: Project, target: Target, driver: str) -> AlembicConfig:
+    """As `alembic` makes it: the ini file, and what pyproject.toml adds (Alembic 1.16)."""
+    pyproject = project.root / "pyproject.toml"
+    options: dict[str, Any] = {}
+    if pyproject.is_file() and "toml_file" in inspect.signature(AlembicConfig).parameters:
+        options["toml_file"] = str(pyproject)
+    made = AlembicConfig(str(ini.file), ini_section=project.config.alembic_section, **options)
+    if "alembic.ini" not in target.source:
+        # '%' begins an interpolation in an ini file
+        made.set_main_option("sqlalchemy.url", target.url(driver).replace("%", "%%"))
+    return made
 
 
 def _any_driver() -> str:
@@ -93,12 +109,14 @@ def _flask_config(name: str, ini: IniFile | None) -> Generator[AlembicConfig, No
 
 @contextlib.contextmanager
 def _own_config(name: str) -> Generator[AlembicConfig, None, None]:
+    """The project's own callable: entered anew for each run of env.py, and left behind it.
+
+    What it does at its end, a commit, say, is so within the lock, and seen by the last look.
+    """
     made = imported(name)()
-    if hasattr(made, "__enter__"):
-        with made as config:
-            yield config
-    else:
-        yield made
+    with made if hasattr(made, "__enter__") else contextlib.nullcontext(made) as config:
+        _prepend_sys_path(config)
+        yield config
 
 
 def env_runner(project: Project) -> Callable[[Callable[[], None]], object]:
@@ -133,7 +151,9 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
         yield
     except SurefootError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | GeneratorExit):
+            raise
         where = place(error, root)
         raise ApplicationFailed(
             "application-environment-failed",
@@ -176,12 +196,7 @@ def describe(error: BaseException) -> list[str]:
 
     The application's texts may quote its database URL: passwords in them are masked.
     """
-    return [_masked(line) for line in _describe(error)]
-
-
-def _masked(text: str) -> str:
-    text = re.sub(r"(://[^:@/\s]*):[^@\s]*@", r"\1:***@", text)
-    return re.sub(r"(?i)(password['\"]?\s*[=:]\s*)\S+", r"\1***", text)
+    return [masked(line) for line in _describe(error)]
 
 
 def _describe(error: BaseException) -> list[str]:
@@ -200,7 +215,8 @@ def _describe(error: BaseException) -> list[str]:
             lines.append(f"{label}: {' '.join(str(value).split())}")
     statement = str(getattr(error, "statement", None) or "").strip()
     if statement:
-        lines.append(f"statement: {statement.splitlines()[0][:160]}")
+        first, more, _ = statement.partition("\n")
+        lines.append(f"statement: {first[:160]}{' …' if more or len(first) > 160 else ''}")
     return lines
 
 
@@ -228,7 +244,8 @@ def remedy(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         missing = error.name or "the module"
         return (
-            f"install {missing} beside surefoot; if it is a database driver that the application "
+            f"install {missing} beside surefoot; if it is the application's own package, say where "
+            "it is with prepend_sys_path in alembic.ini; if it is a driver that the application "
             'does not use, set driver = "postgresql+…" in surefoot.toml'
         )
     return "correct the application's code or its settings; `alembic current` runs the same env.py"

@@ -43,25 +43,30 @@ def _text(statement: str) -> sqlalchemy.sql.expression.TextClause:
     return sqlalchemy.text(re.sub(r"%\((\w+)\)s", r":\1", statement))
 
 
+_XID = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
+
+
 class Noting:
-    """Notes the id of the transaction that each revision begins in, asking once a transaction."""
+    """Notes the id of the transaction that each revision begins in, and what a revision raises.
+
+    Asked before every revision: one that commits by itself leaves SQLAlchemy none the wiser.
+    """
 
     def __init__(self, transactions: dict[str, str]) -> None:
         self._transactions = transactions
-        self._last: object = None
-        self._id = ""
+        self.raised: BaseException | None = None
 
     def before(self, migrate: Callable[..., None], context: Any, revision: str) -> Any:
         """The revision's upgrade(), which first notes where it is."""
 
         def noting(**keywords: Any) -> None:
-            current = context.connection.get_transaction()
-            if current is None or current is not self._last:
-                statement = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
-                self._id = context.connection.execute(statement).scalar()
-                self._last = context.connection.get_transaction()
-            self._transactions[revision] = self._id
-            migrate(**keywords)
+            found = context.connection.execute(_XID).scalar()
+            self._transactions[revision] = found
+            try:
+                migrate(**keywords)
+            except BaseException as error:
+                self.raised = error
+                raise
 
         return noting
 

@@ -27,5 +27,5 @@ def command(edge: Edge, *, shell: str, **_: object) -> ExitCode:
     if edge.as_json:
         edge.emit_json(ExitCode.DONE, shell=shell, text=script)
     else:
-        edge.data.write(script + "\n")
+        edge.write(script)
     return ExitCode.DONE

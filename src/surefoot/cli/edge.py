@@ -14,8 +14,8 @@ import click
 
 from surefoot.config import Project, load
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
-from surefoot.locate import locate
-from surefoot.report.terminal import Terminal, data_stream
+from surefoot.locate import ADDRESS_NAMES, locate
+from surefoot.report.terminal import Terminal, data_stream, keep_secret, mask
 from surefoot.target import Target
 
 if TYPE_CHECKING:
@@ -55,17 +55,35 @@ class Edge:
         self.command, self.as_json, self.data = command, as_json, data
         self.terminal = Terminal(sys.stderr)
         self.command_environment: dict[str, str] = {}
+        self._said = False
 
     def say(self, text: str) -> None:
-        """One line for people."""
-        self.terminal.line(f"surefoot: {text}")
+        """One line for people, wrapped."""
+        import textwrap
+
+        for line in textwrap.wrap(f"surefoot: {text}", self.terminal.width) or [""]:
+            self.terminal.line(line)
+        self._said = True
 
     def emit_json(self, exit_code: ExitCode, **parts: Any) -> None:
         """The one object of --json."""
         from surefoot.report import json
 
-        self.data.write(json.encode(self.command, exit_code, **parts) + "\n")
-        self.data.flush()
+        self.write(mask(json.encode(self.command, exit_code, **parts)))
+
+    def write(self, text: str) -> None:
+        """Data. Raises SurefootError `output-lost`."""
+        try:
+            self.data.write(text.rstrip("\n") + "\n")
+            self.data.flush()
+        except (OSError, ValueError) as error:
+            raise SurefootError(
+                "output-lost",
+                "Standard output could not be written.",
+                seen=[str(error)],
+                database="What was done is done; surefoot status says where the database stands.",
+                next="see who reads the output, or where it's written to",
+            ) from error
 
     def tell(self, error: SurefootError) -> ExitCode:
         """An error that ends the command."""
@@ -73,8 +91,10 @@ class Edge:
         from surefoot.report.text import finding_lines
 
         finding = error.finding
-        if self.as_json:
+        if self.as_json and finding.code != "output-lost":
             self.emit_json(finding.exit_code, findings=[json.finding(finding)])
+        if self._said:
+            self.terminal.line()
         for line in finding_lines(self.terminal, finding):
             self.terminal.line(line)
         return finding.exit_code
@@ -89,6 +109,7 @@ def command_body(
         @functools.wraps(function)
         def wrapped(*, as_json: bool, **options: Any) -> None:
             signal.signal(signal.SIGTERM, _interrupt)
+            signal.signal(signal.SIGINT, _interrupt)
             after: list[str] = options.get("run", [])
             environ = dict(os.environ)  # what env.py is given is not for the command
             with data_stream() as data:
@@ -105,13 +126,31 @@ def command_body(
                     )
                     code = edge.tell(error)
             if after and code is ExitCode.DONE:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                os.execvpe(after[0], after, environ | edge.command_environment)
+                code = _become(after, environ | edge.command_environment, edge)
             sys.exit(int(code))
 
         return wrapped
 
     return wrap
+
+
+def _become(command: list[str], environ: dict[str, str], edge: Edge) -> ExitCode:
+    """Replace this program by the command, with the signals that it would have had without us."""
+    # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], command, environ)
+    except OSError as error:
+        return edge.tell(
+            SurefootError(
+                "command-not-found",
+                f"{command[0]} can't be started.",
+                seen=[error.strerror or str(error)],
+                database="The database is at head.",
+                next="a script needs a first line such as #!/bin/sh, and the right to be executed",
+            )
+        )
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -147,13 +186,35 @@ def open_session(
 
     intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:
+        keep_secret(target)
         yield Session(project, ini, target, edge.say, intent)
         return
+    from surefoot.server import has_embedded
+
+    if not has_embedded():
+        raise _not_named(ini_url)
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
+        keep_secret(target)
         session = Session(project, ini, target, edge.say, intent)
         session.server = server
         yield session
+
+
+def _not_named(ini_url: str | None) -> SurefootError:
+    empty = [name for name in ADDRESS_NAMES if os.environ.get(name) == ""]
+    return SurefootError(
+        "database-not-named",
+        "No database address was given.",
+        seen=[
+            *(f"{name} is set, and empty" for name in empty),
+            *(["sqlalchemy.url in the ini file is no address of PostgreSQL"] if ini_url else []),
+            "no --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST or PGHOST",
+        ],
+        database=NOT_REACHED,
+        next="name the database in one of these ways; to try things without one: "
+        "pip install 'surefoot[embedded]'",
+    )
 
 
 def _embedded(project: Project) -> "Server":

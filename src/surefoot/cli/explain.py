@@ -1,39 +1,70 @@
 """`surefoot explain`."""
 
+from pathlib import Path
+
 import click
 
 from surefoot.cli.edge import Edge, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
+TOPICS = ("configuration", "exit-codes", "glossary", "json-output", "operations", "states")
+
 
 @click.command("explain")
 @common_options
-@click.argument("slug", required=False, metavar="CODE")
-@click.option("--states", is_flag=True, help="Print the table of states instead.")
+@click.argument("what", required=False, metavar="[CODE|TOPIC]")
+@click.option("--states", is_flag=True, help="The same as the topic states.")
 @command_body("explain")
-def command(edge: Edge, *, slug: str | None, states: bool, **_: object) -> ExitCode:
-    """Explain an error code: what it means, what was seen, what to do.
+def command(edge: Edge, *, what: str | None, states: bool, **_: object) -> ExitCode:
+    """Explain an error code, or print one of the reference documents.
 
-    Without CODE, lists every code.
+    Without an argument, lists the codes (a number lists those of that exit code) and the topics:
+    configuration, exit-codes, glossary, json-output, operations, states.
     """
+    what = "states" if states else what
+    text = _text(what)
+    if edge.as_json:
+        edge.emit_json(ExitCode.DONE, code=what, text=text)
+    else:
+        edge.write(text)
+    return ExitCode.DONE
+
+
+def _text(what: str | None) -> str:
     from surefoot.errors.pages import page
 
-    if slug is not None and slug not in CODES:
-        from difflib import get_close_matches
+    if what is None or what.isdigit():
+        return _listing(what)
+    if what in CODES:
+        return page(what)
+    if what in TOPICS:
+        return _document(what)
+    from difflib import get_close_matches
 
-        near = get_close_matches(slug, CODES, 1)
-        hint = f" Did you mean {near[0]}?" if near else " `surefoot explain` lists them."
-        raise click.UsageError(f"There is no error code {slug}.{hint}")
-    if states:
-        from surefoot.states import state_table
+    near = get_close_matches(what, [*CODES, *TOPICS], 1)
+    hint = f" Did you mean {near[0]}?" if near else " `surefoot explain` lists them."
+    raise click.UsageError(f"There is no error code or topic {what}.{hint}")
 
-        text = state_table()
-    elif slug is None:
-        text = "\n".join(f"{name:<36} exit {code}" for name, code in sorted(CODES.items()))
-    else:
-        text = page(slug)
-    if edge.as_json:
-        edge.emit_json(ExitCode.DONE, code=slug, text=text)
-    else:
-        edge.data.write(text.rstrip() + "\n")
-    return ExitCode.DONE
+
+def _listing(exit_code: str | None) -> str:
+    """Every code, or those of one exit code, with what it means in a sentence."""
+    import textwrap
+
+    from surefoot.errors.pages import condition
+
+    lines: list[str] = []
+    for code, number in sorted(CODES.items()):
+        if exit_code is None or int(number) == int(exit_code):
+            lines.append(f"{code} (exit code {number})")
+            lines += textwrap.wrap(condition(code), 78, initial_indent="  ", subsequent_indent="  ")
+    if exit_code is None:
+        lines += ["", f"topics: {', '.join(TOPICS)}"]
+    return "\n".join(lines) or f"No error code ends with exit code {exit_code}."
+
+
+def _document(topic: str) -> str:
+    """A document of docs/: in the wheel, or in the checkout that this runs from."""
+    package = Path(__file__).parent.parent
+    places = (package / "docs", package.parent.parent / "docs")
+    file = next(f for place in places if (f := place / f"{topic}.md").is_file())
+    return file.read_text(encoding="utf-8")

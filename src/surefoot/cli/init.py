@@ -30,7 +30,16 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
             database=NOT_REACHED,
             next="edit it, or write over it with: surefoot init --force",
         )
-    found = propose(Path.cwd())
+    found = propose(file.absolute().parent)
+    if not (found.alembic or found.init or found.seeds or force):
+        raise SurefootError(
+            "history-not-found",
+            "There is nothing here that surefoot could be set up for.",
+            seen=["no alembic.ini, no init script and no seed script was found"],
+            database=NOT_REACHED,
+            next="run it in the application's directory; or write the file all the same: "
+            "surefoot init --force",
+        )
     file.write_text(found.text, encoding="utf-8")
     if edge.as_json:
         edge.emit_json(
@@ -45,5 +54,5 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
     edge.say(f"wrote {file}")
     for line in found.to_fill_in:
         edge.say(f"to fill in: {line}")
-    edge.say("next: surefoot plan")
+    edge.say("then: surefoot plan" if found.to_fill_in else "next: surefoot plan")
     return ExitCode.DONE

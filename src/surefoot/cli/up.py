@@ -9,7 +9,23 @@ from surefoot.cli.edge import Edge, command_body, common_options, open_session
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 
-@click.command("up", context_settings={"ignore_unknown_options": False})
+class _Up(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)  # the parser takes them away
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            words = [arg for arg in given if not arg.startswith("-")]
+            if words and "--" not in given and not error.possibilities:
+                raise click.UsageError(
+                    f"{error.format_message()} The command to start goes behind two dashes: "
+                    f"surefoot up -- {words[0]} …",
+                    ctx,
+                ) from error
+            raise
+
+
+@click.command("up", cls=_Up)
 @common_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @command_body("up")

@@ -26,10 +26,12 @@ CODES: dict[str, ExitCode] = {
     "config-exists": ExitCode.USAGE,
     "config-invalid": ExitCode.USAGE,
     "config-not-found": ExitCode.USAGE,
+    "database-not-named": ExitCode.USAGE,
     "database-url-invalid": ExitCode.USAGE,
     "embedded-server-missing": ExitCode.USAGE,
     "history-not-found": ExitCode.USAGE,
     "libpq-missing": ExitCode.USAGE,
+    "output-lost": ExitCode.USAGE,
     "script-not-found": ExitCode.USAGE,
     # the server
     "authentication-failed": ExitCode.REFUSED,
@@ -41,8 +43,10 @@ CODES: dict[str, ExitCode] = {
     "application-changed-database": ExitCode.REFUSED,
     "another-database": ExitCode.REFUSED,
     "application-environment-failed": ExitCode.REFUSED,
+    "history-empty": ExitCode.REFUSED,
     "history-unreadable": ExitCode.REFUSED,
     # what the database is
+    "look-failed": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
     "unknown-revision": ExitCode.REFUSED,
     "unversioned-database": ExitCode.REFUSED,

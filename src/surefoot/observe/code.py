@@ -77,6 +77,8 @@ def read_scripts(project: Project, entries: list[ScriptEntry]) -> tuple[ScriptFi
 
 def _sha256(project: Project, path: str) -> str:
     try:
+        if project.path(path).is_fifo():
+            raise OSError(None, "it is a pipe, and a script is read twice")
         with project.path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -89,7 +91,18 @@ def _sha256(project: Project, path: str) -> str:
 
 
 def code_of(project: Project, history: History) -> Code:
-    """The code's wishes: this history, and the project's scripts."""
+    """The code's wishes: this history, and the project's scripts.
+
+    Raises SurefootError `history-empty` or `script-not-found`.
+    """
+    if not history.revisions:
+        raise SurefootError(
+            "history-empty",
+            "The application's history has no revision.",
+            seen=["Alembic finds no revision file where it looks for them"],
+            next="was the directory versions/ copied into the image? see .dockerignore, and "
+            "version_locations in alembic.ini",
+        )
     config = project.config
     return Code(
         history,

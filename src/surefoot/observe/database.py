@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -29,6 +30,7 @@ def observe_database(
         connection.cursor(row_factory=dict_row) as cursor,
     ):
         cursor.execute("set transaction isolation level repeatable read, read only")
+        cursor.execute("set local statement_timeout = 0")
         seen = cursor.execute(query("probe"), names).fetchone()
         assert seen is not None
         server = ServerInfo(
@@ -44,24 +46,38 @@ def observe_database(
         objects: dict[str, Any] = {"objects": 0, "examples": [], "version_schemas": []}
         if not rows:
             objects = cursor.execute(query("objects"), names).fetchone() or objects
-        readable = seen["journal"] and seen["journal_readable"]
-        seeds = cursor.execute(query("seeds")).fetchall() if readable else []
-    return Observation(
-        server=server,
-        version_table=version_table,
-        version_schema=seen["version_schema"],
-        rows=rows,
-        objects=objects["objects"],
-        examples=tuple(objects["examples"]),
-        other_version_schemas=tuple(
-            schema for schema in objects["version_schemas"] if schema != seen["version_schema"]
-        ),
-        journal=seen["journal"],
-        journal_schema=seen["journal_schema"],
-        journal_readable=bool(seen["journal_readable"]),
-        journal_writable=seen["journal_writable"],
-        read_only=seen["read_only"],
+        found = Observation(
+            server=server,
+            version_table=version_table,
+            version_schema=seen["version_schema"],
+            rows=rows,
+            objects=objects["objects"],
+            examples=tuple(objects["examples"]),
+            other_version_schemas=tuple(
+                schema for schema in objects["version_schemas"] if schema != seen["version_schema"]
+            ),
+            journal=seen["journal"],
+            journal_schema=seen["journal_schema"],
+            journal_readable=bool(seen["journal_readable"]),
+            journal_writable=seen["journal_writable"],
+            read_only=seen["read_only"],
+        )
+        if not (found.journal and found.journal_readable):
+            return found
+        return _with_journal(cursor, found)
+
+
+def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) -> Observation:
+    """What the journal adds to an observation."""
+    history = {"history": found.history}
+    seeds = cursor.execute(query("seeds"), history).fetchall()
+    env = cursor.execute(query("last_env"), history).fetchone()
+    last = None if found.rows else cursor.execute(query("last_revision")).fetchone()
+    return msgspec.structs.replace(
+        found,
         seeds={row["name"]: row["hash"] for row in seeds},
+        env=env["env"] if env else None,
+        last_journaled=f"{last['name']}, of {last['day']}" if last else None,
     )
 
 

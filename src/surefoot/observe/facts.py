@@ -31,12 +31,17 @@ def quick_facts(
 ) -> Facts | None:
     """What can be seen without Alembic: enough to tell that a database is at head, and no more.
 
-    None if the history can't be read from its files alone.
+    None if the history can't be read from its files alone, or if nobody knows where env.py leads:
+    it is known only of the very env.py that the journal names, which led here before.
     """
     code = quick_code(project, ini)
-    if code is None:
+    if code is None or ini is None:
         return None
-    return Facts(code, observe_database(connection, configured_version_table(project)))
+    database = observe_database(connection, configured_version_table(project))
+    env = ini.env_sha256()
+    if env is None or database.env != env:
+        return None
+    return Facts(code, database)
 
 
 class Application:
@@ -47,6 +52,7 @@ class Application:
         self.environment = environment
         self._was_empty = not before.rows and not before.objects
         view = environment.look(before.server)
+        self.env_sha256 = environment.env_sha256
         self.version_table = view.version_table
         self._code: Code = code_of(project, view.history)
 
@@ -81,6 +87,6 @@ def application(
 
     # Merely loading the application may change the database: look before.
     before = observe_database(connection, configured_version_table(project))
-    with alembic_config(project, ini, target) as config:
-        environment = Environment(config, project.root, env_runner(project))
+    with alembic_config(project, ini, target) as open_config:
+        environment = Environment(open_config, project.root, env_runner(project))
         yield Application(project, environment, before)

@@ -22,7 +22,12 @@ def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
         "exit_code": int(exit_code),
         **parts,
     }
-    return msgspec.json.encode(whole).decode()
+    try:
+        return msgspec.json.encode(whole).decode()
+    except UnicodeEncodeError:  # bytes of an argument that are no text: escaped, as Python has them
+        import json
+
+        return json.dumps(whole)
 
 
 def database(target: Target, facts: Facts | None) -> dict[str, Any]:
@@ -33,7 +38,7 @@ def database(target: Target, facts: Facts | None) -> dict[str, Any]:
         found |= {
             "name": server.database,
             "role": server.role,
-            "server_version": server.version_text,
+            "server_version": server.version_text.split(" ")[0],
             "current": list(facts.database.rows),
             "heads": list(facts.code.history.heads),
         }

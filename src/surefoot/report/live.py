@@ -1,5 +1,6 @@
 """The line at the bottom of a terminal that says what runs now, and for how long."""
 
+import contextlib
 import sys
 import threading
 import time
@@ -51,9 +52,13 @@ class Live:
         """Take the line away, for something else to be written."""
         with self._lock:
             if self._shown:
-                self._terminal.stream.write("\r\x1b[K")
-                self._terminal.stream.flush()
+                self._write("\r\x1b[K")
                 self._shown = False
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # as Terminal.line
+            self._terminal.stream.write(text)
+            self._terminal.stream.flush()
 
     def close(self) -> None:
         """No more lines; the streams are as they were."""
@@ -78,8 +83,7 @@ class Live:
                     room = self._terminal.width - len(took) - 6
                     text = self._terminal.cut(self._text, room)
                     dots = self._terminal.dots[:1]
-                    self._terminal.stream.write(f"\r\x1b[K  {dots} {text:<{room}} {took}")
-                    self._terminal.stream.flush()
+                    self._write(f"\r\x1b[K  {dots} {text:<{room}} {took}")
                     self._shown = True
             self._wake.wait(_INTERVAL if self._shown else _PATIENCE)
 

@@ -6,8 +6,33 @@ import shutil
 import sys
 from collections.abc import Generator
 from typing import TextIO
+from urllib.parse import quote
+
+from surefoot.target import Target
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+_secrets: set[str] = set()
+
+
+def keep_secret(target: Target) -> None:
+    """From now on, no line and no JSON holds this address's password, however it got there.
+
+    A password that is also the user's or the database's name, or hardly a word, isn't looked for:
+    every mention of the name would be masked, and tell it.
+    """
+    password = target.parameters.get("password", "")
+    open_words = {target.parameters.get(key, "") for key in ("user", "dbname", "host")}
+    if len(password) >= 4 and password not in open_words:
+        _secrets.update({password, quote(password, safe="")})
+
+
+def mask(text: str) -> str:
+    """The text without what is to be kept secret."""
+    for secret in _secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 class Terminal:
@@ -21,7 +46,8 @@ class Terminal:
         # A log is read on screens of any width; 80 columns are what people can count on.
         columns = shutil.get_terminal_size().columns if self.live else 80
         self.width = max(40, min(columns, 100))
-        self.done, self.dots = ("✓", "…") if self._can_write("✓…") else ("ok", "...")
+        signs = ("✓", "·", "…") if self._can_write("✓·…") else ("ok", "-", "...")
+        self.done, self.ran, self.dots = signs
 
     def _can_write(self, characters: str) -> bool:
         try:
@@ -37,10 +63,14 @@ class Terminal:
         return f"\x1b[{';'.join(_CODES[s] for s in styles)}m{text}\x1b[0m"
 
     def line(self, text: str = "") -> None:
-        """Write one line, now; what the stream can't write is replaced."""
+        """Write one line, now; what the stream can't write is replaced.
+
+        A reader that has gone away, or a full disk, must not end the run that is being told of.
+        """
         encoding = self.stream.encoding or "ascii"
-        self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        self.stream.flush()
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(mask(text).encode(encoding, "replace").decode(encoding) + "\n")
+            self.stream.flush()
 
     def cut(self, text: str, width: int) -> str:
         """The text in at most `width` columns."""
@@ -63,8 +93,9 @@ def data_stream() -> Generator[TextIO, None, None]:
     try:
         yield ours
     finally:
-        ours.flush()
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):  # whoever wrote has been told already
+            ours.flush()
+            sys.stdout.flush()
         sys.stdout = before
         os.dup2(saved, 1)
         os.close(saved)

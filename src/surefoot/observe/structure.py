@@ -1,0 +1,106 @@
+"""One read-only look at the database's structure, in one snapshot: its facts."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from surefoot.canonical import canonical, canonical_view
+from surefoot.expression import unquoted
+from surefoot.facts import Fact
+from surefoot.observation import VersionTableName
+from surefoot.observe.connect import kept_connection
+from surefoot.sql import query
+
+# kind, name, and the definition: text, expression, text
+Row = tuple[str, str, str, str | None, str]
+
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+_NEEDS_NO_QUOTES = re.compile(r"[a-z_][a-z0-9_]*")
+_LITERAL = re.compile(r"('(?:[^']|'')*')::([^'()]+)")
+_STRINGS = ("text", "character varying", "bpchar", "character")
+
+
+def observe_structure(
+    connection: psycopg.Connection[Any], version_table: VersionTableName
+) -> tuple[Fact, ...]:
+    """The facts of the database that `connection` (in autocommit) leads to, sorted.
+
+    The version table isn't among them; without a schema, none of that name is. Raises
+    SurefootError `server-unreachable` where the connection is lost.
+    """
+    names = {"table": version_table.name, "schema": version_table.schema}
+    with (
+        kept_connection(),
+        connection.transaction(),
+        connection.cursor(row_factory=tuple_row) as cursor,
+    ):
+        cursor.execute(query("facts_settings"))
+        return facts_of(cursor.execute(query("facts"), names).fetchall())
+
+
+def facts_of(rows: Iterable[Row]) -> tuple[Fact, ...]:
+    """Facts from the rows of `facts.sql`, sorted: for a caller that has asked it by itself."""
+    rows = list(rows)
+    brought = {row[1]: frozenset(row[2].split("\n")) for row in rows if row[0] == "<ext>"}
+    relocated = _relocation(brought) if brought else None
+    facts: list[Fact] = []
+    for kind, name, before, expression, after in rows:
+        if kind == "<ext>":
+            continue
+        definition = unquoted(before)
+        if expression is not None:
+            definition += _expression(kind, before, expression)
+        definition += unquoted(after) if after else ""
+        if '"' in name:
+            name = _QUOTED.sub(_without_quotes, name)
+        if relocated is not None:
+            definition = relocated(definition)
+            called, bracket, types = name.partition("(")
+            name = called + bracket + relocated(types) if bracket else name
+        facts.append(Fact(kind, name, definition))
+    facts.sort()
+    return tuple(facts)
+
+
+def _expression(kind: str, before: str, expression: str) -> str:
+    if kind == "view":
+        return canonical_view(expression)
+    if kind in ("column", "domain") and before.endswith(" default "):
+        return _default(before, expression)
+    return canonical(expression)
+
+
+def _default(before: str, expression: str) -> str:
+    """A literal without the cast to the type that the column has anyway."""
+    literal = _LITERAL.fullmatch(expression)
+    if literal is not None:
+        to = literal[2]
+        if before.startswith((f"{to} ", f"{to}(")):
+            return literal[1]
+        if to in _STRINGS and before.startswith(tuple(f"{t}{c}" for t in _STRINGS for c in " (")):
+            return literal[1]
+    return canonical(expression)
+
+
+def _without_quotes(found: re.Match[str]) -> str:
+    """Which names get quotes depends on the version's keywords; in a fact's name there are none."""
+    return found[1] if _NEEDS_NO_QUOTES.fullmatch(found[1]) else found[0]
+
+
+def _relocation(brought: dict[str, frozenset[str]]) -> Callable[[str], str]:
+    """Where an extension is installed is one difference, not one in everything that uses it.
+
+    Its schema becomes `<ext>` in front of what it brought.
+    """
+    schemas = "|".join(re.escape(schema) for schema in brought)
+    pattern = re.compile(
+        rf"(?<![\w.$\"])({schemas})\.(\"(?:[^\"]|\"\")*\"|[\w$]+|[-<>=!~@#%^&|`?*+/]+)"
+    )
+
+    def replace(found: re.Match[str]) -> str:
+        return f"<ext>.{found[2]}" if found[2] in brought[found[1]] else found[0]
+
+    return lambda text: pattern.sub(replace, text)

@@ -1,0 +1,229 @@
+"""What is said of a run agrees with the database, whatever the application does."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.project import SYNC_ENV, Application
+
+
+def database_says(result) -> str:
+    (finding,) = result.json["findings"]
+    return finding["database"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "op.execute('create table half (id int)')\n"
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute('create index concurrently half_id on half (id)')",
+        "op.execute('create table half (id int)')\nop.get_bind().commit()",
+        "op.execute('create table half (id int)')\nop.execute('COMMIT')",
+    ],
+    ids=["autocommit_block", "commit()", "COMMIT"],
+)
+def test_an_earlier_revision_that_committed_by_itself(
+    application: Application, database: Database, body: str
+) -> None:
+    """r2 commits half-way, r3 fails: r2's row is gone, its table isn't, and that is said of r2."""
+    application.revision("r1", None, "create table one (id int)")
+    application.revision("r2", "r1", body=body)
+    application.revision("r3", "r2", "select 1/0")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (6, "revision-partly-applied"), result.err
+    assert database_says(result).startswith("r2 committed by itself half-way")
+    assert "public.half" in database.tables()
+    assert database.query("select version_num from alembic_version") in ([("r1",)], [])
+
+
+def test_an_env_that_keeps_a_failure_to_itself(
+    application: Application, database: Database
+) -> None:
+    """The revision's error is told, though env.py swallowed it."""
+    application.env(
+        SYNC_ENV.replace(
+            "        context.run_migrations()\n",
+            "        try:\n            context.run_migrations()\n"
+            "        except Exception:\n            connection.rollback()\n",
+        )
+    )
+    application.linear()
+    application.revision("r4", "r3", "select 1/0")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "revision-failed")
+    assert "division by zero" in str(result.json["findings"])
+
+
+def test_a_connection_cut_for_idleness_changes_nothing_of_the_truth(
+    application: Application, database: Database
+) -> None:
+    """The server ends idle sessions after a second; a revision takes two."""
+    database.execute(f"alter database {database.name} set idle_session_timeout = '1s'")
+    application.linear()
+    application.revision("r4", "r3", "select pg_sleep(2)")
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert result.json["state"] == "at-head"
+
+
+def test_a_config_that_commits_at_its_own_end(application: Application, database: Database) -> None:
+    """Alembic's cookbook: the connection is the caller's, and so is the commit."""
+    application.write(
+        "my_config.py",
+        "import contextlib, os\nfrom alembic.config import Config\n"
+        "from sqlalchemy import create_engine\n"
+        "@contextlib.contextmanager\n"
+        "def make():\n"
+        "    config = Config('alembic.ini')\n"
+        "    with create_engine(os.environ['DATABASE_URL']).begin() as connection:\n"
+        "        config.attributes['connection'] = connection\n"
+        "        yield config\n",
+    )
+    application.env(
+        "from alembic import context\n"
+        "context.configure(connection=context.config.attributes['connection'])\n"
+        "with context.begin_transaction():\n    context.run_migrations()\n"
+    )
+    application.config('alembic_config = "my_config:make"\n')
+    application.linear()
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert [d["name"] for d in result.json["done"]] == ["r1", "r2", "r3"]
+
+
+def test_the_lock_holds_no_snapshot_whatever_the_default_isolation(
+    application: Application, database: Database
+) -> None:
+    database.execute(
+        f"alter database {database.name} set default_transaction_isolation = 'repeatable read'"
+    )
+    application.revision("r1", None, "create table t (id int)")
+    application.revision(
+        "r2",
+        "r1",
+        body="with op.get_context().autocommit_block():\n"
+        "    op.execute('create index concurrently t_id on t (id)')",
+    )
+    assert application.run("up", url=database.url(), timeout=30).code == 0
+
+
+@pytest.mark.parametrize("change", ["version_table_schema='tenant'", "version_table='other'"])
+def test_an_env_that_leads_elsewhere_now(
+    application: Application, database: Database, change: str
+) -> None:
+    """The quick look is believed of the env.py that led here, and of no other."""
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    assert "nothing to do" in application.run("up", url=database.url()).err
+    database.execute("create schema tenant")
+    application.env(options=change)
+    result = application.run("up", "--json", "--", "touch", "started", url=database.url())
+    assert result.code != 0, result.err
+    assert not (application.root / "started").exists()
+
+
+def test_two_histories_and_one_seed_path(application: Application, database: Database) -> None:
+    """One application's seed doesn't count for another's, though both are called seed.sql."""
+    application.linear()
+    application.write(
+        "seed.sql",
+        "create table if not exists seeded (by text); insert into seeded values ('one');",
+    )
+    application.config('seeds = ["seed.sql"]\n')
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("create schema two")
+    application.env(options="version_table='two_version'")
+    database.execute(
+        "create table two_version (version_num varchar(32) primary key);"
+        " insert into two_version values ('r3')"
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert [d["step"] for d in result.json["done"]] == ["seed"], result.err
+    assert database.query("select count(*) from seeded") == [(2,)]
+
+
+def test_a_script_that_changes_between_look_and_run(database: Database) -> None:
+    """What runs must be what was shown: the first seed writes over the second one."""
+    with tempfile.TemporaryDirectory(prefix="surefoot-test-") as directory:
+        os.chmod(directory, 0o755)  # the server's user writes there, whoever runs the tests
+        application = Application(Path(directory) / "application")
+        application.linear()
+        application.config('seeds = ["one.sql", "two.sql"]\n')
+        two = application.write("two.sql", "select 1;")
+        os.chmod(two, 0o666)
+        application.write("one.sql", f"copy (select 'select 2;') to '{two}';")
+        result = application.run("up", "--json", url=database.url())
+    assert result.error == "plan-outdated", result.err
+    assert "Rolled back, verified" in database_says(result)
+
+
+@pytest.mark.provokes("look-failed")
+def test_somebody_elses_journal(application: Application, database: Database) -> None:
+    application.linear()
+    database.execute("create schema surefoot; create table surefoot.journal (note text)")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "look-failed")
+
+
+def test_a_role_that_may_not_read_what_it_wrote(
+    application: Application, database: Database
+) -> None:
+    """env.py becomes another role, whose journal we can't read: no traceback, and the truth."""
+    database.execute("drop role if exists other_owner; create role other_owner")
+    database.execute("grant create, usage on schema public to other_owner")
+    database.execute(f"grant create on database {database.name} to other_owner")
+    application.env(
+        SYNC_ENV.replace(
+            "    with context.begin_transaction():",
+            "    connection.exec_driver_sql('set role other_owner')\n    connection.commit()\n"
+            "    with context.begin_transaction():",
+        )
+    )
+    application.linear()
+    try:
+        result = application.run("up", "--json", url=database.url())
+        assert result.code == 0, result.err
+    finally:
+        database.execute("drop owned by other_owner cascade; drop role other_owner")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_between_the_steps(
+    application: Application, database: Database, number: signal.Signals
+) -> None:
+    """After one revision is committed and while the next sleeps: what is kept is named.
+
+    A second signal right behind the first doesn't cut the account short.
+    """
+    application.env(options="transaction_per_migration=True")
+    application.linear()
+    application.revision(
+        "r4", "r3", body="print('asleep', flush=True)\nop.execute('select pg_sleep(30)')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+        cwd=application.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "asleep" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(0.2)
+    process.send_signal(number)
+    time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 5, err
+    assert '"code":"interrupted"' in out
+    assert "Committed before it, and there: r1, r2, r3." in out
+    assert database.query("select version_num from alembic_version") == [("r3",)]
