@@ -147,7 +147,7 @@ def main() -> None:
 
         fresh()
         if "start" in wanted:
-            seconds(alembic, directory)
+            seconds(up, directory)  # which knows from then on where env.py leads
             sides = {"surefoot": up, "alembic": alembic, "bare": bare}
             t = paired(given.runs, sides, directory, lambda: None)
             print("| nothing to do | median | surefoot is |\n|---|---:|---:|")
