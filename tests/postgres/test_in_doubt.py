@@ -26,7 +26,7 @@ def test_cut_before_commit_reaches_the_server(application: Application, database
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1
     assert (result.code, result.error) == (5, "revision-failed"), result.err
-    assert "Rolled back, verified. Nothing was changed." in result.json["findings"][0]["database"]
+    assert "Rolled back, verified. No step was committed." in result.json["findings"][0]["database"]
     assert "when it was to be committed" in result.json["findings"][0]["message"]
     assert database.tables() == []
 

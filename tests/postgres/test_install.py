@@ -66,7 +66,7 @@ def test_a_script_that_fails_leaves_nothing(application: Application, database: 
     assert "sql/01_more.sql:5" in finding["message"]
     assert 'column "ownr" of relation "pets" does not exist' in finding["message"]
     assert any("insert into pets" in line for line in finding["seen"])
-    assert "Rolled back, verified. Nothing was changed." in finding["database"]
+    assert "Rolled back, verified. No step was committed." in finding["database"]
     assert database.tables() == []
     assert database.query("select to_regnamespace('surefoot')") == [(None,)]
 

@@ -311,7 +311,7 @@ def test_a_failing_revision_leaves_nothing(
     assert "at migrations/versions/r4.py:15" in finding["seen"]
     assert any("already exists (SQLSTATE 42701)" in line for line in finding["seen"])
     assert any("statement: alter table people add column name" in line for line in finding["seen"])
-    assert "Rolled back, verified. Nothing was changed." in finding["database"]
+    assert "Rolled back, verified. No step was committed." in finding["database"]
     assert database.tables() == []
     assert database.query("select to_regnamespace('surefoot')") == [(None,)]
 

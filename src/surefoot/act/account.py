@@ -70,7 +70,7 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
     """The finding, with what the server said about the transaction of the step."""
     stands = _stands(version_table, after.rows)
     kept = [done.name for done in after.done]
-    before = " Nothing was changed."
+    before = " No step was committed."
     if kept:
         named = ", ".join(kept) if len(kept) <= 4 else f"{len(kept)} steps, the last {kept[-1]}"
         before = f" Committed before it, and there: {named}."

@@ -117,9 +117,13 @@ join pg_attribute a on a.attrelid = rel.oid and a.attnum > 0 and not a.attisdrop
 join pg_type t on t.oid = a.atttypid
 left join pg_attrdef d on a.atthasdef and d.adrelid = a.attrelid and d.adnum = a.attnum
 -- rows since 18; only what pg_attribute doesn't say
-left join pg_constraint nn on nn.conrelid = rel.oid and nn.contype = 'n' and nn.conkey[1] = a.attnum
-    and (not nn.convalidated or nn.connoinherit)
-where rel.kind in ('r', 'p', 'f')
+left join (
+    select c.conrelid, c.conkey[1] as attnum, c.convalidated, c.connoinherit
+    from pg_constraint c
+    where c.contype = 'n' and (not c.convalidated or c.connoinherit)
+    offset 0
+) nn on nn.conrelid = a.attrelid and nn.attnum = a.attnum
+where rel.kind not in ('v', 'm')
 
 union all
 -- not a foreign key's copies for the partitions of the table that it refers to
@@ -138,7 +142,7 @@ select 'index', rel.name || '.' || quote_ident(c.relname),
 from rel
 join pg_index i on i.indrelid = rel.oid
 join pg_class c on c.oid = i.indexrelid
-cross join lateral (select pg_get_indexdef(i.indexrelid) as definition) x
+cross join lateral (select pg_get_indexdef(i.indexrelid) as definition offset 0) x -- 0: asked once
 where not exists (
     select from pg_constraint o
     where o.conindid = i.indexrelid and o.conrelid = i.indrelid and o.contype in ('p', 'u', 'x')
@@ -147,15 +151,20 @@ where not exists (
 union all
 -- no copies on partitions (tgparentid, which newer servers don't call internal)
 select 'trigger', rel.name || '.' || quote_ident(t.tgname),
-       case when t.tgconstraint <> 0 then 'constraint ' else '' end,
-       substr(pg_get_triggerdef(t.oid), length(quote_ident(t.tgname))
-              + case when t.tgconstraint <> 0 then 28 else 17 end),
+       case when t.tgconstraint <> 0 then 'constraint ' else '' end
+           || case when t.tgqual is null then x.definition else '' end,
+       case when t.tgqual is not null then x.definition end,
        case t.tgenabled
            when 'D' then ' disabled' when 'R' then ' enabled replica' when 'A' then ' enabled always'
            else ''
        end
 from rel
 join pg_trigger t on t.tgrelid = rel.oid and not t.tgisinternal and t.tgparentid = 0
+cross join lateral (
+    select substr(pg_get_triggerdef(t.oid), length(quote_ident(t.tgname))
+                  + case when t.tgconstraint <> 0 then 28 else 17 end) as definition
+    offset 0
+) x
 
 union all
 select 'rule', rel.name || '.' || quote_ident(w.rulename), '', pg_get_ruledef(w.oid),
