@@ -69,12 +69,12 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(server: Server, pg_bin: Path) -> Iterator[Pair]:
+def pair(server: Server, client_bin: Path) -> Iterator[Pair]:
     """Two databases, which the examples share."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         for side in ("psql", "ours"):
             connection.execute(f"CREATE DATABASE script_{side} TEMPLATE template0")
-        yield Pair(server, pg_bin / "psql")
+        yield Pair(server, client_bin / "psql")
         for side in ("psql", "ours"):
             connection.execute(f"DROP DATABASE script_{side} WITH (FORCE)")
 
@@ -272,8 +272,23 @@ DUMPS: list[list[str]] = [
 ]
 
 
+def for_psql(dump: Path, pair: Pair) -> Path:
+    """The dump without the setting that pg_dump 17 writes and an older server doesn't know.
+
+    surefoot leaves it out by itself; psql stops there.
+    """
+    with psycopg.connect(pair.conninfo("psql")) as connection:
+        if connection.info.server_version >= 170000:
+            return dump
+    known = dump.with_suffix(".known.sql")
+    known.write_bytes(dump.read_bytes().replace(b"SET transaction_timeout = 0;\n", b""))
+    return known
+
+
 @pytest.mark.parametrize("options", DUMPS, ids=" ".join)
-def test_what_pg_dump_writes(options: list[str], pair: Pair, pg_bin: Path, tmp_path: Path) -> None:
+def test_what_pg_dump_writes(
+    options: list[str], pair: Pair, client_bin: Path, tmp_path: Path
+) -> None:
     """The whole of a rich database."""
     pair.empty()
     with psycopg.connect(pair.conninfo("psql"), autocommit=True) as connection:
@@ -282,18 +297,18 @@ def test_what_pg_dump_writes(options: list[str], pair: Pair, pg_bin: Path, tmp_p
             connection.execute(BODY)
     dumped = tmp_path / "dump.sql"
     with dumped.open("wb") as file:
-        dump = [pg_bin / "pg_dump", *options, "-d", pair.conninfo("psql")]
+        dump = [client_bin / "pg_dump", *options, "-d", pair.conninfo("psql")]
         subprocess.run(dump, check=True, stdout=file)
     with psycopg.connect(pair.conninfo("psql"), autocommit=True) as connection:
         connection.execute("SET client_min_messages = error; DROP SCHEMA app CASCADE")
-    assert pair.run_psql(dumped)
+    assert pair.run_psql(for_psql(dumped, pair))
     assert pair.run_ours(dumped)
     theirs, mine = pair.dumps()
     assert "odd;" in mine
     assert mine == theirs
 
 
-def test_data_alone(pair: Pair, pg_bin: Path, tmp_path: Path) -> None:
+def test_data_alone(pair: Pair, client_bin: Path, tmp_path: Path) -> None:
     """`pg_dump --data-only` into a schema that is there."""
     pair.empty()
     for side in ("psql", "ours"):
@@ -301,11 +316,11 @@ def test_data_alone(pair: Pair, pg_bin: Path, tmp_path: Path) -> None:
             connection.execute("CREATE TABLE t (a int, b text)")
     with psycopg.connect(pair.conninfo("psql"), autocommit=True) as connection:
         connection.execute("INSERT INTO t SELECT i, E'\\\\.\\n;' || i FROM generate_series(1,9) i")
-        dump = [pg_bin / "pg_dump", "--data-only", "-d", pair.conninfo("psql")]
+        dump = [client_bin / "pg_dump", "--data-only", "-d", pair.conninfo("psql")]
         script = tmp_path / "data.sql"
         script.write_bytes(subprocess.run(dump, check=True, capture_output=True).stdout)
         connection.execute("TRUNCATE t")
-    assert pair.run_psql(script)
+    assert pair.run_psql(for_psql(script, pair))
     assert pair.run_ours(script)
     theirs, mine = pair.dumps()
     assert mine == theirs

@@ -137,7 +137,13 @@ REMEDIES = {
 }
 
 
-@pytest.mark.parametrize("name", REMEDIES)
+# PostgreSQL 13 passes over a partitioned table that it should reindex
+_NEWER = {"transaction": [pytest.mark.server_from(14)]}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=_NEWER.get(name, [])) for name in REMEDIES]
+)
 def test_common_causes_have_a_remedy(
     name: str, connection: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
@@ -275,7 +281,10 @@ NEVER = [
     *("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS j ON t (a)", "REINDEX SCHEMA public"),
     *("REINDEX TABLE CONCURRENTLY t", "REINDEX INDEX CONCURRENTLY i", "COMMIT PREPARED 'x'"),
     *("REINDEX (VERBOSE) DATABASE template1", "ROLLBACK PREPARED 'x'"),
-    "ALTER TABLE public.part DETACH PARTITION public.part_1 CONCURRENTLY",
+    pytest.param(
+        "ALTER TABLE public.part DETACH PARTITION public.part_1 CONCURRENTLY",
+        marks=pytest.mark.server_from(14),
+    ),
     "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
     "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (enabled = false)",
 ]

@@ -62,6 +62,7 @@ def test_an_env_that_keeps_a_failure_to_itself(
     assert "division by zero" in str(result.json["findings"])
 
 
+@pytest.mark.server_from(14)
 def test_a_connection_cut_for_idleness_changes_nothing_of_the_truth(
     application: Application, database: Database
 ) -> None:
