@@ -1,6 +1,7 @@
 """The facts of a structure: what changes them, what doesn't, and who sees them."""
 
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,9 @@ CHANGES: list[tuple[str, list[str], list[str]] | tuple[str, list[str], list[str]
      "create event trigger n on sql_drop execute function w()", [], [
         "event trigger n on sql_drop execute public.w",
         "function public.w() () returns event_trigger language plpgsql body 1fcfa01809556d07"]),
+    ("create type n as enum ()", [], ["enum public.n"]),
+    ("create type n as ()", [], ["composite type public.n ()"]),
+    ("create view n as select", [], ["relation public.n view", "view public.n () as SELECT"]),
     ('create table "N n" ("json" json)', [], [
         'column public."N n".json json', 'relation public."N n" table']),
 ]  # fmt: skip
@@ -415,6 +419,33 @@ def test_reads_only(database: Any) -> None:
         observe_structure(connection, VersionTableName())
         assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         assert connection.execute("show transaction_isolation").fetchone() == ("read committed",)
+
+
+def test_others_create_and_drop_meanwhile(database: Any) -> None:
+    """What others drop during the look is missed by what prints it: then it looks again."""
+    database.execute("create table t (a integer, check (a > 0)); create index i on t (abs(a))")
+    facts = set(observe(database))
+    stop = threading.Event()
+
+    def others() -> None:
+        with database.connect() as connection:
+            while not stop.is_set():
+                connection.execute(
+                    "create table n (id serial primary key, a text default 'x', check (a <> 'b'));"
+                    "create index on n (lower(a)); create view w as select a from n"
+                )
+                connection.execute("drop table n cascade")
+
+    thread = threading.Thread(target=others)
+    thread.start()
+    try:
+        for _ in range(10):
+            seen = observe(database)
+            assert facts <= set(seen)
+            assert all(f.definition for f in seen)
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_empty_database(database: Any) -> None:

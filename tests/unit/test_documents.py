@@ -353,3 +353,13 @@ def test_a_password_in_an_address_is_never_a_real_one() -> None:
 if __name__ == "__main__":
     (DOCS / "states.md").write_text(states_document(), encoding="utf-8")
     (DOCS / "errors.md").write_text(errors_document(), encoding="utf-8")
+
+
+def test_histories_are_those_of_the_corpora() -> None:
+    """Every case is in the table, at the version that is pinned."""
+    table = read(DOCS / "histories.md")
+    for case in sorted((ROOT / "tests" / "corpora").glob("*/case.toml")):
+        name, version = re.search(
+            r'packages = \["([\w-]+)(?:\[\w+\])?==([\d.]+)"', read(case)
+        ).groups()
+        assert f"| {name} {version}" in table, case.parent.name

@@ -1,6 +1,7 @@
 """One read-only look at the database's structure, in one snapshot: its facts."""
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from surefoot.canonical import canonical, canonical_view
+from surefoot.errors import SurefootError
 from surefoot.expression import unquoted
 from surefoot.facts import Fact
 from surefoot.observation import VersionTableName
@@ -17,10 +19,12 @@ from surefoot.sql import query
 # kind, name, and the definition: text, expression, text
 Row = tuple[str, str, str, str | None, str]
 
+_LOOKS, _PAUSE = 20, 0.05  # seconds
+
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _NEEDS_NO_QUOTES = re.compile(r"[a-z_][a-z0-9_]*")
 _LITERAL = re.compile(r"('(?:[^']|'')*')::([^'()]+)")
-_STRINGS = ("text", "character varying", "bpchar", "character")
+_STRINGS = ("text", "character varying")
 
 
 def observe_structure(
@@ -29,16 +33,47 @@ def observe_structure(
     """The facts of the database that `connection` (in autocommit) leads to, sorted.
 
     The version table isn't among them; without a schema, none of that name is. Raises
-    SurefootError `server-unreachable` where the connection is lost.
+    SurefootError `server-unreachable` where the connection is lost, `look-failed` where others
+    don't stop changing the structure.
     """
     names = {"table": version_table.name, "schema": version_table.schema}
-    with (
-        kept_connection(),
-        connection.transaction(),
-        connection.cursor(row_factory=tuple_row) as cursor,
-    ):
+    with kept_connection():
+        for left in reversed(range(_LOOKS)):
+            try:
+                rows = _rows(connection, names)
+            except (psycopg.InternalError, psycopg.ProgrammingError):
+                if not left:
+                    raise
+            else:
+                if all(map(_is_whole, rows)):
+                    return facts_of(rows)
+            time.sleep(_PAUSE)
+    raise SurefootError(
+        "look-failed",
+        "The structure kept changing during the look at it.",
+        seen=[f"{_LOOKS} looks, in each of which something was dropped meanwhile"],
+        next="wait for whoever creates and drops tables at this moment, then start again",
+    )
+
+
+def _rows(connection: psycopg.Connection[Any], names: dict[str, str | None]) -> list[Any]:
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(query("facts_settings"))
-        return facts_of(cursor.execute(query("facts"), names).fetchall())
+        return cursor.execute(query("facts"), names).fetchall()
+
+
+def _is_whole(row: tuple[str, str, str | None, str | None, str | None]) -> bool:
+    """Whether nothing is missing in a row.
+
+    What prints a definition reads the catalogue as it is by now, not as the snapshot has it: it
+    fails, or gives NULL, for what somebody has just dropped.
+    """
+    kind, _, before, expression, after = row
+    if before is None or after is None:
+        return False
+    if expression is None and kind not in ("schema", "extension", "enum"):
+        return before != "" and not before.endswith((" ", "("))
+    return True
 
 
 def facts_of(rows: Iterable[Row]) -> tuple[Fact, ...]:
@@ -80,7 +115,9 @@ def _default(before: str, expression: str) -> str:
         to = literal[2]
         if before.startswith((f"{to} ", f"{to}(")):
             return literal[1]
-        if to in _STRINGS and before.startswith(tuple(f"{t}{c}" for t in _STRINGS for c in " (")):
+        if to in _STRINGS and before.startswith(_STRINGS):
+            return literal[1]
+        if to == "bpchar" and before.startswith("character("):
             return literal[1]
     return canonical(expression)
 

@@ -205,11 +205,11 @@ cross join lateral (select pg_get_statisticsobjdef(s.oid) as definition) x
 
 union all
 select 'view', rel.name,
-       '(' || (
+       '(' || coalesce((
            select string_agg(quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ', '
                              order by a.attnum)
            from pg_attribute a
-           where a.attrelid = rel.oid and a.attnum > 0 and not a.attisdropped) || ') as ',
+           where a.attrelid = rel.oid and a.attnum > 0 and not a.attisdropped), '') || ') as ',
        pg_get_viewdef(rel.oid),
        -- relations and columns are named in the query, but not which of several functions is meant
        coalesce(' uses ' || (
@@ -292,7 +292,8 @@ from func f
 join pg_aggregate a on a.aggfnoid = f.oid
 
 union all
-select 'enum', typ.name, string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder), null, ''
+select 'enum', typ.name, coalesce(string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder), ''),
+       null, ''
 from typ
 left join pg_enum e on e.enumtypid = typ.oid
 where typ.kind = 'e'
