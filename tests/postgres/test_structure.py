@@ -214,6 +214,13 @@ LEFT_OUT = {
     "clustering": "cluster t using t_pkey",
     "publications": "create publication n for table t",
     "foreign servers": "create foreign data wrapper w; create server n foreign data wrapper w",
+    "what isn't built": 'create collation n from "C"; create cast (text as mood) with inout;'
+    "create operator === (leftarg = integer, rightarg = integer, function = int4eq);"
+    "create text search configuration n (copy = simple)",
+    "names of NOT NULL": "do $$ begin if current_setting('server_version_num')::int >= 180000 then"
+    " alter table t rename constraint t_id_not_null to other; end if; end $$",
+    "compression": "do $$ begin if current_setting('server_version_num')::int >= 140000 then"
+    " execute 'alter table t alter name set compression pglz'; end if; end $$",
     "a dropped column": "alter table u add a integer; alter table u drop a",
     "line ends": "create or replace function g() returns integer language plpgsql as"
     " E'begin\\r\\n  return 1;\\r\\nend'",
