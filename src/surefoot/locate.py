@@ -64,8 +64,8 @@ def _from_postgres_variables(environ: Mapping[str, str]) -> Target:
             "database-url-invalid",
             f"POSTGRES_PORT is {parameters['port']!r}, which is not a number.",
             database=NOT_REACHED,
-            next="correct POSTGRES_PORT; Kubernetes sets it to tcp://… for a service that is called "
-            "postgres: give the service another name, or the pod enableServiceLinks: false",
+            next="correct POSTGRES_PORT; Kubernetes sets it to tcp://… for a service that is "
+            "called postgres: give the service another name, or the pod enableServiceLinks: false",
         )
     return Target({k: v for k, v in parameters.items() if v}, "POSTGRES_* variables")
 
