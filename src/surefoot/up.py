@@ -44,6 +44,7 @@ class Session:
         self.project, self.ini, self.target, self.intent = project, ini, target, intent
         self._say = say
         self.server: Server | None = None  # the embedded one, where no database was named
+        self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
         """The embedded server, if it's ours, shall live as long as the command that replaces us.
@@ -165,6 +166,7 @@ def _act(
             progress=report,
             journal=Journal(facts.database, asked.env_sha256 if asked else None),
         )
+        session.begun = True
         outcome = run.carry_out(decision.plan)
         return outcome if outcome.findings else _seen_at_head(session, asked, outcome)
 

@@ -449,6 +449,10 @@ def test_data_that_could_not_be_written_is_an_error(
     assert done.returncode == 2
     assert "Standard output could not be written" in done.stderr
     assert "Traceback" not in done.stderr
+    database.execute("update alembic_version set version_num = 'unknown'")
+    refused = shell("$S status --json >/dev/full", application.root, database.url())
+    assert refused.returncode in (2, 4)
+    assert "Traceback" not in refused.stderr
 
 
 def test_the_command_gets_the_signals_that_python_ignores(
@@ -465,8 +469,9 @@ def test_a_command_that_cannot_be_executed(application: Application, database: D
     application.linear()
     script = application.write("broken.sh", "#!/no/such/interpreter\n")
     script.chmod(0o755)
-    result = application.run("up", "--", "./broken.sh", url=database.url())
+    result = application.run("up", "--json", "--", "./broken.sh", url=database.url())
     assert result.code == 2
+    assert result.json["exit_code"] == 0  # of the upgrade, which was done: one object, no second
     assert "./broken.sh can't be started" in result.err
 
 

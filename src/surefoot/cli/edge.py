@@ -1,11 +1,11 @@
 """The edge of every command: options in common, errors told, exit codes returned."""
 
+import contextlib
 import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
@@ -55,6 +55,7 @@ class Edge:
         self.command, self.as_json, self.data = command, as_json, data
         self.terminal = Terminal(sys.stderr)
         self.command_environment: dict[str, str] = {}
+        self.session: Session | None = None
         self._said = False
 
     def say(self, text: str) -> None:
@@ -92,7 +93,8 @@ class Edge:
 
         finding = error.finding
         if self.as_json and finding.code != "output-lost":
-            self.emit_json(finding.exit_code, findings=[json.finding(finding)])
+            with contextlib.suppress(SurefootError):  # the error itself matters more
+                self.emit_json(finding.exit_code, findings=[json.finding(finding)])
         if self._said:
             self.terminal.line()
         for line in finding_lines(self.terminal, finding):
@@ -119,12 +121,7 @@ def command_body(
                 except SurefootError as error:
                     code = edge.tell(error)
                 except KeyboardInterrupt:
-                    error = SurefootError(
-                        "interrupted",
-                        "A signal ended the run before anything was begun.",
-                        next="start again when you like",
-                    )
-                    code = edge.tell(error)
+                    code = edge.tell(_interrupted(edge))
             if after and code is ExitCode.DONE:
                 code = _become(after, environ | edge.command_environment, edge)
             sys.exit(int(code))
@@ -139,6 +136,7 @@ def _become(command: list[str], environ: dict[str, str], edge: Edge) -> ExitCode
     # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
+    edge.as_json = False  # its one object has been written
     try:
         os.execvpe(command[0], command, environ)
     except OSError as error:
@@ -153,6 +151,22 @@ def _become(command: list[str], environ: dict[str, str], edge: Edge) -> ExitCode
         )
 
 
+def _interrupted(edge: Edge) -> SurefootError:
+    """A signal came outside of the steps, which tell of theirs themselves."""
+    if edge.session is not None and edge.session.begun:
+        return SurefootError(
+            "interrupted",
+            "A signal ended the run when its steps were over.",
+            database="What was committed stays; surefoot status says where the database stands.",
+            next="start again: surefoot goes on from where the database stands",
+        )
+    return SurefootError(
+        "interrupted",
+        "A signal ended the run before anything was begun.",
+        next="start again when you like",
+    )
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # Once: a second signal must not interrupt the tidying up after the first.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -165,7 +179,7 @@ def load_project(config_file: Path | None) -> Project:
     return load(config_file, Path.cwd())
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_session(
     edge: Edge,
     config_file: Path | None,
@@ -187,7 +201,8 @@ def open_session(
     intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:
         keep_secret(target)
-        yield Session(project, ini, target, edge.say, intent)
+        edge.session = Session(project, ini, target, edge.say, intent)
+        yield edge.session
         return
     from surefoot.server import has_embedded
 
@@ -196,9 +211,9 @@ def open_session(
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
-        session = Session(project, ini, target, edge.say, intent)
-        session.server = server
-        yield session
+        edge.session = Session(project, ini, target, edge.say, intent)
+        edge.session.server = server
+        yield edge.session
 
 
 def _not_named(ini_url: str | None) -> SurefootError:
