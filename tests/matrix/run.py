@@ -133,7 +133,16 @@ def python(version: str) -> str:
 def run_tests(made: Path, arguments: list[str], programs: Path | None = None) -> str:
     """pytest's last line. Raises Failed with the failures that it lists."""
     variables = {} if programs is None else {"SUREFOOT_TEST_POSTGRES": str(programs)}
-    command = [made / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [
+        made / "bin" / "python",
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "auto",
+        "-p",
+        "no:cacheprovider",
+    ]
     # the corpora have their own row
     done = subprocess.run(
         [str(word) for word in [*command, "--ignore=tests/corpora", *arguments]],
