@@ -246,3 +246,14 @@ def test_a_seed_that_fails_keeps_what_was_committed_before_it(
     application.write("two.sql", "insert into people values (2, 'Grace');")
     again = application.run("up", "--json", url=database.url())
     assert [d["name"] for d in again.json["done"]] == ["two.sql"]
+
+
+@pytest.mark.parametrize("table", ["alembic version", 'odd "name"', "100%s"])
+def test_a_version_table_whose_name_needs_quoting(
+    application: Application, database: Database, table: str
+) -> None:
+    with_scripts(application)
+    application.env(options=f"version_table={table!r}")
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert "nothing to do" in application.run("up", url=database.url()).err

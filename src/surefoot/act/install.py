@@ -101,9 +101,9 @@ def _stamp(connection: psycopg.Connection[Any], revision: Revision, name: Versio
                 " constraint {} primary key (version_num))"
             ).format(sql.Identifier(schema, name.name), sql.Identifier(f"{name.name}_pkc"))
         )
+    # a literal, not a parameter: with parameters, a % in the table's name would be one
     connection.execute(
-        sql.SQL("insert into {} (version_num) values (%s)").format(
-            sql.Identifier(schema, name.name)
-        ),
-        (revision.id,),
+        sql.SQL("insert into {} (version_num) values ({})").format(
+            sql.Identifier(schema, name.name), sql.Literal(revision.id)
+        )
     )
