@@ -7,6 +7,7 @@ import pytest
 from surefoot.server import Server
 from tests.conftest import Database
 from tests.project import SYNC_ENV, Application
+from tests.versions import alembic_from
 
 READS_NAMES = """\
 import os
@@ -341,6 +342,7 @@ def test_an_application_that_makes_its_tables_at_import(
     assert application.run("up", "--json", url=database.url()).error == "unversioned-database"
 
 
+@alembic_from(1, 16)
 def test_alembics_pyproject_template(application: Application, database: Database) -> None:
     """script_location in pyproject.toml, as Alembic 1.16's template has it."""
     application.write("alembic.ini", "[alembic]\n# sqlalchemy.url = driver://user:pass@host/db\n")

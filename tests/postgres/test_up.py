@@ -415,5 +415,7 @@ def test_a_history_without_revisions_is_never_at_head(
     if gone:
         (application.root / "migrations" / "versions").rmdir()
     result = application.run("up", "--json", "--", "touch", "started", url=database.url())
-    assert (result.code, result.error) == (4, "history-empty")
+    # an older Alembic complains of the missing directory by itself
+    assert result.code == 4
+    assert result.error in ("history-empty", "history-unreadable")
     assert not (application.root / "started").exists()

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from surefoot.application.history_files import IniFile, read_history
 from surefoot.history import History, Revision
 from tests.project import Application
+from tests.versions import alembic_from
 
 
 def quick(application: Application) -> History | None:
@@ -96,8 +97,16 @@ def test_what_is_no_literal_is_left_to_alembic(application: Application, text: s
     [
         ("version_locations = one two", ["one", "two"]),
         ("version_locations = one, two", ["one", "two"]),
-        ("version_locations = %(here)s/one:two\nversion_path_separator = os", ["one", "two"]),
-        ("version_locations =\n  one\n  two\npath_separator = newline", ["one", "two"]),
+        pytest.param(
+            "version_locations = %(here)s/one:two\nversion_path_separator = os",
+            ["one", "two"],
+            marks=alembic_from(1, 8),
+        ),
+        pytest.param(
+            "version_locations =\n  one\n  two\npath_separator = newline",
+            ["one", "two"],
+            marks=alembic_from(1, 16),
+        ),
     ],
 )
 def test_version_locations(
@@ -111,6 +120,7 @@ def test_version_locations(
     assert_equal(quick(application), theirs(application, monkeypatch))
 
 
+@alembic_from(1, 10)
 def test_recursive_version_locations(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
