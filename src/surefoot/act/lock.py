@@ -1,4 +1,4 @@
-"""One surefoot at a time in a database, through every kind of pooler.
+"""One surefoot at a time in a database, through a pooler too.
 
 A transaction-level advisory lock, in a transaction of its own that is then left idle on a
 dedicated connection. Two things are on purpose:
