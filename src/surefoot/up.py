@@ -147,28 +147,29 @@ def _act(
     wait = seconds(session.project.config.lock_wait)
     with locked(connection, wait=wait, say=report.notice) as lock:
         again = _look_again(session, asked)
-        if again is None:
-            # It was at head, and isn't any more: Alembic must be asked, from the beginning.
-            return up(session, report)
-        if again[0].fingerprint != facts.fingerprint:
-            facts, decision = again
-            report.changed_meanwhile(facts, decision)
-        if isinstance(decision, NothingToDo):
-            return _nothing_to_do(facts, decision)
-        if isinstance(decision, Refused):
-            return _refused(facts, decision)
-        run = Run(
-            project=session.project,
-            seen=facts.database,
-            environment=asked.environment if asked else None,
-            lock=lock,
-            connect=session.connect,
-            progress=report,
-            journal=Journal(facts.database, asked.env_sha256 if asked else None),
-        )
-        session.begun = True
-        outcome = run.carry_out(decision.plan)
-        return outcome if outcome.findings else _seen_at_head(session, asked, outcome)
+        if again is not None:
+            if again[0].fingerprint != facts.fingerprint:
+                facts, decision = again
+                report.changed_meanwhile(facts, decision)
+            if isinstance(decision, NothingToDo):
+                return _nothing_to_do(facts, decision)
+            if isinstance(decision, Refused):
+                return _refused(facts, decision)
+            run = Run(
+                project=session.project,
+                seen=facts.database,
+                environment=asked.environment if asked else None,
+                lock=lock,
+                connect=session.connect,
+                progress=report,
+                journal=Journal(facts.database, asked.env_sha256 if asked else None),
+            )
+            session.begun = True
+            outcome = run.carry_out(decision.plan)
+            return outcome if outcome.findings else _seen_at_head(session, asked, outcome)
+    # It was at head, and isn't any more: Alembic must be asked, from the beginning. Out here,
+    # since whoever begins anew takes the lock anew.
+    return up(session, report)
 
 
 def _look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:

@@ -1,5 +1,6 @@
 """One surefoot at a time, and what happens to those that wait or lose."""
 
+import json
 import subprocess
 import sys
 import time
@@ -113,3 +114,31 @@ def test_sigterm_rolls_back(application: Application, database: Database, phase:
             " and pid <> pg_backend_pid()"
         )
         assert left == [(0,)]
+
+
+def test_a_database_that_left_head_while_we_waited(
+    application: Application, database: Database
+) -> None:
+    """Only a seed was to run; then somebody went back a revision: both are done, without a hang."""
+    application.linear()
+    application.write("seed.sql", "select 1;")
+    assert application.run("up", url=database.url()).code == 0
+    application.config('seeds = ["seed.sql"]\nlock_wait = "8s"\n')
+    with psycopg.connect(database.conninfo, autocommit=True) as holder:
+        holder.execute("begin")
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+            cwd=application.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        while "waiting up to" not in process.stderr.readline():
+            assert process.poll() is None
+        database.execute("drop index pets_owner; update alembic_version set version_num = 'r2'")
+        holder.execute("rollback")
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert [done["name"] for done in json.loads(out)["done"]] == ["r3", "seed.sql"]

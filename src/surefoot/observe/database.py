@@ -20,8 +20,8 @@ def observe_database(
 ) -> Observation:
     """Look at the database that `connection` (in autocommit) leads to.
 
-    Raises SurefootError `server-too-old`, `version-table-unreadable`, or `server-unreachable` where
-    the connection is lost.
+    Raises SurefootError `server-too-old`, `version-table-unreadable`, `look-failed`, or
+    `server-unreachable` where the connection is lost.
     """
     names = {"table": version_table.name, "schema": version_table.schema}
     with (
