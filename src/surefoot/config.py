@@ -3,7 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -42,6 +42,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     init_revision: str | None = None
     seeds: list[str | ScriptEntry] = []
     search_path: str | None = None
+    catalog: str | None = None
+    ambiguous: Literal["refuse", "earliest", "latest"] = "refuse"
+    evidence: dict[str, str] = {}
+    heads: int = 1
     wait: Duration = "60s"
     lock_wait: Duration = "10min"
 

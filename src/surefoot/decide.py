@@ -5,7 +5,7 @@ from enum import Enum
 import msgspec
 
 from surefoot.errors import Finding
-from surefoot.observation import Facts, ScriptFile
+from surefoot.observation import Code, Facts, ScriptFile
 from surefoot.plan import Install, Plan, Seed, Step, Upgrade
 from surefoot.states import State
 
@@ -60,7 +60,7 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     state = classify(facts)
     match state:
         case State.AT_HEAD | State.BEHIND | State.EMPTY:
-            missing = _missing_init_revision(facts) if state is State.EMPTY else None
+            missing = missing_init_revision(facts.code) if state is State.EMPTY else None
             if missing:
                 return Refused(state, (missing,))
             steps = _steps(facts, state)
@@ -101,8 +101,8 @@ def _must_run(seed: ScriptFile, facts: Facts) -> bool:
     return facts.database.seeds.get(seed.path) != seed.sha256
 
 
-def _missing_init_revision(facts: Facts) -> Finding | None:
-    code = facts.code
+def missing_init_revision(code: Code) -> Finding | None:
+    """What is wrong with the init scripts' revision, if anything is."""
     if not code.init:
         return None
     if code.init_revision is None:

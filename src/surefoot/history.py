@@ -11,7 +11,8 @@ class Revision(msgspec.Struct, frozen=True):
     `parents` are its down_revisions, `depends_on` what it needs besides, both as full ids.
     `message` is the first line of its docstring. `release` is the application's release that ends
     with it, where the file says so. `path` is the file's name, for messages. `sha256` is its
-    content's hash, None where only a quick look was taken.
+    content's hash, `evidence` its evidence probe if it has one; both are None where only a quick
+    look was taken.
     """
 
     id: str
@@ -21,6 +22,7 @@ class Revision(msgspec.Struct, frozen=True):
     release: str | None
     path: str
     sha256: str | None = None
+    evidence: str | None = None
 
 
 class History(msgspec.Struct, frozen=True):
@@ -39,8 +41,7 @@ class History(msgspec.Struct, frozen=True):
 
         Alembic leaves out a head that an applied revision depends on; it's implied.
         """
-        used = [(*r.parents, *r.depends_on) for r in self.revisions.values()]
-        return self._not_in(name for names in used for name in names)
+        return self._not_in(name for r in self.revisions for name in self.below(r))
 
     def _not_in(self, used: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(self.revisions.keys() - set(used)))
@@ -49,6 +50,68 @@ class History(msgspec.Struct, frozen=True):
         """Whether these version rows say that everything is applied."""
         found = set(rows)
         return found >= set(self.stored_heads) and found <= set(self.heads) and bool(found)
+
+    @property
+    def branching(self) -> tuple[str, ...]:
+        """The revisions that more than one other is built on, and "" for more than one base."""
+        used: dict[str, int] = {}
+        for revision in self.revisions.values():
+            for name in self.below(revision.id) or ("",):
+                used[name] = used.get(name, 0) + 1
+        return tuple(sorted(name for name, number in used.items() if number > 1))
+
+    def below(self, revision: str) -> tuple[str, ...]:
+        """What must be applied before it: its parents, then what it depends on."""
+        found = self.revisions[revision]
+        return (*found.parents, *found.depends_on)
+
+    def applied(self, rows: Iterable[str]) -> frozenset[str]:
+        """Every revision that these version rows say is applied: they and all below them."""
+        seen: set[str] = set()
+        todo = list(rows)
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo.extend(self.below(name))
+        return frozenset(seen)
+
+    def rows(self, applied: Iterable[str]) -> tuple[str, ...]:
+        """The version rows that Alembic would leave for these applied revisions, sorted."""
+        found = set(applied)
+        return tuple(sorted(found - {name for r in found for name in self.below(r)}))
+
+    def in_order(self) -> tuple[str, ...] | None:
+        """The revisions' ids, each behind all below it and else as they are in `revisions`.
+
+        None if there is no such order.
+        """
+        found: dict[str, None] = {}
+        left = list(self.revisions)
+        while left:
+            later: list[str] = []
+            for name in left:
+                if all(below in found for below in self.below(name)):
+                    found[name] = None
+                else:
+                    later.append(name)
+            if len(later) == len(left):
+                return None
+            left = later
+        return tuple(found)
+
+    def named(self, word: str) -> tuple[str, ...]:
+        """The revisions that a person means: by id, its beginning, a release, "head" or "base".
+
+        None is found: (). The beginning of several ids: all of them. "base" is before the first
+        one, so it is (), too.
+        """
+        if word in self.revisions:
+            return (word,)
+        if word in ("head", "heads"):
+            return self.heads
+        released = tuple(id for id, r in self.revisions.items() if r.release == word)
+        return released or tuple(id for id in self.revisions if id.startswith(word))
 
     def unknown(self, rows: Iterable[str | None]) -> tuple[str, ...]:
         """The version rows that no revision file defines, as text; a NULL is "NULL"."""

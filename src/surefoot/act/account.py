@@ -10,7 +10,7 @@ from surefoot.errors import Finding, SurefootError
 from surefoot.observation import VersionTableName
 
 if TYPE_CHECKING:
-    from surefoot.application.environment import RevisionFailed
+    from surefoot.application.upgrade import RevisionFailed
 
 
 class Stopped(Exception):

@@ -149,12 +149,13 @@ class Run:
             raise Stopped(database_error(step, error), step, begun, lost=lost) from error
 
     def _upgrade(self, step: Upgrade) -> None:
-        from surefoot.application.environment import RevisionFailed
+        from surefoot.application.upgrade import RevisionFailed, upgrade
 
         assert self._environment is not None
         begun: dict[str, str] = {}
         try:
-            self._environment.upgrade(
+            upgrade(
+                self._environment,
                 step.revisions,
                 server=self._seen.server,
                 applied=self._journal.revision,

@@ -6,12 +6,9 @@ instance; the `fn` that it is given may be a generator; a step's `migration_fn` 
 the step's transaction, and so are the `on_version_apply` callbacks.
 """
 
-import contextlib
 import hashlib
 import logging
-import time
-import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +17,17 @@ import sqlalchemy
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError, to_tuple
+from alembic.util import to_tuple
 
 from surefoot.application.connection import did_nothing, same_database, untouched
 from surefoot.application.loading import (
-    ApplicationFailed,
     OpenConfig,
-    describe,
-    place,
     told_as_the_applications,
 )
-from surefoot.application.steps import Execute, Noting, executor, require_same
+from surefoot.application.scripts import readable, revision_of
 from surefoot.errors import SurefootError
 from surefoot.history import History, Revision
 from surefoot.observation import ServerInfo, VersionTableName
-from surefoot.progress import Progress
 
 
 class View(msgspec.Struct, frozen=True):
@@ -42,24 +35,6 @@ class View(msgspec.Struct, frozen=True):
 
     version_table: VersionTableName
     history: History
-
-
-class RevisionFailed(Exception):
-    """A revision's own code, or the database on its behalf, raised.
-
-    `at_end`: all of its statements had run; it was the commit, or what env.py does after it.
-    """
-
-    def __init__(
-        self, revision: Revision, error: BaseException, root: Path, *, at_end: bool
-    ) -> None:
-        self.revision = revision
-        self.file = place(error, root) or revision.path
-        self.lines = describe(error)
-        self.by_database = any("(SQLSTATE " in line for line in self.lines)
-        self.lost = bool(getattr(error, "connection_invalidated", False))
-        self.at_end = at_end
-        super().__init__(revision.id)
 
 
 class Environment:
@@ -70,7 +45,7 @@ class Environment:
     ) -> None:
         """`runner` calls what it's given; some env.py want to run in a certain thread or loop."""
         self._open_config = open_config
-        self._root = root
+        self.root = root
         self._runner = runner
         self._revisions: dict[str, Revision] = {}
         self._config: AlembicConfig | None = None
@@ -80,6 +55,11 @@ class Environment:
     def _scripts(self) -> ScriptDirectory:
         assert self._script is not None, "look() comes first"
         return self._script
+
+    @property
+    def directory(self) -> Path:
+        """Where the application's migrations are: env.py's directory."""
+        return Path(self._scripts.dir).absolute()
 
     @property
     def env_sha256(self) -> str | None:
@@ -102,8 +82,8 @@ class Environment:
             seen.append(self._version_table(context, server))
             return []
 
-        with told_as_the_applications(self._root):
-            self._run(nothing, lambda context: same_database(context, server), dont_mutate=True)
+        with told_as_the_applications(self.root):
+            self.run(nothing, lambda context: same_database(context, server), dont_mutate=True)
             if not seen:
                 raise did_nothing()
         if len(set(seen)) > 1:
@@ -121,86 +101,25 @@ class Environment:
 
         Raises SurefootError `history-unreadable`.
         """
-        with _readable(self._root):
-            steps = self._scripts._upgrade_revs("heads", tuple(rows))  # pyright: ignore[reportPrivateUsage, reportArgumentType]
-            return tuple(self._revision(step.revision) for step in steps)
+        with readable(self.root):
+            steps = _steps(self._scripts, tuple(rows))
+            return tuple(self.revision(step.revision) for step in steps)
 
-    def upgrade(
-        self,
-        revisions: tuple[Revision, ...],
-        *,
-        server: ServerInfo,
-        applied: Callable[[Execute, Revision, float], None],
-        before_commit: Callable[[], None],
-        progress: Progress,
-        transactions: dict[str, str],
-    ) -> None:
-        """Run these revisions through env.py, in one run, with its own transaction settings.
-
-        `applied` gets a function that executes on the application's own connection, the revision
-        and its duration in seconds; it is called inside the revision's transaction, after its
-        version row. `before_commit` is called where Alembic is about to commit: after each revision
-        or after the last, as env.py has it. `transactions` is filled with the id of the transaction
-        that each revision began in, to ask the server about afterwards. Raises RevisionFailed, or
-        SurefootError where env.py itself fails or wants to run anything else.
-        """
-        noting = Noting(transactions)
-        together = False
-        running: Revision | None = None
-        at_end = False
-        started = 0.0
-
-        def steps(heads: Any, context: Any) -> Iterator[Any]:
-            nonlocal running, started, at_end, together
-            found = context.script._upgrade_revs("heads", heads)
-            require_same(revisions, found)
-            for revision, step in zip(revisions, found, strict=True):
-                progress.begin("revision", revision.id, revision.message)
-                running, at_end, started = revision, False, time.monotonic()
-                step.migration_fn = noting.before(step.migration_fn, context, revision.id)
-                yield step
-                # Only here, behind Alembic's own commit (if it commits each), is it done.
-                took = time.monotonic() - started
-                together = not context._transaction_per_migration
-                progress.end(
-                    "revision", revision.id, revision.message, took, committed=not together
-                )
-            at_end = True
-
-        def on_version_apply(*, ctx: Any, **_: Any) -> None:
-            nonlocal at_end
-            assert running is not None
-            applied(executor(ctx.connection), running, time.monotonic() - started)
-            if running is revisions[-1] or ctx._transaction_per_migration:
-                before_commit()
-            at_end = True
-
-        try:
-            with told_as_the_applications(self._root):
-                self._run(steps, lambda context: same_database(context, server), on_version_apply)
-        except ApplicationFailed as failed:
-            cause = failed.__cause__
-            if running is None or cause is None:
-                raise
-            raise RevisionFailed(running, cause, self._root, at_end=at_end) from cause
-        if noting.raised is not None and running is not None:
-            # env.py kept it to itself
-            raise RevisionFailed(running, noting.raised, self._root, at_end=False)
-        if together:
-            noun = "revision" if len(revisions) == 1 else "revisions"
-            progress.committed(f"{len(revisions)} {noun}, in one transaction")
-
-    def _run(
+    def run(
         self,
         fn: Callable[..., Iterable[Any]],
         check: Callable[[Any], None],
         applied: Callable[..., None] | None = None,
         **options: Any,
     ) -> None:
-        """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up."""
+        """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
+
+        `fn` is Alembic's: from the version rows and the context to the steps. `check` gets the
+        context once it's configured; `applied` is called behind each step, in its transaction.
+        """
         with self._open_config() as config:
             if config is not self._config or self._script is None:
-                with _readable(self._root):
+                with readable(self.root):
                     self._script = ScriptDirectory.from_config(config)
                 self._config = config
             environment = EnvironmentContext(config, self._script, fn=fn, **options)
@@ -228,6 +147,10 @@ class Environment:
 
         environment.configure = configure
 
+    def module(self, revision: str) -> Any:
+        """The revision file as a module."""
+        return self._scripts.get_revision(revision).module
+
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
         schema = context.version_table_schema
         if schema is None:
@@ -239,59 +162,23 @@ class Environment:
             schema = found if found != server.default_schema else None
         return VersionTableName(context.version_table, schema)
 
-    def _revision(self, script: Any) -> Revision:
+    def revision(self, script: Any) -> Revision:
+        """One of Alembic's scripts as a value."""
         known = self._revisions.get(script.revision)
         if known is None:
-            known = self._revisions[script.revision] = _revision(script)
+            known = self._revisions[script.revision] = revision_of(script)
         return known
 
     def _history(self) -> History:
-        with _readable(self._root):
-            revisions = [self._revision(script) for script in self._scripts.walk_revisions()]
+        with readable(self.root):
+            revisions = [self.revision(script) for script in self._scripts.walk_revisions()]
         return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
 
 
-@contextlib.contextmanager
-def _readable(root: Path) -> Generator[None, None, None]:
-    """Turn whatever Alembic or a revision file raises while loading into `history-unreadable`."""
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("always", UserWarning)
-        try:
-            yield
-        except SurefootError:
-            raise
-        except Exception as error:
-            where = None if isinstance(error, CommandError) else place(error, root)
-            # A parent that isn't there is a warning that names the revision, then a bare KeyError.
-            told = [str(warning.message) for warning in warned] or describe(error)
-            raise _unreadable([*([f"at {where}"] if where else []), *told]) from error
-    # Two files with one id: Alembic warns, and runs one of them.
-    twice = [text for w in warned if "more than once" in (text := str(w.message))]
-    if twice:
-        raise _unreadable(twice)
+def upgrade_steps(context: Any, heads: Any) -> list[Any]:
+    """Alembic's own steps from these version rows to the heads, for a function given to `run`."""
+    return _steps(context.script, heads)
 
 
-def _unreadable(seen: list[str]) -> SurefootError:
-    missing = any("Path doesn't exist" in line for line in seen)
-    return SurefootError(
-        "history-unreadable",
-        "Alembic can't read the application's history.",
-        seen=seen,
-        next="was the directory copied into the image? see .dockerignore, and script_location in "
-        "alembic.ini"
-        if missing
-        else "correct the file; `alembic history` reads the same files",
-    )
-
-
-def _revision(script: Any) -> Revision:
-    return Revision(
-        script.revision,
-        tuple(to_tuple(script.down_revision, default=())),
-        tuple(script._resolved_dependencies),
-        (script.doc or "").splitlines()[0] if script.doc else "",
-        getattr(script.module, "release", None),
-        Path(script.path).name,
-        hashlib.sha256(Path(script.path).read_bytes()).hexdigest(),
-    )
+def _steps(script: ScriptDirectory, heads: Any) -> list[Any]:
+    return script._upgrade_revs("heads", heads)  # pyright: ignore[reportPrivateUsage]

@@ -25,27 +25,31 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="surefoot.toml, or a pyproject.toml with [tool.surefoot]. "
+    "Default: the one in this directory.",
+)
+_DATABASE_URL = click.option(
+    "--database-url",
+    metavar="URL",
+    help="The database: a libpq or SQLAlchemy URL. Default: SUREFOOT_DATABASE_URL, "
+    "DATABASE_URL, POSTGRES_HOST …, PGHOST …, alembic.ini.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--config and --json: for a command that reaches no database of the user's."""
+    return _CONFIG(_JSON(function))
+
+
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--config, --database-url and --json, which every command has."""
-    for option in (
-        click.option(
-            "--config",
-            "config_file",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="surefoot.toml, or a pyproject.toml with [tool.surefoot]. "
-            "Default: the one in this directory.",
-        ),
-        click.option(
-            "--database-url",
-            metavar="URL",
-            help="The database: a libpq or SQLAlchemy URL. Default: SUREFOOT_DATABASE_URL, "
-            "DATABASE_URL, POSTGRES_HOST …, PGHOST …, alembic.ini.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
-    ):
-        function = option(function)
-    return function
+    """--config, --database-url and --json, for a command that does."""
+    return _CONFIG(_DATABASE_URL(_JSON(function)))
 
 
 class Edge:

@@ -45,3 +45,14 @@ class SurefootError(Exception):
     ) -> None:
         self.finding = Finding(code, message, tuple(seen), database, next)
         super().__init__(message)
+
+    @classmethod
+    def of(cls, finding: Finding) -> "SurefootError":
+        """The exception that carries this finding."""
+        return cls(
+            finding.code,
+            finding.message,
+            seen=finding.seen,
+            database=finding.database,
+            next=finding.next,
+        )

@@ -54,6 +54,8 @@ class Application:
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
         self.version_table = view.version_table
+        self.server = before.server
+        self.history = view.history
         self._code: Code = code_of(project, view.history)
 
     def facts(self, connection: psycopg.Connection[Any]) -> Facts:

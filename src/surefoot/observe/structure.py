@@ -58,6 +58,8 @@ def observe_structure(
 
 def _rows(connection: psycopg.Connection[Any], names: dict[str, str | None]) -> list[Any]:
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("set transaction isolation level repeatable read, read only")
+        cursor.execute("set local statement_timeout = 0")
         cursor.execute(query("facts_settings"))
         return cursor.execute(query("facts"), names).fetchall()
 

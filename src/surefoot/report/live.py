@@ -41,6 +41,11 @@ class Live:
             self._thread = threading.Thread(target=self._keep_showing, daemon=True)
             self._thread.start()
 
+    def update(self, text: str) -> None:
+        """The same thing still, further on."""
+        with self._lock:
+            self._text = text
+
     def end(self, line: str) -> None:
         """It's over: this line stays."""
         with self._lock:

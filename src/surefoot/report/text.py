@@ -18,6 +18,7 @@ _LABEL = 10  # columns of the labels on the left
 _HEADLINES = {
     ExitCode.BUG: "surefoot has a bug",
     ExitCode.USAGE: "surefoot can't begin",
+    ExitCode.PENDING: "surefoot found a difference",
     ExitCode.REFUSED: "surefoot refuses",
     ExitCode.FAILED: "surefoot stopped",
     ExitCode.PARTIAL: "surefoot needs a person",

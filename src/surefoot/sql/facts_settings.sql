@@ -1,13 +1,14 @@
 -- How the catalogue prints: everything that a session, role or database may have set otherwise.
 -- Each lasts until the transaction's end, so nothing needs to be put back, behind a pooler neither.
-set transaction isolation level repeatable read, read only;
-set local search_path = pg_catalog, pg_temp; -- names of everything else are printed with their schema
-set local client_encoding = 'UTF8';
-set local datestyle = 'ISO, YMD';
-set local intervalstyle = 'postgres';
-set local timezone = 'UTC';
-set local bytea_output = 'hex';
-set local extra_float_digits = 1;
-set local quote_all_identifiers = off;
-set local standard_conforming_strings = on;
-set local jit = off; -- its cost would be many times the query's
+select
+    -- names of everything else are printed with their schema
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+    pg_catalog.set_config('client_encoding', 'UTF8', true),
+    pg_catalog.set_config('datestyle', 'ISO, YMD', true),
+    pg_catalog.set_config('intervalstyle', 'postgres', true),
+    pg_catalog.set_config('timezone', 'UTC', true),
+    pg_catalog.set_config('bytea_output', 'hex', true),
+    pg_catalog.set_config('extra_float_digits', '1', true),
+    pg_catalog.set_config('quote_all_identifiers', 'off', true),
+    pg_catalog.set_config('standard_conforming_strings', 'on', true),
+    pg_catalog.set_config('jit', 'off', true) -- its cost would be many times the query's

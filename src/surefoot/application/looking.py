@@ -1,0 +1,76 @@
+"""Look at the structure on the application's own connection, in the middle of its transaction."""
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+import sqlalchemy
+from psycopg import sql
+from sqlalchemy.exc import DBAPIError
+
+from surefoot.observation import VersionTableName
+from surefoot.sql import query
+
+_PREPARED = "surefoot_facts"
+_NO_TRANSACTION = "25P01"
+
+_IS_PREPARED = sqlalchemy.text(
+    "select count(*), set_config('plan_cache_mode', 'force_generic_plan', true)"
+    " from pg_prepared_statements where name = 'surefoot_facts'"
+)
+
+Row = tuple[str, str, str, str | None, str]
+
+
+class Looking:
+    """Reads the rows of `facts.sql` on whatever connection it's given, and leaves no trace.
+
+    The query is prepared once on each: planning it takes longer than running it.
+    """
+
+    def __init__(self, version_table: VersionTableName) -> None:
+        text = query("facts").replace("%(table)s", "$1").replace("%(schema)s", "$2")
+        self._prepare = sqlalchemy.text(
+            f"prepare {_PREPARED}(text, text) as {text.replace('%%', '%')}"
+        )
+        self._settings = sqlalchemy.text(query("facts_settings"))
+        self._execute = sqlalchemy.text(
+            sql.SQL("execute surefoot_facts({}, {})")
+            .format(sql.Literal(version_table.name), sql.Literal(version_table.schema))
+            .as_string(None)
+        )
+
+    def rows(self, connection: Any) -> list[Row]:
+        """The rows, for `surefoot.observe.structure.facts_of`."""
+        with savepoint(connection, "surefoot_look"):
+            connection.execute(self._settings)
+            # asked each time: drivers throw all prepared statements away when a table is dropped
+            if not connection.execute(_IS_PREPARED).scalar():
+                connection.execute(self._prepare)
+            return [tuple(row) for row in connection.execute(self._execute)]
+
+
+@contextlib.contextmanager
+def savepoint(connection: Any, name: str) -> Generator[None, None, None]:
+    """A savepoint that is always gone back to: settings made meanwhile end with it.
+
+    Plain statements, because SQLAlchemy's own would end with the transactions of whoever works
+    inside. Where there is no transaction (a connection in autocommit), one is begun.
+    """
+    back = (f"rollback to savepoint {name}", f"release savepoint {name}")
+    try:
+        connection.execute(sqlalchemy.text(f"savepoint {name}"))
+    except DBAPIError as error:
+        original: Any = error.orig
+        if _NO_TRANSACTION not in (
+            getattr(original, "sqlstate", None),
+            getattr(original, "pgcode", None),
+        ):
+            raise
+        connection.execute(sqlalchemy.text("begin"))
+        back = ("rollback",)
+    try:
+        yield
+    finally:
+        for statement in back:
+            connection.execute(sqlalchemy.text(statement))

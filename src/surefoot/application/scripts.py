@@ -1,0 +1,67 @@
+"""What Alembic's script directory holds, as values."""
+
+import contextlib
+import hashlib
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from alembic.util import CommandError, to_tuple
+
+from surefoot.application.loading import describe, place
+from surefoot.errors import SurefootError
+from surefoot.history import Revision
+
+
+@contextlib.contextmanager
+def readable(root: Path) -> Generator[None, None, None]:
+    """Turns whatever Alembic or a revision file raises while loading into `history-unreadable`."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        except SurefootError:
+            raise
+        except Exception as error:
+            where = None if isinstance(error, CommandError) else place(error, root)
+            # A parent that isn't there is a warning that names the revision, then a bare KeyError.
+            told = [str(warning.message) for warning in warned] or describe(error)
+            raise _unreadable([*([f"at {where}"] if where else []), *told]) from error
+    # Two files with one id: Alembic warns, and runs one of them.
+    twice = [text for w in warned if "more than once" in (text := str(w.message))]
+    if twice:
+        raise _unreadable(twice)
+
+
+def _unreadable(seen: list[str]) -> SurefootError:
+    missing = any("Path doesn't exist" in line for line in seen)
+    return SurefootError(
+        "history-unreadable",
+        "Alembic can't read the application's history.",
+        seen=seen,
+        next="was the directory copied into the image? see .dockerignore, and script_location in "
+        "alembic.ini"
+        if missing
+        else "correct the file; `alembic history` reads the same files",
+    )
+
+
+def revision_of(script: Any) -> Revision:
+    """A revision as Alembic has it, its dependencies as ids, however they were written."""
+    return Revision(
+        script.revision,
+        tuple(to_tuple(script.down_revision, default=())),
+        tuple(script._resolved_dependencies),
+        (script.doc or "").splitlines()[0] if script.doc else "",
+        getattr(script.module, "release", None),
+        Path(script.path).name,
+        sha256_of(Path(script.path)),
+        getattr(script.module, "surefoot_evidence", None),
+    )
+
+
+def sha256_of(file: Path) -> str:
+    """The hash of a text file, the same whatever line ends it was checked out with."""
+    return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

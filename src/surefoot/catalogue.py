@@ -1,0 +1,156 @@
+"""The catalogue: the structure that each revision of a history makes, as a value.
+
+A revision's `Change` says for one name what may be there from then on. Nearly always that is one
+definition, or nothing; where a structure depends on how the revisions were run (all in one run or
+one by one), it's several, and each is as good as the other.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from surefoot.facts import Fact
+from surefoot.history import History
+
+Key = tuple[str, str]  # a fact's kind and name
+Definition = str | None  # None: there is no such object
+State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
+
+
+class Change(msgspec.Struct, frozen=True, order=True):
+    """What becomes of one name: the definitions that it had, those that it may have from here on.
+
+    `after` is never empty: (None,) says that the object is gone.
+    """
+
+    kind: str
+    name: str
+    before: tuple[str, ...]
+    after: tuple[Definition, ...]
+
+    @property
+    def key(self) -> Key:
+        """The name that it's about, with its kind."""
+        return self.kind, self.name
+
+
+Verdict = Literal["proved", "leaves", "fails", "empty", "untried"]
+
+
+class Downgrade(msgspec.Struct, frozen=True):
+    """What a revision's downgrade() did when it was tried on the scratch server.
+
+    `proved`: it gave exactly the structure below. `leaves`: it ran, and `left` is the difference.
+    `fails`: it raised; `why` in a word. `empty`: it does nothing, and the upgrade did something.
+    `untried`: it can't be tried within a transaction. `statements` are those that it executed,
+    where they can be executed again without its code: none has parameters or reads first.
+    """
+
+    verdict: Verdict
+    why: str = ""
+    statements: tuple[str, ...] = ()
+    left: tuple[Change, ...] = ()
+
+
+class InitScripts(msgspec.Struct, frozen=True):
+    """The scripts that a fresh install begins with: path and hash of each, and their revision."""
+
+    revision: str
+    scripts: tuple[tuple[str, str], ...]
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One way to the head: `base` through every revision, `init` from the init scripts on.
+
+    `start` are the revisions that are applied where it begins, `initial` is the structure there;
+    `changes` are what each further revision does, in the order that they were run.
+    """
+
+    name: str
+    start: frozenset[str]
+    initial: tuple[Change, ...]
+    changes: dict[str, tuple[Change, ...]]
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """A history, and for each revision its structure and its downgrade.
+
+    `history` holds the revisions in the order that they were run, their hashes as they were then.
+    """
+
+    history: History
+    ways: tuple[Way, ...]
+    init: InitScripts | None = None
+    downgrades: dict[str, Downgrade] = {}
+
+    def way(self, name: str) -> Way | None:
+        """The way of that name, if the catalogue has it."""
+        return next((way for way in self.ways if way.name == name), None)
+
+    def way_to(self, applied: frozenset[str]) -> Way | None:
+        """The first way that leads to this set of applied revisions."""
+        return next((way for way in self.ways if way.start <= applied), None)
+
+
+def state(way: Way, applied: frozenset[str]) -> dict[Key, tuple[Definition, ...]]:
+    """What may be there when these revisions are applied."""
+    found = {change.key: change.after for change in way.initial}
+    for revision, changes in way.changes.items():
+        if revision in applied:
+            found.update((change.key, change.after) for change in changes)
+    return {key: allowed for key, allowed in found.items() if allowed != (None,)}
+
+
+def facts_of(state: State) -> tuple[Fact, ...]:
+    """The facts of a state, every variant among them, sorted."""
+    return tuple(
+        sorted(
+            Fact(*key, definition)
+            for key, allowed in state.items()
+            for definition in allowed
+            if definition is not None
+        )
+    )
+
+
+def state_of(facts: Iterable[Fact]) -> dict[Key, tuple[Definition, ...]]:
+    """A structure that was seen, as a state."""
+    return {(fact.kind, fact.name): (fact.definition,) for fact in facts}
+
+
+def changes(before: State, after: State) -> tuple[Change, ...]:
+    """What leads from one state to the other, sorted."""
+    absent = (None,)
+    return tuple(
+        sorted(
+            Change(
+                *key,
+                tuple(d for d in before.get(key, absent) if d is not None),
+                after.get(key, absent),
+            )
+            for key in before.keys() | after.keys()
+            if before.get(key, absent) != after.get(key, absent)
+        )
+    )
+
+
+def conflicts(catalogue: Catalogue, way: Way) -> dict[str, dict[Key, frozenset[str]]]:
+    """For each revision the names that another one touches, too, of which it is neither ancestor
+    nor descendant and which was run before it. Without that one, nobody has seen the result.
+    """
+    if len(catalogue.history.branching) == 0:
+        return {}
+    touchers: dict[Key, list[str]] = {}
+    found: dict[str, dict[Key, frozenset[str]]] = {}
+    for revision, changed in way.changes.items():
+        below: frozenset[str] | None = None
+        for change in changed:
+            earlier = touchers.setdefault(change.key, [])
+            if earlier:
+                below = below or catalogue.history.applied((revision,))
+                beside = frozenset(earlier) - below
+                if beside:
+                    found.setdefault(revision, {})[change.key] = beside
+            earlier.append(revision)
+    return found

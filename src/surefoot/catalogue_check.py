@@ -1,0 +1,222 @@
+"""Hold a committed catalogue against the code, and against a new replay of it. Pure."""
+
+from collections.abc import Iterable
+
+from surefoot.catalogue import Catalogue, Change, InitScripts, changes, state
+from surefoot.errors import Finding
+from surefoot.history import History
+
+_SHOWN = 8  # of the lines of a difference
+
+_BUILD = "surefoot catalog build, then commit what it wrote"
+
+
+def outdated(catalogue: Catalogue, history: History, init: InitScripts | None) -> tuple[str, ...]:
+    """In what the code has gone on since the catalogue was made: a line each, none if it hasn't."""
+    old, new = catalogue.history.revisions, history.revisions
+    lines = [f"revision {id} is not in it" for id in new if id not in old]
+    lines += [f"revision {id} is no longer in the code" for id in old if id not in new]
+    for id, revision in new.items():
+        if id not in old:
+            continue
+        if (revision.parents, revision.depends_on) != (old[id].parents, old[id].depends_on):
+            lines.append(f"revision {id} was put elsewhere in the history")
+        elif revision.sha256 != old[id].sha256:
+            lines.append(f"revision {id} was edited ({revision.path})")
+    if init != catalogue.init:
+        lines += _init_outdated(catalogue.init, init)
+    return tuple(lines)
+
+
+def _init_outdated(old: InitScripts | None, new: InitScripts | None) -> list[str]:
+    if old is None or new is None:
+        return [f"the init scripts were {'taken away' if new is None else 'added'}"]
+    if old.revision != new.revision:
+        return [f"the init scripts stand for {new.revision}, and stood for {old.revision}"]
+    was = dict(old.scripts)
+    edited = [path for path, sha256 in new.scripts if was.get(path) != sha256]
+    return [f"the init script {path} was edited" for path in edited] or ["other init scripts"]
+
+
+def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
+    """What is wrong with a committed catalogue, `new` being what a replay gives now.
+
+    `heads` is how many the history shall have.
+    """
+    return (
+        *_removed(old, new),
+        *_reparented(old, new),
+        *_edited(old, new),
+        *_stale(old, new),
+        *_heads(new, heads),
+        *_init(new),
+        *_downgrades(old, new),
+    )
+
+
+def _removed(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+    for id, revision in old.history.revisions.items():
+        if id not in new.history.revisions:
+            yield Finding(
+                "revision-removed",
+                f"Revision {id} ({revision.message}) is no longer in the code.",
+                (f"it was in {revision.path}", "databases that are at it could not go on"),
+                "No database was looked at.",
+                "bring its file back; if no database can ever have been at it: " + _BUILD,
+            )
+
+
+def _common(old: Catalogue, new: Catalogue) -> list[str]:
+    return [id for id in new.history.revisions if id in old.history.revisions]
+
+
+def _reparented(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+    for id in _common(old, new):
+        before, now = old.history.below(id), new.history.below(id)
+        if before != now:
+            yield Finding(
+                "revision-reparented",
+                f"Revision {id} was put elsewhere in the history.",
+                (
+                    f"it came after {', '.join(before) or 'nothing'}",
+                    f"it comes after {', '.join(now) or 'nothing'} now",
+                    "a database that has run it already has not run what is now below it",
+                ),
+                "No database was looked at.",
+                "give it its down_revision and depends_on back; a new revision goes at the end",
+            )
+
+
+def _effects(catalogue: Catalogue, id: str) -> dict[str, tuple[Change, ...]]:
+    return {way.name: way.changes[id] for way in catalogue.ways if id in way.changes}
+
+
+def _edited(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+    for id in _common(old, new):
+        before, now = _effects(old, id), _effects(new, id)
+        if before == now or not before or not now:
+            continue
+        if before.keys() == now.keys() and _without_variants(before) == _without_variants(now):
+            continue
+        revision = new.history.revisions[id]
+        edited = revision.sha256 != old.history.revisions[id].sha256
+        why = (
+            f"{revision.path} was edited"
+            if edited
+            else f"{revision.path} is as it was: what it imports, or what runs before it, changed"
+        )
+        lines = [line for name in now for line in _difference(before.get(name, ()), now[name])]
+        yield Finding(
+            "revision-edited",
+            f"Revision {id} ({revision.message}) does something else than it did.",
+            (why, *_cut(lines)),
+            "No database was looked at.",
+            "databases that have run it won't run it again: put it back, and make a new revision; "
+            "if no database can have run it: " + _BUILD,
+        )
+
+
+def _without_variants(effects: dict[str, tuple[Change, ...]]) -> dict[str, set[Change]]:
+    """Only what is certain: a catalogue made with --stepwise isn't held against one without."""
+    return {
+        name: {c for c in changed if len(c.after) == 1 and len(c.before) <= 1}
+        for name, changed in effects.items()
+    }
+
+
+def _difference(before: tuple[Change, ...], now: tuple[Change, ...]) -> list[str]:
+    return [
+        *(f"no longer: {line}" for c in before if c not in now for line in change_lines(c)),
+        *(f"now: {line}" for c in now if c not in before for line in change_lines(c)),
+    ]
+
+
+def change_lines(change: Change) -> list[str]:
+    """A change for people: + and - and the facts."""
+    name = f"{change.kind} {change.name}"
+    sign = "+" if len(change.after) == 1 else "?"
+    return [
+        *(f"- {name} {definition}".rstrip() for definition in change.before),
+        *(
+            f"{sign} {name} {definition}".rstrip() if definition is not None else f"~ {name}"
+            for definition in change.after
+            if definition is not None or sign == "?"
+        ),
+    ]
+
+
+def _cut(lines: list[str]) -> list[str]:
+    if len(lines) <= _SHOWN:
+        return lines
+    return [*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more"]
+
+
+def _stale(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+    removed = {id for id in old.history.revisions if id not in new.history.revisions}
+    lines = [
+        line
+        for line in outdated(old, new.history, new.init)
+        if not (removed and "no longer in the code" in line) and "elsewhere" not in line
+    ]
+    told = {way.name for way in old.ways} != {way.name for way in new.ways}
+    if told:
+        ways = ", ".join(way.name for way in new.ways)
+        lines.append(f"it knows other ways to the head than there are now: {ways}")
+    if lines:
+        yield Finding(
+            "catalogue-stale",
+            "The catalogue is older than the code.",
+            tuple(_cut(lines)),
+            "No database was looked at.",
+            _BUILD,
+        )
+
+
+def _heads(new: Catalogue, expected: int) -> Iterable[Finding]:
+    found = new.history.heads
+    if len(found) > expected:
+        yield Finding(
+            "several-heads",
+            f"The history has {len(found)} heads, and {expected} "
+            f"{'is' if expected == 1 else 'are'} expected.",
+            tuple(f"head: {id} ({new.history.revisions[id].message})" for id in found),
+            "No database was looked at.",
+            "alembic merge heads; if there shall be several: heads = "
+            f"{len(found)} in surefoot.toml",
+        )
+
+
+def _init(new: Catalogue) -> Iterable[Finding]:
+    base, init = new.way("base"), new.way("init")
+    if base is None or init is None or new.init is None:
+        return
+    made = {change.key: change.after for change in init.initial}
+    found = changes(state(base, init.start), made)
+    if found:
+        lines = [line for change in found for line in change_lines(change)]
+        yield Finding(
+            "init-script-differs",
+            f"The init scripts don't make the structure of revision {new.init.revision}.",
+            (
+                *(f"init script {path}" for path, _ in new.init.scripts),
+                *_cut([f"the scripts: {line}" for line in lines]),
+            ),
+            "No database was looked at.",
+            "make the scripts again from a database at that revision; or correct init_revision, if "
+            "they stand for another",
+        )
+
+
+def _downgrades(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+    for id, was in old.downgrades.items():
+        now = new.downgrades.get(id)
+        if now is None or was.verdict != "proved" or now.verdict == "proved":
+            continue
+        lines = [line for change in now.left for line in change_lines(change)]
+        yield Finding(
+            "downgrade-broken",
+            f"The downgrade of revision {id} worked, and doesn't any more.",
+            (f"now it {now.verdict}{f': {now.why}' if now.why else ''}", *_cut(lines)),
+            "No database was looked at.",
+            "correct downgrade(); if it shall not work any more: " + _BUILD,
+        )

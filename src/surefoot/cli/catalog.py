@@ -1,0 +1,228 @@
+"""`surefoot catalog`: build, show, diff, check."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, load_project, project_options
+from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+
+if TYPE_CHECKING:
+    from surefoot.build.story import Built
+    from surefoot.catalogue import Catalogue, Way
+
+
+@click.group("catalog")
+def command() -> None:
+    """Make, read and check the catalogue: the structure that each revision makes."""
+
+
+_SERVER = click.option(
+    "--server",
+    metavar="URL|DIRECTORY",
+    help="Where to replay the history: a server on which databases may be made and dropped, or a "
+    "directory of PostgreSQL's programs. Default: the system's, else the embedded one.",
+)
+_NO_DOWNGRADE = click.option(
+    "--no-downgrade", is_flag=True, help="Don't try the revisions' downgrades."
+)
+_STEPWISE = click.option(
+    "--stepwise",
+    is_flag=True,
+    help="Run the history once more, one revision a run, and record where that makes a difference.",
+)
+
+
+def _build(
+    edge: Edge, config_file: Path | None, server: str | None, stepwise: bool, no_downgrade: bool
+) -> "Built":
+    from surefoot.build.story import Options, build
+    from surefoot.report.building import BuildReport
+
+    project = load_project(config_file)
+    report = BuildReport(edge.terminal)
+    try:
+        return build(project, Options(server, stepwise, not no_downgrade), report)
+    finally:
+        report.close()
+
+
+def _file(config_file: Path | None) -> Path:
+    from surefoot.observe.catalogue import catalogue_file
+    from surefoot.observe.code import find_ini
+
+    project = load_project(config_file)
+    return catalogue_file(project, find_ini(project))
+
+
+@command.command("build")
+@project_options
+@_SERVER
+@_STEPWISE
+@_NO_DOWNGRADE
+@command_body("catalog build")
+def build_command(
+    edge: Edge, *, config_file: Path | None, server: str | None, stepwise: bool, no_downgrade: bool
+) -> ExitCode:
+    """Replay the history on a scratch server and write the catalogue.
+
+    No database of yours is touched. Commit the file beside the migrations, and copy it into the
+    image with them.
+    """
+    from surefoot.catalogue_text import dumps
+    from surefoot.observe.catalogue import shown, write_catalogue
+    from surefoot.report.catalogue import built_lines
+
+    file = _file(config_file)
+    built = _build(edge, config_file, server, stepwise, no_downgrade)
+    text = dumps(built.catalogue)
+    changed = write_catalogue(file, text)
+    if edge.as_json:
+        verdicts = [d.verdict for d in built.catalogue.downgrades.values()]
+        edge.emit_json(
+            ExitCode.DONE,
+            catalogue=shown(file),
+            changed=changed,
+            revisions=len(built.catalogue.history.revisions),
+            ways=[way.name for way in built.catalogue.ways],
+            downgrades={v: verdicts.count(v) for v in sorted(set(verdicts))},
+            server=built.server,
+        )
+    for line in built_lines(edge.terminal, built.catalogue, shown(file), len(text), changed):
+        edge.terminal.line(line)
+    return ExitCode.DONE
+
+
+@command.command("check")
+@project_options
+@_SERVER
+@_NO_DOWNGRADE
+@command_body("catalog check")
+def check_command(
+    edge: Edge, *, config_file: Path | None, server: str | None, no_downgrade: bool
+) -> ExitCode:
+    """Hold the committed catalogue against the code: for the application's own CI.
+
+    Replays the history once more. Exit code 3, and why, if something differs.
+    """
+    from surefoot.catalogue_check import check
+    from surefoot.observe.catalogue import read_catalogue, shown
+    from surefoot.report import json
+    from surefoot.report.text import finding_lines
+
+    file = _file(config_file)
+    old = read_catalogue(file)
+    built = _build(edge, config_file, server, False, no_downgrade)
+    heads = load_project(config_file).config.heads
+    findings = check(old, built.catalogue, heads=heads)
+    code = max((f.exit_code for f in findings), default=ExitCode.DONE)
+    if edge.as_json:
+        edge.emit_json(code, catalogue=shown(file), findings=[json.finding(f) for f in findings])
+    for finding in findings:
+        edge.terminal.line()
+        for line in finding_lines(edge.terminal, finding):
+            edge.terminal.line(line)
+    if not findings:
+        number = len(old.history.revisions)
+        edge.say(f"{shown(file)} is what the code does now ({number} revisions)")
+    return code
+
+
+@command.command("show")
+@project_options
+@click.option("--facts", is_flag=True, help="The whole structure at REV, not only what it changes.")
+@click.argument("rev", required=False)
+@command_body("catalog show")
+def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str | None) -> ExitCode:
+    """Print what revision REV changes; without REV, a line for each revision.
+
+    REV is an id or its beginning, a release, head or base. No database is reached.
+    """
+    from surefoot.catalogue import facts_of, state
+    from surefoot.observe.catalogue import read_catalogue
+    from surefoot.report import catalogue as report
+    from surefoot.report.terminal import Terminal
+
+    catalogue = read_catalogue(_file(config_file))
+    terminal = Terminal(edge.data)
+    if rev is None:
+        if edge.as_json:
+            edge.emit_json(ExitCode.DONE, revisions=report.revisions_json(catalogue))
+            return ExitCode.DONE
+        lines = report.revision_list(terminal, catalogue)
+    elif facts:
+        applied, way = _applied(catalogue, rev)
+        found = facts_of(state(way, applied))
+        if edge.as_json:
+            edge.emit_json(ExitCode.DONE, facts=[report.fact_json(fact) for fact in found])
+            return ExitCode.DONE
+        lines = report.fact_lines(found)
+    else:
+        revision = _one(catalogue, rev)
+        if edge.as_json:
+            edge.emit_json(ExitCode.DONE, **report.revision_json(catalogue, revision))
+            return ExitCode.DONE
+        lines = report.revision_lines(terminal, catalogue, revision)
+    for line in lines:
+        terminal.line(line)
+    return ExitCode.DONE
+
+
+@command.command("diff")
+@project_options
+@click.argument("a")
+@click.argument("b")
+@command_body("catalog diff")
+def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> ExitCode:
+    """Print what differs between the structures at A and at B.
+
+    Each is a revision's id or its beginning, a release, head or base. No database is reached.
+    """
+    from surefoot.catalogue import changes, state
+    from surefoot.observe.catalogue import read_catalogue
+    from surefoot.report import catalogue as report
+    from surefoot.report.terminal import Terminal
+
+    catalogue = read_catalogue(_file(config_file))
+    one, two = _applied(catalogue, a), _applied(catalogue, b)
+    found = changes(state(one[1], one[0]), state(two[1], two[0]))
+    if edge.as_json:
+        edge.emit_json(ExitCode.DONE, changes=[report.change_json(c) for c in found])
+        return ExitCode.DONE
+    terminal = Terminal(edge.data)
+    for line in report.change_lines(terminal, found) or ["no difference"]:
+        terminal.line(line)
+    return ExitCode.DONE
+
+
+def _one(catalogue: "Catalogue", word: str) -> str:
+    found = catalogue.history.named(word)
+    if len(found) == 1:
+        return found[0]
+    raise SurefootError(
+        "revision-not-found",
+        f"{word} is more than one revision." if found else f"There is no revision {word}.",
+        seen=[f"{id}  {catalogue.history.revisions[id].message}" for id in found[:8]],
+        database=NOT_REACHED,
+        next="surefoot catalog show lists them; give an id, its beginning, or a release",
+    )
+
+
+def _applied(catalogue: "Catalogue", word: str) -> tuple[frozenset[str], "Way"]:
+    """The set of revisions that are applied at a revision, and a way that leads there."""
+    names = () if word == "base" else catalogue.history.named(word)
+    if word != "base" and not (names and word in ("head", "heads")):
+        names = (_one(catalogue, word),)
+    applied = catalogue.history.applied(names)
+    way = catalogue.way_to(applied)
+    if way is None:
+        begins = catalogue.init.revision if catalogue.init else ""
+        raise SurefootError(
+            "revision-not-found",
+            f"The catalogue doesn't know the structure at {word}.",
+            seen=[f"it begins with the init scripts, at {begins}"],
+            database=NOT_REACHED,
+            next="surefoot catalog show lists the revisions",
+        )
+    return applied, way

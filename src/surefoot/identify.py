@@ -1,0 +1,247 @@
+"""Where does a structure stand? Pure: a catalogue and the facts that were seen, in; answers, out.
+
+The walk goes once through every set of revisions that the graph allows (for a linear history:
+once through its revisions) and keeps account of the names that aren't as they should be there. A
+revision costs what it changes, so a thousand of them cost no more than their changes.
+
+What is compared are names, not lines: a name that some revision knows must be as the revision at
+hand has it, or not be there. So a column that somebody gave another type is neither "missing and
+one of his own" nor passed over: it's a difference, at every revision. Names that no revision knows
+are the user's.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from surefoot.catalogue import Catalogue, Definition, Key, Way, conflicts, state
+from surefoot.facts import Comparison, Fact, same
+from surefoot.standing import Difference, Probe, Stand, Standing
+
+NEAREST = 3
+MOST_SETS = 100_000  # of applied revisions; linear histories have as many as revisions
+
+# What many databases have, whatever application they belong to.
+_COMMON = frozenset(("extension", "schema"))
+
+Live = Mapping[Key, str]
+
+
+class Identifier:
+    """Holds one structure against a catalogue."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        facts: Iterable[Fact],
+        accepted: Mapping[Key, Definition] | None = None,
+    ) -> None:
+        """`accepted` are differences that a person has accepted: names as they were then."""
+        self._catalogue = catalogue
+        known: set[Key] = set()
+        for way in catalogue.ways:
+            known.update(change.key for change in way.initial)
+            for changes in way.changes.values():
+                known.update(change.key for change in changes)
+        live = {(fact.kind, fact.name): fact.definition for fact in facts}
+        self._facts = len(live)
+        self._own = tuple(sorted(live.keys() - known))
+        self._live: Live = {key: found for key, found in live.items() if key in known}
+        self._accepted = {key for key, found in (accepted or {}).items() if live.get(key) == found}
+
+    def stand(self, applied: frozenset[str]) -> Stand | None:
+        """The structure against one set of revisions; None if no way leads there."""
+        stands = [self._stand(way, applied) for way in self._catalogue.ways if way.start <= applied]
+        return min(stands, key=lambda stand: len(stand.differences), default=None)
+
+    def standing(self) -> Standing:
+        """Every set of revisions that the structure may be, or the nearest ones."""
+        exact: dict[frozenset[str], Stand] = {}
+        near: list[tuple[int, int, frozenset[str], Way]] = []
+        complete = True
+        for way in self._catalogue.ways:
+            for number, (distance, path) in enumerate(self._walk(way)):
+                if number == MOST_SETS:
+                    complete = False
+                    break
+                if distance == 0:
+                    applied = way.start.union(path)
+                    exact.setdefault(applied, self._stand(way, applied))
+                elif not exact and (len(near) < NEAREST or distance <= near[-1][0]):
+                    # the later one of two that are equally near: it's what an upgrade left
+                    near.append((distance, -len(path), way.start.union(path), way))
+                    near.sort(key=lambda found: found[:2])
+                    del near[NEAREST:]
+        # What is empty, or has only what any database may have, is no evidence.
+        held = tuple(stand for stand in exact.values() if self._is_evidence(stand))
+        foreign = not held and not any(kind not in _COMMON for kind, _ in self._live)
+        nearest: tuple[Stand, ...] = ()
+        if not held and not foreign:
+            found = {applied: self._stand(way, applied) for _, _, applied, way in near}
+            nearest = tuple(stand for stand in found.values() if stand.rows)
+        return Standing(self._facts, self._own, held, nearest, foreign=foreign, complete=complete)
+
+    def _is_evidence(self, stand: Stand) -> bool:
+        return stand.matching > 0 and bool(stand.rows) and self._has_own_kind(stand)
+
+    def _has_own_kind(self, stand: Stand) -> bool:
+        way = self._catalogue.way(stand.way)
+        assert way is not None
+        there = state(way, self._catalogue.history.applied(stand.rows))
+        return any(key[0] not in _COMMON and key in self._live for key in there)
+
+    def _stand(self, way: Way, applied: frozenset[str]) -> Stand:
+        there = state(way, applied)
+        differences: list[Difference] = []
+        doubtful: list[str] = []
+        matching = 0
+        unseen = self._unseen(way, applied)
+        for key in sorted(there.keys() | self._live.keys()):
+            expected, found = there.get(key, (None,)), self._live.get(key)
+            if key in self._accepted:
+                continue
+            if key in unseen:
+                differences.append(Difference(*key, (), found))
+            elif found in expected:
+                matching += found is not None
+            elif found is not None and _cannot_tell(key, found, expected):
+                doubtful.append(key[1])
+            else:
+                differences.append(Difference(*key, expected, found))
+        rows = self._catalogue.history.rows(applied)
+        return Stand(rows, way.name, matching, tuple(differences), tuple(doubtful))
+
+    def _unseen(self, way: Way, applied: frozenset[str]) -> set[Key]:
+        """Names whose definition nobody has seen without a revision that isn't applied."""
+        return {
+            key
+            for revision, keys in conflicts(self._catalogue, way).items()
+            if revision in applied
+            for key, others in keys.items()
+            if not others <= applied
+        }
+
+    def _walk(self, way: Way) -> Iterator[tuple[int, list[str]]]:
+        """Every set of revisions that can be applied: how many names differ there, and the
+        revisions beyond the way's start, in the order of the walk. The list is reused.
+        """
+        live, accepted = self._live, self._accepted
+        bad = {key for key in live if key not in accepted}
+        for change in way.initial:
+            self._judge(change.key, change.after, bad)
+        history = self._catalogue.history
+        order = list(way.changes)
+        index = {revision: number for number, revision in enumerate(order)}
+        waiting = [
+            sum(below in index for below in set(history.below(revision))) for revision in order
+        ]
+        above: list[list[int]] = [[] for _ in order]
+        for number, revision in enumerate(order):
+            for below in set(history.below(revision)):
+                if below in index:
+                    above[index[below]].append(number)
+        unseen = conflicts(self._catalogue, way)
+        path: list[str] = []
+        undo: list[list[Key]] = []
+        choices = [[number for number, count in enumerate(waiting) if count == 0]]
+        left = len(choices[0])
+        yield len(bad), path
+        while left:
+            if not choices[-1]:
+                choices.pop()
+                for number in above[index[path.pop()]]:
+                    waiting[number] += 1
+                bad.symmetric_difference_update(undo.pop())
+                continue
+            chosen = choices[-1].pop(0)
+            revision = order[chosen]
+            others = unseen.get(revision, {})
+            toggled: list[Key] = []
+            for change in way.changes[revision]:
+                key = (change.kind, change.name)
+                was = key in bad
+                if key in others and not others[key].issubset(way.start.union(path)):
+                    bad.add(key)
+                else:
+                    self._judge(key, change.after, bad)
+                if (key in bad) != was:
+                    toggled.append(key)
+            enabled: list[int] = []
+            for number in above[chosen]:
+                waiting[number] -= 1
+                if waiting[number] == 0:
+                    enabled.append(number)
+            path.append(revision)
+            undo.append(toggled)
+            # only what comes behind it in the order: so each set is met once
+            choices.append(sorted([*choices[-1], *enabled]))
+            left += len(choices[-1]) - 1
+            yield len(bad), path
+
+    def _judge(self, key: Key, allowed: tuple[Definition, ...], bad: set[Key]) -> None:
+        found = self._live.get(key)
+        if (
+            found in allowed
+            or key in self._accepted
+            or (found is not None and _cannot_tell(key, found, allowed))
+        ):
+            bad.discard(key)
+        else:
+            bad.add(key)
+
+
+@functools.cache
+def _cannot_tell(key: Key, found: str, expected: tuple[Definition, ...]) -> bool:
+    """Whether it may be one of those expected: its text is no evidence for or against it."""
+    fact = Fact(*key, found)
+    return any(
+        same(fact, Fact(*key, definition)) is Comparison.CANNOT_TELL
+        for definition in expected
+        if definition is not None
+    )
+
+
+def in_doubt(standing: Standing, catalogue: Catalogue) -> tuple[str, ...]:
+    """The revisions that some of the exact matches have and others haven't, in the history's order.
+
+    Evidence about one of these settles something.
+    """
+    sets = [catalogue.history.applied(stand.rows) for stand in standing.exact]
+    if len(sets) < 2:
+        return ()
+    some = frozenset[str]().union(*sets) - sets[0].intersection(*sets[1:])
+    return tuple(revision for revision in catalogue.history.revisions if revision in some)
+
+
+def settle(
+    standing: Standing, catalogue: Catalogue, probes: tuple[Probe, ...], policy: str
+) -> Standing:
+    """Choose among the exact matches: by evidence, then by the policy (refuse, earliest, latest).
+
+    What can't be chosen stays unchosen: `chosen` is None then.
+    """
+    if not standing.complete:
+        return standing
+    applied = {stand: catalogue.history.applied(stand.rows) for stand in standing.exact}
+    left = [
+        stand
+        for stand in standing.exact
+        if all(
+            probe.answer is None or (probe.revision in applied[stand]) == probe.answer
+            for probe in probes
+        )
+    ]
+    chosen: Stand | None = None
+    by = ""
+    if len(left) == 1:
+        chosen, by = left[0], "structure" if len(standing.exact) == 1 else "evidence"
+    elif left and policy in ("earliest", "latest"):
+        first = min(left, key=lambda s: len(applied[s]) * (1 if policy == "earliest" else -1))
+        ordered = all(
+            applied[first] <= applied[s] if policy == "earliest" else applied[first] >= applied[s]
+            for s in left
+        )
+        if ordered:
+            chosen, by = first, policy
+    return msgspec.structs.replace(standing, chosen=chosen, by=by, probes=probes)

@@ -1,0 +1,93 @@
+"""The catalogue's file: where it is, and what it holds."""
+
+import os
+from pathlib import Path
+
+from surefoot.application.history_files import IniFile
+from surefoot.catalogue import Catalogue, InitScripts
+from surefoot.config import Project
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.observation import Code
+
+FILE_NAME = "surefoot-catalog.txt"
+
+
+def catalogue_file(project: Project, ini: IniFile | None) -> Path:
+    """Where the catalogue is or will be: as configured, else beside the application's env.py.
+
+    Where that isn't among the project's own files, in the project's directory.
+    """
+    if project.config.catalog is not None:
+        return project.path(project.config.catalog)
+    location = ini.get("script_location") if ini else None
+    if ini is not None and location and ":" not in location:
+        directory = (ini.working_directory() / location).resolve()
+        root = project.root.resolve()
+        if directory.is_relative_to(root) and "site-packages" not in directory.parts:
+            return project.root / directory.relative_to(root) / FILE_NAME
+    return project.path(FILE_NAME)
+
+
+def shown(file: Path) -> str:
+    """The file's path as a person here would write it."""
+    try:
+        return str(file.relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)
+
+
+def read_catalogue(file: Path) -> Catalogue:
+    """Raises SurefootError `catalogue-missing` or `catalogue-unreadable`."""
+    from surefoot.catalogue_text import loads
+
+    name = shown(file)
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise SurefootError(
+            "catalogue-missing",
+            f"There is no catalogue {name}.",
+            database=NOT_REACHED,
+            next="make it, where the application is developed: surefoot catalog build; then commit "
+            "it, and copy it into the image",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SurefootError(
+            "catalogue-unreadable",
+            f"The catalogue {name} can't be read.",
+            seen=[str(error)],
+            database=NOT_REACHED,
+            next="make it again: surefoot catalog build",
+        ) from error
+    return loads(text, name)
+
+
+def write_catalogue(file: Path, text: str) -> bool:
+    """Write it, all or nothing; whether it differs from what was there.
+
+    Raises SurefootError `catalogue-not-written`.
+    """
+    data = text.encode()
+    try:
+        if file.is_file() and file.read_bytes() == data:
+            return False
+        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        beside.write_bytes(data)
+        beside.replace(file)
+    except OSError as error:
+        raise SurefootError(
+            "catalogue-not-written",
+            f"The catalogue {shown(file)} can't be written.",
+            seen=[str(error)],
+            database="No database was changed.",
+            next='correct the permissions, or say where it shall be: catalog = "…" in '
+            "surefoot.toml",
+        ) from error
+    return True
+
+
+def init_scripts(code: Code) -> InitScripts | None:
+    """The project's init scripts, as a catalogue records them."""
+    if not code.init or code.init_revision is None:
+        return None
+    return InitScripts(code.init_revision, tuple((s.path, s.sha256) for s in code.init))

@@ -1,0 +1,57 @@
+"""How far the making of a catalogue is."""
+
+import textwrap
+import time
+
+from surefoot.report.live import Live
+from surefoot.report.terminal import Terminal
+
+_BAR = 24  # columns
+
+
+class BuildReport:
+    """A bar with the revision's name on a terminal; in a log, a line for each replay."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._live = Live(terminal)
+        self._started = 0.0
+        self._number = 0
+
+    def server(self, label: str, why: str) -> None:
+        """Which server it is made on."""
+        self._write(f"surefoot: replaying on {label} ({why})")
+
+    def begin(self, what: str) -> None:
+        """A replay begins."""
+        self._started, self._number = time.monotonic(), 0
+        self._live.begin(what)
+
+    def revision(self, revision: str, number: int, total: int) -> None:
+        """A revision of it begins."""
+        self._number += 1
+        done = _BAR * number // max(total, 1)
+        full, empty = ("━", "─") if self._terminal.dots == "…" else ("#", ".")
+        self._live.update(f"{full * done}{empty * (_BAR - done)} {number}/{total} {revision}")
+
+    def end(self, what: str) -> None:
+        """The replay is over."""
+        took = f"{time.monotonic() - self._started:.1f} s"
+        noun = "revision" if self._number == 1 else "revisions"
+        sign = self._terminal.paint(self._terminal.done, "green")
+        text = f"{what}: {self._number} {noun}"
+        room = self._terminal.width - len(self._terminal.done) - 3 - len(took)
+        self._live.end(f"  {sign} {self._terminal.cut(text, room - 1):<{room}}{took}")
+
+    def notice(self, text: str) -> None:
+        """Something worth a line."""
+        self._write(f"surefoot: {text}")
+
+    def close(self) -> None:
+        """Put the terminal back as it was."""
+        self._live.close()
+
+    def _write(self, text: str) -> None:
+        self._live.clear()
+        for line in textwrap.wrap(text, self._terminal.width):
+            self._terminal.line(line)

@@ -1,0 +1,90 @@
+"""Where a structure stands in a history, as values: made by `identify`, read by `decide`."""
+
+from typing import Literal
+
+import msgspec
+
+from surefoot.catalogue import Definition
+
+
+class Difference(msgspec.Struct, frozen=True, order=True):
+    """One name that is not as a revision has it.
+
+    `expected` are the definitions that it may have there ((None,): it may not be there at all);
+    `found` is what it has.
+    """
+
+    kind: str
+    name: str
+    expected: tuple[Definition, ...]
+    found: Definition
+
+    @property
+    def what(self) -> Literal["missing", "changed", "unexpected"]:
+        """What is wrong: it isn't there, it's otherwise, or it should not be there."""
+        if self.found is None:
+            return "missing"
+        return "unexpected" if self.expected == (None,) else "changed"
+
+
+class Stand(msgspec.Struct, frozen=True):
+    """A structure held against one set of applied revisions.
+
+    `rows` are the version rows that stand for them (none: before the first revision); `way` is the
+    catalogue's way that fits best. `matching` facts are as they should be; `doubtful` names are
+    printed so that it can't be told whether they are.
+    """
+
+    rows: tuple[str, ...]
+    way: str
+    matching: int
+    differences: tuple[Difference, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """A revision's evidence probe and its answer; `answer` is None where it gave none."""
+
+    revision: str
+    answer: bool | None
+    error: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What the catalogue says of a structure.
+
+    `facts` were compared; `own` are the names (with their kinds) that no revision knows: the
+    user's. `exact` are all sets of revisions whose structure this is, `nearest` the next best
+    ones where there's none, best first. `chosen` is the one of `exact` that the evidence or the
+    policy leaves, `by` which of the two ("structure", "evidence", "earliest", "latest", "person").
+    `recorded` is the structure held against the version rows, where there are any and the code
+    knows them. `foreign`: nothing of the application is there. `complete`: every set of revisions
+    was looked at.
+    """
+
+    facts: int
+    own: tuple[tuple[str, str], ...] = ()
+    exact: tuple[Stand, ...] = ()
+    nearest: tuple[Stand, ...] = ()
+    chosen: Stand | None = None
+    by: str = ""
+    recorded: Stand | None = None
+    foreign: bool = False
+    complete: bool = True
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the structure isn't what the version rows say."""
+        return self.recorded is not None and bool(self.recorded.differences)
+
+
+class CatalogueState(msgspec.Struct, frozen=True):
+    """Whether there is a catalogue to go by: if not, `why`, a line each.
+
+    `file` is where it is, or would be.
+    """
+
+    condition: Literal["usable", "missing", "stale"]
+    file: str
+    why: tuple[str, ...] = ()
