@@ -6,7 +6,8 @@ import msgspec
 
 from surefoot.errors import Finding
 from surefoot.observation import Code, Facts, ScriptFile
-from surefoot.plan import Install, Plan, Seed, Step, Upgrade
+from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
+from surefoot.refusals import REFUSALS, journal_not_writable, read_only
 from surefoot.states import State
 
 
@@ -37,12 +38,28 @@ def classify(facts: Facts) -> State:
     """The state that the database is in."""
     history, rows = facts.code.history, facts.database.rows
     if not rows:
-        return State.UNVERSIONED if facts.database.objects else State.EMPTY
+        return _unversioned_state(facts) if facts.database.objects else State.EMPTY
     if history.unknown(rows):
         return State.UNKNOWN_REVISION
     if history.overlapping([row for row in rows if row]):
         return State.VERSION_ROWS_OVERLAP
-    return State.AT_HEAD if history.at_head(rows) else State.BEHIND
+    at_head, standing = history.at_head(rows), facts.standing
+    # Where there's nothing to do, what only differs in itself is drift; what is really another
+    # revision's structure was stamped wrongly, and then something is still to be done.
+    if standing is not None and standing.contradicted and not (at_head and standing.drifted):
+        return State.CONTRADICTED
+    return State.AT_HEAD if at_head else State.BEHIND
+
+
+def _unversioned_state(facts: Facts) -> State:
+    standing = facts.standing
+    if standing is None:
+        return State.UNVERSIONED
+    if standing.chosen is not None:
+        return State.IDENTIFIED
+    if standing.exact:
+        return State.AMBIGUOUS
+    return State.FOREIGN if standing.foreign else State.UNIDENTIFIED
 
 
 class Intent(Enum):
@@ -59,7 +76,7 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     """
     state = classify(facts)
     match state:
-        case State.AT_HEAD | State.BEHIND | State.EMPTY:
+        case State.AT_HEAD | State.BEHIND | State.EMPTY | State.IDENTIFIED:
             missing = missing_init_revision(facts.code) if state is State.EMPTY else None
             if missing:
                 return Refused(state, (missing,))
@@ -72,12 +89,8 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
             if in_the_way:
                 return Refused(state, in_the_way)
             return Ready(state, Plan(steps, facts.fingerprint))
-        case State.UNKNOWN_REVISION:
-            return Refused(state, (_unknown_revision(facts),))
-        case State.VERSION_ROWS_OVERLAP:
-            return Refused(state, (_overlap(facts),))
-        case State.UNVERSIONED:
-            return Refused(state, (_unversioned(facts),))
+        case _:
+            return Refused(state, (REFUSALS[state](facts),))
 
 
 def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
@@ -85,6 +98,9 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
     code = facts.code
     if state is State.EMPTY and code.init and code.init_revision:
         steps.append(Install(code.init, code.history.revisions[code.init_revision]))
+    if state is State.IDENTIFIED and facts.standing and facts.standing.chosen:
+        standing = facts.standing
+        steps.append(Adopt(facts.standing.chosen, standing.by, own=standing.own_objects))
     if state is not State.AT_HEAD:
         assert facts.pending is not None, "only Alembic knows the order of the pending revisions"
         if facts.pending:
@@ -127,7 +143,7 @@ def missing_init_revision(code: Code) -> Finding | None:
 def _seeds_unknown(facts: Facts) -> Finding | None:
     database = facts.database
     if facts.code.seeds and database.journal and not database.journal_readable:
-        return _journal_not_writable(facts)
+        return journal_not_writable(facts)
     return None
 
 
@@ -135,108 +151,7 @@ def _in_the_way(facts: Facts) -> tuple[Finding, ...]:
     """What would stop every plan, all of it at once."""
     found: list[Finding] = []
     if facts.database.read_only:
-        found.append(_read_only(facts))
+        found.append(read_only(facts))
     if not facts.database.journal_writable:
-        found.append(_journal_not_writable(facts))
+        found.append(journal_not_writable(facts))
     return tuple(found)
-
-
-def _read_only(facts: Facts) -> Finding:
-    server = facts.database.server
-    return Finding(
-        "database-read-only",
-        "There is something to do, and the database can only be read.",
-        seen=(
-            f"{server.database} is on a standby, or set to default_transaction_read_only for "
-            f"{server.role}",
-        ),
-        next="connect to the primary server; or reset default_transaction_read_only",
-    )
-
-
-def _journal_not_writable(facts: Facts) -> Finding:
-    role = facts.database.server.role
-    if facts.database.journal:
-        seen = "surefoot.journal is there, and needs SELECT and INSERT"
-        cure = (
-            f"grant usage on schema surefoot to {role}; "
-            f"grant select, insert on surefoot.journal to {role};"
-        )
-    elif facts.database.journal_schema:
-        seen = "the schema surefoot is there, and the journal isn't"
-        cure = f"grant usage, create on schema surefoot to {role};"
-    else:
-        seen = f"the role may not create a schema in {facts.database.server.database}"
-        cure = f"create schema surefoot authorization {role};"
-    return Finding(
-        "journal-not-writable",
-        f"The role {role} can't keep the journal.",
-        seen=(seen,),
-        next=f"as the database's owner, once: {cure}",
-    )
-
-
-def _version_table(facts: Facts) -> str:
-    table = facts.database.version_table.name
-    return f"{facts.database.version_schema}.{table}" if facts.database.version_schema else table
-
-
-def _unknown_revision(facts: Facts) -> Finding:
-    history = facts.code.history
-    unknown = history.unknown(facts.database.rows)
-    # Of the ids that the code knows, one that begins alike is worth a second look.
-    alike = [r for u in unknown for r in history.revisions if len(u) >= 4 and r.startswith(u[:8])]
-    return Finding(
-        "unknown-revision",
-        f"The database is at revision {', '.join(unknown)}, which this code does not have.",
-        seen=(
-            f"{_version_table(facts)} holds {', '.join(str(row) for row in facts.database.rows)}",
-            f"the code's {len(history.revisions)} revisions end at {', '.join(history.heads)}",
-            *(f"similar: {revision}" for revision in alike),
-        ),
-        next="if the image was rolled back, run the newer image again; if the revision was removed "
-        "from the code, bring its file back",
-    )
-
-
-def _overlap(facts: Facts) -> Finding:
-    pairs = facts.code.history.overlapping([row for row in facts.database.rows if row])
-    return Finding(
-        "version-rows-overlap",
-        "The version table names a revision together with one of its ancestors.",
-        seen=(
-            f"{_version_table(facts)} holds {', '.join(str(row) for row in facts.database.rows)}",
-            *(f"{older} is already part of {newer}" for older, newer in pairs),
-        ),
-        next="a backup may have been restored over a newer database; find out which of the rows is "
-        "true, then delete the other",
-    )
-
-
-def _unversioned(facts: Facts) -> Finding:
-    database = facts.database
-    if facts.was_empty:
-        return Finding(
-            "application-changed-database",
-            "The application's own code made objects while it was only being loaded.",
-            seen=(f"the database was empty; now it has {', '.join(database.examples)}",),
-            database="surefoot changed nothing; the application's code did.",
-            next="take create_all(), upgrade() and the like out of what env.py (or create_app) "
-            "runs at import; then drop what it made, and start again",
-        )
-    more = database.objects - len(database.examples)
-    seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
-    if database.version_schema is not None:
-        seen.append(f"{_version_table(facts)} is there and has no row")
-    else:
-        seen.append(f"no table {database.version_table.name} is on the search path")
-    if database.last_journaled is not None:
-        seen.append(f"surefoot's journal ends with revision {database.last_journaled}")
-    seen += [f"there is one in the schema {schema}" for schema in database.other_version_schemas]
-    return Finding(
-        "unversioned-database",
-        "The database has objects, and no record of the revision that it is at.",
-        seen=tuple(seen),
-        next="if the database belongs to something else, correct the address; if you know its "
-        "revision for certain: alembic stamp REVISION; to be sure, ask whoever made it",
-    )

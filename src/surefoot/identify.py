@@ -37,7 +37,10 @@ class Identifier:
         facts: Iterable[Fact],
         accepted: Mapping[Key, Definition] | None = None,
     ) -> None:
-        """`accepted` are differences that a person has accepted: names as they were then."""
+        """`accepted` are differences that a person has accepted: names as they were then.
+
+        `own` are the facts whose names no revision knows.
+        """
         self._catalogue = catalogue
         known: set[Key] = set()
         for way in catalogue.ways:
@@ -46,7 +49,9 @@ class Identifier:
                 known.update(change.key for change in changes)
         live = {(fact.kind, fact.name): fact.definition for fact in facts}
         self._facts = len(live)
-        self._own = tuple(sorted(live.keys() - known))
+        self.own = tuple(
+            sorted(Fact(*key, found) for key, found in live.items() if key not in known)
+        )
         self._live: Live = {key: found for key, found in live.items() if key in known}
         self._accepted = {key for key, found in (accepted or {}).items() if live.get(key) == found}
 
@@ -80,7 +85,7 @@ class Identifier:
         if not held and not foreign:
             found = {applied: self._stand(way, applied) for _, _, applied, way in near}
             nearest = tuple(stand for stand in found.values() if stand.rows)
-        return Standing(self._facts, self._own, held, nearest, foreign=foreign, complete=complete)
+        return Standing(self._facts, self.own, held, nearest, foreign=foreign, complete=complete)
 
     def _is_evidence(self, stand: Stand) -> bool:
         return stand.matching > 0 and bool(stand.rows) and self._has_own_kind(stand)

@@ -5,6 +5,7 @@ import hashlib
 import msgspec
 
 from surefoot.history import History, Revision
+from surefoot.standing import CatalogueState, Standing
 
 
 class VersionTableName(msgspec.Struct, frozen=True):
@@ -40,7 +41,8 @@ class Observation(msgspec.Struct, frozen=True):
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
     standby, or a database that is set to be only read. `last_journaled`: where there is no version
     row, the last revision that the journal tells of, and its day. `env`: the SHA-256 of the env.py
-    that last led here, if the journal knows.
+    that last led here, if the journal knows. `accepted`: differences from the structure that a
+    person has accepted, as kind, name and definition.
     """
 
     server: ServerInfo
@@ -58,6 +60,7 @@ class Observation(msgspec.Struct, frozen=True):
     seeds: dict[str, str] = {}
     last_journaled: str | None = None
     env: str | None = None
+    accepted: tuple[tuple[str, str, str | None], ...] = ()
 
     @property
     def history(self) -> str:
@@ -92,13 +95,16 @@ class Facts(msgspec.Struct, frozen=True):
     `pending` are the revisions that Alembic would run, in its order, from where the database
     stands (or from `init_revision` where it's empty and there are init scripts). It is None where
     nobody asked Alembic: the quick look, which only settles whether there is anything to do.
-    `was_empty`: the database was, before the application's code was loaded.
+    `was_empty`: the database was, before the application's code was loaded. `standing` is what the
+    catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
     """
 
     code: Code
     database: Observation
     pending: tuple[Revision, ...] | None = None
     was_empty: bool = False
+    catalogue: CatalogueState | None = None
+    standing: Standing | None = None
 
     @property
     def fingerprint(self) -> str:

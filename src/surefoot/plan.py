@@ -4,6 +4,7 @@ import msgspec
 
 from surefoot.history import Revision
 from surefoot.observation import ScriptFile
+from surefoot.standing import Stand
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):
@@ -11,6 +12,19 @@ class Install(msgspec.Struct, frozen=True, tag="install"):
 
     scripts: tuple[ScriptFile, ...]
     revision: Revision
+
+
+class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
+    """Record that the database, as it is, stands at these revisions.
+
+    `stand` is the structure held against them, `by` what decided for them ("structure",
+    "evidence", "earliest", "latest", "person"); `before` are the version rows that are replaced.
+    """
+
+    stand: Stand
+    by: str
+    before: tuple[str | None, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):
@@ -26,7 +40,7 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
     changed: bool
 
 
-Step = Install | Upgrade | Seed
+Step = Install | Adopt | Upgrade | Seed
 
 
 class Plan(msgspec.Struct, frozen=True):

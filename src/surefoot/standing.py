@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from surefoot.catalogue import Definition
+from surefoot.facts import Fact, table
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
@@ -53,22 +54,23 @@ class Probe(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """What the catalogue says of a structure.
 
-    `facts` were compared; `own` are the names (with their kinds) that no revision knows: the
-    user's. `exact` are all sets of revisions whose structure this is, `nearest` the next best
-    ones where there's none, best first. `chosen` is the one of `exact` that the evidence or the
-    policy leaves, `by` which of the two ("structure", "evidence", "earliest", "latest", "person").
-    `recorded` is the structure held against the version rows, where there are any and the code
-    knows them. `foreign`: nothing of the application is there. `complete`: every set of revisions
-    was looked at.
+    `facts` were seen; `own` are those whose names no revision knows: the user's. `exact` are all
+    sets of revisions whose structure this is, `nearest` the next best ones where there's none,
+    best first. `chosen` is the one of `exact` that the evidence or the policy leaves, `by` what
+    decided for it ("structure", "evidence", "earliest", "latest"). `recorded` is the structure held
+    against the version rows, where there are any and the code knows them; `asked` the same for the
+    rows that a person has named. `foreign`: nothing of the application is there. `complete`: every
+    set of revisions was looked at.
     """
 
     facts: int
-    own: tuple[tuple[str, str], ...] = ()
+    own: tuple[Fact, ...] = ()
     exact: tuple[Stand, ...] = ()
     nearest: tuple[Stand, ...] = ()
     chosen: Stand | None = None
     by: str = ""
     recorded: Stand | None = None
+    asked: Stand | None = None
     foreign: bool = False
     complete: bool = True
     probes: tuple[Probe, ...] = ()
@@ -78,6 +80,27 @@ class Standing(msgspec.Struct, frozen=True):
         """Whether the structure isn't what the version rows say."""
         return self.recorded is not None and bool(self.recorded.differences)
 
+    @property
+    def drifted(self) -> bool:
+        """Whether it is contradicted, and yet no other revision's structure is as near."""
+        if self.recorded is None or not self.recorded.differences or self.exact:
+            return False
+        nearest = min((len(stand.differences) for stand in self.nearest), default=0)
+        return len(self.recorded.differences) <= nearest
+
+    @property
+    def own_objects(self) -> tuple[str, ...]:
+        """The user's objects, each once: of a table of his own, only the table."""
+        tables = {fact.name for fact in self.own if fact.kind in ("relation", "view")}
+        return tuple(
+            f"{_KINDS.get(fact.kind, fact.kind)} {fact.name}"
+            for fact in self.own
+            if fact.kind == "relation" or table(fact) not in tables
+        )
+
+
+_KINDS = {"relation": "table"}
+
 
 class CatalogueState(msgspec.Struct, frozen=True):
     """Whether there is a catalogue to go by: if not, `why`, a line each.
@@ -85,6 +108,6 @@ class CatalogueState(msgspec.Struct, frozen=True):
     `file` is where it is, or would be.
     """
 
-    condition: Literal["usable", "missing", "stale"]
+    condition: Literal["usable", "missing", "stale", "unreadable"]
     file: str
     why: tuple[str, ...] = ()

@@ -24,6 +24,11 @@ class State(Enum):
     EMPTY = "empty"
     UNKNOWN_REVISION = "unknown-revision"
     UNVERSIONED = "unversioned-database"
+    IDENTIFIED = "identified"
+    AMBIGUOUS = "ambiguous-revision"
+    UNIDENTIFIED = "unidentified-structure"
+    FOREIGN = "foreign-database"
+    CONTRADICTED = "structure-contradicts-revision"
     VERSION_ROWS_OVERLAP = "version-rows-overlap"
 
     @property
@@ -64,8 +69,43 @@ STATE_TABLE: dict[State, StateRow] = {
         _REFUSED,
         "4",
     ),
+    State.IDENTIFIED: StateRow(
+        "there are objects and no version row, and the structure is exactly one revision's",
+        "exit 3",
+        "the adoption, the pending revisions, the seed scripts",
+        "records the revision with its evidence, then goes on as if behind",
+        _UP_EXIT,
+    ),
+    State.AMBIGUOUS: StateRow(
+        "no version row, and the structure is that of several revisions",
+        "exit 4",
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
+    State.UNIDENTIFIED: StateRow(
+        "no version row, and the structure is no revision's; some are near",
+        "exit 4",
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
+    State.FOREIGN: StateRow(
+        "no version row, and nothing of the application is there",
+        "exit 4",
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
+    State.CONTRADICTED: StateRow(
+        "the version table names known revisions, and the structure isn't theirs",
+        "exit 4",
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
     State.UNVERSIONED: StateRow(
-        "there are objects, and no version row",
+        "there are objects and no version row, and no catalogue to identify them by",
         "exit 4",
         _REFUSED,
         _REFUSED,

@@ -16,6 +16,7 @@ from surefoot.observe.facts import Application, application, quick_facts
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan, Seed
 from surefoot.progress import Progress
+from surefoot.refusals import structure_not_reached
 from surefoot.states import State
 from surefoot.target import Target, environment
 
@@ -166,7 +167,9 @@ def _act(
             )
             session.begun = True
             outcome = run.carry_out(decision.plan)
-            return outcome if outcome.findings else _seen_at_head(session, asked, outcome)
+            if outcome.findings:
+                return outcome
+            return _seen_at_head(session, asked, outcome, decision.plan)
     # It was at head, and isn't any more: Alembic must be asked, from the beginning. Out here,
     # since whoever begins anew takes the lock anew.
     return up(session, report)
@@ -178,14 +181,16 @@ def _look_again(session: Session, asked: Application | None) -> tuple[Facts, Dec
         return session.thorough(connection, asked) if asked else session.quick(connection)
 
 
-def _seen_at_head(session: Session, asked: Application | None, outcome: Outcome) -> Outcome:
+def _seen_at_head(
+    session: Session, asked: Application | None, outcome: Outcome, plan: Plan
+) -> Outcome:
     """The last look. Whatever comes in its way, what was committed is said."""
     try:
         again = _look_again(session, asked)
         if again is None:
             with session.connect() as connection:
                 again = session.look(connection)
-        return _confirmed(outcome, *again)
+        return _confirmed(outcome, plan, *again)
     except SurefootError as error:
         finding = error.finding
     except KeyboardInterrupt:
@@ -199,10 +204,14 @@ def _seen_at_head(session: Session, asked: Application | None, outcome: Outcome)
     return msgspec.structs.replace(outcome, findings=(finding,))
 
 
-def _confirmed(outcome: Outcome, facts: Facts, decision: Decision) -> Outcome:
+def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:
     """Success is head seen, not the absence of an exception."""
     rows = tuple(str(row) for row in facts.database.rows)
     outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
+    migrated = any(not isinstance(step, Seed) for step in plan.steps)
+    if migrated and facts.standing is not None and facts.standing.contradicted:
+        finding = structure_not_reached(facts, len(outcome.done))
+        return msgspec.structs.replace(outcome, findings=(finding,))
     if isinstance(decision, NothingToDo):
         return outcome
     left = decision.plan if isinstance(decision, Ready) else None

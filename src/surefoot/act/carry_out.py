@@ -23,7 +23,7 @@ from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Observation
 from surefoot.outcome import Outcome
-from surefoot.plan import Install, Plan, Seed, Upgrade
+from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Run:
                 match step:
                     case Install():
                         self._install(step)
+                    case Adopt():
+                        self._adopt(step)
                     case Upgrade():
                         self._upgrade(step)
                     case Seed():
@@ -104,6 +106,21 @@ class Run:
 
         self._in_one_transaction(step.scripts[-1].path, work)
         self._progress.committed("the installation, in one transaction")
+
+    def _adopt(self, step: Adopt) -> None:
+        from surefoot.act.adopt import adopt
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            adopt(
+                step,
+                connection,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        name = " ".join(step.stand.rows)
+        self._in_one_transaction(name, work)
+        self._progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
 
     def _seed(self, step: Seed) -> None:
         from surefoot.act.install import run_one

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from surefoot.act.journal import Execute, Journal
 from surefoot.act.run_script import run_script
+from surefoot.act.version_row import write_version_rows
 from surefoot.config import Project
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
@@ -37,7 +37,7 @@ def install(
         took = time.monotonic() - started
         progress.end("install", script.path, "", took, committed=False)
     _stamp(connection, step.revision, version_table)
-    journal.revision(_executor(connection), step.revision, 0.0, stamped=True)
+    journal.revision(executor(connection), step.revision, 0.0, stamped=True)
     stands = "what the init scripts stand for"
     progress.end("stamp", step.revision.id, stands, 0.0, committed=False)
 
@@ -68,10 +68,12 @@ def run_one(
         progress.notice(text)
     if result.warning_count > len(result.warnings):
         progress.notice(f"and {result.warning_count - len(result.warnings)} more warnings")
-    journal.script(_executor(connection), kind, script, result.seconds)
+    journal.script(executor(connection), kind, script, result.seconds)
 
 
-def _executor(connection: psycopg.Connection[Any]) -> Execute:
+def executor(connection: psycopg.Connection[Any]) -> Execute:
+    """Executes what the journal wants, in the transaction that the connection is in."""
+
     def execute(statement: str, parameters: Mapping[str, object]) -> None:
         connection.execute(statement.encode(), parameters or None)
 
@@ -81,29 +83,13 @@ def _executor(connection: psycopg.Connection[Any]) -> Execute:
 def _stamp(connection: psycopg.Connection[Any], revision: Revision, name: VersionTableName) -> None:
     """Write the version row; a script that wrote one itself must have written the same."""
     schema, rows = observe_version_rows(connection, name)
-    if rows:
-        if set(rows) != {revision.id}:
-            raise SurefootError(
-                "init-script-names-another-revision",
-                f"The init scripts write the version row {', '.join(map(str, rows))}, "
-                f"and surefoot.toml says that they stand for {revision.id}.",
-                seen=[f"{schema}.{name.name} holds {', '.join(map(str, rows))} after the scripts"],
-                next="one of the two is wrong: correct init_revision, or make the script again",
-            )
-        return
-    if schema is None:
-        row = connection.execute("select pg_catalog.current_schema()").fetchone()
-        schema = name.schema or (row[0] if row else None) or "public"
-        # exactly the table that Alembic would make
-        connection.execute(
-            sql.SQL(
-                "create table {} (version_num varchar(32) not null,"
-                " constraint {} primary key (version_num))"
-            ).format(sql.Identifier(schema, name.name), sql.Identifier(f"{name.name}_pkc"))
+    if not rows:
+        write_version_rows(connection, name, schema, (revision.id,))
+    elif set(rows) != {revision.id}:
+        raise SurefootError(
+            "init-script-names-another-revision",
+            f"The init scripts write the version row {', '.join(map(str, rows))}, "
+            f"and surefoot.toml says that they stand for {revision.id}.",
+            seen=[f"{schema}.{name.name} holds {', '.join(map(str, rows))} after the scripts"],
+            next="one of the two is wrong: correct init_revision, or make the script again",
         )
-    # a literal, not a parameter: with parameters, a % in the table's name would be one
-    connection.execute(
-        sql.SQL("insert into {} (version_num) values ({})").format(
-            sql.Identifier(schema, name.name), sql.Literal(revision.id)
-        )
-    )

@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from surefoot import __version__
 from surefoot.history import Revision
@@ -39,6 +39,10 @@ class Journal:
             seconds=seconds,
         )
 
+    def adoption(self, execute: Execute, rows: Iterable[str], evidence: str) -> None:
+        """A database that was found where it stands; `evidence` is JSON."""
+        self._row(execute, step="adopt", name=" ".join(rows), evidence=evidence, seconds=0.0)
+
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
         """A script that has run; `step` is install or seed."""
         self._row(execute, step=step, name=script.path, hash=script.sha256, seconds=seconds)
@@ -53,6 +57,7 @@ class Journal:
         parents: str = "",
         release: str | None = None,
         hash: str | None = None,
+        evidence: str | None = None,
     ) -> None:
         # "if not exists" asks for the privilege even where there is nothing to create
         if not self._schema:
@@ -71,6 +76,7 @@ class Journal:
                 "parents": parents,
                 "release": release,
                 "hash": hash,
+                "evidence": evidence,
                 "milliseconds": round(seconds * 1000, 3),
                 "host": socket.gethostname(),
                 "surefoot": __version__,

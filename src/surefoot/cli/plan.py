@@ -20,7 +20,13 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     from surefoot.report import json
     from surefoot.report.status import refusal_lines
     from surefoot.report.terminal import Terminal
-    from surefoot.report.text import database_text, found_text, labelled, plan_lines
+    from surefoot.report.text import (
+        database_text,
+        found_text,
+        labelled,
+        plan_lines,
+        structure_texts,
+    )
 
     with open_session(edge, config_file, database_url) as session:
         with session.connect() as connection:
@@ -28,7 +34,10 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
         code = decision.findings[0].exit_code if isinstance(decision, Refused) else ExitCode.DONE
         if edge.as_json:
             edge.emit_json(
-                code, database=json.database(session.target, facts), **json.decision(decision)
+                code,
+                database=json.database(session.target, facts),
+                structure=json.structure(facts),
+                **json.decision(decision),
             )
             return code
         terminal = Terminal(edge.data)
@@ -36,6 +45,9 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
             *labelled(terminal, "database", database_text(session.target, facts)),
             *labelled(terminal, "found", found_text(facts, decision.state)),
         ]
+        texts = structure_texts(facts)
+        if texts:
+            lines += labelled(terminal, "structure", *texts)
         match decision:
             case Ready(plan=plan):
                 lines += ["", *plan_lines(terminal, plan)]

@@ -29,7 +29,10 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
             code = decision.findings[0].exit_code
         if edge.as_json:
             edge.emit_json(
-                code, database=json.database(session.target, facts), **json.decision(decision)
+                code,
+                database=json.database(session.target, facts),
+                structure=json.structure(facts),
+                **json.decision(decision),
             )
         else:
             terminal = Terminal(edge.data)

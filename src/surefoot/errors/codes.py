@@ -24,6 +24,8 @@ CODES: dict[str, ExitCode] = {
     # what was typed or configured
     "command-not-found": ExitCode.USAGE,
     "config-exists": ExitCode.USAGE,
+    "confirmation-needed": ExitCode.USAGE,
+    "not-confirmed": ExitCode.REFUSED,
     "config-invalid": ExitCode.USAGE,
     "config-not-found": ExitCode.USAGE,
     "database-not-named": ExitCode.USAGE,
@@ -62,7 +64,11 @@ CODES: dict[str, ExitCode] = {
     "history-unreadable": ExitCode.REFUSED,
     # what the database is
     "look-failed": ExitCode.REFUSED,
+    "ambiguous-revision": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
+    "foreign-database": ExitCode.REFUSED,
+    "structure-contradicts-revision": ExitCode.REFUSED,
+    "unidentified-structure": ExitCode.REFUSED,
     "unknown-revision": ExitCode.REFUSED,
     "unversioned-database": ExitCode.REFUSED,
     "version-rows-overlap": ExitCode.REFUSED,
@@ -84,6 +90,7 @@ CODES: dict[str, ExitCode] = {
     "script-failed": ExitCode.FAILED,
     # what a person must look at
     "connection-lost-at-commit": ExitCode.PARTIAL,
+    "structure-not-reached": ExitCode.PARTIAL,
     "revision-partly-applied": ExitCode.PARTIAL,
     # others are at work
     "lock-held-elsewhere": ExitCode.BUSY,

@@ -72,13 +72,34 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
     history = {"history": found.history}
     seeds = cursor.execute(query("seeds"), history).fetchall()
     env = cursor.execute(query("last_env"), history).fetchone()
+    evidence = cursor.execute(query("accepted"), history).fetchone()
     last = None if found.rows else cursor.execute(query("last_revision")).fetchone()
     return msgspec.structs.replace(
         found,
         seeds={row["name"]: row["hash"] for row in seeds},
         env=env["env"] if env else None,
+        accepted=_accepted(evidence["evidence"]) if evidence else (),
         last_journaled=f"{last['name']}, of {last['day']}" if last else None,
     )
+
+
+class _Adoption(msgspec.Struct):
+    """What is read of an adoption's evidence."""
+
+    accepted: tuple[tuple[str, str, str | None], ...] = ()
+
+
+def _accepted(evidence: str) -> tuple[tuple[str, str, str | None], ...]:
+    try:
+        return msgspec.json.decode(evidence, type=_Adoption).accepted
+    except msgspec.DecodeError as error:
+        raise SurefootError(
+            "look-failed",
+            "The journal's last adoption can't be read.",
+            seen=[str(error)],
+            next="surefoot.journal was written by hand, or by another version of surefoot: see its "
+            "last row with step = 'adopt'",
+        ) from error
 
 
 def observe_version_rows(

@@ -13,6 +13,7 @@ from surefoot.decide import classify
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
+from surefoot.observe.standing import Cataloguing
 from surefoot.states import State
 from surefoot.target import Target
 
@@ -47,7 +48,13 @@ def quick_facts(
 class Application:
     """The application's side, once Alembic has been asked: its env.py and what that uses."""
 
-    def __init__(self, project: Project, environment: "Environment", before: Observation) -> None:
+    def __init__(
+        self,
+        project: Project,
+        ini: IniFile | None,
+        environment: "Environment",
+        before: Observation,
+    ) -> None:
         """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
         self._was_empty = not before.rows and not before.objects
@@ -57,14 +64,25 @@ class Application:
         self.server = before.server
         self.history = view.history
         self._code: Code = code_of(project, view.history)
+        self._cataloguing = Cataloguing(project, ini, self._code)
 
-    def facts(self, connection: psycopg.Connection[Any]) -> Facts:
-        """Everything a decision depends on, as one snapshot sees it now."""
+    def facts(
+        self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None = None
+    ) -> Facts:
+        """Everything a decision depends on, as one snapshot sees it now.
+
+        `asked` are version rows that a person has named, to hold the structure against.
+        """
         database = observe_database(connection, self.version_table)
         facts = Facts(self._code, database, was_empty=self._was_empty)
+        if classify(facts) not in (State.EMPTY, State.VERSION_ROWS_OVERLAP):
+            facts = self._with_standing(connection, facts, asked)
         state = classify(facts)
-        if state is State.BEHIND:
+        if state in (State.BEHIND, State.IDENTIFIED):
+            chosen = facts.standing.chosen if facts.standing else None
             rows = tuple(row for row in database.rows if row is not None)
+            if state is State.IDENTIFIED and chosen is not None:
+                rows = chosen.rows
             return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
         if state is State.EMPTY:
             start = self._code.init_revision if self._code.init else None
@@ -73,6 +91,15 @@ class Application:
             rows = () if start is None else (start,)
             return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
         return facts
+
+    def _with_standing(
+        self, connection: psycopg.Connection[Any], facts: Facts, asked: tuple[str, ...] | None
+    ) -> Facts:
+        condition, catalogue = self._cataloguing.read()
+        standing = None
+        if catalogue is not None and not facts.was_empty:
+            standing = self._cataloguing.standing(connection, facts.database, catalogue, asked)
+        return msgspec.structs.replace(facts, catalogue=condition, standing=standing)
 
 
 @contextmanager
@@ -91,4 +118,4 @@ def application(
     before = observe_database(connection, configured_version_table(project))
     with alembic_config(project, ini, target) as open_config:
         environment = Environment(open_config, project.root, env_runner(project))
-        yield Application(project, environment, before)
+        yield Application(project, ini, environment, before)

@@ -6,8 +6,9 @@ from typing import Any
 
 from surefoot.catalogue import Catalogue, Change
 from surefoot.facts import Fact
+from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
-from surefoot.report.text import count, labelled
+from surefoot.report.text import labelled
 
 
 def built_lines(

@@ -8,7 +8,8 @@ from surefoot.decide import Decision, Ready, Refused
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Install, Seed, Step, Upgrade
+from surefoot.plan import Adopt, Install, Seed, Step, Upgrade
+from surefoot.standing import Difference, Stand
 from surefoot.target import Target
 
 SCHEMA_VERSION = 1
@@ -63,11 +64,67 @@ def step(one: Step) -> dict[str, Any]:
         case Install(scripts, revision):
             paths = [script.path for script in scripts]
             return {"step": "install", "scripts": paths, "revision": revision.id}
+        case Adopt(held, by, before):
+            return {
+                "step": "adopt",
+                "revisions": list(held.rows),
+                "by": by,
+                "matching": held.matching,
+                "replaces": list(before),
+                "accepted": [difference(d) for d in held.differences],
+            }
         case Upgrade(revisions):
             listed = [{"id": r.id, "message": r.message, "release": r.release} for r in revisions]
             return {"step": "upgrade", "revisions": listed}
         case Seed(script, changed):
             return {"step": "seed", "script": script.path, "changed": changed}
+
+
+def difference(found: Difference) -> dict[str, Any]:
+    """One name that isn't as a revision has it; null stands for "not there"."""
+    return {
+        "what": found.what,
+        "kind": found.kind,
+        "name": found.name,
+        "expected": list(found.expected),
+        "found": found.found,
+    }
+
+
+def stand(held: Stand) -> dict[str, Any]:
+    """A structure held against a revision."""
+    return {
+        "revisions": list(held.rows),
+        "matching": held.matching,
+        "differences": [difference(d) for d in held.differences],
+        "cannot_tell": list(held.doubtful),
+    }
+
+
+def structure(facts: Facts) -> dict[str, Any] | None:
+    """What the catalogue says of the structure; null where it wasn't asked."""
+    catalogue, standing = facts.catalogue, facts.standing
+    if catalogue is None:
+        return None
+    found: dict[str, Any] = {"catalogue": catalogue.condition, "file": catalogue.file}
+    if catalogue.why:
+        found["why"] = list(catalogue.why)
+    if standing is not None:
+        found |= {
+            "facts": standing.facts,
+            "recorded": None if standing.recorded is None else stand(standing.recorded),
+            "exact": [stand(s) for s in standing.exact],
+            "nearest": [stand(s) for s in standing.nearest],
+            "chosen": None if standing.chosen is None else list(standing.chosen.rows),
+            "by": standing.by or None,
+            "foreign": standing.foreign,
+            "own": list(standing.own_objects),
+            "probes": [
+                {"revision": p.revision, "answer": p.answer, "error": p.error or None}
+                for p in standing.probes
+            ],
+        }
+    return found
 
 
 def decision(decided: Decision) -> dict[str, Any]:

@@ -3,7 +3,14 @@
 from surefoot.decide import Decision, Ready, Refused
 from surefoot.observation import Facts
 from surefoot.report.terminal import Terminal
-from surefoot.report.text import count, database_text, finding_lines, labelled, step_lines
+from surefoot.report.text import (
+    count,
+    database_text,
+    finding_lines,
+    labelled,
+    step_lines,
+    structure_texts,
+)
 from surefoot.target import Target
 
 
@@ -23,6 +30,9 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
             f"{', '.join(history.heads)} ({count(len(history.revisions), 'revision')} in the code)",
         ),
     ]
+    texts = structure_texts(facts)
+    if texts:
+        lines += labelled(terminal, "structure", *texts)
     if isinstance(decision, Ready):
         lines += labelled(terminal, "pending", *step_lines(decision.plan))
         lines += labelled(terminal, "next", "surefoot plan shows each step, surefoot up does them")

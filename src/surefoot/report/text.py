@@ -7,8 +7,9 @@ from surefoot.decide import Decision, Ready
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Install, Plan, Seed, Upgrade
+from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
 from surefoot.report.live import Live
+from surefoot.report.structure import adoption_text, count, structure_texts
 from surefoot.report.terminal import Terminal
 from surefoot.states import State
 from surefoot.target import Target
@@ -66,11 +67,6 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
     return lines
 
 
-def count(number: int, noun: str) -> str:
-    """ "1 revision", "3 revisions"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def step_lines(plan: Plan) -> list[str]:
     """The plan in short, a line a step."""
     lines: list[str] = []
@@ -80,6 +76,8 @@ def step_lines(plan: Plan) -> list[str]:
                 paths = ", ".join(script.path for script in scripts)
                 stand = "which stands for" if len(scripts) == 1 else "which stand for"
                 lines.append(f"install {paths}, {stand} {revision.id}")
+            case Adopt():
+                lines.append(adoption_text(step))
             case Upgrade(revisions):
                 number = count(len(revisions), "revision")
                 lines.append(f"apply {number}, up to {', '.join(_tips(revisions))}")
@@ -107,7 +105,14 @@ def found_text(facts: Facts, state: State) -> str:
             return f"at {rows}, {count(len(facts.pending or ()), 'revision')} behind the code"
         case State.AT_HEAD:
             return f"at head, {rows}"
-        case State.UNVERSIONED:
+        case State.IDENTIFIED:
+            chosen = facts.standing.chosen if facts.standing else None
+            behind = count(len(facts.pending or ()), "revision")
+            where = ", ".join(chosen.rows) if chosen else ""
+            return f"no version row; by its structure it is at {where}, {behind} behind the code"
+        case State.CONTRADICTED:
+            return f"at {rows} by its version row, and not by its structure"
+        case State.AMBIGUOUS | State.UNIDENTIFIED | State.FOREIGN | State.UNVERSIONED:
             return f"{count(facts.database.objects, 'object')} and no version row"
         case State.UNKNOWN_REVISION:
             return f"at {rows}, which this code does not know"
@@ -136,6 +141,9 @@ class TextReport:
         self._write(labelled(self._terminal, "database", database_text(target, facts)))
         self._write(labelled(self._terminal, "found", found_text(facts, decision.state)))
         if isinstance(decision, Ready):
+            texts = structure_texts(facts)
+            if texts:
+                self._write(labelled(self._terminal, "structure", *texts))
             self._show_plan(decision.plan)
         else:
             self._terminal.line()
@@ -160,7 +168,7 @@ class TextReport:
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run: one line that stays. What isn't committed yet has no tick yet."""
-        took = f"{seconds:.2f} s" if kind != "stamp" else "recorded"
+        took = f"{seconds:.2f} s" if kind not in ("stamp", "adopt") else "recorded"
         self._line(self._step(name, message), took, committed=committed)
 
     def committed(self, what: str) -> None:

@@ -5,12 +5,13 @@ create table if not exists surefoot.journal (
     run text not null,          -- one run of surefoot: the same in all its rows
     history text not null,      -- whose row it is: the version table, with its schema
     env text,                   -- SHA-256 of the env.py that led here; null where none was run
-    step text not null,         -- install, stamp, revision or seed
+    step text not null,         -- install, stamp, adopt, revision or seed
     name text not null,         -- the revision's id or the script's path
     parents text not null,      -- the revisions below it, separated by spaces
     direction text not null,    -- up or down
     release text,               -- the application's release that the revision ends, if it says so
     hash text,                  -- SHA-256 of the file that was run
+    evidence text,              -- of an adoption, as JSON: what it was decided by, what was accepted
     milliseconds double precision not null,
     role text not null default current_user,
     host text not null,         -- the machine or container that ran it

@@ -1,0 +1,103 @@
+"""Hold the structure of a database against the catalogue; ask the evidence probes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import psycopg
+
+from surefoot.application.history_files import IniFile
+from surefoot.catalogue import Catalogue
+from surefoot.catalogue_check import outdated
+from surefoot.config import Project
+from surefoot.errors import SurefootError
+from surefoot.identify import Identifier, in_doubt, settle
+from surefoot.observation import Code, Observation
+from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue, shown
+from surefoot.observe.connect import kept_connection
+from surefoot.observe.structure import observe_structure
+from surefoot.standing import CatalogueState, Probe, Standing
+
+_PROBE_TIMEOUT = "30s"
+
+
+class Cataloguing:
+    """A project's catalogue, read once, and only if it's asked for."""
+
+    def __init__(self, project: Project, ini: IniFile | None, code: Code) -> None:
+        self._file = catalogue_file(project, ini)
+        self._code = code
+        self._policy = project.config.ambiguous
+        declared = {id: r.evidence for id, r in code.history.revisions.items() if r.evidence}
+        self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
+        self._read: tuple[CatalogueState, Catalogue | None] | None = None
+
+    def read(self) -> tuple[CatalogueState, Catalogue | None]:
+        """The catalogue, if it can be gone by; its condition, and why not if it can't."""
+        if self._read is None:
+            self._read = self._look()
+        return self._read
+
+    def _look(self) -> tuple[CatalogueState, Catalogue | None]:
+        file = shown(self._file)
+        if not self._file.exists():
+            return CatalogueState("missing", file), None
+        try:
+            catalogue = read_catalogue(self._file)
+        except SurefootError as error:
+            why = (error.finding.message, *error.finding.seen)
+            return CatalogueState("unreadable", file, why), None
+        behind = outdated(catalogue, self._code.history, init_scripts(self._code))
+        if behind:
+            return CatalogueState("stale", file, behind), None
+        return CatalogueState("usable", file), catalogue
+
+    def standing(
+        self,
+        connection: psycopg.Connection[Any],
+        seen: Observation,
+        catalogue: Catalogue,
+        asked: tuple[str, ...] | None = None,
+    ) -> Standing:
+        """Where the structure stands. `asked` are version rows to hold it against, besides.
+
+        Where the version rows are known and the structure is theirs, no other is looked for.
+        """
+        facts = observe_structure(connection, seen.version_table)
+        accepted = {(kind, name): definition for kind, name, definition in seen.accepted}
+        identifier = Identifier(catalogue, facts, accepted)
+        history = catalogue.history
+        rows = tuple(row for row in seen.rows if row)
+        known = bool(rows) and not history.unknown(seen.rows)
+        recorded = identifier.stand(history.applied(rows)) if known else None
+        held = None if asked is None else identifier.stand(history.applied(asked))
+        if recorded is not None and not recorded.differences and held is None:
+            return Standing(len(facts), identifier.own, recorded=recorded)
+        standing = msgspec.structs.replace(identifier.standing(), recorded=recorded, asked=held)
+        probes = tuple(
+            _ask(connection, revision, self._probes[revision])
+            for revision in in_doubt(standing, catalogue)
+            if revision in self._probes
+        )
+        return settle(standing, catalogue, probes, self._policy)
+
+
+def _ask(connection: psycopg.Connection[Any], revision: str, question: str) -> Probe:
+    """Ask one probe, read-only. A question that fails is no answer, and is told."""
+    with kept_connection():
+        try:
+            with connection.transaction():
+                connection.execute("set transaction read only")
+                connection.execute(
+                    "select pg_catalog.set_config('statement_timeout', %s, true)",
+                    (_PROBE_TIMEOUT,),
+                )
+                row = connection.execute(question.encode()).fetchone()
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            return Probe(revision, None, str(error).strip().splitlines()[0])
+    answer = row[0] if row else None
+    if isinstance(answer, bool):
+        return Probe(revision, answer)
+    return Probe(revision, None, f"its answer is {answer!r}, and neither true nor false")

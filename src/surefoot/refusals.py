@@ -1,0 +1,281 @@
+"""Why a database is refused: a finding for each state in which doing anything would be a guess."""
+
+from collections.abc import Callable
+
+from surefoot.differences import difference_lines, probe_lines, revision_text
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.standing import CatalogueState
+from surefoot.states import State
+
+_SHOWN = 6  # of the lines of a difference; surefoot drift shows them all
+
+_NO_CATALOGUE = {
+    "usable": "ask whoever made the database",
+    "missing": "make a catalogue, by which it can be identified: surefoot catalog build, where the "
+    "application is developed; commit it, and copy it into the image",
+    "stale": "make the catalogue anew, where the application is developed: surefoot catalog build",
+    "unreadable": "make the catalogue anew, where the application is developed: surefoot catalog "
+    "build",
+}
+
+
+def _catalogue_lines(catalogue: CatalogueState | None) -> list[str]:
+    if catalogue is None or catalogue.condition == "usable":
+        return []
+    if catalogue.condition == "missing":
+        return [f"there is no catalogue ({catalogue.file})"]
+    lines = [f"the catalogue {catalogue.file} is {catalogue.condition}"]
+    shown = catalogue.why[:_SHOWN]
+    more = len(catalogue.why) - len(shown)
+    return [*lines, *shown, *([f"and {more} more"] if more else [])]
+
+
+def read_only(facts: Facts) -> Finding:
+    """The database can only be read, and there is something to do."""
+    server = facts.database.server
+    return Finding(
+        "database-read-only",
+        "There is something to do, and the database can only be read.",
+        seen=(
+            f"{server.database} is on a standby, or set to default_transaction_read_only for "
+            f"{server.role}",
+        ),
+        next="connect to the primary server; or reset default_transaction_read_only",
+    )
+
+
+def journal_not_writable(facts: Facts) -> Finding:
+    """The role may not write the journal, or not make it."""
+    role = facts.database.server.role
+    if facts.database.journal:
+        seen = "surefoot.journal is there, and needs SELECT and INSERT"
+        cure = (
+            f"grant usage on schema surefoot to {role}; "
+            f"grant select, insert on surefoot.journal to {role};"
+        )
+    elif facts.database.journal_schema:
+        seen = "the schema surefoot is there, and the journal isn't"
+        cure = f"grant usage, create on schema surefoot to {role};"
+    else:
+        seen = f"the role may not create a schema in {facts.database.server.database}"
+        cure = f"create schema surefoot authorization {role};"
+    return Finding(
+        "journal-not-writable",
+        f"The role {role} can't keep the journal.",
+        seen=(seen,),
+        next=f"as the database's owner, once: {cure}",
+    )
+
+
+def _version_table(facts: Facts) -> str:
+    table = facts.database.version_table.name
+    return f"{facts.database.version_schema}.{table}" if facts.database.version_schema else table
+
+
+def _unknown_revision(facts: Facts) -> Finding:
+    history = facts.code.history
+    unknown = history.unknown(facts.database.rows)
+    # Of the ids that the code knows, one that begins alike is worth a second look.
+    alike = [r for u in unknown for r in history.revisions if len(u) >= 4 and r.startswith(u[:8])]
+    return Finding(
+        "unknown-revision",
+        f"The database is at revision {', '.join(unknown)}, which this code does not have.",
+        seen=(
+            f"{_version_table(facts)} holds {', '.join(str(row) for row in facts.database.rows)}",
+            f"the code's {len(history.revisions)} revisions end at {', '.join(history.heads)}",
+            *(f"similar: {revision}" for revision in alike),
+            *_really(facts),
+        ),
+        next="if the image was rolled back, run the newer image again; if the revision was removed "
+        "from the code, bring its file back",
+    )
+
+
+def _really(facts: Facts) -> list[str]:
+    """Where the structure stands, whatever the version table says."""
+    standing = facts.standing
+    if standing is None or not standing.exact:
+        return []
+    names = [revision_text(stand) for stand in standing.exact]
+    which = names[0] if len(names) == 1 else f"one of {', '.join(names[:8])}"
+    return [f"by its structure it is at {which}: {standing.exact[0].matching:,} facts match"]
+
+
+def _overlap(facts: Facts) -> Finding:
+    pairs = facts.code.history.overlapping([row for row in facts.database.rows if row])
+    return Finding(
+        "version-rows-overlap",
+        "The version table names a revision together with one of its ancestors.",
+        seen=(
+            f"{_version_table(facts)} holds {', '.join(str(row) for row in facts.database.rows)}",
+            *(f"{older} is already part of {newer}" for older, newer in pairs),
+        ),
+        next="a backup may have been restored over a newer database; find out which of the rows is "
+        "true, then delete the other",
+    )
+
+
+def _unversioned(facts: Facts) -> Finding:
+    database = facts.database
+    if facts.was_empty:
+        return Finding(
+            "application-changed-database",
+            "The application's own code made objects while it was only being loaded.",
+            seen=(f"the database was empty; now it has {', '.join(database.examples)}",),
+            database="surefoot changed nothing; the application's code did.",
+            next="take create_all(), upgrade() and the like out of what env.py (or create_app) "
+            "runs at import; then drop what it made, and start again",
+        )
+    more = database.objects - len(database.examples)
+    seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
+    if database.version_schema is not None:
+        seen.append(f"{_version_table(facts)} is there and has no row")
+    else:
+        seen.append(f"no table {database.version_table.name} is on the search path")
+    if database.last_journaled is not None:
+        seen.append(f"surefoot's journal ends with revision {database.last_journaled}")
+    seen += [f"there is one in the schema {schema}" for schema in database.other_version_schemas]
+    seen += _catalogue_lines(facts.catalogue)
+    return Finding(
+        "unversioned-database",
+        "The database has objects, and no record of the revision that it is at.",
+        seen=tuple(seen),
+        next=_NO_CATALOGUE[facts.catalogue.condition if facts.catalogue else "missing"]
+        + "; if the database belongs to something else, correct the address",
+    )
+
+
+def _ambiguous(facts: Facts) -> Finding:
+    standing = facts.standing
+    assert standing is not None
+    revisions = facts.code.history.revisions
+    stands = [
+        f"{revision_text(stand)}"
+        + "".join(f": {revisions[row].message}" for row in stand.rows[:1] if row in revisions)
+        for stand in standing.exact
+    ]
+    first = standing.exact[0]
+    return Finding(
+        "ambiguous-revision",
+        "The structure is that of several revisions, which don't differ in it.",
+        (
+            f"{first.matching:,} facts match each of them:",
+            *stands[:12],
+            *([f"and {len(stands) - 12} more"] if len(stands) > 12 else []),
+            *probe_lines(standing.probes),
+        ),
+        next="if you know which of them has run: surefoot adopt REVISION; for everybody: an "
+        'evidence probe in the revision\'s file, or ambiguous = "earliest" in surefoot.toml '
+        "(surefoot explain ambiguous-revision)",
+    )
+
+
+def _unidentified(facts: Facts) -> Finding:
+    standing = facts.standing
+    assert standing is not None
+    seen: list[str] = []
+    for stand in standing.nearest:
+        number = len(stand.differences)
+        seen.append(
+            f"{stand.matching:,} facts match {revision_text(stand)}, and {number:,} "
+            f"{'differs' if number == 1 else 'differ'}"
+        )
+    if standing.nearest:
+        seen += difference_lines(standing.nearest[0].differences, _SHOWN)
+        next = (
+            "put right what differs, then start again; or, if it may stay so: surefoot adopt "
+            f"{' '.join(standing.nearest[0].rows)} --accept-difference"
+        )
+    elif standing.complete:
+        seen.append("the structure is like none of the application's revisions")
+        next = "is it the right database? surefoot status names the address and its source"
+    else:
+        seen.append("the history has too many combinations of branches to look at each")
+        next = "if you know its revision: surefoot adopt REVISION"
+    return Finding(
+        "unidentified-structure",
+        "The database has no version row, and its structure is not quite any revision's.",
+        tuple(seen),
+        next=next,
+    )
+
+
+def _foreign(facts: Facts) -> Finding:
+    database = facts.database
+    more = database.objects - len(database.examples)
+    return Finding(
+        "foreign-database",
+        "The database has objects, and none of them is the application's.",
+        (
+            ", ".join(database.examples) + (f" and {more} more" if more else ""),
+            "not one name of the application's catalogue is there",
+        ),
+        next="correct the address; if the application shall live beside what is there, give it a "
+        "database of its own",
+    )
+
+
+def _contradicted(facts: Facts) -> Finding:
+    standing = facts.standing
+    assert standing is not None
+    assert standing.recorded is not None
+    recorded = standing.recorded
+    number = len(recorded.differences)
+    seen = [
+        f"recorded: {revision_text(recorded)}; {recorded.matching:,} facts match it, {number:,} "
+        f"{'differs' if number == 1 else 'differ'}",
+        *difference_lines(recorded.differences, _SHOWN),
+    ]
+    if standing.exact:
+        names = [revision_text(stand) for stand in standing.exact]
+        really = names[-1] if len(names) == 1 else f"one of {', '.join(names[:8])}"
+        seen.append(f"the structure is exactly that of {really}")
+        next = (
+            f"to record where it stands: surefoot adopt {names[-1] if len(names) == 1 else 'REV'}; "
+            "then surefoot up runs what was passed over"
+        )
+    else:
+        nearest = standing.nearest[0] if standing.nearest else recorded
+        if nearest.rows != recorded.rows:
+            seen.append(
+                f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
+            )
+        next_step = " ".join(recorded.rows)
+        next = (
+            "surefoot drift shows all of it; put it right, then start again; or, if it may stay "
+            f"so: surefoot adopt {next_step} --accept-difference"
+        )
+    return Finding(
+        "structure-contradicts-revision",
+        f"The version table says {revision_text(recorded)}, and the structure is another.",
+        tuple(seen),
+        next=next,
+    )
+
+
+def structure_not_reached(facts: Facts, committed: int) -> Finding:
+    """Every revision ran, and the structure isn't what they make."""
+    standing = facts.standing
+    assert standing is not None
+    assert standing.recorded is not None
+    recorded = standing.recorded
+    return Finding(
+        "structure-not-reached",
+        f"Every revision ran, and the structure is not that of {revision_text(recorded)}.",
+        tuple(difference_lines(recorded.differences, _SHOWN)),
+        f"{committed} steps were committed. The version table says {revision_text(recorded)}.",
+        "surefoot drift shows all of it; a revision that decides by what it finds (if_not_exists, "
+        "has_table) may have passed something over",
+    )
+
+
+REFUSALS: dict[State, Callable[[Facts], Finding]] = {
+    State.UNKNOWN_REVISION: _unknown_revision,
+    State.VERSION_ROWS_OVERLAP: _overlap,
+    State.UNVERSIONED: _unversioned,
+    State.AMBIGUOUS: _ambiguous,
+    State.UNIDENTIFIED: _unidentified,
+    State.FOREIGN: _foreign,
+    State.CONTRADICTED: _contradicted,
+}

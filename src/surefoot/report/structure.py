@@ -1,0 +1,64 @@
+"""What the catalogue says of a structure, in words."""
+
+from surefoot.observation import Facts
+from surefoot.plan import Adopt
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 revision", "3 revisions"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+_BY = {
+    "evidence": ", and its evidence probe says that it has run",
+    "earliest": ", the earliest of those that it may be",
+    "latest": ", the latest of those that it may be",
+}
+
+
+def adoption_text(step: Adopt) -> str:
+    """ "adopt revision X: 1,533 facts match"."""
+    revisions = f"revision{'' if len(step.stand.rows) == 1 else 's'} {', '.join(step.stand.rows)}"
+    if step.before:
+        revisions += f", instead of {', '.join(str(row) for row in step.before)}"
+    number = len(step.stand.differences)
+    accepted = f", {count(number, 'difference')} accepted" if number else ""
+    facts = f"{count(step.stand.matching, 'fact')} match{'es' if step.stand.matching == 1 else ''}"
+    return f"adopt {revisions}: {facts}{accepted}{_BY.get(step.by, '')}"
+
+
+def structure_texts(facts: Facts) -> list[str]:
+    """What the catalogue says of the structure: the evidence, and what is the user's own."""
+    catalogue, standing = facts.catalogue, facts.standing
+    if catalogue is None:
+        return []
+    if standing is None:
+        if not facts.database.rows:
+            return []  # it's refused, and the refusal says why
+        if catalogue.condition == "missing":
+            return [f"the version row is believed: there is no catalogue ({catalogue.file})"]
+        why = f" ({catalogue.why[0]})" if catalogue.why else ""
+        return [
+            f"the version row is believed: the catalogue {catalogue.file} is "
+            f"{catalogue.condition}{why}"
+        ]
+    held = standing.chosen or standing.recorded
+    if held is None:
+        return []
+    revision = ", ".join(held.rows)
+    verb = "matches" if held.matching == 1 else "match"
+    texts = [f"{count(held.matching, 'fact')} {verb} revision {revision}"]
+    if held.differences:
+        texts[0] += f", {len(held.differences):,} differ: surefoot drift shows them"
+    if held.doubtful:
+        texts.append(f"{count(len(held.doubtful), 'name')} can't be compared across versions")
+    if held is standing.chosen and standing.by != "structure":
+        others = [", ".join(s.rows) for s in standing.exact if s is not held]
+        texts.append(f"so they do {', '.join(others[:6])}{_BY.get(standing.by, '')}")
+    own = standing.own_objects
+    if own:
+        shown = ", ".join(own[:5]) + (f" and {len(own) - 5} more" if len(own) > 5 else "")
+        texts.append(
+            f"{count(len(own), 'object')} {'is' if len(own) == 1 else 'are'} your own: {shown}"
+        )
+    return texts

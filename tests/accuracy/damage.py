@@ -1,0 +1,120 @@
+"""Damage: one of the application's own objects gone, or otherwise than any revision made it."""
+
+import random
+from collections.abc import Callable, Iterator
+
+from surefoot.catalogue import Key
+from surefoot.facts import Fact
+
+from .database import Connection, tried
+from .sqltext import parts, quoted
+
+_TYPES = ("text", "varchar(77)", "bigint", "integer", "jsonb", "numeric(7,2)", "timestamptz", "date")
+_DEFAULTS = ("'surely not'", "4711", "now()", "'{}'", "true", "false", "'2001-02-03'", "gen_random_uuid()")
+ATTEMPTS = 25
+
+Look = Callable[[], tuple[Fact, ...]]
+
+
+def _column_changes(kind: str, fact: Fact, rng: random.Random) -> list[str]:
+    schema, table, column = parts(fact.name)
+    on, name = f"alter table {quoted(schema, table)}", quoted(column)
+    if kind == "column dropped":
+        return [f"{on} drop column {name} cascade"]
+    if kind == "column renamed":
+        return [f"{on} rename column {name} to {quoted(column[:50] + '_was')}"]
+    if kind == "column retyped":
+        chosen = rng.choice([t for t in _TYPES if not fact.definition.startswith(t)])
+        return [f"{on} alter column {name} type {chosen} using null::{chosen}"]
+    if kind == "default changed":
+        if " default " in fact.definition and rng.random() < 0.5:
+            return [f"{on} alter column {name} drop default"]
+        return [f"{on} alter column {name} set default {rng.choice(_DEFAULTS)}"]
+    what = "drop" if " not null" in fact.definition else "set"
+    return [f"{on} alter column {name} {what} not null"]
+
+
+def _other(fact: Fact, rng: random.Random) -> list[str]:
+    name = parts(fact.name)
+    where = quoted(*name)
+    match fact.kind:
+        case "view":
+            # the relation's own fact says which kind of view it is
+            return [f"create or replace view {where} as select 1 as surely_not"]
+        case "relation":
+            word = "materialized view" if fact.definition.startswith("materialized") else "table"
+            word = "view" if fact.definition.startswith("view") else word
+            return [f"drop {word} {where} cascade"]
+        case "trigger":
+            on = f"on {quoted(*name[:2])}"
+            disable = f"alter table {quoted(*name[:2])} disable trigger {quoted(name[2])}"
+            return [rng.choice((f"drop trigger {quoted(name[2])} {on}", disable))]
+        case "enum":
+            return [f"alter type {where} add value 'surely not'"]
+        case "sequence":
+            return [f"alter sequence {where} increment by 7"]
+        case "function" | "procedure":
+            return [f"drop {fact.kind} {fact.name} cascade"]
+        case "domain":
+            return [f"alter domain {where} set default null", f"drop domain {where} cascade"]
+        case _:
+            return [f"drop extension {where} cascade"]
+
+
+KINDS = (
+    *("column dropped", "column renamed", "column retyped", "default changed", "not null changed"),
+    *("index dropped", "constraint dropped", "table or view dropped", "other object changed"),
+)
+_OTHER = ("trigger", "enum", "sequence", "function", "procedure", "domain", "extension")
+
+
+def _candidates(kind: str, facts: list[Fact]) -> list[Fact]:
+    if kind.startswith(("column", "default", "not null")):
+        tables = {f.name for f in facts if f.kind == "relation" and "view" not in f.definition}
+        return [f for f in facts if f.kind == "column" and _table(f) in tables]
+    kinds = {
+        "index dropped": ("index",),
+        "constraint dropped": ("constraint",),
+        "table or view dropped": ("relation",),
+        "other object changed": _OTHER,
+    }[kind]
+    return [fact for fact in facts if fact.kind in kinds]
+
+
+def _table(fact: Fact) -> str:
+    from surefoot.facts import table
+
+    return table(fact) or ""
+
+
+def _statements(kind: str, fact: Fact, rng: random.Random) -> list[str]:
+    name = parts(fact.name)
+    if kind == "index dropped":
+        return [f"drop index {quoted(name[0], name[2])} cascade"]
+    if kind == "constraint dropped":
+        return [f"alter table {quoted(*name[:2])} drop constraint {quoted(name[2])} cascade"]
+    if fact.kind == "column":
+        return _column_changes(kind, fact, rng)
+    return _other(fact, rng)
+
+
+def damages(kind: str, facts: list[Fact], rng: random.Random) -> Iterator[tuple[Fact, list[str]]]:
+    """What to try, one after the other, until the server takes one and something changed."""
+    found = _candidates(kind, facts)
+    for _ in range(ATTEMPTS if found else 0):
+        fact = rng.choice(found)
+        yield fact, _statements(kind, fact, rng)
+
+
+def damage(
+    connection: Connection, kind: str, own: list[Fact], rng: random.Random, look: Look
+) -> tuple[Key, list[str], tuple[Fact, ...]] | None:
+    """Damage one of `own`: its name, what was done, the facts then. None if nothing could be."""
+    for fact, statements in damages(kind, own, rng):
+        if tried(connection, statements):
+            facts = look()
+            if fact not in facts:
+                return (fact.kind, fact.name), statements, facts
+            # without effect: what it did, if anything, is no fact about this object
+            return None
+    return None

@@ -1,0 +1,48 @@
+"""Names in statements and in facts."""
+
+import random
+import re
+
+_PART = re.compile(r'"((?:[^"]|"")*)"|([^".\s(]+)')
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+def quoted(*parts: str) -> str:
+    """The name as any statement takes it."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def as_fact(*parts: str) -> str:
+    """The name as a fact has it: quoted only where its characters want it."""
+    return ".".join(part if _PLAIN.fullmatch(part) else quoted(part) for part in parts)
+
+
+def parts(name: str) -> list[str]:
+    """A fact's name taken apart, without quotes."""
+    return [m[2] if m[1] is None else m[1].replace('""', '"') for m in _PART.finditer(name)]
+
+
+def literal(text: str) -> str:
+    """A string literal, whatever it holds."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+# What people call things: plain words, copies of the application's names, and whatever a name
+# may hold. {} is the name of something that the application has.
+_NAMES = (
+    *("emoji_custom", "my_note", "note", "custom", "extra", "legacy_id", "tmp", "x", "data2"),
+    *("{}_old", "{}_bak", "{}_custom", "my_{}", "{}2", "x_{}", "_{}", "{}_copy"),
+    *("Größe", "メモ", "заметка", "with space", 'quo"ted', "it's", "a.b", "MixedCase", "emoji 😀"),
+    *("user", "select", "order", "group", "json", "system_user", "0digits", "100%", "%s", ":colon"),
+    *("back\\slash", "tab\there", "(bracket", "a,b", "-- no comment", "$$", "n" * 60),
+)
+
+
+def invented(rng: random.Random, like: str) -> str:
+    """A name as users make them up; `like` is one of the application's."""
+    name = rng.choice(_NAMES).replace("{}", like)
+    if rng.random() < 0.3:
+        name += str(rng.randrange(10, 100))
+    while len(name.encode()) > 63:
+        name = name[:-1]
+    return name
