@@ -85,9 +85,9 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
                 return NothingToDo(state)
             if code_unread := _seeds_unknown(facts):
                 return Refused(state, (code_unread,))
-            in_the_way = _in_the_way(facts) if intent is Intent.ACT else ()
-            if in_the_way:
-                return Refused(state, in_the_way)
+            obstacles = in_the_way(facts) if intent is Intent.ACT else ()
+            if obstacles:
+                return Refused(state, obstacles)
             return Ready(state, Plan(steps, facts.fingerprint))
         case _:
             return Refused(state, (REFUSALS[state](facts),))
@@ -147,7 +147,7 @@ def _seeds_unknown(facts: Facts) -> Finding | None:
     return None
 
 
-def _in_the_way(facts: Facts) -> tuple[Finding, ...]:
+def in_the_way(facts: Facts) -> tuple[Finding, ...]:
     """What would stop every plan, all of it at once."""
     found: list[Finding] = []
     if facts.database.read_only:

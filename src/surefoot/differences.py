@@ -1,25 +1,53 @@
 """Differences, revisions and probes in words: the same ones in refusals and in accounts."""
 
+from surefoot.facts import Fact, table
 from surefoot.standing import Difference, Probe, Stand
 
 
-def difference_lines(differences: tuple[Difference, ...], shown: int | None = None) -> list[str]:
-    """Differences for people, a line each; the first `shown` of them, and how many more."""
-    lines = [_difference_line(difference) for difference in differences[:shown]]
-    more = len(differences) - len(lines)
-    return [*lines, f"and {more} more"] if more > 0 else lines
+def difference_lines(
+    differences: tuple[Difference, ...], shown: int | None = None, width: int | None = None
+) -> list[str]:
+    """Differences for people, a line each; the first `shown` lines, and how many more.
+
+    Of a table that is missing or unexpected as a whole, only the table is told. Definitions are
+    cut to `width` characters.
+    """
+    whole = {(d.what, d.name) for d in differences if d.kind == "relation" and d.what != "changed"}
+    lines: list[str] = []
+    for difference in sorted(differences, key=lambda d: (d.kind != "relation", d)):
+        if difference.kind == "relation" and (difference.what, difference.name) in whole:
+            kind = (difference.found or difference.expected[0] or "table").split(" ")[0]
+            lines.append(
+                f"{difference.what}: {kind} {difference.name}, with all that belongs to it"
+            )
+        elif (difference.what, table_of(difference)) not in whole:
+            lines.append(_difference_line(difference, width))
+    if shown is None or len(lines) <= shown:
+        return lines
+    return [*lines[:shown], f"and {len(lines) - shown} more"]
 
 
-def _difference_line(difference: Difference) -> str:
+def table_of(difference: Difference) -> str | None:
+    """The table that it belongs to; None if it's none's."""
+    known = difference.found or next((d for d in difference.expected if d is not None), "")
+    return table(Fact(difference.kind, difference.name, known))
+
+
+def _difference_line(difference: Difference, width: int | None) -> str:
+    def cut(text: str | None) -> str:
+        if text is None:
+            return "nothing"
+        return text if width is None or len(text) <= width else f"{text[:width]}…"
+
     name = f"{difference.kind} {difference.name}"
-    expected = " or ".join("nothing" if d is None else d for d in difference.expected)
+    expected = " or ".join(map(cut, difference.expected)) or "otherwise"
     match difference.what:
         case "missing":
             return f"missing: {name} {expected}".rstrip()
         case "unexpected":
-            return f"unexpected: {name} {difference.found}".rstrip()
+            return f"unexpected: {name} {cut(difference.found)}".rstrip()
         case "changed":
-            return f"changed: {name} is {difference.found}; it should be {expected or 'otherwise'}"
+            return f"changed: {name} is {cut(difference.found)}; it should be {expected}"
 
 
 def revision_text(stand: Stand) -> str:

@@ -20,6 +20,7 @@ from surefoot.facts import Comparison, Fact, same
 from surefoot.standing import Difference, Probe, Stand, Standing
 
 NEAREST = 3
+_A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
 MOST_SETS = 100_000  # of applied revisions; linear histories have as many as revisions
 
 # What many databases have, whatever application they belong to.
@@ -80,11 +81,14 @@ class Identifier:
                     del near[NEAREST:]
         # What is empty, or has only what any database may have, is no evidence.
         held = tuple(stand for stand in exact.values() if self._is_evidence(stand))
-        foreign = not held and not any(kind not in _COMMON for kind, _ in self._live)
         nearest: tuple[Stand, ...] = ()
-        if not held and not foreign:
+        if not held:
             found = {applied: self._stand(way, applied) for _, _, applied, way in near}
             nearest = tuple(stand for stand in found.values() if stand.rows)
+        # Only how the refusal is worded hangs on it: a table `users` is in many databases.
+        foreign = not held and all(
+            stand.matching * _A_LITTLE <= len(stand.missing) for stand in nearest
+        )
         return Standing(self._facts, self.own, held, nearest, foreign=foreign, complete=complete)
 
     def _is_evidence(self, stand: Stand) -> bool:

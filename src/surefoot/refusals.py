@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from surefoot.differences import difference_lines, probe_lines, revision_text
+from surefoot import structure_refusals
+from surefoot.differences import revision_text
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.standing import CatalogueState
 from surefoot.states import State
 
-_SHOWN = 6  # of the lines of a difference; surefoot drift shows them all
+_SHOWN = 6  # of the lines that say why a catalogue is stale
 
 _NO_CATALOGUE = {
     "usable": "ask whoever made the database",
@@ -146,136 +147,12 @@ def _unversioned(facts: Facts) -> Finding:
     )
 
 
-def _ambiguous(facts: Facts) -> Finding:
-    standing = facts.standing
-    assert standing is not None
-    revisions = facts.code.history.revisions
-    stands = [
-        f"{revision_text(stand)}"
-        + "".join(f": {revisions[row].message}" for row in stand.rows[:1] if row in revisions)
-        for stand in standing.exact
-    ]
-    first = standing.exact[0]
-    return Finding(
-        "ambiguous-revision",
-        "The structure is that of several revisions, which don't differ in it.",
-        (
-            f"{first.matching:,} facts match each of them:",
-            *stands[:12],
-            *([f"and {len(stands) - 12} more"] if len(stands) > 12 else []),
-            *probe_lines(standing.probes),
-        ),
-        next="if you know which of them has run: surefoot adopt REVISION; for everybody: an "
-        'evidence probe in the revision\'s file, or ambiguous = "earliest" in surefoot.toml '
-        "(surefoot explain ambiguous-revision)",
-    )
-
-
-def _unidentified(facts: Facts) -> Finding:
-    standing = facts.standing
-    assert standing is not None
-    seen: list[str] = []
-    for stand in standing.nearest:
-        number = len(stand.differences)
-        seen.append(
-            f"{stand.matching:,} facts match {revision_text(stand)}, and {number:,} "
-            f"{'differs' if number == 1 else 'differ'}"
-        )
-    if standing.nearest:
-        seen += difference_lines(standing.nearest[0].differences, _SHOWN)
-        next = (
-            "put right what differs, then start again; or, if it may stay so: surefoot adopt "
-            f"{' '.join(standing.nearest[0].rows)} --accept-difference"
-        )
-    elif standing.complete:
-        seen.append("the structure is like none of the application's revisions")
-        next = "is it the right database? surefoot status names the address and its source"
-    else:
-        seen.append("the history has too many combinations of branches to look at each")
-        next = "if you know its revision: surefoot adopt REVISION"
-    return Finding(
-        "unidentified-structure",
-        "The database has no version row, and its structure is not quite any revision's.",
-        tuple(seen),
-        next=next,
-    )
-
-
-def _foreign(facts: Facts) -> Finding:
-    database = facts.database
-    more = database.objects - len(database.examples)
-    return Finding(
-        "foreign-database",
-        "The database has objects, and none of them is the application's.",
-        (
-            ", ".join(database.examples) + (f" and {more} more" if more else ""),
-            "not one name of the application's catalogue is there",
-        ),
-        next="correct the address; if the application shall live beside what is there, give it a "
-        "database of its own",
-    )
-
-
-def _contradicted(facts: Facts) -> Finding:
-    standing = facts.standing
-    assert standing is not None
-    assert standing.recorded is not None
-    recorded = standing.recorded
-    number = len(recorded.differences)
-    seen = [
-        f"recorded: {revision_text(recorded)}; {recorded.matching:,} facts match it, {number:,} "
-        f"{'differs' if number == 1 else 'differ'}",
-        *difference_lines(recorded.differences, _SHOWN),
-    ]
-    if standing.exact:
-        names = [revision_text(stand) for stand in standing.exact]
-        really = names[-1] if len(names) == 1 else f"one of {', '.join(names[:8])}"
-        seen.append(f"the structure is exactly that of {really}")
-        next = (
-            f"to record where it stands: surefoot adopt {names[-1] if len(names) == 1 else 'REV'}; "
-            "then surefoot up runs what was passed over"
-        )
-    else:
-        nearest = standing.nearest[0] if standing.nearest else recorded
-        if nearest.rows != recorded.rows:
-            seen.append(
-                f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
-            )
-        next_step = " ".join(recorded.rows)
-        next = (
-            "surefoot drift shows all of it; put it right, then start again; or, if it may stay "
-            f"so: surefoot adopt {next_step} --accept-difference"
-        )
-    return Finding(
-        "structure-contradicts-revision",
-        f"The version table says {revision_text(recorded)}, and the structure is another.",
-        tuple(seen),
-        next=next,
-    )
-
-
-def structure_not_reached(facts: Facts, committed: int) -> Finding:
-    """Every revision ran, and the structure isn't what they make."""
-    standing = facts.standing
-    assert standing is not None
-    assert standing.recorded is not None
-    recorded = standing.recorded
-    return Finding(
-        "structure-not-reached",
-        f"Every revision ran, and the structure is not that of {revision_text(recorded)}.",
-        tuple(difference_lines(recorded.differences, _SHOWN)),
-        f"{committed} steps were committed. The version table says {revision_text(recorded)}.",
-        "surefoot drift shows all of it; a revision that decides by what it finds (if_not_exists, "
-        "has_table) may have passed something over",
-    )
-
-
 REFUSALS: dict[State, Callable[[Facts], Finding]] = {
     State.UNKNOWN_REVISION: _unknown_revision,
     State.VERSION_ROWS_OVERLAP: _overlap,
     State.UNVERSIONED: _unversioned,
-    State.AMBIGUOUS: _ambiguous,
-    State.UNIDENTIFIED: _unidentified,
-    State.FOREIGN: _foreign,
-    State.CONTRADICTED: _contradicted,
+    State.AMBIGUOUS: structure_refusals.ambiguous,
+    State.UNIDENTIFIED: structure_refusals.unidentified,
+    State.FOREIGN: structure_refusals.foreign,
+    State.CONTRADICTED: structure_refusals.contradicted,
 }

@@ -42,6 +42,11 @@ class Stand(msgspec.Struct, frozen=True):
     differences: tuple[Difference, ...] = ()
     doubtful: tuple[str, ...] = ()
 
+    @property
+    def missing(self) -> tuple[Difference, ...]:
+        """What should be there, and isn't as it should be."""
+        return tuple(d for d in self.differences if d.what != "unexpected")
+
 
 class Probe(msgspec.Struct, frozen=True):
     """A revision's evidence probe and its answer; `answer` is None where it gave none."""
@@ -59,8 +64,8 @@ class Standing(msgspec.Struct, frozen=True):
     best first. `chosen` is the one of `exact` that the evidence or the policy leaves, `by` what
     decided for it ("structure", "evidence", "earliest", "latest"). `recorded` is the structure held
     against the version rows, where there are any and the code knows them; `asked` the same for the
-    rows that a person has named. `foreign`: nothing of the application is there. `complete`: every
-    set of revisions was looked at.
+    rows that a person has named. `foreign`: next to nothing of the application is there.
+    `complete`: every set of revisions was looked at.
     """
 
     facts: int

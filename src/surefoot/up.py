@@ -1,6 +1,7 @@
 """The main job: observe, decide, show, take the lock, observe again, decide again, act, look."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -16,11 +17,12 @@ from surefoot.observe.facts import Application, application, quick_facts
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan, Seed
 from surefoot.progress import Progress
-from surefoot.refusals import structure_not_reached
 from surefoot.states import State
+from surefoot.structure_refusals import structure_not_reached
 from surefoot.target import Target, environment
 
 if TYPE_CHECKING:
+    from surefoot.act.lock import Lock
     from surefoot.server import Server
 
 
@@ -141,12 +143,7 @@ def _act(
     report.found(session.target, facts, decision)
     if isinstance(decision, Refused):
         return _refused(facts, decision)
-    from surefoot.act.carry_out import Run
-    from surefoot.act.journal import Journal
-    from surefoot.act.lock import locked
-
-    wait = seconds(session.project.config.lock_wait)
-    with locked(connection, wait=wait, say=report.notice) as lock:
+    with take_lock(session, connection, report) as lock:
         again = _look_again(session, asked)
         if again is not None:
             if again[0].fingerprint != facts.fingerprint:
@@ -156,23 +153,48 @@ def _act(
                 return _nothing_to_do(facts, decision)
             if isinstance(decision, Refused):
                 return _refused(facts, decision)
-            run = Run(
-                project=session.project,
-                seen=facts.database,
-                environment=asked.environment if asked else None,
-                lock=lock,
-                connect=session.connect,
-                progress=report,
-                journal=Journal(facts.database, asked.env_sha256 if asked else None),
-            )
-            session.begun = True
-            outcome = run.carry_out(decision.plan)
+            outcome = carry_out(session, asked, facts, decision.plan, lock, report)
             if outcome.findings:
                 return outcome
             return _seen_at_head(session, asked, outcome, decision.plan)
     # It was at head, and isn't any more: Alembic must be asked, from the beginning. Out here,
     # since whoever begins anew takes the lock anew.
     return up(session, report)
+
+
+def take_lock(
+    session: Session, connection: psycopg.Connection[Any], report: Report
+) -> AbstractContextManager["Lock"]:
+    """The lock, for a block; waiting for it as configured. Raises `lock-held-elsewhere`."""
+    from surefoot.act.lock import locked
+
+    wait = seconds(session.project.config.lock_wait)
+    return locked(connection, wait=wait, say=report.notice)
+
+
+def carry_out(
+    session: Session,
+    asked: Application | None,
+    facts: Facts,
+    plan: Plan,
+    lock: "Lock",
+    report: Report,
+) -> Outcome:
+    """Do what the plan says, which was made for these facts, under the lock."""
+    from surefoot.act.carry_out import Run
+    from surefoot.act.journal import Journal
+
+    run = Run(
+        project=session.project,
+        seen=facts.database,
+        environment=asked.environment if asked else None,
+        lock=lock,
+        connect=session.connect,
+        progress=report,
+        journal=Journal(facts.database, asked.env_sha256 if asked else None),
+    )
+    session.begun = True
+    return run.carry_out(plan)
 
 
 def _look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:

@@ -5,13 +5,18 @@ revision adds, made by hand beforehand, is a difference and no customisation.
 """
 
 import random
-from collections.abc import Callable
-
+from typing import Protocol
 
 from .database import Catalog, Connection, tried
 from .sqltext import as_fact, invented, literal, quoted
 
-Known = Callable[[str, str], bool]
+
+class Known(Protocol):
+    """What is the application's: at this revision or at any other."""
+
+    def is_known(self, kind: str, name: str) -> bool: ...
+    def is_name(self, name: str) -> bool: ...
+
 
 _TYPES = (
     *("text", "integer default 0", "jsonb default '{}'", "timestamptz default now()", "bytea"),
@@ -52,7 +57,10 @@ class Customisations:
         for rename, drop in self._rng.sample(self._made, len(self._made)):
             chance = self._rng.random()
             if chance < 0.25 and rename is not None:
-                self._run(rename.replace("{new}", quoted(self._name())))
+                new = self._name()
+                while self._known.is_name(new):
+                    new = self._name()
+                self._run(rename.replace("{new}", quoted(new)))
             elif chance < 0.5:
                 self._run(drop)
 
@@ -76,7 +84,7 @@ class Customisations:
         """A name there that no revision knows."""
         while True:
             name = self._name()
-            if not self._known(kind, as_fact(*place, name)):
+            if not self._known.is_known(kind, as_fact(*place, name)):
                 return name
 
     def _application_table(self) -> tuple[str, str]:
@@ -123,7 +131,7 @@ class Customisations:
             self._rng.choice(
                 (
                     f"create table {name} (id serial primary key, note text default 'n')",
-                    f"create table {name} (id uuid primary key, at timestamptz check (at > '2000-01-01'))",
+                    f"create table {name} (id uuid primary key, at date check (at > '2000-01-01'))",
                     f"create table {name} as table {to}",
                     f"create table {name} () inherits ({to})",
                     f"create unlogged table {name} (like {to} including all)",
@@ -138,11 +146,14 @@ class Customisations:
         """The application's table once more, by the same name in another schema."""
         table = self._application_table()
         schema = self._new("schema")
-        if self._known("relation", as_fact(schema, table[1])):
+        if self._known.is_known("relation", as_fact(schema, table[1])):
             return
         copy = quoted(schema, table[1])
         self._make(
-            (f"create schema {quoted(schema)}", f"create table {copy} (like {quoted(*table)} including all)"),
+            (
+                f"create schema {quoted(schema)}",
+                f"create table {copy} (like {quoted(*table)} including all)",
+            ),
             f"alter schema {quoted(schema)} rename to {{new}}",
             f"drop table {copy}",
         )
@@ -164,7 +175,7 @@ class Customisations:
         table = self._application_table()
         place, trigger = self._place(), quoted(self._new("trigger", *table))
         name = self._name()
-        if self._known("function", as_fact(place, name) + "()"):
+        if self._known.is_known("function", as_fact(place, name) + "()"):
             return
         function, on = quoted(place, name), f"on {quoted(*table)}"
         self._make(
@@ -183,7 +194,7 @@ class Customisations:
         if self._catalog.functions and self._rng.random() < 0.5:
             place, name = self._rng.choice(self._catalog.functions)
         types = self._rng.choice(("integer, text", "text[], date", "numeric, numeric, numeric"))
-        if self._known("function", f"{as_fact(place, name)}({types})"):
+        if self._known.is_known("function", f"{as_fact(place, name)}({types})"):
             return
         function = f"{quoted(place, name)}({types})"
         self._make(
@@ -242,12 +253,12 @@ class Customisations:
         kind, key, change, back = self._rng.choice(
             (
                 ("option", ".fillfactor", "set (fillfactor = 70)", "reset (fillfactor)"),
-                ("option", ".autovacuum_enabled", "set (autovacuum_enabled = off)", "reset (autovacuum_enabled)"),
+                ("option", ".parallel_workers", "set (parallel_workers = 2)", "reset (parallel_workers)"),
                 ("row security", "", "enable row level security", "disable row level security"),
                 ("replica identity", "", "replica identity full", "replica identity default"),
             )
         )  # fmt: skip
-        if not self._known(kind, as_fact(*table) + key):
+        if not self._known.is_known(kind, as_fact(*table) + key):
             on = f"alter table {quoted(*table)}"
             self._make(f"{on} {change}", None, f"{on} {back}")
 
@@ -260,7 +271,9 @@ class Customisations:
             columns = ", ".join(quoted(c) for c in self._catalog.columns[table][:2])
             place = f"{quoted(table[0])}.{name}"
             create = f"create statistics {place} on {columns} from {quoted(*table)}"
-            self._make(create, f"alter statistics {place} rename to {{new}}", f"drop statistics {place}")
+            self._make(
+                create, f"alter statistics {place} rename to {{new}}", f"drop statistics {place}"
+            )
         else:
             does = "as on delete to T do also select 1" if kind == "rule" else f"{on} using (true)"
             does = does.replace("to T", f"to {quoted(*table)}")
@@ -288,7 +301,7 @@ class Customisations:
 
     def _extension(self) -> None:
         name = self._rng.choice(_EXTENSIONS)
-        if not self._known("extension", as_fact(name)):
+        if not self._known.is_known("extension", as_fact(name)):
             self._make(
                 f"create extension {quoted(name)} schema {quoted(self._place())}",
                 None,
@@ -298,7 +311,7 @@ class Customisations:
     def _event_trigger(self) -> None:
         place = self._place()
         name, function = quoted(self._new("event trigger")), self._name()
-        if self._known("function", as_fact(place, function) + "()"):
+        if self._known.is_known("function", as_fact(place, function) + "()"):
             return
         called = quoted(place, function)
         self._make(
@@ -310,5 +323,3 @@ class Customisations:
             f"alter event trigger {name} rename to {{new}}",
             f"drop event trigger {name}",
         )
-
-

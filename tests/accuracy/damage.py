@@ -1,16 +1,24 @@
 """Damage: one of the application's own objects gone, or otherwise than any revision made it."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
 from surefoot.catalogue import Key
-from surefoot.facts import Fact
+from surefoot.facts import Fact, table
 
 from .database import Connection, tried
 from .sqltext import parts, quoted
 
-_TYPES = ("text", "varchar(77)", "bigint", "integer", "jsonb", "numeric(7,2)", "timestamptz", "date")
-_DEFAULTS = ("'surely not'", "4711", "now()", "'{}'", "true", "false", "'2001-02-03'", "gen_random_uuid()")
+# As facts have them, so that it's seen which the column has already.
+_TYPES = (
+    *("text", "character varying(77)", "bigint", "integer", "jsonb", "numeric(7,2)", "date"),
+    "timestamp with time zone",
+)
+_DEFAULTS = (
+    *("'surely not'", "4711", "now()", "'{}'", "true", "false", "'2001-02-03'"),
+    "gen_random_uuid()",
+)
 ATTEMPTS = 25
 
 Look = Callable[[], tuple[Fact, ...]]
@@ -29,7 +37,8 @@ def _column_changes(kind: str, fact: Fact, rng: random.Random) -> list[str]:
     if kind == "default changed":
         if " default " in fact.definition and rng.random() < 0.5:
             return [f"{on} alter column {name} drop default"]
-        return [f"{on} alter column {name} set default {rng.choice(_DEFAULTS)}"]
+        chosen = rng.choice([d for d in _DEFAULTS if f" default {d}" not in fact.definition])
+        return [f"{on} alter column {name} set default {chosen}"]
     what = "drop" if " not null" in fact.definition else "set"
     return [f"{on} alter column {name} {what} not null"]
 
@@ -38,9 +47,6 @@ def _other(fact: Fact, rng: random.Random) -> list[str]:
     name = parts(fact.name)
     where = quoted(*name)
     match fact.kind:
-        case "view":
-            # the relation's own fact says which kind of view it is
-            return [f"create or replace view {where} as select 1 as surely_not"]
         case "relation":
             word = "materialized view" if fact.definition.startswith("materialized") else "table"
             word = "view" if fact.definition.startswith("view") else word
@@ -56,7 +62,7 @@ def _other(fact: Fact, rng: random.Random) -> list[str]:
         case "function" | "procedure":
             return [f"drop {fact.kind} {fact.name} cascade"]
         case "domain":
-            return [f"alter domain {where} set default null", f"drop domain {where} cascade"]
+            return [f"drop domain {where} cascade"]
         case _:
             return [f"drop extension {where} cascade"]
 
@@ -82,8 +88,6 @@ def _candidates(kind: str, facts: list[Fact]) -> list[Fact]:
 
 
 def _table(fact: Fact) -> str:
-    from surefoot.facts import table
-
     return table(fact) or ""
 
 
@@ -98,23 +102,24 @@ def _statements(kind: str, fact: Fact, rng: random.Random) -> list[str]:
     return _other(fact, rng)
 
 
-def damages(kind: str, facts: list[Fact], rng: random.Random) -> Iterator[tuple[Fact, list[str]]]:
-    """What to try, one after the other, until the server takes one and something changed."""
-    found = _candidates(kind, facts)
-    for _ in range(ATTEMPTS if found else 0):
-        fact = rng.choice(found)
-        yield fact, _statements(kind, fact, rng)
+class Damaged(NamedTuple):
+    """What was damaged and how; `facts` are those afterwards."""
+
+    key: Key
+    statements: list[str]
+    facts: tuple[Fact, ...]
+    visible: bool
 
 
 def damage(
     connection: Connection, kind: str, own: list[Fact], rng: random.Random, look: Look
-) -> tuple[Key, list[str], tuple[Fact, ...]] | None:
-    """Damage one of `own`: its name, what was done, the facts then. None if nothing could be."""
-    for fact, statements in damages(kind, own, rng):
+) -> Damaged | None:
+    """Damage one of `own`, whichever the server lets us. None if there is none."""
+    found = _candidates(kind, own)
+    for _ in range(ATTEMPTS if found else 0):
+        fact = rng.choice(found)
+        statements = _statements(kind, fact, rng)
         if tried(connection, statements):
             facts = look()
-            if fact not in facts:
-                return (fact.kind, fact.name), statements, facts
-            # without effect: what it did, if anything, is no fact about this object
-            return None
+            return Damaged((fact.kind, fact.name), statements, facts, fact not in facts)
     return None

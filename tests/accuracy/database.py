@@ -30,7 +30,7 @@ class Catalog:
             " where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_'"
             " and n.nspname <> 'information_schema' and not exists (select from pg_depend d"
             " where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'e')"
-            " order by n.nspname collate \"C\", c.relname collate \"C\", a.attname collate \"C\""
+            ' order by n.nspname collate "C", c.relname collate "C", a.attname collate "C"'
         ).fetchall()
         self.columns: dict[tuple[str, str], list[str]] = {}
         for schema, table, column in rows:
@@ -104,8 +104,10 @@ def _client(
 def run_script(programs: str, file: str, at: dict[str, str]) -> None:
     """An init script, as a container's entrypoint runs it."""
     subprocess.run(
-        [f"{programs}/psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", file]
-        + ["-d", psycopg.conninfo.make_conninfo(**at)],
+        [
+            *(f"{programs}/psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", file),
+            *("-d", psycopg.conninfo.make_conninfo(**at)),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         env={"LANG": "C.UTF-8", "PGOPTIONS": "-c client_min_messages=warning"},

@@ -7,6 +7,8 @@ from surefoot.facts import Fact
 from surefoot.identify import Identifier
 from surefoot.standing import Stand, Standing
 
+from .sqltext import parts
+
 # Kinds that any database may have: by them alone no application is recognised.
 COMMON = frozenset(("extension", "schema"))
 
@@ -27,6 +29,7 @@ class Judge:
             for changes in (way.initial, *way.changes.values())
             for change in changes
         )
+        self._names = frozenset(parts(name)[-1] for _, name in self.known)
         self._states: dict[tuple[str, frozenset[str]], State] = {}
 
     def state(self, way: str, applied: frozenset[str]) -> State:
@@ -36,6 +39,14 @@ class Judge:
             assert found is not None
             self._states[way, applied] = state(found, applied)
         return self._states[way, applied]
+
+    def is_known(self, kind: str, name: str) -> bool:
+        """Whether some revision has something of that name."""
+        return (kind, name) in self.known
+
+    def is_name(self, name: str) -> bool:
+        """Whether something of the application's, of any kind, is called so."""
+        return name in self._names
 
     def of_application(self, facts: Iterable[Fact]) -> frozenset[Fact]:
         """The facts whose names some revision knows."""

@@ -17,7 +17,8 @@ from surefoot.errors import CODES
 from tests.conftest import Database
 from tests.project import Application
 
-COMMANDS = sorted(_COMMANDS)
+COMMANDS = [*sorted(_COMMANDS.keys() - {"catalog"})]
+CATALOG = ["build", "check", "diff", "show"]
 
 
 def test_the_entrypoint_becomes_the_command(application: Application, database: Database) -> None:
@@ -221,6 +222,19 @@ def test_every_command_has_help_and_the_common_options(command: str) -> None:
         check=True,
     )
     for option in ("--json", "--config FILE", "--database-url URL"):
+        assert option in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", CATALOG)
+def test_every_catalog_command_has_help_and_its_options(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "surefoot", "catalog", command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for option in ("--json", "--config FILE"):
         assert option in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 

@@ -12,6 +12,8 @@ _COMMANDS = {
     "up": "Bring the database to the code's head, or refuse, having changed nothing.",
     "status": "Say where the database stands. Reads only.",
     "plan": "Show what `up` would do. Reads only.",
+    "adopt": "Record the revision that a database stands at, after a look at its structure.",
+    "drift": "Compare the structure with what the current revision makes. Reads only.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
     "explain": "Explain an error code, or list the states.",
     "init": "Write a commented surefoot.toml after a look at the project.",

@@ -11,6 +11,7 @@ from surefoot.report.text import (
     step_lines,
     structure_texts,
 )
+from surefoot.states import State
 from surefoot.target import Target
 
 
@@ -31,6 +32,8 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
         ),
     ]
     texts = structure_texts(facts)
+    if facts.catalogue is None and state is State.AT_HEAD:
+        texts = ["not looked at, since surefoot led here; surefoot drift compares it"]
     if texts:
         lines += labelled(terminal, "structure", *texts)
     if isinstance(decision, Ready):

@@ -107,9 +107,10 @@ def found_text(facts: Facts, state: State) -> str:
             return f"at head, {rows}"
         case State.IDENTIFIED:
             chosen = facts.standing.chosen if facts.standing else None
-            behind = count(len(facts.pending or ()), "revision")
+            number = len(facts.pending or ())
+            behind = f"{count(number, 'revision')} behind the code" if number else "the code's head"
             where = ", ".join(chosen.rows) if chosen else ""
-            return f"no version row; by its structure it is at {where}, {behind} behind the code"
+            return f"no version row; by its structure it is at {where}, {behind}"
         case State.CONTRADICTED:
             return f"at {rows} by its version row, and not by its structure"
         case State.AMBIGUOUS | State.UNIDENTIFIED | State.FOREIGN | State.UNVERSIONED:
@@ -207,6 +208,18 @@ class TextReport:
             text = f"at head, {head}; {_done_text(outcome)} in {outcome.seconds:.1f} s"
             self._write(labelled(self._terminal, "now", text))
 
+    def adopted(self, target: Target, outcome: Outcome) -> None:
+        """The end of `surefoot adopt`."""
+        head = ", ".join(outcome.rows or ())
+        if outcome.findings:
+            self.outcome(target, outcome)
+        elif outcome.done:
+            self._terminal.line()
+            text = f"recorded as {head}; surefoot up goes on from there"
+            self._write(labelled(self._terminal, "now", text))
+        else:
+            self._terminal.line(f"surefoot: {target.label} is at {head}, and so is its structure")
+
     def close(self) -> None:
         """Put the terminal back as it was."""
         self._live.close()
@@ -220,6 +233,7 @@ class TextReport:
 def _done_text(outcome: Outcome) -> str:
     nouns = {
         "install": ("script", "installed"),
+        "adopt": ("revision", "adopted"),
         "revision": ("revision", "applied"),
         "seed": ("seed script", "run"),
     }

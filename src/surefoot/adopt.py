@@ -1,0 +1,82 @@
+"""`surefoot adopt`: look, decide, show, ask, take the lock, look again, record."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from surefoot.adoption import Wish, decide_adoption
+from surefoot.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.errors import SurefootError
+from surefoot.observation import Facts
+from surefoot.observe.facts import Application, application
+from surefoot.outcome import Outcome
+from surefoot.up import Report, Session, carry_out, take_lock
+
+
+def adopt(
+    session: Session,
+    named: tuple[str, ...],
+    report: Report,
+    confirm: Callable[[], None],
+    *,
+    accept_difference: bool,
+) -> Outcome:
+    """Record where the database stands: where it is identified, or where a person says.
+
+    `named` are revisions as a person writes them. `confirm` raises SurefootError where the answer
+    is no. Raises SurefootError for what can't be looked at.
+    """
+    with (
+        session.connect() as connection,
+        application(session.project, session.ini, session.target, connection) as asked,
+    ):
+        wish = Wish(_rows(asked, named), accept_difference)
+
+        def look() -> tuple[Facts, Decision]:
+            with session.connect() as looking:
+                facts = asked.facts(looking, wish.rows or None)
+                return facts, decide_adoption(facts, wish)
+
+        facts, decision = look()
+        report.found(session.target, facts, decision)
+        if not isinstance(decision, Ready):
+            return _end(facts, decision)
+        confirm()
+        with take_lock(session, connection, report) as lock:
+            again, decision = look()
+            if again.fingerprint != facts.fingerprint:
+                raise SurefootError(
+                    "plan-outdated",
+                    "The database changed while the answer was awaited.",
+                    next="start again, and see what is shown then",
+                )
+            if not isinstance(decision, Ready):
+                return _end(again, decision)
+            outcome = carry_out(session, asked, again, decision.plan, lock, report)
+        facts, _ = look()
+        rows = tuple(str(row) for row in facts.database.rows)
+        return msgspec.structs.replace(outcome, rows=rows)
+
+
+def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:
+    """The version rows for what was named. Raises SurefootError `revision-not-found`."""
+    history = asked.history
+    found: list[str] = []
+    for word in named:
+        ids = history.named(word)
+        if len(ids) != 1 and not (ids and word in ("head", "heads")):
+            raise SurefootError(
+                "revision-not-found",
+                f"{word} is more than one revision." if ids else f"There is no revision {word}.",
+                seen=[f"{id}  {history.revisions[id].message}" for id in ids[:8]],
+                next="surefoot catalog show lists them; give an id, its beginning, or a release",
+            )
+        found += ids
+    return history.rows(history.applied(found)) if found else ()
+
+
+def _end(facts: Facts, decision: Decision) -> Outcome:
+    rows = tuple(str(row) for row in facts.database.rows)
+    findings = decision.findings if isinstance(decision, Refused) else ()
+    assert findings or isinstance(decision, NothingToDo)
+    return Outcome(decision.state, rows, findings=findings)

@@ -1,0 +1,90 @@
+"""The decision to adopt, where a person asked for it. Pure."""
+
+import msgspec
+
+from surefoot.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.differences import difference_lines, revision_text
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.plan import Adopt, Plan
+from surefoot.refusals import REFUSALS
+from surefoot.standing import Stand
+from surefoot.states import State
+
+_SHOWN, _WIDTH = 20, 80
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What was asked for: the revisions by their ids (none: those that are identified), and
+    whether a difference is accepted.
+    """
+
+    rows: tuple[str, ...] = ()
+    accept_difference: bool = False
+
+
+def decide_adoption(facts: Facts, wish: Wish) -> Decision:
+    """What is to be recorded, or why not."""
+    state, standing = classify(facts), facts.standing
+    if state is State.EMPTY:
+        return Refused(state, (_empty(),))
+    if standing is None:
+        return Refused(state, (REFUSALS[State.UNVERSIONED](facts),))
+    stand, by = standing.asked, "person"
+    if not wish.rows:
+        if standing.recorded is not None and not standing.recorded.differences:
+            return NothingToDo(state)
+        if standing.chosen is None:
+            refused = state if state in REFUSALS else State.CONTRADICTED
+            return Refused(state, (REFUSALS[refused](facts),))
+        stand, by = standing.chosen, standing.by
+    if stand is None:
+        return Refused(state, (_unreachable(wish),))
+    rows = facts.database.rows
+    if stand.rows == rows and not stand.differences:
+        return NothingToDo(state)
+    if stand.differences and standing.foreign:
+        return Refused(state, (REFUSALS[State.FOREIGN](facts),))
+    if stand.differences and not wish.accept_difference:
+        return Refused(state, (_different(facts, stand),))
+    obstacles = in_the_way(facts)
+    if obstacles:
+        return Refused(state, obstacles)
+    if stand.differences:
+        by = "person"
+    step = Adopt(stand, by, rows, standing.own_objects)
+    return Ready(state, Plan((step,), facts.fingerprint))
+
+
+def _empty() -> Finding:
+    return Finding(
+        "unidentified-structure",
+        "The database is empty: there is nothing to adopt.",
+        next="surefoot up installs the application",
+    )
+
+
+def _unreachable(wish: Wish) -> Finding:
+    return Finding(
+        "unidentified-structure",
+        f"The catalogue doesn't know the structure at {', '.join(wish.rows)}.",
+        ("it begins with the init scripts",),
+        next="surefoot catalog show lists the revisions",
+    )
+
+
+def _different(facts: Facts, stand: Stand) -> Finding:
+    number = len(stand.differences)
+    exact = [revision_text(s) for s in (facts.standing.exact if facts.standing else ())]
+    return Finding(
+        "unidentified-structure",
+        f"The structure is not that of {revision_text(stand)}.",
+        (
+            f"{stand.matching:,} facts match it, {number:,} "
+            f"{'differs' if number == 1 else 'differ'}:",
+            *difference_lines(stand.differences, _SHOWN, _WIDTH),
+            *([f"it is exactly that of {', or of '.join(exact)}"] if exact else []),
+        ),
+        next=f"surefoot adopt {' '.join(stand.rows)} --accept-difference, if it may stay so; "
+        "surefoot up then takes what is there for what should be",
+    )

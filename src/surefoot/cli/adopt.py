@@ -1,0 +1,77 @@
+"""`surefoot adopt`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.errors import ExitCode, SurefootError
+
+
+@click.command("adopt")
+@common_options
+@click.option(
+    "--accept-difference",
+    is_flag=True,
+    help="Record REV although the structure differs from it; the difference is kept in the journal "
+    "and no longer held against the database.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.argument("rev", nargs=-1)
+@command_body("adopt")
+def command(
+    edge: Edge,
+    *,
+    config_file: Path | None,
+    database_url: str | None,
+    accept_difference: bool,
+    yes: bool,
+    rev: tuple[str, ...],
+) -> ExitCode:
+    """Record the revision that the database stands at, after a look at its structure.
+
+    Without REV: the one that it is identified as. With REV (an id, its beginning, a release; one
+    for each branch): that one, if the structure is its own. Nothing is migrated: surefoot up goes
+    on from there.
+    """
+    with open_session(edge, config_file, database_url) as session:
+        from surefoot.adopt import adopt
+        from surefoot.report.text import TextReport
+
+        report = TextReport(edge.terminal)
+
+        def confirm() -> None:
+            if not yes:
+                _ask(edge)
+
+        try:
+            outcome = adopt(session, rev, report, confirm, accept_difference=accept_difference)
+        finally:
+            report.close()
+        if edge.as_json:
+            from surefoot.report import json
+
+            edge.emit_json(
+                outcome.exit_code,
+                database=json.database(session.target, None),
+                **json.outcome(outcome),
+            )
+        report.adopted(session.target, outcome)
+        return outcome.exit_code
+
+
+def _ask(edge: Edge) -> None:
+    """Raises SurefootError where the answer is no, or nobody is there to give one."""
+    if not sys.stdin.isatty():
+        raise SurefootError(
+            "confirmation-needed",
+            "The adoption must be confirmed, and there is no terminal to ask at.",
+            next="look at what is shown above; if it's right: --yes",
+        )
+    edge.terminal.stream.write("Record this? [y/N] ")
+    edge.terminal.stream.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise SurefootError(
+            "not-confirmed", "The answer was no.", next="nothing, if so it was meant"
+        )

@@ -1,0 +1,52 @@
+"""`surefoot drift`."""
+
+from pathlib import Path
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.errors import ExitCode, SurefootError
+
+
+@click.command("drift")
+@common_options
+@command_body("drift")
+def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -> ExitCode:
+    """Compare the structure with what the current revision makes. Reads only.
+
+    Lists what is missing, changed or there too early, table by table, and the objects that are
+    your own. Exit code 3 if anything of the application's own is missing or changed.
+    """
+    from surefoot.observe.facts import application
+    from surefoot.refusals import REFUSALS
+    from surefoot.report import json
+    from surefoot.report.drift import drift_json, drift_lines
+    from surefoot.report.terminal import Terminal
+    from surefoot.states import State
+    from surefoot.structure_refusals import nothing_to_hold_against
+
+    with open_session(edge, config_file, database_url, to_act=False) as session:
+        with (
+            session.connect() as connection,
+            application(session.project, session.ini, session.target, connection) as asked,
+        ):
+            facts = asked.facts(connection)
+        standing = facts.standing
+        if standing is None:
+            raise SurefootError.of(nothing_to_hold_against(facts))
+        held = standing.recorded or standing.chosen or next(iter(standing.nearest), None)
+        if held is None:
+            raise SurefootError.of(REFUSALS[State.FOREIGN](facts))
+        code = ExitCode.PENDING if held.differences else ExitCode.DONE
+        if edge.as_json:
+            edge.emit_json(
+                code,
+                database=json.database(session.target, facts),
+                structure=json.structure(facts),
+                drift=drift_json(held, standing),
+            )
+        else:
+            terminal = Terminal(edge.data)
+            for line in drift_lines(terminal, session.target, facts, held):
+                terminal.line(line)
+        return code

@@ -1,0 +1,78 @@
+"""How a structure differs from its revision's, table by table."""
+
+from typing import Any
+
+from surefoot.differences import difference_lines, revision_text, table_of
+from surefoot.facts import Fact, table
+from surefoot.observation import Facts
+from surefoot.report import json
+from surefoot.report.structure import count
+from surefoot.report.terminal import Terminal
+from surefoot.report.text import database_text, labelled
+from surefoot.standing import Difference, Stand, Standing
+from surefoot.target import Target
+
+_COLOURS = {"missing": "red", "changed": "yellow", "unexpected": "yellow"}
+
+
+def _place(kind: str, name: str, definition: str) -> str:
+    """The table that something belongs to; what is none's is grouped by its kind."""
+    return table(Fact(kind, name, definition)) or f"{kind}s"
+
+
+def _place_of(difference: Difference) -> str:
+    return table_of(difference) or f"{difference.kind}s"
+
+
+def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Stand) -> list[str]:
+    """The whole account of `surefoot drift`."""
+    standing = facts.standing
+    assert standing is not None
+    what = "at" if standing.recorded is not None else "nearest to"
+    lines = [
+        *labelled(terminal, "database", database_text(target, facts)),
+        *labelled(terminal, "revision", f"{what} {revision_text(held)}"),
+        *labelled(
+            terminal,
+            "structure",
+            f"{count(held.matching, 'fact')} as they should be, "
+            f"{count(len(held.differences), 'difference')}, "
+            f"{count(len(standing.own_objects), 'object')} of your own",
+        ),
+    ]
+    if held.doubtful:
+        lines += labelled(
+            terminal,
+            "unsure",
+            f"{', '.join(held.doubtful[:6])}: printed otherwise by this server, which may mean the "
+            "same",
+        )
+    groups: dict[str, list[Difference]] = {}
+    for difference in held.differences:
+        groups.setdefault(_place_of(difference), []).append(difference)
+    for place, differences in sorted(groups.items()):
+        lines += ["", terminal.paint(place, "bold")]
+        for text in difference_lines(tuple(differences)):
+            what, _, rest = text.partition(":")
+            lines.append(f"  {terminal.paint(what, _COLOURS[what])}:{rest}")
+    if standing.own:
+        lines += ["", terminal.paint("your own", "bold")]
+        lines += [f"  {text}" for text in standing.own_objects]
+    return lines
+
+
+def drift_json(held: Stand, standing: Standing) -> dict[str, Any]:
+    """The same for programs: differences and own facts, by table."""
+    tables: dict[str, dict[str, list[Any]]] = {}
+    for difference in held.differences:
+        group = tables.setdefault(_place_of(difference), {"differences": [], "own": []})
+        group["differences"].append(json.difference(difference))
+    for fact in standing.own:
+        place = _place(fact.kind, fact.name, fact.definition)
+        group = tables.setdefault(place, {"differences": [], "own": []})
+        group["own"].append({"kind": fact.kind, "name": fact.name, "definition": fact.definition})
+    return {
+        "revisions": list(held.rows),
+        "matching": held.matching,
+        "tables": {name: tables[name] for name in sorted(tables)},
+    }

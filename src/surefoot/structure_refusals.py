@@ -1,0 +1,159 @@
+"""Why a database is refused by its structure: a finding for each case, for people."""
+
+from surefoot.differences import difference_lines, probe_lines, revision_text
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+
+_SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
+
+
+def ambiguous(facts: Facts) -> Finding:
+    """The structure is that of several revisions."""
+    standing = facts.standing
+    assert standing is not None
+    revisions = facts.code.history.revisions
+    stands = [
+        f"{revision_text(stand)}"
+        + "".join(f": {revisions[row].message}" for row in stand.rows[:1] if row in revisions)
+        for stand in standing.exact
+    ]
+    first = standing.exact[0]
+    return Finding(
+        "ambiguous-revision",
+        "The structure is that of several revisions, which don't differ in it.",
+        (
+            f"{first.matching:,} facts match each of them:",
+            *stands[:12],
+            *([f"and {len(stands) - 12} more"] if len(stands) > 12 else []),
+            *probe_lines(standing.probes),
+        ),
+        next="if you know which of them has run: surefoot adopt REVISION; for everybody: an "
+        'evidence probe in the revision\'s file, or ambiguous = "earliest" in surefoot.toml '
+        "(surefoot explain ambiguous-revision)",
+    )
+
+
+def unidentified(facts: Facts) -> Finding:
+    """The structure is near some revisions, and none of them."""
+    standing = facts.standing
+    assert standing is not None
+    seen: list[str] = []
+    for stand in standing.nearest:
+        number = len(stand.differences)
+        seen.append(
+            f"{stand.matching:,} facts match {revision_text(stand)}, and {number:,} "
+            f"{'differs' if number == 1 else 'differ'}"
+        )
+    if standing.nearest:
+        seen += difference_lines(standing.nearest[0].differences, _SHOWN, _WIDTH)
+        next = (
+            "put right what differs, then start again; or, if it may stay so: surefoot adopt "
+            f"{' '.join(standing.nearest[0].rows)} --accept-difference"
+        )
+    elif standing.complete:
+        seen.append("the structure is like none of the application's revisions")
+        next = "is it the right database? surefoot status names the address and its source"
+    else:
+        seen.append("the history has too many combinations of branches to look at each")
+        next = "if you know its revision: surefoot adopt REVISION"
+    return Finding(
+        "unidentified-structure",
+        "The database has no version row, and its structure is not quite any revision's.",
+        tuple(seen),
+        next=next,
+    )
+
+
+def foreign(facts: Facts) -> Finding:
+    """The database is somebody else's."""
+    database, standing = facts.database, facts.standing
+    assert standing is not None
+    more = database.objects - len(database.examples)
+    common = "not one name of the application's catalogue is there"
+    if standing.nearest:
+        nearest = standing.nearest[0]
+        common = (
+            f"of the {nearest.matching + len(nearest.missing):,} facts of "
+            f"{revision_text(nearest)}, {nearest.matching:,} are there"
+        )
+    return Finding(
+        "foreign-database",
+        "The database has objects, and they are not the application's.",
+        (", ".join(database.examples) + (f" and {more} more" if more else ""), common),
+        next="correct the address; if the application shall live beside what is there, give it a "
+        "database of its own",
+    )
+
+
+def contradicted(facts: Facts) -> Finding:
+    """The version rows are known, and the structure is not theirs."""
+    standing = facts.standing
+    assert standing is not None
+    assert standing.recorded is not None
+    recorded = standing.recorded
+    number = len(recorded.differences)
+    seen = [
+        f"recorded: {revision_text(recorded)}; {recorded.matching:,} facts match it, {number:,} "
+        f"{'differs' if number == 1 else 'differ'}",
+        *difference_lines(recorded.differences, _SHOWN, _WIDTH),
+    ]
+    if standing.exact:
+        names = [revision_text(stand) for stand in standing.exact]
+        really = names[-1] if len(names) == 1 else f"one of {', '.join(names[:8])}"
+        seen.append(f"the structure is exactly that of {really}")
+        next = (
+            f"to record where it stands: surefoot adopt {names[-1] if len(names) == 1 else 'REV'}; "
+            "then surefoot up runs what was passed over"
+        )
+    else:
+        nearest = standing.nearest[0] if standing.nearest else recorded
+        if nearest.rows != recorded.rows:
+            seen.append(
+                f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
+            )
+        next_step = " ".join(recorded.rows)
+        next = (
+            "surefoot drift shows all of it; put it right, then start again; or, if it may stay "
+            f"so: surefoot adopt {next_step} --accept-difference"
+        )
+    return Finding(
+        "structure-contradicts-revision",
+        f"The version table says {revision_text(recorded)}, and the structure is another.",
+        tuple(seen),
+        next=next,
+    )
+
+
+def nothing_to_hold_against(facts: Facts) -> Finding:
+    """A structure can't be compared: there is none, or no catalogue that is worth it."""
+    catalogue = facts.catalogue
+    if catalogue is None:
+        return Finding(
+            "unidentified-structure",
+            "There is no structure to compare.",
+            ("the database is empty, or its version table names a revision with its ancestor",),
+            next="surefoot status says where it stands",
+        )
+    return Finding(
+        "catalogue-missing" if catalogue.condition == "missing" else "catalogue-stale",
+        f"There is no catalogue to compare with: {catalogue.file} is {catalogue.condition}.",
+        catalogue.why[:_SHOWN],
+        next="make it, where the application is developed: surefoot catalog build; commit it, and "
+        "copy it into the image",
+    )
+
+
+def structure_not_reached(facts: Facts, committed: int) -> Finding:
+    """Every revision ran, and the structure isn't what they make."""
+    standing = facts.standing
+    assert standing is not None
+    assert standing.recorded is not None
+    recorded = standing.recorded
+    return Finding(
+        "structure-not-reached",
+        f"Every revision ran, and the structure is not that of {revision_text(recorded)}.",
+        tuple(difference_lines(recorded.differences, _SHOWN, _WIDTH)),
+        f"{committed} steps were committed. The version table says {revision_text(recorded)}.",
+        "surefoot drift shows all of it; a revision that decides by what it finds (if_not_exists, "
+        "has_table) may have passed something over",
+    )

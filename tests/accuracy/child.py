@@ -1,0 +1,299 @@
+"""One history on one server, in the application's own environment.
+
+Orders on standard input, a JSON object a line on standard output: how far it is, each failure, and
+at the end what was counted.
+"""
+
+import json
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+
+from surefoot.application.connection import same_database
+from surefoot.application.environment import upgrade_steps
+from surefoot.application.loading import told_as_the_applications
+from surefoot.application.looking import Row
+from surefoot.application.replay import replay
+from surefoot.catalogue_text import loads
+from surefoot.config import load
+from surefoot.errors import SurefootError
+from surefoot.facts import Fact
+from surefoot.history import Revision
+from surefoot.observe.code import find_ini
+from surefoot.observe.connect import connect
+from surefoot.observe.facts import application
+from surefoot.observe.structure import facts_of, observe_structure
+from surefoot.target import Target
+
+from .customise import Customisations
+from .damage import KINDS, damage
+from .database import facts_within, restored, run_script, taken_back
+from .judge import REFUSED, WRONG, Judge
+from .sqltext import quoted
+
+ADDITIONS = 10  # in each customisation
+
+
+class Orders(msgspec.Struct):
+    """What to measure. `parameters` are libpq's, for the server's database postgres."""
+
+    history: str
+    way: str
+    one_run: bool
+    parameters: dict[str, str]
+    catalogue: str
+    programs: str
+    seed: str
+    customised: int
+
+
+class Measuring:
+    """Brings a new database to every revision, and asks at each."""
+
+    def __init__(self, orders: Orders, out: Any) -> None:
+        self._orders, self._out = orders, out
+        self.judge = Judge(loads(Path(orders.catalogue).read_text(), orders.history))
+        self.counts: Counter[str] = Counter()
+        self.project = load(None, Path.cwd())
+        self._server = psycopg.connect(**orders.parameters, autocommit=True, client_encoding="utf8")
+        self._number = 0
+
+    def tell(self, **message: Any) -> None:
+        """One line to whoever ordered this."""
+        self._out.write(json.dumps(message) + "\n")
+        self._out.flush()
+
+    def database(self) -> dict[str, str]:
+        """A new, empty one."""
+        self._number += 1
+        name = f"accuracy_{os.getpid()}_{self._number}"
+        self._server.execute(f"create database {name} template template0")  # type: ignore[call-overload]
+        return {**self._orders.parameters, "dbname": name}
+
+    def drop(self, at: dict[str, str]) -> None:
+        """Whoever is connected is cut off."""
+        self._server.execute(f"drop database {at['dbname']} with (force)")  # type: ignore[call-overload]
+
+    def measure(self) -> None:
+        """Every revision of the way, in one run or one by one."""
+        at = self.database()
+        target = Target(at, "the measured server")
+        self._initial(at)
+        ini = find_ini(self.project)
+        with ExitStack() as stack:
+            connection = stack.enter_context(connect(target, wait=10, say=lambda _: None))
+            asked = stack.enter_context(application(self.project, ini, target, connection))
+            self._connection, self._asked, self._at = connection, asked, at
+            self._total = len(asked.history.revisions)
+            if self._orders.way == "init":
+                self._stamped()
+                if not self._orders.one_run:
+                    self._revision()
+            if self._orders.one_run:
+                replay(
+                    asked.environment,
+                    server=asked.server,
+                    version_table=asked.version_table,
+                    watching=_InOneRun(self, self._truth()),
+                )
+            else:
+                for _ in self._one_by_one():
+                    self._revision()
+        self.drop(at)
+        self._server.close()
+
+    def _initial(self, at: dict[str, str]) -> None:
+        if self._orders.way == "init":
+            for script in self.project.config.scripts(self.project.config.init):
+                run_script(self._orders.programs, str(self.project.path(script.path)), at)
+
+    def _stamped(self) -> None:
+        """As `alembic stamp` does behind the init scripts."""
+        table = self._version_table()
+        revision = self.project.config.init_revision
+        self._connection.execute(  # type: ignore[call-overload]
+            f"create table {table} (version_num varchar(64) not null primary key)"
+        )
+        self._connection.execute(f"insert into {table} values (%s)", (revision,))  # type: ignore[call-overload]
+
+    def _version_table(self) -> str:
+        table = self._asked.version_table
+        return quoted(*([table.schema] if table.schema else []), table.name)
+
+    def _truth(self) -> frozenset[str]:
+        """What the version table says is applied."""
+        found = self._connection.execute(
+            "select to_regclass(%s)", (self._version_table(),)
+        ).fetchone()
+        if found is None or found[0] is None:
+            return frozenset()
+        rows = self._connection.execute(
+            f"select version_num from {self._version_table()}"  # type: ignore[call-overload]
+        ).fetchall()
+        return self.judge.history.applied(row[0] for row in rows)
+
+    def _one_by_one(self) -> Iterator[None]:
+        """`alembic upgrade +1`, again and again, each committed as env.py commits."""
+        environment, server = self._asked.environment, self._asked.server
+        done = True
+
+        def steps(heads: Any, context: Any) -> list[Any]:
+            nonlocal done
+            found = upgrade_steps(context, heads)[:1]
+            done = not found
+            return found
+
+        while True:
+            with told_as_the_applications(environment.root):
+                environment.run(steps, lambda context: same_database(context, server))
+            if done:
+                break
+            yield
+
+    def _revision(self) -> None:
+        truth = self._truth()
+        name = ",".join(self.judge.history.rows(truth))
+        self.tell(revision=name, number=len(truth), total=self._total)
+        self.counts["revisions"] += 1
+        look = observe_structure(self._connection, self._asked.version_table)
+        self.intact("as made, one by one", truth, look)
+        own = sorted(
+            fact
+            for fact in look
+            if (fact.kind, fact.name) in self.judge.state(self._orders.way, truth)
+        )
+        self._dumped(truth, look)
+        if any(fact.kind == "column" for fact in look):
+            for number in range(self._orders.customised):
+                self._customised(truth, look, self._random(name, "customised", number))
+        for kind in KINDS:
+            self._damaged(truth, own, kind, self._random(name, kind))
+
+    def _random(self, *words: object) -> random.Random:
+        """The same on every server."""
+        return random.Random(" ".join(map(str, (self._orders.seed, self._orders.history, *words))))
+
+    def intact(
+        self,
+        case: str,
+        truth: frozenset[str],
+        facts: tuple[Fact, ...],
+        statements: list[str] | None = None,
+    ) -> None:
+        """Judge a database whose own structure nobody touched."""
+        outcome, why = self.judge.intact(self._orders.way, truth, facts)
+        self.counts[f"{case}/{outcome}"] += 1
+        if outcome in (REFUSED, WRONG):
+            self._failed(case, outcome, truth, why, statements)
+
+    def _failed(
+        self,
+        case: str,
+        outcome: str,
+        truth: frozenset[str],
+        why: str,
+        statements: list[str] | None,
+    ) -> None:
+        self.tell(
+            failed=case,
+            outcome=outcome,
+            truth=",".join(self.judge.history.rows(truth)),
+            why=why,
+            statements=statements or [],
+        )
+
+    def _look(self) -> tuple[Fact, ...]:
+        return facts_within(self._connection, self._asked.version_table)
+
+    def _customised(
+        self, truth: frozenset[str], before: tuple[Fact, ...], rng: random.Random
+    ) -> None:
+        with taken_back(self._connection):
+            made = Customisations(self._connection, rng, self.judge)
+            made.make(ADDITIONS)
+            self.intact("customised", truth, self._look(), made.statements)
+            made.change_some()
+            after = self._look()
+            self.intact("customised and changed", truth, after, made.statements)
+        self.counts["customising statements"] += len(made.statements)
+        self.counts["customising statements refused"] += made.refused
+        self.counts["customised facts"] += len(set(after) - set(before))
+
+    def _damaged(
+        self, truth: frozenset[str], own: list[Fact], kind: str, rng: random.Random
+    ) -> None:
+        statements: list[str] = []
+        with taken_back(self._connection):
+            if rng.random() < 0.5 and own:
+                made = Customisations(self._connection, rng, self.judge)
+                made.make(ADDITIONS // 2)
+                statements += made.statements
+            found = damage(self._connection, kind, own, rng, self._look)
+            if found is None:
+                self.counts["damage/impossible"] += 1
+                return
+            statements += found.statements
+            if not found.visible:
+                outcome, why = WRONG, f"no fact changed: {found.key}"
+            else:
+                outcome, why = self.judge.damaged(truth, found.facts, found.key)
+        self.counts[f"damage {kind}/{outcome}"] += 1
+        if outcome == WRONG:
+            self._failed(f"damage {kind}", outcome, truth, why, statements)
+
+    def _dumped(self, truth: frozenset[str], look: tuple[Fact, ...]) -> None:
+        at = self.database()
+        failed = restored(self._orders.programs, self._at, at)
+        with connect(Target(at, "the restored database"), wait=10, say=lambda _: None) as other:
+            facts = observe_structure(other, self._asked.version_table)
+        self.drop(at)
+        if failed:
+            self.counts["restored/with errors"] += 1
+            self._failed("restored", "with errors", truth, " | ".join(failed[:3]), None)
+            return
+        self.counts["restored facts changed"] += len(set(look) ^ set(facts))
+        self.intact("restored", truth, facts)
+
+
+class _InOneRun:
+    """Behind each revision, within the application's own transaction."""
+
+    def __init__(self, measuring: Measuring, applied: frozenset[str]) -> None:
+        self._measuring, self._applied = measuring, applied
+
+    def begin(self, revision: Revision) -> None: ...
+
+    def end(self, revision: Revision, rows: list[Row]) -> None:
+        self._applied |= {revision.id}
+        self._measuring.intact("as made, in one run", self._applied, facts_of(rows))
+
+    def tried(self, revision: Revision, attempt: Any) -> None: ...
+
+
+def main() -> None:
+    """Measure what standard input orders. What the application prints goes to standard error."""
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    measuring = Measuring(orders, out)
+    try:
+        measuring.measure()
+    except SurefootError as error:
+        print(error.finding, file=sys.stderr)
+        raise
+    measuring.tell(counts=measuring.counts)
+    out.flush()
+    # engines and threads that the application keeps shall not hold this up
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""How often surefoot says where a database stands, and is right: docs/accuracy.md.
+
+    python tests/accuracy/run.py [--only NAME] … [--servers 13,18] [--seed TEXT] [--customised N]
+
+For each history a catalogue is built once, on one server. Then on each server the history is
+brought to every revision, in one run and one by one; at each revision the database is looked at as
+it is, dumped and restored, customised and damaged at random. Exits with 1 if any answer is wrong,
+or if an undamaged database isn't recognised. A complete run writes its tables into
+docs/accuracy.md.
+"""
+
+import argparse
+import contextlib
+import difflib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from histories import SERVERS, names, prepare, programs_of, python_of
+from table import Unit, summary, write_document
+
+from surefoot.server import Server, embedded_bin
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+REFERENCE = 16
+MEASURED = (13, 15, 16, 17, 18)
+COMPARED = (13, 14, 15, 16, 17, 18)
+SEED = "surefoot"
+PARALLEL = 2
+
+
+class Broken(Exception):
+    """The measurement itself did not come to its end."""
+
+
+class Run:
+    """One measurement: a copy of the code, catalogues, and what was seen."""
+
+    def __init__(self, options: argparse.Namespace, work: Path) -> None:
+        self.options, self.work = options, work
+        self.modules = work / "modules"
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "src" / "surefoot", self.modules / "surefoot", ignore=ignored)
+        shutil.copytree(HERE, self.modules / "accuracy", ignore=ignored)
+        self.catalogues: dict[str, Path] = {}
+        self.pythons: dict[str, Path] = {}
+        self._lock = threading.Lock()
+
+    def say(self, text: str) -> None:
+        """A line of progress."""
+        with self._lock:
+            print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+    def reference(self, name: str) -> str:
+        """Its catalogue, built on the reference server."""
+        started = time.monotonic()
+        with _server(REFERENCE) as server:
+            text = self._catalogue(name, server)
+        self.catalogues[name] = self.work / f"{name}.catalogue"
+        self.catalogues[name].write_text(text)
+        took = time.monotonic() - started
+        self.say(f"{name}: catalogue of {len(text) // 1000} kB built on {REFERENCE} ({took:.0f} s)")
+        return text
+
+    def measure(self, name: str, major: int) -> Unit:
+        """One history on one server. Raises Broken."""
+        started = time.monotonic()
+        unit = Unit(name, major)
+        reference = self.catalogues[name].read_text()
+        with _server(major) as server:
+            if major != REFERENCE:
+                built = self._catalogue(name, server).splitlines()
+                unit.differing = [
+                    line
+                    for line in difflib.unified_diff(
+                        reference.splitlines(), built, n=0, lineterm=""
+                    )
+                    if not line.startswith(("---", "+++", "@@"))
+                ]
+            if major in self.options.servers:
+                lines = reference.splitlines()
+                way = "base" if "base" in lines[4].split("\t")[1:] else "init"
+                for one_run in (True, False):
+                    self._child(unit, server, way, one_run)
+        unit.seconds = time.monotonic() - started
+        self.say(f"{name} on {major}: {summary([unit])} ({unit.seconds:.0f} s)")
+        return unit
+
+    def _catalogue(self, name: str, server: Server) -> str:
+        with self._prepared(name) as prepared:
+            command = [prepared.python, "-m", "surefoot", "catalog", "build", "--no-downgrade"]
+            done = subprocess.run(
+                [*command, "--server", server.url()],
+                cwd=prepared.directory,
+                env=prepared.variables,
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode != 0:
+                said = (done.stdout + done.stderr).strip().splitlines()[-30:]
+                raise Broken("\n".join([f"catalog build of {name} failed:", *said]))
+            return next(prepared.directory.rglob("surefoot-catalog.txt")).read_text()
+
+    @contextlib.contextmanager
+    def _prepared(self, name: str) -> Generator[Any, None, None]:
+        with tempfile.TemporaryDirectory(prefix="accuracy-") as directory:
+            yield prepare(name, self.pythons[name], Path(directory), self.modules)
+
+    def _child(self, unit: Unit, server: Server, way: str, one_run: bool) -> None:
+        orders = {
+            "history": unit.history,
+            "way": way,
+            "one_run": one_run,
+            "parameters": server.parameters(),
+            "catalogue": str(self.catalogues[unit.history]),
+            "programs": str(embedded_bin()),
+            "seed": self.options.seed,
+            "customised": self.options.customised,
+        }
+        with self._prepared(unit.history) as prepared, tempfile.TemporaryFile("w+") as said:
+            child = subprocess.Popen(
+                [prepared.python, "-m", "accuracy.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                cwd=prepared.directory,
+                env=prepared.variables,
+            )
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write(json.dumps(orders) + "\n")
+            child.stdin.close()
+            ended = False
+            for line in child.stdout:
+                ended = self._heard(unit, json.loads(line)) or ended
+            if child.wait() != 0 or not ended:
+                said.seek(0)
+                last = said.read().strip().splitlines()[-40:]
+                raise Broken("\n".join([f"{unit.history} on {unit.major}:", *last]))
+
+    def _heard(self, unit: Unit, message: dict[str, Any]) -> bool:
+        if "counts" in message:
+            unit.counts += Counter(message["counts"])
+            return True
+        if "failed" in message:
+            unit.failures.append(message)
+            self.say(
+                f"{unit.history} on {unit.major}: {message['outcome']}: {message['failed']} at "
+                f"{message['truth']}: {message['why']}"
+                + "".join(f"\n    {statement};" for statement in message["statements"])
+            )
+        elif message["number"] % 20 == 0:
+            place = f"{message['number']} of {message['total']}"
+            self.say(f"{unit.history} on {unit.major}: {place} revisions")
+        return False
+
+
+@contextlib.contextmanager
+def _server(major: int) -> Generator[Server, None, None]:
+    with Server(programs_of(major)) as server:
+        yield server
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", action="append", metavar="NAME", help="this history; repeatable")
+    parser.add_argument("--servers", type=_majors, default=MEASURED, metavar="13,15,…")
+    parser.add_argument("--seed", default=SEED, help="of what is random (%(default)s)")
+    parser.add_argument("--customised", type=int, default=3, metavar="N", help="at each revision")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="everything that was counted")
+    options = parser.parse_args()
+    chosen = [name for name in names() if not options.only or name in options.only]
+    if unknown := set(options.only or ()) - set(chosen):
+        parser.error(f"there is no history {', '.join(sorted(unknown))}")
+    complete = not options.only and options.servers == MEASURED
+    compared = COMPARED if complete else sorted({REFERENCE, *options.servers})
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="accuracy-") as directory:
+        Path(directory).chmod(0o755)
+        run = Run(options, Path(directory))
+        run.say(f"seed {options.seed!r}, histories {', '.join(chosen)}")
+        for name in chosen:
+            run.pythons[name] = python_of(name)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(run.reference, chosen))
+            measured = [
+                pool.submit(run.measure, name, major) for name in chosen for major in compared
+            ]
+            units = [one.result() for one in measured]
+    took = time.monotonic() - started
+    if options.json:
+        options.json.write_text(json.dumps([unit.as_json() for unit in units], indent=1))
+    if complete:
+        versions = {major: SERVERS[major].partition("-")[0] for major in compared}
+        document = ROOT / "docs" / "accuracy.md"
+        write_document(document, units, versions, options.seed, took)
+    print(summary(units))
+    return 1 if any(unit.failures for unit in units) else 0
+
+
+def _majors(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(","))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
