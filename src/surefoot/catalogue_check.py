@@ -87,16 +87,14 @@ def _reparented(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
             )
 
 
-def _effects(catalogue: Catalogue, id: str) -> dict[str, tuple[Change, ...]]:
+def _effects(catalogue: Catalogue, id: str) -> "Effects":
     return {way.name: way.changes[id] for way in catalogue.ways if id in way.changes}
 
 
 def _edited(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
     for id in _common(old, new):
-        before, now = _effects(old, id), _effects(new, id)
-        if before == now or not before or not now:
-            continue
-        if before.keys() == now.keys() and _without_variants(before) == _without_variants(now):
+        before, now = _without_variants(_effects(old, id), _effects(new, id))
+        if before == now or before.keys() != now.keys():
             continue
         revision = new.history.revisions[id]
         edited = revision.sha256 != old.history.revisions[id].sha256
@@ -116,12 +114,26 @@ def _edited(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
         )
 
 
-def _without_variants(effects: dict[str, tuple[Change, ...]]) -> dict[str, set[Change]]:
-    """Only what is certain: a catalogue made with --stepwise isn't held against one without."""
-    return {
-        name: {c for c in changed if len(c.after) == 1 and len(c.before) <= 1}
-        for name, changed in effects.items()
+Effects = dict[str, tuple[Change, ...]]
+
+
+def _without_variants(one: Effects, other: Effects) -> tuple[Effects, Effects]:
+    """Only what is certain in both: one may have been made with --stepwise, the other without."""
+    unsure = {
+        change.key
+        for effects in (one, other)
+        for changed in effects.values()
+        for change in changed
+        if len(change.after) > 1 or len(change.before) > 1
     }
+
+    def sure(effects: Effects) -> Effects:
+        return {
+            name: tuple(change for change in changed if change.key not in unsure)
+            for name, changed in effects.items()
+        }
+
+    return sure(one), sure(other)
 
 
 def _difference(before: tuple[Change, ...], now: tuple[Change, ...]) -> list[str]:

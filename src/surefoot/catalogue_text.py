@@ -1,13 +1,15 @@
 """The catalogue as a text file: one block a revision, one line a change.
 
 Made to be read in a code review and merged by git: a block holds what its revision changes and
-nothing that another one decides, no counts, no times. Columns are separated by tabs; in them a
-backslash stands before n, r, t and itself.
+nothing that another one decides, no counts, no times. It ends with a sum of its lines, so that one
+that was edited, cut or merged by hand isn't taken for what the history does. Columns are separated
+by tabs; in them a backslash stands before n, r, t and itself.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from typing import NoReturn, cast, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast, get_args
 
 from surefoot.catalogue import (
     Catalogue,
@@ -21,7 +23,7 @@ from surefoot.catalogue import (
     changes,
     state,
 )
-from surefoot.errors import SurefootError
+from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.history import History, Revision
 
 FORMAT = "surefoot catalogue 1"
@@ -42,22 +44,28 @@ def _escape(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
     plain = {"n": "\n", "r": "\r", "t": "\t"}
     return _ESCAPED.sub(lambda found: plain.get(found[1], found[1]), text)
 
 
 def dumps(catalogue: Catalogue) -> str:
     """The file's text. Equal catalogues give equal bytes."""
-    blocks = [_HEADER + "\n" + _line("ways", *(way.name for way in catalogue.ways))]
-    init, init_way = catalogue.init, catalogue.way("init")
+    blocks = [[_line("ways", *(way.name for way in catalogue.ways))]]
+    base, init, init_way = catalogue.way("base"), catalogue.init, catalogue.way("init")
+    if base is not None and base.initial:
+        blocks.append([_line("base"), *_change_lines(base.initial)])
     if init is not None and init_way is not None:
         lines = [_line("init", init.revision)]
         lines += [_line("script", path, sha256) for path, sha256 in init.scripts]
-        lines += _change_lines(_difference(catalogue, init_way))
-        blocks.append("".join(lines))
-    for revision in catalogue.history.revisions.values():
-        blocks.append("".join(_revision_lines(catalogue, revision)))
-    return "\n".join(blocks)
+        blocks.append([*lines, *_change_lines(_difference(catalogue, init_way))])
+    blocks += [_revision_lines(catalogue, r) for r in catalogue.history.revisions.values()]
+    return "\n".join([_HEADER, *("".join([*lines, _line("sum", _sum(lines))]) for lines in blocks)])
+
+
+def _sum(lines: Iterable[str]) -> str:
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def _difference(catalogue: Catalogue, init: Way) -> tuple[Change, ...]:
@@ -136,109 +144,70 @@ class _Changes:
         )
 
 
-class _Reader:
-    """Reads the file block by block. Raises SurefootError `catalogue-unreadable`."""
+class _Block:
+    """One block's lines, sorted out."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self._name = name
-        self._lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
-        self._number = 0
-        self.ways: list[str] = []
-        self.init: InitScripts | None = None
-        self.init_changes: tuple[Change, ...] = ()
-        self.revisions: dict[str, Revision] = {}
-        self.changes: dict[str, dict[str, tuple[Change, ...]]] = {}  # by revision, by mark
-        self.downgrades: dict[str, Downgrade] = {}
-
-    def read(self) -> None:
-        if self._lines[0].strip() != f"# {FORMAT}":
-            self._number = 1
-            self._fail(f"its first line isn't `# {FORMAT}`")
-        block: list[tuple[int, list[str]]] = []
-        for number, line in enumerate(self._lines, 1):
-            if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
-                self._number = number
-                self._fail("a merge left its marks here")
-            columns = line.split("\t")
-            if line and not line.startswith("#"):
-                if columns[0] in ("revision", "init", "ways") and block:
-                    self._block(block)
-                    block = []
-                block.append((number, [_unescape(c) for c in columns] if "\\" in line else columns))
-        if block:
-            self._block(block)
-
-    def _block(self, lines: list[tuple[int, list[str]]]) -> None:
-        self._number, first = lines[0]
-        if first[0] == "ways":
-            self.ways = [name for name in first[1:] if name in ("base", "init")]
-        if first[0] not in ("revision", "init"):
-            return
-        if len(first) != 2 or not first[1]:
-            self._fail(f"a block begins with `{first[0]}` and its id")
-        fields: dict[str, list[list[str]]] = {}
+    def __init__(self, number: int, lines: list[str]) -> None:
+        self.number = number
+        rows = [[_unescape(c) for c in line.split("\t")] for line in lines]
+        self.kind, self.head = rows[0][0], rows[0][1:]
+        self.fields: dict[str, list[list[str]]] = {}
         collected: dict[str, _Changes] = {}
-        for number, columns in lines[1:]:
-            self._number = number
-            head = columns[0]
-            marked = _MARKED.match(head) if head.startswith("[") else None
-            mark, head = (marked[1], marked[2]) if marked else ("", head)
-            if head[1:2] == " " and head[0] in "+-?~" and 2 <= len(columns) <= 3:
-                key = (head[2:], columns[1])
-                definition = columns[2] if len(columns) == 3 else ""
-                collected.setdefault(mark, _Changes()).add(head[0], key, definition)
-            elif head in ("after", "needs", "title", "release", "file", "script", "down", "sql"):
-                fields.setdefault(head, []).append(columns[1:])
+        for columns in rows[1:]:
+            first = columns[0]
+            marked = _MARKED.match(first) if first.startswith("[") else None
+            mark, first = (marked[1], marked[2]) if marked else ("", first)
+            if first[:1] in "+-?~" and first[1:2] == " ":
+                definition = columns[2] if len(columns) > 2 else ""
+                changes = collected.setdefault(mark, _Changes())
+                changes.add(first[0], (first[2:], columns[1]), definition)
             else:
-                self._fail(f"it can't be a line of a catalogue: {' '.join(columns)[:60]!r}")
-        self._number = lines[0][0]
-        found = {mark: collector.changes() for mark, collector in collected.items()}
-        if first[0] == "init":
-            scripts = tuple((s[0], s[1] if len(s) > 1 else "") for s in fields.get("script", []))
-            self.init, self.init_changes = InitScripts(first[1], scripts), found.get("", ())
-        else:
-            self._revision(first[1], fields, found)
+                self.fields.setdefault(first, []).append(columns[1:])
+        self.changes = {mark: changes.changes() for mark, changes in collected.items()}
 
-    def _revision(
-        self, id: str, fields: dict[str, list[list[str]]], found: dict[str, tuple[Change, ...]]
-    ) -> None:
-        if id in self.revisions:
-            self._fail(f"revision {id} has two blocks")
+    def one(self, field: str, column: int = 0) -> str:
+        """The first line of a field; "" if there is none."""
+        (columns, *_) = self.fields.get(field, [[]])
+        return columns[column] if len(columns) > column else ""
 
-        def one(name: str) -> list[str]:
-            return (fields.get(name) or [[""]])[0]
+    def all(self, field: str) -> tuple[str, ...]:
+        """The first column of each of a field's lines."""
+        return tuple(columns[0] for columns in self.fields.get(field, []))
 
-        self.revisions[id] = Revision(
-            id,
-            tuple(c[0] for c in fields.get("after", [])),
-            tuple(c[0] for c in fields.get("needs", [])),
-            one("title")[0],
-            one("release")[0] or None,
-            one("file")[0],
-            one("file")[1] if len(one("file")) > 1 else None,
-        )
-        down = one("down")
-        if down[0]:
-            if down[0] not in get_args(Verdict):
-                self._fail(f"a downgrade can't be {down[0]!r}")
-            statements = tuple(c[0] for c in fields.get("sql", []))
-            verdict = cast(Verdict, down[0])
-            why = down[1] if len(down) > 1 else ""
-            self.downgrades[id] = Downgrade(verdict, why, statements, found.get("down", ()))
-        self.changes[id] = found
 
-    def fail_at_end(self, what: str) -> NoReturn:
-        """Something is wrong with the whole."""
-        self._number = 0
-        self._fail(what)
+def _blocks(text: str, name: str) -> Iterator[_Block]:
+    """The blocks, each with a sum that is right. Raises SurefootError `catalogue-unreadable`."""
+    lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
+    if lines[0] != f"# {FORMAT}":
+        raise _unreadable(name, 1, f"its first line isn't `# {FORMAT}`")
+    block: list[str] = []
+    start = 0
+    for number, line in enumerate(lines, 1):
+        if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
+            raise _unreadable(name, number, "a merge left its marks here")
+        if not block and (line.startswith("#") or not line.strip()):
+            continue
+        if line.startswith("sum\t"):
+            if not block or line[4:] != _sum(f"{text}\n" for text in block):
+                where = start if block else number
+                raise _unreadable(name, where, "this block isn't as it was written")
+            yield _Block(start, block)
+            block = []
+            continue
+        if not block:
+            start = number
+        block.append(line)
+    if block:
+        raise _unreadable(name, start, "this block has no end: the file was cut off, or edited")
 
-    def _fail(self, what: str) -> NoReturn:
-        where = f"{self._name}:{self._number}" if self._number else self._name
-        raise SurefootError(
-            "catalogue-unreadable",
-            f"{where}: {what}.",
-            next="make it again: surefoot catalog build",
-        )
+
+def _unreadable(name: str, line: int, what: str) -> SurefootError:
+    return SurefootError(
+        "catalogue-unreadable",
+        f"{name}:{line}: {what}." if line else f"{name}: {what}.",
+        database=NOT_REACHED,
+        next="make it again: surefoot catalog build",
+    )
 
 
 def loads(text: str, name: str) -> Catalogue:
@@ -246,44 +215,96 @@ def loads(text: str, name: str) -> Catalogue:
 
     Raises SurefootError `catalogue-unreadable`.
     """
-    reader = _Reader(text, name)
-    reader.read()
-    missing = {
-        below
-        for revision in reader.revisions.values()
-        for below in (*revision.parents, *revision.depends_on)
-    } - reader.revisions.keys()
-    if missing:
-        reader.fail_at_end(f"it has no block for revision {min(missing)}, which others name")
-    history = History(reader.revisions)
-    if (order := history.in_order()) is None:
-        reader.fail_at_end("its revisions go round in a circle")
-    history = History({id: reader.revisions[id] for id in order})
-    init = reader.init
-    if init is not None and init.revision not in reader.revisions:
-        reader.fail_at_end(f"it has no block for revision {init.revision}, where init begins")
-    ways: list[Way] = []
-    if "base" in reader.ways:
-        ways.append(Way("base", frozenset(), (), _along(reader, "base", frozenset(), order)))
-    if "init" in reader.ways and init is not None:
-        start = history.applied((init.revision,))
-        initial = reader.init_changes
-        if ways:
-            found: Mapping[Key, tuple[Definition, ...]] = state(ways[0], start)
-            found = {**found, **{c.key: c.after for c in reader.init_changes}}
-            initial = changes({}, {k: after for k, after in found.items() if after != (None,)})
-        ways.append(Way("init", start, initial, _along(reader, "init", start, order)))
-    return Catalogue(history, tuple(ways), init, reader.downgrades)
+    ways: tuple[str, ...] = ()
+    base: _Block | None = None
+    init: _Block | None = None
+    blocks: dict[str, _Block] = {}
+    for block in _blocks(text, name):
+        match block.kind, block.head:
+            case "ways", names:
+                ways = tuple(names)
+            case "base", _:
+                base = block
+            case "init", [_]:
+                init = block
+            case "revision", [id] if id not in blocks:
+                blocks[id] = block
+            case "revision", [id]:
+                raise _unreadable(name, block.number, f"revision {id} has two blocks")
+            case _:
+                raise _unreadable(name, block.number, "this is no block of a catalogue")
+    history = _history(blocks, name)
+    if not ways or not history.revisions or ("init" in ways) != (init is not None):
+        raise _unreadable(name, 0, "blocks of it are missing")
+    found: list[Way] = []
+    order = tuple(history.revisions)
+    if "base" in ways:
+        initial = base.changes.get("", ()) if base else ()
+        found.append(Way("base", frozenset(), initial, _along(blocks, "base", frozenset(), order)))
+    scripts: InitScripts | None = None
+    if init is not None:
+        scripts = InitScripts(
+            init.head[0], tuple((s[0], s[1]) for s in init.fields.get("script", []))
+        )
+        if scripts.revision not in blocks:
+            raise _unreadable(name, init.number, f"there is no block of {scripts.revision}")
+        start = history.applied((scripts.revision,))
+        initial = init.changes.get("", ())
+        if found:
+            there: Mapping[Key, tuple[Definition, ...]] = state(found[0], start)
+            there = {**there, **{c.key: c.after for c in initial}}
+            initial = changes({}, {k: after for k, after in there.items() if after != (None,)})
+        found.append(Way("init", start, initial, _along(blocks, "init", start, order)))
+    downgrades = {id: d for id, b in blocks.items() if (d := _downgrade(b)) is not None}
+    return Catalogue(
+        history, tuple(found), scripts, {i: downgrades[i] for i in order if i in downgrades}
+    )
+
+
+def _history(blocks: Mapping[str, _Block], name: str) -> History:
+    revisions = {
+        id: Revision(
+            id,
+            block.all("after"),
+            block.all("needs"),
+            block.one("title"),
+            block.one("release") or None,
+            block.one("file"),
+            block.one("file", 1) or None,
+        )
+        for id, block in blocks.items()
+    }
+    for id, revision in revisions.items():
+        for below in (*revision.parents, *revision.depends_on):
+            if below not in revisions:
+                number = blocks[id].number
+                raise _unreadable(name, number, f"revision {id} needs {below}, which has no block")
+    order = History(revisions).in_order()
+    if order is None:
+        raise _unreadable(name, 0, "its revisions go round in a circle")
+    return History({id: revisions[id] for id in order})
+
+
+def _downgrade(block: _Block) -> Downgrade | None:
+    verdict = block.one("down")
+    if verdict not in get_args(Verdict):
+        return None
+    return Downgrade(
+        cast(Verdict, verdict),
+        block.one("down", 1),
+        block.all("sql"),
+        block.changes.get("down", ()),
+    )
 
 
 def _along(
-    reader: _Reader, way: str, start: frozenset[str], order: tuple[str, ...]
+    blocks: Mapping[str, _Block], way: str, start: frozenset[str], order: tuple[str, ...]
 ) -> dict[str, tuple[Change, ...]]:
     """What each revision does on one way: the lines without a mark, and those of the way's own."""
     found: dict[str, tuple[Change, ...]] = {}
     for revision in order:
         if revision not in start:
-            marked = reader.changes[revision]
-            own = (*marked.get("", ()), *marked.get(way, ()))
-            found[revision] = tuple(sorted(own))
+            marked = blocks[revision].changes
+            own = {c.key: c for c in (*marked.get("", ()), *marked.get(way, ()))}
+            found[revision] = tuple(own[key] for key in sorted(own))
     return found

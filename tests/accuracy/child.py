@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import psycopg
 
 from surefoot.application.connection import same_database
 from surefoot.application.environment import upgrade_steps
-from surefoot.application.loading import told_as_the_applications
+from surefoot.application.loading import ApplicationFailed, told_as_the_applications
 from surefoot.application.looking import Row
 from surefoot.application.replay import replay
 from surefoot.catalogue_text import loads
@@ -41,13 +41,17 @@ from .sqltext import quoted
 
 ADDITIONS = 10  # in each customisation
 
+# In one run of env.py, looked at within its transactions; or at each revision committed, in one
+# run of env.py for each (as `alembic upgrade +1`), or in one run that commits each.
+Mode = Literal["one run", "one by one", "each committed"]
+
 
 class Orders(msgspec.Struct):
     """What to measure. `parameters` are libpq's, for the server's database postgres."""
 
     history: str
     way: str
-    one_run: bool
+    mode: Mode
     parameters: dict[str, str]
     catalogue: str
     programs: str
@@ -65,6 +69,7 @@ class Measuring:
         self.project = load(None, Path.cwd())
         self._server = psycopg.connect(**orders.parameters, autocommit=True, client_encoding="utf8")
         self._number = 0
+        self._last: frozenset[str] = frozenset()
 
     def tell(self, **message: Any) -> None:
         """One line to whoever ordered this."""
@@ -95,18 +100,20 @@ class Measuring:
             self._total = len(asked.history.revisions)
             if self._orders.way == "init":
                 self._stamped()
-                if not self._orders.one_run:
+                if self._orders.mode != "one run":
                     self._revision()
-            if self._orders.one_run:
+            if self._orders.mode == "one run":
                 replay(
                     asked.environment,
                     server=asked.server,
                     version_table=asked.version_table,
                     watching=_InOneRun(self, self._truth()),
                 )
-            else:
+            elif self._orders.mode == "one by one":
                 for _ in self._one_by_one():
                     self._revision()
+            else:
+                self._each_committed()
         self.drop(at)
         self._server.close()
 
@@ -158,13 +165,37 @@ class Measuring:
                 break
             yield
 
+    def _each_committed(self) -> None:
+        """In one run, with `transaction_per_migration`, whatever env.py says."""
+        environment, server = self._asked.environment, self._asked.server
+        intercept = environment._intercept
+
+        def committing(context: Any, *others: Any) -> None:
+            intercept(context, *others)
+            configure = context.configure
+            context.configure = lambda *words, **named: configure(
+                *words, **{**named, "transaction_per_migration": True}
+            )
+
+        def steps(heads: Any, context: Any) -> Iterator[Any]:
+            for step in upgrade_steps(context, heads):
+                yield step
+                # Alembic has committed it by now
+                self._revision()
+
+        environment._intercept = committing
+        with told_as_the_applications(environment.root):
+            environment.run(steps, lambda context: same_database(context, server))
+
     def _revision(self) -> None:
         truth = self._truth()
+        assert truth != self._last, "this revision is not committed"
+        self._last = truth
         name = ",".join(self.judge.history.rows(truth))
         self.tell(revision=name, number=len(truth), total=self._total)
         self.counts["revisions"] += 1
         look = observe_structure(self._connection, self._asked.version_table)
-        self.intact("as made, one by one", truth, look)
+        self.intact("as made, committed", truth, look)
         own = sorted(
             fact
             for fact in look
@@ -286,10 +317,15 @@ def main() -> None:
     measuring = Measuring(orders, out)
     try:
         measuring.measure()
+    except ApplicationFailed as failed:
+        if orders.mode != "one by one":
+            raise
+        measuring.tell(stuck=str(failed.__cause__).splitlines()[0])
     except SurefootError as error:
         print(error.finding, file=sys.stderr)
         raise
-    measuring.tell(counts=measuring.counts)
+    else:
+        measuring.tell(counts=measuring.counts)
     out.flush()
     # engines and threads that the application keeps shall not hold this up
     os._exit(0)

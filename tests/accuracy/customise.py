@@ -253,7 +253,8 @@ class Customisations:
         kind, key, change, back = self._rng.choice(
             (
                 ("option", ".fillfactor", "set (fillfactor = 70)", "reset (fillfactor)"),
-                ("option", ".parallel_workers", "set (parallel_workers = 2)", "reset (parallel_workers)"),
+                ("option", ".parallel_workers", "set (parallel_workers = 2)",
+                 "reset (parallel_workers)"),
                 ("row security", "", "enable row level security", "disable row level security"),
                 ("replica identity", "", "replica identity full", "replica identity default"),
             )

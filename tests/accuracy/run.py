@@ -55,6 +55,8 @@ class Run:
         shutil.copytree(HERE, self.modules / "accuracy", ignore=ignored)
         self.catalogues: dict[str, Path] = {}
         self.pythons: dict[str, Path] = {}
+        # those that can't be run one revision a run, and why
+        self.stuck: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
@@ -91,8 +93,11 @@ class Run:
             if major in self.options.servers:
                 lines = reference.splitlines()
                 way = "base" if "base" in lines[4].split("\t")[1:] else "init"
-                for one_run in (True, False):
-                    self._child(unit, server, way, one_run)
+                self._child(unit, server, way, "one run")
+                if name not in self.stuck:
+                    self._child(unit, server, way, "one by one")
+                if name in self.stuck:
+                    self._child(unit, server, way, "each committed")
         unit.seconds = time.monotonic() - started
         self.say(f"{name} on {major}: {summary([unit])} ({unit.seconds:.0f} s)")
         return unit
@@ -117,11 +122,11 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="accuracy-") as directory:
             yield prepare(name, self.pythons[name], Path(directory), self.modules)
 
-    def _child(self, unit: Unit, server: Server, way: str, one_run: bool) -> None:
+    def _child(self, unit: Unit, server: Server, way: str, mode: str) -> None:
         orders = {
             "history": unit.history,
             "way": way,
-            "one_run": one_run,
+            "mode": mode,
             "parameters": server.parameters(),
             "catalogue": str(self.catalogues[unit.history]),
             "programs": str(embedded_bin()),
@@ -143,8 +148,11 @@ class Run:
             child.stdin.write(json.dumps(orders) + "\n")
             child.stdin.close()
             ended = False
+            failures = len(unit.failures)
             for line in child.stdout:
                 ended = self._heard(unit, json.loads(line)) or ended
+            if unit.history in self.stuck and mode == "one by one":
+                del unit.failures[failures:]  # it's all done once more
             if child.wait() != 0 or not ended:
                 said.seek(0)
                 last = said.read().strip().splitlines()[-40:]
@@ -153,6 +161,10 @@ class Run:
     def _heard(self, unit: Unit, message: dict[str, Any]) -> bool:
         if "counts" in message:
             unit.counts += Counter(message["counts"])
+            return True
+        if "stuck" in message:
+            self.stuck[unit.history] = message["stuck"]
+            self.say(f"{unit.history}: not one revision a run: {message['stuck']}")
             return True
         if "failed" in message:
             unit.failures.append(message)
@@ -205,7 +217,7 @@ def main() -> int:
     if complete:
         versions = {major: SERVERS[major].partition("-")[0] for major in compared}
         document = ROOT / "docs" / "accuracy.md"
-        write_document(document, units, versions, options.seed, took)
+        write_document(document, units, versions, run.stuck, options.seed, took)
     print(summary(units))
     return 1 if any(unit.failures for unit in units) else 0
 

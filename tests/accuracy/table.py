@@ -11,7 +11,7 @@ BEGIN, END = "<!-- written by tests/accuracy/run.py -->", "<!-- until here -->"
 
 _INTACT = ("exact", "ambiguous", "nothing", "refused", "WRONG")
 _CASES = (
-    *("as made, in one run", "as made, one by one", "restored"),
+    *("as made, in one run", "as made, committed", "restored"),
     *("customised", "customised and changed"),
 )
 _DAMAGED = ("nearest", "true", "another", "WRONG")
@@ -47,17 +47,24 @@ def summary(units: list[Unit]) -> str:
 
 
 def write_document(
-    file: Path, units: list[Unit], versions: dict[int, str], seed: str, seconds: float
+    file: Path,
+    units: list[Unit],
+    versions: dict[int, str],
+    stuck: dict[str, str],
+    seed: str,
+    seconds: float,
 ) -> None:
     """Replace what stands between the two marks."""
     text = file.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    made = "\n\n".join(_sections(units, versions, seed, seconds))
+    made = "\n\n".join(_sections(units, versions, stuck, seed, seconds))
     file.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}", encoding="utf-8")
 
 
-def _sections(units: list[Unit], versions: dict[int, str], seed: str, seconds: float) -> list[str]:
+def _sections(
+    units: list[Unit], versions: dict[int, str], stuck: dict[str, str], seed: str, seconds: float
+) -> list[str]:
     measured = [unit for unit in units if unit.counts]
     majors = sorted({unit.major for unit in measured})
     histories = list(dict.fromkeys(unit.history for unit in measured))
@@ -94,6 +101,10 @@ def _sections(units: list[Unit], versions: dict[int, str], seed: str, seconds: f
         f"The customisations took {counts['customising statements']:,} statements (and {refused:,} "
         f"more that the server refused), and left {counts['customised facts']:,} facts besides the "
         f"application's. Dumping and restoring changed {counts['restored facts changed']:,} facts.",
+        *(
+            f"{name} can't be run one revision a run ({why}): it was committed after each of one run."
+            for name, why in sorted(stuck.items())
+        ),
         "**Damaged**:",
         _table(
             "damage",

@@ -1,6 +1,7 @@
 """Run the whole history on a scratch database, and look behind each revision."""
 
 import contextlib
+import re
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
@@ -28,8 +29,8 @@ class Watching(Protocol):
 class Attempt(msgspec.Struct):
     """What a downgrade() did: its rows if it came to its end, else `failure` in a word.
 
-    `untried`: it ends the transaction, which isn't done here. `statements` are what it executed;
-    None if they can't be executed again without its code.
+    `untried`: it ends the transaction, or PostgreSQL forbids it in its upgrade's (`failure`).
+    `statements` are what it executed; None if they can't be executed again without its code.
     """
 
     rows: list[Row] | None = None
@@ -44,6 +45,14 @@ class DowngradeCommitted(Exception):
     def __init__(self, revision: str) -> None:
         self.revision = revision
         super().__init__(revision)
+
+
+# A new enum value that is used, and events of triggers that are pending: forbidden in the
+# transaction of the upgrade, and fine in one of its own.
+_ONLY_TOGETHER = ("55P04", "55006")
+
+# What SQLAlchemy would take for a parameter in a plain text
+_COLON = re.compile(r"(?<![:\w\\])(:\w+)(?!:)")
 
 
 class _EndsTransaction(Exception):
@@ -126,25 +135,53 @@ def _try(
     if downgrade is None:
         return Attempt(failure="there is none")
     connection = context.connection
-    before = _transaction(connection)
     try:
-        with savepoint(connection, "surefoot_down"), _recorded(connection) as statements:
-            try:
-                with _no_autocommit(context):
+        with savepoint(connection, "surefoot_down"), _same_transaction(connection, revision):
+            with _recorded(connection) as statements, _no_autocommit(context):
+                try:
                     downgrade(**keywords)
-            except _EndsTransaction:
-                attempt.untried = True
-            except Exception as error:  # noqa: BLE001 (the application's own: whatever it is, it's told)
-                attempt.failure = _in_a_word(error)
-            else:
-                again = [statement for statement in statements if statement is not None]
-                attempt.statements = again if len(again) == len(statements) else None
+                except _EndsTransaction:
+                    attempt.untried = True
+                except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's own: it's told)
+                    attempt.failure = _in_a_word(error)
+                    # not by itself, only behind its upgrade in one transaction
+                    attempt.untried = attempt.failure.endswith(_ONLY_TOGETHER)
+            if not (attempt.untried or attempt.failure):
                 attempt.rows = looking.rows(connection)
+        if attempt.rows is not None and None not in statements:
+            attempt.statements = _repeatable(connection, statements, attempt.rows, looking)
     except DBAPIError as error:
         raise DowngradeCommitted(revision.id) from error
+    return attempt
+
+
+@contextlib.contextmanager
+def _same_transaction(connection: Any, revision: Revision) -> Generator[None, None, None]:
+    """Raises DowngradeCommitted where the transaction was ended meanwhile."""
+    before = _transaction(connection)
+    yield
     if _transaction(connection) != before:
         raise DowngradeCommitted(revision.id)
-    return attempt
+
+
+def _repeatable(
+    connection: Any, statements: list[str | None], rows: list[Row], looking: Looking
+) -> list[str] | None:
+    """The statements, if they do the same without their code; None if they don't.
+
+    Some drivers are given each % twice, and a driver's own cursor is not seen: so it's tried.
+    """
+    recorded = [statement for statement in statements if statement is not None]
+    for candidate in (recorded, [statement.replace("%%", "%") for statement in recorded]):
+        try:
+            with savepoint(connection, "surefoot_again"):
+                for statement in candidate:
+                    connection.execute(text(_COLON.sub(r"\\\1", statement)))
+                if looking.rows(connection) == rows:
+                    return candidate
+        except DBAPIError:
+            continue  # it failed, and was taken back: these aren't the statements
+    return None
 
 
 def _transaction(connection: Any) -> str:
@@ -177,15 +214,15 @@ def _recorded(connection: Any) -> Generator[list[str | None], None, None]:
     statements: list[str | None] = []
 
     def executed(*arguments: Any) -> None:
-        statement, parameters = str(arguments[2]).strip(), arguments[3]
-        reads = statement.upper().startswith(("SELECT", "WITH", "SHOW", "VALUES"))
-        statements.append(None if parameters or reads else statement)
+        cursor, statement, parameters = arguments[1], str(arguments[2]).strip(), arguments[3]
+        answers = cursor.description is not None
+        statements.append(None if parameters or answers else statement)
 
-    event.listen(connection, "before_cursor_execute", executed)
+    event.listen(connection, "after_cursor_execute", executed)
     try:
         yield statements
     finally:
-        event.remove(connection, "before_cursor_execute", executed)
+        event.remove(connection, "after_cursor_execute", executed)
 
 
 def _in_a_word(error: BaseException) -> str:

@@ -55,11 +55,17 @@ def revision_of(script: Any) -> Revision:
         tuple(to_tuple(script.down_revision, default=())),
         tuple(script._resolved_dependencies),
         (script.doc or "").splitlines()[0] if script.doc else "",
-        getattr(script.module, "release", None),
+        _text(script.module, "release"),
         Path(script.path).name,
         sha256_of(Path(script.path)),
-        getattr(script.module, "surefoot_evidence", None),
+        _text(script.module, "surefoot_evidence"),
     )
+
+
+def _text(module: Any, name: str) -> str | None:
+    """What the revision file calls by this name, if it's a text: other things may be called so."""
+    value = getattr(module, name, None)
+    return value if isinstance(value, str) else None
 
 
 def sha256_of(file: Path) -> str:

@@ -137,7 +137,8 @@ def check_command(
 def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str | None) -> ExitCode:
     """Print what revision REV changes; without REV, a line for each revision.
 
-    REV is an id or its beginning, a release, head or base. No database is reached.
+    REV is an id or its beginning, a release, or head; with --facts base, too. No database is
+    reached.
     """
     from surefoot.catalogue import facts_of, state
     from surefoot.observe.catalogue import read_catalogue
@@ -198,8 +199,15 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
 
 def _one(catalogue: "Catalogue", word: str) -> str:
     found = catalogue.history.named(word)
-    if len(found) == 1:
+    if len(found) == 1 and word:
         return found[0]
+    if word == "base":
+        raise SurefootError(
+            "revision-not-found",
+            "base is before the first revision: it changes nothing.",
+            database=NOT_REACHED,
+            next="surefoot catalog show lists the revisions",
+        )
     raise SurefootError(
         "revision-not-found",
         f"{word} is more than one revision." if found else f"There is no revision {word}.",

@@ -36,9 +36,15 @@ class BuildReport:
 
     def end(self, what: str) -> None:
         """The replay is over."""
+        self._line(what, self._terminal.paint(self._terminal.done, "green"))
+
+    def stopped(self, what: str) -> None:
+        """The replay did not get to its end; why is told by whoever ordered it."""
+        self._line(what, self._terminal.ran.ljust(len(self._terminal.done)))
+
+    def _line(self, what: str, sign: str) -> None:
         took = f"{time.monotonic() - self._started:.1f} s"
         noun = "revision" if self._number == 1 else "revisions"
-        sign = self._terminal.paint(self._terminal.done, "green")
         text = f"{what}: {self._number} {noun}"
         room = self._terminal.width - len(self._terminal.done) - 3 - len(took)
         self._live.end(f"  {sign} {self._terminal.cut(text, room - 1):<{room}}{took}")
