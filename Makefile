@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench matrix clean
+.PHONY: help setup demo test lint bench matrix accuracy clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ bench: $(STAMP) ## the figures of docs/performance.md
 
 matrix: $(STAMP) ## servers 13 to 18, lowest and newest dependencies, real histories (npm, a while)
 	@$(RUN)/python tests/matrix/run.py
+
+accuracy: $(STAMP) ## the tables of docs/accuracy.md (npm, real histories, most of an hour)
+	@$(RUN)/python tests/accuracy/run.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache dist build .pytest_cache .ruff_cache .hypothesis

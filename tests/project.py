@@ -73,7 +73,7 @@ def upgrade():
 
 
 def downgrade():
-    pass
+{down_body}
 '''
 
 
@@ -134,9 +134,13 @@ class Application:
         depends_on: str | tuple[str, ...] | None = None,
         labels: tuple[str, ...] | None = None,
         head: str = "",
+        downgrade: str = "pass",
         directory: str = "migrations/versions",
     ) -> None:
-        """A revision that executes the statements, or runs `body` (its lines unindented)."""
+        """A revision that executes the statements, or runs `body` (its lines unindented).
+
+        `downgrade` is the body of its downgrade().
+        """
         lines = (body or "").splitlines() or [f"op.execute({s!r})" for s in statements] or ["pass"]
         text = REVISION.format(
             id=id,
@@ -146,6 +150,7 @@ class Application:
             depends_on=depends_on,
             head=head,
             body="\n".join(f"    {line}" for line in lines),
+            down_body="\n".join(f"    {line}" for line in downgrade.splitlines()),
         )
         self.write(f"{directory}/{id}.py", text)
 

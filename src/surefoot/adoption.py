@@ -58,7 +58,7 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
 
 def _empty() -> Finding:
     return Finding(
-        "unidentified-structure",
+        "nothing-to-compare",
         "The database is empty: there is nothing to adopt.",
         next="surefoot up installs the application",
     )

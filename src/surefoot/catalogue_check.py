@@ -1,6 +1,6 @@
 """Hold a committed catalogue against the code, and against a new replay of it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from surefoot.catalogue import Catalogue, Change, InitScripts, changes, state
 from surefoot.errors import Finding
@@ -13,19 +13,25 @@ _BUILD = "surefoot catalog build, then commit what it wrote"
 
 def outdated(catalogue: Catalogue, history: History, init: InitScripts | None) -> tuple[str, ...]:
     """In what the code has gone on since the catalogue was made: a line each, none if it hasn't."""
+    return tuple(line for _, line in _outdated(catalogue, history, init))
+
+
+def _outdated(
+    catalogue: Catalogue, history: History, init: InitScripts | None
+) -> Iterable[tuple[str, str]]:
+    """The same, each with the revision that it's about ("": the init scripts)."""
     old, new = catalogue.history.revisions, history.revisions
-    lines = [f"revision {id} is not in it" for id in new if id not in old]
-    lines += [f"revision {id} is no longer in the code" for id in old if id not in new]
+    yield from ((id, f"revision {id} is not in it") for id in new if id not in old)
+    yield from ((id, f"revision {id} is no longer in the code") for id in old if id not in new)
     for id, revision in new.items():
         if id not in old:
             continue
         if (revision.parents, revision.depends_on) != (old[id].parents, old[id].depends_on):
-            lines.append(f"revision {id} was put elsewhere in the history")
+            yield id, f"revision {id} was put elsewhere in the history"
         elif revision.sha256 != old[id].sha256:
-            lines.append(f"revision {id} was edited ({revision.path})")
+            yield id, f"revision {id} was edited ({revision.path})"
     if init != catalogue.init:
-        lines += _init_outdated(catalogue.init, init)
-    return tuple(lines)
+        yield from (("", line) for line in _init_outdated(catalogue.init, init))
 
 
 def _init_outdated(old: InitScripts | None, new: InitScripts | None) -> list[str]:
@@ -43,26 +49,29 @@ def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
 
     `heads` is how many the history shall have.
     """
+    # one finding a revision: what was put elsewhere may well do something else there
+    told = dict([*_removed(old, new), *_edited(old, new), *_reparented(old, new)])
     return (
-        *_removed(old, new),
-        *_reparented(old, new),
-        *_edited(old, new),
-        *_stale(old, new),
+        *told.values(),
+        *_stale(old, new, told),
         *_heads(new, heads),
         *_init(new),
         *_downgrades(old, new),
     )
 
 
-def _removed(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+def _removed(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
     for id, revision in old.history.revisions.items():
         if id not in new.history.revisions:
-            yield Finding(
-                "revision-removed",
-                f"Revision {id} ({revision.message}) is no longer in the code.",
-                (f"it was in {revision.path}", "databases that are at it could not go on"),
-                "No database was looked at.",
-                "bring its file back; if no database can ever have been at it: " + _BUILD,
+            yield (
+                id,
+                Finding(
+                    "revision-removed",
+                    f"Revision {id} ({revision.message}) is no longer in the code.",
+                    (f"it was in {revision.path}", "databases that are at it could not go on"),
+                    "No database was looked at.",
+                    "bring its file back; if no database can ever have been at it: " + _BUILD,
+                ),
             )
 
 
@@ -70,20 +79,23 @@ def _common(old: Catalogue, new: Catalogue) -> list[str]:
     return [id for id in new.history.revisions if id in old.history.revisions]
 
 
-def _reparented(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+def _reparented(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
     for id in _common(old, new):
         before, now = old.history.below(id), new.history.below(id)
         if before != now:
-            yield Finding(
-                "revision-reparented",
-                f"Revision {id} was put elsewhere in the history.",
-                (
-                    f"it came after {', '.join(before) or 'nothing'}",
-                    f"it comes after {', '.join(now) or 'nothing'} now",
-                    "a database that has run it already has not run what is now below it",
+            yield (
+                id,
+                Finding(
+                    "revision-reparented",
+                    f"Revision {id} was put elsewhere in the history.",
+                    (
+                        f"it came after {', '.join(before) or 'nothing'}",
+                        f"it comes after {', '.join(now) or 'nothing'} now",
+                        "a database that has run it already has not run what is now below it",
+                    ),
+                    "No database was looked at.",
+                    "give it its down_revision and depends_on back; a new revision goes at the end",
                 ),
-                "No database was looked at.",
-                "give it its down_revision and depends_on back; a new revision goes at the end",
             )
 
 
@@ -91,7 +103,7 @@ def _effects(catalogue: Catalogue, id: str) -> "Effects":
     return {way.name: way.changes[id] for way in catalogue.ways if id in way.changes}
 
 
-def _edited(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
+def _edited(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
     for id in _common(old, new):
         before, now = _without_variants(_effects(old, id), _effects(new, id))
         if before == now or before.keys() != now.keys():
@@ -104,13 +116,16 @@ def _edited(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
             else f"{revision.path} is as it was: what it imports, or what runs before it, changed"
         )
         lines = [line for name in now for line in _difference(before.get(name, ()), now[name])]
-        yield Finding(
-            "revision-edited",
-            f"Revision {id} ({revision.message}) does something else than it did.",
-            (why, *_cut(lines)),
-            "No database was looked at.",
-            "databases that have run it won't run it again: put it back, and make a new revision; "
-            "if no database can have run it: " + _BUILD,
+        yield (
+            id,
+            Finding(
+                "revision-edited",
+                f"Revision {id} ({revision.message}) does something else than it did.",
+                (why, *_cut(lines)),
+                "No database was looked at.",
+                "databases that have run it won't run it again: put it back, and make a new revision; "
+                "if no database can have run it: " + _BUILD,
+            ),
         )
 
 
@@ -163,15 +178,10 @@ def _cut(lines: list[str]) -> list[str]:
     return [*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more"]
 
 
-def _stale(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
-    removed = {id for id in old.history.revisions if id not in new.history.revisions}
-    lines = [
-        line
-        for line in outdated(old, new.history, new.init)
-        if not (removed and "no longer in the code" in line) and "elsewhere" not in line
-    ]
-    told = {way.name for way in old.ways} != {way.name for way in new.ways}
-    if told:
+def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Finding]:
+    """What the catalogue doesn't know, but for the revisions that are `told` of already."""
+    lines = [line for id, line in _outdated(old, new.history, new.init) if id not in told]
+    if {way.name for way in old.ways} != {way.name for way in new.ways}:
         ways = ", ".join(way.name for way in new.ways)
         lines.append(f"it knows other ways to the head than there are now: {ways}")
     if lines:
@@ -219,6 +229,14 @@ def _init(new: Catalogue) -> Iterable[Finding]:
         )
 
 
+_VERDICTS = {
+    "leaves": "now it leaves a difference to the structure below",
+    "fails": "now it fails",
+    "empty": "now it does nothing",
+    "untried": "now it can't be tried",
+}
+
+
 def _downgrades(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
     for id, was in old.downgrades.items():
         now = new.downgrades.get(id)
@@ -228,7 +246,7 @@ def _downgrades(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
         yield Finding(
             "downgrade-broken",
             f"The downgrade of revision {id} worked, and doesn't any more.",
-            (f"now it {now.verdict}{f': {now.why}' if now.why else ''}", *_cut(lines)),
+            (_VERDICTS[now.verdict] + (f": {now.why}" if now.why else ""), *_cut(lines)),
             "No database was looked at.",
             "correct downgrade(); if it shall not work any more: " + _BUILD,
         )

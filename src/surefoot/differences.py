@@ -57,12 +57,10 @@ def revision_text(stand: Stand) -> str:
 
 def probe_lines(probes: tuple[Probe, ...]) -> list[str]:
     """What the evidence probes answered."""
-    return [
-        f"evidence probe of {p.revision}: "
-        + (
-            {True: "it has run", False: "it has not run"}[p.answer]
-            if p.answer is not None
-            else f"no answer ({p.error})"
-        )
-        for p in probes
-    ]
+    return [f"evidence probe of {p.revision}: {_answer(p)}" for p in probes]
+
+
+def _answer(probe: Probe) -> str:
+    if probe.error:
+        return f"no answer ({probe.error})"
+    return {True: "it has run", False: "it has not run", None: "it can't say"}[probe.answer]

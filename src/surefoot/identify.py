@@ -40,7 +40,8 @@ class Identifier:
     ) -> None:
         """`accepted` are differences that a person has accepted: names as they were then.
 
-        `own` are the facts whose names no revision knows.
+        `own` are the facts whose names no revision knows, `accepted` the names whose differences
+        are.
         """
         self._catalogue = catalogue
         known: set[Key] = set()
@@ -54,7 +55,7 @@ class Identifier:
             sorted(Fact(*key, found) for key, found in live.items() if key not in known)
         )
         self._live: Live = {key: found for key, found in live.items() if key in known}
-        self._accepted = {key for key, found in (accepted or {}).items() if live.get(key) == found}
+        self.accepted = {key for key, found in (accepted or {}).items() if live.get(key) == found}
 
     def stand(self, applied: frozenset[str]) -> Stand | None:
         """The structure against one set of revisions; None if no way leads there."""
@@ -89,7 +90,15 @@ class Identifier:
         foreign = not held and all(
             stand.matching * _A_LITTLE <= len(stand.missing) for stand in nearest
         )
-        return Standing(self._facts, self.own, held, nearest, foreign=foreign, complete=complete)
+        return Standing(
+            self._facts,
+            self.own,
+            held,
+            nearest,
+            foreign=foreign,
+            complete=complete,
+            accepted=tuple(sorted(self.accepted)),
+        )
 
     def _is_evidence(self, stand: Stand) -> bool:
         return stand.matching > 0 and bool(stand.rows) and self._has_own_kind(stand)
@@ -106,9 +115,9 @@ class Identifier:
         doubtful: list[str] = []
         matching = 0
         unseen = self._unseen(way, applied)
-        for key in sorted(there.keys() | self._live.keys()):
+        for key in sorted(there.keys() | self._live.keys() | unseen):
             expected, found = there.get(key, (None,)), self._live.get(key)
-            if key in self._accepted:
+            if key in self.accepted:
                 continue
             if key in unseen:
                 differences.append(Difference(*key, (), found))
@@ -135,7 +144,7 @@ class Identifier:
         """Every set of revisions that can be applied: how many names differ there, and the
         revisions beyond the way's start, in the order of the walk. The list is reused.
         """
-        live, accepted = self._live, self._accepted
+        live, accepted = self._live, self.accepted
         bad = {key for key in live if key not in accepted}
         for change in way.initial:
             self._judge(change.key, change.after, bad)
@@ -192,7 +201,7 @@ class Identifier:
         found = self._live.get(key)
         if (
             found in allowed
-            or key in self._accepted
+            or key in self.accepted
             or (found is not None and _cannot_tell(key, found, allowed))
         ):
             bad.discard(key)

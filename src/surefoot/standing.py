@@ -65,7 +65,8 @@ class Standing(msgspec.Struct, frozen=True):
     decided for it ("structure", "evidence", "earliest", "latest"). `recorded` is the structure held
     against the version rows, where there are any and the code knows them; `asked` the same for the
     rows that a person has named. `foreign`: next to nothing of the application is there.
-    `complete`: every set of revisions was looked at.
+    `complete`: every set of revisions was looked at. `accepted` are names (with their kinds) that
+    are as a person has accepted them, and so held against nobody.
     """
 
     facts: int
@@ -79,6 +80,7 @@ class Standing(msgspec.Struct, frozen=True):
     foreign: bool = False
     complete: bool = True
     probes: tuple[Probe, ...] = ()
+    accepted: tuple[tuple[str, str], ...] = ()
 
     @property
     def contradicted(self) -> bool:

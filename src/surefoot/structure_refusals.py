@@ -129,13 +129,13 @@ def nothing_to_hold_against(facts: Facts) -> Finding:
     catalogue = facts.catalogue
     if catalogue is None:
         return Finding(
-            "unidentified-structure",
+            "nothing-to-compare",
             "There is no structure to compare.",
             ("the database is empty, or its version table names a revision with its ancestor",),
             next="surefoot status says where it stands",
         )
     return Finding(
-        "catalogue-missing" if catalogue.condition == "missing" else "catalogue-stale",
+        "catalogue-missing" if catalogue.condition == "missing" else "catalogue-unusable",
         f"There is no catalogue to compare with: {catalogue.file} is {catalogue.condition}.",
         catalogue.why[:_SHOWN],
         next="make it, where the application is developed: surefoot catalog build; commit it, and "

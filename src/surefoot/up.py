@@ -194,6 +194,8 @@ def carry_out(
         journal=Journal(facts.database, asked.env_sha256 if asked else None),
     )
     session.begun = True
+    if asked is not None:
+        asked.was_empty = False
     return run.carry_out(plan)
 
 

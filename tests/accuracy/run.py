@@ -76,31 +76,32 @@ class Run:
         return text
 
     def measure(self, name: str, major: int) -> Unit:
-        """One history on one server. Raises Broken."""
+        """One history on one server. What doesn't come to its end is a failure."""
         started = time.monotonic()
         unit = Unit(name, major)
-        reference = self.catalogues[name].read_text()
-        with _server(major) as server:
-            if major != REFERENCE:
-                built = self._catalogue(name, server).splitlines()
-                unit.differing = [
-                    line
-                    for line in difflib.unified_diff(
-                        reference.splitlines(), built, n=0, lineterm=""
-                    )
-                    if not line.startswith(("---", "+++", "@@"))
-                ]
-            if major in self.options.servers:
-                lines = reference.splitlines()
-                way = "base" if "base" in lines[4].split("\t")[1:] else "init"
-                self._child(unit, server, way, "one run")
-                if name not in self.stuck:
-                    self._child(unit, server, way, "one by one")
-                if name in self.stuck:
-                    self._child(unit, server, way, "each committed")
+        try:
+            self._measure(unit)
+        except Broken as broken:
+            unit.failures.append({"broken": str(broken)})
+            self.say(str(broken))
         unit.seconds = time.monotonic() - started
         self.say(f"{name} on {major}: {summary([unit])} ({unit.seconds:.0f} s)")
         return unit
+
+    def _measure(self, unit: Unit) -> None:
+        name, major = unit.history, unit.major
+        reference = self.catalogues[name].read_text()
+        with _server(major) as server:
+            if major != REFERENCE and (built := self._catalogue(name, server)) != reference:
+                unit.differing = _differing(reference, built)
+            if major in self.options.servers:
+                ways = next(line for line in reference.splitlines() if line.startswith("ways\t"))
+                way = "base" if "base" in ways.split("\t") else "init"
+                self._child(unit, server, way, "one run")
+                if name not in self.stuck:
+                    self._child(unit, server, way, "one by one")
+                if name in self.stuck:  # by now
+                    self._child(unit, server, way, "each committed")
 
     def _catalogue(self, name: str, server: Server) -> str:
         with self._prepared(name) as prepared:
@@ -220,6 +221,11 @@ def main() -> int:
         write_document(document, units, versions, run.stuck, options.seed, took)
     print(summary(units))
     return 1 if any(unit.failures for unit in units) else 0
+
+
+def _differing(one: str, other: str) -> list[str]:
+    lines = difflib.unified_diff(one.split("\n"), other.split("\n"), n=0, lineterm="")
+    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
 def _majors(text: str) -> tuple[int, ...]:

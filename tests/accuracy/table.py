@@ -102,7 +102,8 @@ def _sections(
         f"more that the server refused), and left {counts['customised facts']:,} facts besides the "
         f"application's. Dumping and restoring changed {counts['restored facts changed']:,} facts.",
         *(
-            f"{name} can't be run one revision a run ({why}): it was committed after each of one run."
+            f"{name} can't be run one revision a run ({why}), so it was committed after each "
+            "revision of one run."
             for name, why in sorted(stuck.items())
         ),
         "**Damaged**:",

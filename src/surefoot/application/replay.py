@@ -136,7 +136,8 @@ def _try(
         return Attempt(failure="there is none")
     connection = context.connection
     try:
-        with savepoint(connection, "surefoot_down"), _same_transaction(connection, revision):
+        with savepoint(connection, "surefoot_down"):
+            before = _transaction(connection)
             with _recorded(connection) as statements, _no_autocommit(context):
                 try:
                     downgrade(**keywords)
@@ -147,21 +148,14 @@ def _try(
                     # not by itself, only behind its upgrade in one transaction
                     attempt.untried = attempt.failure.endswith(_ONLY_TOGETHER)
             if not (attempt.untried or attempt.failure):
+                if _transaction(connection) != before:
+                    raise DowngradeCommitted(revision.id)
                 attempt.rows = looking.rows(connection)
         if attempt.rows is not None and None not in statements:
             attempt.statements = _repeatable(connection, statements, attempt.rows, looking)
     except DBAPIError as error:
         raise DowngradeCommitted(revision.id) from error
     return attempt
-
-
-@contextlib.contextmanager
-def _same_transaction(connection: Any, revision: Revision) -> Generator[None, None, None]:
-    """Raises DowngradeCommitted where the transaction was ended meanwhile."""
-    before = _transaction(connection)
-    yield
-    if _transaction(connection) != before:
-        raise DowngradeCommitted(revision.id)
 
 
 def _repeatable(

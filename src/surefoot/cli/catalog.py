@@ -42,6 +42,7 @@ def _build(
 
     project = load_project(config_file)
     report = BuildReport(edge.terminal)
+    edge.said()
     try:
         return build(project, Options(server, stepwise, not no_downgrade), report)
     finally:
@@ -71,10 +72,11 @@ def build_command(
     image with them.
     """
     from surefoot.catalogue_text import dumps
-    from surefoot.observe.catalogue import shown, write_catalogue
+    from surefoot.observe.catalogue import require_writable, shown, write_catalogue
     from surefoot.report.catalogue import built_lines
 
     file = _file(config_file)
+    require_writable(file)
     built = _build(edge, config_file, server, stepwise, no_downgrade)
     text = dumps(built.catalogue)
     changed = write_catalogue(file, text)

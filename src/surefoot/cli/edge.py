@@ -70,6 +70,10 @@ class Edge:
             self.terminal.line(line)
         self._said = True
 
+    def said(self) -> None:
+        """Something is written otherwise: what comes at the end stands apart from it."""
+        self._said = True
+
     def emit_json(self, exit_code: ExitCode, **parts: Any) -> None:
         """The one object of --json."""
         from surefoot.report import json

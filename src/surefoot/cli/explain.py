@@ -7,7 +7,10 @@ import click
 from surefoot.cli.edge import Edge, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
-TOPICS = ("configuration", "exit-codes", "glossary", "json-output", "operations", "states")
+TOPICS = (
+    *("catalogue", "configuration", "exit-codes", "glossary", "json-output", "operations"),
+    "states",
+)
 
 
 @click.command("explain")
@@ -19,7 +22,7 @@ def command(edge: Edge, *, what: str | None, states: bool, **_: object) -> ExitC
     """Explain an error code, or print one of the reference documents.
 
     Without an argument, lists the codes (a number lists those of that exit code) and the topics:
-    configuration, exit-codes, glossary, json-output, operations, states.
+    catalogue, configuration, exit-codes, glossary, json-output, operations, states.
     """
     what = "states" if states else what
     text = _text(what)

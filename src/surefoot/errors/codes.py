@@ -38,6 +38,7 @@ CODES: dict[str, ExitCode] = {
     "catalogue-missing": ExitCode.USAGE,
     "catalogue-not-written": ExitCode.USAGE,
     "catalogue-unreadable": ExitCode.USAGE,
+    "catalogue-unusable": ExitCode.USAGE,
     "revision-not-found": ExitCode.USAGE,
     # the catalogue: what is in the way of making it, and what `catalog check` finds
     "catalogue-build-failed": ExitCode.REFUSED,
@@ -67,6 +68,7 @@ CODES: dict[str, ExitCode] = {
     "ambiguous-revision": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
     "foreign-database": ExitCode.REFUSED,
+    "nothing-to-compare": ExitCode.REFUSED,
     "structure-contradicts-revision": ExitCode.REFUSED,
     "unidentified-structure": ExitCode.REFUSED,
     "unknown-revision": ExitCode.REFUSED,

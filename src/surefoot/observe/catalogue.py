@@ -62,6 +62,24 @@ def read_catalogue(file: Path) -> Catalogue:
     return loads(text, name)
 
 
+def require_writable(file: Path) -> None:
+    """To be asked before minutes are spent. Raises SurefootError `catalogue-not-written`."""
+    if not file.parent.is_dir():
+        raise _not_written(file, f"there is no directory {shown(file.parent)}")
+    if not os.access(file.parent, os.W_OK):
+        raise _not_written(file, f"the directory {shown(file.parent)} is not writable")
+
+
+def _not_written(file: Path, why: str) -> SurefootError:
+    return SurefootError(
+        "catalogue-not-written",
+        f"The catalogue {shown(file)} can't be written.",
+        seen=[why],
+        database="No database was changed.",
+        next='correct the permissions, or say where it shall be: catalog = "…" in surefoot.toml',
+    )
+
+
 def write_catalogue(file: Path, text: str) -> bool:
     """Write it, all or nothing; whether it differs from what was there.
 
@@ -72,17 +90,13 @@ def write_catalogue(file: Path, text: str) -> bool:
         if file.is_file() and file.read_bytes() == data:
             return False
         beside = file.with_name(f".{file.name}.{os.getpid()}")
-        beside.write_bytes(data)
-        beside.replace(file)
+        try:
+            beside.write_bytes(data)
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
-        raise SurefootError(
-            "catalogue-not-written",
-            f"The catalogue {shown(file)} can't be written.",
-            seen=[str(error)],
-            database="No database was changed.",
-            next='correct the permissions, or say where it shall be: catalog = "…" in '
-            "surefoot.toml",
-        ) from error
+        raise _not_written(file, error.strerror or str(error)) from error
     return True
 
 

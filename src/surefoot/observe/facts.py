@@ -57,7 +57,8 @@ class Application:
     ) -> None:
         """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
-        self._was_empty = not before.rows and not before.objects
+        # that surefoot hasn't begun yet: what is there, then, isn't its doing
+        self.was_empty = not before.rows and not before.objects
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
         self.version_table = view.version_table
@@ -74,7 +75,7 @@ class Application:
         `asked` are version rows that a person has named, to hold the structure against.
         """
         database = observe_database(connection, self.version_table)
-        facts = Facts(self._code, database, was_empty=self._was_empty)
+        facts = Facts(self._code, database, was_empty=self.was_empty)
         if classify(facts) not in (State.EMPTY, State.VERSION_ROWS_OVERLAP):
             facts = self._with_standing(connection, facts, asked)
         state = classify(facts)

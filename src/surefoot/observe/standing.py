@@ -72,7 +72,8 @@ class Cataloguing:
         recorded = identifier.stand(history.applied(rows)) if known else None
         held = None if asked is None else identifier.stand(history.applied(asked))
         if recorded is not None and not recorded.differences and held is None:
-            return Standing(len(facts), identifier.own, recorded=recorded)
+            names = tuple(sorted(identifier.accepted))
+            return Standing(len(facts), identifier.own, recorded=recorded, accepted=names)
         standing = msgspec.structs.replace(identifier.standing(), recorded=recorded, asked=held)
         probes = tuple(
             _ask(connection, revision, self._probes[revision])
@@ -98,6 +99,6 @@ def _ask(connection: psycopg.Connection[Any], revision: str, question: str) -> P
         except psycopg.Error as error:
             return Probe(revision, None, str(error).strip().splitlines()[0])
     answer = row[0] if row else None
-    if isinstance(answer, bool):
+    if answer is None or isinstance(answer, bool):
         return Probe(revision, answer)
     return Probe(revision, None, f"its answer is {answer!r}, and neither true nor false")

@@ -1,5 +1,6 @@
 """How a structure differs from its revision's, table by table."""
 
+import textwrap
 from typing import Any
 
 from surefoot.differences import difference_lines, revision_text, table_of
@@ -53,8 +54,19 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Stand) -
     for place, differences in sorted(groups.items()):
         lines += ["", terminal.paint(place, "bold")]
         for text in difference_lines(tuple(differences)):
-            what, _, rest = text.partition(":")
-            lines.append(f"  {terminal.paint(what, _COLOURS[what])}:{rest}")
+            what = text.partition(":")[0]
+            first, *rest = textwrap.wrap(
+                text,
+                terminal.width,
+                initial_indent="  ",
+                subsequent_indent="      ",
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+            lines += [first.replace(what, terminal.paint(what, _COLOURS[what]), 1), *rest]
+    if standing.accepted:
+        lines += ["", terminal.paint("accepted", "bold")]
+        lines += [f"  {kind} {name}" for kind, name in standing.accepted]
     if standing.own:
         lines += ["", terminal.paint("your own", "bold")]
         lines += [f"  {text}" for text in standing.own_objects]
@@ -74,5 +86,6 @@ def drift_json(held: Stand, standing: Standing) -> dict[str, Any]:
     return {
         "revisions": list(held.rows),
         "matching": held.matching,
+        "accepted": [{"kind": kind, "name": name} for kind, name in standing.accepted],
         "tables": {name: tables[name] for name in sorted(tables)},
     }

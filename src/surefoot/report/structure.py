@@ -1,5 +1,6 @@
 """What the catalogue says of a structure, in words."""
 
+from surefoot.differences import probe_lines
 from surefoot.observation import Facts
 from surefoot.plan import Adopt
 
@@ -10,7 +11,7 @@ def count(number: int, noun: str) -> str:
 
 
 _BY = {
-    "evidence": ", and its evidence probe says that it has run",
+    "evidence": ", which its evidence probes leave",
     "earliest": ", the earliest of those that it may be",
     "latest": ", the latest of those that it may be",
 }
@@ -54,7 +55,10 @@ def structure_texts(facts: Facts) -> list[str]:
         texts.append(f"{count(len(held.doubtful), 'name')} can't be compared across versions")
     if held is standing.chosen and standing.by != "structure":
         others = [", ".join(s.rows) for s in standing.exact if s is not held]
-        texts.append(f"so they do {', '.join(others[:6])}{_BY.get(standing.by, '')}")
+        more = f" and {len(others) - 6} more" if len(others) > 6 else ""
+        decided = "the evidence probes" if standing.by == "evidence" else f'"{standing.by}"'
+        texts.append(f"so they do {', '.join(others[:6])}{more}; {decided} decided")
+        texts += probe_lines(standing.probes)
     own = standing.own_objects
     if own:
         shown = ", ".join(own[:5]) + (f" and {len(own) - 5} more" if len(own) > 5 else "")

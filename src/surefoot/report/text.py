@@ -4,6 +4,7 @@ import re
 import textwrap
 
 from surefoot.decide import Decision, Ready
+from surefoot.differences import difference_lines
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
@@ -158,6 +159,9 @@ class TextReport:
 
     def _show_plan(self, plan: Plan) -> None:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))
+        accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
+        if accepted:
+            self._write(labelled(self._terminal, "accepting", *difference_lines(tuple(accepted))))
         self._terminal.line()
         longest = max((len(r.id) for r in plan.revisions), default=12)
         stamped = [len(s.revision.id) for s in plan.steps if isinstance(s, Install)]
@@ -250,7 +254,13 @@ def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
     lines: list[str] = []
     width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
     for number, (step, short) in enumerate(zip(plan.steps, step_lines(plan), strict=True), 1):
-        lines.append(f"{number}. {short}")
+        lines += textwrap.wrap(
+            f"{number}. {short}",
+            terminal.width,
+            subsequent_indent="   ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
         if isinstance(step, Upgrade):
             for r in step.revisions:
                 release = f" [{r.release}]" if r.release else ""

@@ -1,0 +1,333 @@
+"""What is in the way of a catalogue, and what `catalog check` finds: each told with its code."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from surefoot.server import Server
+from tests.project import Application, Result
+
+CATALOGUE = "migrations/surefoot-catalog.txt"
+
+
+def build(application: Application, server: Server, *options: str) -> Result:
+    """`surefoot catalog build` on the tests' own server."""
+    return application.run("catalog", "build", "--json", "--server", server.url(), *options)
+
+
+def check(application: Application, server: Server, *options: str, **more: Any) -> Result:
+    return application.run("catalog", "check", "--json", "--server", server.url(), *options, **more)
+
+
+def built(application: Application, server: Server, *options: str) -> Path:
+    """An application's catalogue, made without trying downgrades unless they are asked for."""
+    result = build(application, server, *(options or ("--no-downgrade",)))
+    assert result.code == 0, result.err
+    return application.root / CATALOGUE
+
+
+def told(result: Result, code: str) -> str:
+    """The message and the lines of the finding that has this code."""
+    (finding,) = (f for f in result.json["findings"] if f["code"] == code)
+    assert finding["next"]
+    return "\n".join((finding["message"], *finding["seen"]))
+
+
+def scratch_databases(server: Server) -> int:
+    with psycopg.connect(server.conninfo()) as connection:
+        row = connection.execute(
+            "select count(*) from pg_database where datname like 'surefoot_scratch_%'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+# --- catalog build
+
+
+def test_built_and_checked(application: Application, server: Server) -> None:
+    """Built, unchanged when built again, found true; no scratch database is left."""
+    application.linear()
+    first = build(application, server)
+    assert first.code == 0, first.err
+    assert (first.json["changed"], first.json["revisions"], first.json["ways"]) == (
+        True,
+        3,
+        ["base"],
+    )
+    assert first.json["downgrades"] == {"empty": 3}
+    assert build(application, server).json["changed"] is False
+    result = check(application, server)
+    assert (result.code, result.json["findings"]) == (0, [])
+    assert scratch_databases(server) == 0
+
+
+@pytest.mark.provokes("catalogue-build-failed")
+def test_a_revision_that_fails_on_the_scratch_server(
+    application: Application, server: Server
+) -> None:
+    """Revision, file and line, PostgreSQL's words; nothing is written, nothing is left."""
+    application.linear()
+    application.revision("r4", "r3", "alter table nobody add column x int", message="Add x")
+    result = build(application, server)
+    assert (result.code, result.error) == (4, "catalogue-build-failed")
+    text = told(result, "catalogue-build-failed")
+    assert "Revision r4 (Add x) failed on the scratch server." in text
+    assert "migrations/versions/r4.py:15" in text
+    assert 'relation "nobody" does not exist (SQLSTATE 42P01)' in text
+    assert "scratch database" in result.json["findings"][0]["database"]
+    assert not (application.root / CATALOGUE).exists()
+    assert scratch_databases(server) == 0
+
+
+def test_a_history_that_begins_with_the_init_scripts(
+    application: Application, server: Server
+) -> None:
+    """Where it can't be run from its base, it is replayed behind the init scripts."""
+    application.revision("r1", None, "alter table people add column name text")
+    application.revision("r2", "r1", "create index people_name on people (name)")
+    application.write("sql/00_init.sql", "create table people (id int primary key, name text);\n")
+    application.config('init = ["sql/00_init.sql"]\ninit_revision = "r1"\n')
+    result = build(application, server)
+    assert result.code == 0, result.err
+    assert result.json["ways"] == ["init"]
+    assert "(r1 fails)" in result.err
+
+
+@pytest.mark.provokes("extension-missing")
+def test_an_extension_that_the_server_has_not(application: Application, server: Server) -> None:
+    application.linear()
+    application.revision("r4", "r3", "create extension no_such_extension")
+    result = build(application, server)
+    assert (result.code, result.error) == (4, "extension-missing")
+    assert "needs the extension no_such_extension" in told(result, "extension-missing")
+    assert "--server" in result.json["findings"][0]["next"]
+
+
+@pytest.mark.provokes("scratch-server-unusable")
+def test_a_role_that_may_make_no_database(application: Application, server: Server) -> None:
+    application.linear()
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute("create role no_maker login password 'password'")
+        try:
+            url = f"postgresql://no_maker:password@{server.host}:{server.port}/postgres"
+            result = application.run("catalog", "build", "--json", "--server", url)
+        finally:
+            connection.execute("drop role no_maker")
+    assert (result.code, result.error) == (4, "scratch-server-unusable")
+    assert "permission denied to create database" in told(result, "scratch-server-unusable")
+    assert "CREATEDB" in result.json["findings"][0]["next"]
+
+
+def test_no_server_at_all(application: Application) -> None:
+    """Neither one of the system's nor the embedded one: it's told how to get one."""
+    application.linear()
+    program = (
+        "import sys, surefoot.build.scratch as scratch, surefoot.cli as cli\n"
+        "scratch._system_directories = lambda: []\n"
+        "scratch.has_embedded = lambda: False\n"
+        "cli.group(['catalog', 'build'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=application.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert "There is no PostgreSQL to replay the history on." in done.stderr
+    assert "pip install 'surefoot[embedded]'" in " ".join(done.stderr.split())
+
+
+@pytest.mark.provokes("catalogue-not-written")
+def test_a_place_that_cannot_be_written(application: Application, server: Server) -> None:
+    application.linear()
+    application.config('catalog = "alembic.ini/catalogue.txt"\n')
+    result = build(application, server, "--no-downgrade")
+    assert (result.code, result.error) == (2, "catalogue-not-written")
+    assert "alembic.ini/catalogue.txt can't be written" in told(result, "catalogue-not-written")
+
+
+# --- reading it
+
+
+@pytest.mark.provokes("catalogue-missing")
+@pytest.mark.parametrize("arguments", [("show",), ("diff", "r1", "r2"), ("check",)])
+def test_there_is_no_catalogue(application: Application, arguments: tuple[str, ...]) -> None:
+    """Told before anything is replayed."""
+    application.linear()
+    result = application.run("catalog", *arguments, "--json")
+    assert (result.code, result.error) == (2, "catalogue-missing")
+    assert f"There is no catalogue {CATALOGUE}." in told(result, "catalogue-missing")
+
+
+@pytest.mark.provokes("catalogue-unreadable")
+def test_a_catalogue_that_was_edited_or_merged_by_hand(
+    application: Application, server: Server
+) -> None:
+    """The line is named; what no sum vouches for isn't taken for the history's."""
+    application.linear()
+    file = built(application, server)
+    text = file.read_text()
+    damaged = {
+        "a merge left its marks": text.replace("revision\tr2", "<<<<<<< HEAD\nrevision\tr2"),
+        "isn't as it was written": text.replace("public.pets.owner\tinteger", "public.pets.owner"),
+        "has no end": text[: text.rindex("sum\t")],
+        "its first line isn't": "a catalogue\n",
+    }
+    for words, changed in damaged.items():
+        assert changed != text
+        file.write_text(changed)
+        result = application.run("catalog", "show", "--json")
+        assert (result.code, result.error) == (2, "catalogue-unreadable"), words
+        assert words in told(result, "catalogue-unreadable")
+        assert f"{CATALOGUE}:" in result.json["findings"][0]["message"]
+
+
+@pytest.mark.provokes("revision-not-found")
+def test_a_revision_that_the_catalogue_does_not_have(
+    application: Application, server: Server
+) -> None:
+    """No such one, and more than one."""
+    application.revision("aa11", None, "create table a (id int)", message="Make a")
+    application.revision("aa22", "aa11", "create table b (id int)", message="Make b")
+    built(application, server)
+    result = application.run("catalog", "show", "bb", "--json")
+    assert (result.code, result.error) == (2, "revision-not-found")
+    assert told(result, "revision-not-found") == "There is no revision bb."
+    result = application.run("catalog", "diff", "aa", "head", "--json")
+    assert (result.code, result.error) == (2, "revision-not-found")
+    text = told(result, "revision-not-found")
+    assert text == "aa is more than one revision.\naa11  Make a\naa22  Make b"
+    assert application.run("catalog", "show", "aa1").code == 0
+
+
+# --- catalog check
+
+
+def test_a_comment_is_no_other_effect(application: Application, server: Server) -> None:
+    """A revision that does the same: the catalogue is stale, and nothing else is wrong."""
+    application.linear()
+    built(application, server)
+    application.revision(
+        "r2", "r1", "create table pets (id int primary key, owner int)", message="Now commented"
+    )
+    result = check(application, server, "--no-downgrade")
+    assert (result.code, result.error) == (3, "catalogue-stale")
+
+
+@pytest.mark.provokes("catalogue-stale")
+def test_a_revision_that_the_catalogue_lacks(application: Application, server: Server) -> None:
+    application.linear()
+    built(application, server)
+    application.revision("r4", "r3", "create table toys (id int)")
+    result = check(application, server, "--no-downgrade")
+    assert (result.code, result.error) == (3, "catalogue-stale")
+    assert "revision r4 is not in it" in told(result, "catalogue-stale")
+    assert result.json["findings"][0]["exit_code"] == 3
+
+
+@pytest.mark.provokes("revision-edited")
+def test_a_revision_that_does_something_else(application: Application, server: Server) -> None:
+    """By its own text, or by what it imports."""
+    application.linear()
+    application.revision(
+        "r4",
+        "r3",
+        body="import os\nop.execute(f\"create table toys ({os.environ.get('TOY', 'name')} text)\")",
+    )
+    built(application, server)
+    result = check(application, server, "--no-downgrade", env={"TOY": "label"})
+    assert (result.code, result.error) == (3, "revision-edited")
+    text = told(result, "revision-edited")
+    assert "r4.py is as it was: what it imports" in text
+    assert "no longer: + column public.toys.name text" in text
+    assert "now: + column public.toys.label text" in text
+
+    application.revision("r2", "r1", "create table pets (id bigint primary key, owner int)")
+    result = check(application, server, "--no-downgrade")
+    assert result.code == 3
+    text = told(result, "revision-edited")
+    assert "r2.py was edited" in text
+    assert "now: + column public.pets.id bigint not null" in text
+
+
+@pytest.mark.provokes("revision-removed")
+def test_a_revision_that_is_gone(application: Application, server: Server) -> None:
+    application.linear()
+    built(application, server)
+    (application.root / "migrations/versions/r3.py").unlink()
+    result = check(application, server, "--no-downgrade")
+    assert (result.code, result.error) == (3, "revision-removed")
+    assert "Revision r3 (Revision r3) is no longer in the code." in told(result, "revision-removed")
+
+
+@pytest.mark.provokes("revision-reparented")
+def test_a_revision_that_was_put_elsewhere(application: Application, server: Server) -> None:
+    """A new one slipped in below one that databases have run."""
+    application.linear()
+    built(application, server)
+    application.revision("r0", "r1", "create table toys (id int)")
+    application.revision("r2", "r0", "create table pets (id int primary key, owner int)")
+    result = check(application, server, "--no-downgrade")
+    assert result.code == 3
+    text = told(result, "revision-reparented")
+    assert "it came after r1" in text
+    assert "it comes after r0 now" in text
+
+
+@pytest.mark.provokes("several-heads")
+def test_more_heads_than_expected(application: Application, server: Server) -> None:
+    """Two heads are refused by the check, unless the configuration says that there are two."""
+    application.linear()
+    application.revision("s3", "r2", "create table toys (id int)", message="Toys")
+    built(application, server)
+    result = check(application, server, "--no-downgrade")
+    assert (result.code, result.error) == (3, "several-heads")
+    assert "head: s3 (Toys)" in told(result, "several-heads")
+    application.config("heads = 2\n")
+    assert check(application, server, "--no-downgrade").code == 0
+
+
+@pytest.mark.provokes("init-script-differs")
+def test_init_scripts_that_make_another_structure(application: Application, server: Server) -> None:
+    application.linear()
+    application.write(
+        "sql/00_init.sql", "create table people (id int primary key, name varchar(80));\n"
+    )
+    application.config('init = ["sql/00_init.sql"]\ninit_revision = "r1"\n')
+    built(application, server)
+    result = check(application, server, "--no-downgrade")
+    assert (result.code, result.error) == (3, "init-script-differs")
+    text = told(result, "init-script-differs")
+    assert "don't make the structure of revision r1" in text
+    assert "the scripts: - column public.people.name text" in text
+    assert "the scripts: + column public.people.name character varying(80)" in text
+
+
+@pytest.mark.provokes("downgrade-broken")
+def test_a_downgrade_that_worked(application: Application, server: Server) -> None:
+    """It gave exactly the structure below, and now leaves something."""
+    application.linear()
+    file = application.root / "migrations/versions/r2.py"
+    without = file.read_text()
+    assert without.count("def downgrade():\n    pass") == 1
+
+    def downgrade(statement: str) -> None:
+        body = f"def downgrade():\n    op.execute({statement!r})"
+        file.write_text(without.replace("def downgrade():\n    pass", body))
+
+    downgrade("drop table pets")
+    result = build(application, server)
+    assert result.json["downgrades"] == {"empty": 2, "proved": 1}, result.err
+    downgrade("alter table pets drop column owner")
+    result = check(application, server)
+    assert result.code == 3
+    text = told(result, "downgrade-broken")
+    assert "The downgrade of revision r2 worked, and doesn't any more." in text
+    assert "+ relation public.pets table" in text

@@ -1,0 +1,134 @@
+"""A committed catalogue against a new replay: what each kind of change is called."""
+
+import msgspec
+import pytest
+
+from surefoot.catalogue import (
+    Catalogue,
+    Change,
+    Downgrade,
+    InitScripts,
+    Way,
+    changes,
+    state_of,
+)
+from surefoot.catalogue_check import check, outdated
+from surefoot.errors import ExitCode
+from surefoot.facts import Fact
+from surefoot.history import History, Revision
+
+R1 = Revision("r1", (), (), "first", None, "r1.py", "hash 1")
+R2 = Revision("r2", ("r1",), (), "second", None, "r2.py", "hash 2")
+R3 = Revision("r3", ("r2",), (), "third", None, "r3.py", "hash 3")
+TABLE = Fact("relation", "public.t", "table")
+EMPTY: tuple[Fact, ...] = ()
+
+
+def made(*revisions: Revision, effects: dict[str, tuple[Change, ...]] | None = None) -> Catalogue:
+    first = {"r1": changes({}, state_of((TABLE,)))}
+    found = {r.id: (effects or {}).get(r.id, first.get(r.id, ())) for r in revisions}
+    return Catalogue(History({r.id: r for r in revisions}), (Way("base", frozenset(), (), found),))
+
+
+def codes(old: Catalogue, new: Catalogue, heads: int = 1) -> list[str]:
+    findings = check(old, new, heads=heads)
+    assert all(f.exit_code is ExitCode.PENDING for f in findings)
+    return [f.code for f in findings]
+
+
+OLD = made(R1, R2)
+OTHER = (Change("column", "public.t.a", (), ("text",)),)
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (OLD, []),
+        (made(R1, R2, R3), ["catalogue-stale"]),
+        (made(R1), ["revision-removed"]),
+        (
+            made(R1, R2, msgspec.structs.replace(R3, parents=("r1",))),
+            ["catalogue-stale", "several-heads"],
+        ),
+        (made(R1, msgspec.structs.replace(R2, depends_on=("r1",))), ["revision-reparented"]),
+        # edited without effect: only the file's hash is old
+        (made(R1, msgspec.structs.replace(R2, sha256="new")), ["catalogue-stale"]),
+        (
+            made(R1, msgspec.structs.replace(R2, sha256="new"), effects={"r2": OTHER}),
+            ["revision-edited"],
+        ),
+        # not edited, and yet it does something else
+        (made(R1, R2, effects={"r2": OTHER}), ["revision-edited"]),
+    ],
+)
+def test_findings(new: Catalogue, expected: list[str]) -> None:
+    assert codes(OLD, new) == expected
+
+
+def test_several_heads_may_be_wanted() -> None:
+    two = made(R1, R2, msgspec.structs.replace(R3, parents=("r1",)))
+    assert codes(two, two) == ["several-heads"]
+    assert codes(two, two, heads=2) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "expected"),
+    [
+        ("proved", "proved", []),
+        ("proved", "fails", ["downgrade-broken"]),
+        ("proved", "leaves", ["downgrade-broken"]),
+        ("fails", "proved", []),
+        ("fails", "leaves", []),
+        ("proved", None, []),  # --no-downgrade: it wasn't tried
+    ],
+)
+def test_downgrades_that_worked_must_work(was: str, now: str | None, expected: list[str]) -> None:
+    def with_downgrade(verdict: str | None) -> Catalogue:
+        tried = {} if verdict is None else {"r2": Downgrade(verdict)}  # type: ignore[arg-type]
+        return msgspec.structs.replace(OLD, downgrades=tried)
+
+    assert codes(with_downgrade(was), with_downgrade(now)) == expected
+
+
+def test_init_scripts_must_make_what_they_stand_for() -> None:
+    def with_scripts(*facts: Fact) -> Catalogue:
+        start = frozenset({"r1", "r2"})
+        init = Way("init", start, changes({}, state_of(facts)), {})
+        scripts = InitScripts("r2", (("sql/init.sql", "hash"),))
+        return msgspec.structs.replace(OLD, ways=(*OLD.ways, init), init=scripts)
+
+    assert codes(with_scripts(TABLE), with_scripts(TABLE)) == []
+    column = Fact("column", "public.t.x", "text")
+    assert codes(with_scripts(TABLE), with_scripts(TABLE, column)) == ["init-script-differs"]
+    (finding,) = check(with_scripts(TABLE), with_scripts(TABLE, column), heads=1)
+    assert "the scripts: + column public.t.x text" in finding.seen
+
+
+def test_a_stepwise_catalogue_is_held_against_a_plain_one() -> None:
+    """What is a variant in either is no difference; what is certain in both is."""
+    variant = (Change("index", "public.i", (), ("x", None)),)
+    plain = (Change("index", "public.i", (), ("x",)),)
+    old, new = made(R1, R2, effects={"r2": variant}), made(R1, R2, effects={"r2": plain})
+    assert codes(old, new) == codes(new, old) == []
+    more = tuple(sorted((*plain, *OTHER)))
+    assert codes(old, made(R1, R2, effects={"r2": more})) == ["revision-edited"]
+
+
+@pytest.mark.parametrize(
+    ("history", "init", "says"),
+    [
+        (History({"r1": R1, "r2": R2}), None, []),
+        (History({"r1": R1, "r2": R2, "r3": R3}), None, ["revision r3 is not in it"]),
+        (History({"r1": R1}), None, ["revision r2 is no longer in the code"]),
+        (
+            History({"r1": R1, "r2": msgspec.structs.replace(R2, sha256="new")}),
+            None,
+            ["revision r2 was edited (r2.py)"],
+        ),
+        (History({"r1": R1, "r2": R2}), InitScripts("r2", ()), ["the init scripts were added"]),
+    ],
+)
+def test_what_makes_a_catalogue_stale(
+    history: History, init: InitScripts | None, says: list[str]
+) -> None:
+    assert list(outdated(OLD, history, init)) == says

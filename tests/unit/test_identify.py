@@ -1,0 +1,316 @@
+"""Where a structure stands: catalogues and facts made by hand, no database."""
+
+import random
+
+import pytest
+
+from surefoot.catalogue import Catalogue, Change, InitScripts, Way, changes, state, state_of
+from surefoot.facts import Fact
+from surefoot.history import History, Revision
+from surefoot.identify import Identifier, in_doubt, settle
+from surefoot.standing import Probe
+
+
+def column(name: str, definition: str = "text") -> Fact:
+    return Fact("column", f"public.t.{name}", definition)
+
+
+TABLE = Fact("relation", "public.t", "table")
+
+
+def history(parents: dict[str, tuple[str, ...]]) -> History:
+    return History(
+        {id: Revision(id, below, (), "", None, f"{id}.py") for id, below in parents.items()}
+    )
+
+
+def linear(*structures: tuple[Fact, ...]) -> Catalogue:
+    """Revisions r1, r2, … with these structures."""
+    parents: dict[str, tuple[str, ...]] = {}
+    found: dict[str, tuple[Change, ...]] = {}
+    before: tuple[Fact, ...] = ()
+    for number, facts in enumerate(structures, 1):
+        parents[f"r{number}"] = (f"r{number - 1}",) if number > 1 else ()
+        found[f"r{number}"] = changes(state_of(before), state_of(facts))
+        before = facts
+    return Catalogue(history(parents), (Way("base", frozenset(), (), found),))
+
+
+THREE = linear((TABLE, column("a")), (TABLE, column("a"), column("b")), (TABLE, column("b")))
+
+
+def exact(catalogue: Catalogue, *facts: Fact) -> list[tuple[str, ...]]:
+    return [stand.rows for stand in Identifier(catalogue, facts).standing().exact]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((TABLE, column("a")), ["r1"]),
+        ((TABLE, column("a"), column("b")), ["r2"]),
+        ((TABLE, column("b")), ["r3"]),
+        # the user's own, of whatever name, is nothing to any revision
+        ((TABLE, column("b"), column("emoji_custom"), Fact("relation", "x.y", "view")), ["r3"]),
+    ],
+)
+def test_exact(facts: tuple[Fact, ...], expected: list[str]) -> None:
+    assert exact(THREE, *facts) == [(id,) for id in expected]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        (column("a"), column("b")),  # the table itself is missing
+        (TABLE, column("a", "integer"), column("b")),  # retyped
+        # Retyped, the column that r2 adds is not "missing, and one of the user's own": that would
+        # be r1 to the letter, and r2 would be run a second time.
+        (TABLE, column("a"), column("b", "integer")),
+        (TABLE,),
+    ],
+)
+def test_a_difference_is_no_match(facts: tuple[Fact, ...]) -> None:
+    standing = Identifier(THREE, facts).standing()
+    assert standing.exact == ()
+    assert standing.nearest
+
+
+def test_the_nearest_comes_first_with_its_difference() -> None:
+    standing = Identifier(THREE, (TABLE, column("a"), column("b", "integer"))).standing()
+    nearest = standing.nearest[0]
+    assert nearest.rows == ("r2",)
+    (difference,) = nearest.differences
+    assert (difference.what, difference.name) == ("changed", "public.t.b")
+    assert (difference.expected, difference.found) == (("text",), "integer")
+
+
+def test_data_only_revisions_are_ambiguous() -> None:
+    same = (TABLE, column("a"))
+    catalogue = linear(same, same, same, (TABLE, column("a"), column("b")))
+    standing = Identifier(catalogue, same).standing()
+    assert [s.rows for s in standing.exact] == [("r1",), ("r2",), ("r3",)]
+    assert in_doubt(standing, catalogue) == ("r2", "r3")
+
+
+def test_a_history_that_comes_back_to_an_earlier_structure_is_ambiguous() -> None:
+    catalogue = linear((TABLE,), (TABLE, column("a")), (TABLE,))
+    assert exact(catalogue, TABLE) == [("r1",), ("r3",)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "policy", "chosen", "by"),
+    [
+        ({}, "refuse", None, ""),
+        ({}, "earliest", "r1", "earliest"),
+        ({}, "latest", "r3", "latest"),
+        ({"r2": True, "r3": False}, "refuse", "r2", "evidence"),
+        ({"r2": False}, "refuse", "r1", "evidence"),
+        ({"r3": True}, "refuse", "r3", "evidence"),
+        ({"r3": False}, "latest", "r2", "latest"),
+        ({"r2": None}, "refuse", None, ""),
+        # r3 has run and r2 hasn't: that can't be
+        ({"r2": False, "r3": True}, "latest", None, ""),
+    ],
+)
+def test_evidence_then_policy(
+    answers: dict[str, bool | None], policy: str, chosen: str | None, by: str
+) -> None:
+    same = (TABLE, column("a"))
+    catalogue = linear(same, same, same)
+    probes = tuple(Probe(revision, answer) for revision, answer in answers.items())
+    standing = settle(Identifier(catalogue, same).standing(), catalogue, probes, policy)
+    assert (standing.chosen.rows if standing.chosen else None) == ((chosen,) if chosen else None)
+    assert standing.by == by
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        (Fact("relation", "public.orders", "table"),),
+        # what any database may have is no evidence
+        (Fact("extension", "pg_trgm", ""), Fact("relation", "public.orders", "table")),
+    ],
+)
+def test_foreign(facts: tuple[Fact, ...]) -> None:
+    extension = (Fact("extension", "pg_trgm", ""),)
+    catalogue = linear((), extension, (*extension, TABLE, column("a")))
+    standing = Identifier(catalogue, facts).standing()
+    assert standing.exact == ()
+    assert standing.foreign
+
+
+def test_one_common_name_is_foreign_too() -> None:
+    many = tuple(column(f"c{n}") for n in range(40))
+    standing = Identifier(
+        linear((TABLE, *many)), (TABLE, Fact("relation", "x.y", "table"))
+    ).standing()
+    assert standing.foreign
+    assert standing.nearest[0].rows == ("r1",)
+
+
+BRANCHED = {"r1": (), "a1": ("r1",), "a2": ("a1",), "b1": ("r1",), "m": ("a2", "b1")}
+
+
+def branched(touching: bool = False) -> Catalogue:
+    """A trunk, a branch of two revisions, one of one, and a merge."""
+    structure = {
+        "r1": (TABLE,),
+        "a1": (TABLE, column("a1")),
+        "a2": (TABLE, column("a1"), column("a2")),
+        "b1": (
+            TABLE,
+            column("a1", "text not null" if touching else "text"),
+            column("a2"),
+            column("b1"),
+        ),
+    }
+    structure["m"] = structure["b1"]
+    found: dict[str, tuple[Change, ...]] = {}
+    before: tuple[Fact, ...] = ()
+    for id, facts in structure.items():
+        found[id] = changes(state_of(before), state_of(facts))
+        before = facts
+    return Catalogue(history(BRANCHED), (Way("base", frozenset(), (), found),))
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        ((), [("r1",)]),
+        (("a1",), [("a1",)]),
+        (("b1",), [("b1",)]),
+        (("a1", "b1"), [("a1", "b1")]),
+        (("a1", "a2", "b1"), [("a2", "b1"), ("m",)]),
+    ],
+)
+def test_branches_are_sets_of_revisions(
+    columns: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> None:
+    assert exact(branched(), TABLE, *map(column, columns)) == rows
+
+
+def test_what_was_never_seen_is_never_exact() -> None:
+    """b1 was only run behind a1, whose column it changes: alone, nobody knows what it makes."""
+    catalogue = branched(touching=True)
+    changed = (TABLE, column("a1", "text not null"), column("b1"))
+    assert exact(catalogue, *changed) == [("a1", "b1")]
+    assert exact(catalogue, TABLE, column("b1")) == []
+
+
+def test_a_variant_is_as_good() -> None:
+    """Where a structure depends on how the revisions were run, each of its forms is legitimate."""
+    optional = Change("index", "public.i", (), ("USING btree (a)", None))
+    changed = (*changes({}, state_of((TABLE, column("a")))), optional)
+    catalogue = Catalogue(
+        history({"r1": ()}), (Way("base", frozenset(), (), {"r1": tuple(sorted(changed))}),)
+    )
+    there = Fact("index", "public.i", "USING btree (a)")
+    other = Fact("index", "public.i", "USING hash (a)")
+    assert exact(catalogue, TABLE, column("a")) == [("r1",)]
+    assert exact(catalogue, TABLE, column("a"), there) == [("r1",)]
+    assert exact(catalogue, TABLE, column("a"), other) == []
+
+
+def test_ways_are_never_mixed() -> None:
+    """The init scripts make one index fewer: so may a database have it, or not, but whole."""
+    r1 = (TABLE, column("a"), Fact("index", "public.i", "x"), Fact("index", "public.j", "x"))
+    script = (TABLE, column("a"))
+    base = Way("base", frozenset(), (), {"r1": changes({}, state_of(r1))})
+    init = Way("init", frozenset({"r1"}), changes({}, state_of(script)), {})
+    catalogue = Catalogue(history({"r1": ()}), (base, init), InitScripts("r1", ()))
+    assert exact(catalogue, *r1) == exact(catalogue, *script) == [("r1",)]
+    assert exact(catalogue, *r1[:3]) == []
+
+
+def test_a_weak_text_decides_nothing() -> None:
+    """Printed on another version, it may be the same or not: the rest must settle it."""
+    one = Fact("constraint", "public.t.k", "CHECK (btrim(v) <> ''::text)")
+    other = Fact("constraint", "public.t.k", "CHECK (btrim((v)::text) <> ''::text)")
+    catalogue = linear((TABLE, one), (TABLE, one, column("a")))
+    standing = Identifier(catalogue, (TABLE, other)).standing()
+    assert [s.rows for s in standing.exact] == [("r1",)]
+    assert standing.exact[0].doubtful == ("public.t.k",)
+
+
+def test_an_accepted_difference_is_held_against_nobody() -> None:
+    facts = (TABLE, column("a", "integer"), column("b"))
+    applied = THREE.history.applied(("r2",))
+    accepted = {("column", "public.t.a"): "integer"}
+    stand = Identifier(THREE, facts, accepted).stand(applied)
+    assert stand is not None
+    assert stand.differences == ()
+    # and it's held against it again, when it's not what was accepted
+    stand = Identifier(THREE, (TABLE, column("b")), accepted).stand(applied)
+    assert stand is not None
+    assert [d.what for d in stand.differences] == ["missing"]
+
+
+def test_too_many_combinations_are_not_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("surefoot.identify.MOST_SETS", 3)
+    catalogue = branched()
+    standing = Identifier(catalogue, (TABLE,)).standing()
+    assert not standing.complete
+    assert settle(standing, catalogue, (), "latest").chosen is None
+
+
+def every_set(parents: dict[str, tuple[str, ...]]) -> set[frozenset[str]]:
+    """Every set of revisions that can be applied, found the slow way."""
+    found, todo = {frozenset[str]()}, [frozenset[str]()]
+    while todo:
+        applied = todo.pop()
+        for id, below in parents.items():
+            if id not in applied and applied >= set(below):
+                more = applied | {id}
+                if more not in found:
+                    found.add(more)
+                    todo.append(more)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_walk_agrees_with_the_definition(seed: int) -> None:
+    """Random graphs and structures: each set once, and its distance as the definition has it."""
+    r = random.Random(seed)
+    names = [f"n{i}" for i in range(r.randint(1, 7))]
+    parents = {
+        id: tuple(r.sample(names[:i], min(i, r.randint(0, 2)))) for i, id in enumerate(names)
+    }
+    facts: dict[tuple[str, str], str] = {}
+    found: dict[str, tuple[Change, ...]] = {}
+    for id in names:
+        before = dict(facts)
+        for _ in range(r.randint(0, 3)):
+            key = ("column", f"public.t.c{r.randint(0, 5)}")
+            if key in facts and r.random() < 0.5:
+                del facts[key]
+            else:
+                facts[key] = r.choice(["text", "integer"])
+        old, new = ({k: (d,) for k, d in some.items()} for some in (before, facts))
+        found[id] = changes(old, new)
+    way = Way("base", frozenset(), (), found)
+    catalogue = Catalogue(history(parents), (way,))
+    live = [
+        Fact("column", f"public.t.c{n}", r.choice(["text", "integer"]))
+        for n in range(6)
+        if r.random() < 0.6
+    ]
+    identifier = Identifier(catalogue, live)
+    walked = {}
+    for distance, path in identifier._walk(way):
+        applied = frozenset(path)
+        assert applied not in walked
+        walked[applied] = distance
+    assert walked.keys() == every_set(parents)
+    for applied, distance in walked.items():
+        stand = identifier.stand(applied)
+        assert stand is not None
+        assert len(stand.differences) == distance
+        if distance == 0:
+            there = state(way, applied)
+            known = {
+                (f.kind, f.name): f.definition for f in live if (f.kind, f.name) in _known(way)
+            }
+            assert {k: (d,) for k, d in known.items()} == there
+
+
+def _known(way: Way) -> set[tuple[str, str]]:
+    return {change.key for changed in way.changes.values() for change in changed}
