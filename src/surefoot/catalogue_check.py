@@ -123,8 +123,8 @@ def _edited(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
                 f"Revision {id} ({revision.message}) does something else than it did.",
                 (why, *_cut(lines)),
                 "No database was looked at.",
-                "databases that have run it won't run it again: put it back, and make a new revision; "
-                "if no database can have run it: " + _BUILD,
+                "databases that have run it won't run it again: put it back, and make a new "
+                "revision; if no database can have run it: " + _BUILD,
             ),
         )
 
@@ -181,6 +181,10 @@ def _cut(lines: list[str]) -> list[str]:
 def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Finding]:
     """What the catalogue doesn't know, but for the revisions that are `told` of already."""
     lines = [line for id, line in _outdated(old, new.history, new.init) if id not in told]
+    for id in _common(old, new):
+        path = new.history.revisions[id].path
+        if id not in told and path != old.history.revisions[id].path:
+            lines.append(f"the file of revision {id} is called {path} now")
     if {way.name for way in old.ways} != {way.name for way in new.ways}:
         ways = ", ".join(way.name for way in new.ways)
         lines.append(f"it knows other ways to the head than there are now: {ways}")

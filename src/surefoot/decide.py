@@ -58,7 +58,7 @@ def _unversioned_state(facts: Facts) -> State:
     if standing.chosen is not None:
         return State.IDENTIFIED
     if standing.exact:
-        return State.AMBIGUOUS
+        return State.JOURNAL_CONTRADICTS if standing.vetoed else State.AMBIGUOUS
     return State.FOREIGN if standing.foreign else State.UNIDENTIFIED
 
 

@@ -61,7 +61,13 @@ class Demo:
             self._server = server
             self._project = Path(directory) / "whisperengine"
             shutil.copytree(source, self._project, ignore=shutil.ignore_patterns("__pycache__"))
-            return [self._fresh(), self._old_release(), self._broken_script()]
+            return [
+                self._fresh(),
+                self._old_release(),
+                self._never_stamped(),
+                self._stamp_that_lies(),
+                self._broken_script(),
+            ]
 
     def _fresh(self) -> Scene:
         self._title("1. A fresh install: an empty database, one command")
@@ -77,18 +83,13 @@ class Demo:
         self._title("2. An old release's database, with a column that its user added")
         database = self._database("old")
         self._say("Made as release v1.0.6 made it: psql and alembic stamp. Then a user's own:\n")
-        script = self._project / "sql" / "00_init.sql"
-        self._run([str(embedded_bin() / "psql"), "-X", "-q", "-1", "-f", str(script)], database)
+        self._load_init_script(database)
         self._run([sys.executable, "-m", "alembic", "stamp", BASELINE], database)
         own: tuple[LiteralString, ...] = (
             "ALTER TABLE public.characters ADD COLUMN my_own_note text",
             "UPDATE public.characters SET my_own_note = 'please keep me'",
         )
-        with psycopg.connect(self._server.conninfo(database), autocommit=True) as connection:
-            for statement in own:
-                self._say(f"  {statement}")
-                connection.execute(statement)
-        self._say("")
+        self._execute(database, own)
         self._surefoot("up", database)
         shown = self._personality(database, quiet=True)
         with psycopg.connect(self._server.conninfo(database)) as connection:
@@ -103,8 +104,49 @@ class Demo:
         kept = row is not None and row[1] == "please keep me" and "openness" in shown
         return Scene("old release", kept, (note, shown))
 
+    def _never_stamped(self) -> Scene:
+        self._title("3. The same, and nobody ever recorded its revision")
+        database = self._database("unversioned")
+        self._load_init_script(database)
+        own: tuple[LiteralString, ...] = (
+            "ALTER TABLE public.characters ADD COLUMN emoji_custom text",
+            "CREATE TABLE public.my_notes (id serial PRIMARY KEY, note text)",
+        )
+        self._say("Made by psql alone, and its user added a column that looks like one of ours:\n")
+        self._execute(database, own)
+        code = self._surefoot("up", database)
+        shown = self._personality(database, quiet=True)
+        return Scene("never stamped", code == 0 and "openness" in shown, (shown,))
+
+    def _stamp_that_lies(self) -> Scene:
+        self._title("4. The same, stamped as head by a script that guessed")
+        database = self._database("stamped")
+        self._load_init_script(database)
+        self._run([sys.executable, "-m", "alembic", "stamp", "heads"], database)
+        self._say("Alembic would find nothing to do, and the assistant has no personality.\n")
+        refused = self._surefoot("up", database)
+        self._say("")
+        adopted = self._surefoot("adopt --yes", database)
+        self._say("")
+        code = self._surefoot("up", database)
+        shown = self._personality(database, quiet=True)
+        self._say(f"\n{shown}")
+        kept = (refused, adopted, code) == (4, 0, 0) and "openness" in shown
+        return Scene("stamp that lies", kept, (shown,))
+
+    def _load_init_script(self, database: str) -> None:
+        script = self._project / "sql" / "00_init.sql"
+        self._run([str(embedded_bin() / "psql"), "-X", "-q", "-1", "-f", str(script)], database)
+
+    def _execute(self, database: str, statements: tuple[LiteralString, ...]) -> None:
+        with psycopg.connect(self._server.conninfo(database), autocommit=True) as connection:
+            for statement in statements:
+                self._say(f"  {statement}")
+                connection.execute(statement)
+        self._say("")
+
     def _broken_script(self) -> Scene:
-        self._title("3. An init script that fails at its end")
+        self._title("5. An init script that fails at its end")
         database = self._database("broken")
         script = self._project / "sql" / "00_init.sql"
         with script.open("a", encoding="utf-8") as file:
@@ -136,7 +178,7 @@ class Demo:
         environ = self._environ(database)
         # Its account goes where ours goes, so that it sees the same terminal.
         done = subprocess.run(
-            [sys.executable, "-m", "surefoot", command],
+            [sys.executable, "-m", "surefoot", *command.split()],
             cwd=self._project,
             env=environ,
             stdout=subprocess.DEVNULL,

@@ -42,7 +42,8 @@ class Observation(msgspec.Struct, frozen=True):
     standby, or a database that is set to be only read. `last_journaled`: where there is no version
     row, the last revision that the journal tells of, and its day. `env`: the SHA-256 of the env.py
     that last led here, if the journal knows. `accepted`: differences from the structure that a
-    person has accepted, as kind, name and definition.
+    person has accepted, as kind, name and definition. `journaled`: where there is no version row,
+    the revisions that the journal says have run.
     """
 
     server: ServerInfo
@@ -61,6 +62,7 @@ class Observation(msgspec.Struct, frozen=True):
     last_journaled: str | None = None
     env: str | None = None
     accepted: tuple[tuple[str, str, str | None], ...] = ()
+    journaled: tuple[str, ...] = ()
 
     @property
     def history(self) -> str:

@@ -154,5 +154,6 @@ REFUSALS: dict[State, Callable[[Facts], Finding]] = {
     State.AMBIGUOUS: structure_refusals.ambiguous,
     State.UNIDENTIFIED: structure_refusals.unidentified,
     State.FOREIGN: structure_refusals.foreign,
+    State.JOURNAL_CONTRADICTS: structure_refusals.journal_contradicts,
     State.CONTRADICTED: structure_refusals.contradicted,
 }

@@ -66,7 +66,8 @@ class Standing(msgspec.Struct, frozen=True):
     against the version rows, where there are any and the code knows them; `asked` the same for the
     rows that a person has named. `foreign`: next to nothing of the application is there.
     `complete`: every set of revisions was looked at. `accepted` are names (with their kinds) that
-    are as a person has accepted them, and so held against nobody.
+    are as a person has accepted them, and so held against nobody. `vetoed` are revisions that the
+    journal says have run, and that are in none of `exact`.
     """
 
     facts: int
@@ -81,6 +82,7 @@ class Standing(msgspec.Struct, frozen=True):
     complete: bool = True
     probes: tuple[Probe, ...] = ()
     accepted: tuple[tuple[str, str], ...] = ()
+    vetoed: tuple[str, ...] = ()
 
     @property
     def contradicted(self) -> bool:

@@ -28,6 +28,7 @@ class State(Enum):
     AMBIGUOUS = "ambiguous-revision"
     UNIDENTIFIED = "unidentified-structure"
     FOREIGN = "foreign-database"
+    JOURNAL_CONTRADICTS = "journal-contradicts-structure"
     CONTRADICTED = "structure-contradicts-revision"
     VERSION_ROWS_OVERLAP = "version-rows-overlap"
 
@@ -92,6 +93,13 @@ STATE_TABLE: dict[State, StateRow] = {
     ),
     State.FOREIGN: StateRow(
         "no version row, and nothing of the application is there",
+        "exit 4",
+        _REFUSED,
+        _REFUSED,
+        "4",
+    ),
+    State.JOURNAL_CONTRADICTS: StateRow(
+        "no version row, and the journal tells of revisions that the structure doesn't have",
         "exit 4",
         _REFUSED,
         _REFUSED,

@@ -33,6 +33,25 @@ def ambiguous(facts: Facts) -> Finding:
     )
 
 
+def journal_contradicts(facts: Facts) -> Finding:
+    """The structure is a revision's, and the journal says that more has run."""
+    standing = facts.standing
+    assert standing is not None
+    names = [revision_text(stand) for stand in standing.exact]
+    last = facts.database.last_journaled
+    return Finding(
+        "journal-contradicts-structure",
+        "There is no version row, and the journal doesn't agree with the structure.",
+        (
+            f"the structure is exactly that of {', or of '.join(names[:8])}",
+            f"the journal says that {', '.join(standing.vetoed[:8])} has run, too",
+            *([f"it ends with revision {last}"] if last else []),
+        ),
+        next="was an older backup restored, or something dropped? If the structure is what counts: "
+        f"surefoot adopt {names[0] if len(names) == 1 else 'REVISION'}",
+    )
+
+
 def unidentified(facts: Facts) -> Finding:
     """The structure is near some revisions, and none of them."""
     standing = facts.standing
@@ -93,16 +112,17 @@ def contradicted(facts: Facts) -> Finding:
     recorded = standing.recorded
     number = len(recorded.differences)
     seen = [
-        f"recorded: {revision_text(recorded)}; {recorded.matching:,} facts match it, {number:,} "
-        f"{'differs' if number == 1 else 'differ'}",
-        *difference_lines(recorded.differences, _SHOWN, _WIDTH),
+        f"recorded is {revision_text(recorded)}: {recorded.matching:,} facts match it, {number:,} "
+        f"{'differs' if number == 1 else 'differ'}"
     ]
     if standing.exact:
         names = [revision_text(stand) for stand in standing.exact]
-        really = names[-1] if len(names) == 1 else f"one of {', '.join(names[:8])}"
-        seen.append(f"the structure is exactly that of {really}")
+        which = names[0] if len(names) == 1 else f"one of {', '.join(names[:8])}"
+        seen.append(
+            f"the structure is exactly that of {which}: {standing.exact[0].matching:,} facts match"
+        )
         next = (
-            f"to record where it stands: surefoot adopt {names[-1] if len(names) == 1 else 'REV'}; "
+            f"to record where it stands: surefoot adopt {names[0] if len(names) == 1 else 'REV'}; "
             "then surefoot up runs what was passed over"
         )
     else:
@@ -111,11 +131,11 @@ def contradicted(facts: Facts) -> Finding:
             seen.append(
                 f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
             )
-        next_step = " ".join(recorded.rows)
         next = (
             "surefoot drift shows all of it; put it right, then start again; or, if it may stay "
-            f"so: surefoot adopt {next_step} --accept-difference"
+            f"so: surefoot adopt {' '.join(recorded.rows)} --accept-difference"
         )
+    seen += difference_lines(recorded.differences, _SHOWN, _WIDTH)
     return Finding(
         "structure-contradicts-revision",
         f"The version table says {revision_text(recorded)}, and the structure is another.",

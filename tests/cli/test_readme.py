@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+from surefoot.server import Server
 from tests.cli.test_sessions import masked
 from tests.conftest import Database
 from tests.project import Application
@@ -37,6 +38,21 @@ def test_the_account_in_the_readme(tmp_path: Path, database: Database) -> None:
             found = account.find(line, position)
             assert found >= 0, f"{line!r} is not in\n{account}"
             position = found + len(line)
+
+
+def test_the_excerpt_of_a_catalogue(tmp_path: Path, server: Server) -> None:
+    """The block that docs/catalogue.md shows is in the example's catalogue, line by line."""
+    shutil.copytree(ROOT / "examples" / "whisperengine", tmp_path / "example")
+    application = Application.__new__(Application)
+    application.root = tmp_path / "example"
+    result = application.run("catalog", "build", "--server", server.url())
+    assert result.code == 0, result.err
+    made = (application.root / "alembic" / "surefoot-catalog.txt").read_text()
+    page = (ROOT / "docs" / "catalogue.md").read_text()
+    block = re.search(r"^```\n(revision\t.*?)^```", page, re.M | re.S)
+    assert block is not None
+    pattern = re.escape(block[1]).replace("…", "[0-9a-f]+")
+    assert re.search(rf"^{pattern}$", made, re.M)
 
 
 def test_the_commands_of_the_readme_are_targets_and_commands() -> None:

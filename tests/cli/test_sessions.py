@@ -17,12 +17,17 @@ from tests.project import Application
 SESSIONS = Path(__file__).parent / "sessions"
 
 
+_REPLAYING = "replaying on postgres on db:5432, PostgreSQL 18.0 (named by\n--server)"
+
+
 def masked(text: str, database: Database) -> str:
     """What differs from run to run, replaced by something of the same width."""
     text = text.replace(f"{database.name} on 127.0.0.1:{database.server.port}", "app on db:5432")
     text = text.replace(database.name, "app")
     text = re.sub(r"PostgreSQL \d+(\.\d+)?", "PostgreSQL 18.0", text)
     text = re.sub(r"\d+\.\d\d s$", "0.00 s", text, flags=re.M)
+    text = re.sub(r"\d\.\d s$", "0.0 s", text, flags=re.M)
+    text = re.sub(r"replaying on .*?\(named by\s--server\)", _REPLAYING, text, flags=re.S)
     return re.sub(r"in \d+\.\d s", "in 0.0 s", text)
 
 
@@ -36,6 +41,7 @@ class Session:
     def run(self, *arguments: str) -> None:
         result = self.application.run(*arguments, url=self.database.url(), env={"LANG": "C.UTF-8"})
         words = " ".join(("surefoot", *arguments))
+        words = words.replace(self.database.server.url(), "postgresql://…")
         printed = masked(result.out + result.err, self.database)
         self.text += f"$ {words}\n{printed}(exit {result.code})\n\n"
 
@@ -122,3 +128,99 @@ def test_mistakes_in_the_configuration(session: Session) -> None:
     session.application.config("alembic = 'alembic.ini'\n\nwait = 'a while'\n")
     session.run("status")
     session.compare("configuration-mistakes")
+
+
+def shop(application: Application) -> None:
+    """Three tables' worth of history; the last revision leaves no trace, but for its probe."""
+    revision = application.revision
+    revision(
+        "3f2a91c07d4e",
+        None,
+        "create table customers (id int primary key, name text not null)",
+        message="Customers",
+    )
+    revision(
+        "8c1d5e6b2f90",
+        "3f2a91c07d4e",
+        "create table orders (id int primary key, customer int not null, total numeric(10,2))",
+        message="Orders",
+        head='release = "v1.0"',
+    )
+    revision(
+        "b47e0a9d13c8",
+        "8c1d5e6b2f90",
+        "create index orders_customer on orders (customer)",
+        message="Index orders",
+    )
+    revision(
+        "c90f4d21ab37",
+        "b47e0a9d13c8",
+        "update orders set total = 0 where total is null",
+        message="Fill totals",
+        head='release = "v1.1"',
+    )
+    for id, name in (("3f2a91c07d4e", "customers"), ("8c1d5e6b2f90", "orders")):
+        file = application.root / "migrations" / "versions" / f"{id}.py"
+        drop = f'def downgrade():\n    op.execute("drop table {name}")'
+        file.write_text(file.read_text().replace("def downgrade():\n    pass", drop))
+
+
+def test_the_catalogue(session: Session) -> None:
+    """Made, read, checked; and what the check says when a released revision is edited."""
+    application, server = session.application, session.database.server.url()
+    shop(application)
+    session.run("catalog", "build", "--server", server)
+    session.run("catalog", "show")
+    session.run("catalog", "show", "8c1d")
+    session.run("catalog", "show", "8c1d", "--facts")
+    session.run("catalog", "diff", "v1.0", "head")
+    session.run("catalog", "check", "--server", server)
+    session.run("catalog", "build", "--stepwise", "--no-downgrade", "--server", server)
+    application.revision(
+        "8c1d5e6b2f90",
+        "3f2a91c07d4e",
+        "create table orders (id int primary key, customer int not null, total numeric(12,2))",
+        message="Orders",
+        head='release = "v1.0"',
+    )
+    session.run("catalog", "check", "--no-downgrade", "--server", server)
+    session.compare("catalogue")
+
+
+def test_identification(session: Session) -> None:
+    """A database without a version row, one that is stamped wrongly, one that has drifted."""
+    application, database = session.application, session.database
+    shop(application)
+    built = application.run("catalog", "build", "--server", database.server.url())
+    assert built.code == 0, built.err
+    application.alembic("upgrade", "8c1d5e6b2f90", url=database.url("postgresql+psycopg"))
+    database.execute("drop table alembic_version; create table notes (id int)")
+    session.run("status")
+    session.run("adopt")
+    session.run("up")
+    database.execute("drop table alembic_version; drop schema surefoot cascade")
+    session.run("status")
+    application.config(
+        '[evidence]\nc90f4d21ab37 = "select not exists (select from orders where total is null)"\n'
+    )
+    session.run("plan")
+    session.run("adopt", "v1.1", "--yes")
+    database.execute("drop table orders; drop schema surefoot cascade")
+    session.run("up")
+    session.run("adopt", "3f2a", "--yes")
+    session.run("up")
+    database.execute("alter table customers alter name type varchar(80), add phone text")
+    session.run("drift")
+    session.run("adopt", "head", "--accept-difference", "--yes")
+    session.run("drift")
+    session.compare("identification")
+
+
+def test_what_the_catalogues_page_shows_was_printed() -> None:
+    """Each block of docs/catalogue.md that shows a terminal is a part of a session."""
+    sessions = "".join(file.read_text(encoding="utf-8") for file in SESSIONS.glob("*.txt"))
+    page = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(?:console|text)\n(.*?)^```", page, re.M | re.S)
+    assert len(blocks) > 5
+    for block in blocks:
+        assert block in sessions, block

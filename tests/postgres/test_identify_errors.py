@@ -189,15 +189,40 @@ def test_an_accepted_difference_is_no_longer_held_against_it(
     assert application.run("drift", url=database.url()).code == 0
 
 
-def test_nothing_is_adopted_in_an_empty_database(
+@pytest.mark.provokes("nothing-to-compare")
+def test_an_empty_database_has_no_structure(
     application: Application, server: Server, database: Database
 ) -> None:
+    """Nothing to adopt, nothing to compare; nor where version rows contradict each other."""
     application.linear()
     with_catalogue(application, server)
-    result = application.run("adopt", "r1", "--yes", "--json", url=database.url())
-    assert result.code == 4
-    assert "empty" in seen(result)
+    result = refused(
+        application, database, "nothing-to-compare", ("adopt", "r1", "--yes"), ("drift",)
+    )
+    assert "the database is empty" in seen(result)
     assert database.tables() == []
+    at(application, database, "r2", row=True)
+    database.execute("insert into alembic_version values ('r1')")
+    result = refused(application, database, "nothing-to-compare", ("drift",))
+    assert "names a revision with its ancestor" in seen(result)
+
+
+@pytest.mark.provokes("journal-contradicts-structure")
+def test_the_journal_knows_of_more(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Tables of an older backup beside a newer journal: only a person can choose."""
+    application.linear()
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("drop table alembic_version, pets")
+    result = refused(
+        application, database, "journal-contradicts-structure", *ALL, ("adopt", "--yes")
+    )
+    assert "the structure is exactly that of r1" in seen(result)
+    assert "the journal says that r2, r3" in seen(result)
+    adopted = application.run("adopt", "r1", "--yes", "--json", url=database.url())
+    assert (adopted.code, adopted.json["current"]) == (0, ["r1"]), adopted.err
 
 
 @pytest.mark.provokes("foreign-database")
@@ -325,11 +350,24 @@ def test_without_a_usable_catalogue_nothing_is_identified(
     assert "surefoot catalog build" in result.json["findings"][0]["next"]
 
 
-def test_drift_needs_a_catalogue(application: Application, database: Database) -> None:
+@pytest.mark.provokes("catalogue-unusable")
+def test_drift_needs_a_catalogue(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Missing, unreadable or stale: that is told, and not taken for drift (exit code 3)."""
     application.linear()
     at(application, database, "r3", row=True)
     result = application.run("drift", "--json", url=database.url())
     assert (result.code, result.error) == (2, "catalogue-missing")
+    application.write(CATALOGUE, "nonsense\n")
+    result = application.run("drift", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "catalogue-unusable")
+    assert f"{CATALOGUE} is unreadable" in seen(result)
+    with_catalogue(application, server)
+    application.revision("r4", "r3", "create table toys (id int)")
+    result = application.run("drift", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "catalogue-unusable")
+    assert "revision r4 is not in it" in seen(result)
 
 
 # --- adopt asks

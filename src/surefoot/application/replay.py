@@ -47,9 +47,10 @@ class DowngradeCommitted(Exception):
         super().__init__(revision)
 
 
-# A new enum value that is used, and events of triggers that are pending: forbidden in the
-# transaction of the upgrade, and fine in one of its own.
-_ONLY_TOGETHER = ("55P04", "55006")
+# A new enum value that is used, events of triggers that are pending, a second connection that waits
+# for what the upgrade has locked: impossible in its transaction, and fine in one of its own.
+_ABORTED = "SQLSTATE 25P02"
+_ONLY_TOGETHER = ("55P04", "55006", "55P03")
 
 # What SQLAlchemy would take for a parameter in a plain text
 _COLON = re.compile(r"(?<![:\w\\])(:\w+)(?!:)")
@@ -154,6 +155,8 @@ def _try(
         if attempt.rows is not None and None not in statements:
             attempt.statements = _repeatable(connection, statements, attempt.rows, looking)
     except DBAPIError as error:
+        if _in_a_word(error) == _ABORTED:  # it kept a failure to itself
+            return Attempt(failure=_ABORTED)
         raise DowngradeCommitted(revision.id) from error
     return attempt
 

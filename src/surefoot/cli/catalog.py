@@ -111,6 +111,7 @@ def check_command(
     from surefoot.catalogue_check import check
     from surefoot.observe.catalogue import read_catalogue, shown
     from surefoot.report import json
+    from surefoot.report.structure import count
     from surefoot.report.text import finding_lines
 
     file = _file(config_file)
@@ -127,7 +128,7 @@ def check_command(
             edge.terminal.line(line)
     if not findings:
         number = len(old.history.revisions)
-        edge.say(f"{shown(file)} is what the code does now ({number} revisions)")
+        edge.say(f"{shown(file)} is what the code does now ({count(number, 'revision')})")
     return code
 
 
@@ -147,6 +148,8 @@ def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str 
     from surefoot.report import catalogue as report
     from surefoot.report.terminal import Terminal
 
+    if facts and rev is None:
+        raise click.UsageError("--facts is of one revision: name it, or head.")
     catalogue = read_catalogue(_file(config_file))
     terminal = Terminal(edge.data)
     if rev is None:
@@ -167,8 +170,7 @@ def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str 
             edge.emit_json(ExitCode.DONE, **report.revision_json(catalogue, revision))
             return ExitCode.DONE
         lines = report.revision_lines(terminal, catalogue, revision)
-    for line in lines:
-        terminal.line(line)
+    edge.write("\n".join(lines))
     return ExitCode.DONE
 
 
@@ -194,8 +196,7 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
         edge.emit_json(ExitCode.DONE, changes=[report.change_json(c) for c in found])
         return ExitCode.DONE
     terminal = Terminal(edge.data)
-    for line in report.change_lines(terminal, found) or ["no difference"]:
-        terminal.line(line)
+    edge.write("\n".join(report.change_lines(terminal, found) or ["no difference"]))
     return ExitCode.DONE
 
 

@@ -12,8 +12,9 @@ from surefoot.errors import ExitCode
 def command(edge: Edge, **_: object) -> ExitCode:
     """Show surefoot at work on an embedded PostgreSQL, then tidy up.
 
-    Three scenes with the example application: a fresh install; a database of an old release, with
-    a user's own column, brought to head; an init script that fails half-way. Nothing outside a
+    Five scenes with the example application: a fresh install; a database of an old release, with
+    a user's own column, brought to head; one that nobody ever stamped; one with a stamp that lies;
+    an init script that fails half-way. Nothing outside a
     temporary directory is touched, and no database of yours.
     """
     from surefoot.demo import Demo

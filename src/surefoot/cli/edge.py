@@ -120,6 +120,8 @@ def command_body(
         def wrapped(*, as_json: bool, **options: Any) -> None:
             signal.signal(signal.SIGTERM, _interrupt)
             signal.signal(signal.SIGINT, _interrupt)
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+                signal.signal(signal.SIGHUP, _interrupt)
             after: list[str] = options.get("run", [])
             environ = dict(os.environ)  # what env.py is given is not for the command
             with data_stream() as data:
@@ -144,6 +146,8 @@ def _become(command: list[str], environ: dict[str, str], edge: Edge) -> ExitCode
     # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     edge.as_json = False  # its one object has been written
     try:
         os.execvpe(command[0], command, environ)
@@ -179,6 +183,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     # Once: a second signal must not interrupt the tidying up after the first.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -68,6 +68,7 @@ CODES: dict[str, ExitCode] = {
     "ambiguous-revision": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
     "foreign-database": ExitCode.REFUSED,
+    "journal-contradicts-structure": ExitCode.REFUSED,
     "nothing-to-compare": ExitCode.REFUSED,
     "structure-contradicts-revision": ExitCode.REFUSED,
     "unidentified-structure": ExitCode.REFUSED,

@@ -86,6 +86,7 @@ def write_catalogue(file: Path, text: str) -> bool:
     Raises SurefootError `catalogue-not-written`.
     """
     data = text.encode()
+    file = file.resolve()  # a link stays one
     try:
         if file.is_file() and file.read_bytes() == data:
             return False

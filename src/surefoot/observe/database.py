@@ -73,11 +73,13 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
     seeds = cursor.execute(query("seeds"), history).fetchall()
     env = cursor.execute(query("last_env"), history).fetchone()
     evidence = cursor.execute(query("accepted"), history).fetchone()
+    journaled = [] if found.rows else cursor.execute(query("journaled"), history).fetchall()
     last = None if found.rows else cursor.execute(query("last_revision")).fetchone()
     return msgspec.structs.replace(
         found,
         seeds={row["name"]: row["hash"] for row in seeds},
         env=env["env"] if env else None,
+        journaled=tuple(row["id"] for row in journaled),
         accepted=_accepted(evidence["evidence"]) if evidence else (),
         last_journaled=f"{last['name']}, of {last['day']}" if last else None,
     )

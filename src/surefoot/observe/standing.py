@@ -80,7 +80,7 @@ class Cataloguing:
             for revision in in_doubt(standing, catalogue)
             if revision in self._probes
         )
-        return settle(standing, catalogue, probes, self._policy)
+        return settle(standing, catalogue, probes, self._policy, seen.journaled)
 
 
 def _ask(connection: psycopg.Connection[Any], revision: str, question: str) -> Probe:

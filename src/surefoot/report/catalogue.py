@@ -91,15 +91,15 @@ def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
     """Lines with + and -, in the order of the facts."""
     lines: list[str] = []
     for change in changed:
-        name = f"{change.kind} {change.name}"
+        name = _plain(f"{change.kind} {change.name}")
         lines += [
-            terminal.paint(f"- {name}  {definition}".rstrip(), "red")
+            terminal.paint(f"- {name}  {_plain(definition)}".rstrip(), "red")
             for definition in change.before
         ]
         several = len(change.after) > 1
         for definition in change.after:
             if definition is not None:
-                text = f"{'?' if several else '+'} {name}  {definition}".rstrip()
+                text = f"{'?' if several else '+'} {name}  {_plain(definition)}".rstrip()
                 lines.append(terminal.paint(text, "yellow" if several else "green"))
             elif several:
                 lines.append(terminal.paint(f"~ {name}", "yellow"))
@@ -108,7 +108,12 @@ def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
 
 def fact_lines(facts: Iterable[Fact]) -> list[str]:
     """A line a fact."""
-    return [f"{fact.kind}  {fact.name}  {fact.definition}".rstrip() for fact in facts]
+    return [_plain(f"{f.kind}  {f.name}  {f.definition}".rstrip()) for f in facts]
+
+
+def _plain(text: str) -> str:
+    """On one line, with nothing that a terminal would obey."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def fact_json(fact: Fact) -> dict[str, Any]:

@@ -114,7 +114,13 @@ def found_text(facts: Facts, state: State) -> str:
             return f"no version row; by its structure it is at {where}, {behind}"
         case State.CONTRADICTED:
             return f"at {rows} by its version row, and not by its structure"
-        case State.AMBIGUOUS | State.UNIDENTIFIED | State.FOREIGN | State.UNVERSIONED:
+        case (
+            State.AMBIGUOUS
+            | State.UNIDENTIFIED
+            | State.FOREIGN
+            | State.UNVERSIONED
+            | State.JOURNAL_CONTRADICTS
+        ):
             return f"{count(facts.database.objects, 'object')} and no version row"
         case State.UNKNOWN_REVISION:
             return f"at {rows}, which this code does not know"

@@ -128,7 +128,7 @@ class Server:
             command += ["-c", f"{name}={value}"]
         # The keeper gets what to do on its standard input, which then stays open: its end is ours.
         self._keeper = subprocess.Popen(
-            [sys.executable, "-m", "surefoot.server.keeper"],
+            [sys.executable, "-P", "-m", "surefoot.server.keeper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -123,6 +123,26 @@ def test_evidence_then_policy(
 
 
 @pytest.mark.parametrize(
+    ("journaled", "policy", "chosen", "vetoed"),
+    [
+        (("r2",), "refuse", None, ()),  # it speaks for nobody
+        (("r3",), "latest", "r3", ()),
+        (("r2",), "earliest", "r2", ()),
+        (("r4",), "latest", None, ("r4",)),
+        (("gone",), "earliest", "r1", ()),
+    ],
+)
+def test_the_journal_excludes_and_never_chooses(
+    journaled: tuple[str, ...], policy: str, chosen: str | None, vetoed: tuple[str, ...]
+) -> None:
+    same = (TABLE, column("a"))
+    catalogue = linear(same, same, same, (*same, column("b")))
+    standing = settle(Identifier(catalogue, same).standing(), catalogue, (), policy, journaled)
+    assert (standing.chosen.rows if standing.chosen else None) == ((chosen,) if chosen else None)
+    assert standing.vetoed == vetoed
+
+
+@pytest.mark.parametrize(
     "facts",
     [
         (Fact("relation", "public.orders", "table"),),

@@ -1,0 +1,439 @@
+"""Databases without a version row, or with one that lies: found where they stand, or refused."""
+
+import json
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.project import ASYNC_ENV, Application
+
+DRIVER = "postgresql+psycopg"
+FILE = "migrations/surefoot-catalog.txt"
+
+
+def history(application: Application) -> None:
+    """A trunk, two branches, a merge; each revision tells in a table of its own that it has run."""
+
+    def revision(id: str, down: str | tuple[str, ...] | None, *statements: str) -> None:
+        application.revision(id, down, *statements, f"insert into ran values ('{id}')")
+
+    application.revision("r0", None, "create table ran (id text)")
+    revision("r1", "r0", "create table people (id int primary key, name varchar(40))")
+    revision("a1", "r1", "alter table people add emoji_style text not null default 'mixed'")
+    revision("a2", "a1", "create index people_name on people (lower(name))")
+    revision("b1", "r1", "create table pets (id int primary key, owner int references people)")
+    revision("m", ("a2", "b1"), "alter table pets add check (id between 1 and 9)")
+    revision("r2", "m", "alter table people alter name type text")
+
+
+def catalogue(application: Application, server: Server) -> None:
+    done = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert done.code == 0, done.err
+
+
+@pytest.fixture(scope="session")
+def built(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The catalogue of `history`."""
+    application = Application(tmp_path_factory.mktemp("built"))
+    history(application)
+    catalogue(application, server)
+    return (application.root / FILE).read_text()
+
+
+@pytest.fixture
+def known(application: Application, built: str) -> Application:
+    """The application of `history`, with its catalogue."""
+    history(application)
+    application.write(FILE, built)
+    return application
+
+
+def lose_version_row(database: Database) -> None:
+    database.execute("drop table alembic_version")
+
+
+CUSTOMISED = """
+alter table people add emoji_custom text;
+alter table people add "My Note" int;
+create index on people (emoji_custom);
+create table notes (id serial primary key, person int references people);
+create view names as select name from people;
+"""
+
+STANDS = [
+    (("r0",), ["r1", "a1", "a2", "b1", "m", "r2"]),
+    (("r1",), ["a1", "a2", "b1", "m", "r2"]),
+    (("a1",), ["a2", "b1", "m", "r2"]),
+    (("b1",), ["a1", "a2", "m", "r2"]),
+    (("a1", "b1"), ["a2", "m", "r2"]),
+    (("a2", "b1"), ["m", "r2"]),
+    (("m",), ["r2"]),
+    (("r2",), []),
+]
+
+
+@pytest.mark.parametrize("lost", ["table", "rows"])
+@pytest.mark.parametrize(("stands", "pending"), STANDS)
+def test_up_adopts_wherever_it_stands(
+    known: Application,
+    database: Database,
+    stands: tuple[str, ...],
+    pending: list[str],
+    lost: str,
+) -> None:
+    """Every set of applied revisions: each of the others is run, once, and nothing is run twice."""
+    for revision in stands:
+        known.alembic("upgrade", revision, url=database.url(DRIVER))
+    if "r1" not in pending:
+        database.execute("alter table people add emoji_custom text; create table notes (id int)")
+    if lost == "table":
+        lose_version_row(database)
+    else:
+        database.execute("delete from alembic_version")
+    result = known.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    adopted, *_ = result.json["done"]
+    assert (adopted["step"], adopted["name"]) == ("adopt", " ".join(stands))
+    assert sorted(_in_order(result.json["done"])) == sorted(pending)
+    everything = ["a1", "a2", "b1", "m", "r1", "r2"]
+    assert sorted(name for (name,) in database.query("select id from ran")) == everything
+    assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
+def _in_order(done: list[dict[str, str]]) -> list[str]:
+    return [d["name"] for d in done if d["step"] == "revision"]
+
+
+def test_customisations_are_told_and_kept(known: Application, database: Database) -> None:
+    """A column LIKE 'emoji%' is the user's; the application's own is the one of its definition."""
+    known.alembic("upgrade", "r1", url=database.url(DRIVER))
+    lose_version_row(database)
+    database.execute(CUSTOMISED.replace("create view names as select name from people;", ""))
+    status = known.run("status", "--json", url=database.url()).json
+    assert status["state"] == "identified"
+    assert status["structure"]["chosen"] == ["r1"]
+    own = status["structure"]["own"]
+    assert "column public.people.emoji_custom" in own
+    assert 'column public.people."My Note"' in own
+    assert "table public.notes" in own
+    assert not [name for name in own if "notes." in name]  # of his own table, only the table
+    result = known.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert "facts match revision r1" in result.err
+    assert database.query("select count(emoji_custom) from people") == [(0,)]
+
+
+def test_the_evidence_is_in_the_journal(known: Application, database: Database) -> None:
+    known.alembic("upgrade", "m", url=database.url(DRIVER))
+    lose_version_row(database)
+    assert known.run("up", url=database.url()).code == 0
+    ((name, evidence),) = database.query(
+        "select name, evidence from surefoot.journal where step = 'adopt'"
+    )
+    assert name == "m"
+    found = json.loads(evidence)
+    assert found["by"] == "structure"
+    assert found["matching"] > 10
+
+
+@pytest.mark.parametrize(
+    "driver", ["postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
+)
+def test_whatever_the_driver(known: Application, database: Database, driver: str) -> None:
+    if "asyncpg" in driver:
+        known.env(ASYNC_ENV)
+    known.alembic("upgrade", "m", url=database.url(driver))
+    lose_version_row(database)
+    assert known.run("up", url=database.url(driver)).code == 0
+    assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
+DAMAGE = [
+    ("alter table people drop column emoji_style", "missing: column public.people.emoji_style"),
+    ("alter table people alter emoji_style type varchar(9)", "changed: column public.people.emoji"),
+    ("alter table people alter emoji_style drop not null", "changed: column public.people.emoji"),
+    ("drop index people_name", "missing: index public.people.people_name"),
+    ("alter table pets drop constraint pets_owner_fkey", "missing: constraint public.pets.pets_ow"),
+    ("alter table people rename emoji_style to style", "missing: column public.people.emoji_style"),
+    (
+        "drop index people_name; create index people_name on people (name)",
+        "changed: index public.people.people_name",
+    ),
+]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(("damage", "says"), DAMAGE)
+def test_damage_is_refused_with_the_difference(
+    known: Application, database: Database, damage: str, says: str, recorded: bool
+) -> None:
+    """Of a database behind the code, with its version row and without."""
+    known.alembic("upgrade", "m", url=database.url(DRIVER))
+    if not recorded:
+        lose_version_row(database)
+    database.execute(damage)
+    before = database.dump()
+    result = known.run("up", "--json", url=database.url())
+    assert result.code == 4
+    expected = "structure-contradicts-revision" if recorded else "unidentified-structure"
+    assert result.error == expected
+    (finding,) = result.json["findings"]
+    assert [line for line in finding["seen"] if line.startswith(says)], finding["seen"]
+    assert database.dump() == before
+
+
+# The only thing that m adds; all that b1 and m add
+ANOTHERS = [
+    ("alter table pets drop constraint pets_id_check", "a2 b1"),
+    ("drop table pets", "a2"),
+]
+
+
+@pytest.mark.parametrize(("damage", "becomes"), ANOTHERS)
+def test_what_is_another_revisions_very_structure(
+    known: Application, database: Database, damage: str, becomes: str
+) -> None:
+    """Nothing that is there tells it from that one. With a version row, or a journal, it's told."""
+    known.alembic("upgrade", "m", url=database.url(DRIVER))
+    database.execute(damage)
+    result = known.run("up", "--json", url=database.url())
+    assert result.error == "structure-contradicts-revision"
+    database.execute("create table kept as table alembic_version; drop table alembic_version")
+    status = known.run("status", "--json", url=database.url()).json
+    assert " ".join(status["structure"]["chosen"]) == becomes
+
+
+def test_the_journal_vetoes(known: Application, database: Database) -> None:
+    """It says that m has run; the structure, less a constraint, is that of before."""
+    assert known.run("up", url=database.url()).code == 0
+    database.execute("alter table people alter name type varchar(40)")
+    database.execute("alter table pets drop constraint pets_id_check; drop table alembic_version")
+    result = known.run("up", "--json", url=database.url())
+    assert result.code == 4
+    assert result.error == "journal-contradicts-structure"
+    assert known.run("adopt", "a2", "b1", "--yes", url=database.url()).code == 0
+    assert known.run("up", url=database.url()).code == 0
+    # what was adopted counts from then on, and not what the journal told before
+    database.execute("alter table people alter name type varchar(40)")
+    database.execute("alter table pets drop constraint pets_id_check; drop table alembic_version")
+    assert known.run("up", "--json", url=database.url()).error == "journal-contradicts-structure"
+
+
+def test_a_stamp_that_lies_is_refused(known: Application, database: Database) -> None:
+    """What the hand-written script did: stamped head, and the backfill never ran."""
+    known.alembic("upgrade", "r1", url=database.url(DRIVER))
+    database.execute("update alembic_version set version_num = 'r2'")
+    result = known.run("up", "--json", url=database.url())
+    assert result.code == 4
+    assert result.error == "structure-contradicts-revision"
+    (finding,) = result.json["findings"]
+    assert finding["seen"][1].startswith("the structure is exactly that of r1: ")
+    adopted = known.run("adopt", "--yes", url=database.url())
+    assert adopted.code == 0, adopted.err
+    result = known.run("up", "--json", url=database.url())
+    assert sorted(_in_order(result.json["done"])) == ["a1", "a2", "b1", "m", "r2"]
+
+
+def test_at_head_drift_is_told_and_lets_the_application_start(
+    known: Application, database: Database
+) -> None:
+    """Nothing is to be done, and no other revision's structure is nearer: an index was dropped."""
+    known.alembic("upgrade", "heads", url=database.url(DRIVER))
+    database.execute("drop index people_name")
+    assert known.run("up", url=database.url()).code == 0
+    status = known.run("status", url=database.url())
+    assert status.code == 0
+    assert "1 differ" in status.out
+    drift = known.run("drift", url=database.url())
+    assert drift.code == 3
+    assert "missing: index public.people.people_name" in drift.out
+
+
+def test_an_accepted_difference_is_accepted_from_then_on(
+    known: Application, database: Database
+) -> None:
+    known.alembic("upgrade", "a2", url=database.url(DRIVER))
+    lose_version_row(database)
+    database.execute("alter table people alter emoji_style drop default")
+    assert known.run("up", url=database.url()).code == 4
+    assert known.run("adopt", "a2", "--yes", url=database.url()).code == 4
+    done = known.run("adopt", "a2", "--accept-difference", "--yes", url=database.url())
+    assert done.code == 0, done.err
+    assert "changed: column public.people.emoji_style" in done.err
+    done = known.run("up", url=database.url())
+    assert done.code == 0, done.err
+    assert known.run("drift", url=database.url()).code == 0
+    # what was accepted was that difference, and no other
+    database.execute("alter table people alter emoji_style set default 'another'")
+    assert known.run("drift", url=database.url()).code == 3
+
+
+def data_only(application: Application, evidence: str = "") -> None:
+    application.revision("r1", None, "create table t (a int)")
+    application.revision("r2", "r1", "insert into t values (2)", head=evidence)
+    application.revision("r3", "r2", "create index t_a on t (a)")
+
+
+EVIDENCE = 'surefoot_evidence = "select exists (select from t where a = 2)"'
+
+
+@pytest.mark.parametrize("stands", ["r1", "r2"])
+@pytest.mark.parametrize("declared", ["file", "configuration"])
+def test_an_evidence_probe_settles_it(
+    application: Application, server: Server, database: Database, stands: str, declared: str
+) -> None:
+    data_only(application, EVIDENCE if declared == "file" else "")
+    if declared == "configuration":
+        application.config('[evidence]\nr2 = "select exists (select from t where a = 2)"\n')
+    catalogue(application, server)
+    application.alembic("upgrade", stands, url=database.url(DRIVER))
+    lose_version_row(database)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert result.json["done"][0]["name"] == stands
+    assert database.query("select a from t") == [(2,)]  # once
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "adopted", "rows"),
+    [("refuse", 4, None, 1), ("earliest", 0, "r1", 2), ("latest", 0, "r2", 1)],
+)
+def test_the_policy_where_there_is_no_evidence(
+    application: Application,
+    server: Server,
+    database: Database,
+    policy: str,
+    code: int,
+    adopted: str | None,
+    rows: int,
+) -> None:
+    data_only(application)
+    application.config(f'ambiguous = "{policy}"\n')
+    catalogue(application, server)
+    application.alembic("upgrade", "r2", url=database.url(DRIVER))
+    lose_version_row(database)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == code
+    if adopted is None:
+        assert result.error == "ambiguous-revision"
+    else:
+        assert result.json["done"][0]["name"] == adopted
+    assert database.query("select count(*) from t") == [(rows,)]
+
+
+def test_a_probe_cannot_write(application: Application, server: Server, database: Database) -> None:
+    data_only(application, 'surefoot_evidence = "delete from t returning true"')
+    catalogue(application, server)
+    application.alembic("upgrade", "r2", url=database.url(DRIVER))
+    lose_version_row(database)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 4
+    (finding,) = result.json["findings"]
+    assert any("read-only transaction" in line for line in finding["seen"])
+    assert database.query("select count(*) from t") == [(1,)]
+
+
+@pytest.mark.parametrize("condition", ["missing", "stale", "unreadable"])
+def test_without_a_usable_catalogue(known: Application, database: Database, condition: str) -> None:
+    """Versioned databases go on, and are told once; the others are refused with the command."""
+    known.alembic("upgrade", "r1", url=database.url(DRIVER))
+    file = known.root / FILE
+    if condition == "missing":
+        file.unlink()
+    elif condition == "stale":
+        known.revision("r3", "r2", "create table more (id int)")
+    else:
+        file.write_text(file.read_text()[:-9])
+    database.execute("create table before_up as select version_num from alembic_version")
+    database.execute("delete from alembic_version")
+    refused = known.run("up", "--json", url=database.url())
+    assert refused.code == 4
+    assert refused.error == "unversioned-database"
+    assert "surefoot catalog build" in refused.json["findings"][0]["next"]
+    database.execute("insert into alembic_version select * from before_up")
+    done = known.run("up", url=database.url())
+    assert done.code == 0, done.err
+    assert " ".join(done.err.split()).count("the version row is believed") == 1
+
+
+def test_a_revision_that_passes_something_over_is_noticed(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A fresh install whose end isn't head's structure isn't called done."""
+    application.revision(
+        "r1",
+        None,
+        "create table t (a int)",
+        body="import os\nop.execute('create table t (a int)')\n"
+        "if 'SKIP' not in os.environ:\n    op.execute('create index t_a on t (a)')",
+    )
+    catalogue(application, server)
+    result = application.run("up", "--json", url=database.url(), env={"SKIP": "1"})
+    assert result.code == 6
+    assert result.error == "structure-not-reached"
+
+
+def test_an_unknown_revision_is_told_where_it_stands(
+    known: Application, database: Database
+) -> None:
+    known.alembic("upgrade", "m", url=database.url(DRIVER))
+    database.execute("update alembic_version set version_num = 'gone'")
+    result = known.run("up", "--json", url=database.url())
+    assert result.error == "unknown-revision"
+    seen = result.json["findings"][0]["seen"]
+    assert any(line.startswith("by its structure it is at m:") for line in seen)
+
+
+def test_looking_needs_no_privilege(known: Application, database: Database) -> None:
+    known.alembic("upgrade", "r2", url=database.url(DRIVER))
+    database.execute("drop table alembic_version; create role surefoot_looker login password 'x';")
+    try:
+        url = database.url().replace(f"postgres:{database.server.password}@", "surefoot_looker:x@")
+        status = known.run("status", "--json", url=url)
+        assert status.json["structure"]["chosen"] == ["r2"], status.err
+    finally:
+        database.execute("drop role surefoot_looker")
+
+
+def test_adopt_asks(known: Application, database: Database) -> None:
+    known.alembic("upgrade", "m", url=database.url(DRIVER))
+    lose_version_row(database)
+    asked = known.run("adopt", "--json", url=database.url())
+    assert asked.code == 2
+    assert asked.error == "confirmation-needed"
+    assert database.query("select to_regclass('alembic_version')::text") == [(None,)]
+    assert known.run("adopt", "--yes", url=database.url()).code == 0
+    assert database.query("select version_num from alembic_version") == [("m",)]
+    again = known.run("adopt", url=database.url())
+    assert again.code == 0
+    assert "so is its structure" in again.err
+
+
+def test_of_several_that_it_may_be_a_person_says_which(
+    application: Application, server: Server, database: Database
+) -> None:
+    data_only(application)
+    catalogue(application, server)
+    application.alembic("upgrade", "r2", url=database.url(DRIVER))
+    lose_version_row(database)
+    assert application.run("adopt", "--yes", url=database.url()).code == 4
+    assert application.run("adopt", "r3", "--yes", url=database.url()).code == 4
+    assert application.run("adopt", "r2", "--yes", url=database.url()).code == 0
+    assert application.run("up", url=database.url()).code == 0
+    assert database.query("select a from t") == [(2,)]
+
+
+def test_a_fresh_database_of_the_init_scripts(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Made by the scripts outside of surefoot, as an entrypoint's initdb.d does."""
+    application.revision("r1", None, body="raise RuntimeError")
+    application.revision("r2", "r1", "alter table people add note text")
+    application.write("init.sql", "create table people (id int primary key);\n")
+    application.config('init = ["init.sql"]\ninit_revision = "r1"\n')
+    catalogue(application, server)
+    database.execute("create table people (id int primary key)")
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert [d["name"] for d in result.json["done"]] == ["r1", "r2"]
