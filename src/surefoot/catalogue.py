@@ -5,6 +5,7 @@ definition, or nothing; where a structure depends on how the revisions were run 
 one by one), it's several, and each is as good as the other.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -73,7 +74,7 @@ class Way(msgspec.Struct, frozen=True):
     changes: dict[str, tuple[Change, ...]]
 
 
-class Catalogue(msgspec.Struct, frozen=True):
+class Catalogue(msgspec.Struct, frozen=True, dict=True):
     """A history, and for each revision its structure and its downgrade.
 
     `history` holds the revisions in the order that they were run, their hashes as they were then.
@@ -84,6 +85,11 @@ class Catalogue(msgspec.Struct, frozen=True):
     init: InitScripts | None = None
     downgrades: dict[str, Downgrade] = {}
 
+    @functools.cached_property
+    def index(self) -> "Index":
+        """The same by numbers, for those who go through all of it."""
+        return Index(self.ways)
+
     def way(self, name: str) -> Way | None:
         """The way of that name, if the catalogue has it."""
         return next((way for way in self.ways if way.name == name), None)
@@ -93,13 +99,45 @@ class Catalogue(msgspec.Struct, frozen=True):
         return next((way for way in self.ways if way.start <= applied), None)
 
 
+Numbered = list[tuple[int, tuple[Definition, ...]]]
+
+
+class Index:
+    """Every name that some revision knows has a number; changes by number are quick to go through.
+
+    `keys` are the names by number, `numbers` the numbers by name; `initial` and `changes` are a
+    way's, by its name.
+    """
+
+    def __init__(self, ways: tuple[Way, ...]) -> None:
+        self.numbers: dict[Key, int] = {}
+        self.initial = {way.name: self._numbered(way.initial) for way in ways}
+        self.changes = {
+            way.name: {id: self._numbered(changed) for id, changed in way.changes.items()}
+            for way in ways
+        }
+        self.keys = list(self.numbers)
+
+    def _numbered(self, changed: Iterable[Change]) -> Numbered:
+        numbers = self.numbers
+        return [
+            (numbers.setdefault((change.kind, change.name), len(numbers)), change.after)
+            for change in changed
+        ]
+
+
 def state(way: Way, applied: frozenset[str]) -> dict[Key, tuple[Definition, ...]]:
     """What may be there when these revisions are applied."""
-    found = {change.key: change.after for change in way.initial}
+    absent = (None,)
+    found = {(change.kind, change.name): change.after for change in way.initial}
     for revision, changes in way.changes.items():
         if revision in applied:
-            found.update((change.key, change.after) for change in changes)
-    return {key: allowed for key, allowed in found.items() if allowed != (None,)}
+            for change in changes:
+                if change.after == absent:
+                    found.pop((change.kind, change.name), None)
+                else:
+                    found[change.kind, change.name] = change.after
+    return found
 
 
 def facts_of(state: State) -> tuple[Fact, ...]:

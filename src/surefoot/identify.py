@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from surefoot.catalogue import Catalogue, Definition, Key, Way, conflicts, state
+from surefoot.catalogue import Catalogue, Definition, Key, Way, conflicts
 from surefoot.facts import Comparison, Fact, same
 from surefoot.standing import Difference, Probe, Stand, Standing
 
@@ -26,7 +26,7 @@ MOST_SETS = 100_000  # of applied revisions; linear histories have as many as re
 # What many databases have, whatever application they belong to.
 _COMMON = frozenset(("extension", "schema"))
 
-Live = Mapping[Key, str]
+_ABSENT: tuple[Definition, ...] = (None,)
 
 
 class Identifier:
@@ -44,18 +44,25 @@ class Identifier:
         are.
         """
         self._catalogue = catalogue
-        known: set[Key] = set()
-        for way in catalogue.ways:
-            known.update(change.key for change in way.initial)
-            for changes in way.changes.values():
-                known.update(change.key for change in changes)
-        live = {(fact.kind, fact.name): fact.definition for fact in facts}
-        self._facts = len(live)
-        self.own = tuple(
-            sorted(Fact(*key, found) for key, found in live.items() if key not in known)
-        )
-        self._live: Live = {key: found for key, found in live.items() if key in known}
-        self.accepted = {key for key, found in (accepted or {}).items() if live.get(key) == found}
+        self._index = catalogue.index
+        numbers = self._index.numbers
+        self._live: list[Definition] = [None] * len(numbers)  # what each known name has
+        own: list[Fact] = []
+        self._facts = 0
+        for fact in facts:
+            self._facts += 1
+            number = numbers.get((fact.kind, fact.name))
+            if number is None:
+                own.append(fact)
+            else:
+                self._live[number] = fact.definition
+        self.own = tuple(sorted(own))
+        self.accepted = {
+            key
+            for key, definition in (accepted or {}).items()
+            if key in numbers and self._live[numbers[key]] == definition
+        }
+        self._ignored = {numbers[key] for key in self.accepted}
 
     def stand(self, applied: frozenset[str]) -> Stand | None:
         """The structure against one set of revisions; None if no way leads there."""
@@ -101,39 +108,47 @@ class Identifier:
         )
 
     def _is_evidence(self, stand: Stand) -> bool:
-        return stand.matching > 0 and bool(stand.rows) and self._has_own_kind(stand)
+        return stand.matching > 0 and bool(stand.rows) and self._has_own_kind
 
-    def _has_own_kind(self, stand: Stand) -> bool:
-        way = self._catalogue.way(stand.way)
-        assert way is not None
-        there = state(way, self._catalogue.history.applied(stand.rows))
-        return any(key[0] not in _COMMON and key in self._live for key in there)
+    @functools.cached_property
+    def _has_own_kind(self) -> bool:
+        keys = self._index.keys
+        return any(
+            found is not None and keys[number][0] not in _COMMON
+            for number, found in enumerate(self._live)
+        )
 
     def _stand(self, way: Way, applied: frozenset[str]) -> Stand:
-        there = state(way, applied)
+        live, keys = self._live, self._index.keys
+        there: list[tuple[Definition, ...]] = [_ABSENT] * len(live)
+        for number, allowed in self._index.initial[way.name]:
+            there[number] = allowed
+        for revision, changed in self._index.changes[way.name].items():
+            if revision in applied:
+                for number, allowed in changed:
+                    there[number] = allowed
+        unseen = self._unseen(way, applied)
+        bad = unseen.union(n for n, found in enumerate(live) if found not in there[n])
+        matching = len(live) - live.count(None)
+        matching -= sum(live[number] is not None for number in bad)
         differences: list[Difference] = []
         doubtful: list[str] = []
-        matching = 0
-        unseen = self._unseen(way, applied)
-        for key in sorted(there.keys() | self._live.keys() | unseen):
-            expected, found = there.get(key, (None,)), self._live.get(key)
-            if key in self.accepted:
-                continue
-            if key in unseen:
+        for number in bad - self._ignored:
+            key, found, expected = keys[number], live[number], there[number]
+            if number in unseen:
                 differences.append(Difference(*key, (), found))
-            elif found in expected:
-                matching += found is not None
             elif found is not None and _cannot_tell(key, found, expected):
                 doubtful.append(key[1])
             else:
                 differences.append(Difference(*key, expected, found))
         rows = self._catalogue.history.rows(applied)
-        return Stand(rows, way.name, matching, tuple(differences), tuple(doubtful))
+        ordered = tuple(sorted(differences, key=lambda d: (d.kind, d.name)))
+        return Stand(rows, way.name, matching, ordered, tuple(sorted(doubtful)))
 
-    def _unseen(self, way: Way, applied: frozenset[str]) -> set[Key]:
+    def _unseen(self, way: Way, applied: frozenset[str]) -> set[int]:
         """Names whose definition nobody has seen without a revision that isn't applied."""
         return {
-            key
+            self._index.numbers[key]
             for revision, keys in conflicts(self._catalogue, way).items()
             if revision in applied
             for key, others in keys.items()
@@ -144,10 +159,17 @@ class Identifier:
         """Every set of revisions that can be applied: how many names differ there, and the
         revisions beyond the way's start, in the order of the walk. The list is reused.
         """
-        live, accepted = self._live, self.accepted
-        bad = {key for key in live if key not in accepted}
-        for change in way.initial:
-            self._judge(change.key, change.after, bad)
+        live = self._live
+        bad = {
+            number
+            for number, found in enumerate(live)
+            if found is not None and number not in self._ignored
+        }
+        for number, allowed in self._index.initial[way.name]:
+            bad.discard(number)
+            if live[number] not in allowed and self._is_wrong(number, allowed):
+                bad.add(number)
+        changes = self._index.changes[way.name]
         history = self._catalogue.history
         order = list(way.changes)
         index = {revision: number for number, revision in enumerate(order)}
@@ -159,9 +181,12 @@ class Identifier:
             for below in set(history.below(revision)):
                 if below in index:
                     above[index[below]].append(number)
-        unseen = conflicts(self._catalogue, way)
+        unseen = {
+            revision: {self._index.numbers[key]: others for key, others in keys.items()}
+            for revision, keys in conflicts(self._catalogue, way).items()
+        }
         path: list[str] = []
-        undo: list[list[Key]] = []
+        undo: list[list[int]] = []
         choices = [[number for number, count in enumerate(waiting) if count == 0]]
         left = len(choices[0])
         yield len(bad), path
@@ -175,16 +200,15 @@ class Identifier:
             chosen = choices[-1].pop(0)
             revision = order[chosen]
             others = unseen.get(revision, {})
-            toggled: list[Key] = []
-            for change in way.changes[revision]:
-                key = (change.kind, change.name)
-                was = key in bad
-                if key in others and not others[key].issubset(way.start.union(path)):
-                    bad.add(key)
-                else:
-                    self._judge(key, change.after, bad)
-                if (key in bad) != was:
-                    toggled.append(key)
+            toggled: list[int] = []
+            for number, allowed in changes[revision]:
+                # the commonest case first: it is what is allowed
+                wrong = live[number] not in allowed and self._is_wrong(number, allowed)
+                if others and number in others:
+                    wrong = wrong or not others[number].issubset(way.start.union(path))
+                if wrong != (number in bad):
+                    toggled.append(number)
+            bad.symmetric_difference_update(toggled)
             enabled: list[int] = []
             for number in above[chosen]:
                 waiting[number] -= 1
@@ -197,16 +221,12 @@ class Identifier:
             left += len(choices[-1]) - 1
             yield len(bad), path
 
-    def _judge(self, key: Key, allowed: tuple[Definition, ...], bad: set[Key]) -> None:
-        found = self._live.get(key)
-        if (
-            found in allowed
-            or key in self.accepted
-            or (found is not None and _cannot_tell(key, found, allowed))
-        ):
-            bad.discard(key)
-        else:
-            bad.add(key)
+    def _is_wrong(self, number: int, allowed: tuple[Definition, ...]) -> bool:
+        """Of a name that isn't what is allowed: whether that counts."""
+        found = self._live[number]
+        if number in self._ignored:
+            return False
+        return found is None or not _cannot_tell(self._index.keys[number], found, allowed)
 
 
 @functools.cache

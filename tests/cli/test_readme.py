@@ -4,7 +4,6 @@ import re
 import shutil
 from pathlib import Path
 
-from surefoot.server import Server
 from tests.cli.test_sessions import masked
 from tests.conftest import Database
 from tests.project import Application
@@ -40,14 +39,9 @@ def test_the_account_in_the_readme(tmp_path: Path, database: Database) -> None:
             position = found + len(line)
 
 
-def test_the_excerpt_of_a_catalogue(tmp_path: Path, server: Server) -> None:
+def test_the_excerpt_of_a_catalogue() -> None:
     """The block that docs/catalogue.md shows is in the example's catalogue, line by line."""
-    shutil.copytree(ROOT / "examples" / "whisperengine", tmp_path / "example")
-    application = Application.__new__(Application)
-    application.root = tmp_path / "example"
-    result = application.run("catalog", "build", "--server", server.url())
-    assert result.code == 0, result.err
-    made = (application.root / "alembic" / "surefoot-catalog.txt").read_text()
+    made = (ROOT / "examples" / "whisperengine" / "alembic" / "surefoot-catalog.txt").read_text()
     page = (ROOT / "docs" / "catalogue.md").read_text()
     block = re.search(r"^```\n(revision\t.*?)^```", page, re.M | re.S)
     assert block is not None

@@ -127,7 +127,7 @@ def test_no_server_at_all(application: Application) -> None:
     """Neither one of the system's nor the embedded one: it's told how to get one."""
     application.linear()
     program = (
-        "import sys, surefoot.build.scratch as scratch, surefoot.cli as cli\n"
+        "import sys, surefoot.replay.scratch as scratch, surefoot.cli as cli\n"
         "scratch._system_directories = lambda: []\n"
         "scratch.has_embedded = lambda: False\n"
         "cli.group(['catalog', 'build'])\n"

@@ -19,7 +19,7 @@ PURE = {
 
 # Third-party packages, and the rooms that may import them (as prefixes of module names).
 ROOMS = {
-    "psycopg": ("act.", "observe.", "application.", "build.", "up", "target", "demo", "cli.edge"),
+    "psycopg": ("act.", "observe.", "application.", "replay.", "up", "target", "demo", "cli.edge"),
     "alembic": ("application.",),
     "sqlalchemy": ("application.",),
     "click": ("cli",),
@@ -28,12 +28,12 @@ ROOMS = {
 # Rooms of our own: who is used (left) and who may use it (right).
 ARROWS = {
     "cli": ("cli", "__main__"),
-    "act": ("act", "build", "up"),
-    "build": ("build", "cli"),
-    "observe": ("observe", "act", "build", "up", "adopt", "cli"),
+    "act": ("act", "replay", "up"),
+    "replay": ("replay", "cli"),
+    "observe": ("observe", "act", "replay", "up", "adopt", "cli"),
     "report": ("report", "cli", "demo"),
-    "application": ("application", "observe", "act", "build", "up", "first_config"),
-    "script": ("script", "act", "build", "up", "config"),
+    "application": ("application", "observe", "act", "replay", "up", "first_config"),
+    "script": ("script", "act", "replay", "up", "config"),
 }
 
 

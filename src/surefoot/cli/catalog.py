@@ -9,8 +9,8 @@ from surefoot.cli.edge import Edge, command_body, load_project, project_options
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 if TYPE_CHECKING:
-    from surefoot.build.story import Built
     from surefoot.catalogue import Catalogue, Way
+    from surefoot.replay.story import Built
 
 
 @click.group("catalog")
@@ -37,7 +37,7 @@ _STEPWISE = click.option(
 def _build(
     edge: Edge, config_file: Path | None, server: str | None, stepwise: bool, no_downgrade: bool
 ) -> "Built":
-    from surefoot.build.story import Options, build
+    from surefoot.replay.story import Options, build
     from surefoot.report.building import BuildReport
 
     project = load_project(config_file)

@@ -1,0 +1,1 @@
+"""Make a catalogue: replay the history on a scratch server, look behind each revision."""

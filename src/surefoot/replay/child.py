@@ -1,0 +1,147 @@
+"""The process of one replay: orders on standard input, messages on standard output."""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from surefoot.application.history_files import IniFile
+from surefoot.application.looking import Row
+from surefoot.application.replay import Attempt, DowngradeCommitted, replay
+from surefoot.application.upgrade import RevisionFailed
+from surefoot.catalogue import Change, Downgrade, changes, state_of
+from surefoot.config import Project, load
+from surefoot.errors import Finding, SurefootError
+from surefoot.facts import Fact
+from surefoot.history import Revision
+from surefoot.observe.code import find_ini
+from surefoot.observe.connect import connect
+from surefoot.observe.facts import application
+from surefoot.observe.structure import facts_of, observe_structure
+from surefoot.replay.messages import (
+    Begun,
+    Committed,
+    Ended,
+    Finished,
+    Message,
+    Opened,
+    Orders,
+    Stopped,
+    Tried,
+)
+from surefoot.target import Target
+
+_SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."
+
+
+class _Watching:
+    """Turns what is seen behind each revision into what it changed."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._before = self._now = state_of(())
+
+    def tell(self, message: Message) -> None:
+        self._out.write(msgspec.json.encode(message).decode() + "\n")
+        self._out.flush()
+
+    def begins_with(self, facts: Iterable[Fact]) -> tuple[Change, ...]:
+        """The structure before the first revision."""
+        self._before = self._now = state_of(facts)
+        return changes({}, self._now)
+
+    def begin(self, revision: Revision) -> None:
+        self.tell(Begun(revision.id))
+
+    def end(self, revision: Revision, rows: list[Row]) -> None:
+        self._before, self._now = self._now, state_of(facts_of(rows))
+        self.tell(Ended(revision.id, changes(self._before, self._now)))
+
+    def tried(self, revision: Revision, attempt: Attempt) -> None:
+        self.tell(Tried(revision.id, self._judged(attempt)))
+
+    def _judged(self, attempt: Attempt) -> Downgrade:
+        if attempt.untried:
+            return Downgrade("untried", attempt.failure or "autocommit_block")
+        if attempt.rows is None:
+            return Downgrade("fails", attempt.failure)
+        found = state_of(facts_of(attempt.rows))
+        left = changes(self._before, found)
+        statements = tuple(attempt.statements or ())
+        if not left:
+            code = "" if attempt.statements is not None else "needs its code"
+            return Downgrade("proved", code, statements)
+        if found == self._now and attempt.statements == []:
+            return Downgrade("empty", "", (), left)
+        return Downgrade("leaves", "", statements, left)
+
+
+def _replay(orders: Orders, out: TextIO) -> None:
+    watching = _Watching(out)
+    config = Path(orders.config_file) if orders.config_file else None
+    project: Project = load(config, Path(orders.directory))
+    ini: IniFile | None = find_ini(project)
+    target = Target(orders.parameters, "the scratch server")
+    with (
+        connect(target, wait=10, say=lambda _: None) as connection,
+        application(project, ini, target, connection) as asked,
+    ):
+        environment, server = asked.environment, asked.server
+        initial = watching.begins_with(observe_structure(connection, asked.version_table))
+        watching.tell(
+            Opened(
+                asked.history,
+                tuple(revision.id for revision in environment.pending(())),
+                asked.version_table,
+                str(environment.directory),
+                server.version_text,
+                initial,
+            )
+        )
+        replay(
+            environment,
+            server=server,
+            version_table=asked.version_table,
+            watching=watching,
+            one_by_one=orders.one_by_one,
+            downgrades=orders.downgrades,
+            passed_over=frozenset(orders.passed_over),
+        )
+    watching.tell(Finished())
+
+
+def main() -> None:
+    """Replay what standard input orders. What the application prints goes to standard error."""
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    watching = _Watching(out)
+    try:
+        _replay(orders, out)
+    except RevisionFailed as failed:
+        revision = failed.revision
+        watching.tell(
+            Stopped(
+                revision.id,
+                Finding(
+                    "revision-failed",
+                    f"Revision {revision.id} ({revision.message}) failed on the scratch server.",
+                    (f"at {failed.file}", *failed.lines),
+                    _SCRATCH,
+                    "correct the revision; or see `surefoot explain catalogue` for histories that "
+                    "can't be run from an empty database",
+                ),
+            )
+        )
+    except DowngradeCommitted as committed:
+        watching.tell(Committed(committed.revision))
+    except SurefootError as error:
+        finding = msgspec.structs.replace(error.finding, database=_SCRATCH)
+        watching.tell(Stopped("", finding))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The init scripts on a scratch database, run as a fresh install runs them."""
+
+import psycopg
+
+from surefoot.act.install import install
+from surefoot.act.journal import Journal
+from surefoot.act.run_script import ScriptFailed
+from surefoot.config import Project
+from surefoot.errors import SurefootError
+from surefoot.history import Revision
+from surefoot.observation import ScriptFile, VersionTableName
+from surefoot.observe.connect import connect
+from surefoot.observe.database import observe_database
+from surefoot.plan import Install
+from surefoot.script import check
+from surefoot.target import Target
+
+_SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."
+
+
+class _Quiet:
+    """Nobody needs to hear of a script's notices: they'd be heard when it's really run."""
+
+    def begin(self, kind: str, name: str, message: str) -> None: ...
+    def end(
+        self, kind: str, name: str, message: str, seconds: float, *, committed: bool
+    ) -> None: ...
+    def committed(self, what: str) -> None: ...
+    def notice(self, text: str) -> None: ...
+
+
+def install_scripts(
+    project: Project,
+    target: Target,
+    scripts: tuple[ScriptFile, ...],
+    revision: Revision,
+    version_table: VersionTableName,
+) -> None:
+    """Run them, and record the revision. Raises SurefootError `script-…`."""
+    with connect(target, wait=10, say=lambda _: None) as connection:
+        seen = observe_database(connection, version_table)
+        check([project.script(script) for script in scripts], server_version=seen.server.version)
+        try:
+            with connection.transaction():
+                install(
+                    Install(scripts, revision),
+                    connection,
+                    project=project,
+                    version_table=version_table,
+                    journal=Journal(seen, None),
+                    progress=_Quiet(),
+                )
+        except ScriptFailed as failed:
+            raise SurefootError.of(failed.error(_SCRATCH).finding) from failed
+        except psycopg.Error as error:
+            raise SurefootError(
+                "script-failed",
+                "The scratch server refused the init scripts when they were to be committed.",
+                seen=str(error).strip().splitlines()[:4],
+                database=_SCRATCH,
+            ) from error

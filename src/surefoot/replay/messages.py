@@ -1,0 +1,77 @@
+"""What a replay is told and tells: one JSON object a line, between two processes.
+
+Each replay has a process of its own: what an application's code keeps in memory (settings, engines,
+the enums that it made) must not reach into the next one.
+"""
+
+import msgspec
+
+from surefoot.catalogue import Change, Downgrade
+from surefoot.errors import Finding
+from surefoot.history import History
+from surefoot.observation import VersionTableName
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What to replay, and where: `parameters` are libpq's, for the scratch database."""
+
+    parameters: dict[str, str]
+    directory: str
+    config_file: str | None = None
+    one_by_one: bool = False
+    downgrades: bool = False
+    passed_over: tuple[str, ...] = ()
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """The application's code was loaded. `order` is Alembic's, from the base to the heads.
+
+    `directory` is where the migrations are, `server` the version of the scratch server.
+    """
+
+    history: History
+    order: tuple[str, ...]
+    version_table: VersionTableName
+    directory: str
+    server: str
+    initial: tuple[Change, ...]
+
+
+class Begun(msgspec.Struct, frozen=True, tag="begun"):
+    """A revision begins."""
+
+    revision: str
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """A revision has run, and changed this."""
+
+    revision: str
+    changes: tuple[Change, ...]
+
+
+class Tried(msgspec.Struct, frozen=True, tag="tried"):
+    """Its downgrade has been tried."""
+
+    revision: str
+    downgrade: Downgrade
+
+
+class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+    """The replay did not get to its end. `revision` failed; it's "" if none had begun."""
+
+    revision: str
+    finding: Finding
+
+
+class Committed(msgspec.Struct, frozen=True, tag="committed"):
+    """This revision's downgrade commits by itself: the replay must begin anew without it."""
+
+    revision: str
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """It came to its end."""
+
+
+Message = Opened | Begun | Ended | Tried | Stopped | Committed | Finished

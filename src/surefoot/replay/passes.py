@@ -1,0 +1,130 @@
+"""One replay in a process of its own, as the process that ordered it sees it."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from surefoot.catalogue import Change, Downgrade
+from surefoot.config import Project
+from surefoot.errors import Finding, SurefootError
+from surefoot.replay.messages import (
+    Begun,
+    Committed,
+    Ended,
+    Finished,
+    Message,
+    Opened,
+    Orders,
+    Stopped,
+    Tried,
+)
+from surefoot.target import Target
+
+_DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+Tell = Callable[[str, int, int], None]
+"""Told of each revision that begins: its id, its number, how many there are."""
+
+
+class Replayed(msgspec.Struct):
+    """What one replay saw.
+
+    `stopped` says why it did not get to its end, `failed` at which revision ("": before the first).
+    """
+
+    opened: Opened
+    changes: dict[str, tuple[Change, ...]] = {}
+    downgrades: dict[str, Downgrade] = {}
+    stopped: Finding | None = None
+    failed: str = ""
+
+
+def _relay(stream: IO[bytes]) -> None:
+    """What the application prints goes through our own stream: above the line of progress."""
+    for line in stream:
+        sys.stderr.write(line.decode("utf-8", "replace"))
+
+
+def replayed(
+    project: Project,
+    target: Target,
+    tell: Tell,
+    *,
+    one_by_one: bool = False,
+    downgrades: bool = False,
+    passed_over: tuple[str, ...] = (),
+) -> Replayed | str:
+    """Replay on `target` what is pending there. A text is the revision to pass over next time.
+
+    Raises the SurefootError that ended it before the first revision.
+    """
+    orders = Orders(
+        parameters=target.parameters,
+        directory=str(Path.cwd()),
+        config_file=str(project.file) if project.file else None,
+        one_by_one=one_by_one,
+        downgrades=downgrades,
+        passed_over=passed_over,
+    )
+    child = subprocess.Popen(
+        # -P: no module of the application's may stand in for one of Python's
+        [sys.executable, "-P", "-m", "surefoot.replay.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    relay = threading.Thread(target=_relay, args=(child.stderr,), daemon=True)
+    relay.start()
+    found: Replayed | None = None
+    ended = False
+    try:
+        # what may hold a password goes through the pipe: a process list shows arguments
+        child.stdin.write(msgspec.json.encode(orders) + b"\n")
+        child.stdin.close()
+        for line in child.stdout:
+            message: Message = _DECODER.decode(line)
+            match message:
+                case Opened():
+                    found = Replayed(message)
+                case Begun(revision):
+                    assert found is not None
+                    total = len(found.opened.order)
+                    tell(revision, found.opened.order.index(revision) + 1, total)
+                case Ended(revision, changes):
+                    assert found is not None
+                    found.changes[revision] = changes
+                case Tried(revision, downgrade):
+                    assert found is not None
+                    found.downgrades[revision] = downgrade
+                case Stopped(revision, finding):
+                    if found is None:
+                        raise SurefootError.of(finding)
+                    found.stopped, found.failed = finding, revision
+                    ended = True
+                case Committed(revision):
+                    return revision
+                case Finished():
+                    ended = True
+    finally:
+        if child.poll() is None and not ended:
+            child.terminate()
+        child.stdout.close()
+        child.wait()
+        relay.join()
+    if found is None or not ended:
+        raise SurefootError(
+            "application-environment-failed",
+            "The process that ran the application's history ended before its time.",
+            seen=[f"it returned {child.returncode}; what it said is above"],
+            database="This was a scratch database; no other was touched.",
+            next="see whether a revision or env.py calls sys.exit()",
+        )
+    return found

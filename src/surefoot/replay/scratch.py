@@ -1,0 +1,175 @@
+"""The scratch server that a history is replayed on: somebody else's, the system's, or our own."""
+
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.observe.connect import connect
+from surefoot.server import Server, embedded_bin, has_embedded
+from surefoot.target import Target, parse
+
+_SYSTEM = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
+
+
+class Scratch:
+    """A server that is ready, and one database at a time on it."""
+
+    def __init__(
+        self,
+        target: Target,
+        label: str,
+        connection: psycopg.Connection[Any],
+        say: Callable[[str], None],
+        *,
+        ours: bool,
+    ) -> None:
+        """`ours`: nobody else uses the server, so roles that a history makes are dropped, too."""
+        self.label, self._say = label, say
+        self._target, self._connection, self._ours = target, connection, ours
+        self._made: sql.Identifier | None = None
+        self._roles = self._all_roles()
+
+    def database(self) -> Target:
+        """A new, empty database in place of the last one.
+
+        Raises SurefootError `scratch-server-unusable`.
+        """
+        self.clear()
+        name = f"surefoot_scratch_{secrets.token_hex(4)}"
+        identifier = sql.Identifier(name)
+        try:
+            self._connection.execute(
+                sql.SQL("create database {} template template0").format(identifier)
+            )
+        except psycopg.Error as error:
+            raise SurefootError(
+                "scratch-server-unusable",
+                "No scratch database can be made on this server.",
+                seen=[self.label, *str(error).strip().splitlines()[:2]],
+                next="give the role CREATEDB, or name another server with --server",
+            ) from error
+        self._made = identifier
+        # what waits for a lock here waits for itself
+        self._connection.execute(
+            sql.SQL("alter database {} set lock_timeout = '20s'").format(identifier)
+        )
+        parameters = {**self._target.parameters, "dbname": name}
+        return msgspec.structs.replace(self._target, parameters=parameters)
+
+    def clear(self) -> None:
+        """Drop what was made; whoever is still connected is cut off."""
+        if self._made is None:
+            return
+        made, self._made = self._made, None
+        try:
+            self._connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(made)
+            )
+            if self._ours:  # on a shared server, they may be somebody else's
+                for role in self._all_roles() - self._roles:
+                    self._connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+        except psycopg.Error as error:
+            # a subscription, say; or the server is gone. What was seen is worth more
+            name = made.as_string(None)
+            self._say(f"{name} stays on {self.label}: {str(error).splitlines()[0]}")
+
+    def _all_roles(self) -> set[str]:
+        rows = self._connection.execute("select rolname from pg_catalog.pg_roles")
+        return {name for (name,) in rows}
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A server that could be used: `why`, and how to open it."""
+
+    label: str
+    why: str
+    open: Callable[[], Any]
+    ours: bool = True
+
+    @contextmanager
+    def scratch(self, say: Callable[[str], None]) -> Generator[Scratch, None, None]:
+        """The server, ready for as long as the block lasts; `say` is told of what stays there."""
+        with self.open() as target, connect(target, wait=30, say=lambda _: None) as connection:
+            version = connection.execute("show server_version").fetchone()
+            number = str(version[0]).split(" ")[0] if version else ""
+            label = f"{self.label}, PostgreSQL {number}"
+            scratch = Scratch(target, label, connection, say, ours=self.ours)
+            try:
+                yield scratch
+            finally:
+                scratch.clear()
+
+
+def candidates(named: str | None) -> tuple[Candidate, ...]:
+    """The servers to try, the best first. `named` is an address, or a directory of programs.
+
+    Raises SurefootError `scratch-server-unusable`, `database-url-invalid`.
+    """
+    if named is not None:
+        directory = Path(named)
+        if (directory / "postgres").exists() and (directory / "initdb").exists():
+            return (_programs(directory, "named by --server"),)
+        if "=" not in named and "://" not in named:
+            raise SurefootError(
+                "scratch-server-unusable",
+                f"--server {named!r} is neither an address nor a directory of programs.",
+                seen=[f"there is no {directory / 'postgres'}, or no initdb beside it"],
+                database=NOT_REACHED,
+                next="name a server, --server postgresql://…, or the directory of a PostgreSQL's "
+                "programs, as pg_config --bindir prints it",
+            )
+        target = parse(named, "--server")
+        return (Candidate(target.label, "named by --server", lambda: _there(target), False),)
+    found = [
+        _programs(directory, "the system's, with its extensions")
+        for directory in _system_directories()
+    ]
+    if has_embedded():
+        found.append(_programs(embedded_bin(), "the embedded one"))
+    if not found:
+        raise SurefootError(
+            "scratch-server-unusable",
+            "There is no PostgreSQL to replay the history on.",
+            seen=["no PostgreSQL server is installed here, nor the extra surefoot[embedded]"],
+            database=NOT_REACHED,
+            next="pip install 'surefoot[embedded]'; or name a server on which databases may be "
+            "made and dropped: --server postgresql://…",
+        )
+    return tuple(found)
+
+
+@contextmanager
+def _there(target: Target) -> Generator[Target, None, None]:
+    yield target
+
+
+def _programs(directory: Path, why: str) -> Candidate:
+    @contextmanager
+    def started() -> Generator[Target, None, None]:
+        with Server(directory) as server:
+            yield Target(server.parameters(), "the scratch server")
+
+    return Candidate(f"a server started from {directory}", why, started)
+
+
+def _system_directories() -> list[Path]:
+    """Directories of server programs, the newest version first."""
+    found = [d for pattern in _SYSTEM for d in Path("/").glob(pattern)]
+    if on_path := shutil.which("postgres"):
+        found.append(Path(on_path).resolve().parent)
+    usable = {d for d in found if (d / "postgres").exists() and (d / "initdb").exists()}
+    return sorted(usable, key=_version, reverse=True)
+
+
+def _version(directory: Path) -> float:
+    number = re.search(r"\d+(\.\d+)?", str(directory))
+    return float(number[0]) if number else 0.0

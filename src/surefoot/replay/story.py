@@ -1,0 +1,224 @@
+"""`catalog build`: replay, look, assemble. The whole story on one page."""
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from surefoot.catalogue import Catalogue, Downgrade, InitScripts
+from surefoot.config import Project
+from surefoot.errors import Finding, SurefootError
+from surefoot.observe.code import read_scripts
+from surefoot.replay.assemble import assemble, with_variants
+from surefoot.replay.passes import Replayed, replayed
+from surefoot.replay.scratch import Candidate, Scratch, candidates
+from surefoot.target import Target
+
+_EXTENSION = re.compile(r'extension "([^"]+)" is not available|/([\w-]+)\.control"')
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What to try besides the replay itself."""
+
+    server: str | None = None
+    stepwise: bool = False
+    downgrades: bool = True
+
+
+class Told(Protocol):
+    """Who is told how far it is."""
+
+    def server(self, label: str, why: str) -> None: ...
+    def begin(self, what: str) -> None: ...
+    def revision(self, revision: str, number: int, total: int) -> None: ...
+    def end(self, what: str) -> None: ...
+    def stopped(self, what: str) -> None: ...
+    def notice(self, text: str) -> None: ...
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A catalogue, where the migrations are, and which server it was made on."""
+
+    catalogue: Catalogue
+    directory: str
+    server: str
+
+
+class _ExtensionMissing(Exception):
+    def __init__(self, name: str, finding: Finding) -> None:
+        self.name, self.finding = name, finding
+
+
+def build(project: Project, options: Options, told: Told) -> Built:
+    """Replay the history on a scratch server, and give what each revision does.
+
+    Raises SurefootError `catalogue-build-failed`, `extension-missing`, `scratch-server-unusable`,
+    and whatever keeps the application's code from being loaded.
+    """
+    lacking: list[str] = []
+    last: _ExtensionMissing | None = None
+    servers = candidates(options.server)
+    for candidate in servers:
+        try:
+            return _build_on(candidate, project, options, told)
+        except _ExtensionMissing as missing:
+            lacking.append(f"{candidate.label} has no extension {missing.name}")
+            if candidate is not servers[-1]:
+                told.notice(f"{lacking[-1]}; another server is tried")
+            last = missing
+    assert last is not None
+    raise SurefootError(
+        "extension-missing",
+        f"The history needs the extension {last.name}, and no server here has it.",
+        seen=[*lacking, *last.finding.seen],
+        next=f"name a server that has {last.name}, made from the image that your compose file "
+        "uses, say: surefoot catalog build --server postgresql://…; or install the extension's "
+        "package (postgresql-contrib has the common ones)",
+    )
+
+
+def _build_on(candidate: Candidate, project: Project, options: Options, told: Told) -> Built:
+    with candidate.scratch(told.notice) as scratch:
+        told.server(scratch.label, candidate.why)
+        return _Building(scratch, project, options, told).build()
+
+
+def _look_for_extension(finding: Finding) -> None:
+    """Raises _ExtensionMissing where that is what the server said."""
+    missing = _EXTENSION.search("\n".join(finding.seen))
+    if missing:
+        raise _ExtensionMissing(missing[1] or missing[2], finding)
+
+
+class _Building:
+    def __init__(self, scratch: Scratch, project: Project, options: Options, told: Told) -> None:
+        self._scratch, self._project = scratch, project
+        self._options, self._told = options, told
+
+    def build(self) -> Built:
+        told, config = self._told, self._project.config
+        base = self._pass("the history from its base", self._scratch.database)
+        init: Replayed | None = None
+        scripts: InitScripts | None = None
+        if config.init:
+            scripts = self._init_scripts(base)
+            init = self._pass("the init scripts, then the history", lambda: self._installed(base))
+            self._require_end(init)
+        if base.stopped is not None:
+            if init is None:
+                self._require_end(base)
+            told.notice(
+                f"the history doesn't run from its base ({base.failed or 'env.py'} fails: "
+                f"{base.stopped.seen[-1]}), so the catalogue begins with the init scripts"
+            )
+        main = init if base.stopped is not None else base
+        assert main is not None
+        opened = base.opened
+        if self._options.downgrades:
+            main.downgrades = self._downgrades(base, main)
+        catalogue = assemble(opened, None if base.stopped else base, init, scripts, main.downgrades)
+        if self._options.stepwise:
+            catalogue = self._stepwise(base, main, catalogue)
+        return Built(catalogue, opened.directory, self._scratch.label)
+
+    def _pass(
+        self,
+        what: str,
+        target: Callable[[], Target],
+        *,
+        one_by_one: bool = False,
+        downgrades: bool = False,
+    ) -> Replayed:
+        """One replay, begun anew without each downgrade that commits by itself."""
+        self._told.begin(what)
+        passed_over: list[str] = []
+        while True:
+            try:
+                found = replayed(
+                    self._project,
+                    target(),
+                    self._told.revision,
+                    one_by_one=one_by_one,
+                    downgrades=downgrades,
+                    passed_over=tuple(passed_over),
+                )
+            except SurefootError as error:
+                _look_for_extension(error.finding)
+                raise
+            if not isinstance(found, str):
+                break
+            passed_over.append(found)
+            self._told.begin(what)
+        if found.stopped is not None:
+            _look_for_extension(found.stopped)
+            self._told.stopped(what)
+        else:
+            self._told.end(what)
+        found.downgrades |= {id: Downgrade("untried", "it commits by itself") for id in passed_over}
+        return found
+
+    def _require_end(self, replayed: Replayed) -> None:
+        if replayed.stopped is not None:
+            if not replayed.failed:
+                raise SurefootError.of(replayed.stopped)
+            raise SurefootError(
+                "catalogue-build-failed",
+                replayed.stopped.message,
+                seen=[f"on {self._scratch.label}", *replayed.stopped.seen],
+                database=replayed.stopped.database,
+                next=replayed.stopped.next,
+            )
+
+    def _start(self, base: Replayed, main: Replayed) -> Callable[[], Target]:
+        """Where the main way begins: an empty database, or one that the init scripts made."""
+        return self._scratch.database if main is base else lambda: self._installed(base)
+
+    def _downgrades(self, base: Replayed, main: Replayed) -> dict[str, Downgrade]:
+        """What each downgrade does: tried in a replay of its own, which may come to grief."""
+        tried = self._pass("its downgrades", self._start(base, main), downgrades=True)
+        if tried.stopped is not None:
+            self._told.notice(
+                f"with downgrades tried, {tried.failed} fails ({tried.stopped.seen[-1]}): what was "
+                "seen until there is recorded"
+            )
+        same = [id for id, changed in tried.changes.items() if changed == main.changes.get(id)]
+        if len(same) < len(tried.changes):
+            self._told.notice(
+                "trying downgrades changed what later upgrades do: those aren't recorded"
+            )
+        return {id: down for id, down in tried.downgrades.items() if id in same}
+
+    def _stepwise(self, base: Replayed, main: Replayed, catalogue: Catalogue) -> Catalogue:
+        stepwise = self._pass(
+            "the history, one revision a run", self._start(base, main), one_by_one=True
+        )
+        if stepwise.stopped is not None:
+            self._told.notice(
+                f"one revision a run, {stepwise.failed} fails: {stepwise.stopped.seen[-1]}"
+            )
+        return with_variants(catalogue, stepwise.changes, "base" if main is base else "init")
+
+    def _init_scripts(self, base: Replayed) -> InitScripts:
+        from surefoot.decide import missing_init_revision
+        from surefoot.observe.code import code_of
+
+        code = code_of(self._project, base.opened.history)
+        refused = missing_init_revision(code)
+        if refused is not None:
+            raise SurefootError.of(refused)
+        assert code.init_revision is not None
+        return InitScripts(code.init_revision, tuple((s.path, s.sha256) for s in code.init))
+
+    def _installed(self, base: Replayed) -> Target:
+        """A new database, made by the init scripts as a fresh install makes it."""
+        from surefoot.replay.install import install_scripts
+
+        target = self._scratch.database()
+        config = self._project.config
+        scripts = read_scripts(self._project, config.scripts(config.init))
+        opened = base.opened
+        assert config.init_revision is not None
+        revision = opened.history.revisions[config.init_revision]
+        install_scripts(self._project, target, scripts, revision, opened.version_table)
+        return target
