@@ -52,7 +52,7 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
         return Refused(state, obstacles)
     if stand.differences:
         by = "person"
-    step = Adopt(stand, by, rows, standing.own_objects)
+    step = Adopt(stand, by, rows, standing.own_objects, standing.accepted)
     return Ready(state, Plan((step,), facts.fingerprint))
 
 

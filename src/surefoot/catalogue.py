@@ -11,11 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.facts import Fact
+from surefoot.facts import Definition, Fact, Key
 from surefoot.history import History
 
-Key = tuple[str, str]  # a fact's kind and name
-Definition = str | None  # None: there is no such object
 State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
 
 

@@ -14,16 +14,15 @@ from typing import cast, get_args
 from surefoot.catalogue import (
     Catalogue,
     Change,
-    Definition,
     Downgrade,
     InitScripts,
-    Key,
     Verdict,
     Way,
     changes,
     state,
 )
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.facts import Definition, Key
 from surefoot.history import History, Revision
 
 FORMAT = "surefoot catalogue 1"

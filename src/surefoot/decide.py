@@ -7,7 +7,6 @@ import msgspec
 from surefoot.errors import Finding
 from surefoot.observation import Code, Facts, ScriptFile
 from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
-from surefoot.refusals import REFUSALS, journal_not_writable, read_only
 from surefoot.states import State
 
 
@@ -46,7 +45,10 @@ def classify(facts: Facts) -> State:
     at_head, standing = history.at_head(rows), facts.standing
     # Where there's nothing to do, what only differs in itself is drift; what is really another
     # revision's structure was stamped wrongly, and then something is still to be done.
-    if standing is not None and standing.contradicted and not (at_head and standing.drifted):
+    mere_drift = (
+        at_head and standing is not None and standing.drifted and not facts.database.unreached
+    )
+    if standing is not None and standing.contradicted and not mere_drift:
         return State.CONTRADICTED
     return State.AT_HEAD if at_head else State.BEHIND
 
@@ -90,6 +92,8 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
                 return Refused(state, obstacles)
             return Ready(state, Plan(steps, facts.fingerprint))
         case _:
+            from surefoot.refusals import REFUSALS
+
             return Refused(state, (REFUSALS[state](facts),))
 
 
@@ -100,7 +104,14 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
         steps.append(Install(code.init, code.history.revisions[code.init_revision]))
     if state is State.IDENTIFIED and facts.standing and facts.standing.chosen:
         standing = facts.standing
-        steps.append(Adopt(facts.standing.chosen, standing.by, own=standing.own_objects))
+        steps.append(
+            Adopt(
+                facts.standing.chosen,
+                standing.by,
+                own=standing.own_objects,
+                accepted=standing.accepted,
+            )
+        )
     if state is not State.AT_HEAD:
         assert facts.pending is not None, "only Alembic knows the order of the pending revisions"
         if facts.pending:
@@ -143,15 +154,20 @@ def missing_init_revision(code: Code) -> Finding | None:
 def _seeds_unknown(facts: Facts) -> Finding | None:
     database = facts.database
     if facts.code.seeds and database.journal and not database.journal_readable:
+        from surefoot.refusals import journal_not_writable
+
         return journal_not_writable(facts)
     return None
 
 
 def in_the_way(facts: Facts) -> tuple[Finding, ...]:
     """What would stop every plan, all of it at once."""
-    found: list[Finding] = []
-    if facts.database.read_only:
-        found.append(read_only(facts))
-    if not facts.database.journal_writable:
-        found.append(journal_not_writable(facts))
-    return tuple(found)
+    database = facts.database
+    if not database.read_only and database.journal_writable:
+        return ()
+    from surefoot.refusals import journal_not_writable, read_only
+
+    return (
+        *((read_only(facts),) if database.read_only else ()),
+        *((journal_not_writable(facts),) if not database.journal_writable else ()),
+    )

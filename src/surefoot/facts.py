@@ -1,16 +1,15 @@
 """Facts: what is true about a database's structure, a line each."""
 
-import enum
 import re
 
 import msgspec
 
-from surefoot.canonical import is_weak, loosened
-
 _NAME = r'(?:"(?:[^"]|"")*"|[^".\s]+)'
 _TWO_NAMES = re.compile(rf"{_NAME}\.{_NAME}")
 _OWNER = re.compile(rf" (?:owned by|identity of) ({_NAME}\.{_NAME})\.{_NAME}$")
-_FLOATING = re.compile(r"\bdouble precision\b|\bnumeric\b")
+
+Key = tuple[str, str]  # a fact's kind and name
+Definition = str | None  # None: there is no such object
 
 # Kinds whose names begin with the table's.
 _OF_A_TABLE = frozenset(
@@ -32,37 +31,6 @@ class Fact(msgspec.Struct, frozen=True, order=True):
     kind: str
     name: str
     definition: str
-
-    @property
-    def weak(self) -> bool:
-        """Whether its definition may be printed otherwise and mean the same: `same` decides.
-
-        Where a weak fact isn't found, one of its kind and name with which it can't be told apart
-        is no evidence for or against it.
-        """
-        if is_weak(self.definition):
-            return True
-        # the type of a column that is computed with EXTRACT, here or in a view below
-        return self.kind == "view" and _FLOATING.search(self.definition) is not None
-
-
-class Comparison(enum.Enum):
-    """The answer of `same`."""
-
-    SAME = "same"
-    DIFFERENT = "different"
-    CANNOT_TELL = "cannot tell"
-
-
-def same(one: Fact, other: Fact) -> Comparison:
-    """Whether two facts say the same, as far as their texts can tell."""
-    if one == other:
-        return Comparison.SAME
-    if (one.kind, one.name) != (other.kind, other.name) or not (one.weak and other.weak):
-        return Comparison.DIFFERENT
-    if loosened(one.definition) == loosened(other.definition):
-        return Comparison.CANNOT_TELL
-    return Comparison.DIFFERENT
 
 
 def table(fact: Fact) -> str | None:

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from surefoot.catalogue import Catalogue, Definition, Key, Way, conflicts
-from surefoot.facts import Comparison, Fact, same
+from surefoot.catalogue import Catalogue, Way, conflicts
+from surefoot.comparison import Comparison, same
+from surefoot.facts import Definition, Fact, Key
 from surefoot.standing import Difference, Probe, Stand, Standing
 
 NEAREST = 3
@@ -57,12 +58,13 @@ class Identifier:
             else:
                 self._live[number] = fact.definition
         self.own = tuple(sorted(own))
-        self.accepted = {
-            key
+        held = {
+            key: definition
             for key, definition in (accepted or {}).items()
             if key in numbers and self._live[numbers[key]] == definition
         }
-        self._ignored = {numbers[key] for key in self.accepted}
+        self._ignored = {numbers[key] for key in held}
+        self.accepted = tuple(sorted((*key, definition) for key, definition in held.items()))
 
     def stand(self, applied: frozenset[str]) -> Stand | None:
         """The structure against one set of revisions; None if no way leads there."""
@@ -104,7 +106,7 @@ class Identifier:
             nearest,
             foreign=foreign,
             complete=complete,
-            accepted=tuple(sorted(self.accepted)),
+            accepted=self.accepted,
         )
 
     def _is_evidence(self, stand: Stand) -> bool:

@@ -41,7 +41,8 @@ class Observation(msgspec.Struct, frozen=True):
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
     standby, or a database that is set to be only read. `last_journaled`: where there is no version
     row, the last revision that the journal tells of, and its day. `env`: the SHA-256 of the env.py
-    that last led here, if the journal knows. `accepted`: differences from the structure that a
+    that last led here, if the journal knows; `unreached`: the last run ended with another structure
+    than head's. `accepted`: differences from the structure that a
     person has accepted, as kind, name and definition. `journaled`: where there is no version row,
     the revisions that the journal says have run.
     """
@@ -61,6 +62,7 @@ class Observation(msgspec.Struct, frozen=True):
     seeds: dict[str, str] = {}
     last_journaled: str | None = None
     env: str | None = None
+    unreached: bool = False
     accepted: tuple[tuple[str, str, str | None], ...] = ()
     journaled: tuple[str, ...] = ()
 

@@ -19,12 +19,14 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
 
     `stand` is the structure held against them, `by` what decided for them ("structure",
     "evidence", "earliest", "latest", "person"); `before` are the version rows that are replaced.
+    `accepted` are differences that were accepted before, and still are.
     """
 
     stand: Stand
     by: str
     before: tuple[str | None, ...] = ()
     own: tuple[str, ...] = ()
+    accepted: tuple[tuple[str, str, str | None], ...] = ()
 
 
 class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):

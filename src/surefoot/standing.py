@@ -4,8 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.catalogue import Definition
-from surefoot.facts import Fact, table
+from surefoot.facts import Definition, Fact, table
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
@@ -65,9 +64,9 @@ class Standing(msgspec.Struct, frozen=True):
     decided for it ("structure", "evidence", "earliest", "latest"). `recorded` is the structure held
     against the version rows, where there are any and the code knows them; `asked` the same for the
     rows that a person has named. `foreign`: next to nothing of the application is there.
-    `complete`: every set of revisions was looked at. `accepted` are names (with their kinds) that
-    are as a person has accepted them, and so held against nobody. `vetoed` are revisions that the
-    journal says have run, and that are in none of `exact`.
+    `complete`: every set of revisions was looked at. `accepted` are names (with kind and
+    definition) that are as a person has accepted them, and so held against nobody. `vetoed` are
+    revisions that the journal says have run, and that are in none of `exact`.
     """
 
     facts: int
@@ -81,7 +80,7 @@ class Standing(msgspec.Struct, frozen=True):
     foreign: bool = False
     complete: bool = True
     probes: tuple[Probe, ...] = ()
-    accepted: tuple[tuple[str, str], ...] = ()
+    accepted: tuple[tuple[str, str, Definition], ...] = ()
     vetoed: tuple[str, ...] = ()
 
     @property

@@ -44,7 +44,7 @@ def journal_contradicts(facts: Facts) -> Finding:
         "There is no version row, and the journal doesn't agree with the structure.",
         (
             f"the structure is exactly that of {', or of '.join(names[:8])}",
-            f"the journal says that {', '.join(standing.vetoed[:8])} has run, too",
+            f"the journal says that it has run {', '.join(standing.vetoed[:8])}, too",
             *([f"it ends with revision {last}"] if last else []),
         ),
         next="was an older backup restored, or something dropped? If the structure is what counts: "
@@ -173,7 +173,8 @@ def structure_not_reached(facts: Facts, committed: int) -> Finding:
         "structure-not-reached",
         f"Every revision ran, and the structure is not that of {revision_text(recorded)}.",
         tuple(difference_lines(recorded.differences, _SHOWN, _WIDTH)),
-        f"{committed} steps were committed. The version table says {revision_text(recorded)}.",
+        f"Every step of the plan was committed ({committed}). The version table says "
+        f"{revision_text(recorded)}.",
         "surefoot drift shows all of it; a revision that decides by what it finds (if_not_exists, "
         "has_table) may have passed something over",
     )

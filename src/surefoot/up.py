@@ -18,7 +18,6 @@ from surefoot.outcome import Outcome
 from surefoot.plan import Plan, Seed
 from surefoot.progress import Progress
 from surefoot.states import State
-from surefoot.structure_refusals import structure_not_reached
 from surefoot.target import Target, environment
 
 if TYPE_CHECKING:
@@ -214,7 +213,10 @@ def _seen_at_head(
         if again is None:
             with session.connect() as connection:
                 again = session.look(connection)
-        return _confirmed(outcome, plan, *again)
+        confirmed = _confirmed(outcome, plan, *again)
+        if any(finding.code == "structure-not-reached" for finding in confirmed.findings):
+            _remember_unreached(session, again[0])
+        return confirmed
     except SurefootError as error:
         finding = error.finding
     except KeyboardInterrupt:
@@ -223,9 +225,19 @@ def _seen_at_head(
             "A signal ended the run before its last look.",
             next="surefoot status says where the database stands",
         )
-    done = f"{len(outcome.done)} steps were committed, every one of the plan."
+    done = f"Every step of the plan was committed ({len(outcome.done)})."
     finding = msgspec.structs.replace(finding, database=done)
     return msgspec.structs.replace(outcome, findings=(finding,))
+
+
+def _remember_unreached(session: Session, facts: Facts) -> None:
+    """So that the next start doesn't take head for granted, because surefoot led here."""
+    from surefoot.act.install import executor
+    from surefoot.act.journal import Journal
+
+    with session.connect() as connection:
+        rows = (row for row in facts.database.rows if row)
+        Journal(facts.database, None).unreached(executor(connection), rows)
 
 
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:
@@ -234,6 +246,8 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
     outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
     migrated = any(not isinstance(step, Seed) for step in plan.steps)
     if migrated and facts.standing is not None and facts.standing.contradicted:
+        from surefoot.structure_refusals import structure_not_reached
+
         finding = structure_not_reached(facts, len(outcome.done))
         return msgspec.structs.replace(outcome, findings=(finding,))
     if isinstance(decision, NothingToDo):
@@ -249,7 +263,7 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
             *([f"still pending: {', '.join(pending)}"] if pending else []),
             *([f"still to run: {', '.join(seeds)}"] if seeds else []),
         ),
-        f"{len(outcome.done)} steps were committed.",
+        f"Every step of the plan was committed ({len(outcome.done)}).",
         "something else changes the version table, or env.py doesn't commit: see what it does "
         "after run_migrations()",
     )

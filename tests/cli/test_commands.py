@@ -404,7 +404,7 @@ def test_ascii_where_the_stream_is_ascii(application: Application, database: Dat
 
 
 def test_the_demonstration_ends_clean(tmp_path: Path) -> None:
-    """Three scenes as promised, under a minute; no process and no file is left."""
+    """Each scene as promised, under a minute; no process and no file is left."""
     environ = {**os.environ, "TMPDIR": "/tmp"}
     before = set(Path("/tmp").glob("surefoot-demo-*"))
     started = time.monotonic()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from surefoot.facts import Comparison, Fact, same
+from surefoot.comparison import Comparison, same
+from surefoot.facts import Fact
 from surefoot.observation import VersionTableName
 from surefoot.observe.structure import observe_structure
 

@@ -95,7 +95,7 @@ def test_a_history_that_begins_with_the_init_scripts(
     result = build(application, server)
     assert result.code == 0, result.err
     assert result.json["ways"] == ["init"]
-    assert "(r1 fails)" in result.err
+    assert "doesn't run from its base (r1 fails: " in " ".join(result.err.split())
 
 
 @pytest.mark.provokes("extension-missing")

@@ -264,6 +264,14 @@ def test_an_accepted_difference_is_accepted_from_then_on(
     done = known.run("up", url=database.url())
     assert done.code == 0, done.err
     assert known.run("drift", url=database.url()).code == 0
+    # a further one doesn't take it back
+    database.execute("drop index people_name")
+    done = known.run("adopt", "r2", "--accept-difference", "--yes", url=database.url())
+    assert done.code == 0, done.err
+    drift = known.run("drift", "--json", url=database.url())
+    assert drift.code == 0
+    accepted = [entry["name"] for entry in drift.json["drift"]["accepted"]]
+    assert accepted == ["public.people.emoji_style", "public.people.people_name"]
     # what was accepted was that difference, and no other
     database.execute("alter table people alter emoji_style set default 'another'")
     assert known.run("drift", url=database.url()).code == 3
@@ -372,6 +380,11 @@ def test_a_revision_that_passes_something_over_is_noticed(
     result = application.run("up", "--json", url=database.url(), env={"SKIP": "1"})
     assert result.code == 6
     assert result.error == "structure-not-reached"
+    # and the next start doesn't take it for granted
+    again = application.run("up", "--json", url=database.url())
+    assert again.error == "structure-contradicts-revision"
+    database.execute("create index t_a on t (a)")
+    assert application.run("up", url=database.url()).code == 0
 
 
 def test_an_unknown_revision_is_told_where_it_stands(

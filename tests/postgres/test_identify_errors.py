@@ -90,7 +90,9 @@ def test_revisions_that_leave_no_trace(
     application.revision("r4", "r3", "update pets set owner = 0", message="Fill owners")
     with_catalogue(application, server)
     at(application, database, "r4")
-    result = refused(application, database, "ambiguous-revision", *ALL, ("adopt", "--yes"))
+    result = refused(
+        application, database, "ambiguous-revision", *ALL, ("adopt", "--yes"), ("drift",)
+    )
     assert "r3: Revision r3" in seen(result)
     assert "r4: Fill owners" in seen(result)
     assert "surefoot adopt REVISION" in result.json["findings"][0]["next"]
@@ -187,6 +189,10 @@ def test_an_accepted_difference_is_no_longer_held_against_it(
     assert "character varying(80)" in evidence
     assert application.run("up", url=database.url()).code == 0
     assert application.run("drift", url=database.url()).code == 0
+    database.execute("alter table pets drop column owner cascade")
+    assert application.run("drift", url=database.url()).code == 3
+    assert application.run("adopt", "r3", *options, url=database.url()).code == 0
+    assert application.run("drift", url=database.url()).code == 0  # the first one is still accepted
 
 
 @pytest.mark.provokes("nothing-to-compare")
@@ -220,7 +226,8 @@ def test_the_journal_knows_of_more(
         application, database, "journal-contradicts-structure", *ALL, ("adopt", "--yes")
     )
     assert "the structure is exactly that of r1" in seen(result)
-    assert "the journal says that r2, r3" in seen(result)
+    assert "the journal says that it has run r2, r3, too" in seen(result)
+    assert refused(application, database, "journal-contradicts-structure", ("drift",))
     adopted = application.run("adopt", "r1", "--yes", "--json", url=database.url())
     assert (adopted.code, adopted.json["current"]) == (0, ["r1"]), adopted.err
 
@@ -308,9 +315,12 @@ def test_a_revision_that_passes_its_work_over(
     assert "the structure is not that of r4" in seen(result)
     assert "missing: table public.toys, with all that belongs to it" in seen(result)
     assert result.json["current"] == ["r4"]
-    # the next run doesn't take it for head either
-    again = application.run("status", "--json", url=database.url())
-    assert again.json["state"] != "behind"
+    # nor is it taken for head by whoever starts next
+    for command in ("status", "up"):
+        again = application.run(command, "--json", url=database.url())
+        assert (again.code, again.error) == (4, "structure-contradicts-revision"), again.err
+    database.execute("create table toys ()")
+    assert application.run("up", url=database.url()).code == 0
 
 
 # --- without a catalogue, or with one that can't be gone by

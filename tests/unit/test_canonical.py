@@ -8,7 +8,8 @@ import itertools
 import pytest
 
 from surefoot.canonical import canonical, canonical_view, is_weak, loosened
-from surefoot.facts import Comparison, Fact, same, table
+from surefoot.comparison import Comparison, same
+from surefoot.facts import Fact, table
 
 IN_13 = "((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))"
 IN_AGAIN = (

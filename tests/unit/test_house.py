@@ -13,7 +13,15 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # These think: values in, values out. No database, no files, no clock, no Alembic.
 PURE = {
     *("history", "observation", "states", "plan", "decide", "outcome", "target", "progress"),
-    *("facts", "canonical", "expression", "catalogue", "catalogue_text", "catalogue_check"),
+    *(
+        "facts",
+        "comparison",
+        "canonical",
+        "expression",
+        "catalogue",
+        "catalogue_text",
+        "catalogue_check",
+    ),
     *("identify", "standing", "differences", "refusals", "structure_refusals", "adoption"),
 }
 

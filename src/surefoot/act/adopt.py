@@ -46,6 +46,6 @@ def adopt(
         before=before,
         own=step.own,
         doubtful=stand.doubtful,
-        accepted=tuple((d.kind, d.name, d.found) for d in stand.differences),
+        accepted=(*step.accepted, *((d.kind, d.name, d.found) for d in stand.differences)),
     )
     journal.adoption(executor(connection), stand.rows, msgspec.json.encode(evidence).decode())

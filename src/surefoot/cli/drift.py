@@ -17,12 +17,12 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     Lists what is missing, changed or there too early, table by table, and the objects that are
     your own. Exit code 3 if anything of the application's own is missing or changed.
     """
+    from surefoot.decide import classify
     from surefoot.observe.facts import application
     from surefoot.refusals import REFUSALS
     from surefoot.report import json
     from surefoot.report.drift import drift_json, drift_lines
     from surefoot.report.terminal import Terminal
-    from surefoot.states import State
     from surefoot.structure_refusals import nothing_to_hold_against
 
     with open_session(edge, config_file, database_url, to_act=False) as session:
@@ -36,7 +36,7 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
             raise SurefootError.of(nothing_to_hold_against(facts))
         held = standing.recorded or standing.chosen or next(iter(standing.nearest), None)
         if held is None:
-            raise SurefootError.of(REFUSALS[State.FOREIGN](facts))
+            raise SurefootError.of(REFUSALS[classify(facts)](facts))
         code = ExitCode.PENDING if held.differences else ExitCode.DONE
         if edge.as_json:
             edge.emit_json(

@@ -61,7 +61,7 @@ def _listing(exit_code: str | None) -> str:
             lines.append(f"{code} (exit code {number})")
             lines += textwrap.wrap(condition(code), 78, initial_indent="  ", subsequent_indent="  ")
     if exit_code is None:
-        lines += ["", f"topics: {', '.join(TOPICS)}"]
+        lines += ["", *textwrap.wrap(f"topics: {', '.join(TOPICS)}", 80)]
     return "\n".join(lines) or f"No error code ends with exit code {exit_code}."
 
 

@@ -79,6 +79,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         found,
         seeds={row["name"]: row["hash"] for row in seeds},
         env=env["env"] if env else None,
+        unreached=bool(env and env["unreached"]),
         journaled=tuple(row["id"] for row in journaled),
         accepted=_accepted(evidence["evidence"]) if evidence else (),
         last_journaled=f"{last['name']}, of {last['day']}" if last else None,

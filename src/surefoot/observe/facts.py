@@ -13,7 +13,6 @@ from surefoot.decide import classify
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
-from surefoot.observe.standing import Cataloguing
 from surefoot.states import State
 from surefoot.target import Target
 
@@ -40,7 +39,7 @@ def quick_facts(
         return None
     database = observe_database(connection, configured_version_table(project))
     env = ini.env_sha256()
-    if env is None or database.env != env:
+    if env is None or database.env != env or database.unreached:
         return None
     return Facts(code, database)
 
@@ -65,6 +64,8 @@ class Application:
         self.server = before.server
         self.history = view.history
         self._code: Code = code_of(project, view.history)
+        from surefoot.observe.standing import Cataloguing
+
         self._cataloguing = Cataloguing(project, ini, self._code)
 
     def facts(

@@ -28,6 +28,7 @@ class Cataloguing:
         self._file = catalogue_file(project, ini)
         self._code = code
         self._policy = project.config.ambiguous
+        _require_known(project, code)
         declared = {id: r.evidence for id, r in code.history.revisions.items() if r.evidence}
         self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
         self._read: tuple[CatalogueState, Catalogue | None] | None = None
@@ -72,8 +73,9 @@ class Cataloguing:
         recorded = identifier.stand(history.applied(rows)) if known else None
         held = None if asked is None else identifier.stand(history.applied(asked))
         if recorded is not None and not recorded.differences and held is None:
-            names = tuple(sorted(identifier.accepted))
-            return Standing(len(facts), identifier.own, recorded=recorded, accepted=names)
+            return Standing(
+                len(facts), identifier.own, recorded=recorded, accepted=identifier.accepted
+            )
         standing = msgspec.structs.replace(identifier.standing(), recorded=recorded, asked=held)
         probes = tuple(
             _ask(connection, revision, self._probes[revision])
@@ -81,6 +83,18 @@ class Cataloguing:
             if revision in self._probes
         )
         return settle(standing, catalogue, probes, self._policy, seen.journaled)
+
+
+def _require_known(project: Project, code: Code) -> None:
+    """A probe of a revision that isn't there is a slip of the pen. Raises `config-invalid`."""
+    for id in project.config.evidence:
+        if id not in code.history.revisions:
+            raise SurefootError(
+                "config-invalid",
+                f"{project.file}: evidence.{id}: the code has no such revision.",
+                seen=[f"head of the code: {', '.join(code.history.heads)}"],
+                next="write the revision's whole id",
+            )
 
 
 def _ask(connection: psycopg.Connection[Any], revision: str, question: str) -> Probe:

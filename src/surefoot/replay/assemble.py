@@ -7,13 +7,12 @@ import msgspec
 from surefoot.catalogue import (
     Catalogue,
     Change,
-    Definition,
     Downgrade,
     InitScripts,
-    Key,
     Way,
     changes,
 )
+from surefoot.facts import Definition, Key
 from surefoot.history import History
 from surefoot.replay.messages import Opened
 from surefoot.replay.passes import Replayed

@@ -91,6 +91,12 @@ def difference(found: Difference) -> dict[str, Any]:
     }
 
 
+def accepted(entry: tuple[str, str, str | None]) -> dict[str, Any]:
+    """A difference that a person has accepted, as it was found then."""
+    kind, name, found = entry
+    return {"kind": kind, "name": name, "found": found}
+
+
 def stand(held: Stand) -> dict[str, Any]:
     """A structure held against a revision."""
     return {
@@ -119,6 +125,8 @@ def structure(facts: Facts) -> dict[str, Any] | None:
             "by": standing.by or None,
             "foreign": standing.foreign,
             "own": list(standing.own_objects),
+            "accepted": [accepted(entry) for entry in standing.accepted],
+            "vetoed": list(standing.vetoed),
             "probes": [
                 {"revision": p.revision, "answer": p.answer, "error": p.error or None}
                 for p in standing.probes

@@ -11,7 +11,7 @@ def count(number: int, noun: str) -> str:
 
 
 _BY = {
-    "evidence": ", which its evidence probes leave",
+    "evidence": "; the evidence probes leave only this one",
     "earliest": ", the earliest of those that it may be",
     "latest": ", the latest of those that it may be",
 }
@@ -20,7 +20,7 @@ _BY = {
 def adoption_text(step: Adopt) -> str:
     """ "adopt revision X: 1,533 facts match"."""
     revisions = f"revision{'' if len(step.stand.rows) == 1 else 's'} {', '.join(step.stand.rows)}"
-    if step.before:
+    if step.before and step.before != step.stand.rows:
         revisions += f", instead of {', '.join(str(row) for row in step.before)}"
     number = len(step.stand.differences)
     accepted = f", {count(number, 'difference')} accepted" if number else ""
@@ -34,7 +34,7 @@ def structure_texts(facts: Facts) -> list[str]:
     if catalogue is None:
         return []
     if standing is None:
-        if not facts.database.rows:
+        if not facts.database.rows or facts.code.history.unknown(facts.database.rows):
             return []  # it's refused, and the refusal says why
         if catalogue.condition == "missing":
             return [f"the version row is believed: there is no catalogue ({catalogue.file})"]
@@ -50,14 +50,16 @@ def structure_texts(facts: Facts) -> list[str]:
     verb = "matches" if held.matching == 1 else "match"
     texts = [f"{count(held.matching, 'fact')} {verb} revision {revision}"]
     if held.differences:
-        texts[0] += f", {len(held.differences):,} differ: surefoot drift shows them"
+        number = len(held.differences)
+        verb = "differs" if number == 1 else "differ"
+        texts[0] += f", {number:,} {verb}: surefoot drift shows all of it"
     if held.doubtful:
         texts.append(f"{count(len(held.doubtful), 'name')} can't be compared across versions")
     if held is standing.chosen and standing.by != "structure":
         others = [", ".join(s.rows) for s in standing.exact if s is not held]
         more = f" and {len(others) - 6} more" if len(others) > 6 else ""
         decided = "the evidence probes" if standing.by == "evidence" else f'"{standing.by}"'
-        texts.append(f"so they do {', '.join(others[:6])}{more}; {decided} decided")
+        texts.append(f"they match {', '.join(others[:6])}{more}, too; {decided} decided")
         texts += probe_lines(standing.probes)
     own = standing.own_objects
     if own:

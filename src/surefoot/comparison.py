@@ -1,0 +1,40 @@
+"""Whether two facts say the same, as far as their texts can tell."""
+
+import enum
+import re
+
+from surefoot.canonical import is_weak, loosened
+from surefoot.facts import Fact
+
+_FLOATING = re.compile(r"\bdouble precision\b|\bnumeric\b")
+
+
+class Comparison(enum.Enum):
+    """The answer of `same`."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    CANNOT_TELL = "cannot tell"
+
+
+def same(one: Fact, other: Fact) -> Comparison:
+    """Whether two facts say the same, as far as their texts can tell."""
+    if one == other:
+        return Comparison.SAME
+    if (one.kind, one.name) != (other.kind, other.name) or not (weak(one) and weak(other)):
+        return Comparison.DIFFERENT
+    if loosened(one.definition) == loosened(other.definition):
+        return Comparison.CANNOT_TELL
+    return Comparison.DIFFERENT
+
+
+def weak(fact: Fact) -> bool:
+    """Whether its definition may be printed otherwise and mean the same: `same` decides.
+
+    Where a weak fact isn't found, one of its kind and name with which it can't be told apart is no
+    evidence for or against it.
+    """
+    if is_weak(fact.definition):
+        return True
+    # the type of a column that is computed with EXTRACT, here or in a view below
+    return fact.kind == "view" and _FLOATING.search(fact.definition) is not None

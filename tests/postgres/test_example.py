@@ -1,0 +1,98 @@
+"""What the example's README says may be tried, tried."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.project import Application, Result
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "whisperengine"
+SCRIPT = EXAMPLE / "sql" / "00_init.sql"
+
+
+class Example(Application):
+    """The example in a directory of its own, on one database."""
+
+    def __init__(self, root: Path, database: Database) -> None:
+        shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("__pycache__"))
+        self.root, self.database = root, database
+
+    def surefoot(self, *arguments: str) -> Result:
+        return self.run(*arguments, url=self.database.url())
+
+    def plain_alembic(self, *arguments: str) -> None:
+        parameters = self.database.server.parameters(self.database.name)
+        names = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
+        variables = {f"POSTGRES_{name}": parameters[key] for name, key in names.items()}
+        variables["POSTGRES_DB"] = self.database.name
+        subprocess.run(
+            [sys.executable, "-m", "alembic", *arguments],
+            cwd=self.root,
+            env={**os.environ, **variables},
+            check=True,
+            capture_output=True,
+        )
+
+    def load_init_script(self, client_bin: Path) -> None:
+        command = [str(client_bin / "psql"), "-Xq1", "-f", str(SCRIPT), self.database.conninfo]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def example(tmp_path: Path, database: Database, client_bin: Path) -> Example:
+    """The example, and a database of v1.0.6 that nobody ever stamped."""
+    example = Example(tmp_path / "whisperengine", database)
+    example.load_init_script(client_bin)
+    return example
+
+
+def test_its_catalogue_is_what_its_code_does(example: Example, server: Server) -> None:
+    done = example.run("catalog", "check", "--server", server.url(), timeout=120)
+    assert done.code == 0, done.err
+
+
+def test_an_old_installation(example: Example) -> None:
+    done = example.surefoot("up")
+    assert done.code == 0, done.err
+    assert "916 facts match revision 20251011_baseline_v106" in done.err
+    assert "15 revisions applied" in done.err
+
+
+def test_a_lost_version_row(example: Example) -> None:
+    assert example.surefoot("up").code == 0
+    example.database.execute("delete from alembic_version")
+    status = example.surefoot("status", "--json").json
+    assert status["structure"]["chosen"] == ["0d5e92b7c386"]
+
+
+def test_a_table_in_the_way(example: Example) -> None:
+    example.plain_alembic("stamp", "20251011_baseline_v106")
+    example.plain_alembic("upgrade", "b06ced8ecd14")
+    example.database.execute("create table personality_traits (id int)")
+    refused = example.surefoot("up", "--json")
+    assert refused.code == 4
+    assert any("personality_traits" in line for line in refused.json["findings"][0]["seen"])
+
+
+def test_a_stamp_that_lies(example: Example) -> None:
+    example.plain_alembic("stamp", "heads")
+    assert example.surefoot("up", "--json").error == "structure-contradicts-revision"
+    assert example.surefoot("adopt", "--yes").code == 0
+    assert "15 revisions applied" in example.surefoot("up").err
+
+
+def test_a_revision_that_changes_data_only(example: Example) -> None:
+    example.plain_alembic("stamp", "20251011_baseline_v106")
+    example.plain_alembic("upgrade", "c64001afbd46")
+    example.database.execute("delete from alembic_version")
+    refused = example.surefoot("up", "--json")
+    assert refused.error == "ambiguous-revision"
+    seen = " ".join(refused.json["findings"][0]["seen"])
+    assert "9c23e4e81011" in seen
+    assert "c64001afbd46" in seen
