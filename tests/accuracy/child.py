@@ -4,6 +4,7 @@ Orders on standard input, a JSON object a line on standard output: how far it is
 at the end what was counted.
 """
 
+import difflib
 import json
 import os
 import random
@@ -70,6 +71,7 @@ class Measuring:
         self._server = psycopg.connect(**orders.parameters, autocommit=True, client_encoding="utf8")
         self._number = 0
         self._last: frozenset[str] = frozenset()
+        self._before: tuple[tuple[Fact, ...], list[str]] = (), []
 
     def tell(self, **message: Any) -> None:
         """One line to whoever ordered this."""
@@ -282,7 +284,8 @@ class Measuring:
 
     def _dumped(self, truth: frozenset[str], look: tuple[Fact, ...]) -> None:
         at = self.database()
-        failed = restored(self._orders.programs, self._at, at)
+        failed, dump = restored(self._orders.programs, self._at, at)
+        self._unchanged(truth, look, dump)
         with connect(Target(at, "the restored database"), wait=10, say=lambda _: None) as other:
             facts = observe_structure(other, self._asked.version_table)
         self.drop(at)
@@ -292,6 +295,20 @@ class Measuring:
             return
         self.counts["restored facts changed"] += len(set(look) ^ set(facts))
         self.intact("restored", truth, facts)
+
+    def _unchanged(self, truth: frozenset[str], look: tuple[Fact, ...], dump: list[str]) -> None:
+        """Whether a revision that changes no fact changes something in pg_dump's text."""
+        if look == self._before[0]:
+            same = dump == self._before[1]
+            self.counts["no fact changed, " + ("same dump" if same else "another dump")] += 1
+            if not same:
+                lines = difflib.unified_diff(self._before[1], dump, n=0, lineterm="")
+                changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+                self.tell(
+                    noted=f"{','.join(self.judge.history.rows(truth))} changes no fact, and in "
+                    f"the dump {' | '.join(changed[:8])}"
+                )
+        self._before = look, dump
 
 
 class _InOneRun:

@@ -78,14 +78,22 @@ def tried(connection: Connection, statements: Iterable[str]) -> bool:
     return True
 
 
-def restored(programs: str, source: dict[str, str], to: dict[str, str]) -> list[str]:
-    """Dump the structure with pg_dump, read it into another database with psql: what failed."""
+def restored(
+    programs: str, source: dict[str, str], to: dict[str, str]
+) -> tuple[list[str], list[str]]:
+    """Dump the structure with pg_dump, read it into another database with psql.
+
+    What failed, and the dump's lines without what differs from dump to dump.
+    """
     dump = _client(programs, "pg_dump", "--schema-only", source)
     if dump.returncode != 0:
-        return [f"pg_dump: {dump.stderr.strip()}"]
+        return [f"pg_dump: {dump.stderr.strip()}"], []
     read = _client(programs, "psql", "-Xq", to, dump.stdout)
     errors = [line for line in read.stderr.splitlines() if "ERROR:" in line or "FATAL:" in line]
-    return [line for line in errors if not _HARMLESS.search(line)]
+    lines = [
+        x for x in dump.stdout.splitlines() if not x.startswith(("\\restrict", "\\unrestrict"))
+    ]
+    return [line for line in errors if not _HARMLESS.search(line)], lines
 
 
 def _client(

@@ -167,6 +167,10 @@ class Run:
             self.stuck[unit.history] = message["stuck"]
             self.say(f"{unit.history}: not one revision a run: {message['stuck']}")
             return True
+        if "noted" in message:
+            unit.notes.append(message["noted"])
+            self.say(f"{unit.history} on {unit.major}: {message['noted']}")
+            return False
         if "failed" in message:
             unit.failures.append(message)
             self.say(

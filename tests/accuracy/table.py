@@ -27,6 +27,7 @@ class Unit:
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[dict[str, Any]] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -106,6 +107,9 @@ def _sections(
             "revision of one run."
             for name, why in sorted(stuck.items())
         ),
+        f"Of the revisions that change no fact, {counts['no fact changed, same dump']:,} change "
+        "nothing in `pg_dump`'s text either; "
+        f"{counts['no fact changed, another dump']:,} do.",
         "**Damaged**:",
         _table(
             "damage",
@@ -117,7 +121,20 @@ def _sections(
         "or the server took none of 25 statements.",
         f"**Catalogues**, against the one built on {versions[16]}:",
         *_catalogues(units, versions),
+        *_failures(units, versions),
     ]
+
+
+def _failures(units: list[Unit], versions: dict[int, str]) -> list[str]:
+    lines: list[str] = []
+    for unit in units:
+        for failure in unit.failures:
+            told = failure.get("broken") or (
+                f"{failure['outcome']}: {failure['failed']} at {failure['truth']}: {failure['why']}"
+            )
+            told = " ".join(told.split())
+            lines.append(f"- {unit.history} on {versions[unit.major]}: {told}")
+    return ["**Failures**:", "\n".join(lines)] if lines else []
 
 
 def _catalogues(units: list[Unit], versions: dict[int, str]) -> list[str]:
