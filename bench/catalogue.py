@@ -18,12 +18,12 @@ from pathlib import Path
 import psycopg
 from run import install, ms, paired, ratio, write_history
 
-from surefoot.catalogue import Catalogue, Change, Way, facts_of, state
-from surefoot.catalogue_text import loads
-from surefoot.facts import Fact
 from surefoot.history import History, Revision
-from surefoot.identify import Identifier
 from surefoot.server import Server, embedded_bin
+from surefoot.structure.catalogue import Catalogue, Change, Way, facts_of, state
+from surefoot.structure.facts import Fact
+from surefoot.structure.identify import Identifier
+from surefoot.structure.read import loads
 
 FILE = "migrations/surefoot-catalog.txt"
 

@@ -3,13 +3,13 @@
 import msgspec
 
 from surefoot.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
-from surefoot.differences import difference_lines, revision_text
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.plan import Adopt, Plan
 from surefoot.refusals import REFUSALS
-from surefoot.standing import Stand
 from surefoot.states import State
+from surefoot.structure.differences import difference_lines, revision_text
+from surefoot.structure.standing import Stand
 
 _SHOWN, _WIDTH = 20, 80
 

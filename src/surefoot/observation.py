@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 from surefoot.history import History, Revision
-from surefoot.standing import CatalogueState, Standing
+from surefoot.structure.standing import CatalogueState, Standing
 
 
 class VersionTableName(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import msgspec
 
 from surefoot.history import Revision
 from surefoot.observation import ScriptFile
-from surefoot.standing import Stand
+from surefoot.structure.standing import Stand
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):

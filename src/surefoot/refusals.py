@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from surefoot import structure_refusals
-from surefoot.differences import revision_text
 from surefoot.errors import Finding
 from surefoot.observation import Facts
-from surefoot.standing import CatalogueState
 from surefoot.states import State
+from surefoot.structure.differences import revision_text
+from surefoot.structure.standing import CatalogueState
 
 _SHOWN = 6  # of the lines that say why a catalogue is stale
 

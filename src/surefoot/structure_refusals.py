@@ -1,8 +1,8 @@
 """Why a database is refused by its structure: a finding for each case, for people."""
 
-from surefoot.differences import difference_lines, probe_lines, revision_text
 from surefoot.errors import Finding
 from surefoot.observation import Facts
+from surefoot.structure.differences import difference_lines, probe_lines, revision_text
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 

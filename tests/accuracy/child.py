@@ -23,15 +23,15 @@ from surefoot.application.environment import upgrade_steps
 from surefoot.application.loading import ApplicationFailed, told_as_the_applications
 from surefoot.application.looking import Row
 from surefoot.application.replay import replay
-from surefoot.catalogue_text import loads
 from surefoot.config import load
 from surefoot.errors import SurefootError
-from surefoot.facts import Fact
 from surefoot.history import Revision
 from surefoot.observe.code import find_ini
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import application
 from surefoot.observe.structure import facts_of, observe_structure
+from surefoot.structure.facts import Fact
+from surefoot.structure.read import loads
 from surefoot.target import Target
 
 from .customise import Customisations

@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 
-from surefoot.facts import Fact
 from surefoot.observation import VersionTableName
 from surefoot.observe.structure import facts_of
 from surefoot.sql import query
+from surefoot.structure.facts import Fact
 
 Connection = psycopg.Connection[Any]
 

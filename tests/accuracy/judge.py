@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from surefoot.catalogue import Catalogue, Key, State, facts_of, state
-from surefoot.facts import Fact
-from surefoot.identify import Identifier
-from surefoot.standing import Stand, Standing
+from surefoot.structure.catalogue import Catalogue, Key, State, facts_of, state
+from surefoot.structure.facts import Fact
+from surefoot.structure.identify import Identifier
+from surefoot.structure.standing import Stand, Standing
 
 from .sqltext import parts
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from surefoot.comparison import Comparison, same
-from surefoot.facts import Fact
 from surefoot.observation import VersionTableName
 from surefoot.observe.structure import observe_structure
+from surefoot.structure.comparison import Comparison, same
+from surefoot.structure.facts import Fact
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "rich.facts"

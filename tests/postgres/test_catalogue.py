@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from surefoot.catalogue import Catalogue, Change
-from surefoot.catalogue_text import loads
 from surefoot.server import Server
+from surefoot.structure.catalogue import Catalogue, Change
+from surefoot.structure.read import loads
 from tests.project import ASYNC_ENV, SYNC_ENV, Application
 
 FILE = "migrations/surefoot-catalog.txt"

@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.facts import Fact, table
 from surefoot.observation import VersionTableName
 from surefoot.observe.structure import observe_structure
 from surefoot.server import embedded_bin
+from surefoot.structure.facts import Fact, table
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.sql"
 

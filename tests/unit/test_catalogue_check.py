@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
-from surefoot.catalogue import (
+from surefoot.errors import ExitCode
+from surefoot.history import History, Revision
+from surefoot.structure.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -12,10 +14,8 @@ from surefoot.catalogue import (
     changes,
     state_of,
 )
-from surefoot.catalogue_check import check, outdated
-from surefoot.errors import ExitCode
-from surefoot.facts import Fact
-from surefoot.history import History, Revision
+from surefoot.structure.check import check, outdated
+from surefoot.structure.facts import Fact
 
 R1 = Revision("r1", (), (), "first", None, "r1.py", "hash 1")
 R2 = Revision("r2", ("r1",), (), "second", None, "r2.py", "hash 2")

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surefoot.catalogue import (
+from surefoot.errors import SurefootError
+from surefoot.history import History, Revision
+from surefoot.structure.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -14,10 +16,9 @@ from surefoot.catalogue import (
     state,
     state_of,
 )
-from surefoot.catalogue_text import dumps, loads
-from surefoot.errors import SurefootError
-from surefoot.facts import Fact
-from surefoot.history import History, Revision
+from surefoot.structure.facts import Fact
+from surefoot.structure.read import loads
+from surefoot.structure.write import dumps
 
 TABLE = Fact("relation", "public.t", "table")
 

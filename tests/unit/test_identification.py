@@ -4,11 +4,19 @@ import random
 
 import pytest
 
-from surefoot.catalogue import Catalogue, Change, InitScripts, Way, changes, state, state_of
-from surefoot.facts import Fact
 from surefoot.history import History, Revision
-from surefoot.identify import Identifier, in_doubt, settle
-from surefoot.standing import Probe
+from surefoot.structure.catalogue import (
+    Catalogue,
+    Change,
+    InitScripts,
+    Way,
+    changes,
+    state,
+    state_of,
+)
+from surefoot.structure.facts import Fact
+from surefoot.structure.identify import Identifier, in_doubt, settle
+from surefoot.structure.standing import Probe
 
 
 def column(name: str, definition: str = "text") -> Fact:
@@ -265,7 +273,7 @@ def test_an_accepted_difference_is_held_against_nobody() -> None:
 
 
 def test_too_many_combinations_are_not_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("surefoot.identify.MOST_SETS", 3)
+    monkeypatch.setattr("surefoot.structure.identify.MOST_SETS", 3)
     catalogue = branched()
     standing = Identifier(catalogue, (TABLE,)).standing()
     assert not standing.complete

@@ -9,8 +9,8 @@ from surefoot.cli.edge import Edge, command_body, load_project, project_options
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 if TYPE_CHECKING:
-    from surefoot.catalogue import Catalogue, Way
     from surefoot.replay.story import Built
+    from surefoot.structure.catalogue import Catalogue, Way
 
 
 @click.group("catalog")
@@ -71,9 +71,9 @@ def build_command(
     No database of yours is touched. Commit the file beside the migrations, and copy it into the
     image with them.
     """
-    from surefoot.catalogue_text import dumps
     from surefoot.observe.catalogue import require_writable, shown, write_catalogue
     from surefoot.report.catalogue import built_lines
+    from surefoot.structure.write import dumps
 
     file = _file(config_file)
     require_writable(file)
@@ -108,11 +108,11 @@ def check_command(
 
     Replays the history once more. Exit code 3, and why, if something differs.
     """
-    from surefoot.catalogue_check import check
     from surefoot.observe.catalogue import read_catalogue, shown
     from surefoot.report import json
     from surefoot.report.structure import count
     from surefoot.report.text import finding_lines
+    from surefoot.structure.check import check
 
     file = _file(config_file)
     old = read_catalogue(file)
@@ -143,10 +143,10 @@ def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str 
     REV is an id or its beginning, a release, or head; with --facts base, too. No database is
     reached.
     """
-    from surefoot.catalogue import facts_of, state
     from surefoot.observe.catalogue import read_catalogue
     from surefoot.report import catalogue as report
     from surefoot.report.terminal import Terminal
+    from surefoot.structure.catalogue import facts_of, state
 
     if facts and rev is None:
         raise click.UsageError("--facts is of one revision: name it, or head.")
@@ -184,10 +184,10 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
 
     Each is a revision's id or its beginning, a release, head or base. No database is reached.
     """
-    from surefoot.catalogue import changes, state
     from surefoot.observe.catalogue import read_catalogue
     from surefoot.report import catalogue as report
     from surefoot.report.terminal import Terminal
+    from surefoot.structure.catalogue import changes, state
 
     catalogue = read_catalogue(_file(config_file))
     one, two = _applied(catalogue, a), _applied(catalogue, b)

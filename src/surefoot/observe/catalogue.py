@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from surefoot.application.history_files import IniFile
-from surefoot.catalogue import Catalogue, InitScripts
 from surefoot.config import Project
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.observation import Code
+from surefoot.structure.catalogue import Catalogue, InitScripts
 
 FILE_NAME = "surefoot-catalog.txt"
 
@@ -38,7 +38,7 @@ def shown(file: Path) -> str:
 
 def read_catalogue(file: Path) -> Catalogue:
     """Raises SurefootError `catalogue-missing` or `catalogue-unreadable`."""
-    from surefoot.catalogue_text import loads
+    from surefoot.structure.read import loads
 
     name = shown(file)
     try:

@@ -7,16 +7,16 @@ import msgspec
 import psycopg
 
 from surefoot.application.history_files import IniFile
-from surefoot.catalogue import Catalogue
-from surefoot.catalogue_check import outdated
 from surefoot.config import Project
 from surefoot.errors import SurefootError
-from surefoot.identify import Identifier, in_doubt, settle
 from surefoot.observation import Code, Observation
 from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue, shown
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.structure import observe_structure
-from surefoot.standing import CatalogueState, Probe, Standing
+from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.check import outdated
+from surefoot.structure.identify import Identifier, in_doubt, settle
+from surefoot.structure.standing import CatalogueState, Probe, Standing
 
 _PROBE_TIMEOUT = "30s"
 

@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from surefoot.canonical import canonical, canonical_view
 from surefoot.errors import SurefootError
-from surefoot.expression import unquoted
-from surefoot.facts import Fact
 from surefoot.observation import VersionTableName
 from surefoot.observe.connect import kept_connection
 from surefoot.sql import query
+from surefoot.structure.canonical import canonical, canonical_view
+from surefoot.structure.expression import unquoted
+from surefoot.structure.facts import Fact
 
 # kind, name, and the definition: text, expression, text
 Row = tuple[str, str, str, str | None, str]

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from surefoot.catalogue import (
+from surefoot.history import History
+from surefoot.replay.messages import Opened
+from surefoot.replay.passes import Replayed
+from surefoot.structure.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -12,10 +15,7 @@ from surefoot.catalogue import (
     Way,
     changes,
 )
-from surefoot.facts import Definition, Key
-from surefoot.history import History
-from surefoot.replay.messages import Opened
-from surefoot.replay.passes import Replayed
+from surefoot.structure.facts import Definition, Key
 
 
 def assemble(

@@ -12,10 +12,8 @@ from surefoot.application.history_files import IniFile
 from surefoot.application.looking import Row
 from surefoot.application.replay import Attempt, DowngradeCommitted, replay
 from surefoot.application.upgrade import RevisionFailed
-from surefoot.catalogue import Change, Downgrade, changes, state_of
 from surefoot.config import Project, load
 from surefoot.errors import Finding, SurefootError
-from surefoot.facts import Fact
 from surefoot.history import Revision
 from surefoot.observe.code import find_ini
 from surefoot.observe.connect import connect
@@ -32,6 +30,8 @@ from surefoot.replay.messages import (
     Stopped,
     Tried,
 )
+from surefoot.structure.catalogue import Change, Downgrade, changes, state_of
+from surefoot.structure.facts import Fact
 from surefoot.target import Target
 
 _SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."

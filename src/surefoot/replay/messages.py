@@ -6,10 +6,10 @@ the enums that it made) must not reach into the next one.
 
 import msgspec
 
-from surefoot.catalogue import Change, Downgrade
 from surefoot.errors import Finding
 from surefoot.history import History
 from surefoot.observation import VersionTableName
+from surefoot.structure.catalogue import Change, Downgrade
 
 
 class Orders(msgspec.Struct, frozen=True):

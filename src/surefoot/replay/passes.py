@@ -9,7 +9,6 @@ from typing import IO
 
 import msgspec
 
-from surefoot.catalogue import Change, Downgrade
 from surefoot.config import Project
 from surefoot.errors import Finding, SurefootError
 from surefoot.replay.messages import (
@@ -23,6 +22,7 @@ from surefoot.replay.messages import (
     Stopped,
     Tried,
 )
+from surefoot.structure.catalogue import Change, Downgrade
 from surefoot.target import Target
 
 _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)

@@ -6,13 +6,13 @@ from typing import Protocol
 
 import msgspec
 
-from surefoot.catalogue import Catalogue, Downgrade, InitScripts
 from surefoot.config import Project
 from surefoot.errors import Finding, SurefootError
 from surefoot.observe.code import read_scripts
 from surefoot.replay.assemble import assemble, with_variants
 from surefoot.replay.passes import Replayed, replayed
 from surefoot.replay.scratch import Candidate, Scratch, candidates
+from surefoot.structure.catalogue import Catalogue, Downgrade, InitScripts
 from surefoot.target import Target
 
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available|/([\w-]+)\.control"')

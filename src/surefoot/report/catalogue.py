@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from surefoot.catalogue import Catalogue, Change
-from surefoot.facts import Fact
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
+from surefoot.structure.catalogue import Catalogue, Change
+from surefoot.structure.facts import Fact
 
 
 def built_lines(

@@ -3,14 +3,14 @@
 import textwrap
 from typing import Any
 
-from surefoot.differences import difference_lines, revision_text, table_of
-from surefoot.facts import Fact, table
 from surefoot.observation import Facts
 from surefoot.report import json
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import database_text, labelled
-from surefoot.standing import Difference, Stand, Standing
+from surefoot.structure.differences import difference_lines, revision_text, table_of
+from surefoot.structure.facts import Fact, table
+from surefoot.structure.standing import Difference, Stand, Standing
 from surefoot.target import Target
 
 _COLOURS = {"missing": "red", "changed": "yellow", "unexpected": "yellow"}

@@ -9,7 +9,7 @@ from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, Install, Seed, Step, Upgrade
-from surefoot.standing import Difference, Stand
+from surefoot.structure.standing import Difference, Stand
 from surefoot.target import Target
 
 SCHEMA_VERSION = 1

@@ -1,8 +1,8 @@
 """What the catalogue says of a structure, in words."""
 
-from surefoot.differences import probe_lines
 from surefoot.observation import Facts
 from surefoot.plan import Adopt
+from surefoot.structure.differences import probe_lines
 
 
 def count(number: int, noun: str) -> str:

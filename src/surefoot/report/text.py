@@ -4,7 +4,6 @@ import re
 import textwrap
 
 from surefoot.decide import Decision, Ready
-from surefoot.differences import difference_lines
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
@@ -13,6 +12,7 @@ from surefoot.report.live import Live
 from surefoot.report.structure import adoption_text, count, structure_texts
 from surefoot.report.terminal import Terminal
 from surefoot.states import State
+from surefoot.structure.differences import difference_lines
 from surefoot.target import Target
 
 _LABEL = 10  # columns of the labels on the left

@@ -2,9 +2,9 @@
 
 from collections.abc import Container, Iterable
 
-from surefoot.catalogue import Catalogue, Change, InitScripts, changes, state
 from surefoot.errors import Finding
 from surefoot.history import History
+from surefoot.structure.catalogue import Catalogue, Change, InitScripts, changes, state
 
 _SHOWN = 8  # of the lines of a difference
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.facts import Definition, Fact, table
+from surefoot.structure.facts import Definition, Fact, table
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):

@@ -3,8 +3,8 @@
 import enum
 import re
 
-from surefoot.canonical import is_weak, loosened
-from surefoot.facts import Fact
+from surefoot.structure.canonical import is_weak, loosened
+from surefoot.structure.facts import Fact
 
 _FLOATING = re.compile(r"\bdouble precision\b|\bnumeric\b")
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from surefoot.catalogue import Catalogue, Way, conflicts
-from surefoot.comparison import Comparison, same
-from surefoot.facts import Definition, Fact, Key
-from surefoot.standing import Difference, Probe, Stand, Standing
+from surefoot.structure.catalogue import Catalogue, Way, conflicts
+from surefoot.structure.comparison import Comparison, same
+from surefoot.structure.facts import Definition, Fact, Key
+from surefoot.structure.standing import Difference, Probe, Stand, Standing
 
 NEAREST = 3
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's

@@ -1,7 +1,7 @@
 """Differences, revisions and probes in words: the same ones in refusals and in accounts."""
 
-from surefoot.facts import Fact, table
-from surefoot.standing import Difference, Probe, Stand
+from surefoot.structure.facts import Fact, table
+from surefoot.structure.standing import Difference, Probe, Stand
 
 
 def difference_lines(

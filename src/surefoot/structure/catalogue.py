@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.facts import Definition, Fact, Key
 from surefoot.history import History
+from surefoot.structure.facts import Definition, Fact, Key
 
 State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
 

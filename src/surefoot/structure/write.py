@@ -1,0 +1,110 @@
+"""The catalogue as a text file: one block a revision, one line a change.
+
+Made to be read in a code review and merged by git: a block holds what its revision changes and
+nothing that another one decides, no counts, no times. It ends with a sum of its lines, so that one
+that was edited, cut or merged by hand isn't taken for what the history does. Columns are separated
+by tabs; in them a backslash stands before n, r, t and itself.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from surefoot.history import Revision
+from surefoot.structure.catalogue import (
+    Catalogue,
+    Change,
+    Way,
+    changes,
+    state,
+)
+
+FORMAT = "surefoot catalogue 1"
+
+_HEADER = f"""\
+# {FORMAT}
+# The structure that each revision makes. Written by `surefoot catalog build`; read it, commit it,
+# don't edit it. + there from here on, - gone, ? one of these, ~ may be missing.
+"""
+
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"[\\\n\r\t]", lambda found: _ESCAPES[found[0]], text)
+
+
+def dumps(catalogue: Catalogue) -> str:
+    """The file's text. Equal catalogues give equal bytes."""
+    blocks = [[_line("ways", *(way.name for way in catalogue.ways))]]
+    base, init, init_way = catalogue.way("base"), catalogue.init, catalogue.way("init")
+    if base is not None and base.initial:
+        blocks.append([_line("base"), *_change_lines(base.initial)])
+    if init is not None and init_way is not None:
+        lines = [_line("init", init.revision)]
+        lines += [_line("script", path, sha256) for path, sha256 in init.scripts]
+        blocks.append([*lines, *_change_lines(_difference(catalogue, init_way))])
+    blocks += [_revision_lines(catalogue, r) for r in catalogue.history.revisions.values()]
+    return "\n".join(
+        [_HEADER, *("".join([*lines, _line("sum", sum_of(lines))]) for lines in blocks)]
+    )
+
+
+def sum_of(lines: Iterable[str]) -> str:
+    """The sum that a block of these lines ends with."""
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+def _difference(catalogue: Catalogue, init: Way) -> tuple[Change, ...]:
+    """The init scripts' structure, against that of the revision that they stand for."""
+    base = catalogue.way("base")
+    if base is None:
+        return init.initial
+    return changes(state(base, init.start), {change.key: change.after for change in init.initial})
+
+
+def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:
+    lines = [_line("revision", revision.id)]
+    lines += [_line("after", name) for name in revision.parents]
+    lines += [_line("needs", name) for name in revision.depends_on]
+    if revision.message:
+        lines.append(_line("title", revision.message))
+    if revision.release:
+        lines.append(_line("release", revision.release))
+    lines.append(_line("file", revision.path, revision.sha256 or ""))
+    ways = [way for way in catalogue.ways if revision.id in way.changes]
+    of_way = {way.name: way.changes[revision.id] for way in ways}
+    common: set[Change] = set(next(iter(of_way.values()), ()))
+    common = common.intersection(*of_way.values())
+    lines += _change_lines(sorted(common))
+    for name, changed in of_way.items():
+        lines += _change_lines((c for c in changed if c not in common), f"[{name}] ")
+    down = catalogue.downgrades.get(revision.id)
+    if down is not None:
+        lines.append(_line("down", down.verdict, *([down.why] if down.why else [])))
+        lines += [_line("sql", statement) for statement in down.statements]
+        lines += _change_lines(down.left, "[down] ")
+    return lines
+
+
+def _line(*columns: str) -> str:
+    return "\t".join(map(_escape, columns)) + "\n"
+
+
+def _change_lines(changed: Iterable[Change], mark: str = "") -> list[str]:
+    lines: list[str] = []
+    for change in changed:
+        for definition in change.before:
+            lines.append(_fact_line(f"{mark}-", change, definition))
+        several = len(change.after) > 1
+        for definition in change.after:
+            if definition is not None:
+                lines.append(_fact_line(f"{mark}{'?' if several else '+'}", change, definition))
+            elif several:
+                lines.append(_fact_line(f"{mark}~", change, ""))
+    return lines
+
+
+def _fact_line(sign: str, change: Change, definition: str) -> str:
+    # no tab behind a name without a definition: editors take spaces at a line's end away
+    return _line(f"{sign} {change.kind}", change.name, *([definition] if definition else []))
