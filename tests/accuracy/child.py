@@ -8,6 +8,7 @@ import difflib
 import json
 import os
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -337,7 +338,8 @@ def main() -> None:
     except ApplicationFailed as failed:
         if orders.mode != "one by one":
             raise
-        measuring.tell(stuck=str(failed.__cause__).splitlines()[0])
+        why = str(failed.__cause__).splitlines()[0]
+        measuring.tell(stuck=re.sub(r"^\([\w.]+\) ", "", why))
     except SurefootError as error:
         print(error.finding, file=sys.stderr)
         raise
