@@ -15,7 +15,8 @@ from surefoot.structure.catalogue import (
     state_of,
 )
 from surefoot.structure.facts import Fact
-from surefoot.structure.identify import Identifier, in_doubt, settle
+from surefoot.structure.identify import Identifier
+from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import Probe
 
 

@@ -15,7 +15,8 @@ from surefoot.observe.connect import kept_connection
 from surefoot.observe.structure import observe_structure
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.check import outdated
-from surefoot.structure.identify import Identifier, in_doubt, settle
+from surefoot.structure.identify import Identifier
+from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import CatalogueState, Probe, Standing
 
 _PROBE_TIMEOUT = "30s"

@@ -13,12 +13,10 @@ are the user's.
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 
-import msgspec
-
 from surefoot.structure.catalogue import Catalogue, Way, conflicts
 from surefoot.structure.comparison import Comparison, same
 from surefoot.structure.facts import Definition, Fact, Key
-from surefoot.structure.standing import Difference, Probe, Stand, Standing
+from surefoot.structure.standing import Difference, Stand, Standing
 
 NEAREST = 3
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
@@ -240,60 +238,3 @@ def _cannot_tell(key: Key, found: str, expected: tuple[Definition, ...]) -> bool
         for definition in expected
         if definition is not None
     )
-
-
-def in_doubt(standing: Standing, catalogue: Catalogue) -> tuple[str, ...]:
-    """The revisions that some of the exact matches have and others haven't, in the history's order.
-
-    Evidence about one of these settles something.
-    """
-    sets = [catalogue.history.applied(stand.rows) for stand in standing.exact]
-    if len(sets) < 2:
-        return ()
-    some = frozenset[str]().union(*sets) - sets[0].intersection(*sets[1:])
-    return tuple(revision for revision in catalogue.history.revisions if revision in some)
-
-
-def settle(
-    standing: Standing,
-    catalogue: Catalogue,
-    probes: tuple[Probe, ...],
-    policy: str,
-    journaled: Iterable[str] = (),
-) -> Standing:
-    """Choose among the exact matches: by evidence, then by the policy (refuse, earliest, latest).
-
-    What can't be chosen stays unchosen: `chosen` is None then. `journaled` revisions have run, says
-    the journal. That excludes matches without them; it doesn't speak for those with them, since a
-    backup of the tables alone may have been restored below a newer journal.
-    """
-    if not standing.complete or not standing.exact:
-        return standing
-    history = catalogue.history
-    ran = history.applied(id for id in journaled if id in history.revisions)
-    applied = {stand: history.applied(stand.rows) for stand in standing.exact}
-    possible = [stand for stand in standing.exact if ran <= applied[stand]]
-    if not possible:
-        missing = ran.difference(*applied.values())
-        return msgspec.structs.replace(standing, vetoed=tuple(sorted(missing)), probes=probes)
-    proved = [
-        stand
-        for stand in standing.exact
-        if all(
-            probe.answer is None or (probe.revision in applied[stand]) == probe.answer
-            for probe in probes
-        )
-    ]
-    left = [stand for stand in proved if stand in possible]
-    chosen: Stand | None = None
-    by = ""
-    if len(proved) == 1 and left:
-        chosen, by = left[0], "structure" if len(standing.exact) == 1 else "evidence"
-    elif left and policy in ("earliest", "latest"):
-        earliest = policy == "earliest"
-        first = min(left, key=lambda s: len(applied[s]) * (1 if earliest else -1))
-        if all(
-            applied[first] <= applied[s] if earliest else applied[first] >= applied[s] for s in left
-        ):
-            chosen, by = first, policy
-    return msgspec.structs.replace(standing, chosen=chosen, by=by, probes=probes)
