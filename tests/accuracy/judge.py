@@ -65,7 +65,7 @@ class Judge:
             return WRONG, self._told(standing)
         if len(standing.exact) == 1:
             return EXACT, ""
-        if all(self._state_of(stand) == there for stand in standing.exact):
+        if all(_telling(self._state_of(stand)) == _telling(there) for stand in standing.exact):
             return AMBIGUOUS, ""
         return WRONG, self._told(standing)
 
@@ -76,9 +76,10 @@ class Judge:
         identifier = Identifier(self.catalogue, facts)
         standing = identifier.standing()
         if standing.exact:
-            seen = self.of_application(facts)
+            seen = frozenset(f for f in self.of_application(facts) if f.kind not in COMMON)
             if all(
-                self._applied(stand) != truth and frozenset(facts_of(self._state_of(stand))) == seen
+                self._applied(stand) != truth
+                and frozenset(facts_of(_telling(self._state_of(stand)))) == seen
                 for stand in standing.exact
             ):
                 return ANOTHER, ""
@@ -105,6 +106,11 @@ class Judge:
             for stand in standing.nearest[:2]
         ]
         return "foreign" if standing.foreign else "; ".join(lines)
+
+
+def _telling(found: State) -> State:
+    """A structure without what any database may have: that tells nothing."""
+    return {key: allowed for key, allowed in found.items() if key[0] not in COMMON}
 
 
 def _names(stand: Stand) -> set[Key]:

@@ -167,6 +167,22 @@ def test_foreign(facts: tuple[Fact, ...]) -> None:
     assert standing.foreign
 
 
+TRIGRAM = Fact("extension", "pg_trgm", "")
+
+
+def test_an_extension_that_was_there_first_is_no_difference() -> None:
+    """Administrators make extensions and schemas beforehand; then they are evidence of nothing."""
+    catalogue = linear((TABLE,), (TABLE, TRIGRAM, column("a")), (TABLE, TRIGRAM, column("a")))
+    assert exact(catalogue, TABLE) == [("r1",)]
+    assert exact(catalogue, TABLE, TRIGRAM) == [("r1",)]
+    assert exact(catalogue, TABLE, TRIGRAM, column("a")) == [("r2",), ("r3",)]
+    assert exact(catalogue, TABLE, column("a")) == []  # but it must be there where it is needed
+    # A revision that makes nothing else can't be told from the one before it.
+    only = linear((TABLE,), (TABLE, TRIGRAM), (TABLE, TRIGRAM, column("a")))
+    assert exact(only, TABLE, TRIGRAM) == [("r1",), ("r2",)]
+    assert exact(only, TABLE) == [("r1",)]
+
+
 def test_one_common_name_is_foreign_too() -> None:
     many = tuple(column(f"c{n}") for n in range(40))
     standing = Identifier(

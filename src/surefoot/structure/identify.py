@@ -22,7 +22,8 @@ NEAREST = 3
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
 MOST_SETS = 100_000  # of applied revisions; linear histories have as many as revisions
 
-# What many databases have, whatever application they belong to.
+# What many databases have, whatever application they belong to: an administrator makes them
+# beforehand, since the application's role may not. Being there is evidence of nothing.
 _COMMON = frozenset(("extension", "schema"))
 
 _ABSENT: tuple[Definition, ...] = (None,)
@@ -62,6 +63,7 @@ class Identifier:
             if key in numbers and self._live[numbers[key]] == definition
         }
         self._ignored = {numbers[key] for key in held}
+        self._common = {number for key, number in numbers.items() if key[0] in _COMMON}
         self.accepted = tuple(sorted((*key, definition) for key, definition in held.items()))
 
     def stand(self, applied: frozenset[str]) -> Stand | None:
@@ -112,9 +114,8 @@ class Identifier:
 
     @functools.cached_property
     def _has_own_kind(self) -> bool:
-        keys = self._index.keys
         return any(
-            found is not None and keys[number][0] not in _COMMON
+            found is not None and number not in self._common
             for number, found in enumerate(self._live)
         )
 
@@ -128,9 +129,12 @@ class Identifier:
                 for number, allowed in changed:
                     there[number] = allowed
         unseen = self._unseen(way, applied)
-        bad = unseen.union(n for n, found in enumerate(live) if found not in there[n])
-        matching = len(live) - live.count(None)
-        matching -= sum(live[number] is not None for number in bad)
+        bad = {n for n, found in enumerate(live) if found not in there[n]}
+        bad = (bad | unseen) - {n for n in self._common if live[n] is not None}
+        matching = sum(
+            found is not None and found in allowed
+            for found, allowed in zip(live, there, strict=True)
+        )
         differences: list[Difference] = []
         doubtful: list[str] = []
         for number in bad - self._ignored:
@@ -163,7 +167,7 @@ class Identifier:
         bad = {
             number
             for number, found in enumerate(live)
-            if found is not None and number not in self._ignored
+            if found is not None and number not in self._ignored and number not in self._common
         }
         for number, allowed in self._index.initial[way.name]:
             bad.discard(number)
@@ -204,7 +208,7 @@ class Identifier:
             for number, allowed in changes[revision]:
                 # the commonest case first: it is what is allowed
                 wrong = live[number] not in allowed and self._is_wrong(number, allowed)
-                if others and number in others:
+                if others and number in others and number not in self._common:
                     wrong = wrong or not others[number].issubset(way.start.union(path))
                 if wrong != (number in bad):
                     toggled.append(number)
@@ -224,7 +228,7 @@ class Identifier:
     def _is_wrong(self, number: int, allowed: tuple[Definition, ...]) -> bool:
         """Of a name that isn't what is allowed: whether that counts."""
         found = self._live[number]
-        if number in self._ignored:
+        if number in self._ignored or (number in self._common and found is not None):
             return False
         return found is None or not _cannot_tell(self._index.keys[number], found, allowed)
 

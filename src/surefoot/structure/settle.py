@@ -1,4 +1,4 @@
-"""Which of several revisions that a structure may be: evidence, then a policy, else nobody's guess."""
+"""Which of several revisions that a structure may be: by evidence, else by the policy."""
 
 from collections.abc import Iterable
 
