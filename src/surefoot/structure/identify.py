@@ -131,10 +131,8 @@ class Identifier:
         unseen = self._unseen(way, applied)
         bad = {n for n, found in enumerate(live) if found not in there[n]}
         bad = (bad | unseen) - {n for n in self._common if live[n] is not None}
-        matching = sum(
-            found is not None and found in allowed
-            for found, allowed in zip(live, there, strict=True)
-        )
+        pairs = zip(live, there, strict=True)
+        matching = sum(found is not None and found in allowed for found, allowed in pairs)
         differences: list[Difference] = []
         doubtful: list[str] = []
         for number in bad - self._ignored:
