@@ -4,7 +4,7 @@ surefoot is built as a wheel and installed into an environment of its own, bytec
 the Alembic that it is compared with. Both sides of a ratio are run in turn, on one server, and the
 median of the pairwise ratios is what counts: times on shared machines are noisy, ratios less so.
 
-    python bench/run.py [--runs 15] [--revisions 100] [--rows 400000] [--only start,upgrade,script]
+    python bench/run.py [--runs 15] [--revisions 100] [--rows 400000] [--only start,upgrade,…]
 """
 
 import argparse
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--revisions", type=int, default=100)
     parser.add_argument("--rows", type=int, default=400_000)
-    parser.add_argument("--only", default="start,upgrade,script")
+    parser.add_argument("--only", default="start,upgrade,script,catalogue")
     given = parser.parse_args()
     wanted = given.only.split(",")
     programs = install()
@@ -166,6 +166,8 @@ def main() -> None:
     if "script" in wanted:
         script = [sys.executable, str(ROOT / "bench" / "script.py"), "--rows", str(given.rows)]
         subprocess.run([*script, "--runs", "3"], check=True)
+    if "catalogue" in wanted:
+        subprocess.run([sys.executable, str(ROOT / "bench" / "catalogue.py")], check=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from surefoot.errors import SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.facts import Application, application
 from surefoot.outcome import Outcome
+from surefoot.plan import Plan
 from surefoot.up import Report, Session, carry_out, take_lock
 
 
@@ -17,14 +18,14 @@ def adopt(
     session: Session,
     named: tuple[str, ...],
     report: Report,
-    confirm: Callable[[], None],
+    confirm: Callable[[Plan], None],
     *,
     accept_difference: bool,
 ) -> Outcome:
     """Record where the database stands: where it is identified, or where a person says.
 
-    `named` are revisions as a person writes them. `confirm` raises SurefootError where the answer
-    is no. Raises SurefootError for what can't be looked at.
+    `named` are revisions as a person writes them. `confirm` gets what would be done, and raises
+    SurefootError where the answer is no. Raises SurefootError for what can't be looked at.
     """
     with (
         session.connect() as connection,
@@ -41,7 +42,7 @@ def adopt(
         report.found(session.target, facts, decision)
         if not isinstance(decision, Ready):
             return _end(facts, decision)
-        confirm()
+        confirm(decision.plan)
         with take_lock(session, connection, report) as lock:
             again, decision = look()
             if again.fingerprint != facts.fingerprint:
@@ -53,9 +54,9 @@ def adopt(
             if not isinstance(decision, Ready):
                 return _end(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
-        facts, _ = look()
+        facts, decision = look()
         rows = tuple(str(row) for row in facts.database.rows)
-        return msgspec.structs.replace(outcome, rows=rows)
+        return msgspec.structs.replace(outcome, state=decision.state, rows=rows)
 
 
 def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:

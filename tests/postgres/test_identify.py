@@ -415,8 +415,10 @@ def test_adopt_asks(known: Application, database: Database) -> None:
     asked = known.run("adopt", "--json", url=database.url())
     assert asked.code == 2
     assert asked.error == "confirmation-needed"
+    assert asked.json["findings"][0]["seen"][0].startswith("adopt revision m: ")
     assert database.query("select to_regclass('alembic_version')::text") == [(None,)]
-    assert known.run("adopt", "--yes", url=database.url()).code == 0
+    done = known.run("adopt", "--yes", "--json", url=database.url())
+    assert (done.code, done.json["state"]) == (0, "behind")
     assert database.query("select version_num from alembic_version") == [("m",)]
     again = known.run("adopt", url=database.url())
     assert again.code == 0

@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from surefoot.cli.edge import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode, SurefootError
+
+if TYPE_CHECKING:
+    from surefoot.plan import Plan
 
 
 @click.command("adopt")
@@ -41,9 +45,9 @@ def command(
 
         report = TextReport(edge.terminal)
 
-        def confirm() -> None:
+        def confirm(plan: "Plan") -> None:
             if not yes:
-                _ask(edge)
+                _ask(edge, plan)
 
         try:
             outcome = adopt(session, rev, report, confirm, accept_difference=accept_difference)
@@ -61,13 +65,19 @@ def command(
         return outcome.exit_code
 
 
-def _ask(edge: Edge) -> None:
+def _ask(edge: Edge, plan: "Plan") -> None:
     """Raises SurefootError where the answer is no, or nobody is there to give one."""
     if not sys.stdin.isatty():
+        from surefoot.plan import Adopt
+        from surefoot.report.text import step_lines
+        from surefoot.structure.differences import difference_lines
+
+        accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
         raise SurefootError(
             "confirmation-needed",
             "The adoption must be confirmed, and there is no terminal to ask at.",
-            next="look at what is shown above; if it's right: --yes",
+            seen=[*step_lines(plan), *difference_lines(tuple(accepted))],
+            next="if that is right: --yes",
         )
     edge.terminal.stream.write("Record this? [y/N] ")
     edge.terminal.stream.flush()
