@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from surefoot.server import Server
 
 
+# What is refused for its structure may be in the middle of another replica's migration, which isn't
+# always one transaction: under the lock it's looked at once more.
+_MAY_PASS = frozenset(
+    (State.CONTRADICTED, State.UNIDENTIFIED, State.AMBIGUOUS, State.JOURNAL_CONTRADICTS)
+)
+
+
 class Report(Progress, Protocol):
     """Who is told what was found and what will be done, before it's done."""
 
@@ -140,7 +147,7 @@ def _act(
     if isinstance(decision, NothingToDo):
         return _nothing_to_do(facts, decision)
     report.found(session.target, facts, decision)
-    if isinstance(decision, Refused):
+    if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
         return _refused(facts, decision)
     with take_lock(session, connection, report) as lock:
         again = _look_again(session, asked)

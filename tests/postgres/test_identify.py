@@ -1,9 +1,14 @@
 """Databases without a version row, or with one that lies: found where they stand, or refused."""
 
 import json
+import subprocess
+import sys
+import time
 
+import psycopg
 import pytest
 
+from surefoot.act.lock import CLASS, OBJECT
 from surefoot.server import Server
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application
@@ -275,6 +280,23 @@ def test_an_accepted_difference_is_accepted_from_then_on(
     # what was accepted was that difference, and no other
     database.execute("alter table people alter emoji_style set default 'another'")
     assert known.run("drift", url=database.url()).code == 3
+
+
+def test_another_replica_in_the_middle_of_its_migration_is_waited_for(
+    known: Application, database: Database
+) -> None:
+    """What isn't one transaction is seen half done, and contradicts the row: not for long."""
+    known.alembic("upgrade", "m", url=database.url(DRIVER))
+    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
+    with psycopg.connect(database.conninfo) as holder:
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        database.execute("alter table people alter name type text")  # r2's, and no row yet
+        waiting = subprocess.Popen(command, cwd=known.root, stderr=subprocess.PIPE, text=True)
+        time.sleep(2.5)
+        assert waiting.poll() is None
+        database.execute("update alembic_version set version_num = 'r2'")
+    _, told = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, told
 
 
 def data_only(application: Application, evidence: str = "") -> None:

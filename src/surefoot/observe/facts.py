@@ -44,6 +44,9 @@ def quick_facts(
     return Facts(code, database)
 
 
+_LOOKS = 20  # at a database that others migrate meanwhile
+
+
 class Application:
     """The application's side, once Alembic has been asked: its env.py and what that uses."""
 
@@ -75,14 +78,11 @@ class Application:
 
         `asked` are version rows that a person has named, to hold the structure against.
         """
-        database = observe_database(connection, self.version_table)
-        facts = Facts(self._code, database, was_empty=self.was_empty)
-        if classify(facts) not in (State.EMPTY, State.VERSION_ROWS_OVERLAP):
-            facts = self._with_standing(connection, facts, asked)
+        facts = self._seen(connection, asked)
         state = classify(facts)
         if state in (State.BEHIND, State.IDENTIFIED):
             chosen = facts.standing.chosen if facts.standing else None
-            rows = tuple(row for row in database.rows if row is not None)
+            rows = tuple(row for row in facts.database.rows if row is not None)
             if state is State.IDENTIFIED and chosen is not None:
                 rows = chosen.rows
             return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
@@ -93,6 +93,24 @@ class Application:
             rows = () if start is None else (start,)
             return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
         return facts
+
+    def _seen(self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None) -> Facts:
+        """Rows and structure, which belong together.
+
+        They are two looks, and others may migrate: where the rows stayed, so did what they are of.
+        """
+        left = _LOOKS
+        while True:
+            database = observe_database(connection, self.version_table)
+            facts = Facts(self._code, database, was_empty=self.was_empty)
+            if classify(facts) in (State.EMPTY, State.VERSION_ROWS_OVERLAP):
+                return facts
+            facts = self._with_standing(connection, facts, asked)
+            left -= 1
+            if facts.standing is None or not left:
+                return facts
+            if observe_database(connection, self.version_table).rows == database.rows:
+                return facts
 
     def _with_standing(
         self, connection: psycopg.Connection[Any], facts: Facts, asked: tuple[str, ...] | None
