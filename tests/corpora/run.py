@@ -2,7 +2,8 @@
 
 For each case (a folder beside this file): `surefoot up` on an empty database; again, which must
 find nothing to do; the application's own way on another empty database; then the structures and
-the version rows of both must be equal.
+the version rows of both must be equal. Then `surefoot catalog build`, and `surefoot drift`, by
+which the first database must be what the catalogue says.
 
     python tests/corpora/run.py [--only NAME] … [--postgres BIN_DIRECTORY] [--list]
 
@@ -59,11 +60,15 @@ class Result:
     up: float
     again: float
     reference: float
+    catalogue: float
+    size: int
 
     def __str__(self) -> str:
         return (
             f"{self.revisions:4} revisions  {self.tables:4} tables  equal  up {self.up:5.1f} s"
             f"  again {self.again:4.1f} s  own way {self.reference:5.1f} s"
+            f"  catalogue {self.catalogue:5.1f} s, {self.catalogue / self.up:4.2f} of up,"
+            f" {self.size / 1000:4.0f} kB"
         )
 
 
@@ -126,7 +131,13 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
     where = Path(_filled(own.get("directory", "{work}"), places))
     reference, _ = _timed(command, where, {**variables, **extra})
     _require_equal(_structure(server, one), _structure(server, other))
-    return Result(revisions, _number_of_tables(server, one), up, again, reference)
+
+    build = [str(made / "bin" / "surefoot"), "catalog", "build", "--no-downgrade"]
+    catalogue, _ = _timed([*build, "--server", server.url()], work, variables)
+    size = next(work.rglob("surefoot-catalog.txt")).stat().st_size
+    # exit code 0: what `up` has made is the catalogue's structure at head, and nothing else
+    _timed([str(made / "bin" / "surefoot"), "drift"], work, address)
+    return Result(revisions, _number_of_tables(server, one), up, again, reference, catalogue, size)
 
 
 def _filled(text: str, places: dict[str, str]) -> str:
