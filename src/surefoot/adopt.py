@@ -54,7 +54,13 @@ def adopt(
             if not isinstance(decision, Ready):
                 return _end(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
-        facts, decision = look()
+        if outcome.findings:
+            return outcome
+        try:
+            facts, decision = look()
+        except SurefootError as error:
+            finding = msgspec.structs.replace(error.finding, database="The adoption was committed.")
+            return msgspec.structs.replace(outcome, findings=(finding,))
         rows = tuple(str(row) for row in facts.database.rows)
         return msgspec.structs.replace(outcome, state=decision.state, rows=rows)
 

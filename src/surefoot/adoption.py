@@ -29,7 +29,10 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     if state is State.EMPTY:
         return Refused(state, (_empty(),))
     if standing is None:
-        return Refused(state, (REFUSALS[State.UNVERSIONED](facts),))
+        refused = state if state in REFUSALS else State.UNVERSIONED
+        return Refused(state, (REFUSALS[refused](facts),))
+    if not wish.rows and state is State.UNKNOWN_REVISION:
+        return Refused(state, (REFUSALS[state](facts),))
     stand, by = standing.asked, "person"
     if not wish.rows:
         if standing.recorded is not None and not standing.recorded.differences:

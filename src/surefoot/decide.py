@@ -45,11 +45,19 @@ def classify(facts: Facts) -> State:
     at_head, standing = history.at_head(rows), facts.standing
     # Where there's nothing to do, what only differs in itself is drift; what is really another
     # revision's structure was stamped wrongly, and then something is still to be done.
-    mere_drift = (
-        at_head and standing is not None and standing.drifted and not facts.database.unreached
-    )
-    if standing is not None and standing.contradicted and not mere_drift:
+    if standing is None:
+        # the last look saw another structure, and nobody can see now whether that was mended
+        unmended = facts.database.mark == "unreached" and facts.catalogue is not None
+        return State.CONTRADICTED if unmended else _by_rows(at_head=at_head)
+    if standing.recorded is None and standing.exact:
+        return State.CONTRADICTED  # no way of the catalogue leads there, and one leads elsewhere
+    mere_drift = at_head and standing.drifted and not facts.database.unverified
+    if standing.contradicted and not mere_drift:
         return State.CONTRADICTED
+    return _by_rows(at_head=at_head)
+
+
+def _by_rows(*, at_head: bool) -> State:
     return State.AT_HEAD if at_head else State.BEHIND
 
 

@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 from surefoot.history import History, Revision
-from surefoot.structure.standing import CatalogueState, Standing
+from surefoot.structure.standing import CatalogueState, Difference, Standing
 
 
 class VersionTableName(msgspec.Struct, frozen=True):
@@ -41,10 +41,10 @@ class Observation(msgspec.Struct, frozen=True):
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
     standby, or a database that is set to be only read. `last_journaled`: where there is no version
     row, the last revision that the journal tells of, and its day. `env`: the SHA-256 of the env.py
-    that last led here, if the journal knows; `unreached`: the last run ended with another structure
-    than head's. `accepted`: differences from the structure that a
-    person has accepted, as kind, name and definition. `journaled`: where there is no version row,
-    the revisions that the journal says have run.
+    that led here, where the end of that run was seen and had these rows. `mark`: the journal's last
+    step that says where this stands (reached, unreached, or one of a run that was not seen to end).
+    `accepted`: differences from the structure that a
+    person has accepted. `journaled`: the revisions that the journal says have run.
     """
 
     server: ServerInfo
@@ -62,9 +62,14 @@ class Observation(msgspec.Struct, frozen=True):
     seeds: dict[str, str] = {}
     last_journaled: str | None = None
     env: str | None = None
-    unreached: bool = False
-    accepted: tuple[tuple[str, str, str | None], ...] = ()
+    mark: str | None = None
+    accepted: tuple[Difference, ...] = ()
     journaled: tuple[str, ...] = ()
+
+    @property
+    def unverified(self) -> bool:
+        """Whether surefoot's last run here did not see head at its end."""
+        return self.mark in ("stamp", "revision", "unreached")
 
     @property
     def history(self) -> str:

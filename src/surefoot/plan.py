@@ -4,7 +4,7 @@ import msgspec
 
 from surefoot.history import Revision
 from surefoot.observation import ScriptFile
-from surefoot.structure.standing import Stand
+from surefoot.structure.standing import Difference, Stand
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):
@@ -26,7 +26,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     by: str
     before: tuple[str | None, ...] = ()
     own: tuple[str, ...] = ()
-    accepted: tuple[tuple[str, str, str | None], ...] = ()
+    accepted: tuple[Difference, ...] = ()
 
 
 class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):

@@ -16,6 +16,8 @@ _NO_CATALOGUE = {
     "missing": "make a catalogue, by which it can be identified: surefoot catalog build, where the "
     "application is developed; commit it, and copy it into the image",
     "stale": "make the catalogue anew, where the application is developed: surefoot catalog build",
+    "unusable": "give the role or the database the search_path that the catalogue was made with; "
+    "or ask whoever made the database",
     "unreadable": "make the catalogue anew, where the application is developed: surefoot catalog "
     "build",
 }

@@ -3,6 +3,7 @@
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.differences import difference_lines, probe_lines, revision_text
+from surefoot.structure.standing import Stand
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
@@ -37,14 +38,16 @@ def journal_contradicts(facts: Facts) -> Finding:
     """The structure is a revision's, and the journal says that more has run."""
     standing = facts.standing
     assert standing is not None
-    names = [revision_text(stand) for stand in standing.exact]
+    names = [" ".join(stand.rows) for stand in standing.exact]
     last = facts.database.last_journaled
+    known = all(id in facts.code.history.revisions for id in standing.vetoed)
     return Finding(
         "journal-contradicts-structure",
         "There is no version row, and the journal doesn't agree with the structure.",
         (
             f"the structure is exactly that of {', or of '.join(names[:8])}",
-            f"the journal says that it has run {', '.join(standing.vetoed[:8])}, too",
+            f"the journal says that it has run {', '.join(standing.vetoed[:8])}, too"
+            + ("" if known else ", which this code does not have"),
             *([f"it ends with revision {last}"] if last else []),
         ),
         next="was an older backup restored, or something dropped? If the structure is what counts: "
@@ -57,7 +60,7 @@ def unidentified(facts: Facts) -> Finding:
     standing = facts.standing
     assert standing is not None
     seen: list[str] = []
-    for stand in standing.nearest:
+    for stand in standing.nearest[:3]:
         number = len(stand.differences)
         seen.append(
             f"{stand.matching:,} facts match {revision_text(stand)}, and {number:,} "
@@ -104,11 +107,37 @@ def foreign(facts: Facts) -> Finding:
     )
 
 
+def _word(stands: tuple[Stand, ...]) -> str:
+    """What is typed behind `surefoot adopt`."""
+    return " ".join(stands[0].rows) if len(stands) == 1 else "REVISION"
+
+
 def contradicted(facts: Facts) -> Finding:
     """The version rows are known, and the structure is not theirs."""
     standing = facts.standing
-    assert standing is not None
-    assert standing.recorded is not None
+    rows = ", ".join(str(row) for row in facts.database.rows)
+    if standing is None:
+        return Finding(
+            "structure-contradicts-revision",
+            f"The last run ended with another structure than that of {rows}.",
+            (
+                "surefoot's journal says so",
+                "there is no usable catalogue to see whether that was put right",
+            ),
+            next="surefoot status says what is wrong with the catalogue; make it anew, where the "
+            "application is developed: surefoot catalog build",
+        )
+    if standing.recorded is None:
+        names = [" ".join(stand.rows) for stand in standing.exact]
+        return Finding(
+            "structure-contradicts-revision",
+            f"The version table says {rows}, and the structure is another.",
+            (
+                f"the structure is exactly that of {', or of '.join(names[:8])}",
+                f"the catalogue doesn't know that of {rows}: it begins with the init scripts",
+            ),
+            next=f"to record where it stands: surefoot adopt {_word(standing.exact)}",
+        )
     recorded = standing.recorded
     number = len(recorded.differences)
     seen = [
@@ -122,7 +151,7 @@ def contradicted(facts: Facts) -> Finding:
             f"the structure is exactly that of {which}: {standing.exact[0].matching:,} facts match"
         )
         next = (
-            f"to record where it stands: surefoot adopt {names[0] if len(names) == 1 else 'REV'}; "
+            f"to record where it stands: surefoot adopt {_word(standing.exact)}; "
             "then surefoot up runs what was passed over"
         )
     else:

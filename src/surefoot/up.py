@@ -1,5 +1,6 @@
 """The main job: observe, decide, show, take the lock, observe again, decide again, act, look."""
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -145,6 +146,8 @@ def _act(
     report: Report,
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
+        if asked is not None and facts.database.unverified and facts.database.journal_writable:
+            _mark_end(session, asked, facts, reached=True)  # that run was cut off before its end
         return _nothing_to_do(facts, decision)
     report.found(session.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
@@ -221,8 +224,9 @@ def _seen_at_head(
             with session.connect() as connection:
                 again = session.look(connection)
         confirmed = _confirmed(outcome, plan, *again)
-        if any(finding.code == "structure-not-reached" for finding in confirmed.findings):
-            _remember_unreached(session, again[0])
+        unreached = any(f.code == "structure-not-reached" for f in confirmed.findings)
+        if asked is not None and (unreached or not confirmed.findings):
+            _mark_end(session, asked, again[0], reached=not unreached)
         return confirmed
     except SurefootError as error:
         finding = error.finding
@@ -237,14 +241,18 @@ def _seen_at_head(
     return msgspec.structs.replace(outcome, findings=(finding,))
 
 
-def _remember_unreached(session: Session, facts: Facts) -> None:
-    """So that the next start doesn't take head for granted, because surefoot led here."""
+def _mark_end(session: Session, asked: Application | None, facts: Facts, *, reached: bool) -> None:
+    """What the last look saw. Only this makes later starts take head for granted.
+
+    Where it can't be written, they look for themselves; what was seen is worth more.
+    """
     from surefoot.act.install import executor
     from surefoot.act.journal import Journal
 
-    with session.connect() as connection:
-        rows = (row for row in facts.database.rows if row)
-        Journal(facts.database, None).unreached(executor(connection), rows)
+    rows = [row for row in facts.database.rows if row]
+    env = asked.env_sha256 if asked else None
+    with contextlib.suppress(SurefootError, psycopg.Error), session.connect() as connection:
+        Journal(facts.database, env).end(executor(connection), rows, reached=reached)
 
 
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:

@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 
 from surefoot.history import History, Revision
@@ -17,7 +18,7 @@ from surefoot.structure.catalogue import (
 from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
 from surefoot.structure.settle import in_doubt, settle
-from surefoot.structure.standing import Probe
+from surefoot.structure.standing import Difference, Probe
 
 
 def column(name: str, definition: str = "text") -> Fact:
@@ -138,7 +139,7 @@ def test_evidence_then_policy(
         (("r3",), "latest", "r3", ()),
         (("r2",), "earliest", "r2", ()),
         (("r4",), "latest", None, ("r4",)),
-        (("gone",), "earliest", "r1", ()),
+        (("gone",), "earliest", None, ("gone",)),  # another release's, of which nothing is known
     ],
 )
 def test_the_journal_excludes_and_never_chooses(
@@ -279,7 +280,7 @@ def test_a_weak_text_decides_nothing() -> None:
 def test_an_accepted_difference_is_held_against_nobody() -> None:
     facts = (TABLE, column("a", "integer"), column("b"))
     applied = THREE.history.applied(("r2",))
-    accepted = {("column", "public.t.a"): "integer"}
+    accepted = [Difference("column", "public.t.a", ("text",), "integer")]
     stand = Identifier(THREE, facts, accepted).stand(applied)
     assert stand is not None
     assert stand.differences == ()
@@ -287,6 +288,52 @@ def test_an_accepted_difference_is_held_against_nobody() -> None:
     stand = Identifier(THREE, (TABLE, column("b")), accepted).stand(applied)
     assert stand is not None
     assert [d.what for d in stand.differences] == ["missing"]
+
+
+def test_what_was_accepted_instead_of_one_definition_is_no_other() -> None:
+    """A later revision that changes the name expects something else of it."""
+    catalogue = linear((TABLE, column("a")), (TABLE, column("a", "varchar")))
+    accepted = [Difference("column", "public.t.a", ("text",), "integer")]
+    identifier = Identifier(catalogue, (TABLE, column("a", "integer")), accepted)
+    first, second = (identifier.stand(catalogue.history.applied((id,))) for id in ("r1", "r2"))
+    assert first is not None
+    assert second is not None
+    assert (len(first.differences), len(second.differences)) == (0, 1)
+    assert [s.rows for s in identifier.standing().exact] == [("r1",)]
+
+
+def test_one_table_among_many_of_somebody_elses_is_no_evidence() -> None:
+    catalogue = linear((TABLE, column("a")), (TABLE, column("a"), column("b")))
+    shop = [Fact("relation", f"public.shop_{n}", "table") for n in range(30)]
+    standing = Identifier(catalogue, (TABLE, column("a"), *shop)).standing()
+    assert standing.exact == ()
+    assert exact(catalogue, TABLE, column("a"), *shop[:4]) == [("r1",)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "drifted"),
+    [
+        ((TABLE, column("a"), column("b")), False),  # it's r2's
+        ((TABLE, column("b", "integer")), True),
+        ((TABLE, column("a", "integer"), column("b")), False),  # r2 is nearer
+        ((TABLE, column("a", "integer")), False),  # r1 is nearer
+    ],
+)
+def test_drift_at_r3(facts: tuple[Fact, ...], drifted: bool) -> None:
+    """Only where no other revision's structure is as near."""
+    identifier = Identifier(THREE, facts)
+    recorded = identifier.stand(THREE.history.applied(("r3",)))
+    standing = msgspec.structs.replace(identifier.standing(), recorded=recorded)
+    assert standing.drifted is drifted
+
+
+def test_recorded_at_one_branch_what_nobody_has_seen_contradicts_nothing() -> None:
+    catalogue = branched(touching=True)
+    facts = (TABLE, column("a1", "text not null"), column("b1"))
+    alone = Identifier(catalogue, facts).stand(catalogue.history.applied(("b1",)))
+    assert alone is not None
+    assert alone.differences == ()
+    assert alone.doubtful == ("public.t.a1",)
 
 
 def test_too_many_combinations_are_not_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,9 +393,7 @@ def test_the_walk_agrees_with_the_definition(seed: int) -> None:
         walked[applied] = distance
     assert walked.keys() == every_set(parents)
     for applied, distance in walked.items():
-        stand = identifier.stand(applied)
-        assert stand is not None
-        assert len(stand.differences) == distance
+        assert len(identifier._stand(way, applied).differences) == distance
         if distance == 0:
             there = state(way, applied)
             known = {

@@ -4,18 +4,21 @@ from typing import Any
 
 import msgspec
 import psycopg
+from psycopg import sql
 
 from surefoot.act.install import executor
 from surefoot.act.journal import Journal
 from surefoot.act.version_row import write_version_rows
+from surefoot.errors import SurefootError
 from surefoot.observation import VersionTableName
 from surefoot.observe.database import observe_version_rows
 from surefoot.plan import Adopt
+from surefoot.structure.standing import Difference
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the journal keeps of an adoption. `before` are the version rows that were replaced,
-    `accepted` the differences that a person has accepted: kind, name, definition found.
+    `accepted` the differences that a person has accepted.
     """
 
     by: str
@@ -24,7 +27,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     before: tuple[str | None, ...] = ()
     own: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
-    accepted: tuple[tuple[str, str, str | None], ...] = ()
+    accepted: tuple[Difference, ...] = ()
 
 
 def adopt(
@@ -35,7 +38,18 @@ def adopt(
     journal: Journal,
 ) -> None:
     """Write the version rows and the journal's row, in the transaction that the caller opened."""
+    schema, _ = observe_version_rows(connection, version_table)
+    if schema is not None:  # whoever else writes its rows is waited for, and then seen
+        table = sql.Identifier(schema, version_table.name)
+        connection.execute(sql.SQL("lock table {} in share row exclusive mode").format(table))
     schema, before = observe_version_rows(connection, version_table)
+    if before != step.before:
+        raise SurefootError(
+            "plan-outdated",
+            "The version rows changed while surefoot was at work.",
+            seen=[f"planned for: {step.before or 'none'}", f"there now: {before or 'none'}"],
+            next="something else migrates this database; start again when it has come to its end",
+        )
     stand = step.stand
     if before != stand.rows:
         write_version_rows(connection, version_table, schema, stand.rows)
@@ -46,6 +60,6 @@ def adopt(
         before=before,
         own=step.own,
         doubtful=stand.doubtful,
-        accepted=(*step.accepted, *((d.kind, d.name, d.found) for d in stand.differences)),
+        accepted=(*step.accepted, *stand.differences),
     )
     journal.adoption(executor(connection), stand.rows, msgspec.json.encode(evidence).decode())

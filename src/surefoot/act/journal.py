@@ -43,9 +43,10 @@ class Journal:
         """A database that was found where it stands; `evidence` is JSON."""
         self._row(execute, step="adopt", name=" ".join(rows), evidence=evidence, seconds=0.0)
 
-    def unreached(self, execute: Execute, rows: Iterable[str]) -> None:
-        """Every step ran, and the structure is another than these revisions'."""
-        self._row(execute, step="unreached", name=" ".join(rows), seconds=0.0)
+    def end(self, execute: Execute, rows: Iterable[str], *, reached: bool) -> None:
+        """The end of a run was looked at: head is reached, or the structure is another."""
+        step = "reached" if reached else "unreached"
+        self._row(execute, step=step, name=" ".join(rows), seconds=0.0)
 
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
         """A script that has run; `step` is install or seed."""

@@ -31,10 +31,14 @@ from surefoot.observation import ServerInfo, VersionTableName
 
 
 class View(msgspec.Struct, frozen=True):
-    """What env.py turned out to use: its version table, its history."""
+    """What env.py turned out to use: its version table, its history, and its connection's search
+    path with the schema that is current by it.
+    """
 
     version_table: VersionTableName
     history: History
+    search_path: str
+    schema: str
 
 
 class Environment:
@@ -50,6 +54,7 @@ class Environment:
         self._revisions: dict[str, Revision] = {}
         self._config: AlembicConfig | None = None
         self._script: ScriptDirectory | None = None
+        self._search_path = self._current_schema = ""
 
     @property
     def _scripts(self) -> ScriptDirectory:
@@ -94,7 +99,7 @@ class Environment:
                 seen=[f"version tables: {tables}"],
                 next="give surefoot one history at a time",
             )
-        return View(seen[0], self._history())
+        return View(seen[0], self._history(), self._search_path, self._current_schema)
 
     def pending(self, rows: Iterable[str]) -> tuple[Revision, ...]:
         """What Alembic would run from these version rows to the heads, in its order.
@@ -152,12 +157,15 @@ class Environment:
         return self._scripts.get_revision(revision).module
 
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
+        with untouched(context.connection) as connection:
+            found, self._search_path = connection.execute(
+                sqlalchemy.text(
+                    "select pg_catalog.current_schema(), pg_catalog.current_setting('search_path')"
+                )
+            ).one()
+        self._current_schema = found or ""
         schema = context.version_table_schema
         if schema is None:
-            with untouched(context.connection) as connection:
-                found = connection.execute(
-                    sqlalchemy.text("select pg_catalog.current_schema()")
-                ).scalar()
             # The application's own search path may differ from ours.
             schema = found if found != server.default_schema else None
         return VersionTableName(context.version_table, schema)

@@ -34,7 +34,9 @@ _SEPARATORS = {
 }
 
 # What makes one env.py lead to several places: the same file, another schema.
-_WANDERING = re.compile(rb"search_path|schema_translate_map|version_table_schema\s*=\s*[^\s'\"]")
+_WANDERING = re.compile(
+    rb"search_path|schema_translate_map|version_table(?:_schema)?\s*=\s*[^\s'\"]"
+)
 
 Literal = str | tuple[str, ...] | None
 

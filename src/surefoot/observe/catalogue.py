@@ -1,5 +1,6 @@
 """The catalogue's file: where it is, and what it holds."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -101,8 +102,17 @@ def write_catalogue(file: Path, text: str) -> bool:
     return True
 
 
-def init_scripts(code: Code) -> InitScripts | None:
-    """The project's init scripts, as a catalogue records them."""
+def init_scripts(project: Project, code: Code) -> InitScripts | None:
+    """The project's init scripts, as a catalogue records them: whatever line ends they have."""
     if not code.init or code.init_revision is None:
         return None
-    return InitScripts(code.init_revision, tuple((s.path, s.sha256) for s in code.init))
+    scripts = tuple((s.path, _sha256(project.path(s.path))) for s in code.init)
+    return InitScripts(code.init_revision, scripts)
+
+
+def _sha256(file: Path) -> str:
+    found = hashlib.sha256()
+    with file.open("rb") as lines:
+        for line in lines:
+            found.update(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
+    return found.hexdigest()

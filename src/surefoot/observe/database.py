@@ -11,6 +11,7 @@ from surefoot.errors import SurefootError
 from surefoot.observation import Observation, ServerInfo, VersionTableName
 from surefoot.observe.connect import kept_connection
 from surefoot.sql import query
+from surefoot.structure.standing import Difference
 
 OLDEST_SERVER = 130000
 
@@ -71,15 +72,18 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
     """What the journal adds to an observation."""
     history = {"history": found.history}
     seeds = cursor.execute(query("seeds"), history).fetchall()
-    env = cursor.execute(query("last_env"), history).fetchone()
+    mark = cursor.execute(query("last_mark"), history).fetchone()
+    reached = mark is not None and mark["step"] == "reached"
+    rows = {str(row) for row in found.rows}
     evidence = cursor.execute(query("accepted"), history).fetchone()
-    journaled = [] if found.rows else cursor.execute(query("journaled"), history).fetchall()
-    last = None if found.rows else cursor.execute(query("last_revision")).fetchone()
+    journaled = cursor.execute(query("journaled"), history).fetchall()
+    last = None if found.rows else cursor.execute(query("last_revision"), history).fetchone()
     return msgspec.structs.replace(
         found,
-        seeds={row["name"]: row["hash"] for row in seeds},
-        env=env["env"] if env else None,
-        unreached=bool(env and env["unreached"]),
+        # where everything was dropped, nothing that is remembered is there
+        seeds={row["name"]: row["hash"] for row in seeds} if found.rows or found.objects else {},
+        env=mark["env"] if mark and reached and set(mark["name"].split()) == rows else None,
+        mark=mark["step"] if mark else None,
         journaled=tuple(row["id"] for row in journaled),
         accepted=_accepted(evidence["evidence"]) if evidence else (),
         last_journaled=f"{last['name']}, of {last['day']}" if last else None,
@@ -89,10 +93,10 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
 class _Adoption(msgspec.Struct):
     """What is read of an adoption's evidence."""
 
-    accepted: tuple[tuple[str, str, str | None], ...] = ()
+    accepted: tuple[Difference, ...] = ()
 
 
-def _accepted(evidence: str) -> tuple[tuple[str, str, str | None], ...]:
+def _accepted(evidence: str) -> tuple[Difference, ...]:
     try:
         return msgspec.json.decode(evidence, type=_Adoption).accepted
     except msgspec.DecodeError as error:

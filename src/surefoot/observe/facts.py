@@ -39,7 +39,7 @@ def quick_facts(
         return None
     database = observe_database(connection, configured_version_table(project))
     env = ini.env_sha256()
-    if env is None or database.env != env or database.unreached:
+    if env is None or database.env != env:
         return None
     return Facts(code, database)
 
@@ -69,7 +69,10 @@ class Application:
         self._code: Code = code_of(project, view.history)
         from surefoot.observe.standing import Cataloguing
 
-        self._cataloguing = Cataloguing(project, ini, self._code)
+        self.schema = view.schema
+        self._cataloguing = Cataloguing(
+            project, ini, self._code, search_path=view.search_path, schema=view.schema
+        )
 
     def facts(
         self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None = None

@@ -25,9 +25,14 @@ _PROBE_TIMEOUT = "30s"
 class Cataloguing:
     """A project's catalogue, read once, and only if it's asked for."""
 
-    def __init__(self, project: Project, ini: IniFile | None, code: Code) -> None:
+    def __init__(
+        self, project: Project, ini: IniFile | None, code: Code, *, search_path: str, schema: str
+    ) -> None:
+        """`search_path` and the current `schema` are those of the application's connection."""
+        self._search_path, self._schema = search_path, schema
         self._file = catalogue_file(project, ini)
         self._code = code
+        self._project = project
         self._policy = project.config.ambiguous
         _require_known(project, code)
         declared = {id: r.evidence for id, r in code.history.revisions.items() if r.evidence}
@@ -49,7 +54,10 @@ class Cataloguing:
         except SurefootError as error:
             why = (error.finding.message, *error.finding.seen)
             return CatalogueState("unreadable", file, why), None
-        behind = outdated(catalogue, self._code.history, init_scripts(self._code))
+        if catalogue.schema != self._schema:
+            why = f"it was made where names without a schema are in {catalogue.schema}"
+            return CatalogueState("unusable", file, (why, f"here they are in {self._schema}")), None
+        behind = outdated(catalogue, self._code.history, init_scripts(self._project, self._code))
         if behind:
             return CatalogueState("stale", file, behind), None
         return CatalogueState("usable", file), catalogue
@@ -66,8 +74,7 @@ class Cataloguing:
         Where the version rows are known and the structure is theirs, no other is looked for.
         """
         facts = observe_structure(connection, seen.version_table)
-        accepted = {(kind, name): definition for kind, name, definition in seen.accepted}
-        identifier = Identifier(catalogue, facts, accepted)
+        identifier = Identifier(catalogue, facts, seen.accepted)
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
         known = bool(rows) and not history.unknown(seen.rows)
@@ -79,7 +86,7 @@ class Cataloguing:
             )
         standing = msgspec.structs.replace(identifier.standing(), recorded=recorded, asked=held)
         probes = tuple(
-            _ask(connection, revision, self._probes[revision])
+            _ask(connection, revision, self._probes[revision], self._search_path)
             for revision in in_doubt(standing, catalogue)
             if revision in self._probes
         )
@@ -98,22 +105,34 @@ def _require_known(project: Project, code: Code) -> None:
             )
 
 
-def _ask(connection: psycopg.Connection[Any], revision: str, question: str) -> Probe:
-    """Ask one probe, read-only. A question that fails is no answer, and is told."""
+def _ask(
+    connection: psycopg.Connection[Any], revision: str, question: str, search_path: str
+) -> Probe:
+    """Ask one probe, read-only. A question that fails is no answer, and is told.
+
+    As a cursor it can be one query and nothing else. The names in it are the application's: they
+    are looked up as its own connection does. A policy that hides rows makes it fail.
+    """
     with kept_connection():
         try:
-            with connection.transaction():
+            with connection.transaction(force_rollback=True):
                 connection.execute("set transaction read only")
                 connection.execute(
-                    "select pg_catalog.set_config('statement_timeout', %s, true)",
-                    (_PROBE_TIMEOUT,),
+                    "select pg_catalog.set_config('statement_timeout', %s, true),"
+                    " pg_catalog.set_config('row_security', 'off', true),"
+                    " pg_catalog.set_config('search_path', %s, true)",
+                    (_PROBE_TIMEOUT, search_path),
                 )
-                row = connection.execute(question.encode()).fetchone()
-        except psycopg.OperationalError:
-            raise
+                declared = f"declare surefoot_probe no scroll cursor for {question}"
+                connection.execute(declared.encode(), binary=True)
+                rows = connection.execute("fetch 2 from surefoot_probe").fetchall()
         except psycopg.Error as error:
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+                raise
             return Probe(revision, None, str(error).strip().splitlines()[0])
-    answer = row[0] if row else None
+    if len(rows) != 1 or len(rows[0]) != 1:
+        return Probe(revision, None, "its answer is not one row with one column")
+    answer = rows[0][0]
     if answer is None or isinstance(answer, bool):
         return Probe(revision, answer)
     return Probe(revision, None, f"its answer is {answer!r}, and neither true nor false")

@@ -36,7 +36,7 @@ def assemble(
     if init is not None and scripts is not None:
         ways.append(_way("init", history.applied((scripts.revision,)), init, opened.order))
     tried = {id: downgrades[id] for id in opened.order if id in downgrades}
-    return Catalogue(history, tuple(ways), scripts, tried)
+    return Catalogue(history, tuple(ways), scripts, tried, opened.schema)
 
 
 def _way(name: str, start: frozenset[str], seen: Replayed, order: tuple[str, ...]) -> Way:

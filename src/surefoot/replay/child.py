@@ -98,6 +98,7 @@ def _replay(orders: Orders, out: TextIO) -> None:
                 asked.version_table,
                 str(environment.directory),
                 server.version_text,
+                asked.schema,
                 initial,
             )
         )

@@ -26,7 +26,8 @@ class Orders(msgspec.Struct, frozen=True):
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The application's code was loaded. `order` is Alembic's, from the base to the heads.
 
-    `directory` is where the migrations are, `server` the version of the scratch server.
+    `directory` is where the migrations are, `server` the version of the scratch server,
+    `schema` the one that is current on the application's connection.
     """
 
     history: History
@@ -34,6 +35,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     version_table: VersionTableName
     directory: str
     server: str
+    schema: str
     initial: tuple[Change, ...]
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from surefoot.config import Project
 from surefoot.errors import Finding, SurefootError
+from surefoot.observe.catalogue import init_scripts
 from surefoot.observe.code import read_scripts
 from surefoot.replay.assemble import assemble, with_variants
 from surefoot.replay.passes import Replayed, replayed
@@ -207,8 +208,9 @@ class _Building:
         refused = missing_init_revision(code)
         if refused is not None:
             raise SurefootError.of(refused)
-        assert code.init_revision is not None
-        return InitScripts(code.init_revision, tuple((s.path, s.sha256) for s in code.init))
+        scripts = init_scripts(self._project, code)
+        assert scripts is not None
+        return scripts
 
     def _installed(self, base: Replayed) -> Target:
         """A new database, made by the init scripts as a fresh install makes it."""

@@ -66,7 +66,7 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Stand) -
             lines += [first.replace(what, terminal.paint(what, _COLOURS[what]), 1), *rest]
     if standing.accepted:
         lines += ["", terminal.paint("accepted", "bold")]
-        lines += [f"  {kind} {name}" for kind, name, _ in standing.accepted]
+        lines += [f"  {accepted.kind} {accepted.name}" for accepted in standing.accepted]
     if standing.own:
         lines += ["", terminal.paint("your own", "bold")]
         lines += [f"  {text}" for text in standing.own_objects]
@@ -86,6 +86,6 @@ def drift_json(held: Stand, standing: Standing) -> dict[str, Any]:
     return {
         "revisions": list(held.rows),
         "matching": held.matching,
-        "accepted": [json.accepted(entry) for entry in standing.accepted],
+        "accepted": [json.difference(d) for d in standing.accepted],
         "tables": {name: tables[name] for name in sorted(tables)},
     }

@@ -91,12 +91,6 @@ def difference(found: Difference) -> dict[str, Any]:
     }
 
 
-def accepted(entry: tuple[str, str, str | None]) -> dict[str, Any]:
-    """A difference that a person has accepted, as it was found then."""
-    kind, name, found = entry
-    return {"kind": kind, "name": name, "found": found}
-
-
 def stand(held: Stand) -> dict[str, Any]:
     """A structure held against a revision."""
     return {
@@ -125,7 +119,7 @@ def structure(facts: Facts) -> dict[str, Any] | None:
             "by": standing.by or None,
             "foreign": standing.foreign,
             "own": list(standing.own_objects),
-            "accepted": [accepted(entry) for entry in standing.accepted],
+            "accepted": [difference(d) for d in standing.accepted],
             "vetoed": list(standing.vetoed),
             "probes": [
                 {"revision": p.revision, "answer": p.answer, "error": p.error or None}

@@ -45,7 +45,9 @@ def structure_texts(facts: Facts) -> list[str]:
         ]
     held = standing.chosen or standing.recorded
     if held is None:
-        return []
+        if not facts.database.rows or standing.exact:
+            return []
+        return ["the version row is believed: the catalogue begins with the init scripts"]
     revision = ", ".join(held.rows)
     verb = "matches" if held.matching == 1 else "match"
     texts = [f"{count(held.matching, 'fact')} {verb} revision {revision}"]

@@ -76,12 +76,14 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     """A history, and for each revision its structure and its downgrade.
 
     `history` holds the revisions in the order that they were run, their hashes as they were then.
+    `schema` is where the application's connection made what it didn't name a schema for.
     """
 
     history: History
     ways: tuple[Way, ...]
     init: InitScripts | None = None
     downgrades: dict[str, Downgrade] = {}
+    schema: str = "public"
 
     @functools.cached_property
     def index(self) -> "Index":

@@ -1,6 +1,6 @@
 """Differences, revisions and probes in words: the same ones in refusals and in accounts."""
 
-from surefoot.structure.facts import Fact, table
+from surefoot.structure.facts import Fact, relation_kind, table
 from surefoot.structure.standing import Difference, Probe, Stand
 
 
@@ -16,7 +16,7 @@ def difference_lines(
     lines: list[str] = []
     for difference in sorted(differences, key=lambda d: (d.kind != "relation", d)):
         if difference.kind == "relation" and (difference.what, difference.name) in whole:
-            kind = (difference.found or difference.expected[0] or "table").split(" ")[0]
+            kind = relation_kind(difference.found or difference.expected[0] or "")
             lines.append(
                 f"{difference.what}: {kind} {difference.name}, with all that belongs to it"
             )

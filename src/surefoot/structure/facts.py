@@ -33,6 +33,12 @@ class Fact(msgspec.Struct, frozen=True, order=True):
     definition: str
 
 
+def relation_kind(definition: str) -> str:
+    """What a relation is, from its fact's definition: table, view and so on."""
+    kinds = ("materialized view", "foreign table", "view")
+    return next((kind for kind in kinds if definition.startswith(kind)), "table")
+
+
 def table(fact: Fact) -> str | None:
     """The table (or view) that the fact belongs to; None if it's none's.
 

@@ -11,15 +11,17 @@ are the user's.
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from surefoot.structure.catalogue import Catalogue, Way, conflicts
 from surefoot.structure.comparison import Comparison, same
 from surefoot.structure.facts import Definition, Fact, Key
 from surefoot.structure.standing import Difference, Stand, Standing
 
-NEAREST = 3
+NEAREST = 8
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
+# So few tables are no evidence among so many times as many of somebody else's
+_ENOUGH, _STRANGERS = 4, 5
 MOST_SETS = 100_000  # of applied revisions; linear histories have as many as revisions
 
 # What many databases have, whatever application they belong to: an administrator makes them
@@ -36,12 +38,12 @@ class Identifier:
         self,
         catalogue: Catalogue,
         facts: Iterable[Fact],
-        accepted: Mapping[Key, Definition] | None = None,
+        accepted: Iterable[Difference] = (),
     ) -> None:
-        """`accepted` are differences that a person has accepted: names as they were then.
+        """`accepted` are differences that a person has accepted. Those that are still so are held
+        against no revision that has the same there.
 
-        `own` are the facts whose names no revision knows, `accepted` the names whose differences
-        are.
+        `own` are the facts whose names no revision knows, `accepted` the differences still so.
         """
         self._catalogue = catalogue
         self._index = catalogue.index
@@ -57,19 +59,41 @@ class Identifier:
             else:
                 self._live[number] = fact.definition
         self.own = tuple(sorted(own))
-        held = {
-            key: definition
-            for key, definition in (accepted or {}).items()
-            if key in numbers and self._live[numbers[key]] == definition
-        }
-        self._ignored = {numbers[key] for key in held}
+        self.accepted = tuple(
+            d
+            for d in accepted
+            if (number := numbers.get((d.kind, d.name))) is not None
+            and self._live[number] == d.found
+        )
+        # what may be there instead of what is: by name, as it was expected then
+        self._ignored = {numbers[d.kind, d.name]: d.expected for d in self.accepted}
         self._common = {number for key, number in numbers.items() if key[0] in _COMMON}
-        self.accepted = tuple(sorted((*key, definition) for key, definition in held.items()))
 
     def stand(self, applied: frozenset[str]) -> Stand | None:
-        """The structure against one set of revisions; None if no way leads there."""
-        stands = [self._stand(way, applied) for way in self._catalogue.ways if way.start <= applied]
+        """The structure against one set of revisions; None if no way leads there.
+
+        What nobody has seen there (see `conflicts`), because branches were run in another order or
+        one of them only, is doubtful: here it is evidence of nothing, since a row says where it is.
+        """
+        stands = [
+            self._stand(way, applied, self._beside(way, applied))
+            for way in self._catalogue.ways
+            if way.start <= applied
+        ]
         return min(stands, key=lambda stand: len(stand.differences), default=None)
+
+    def _beside(self, way: Way, applied: frozenset[str]) -> frozenset[int]:
+        """Names that revisions on branches beside each other touch: the order may matter, or that
+        one of them isn't applied.
+        """
+        history, numbers = self._catalogue.history, self._index.numbers
+        if not history.branching:
+            return frozenset()
+        found = {numbers[key] for keys in conflicts(self._catalogue, way).values() for key in keys}
+        for revision, changed in self._index.changes[way.name].items():
+            if revision not in applied and not applied <= history.applied((revision,)):
+                found.update(number for number, _ in changed)
+        return frozenset(found)
 
     def standing(self) -> Standing:
         """Every set of revisions that the structure may be, or the nearest ones."""
@@ -110,7 +134,15 @@ class Identifier:
         )
 
     def _is_evidence(self, stand: Stand) -> bool:
-        return stand.matching > 0 and bool(stand.rows) and self._has_own_kind
+        if stand.matching == 0 or not stand.rows or not self._has_own_kind:
+            return False
+        # One table `settings` among sixty of a shop's may be like ours by chance.
+        tables = sum(
+            key[0] == "relation" and self._live[number] is not None
+            for key, number in self._index.numbers.items()
+        )
+        others = sum(fact.kind == "relation" for fact in self.own)
+        return tables >= _ENOUGH or others <= _STRANGERS * max(tables, 1)
 
     @functools.cached_property
     def _has_own_kind(self) -> bool:
@@ -119,7 +151,9 @@ class Identifier:
             for number, found in enumerate(self._live)
         )
 
-    def _stand(self, way: Way, applied: frozenset[str]) -> Stand:
+    def _stand(
+        self, way: Way, applied: frozenset[str], beside: frozenset[int] = frozenset()
+    ) -> Stand:
         live, keys = self._live, self._index.keys
         there: list[tuple[Definition, ...]] = [_ABSENT] * len(live)
         for number, allowed in self._index.initial[way.name]:
@@ -135,9 +169,13 @@ class Identifier:
         matching = sum(found is not None and found in allowed for found, allowed in pairs)
         differences: list[Difference] = []
         doubtful: list[str] = []
-        for number in bad - self._ignored:
+        for number in bad:
             key, found, expected = keys[number], live[number], there[number]
-            if number in unseen:
+            if self._ignored.get(number) == expected:
+                continue
+            if number in beside and (found is not None or number in unseen):
+                doubtful.append(key[1])
+            elif number in unseen:
                 differences.append(Difference(*key, (), found))
             elif found is not None and _cannot_tell(key, found, expected):
                 doubtful.append(key[1])
@@ -165,7 +203,9 @@ class Identifier:
         bad = {
             number
             for number, found in enumerate(live)
-            if found is not None and number not in self._ignored and number not in self._common
+            if found is not None
+            and number not in self._common
+            and self._ignored.get(number) != _ABSENT
         }
         for number, allowed in self._index.initial[way.name]:
             bad.discard(number)
@@ -226,7 +266,7 @@ class Identifier:
     def _is_wrong(self, number: int, allowed: tuple[Definition, ...]) -> bool:
         """Of a name that isn't what is allowed: whether that counts."""
         found = self._live[number]
-        if number in self._ignored or (number in self._common and found is not None):
+        if self._ignored.get(number) == allowed or (number in self._common and found is not None):
             return False
         return found is None or not _cannot_tell(self._index.keys[number], found, allowed)
 

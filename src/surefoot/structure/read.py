@@ -123,13 +123,14 @@ def loads(text: str, name: str) -> Catalogue:
     Raises SurefootError `catalogue-unreadable`.
     """
     ways: tuple[str, ...] = ()
+    schema = ""
     base: _Block | None = None
     init: _Block | None = None
     blocks: dict[str, _Block] = {}
     for block in _blocks(text, name):
         match block.kind, block.head:
             case "ways", names:
-                ways = tuple(names)
+                ways, schema = tuple(names), block.one("schema")
             case "base", _:
                 base = block
             case "init", [_]:
@@ -163,9 +164,8 @@ def loads(text: str, name: str) -> Catalogue:
             initial = changes({}, {k: after for k, after in there.items() if after != (None,)})
         found.append(Way("init", start, initial, _along(blocks, "init", start, order)))
     downgrades = {id: d for id, b in blocks.items() if (d := _downgrade(b)) is not None}
-    return Catalogue(
-        history, tuple(found), scripts, {i: downgrades[i] for i in order if i in downgrades}
-    )
+    tried = {id: downgrades[id] for id in order if id in downgrades}
+    return Catalogue(history, tuple(found), scripts, tried, schema)
 
 
 def _history(blocks: Mapping[str, _Block], name: str) -> History:

@@ -36,7 +36,10 @@ def settle(
     if not standing.complete or not standing.exact:
         return standing
     history = catalogue.history
-    ran = history.applied(id for id in journaled if id in history.revisions)
+    unknown = tuple(id for id in journaled if id not in history.revisions)
+    if unknown:  # another release's: whatever the structure looks like, more has run
+        return msgspec.structs.replace(standing, vetoed=unknown, probes=probes)
+    ran = history.applied(journaled)
     applied = {stand: history.applied(stand.rows) for stand in standing.exact}
     possible = [stand for stand in standing.exact if ran <= applied[stand]]
     if not possible:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.structure.facts import Definition, Fact, table
+from surefoot.structure.facts import Definition, Fact, relation_kind, table
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
@@ -64,8 +64,8 @@ class Standing(msgspec.Struct, frozen=True):
     decided for it ("structure", "evidence", "earliest", "latest"). `recorded` is the structure held
     against the version rows, where there are any and the code knows them; `asked` the same for the
     rows that a person has named. `foreign`: next to nothing of the application is there.
-    `complete`: every set of revisions was looked at. `accepted` are names (with kind and
-    definition) that are as a person has accepted them, and so held against nobody. `vetoed` are
+    `complete`: every set of revisions was looked at. `accepted` are differences that are
+    as a person has accepted them, and so held against nobody. `vetoed` are
     revisions that the journal says have run, and that are in none of `exact`.
     """
 
@@ -80,7 +80,7 @@ class Standing(msgspec.Struct, frozen=True):
     foreign: bool = False
     complete: bool = True
     probes: tuple[Probe, ...] = ()
-    accepted: tuple[tuple[str, str, Definition], ...] = ()
+    accepted: tuple[Difference, ...] = ()
     vetoed: tuple[str, ...] = ()
 
     @property
@@ -91,23 +91,29 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def drifted(self) -> bool:
         """Whether it is contradicted, and yet no other revision's structure is as near."""
-        if self.recorded is None or not self.recorded.differences or self.exact:
+        recorded = self.recorded
+        if recorded is None or not recorded.differences or self.exact or not self.complete:
             return False
-        nearest = min((len(stand.differences) for stand in self.nearest), default=0)
-        return len(self.recorded.differences) <= nearest
+        # as near with the very same differences is a revision that changes nothing of the structure
+        return all(
+            len(stand.differences) > len(recorded.differences)
+            or stand.differences == recorded.differences
+            for stand in self.nearest
+        )
 
     @property
     def own_objects(self) -> tuple[str, ...]:
         """The user's objects, each once: of a table of his own, only the table."""
         tables = {fact.name for fact in self.own if fact.kind in ("relation", "view")}
         return tuple(
-            f"{_KINDS.get(fact.kind, fact.kind)} {fact.name}"
+            f"{_kind(fact)} {fact.name}"
             for fact in self.own
             if fact.kind == "relation" or table(fact) not in tables
         )
 
 
-_KINDS = {"relation": "table"}
+def _kind(fact: Fact) -> str:
+    return relation_kind(fact.definition) if fact.kind == "relation" else fact.kind
 
 
 class CatalogueState(msgspec.Struct, frozen=True):
@@ -116,6 +122,6 @@ class CatalogueState(msgspec.Struct, frozen=True):
     `file` is where it is, or would be.
     """
 
-    condition: Literal["usable", "missing", "stale", "unreadable"]
+    condition: Literal["usable", "missing", "stale", "unreadable", "unusable"]
     file: str
     why: tuple[str, ...] = ()
