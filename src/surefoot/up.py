@@ -54,6 +54,7 @@ class Session:
         self.project, self.ini, self.target, self.intent = project, ini, target, intent
         self._say = say
         self.server: Server | None = None  # the embedded one, where no database was named
+        self.run: str | None = None  # in the journal's rows, once a plan was begun
         self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
@@ -193,6 +194,8 @@ def carry_out(
     from surefoot.act.carry_out import Run
     from surefoot.act.journal import Journal
 
+    journal = Journal(facts.database, asked.env_sha256 if asked else None)
+    session.run = journal.run
     run = Run(
         project=session.project,
         seen=facts.database,
@@ -200,7 +203,7 @@ def carry_out(
         lock=lock,
         connect=session.connect,
         progress=report,
-        journal=Journal(facts.database, asked.env_sha256 if asked else None),
+        journal=journal,
     )
     session.begun = True
     if asked is not None:
@@ -252,7 +255,7 @@ def _mark_end(session: Session, asked: Application | None, facts: Facts, *, reac
     rows = [row for row in facts.database.rows if row]
     env = asked.env_sha256 if asked else None
     with contextlib.suppress(SurefootError, psycopg.Error), session.connect() as connection:
-        Journal(facts.database, env).end(executor(connection), rows, reached=reached)
+        Journal(facts.database, env, session.run).end(executor(connection), rows, reached=reached)
 
 
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:

@@ -225,6 +225,56 @@ def test_the_journal_vetoes(known: Application, database: Database) -> None:
     assert known.run("up", "--json", url=database.url()).error == "journal-contradicts-structure"
 
 
+def test_a_stamp_over_a_new_release_is_seen(known: Application, database: Database) -> None:
+    """That surefoot led here once is no reason to believe the next head."""
+    assert known.run("up", url=database.url()).code == 0
+    assert database.query("select step from surefoot.journal order by id desc limit 1") == [
+        ("reached",)
+    ]
+    known.alembic("stamp", "r1", url=database.url(DRIVER))
+    assert known.run("up", "--json", url=database.url()).error == "structure-contradicts-revision"
+    known.alembic("stamp", "r2", url=database.url(DRIVER))
+    database.execute("delete from surefoot.journal where step = 'reached'")  # cut off before it
+    database.execute("drop index people_name")
+    result = known.run("up", "--json", url=database.url())
+    assert result.error == "structure-contradicts-revision"
+    database.execute("create index people_name on people (lower(name))")
+    assert known.run("up", url=database.url()).code == 0
+    assert database.query("select step from surefoot.journal order by id desc limit 1") == [
+        ("reached",)
+    ]
+
+
+def test_a_row_that_comes_meanwhile_is_not_written_over(
+    known: Application, database: Database
+) -> None:
+    """Somebody else's migration, under no lock of ours, inserts its row while adopt waits."""
+    known.alembic("upgrade", "m", url=database.url(DRIVER))
+    database.execute("delete from alembic_version")
+    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
+    with psycopg.connect(database.conninfo) as other:
+        other.execute("insert into alembic_version values ('r2')")
+        waiting = subprocess.Popen(command, cwd=known.root, stderr=subprocess.PIPE, text=True)
+        time.sleep(2.5)
+        assert waiting.poll() is None
+    _, told = waiting.communicate(timeout=60)
+    assert waiting.returncode != 0
+    assert "The version rows changed while surefoot was at work." in " ".join(told.split())
+    assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
+def test_the_journal_of_a_newer_release_vetoes(known: Application, database: Database) -> None:
+    """The image was rolled back and the row is lost: that more has run is all that's known."""
+    assert known.run("up", url=database.url()).code == 0
+    database.execute("update surefoot.journal set name = 'r9' where name = 'r2'")
+    database.execute("delete from alembic_version")
+    result = known.run("up", "--json", url=database.url())
+    assert result.error == "journal-contradicts-structure"
+    assert "which this code does not have" in str(result.json["findings"][0]["seen"])
+    database.execute("insert into alembic_version values ('r9')")
+    assert known.run("adopt", "--yes", "--json", url=database.url()).error == "unknown-revision"
+
+
 def test_a_stamp_that_lies_is_refused(known: Application, database: Database) -> None:
     """What the hand-written script did: stamped head, and the backfill never ran."""
     known.alembic("upgrade", "r1", url=database.url(DRIVER))
@@ -352,16 +402,59 @@ def test_the_policy_where_there_is_no_evidence(
     assert database.query("select count(*) from t") == [(rows,)]
 
 
-def test_a_probe_cannot_write(application: Application, server: Server, database: Database) -> None:
-    data_only(application, 'surefoot_evidence = "delete from t returning true"')
+PROBES = [
+    ("select lo_create(0) > 0", "read-only transaction"),
+    ("delete from t returning true", "syntax error"),
+    ("select true; commit; delete from t; select true", "cannot insert multiple commands"),
+    ("copy t to stdout", "syntax error"),
+    ("select pg_cancel_backend(pg_backend_pid())", "canceling statement"),
+    ("select true from generate_series(1, 2)", "not one row with one column"),
+    ("select 1", "neither true nor false"),
+    ("select nothing", "does not exist"),
+]
+
+
+@pytest.mark.parametrize(("question", "says"), PROBES)
+def test_a_probe_that_is_no_question_is_no_answer(
+    application: Application, server: Server, database: Database, question: str, says: str
+) -> None:
+    data_only(application, f"surefoot_evidence = {question!r}")
     catalogue(application, server)
     application.alembic("upgrade", "r2", url=database.url(DRIVER))
     lose_version_row(database)
     result = application.run("up", "--json", url=database.url())
     assert result.code == 4
-    (finding,) = result.json["findings"]
-    assert any("read-only transaction" in line for line in finding["seen"])
+    assert result.error == "ambiguous-revision"
+    assert any(says in line for line in result.json["findings"][0]["seen"])
     assert database.query("select count(*) from t") == [(1,)]
+
+
+def test_a_probe_looks_where_the_application_does(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A policy that hides rows makes it fail; a table of the same name elsewhere isn't asked."""
+    data_only(application, EVIDENCE)
+    catalogue(application, server)
+    application.alembic("upgrade", "r2", url=database.url(DRIVER))
+    lose_version_row(database)
+    database.execute(
+        "alter table t enable row level security; create role surefoot_shut login password 'x';"
+        "grant select on t to surefoot_shut; alter table t disable row level security"
+    )
+    try:
+        url = database.url().replace(f"postgres:{database.server.password}@", "surefoot_shut:x@")
+        assert application.run("status", "--json", url=url).json["structure"]["by"] == "evidence"
+        database.execute(
+            "create schema surefoot_shut; create table surefoot_shut.t (a int);"
+            "grant all on schema surefoot_shut to surefoot_shut;"
+            "grant all on surefoot_shut.t to surefoot_shut"
+        )
+        # "$user" comes first now: the application lives elsewhere, so the catalogue isn't gone by
+        status = application.run("status", "--json", url=url).json
+        assert status["structure"]["catalogue"] == "unusable"
+    finally:
+        database.execute("drop owned by surefoot_shut; drop schema surefoot_shut cascade")
+        database.execute("drop role surefoot_shut")
 
 
 @pytest.mark.parametrize("condition", ["missing", "stale", "unreadable"])

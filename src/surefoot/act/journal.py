@@ -19,9 +19,12 @@ class Journal:
     not even an empty journal behind.
     """
 
-    def __init__(self, seen: Observation, env_sha256: str | None) -> None:
-        """`seen` is the database as the plan was made for it, `env_sha256` the env.py that runs."""
-        self.run = secrets.token_hex(8)
+    def __init__(self, seen: Observation, env_sha256: str | None, run: str | None = None) -> None:
+        """`seen` is the database as the plan was made for it, `env_sha256` the env.py that runs.
+
+        `run` is the name of a run that has begun already.
+        """
+        self.run = run or secrets.token_hex(8)
         self._history, self._env = seen.history, env_sha256
         self._table, self._schema = seen.journal, seen.journal_schema
 
