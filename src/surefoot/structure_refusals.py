@@ -8,6 +8,10 @@ from surefoot.structure.standing import Stand
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 
+def _matching(number: int) -> str:
+    return "1 fact matches" if number == 1 else f"{number:,} facts match"
+
+
 def ambiguous(facts: Facts) -> Finding:
     """The structure is that of several revisions."""
     standing = facts.standing
@@ -23,7 +27,7 @@ def ambiguous(facts: Facts) -> Finding:
         "ambiguous-revision",
         "The structure is that of several revisions, which don't differ in it.",
         (
-            f"{first.matching:,} facts match each of them:",
+            f"{_matching(first.matching)} each of them:",
             *stands[:12],
             *([f"and {len(stands) - 12} more"] if len(stands) > 12 else []),
             *probe_lines(standing.probes),
@@ -63,7 +67,7 @@ def unidentified(facts: Facts) -> Finding:
     for stand in standing.nearest[:3]:
         number = len(stand.differences)
         seen.append(
-            f"{stand.matching:,} facts match {revision_text(stand)}, and {number:,} "
+            f"{_matching(stand.matching)} {revision_text(stand)}, and {number:,} "
             f"{'differs' if number == 1 else 'differ'}"
         )
     if standing.nearest:
@@ -91,7 +95,7 @@ def foreign(facts: Facts) -> Finding:
     database, standing = facts.database, facts.standing
     assert standing is not None
     more = database.objects - len(database.examples)
-    common = "not one name of the application's catalogue is there"
+    common = "next to nothing that the application's catalogue knows is there"
     if standing.nearest:
         nearest = standing.nearest[0]
         common = (
@@ -141,14 +145,14 @@ def contradicted(facts: Facts) -> Finding:
     recorded = standing.recorded
     number = len(recorded.differences)
     seen = [
-        f"recorded is {revision_text(recorded)}: {recorded.matching:,} facts match it, {number:,} "
+        f"recorded is {revision_text(recorded)}: {_matching(recorded.matching)} it, {number:,} "
         f"{'differs' if number == 1 else 'differ'}"
     ]
     if standing.exact:
         names = [revision_text(stand) for stand in standing.exact]
         which = names[0] if len(names) == 1 else f"one of {', '.join(names[:8])}"
         seen.append(
-            f"the structure is exactly that of {which}: {standing.exact[0].matching:,} facts match"
+            f"the structure is exactly that of {which}: {_matching(standing.exact[0].matching)}"
         )
         next = (
             f"to record where it stands: surefoot adopt {_word(standing.exact)}; "

@@ -47,7 +47,10 @@ def adopt(
         raise SurefootError(
             "plan-outdated",
             "The version rows changed while surefoot was at work.",
-            seen=[f"planned for: {step.before or 'none'}", f"there now: {before or 'none'}"],
+            seen=[
+                f"planned for: {', '.join(map(str, step.before)) or 'none'}",
+                f"there now: {', '.join(map(str, before)) or 'none'}",
+            ],
             next="something else migrates this database; start again when it has come to its end",
         )
     stand = step.stand
