@@ -247,7 +247,7 @@ def test_somebody_elses_database(
         application, database, "foreign-database", *ALL, ("adopt", "--yes"), ("drift",)
     )
     assert "table public.posts" in seen(result)
-    assert "not one name of the application's catalogue is there" in seen(result)
+    assert "next to nothing that the application's catalogue knows is there" in seen(result)
 
 
 # --- with a version row
