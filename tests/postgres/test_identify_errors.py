@@ -139,7 +139,7 @@ def test_a_probe_cannot_write(application: Application, server: Server, database
     result = refused(application, database, "ambiguous-revision", ("plan",))
     assert "no answer" in seen(result)
     database.execute("create sequence mine")
-    application.config('evidence = { r4 = "select nextval('mine') > 0" }\n')
+    application.config("evidence = { r4 = \"select nextval('mine') > 0\" }\n")
     result = refused(application, database, "ambiguous-revision", ("plan",))
     assert "read-only transaction" in seen(result)
 
