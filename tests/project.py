@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,9 @@ class Application:
     def write(self, path: str, text: str | bytes) -> Path:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".py":
+            # Python knows a changed file by its second and its size: a test is quicker than that
+            Path(cache_from_source(str(file))).unlink(missing_ok=True)
         if isinstance(text, bytes):
             file.write_bytes(text)
         else:
