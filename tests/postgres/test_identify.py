@@ -225,6 +225,38 @@ def test_the_journal_vetoes(known: Application, database: Database) -> None:
     assert known.run("up", "--json", url=database.url()).error == "journal-contradicts-structure"
 
 
+def test_a_row_that_forgets_a_branch_is_contradicted(
+    known: Application, database: Database
+) -> None:
+    """The structure is exactly that of both branches: that one isn't recorded is no doubt."""
+    known.alembic("upgrade", "a1", url=database.url(DRIVER))
+    known.alembic("upgrade", "b1", url=database.url(DRIVER))
+    database.execute("delete from alembic_version where version_num = 'b1'")
+    result = known.run("up", "--json", url=database.url())
+    assert result.error == "structure-contradicts-revision"
+    assert "the structure is exactly that of a1, b1" in result.json["findings"][0]["seen"][1]
+    assert "surefoot adopt a1 b1;" in result.json["findings"][0]["next"]
+
+
+def test_branches_that_touch_one_name(
+    application: Application, server: Server, database: Database
+) -> None:
+    """At one branch, or merged in another order than the replay's: its row says where it is."""
+    application.env(options="transaction_per_migration=True")
+    application.revision("r1", None, "create type mood as enum ('x')")
+    application.revision("a1", "r1", "alter type mood add value 'a'")
+    application.revision("b1", "r1", "alter type mood add value 'b'")
+    application.revision("m", ("a1", "b1"), "create table t (mood mood)")
+    catalogue(application, server)
+    for branch in ("a1", "b1"):
+        database.execute("drop table if exists alembic_version; drop type if exists mood")
+        application.alembic("upgrade", branch, url=database.url(DRIVER))
+        assert application.run("status", url=database.url()).code == 3
+    other = "a1" if branch == "b1" else "b1"
+    application.alembic("upgrade", other, url=database.url(DRIVER))
+    assert application.run("up", url=database.url()).code == 0
+
+
 def test_a_stamp_over_a_new_release_is_seen(known: Application, database: Database) -> None:
     """That surefoot led here once is no reason to believe the next head."""
     assert known.run("up", url=database.url()).code == 0

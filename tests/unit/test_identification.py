@@ -330,7 +330,11 @@ def test_drift_at_r3(facts: tuple[Fact, ...], drifted: bool) -> None:
 def test_recorded_at_one_branch_what_nobody_has_seen_contradicts_nothing() -> None:
     catalogue = branched(touching=True)
     facts = (TABLE, column("a1", "text not null"), column("b1"))
-    alone = Identifier(catalogue, facts).stand(catalogue.history.applied(("b1",)))
+    applied = catalogue.history.applied(("b1",))
+    strictly = Identifier(catalogue, facts).stand(applied)
+    assert strictly is not None
+    assert strictly.differences
+    alone = Identifier(catalogue, facts).stand(applied, unseen_is_doubtful=True)
     assert alone is not None
     assert alone.differences == ()
     assert alone.doubtful == ("public.t.a1",)

@@ -84,7 +84,11 @@ class Cataloguing:
             return Standing(
                 len(facts), identifier.own, recorded=recorded, accepted=identifier.accepted
             )
-        standing = msgspec.structs.replace(identifier.standing(), recorded=recorded, asked=held)
+        standing = identifier.standing()
+        if known and not standing.exact:
+            # It's no other's structure; what nobody has seen of a branch contradicts no row.
+            recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
+        standing = msgspec.structs.replace(standing, recorded=recorded, asked=held)
         probes = tuple(
             _ask(connection, revision, self._probes[revision], self._search_path)
             for revision in in_doubt(standing, catalogue)

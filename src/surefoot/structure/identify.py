@@ -69,14 +69,16 @@ class Identifier:
         self._ignored = {numbers[d.kind, d.name]: d.expected for d in self.accepted}
         self._common = {number for key, number in numbers.items() if key[0] in _COMMON}
 
-    def stand(self, applied: frozenset[str]) -> Stand | None:
+    def stand(self, applied: frozenset[str], *, unseen_is_doubtful: bool = False) -> Stand | None:
         """The structure against one set of revisions; None if no way leads there.
 
-        What nobody has seen there (see `conflicts`), because branches were run in another order or
-        one of them only, is doubtful: here it is evidence of nothing, since a row says where it is.
+        `unseen_is_doubtful`: what nobody has seen there (`conflicts`), because branches were run
+        in another order or one of them only, is no difference but evidence of nothing.
         """
         stands = [
-            self._stand(way, applied, self._beside(way, applied))
+            self._stand(
+                way, applied, self._beside(way, applied) if unseen_is_doubtful else frozenset()
+            )
             for way in self._catalogue.ways
             if way.start <= applied
         ]
