@@ -7,6 +7,7 @@ import msgspec
 from surefoot.adoption import Wish, decide_adoption
 from surefoot.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import SurefootError
+from surefoot.history import one_revision
 from surefoot.observation import Facts
 from surefoot.observe.facts import Application, application
 from surefoot.outcome import Outcome
@@ -70,16 +71,9 @@ def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:
     history = asked.history
     found: list[str] = []
     for word in named:
-        ids = history.named(word)
-        if len(ids) != 1 and not (ids and word in ("head", "heads")):
-            raise SurefootError(
-                "revision-not-found",
-                f"{word} is more than one revision." if ids else f"There is no revision {word}.",
-                seen=[f"{id}  {history.revisions[id].message}" for id in ids[:8]],
-                next="surefoot catalog show lists them; give an id, its beginning, or a release",
-            )
-        found += ids
-    return history.rows(history.applied(found)) if found else ()
+        heads = word in ("head", "heads")
+        found += history.heads if heads else (one_revision(history, word),)
+    return history.rows(history.applied(found))
 
 
 def _end(facts: Facts, decision: Decision) -> Outcome:

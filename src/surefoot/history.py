@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from surefoot.errors import SurefootError
+
 
 class Revision(msgspec.Struct, frozen=True):
     """One revision file.
@@ -137,3 +139,16 @@ class History(msgspec.Struct, frozen=True):
                 seen.add(name)
                 todo.extend(self.revisions[name].parents)
         return seen
+
+
+def one_revision(history: History, word: str) -> str:
+    """The one revision that a person means. Raises SurefootError `revision-not-found`."""
+    found = history.named(word) if word else ()
+    if len(found) == 1:
+        return found[0]
+    raise SurefootError(
+        "revision-not-found",
+        f"{word} is more than one revision." if found else f"There is no revision {word}.",
+        seen=[f"{id}  {history.revisions[id].message}" for id in found[:8]],
+        next="surefoot catalog show lists them; give an id, its beginning, or a release",
+    )

@@ -7,9 +7,6 @@ from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.states import State
 from surefoot.structure.differences import revision_text
-from surefoot.structure.standing import CatalogueState
-
-_SHOWN = 6  # of the lines that say why a catalogue is stale
 
 _NO_CATALOGUE = {
     "usable": "ask whoever made the database",
@@ -21,17 +18,6 @@ _NO_CATALOGUE = {
     "unreadable": "make the catalogue anew, where the application is developed: surefoot catalog "
     "build",
 }
-
-
-def _catalogue_lines(catalogue: CatalogueState | None) -> list[str]:
-    if catalogue is None or catalogue.condition == "usable":
-        return []
-    if catalogue.condition == "missing":
-        return [f"there is no catalogue ({catalogue.file})"]
-    lines = [f"the catalogue {catalogue.file} is {catalogue.condition}"]
-    shown = catalogue.why[:_SHOWN]
-    more = len(catalogue.why) - len(shown)
-    return [*lines, *shown, *([f"and {more} more"] if more else [])]
 
 
 def read_only(facts: Facts) -> Finding:
@@ -139,7 +125,7 @@ def _unversioned(facts: Facts) -> Finding:
     if database.last_journaled is not None:
         seen.append(f"surefoot's journal ends with revision {database.last_journaled}")
     seen += [f"there is one in the schema {schema}" for schema in database.other_version_schemas]
-    seen += _catalogue_lines(facts.catalogue)
+    seen += structure_refusals.catalogue_lines(facts.catalogue)
     return Finding(
         "unversioned-database",
         "The database has objects, and no record of the revision that it is at.",

@@ -3,13 +3,25 @@
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.differences import difference_lines, probe_lines, revision_text
-from surefoot.structure.standing import Stand
+from surefoot.structure.standing import CatalogueState, Stand
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 
 def _matching(number: int) -> str:
     return "1 fact matches" if number == 1 else f"{number:,} facts match"
+
+
+def catalogue_lines(catalogue: CatalogueState | None) -> list[str]:
+    """What keeps a catalogue from being gone by; nothing where it is."""
+    if catalogue is None or catalogue.condition == "usable":
+        return []
+    if catalogue.condition == "missing":
+        return [f"there is no catalogue ({catalogue.file})"]
+    lines = [f"the catalogue {catalogue.file} is {catalogue.condition}"]
+    shown = catalogue.why[:_SHOWN]
+    more = len(catalogue.why) - len(shown)
+    return [*lines, *shown, *([f"and {more} more"] if more else [])]
 
 
 def ambiguous(facts: Facts) -> Finding:
@@ -127,9 +139,10 @@ def contradicted(facts: Facts) -> Finding:
             (
                 "surefoot's journal says so",
                 "there is no usable catalogue to see whether that was put right",
+                *catalogue_lines(facts.catalogue),
             ),
-            next="surefoot status says what is wrong with the catalogue; make it anew, where the "
-            "application is developed: surefoot catalog build",
+            next="make the catalogue anew, where the application is developed: surefoot catalog "
+            "build; commit it, and copy it into the image",
         )
     if standing.recorded is None:
         names = [" ".join(stand.rows) for stand in standing.exact]

@@ -62,11 +62,6 @@ class Environment:
         return self._script
 
     @property
-    def directory(self) -> Path:
-        """Where the application's migrations are: env.py's directory."""
-        return Path(self._scripts.dir).absolute()
-
-    @property
     def env_sha256(self) -> str | None:
         """The hash of the env.py that was run, None where it isn't a file."""
         try:

@@ -201,9 +201,8 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
 
 
 def _one(catalogue: "Catalogue", word: str) -> str:
-    found = catalogue.history.named(word)
-    if len(found) == 1 and word:
-        return found[0]
+    from surefoot.history import one_revision
+
     if word == "base":
         raise SurefootError(
             "revision-not-found",
@@ -211,13 +210,7 @@ def _one(catalogue: "Catalogue", word: str) -> str:
             database=NOT_REACHED,
             next="surefoot catalog show lists the revisions",
         )
-    raise SurefootError(
-        "revision-not-found",
-        f"{word} is more than one revision." if found else f"There is no revision {word}.",
-        seen=[f"{id}  {catalogue.history.revisions[id].message}" for id in found[:8]],
-        database=NOT_REACHED,
-        next="surefoot catalog show lists them; give an id, its beginning, or a release",
-    )
+    return one_revision(catalogue.history, word)
 
 
 def _applied(catalogue: "Catalogue", word: str) -> tuple[frozenset[str], "Way"]:

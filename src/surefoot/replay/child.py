@@ -20,6 +20,7 @@ from surefoot.observe.connect import connect
 from surefoot.observe.facts import application
 from surefoot.observe.structure import facts_of, observe_structure
 from surefoot.replay.messages import (
+    SCRATCH,
     Begun,
     Committed,
     Ended,
@@ -33,8 +34,6 @@ from surefoot.replay.messages import (
 from surefoot.structure.catalogue import Change, Downgrade, changes, state_of
 from surefoot.structure.facts import Fact
 from surefoot.target import Target
-
-_SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."
 
 
 class _Watching:
@@ -96,8 +95,6 @@ def _replay(orders: Orders, out: TextIO) -> None:
                 asked.history,
                 tuple(revision.id for revision in environment.pending(())),
                 asked.version_table,
-                str(environment.directory),
-                server.version_text,
                 asked.schema,
                 initial,
             )
@@ -131,7 +128,7 @@ def main() -> None:
                     "revision-failed",
                     f"Revision {revision.id} ({revision.message}) failed on the scratch server.",
                     (f"at {failed.file}", *failed.lines),
-                    _SCRATCH,
+                    SCRATCH,
                     "correct the revision; or see `surefoot explain catalogue` for histories that "
                     "can't be run from an empty database",
                 ),
@@ -140,7 +137,7 @@ def main() -> None:
     except DowngradeCommitted as committed:
         watching.tell(Committed(committed.revision))
     except SurefootError as error:
-        finding = msgspec.structs.replace(error.finding, database=_SCRATCH)
+        finding = msgspec.structs.replace(error.finding, database=SCRATCH)
         watching.tell(Stopped("", finding))
 
 

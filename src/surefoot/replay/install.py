@@ -12,10 +12,9 @@ from surefoot.observation import ScriptFile, VersionTableName
 from surefoot.observe.connect import connect
 from surefoot.observe.database import observe_database
 from surefoot.plan import Install
+from surefoot.replay.messages import SCRATCH
 from surefoot.script import check
 from surefoot.target import Target
-
-_SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."
 
 
 class _Quiet:
@@ -51,11 +50,11 @@ def install_scripts(
                     progress=_Quiet(),
                 )
         except ScriptFailed as failed:
-            raise SurefootError.of(failed.error(_SCRATCH).finding) from failed
+            raise SurefootError.of(failed.error(SCRATCH).finding) from failed
         except psycopg.Error as error:
             raise SurefootError(
                 "script-failed",
                 "The scratch server refused the init scripts when they were to be committed.",
                 seen=str(error).strip().splitlines()[:4],
-                database=_SCRATCH,
+                database=SCRATCH,
             ) from error

@@ -11,6 +11,8 @@ from surefoot.history import History
 from surefoot.observation import VersionTableName
 from surefoot.structure.catalogue import Change, Downgrade
 
+SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."
+
 
 class Orders(msgspec.Struct, frozen=True):
     """What to replay, and where: `parameters` are libpq's, for the scratch database."""
@@ -26,15 +28,13 @@ class Orders(msgspec.Struct, frozen=True):
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The application's code was loaded. `order` is Alembic's, from the base to the heads.
 
-    `directory` is where the migrations are, `server` the version of the scratch server,
-    `schema` the one that is current on the application's connection.
+    `schema` is the one that is current on the application's connection, `initial` the structure
+    before the first revision.
     """
 
     history: History
     order: tuple[str, ...]
     version_table: VersionTableName
-    directory: str
-    server: str
     schema: str
     initial: tuple[Change, ...]
 

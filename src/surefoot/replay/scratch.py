@@ -70,19 +70,22 @@ class Scratch:
         if self._made is None:
             return
         made, self._made = self._made, None
+        self._drop("database", made, sql.SQL("drop database if exists {} with (force)"))
+        if self._ours:  # on a shared server, they may be somebody else's
+            for role in self._all_roles() - self._roles:
+                self._drop("role", sql.Identifier(role), sql.SQL("drop role {}"))
+
+    def _drop(self, what: str, name: sql.Identifier, statement: sql.SQL) -> None:
+        """Drop it; where that fails (a subscription, say), what was seen is worth more."""
         try:
-            self._connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(made)
-            )
-            if self._ours:  # on a shared server, they may be somebody else's
-                for role in self._all_roles() - self._roles:
-                    self._connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+            self._connection.execute(statement.format(name))
         except psycopg.Error as error:
-            # a subscription, say; or the server is gone. What was seen is worth more
-            name = made.as_string(None)
-            self._say(f"{name} stays on {self.label}: {str(error).splitlines()[0]}")
+            why = str(error).splitlines()[0]
+            self._say(f"the {what} {name.as_string(None)} stays on {self.label}: {why}")
 
     def _all_roles(self) -> set[str]:
+        if self._connection.broken:
+            return set()
         rows = self._connection.execute("select rolname from pg_catalog.pg_roles")
         return {name for (name,) in rows}
 

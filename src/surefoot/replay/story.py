@@ -39,10 +39,9 @@ class Told(Protocol):
 
 
 class Built(msgspec.Struct, frozen=True):
-    """A catalogue, where the migrations are, and which server it was made on."""
+    """A catalogue, and which server it was made on."""
 
     catalogue: Catalogue
-    directory: str
     server: str
 
 
@@ -92,6 +91,11 @@ def _look_for_extension(finding: Finding) -> None:
         raise _ExtensionMissing(missing[1] or missing[2], finding)
 
 
+def _why(finding: Finding) -> str:
+    """In a line: what was seen last is nearest to the cause."""
+    return finding.seen[-1] if finding.seen else finding.message
+
+
 class _Building:
     def __init__(self, scratch: Scratch, project: Project, options: Options, told: Told) -> None:
         self._scratch, self._project = scratch, project
@@ -111,7 +115,7 @@ class _Building:
                 self._require_end(base)
             told.notice(
                 f"the history doesn't run from its base ({base.failed or 'env.py'} fails: "
-                f"{base.stopped.seen[-1]}), so the catalogue begins with the init scripts"
+                f"{_why(base.stopped)}), so the catalogue begins with the init scripts"
             )
         main = init if base.stopped is not None else base
         assert main is not None
@@ -121,7 +125,7 @@ class _Building:
         catalogue = assemble(opened, None if base.stopped else base, init, scripts, main.downgrades)
         if self._options.stepwise:
             catalogue = self._stepwise(base, main, catalogue)
-        return Built(catalogue, opened.directory, self._scratch.label)
+        return Built(catalogue, self._scratch.label)
 
     def _pass(
         self,
@@ -180,7 +184,7 @@ class _Building:
         tried = self._pass("its downgrades", self._start(base, main), downgrades=True)
         if tried.stopped is not None:
             self._told.notice(
-                f"with downgrades tried, {tried.failed} fails ({tried.stopped.seen[-1]}): what was "
+                f"with downgrades tried, {tried.failed} fails ({_why(tried.stopped)}): what was "
                 "seen until there is recorded"
             )
         same = [id for id, changed in tried.changes.items() if changed == main.changes.get(id)]
@@ -196,7 +200,7 @@ class _Building:
         )
         if stepwise.stopped is not None:
             self._told.notice(
-                f"one revision a run, {stepwise.failed} fails: {stepwise.stopped.seen[-1]}"
+                f"one revision a run, {stepwise.failed} fails: {_why(stepwise.stopped)}"
             )
         return with_variants(catalogue, stepwise.changes, "base" if main is base else "init")
 

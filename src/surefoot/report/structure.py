@@ -34,7 +34,8 @@ def structure_texts(facts: Facts) -> list[str]:
     if catalogue is None:
         return []
     if standing is None:
-        if not facts.database.rows or facts.code.history.unknown(facts.database.rows):
+        refused = facts.database.mark == "unreached"
+        if refused or not facts.database.rows or facts.code.history.unknown(facts.database.rows):
             return []  # it's refused, and the refusal says why
         if catalogue.condition == "missing":
             return [f"the version row is believed: there is no catalogue ({catalogue.file})"]

@@ -64,9 +64,9 @@ class Standing(msgspec.Struct, frozen=True):
     decided for it ("structure", "evidence", "earliest", "latest"). `recorded` is the structure held
     against the version rows, where there are any and the code knows them; `asked` the same for the
     rows that a person has named. `foreign`: next to nothing of the application is there.
-    `complete`: every set of revisions was looked at. `accepted` are differences that are
-    as a person has accepted them, and so held against nobody. `vetoed` are
-    revisions that the journal says have run, and that are in none of `exact`.
+    `complete`: every set of revisions was looked at. `accepted` are differences that are as a
+    person has accepted them, and so held against nobody. `vetoed` are revisions that the journal
+    says have run, and that are in none of `exact`.
     """
 
     facts: int
