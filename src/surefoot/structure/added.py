@@ -1,0 +1,45 @@
+"""What the code's head doesn't know: can it hurt the code? Rules for what was added.
+
+New tables, types, functions, sequences and plain indexes hurt nobody, nor do new columns that an
+INSERT may leave out.
+"""
+
+from collections.abc import Iterator
+
+from surefoot.structure.contents import added_contents, added_references
+from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told
+
+
+def added(sides: Sides) -> Iterator[Told]:
+    """What is there that the code doesn't know, and that can hurt it or is to be told."""
+    for owner in sides.live.tables:
+        if sides.known_table(owner):
+            yield from _columns(sides, owner)
+            yield from _settings(sides, owner)
+            yield from added_contents(sides, owner)
+        elif sides.promised.has("domain", owner):
+            yield from added_contents(sides, owner)
+        elif sides.live.has("relation", owner):
+            yield from added_references(sides, owner)
+
+
+def _columns(sides: Sides, owner: str) -> Iterator[Told]:
+    for column in sorted(sides.new_columns(owner)):
+        name = f"{owner}.{column}"
+        for definition, found in zip(
+            sides.live.definitions["column", name], sides.live.columns[owner][column], strict=True
+        ):
+            if sides.live.not_null(found) and not sides.live.filled(found):
+                why = "inserts that leave it out would fail: it is NOT NULL without a default"
+                yield Told(True, "column", name, None, definition, why)
+
+
+def _settings(sides: Sides, owner: str) -> Iterator[Told]:
+    for (kind, name), definition in sides.live.of(owner, "row security", "option"):
+        if sides.promised.has(kind, name):
+            continue  # `kept` has judged it
+        if kind == "row security":
+            yield Told(True, kind, name, None, definition, "rows may be hidden from the code")
+        elif name.endswith(VIEW_OPTIONS):
+            why = "what can be read or written through the view is another thing"
+            yield Told(True, kind, name, None, definition, why)

@@ -1,0 +1,87 @@
+"""Whether code can run on a structure that isn't its own: a rolled-back image, a newer database.
+
+The law: if the structure still contains everything that the code's head promises, and what was
+added can't hurt it, the code can run. `kept` has the rules for what was promised, `added` those for
+what is new. Where no rule knows, the answer is no.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from surefoot.structure.added import added
+from surefoot.structure.catalogue import Catalogue, State, state
+from surefoot.structure.facts import Fact
+from surefoot.structure.kept import kept
+from surefoot.structure.sides import Sides, Told
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """One name that isn't as the code knows it; `why` says what that means for the code.
+
+    `expected` is the definition that the code knows, `found` the one that is there; None: nothing.
+    """
+
+    kind: str
+    name: str
+    expected: str | None
+    found: str | None
+    why: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether the code can run: not if anything `breaks` it. `remarks` are harmless, and told."""
+
+    breaks: tuple[Breach, ...] = ()
+    remarks: tuple[Breach, ...] = ()
+
+    @property
+    def compatible(self) -> bool:
+        """Whether the code can run on the structure."""
+        return not self.breaks
+
+
+def compatible(promised: State, live: Iterable[Fact]) -> Verdict:
+    """What the structure `live` means for code whose head promises `promised`.
+
+    `live` may be what was seen, or `facts_of` a state: of several definitions of one name each
+    counts, since any of them may be there.
+    """
+    sides = Sides(promised, live)
+    breaks: list[Breach] = []
+    remarks: list[Breach] = []
+    for told in _once(kept(sides), added(sides)):
+        breach = Breach(told.kind, told.name, told.expected, told.found, told.why)
+        (breaks if told.breaks else remarks).append(breach)
+    return Verdict(_sorted(breaks), _sorted(remarks))
+
+
+def verdict(catalogue: Catalogue, live: Iterable[Fact]) -> Verdict | None:
+    """The same for the head of the catalogue's history, by the way that fits the structure best.
+
+    None if no way leads to the head.
+    """
+    facts = tuple(live)
+    applied = frozenset(catalogue.history.revisions)
+    verdicts = [
+        compatible(state(way, applied), facts) for way in catalogue.ways if way.start <= applied
+    ]
+    return min(verdicts, key=lambda v: (len(v.breaks), len(v.remarks)), default=None)
+
+
+def _once(promised: Iterator[Told], new: Iterator[Told]) -> Iterator[Told]:
+    """A name that the promised side told of isn't told again as an addition, unless it's worse."""
+    seen: dict[tuple[str, str], bool] = {}
+    for told in promised:
+        seen[told.kind, told.name] = seen.get((told.kind, told.name), False) or told.breaks
+        yield told
+    for told in new:
+        before = seen.get((told.kind, told.name))
+        if before is None or (told.breaks and not before):
+            yield told
+
+
+def _sorted(breaches: list[Breach]) -> tuple[Breach, ...]:
+    """Whole relations first, then by kind and name; each once."""
+    unique = dict.fromkeys(breaches)
+    return tuple(sorted(unique, key=lambda b: (b.kind != "relation", b.kind, b.name, b.why)))

@@ -1,0 +1,168 @@
+"""What belongs to a table and is found by what it says, not by its name: constraints, indexes,
+triggers, policies, rules.
+
+The same under another name is the same. So is what can't be told apart by its text.
+"""
+
+from collections.abc import Iterator
+
+from surefoot.structure.definitions import (
+    ForeignKey,
+    Unique,
+    foreign_key,
+    looser,
+    names,
+    unique,
+)
+from surefoot.structure.facts import Key
+from surefoot.structure.sides import Side, Sides, Told, alike
+
+BY_CONTENT = frozenset(("constraint", "index", "trigger", "policy", "rule", "domain constraint"))
+_UNIQUE = ("constraint", "index")
+
+Found = tuple[bool, str]  # whether it breaks the code, and why
+_BREAKS, _REMARK = True, False
+
+
+def kept_contents(sides: Sides, owner: str) -> Iterator[Told]:
+    """What the code knows of a table's (or a domain's), and isn't there, or is there otherwise."""
+    gone = frozenset(sides.promised.columns.get(owner, ())) - frozenset(
+        sides.live.columns.get(owner, ())
+    )
+    for key in sides.promised.tables[owner]:
+        if key[0] not in BY_CONTENT:
+            continue
+        kind, name = key
+        live = sides.live.definitions.get(key, (None,))[0]
+        verdicts = [
+            (expected, list(_kept(sides.live, owner, key, expected)))
+            for expected in sides.promised.definitions[key]
+        ]
+        expected, found = min(verdicts, key=lambda v: sum(breaks for breaks, _ in v[1]))
+        if live is None and (key in sides.promised.optional or gone & names(expected)):
+            continue  # it may be missing, or went with a column that is told
+        for breaks, why in found:
+            yield Told(breaks, kind, name, expected, live, why)
+
+
+def _kept(live: Side, owner: str, key: Key, expected: str) -> Iterator[Found]:
+    kind = key[0]
+    if (key_of := foreign_key(expected)) is not None and kind == "constraint":
+        yield from _kept_foreign_key(live, owner, key_of)
+    elif (what := unique(kind, expected)) is not None:
+        yield from _kept_unique(live, owner, key, what)
+    elif any(alike(kind, expected, found) for _, found in live.of(owner, kind)):
+        return
+    elif kind == "index":
+        yield _REMARK, "what it made quick may be slow"
+    elif expected.startswith("CHECK "):
+        if any(looser(expected, found) for _, found in live.of(owner, kind)):
+            yield _REMARK, "the code may read a value that it doesn't know"
+        else:
+            yield _REMARK, "it refuses nothing any more"
+    elif kind == "constraint":
+        yield _BREAKS, "the code may rely on it to refuse rows, and it is gone"
+    else:
+        yield _BREAKS, "the code may rely on what it does, and it is gone or another one"
+
+
+def _kept_unique(live: Side, owner: str, key: Key, what: Unique) -> Iterator[Found]:
+    there = [
+        (other, found)
+        for other, definition in live.of(owner, *_UNIQUE)
+        if (found := unique(other[0], definition)) is not None and found.content == what.content
+    ]
+    if not there:
+        yield _BREAKS, "ON CONFLICT needs it, and the code may rely on it to refuse rows"
+    elif not any(found.valid for _, found in there):
+        yield _BREAKS, "its index is invalid"
+    elif what.primary and not any(found.primary for _, found in there):
+        yield _BREAKS, "it is the primary key no more"
+    elif key[0] == "constraint" and key not in [other for other, _ in there]:
+        yield _REMARK, "it has another name, by which ON CONFLICT ON CONSTRAINT finds it"
+
+
+def _kept_foreign_key(live: Side, owner: str, key: ForeignKey) -> Iterator[Found]:
+    there = [
+        found
+        for _, definition in live.of(owner, "constraint")
+        if (found := foreign_key(definition)) is not None and found.way == key.way
+    ]
+    same = [found for found in there if (found.update, found.delete) == (key.update, key.delete)]
+    if not there and not (key.update or key.delete):
+        yield _REMARK, "it refuses nothing any more"
+    elif not there:
+        yield _BREAKS, "the code may rely on its action, and it is gone"
+    elif not same and (key.update or key.delete):
+        yield _BREAKS, "its action is another one"
+    elif all(found.enforced for found in there) and not key.enforced:
+        yield _BREAKS, "it refuses rows now"
+    elif key.deferrable and not any(f.deferrable and f.deferred >= key.deferred for f in there):
+        yield _BREAKS, "it is checked earlier: the code may write in another order"
+    elif not same:
+        yield _REMARK, "it acts on what refers to a row that is deleted or changed"
+
+
+def added_contents(sides: Sides, owner: str) -> Iterator[Told]:
+    """What was added to a table (or a domain) that the code knows, and can hurt it."""
+    for key, definition in sides.live.of(owner, *BY_CONTENT):
+        for breaks, why in _added(sides, owner, key[0], definition):
+            yield Told(breaks, *key, None, definition, why)
+
+
+def added_references(sides: Sides, owner: str) -> Iterator[Told]:
+    """Foreign keys of a table that the code doesn't know to tables that it knows."""
+    for key, definition in sides.live.of(owner, "constraint"):
+        found = foreign_key(definition)
+        if found is not None and _holds(sides, found):
+            yield Told(_REMARK, *key, None, definition, _HELD)
+
+
+_HELD = "deletes of rows that newer rows refer to fail"
+
+
+def _holds(sides: Sides, key: ForeignKey) -> bool:
+    return sides.known_table(key.target) and key.delete in ("", "RESTRICT") and key.enforced
+
+
+def _added(sides: Sides, owner: str, kind: str, definition: str) -> Iterator[Found]:
+    promised = sides.promised
+    if (key := foreign_key(definition)) is not None and kind == "constraint":
+        yield from _added_foreign_key(sides, owner, key)
+    elif (what := unique(kind, definition)) is not None:
+        if not any(
+            known is not None and known.excludes_more_than(what)
+            for other, d in promised.of(owner, *_UNIQUE)
+            for known in [unique(other[0], d)]
+        ) and (what.nulls_not_distinct or not what.keys & sides.left_null(owner)):
+            yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
+    elif _harmless(promised, owner, kind, definition):
+        return
+    elif definition.startswith("CHECK "):
+        if not any(looser(known, definition) for _, known in promised.of(owner, kind)):
+            yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
+    elif kind == "constraint":
+        yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
+    else:
+        yield _BREAKS, "the code doesn't know it, and what it writes or reads may be another thing"
+
+
+def _harmless(promised: Side, owner: str, kind: str, definition: str) -> bool:
+    if kind == "index" or definition.endswith((" disabled", " NOT ENFORCED")):
+        return True
+    return any(alike(kind, known, definition) for _, known in promised.of(owner, kind))
+
+
+def _added_foreign_key(sides: Sides, owner: str, key: ForeignKey) -> Iterator[Found]:
+    known = [
+        found
+        for _, definition in sides.promised.of(owner, "constraint")
+        if (found := foreign_key(definition)) is not None
+    ]
+    if not key.enforced or any(found.way == key.way for found in known):
+        return
+    null = sides.left_null(owner)
+    if not null.intersection(key.columns) or (key.full and not null.issuperset(key.columns)):
+        yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
+    elif _holds(sides, key):
+        yield _REMARK, _HELD

@@ -1,0 +1,216 @@
+"""What the code's head promises: is it still there, and still so? Rules for each kind.
+
+A rule says what breaks the code and what is only to be told; of definitions that are as good as
+each other, the one that fits best counts.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from surefoot.structure.contents import BY_CONTENT, kept_contents
+from surefoot.structure.definitions import (
+    Column,
+    column,
+    function,
+    labels,
+    view_columns,
+    widened,
+)
+from surefoot.structure.facts import Key, relation_kind
+from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told, alike
+
+Rule = Iterator[tuple[bool, str]]  # whether it breaks the code, and why
+
+_OWNER = re.compile(r" (?:owned by|identity of) (.*)$")
+_BREAKS, _REMARK = True, False
+
+_MISSING = {
+    "relation": (_BREAKS, "the code uses it, and it is gone"),
+    "column": (_BREAKS, "the code reads and writes it, and it is gone"),
+    "sequence": (_BREAKS, "the code may draw numbers from it, and it is gone"),
+    "row security": (_BREAKS, "the code may rely on it to hide rows, and it is off"),
+    "event trigger": (_REMARK, "it is gone"),
+    **dict.fromkeys(
+        ("function", "procedure", "aggregate"), (_BREAKS, "the code may call it, and it is gone")
+    ),
+    **dict.fromkeys(
+        ("enum", "domain", "range", "composite type"),
+        (_BREAKS, "the code casts to it, and it is gone"),
+    ),
+    **dict.fromkeys(("extension", "schema"), (_BREAKS, "the code may need it, and it is gone")),
+}
+
+
+def kept(sides: Sides) -> Iterator[Told]:
+    """What of the promise isn't kept, and what is kept otherwise."""
+    gone = _gone(sides)
+    for key, allowed in sides.promised.definitions.items():
+        kind, name = key
+        if kind in BY_CONTENT or _passed_over(sides, gone, key, allowed):
+            continue
+        live = sides.live.definitions.get(key, ())
+        if not live and kind in _MISSING and key not in sides.promised.optional:
+            breaks, why = _MISSING[kind]
+            yield Told(breaks, kind, name, allowed[0], None, why)
+        for found in live:
+            if not any(alike(kind, expected, found) for expected in allowed):
+                yield from _best(_changed(key, expected, found) for expected in allowed)
+    for owner in sides.promised.tables:
+        if owner not in gone:
+            yield from kept_contents(sides, owner)
+
+
+def _gone(sides: Sides) -> frozenset[str]:
+    """Relations, domains and schemas that are missing or something else now: told as a whole."""
+    found: set[str] = set()
+    for (kind, name), allowed in sides.promised.definitions.items():
+        if kind in ("relation", "domain", "schema"):
+            live = sides.live.definitions.get((kind, name), ())
+            if not live or (
+                kind == "relation"
+                and {relation_kind(d) for d in allowed}.isdisjoint(map(relation_kind, live))
+            ):
+                found.add(name)
+    return frozenset(found)
+
+
+def _passed_over(sides: Sides, gone: frozenset[str], key: Key, allowed: tuple[str, ...]) -> bool:
+    """Whether it belongs to something that is told as a whole, or says nothing to the code."""
+    kind, name = key
+    if any(name.startswith(f"{whole}.") for whole in gone):
+        return True
+    if kind == "option":
+        return not name.endswith(VIEW_OPTIONS)
+    if kind in ("view", "row security"):
+        return name in gone
+    if kind == "sequence":
+        owner = _OWNER.search(allowed[0])
+        return owner is not None and not sides.live.has("column", owner[1])
+    return False
+
+
+def _best(told: Iterable[Iterator[Told]]) -> list[Told]:
+    """What the kindest of several definitions leaves to tell."""
+    return min(map(list, told), key=lambda found: sum(t.breaks for t in found))
+
+
+def _changed(key: Key, expected: str, found: str) -> Iterator[Told]:
+    kind, name = key
+    rule = _RULES.get(kind)
+    for breaks, why in () if rule is None else rule(expected, found):
+        yield Told(breaks, kind, name, expected, found, why)
+
+
+def _relation(expected: str, found: str) -> Rule:
+    if relation_kind(expected) != relation_kind(found):
+        yield _BREAKS, f"it is a {relation_kind(found)} now"
+    elif " partition by " in found and " partition by " not in expected:
+        yield _REMARK, "it is partitioned now: rows that no partition takes are refused"
+    else:
+        yield _REMARK, "it is made otherwise"
+
+
+def _column(expected: str, found: str) -> Rule:
+    old, new = column(expected), column(found)
+    if old.type != new.type:
+        if widened(old.type, new.type):
+            yield _REMARK, "it is wider: the code may read longer or larger values"
+        else:
+            yield _BREAKS, "it is of another type"
+    if old.collation != new.collation:
+        yield _REMARK, "it is sorted and compared otherwise"
+    if new.not_null and not old.not_null:
+        yield _BREAKS, "the code may write NULL, and it is NOT NULL now"
+    if old.not_null and not new.not_null:
+        yield _REMARK, "the code may read NULL"
+    if not (_same(old.generated, new.generated)):
+        if old.generated is None:
+            yield _BREAKS, "it is computed now, and can't be written"
+        else:
+            yield _BREAKS, "the code expects it to be computed as before"
+    elif old.identity != new.identity or not _same(old.default, new.default):
+        yield from _default(old, new)
+
+
+def _default(old: Column, new: Column) -> Rule:
+    if new.identity == "always" and old.identity != "always":
+        yield _BREAKS, "values of the code's own can't be written any more"
+    elif new.filled:
+        yield _REMARK, "inserts that leave it out get another value"
+    elif new.not_null:
+        yield _BREAKS, "inserts that leave it out would fail: it has no default any more"
+    else:
+        yield _REMARK, "inserts that leave it out get NULL"
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return one == other
+    return alike("column", one, other)
+
+
+def _view(expected: str, found: str) -> Rule:
+    before, now = view_columns(expected), view_columns(found)
+    lost = [name for name in before if name not in now]
+    retyped = [n for n, type in before.items() if n in now and not widened(type, now[n])]
+    if lost:
+        yield _BREAKS, f"the code may read {', '.join(lost)}, and it is gone"
+    if retyped:
+        yield _BREAKS, f"{', '.join(retyped)} is of another type"
+    if not lost and not retyped:
+        more = [name for name in now if name not in before]
+        yield _REMARK, f"it has {', '.join(more)} besides" if more else "its query is another one"
+
+
+def _function(expected: str, found: str) -> Rule:
+    old, new = function(expected), function(found)
+    if old.result != new.result:
+        yield _BREAKS, "it returns something else"
+    elif old.parameters != new.parameters or not old.optional <= new.optional:
+        yield _BREAKS, "it is called otherwise"
+    else:
+        yield _REMARK, "it does something else, or has other properties"
+
+
+def _aggregate(expected: str, found: str) -> Rule:
+    if expected.partition(" step ")[0] != found.partition(" step ")[0]:
+        yield _BREAKS, "it returns something else"
+    else:
+        yield _REMARK, "it does something else, or has other properties"
+
+
+def _enum(expected: str, found: str) -> Rule:
+    before, now = labels(expected), labels(found)
+    lost = [label for label in before if label not in now]
+    if lost:
+        yield _BREAKS, f"the code may write {', '.join(lost)}, and it is gone"
+    if any(label not in before for label in now):
+        yield _REMARK, "the code may read a value that it doesn't know"
+    elif not lost:
+        yield _REMARK, "its values are in another order"
+
+
+def _breaks(why: str) -> Callable[[str, str], Rule]:
+    return lambda expected, found: iter(((_BREAKS, why),))
+
+
+def _remark(why: str) -> Callable[[str, str], Rule]:
+    return lambda expected, found: iter(((_REMARK, why),))
+
+
+_RULES: dict[str, Callable[[str, str], Rule]] = {
+    "relation": _relation,
+    "column": _column,
+    "view": _view,
+    "function": _function,
+    "procedure": _function,
+    "aggregate": _aggregate,
+    "enum": _enum,
+    "domain": _column,
+    "sequence": _remark("it counts otherwise"),
+    "event trigger": _remark("it is another one"),
+    "row security": _breaks("other rows may be hidden"),
+    "range": _breaks("it is another type"),
+    "option": _breaks("what can be read or written through the view is another thing"),
+    "composite type": _breaks("rows of this type are read and written otherwise"),
+}

@@ -1,0 +1,112 @@
+"""Two structures side by side: what code was written for, and what is there."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from surefoot.structure.catalogue import State
+from surefoot.structure.comparison import Comparison, same
+from surefoot.structure.definitions import Column, column
+from surefoot.structure.facts import Fact, Key, table
+
+# The options that can hurt: those of storage can't.
+VIEW_OPTIONS = (".check_option", ".security_invoker")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a rule says of one name."""
+
+    breaks: bool
+    kind: str
+    name: str
+    expected: str | None
+    found: str | None
+    why: str
+
+
+class Side:
+    """One structure: definitions by kind and name, and by table.
+
+    `definitions` has every one that a name may have, `optional` the names that may be missing.
+    """
+
+    def __init__(
+        self, definitions: Mapping[Key, tuple[str, ...]], optional: frozenset[Key]
+    ) -> None:
+        self.definitions = definitions
+        self.optional = optional
+        self.columns: dict[str, dict[str, list[Column]]] = {}
+        self.tables: dict[str, list[Key]] = {}  # what belongs to a relation or a domain
+        for kind, name in definitions:
+            owner = owner_of(kind, name)
+            if owner is None:
+                continue
+            self.tables.setdefault(owner, []).append((kind, name))
+            if kind == "column":
+                columns = self.columns.setdefault(owner, {})
+                columns[name[len(owner) + 1 :]] = [column(d) for d in definitions[kind, name]]
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether there is, or may be, such an object."""
+        return (kind, name) in self.definitions
+
+    def of(self, owner: str, *kinds: str) -> Iterator[tuple[Key, str]]:
+        """What belongs to a table: each definition of these kinds, with its name."""
+        for key in self.tables.get(owner, ()):
+            if key[0] in kinds:
+                for definition in self.definitions[key]:
+                    yield key, definition
+
+    def domains(self, type: str) -> list[Column]:
+        """What a type says if it's a domain: its own NOT NULL and default."""
+        return [column(d) for d in self.definitions.get(("domain", type), ())]
+
+    def filled(self, found: Column) -> bool:
+        """Whether an INSERT that leaves the column out gets something else than NULL."""
+        return found.filled or any(d.default is not None for d in self.domains(found.type))
+
+    def not_null(self, found: Column) -> bool:
+        """Whether the column can't be NULL, by itself or by its domain."""
+        return found.not_null or any(d.not_null for d in self.domains(found.type))
+
+
+class Sides:
+    """What the code promises, and what is there."""
+
+    def __init__(self, promised: State, live: Iterable[Fact]) -> None:
+        found: dict[Key, list[str]] = {}
+        for fact in live:
+            found.setdefault((fact.kind, fact.name), []).append(fact.definition)
+        self.live = Side({key: tuple(known) for key, known in found.items()}, frozenset())
+        self.promised = Side(
+            {key: tuple(d for d in known if d is not None) for key, known in promised.items()},
+            frozenset(key for key, known in promised.items() if None in known),
+        )
+
+    def known_table(self, name: str) -> bool:
+        """Whether the code knows the table, and it's there."""
+        return self.promised.has("relation", name) and self.live.has("relation", name)
+
+    def new_columns(self, table: str) -> frozenset[str]:
+        """The columns of a known table that the code doesn't know."""
+        known = self.promised.columns.get(table, {})
+        return frozenset(self.live.columns.get(table, {})) - frozenset(known)
+
+    def left_null(self, table: str) -> frozenset[str]:
+        """Those of the new columns that are NULL in every row that the code inserts."""
+        columns = self.live.columns.get(table, {})
+        return frozenset(
+            name
+            for name in self.new_columns(table)
+            if not any(self.live.filled(c) or self.live.not_null(c) for c in columns[name])
+        )
+
+
+def owner_of(kind: str, name: str) -> str | None:
+    """The relation or the domain that an object's name begins with."""
+    return table(Fact("column" if kind == "domain constraint" else kind, name, ""))
+
+
+def alike(kind: str, one: str, other: str) -> bool:
+    """Whether two definitions say the same, or can't be told apart."""
+    return same(Fact(kind, "", one), Fact(kind, "", other)) is not Comparison.DIFFERENT
