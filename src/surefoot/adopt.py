@@ -22,17 +22,19 @@ def adopt(
     confirm: Callable[[Plan], None],
     *,
     accept_difference: bool,
+    repair: bool = False,
 ) -> Outcome:
     """Record where the database stands: where it is identified, or where a person says.
 
-    `named` are revisions as a person writes them. `confirm` gets what would be done, and raises
-    SurefootError where the answer is no. Raises SurefootError for what can't be looked at.
+    `named` are revisions as a person writes them; `repair`: whatever the version table says.
+    `confirm` gets what would be done, and raises SurefootError where the answer is no. Raises
+    SurefootError for what can't be looked at.
     """
     with (
         session.connect() as connection,
         application(session.project, session.ini, session.target, connection) as asked,
     ):
-        wish = Wish(_rows(asked, named), accept_difference)
+        wish = Wish(_rows(asked, named), accept_difference, repair)
 
         def look() -> tuple[Facts, Decision]:
             with session.connect() as looking:
@@ -80,4 +82,5 @@ def _end(facts: Facts, decision: Decision) -> Outcome:
     rows = tuple(str(row) for row in facts.database.rows)
     findings = decision.findings if isinstance(decision, Refused) else ()
     assert findings or isinstance(decision, NothingToDo)
-    return Outcome(decision.state, rows, findings=findings)
+    remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
+    return Outcome(decision.state, rows, findings=findings, remarks=remarks)

@@ -10,17 +10,31 @@ from surefoot.refusals import REFUSALS
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.standing import Stand
+from surefoot.version_rows import faults
 
 _SHOWN, _WIDTH = 20, 80
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What was asked for: the revisions by their ids (none: those that are identified), and
-    whether a difference is accepted.
+    """What was asked for: the revisions by their ids (none: those that are identified), whether a
+    difference is accepted, and whether the version table is to be repaired, whatever it says.
     """
 
     rows: tuple[str, ...] = ()
     accept_difference: bool = False
+    repair: bool = False
+
+
+# A person who adopts believes the version table to be right or empty; these say that it's wrong.
+_TO_REPAIR = frozenset(
+    (
+        State.UNKNOWN_REVISION,
+        State.VERSION_TABLE_CORRUPTED,
+        State.VERSION_TABLE_ELSEWHERE,
+        State.VERSION_ROWS_OVERLAP,
+    )
+)
+_IN_ORDER = frozenset((State.AT_HEAD, State.BEHIND))
 
 
 def decide_adoption(facts: Facts, wish: Wish) -> Decision:
@@ -31,20 +45,24 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     if standing is None:
         refused = state if state in REFUSALS else State.UNVERSIONED
         return Refused(state, (REFUSALS[refused](facts),))
-    if not wish.rows and state is State.UNKNOWN_REVISION:
-        return Refused(state, (REFUSALS[state](facts),))
+    if not wish.rows:
+        if state is State.AHEAD_COMPATIBLE or (wish.repair and state in _IN_ORDER):
+            return NothingToDo(state)
+        if state is State.AHEAD or (state in _TO_REPAIR and not wish.repair):
+            return Refused(state, (REFUSALS[state](facts),))
     stand, by = standing.asked, "person"
     if not wish.rows:
-        if standing.recorded is not None and not standing.recorded.differences:
+        recorded = standing.recorded
+        if state in _IN_ORDER and recorded is not None and not recorded.differences:
             return NothingToDo(state)
-        if standing.chosen is None:
+        if standing.sure is None:
             refused = state if state in REFUSALS else State.CONTRADICTED
             return Refused(state, (REFUSALS[refused](facts),))
-        stand, by = standing.chosen, standing.by
+        stand, by = standing.sure, standing.by or "structure"
     if stand is None:
         return Refused(state, (_unreachable(wish),))
-    rows = facts.database.rows
-    if stand.rows == rows and not stand.differences:
+    rows, mend = facts.database.rows, bool(faults(facts))
+    if stand.rows == rows and not stand.differences and not mend:
         return NothingToDo(state)
     if stand.differences and standing.foreign:
         return Refused(state, (REFUSALS[State.FOREIGN](facts),))
@@ -55,7 +73,7 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
         return Refused(state, obstacles)
     if stand.differences:
         by = "person"
-    step = Adopt(stand, by, rows, standing.own_objects, standing.accepted)
+    step = Adopt(stand, by, rows, standing.own_objects, standing.accepted, mend)
     return Ready(state, Plan((step,), facts.fingerprint))
 
 

@@ -45,6 +45,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     catalog: str | None = None
     ambiguous: Literal["refuse", "earliest", "latest"] = "refuse"
     evidence: dict[str, str] = {}
+    ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
     heads: Annotated[int, msgspec.Meta(ge=1)] = 1
     wait: Duration = "60s"
     lock_wait: Duration = "10min"

@@ -8,12 +8,14 @@ from surefoot.errors import Finding
 from surefoot.observation import Code, Facts, ScriptFile
 from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
 from surefoot.states import State
+from surefoot.version_rows import faults, judge
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing-to-do"):
-    """The database is where the code wants it."""
+    """The database is where the code wants it, or newer and good enough: `remarks` tell of it."""
 
     state: State
+    remarks: tuple[str, ...] = ()
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -36,10 +38,12 @@ Decision = NothingToDo | Ready | Refused
 def classify(facts: Facts) -> State:
     """The state that the database is in."""
     history, rows = facts.code.history, facts.database.rows
+    if faults(facts):
+        return State.VERSION_TABLE_CORRUPTED
     if not rows:
-        return _unversioned_state(facts) if facts.database.objects else State.EMPTY
+        return _without_rows(facts)
     if history.unknown(rows):
-        return State.UNKNOWN_REVISION
+        return _unknown_state(facts)
     if history.overlapping([row for row in rows if row]):
         return State.VERSION_ROWS_OVERLAP
     at_head, standing = history.at_head(rows), facts.standing
@@ -61,7 +65,25 @@ def _by_rows(*, at_head: bool) -> State:
     return State.AT_HEAD if at_head else State.BEHIND
 
 
-def _unversioned_state(facts: Facts) -> State:
+def _unknown_state(facts: Facts) -> State:
+    judgements = {one.judgement for one in judge(facts)}
+    if judgements & {"garbage", "cut-short"}:
+        return State.VERSION_TABLE_CORRUPTED
+    if judgements != {"newer"}:
+        return State.UNKNOWN_REVISION
+    from surefoot.ahead import ahead
+
+    can_run = ahead(facts).can_run and facts.code.ahead == "run-if-compatible"
+    return State.AHEAD_COMPATIBLE if can_run else State.AHEAD
+
+
+def _without_rows(facts: Facts) -> State:
+    known = facts.code.history.revisions
+    for other in facts.database.elsewhere:
+        if other.rows and all(row in known for row in other.rows):
+            return State.VERSION_TABLE_ELSEWHERE
+    if not facts.database.objects:
+        return State.EMPTY
     standing = facts.standing
     if standing is None:
         return State.UNVERSIONED
@@ -99,6 +121,10 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
             if obstacles:
                 return Refused(state, obstacles)
             return Ready(state, Plan(steps, facts.fingerprint))
+        case State.AHEAD_COMPATIBLE:
+            from surefoot.row_refusals import ahead_remarks
+
+            return NothingToDo(state, ahead_remarks(facts))
         case _:
             from surefoot.refusals import REFUSALS
 

@@ -13,8 +13,9 @@ class Revision(msgspec.Struct, frozen=True):
     `parents` are its down_revisions, `depends_on` what it needs besides, both as full ids.
     `message` is the first line of its docstring. `release` is the application's release that ends
     with it, where the file says so. `path` is the file's name, for messages. `sha256` is its
-    content's hash, `evidence` its evidence probe if it has one; both are None where only a quick
-    look was taken.
+    content's hash, `evidence` its evidence probe if it has one, `floor` the oldest release or
+    revision whose code can run on a database that is at it, if the file says so; these three are
+    None where only a quick look was taken.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Revision(msgspec.Struct, frozen=True):
     path: str
     sha256: str | None = None
     evidence: str | None = None
+    floor: str | None = None
 
 
 class History(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What was seen, as values. Made by `observe/`, read by `decide`."""
 
 import hashlib
+from typing import Literal
 
 import msgspec
 
@@ -30,13 +31,34 @@ class ServerInfo(msgspec.Struct, frozen=True):
     default_schema: str | None
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """A table of the version table's name in another schema; `rows` is None if it can't be read."""
+
+    schema: str
+    rows: tuple[str | None, ...] | None = None
+
+
+class Journaled(msgspec.Struct, frozen=True):
+    """A revision that the journal says has run here.
+
+    `below` are the revisions that it needs, `release` is the application's that it ends, `floor`
+    the oldest release or revision whose code can run on it, if its file says so.
+    """
+
+    id: str
+    below: tuple[str, ...] = ()
+    release: str | None = None
+    floor: str | None = None
+
+
 class Observation(msgspec.Struct, frozen=True):
     """The database as one snapshot saw it.
 
     `version_schema` is where the version table is, None where there is none; `rows` are its rows
-    (a NULL is None). `objects` counts what is there besides, `examples` names the first few; both
-    are only counted where there is no version row. `other_version_schemas` hold a table of the
-    version table's name too. `journal` and `journal_schema`: the table, or only its schema, is
+    (a NULL is None), `version_column` is its column's type. `comment` is the database's. `objects`
+    counts what is there besides, `examples` names the first few; both
+    are only counted where there is no version row. `elsewhere` are tables of the version table's
+    name in other schemas. `journal` and `journal_schema`: the table, or only its schema, is
     there; `journal_readable`, `journal_writable`: this role may read it; may write it, or make it
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
     standby, or a database that is set to be only read. `last_journaled`: where there is no version
@@ -44,16 +66,18 @@ class Observation(msgspec.Struct, frozen=True):
     that led here, where the end of that run was seen and had these rows. `mark`: the journal's last
     step that says where this stands (reached, unreached, or one of a run that was not seen to end).
     `accepted`: differences from the structure that a
-    person has accepted. `journaled`: the revisions that the journal says have run.
+    person has accepted. `journaled`: what the journal says has run, in that order.
     """
 
     server: ServerInfo
     version_table: VersionTableName
     version_schema: str | None = None
     rows: tuple[str | None, ...] = ()
+    version_column: str | None = None
+    comment: str | None = None
     objects: int = 0
     examples: tuple[str, ...] = ()
-    other_version_schemas: tuple[str, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     journal: bool = False
     journal_schema: bool = False
     journal_readable: bool = True
@@ -64,7 +88,7 @@ class Observation(msgspec.Struct, frozen=True):
     env: str | None = None
     mark: str | None = None
     accepted: tuple[Difference, ...] = ()
-    journaled: tuple[str, ...] = ()
+    journaled: tuple[Journaled, ...] = ()
 
     @property
     def unverified(self) -> bool:
@@ -89,13 +113,15 @@ class ScriptFile(msgspec.Struct, frozen=True):
 class Code(msgspec.Struct, frozen=True):
     """What the application's code wants: its history and scripts.
 
-    `init_revision` is the revision that the init scripts stand for.
+    `init_revision` is the revision that the init scripts stand for. `ahead` says what shall be done
+    with a newer database on which this code can run.
     """
 
     history: History
     init: tuple[ScriptFile, ...] = ()
     init_revision: str | None = None
     seeds: tuple[ScriptFile, ...] = ()
+    ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -19,7 +19,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """How a run of `up` ended.
 
     `rows` is what the version table says now (None where it couldn't be asked again), `state` the
-    state seen last, `findings` why it stopped, if it did.
+    state seen last, `findings` why it stopped, if it did. `remarks` is what a person should know
+    although nothing is in the way.
     """
 
     state: State | None
@@ -27,6 +28,7 @@ class Outcome(msgspec.Struct, frozen=True):
     done: tuple[Done, ...] = ()
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from surefoot import structure_refusals
+from surefoot import row_refusals, structure_refusals
 from surefoot.errors import Finding
 from surefoot.observation import Facts
+from surefoot.row_refusals import version_table
 from surefoot.states import State
-from surefoot.structure.differences import revision_text
 
 _NO_CATALOGUE = {
     "usable": "ask whoever made the database",
@@ -57,54 +57,6 @@ def journal_not_writable(facts: Facts) -> Finding:
     )
 
 
-def _version_table(facts: Facts) -> str:
-    table = facts.database.version_table.name
-    return f"{facts.database.version_schema}.{table}" if facts.database.version_schema else table
-
-
-def _unknown_revision(facts: Facts) -> Finding:
-    history = facts.code.history
-    unknown = history.unknown(facts.database.rows)
-    # Of the ids that the code knows, one that begins alike is worth a second look.
-    alike = [r for u in unknown for r in history.revisions if len(u) >= 4 and r.startswith(u[:8])]
-    return Finding(
-        "unknown-revision",
-        f"The database is at revision {', '.join(unknown)}, which this code does not have.",
-        seen=(
-            f"{_version_table(facts)} holds {', '.join(str(row) for row in facts.database.rows)}",
-            f"the code's {len(history.revisions)} revisions end at {', '.join(history.heads)}",
-            *(f"similar: {revision}" for revision in alike),
-            *_really(facts),
-        ),
-        next="if the image was rolled back, run the newer image again; if the revision was removed "
-        "from the code, bring its file back",
-    )
-
-
-def _really(facts: Facts) -> list[str]:
-    """Where the structure stands, whatever the version table says."""
-    standing = facts.standing
-    if standing is None or not standing.exact:
-        return []
-    names = [revision_text(stand) for stand in standing.exact]
-    which = names[0] if len(names) == 1 else f"one of {', '.join(names[:8])}"
-    return [f"by its structure it is at {which}: {standing.exact[0].matching:,} facts match"]
-
-
-def _overlap(facts: Facts) -> Finding:
-    pairs = facts.code.history.overlapping([row for row in facts.database.rows if row])
-    return Finding(
-        "version-rows-overlap",
-        "The version table names a revision together with one of its ancestors.",
-        seen=(
-            f"{_version_table(facts)} holds {', '.join(str(row) for row in facts.database.rows)}",
-            *(f"{older} is already part of {newer}" for older, newer in pairs),
-        ),
-        next="a backup may have been restored over a newer database; find out which of the rows is "
-        "true, then delete the other",
-    )
-
-
 def _unversioned(facts: Facts) -> Finding:
     database = facts.database
     if facts.was_empty:
@@ -119,13 +71,14 @@ def _unversioned(facts: Facts) -> Finding:
     more = database.objects - len(database.examples)
     seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
     if database.version_schema is not None:
-        seen.append(f"{_version_table(facts)} is there and has no row")
+        seen.append(f"{version_table(facts)} is there and has no row")
     else:
         seen.append(f"no table {database.version_table.name} is on the search path")
     if database.last_journaled is not None:
         seen.append(f"surefoot's journal ends with revision {database.last_journaled}")
-    seen += [f"there is one in the schema {schema}" for schema in database.other_version_schemas]
+    seen += [f"there is one in the schema {other.schema}" for other in database.elsewhere]
     seen += structure_refusals.catalogue_lines(facts.catalogue)
+    seen += row_refusals.comment_lines(facts)
     return Finding(
         "unversioned-database",
         "The database has objects, and no record of the revision that it is at.",
@@ -136,8 +89,11 @@ def _unversioned(facts: Facts) -> Finding:
 
 
 REFUSALS: dict[State, Callable[[Facts], Finding]] = {
-    State.UNKNOWN_REVISION: _unknown_revision,
-    State.VERSION_ROWS_OVERLAP: _overlap,
+    State.UNKNOWN_REVISION: row_refusals.unknown_revision,
+    State.VERSION_ROWS_OVERLAP: row_refusals.overlap,
+    State.VERSION_TABLE_CORRUPTED: row_refusals.corrupted,
+    State.VERSION_TABLE_ELSEWHERE: row_refusals.elsewhere,
+    State.AHEAD: row_refusals.ahead_of_code,
     State.UNVERSIONED: _unversioned,
     State.AMBIGUOUS: structure_refusals.ambiguous,
     State.UNIDENTIFIED: structure_refusals.unidentified,

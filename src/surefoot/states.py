@@ -14,6 +14,8 @@ class StateRow(NamedTuple):
     plan: str
     up: str
     up_exit: str
+    repair: str
+    adopt: str
 
 
 class State(Enum):
@@ -31,6 +33,10 @@ class State(Enum):
     JOURNAL_CONTRADICTS = "journal-contradicts-structure"
     CONTRADICTED = "structure-contradicts-revision"
     VERSION_ROWS_OVERLAP = "version-rows-overlap"
+    VERSION_TABLE_CORRUPTED = "version-table-corrupted"
+    VERSION_TABLE_ELSEWHERE = "version-table-elsewhere"
+    AHEAD_COMPATIBLE = "ahead-and-compatible"
+    AHEAD = "database-ahead-of-code"
 
     @property
     def row(self) -> StateRow:
@@ -40,6 +46,15 @@ class State(Enum):
 
 _UP_EXIT = "0; 4 if something is in the way, 5 or 6 if a step fails, 7 if others are at work"
 _REFUSED = "refused: nothing is changed"
+_NOTHING = "nothing to do"
+_NO_STRUCTURE = "refused: there is nothing to go by"
+_AS_NAMED = "refused without REVISION; with it, that one if the structure is its own"
+_FOUND = "records what it is identified as, else refused without REVISION"
+
+
+def _refused(means: str, repair: str, adopt: str) -> StateRow:
+    return StateRow(means, "exit 4", _REFUSED, _REFUSED, "4", repair, adopt)
+
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
@@ -48,13 +63,17 @@ STATE_TABLE: dict[State, StateRow] = {
         "nothing, or the seed scripts that changed",
         "nothing, or the seed scripts that changed",
         _UP_EXIT,
+        _NOTHING,
+        _NOTHING,
     ),
     State.BEHIND: StateRow(
         "the version table names known revisions, and others are pending",
-        "exit 3",
+        "exit 3, or 4 if something is in their way",
         "the pending revisions, then the seed scripts",
         "runs what the plan shows, then looks",
         _UP_EXIT,
+        _NOTHING,
+        _NOTHING,
     ),
     State.EMPTY: StateRow(
         "no version row and no object of anybody's",
@@ -62,69 +81,81 @@ STATE_TABLE: dict[State, StateRow] = {
         "the init scripts, the pending revisions, the seed scripts",
         "installs in one transaction, then goes on as if behind",
         _UP_EXIT,
+        "refused: nothing is there",
+        "refused: nothing is there",
     ),
-    State.UNKNOWN_REVISION: StateRow(
-        "the version table names a revision that the code does not have",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
+    State.AHEAD_COMPATIBLE: StateRow(
+        "the version table names a newer revision, and all that the code needs is there",
+        "exit 0, with a warning",
+        _NOTHING,
+        "nothing, with a warning: the application can be started",
+        "0",
+        _NOTHING,
+        _NOTHING,
+    ),
+    State.AHEAD: _refused(
+        "the version table names a newer revision, and the code can't run on it (or shall not, or "
+        "nobody can tell)",
+        "refused",
+        "refused",
+    ),
+    State.UNKNOWN_REVISION: _refused(
+        "the version table names a revision that the code does not have, and that isn't newer",
+        _FOUND,
+        _AS_NAMED,
+    ),
+    State.VERSION_TABLE_CORRUPTED: _refused(
+        "the version table holds NULL, a row twice, something cut short or no revision's id; or "
+        "its column has a wrong type",
+        f"{_FOUND}; makes the table as Alembic does",
+        _AS_NAMED,
+    ),
+    State.VERSION_TABLE_ELSEWHERE: _refused(
+        "no version row where the application looks, and one of its revisions in another schema",
+        _FOUND,
+        _AS_NAMED,
+    ),
+    State.VERSION_ROWS_OVERLAP: _refused(
+        "the version table names a revision and an ancestor of it",
+        _FOUND,
+        _AS_NAMED,
+    ),
+    State.CONTRADICTED: _refused(
+        "the version table names known revisions, and the structure isn't theirs",
+        _FOUND,
+        _FOUND,
     ),
     State.IDENTIFIED: StateRow(
         "there are objects and no version row, and the structure is exactly one revision's",
-        "exit 3",
+        "exit 3, or 4 if something is in the way of what is pending",
         "the adoption, the pending revisions, the seed scripts",
         "records the revision with its evidence, then goes on as if behind",
         _UP_EXIT,
+        "records that revision",
+        "records that revision",
     ),
-    State.AMBIGUOUS: StateRow(
+    State.AMBIGUOUS: _refused(
         "no version row, and the structure is that of several revisions",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
+        _AS_NAMED,
+        _AS_NAMED,
     ),
-    State.UNIDENTIFIED: StateRow(
+    State.UNIDENTIFIED: _refused(
         "no version row, and the structure is no revision's; some are near",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
+        "refused without REVISION and --accept-difference",
+        "refused without REVISION and --accept-difference",
     ),
-    State.FOREIGN: StateRow(
-        "no version row, and nothing of the application is there",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
+    State.FOREIGN: _refused(
+        "no version row, and nothing of the application is there", "refused", "refused"
     ),
-    State.JOURNAL_CONTRADICTS: StateRow(
+    State.JOURNAL_CONTRADICTS: _refused(
         "no version row, and the journal tells of revisions that the structure doesn't have",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
+        _AS_NAMED,
+        _AS_NAMED,
     ),
-    State.CONTRADICTED: StateRow(
-        "the version table names known revisions, and the structure isn't theirs",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
-    ),
-    State.UNVERSIONED: StateRow(
+    State.UNVERSIONED: _refused(
         "there are objects and no version row, and no catalogue to identify them by",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
-    ),
-    State.VERSION_ROWS_OVERLAP: StateRow(
-        "the version table names a revision and an ancestor of it",
-        "exit 4",
-        _REFUSED,
-        _REFUSED,
-        "4",
+        _NO_STRUCTURE,
+        _NO_STRUCTURE,
     ),
 }
 
@@ -137,13 +168,14 @@ NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
 
 def state_table() -> str:
     """The table as Markdown, for docs/states.md and `surefoot explain --states`."""
+    titles = ("state", "what is met", "status", "plan shows", "up does", "up's exit code")
     lines = [
-        "| state | what is met | status | plan shows | up does | up's exit code |",
-        "|---|---|---|---|---|---|",
+        f"| {' | '.join((*titles, 'repair', 'adopt'))} |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for state, row in STATE_TABLE.items():
-        cells = (state.value, row.means, row.status, row.plan, row.up, row.up_exit)
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join((state.value, *row))} |")
     for name, means, code in NO_DATABASE:
-        lines.append(f"| {name} | {means} | exit {code} | {_REFUSED} | {_REFUSED} | {code} |")
+        cells = (name, means, f"exit {code}", _REFUSED, _REFUSED, str(int(code)))
+        lines.append(f"| {' | '.join((*cells, _REFUSED, _REFUSED))} |")
     return "\n".join(lines)

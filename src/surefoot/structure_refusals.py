@@ -8,7 +8,8 @@ from surefoot.structure.standing import CatalogueState, Stand
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 
-def _matching(number: int) -> str:
+def facts_match(number: int) -> str:
+    """ "1 fact matches", "3 facts match"."""
     return "1 fact matches" if number == 1 else f"{number:,} facts match"
 
 
@@ -39,7 +40,7 @@ def ambiguous(facts: Facts) -> Finding:
         "ambiguous-revision",
         "The structure is that of several revisions, which don't differ in it.",
         (
-            f"{_matching(first.matching)} each of them:",
+            f"{facts_match(first.matching)} each of them:",
             *stands[:12],
             *([f"and {len(stands) - 12} more"] if len(stands) > 12 else []),
             *probe_lines(standing.probes),
@@ -79,7 +80,7 @@ def unidentified(facts: Facts) -> Finding:
     for stand in standing.nearest[:3]:
         number = len(stand.differences)
         seen.append(
-            f"{_matching(stand.matching)} {revision_text(stand)}, and {number:,} "
+            f"{facts_match(stand.matching)} {revision_text(stand)}, and {number:,} "
             f"{'differs' if number == 1 else 'differ'}"
         )
     if standing.nearest:
@@ -158,14 +159,14 @@ def contradicted(facts: Facts) -> Finding:
     recorded = standing.recorded
     number = len(recorded.differences)
     seen = [
-        f"recorded is {revision_text(recorded)}: {_matching(recorded.matching)} it, {number:,} "
+        f"recorded is {revision_text(recorded)}: {facts_match(recorded.matching)} it, {number:,} "
         f"{'differs' if number == 1 else 'differ'}"
     ]
     if standing.exact:
         names = [revision_text(stand) for stand in standing.exact]
         which = names[0] if len(names) == 1 else f"one of {', '.join(names[:8])}"
         seen.append(
-            f"the structure is exactly that of {which}: {_matching(standing.exact[0].matching)}"
+            f"the structure is exactly that of {which}: {facts_match(standing.exact[0].matching)}"
         )
         next = (
             f"to record where it stands: surefoot adopt {_word(standing.exact)}; "
@@ -197,7 +198,7 @@ def nothing_to_hold_against(facts: Facts) -> Finding:
         return Finding(
             "nothing-to-compare",
             "There is no structure to compare.",
-            ("the database is empty, or its version table names a revision with its ancestor",),
+            ("the database is empty",),
             next="surefoot status says where it stands",
         )
     return Finding(

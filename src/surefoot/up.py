@@ -147,7 +147,8 @@ def _act(
     report: Report,
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
-        if asked is not None and facts.database.unverified and facts.database.journal_writable:
+        cut_off = decision.state is State.AT_HEAD and facts.database.unverified
+        if asked is not None and cut_off and facts.database.journal_writable:
             _mark_end(session, asked, facts, reached=True)  # that run was cut off before its end
         return _nothing_to_do(facts, decision)
     report.found(session.target, facts, decision)
@@ -289,7 +290,8 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
 
 
 def _nothing_to_do(facts: Facts, decision: NothingToDo) -> Outcome:
-    return Outcome(decision.state, tuple(str(row) for row in facts.database.rows))
+    rows = tuple(str(row) for row in facts.database.rows)
+    return Outcome(decision.state, rows, remarks=decision.remarks)
 
 
 def _refused(facts: Facts, decision: Refused) -> Outcome:

@@ -58,7 +58,9 @@ def facts(
         (facts(objects=1), State.UNVERSIONED),
         (facts("zz"), State.UNKNOWN_REVISION),
         (facts("r3", "zz"), State.UNKNOWN_REVISION),
-        (facts(None), State.UNKNOWN_REVISION),
+        (facts(None), State.VERSION_TABLE_CORRUPTED),
+        (facts("r3", "r3"), State.VERSION_TABLE_CORRUPTED),
+        (facts("r3", version_column="integer"), State.VERSION_TABLE_CORRUPTED),
         (facts("r1", "r3"), State.VERSION_ROWS_OVERLAP),
     ],
 )

@@ -119,7 +119,7 @@ def test_a_keys_type_is_a_string_a_list_or_a_table_as_in_the_code(key: str) -> N
     elif kind is int:
         assert said == "number"
     elif kind is typing.Literal:
-        assert re.findall(r'`"(\w+)"`', said) == list(typing.get_args(hint))
+        assert re.findall(r'`"([\w-]+)"`', said) == list(typing.get_args(hint))
     else:
         assert kind is str
         assert not said.startswith(("list", "table", "number", "boolean"))

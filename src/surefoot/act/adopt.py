@@ -8,7 +8,7 @@ from psycopg import sql
 
 from surefoot.act.install import executor
 from surefoot.act.journal import Journal
-from surefoot.act.version_row import write_version_rows
+from surefoot.act.version_row import mend_version_table, write_version_rows
 from surefoot.errors import SurefootError
 from surefoot.observation import VersionTableName
 from surefoot.observe.database import observe_version_rows
@@ -18,13 +18,15 @@ from surefoot.structure.standing import Difference
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the journal keeps of an adoption. `before` are the version rows that were replaced,
-    `accepted` the differences that a person has accepted.
+    `column` is the type that their column had where it was put right, `accepted` are the
+    differences that a person has accepted.
     """
 
     by: str
     matching: int
     way: str
     before: tuple[str | None, ...] = ()
+    column: str | None = None
     own: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
     accepted: tuple[Difference, ...] = ()
@@ -54,13 +56,17 @@ def adopt(
             next="something else migrates this database; start again when it has come to its end",
         )
     stand = step.stand
-    if before != stand.rows:
+    column: str | None = None
+    if step.mend and schema is not None:
+        column = mend_version_table(connection, version_table, schema)
+    if before != stand.rows or step.mend:
         write_version_rows(connection, version_table, schema, stand.rows)
     evidence = Evidence(
         by=step.by,
         matching=stand.matching,
         way=stand.way,
         before=before,
+        column=column,
         own=step.own,
         doubtful=stand.doubtful,
         accepted=(*step.accepted, *stand.differences),

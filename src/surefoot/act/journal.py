@@ -38,6 +38,7 @@ class Journal:
             name=revision.id,
             parents=" ".join((*revision.parents, *revision.depends_on)),
             release=revision.release,
+            floor=revision.floor,
             hash=revision.sha256,
             seconds=seconds,
         )
@@ -64,6 +65,7 @@ class Journal:
         seconds: float,
         parents: str = "",
         release: str | None = None,
+        floor: str | None = None,
         hash: str | None = None,
         evidence: str | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class Journal:
                 "name": name,
                 "parents": parents,
                 "release": release,
+                "floor": floor,
                 "hash": hash,
                 "evidence": evidence,
                 "milliseconds": round(seconds * 1000, 3),

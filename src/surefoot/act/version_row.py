@@ -37,3 +37,43 @@ def write_version_rows(
         connection.execute(
             sql.SQL("insert into {} (version_num) values ({})").format(table, sql.Literal(revision))
         )
+
+
+def mend_version_table(
+    connection: psycopg.Connection[Any], name: VersionTableName, schema: str
+) -> str:
+    """Empty the version table and make it as Alembic does; grants and comments stay as they are.
+
+    Gives the type that its column had.
+    """
+    table = sql.Identifier(schema, name.name)
+    was, has_key = _column(connection, name.name, schema)
+    connection.execute(sql.SQL("delete from {}").format(table))
+    if was not in ("text", "citext") and not was.startswith("character varying"):
+        connection.execute(
+            sql.SQL(
+                "alter table {} alter column version_num drop default,"
+                " alter column version_num type varchar(32) using version_num::text"
+            ).format(table)
+        )
+    if not has_key:
+        key = sql.Identifier(f"{name.name}_pkc")
+        connection.execute(
+            sql.SQL("alter table {} add constraint {} primary key (version_num)").format(table, key)
+        )
+    return was
+
+
+def _column(connection: psycopg.Connection[Any], table: str, schema: str) -> tuple[str, bool]:
+    """The version column's type, and whether the table has a primary key."""
+    row = connection.execute(
+        "select pg_catalog.format_type(a.atttypid, a.atttypmod), exists ("
+        "    select from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.contype = 'p')"
+        " from pg_catalog.pg_class c"
+        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+        " join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'version_num'"
+        " where c.relname = %s and n.nspname = %s",
+        (table, schema),
+    ).fetchone()
+    assert row is not None, "its rows have just been read"
+    return row

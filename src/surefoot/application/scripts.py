@@ -59,6 +59,7 @@ def revision_of(script: Any) -> Revision:
         Path(script.path).name,
         sha256_of(Path(script.path)),
         _text(script.module, "surefoot_evidence"),
+        _text(script.module, "surefoot_floor"),
     )
 
 

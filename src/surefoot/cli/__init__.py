@@ -13,6 +13,7 @@ _COMMANDS = {
     "status": "Say where the database stands. Reads only.",
     "plan": "Show what `up` would do. Reads only.",
     "adopt": "Record the revision that a database stands at, after a look at its structure.",
+    "repair": "Put a version table right that holds nonsense, by the structure.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
     "explain": "Explain an error code, or list the states.",

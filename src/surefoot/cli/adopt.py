@@ -39,6 +39,28 @@ def command(
     for each branch): that one, if the structure is its own. Nothing is migrated: surefoot up goes
     on from there.
     """
+    return record(
+        edge,
+        config_file,
+        database_url,
+        rev,
+        accept_difference=accept_difference,
+        yes=yes,
+        repair=False,
+    )
+
+
+def record(
+    edge: Edge,
+    config_file: Path | None,
+    database_url: str | None,
+    rev: tuple[str, ...],
+    *,
+    accept_difference: bool,
+    yes: bool,
+    repair: bool,
+) -> ExitCode:
+    """What `adopt` and `repair` have in common: everything but what they take for granted."""
     with open_session(edge, config_file, database_url) as session:
         from surefoot.adopt import adopt
         from surefoot.report.text import TextReport
@@ -50,7 +72,9 @@ def command(
                 _ask(edge, plan)
 
         try:
-            outcome = adopt(session, rev, report, confirm, accept_difference=accept_difference)
+            outcome = adopt(
+                session, rev, report, confirm, accept_difference=accept_difference, repair=repair
+            )
         finally:
             report.close()
         if edge.as_json:
@@ -61,7 +85,7 @@ def command(
                 database=json.database(session.target, None),
                 **json.outcome(outcome),
             )
-        report.adopted(session.target, outcome)
+        report.recorded(session.target, outcome)
         return outcome.exit_code
 
 
@@ -75,7 +99,7 @@ def _ask(edge: Edge, plan: "Plan") -> None:
         accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
         raise SurefootError(
             "confirmation-needed",
-            "The adoption must be confirmed, and there is no terminal to ask at.",
+            "What would be recorded must be confirmed, and there is no terminal to ask at.",
             seen=[*step_lines(plan), *difference_lines(tuple(accepted))],
             next="if that is right: --yes",
         )

@@ -55,6 +55,8 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
                 lines += refusal_lines(terminal, decision)
             case _:
                 lines += labelled(terminal, "plan", "nothing to do")
+                if decision.remarks:
+                    lines += labelled(terminal, "warning", *decision.remarks)
         for line in lines:
             terminal.line(line)
         return code

@@ -109,6 +109,7 @@ def code_of(project: Project, history: History) -> Code:
         read_scripts(project, config.scripts(config.init)),
         config.init_revision,
         read_scripts(project, config.scripts(config.seeds)),
+        config.ahead,
     )
 
 

@@ -8,7 +8,13 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from surefoot.errors import SurefootError
-from surefoot.observation import Observation, ServerInfo, VersionTableName
+from surefoot.observation import (
+    Elsewhere,
+    Journaled,
+    Observation,
+    ServerInfo,
+    VersionTableName,
+)
 from surefoot.observe.connect import kept_connection
 from surefoot.sql import query
 from surefoot.structure.standing import Difference
@@ -44,18 +50,25 @@ def observe_database(
         )
         require_supported(server)
         rows = _version_rows(cursor, version_table.name, seen["version_schema"])
-        objects: dict[str, Any] = {"objects": 0, "examples": [], "version_schemas": []}
+        objects: dict[str, Any] = {"objects": 0, "examples": [], "version_tables": {}}
         if not rows:
             objects = cursor.execute(query("objects"), names).fetchone() or objects
+            objects["version_tables"].pop(seen["version_schema"], None)
         found = Observation(
             server=server,
             version_table=version_table,
             version_schema=seen["version_schema"],
             rows=rows,
+            version_column=seen["version_column"],
+            comment=seen["comment"],
             objects=objects["objects"],
             examples=tuple(objects["examples"]),
-            other_version_schemas=tuple(
-                schema for schema in objects["version_schemas"] if schema != seen["version_schema"]
+            elsewhere=tuple(
+                Elsewhere(
+                    schema,
+                    _version_rows(cursor, version_table.name, schema) if readable else None,
+                )
+                for schema, readable in sorted(objects["version_tables"].items())
             ),
             journal=seen["journal"],
             journal_schema=seen["journal_schema"],
@@ -84,7 +97,10 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         seeds={row["name"]: row["hash"] for row in seeds} if found.rows or found.objects else {},
         env=mark["env"] if mark and reached and set(mark["name"].split()) == rows else None,
         mark=mark["step"] if mark else None,
-        journaled=tuple(row["id"] for row in journaled),
+        journaled=tuple(
+            Journaled(row["id"], tuple(row["parents"].split()), row["release"], row["floor"])
+            for row in journaled
+        ),
         accepted=_accepted(evidence["evidence"]) if evidence else (),
         last_journaled=f"{last['name']}, of {last['day']}" if last else None,
     )

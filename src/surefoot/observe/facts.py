@@ -106,7 +106,7 @@ class Application:
         while True:
             database = observe_database(connection, self.version_table)
             facts = Facts(self._code, database, was_empty=self.was_empty)
-            if classify(facts) in (State.EMPTY, State.VERSION_ROWS_OVERLAP):
+            if classify(facts) is State.EMPTY:
                 return facts
             facts = self._with_standing(connection, facts, asked)
             left -= 1

@@ -15,6 +15,7 @@ from surefoot.observe.connect import kept_connection
 from surefoot.observe.structure import observe_structure
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.check import outdated
+from surefoot.structure.compatible import verdict
 from surefoot.structure.identify import Identifier
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import CatalogueState, Probe, Standing
@@ -59,7 +60,9 @@ class Cataloguing:
             return CatalogueState("unusable", file, (why, f"here they are in {self._schema}")), None
         behind = outdated(catalogue, self._code.history, init_scripts(self._project, self._code))
         if behind:
-            return CatalogueState("stale", file, behind), None
+            known = self._code.history.revisions
+            removed = tuple(id for id in catalogue.history.revisions if id not in known)
+            return CatalogueState("stale", file, behind, removed), None
         return CatalogueState("usable", file), catalogue
 
     def standing(
@@ -77,7 +80,8 @@ class Cataloguing:
         identifier = Identifier(catalogue, facts, seen.accepted)
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
-        known = bool(rows) and not history.unknown(seen.rows)
+        unknown = bool(history.unknown(seen.rows))
+        known = bool(rows) and not unknown and not history.overlapping(rows)
         recorded = identifier.stand(history.applied(rows)) if known else None
         held = None if asked is None else identifier.stand(history.applied(asked))
         if recorded is not None and not recorded.differences and held is None:
@@ -88,13 +92,15 @@ class Cataloguing:
         if known and not standing.exact:
             # It's no other's structure; what nobody has seen of a branch contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
-        standing = msgspec.structs.replace(standing, recorded=recorded, asked=held)
+        ahead = verdict(catalogue, facts) if unknown else None
+        standing = msgspec.structs.replace(standing, recorded=recorded, asked=held, ahead=ahead)
         probes = tuple(
             _ask(connection, revision, self._probes[revision], self._search_path)
             for revision in in_doubt(standing, catalogue)
             if revision in self._probes
         )
-        return settle(standing, catalogue, probes, self._policy, seen.journaled)
+        journaled = [revision.id for revision in seen.journaled]
+        return settle(standing, catalogue, probes, self._policy, journaled)
 
 
 def _require_known(project: Project, code: Code) -> None:

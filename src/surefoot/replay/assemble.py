@@ -28,7 +28,10 @@ def assemble(
     """The catalogue of the ways that were gone to their end."""
     revisions = opened.history.revisions
     history = History(
-        {id: msgspec.structs.replace(revisions[id], evidence=None) for id in opened.order}
+        {
+            id: msgspec.structs.replace(revisions[id], evidence=None, floor=None)
+            for id in opened.order
+        }
     )
     ways: list[Way] = []
     if base is not None:

@@ -133,6 +133,7 @@ def decision(decided: Decision) -> dict[str, Any]:
     """What a look led to."""
     return {
         "state": decided.state.value,
+        "remarks": list(getattr(decided, "remarks", ())),
         "plan": [step(s) for s in decided.plan.steps] if isinstance(decided, Ready) else [],
         "findings": [finding(f) for f in decided.findings] if isinstance(decided, Refused) else [],
     }
@@ -146,6 +147,7 @@ def outcome(ended: Outcome) -> dict[str, Any]:
         "done": [
             {"step": d.kind, "name": d.name, "seconds": round(d.seconds, 3)} for d in ended.done
         ],
+        "remarks": list(ended.remarks),
         "findings": [finding(f) for f in ended.findings],
         "seconds": round(ended.seconds, 3),
     }

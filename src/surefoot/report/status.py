@@ -1,6 +1,6 @@
 """Where a database stands, for people."""
 
-from surefoot.decide import Decision, Ready, Refused
+from surefoot.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.observation import Facts
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import (
@@ -39,6 +39,8 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
     if isinstance(decision, Ready):
         lines += labelled(terminal, "pending", *step_lines(decision.plan))
         lines += labelled(terminal, "next", "surefoot plan shows each step, surefoot up does them")
+    if isinstance(decision, NothingToDo) and decision.remarks:
+        lines += labelled(terminal, "warning", *decision.remarks)
     if isinstance(decision, Refused):
         lines += refusal_lines(terminal, decision)
     return lines

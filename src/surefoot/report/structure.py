@@ -28,6 +28,11 @@ def adoption_text(step: Adopt) -> str:
     return f"adopt {revisions}: {facts}{accepted}{_BY.get(step.by, '')}"
 
 
+def before_texts(step: Adopt) -> list[str]:
+    """What the version table holds before an adoption, a text a row."""
+    return ["NULL" if row is None else repr(row) for row in step.before] or ["no row"]
+
+
 def structure_texts(facts: Facts) -> list[str]:
     """What the catalogue says of the structure: the evidence, and what is the user's own."""
     catalogue, standing = facts.catalogue, facts.standing

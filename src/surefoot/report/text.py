@@ -9,7 +9,7 @@ from surefoot.observation import Facts
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
 from surefoot.report.live import Live
-from surefoot.report.structure import adoption_text, count, structure_texts
+from surefoot.report.structure import adoption_text, before_texts, count, structure_texts
 from surefoot.report.terminal import Terminal
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines
@@ -124,6 +124,12 @@ def found_text(facts: Facts, state: State) -> str:
             return f"{count(facts.database.objects, 'object')} and no version row"
         case State.UNKNOWN_REVISION:
             return f"at {rows}, which this code does not know"
+        case State.AHEAD | State.AHEAD_COMPATIBLE:
+            return f"at {rows}, newer than this code"
+        case State.VERSION_TABLE_CORRUPTED:
+            return f"a version table that holds {rows or 'nothing'}"
+        case State.VERSION_TABLE_ELSEWHERE:
+            return "no version row here, and one in another schema"
         case State.VERSION_ROWS_OVERLAP:
             return f"at {rows}, of which one is part of another"
 
@@ -165,7 +171,12 @@ class TextReport:
 
     def _show_plan(self, plan: Plan) -> None:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))
-        accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
+        adoptions = [step for step in plan.steps if isinstance(step, Adopt)]
+        for step in adoptions:
+            if step.before or step.mend:
+                self._write(labelled(self._terminal, "before", *before_texts(step)))
+                self._write(labelled(self._terminal, "after", " and ".join(step.stand.rows)))
+        accepted = [d for s in adoptions for d in s.stand.differences]
         if accepted:
             self._write(labelled(self._terminal, "accepting", *difference_lines(tuple(accepted))))
         self._terminal.line()
@@ -211,6 +222,9 @@ class TextReport:
                 if self._told_steps:
                     self._terminal.line()
                 self._write(finding_lines(self._terminal, finding))
+        elif outcome.remarks and not outcome.done:
+            self._terminal.line(f"surefoot: {target.label} is newer than this code ({head})")
+            self._write(labelled(self._terminal, "warning", *outcome.remarks))
         elif not outcome.done:
             self._terminal.line(f"surefoot: {target.label} is at head ({head}), nothing to do")
         else:
@@ -218,8 +232,8 @@ class TextReport:
             text = f"at head, {head}; {_done_text(outcome)} in {outcome.seconds:.1f} s"
             self._write(labelled(self._terminal, "now", text))
 
-    def adopted(self, target: Target, outcome: Outcome) -> None:
-        """The end of `surefoot adopt`."""
+    def recorded(self, target: Target, outcome: Outcome) -> None:
+        """The end of `surefoot adopt` and `surefoot repair`."""
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
             self.outcome(target, outcome)
@@ -227,8 +241,11 @@ class TextReport:
             self._terminal.line()
             text = f"recorded as {head}; surefoot up goes on from there"
             self._write(labelled(self._terminal, "now", text))
+        elif outcome.state is State.AHEAD_COMPATIBLE:
+            self.outcome(target, outcome)
         else:
-            self._terminal.line(f"surefoot: {target.label} is at {head}, and so is its structure")
+            text = f"{target.label} is at {head}: the version table is in order"
+            self._terminal.line(f"surefoot: {text}, nothing to record")
 
     def close(self) -> None:
         """Put the terminal back as it was."""

@@ -10,6 +10,7 @@ create table if not exists surefoot.journal (
     parents text not null,      -- the revisions below it, separated by spaces
     direction text not null,    -- up or down
     release text,               -- the application's release that the revision ends, if it says so
+    floor text,                 -- the oldest release or revision whose code can run on it, if it says so
     hash text,                  -- SHA-256 of the file that was run
     evidence text,              -- of an adoption, as JSON: what it was decided by, what was accepted
     milliseconds double precision not null,

@@ -1,5 +1,6 @@
--- What the journal says has run here since the last adoption (itself included): revision ids.
-select distinct r.id
+-- What the journal says has run here since the last adoption (itself included), in that order: each
+-- revision, what it needs, the release that it ends, the oldest code that can run on it.
+select r.id, j.parents, j.release, j.floor
 from surefoot.journal j
 cross join lateral pg_catalog.unnest(pg_catalog.string_to_array(j.name, ' ')) as r(id)
 where j.history = %(history)s
@@ -12,4 +13,4 @@ where j.history = %(history)s
       ),
       0
   )
-order by 1
+order by j.id, r.id

@@ -35,11 +35,23 @@ select pg_catalog.count(*)::int as objects,
            (pg_catalog.array_agg(own.kind || ' ' || own.name order by own.rank, own.name))[1:5],
            '{}'
        ) as examples,
-       -- version tables that the search path doesn't see, for the person who wonders
+       -- version tables that the search path doesn't see: schema, and whether it can be read
        (
-           select coalesce(pg_catalog.array_agg(n.nspname::text order by n.nspname), '{}')
+           select coalesce(
+               pg_catalog.jsonb_object_agg(
+                   n.nspname,
+                   pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                       and pg_catalog.has_table_privilege(c.oid, 'SELECT')
+                       and exists (
+                           select from pg_catalog.pg_attribute a
+                           where a.attrelid = c.oid and a.attname = 'version_num'
+                             and not a.attisdropped
+                       )
+               ),
+               '{}'
+           )
            from pg_catalog.pg_class c
            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
            where c.relname = %(table)s and c.relkind in ('r', 'p')
-       ) as version_schemas
+       ) as version_tables
 from own

@@ -24,18 +24,13 @@ select
                 and pg_catalog.has_schema_privilege(journal.schema_oid, 'CREATE')
         else pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
     end as journal_writable,
+    version_table.schema as version_schema,
+    version_table.type as version_column,
     (
-        select n.nspname
-        from pg_catalog.pg_class c
-        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where c.relname = %(table)s
-          and c.relkind in ('r', 'p', 'v', 'm', 'f')
-          and case
-                when %(schema)s::text is null then pg_catalog.pg_table_is_visible(c.oid)
-                else n.nspname = %(schema)s::text
-              end
-        limit 1
-    ) as version_schema
+        select pg_catalog.shobj_description(d.oid, 'pg_database')
+        from pg_catalog.pg_database d
+        where d.datname = pg_catalog.current_database()
+    ) as comment
 from (
     -- by name in the catalogue: to_regclass() raises where the schema may not be used
     select (
@@ -48,3 +43,17 @@ from (
                where n.nspname = 'surefoot' and c.relname = 'journal'
            ) as table_oid
 ) journal
+left join lateral (
+    select n.nspname as schema, pg_catalog.format_type(a.atttypid, a.atttypmod) as type
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_attribute a
+        on a.attrelid = c.oid and a.attname = 'version_num' and not a.attisdropped
+    where c.relname = %(table)s
+      and c.relkind in ('r', 'p', 'v', 'm', 'f')
+      and case
+            when %(schema)s::text is null then pg_catalog.pg_table_is_visible(c.oid)
+            else n.nspname = %(schema)s::text
+          end
+    limit 1
+) version_table on true

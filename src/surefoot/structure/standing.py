@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from surefoot.structure.compatible import Verdict
 from surefoot.structure.facts import Definition, Fact, relation_kind, table
 
 
@@ -66,7 +67,8 @@ class Standing(msgspec.Struct, frozen=True):
     rows that a person has named. `foreign`: next to nothing of the application is there.
     `complete`: every set of revisions was looked at. `accepted` are differences that are as a
     person has accepted them, and so held against nobody. `vetoed` are revisions that the journal
-    says have run, and that are in none of `exact`.
+    says have run, and that are in none of `exact`. `ahead` is asked where a version row isn't
+    known: whether the code could run on this structure.
     """
 
     facts: int
@@ -82,6 +84,15 @@ class Standing(msgspec.Struct, frozen=True):
     probes: tuple[Probe, ...] = ()
     accepted: tuple[Difference, ...] = ()
     vetoed: tuple[str, ...] = ()
+    ahead: Verdict | None = None
+
+    @property
+    def sure(self) -> Stand | None:
+        """Where the structure stands for certain: what is recorded, if nothing differs, or else
+        what it was identified as.
+        """
+        recorded = self.recorded
+        return recorded if recorded is not None and not recorded.differences else self.chosen
 
     @property
     def contradicted(self) -> bool:
@@ -119,9 +130,11 @@ def _kind(fact: Fact) -> str:
 class CatalogueState(msgspec.Struct, frozen=True):
     """Whether there is a catalogue to go by: if not, `why`, a line each.
 
-    `file` is where it is, or would be.
+    `file` is where it is, or would be. `removed` are the revisions that it knows and the code
+    doesn't have.
     """
 
     condition: Literal["usable", "missing", "stale", "unreadable", "unusable"]
     file: str
     why: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()

@@ -1,0 +1,239 @@
+"""Why a database is refused by what its version table holds: a finding for each case."""
+
+from surefoot.ahead import ahead
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.structure.compatible import Breach
+from surefoot.structure.differences import revision_text
+from surefoot.structure_refusals import catalogue_lines, facts_match
+from surefoot.version_rows import faults, judge
+
+_SHOWN = 8
+
+_SAYS = {
+    "newer": "newer than this code",
+    "removed": "removed from the history",
+    "cut-short": "cut short",
+    "garbage": "garbage",
+    "unknown": "not known",
+}
+
+
+def version_table(facts: Facts) -> str:
+    """The version table's name, for people."""
+    table, schema = facts.database.version_table.name, facts.database.version_schema
+    return f"{schema}.{table}" if schema else table
+
+
+def _rows(facts: Facts) -> str:
+    return ", ".join("NULL" if row is None else repr(row) for row in facts.database.rows)
+
+
+def _holds(facts: Facts) -> str:
+    return f"{version_table(facts)} holds {_rows(facts) or 'no row'}"
+
+
+def _judgements(facts: Facts) -> list[str]:
+    return [
+        f"{'NULL' if one.row is None else repr(one.row)} is {_SAYS[one.judgement]}: {one.why}"
+        for one in judge(facts)
+    ]
+
+
+def comment_lines(facts: Facts) -> list[str]:
+    """What the database's comment says: evidence for a person, and never a proof."""
+    comment = facts.database.comment
+    if not comment:
+        return []
+    history = facts.code.history
+    words = {word.strip(".,;:()") for word in comment.split()}
+    found = [(w, id) for w in sorted(words) for id in history.named(w) if w and id not in words]
+    releases = [
+        f"{word} ends with revision {id}"
+        for word, id in found
+        if history.revisions[id].release == word
+    ]
+    return [f'the database\'s comment says "{comment.splitlines()[0][:120]}"', *releases[:2]]
+
+
+def stands(facts: Facts) -> list[str]:
+    """Where the structure stands, whatever the version table says."""
+    standing = facts.standing
+    if standing is None:
+        return catalogue_lines(facts.catalogue)
+    exact = standing.exact or ((standing.sure,) if standing.sure else ())
+    if exact:
+        names = [revision_text(stand) for stand in exact]
+        which = names[0] if len(names) == 1 else f"one of {', '.join(names[:_SHOWN])}"
+        matching = facts_match(exact[0].matching)
+        return [f"by its structure it is at {which}: {matching}"]
+    if standing.nearest and not standing.foreign:
+        near = standing.nearest[0]
+        return [
+            f"by its structure it is at none of the code's revisions; nearest is "
+            f"{revision_text(near)}, where {len(near.differences):,} "
+            f"{'name differs' if len(near.differences) == 1 else 'names differ'}"
+        ]
+    return ["next to nothing that the application's catalogue knows is there"]
+
+
+def _repair(facts: Facts) -> str:
+    """The command that puts the version table right."""
+    standing = facts.standing
+    if standing is None:
+        return (
+            "with a usable catalogue, surefoot repair would put it right by the structure: "
+            "surefoot catalog build, where the application is developed"
+        )
+    if standing.sure is not None:
+        return f"surefoot repair, which asks before it writes {revision_text(standing.sure)}"
+    if standing.exact:
+        return "surefoot repair REVISION, with the one of them that has run"
+    if standing.nearest and not standing.foreign:
+        return "surefoot repair REVISION --accept-difference, if you know which has run"
+    return "is it the right database? surefoot status names the address and its source"
+
+
+def unknown_revision(facts: Facts) -> Finding:
+    """A row names a revision that the code doesn't have, and it isn't a newer code's."""
+    unknown = facts.code.history.unknown(facts.database.rows)
+    judged = judge(facts)
+    removed = [one for one in judged if one.judgement == "removed"]
+    heads = ", ".join(facts.code.history.heads)
+    return Finding(
+        "unknown-revision",
+        f"The database is at revision {', '.join(unknown)}, which this code does not have.",
+        (
+            _holds(facts),
+            f"the code's {len(facts.code.history.revisions)} revisions end at {heads}",
+            *_judgements(facts),
+            *stands(facts),
+            *comment_lines(facts),
+        ),
+        next=(
+            "bring its file back into the code; or, if what it did shall not count: "
+            if removed
+            else "if the image was rolled back, run the newer image again; if the revision was "
+            "removed from the code, bring its file back; if the row is wrong: "
+        )
+        + _repair(facts),
+    )
+
+
+def corrupted(facts: Facts) -> Finding:
+    """The version table's content, or the table itself, is nothing that Alembic wrote."""
+    return Finding(
+        "version-table-corrupted",
+        f"What the version table {version_table(facts)} holds is not a revision's id."
+        if judge(facts)
+        else f"The version table {version_table(facts)} is not as Alembic makes it.",
+        (
+            _holds(facts),
+            *faults(facts),
+            *_judgements(facts),
+            *stands(facts),
+            *comment_lines(facts),
+        ),
+        next=_repair(facts),
+    )
+
+
+def elsewhere(facts: Facts) -> Finding:
+    """The application's version table lies in a schema in which it isn't looked for."""
+    known = facts.code.history.revisions
+    others = [
+        other
+        for other in facts.database.elsewhere
+        if other.rows and all(row in known for row in other.rows)
+    ]
+    table = facts.database.version_table.name
+    seen = [
+        f"{other.schema}.{table} holds {', '.join(map(str, other.rows or ()))}" for other in others
+    ]
+    setting = f'version_table_schema="{others[0].schema}"'
+    where = facts.database.version_schema
+    looked = f"{where}.{table} has no row" if where else f"no table {table} is on the search path"
+    return Finding(
+        "version-table-elsewhere",
+        "The version table is not where the application looks for it; one in another schema knows "
+        "its revisions.",
+        (looked, *seen, *stands(facts)),
+        next=f"if {others[0].schema} is right: say so in env.py ({setting}), or put it on the "
+        "role's search_path; if it is another installation, give this one a database of its own; "
+        f"if it is a leftover: {_repair(facts)}",
+    )
+
+
+def overlap(facts: Facts) -> Finding:
+    """A version row is an ancestor of another one."""
+    pairs = facts.code.history.overlapping([row for row in facts.database.rows if row])
+    return Finding(
+        "version-rows-overlap",
+        "The version table names a revision together with one of its ancestors.",
+        (
+            _holds(facts),
+            *(f"{older} is already part of {newer}" for older, newer in pairs),
+            *stands(facts),
+            *comment_lines(facts),
+        ),
+        next=f"a backup may have been restored over a newer database; {_repair(facts)}",
+    )
+
+
+def ahead_of_code(facts: Facts) -> Finding:
+    """The database is newer, and this code can't run on it, or shall not, or nobody can tell."""
+    found = ahead(facts)
+    unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
+    seen = [_holds(facts), *_judgements(facts)]
+    if found.floor is not None:
+        revision, floor = found.floor
+        seen.append(f"revision {revision} says: code from {floor} on can run on it")
+    verdict = found.verdict
+    if found.can_run is None:
+        seen += catalogue_lines(facts.catalogue)
+        message = "and nobody can tell whether it can run on it"
+    elif found.can_run:
+        message = 'and shall not run on it (ahead = "refuse")'
+    else:
+        message = "and can't run on it"
+        if found.floor is not None:
+            seen.append("this code has no such release or revision: it is older")
+    if verdict is not None and verdict.breaks:
+        seen.append("this code would miss:")
+        seen += [_breach_line(b) for b in verdict.breaks[:_SHOWN]]
+        if len(verdict.breaks) > _SHOWN:
+            seen.append(f"and {len(verdict.breaks) - _SHOWN} more (surefoot status --json has all)")
+    return Finding(
+        "database-ahead-of-code",
+        f"The database is at {unknown}: it is newer than this code, {message}.",
+        (*seen, *comment_lines(facts)),
+        next="run the newer image again"
+        + (
+            ""
+            if found.can_run is not None
+            else "; or make a catalogue for this one, by which it can tell: surefoot catalog build"
+        )
+        + "; or restore the backup that was made before the upgrade",
+    )
+
+
+def ahead_remarks(facts: Facts) -> tuple[str, ...]:
+    """For a newer database that the code runs on: why, and what to look out for."""
+    found = ahead(facts)
+    unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
+    lines = [f"the database is at {unknown}, newer than this code; nothing is migrated"]
+    if found.floor is not None:
+        lines.append(f"revision {found.floor[0]} says that code from {found.floor[1]} on can run")
+        broken = found.verdict.breaks if found.verdict else ()
+        lines += [f"and yet: {_breach_line(b)}" for b in broken[:_SHOWN]]
+    else:
+        lines.append("everything that this code's head promises is still there")
+    remarks = found.verdict.remarks if found.verdict else ()
+    lines += [_breach_line(b) for b in remarks[:_SHOWN]]
+    if len(remarks) > _SHOWN:
+        lines.append(f"and {len(remarks) - _SHOWN} more")
+    return tuple(lines)
+
+
+def _breach_line(breach: Breach) -> str:
+    return f"{breach.kind} {breach.name}: {breach.why}"

@@ -1,0 +1,110 @@
+"""What the version table holds, judged: newer, removed, cut short, garbage, or not known."""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from surefoot.history import History
+from surefoot.observation import Facts, Journaled
+
+Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
+
+# What Alembic takes for an id, and what any history's look like. No id has blanks in it.
+_AN_ID = re.compile(r"[^\s'\"\\;,@]+")
+_GENERATED = re.compile(r"[0-9a-f]{12}")  # `alembic revision` makes these
+_TEXT = re.compile(r"character varying(\(\d+\))?|text|citext|name")
+_SHORTEST = 4  # characters that make a beginning worth a look
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """One version row that no revision file defines, what it is, and by what that is seen.
+
+    `meant` are the code's revisions that it may have been.
+    """
+
+    row: str | None
+    judgement: Judgement
+    why: str
+    meant: tuple[str, ...] = ()
+
+
+def judge(facts: Facts) -> tuple[Judged, ...]:
+    """Every version row that the code doesn't have."""
+    known = facts.code.history.revisions
+    rows = dict.fromkeys(facts.database.rows)
+    return tuple(_judged(row, facts) for row in rows if row not in known)
+
+
+def faults(facts: Facts) -> tuple[str, ...]:
+    """What is wrong with the table itself: its column's type, rows that are there twice."""
+    database = facts.database
+    found: list[str] = []
+    column = database.version_column
+    if column is not None and _TEXT.fullmatch(column) is None:
+        found.append(f"its column version_num is {column}; Alembic makes it character varying(32)")
+    twice = [row for row in dict.fromkeys(database.rows) if database.rows.count(row) > 1]
+    found += [f"{'NULL' if row is None else row} is there {_times(facts, row)}" for row in twice]
+    return tuple(found)
+
+
+def _times(facts: Facts, row: str | None) -> str:
+    number = facts.database.rows.count(row)
+    return "twice" if number == 2 else f"{number} times"
+
+
+def _judged(row: str | None, facts: Facts) -> Judged:
+    history, database = facts.code.history, facts.database
+    if row is None or not row.strip():
+        return Judged(row, "garbage", "it names no revision")
+    written = [id for id in history.revisions if id.lower() == row.strip().lower()]
+    if written:
+        return Judged(row, "garbage", f"it is {written[0]}, written otherwise", tuple(written))
+    journaled = {revision.id: revision for revision in database.journaled}
+    if row in journaled:
+        return _by_journal(row, journaled, history)
+    if facts.catalogue is not None and row in facts.catalogue.removed:
+        return Judged(row, "removed", f"{facts.catalogue.file} still has it, and the code hasn't")
+    longer = tuple(id for id in history.revisions if id.startswith(row))
+    if longer and len(row) >= _SHORTEST:
+        named = longer[0] if len(longer) == 1 else f"one of {', '.join(longer[:4])}"
+        return Judged(row, "cut-short", f"it is the beginning of {named}", longer)
+    if _AN_ID.fullmatch(row) is None:
+        return Judged(row, "garbage", "it can't be a revision's id")
+    if all(map(_GENERATED.fullmatch, history.revisions)) and not _GENERATED.fullmatch(row):
+        return Judged(row, "garbage", "every id of the code is 12 hexadecimal digits, and it isn't")
+    return _by_structure(row, facts)
+
+
+def _by_journal(row: str, journaled: dict[str, Journaled], history: History) -> Judged:
+    """It has run here. Newer is what grew out of the code's heads; else its place is another's."""
+    below: set[str] = set()
+    todo = [row]
+    while todo:
+        id = todo.pop()
+        if id in journaled and id not in history.revisions:
+            todo += journaled[id].below
+        elif id not in below:
+            below.add(id)
+    release = journaled[row].release
+    ran = "surefoot's journal says that it has run here"
+    if release:
+        ran += f", as the last of {release}"
+    if below <= set(history.heads):
+        return Judged(row, "newer", ran)
+    if below & history.revisions.keys():
+        root = ", ".join(sorted(below & history.revisions.keys()))
+        return Judged(row, "removed", f"{ran}, behind {root}, where the code goes on otherwise")
+    return Judged(row, "newer", ran)
+
+
+def _by_structure(row: str, facts: Facts) -> Judged:
+    """Its form is that of an id. What is newer has another structure than the code's revisions."""
+    standing, heads = facts.standing, facts.code.history.heads
+    if standing is None or standing.foreign:
+        return Judged(row, "unknown", "nothing here tells what it was")
+    if standing.exact and all(stand.rows != heads for stand in standing.exact):
+        return Judged(row, "unknown", "the structure is an older revision's")
+    if standing.exact:
+        return Judged(row, "newer", "the structure is that of the code's head")
+    return Judged(row, "newer", "the structure is none of the code's revisions'")

@@ -1,0 +1,178 @@
+"""A rolled-back image: the older code decides from the structure whether it can run."""
+
+import sys
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.postgres.test_identify_errors import refused, seen, with_catalogue
+from tests.project import Application, Result
+
+R1, R2, R3 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8"
+NEWER, NEWEST = "e6f1029a4b7d", "f7a2130b5c8e"
+DRIVER = "postgresql+psycopg"
+
+
+def text(result: Result) -> str:
+    return " ".join(result.err.split())
+
+
+@pytest.fixture
+def shop(application: Application, server: Server) -> Application:
+    """The older image: two revisions and their catalogue."""
+    application.revision(R1, None, "create table customers (id int primary key, name text)")
+    application.revision(
+        R2, R1, "create table orders (id int primary key, total numeric, note varchar(20))"
+    )
+    with_catalogue(application, server)
+    return application
+
+
+def newer(
+    shop: Application,
+    database: Database,
+    *statements: str,
+    surefoot: bool = True,
+    floor: str = "",
+) -> None:
+    """The newer image's revision runs, and then the image is rolled back."""
+    shop.revision(NEWER, R2, *statements, head=f"surefoot_floor = {floor!r}" if floor else "")
+    if surefoot:
+        done = shop.run("up", url=database.url())
+        assert done.code == 0, done.err
+    else:
+        shop.alembic("upgrade", "head", url=database.url(DRIVER))
+    (shop.root / f"migrations/versions/{NEWER}.py").unlink()
+
+
+HARMLESS = [
+    "create table invoices (id int primary key)",
+    "alter table orders add paid boolean",
+    "alter table orders add state text not null default 'open'",
+    "create index on orders (total)",
+    "alter table orders alter note type text",
+]
+
+HARMFUL = {
+    "alter table orders drop column note": "column public.orders.note",
+    "drop table customers": "relation public.customers",
+    "alter table orders rename note to remark": "column public.orders.note",
+    "alter table orders add paid boolean not null": "column public.orders.paid",
+    "alter table orders alter note type varchar(5)": "column public.orders.note",
+    "alter table orders add check (total > 0)": "constraint public.orders",
+}
+
+
+@pytest.mark.parametrize("surefoot", [True, False], ids=["with the journal", "without"])
+@pytest.mark.parametrize("statement", HARMLESS)
+def test_the_older_code_runs_where_it_can(
+    shop: Application, database: Database, statement: str, surefoot: bool
+) -> None:
+    """Nothing is done, a warning says why, and the application is started."""
+    newer(shop, database, statement, surefoot=surefoot)
+    before = database.dump()
+    result = shop.run("up", "--", sys.executable, "-c", "print('started')", url=database.url())
+    assert (result.code, result.out.strip()) == (0, "started"), result.err
+    assert f"newer than this code ({NEWER})" in text(result)
+    assert "everything that this code's head promises is still there" in text(result)
+    for command in ("status", "plan"):
+        looked = shop.run(command, "--json", url=database.url())
+        assert (looked.code, looked.json["state"]) == (0, "ahead-and-compatible")
+        assert looked.json["remarks"]
+    assert database.dump() == before
+
+
+@pytest.mark.parametrize("surefoot", [True, False], ids=["with the journal", "without"])
+@pytest.mark.parametrize("statement", HARMFUL)
+@pytest.mark.provokes("database-ahead-of-code")
+def test_the_older_code_is_refused_where_it_can_not_run(
+    shop: Application, database: Database, statement: str, surefoot: bool
+) -> None:
+    """What it would miss is named, and nothing is changed or recorded."""
+    newer(shop, database, statement, surefoot=surefoot)
+    result = refused(
+        shop,
+        database,
+        "database-ahead-of-code",
+        ("status",),
+        ("plan",),
+        ("adopt", "--yes"),
+        ("repair", "--yes"),
+        ("up",),
+    )
+    assert "this code would miss" in seen(result)
+    assert HARMFUL[statement] in seen(result)
+
+
+def test_a_project_may_refuse_all_the_same(shop: Application, database: Database) -> None:
+    """ahead = "refuse": good enough is not wanted."""
+    newer(shop, database, HARMLESS[0])
+    shop.config('ahead = "refuse"\n')
+    result = refused(shop, database, "database-ahead-of-code", ("status",), ("up",))
+    assert 'shall not run on it (ahead = "refuse")' in seen(result)
+
+
+def test_a_floor_allows_what_the_structure_would_forbid(
+    shop: Application, database: Database
+) -> None:
+    """The newer revision says that code from R2 on can run: nothing reads the column any more."""
+    newer(shop, database, "alter table orders drop column note", floor=R2)
+    result = shop.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert f"revision {NEWER} says that code from {R2} on can run" in text(result)
+    assert "and yet: column public.orders.note" in text(result)
+
+
+@pytest.mark.parametrize("surefoot_floor", ["v9.9", NEWER])
+def test_a_floor_forbids_what_the_structure_would_allow(
+    shop: Application, database: Database, surefoot_floor: str
+) -> None:
+    """This code has no such release: it is older than what the newer one wants."""
+    newer(shop, database, HARMLESS[0], floor=surefoot_floor)
+    result = refused(shop, database, "database-ahead-of-code", ("status",), ("up",))
+    assert f"revision {NEWER} says: code from {surefoot_floor} on can run on it" in seen(result)
+    assert "it is older" in seen(result)
+
+
+def test_a_floor_says_nothing_of_what_came_behind_it(shop: Application, database: Database) -> None:
+    """The revision behind the one with the floor dropped a table, and has none of its own."""
+    shop.revision(NEWEST, NEWER, "drop table customers")
+    newer(shop, database, HARMLESS[0], floor=R2)
+    (shop.root / f"migrations/versions/{NEWEST}.py").unlink()
+    result = refused(shop, database, "database-ahead-of-code", ("up",))
+    assert "relation public.customers" in seen(result)
+
+
+def test_without_a_catalogue_nobody_can_tell(shop: Application, database: Database) -> None:
+    """The journal says that it's newer; whether the code can run, nothing says."""
+    newer(shop, database, HARMLESS[0])
+    (shop.root / "migrations/surefoot-catalog.txt").unlink()
+    result = refused(shop, database, "database-ahead-of-code", ("status",), ("up",))
+    assert "nobody can tell" in seen(result)
+    assert "surefoot catalog build" in result.json["findings"][0]["next"]
+
+
+def test_the_newer_image_goes_on_afterwards(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """The older image left no trace: rolled forward again, the newer one finds itself at head."""
+    newer(shop, database, HARMLESS[0])
+    assert shop.run("up", url=database.url()).code == 0
+    shop.revision(NEWER, R2, HARMLESS[0])
+    with_catalogue(shop, server)
+    result = shop.run("up", url=database.url())
+    assert (result.code, "nothing to do" in text(result)) == (0, True)
+
+
+def test_two_heads_of_which_one_is_newer(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """The row that the code knows doesn't hide the one that it doesn't."""
+    shop.revision("c1a2b3c4d5e6", None, "create table audit (id int)", labels=("audit",))
+    shop.config("heads = 2\n")
+    with_catalogue(shop, server)
+    newer(shop, database, "alter table orders add paid boolean")
+    result = shop.run("status", "--json", url=database.url())
+    assert result.json["state"] == "ahead-and-compatible"
+    assert result.json["database"]["current"] == ["c1a2b3c4d5e6", NEWER]

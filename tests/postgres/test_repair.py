@@ -1,0 +1,252 @@
+"""Version tables that hold nonsense: what it is called, and how `surefoot repair` puts it right."""
+
+import json
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.postgres.test_identify_errors import refused, seen, with_catalogue
+from tests.project import Application, Result
+
+R1, R2, R3 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8"
+NEWER = "e6f1029a4b7d"
+DRIVER = "postgresql+psycopg"
+
+
+@pytest.fixture
+def shop(application: Application, server: Server) -> Application:
+    """Three revisions, each of another structure, and their catalogue."""
+    application.revision(R1, None, "create table customers (id int primary key, name text)")
+    application.revision(R2, R1, "create table orders (id int primary key, total numeric)")
+    application.revision(R3, R2, "alter table orders add note text")
+    with_catalogue(application, server)
+    return application
+
+
+def at(shop: Application, database: Database, revision: str, corruption: str) -> None:
+    """Bring the database to a revision with Alembic itself, then spoil its version table."""
+    shop.alembic("upgrade", revision, url=database.url(DRIVER))
+    database.execute(corruption)
+
+
+def rows(database: Database) -> list[str]:
+    return [row for (row,) in database.query("select version_num::text from alembic_version")]
+
+
+def text(result: Result) -> str:
+    return " ".join(result.err.split())
+
+
+NO_KEY = "alter table alembic_version drop constraint alembic_version_pkc;"
+
+CORRUPTED = {
+    "NULL": (
+        f"{NO_KEY} alter table alembic_version alter version_num drop not null;"
+        " update alembic_version set version_num = null",
+        "NULL is garbage: it names no revision",
+    ),
+    "blank": ("update alembic_version set version_num = ' '", "' ' is garbage"),
+    "cut short": (
+        f"update alembic_version set version_num = '{R2[:8]}'",
+        f"'{R2[:8]}' is cut short: it is the beginning of {R2}",
+    ),
+    "upper case": (
+        f"update alembic_version set version_num = '{R2.upper()}'",
+        f"it is {R2}, written otherwise",
+    ),
+    "no id": ("update alembic_version set version_num = 'v1.0.28'", "'v1.0.28' is garbage"),
+    "twice": (
+        f"{NO_KEY} insert into alembic_version select * from alembic_version",
+        f"{R2} is there twice",
+    ),
+    "a number": (
+        "delete from alembic_version;"
+        " alter table alembic_version alter version_num type int using 0;"
+        " insert into alembic_version values (28)",
+        "its column version_num is integer",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CORRUPTED)
+@pytest.mark.provokes("version-table-corrupted")
+def test_a_corrupted_version_table_is_refused_then_repaired(
+    shop: Application, database: Database, case: str
+) -> None:
+    """What is wrong is named, and where the structure stands; repair writes that; up goes on."""
+    corruption, said = CORRUPTED[case]
+    at(shop, database, R2, corruption)
+    result = refused(
+        shop, database, "version-table-corrupted", ("status",), ("plan",), ("up",), ("adopt",)
+    )
+    assert said in seen(result)
+    assert f"by its structure it is at {R2}" in seen(result)
+    done = shop.run("repair", "--yes", url=database.url())
+    assert done.code == 0, done.err
+    assert f"after {R2}" in text(done)
+    assert rows(database) == [R2]
+    # Alembic itself goes on from there, and so does surefoot
+    assert (
+        "character varying"
+        in database.query(
+            "select data_type from information_schema.columns"
+            " where table_name = 'alembic_version' and column_name = 'version_num'"
+        )[0]
+    )
+    assert shop.run("up", url=database.url()).code == 0
+    assert rows(database) == [R3]
+
+
+def test_repair_keeps_the_old_content_in_the_journal(shop: Application, database: Database) -> None:
+    """Rows and the column's type, as they were."""
+    at(shop, database, R2, CORRUPTED["a number"][0])
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    ((evidence,),) = database.query("select evidence from surefoot.journal where step = 'adopt'")
+    assert json.loads(evidence)["before"] == ["28"]
+    assert json.loads(evidence)["column"] == "integer"
+
+
+def test_repair_keeps_who_may_read_the_table(shop: Application, database: Database) -> None:
+    """The table is mended and not made anew."""
+    at(shop, database, R2, f"grant select on alembic_version to public; {CORRUPTED['twice'][0]}")
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert database.query(
+        "select count(*) from information_schema.table_privileges"
+        " where table_name = 'alembic_version' and grantee = 'PUBLIC'"
+    ) == [(1,)]
+    assert database.query(
+        "select count(*) from pg_constraint where conname = 'alembic_version_pkc'"
+    )
+
+
+def test_repair_asks(shop: Application, database: Database) -> None:
+    """Without a terminal and without --yes nothing is written; before and after are shown."""
+    at(shop, database, R2, CORRUPTED["cut short"][0])
+    result = shop.run("repair", url=database.url())
+    assert result.code == 2
+    assert f"before '{R2[:8]}' after {R2}" in text(result)
+    assert rows(database) == [R2[:8]]
+
+
+@pytest.mark.provokes("version-rows-overlap")
+def test_an_ancestor_beside_its_descendant(shop: Application, database: Database) -> None:
+    """The structure says which of the two is true, whichever it is."""
+    for stands in (R1, R2):
+        database.execute("drop schema public cascade; create schema public")
+        database.execute("drop schema if exists surefoot cascade")
+        at(shop, database, stands, "delete from alembic_version")
+        database.execute(f"insert into alembic_version values ('{R1}'), ('{R2}')")
+        result = refused(shop, database, "version-rows-overlap", ("status",), ("up",))
+        assert f"by its structure it is at {stands}" in seen(result)
+        assert shop.run("repair", "--yes", url=database.url()).code == 0
+        assert rows(database) == [stands]
+
+
+@pytest.mark.provokes("version-table-elsewhere")
+def test_a_version_table_in_another_schema(shop: Application, database: Database) -> None:
+    """It knows the application's revisions, and isn't looked for there: told, and not guessed."""
+    at(shop, database, R2, "create schema app; alter table alembic_version set schema app")
+    result = refused(shop, database, "version-table-elsewhere", ("status",), ("plan",), ("up",))
+    assert f"app.alembic_version holds {R2}" in seen(result)
+    assert f"by its structure it is at {R2}" in seen(result)
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert rows(database) == [R2]
+    assert database.query("select version_num from app.alembic_version") == [(R2,)]
+
+
+def test_another_applications_version_table_in_another_schema(
+    shop: Application, database: Database
+) -> None:
+    """It holds none of this code's revisions: it's not ours, and this database is identified."""
+    at(shop, database, R2, "drop table alembic_version; create schema other")
+    database.execute(
+        f"create table other.alembic_version (version_num text); "
+        f"insert into other.alembic_version values ('{NEWER}')"
+    )
+    assert shop.run("up", url=database.url()).code == 0
+    assert rows(database) == [R3]
+
+
+def test_a_revision_that_was_removed_from_the_code(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """The catalogue beside the code still has it: it isn't newer."""
+    application = shop
+    application.revision(NEWER, R3, "create table removed (id int)")
+    catalogue = application.root / "migrations/surefoot-catalog.txt"
+    with_catalogue(application, server)
+    application.alembic("upgrade", "head", url=database.url(DRIVER))
+    (application.root / f"migrations/versions/{NEWER}.py").unlink()
+    assert catalogue.exists()
+    result = refused(application, database, "unknown-revision", ("status",), ("up",))
+    assert f"'{NEWER}' is removed from the history" in seen(result)
+
+
+def test_a_revision_that_the_journal_has_behind_another_is_removed(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """It ran here, on a revision that the code goes on from otherwise: its place was taken."""
+    shop.revision(NEWER, R1, "create table squashed (id int)")
+    for id in (R2, R3):
+        (shop.root / f"migrations/versions/{id}.py").unlink()
+    with_catalogue(shop, server)
+    assert shop.run("up", url=database.url()).code == 0
+    (shop.root / f"migrations/versions/{NEWER}.py").unlink()
+    shop.revision(R2, R1, "create table orders (id int primary key, total numeric)")
+    shop.revision(R3, R2, "alter table orders add note text")
+    with_catalogue(shop, server)
+    result = refused(shop, database, "unknown-revision", ("status",), ("up",))
+    assert f"'{NEWER}' is removed from the history: surefoot's journal says" in seen(result)
+    assert f"behind {R1}, where the code goes on otherwise" in seen(result)
+
+
+def test_an_id_that_nobody_knows_over_an_older_structure(
+    shop: Application, database: Database
+) -> None:
+    """What is newer has more than the code knows; this has less: no newer release made it."""
+    at(shop, database, R1, f"update alembic_version set version_num = '{NEWER}'")
+    result = refused(shop, database, "unknown-revision", ("status",), ("up",), ("adopt",))
+    assert f"'{NEWER}' is not known: the structure is an older revision's" in seen(result)
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert rows(database) == [R1]
+
+
+def test_repair_of_what_is_in_order_does_nothing(shop: Application, database: Database) -> None:
+    """At head, behind, or newer: the version table is right."""
+    for revision in (R2, R3):
+        shop.alembic("upgrade", revision, url=database.url(DRIVER))
+        before = database.dump()
+        result = shop.run("repair", "--yes", url=database.url())
+        assert result.code == 0
+        assert "nothing to record" in text(result)
+        assert database.dump() == before
+
+
+def test_repair_of_a_structure_that_is_none(shop: Application, database: Database) -> None:
+    """Where the structure is no revision's, a person must name one, and accept the difference."""
+    at(shop, database, R2, "update alembic_version set version_num = 'nonsense'")
+    database.execute("alter table orders drop column total")
+    refused(shop, database, "version-table-corrupted", ("repair", "--yes"))
+    refused(shop, database, "unidentified-structure", ("repair", R2, "--yes"))
+    result = shop.run("repair", R2, "--accept-difference", "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert rows(database) == [R2]
+
+
+def test_a_corrupted_table_without_a_catalogue(shop: Application, database: Database) -> None:
+    """Nothing to go by: refused, with the way to a catalogue."""
+    at(shop, database, R2, CORRUPTED["cut short"][0])
+    (shop.root / "migrations/surefoot-catalog.txt").unlink()
+    result = refused(shop, database, "version-table-corrupted", ("up",), ("repair", "--yes"))
+    assert "there is no catalogue" in seen(result)
+    assert "surefoot catalog build" in result.json["findings"][0]["next"]
+
+
+def test_the_databases_comment_is_evidence(shop: Application, database: Database) -> None:
+    """A comment as earlier scripts wrote it is shown, and decides nothing."""
+    at(shop, database, R1, "update alembic_version set version_num = 'nonsense'")
+    name = database.name
+    database.execute(f"comment on database {name} is 'Shop v1.0.28 - Generated 2025-10-19'")
+    result = refused(shop, database, "version-table-corrupted", ("up",))
+    assert 'the database\'s comment says "Shop v1.0.28 - Generated 2025-10-19"' in seen(result)
