@@ -15,6 +15,7 @@ _COMMANDS = {
     "adopt": "Record the revision that a database stands at, after a look at its structure.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
+    "dump": "Write an init script: the history, replayed and dumped, with a header.",
     "explain": "Explain an error code, or list the states.",
     "init": "Write a commented surefoot.toml after a look at the project.",
     "demo": "Show surefoot at work on an embedded PostgreSQL.",
