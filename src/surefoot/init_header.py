@@ -11,8 +11,7 @@ import msgspec
 from surefoot.errors import SurefootError
 
 FIRST = 8192  # bytes: the header ends within these
-
-_TITLE = "-- surefoot init script"
+TITLE = "-- surefoot init script"
 _END = "-- end of header"
 _LINE = re.compile(r"-- ([a-z-]+): +(\S.*)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -39,7 +38,7 @@ class Header(msgspec.Struct, frozen=True):
 def header_text(header: Header) -> str:
     """The header as it stands at the top of the script, its last line end included."""
     lines = [
-        _TITLE,
+        TITLE,
         *_lines("application", header.application),
         *_lines("release", header.release),
         *(line for revision in header.revisions for line in _lines("revision", revision)),
@@ -77,7 +76,7 @@ def split_header(first: bytes, name: str = "the script") -> tuple[Header, bytes]
         line = raw.decode("utf-8", "replace").rstrip()
         if line == _END and title:
             return _header(values, name, number), first[begin:]
-        if line == _TITLE and not title:
+        if line == TITLE and not title:
             title = number
         elif title:
             pair = _LINE.fullmatch(line)
@@ -117,7 +116,7 @@ def _invalid(name: str, line: int, what: str) -> SurefootError:
         f"{name}:{line}: The header of the init script can't be read.",
         seen=[what],
         next="make the script again with surefoot dump; or, if it's kept by hand, remove the "
-        f'lines from "{_TITLE}" to "{_END}"',
+        f'lines from "{TITLE}" to "{_END}"',
     )
 
 

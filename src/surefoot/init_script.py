@@ -1,6 +1,7 @@
 """Whether an init script is what a fresh `surefoot dump` gives. Pure."""
 
 from surefoot.errors import Finding
+from surefoot.init_header import FIRST, TITLE
 
 _SHOWN = 5  # lines of either side
 _HEADER = 20  # lines at the top that may be its header
@@ -21,9 +22,9 @@ def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
     pairs = zip(before, after, strict=False)
     place = next((i for i, (a, b) in enumerate(pairs) if a[1] != b[1]), None)
     place = min(len(before), len(after)) if place is None else place
-    number = before[place][0] if place < len(before) else len(before) + 1
+    number = before[place][0] if place < len(before) else before[-1][0] + 1
     seen = [f"they differ from line {number} on"]
-    if not old.startswith(b"-- surefoot init script"):
+    if TITLE.encode() not in old[:FIRST]:
         seen.append(f"{name} has no header: surefoot dump didn't write it")
     seen += [f"in the file: {line}" for _, line in before[place : place + _SHOWN]]
     seen += [f"fresh: {line}" for _, line in after[place : place + _SHOWN]]

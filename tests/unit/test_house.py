@@ -13,7 +13,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # These think: values in, values out. No database, no files, no clock, no Alembic.
 PURE = {
     *("history", "observation", "states", "plan", "decide", "outcome", "target", "progress"),
-    *("refusals", "structure_refusals", "adoption", "init_header"),
+    *("refusals", "structure_refusals", "adoption", "init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
 }
 
