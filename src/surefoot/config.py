@@ -1,5 +1,6 @@
 """What the project says about itself: `surefoot.toml`, or `[tool.surefoot]` in `pyproject.toml`."""
 
+import contextlib
 import re
 import tomllib
 from pathlib import Path
@@ -42,6 +43,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     init_revision: str | None = None
     seeds: list[str | ScriptEntry] = []
     search_path: str | None = None
+    application: str | None = None
     catalog: str | None = None
     ambiguous: Literal["refuse", "earliest", "latest"] = "refuse"
     evidence: dict[str, str] = {}
@@ -67,11 +69,28 @@ class Project(msgspec.Struct, frozen=True):
         """A path of the configuration, absolute."""
         return self.root / relative
 
+    def without_scripts(self) -> "Project":
+        """The same project, its history alone."""
+        config = msgspec.structs.replace(self.config, init=[], init_revision=None, seeds=[])
+        return msgspec.structs.replace(self, config=config)
+
     def script(self, file: ScriptFile) -> "Script":
         """A script of the configuration, ready to be read."""
         from surefoot.script import Script
 
         return Script(self.path(file.path), file.search_path, file.path)
+
+
+def application_name(project: Project) -> str:
+    """What the application is called: as configured, else by its pyproject.toml or directory."""
+    if project.config.application:
+        return project.config.application
+    document: dict[str, Any] = {}
+    with contextlib.suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        document = tomllib.loads(project.path("pyproject.toml").read_text(encoding="utf-8"))
+    section: Any = document.get("project")
+    name: Any = cast("dict[str, Any]", section).get("name") if isinstance(section, dict) else None
+    return name if isinstance(name, str) and name else project.root.resolve().name or "application"
 
 
 def seconds(duration: str) -> float:

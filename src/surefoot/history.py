@@ -154,3 +154,13 @@ def one_revision(history: History, word: str) -> str:
         seen=[f"{id}  {history.revisions[id].message}" for id in found[:8]],
         next="surefoot catalog show lists them; give an id, its beginning, or a release",
     )
+
+
+def applied_at(history: History, word: str) -> frozenset[str]:
+    """What is applied at the revision that a person names, or at head, or at base.
+
+    Raises SurefootError `revision-not-found`.
+    """
+    if word in ("base", "head", "heads") and word not in history.revisions:
+        return history.applied(history.named(word) if word != "base" else ())
+    return history.applied((one_revision(history, word),))

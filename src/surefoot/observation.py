@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from surefoot.history import History, Revision
+from surefoot.init_header import Header
 from surefoot.structure.standing import CatalogueState, Difference, Standing
 
 
@@ -103,11 +104,17 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 class ScriptFile(msgspec.Struct, frozen=True):
-    """An SQL script of the project: its path as configured, its search_path, its content's hash."""
+    """An SQL script of the project: its path as configured, its search_path, its content's hash.
+
+    `header` is what an init script says of itself, if `surefoot dump` wrote it; `edited`: it isn't
+    what was written then.
+    """
 
     path: str
     search_path: str | None
     sha256: str
+    header: Header | None = None
+    edited: bool = False
 
 
 class Code(msgspec.Struct, frozen=True):

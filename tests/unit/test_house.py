@@ -14,6 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 PURE = {
     *("history", "observation", "states", "plan", "decide", "outcome", "target", "progress"),
     *("refusals", "structure_refusals", "row_refusals", "adoption", "version_rows", "ahead"),
+    *("init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
 }
 

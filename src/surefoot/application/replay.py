@@ -69,12 +69,14 @@ def replay(
     one_by_one: bool = False,
     downgrades: bool = False,
     passed_over: frozenset[str] = frozenset(),
+    wanted: frozenset[str] | None = None,
 ) -> None:
     """Upgrade to the heads; `watching` is told of each revision, with the structure behind it.
 
-    In one run of env.py, or (`one_by_one`) in one for each revision. With `downgrades`, each
-    revision's downgrade() is tried and taken back, but for those `passed_over`. Raises
-    RevisionFailed, DowngradeCommitted, or SurefootError where env.py itself fails.
+    With `wanted` (which holds what each of them needs), only these revisions are run. In one run of
+    env.py, or (`one_by_one`) in one for each revision. With `downgrades`, each revision's
+    downgrade() is tried and taken back, but for those `passed_over`. Raises RevisionFailed,
+    DowngradeCommitted, or SurefootError where env.py itself fails.
     """
     looking = Looking(version_table)
     running: Revision | None = None
@@ -84,7 +86,11 @@ def replay(
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
         nonlocal running, at_end, more
-        found = upgrade_steps(context, heads)
+        found = [
+            step
+            for step in upgrade_steps(context, heads)
+            if wanted is None or step.revision.revision in wanted
+        ]
         more = len(found) > 1 and one_by_one
         for step in found[:1] if one_by_one else found:
             running, at_end = environment.revision(step.revision), False

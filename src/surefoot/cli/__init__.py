@@ -16,6 +16,7 @@ _COMMANDS = {
     "repair": "Put a version table right that holds nonsense, by the structure.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
+    "dump": "Write an init script: the history, replayed and dumped, with a header.",
     "explain": "Explain an error code, or list the states.",
     "init": "Write a commented surefoot.toml after a look at the project.",
     "demo": "Show surefoot at work on an embedded PostgreSQL.",

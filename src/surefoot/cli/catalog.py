@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, load_project, project_options
+from surefoot.cli.edge import Edge, command_body, load_project, project_options, server_option
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 if TYPE_CHECKING:
@@ -18,12 +18,6 @@ def command() -> None:
     """Make, read and check the catalogue: the structure that each revision makes."""
 
 
-_SERVER = click.option(
-    "--server",
-    metavar="URL|DIRECTORY",
-    help="Where to replay the history: a server on which databases may be made and dropped, or a "
-    "directory of PostgreSQL's programs. Default: the system's, else the embedded one.",
-)
 _NO_DOWNGRADE = click.option(
     "--no-downgrade", is_flag=True, help="Don't try the revisions' downgrades."
 )
@@ -59,7 +53,7 @@ def _file(config_file: Path | None) -> Path:
 
 @command.command("build")
 @project_options
-@_SERVER
+@server_option
 @_STEPWISE
 @_NO_DOWNGRADE
 @command_body("catalog build")
@@ -71,7 +65,8 @@ def build_command(
     No database of yours is touched. Commit the file beside the migrations, and copy it into the
     image with them.
     """
-    from surefoot.observe.catalogue import require_writable, shown, write_catalogue
+    from surefoot.observe.catalogue import require_writable, write_catalogue
+    from surefoot.observe.generated import shown
     from surefoot.report.catalogue import built_lines
     from surefoot.structure.write import dumps
 
@@ -98,7 +93,7 @@ def build_command(
 
 @command.command("check")
 @project_options
-@_SERVER
+@server_option
 @_NO_DOWNGRADE
 @command_body("catalog check")
 def check_command(
@@ -108,7 +103,8 @@ def check_command(
 
     Replays the history once more. Exit code 3, and why, if something differs.
     """
-    from surefoot.observe.catalogue import read_catalogue, shown
+    from surefoot.observe.catalogue import read_catalogue
+    from surefoot.observe.generated import shown
     from surefoot.report import json
     from surefoot.report.structure import count
     from surefoot.report.text import finding_lines

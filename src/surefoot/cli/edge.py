@@ -41,6 +41,13 @@ _DATABASE_URL = click.option(
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
+server_option = click.option(
+    "--server",
+    metavar="URL|DIRECTORY",
+    help="Where to replay the history: a server on which databases may be made and dropped, or a "
+    "directory of PostgreSQL's programs. Default: the system's, else the embedded one.",
+)
+
 
 def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--config and --json: for a command that reaches no database of the user's."""

@@ -8,8 +8,8 @@ from surefoot.cli.edge import Edge, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
 TOPICS = (
-    *("catalogue", "configuration", "exit-codes", "glossary", "json-output", "operations"),
-    "states",
+    *("catalogue", "configuration", "exit-codes", "glossary", "init-scripts", "json-output"),
+    *("operations", "states"),
 )
 
 
@@ -22,7 +22,8 @@ def command(edge: Edge, *, what: str | None, states: bool, **_: object) -> ExitC
     """Explain an error code, or print one of the reference documents.
 
     Without an argument, lists the codes (a number lists those of that exit code) and the topics:
-    catalogue, configuration, exit-codes, glossary, json-output, operations, states.
+    catalogue, configuration, exit-codes, glossary, init-scripts, json-output, operations,
+    states.
     """
     what = "states" if states else what
     text = _text(what)

@@ -1,13 +1,13 @@
 """The catalogue's file: where it is, and what it holds."""
 
-import hashlib
-import os
 from pathlib import Path
 
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.observation import Code
+from surefoot.observe.generated import obstacle, replace, shown
+from surefoot.observe.script_file import hashed
 from surefoot.structure.catalogue import Catalogue, InitScripts
 
 FILE_NAME = "surefoot-catalog.txt"
@@ -27,14 +27,6 @@ def catalogue_file(project: Project, ini: IniFile | None) -> Path:
         if directory.is_relative_to(root) and "site-packages" not in directory.parts:
             return project.root / directory.relative_to(root) / FILE_NAME
     return project.path(FILE_NAME)
-
-
-def shown(file: Path) -> str:
-    """The file's path as a person here would write it."""
-    try:
-        return str(file.relative_to(Path.cwd()))
-    except ValueError:
-        return str(file)
 
 
 def read_catalogue(file: Path) -> Catalogue:
@@ -65,10 +57,9 @@ def read_catalogue(file: Path) -> Catalogue:
 
 def require_writable(file: Path) -> None:
     """To be asked before minutes are spent. Raises SurefootError `catalogue-not-written`."""
-    if not file.parent.is_dir():
-        raise _not_written(file, f"there is no directory {shown(file.parent)}")
-    if not os.access(file.parent, os.W_OK):
-        raise _not_written(file, f"the directory {shown(file.parent)} is not writable")
+    why = obstacle(file)
+    if why is not None:
+        raise _not_written(file, why)
 
 
 def _not_written(file: Path, why: str) -> SurefootError:
@@ -86,33 +77,18 @@ def write_catalogue(file: Path, text: str) -> bool:
 
     Raises SurefootError `catalogue-not-written`.
     """
-    data = text.encode()
-    file = file.resolve()  # a link stays one
     try:
-        if file.is_file() and file.read_bytes() == data:
-            return False
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
-        try:
-            beside.write_bytes(data)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
+        return replace(file, text.encode())
     except OSError as error:
         raise _not_written(file, error.strerror or str(error)) from error
-    return True
 
 
 def init_scripts(project: Project, code: Code) -> InitScripts | None:
-    """The project's init scripts, as a catalogue records them: whatever line ends they have."""
+    """The project's init scripts, as a catalogue records them: whatever line ends they have.
+
+    Without the header that `surefoot dump` writes: it names the catalogue in its turn.
+    """
     if not code.init or code.init_revision is None:
         return None
-    scripts = tuple((s.path, _sha256(project.path(s.path))) for s in code.init)
+    scripts = tuple((s.path, hashed(project.path(s.path), s.path).content) for s in code.init)
     return InitScripts(code.init_revision, scripts)
-
-
-def _sha256(file: Path) -> str:
-    found = hashlib.sha256()
-    with file.open("rb") as lines:
-        for line in lines:
-            found.update(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
-    return found.hexdigest()

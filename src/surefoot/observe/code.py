@@ -1,6 +1,5 @@
 """What the application's code wants, read from its files."""
 
-import hashlib
 from pathlib import Path
 
 from surefoot.application.history_files import IniFile, read_history
@@ -8,6 +7,7 @@ from surefoot.config import Project, ScriptEntry
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.history import History
 from surefoot.observation import Code, ScriptFile
+from surefoot.observe.script_file import hashed, sha256_of
 
 
 def find_ini(project: Project) -> IniFile | None:
@@ -65,29 +65,32 @@ def _ini_files(root: Path) -> list[Path]:
     return [f for f in found if not {"site-packages", "node_modules"} & set(f.parts)]
 
 
-def read_scripts(project: Project, entries: list[ScriptEntry]) -> tuple[ScriptFile, ...]:
-    """The scripts of `init` or `seeds`, each with its content's hash.
+def read_scripts(
+    project: Project, entries: list[ScriptEntry], *, init: bool = False
+) -> tuple[ScriptFile, ...]:
+    """The scripts of `init` or `seeds`, each with its content's hash; of `init`, their headers.
 
-    Raises SurefootError `script-not-found`.
+    Raises SurefootError `script-not-found`, `init-script-header-invalid`.
     """
-    return tuple(
-        ScriptFile(entry.path, entry.search_path, _sha256(project, entry.path)) for entry in entries
-    )
+    return tuple(_script_file(project, entry, init=init) for entry in entries)
 
 
-def _sha256(project: Project, path: str) -> str:
+def _script_file(project: Project, entry: ScriptEntry, *, init: bool) -> ScriptFile:
+    path = project.path(entry.path)
     try:
-        if project.path(path).is_fifo():
+        if path.is_fifo():
             raise OSError(None, "it is a pipe, and a script is read twice")
-        with project.path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if not init:
+            return ScriptFile(entry.path, entry.search_path, sha256_of(path))
+        found = hashed(path, entry.path)
     except OSError as error:
         raise SurefootError(
             "script-not-found",
-            f"The script {path} can't be read.",
-            seen=[f"{project.path(path)}: {error.strerror}"],
+            f"The script {entry.path} can't be read.",
+            seen=[f"{path}: {error.strerror}"],
             next="correct its path in surefoot.toml, or copy the file into the image",
         ) from error
+    return ScriptFile(entry.path, entry.search_path, found.sha256, found.header, found.edited)
 
 
 def code_of(project: Project, history: History) -> Code:
@@ -106,7 +109,7 @@ def code_of(project: Project, history: History) -> Code:
     config = project.config
     return Code(
         history,
-        read_scripts(project, config.scripts(config.init)),
+        read_scripts(project, config.scripts(config.init), init=True),
         config.init_revision,
         read_scripts(project, config.scripts(config.seeds)),
         config.ahead,

@@ -10,8 +10,9 @@ from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.errors import SurefootError
 from surefoot.observation import Code, Observation
-from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue, shown
+from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue
 from surefoot.observe.connect import kept_connection
+from surefoot.observe.generated import shown
 from surefoot.observe.structure import observe_structure
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.check import outdated

@@ -14,7 +14,7 @@ from surefoot.application.replay import Attempt, DowngradeCommitted, replay
 from surefoot.application.upgrade import RevisionFailed
 from surefoot.config import Project, load
 from surefoot.errors import Finding, SurefootError
-from surefoot.history import Revision
+from surefoot.history import Revision, applied_at
 from surefoot.observe.code import find_ini
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import application
@@ -82,6 +82,8 @@ def _replay(orders: Orders, out: TextIO) -> None:
     watching = _Watching(out)
     config = Path(orders.config_file) if orders.config_file else None
     project: Project = load(config, Path(orders.directory))
+    if not orders.scripts:
+        project = project.without_scripts()
     ini: IniFile | None = find_ini(project)
     target = Target(orders.parameters, "the scratch server")
     with (
@@ -89,11 +91,13 @@ def _replay(orders: Orders, out: TextIO) -> None:
         application(project, ini, target, connection) as asked,
     ):
         environment, server = asked.environment, asked.server
+        wanted = None if orders.upto is None else applied_at(asked.history, orders.upto)
+        order = tuple(revision.id for revision in environment.pending(()))
         initial = watching.begins_with(observe_structure(connection, asked.version_table))
         watching.tell(
             Opened(
                 asked.history,
-                tuple(revision.id for revision in environment.pending(())),
+                tuple(id for id in order if wanted is None or id in wanted),
                 asked.version_table,
                 asked.schema,
                 initial,
@@ -107,6 +111,7 @@ def _replay(orders: Orders, out: TextIO) -> None:
             one_by_one=orders.one_by_one,
             downgrades=orders.downgrades,
             passed_over=frozenset(orders.passed_over),
+            wanted=wanted,
         )
     watching.tell(Finished())
 

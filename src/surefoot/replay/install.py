@@ -6,13 +6,16 @@ from surefoot.act.install import install
 from surefoot.act.journal import Journal
 from surefoot.act.run_script import ScriptFailed
 from surefoot.config import Project
+from surefoot.decide import missing_init_revision
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
-from surefoot.observation import ScriptFile, VersionTableName
+from surefoot.observation import Code, ScriptFile, VersionTableName
+from surefoot.observe.code import code_of
 from surefoot.observe.connect import connect
 from surefoot.observe.database import observe_database
 from surefoot.plan import Install
-from surefoot.replay.messages import SCRATCH
+from surefoot.replay.messages import SCRATCH, Opened
+from surefoot.replay.scratch import Scratch
 from surefoot.script import check
 from surefoot.target import Target
 
@@ -28,7 +31,32 @@ class _Quiet:
     def notice(self, text: str) -> None: ...
 
 
-def install_scripts(
+def startable_code(project: Project, opened: Opened) -> Code:
+    """The code, if a history can begin with its init scripts.
+
+    Raises SurefootError `init-revision-missing`, `init-revision-unknown`, `script-not-found`.
+    """
+    code = code_of(project, opened.history)
+    refused = missing_init_revision(code)
+    if refused is not None:
+        raise SurefootError.of(refused)
+    return code
+
+
+def installed(project: Project, scratch: Scratch, opened: Opened) -> Target:
+    """A new database, made by the init scripts as a fresh install makes it.
+
+    Raises as `startable_code` does, and SurefootError `script-…`.
+    """
+    code = startable_code(project, opened)
+    assert code.init_revision is not None
+    revision = opened.history.revisions[code.init_revision]
+    target = scratch.database()
+    _install_scripts(project, target, code.init, revision, opened.version_table)
+    return target
+
+
+def _install_scripts(
     project: Project,
     target: Target,
     scripts: tuple[ScriptFile, ...],

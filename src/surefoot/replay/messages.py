@@ -15,7 +15,11 @@ SCRATCH = "The database that the catalogue is for was not touched: this was a sc
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What to replay, and where: `parameters` are libpq's, for the scratch database."""
+    """What to replay, and where: `parameters` are libpq's, for the scratch database.
+
+    `upto` is the revision to stop at, as a person names it; None: the heads. Without `scripts` the
+    configuration's scripts aren't looked at: they may not be there yet.
+    """
 
     parameters: dict[str, str]
     directory: str
@@ -23,10 +27,12 @@ class Orders(msgspec.Struct, frozen=True):
     one_by_one: bool = False
     downgrades: bool = False
     passed_over: tuple[str, ...] = ()
+    upto: str | None = None
+    scripts: bool = True
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """The application's code was loaded. `order` is Alembic's, from the base to the heads.
+    """The application's code was loaded. `order` is Alembic's, from the base to where it ends.
 
     `schema` is the one that is current on the application's connection, `initial` the structure
     before the first revision.

@@ -58,9 +58,12 @@ def replayed(
     one_by_one: bool = False,
     downgrades: bool = False,
     passed_over: tuple[str, ...] = (),
+    upto: str | None = None,
+    scripts: bool = True,
 ) -> Replayed | str:
-    """Replay on `target` what is pending there. A text is the revision to pass over next time.
+    """Replay on `target` what is pending there, to the heads or `upto` a revision.
 
+    A text is the revision to pass over next time.
     Raises the SurefootError that ended it before the first revision.
     """
     orders = Orders(
@@ -70,6 +73,8 @@ def replayed(
         one_by_one=one_by_one,
         downgrades=downgrades,
         passed_over=passed_over,
+        upto=upto,
+        scripts=scripts,
     )
     child = subprocess.Popen(
         # -P: no module of the application's may stand in for one of Python's

@@ -65,6 +65,11 @@ class Scratch:
         parameters = {**self._target.parameters, "dbname": name}
         return msgspec.structs.replace(self._target, parameters=parameters)
 
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """To the server, in autocommit: for questions that aren't about the database."""
+        return self._connection
+
     def clear(self) -> None:
         """Drop what was made; whoever is still connected is cut off."""
         if self._made is None:
@@ -91,12 +96,13 @@ class Scratch:
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A server that could be used: `why`, and how to open it."""
+    """A server that could be used: `why`, how to open it, and the directory of its programs."""
 
     label: str
     why: str
     open: Callable[[], Any]
     ours: bool = True
+    programs: Path | None = None
 
     @contextmanager
     def scratch(self, say: Callable[[str], None]) -> Generator[Scratch, None, None]:
@@ -158,10 +164,11 @@ def _there(target: Target) -> Generator[Target, None, None]:
 def _programs(directory: Path, why: str) -> Candidate:
     @contextmanager
     def started() -> Generator[Target, None, None]:
-        with Server(directory) as server:
+        # what is vacuumed meanwhile has its rows in another order afterwards
+        with Server(directory, settings={"autovacuum": "off"}) as server:
             yield Target(server.parameters(), "the scratch server")
 
-    return Candidate(f"a server started from {directory}", why, started)
+    return Candidate(f"a server started from {directory}", why, started, programs=directory)
 
 
 def _system_directories() -> list[Path]:

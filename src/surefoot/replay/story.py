@@ -1,22 +1,19 @@
 """`catalog build`: replay, look, assemble. The whole story on one page."""
 
-import re
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 
 from surefoot.config import Project
-from surefoot.errors import Finding, SurefootError
+from surefoot.errors import SurefootError
 from surefoot.observe.catalogue import init_scripts
-from surefoot.observe.code import read_scripts
 from surefoot.replay.assemble import assemble, with_variants
+from surefoot.replay.install import installed, startable_code
 from surefoot.replay.passes import Replayed, replayed
-from surefoot.replay.scratch import Candidate, Scratch, candidates
+from surefoot.replay.scratch import Candidate, Scratch
+from surefoot.replay.servers import Told, look_for_extension, on_a_server, why_stopped
 from surefoot.structure.catalogue import Catalogue, Downgrade, InitScripts
 from surefoot.target import Target
-
-_EXTENSION = re.compile(r'extension "([^"]+)" is not available|/([\w-]+)\.control"')
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -27,27 +24,11 @@ class Options(msgspec.Struct, frozen=True):
     downgrades: bool = True
 
 
-class Told(Protocol):
-    """Who is told how far it is."""
-
-    def server(self, label: str, why: str) -> None: ...
-    def begin(self, what: str) -> None: ...
-    def revision(self, revision: str, number: int, total: int) -> None: ...
-    def end(self, what: str) -> None: ...
-    def stopped(self, what: str) -> None: ...
-    def notice(self, text: str) -> None: ...
-
-
 class Built(msgspec.Struct, frozen=True):
     """A catalogue, and which server it was made on."""
 
     catalogue: Catalogue
     server: str
-
-
-class _ExtensionMissing(Exception):
-    def __init__(self, name: str, finding: Finding) -> None:
-        self.name, self.finding = name, finding
 
 
 def build(project: Project, options: Options, told: Told) -> Built:
@@ -56,44 +37,11 @@ def build(project: Project, options: Options, told: Told) -> Built:
     Raises SurefootError `catalogue-build-failed`, `extension-missing`, `scratch-server-unusable`,
     and whatever keeps the application's code from being loaded.
     """
-    lacking: list[str] = []
-    last: _ExtensionMissing | None = None
-    servers = candidates(options.server)
-    for candidate in servers:
-        try:
-            return _build_on(candidate, project, options, told)
-        except _ExtensionMissing as missing:
-            lacking.append(f"{candidate.label} has no extension {missing.name}")
-            if candidate is not servers[-1]:
-                told.notice(f"{lacking[-1]}; another server is tried")
-            last = missing
-    assert last is not None
-    raise SurefootError(
-        "extension-missing",
-        f"The history needs the extension {last.name}, and no server here has it.",
-        seen=[*lacking, *last.finding.seen],
-        next=f"name a server that has {last.name}, made from the image that your compose file "
-        "uses, say: surefoot catalog build --server postgresql://…; or install the extension's "
-        "package (postgresql-contrib has the common ones)",
-    )
 
-
-def _build_on(candidate: Candidate, project: Project, options: Options, told: Told) -> Built:
-    with candidate.scratch(told.notice) as scratch:
-        told.server(scratch.label, candidate.why)
+    def work(_: Candidate, scratch: Scratch) -> Built:
         return _Building(scratch, project, options, told).build()
 
-
-def _look_for_extension(finding: Finding) -> None:
-    """Raises _ExtensionMissing where that is what the server said."""
-    missing = _EXTENSION.search("\n".join(finding.seen))
-    if missing:
-        raise _ExtensionMissing(missing[1] or missing[2], finding)
-
-
-def _why(finding: Finding) -> str:
-    """In a line: what was seen last is nearest to the cause."""
-    return finding.seen[-1] if finding.seen else finding.message
+    return on_a_server(options.server, "catalog build", told, work)
 
 
 class _Building:
@@ -115,7 +63,7 @@ class _Building:
                 self._require_end(base)
             told.notice(
                 f"the history doesn't run from its base ({base.failed or 'env.py'} fails: "
-                f"{_why(base.stopped)}), so the catalogue begins with the init scripts"
+                f"{why_stopped(base.stopped)}), so the catalogue begins with the init scripts"
             )
         main = init if base.stopped is not None else base
         assert main is not None
@@ -149,14 +97,14 @@ class _Building:
                     passed_over=tuple(passed_over),
                 )
             except SurefootError as error:
-                _look_for_extension(error.finding)
+                look_for_extension(error.finding)
                 raise
             if not isinstance(found, str):
                 break
             passed_over.append(found)
             self._told.begin(what)
         if found.stopped is not None:
-            _look_for_extension(found.stopped)
+            look_for_extension(found.stopped)
             self._told.stopped(what)
         else:
             self._told.end(what)
@@ -184,8 +132,8 @@ class _Building:
         tried = self._pass("its downgrades", self._start(base, main), downgrades=True)
         if tried.stopped is not None:
             self._told.notice(
-                f"with downgrades tried, {tried.failed} fails ({_why(tried.stopped)}): what was "
-                "seen until there is recorded"
+                f"with downgrades tried, {tried.failed} fails ({why_stopped(tried.stopped)}): what "
+                "was seen until there is recorded"
             )
         same = [id for id, changed in tried.changes.items() if changed == main.changes.get(id)]
         if len(same) < len(tried.changes):
@@ -200,31 +148,14 @@ class _Building:
         )
         if stepwise.stopped is not None:
             self._told.notice(
-                f"one revision a run, {stepwise.failed} fails: {_why(stepwise.stopped)}"
+                f"one revision a run, {stepwise.failed} fails: {why_stopped(stepwise.stopped)}"
             )
         return with_variants(catalogue, stepwise.changes, "base" if main is base else "init")
 
     def _init_scripts(self, base: Replayed) -> InitScripts:
-        from surefoot.decide import missing_init_revision
-        from surefoot.observe.code import code_of
-
-        code = code_of(self._project, base.opened.history)
-        refused = missing_init_revision(code)
-        if refused is not None:
-            raise SurefootError.of(refused)
-        scripts = init_scripts(self._project, code)
+        scripts = init_scripts(self._project, startable_code(self._project, base.opened))
         assert scripts is not None
         return scripts
 
     def _installed(self, base: Replayed) -> Target:
-        """A new database, made by the init scripts as a fresh install makes it."""
-        from surefoot.replay.install import install_scripts
-
-        target = self._scratch.database()
-        config = self._project.config
-        scripts = read_scripts(self._project, config.scripts(config.init))
-        opened = base.opened
-        assert config.init_revision is not None
-        revision = opened.history.revisions[config.init_revision]
-        install_scripts(self._project, target, scripts, revision, opened.version_table)
-        return target
+        return installed(self._project, self._scratch, base.opened)

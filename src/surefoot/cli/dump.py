@@ -1,0 +1,163 @@
+"""`surefoot dump`."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, load_project, project_options, server_option
+from surefoot.errors import ExitCode, SurefootError
+
+_FIXED = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@click.command("dump")
+@project_options
+@server_option
+@click.option("--revision", default="head", metavar="REV", help="Up to where. Default: head.")
+@click.option(
+    "--release",
+    metavar="NAME",
+    help="The release that the header names. Default: the one that the revision's file says.",
+)
+@click.option(
+    "--from-init",
+    is_flag=True,
+    help="Begin with the init scripts, even if the history runs from its base.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it there. Default: standard output.",
+)
+@click.option("--check", is_flag=True, help="Write nothing: exit code 3 if FILE is another text.")
+@command_body("dump")
+def command(
+    edge: Edge,
+    *,
+    config_file: Path | None,
+    server: str | None,
+    revision: str,
+    release: str | None,
+    from_init: bool,
+    output: Path | None,
+    check: bool,
+) -> ExitCode:
+    """Write an init script: the history, replayed up to REV on a scratch server, and dumped.
+
+    REV is a revision's id or its beginning, a release, or head. The script makes a fresh database
+    that stands at REV, with its version row; its header says which revision that is. Seeds aren't
+    in it. Two runs give the same text. No database of yours is touched.
+    """
+    from surefoot.observe.generated import shown
+    from surefoot.replay.dump import Options, dump
+    from surefoot.report.building import BuildReport
+
+    if check and output is None:
+        raise click.UsageError("--check compares a file: name it with -o FILE.")
+    if edge.as_json and output is None:
+        raise click.UsageError("--json and the script can't both go to standard output: -o FILE.")
+    options = Options(_moment(), server, revision, release, from_init)
+    project = load_project(config_file)
+    old = _read(output) if check and output is not None else b""
+    if output is not None and not check:
+        _require_writable(output)
+    report = BuildReport(edge.terminal)
+    edge.said()
+    try:
+        dumped = dump(project, options, report)
+    finally:
+        report.close()
+    if output is None:
+        edge.write(dumped.script.decode("utf-8", "surrogateescape"))
+        return ExitCode.DONE
+    if check:
+        return _check(edge, shown(output), old, dumped.script)
+    changed = _write(output, dumped.script)
+    if edge.as_json:
+        header = dumped.header
+        edge.emit_json(
+            ExitCode.DONE,
+            file=shown(output),
+            changed=changed,
+            current=list(header.revisions),
+            release=header.release,
+            server=dumped.server,
+        )
+    words = "written" if changed else "as it was"
+    revisions = ", ".join(dumped.header.revisions)
+    edge.say(f"{shown(output)}: at {revisions}, {len(dumped.script):,} bytes, {words}")
+    return ExitCode.DONE
+
+
+def _check(edge: Edge, file: str, old: bytes, new: bytes) -> ExitCode:
+    from surefoot.init_script import outdated
+    from surefoot.report import json
+    from surefoot.report.text import finding_lines
+
+    finding = outdated(file, old, new)
+    code = ExitCode.DONE if finding is None else finding.exit_code
+    if edge.as_json:
+        edge.emit_json(code, file=file, findings=[json.finding(finding)] if finding else [])
+    if finding is None:
+        edge.say(f"{file} is what the history makes now")
+        return code
+    edge.terminal.line()
+    for line in finding_lines(edge.terminal, finding):
+        edge.terminal.line(line)
+    return code
+
+
+def _moment() -> datetime:
+    """What stands in place of every moment of the replay: SOURCE_DATE_EPOCH, or 2000 begins."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return _FIXED
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise click.UsageError(
+            "SOURCE_DATE_EPOCH is not a number of seconds since 1970."
+        ) from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SurefootError(
+            "script-not-found",
+            f"The script {file} can't be read.",
+            seen=[error.strerror or str(error)],
+            next=f"make it: surefoot dump -o {file}",
+        ) from error
+
+
+def _require_writable(file: Path) -> None:
+    from surefoot.observe.generated import obstacle
+
+    why = obstacle(file)
+    if why is not None:
+        raise _not_written(file, why)
+
+
+def _write(file: Path, script: bytes) -> bool:
+    from surefoot.observe.generated import replace
+
+    try:
+        return replace(file, script)
+    except OSError as error:
+        raise _not_written(file, error.strerror or str(error)) from error
+
+
+def _not_written(file: Path, why: str) -> SurefootError:
+    return SurefootError(
+        "init-script-not-written",
+        f"The init script {file} can't be written.",
+        seen=[why],
+        database="No database was changed.",
+        next="make the directory, or correct the permissions; or name another place with -o",
+    )

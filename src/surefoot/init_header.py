@@ -1,0 +1,147 @@
+"""The header of an init script that `surefoot dump` wrote: which revision it stands for. Pure.
+
+Plain SQL comments above the first statement, so that psql and every other reader pass it over.
+"""
+
+import hashlib
+import re
+
+import msgspec
+
+from surefoot.errors import SurefootError
+
+FIRST = 8192  # bytes: the header ends within these
+TITLE = "-- surefoot init script"
+_END = "-- end of header"
+_LINE = re.compile(r"-- ([a-z-]+): +(\S.*)")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_BOM = b"\xef\xbb\xbf"
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What an init script says of itself.
+
+    `revisions` are the version rows that it leaves, normally one. `compatible` is the oldest
+    release whose code can still work with its structure, `catalogue` the hash of the catalogue
+    that there was when it was made. `content` is the SHA-256 of everything behind the header,
+    whatever line ends it was checked out with.
+    """
+
+    application: str
+    release: str | None
+    revisions: tuple[str, ...]
+    compatible: str | None
+    catalogue: str | None
+    content: str
+
+
+def header_text(header: Header) -> str:
+    """The header as it stands at the top of the script, its last line end included."""
+    lines = [
+        TITLE,
+        *_lines("application", header.application),
+        *_lines("release", header.release),
+        *(line for revision in header.revisions for line in _lines("revision", revision)),
+        *_lines("compatible-with", header.compatible),
+        *_lines("catalogue", header.catalogue),
+        *_lines("content", header.content),
+        _END,
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(key: str, value: str | None) -> list[str]:
+    """None for what isn't known; a value is one line, whatever it was made of."""
+    value = " ".join((value or "").split())
+    return [f"-- {key}: {value}"] if value else []
+
+
+def read_header(first: bytes, name: str = "the script") -> Header | None:
+    """The header in a script's first bytes (`FIRST` of them are enough); None if it has none.
+
+    Only the comments above the first statement are looked at; keys that aren't known are passed
+    over. Raises SurefootError `init-script-header-invalid`, which calls the file `name`.
+    """
+    found = split_header(first, name)
+    return None if found is None else found[0]
+
+
+def split_header(first: bytes, name: str = "the script") -> tuple[Header, bytes] | None:
+    """The header, and what is behind it. None and errors as `read_header` has them."""
+    begin = len(_BOM) if first.startswith(_BOM) else 0
+    values: dict[str, list[str]] = {}
+    title = 0
+    for number, raw in enumerate(first[begin:FIRST].splitlines(keepends=True), 1):
+        begin += len(raw)
+        line = raw.decode("utf-8", "replace").rstrip()
+        if line == _END and title:
+            return _header(values, name, number), first[begin:]
+        if line == TITLE and not title:
+            title = number
+        elif title:
+            pair = _LINE.fullmatch(line)
+            if pair is None:
+                raise _invalid(name, number, f"this is neither a key nor the end: {line[:60]!r}")
+            values.setdefault(pair[1], []).append(pair[2])
+        elif line and not line.startswith("--"):
+            return None
+    if title:
+        raise _invalid(name, title, f'the header that begins here has no line "{_END}"')
+    return None
+
+
+def _header(values: dict[str, list[str]], name: str, end: int) -> Header:
+    for key in ("application", "revision", "content"):
+        if key not in values:
+            raise _invalid(name, end, f'the header that ends here has no "{key}"')
+    for key in ("application", "release", "compatible-with", "catalogue", "content"):
+        if len(values.get(key, [])) > 1:
+            raise _invalid(name, end, f'the header that ends here has "{key}" more than once')
+    for key in ("catalogue", "content"):
+        if key in values and not _SHA256.fullmatch(values[key][0]):
+            raise _invalid(name, end, f'"{key}" of the header that ends here is no SHA-256')
+    return Header(
+        values["application"][0],
+        values.get("release", [None])[0],
+        tuple(values["revision"]),
+        values.get("compatible-with", [None])[0],
+        values.get("catalogue", [None])[0],
+        values["content"][0],
+    )
+
+
+def _invalid(name: str, line: int, what: str) -> SurefootError:
+    return SurefootError(
+        "init-script-header-invalid",
+        f"{name}:{line}: The header of the init script can't be read.",
+        seen=[what],
+        next="make the script again with surefoot dump; or, if it's kept by hand, remove the "
+        f'lines from "{TITLE}" to "{_END}"',
+    )
+
+
+class ContentHash:
+    """The SHA-256 of a text that comes in pieces, the same whatever its line ends are."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._held = b""  # a CR whose LF may be in the next piece
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece."""
+        piece = self._held + piece
+        self._held = b"\r" if piece.endswith(b"\r") else b""
+        self._hash.update(piece[: len(piece) - len(self._held)].replace(b"\r\n", b"\n"))
+
+    def hexdigest(self) -> str:
+        """The hash of all that was taken; ask once, at the end."""
+        self._hash.update(self._held)
+        self._held = b""
+        return self._hash.hexdigest()
+
+
+def content_hash(content: bytes) -> str:
+    """The hash that a header says of this content."""
+    found = ContentHash()
+    found.update(content)
+    return found.hexdigest()

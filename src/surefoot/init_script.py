@@ -1,0 +1,52 @@
+"""Whether an init script is what a fresh `surefoot dump` gives. Pure."""
+
+from surefoot.errors import Finding
+from surefoot.init_header import FIRST, TITLE
+
+_SHOWN = 5  # lines of either side
+_HEADER = 20  # lines at the top that may be its header
+
+
+def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
+    """What to say where the file's text isn't the new one; None where it is.
+
+    Line ends don't count, nor does the catalogue that the header names: it goes on with every
+    revision, and the script may stand for an older one.
+    """
+    before, after = _lines(old), _lines(new)
+    if _texts(before) == _texts(after):
+        return None
+    # the hash in the header differs with everything else: it's worth showing where it's all
+    if _texts(_without_hash(before)) != _texts(_without_hash(after)):
+        before, after = _without_hash(before), _without_hash(after)
+    pairs = zip(before, after, strict=False)
+    place = next((i for i, (a, b) in enumerate(pairs) if a[1] != b[1]), None)
+    place = min(len(before), len(after)) if place is None else place
+    number = before[place][0] if place < len(before) else before[-1][0] + 1
+    seen = [f"they differ from line {number} on"]
+    if TITLE.encode() not in old[:FIRST]:
+        seen.append(f"{name} has no header: surefoot dump didn't write it")
+    seen += [f"in the file: {line}" for _, line in before[place : place + _SHOWN]]
+    seen += [f"fresh: {line}" for _, line in after[place : place + _SHOWN]]
+    return Finding(
+        "init-script-outdated",
+        f"{name} is not what the history makes now.",
+        tuple(seen),
+        "Only a scratch database was touched.",
+        f"write it again: surefoot dump -o {name}, with the same options; then commit it",
+    )
+
+
+def _lines(script: bytes) -> list[tuple[int, str]]:
+    """The lines with their numbers, without the one that names a catalogue."""
+    text = script.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    lines = enumerate(text.rstrip("\n").split("\n"), 1)
+    return [(n, line) for n, line in lines if n > _HEADER or not line.startswith("-- catalogue: ")]
+
+
+def _without_hash(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    return [(n, line) for n, line in lines if n > _HEADER or not line.startswith("-- content: ")]
+
+
+def _texts(lines: list[tuple[int, str]]) -> list[str]:
+    return [line for _, line in lines]

@@ -1,0 +1,45 @@
+"""A script's file, read once: its hashes, and the header that `surefoot dump` may have written."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from surefoot.init_header import FIRST, ContentHash, Header, split_header
+
+_CHUNK = 1 << 18
+
+
+class Hashed(NamedTuple):
+    """`sha256` is of the file's bytes. `content` is of what is behind its header (of all, where it
+    has none), and the same whatever its line ends are.
+    """
+
+    sha256: str
+    content: str
+    header: Header | None
+
+    @property
+    def edited(self) -> bool:
+        """Whether it isn't what its header says that it is."""
+        return self.header is not None and self.header.content != self.content
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of the file's bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashed(path: Path, name: str) -> Hashed:
+    """Raises OSError, and SurefootError `init-script-header-invalid`, which calls it `name`."""
+    whole, content = hashlib.sha256(), ContentHash()
+    with path.open("rb") as file:
+        piece = file.read(FIRST)
+        whole.update(piece)
+        found = split_header(piece, name)
+        header, rest = found if found is not None else (None, piece)
+        content.update(rest)
+        while piece := file.read(_CHUNK):
+            whole.update(piece)
+            content.update(piece)
+    return Hashed(whole.hexdigest(), content.hexdigest(), header)

@@ -1,0 +1,105 @@
+"""What a replay took from the clock, put to a fixed moment: so that every dump is the same."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from surefoot.sql import query
+
+Span = tuple[Any, Any]  # from, to
+
+# A column may round to seconds, and the clocks of two machines are never quite the same.
+_SLACK = timedelta(seconds=2)
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Which columns held moments of the replay: those that were set, and those that were left.
+
+    Each is schema.table.column with how many rows, or with why it was left.
+    """
+
+    columns: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def now(connection: psycopg.Connection[Any]) -> tuple[datetime, datetime]:
+    """This moment by our clock and by the server's, the earlier one first."""
+    row = connection.execute("select pg_catalog.clock_timestamp()").fetchone()
+    assert row is not None
+    ours, theirs = datetime.now(UTC), row[0]
+    return min(ours, theirs), max(ours, theirs)
+
+
+def settle(connection: psycopg.Connection[Any], since: datetime, to: datetime) -> Settled:
+    """Set every date and time between `since` and now to `to`, in all tables.
+
+    No trigger fires and no foreign key is checked. A column that can't be set is left as it is:
+    where the role may not switch triggers off, all of them are.
+    """
+    spans = _spans(connection, since - _SLACK, now(connection)[1] + _SLACK)
+    values = {"timestamptz": to, "timestamp": _naive(to), "date": _naive(to).date()}
+    found: list[str] = []
+    left: list[str] = []
+    for schema, relation, column, kind, partitioned in connection.execute(query("clock_columns")):
+        name = f"{schema}.{relation}.{column}"
+        table: sql.Composable = sql.Identifier(schema, relation)
+        if not partitioned:  # tables that inherit from it have a turn of their own
+            table = sql.SQL("only {}").format(table)
+        its = sql.Identifier(column)
+        held = _held(its, spans[kind])
+        count = sql.SQL("select pg_catalog.count(*) from {} where {}").format(table, held)
+        row = connection.execute(count).fetchone()
+        rows = int(row[0]) if row else 0
+        if not rows:
+            continue
+        update = sql.SQL("update {} set {} = {} where {}").format(
+            table, its, sql.Literal(values[kind]), held
+        )
+        try:
+            with connection.transaction():
+                connection.execute("set local session_replication_role = replica")
+                connection.execute(update)
+        except psycopg.Error as error:
+            left.append(f"{name} ({str(error).strip().splitlines()[0]})")
+        else:
+            found.append(f"{name} ({rows} {'row' if rows == 1 else 'rows'})")
+    return Settled(tuple(found), tuple(left))
+
+
+def _held(column: sql.Identifier, spans: list[Span]) -> sql.Composed:
+    """Whether the column is within one of the spans."""
+    between = [
+        sql.SQL("{} between {} and {}").format(column, sql.Literal(begin), sql.Literal(end))
+        for begin, end in spans
+    ]
+    return sql.SQL("({})").format(sql.SQL(" or ").join(between))
+
+
+def _spans(
+    connection: psycopg.Connection[Any], begin: datetime, end: datetime
+) -> dict[str, list[Span]]:
+    """The time between two moments, as each type has it.
+
+    Without a time zone it may have been written by UTC, by the server's clock on the wall, or by
+    this machine's.
+    """
+    row = connection.execute(
+        "select (%(b)s::timestamptz)::timestamp, (%(e)s::timestamptz)::timestamp",
+        {"b": begin, "e": end},
+    ).fetchone()
+    assert row is not None
+    walls: list[tuple[datetime, datetime]] = [
+        (_naive(begin), _naive(end)),
+        (row[0], row[1]),
+        (begin.astimezone().replace(tzinfo=None), end.astimezone().replace(tzinfo=None)),
+    ]
+    walls = list(dict.fromkeys(walls))
+    days: list[tuple[date, date]] = [(b.date(), e.date()) for b, e in walls]
+    return {"timestamptz": [(begin, end)], "timestamp": [*walls], "date": list(dict.fromkeys(days))}
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,208 @@
+"""`surefoot dump`: replay up to a revision, write the database down. The story on one page."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from surefoot.config import Project, application_name
+from surefoot.errors import SurefootError
+from surefoot.history import applied_at
+from surefoot.init_header import Header, content_hash, header_text
+from surefoot.observe.catalogue import catalogue_file
+from surefoot.observe.code import code_of, find_ini
+from surefoot.observe.connect import connect
+from surefoot.observe.database import observe_version_rows
+from surefoot.observe.script_file import hashed
+from surefoot.observe.standing import Cataloguing
+from surefoot.replay.clock import now, settle
+from surefoot.replay.install import installed, startable_code
+from surefoot.replay.messages import SCRATCH, Opened
+from surefoot.replay.passes import Replayed, replayed
+from surefoot.replay.pg_dump import dumped, find_pg_dump
+from surefoot.replay.scratch import Candidate, Scratch
+from surefoot.replay.servers import Told, look_for_extension, on_a_server, why_stopped
+from surefoot.target import Target
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What to dump: the structure and the data at `revision`, as a person names it.
+
+    `release` is the one that the header names; None: the revision's own. `from_init`: begin with
+    the init scripts although the history may run from its base. `moment` is what is written in
+    place of every moment of the replay itself.
+    """
+
+    moment: datetime
+    server: str | None = None
+    revision: str = "head"
+    release: str | None = None
+    from_init: bool = False
+
+
+class Dumped(msgspec.Struct, frozen=True):
+    """The script, its header, and the server that it was made on."""
+
+    script: bytes
+    header: Header
+    server: str
+
+
+def dump(project: Project, options: Options, told: Told) -> Dumped:
+    """Replay the history on a scratch server, and give the script that makes the same.
+
+    Raises SurefootError `dump-failed`, `pg-dump-missing`, `revision-not-found`,
+    `extension-missing`, `scratch-server-unusable`, and whatever keeps the application's code from
+    being loaded or its init scripts from being run.
+    """
+
+    def work(candidate: Candidate, scratch: Scratch) -> Dumped:
+        program = find_pg_dump(candidate.programs, scratch.connection.info.server_version)
+        since, _ = now(scratch.connection)
+        target, opened = _Replaying(scratch, project, options, told).replay()
+        with connect(target, wait=10, say=told.notice) as connection:
+            _, rows = observe_version_rows(connection, opened.version_table)
+            settled = settle(connection, since, options.moment)
+        if settled.columns:
+            moment = options.moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+            told.notice(f"set to {moment}, not to this moment: {', '.join(settled.columns)}")
+        if settled.left:
+            told.notice(
+                "these hold a moment of this replay and could not be set, so the next dump will "
+                f"differ: {', '.join(settled.left)}"
+            )
+        content = dumped(program, target)
+        revisions = tuple(sorted(row for row in rows if row))
+        header = _header(project, opened, options, revisions, content, told)
+        return Dumped(header_text(header).encode() + content, header, scratch.label)
+
+    return on_a_server(options.server, "dump", told, work)
+
+
+class _Replaying:
+    def __init__(self, scratch: Scratch, project: Project, options: Options, told: Told) -> None:
+        self._scratch, self._project = scratch, project
+        self._options, self._told = options, told
+
+    def replay(self) -> tuple[Target, Opened]:
+        """A database at the revision: from the base, or where that can't be from the scripts."""
+        from_init, init = self._options.from_init, bool(self._project.config.init)
+        upto = "base" if from_init else self._options.revision
+        what = "the application's code" if from_init else "the history from its base"
+        target, base = self._pass(what, self._scratch.database, upto)
+        if not from_init and base.stopped is None:
+            return target, base.opened
+        if not init:
+            raise _failed(base) if base.stopped else _nothing_to_begin_with()
+        if base.stopped is not None:
+            self._told.notice(
+                f"the history doesn't run from its base ({base.failed or 'env.py'} fails: "
+                f"{why_stopped(base.stopped)}), so it begins with the init scripts"
+            )
+        self._require_in_reach(base.opened)
+        target, behind = self._pass(
+            "the init scripts, then the history",
+            lambda: installed(self._project, self._scratch, base.opened),
+            self._options.revision,
+        )
+        if behind.stopped is not None:
+            raise _failed(behind)
+        return target, behind.opened
+
+    def _pass(self, what: str, start: Callable[[], Target], upto: str) -> tuple[Target, Replayed]:
+        self._told.begin(what)
+        try:
+            target = start()
+            found = replayed(self._project, target, self._told.revision, upto=upto, scripts=False)
+        except SurefootError as error:
+            look_for_extension(error.finding)
+            raise
+        assert isinstance(found, Replayed)  # no downgrade is tried
+        if found.stopped is not None:
+            look_for_extension(found.stopped)
+            self._told.stopped(what)
+        else:
+            self._told.end(what)
+        return target, found
+
+    def _require_in_reach(self, opened: Opened) -> None:
+        """The init scripts can't be undone: what is dumped is at their revision or behind it."""
+        code = startable_code(self._project, opened)
+        if code.init_revision not in applied_at(opened.history, self._options.revision):
+            raise SurefootError(
+                "dump-failed",
+                f"The init scripts stand for {code.init_revision}, which is not among what "
+                f"{self._options.revision} holds.",
+                seen=["the history doesn't run from its base, so it begins with the scripts"],
+                database=SCRATCH,
+                next=f"name {code.init_revision} or a revision behind it: --revision REV",
+            )
+
+
+def _failed(stopped: Replayed) -> SurefootError:
+    finding = stopped.stopped
+    assert finding is not None
+    if not stopped.failed:
+        return SurefootError.of(finding)
+    return SurefootError(
+        "dump-failed",
+        finding.message,
+        seen=finding.seen,
+        database=SCRATCH,
+        next="correct the revision; a history whose first tables were only ever made by a script "
+        "needs `init` and `init_revision` in surefoot.toml",
+    )
+
+
+def _nothing_to_begin_with() -> SurefootError:
+    return SurefootError(
+        "dump-failed",
+        "There are no init scripts to begin with.",
+        seen=["--from-init was given, and the configuration has no `init`"],
+        database=SCRATCH,
+        next="leave --from-init out; or name the scripts with `init` and `init_revision` in "
+        "surefoot.toml",
+    )
+
+
+def _header(
+    project: Project,
+    opened: Opened,
+    options: Options,
+    revisions: tuple[str, ...],
+    content: bytes,
+    told: Told,
+) -> Header:
+    known = [opened.history.revisions[id] for id in revisions if id in opened.history.revisions]
+    releases = {revision.release for revision in known}
+    release = options.release or (releases.pop() if len(releases) == 1 else None)
+    if len(revisions) != 1:
+        told.notice(
+            f"this is at {len(revisions)} revisions: `init_revision` can name one only, so it's "
+            "no script for `init`"
+        )
+    return Header(
+        application_name(project),
+        release,
+        revisions,
+        None,
+        _catalogue(project, opened, told.notice),
+        content_hash(content),
+    )
+
+
+def _catalogue(project: Project, opened: Opened, notice: Callable[[str], None]) -> str | None:
+    """The hash of the catalogue, if it's the code's."""
+    ini = find_ini(project)
+    try:
+        code = code_of(project, opened.history)
+    except SurefootError as error:  # a script that isn't there yet, or that this is to replace
+        notice(f"the header names no catalogue: {error.finding.message}")
+        return None
+    condition, _ = Cataloguing(project, ini, code, search_path="", schema=opened.schema).read()
+    if condition.condition == "usable":
+        return hashed(catalogue_file(project, ini), condition.file).content
+    if condition.condition != "missing":
+        why = "; ".join(condition.why)
+        notice(f"the header names no catalogue: {condition.file} is {condition.condition} ({why})")
+    return None

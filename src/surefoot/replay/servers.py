@@ -1,0 +1,74 @@
+"""Which server a history is replayed on: the first that has the extensions that it needs."""
+
+import re
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from surefoot.errors import Finding, SurefootError
+from surefoot.replay.scratch import Candidate, Scratch, candidates
+
+_EXTENSION = re.compile(r'extension "([^"]+)" is not available|/([\w-]+)\.control"')
+
+T = TypeVar("T")
+
+
+class Told(Protocol):
+    """Who is told how far it is."""
+
+    def server(self, label: str, why: str) -> None: ...
+    def begin(self, what: str) -> None: ...
+    def revision(self, revision: str, number: int, total: int) -> None: ...
+    def end(self, what: str) -> None: ...
+    def stopped(self, what: str) -> None: ...
+    def notice(self, text: str) -> None: ...
+
+
+class _ExtensionMissing(Exception):
+    def __init__(self, name: str, finding: Finding) -> None:
+        self.name, self.finding = name, finding
+
+
+def look_for_extension(finding: Finding) -> None:
+    """To be asked of what ended a replay: lets `on_a_server` go on with another server, where an
+    extension that this one hasn't got is what it's about.
+    """
+    missing = _EXTENSION.search("\n".join(finding.seen))
+    if missing:
+        raise _ExtensionMissing(missing[1] or missing[2], finding)
+
+
+def on_a_server(
+    named: str | None, command: str, told: Told, work: Callable[[Candidate, Scratch], T]
+) -> T:
+    """Do the work on a scratch server: the one that is `named`, or the first that will do.
+
+    `command` is what asked for it, as it's typed. Raises SurefootError `extension-missing`,
+    `scratch-server-unusable`.
+    """
+    lacking: list[str] = []
+    last: _ExtensionMissing | None = None
+    servers = candidates(named)
+    for candidate in servers:
+        try:
+            with candidate.scratch(told.notice) as scratch:
+                told.server(scratch.label, candidate.why)
+                return work(candidate, scratch)
+        except _ExtensionMissing as missing:
+            lacking.append(f"{candidate.label} has no extension {missing.name}")
+            if candidate is not servers[-1]:
+                told.notice(f"{lacking[-1]}; another server is tried")
+            last = missing
+    assert last is not None
+    raise SurefootError(
+        "extension-missing",
+        f"The history needs the extension {last.name}, and no server here has it.",
+        seen=[*lacking, *last.finding.seen],
+        next=f"name a server that has {last.name}, made from the image that your compose file "
+        f"uses, say: surefoot {command} --server postgresql://…; or install the extension's "
+        "package (postgresql-contrib has the common ones)",
+    )
+
+
+def why_stopped(finding: Finding) -> str:
+    """In a line: what was seen last is nearest to the cause."""
+    return finding.seen[-1] if finding.seen else finding.message
