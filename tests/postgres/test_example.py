@@ -87,6 +87,25 @@ def test_a_stamp_that_lies(example: Example) -> None:
     assert "15 revisions applied" in example.surefoot("up").err
 
 
+def test_a_table_that_somebody_changed(example: Example) -> None:
+    """Refused by the structure; without a catalogue, or surefoot, the backfill itself asks."""
+    example.plain_alembic("stamp", "20251011_baseline_v106")
+    example.plain_alembic("upgrade", "9c23e4e81011")
+    example.database.execute(
+        "alter table personality_traits drop constraint personality_traits_once"
+    )
+    assert example.surefoot("up", "--json").error == "structure-contradicts-revision"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        example.plain_alembic("upgrade", "heads")
+    said = " ".join((failed.value.stdout + failed.value.stderr).decode().split())
+    assert "no unique index or constraint on exactly (character_id, trait_name)" in said
+    assert "Traceback" not in said
+    (example.root / "alembic" / "surefoot-catalog.txt").unlink()
+    result = example.surefoot("up", "--json")
+    assert (result.code, result.error) == (5, "requirement-not-met")
+    assert example.database.query("select count(*) from personality_traits") == [(0,)]
+
+
 def test_a_revision_that_changes_data_only(example: Example) -> None:
     example.plain_alembic("stamp", "20251011_baseline_v106")
     example.plain_alembic("upgrade", "c64001afbd46")
