@@ -228,8 +228,12 @@ FAILS = {
         "table public.traits has no unique index or constraint on exactly (owner)"
     ),
 }
-DRIVERS = [("postgresql+psycopg", False), ("postgresql+psycopg2", False)]
-DRIVERS += [("postgresql+psycopg", True), ("postgresql+asyncpg", True)]
+DRIVERS = [
+    ("postgresql+psycopg", False),
+    ("postgresql+psycopg2", False),
+    ("postgresql+psycopg", True),
+    ("postgresql+asyncpg", True),
+]
 
 
 @pytest.mark.parametrize(("driver", "is_async"), DRIVERS)
