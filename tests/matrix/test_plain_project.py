@@ -63,6 +63,21 @@ def test_failure_is_rolled_back_and_named(database: Any, project: Path) -> None:
     assert [f["code"] for f in account["findings"]] == ["revision-failed"]
 
 
+def test_a_guard_is_asked(database: Any, project: Path) -> None:
+    """One that holds lets the revision run (above); one that doesn't stops it, or skips."""
+    file = project / "history" / "versions" / "b2_names.py"
+    text = file.read_text()
+    file.write_text(text.replace('["email"]', '["e_mail"]'))
+    code, account, said = surefoot(project, database.url(), "up")
+    assert (code, [f["code"] for f in account["findings"]]) == (5, ["requirement-not-met"]), said
+    assert "public.accounts" not in database.tables()
+    asked = 'assert op.require_unique("accounts", ["nobody"], None, "skip") is False'
+    file.write_text(text.replace('op.require_columns("accounts", ["email"])', asked))
+    code, account, said = surefoot(project, database.url(), "up")
+    assert code == 0, said
+    assert "b2: Skipped, since table public.accounts has no column nobody" in " ".join(said.split())
+
+
 def test_ahead_is_refused(database: Any, project: Path) -> None:
     """The image is rolled back: its last revision has no file any more."""
     assert surefoot(project, database.url(), "up")[0] == 0

@@ -1,47 +1,13 @@
 """What the example's README says may be tried, tried."""
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from surefoot.server import Server
 from tests.conftest import Database
-from tests.project import Application, Result
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "whisperengine"
-SCRIPT = EXAMPLE / "sql" / "00_init.sql"
-
-
-class Example(Application):
-    """The example in a directory of its own, on one database."""
-
-    def __init__(self, root: Path, database: Database) -> None:
-        shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("__pycache__"))
-        self.root, self.database = root, database
-
-    def surefoot(self, *arguments: str) -> Result:
-        return self.run(*arguments, url=self.database.url())
-
-    def plain_alembic(self, *arguments: str) -> None:
-        parameters = self.database.server.parameters(self.database.name)
-        names = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
-        variables = {f"POSTGRES_{name}": parameters[key] for name, key in names.items()}
-        variables["POSTGRES_DB"] = self.database.name
-        subprocess.run(
-            [sys.executable, "-m", "alembic", *arguments],
-            cwd=self.root,
-            env={**os.environ, **variables},
-            check=True,
-            capture_output=True,
-        )
-
-    def load_init_script(self, client_bin: Path) -> None:
-        command = [str(client_bin / "psql"), "-Xq1", "-f", str(SCRIPT), self.database.conninfo]
-        subprocess.run(command, check=True, capture_output=True)
+from tests.example import Example
 
 
 @pytest.fixture
@@ -85,6 +51,25 @@ def test_a_stamp_that_lies(example: Example) -> None:
     assert example.surefoot("up", "--json").error == "structure-contradicts-revision"
     assert example.surefoot("adopt", "--yes").code == 0
     assert "15 revisions applied" in example.surefoot("up").err
+
+
+def test_a_table_that_somebody_changed(example: Example) -> None:
+    """Refused by the structure; without a catalogue, or surefoot, the backfill itself asks."""
+    example.plain_alembic("stamp", "20251011_baseline_v106")
+    example.plain_alembic("upgrade", "9c23e4e81011")
+    example.database.execute(
+        "alter table personality_traits drop constraint personality_traits_once"
+    )
+    assert example.surefoot("up", "--json").error == "structure-contradicts-revision"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        example.plain_alembic("upgrade", "heads")
+    said = " ".join((failed.value.stdout + failed.value.stderr).decode().split())
+    assert "no unique index or constraint on exactly (character_id, trait_name)" in said
+    assert "Traceback" not in said
+    (example.root / "alembic" / "surefoot-catalog.txt").unlink()
+    result = example.surefoot("up", "--json")
+    assert (result.code, result.error) == (5, "requirement-not-met")
+    assert example.database.query("select count(*) from personality_traits") == [(0,)]
 
 
 def test_a_revision_that_changes_data_only(example: Example) -> None:

@@ -21,8 +21,8 @@ PURE = {
 # Third-party packages, and the rooms that may import them (as prefixes of module names).
 ROOMS = {
     "psycopg": ("act.", "observe.", "application.", "replay.", "up", "target", "demo", "cli.edge"),
-    "alembic": ("application.",),
-    "sqlalchemy": ("application.",),
+    "alembic": ("application.", "guards"),
+    "sqlalchemy": ("application.", "guards"),
     "click": ("cli",),
 }
 

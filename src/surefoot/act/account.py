@@ -131,6 +131,17 @@ def revision_failed(failed: "RevisionFailed") -> Finding:
     """A revision's own code, or the database on its behalf, raised."""
     revision = failed.revision
     title = f" ({revision.message})" if revision.message else ""
+    again = (
+        ", and start again: surefoot goes on from where the database stands. If the application "
+        "isn't yours, report these lines to those who make it"
+    )
+    if failed.lack is not None:
+        return Finding(
+            "requirement-not-met",
+            f"Revision {revision.id}{title} can't be run: {failed.lack.what}.",
+            (f"at {failed.file}", *failed.lack.seen),
+            next=failed.lack.remedy + again,
+        )
     when = " when it was to be committed" if failed.at_end else ""
     return Finding(
         "revision-failed",
@@ -141,8 +152,7 @@ def revision_failed(failed: "RevisionFailed") -> Finding:
             if failed.by_database
             else "correct the revision at that line"
         )
-        + ", and start again: surefoot goes on from where the database stands. If the application "
-        "isn't yours, report these lines to those who make it",
+        + again,
     )
 
 

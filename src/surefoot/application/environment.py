@@ -26,6 +26,7 @@ from surefoot.application.loading import (
 )
 from surefoot.application.scripts import readable, revision_of
 from surefoot.errors import SurefootError
+from surefoot.guards import NOTICE
 from surefoot.history import History, Revision
 from surefoot.observation import ServerInfo, VersionTableName
 
@@ -110,14 +111,18 @@ class Environment:
         fn: Callable[..., Iterable[Any]],
         check: Callable[[Any], None],
         applied: Callable[..., None] | None = None,
+        notice: Callable[[str], None] | None = None,
         **options: Any,
     ) -> None:
         """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
 
         `fn` is Alembic's: from the version rows and the context to the steps. `check` gets the
-        context once it's configured; `applied` is called behind each step, in its transaction.
+        context once it's configured; `applied` is called behind each step, in its transaction;
+        `notice` is told what a guard in a revision skips.
         """
         with self._open_config() as config:
+            if notice is not None:
+                config.attributes[NOTICE] = notice
             if config is not self._config or self._script is None:
                 with readable(self.root):
                     self._script = ScriptDirectory.from_config(config)

@@ -14,6 +14,7 @@ from surefoot.application.loading import (
     told_as_the_applications,
 )
 from surefoot.application.steps import Execute, Noting, executor, require_same
+from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo
 from surefoot.progress import Progress
@@ -23,6 +24,7 @@ class RevisionFailed(Exception):
     """A revision's own code, or the database on its behalf, raised.
 
     `at_end`: all of its statements had run; it was the commit, or what env.py does after it.
+    `lack`: what a guard of the revision didn't find, if that is why.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class RevisionFailed(Exception):
         self.by_database = any("(SQLSTATE " in line for line in self.lines)
         self.lost = bool(getattr(error, "connection_invalidated", False))
         self.at_end = at_end
+        self.lack = error.lack if isinstance(error, RequirementNotMet) else None
         super().__init__(revision.id)
 
 
@@ -85,9 +88,15 @@ def upgrade(
             before_commit()
         at_end = True
 
+    def notice(text: str) -> None:
+        progress.notice(f"{running.id if running else 'env.py'}: {text}")
+
+    def check(context: Any) -> None:
+        same_database(context, server)
+
     try:
         with told_as_the_applications(environment.root):
-            environment.run(steps, lambda context: same_database(context, server), on_version_apply)
+            environment.run(steps, check, on_version_apply, notice)
     except ApplicationFailed as failed:
         cause = failed.__cause__
         if running is None or cause is None:

@@ -97,6 +97,7 @@ CODES: dict[str, ExitCode] = {
     "database-not-at-head": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,
     "init-script-names-another-revision": ExitCode.FAILED,
+    "requirement-not-met": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,
     "script-failed": ExitCode.FAILED,
     # what a person must look at

@@ -12,6 +12,8 @@ Create Date: 2025-11-06 09:33:02
 import sqlalchemy as sa
 from alembic import op
 
+import surefoot.guards  # noqa: F401  (gives op its require_…)
+
 revision = "c64001afbd46"
 down_revision = "9c23e4e81011"
 branch_labels = None
@@ -27,6 +29,8 @@ TRAITS = [
 
 
 def upgrade() -> None:
+    op.require_columns("personality_traits", ["character_id", "trait_name", "trait_value"])
+    op.require_unique("personality_traits", ["character_id", "trait_name"])  # for ON CONFLICT
     insert = sa.text(
         """
         INSERT INTO personality_traits
