@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".cache"
+CACHE = Path(os.environ.get("SUREFOOT_CACHE") or ROOT / ".cache")
 
 # What the wheel is made of; another content is another wheel.
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "src", "examples", "native", "hatch_build.py")

@@ -49,6 +49,7 @@ class Case:
     python: str = ">=3.11"
     small: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    rolled_back: dict[str, Any] = field(default_factory=dict)  # for rolled_back.py
 
 
 @dataclass
@@ -88,7 +89,8 @@ def run_case(case: Case, server: Server) -> Result:
         return _run(case, server, made, Path(directory))
 
 
-def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
+def prepare(case: Case, made: Path, work: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The case's files in `work`; what may be filled into texts, and the environment variables."""
     site = next((made / "lib").glob("python3*/site-packages"))
     places = {
         "site": str(site),
@@ -107,17 +109,27 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
         "LANG": "C.UTF-8",
         **{name: _filled(value, places) for name, value in case.environment.items()},
     }
+    return places, variables
+
+
+def create_database(server: Server, name: str) -> None:
+    """Empty, whatever was there."""
+    _psql(server, "postgres", f'drop database if exists "{name}" with (force)')
+    _psql(server, "postgres", f'create database "{name}" template template0')
+
+
+def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
+    places, variables = prepare(case, made, work)
     one, other = f"{case.name}_surefoot".replace("-", "_"), f"{case.name}_own".replace("-", "_")
     for database in (one, other):
-        _psql(server, "postgres", f'drop database if exists "{database}" with (force)')
-        _psql(server, "postgres", f'create database "{database}" template template0')
+        create_database(server, database)
 
     address = {**variables, "SUREFOOT_DATABASE_URL": server.url(one)}
     command = [str(made / "bin" / "surefoot"), "up", "--json"]
-    up, text = _timed(command, work, address)
+    up, text = timed(command, work, address)
     account = json.loads(text)
     revisions = sum(done["step"] == "revision" for done in account["done"])
-    again, text = _timed(command, work, address)
+    again, text = timed(command, work, address)
     account = json.loads(text)
     if account["done"] or account["state"] != "at-head":
         raise Failed(f"the second run was not idle: {text}")
@@ -129,14 +141,14 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
     command = [_filled(word, places) for word in own["command"]]
     extra = {n: _filled(v, places) for n, v in own.get("environment", {}).items()}
     where = Path(_filled(own.get("directory", "{work}"), places))
-    reference, _ = _timed(command, where, {**variables, **extra})
+    reference, _ = timed(command, where, {**variables, **extra})
     _require_equal(_structure(server, one), _structure(server, other))
 
     build = [str(made / "bin" / "surefoot"), "catalog", "build", "--no-downgrade"]
-    catalogue, _ = _timed([*build, "--server", server.url()], work, variables)
+    catalogue, _ = timed([*build, "--server", server.url()], work, variables)
     size = next(work.rglob("surefoot-catalog.txt")).stat().st_size
     # exit code 0: what `up` has made is the catalogue's structure at head, and nothing else
-    _timed([str(made / "bin" / "surefoot"), "drift"], work, address)
+    timed([str(made / "bin" / "surefoot"), "drift"], work, address)
     return Result(revisions, _number_of_tables(server, one), up, again, reference, catalogue, size)
 
 
@@ -159,7 +171,8 @@ def _address(server: Server, database: str) -> dict[str, str]:
     }
 
 
-def _timed(command: list[str], directory: Path, variables: dict[str, str]) -> tuple[float, str]:
+def timed(command: list[str], directory: Path, variables: dict[str, str]) -> tuple[float, str]:
+    """How long the command took, and what it printed. Raises Failed if it failed."""
     start = time.monotonic()
     done = subprocess.run(
         command, cwd=directory, env=variables, capture_output=True, text=True, timeout=1200
