@@ -208,7 +208,12 @@ def carry_out(
     session.begun = True
     if asked is not None:
         asked.was_empty = False
-    return run.carry_out(plan)
+    outcome = run.carry_out(plan)
+    if asked is None or not outcome.findings or outcome.rows is None:
+        return outcome
+    from surefoot.act.explain import explained
+
+    return explained(outcome, run.failed, facts, asked, session.connect)
 
 
 def _look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:

@@ -28,6 +28,7 @@ from surefoot.progress import Progress
 
 if TYPE_CHECKING:
     from surefoot.application.environment import Environment
+    from surefoot.application.upgrade import RevisionFailed
 
 Connect = Callable[[], psycopg.Connection[Any]]
 
@@ -35,7 +36,8 @@ Connect = Callable[[], psycopg.Connection[Any]]
 class Run:
     """One run of a plan, under the lock.
 
-    The steps run on connections of their own; the lock's does nothing but hold the lock.
+    The steps run on connections of their own; the lock's does nothing but hold the lock. `failed`
+    is the revision that stopped it, if one did.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Run:
         self._connect = connect
         self._progress = progress
         self._journal = journal
+        self.failed: RevisionFailed | None = None
 
     def carry_out(self, plan: Plan) -> Outcome:
         """Do the steps in order; stop at the first that fails, and say what is true afterwards.
@@ -181,6 +184,7 @@ class Run:
                 transactions=begun,
             )
         except RevisionFailed as failed:
+            self.failed = failed
             name = failed.revision.id
             raise Stopped(revision_failed(failed), name, begun, lost=failed.lost) from failed
         except KeyboardInterrupt as error:

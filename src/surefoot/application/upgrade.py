@@ -9,10 +9,10 @@ from surefoot.application.connection import same_database
 from surefoot.application.environment import Environment, upgrade_steps
 from surefoot.application.loading import (
     ApplicationFailed,
-    describe,
     place,
     told_as_the_applications,
 )
+from surefoot.application.raised import cause_of, describe
 from surefoot.application.steps import Execute, Noting, executor, require_same
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo
@@ -22,7 +22,8 @@ from surefoot.progress import Progress
 class RevisionFailed(Exception):
     """A revision's own code, or the database on its behalf, raised.
 
-    `at_end`: all of its statements had run; it was the commit, or what env.py does after it.
+    `cause` is what PostgreSQL said, if it was it. `at_end`: all of its statements had run; it was
+    the commit, or what env.py does after it.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class RevisionFailed(Exception):
         self.revision = revision
         self.file = place(error, root) or revision.path
         self.lines = describe(error)
-        self.by_database = any("(SQLSTATE " in line for line in self.lines)
+        self.cause = cause_of(error)
         self.lost = bool(getattr(error, "connection_invalidated", False))
         self.at_end = at_end
         super().__init__(revision.id)
