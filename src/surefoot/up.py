@@ -198,8 +198,8 @@ def carry_out(
     session.run = journal.run
     run = Run(
         project=session.project,
-        seen=facts.database,
-        environment=asked.environment if asked else None,
+        before=facts,
+        asked=asked,
         lock=lock,
         connect=session.connect,
         progress=report,
@@ -208,12 +208,7 @@ def carry_out(
     session.begun = True
     if asked is not None:
         asked.was_empty = False
-    outcome = run.carry_out(plan)
-    if asked is None or not outcome.findings or outcome.rows is None:
-        return outcome
-    from surefoot.act.explain import explained
-
-    return explained(outcome, run.failed, facts, asked, session.connect)
+    return run.carry_out(plan)
 
 
 def _look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:

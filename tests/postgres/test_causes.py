@@ -559,33 +559,47 @@ def test_privileges(shop: Application, database: Database, role: str) -> None:
 
     assert f"alter table public.people owner to {role};" in next_of("alter table people add x int")
     assert f"grant all on public.people to {role};" in next_of("delete from people")
-    assert f"grant usage, create on schema public to {role};" in next_of("create table t (id int)")
+    grant = f"grant usage, create on schema public to {role};"
+    assert grant in next_of("create table t (id int)")
     assert "let a superuser make it: create extension file_fdw;" in next_of(
         "create extension file_fdw"
     )
 
 
-def test_an_id_that_the_version_table_cannot_take(shop: Application, database: Database) -> None:
+@pytest.mark.parametrize("fresh", [False, True])
+def test_an_id_that_the_version_table_cannot_take(
+    application: Application, database: Database, fresh: bool
+) -> None:
+    """What is printed makes room for it, and the next run goes through."""
+    history(application)
+    if not fresh:
+        application.alembic("upgrade", "r2", url=database.url(DRIVER))
     id = "a_revision_whose_id_is_a_whole_sentence_of_words"
-    shop.revision(id, "r2", "create table t (id int)")
-    result = shop.run("up", "--json", url=database.url())
+    application.revision(id, "r2", "create table t (id int)")
+    result = application.run("up", "--json", url=database.url())
     assert result.error == "revision-failed"
     seen, _, next = told(result)
-    assert "the revision's id has 48 characters" in seen
-    widen = "alter table alembic_version alter version_num type varchar(64);"
-    assert widen.removesuffix(";") in next
+    assert "the revision's id has 48 characters, more than alembic_version takes" in seen
+    widen = next.removeprefix("make room for it: ").removesuffix(" then start again")
+    assert "varchar(64)" in widen
     database.execute(widen)
-    assert shop.run("up", url=database.url()).code == 0
+    again = application.run("up", url=database.url())
+    assert again.code == 0, again.err
 
 
 def test_more_locks_than_there_is_room_for(shop: Application, database: Database) -> None:
     """The server's words lead to the setting."""
-    body = "for n in range(40_000):\n    op.execute(f'create table t{n} ()')"
-    shop.revision("r3", "r2", body=body)
-    result = shop.run("up", "--json", url=database.url(), timeout=300)
+    make = "execute format(''create table t%s ()'', n)"
+    many = f"do 'begin for n in 1..60000 loop {make}; end loop; end'"
+    result = fail(shop, database, many)
     seen, _, next = told(result)
     assert "SQLSTATE 53200" in seen
     assert next.startswith("raise max_locks_per_transaction")
+
+
+def test_an_extension_that_the_server_does_not_have(shop: Application, database: Database) -> None:
+    _, _, next = told(fail(shop, database, "create extension nosuch"))
+    assert next.startswith("install the package of the extension")
 
 
 def test_what_only_can_be_read(shop: Application, database: Database) -> None:

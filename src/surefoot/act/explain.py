@@ -74,12 +74,13 @@ def _circumstances(
             names = tables_of(asked.catalogue, failed.revision.id)
         readers = readers_matter(cause.statement)
         holders = lock_holders(connection, names, numbers(cause), readers=readers)
+    names = (*mentioned(cause), asked.version_table.name)
     return About(
         failed.revision.id,
         role=before.database.server.role,
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
-        objects=objects_named(connection, mentioned(cause)),
+        objects=objects_named(connection, names),
         holders=holders,
     )
 

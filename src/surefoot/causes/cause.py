@@ -85,7 +85,7 @@ class Explanation(msgspec.Struct, frozen=True):
     code: str = "revision-failed"
 
 
-AGAIN = "start again: surefoot goes on from where the database stands"
+AGAIN = "start again"
 REPORT = "If the application isn't yours, report these lines to those who make it"
 
 

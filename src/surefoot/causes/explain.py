@@ -34,14 +34,16 @@ def explain(cause: Cause, about: About) -> Explanation:
         found = server.too_long(cause, about)
         if found is not None:
             return found
-    if cause.sqlstate == "0A000" and cause.detail:  # retyping a column that a view uses
+    if cause.sqlstate in ("0A000", "58P01") and "extension" in cause.message:
+        return server.extension_missing(cause, about)
+    if cause.sqlstate == "0A000" and "used by" in cause.message:  # a column that is to be retyped
         return objects.dependents(cause, about)
     rule = _EXPLAINED.get(cause.sqlstate)
     if rule is not None:
         return rule(cause, about)
     return Explanation(
         "correct what PostgreSQL names above, in the database or in the revision, and "
-        f"{AGAIN}. {REPORT}"
+        f"{AGAIN}: surefoot goes on from where the database stands. {REPORT}"
     )
 
 

@@ -28,10 +28,10 @@ def duplicate(cause: Cause, about: About) -> Explanation:
         )
     what = described(found)
     owner = f", which belongs to {found.owner}" if found.owner and found.owner != about.role else ""
-    aside = f"put it aside, then {AGAIN}: {rename(found)}"
+    aside = f"put it aside: {rename(found)} then {AGAIN}"
     if about.catalogue is None:
         return Explanation(
-            f"if the application didn't make it, {aside} {REPORT}",
+            f"if the application didn't make it, {aside}. {REPORT}",
             (f"in the way: {what}{owner}; it was there before this run",),
         )
     if any(fact.name == fact_name(found) for fact in about.own):
@@ -152,7 +152,6 @@ def dependents(cause: Cause, about: About) -> Explanation:
         and fact.name.partition("(")[0].rpartition(".")[2].strip('"') in mentioned
     ]
     if not own:
-        whose = ""
         if about.catalogue is not None:
             return Explanation(
                 "correct the revision: it must drop what depends on it first, and make it anew "
@@ -161,7 +160,7 @@ def dependents(cause: Cause, about: About) -> Explanation:
             )
         return Explanation(
             "if the application didn't make what depends on it: keep its definition, drop it, "
-            f"{AGAIN}; then make it anew. {REPORT}{whose}"
+            f"{AGAIN}; then make it anew. {REPORT}"
         )
     named = ", ".join(_own_name(fact) for fact in own[:6])
     first = own[0]
@@ -198,8 +197,11 @@ def privileges(cause: Cause, about: About) -> Explanation:
     name = named[0].strip(".") if named else ""
     found = next((o for o in about.objects if o.name == name and o.kind != "column"), None)
     seen = [f"the role is {about.role}"] if about.role else []
+    owner = ""
     if found is not None:
-        seen = [f"the role is {about.role}; {described(found)} belongs to {found.owner}"]
+        # in PostgreSQL 15 and newer, whoever owns the database owns the schema public
+        owner = "the database's owner" if found.owner == "pg_database_owner" else found.owner
+        seen = [f"the role is {about.role}; {described(found)} belongs to {owner}"]
     if "extension" in cause.message:
         text = f"let a superuser make it: create extension {identifier(name)}; then {AGAIN}"
     elif found is None:
@@ -207,7 +209,7 @@ def privileges(cause: Cause, about: About) -> Explanation:
     elif "owner" in cause.message:
         kind = found.kind if found.kind in ("schema", "type", "function", "view") else "table"
         text = (
-            f"connect as {found.owner}; or, as {found.owner} or a superuser: alter {kind} "
+            f"connect as {owner}; or, as {owner} or a superuser: alter {kind} "
             f"{sql_name(found)} owner to {role}; then {AGAIN}"
         )
     else:
@@ -216,6 +218,6 @@ def privileges(cause: Cause, about: About) -> Explanation:
             "sequence": f"all on sequence {sql_name(found)}",
             "function": f"execute on function {sql_name(found)}",
         }.get(found.kind, f"all on {sql_name(found)}")
-        text = f"connect as {found.owner}; or, as {found.owner}: grant {granted} to {role}; "
+        text = f"connect as {owner}; or, as {owner}: grant {granted} to {role}; "
         text += f"then {AGAIN}"
     return Explanation(text, tuple(seen))

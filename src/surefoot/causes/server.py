@@ -39,6 +39,14 @@ def read_only(cause: Cause, about: About) -> Explanation:
     )
 
 
+def extension_missing(cause: Cause, about: About) -> Explanation:
+    """The server doesn't have the extension's files."""
+    return Explanation(
+        "install the package of the extension on the server, or use an image that has it; then "
+        f"{AGAIN}"
+    )
+
+
 def too_long(cause: Cause, about: About) -> Explanation | None:
     """22001, where it's the revision's id that the version table can't take."""
     if about.version_table not in cause.statement or not re.match(
@@ -46,13 +54,12 @@ def too_long(cause: Cause, about: About) -> Explanation | None:
     ):
         return None
     width = max(64, 1 << (len(about.revision) - 1).bit_length())
-    bare = about.version_table
+    table = about.version_table
+    if any(o.kind == "table" and o.name == table.rpartition(".")[2] for o in about.objects):
+        widen = f"alter table {table} alter version_num type varchar({width});"
+    else:  # Alembic's own was rolled back with everything else
+        widen = f"create table {table} (version_num varchar({width}) primary key);"
     return Explanation(
-        f"make the column wider, then {AGAIN}: alter table {bare} alter version_num type "
-        f"varchar({width}); where there is no such table yet: create table {bare} (version_num "
-        f"varchar({width}) primary key);",
-        (
-            f"the revision's id has {len(about.revision)} characters, more than "
-            f"{bare}.version_num takes",
-        ),
+        f"make room for it: {widen} then {AGAIN}",
+        (f"the revision's id has {len(about.revision)} characters, more than {table} takes",),
     )

@@ -38,7 +38,7 @@ def cancelled(cause: Cause, about: About) -> Explanation:
     longer = f"alter role {role} set statement_timeout = 0; or set it in the revision"
     if about.holders:
         return Explanation(
-            f"it may have waited for a lock: {_wait_or_end(about.holders)}. If it only took long: "
+            f"it may have waited for a lock: {_wait_or_end(about.holders)}. If it only takes long: "
             f"{longer}",
             holder_lines(about.holders),
         )
