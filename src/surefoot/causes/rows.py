@@ -29,8 +29,11 @@ def duplicates(cause: Cause, about: About) -> Explanation:
     columns, values = key.groups()
     table = identifier(cause.schema, cause.table)
     if _WRITES.match(cause.statement):
+        equal = _equal(columns, values)
+        if not equal:
+            return _without_query()
         return _found(
-            f"select * from {table} where {_equal(columns, values)};",
+            f"select * from {table} where {equal};",
             "the row that is there already",
             "the revision writes a row that is there already: remove or change that one, or "
             "correct the revision",
@@ -43,11 +46,12 @@ def duplicates(cause: Cause, about: About) -> Explanation:
 
 
 def _equal(columns: str, values: str) -> str:
+    """The condition for one key; nothing where it can't be told which value is whose."""
     if "," not in columns:
         return f"{columns} = {literal(values)}"
     parts = values.split(", ")
     if len(parts) != columns.count(",") + 1:
-        return f"row({columns})::text = {literal(f'({values})')}"
+        return ""
     return f"({columns}) = ({', '.join(map(literal, parts))})"
 
 
@@ -91,9 +95,11 @@ def orphans(cause: Cause, about: About) -> Explanation:
             f"first, and {AGAIN}",
             code=_CODE,
         )
-    refers = _REFERENCES.search(cause.statement)
+    refers, equal = _REFERENCES.search(cause.statement), _equal(columns, values)
     if refers is None or _WRITES.match(cause.statement):
-        query = f"select * from {table} where {_equal(columns, values)};"
+        if not equal:
+            return _without_query()
+        query = f"select * from {table} where {equal};"
         return _found(query, "the row", "remove it, or add what it refers to")
     other = refers[1]
     ours = [part.strip() for part in columns.split(",")]
