@@ -199,8 +199,8 @@ def carry_out(
     session.run = journal.run
     run = Run(
         project=session.project,
-        seen=facts.database,
-        environment=asked.environment if asked else None,
+        before=facts,
+        asked=asked,
         lock=lock,
         connect=session.connect,
         progress=report,

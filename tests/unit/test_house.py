@@ -16,6 +16,7 @@ PURE = {
     *("refusals", "structure_refusals", "row_refusals", "adoption", "version_rows", "ahead"),
     *("init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
+    *(f"causes.{file.stem}" for file in (SOURCE / "causes").glob("[a-z]*.py")),
 }
 
 # Third-party packages, and the rooms that may import them (as prefixes of module names).

@@ -149,7 +149,7 @@ def revision_failed(failed: "RevisionFailed") -> Finding:
         (f"at {failed.file}", *failed.lines),
         next=(
             "correct what PostgreSQL names above, in the database or in the revision"
-            if failed.by_database
+            if failed.cause
             else "correct the revision at that line"
         )
         + again,

@@ -21,13 +21,14 @@ from surefoot.act.lock import Lock
 from surefoot.act.verify import Aftermath, look_after
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
-from surefoot.observation import Observation
+from surefoot.observation import Facts
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
-    from surefoot.application.environment import Environment
+    from surefoot.application.upgrade import RevisionFailed
+    from surefoot.observe.facts import Application
 
 Connect = Callable[[], psycopg.Connection[Any]]
 
@@ -35,27 +36,30 @@ Connect = Callable[[], psycopg.Connection[Any]]
 class Run:
     """One run of a plan, under the lock.
 
-    The steps run on connections of their own; the lock's does nothing but hold the lock.
+    The steps run on connections of their own; the lock's does nothing but hold the lock. `before`
+    is what the plan was made from; `asked` is None where nobody needed to ask Alembic.
     """
 
     def __init__(
         self,
         *,
         project: Project,
-        seen: Observation,
-        environment: "Environment | None",
+        before: Facts,
+        asked: "Application | None",
         lock: Lock,
         connect: Connect,
         progress: Progress,
         journal: Journal,
     ) -> None:
         self._project = project
-        self._seen = seen
-        self._environment = environment
+        self._before = before
+        self._seen = before.database
+        self._asked = asked
         self._lock = lock
         self._connect = connect
         self._progress = progress
         self._journal = journal
+        self._failed: RevisionFailed | None = None
 
     def carry_out(self, plan: Plan) -> Outcome:
         """Do the steps in order; stop at the first that fails, and say what is true afterwards.
@@ -83,13 +87,18 @@ class Run:
         except KeyboardInterrupt:
             stopped = Stopped(interrupted(""))
         after, lost = self._look(stopped)
-        return Outcome(
+        outcome = Outcome(
             state=None,
             rows=None if after is None else tuple(str(row) for row in after.rows),
             done=() if after is None else after.done,
             findings=account(stopped, after, lost, self._seen.version_table),
             seconds=time.monotonic() - started,
         )
+        if not outcome.findings or after is None or self._asked is None:
+            return outcome
+        from surefoot.act.explain import explained
+
+        return explained(outcome, self._failed, self._before, self._asked, self._connect)
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install
@@ -168,11 +177,11 @@ class Run:
     def _upgrade(self, step: Upgrade) -> None:
         from surefoot.application.upgrade import RevisionFailed, upgrade
 
-        assert self._environment is not None
+        assert self._asked is not None
         begun: dict[str, str] = {}
         try:
             upgrade(
-                self._environment,
+                self._asked.environment,
                 step.revisions,
                 server=self._seen.server,
                 applied=self._journal.revision,
@@ -181,6 +190,7 @@ class Run:
                 transactions=begun,
             )
         except RevisionFailed as failed:
+            self._failed = failed
             name = failed.revision.id
             raise Stopped(revision_failed(failed), name, begun, lost=failed.lost) from failed
         except KeyboardInterrupt as error:

@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from alembic.config import Config as AlembicConfig
 
 from surefoot.application.history_files import IniFile
 from surefoot.application.names import driver_of_ini, variables
+from surefoot.application.raised import describe
 from surefoot.config import Project
 from surefoot.errors import SurefootError
-from surefoot.errors.masking import masked
 from surefoot.target import Target
 
 # Opens the application's Alembic configuration for one run of env.py.
@@ -189,54 +189,6 @@ def place(error: BaseException, root: Path) -> str | None:
 def _of_history(file: Path) -> bool:
     """Whether it's below the `versions` beside an env.py; pyenv has such a directory too."""
     return any(d.name == "versions" and (d.parent / "env.py").is_file() for d in file.parents)
-
-
-def describe(error: BaseException) -> list[str]:
-    """An exception in lines: PostgreSQL's own words where they're in it, else Python's.
-
-    The application's texts may quote its database URL: passwords in them are masked.
-    """
-    return [masked(line) for line in _describe(error)]
-
-
-def _describe(error: BaseException) -> list[str]:
-    original: BaseException = getattr(error, "orig", None) or error
-    if original is not error and original.__cause__ is not None:
-        original = original.__cause__  # asyncpg's own, below SQLAlchemy's adapter
-    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if state is None:
-        return _in_pythons_words(error)
-    diagnosis = getattr(original, "diag", None) or original
-    message = getattr(diagnosis, "message_primary", None) or getattr(original, "message", None)
-    lines = [f"{message or str(original).splitlines()[0]} (SQLSTATE {state})"]
-    for label, names in _DIAGNOSIS.items():
-        value = next((v for n in names if (v := getattr(diagnosis, n, None))), None)
-        if value:
-            lines.append(f"{label}: {' '.join(str(value).split())}")
-    statement = str(getattr(error, "statement", None) or "").strip()
-    if statement:
-        first, more, _ = statement.partition("\n")
-        lines.append(f"statement: {first[:160]}{' …' if more or len(first) > 160 else ''}")
-    return lines
-
-
-def _in_pythons_words(error: BaseException) -> list[str]:
-    text = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    # SQLAlchemy adds the statement and a link; what happened is said before them
-    kept = [line.strip() for line in text if not line.startswith(("[SQL:", "(Background on"))]
-    lines = [line for line in kept if line][:6]
-    frames = traceback.extract_tb(error.__traceback__)
-    if not str(error) and frames:  # a bare assert, say: where it stands is all that it tells
-        lines.append(f"raised in {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}")
-    return lines
-
-
-# psycopg and psycopg2 keep these in `diag`, asyncpg on the exception.
-_DIAGNOSIS: Mapping[str, tuple[str, ...]] = {
-    "detail": ("message_detail", "detail"),
-    "hint": ("message_hint", "hint"),
-    "context": ("context",),
-}
 
 
 def remedy(error: BaseException) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from alembic.util import CommandError, to_tuple
 
-from surefoot.application.loading import describe, place
+from surefoot.application.loading import place
+from surefoot.application.raised import describe
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
 

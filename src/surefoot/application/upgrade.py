@@ -9,10 +9,10 @@ from surefoot.application.connection import same_database
 from surefoot.application.environment import Environment, upgrade_steps
 from surefoot.application.loading import (
     ApplicationFailed,
-    describe,
     place,
     told_as_the_applications,
 )
+from surefoot.application.raised import cause_of, describe
 from surefoot.application.steps import Execute, Noting, executor, require_same
 from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
@@ -23,8 +23,9 @@ from surefoot.progress import Progress
 class RevisionFailed(Exception):
     """A revision's own code, or the database on its behalf, raised.
 
-    `at_end`: all of its statements had run; it was the commit, or what env.py does after it.
-    `lack`: what a guard of the revision didn't find, if that is why.
+    `cause` is what PostgreSQL said, if it was it. `at_end`: all of its statements had run; it was
+    the commit, or what env.py does after it. `lack`: what a guard of the revision didn't find, if
+    that is why.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class RevisionFailed(Exception):
         self.revision = revision
         self.file = place(error, root) or revision.path
         self.lines = describe(error)
-        self.by_database = any("(SQLSTATE " in line for line in self.lines)
+        self.cause = cause_of(error)
         self.lost = bool(getattr(error, "connection_invalidated", False))
         self.at_end = at_end
         self.lack = error.lack if isinstance(error, RequirementNotMet) else None

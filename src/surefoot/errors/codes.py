@@ -94,10 +94,12 @@ CODES: dict[str, ExitCode] = {
     "script-not-transactional": ExitCode.REFUSED,
     "script-truncated": ExitCode.REFUSED,
     # what was begun and rolled back
+    "data-violates-constraint": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,
     "init-script-names-another-revision": ExitCode.FAILED,
     "requirement-not-met": ExitCode.FAILED,
+    "lock-not-available": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,
     "script-failed": ExitCode.FAILED,
     # what a person must look at

@@ -18,6 +18,7 @@ from surefoot.target import Target
 
 if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
     from surefoot.application.environment import Environment
+    from surefoot.structure.catalogue import Catalogue
 
 
 def configured_version_table(project: Project) -> VersionTableName:
@@ -96,6 +97,11 @@ class Application:
             rows = () if start is None else (start,)
             return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
         return facts
+
+    @property
+    def catalogue(self) -> "Catalogue | None":
+        """The catalogue, where there is one to go by."""
+        return self._cataloguing.read()[1]
 
     def _seen(self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None) -> Facts:
         """Rows and structure, which belong together.

@@ -35,11 +35,12 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
     for text in texts:
         # a number and its unit stay together
         kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", text)
+        deeper = text[: len(text) - len(text.lstrip())]  # a line that belongs to the one above it
         lines += textwrap.wrap(
             kept,
             terminal.width,
             initial_indent=indent,
-            subsequent_indent=indent,
+            subsequent_indent=indent + deeper,
             break_on_hyphens=False,
             break_long_words=False,
         ) or [indent]

@@ -1,0 +1,139 @@
+"""After a failure: why it was, what to try, and what the structure is now."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+
+from surefoot.causes.cause import About, Cause
+from surefoot.causes.explain import explain, mentioned, readers_matter, waited
+from surefoot.causes.history import tables_of
+from surefoot.causes.names import identifier, words
+from surefoot.causes.sessions import numbers
+from surefoot.errors import Finding, SurefootError
+from surefoot.observation import Facts
+from surefoot.observe.circumstances import lock_holders, objects_named
+from surefoot.observe.facts import Application
+from surefoot.outcome import Outcome
+from surefoot.structure.differences import difference_lines, revision_text
+from surefoot.structure.standing import Stand
+
+if TYPE_CHECKING:
+    from surefoot.application.upgrade import RevisionFailed
+
+_SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
+
+
+def explained(
+    outcome: Outcome,
+    failed: "RevisionFailed | None",
+    before: Facts,
+    asked: Application,
+    connect: Callable[[], psycopg.Connection[Any]],
+) -> Outcome:
+    """The outcome of a run that stopped, with what more can be said of it.
+
+    `before` is what was seen before the run. Where the server can't be asked, that is said; where a
+    signal comes, the outcome stays as it is: what became of the steps is in it already.
+    """
+    finding, *others = outcome.findings
+    try:
+        with connect() as connection:
+            about = None
+            if failed is not None and failed.cause is not None:
+                # first: whoever is in the way may be gone a moment later
+                about = _circumstances(connection, failed, failed.cause, before, asked)
+            after = asked.facts(connection)
+    except SurefootError as error:
+        why = f"no more could be seen: {error.finding.message}"
+        finding = msgspec.structs.replace(
+            finding, seen=(*finding.seen, why, *error.finding.seen[:2])
+        )
+        return msgspec.structs.replace(outcome, findings=(finding, *others))
+    except KeyboardInterrupt:
+        return outcome
+    if about is not None and failed is not None and failed.cause is not None:
+        finding = _with_cause(finding, failed.cause, _known(about, after, asked))
+    finding = _with_structure(finding, before, after)
+    return msgspec.structs.replace(outcome, findings=(finding, *others))
+
+
+def _circumstances(
+    connection: psycopg.Connection[Any],
+    failed: "RevisionFailed",
+    cause: Cause,
+    before: Facts,
+    asked: Application,
+) -> About:
+    """What the server knows of what the failure is about."""
+    holders = ()
+    if waited(cause):
+        names = words(cause.statement)
+        if not names and asked.catalogue is not None:
+            names = tables_of(asked.catalogue, failed.revision.id)
+        readers = readers_matter(cause.statement)
+        holders = lock_holders(connection, names, numbers(cause), readers=readers)
+    names = (*mentioned(cause), asked.version_table.name)
+    return About(
+        failed.revision.id,
+        role=before.database.server.role,
+        schema=asked.schema,
+        version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
+        objects=objects_named(connection, names),
+        holders=holders,
+    )
+
+
+def _known(about: About, after: Facts, asked: Application) -> About:
+    """The same with what the catalogue knows."""
+    history = after.code.history
+    rows = [row for row in after.database.rows if row is not None and row in history.revisions]
+    return msgspec.structs.replace(
+        about,
+        catalogue=asked.catalogue,
+        own=after.standing.own if after.standing else (),
+        applied=history.applied(rows),
+    )
+
+
+def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
+    """Only what was rolled back is told by its cause: a part that stays matters more."""
+    if finding.code != "revision-failed":
+        return finding
+    found = explain(cause, about)
+    return msgspec.structs.replace(
+        finding, code=found.code, seen=(*finding.seen, *found.seen), next=found.next
+    )
+
+
+def _with_structure(finding: Finding, before: Facts, after: Facts) -> Finding:
+    """What the structure is now, where the catalogue can say it."""
+    now = _stand(after)
+    if now is None:
+        return finding
+    rows, was = revision_text(now), _stand(before)
+    as_before = was is not None and was.differences == now.differences and was.rows == now.rows
+    same = ", as before" if as_before else ""
+    accepted = after.standing is not None and bool(after.standing.accepted)
+    but = ", but for the differences that were accepted" if accepted else ""
+    if not now.differences:
+        text = f"The structure is exactly that of {rows}{but}{same}."
+        return msgspec.structs.replace(finding, database=f"{finding.database} {text}")
+    number = len(now.differences)
+    text = f"The structure differs from that of {rows} in {number:,} "
+    text += f"{'name' if number == 1 else 'names'}{same}."
+    shown = () if same else tuple(difference_lines(now.differences, _SHOWN, _WIDTH))
+    return msgspec.structs.replace(
+        finding,
+        database=f"{finding.database} {text}",
+        seen=(*finding.seen, *([f"now, held against {rows}:"] if shown else []), *shown),
+    )
+
+
+def _stand(facts: Facts) -> Stand | None:
+    """Where the structure stands: at the version rows, else where it was identified."""
+    standing = facts.standing
+    if standing is None:
+        return None
+    return standing.recorded or standing.chosen

@@ -1,0 +1,59 @@
+"""What the application's code raised, as a value or in lines: PostgreSQL's own words if it was it.
+
+The application's texts may quote its database URL: passwords in them are masked.
+"""
+
+import traceback
+from typing import Any
+
+from surefoot.causes.cause import Cause, lines
+from surefoot.errors.masking import masked
+
+# psycopg and psycopg2 keep these in `diag`, asyncpg on the exception, some by other names.
+_FIELDS = {
+    "message": ("message_primary", "message"),
+    "detail": ("message_detail", "detail"),
+    "hint": ("message_hint", "hint"),
+    "context": ("context",),
+    "schema": ("schema_name",),
+    "table": ("table_name",),
+    "column": ("column_name",),
+    "constraint": ("constraint_name",),
+}
+
+
+def cause_of(error: BaseException) -> Cause | None:
+    """What PostgreSQL said, whatever the driver; None where it was Python's own error."""
+    original: BaseException = getattr(error, "orig", None) or error
+    if original is not error and original.__cause__ is not None:
+        original = original.__cause__  # asyncpg's own, below SQLAlchemy's adapter
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    if state is None:
+        return None
+    diagnosis = getattr(original, "diag", None) or original
+    found = {field: _text(diagnosis, names) for field, names in _FIELDS.items()}
+    found["message"] = found["message"] or masked((str(original).splitlines() or [""])[0])
+    statement = masked(str(getattr(error, "statement", None) or ""))
+    return Cause(sqlstate=str(state), statement=statement, **found)
+
+
+def _text(diagnosis: Any, names: tuple[str, ...]) -> str:
+    value = next((v for name in names if (v := getattr(diagnosis, name, None))), "")
+    return masked(str(value))
+
+
+def describe(error: BaseException) -> list[str]:
+    """An exception in lines: PostgreSQL's own words where they're in it, else Python's."""
+    cause = cause_of(error)
+    return lines(cause) if cause else [masked(line) for line in _in_pythons_words(error)]
+
+
+def _in_pythons_words(error: BaseException) -> list[str]:
+    text = "".join(traceback.format_exception_only(error)).strip().splitlines()
+    # SQLAlchemy adds the statement and a link; what happened is said before them
+    kept = [line.strip() for line in text if not line.startswith(("[SQL:", "(Background on"))]
+    found = [line for line in kept if line][:6]
+    frames = traceback.extract_tb(error.__traceback__)
+    if not str(error) and frames:  # a bare assert, say: where it stands is all that it tells
+        found.append(f"raised in {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}")
+    return found

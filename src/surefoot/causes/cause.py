@@ -1,0 +1,116 @@
+"""The values: what PostgreSQL said, what is known around it, and what is made of both."""
+
+import msgspec
+
+from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.facts import Fact
+
+_STATEMENT_LINES, _WIDTH = 6, 160
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """PostgreSQL's own answer, with the statement that it was given to.
+
+    `schema`, `table`, `column` and `constraint` are filled where the server names them apart from
+    its text, which is so for rows that violate something.
+    """
+
+    sqlstate: str
+    message: str
+    detail: str = ""
+    hint: str = ""
+    context: str = ""
+    statement: str = ""
+    schema: str = ""
+    table: str = ""
+    column: str = ""
+    constraint: str = ""
+
+
+class Object(msgspec.Struct, frozen=True):
+    """Something in the database that has a name from the cause.
+
+    `table` is the one that an index, a column, a constraint or a trigger belongs to; `arguments`
+    are a function's types.
+    """
+
+    kind: str
+    schema: str
+    name: str
+    table: str = ""
+    owner: str = ""
+    arguments: str = ""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Another session with locks on tables that the statement needs.
+
+    What the role may not see of it is empty; `seconds` is how long its transaction has lasted.
+    """
+
+    pid: int
+    relations: tuple[str, ...]
+    application: str = ""
+    role: str = ""
+    client: str = ""
+    state: str = ""
+    seconds: float | None = None
+    query: str = ""
+
+
+class About(msgspec.Struct, frozen=True):
+    """What is known around a failed revision, when everything is rolled back.
+
+    `schema` is where names without one lead; `objects` are there now and have names from the
+    cause. `catalogue` is None where there is none to go by; `own` are then unknown. `applied` are
+    the revisions that the version rows stand for.
+    """
+
+    revision: str
+    role: str = ""
+    schema: str = "public"
+    version_table: str = "alembic_version"
+    objects: tuple[Object, ...] = ()
+    holders: tuple[Holder, ...] = ()
+    catalogue: Catalogue | None = None
+    own: tuple[Fact, ...] = ()
+    applied: frozenset[str] = frozenset()
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What to add to what was seen, and the next step."""
+
+    next: str
+    seen: tuple[str, ...] = ()
+    code: str = "revision-failed"
+
+
+AGAIN = "start again"
+REPORT = "If the application isn't yours, report these lines to those who make it"
+
+
+def lines(cause: Cause) -> list[str]:
+    """PostgreSQL's words and the statement's first lines, for people."""
+    found = [f"{cause.message} (SQLSTATE {cause.sqlstate})"]
+    for label, text in (("detail", cause.detail), ("hint", cause.hint), ("context", cause.context)):
+        if text:
+            found.append(f"{label}: {' '.join(text.split())}")
+    return found + statement_lines(cause.statement)
+
+
+def statement_lines(statement: str) -> list[str]:
+    """The beginning of a statement, a line each."""
+    written = [line.rstrip() for line in statement.strip().splitlines() if line.strip()]
+    if not written:
+        return []
+    first, *others = (_cut(line) for line in written[:_STATEMENT_LINES])
+    left = len(written) - _STATEMENT_LINES
+    indents = [len(line) - len(line.lstrip()) for line in others if line.lstrip()[0] not in ")]"]
+    indent = min(indents, default=0)
+    shown = [f"    {line[min(indent, len(line) - len(line.lstrip())) :]}" for line in others]
+    more = [f"    … {left} more lines" if left > 1 else "    … 1 more line"] if left > 0 else []
+    return [f"statement: {first}", *shown, *more]
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[:_WIDTH]} …"

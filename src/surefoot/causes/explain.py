@@ -1,0 +1,65 @@
+"""From the cause and what is known around it to what to try."""
+
+from collections.abc import Callable
+
+from surefoot.causes import objects, rows, server, sessions
+from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation
+from surefoot.causes.names import quoted_names, words
+
+_EXPLAINED: dict[str, Callable[[Cause, About], Explanation]] = {
+    **dict.fromkeys(("42P07", "42701", "42710", "42P06", "42723"), objects.duplicate),
+    **dict.fromkeys(("42P01", "42703", "42704", "42883", "3F000"), objects.missing),
+    **dict.fromkeys(("2BP01",), objects.dependents),
+    **dict.fromkeys(("42501",), objects.privileges),
+    **dict.fromkeys(("22P02", "22003", "22001", "22007", "22008"), rows.unconvertible),
+    "23505": rows.duplicates,
+    "23502": rows.nulls,
+    "23503": rows.orphans,
+    "23514": rows.checked,
+    "55P03": sessions.lock_not_available,
+    "40P01": sessions.deadlock,
+    "57014": sessions.cancelled,
+    "53200": server.out_of_locks,
+    "53100": server.disk_full,
+    "53300": server.too_many_connections,
+    "25006": server.read_only,
+}
+
+_WAITED = frozenset(("55P03", "40P01", "57014"))
+
+
+def explain(cause: Cause, about: About) -> Explanation:
+    """What follows from the cause. What no rule knows gets PostgreSQL's words and the way on."""
+    if cause.sqlstate == "22001":
+        found = server.too_long(cause, about)
+        if found is not None:
+            return found
+    if cause.sqlstate in ("0A000", "58P01") and "extension" in cause.message:
+        return server.extension_missing(cause, about)
+    if cause.sqlstate == "0A000" and "used by" in cause.message:  # a column that is to be retyped
+        return objects.dependents(cause, about)
+    rule = _EXPLAINED.get(cause.sqlstate)
+    if rule is not None:
+        return rule(cause, about)
+    return Explanation(
+        "correct what PostgreSQL names above, in the database or in the revision, and "
+        f"{AGAIN}: surefoot goes on from where the database stands. {REPORT}"
+    )
+
+
+def waited(cause: Cause) -> bool:
+    """Whether it is worth asking who holds locks."""
+    return cause.sqlstate in _WAITED
+
+
+def mentioned(cause: Cause) -> tuple[str, ...]:
+    """Every name that the cause is about: what is there of them is worth a look."""
+    quoted = [part for name in quoted_names(cause.message) for part in (name, *name.split("."))]
+    apart = [name for name in (cause.table, cause.column) if name]
+    return tuple(dict.fromkeys((*quoted, *apart, *words(cause.message))))
+
+
+def readers_matter(statement: str) -> bool:
+    """Whether a session that only reads can be in this statement's way."""
+    first = next(iter(words(statement)), "")
+    return first not in ("insert", "update", "delete", "merge", "select", "with", "copy", "create")

@@ -1,0 +1,65 @@
+"""What the catalogue says about a name: who makes it, who removes it, whether it is to be there."""
+
+from surefoot.causes.names import identifier
+from surefoot.structure.catalogue import Catalogue, state
+from surefoot.structure.facts import Fact, table
+
+_ABSENT = (None,)
+
+
+def makers(catalogue: Catalogue, *names: str) -> tuple[str, ...]:
+    """The revisions that make an object of one of these names, in the order that they are run."""
+    return _touching(catalogue, set(names), gone=False)
+
+
+def removers(catalogue: Catalogue, *names: str) -> tuple[str, ...]:
+    """The revisions that remove one."""
+    return _touching(catalogue, set(names), gone=True)
+
+
+def _touching(catalogue: Catalogue, names: set[str], *, gone: bool) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for way in catalogue.ways:
+        for revision, changes in way.changes.items():
+            for change in changes:
+                made = gone or not change.before  # a change of what is there makes nothing
+                if change.name in names and made and (change.after == _ABSENT) is gone:
+                    found[revision] = None
+    return tuple(found)
+
+
+def known_as(catalogue: Catalogue, name: str, table: str = "") -> tuple[str, ...]:
+    """The whole names that end so: `public.people` for people, `public.people.name` for its name.
+
+    A function is known by its name, whatever its arguments.
+    """
+    end = f".{identifier(table, name)}"
+    found: dict[str, None] = {}
+    for way in catalogue.ways:
+        for changes in (way.initial, *way.changes.values()):
+            for change in changes:
+                whole = f".{change.name.partition('(')[0]}"
+                # without a table, a column may be meant as well as a table
+                if whole.endswith(end):
+                    found[change.name] = None
+    return tuple(found)
+
+
+def expected_at(catalogue: Catalogue, applied: frozenset[str], names: tuple[str, ...]) -> bool:
+    """Whether an object of one of these names is there when these revisions are applied."""
+    way = catalogue.way_to(applied)
+    if way is None:
+        return False
+    return any(name in names for _, name in state(way, applied))
+
+
+def tables_of(catalogue: Catalogue, revision: str) -> tuple[str, ...]:
+    """The tables that a revision changes, without their schemas."""
+    found: dict[str, None] = {}
+    for way in catalogue.ways:
+        for change in way.changes.get(revision, ()):
+            definition = next((d for d in (*change.before, *change.after) if d is not None), "")
+            name = table(Fact(change.kind, change.name, definition))
+            if name is not None:
+                found[name.partition(".")[2].strip('"')] = None
+    return tuple(found)

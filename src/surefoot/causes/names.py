@@ -1,0 +1,112 @@
+"""Names in PostgreSQL's messages and in statements, and names as SQL wants them written.
+
+Messages may be in the server's language: names are found by their quotes, in the quotes of that
+language, and by the order in which they come.
+"""
+
+import re
+
+from surefoot.causes.cause import Object
+
+_QUOTED = re.compile(r'"([^"]+)"|»([^«»]+)«|«\s?([^«»]+?)\s?»|„([^“]+)“|“([^”]+)”')
+_WORD = re.compile(r'"((?:[^"]|"")+)"|([A-Za-z_][\w$]*)')
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+_LITERAL = re.compile(
+    r"(?P<tag>\$\w*\$).*?(?:(?P=tag)|$)|[eE]?'(?:[^'\\]|''|\\.)*(?:'|$)|\b\d[\w.]*", re.S
+)
+_READ = 20_000  # characters of a statement in which names are looked for
+
+# PostgreSQL's reserved words, of all versions: unquoted they are no names.
+_RESERVED = re.compile(
+    "all|analyse|analyze|and|any|array|as|asc|asymmetric|authorization|binary|both|case|"
+    "cast|check|collate|collation|column|concurrently|constraint|create|cross|"
+    "current_catalog|current_date|current_role|current_schema|current_time|"
+    "current_timestamp|current_user|default|deferrable|desc|distinct|do|else|end|except|"
+    "false|fetch|for|foreign|freeze|from|full|grant|group|having|ilike|in|initially|inner|"
+    "intersect|into|is|isnull|join|lateral|leading|left|like|limit|localtime|"
+    "localtimestamp|natural|not|notnull|null|offset|on|only|or|order|outer|overlaps|"
+    "placing|primary|references|returning|right|select|session_user|similar|some|symmetric|"
+    "system_user|table|tablesample|then|to|trailing|true|union|unique|user|using|variadic|"
+    "verbose|when|where|window|with"
+)
+
+
+def quoted_names(message: str) -> tuple[str, ...]:
+    """The names in quotes, in their order."""
+    return tuple(next(g for g in found.groups() if g) for found in _QUOTED.finditer(message))
+
+
+def words(statement: str) -> tuple[str, ...]:
+    """Every word of a statement that may be a name, each once, as the server stores names."""
+    found = _WORD.finditer(statement[:_READ])
+    return tuple(dict.fromkeys((w[1] or "").replace('""', '"') or w[2].lower() for w in found))
+
+
+def identifier(*names: str) -> str:
+    """A name for SQL, qualified if several are given; quoted where it must be."""
+    return ".".join(_name(name) for name in names if name)
+
+
+def _name(name: str) -> str:
+    if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text for SQL."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+
+
+def without_literals(query: str, width: int) -> str:
+    """The first line of somebody's query, its literals masked, in at most `width` characters."""
+    masked = _LITERAL.sub("?", query.strip()).strip()
+    first, more, _ = masked.partition("\n")
+    return f"{first[:width].rstrip()} …" if more or len(first) > width else first
+
+
+def sql_name(found: Object) -> str:
+    """What it is called in SQL: of a column, a constraint or a trigger only its own name."""
+    if found.kind in ("schema", "column", "constraint", "trigger"):
+        return identifier(found.name)
+    if found.kind in ("function", "procedure"):
+        return f"{identifier(found.schema, found.name)}({found.arguments})"
+    return identifier(found.schema, found.name)
+
+
+def fact_name(found: Object) -> str:
+    """What it's called among facts."""
+    match found.kind:
+        case "schema":
+            return identifier(found.name)
+        case "function" | "procedure":
+            return f"{identifier(found.schema, found.name)}({found.arguments})"
+        case _:
+            return identifier(found.schema, found.table, found.name)
+
+
+def described(found: Object) -> str:
+    """It, for people: its kind, its name, and the table that it belongs to."""
+    name = sql_name(found)
+    if found.table:
+        return f"{found.kind} {name} of {identifier(found.schema, found.table)}"
+    return f"{found.kind} {name}"
+
+
+_ALTERED = {"sequence", "index", "schema", "function", "procedure", "view", "materialized view"}
+
+
+def rename(found: Object) -> str:
+    """The SQL that puts it aside, with all that is in it."""
+    aside = identifier(f"{found.name[:56]}_before")
+    table, name = identifier(found.schema, found.table), sql_name(found)
+    match found.kind:
+        case "column" | "constraint":
+            return f"alter table {table} rename {found.kind} {name} to {aside};"
+        case "trigger":
+            return f"alter trigger {name} on {table} rename to {aside};"
+        case kind if kind in _ALTERED or kind in ("type", "foreign table"):
+            return f"alter {kind} {name} rename to {aside};"
+        case _:
+            return f"alter table {name} rename to {aside};"

@@ -1,0 +1,175 @@
+"""Rows that a revision didn't expect: the query that finds them.
+
+The queries are for people to run; none of them is executed here.
+"""
+# ruff: noqa: S608
+
+import re
+
+from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation
+from surefoot.causes.names import identifier, literal, quoted_names
+
+_KEY = re.compile(r"\((.+?)\)=\((.*)\)", re.S)
+_WRITES = re.compile(r"\s*(?:insert|update|delete|merge|with|copy)\b", re.I)
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_REFERENCES = re.compile(rf"references\s+({_NAME}(?:\.{_NAME})?)\s*\(([^)]*)\)", re.I)
+_RETYPED = re.compile(
+    rf"alter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?({_NAME}(?:\.{_NAME})?)\s.*?"
+    rf"alter\s+(?:column\s+)?({_NAME})\s+(?:set\s+data\s+)?type\b",
+    re.I | re.S,
+)
+_CODE = "data-violates-constraint"
+
+
+def duplicates(cause: Cause, about: About) -> Explanation:
+    """23505: a unique index or constraint over rows that aren't."""
+    key = _KEY.search(cause.detail)
+    if key is None or not cause.table:
+        return _without_query()
+    columns, values = key.groups()
+    table = identifier(cause.schema, cause.table)
+    if _WRITES.match(cause.statement):
+        equal = _equal(columns, values)
+        if not equal:
+            return _without_query()
+        return _found(
+            f"select * from {table} where {equal};",
+            "the row that is there already",
+            "the revision writes a row that is there already: remove or change that one, or "
+            "correct the revision",
+        )
+    return _found(
+        f"select {columns}, count(*) from {table} group by {columns} having count(*) > 1;",
+        "all of them",
+        "decide which rows stay, remove or change the others",
+    )
+
+
+def _equal(columns: str, values: str) -> str:
+    """The condition for one key; nothing where it can't be told which value is whose."""
+    if "," not in columns:
+        return f"{columns} = {literal(values)}"
+    parts = values.split(", ")
+    if len(parts) != columns.count(",") + 1:
+        return ""
+    return f"({columns}) = ({', '.join(map(literal, parts))})"
+
+
+def nulls(cause: Cause, about: About) -> Explanation:
+    """23502: a column that shall not be null, and rows in which it is."""
+    if not (cause.table and cause.column):
+        return _without_query()
+    if _WRITES.match(cause.statement):
+        return Explanation(
+            f"correct the revision: the row that it writes has no {cause.column}. {REPORT}",
+            code=_CODE,
+        )
+    table, column = identifier(cause.schema, cause.table), identifier(cause.column)
+    there = any(
+        o.kind == "column" and (o.table, o.name) == (cause.table, cause.column)
+        for o in about.objects
+    )
+    if not there:
+        return Explanation(
+            "correct the revision: it adds a column that must not be null to a table that has "
+            f"rows, so it needs a server_default. {REPORT}",
+            (f"{table} has rows, and {column} is new: in each of them it would be null",),
+            code=_CODE,
+        )
+    return _found(
+        f"select * from {table} where {column} is null;", "all of them", "give each of them a value"
+    )
+
+
+def orphans(cause: Cause, about: About) -> Explanation:
+    """23503: rows that refer to what isn't there."""
+    key = _KEY.search(cause.detail)
+    if key is None or not cause.table:
+        return _without_query()
+    columns, values = key.groups()
+    table = identifier(cause.schema, cause.table)
+    told = quoted_names(cause.detail[key.end() :])
+    if told and told[0].rpartition(".")[2] == cause.table:  # the other way round: still referred to
+        return Explanation(
+            f"correct the revision: it removes rows that {table} refers to; or remove those rows "
+            f"first, and {AGAIN}",
+            code=_CODE,
+        )
+    refers, equal = _REFERENCES.search(cause.statement), _equal(columns, values)
+    if refers is None or _WRITES.match(cause.statement):
+        if not equal:
+            return _without_query()
+        query = f"select * from {table} where {equal};"
+        return _found(query, "the row", "remove it, or add what it refers to")
+    other = refers[1]
+    ours = [part.strip() for part in columns.split(",")]
+    theirs = [part.strip() for part in refers[2].split(",")]
+    joined = " and ".join(f"b.{t} = a.{o}" for o, t in zip(ours, theirs, strict=False))
+    present = " and ".join(f"a.{o} is not null" for o in ours)
+    return _found(
+        f"select * from {table} a where {present} and not exists "
+        f"(select from {other} b where {joined});",
+        "all of them",
+        "remove or change them, or add what they refer to",
+    )
+
+
+def checked(cause: Cause, about: About) -> Explanation:
+    """23514: rows that a check doesn't allow."""
+    expression = _checked(cause.statement, cause.constraint)
+    if not (cause.table and expression) or _WRITES.match(cause.statement):
+        return _without_query()
+    table = identifier(cause.schema, cause.table)
+    return _found(
+        f"select * from {table} where not ({' '.join(expression.split())});",
+        "all of them",
+        "correct these rows",
+    )
+
+
+def _checked(statement: str, constraint: str) -> str:
+    """What stands between the brackets behind CHECK, that of this constraint if it's named."""
+    begin = statement.lower().find(constraint.lower()) if constraint else 0
+    found = re.search(r"\bcheck\s*\(", statement[max(begin, 0) :], re.I)
+    if found is None:
+        return ""
+    rest, depth, quoted = statement[max(begin, 0) + found.end() :], 1, False
+    for place, sign in enumerate(rest):
+        quoted ^= sign == "'"
+        depth += 0 if quoted else (sign == "(") - (sign == ")")
+        if depth == 0:
+            return rest[:place].strip()
+    return ""
+
+
+def unconvertible(cause: Cause, about: About) -> Explanation:
+    """22P02, 22003 and the like: a value that the new type can't take."""
+    retyped = _RETYPED.search(cause.statement)
+    if retyped is None:
+        return Explanation(
+            f"correct the value in the database or in the revision, and {AGAIN}. {REPORT}",
+            code=_CODE,
+        )
+    table, column = retyped.groups()
+    values = quoted_names(cause.message)
+    if cause.sqlstate in ("22P02", "22007", "22008") and values:
+        query = f"select * from {table} where {column}::text = {literal(values[-1])};"
+        return _found(query, "the row", "correct it, and others like it")
+    if cause.sqlstate == "22001":
+        query = f"select * from {table} order by length({column}::text) desc limit 20;"
+        return _found(query, "the longest", "shorten them")
+    query = f"select * from {table} order by {column} desc limit 20;"
+    return _found(query, "the greatest", "correct them")
+
+
+def _found(query: str, which: str, then: str) -> Explanation:
+    return Explanation(
+        f"{then}, then {AGAIN}. {REPORT}", (f"to find {which}: {query}",), code=_CODE
+    )
+
+
+def _without_query() -> Explanation:
+    return Explanation(
+        f"correct the rows that PostgreSQL names above, or the revision, and {AGAIN}. {REPORT}",
+        code=_CODE,
+    )

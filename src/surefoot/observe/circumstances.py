@@ -1,0 +1,50 @@
+"""What is around a failure: what has the names that it's about, and who holds locks there."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from surefoot.causes.cause import Holder, Object
+from surefoot.observe.connect import kept_connection
+from surefoot.sql import query
+
+
+def objects_named(connection: psycopg.Connection[Any], names: Iterable[str]) -> tuple[Object, ...]:
+    """Everything in the database that has one of these names.
+
+    Raises SurefootError `server-unreachable`, `look-failed`.
+    """
+    rows = _rows(connection, "objects_named", {"names": list(names)})
+    return msgspec.convert(rows, tuple[Object, ...])
+
+
+def lock_holders(
+    connection: psycopg.Connection[Any],
+    names: Iterable[str],
+    numbers: Iterable[int] = (),
+    *,
+    readers: bool = True,
+) -> tuple[Holder, ...]:
+    """The other sessions that hold locks on tables of these names, or with these OIDs.
+
+    `readers`: those that only read count, too. Raises SurefootError `server-unreachable`,
+    `look-failed`.
+    """
+    asked = {"names": list(names), "numbers": list(numbers), "readers": readers}
+    rows = _rows(connection, "lock_holders", asked)
+    return msgspec.convert(rows, tuple[Holder, ...])
+
+
+def _rows(
+    connection: psycopg.Connection[Any], name: str, asked: Mapping[str, object]
+) -> list[dict[str, Any]]:
+    with (
+        kept_connection(),
+        connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        cursor.execute("set transaction read only")
+        return cursor.execute(query(name), asked).fetchall()

@@ -1,0 +1,249 @@
+"""From a cause to what to try: values only, no database."""
+
+import pytest
+
+from surefoot.causes import names
+from surefoot.causes.cause import About, Cause, Holder, Object, lines, statement_lines
+from surefoot.causes.explain import explain, mentioned, readers_matter
+from surefoot.causes.history import expected_at, known_as, makers, removers, tables_of
+from surefoot.causes.sessions import holder_lines, numbers
+from surefoot.errors import CODES
+from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.facts import Fact
+from tests.unit.test_identification import TABLE, column, linear
+
+INDEX = Fact("index", "public.t.t_a", "USING btree (a)")
+CATALOGUE = linear(
+    (TABLE, column("a")), (TABLE, column("a", "int"), INDEX), (TABLE, column("a", "int"))
+)
+
+LANGUAGES = [
+    ('relation "people" already exists', ("people",)),
+    ('column "name" of relation "My pets" already exists', ("name", "My pets")),
+    ("Relation »people« existiert bereits", ("people",)),
+    ("Spalte »name« von Relation »people« existiert bereits", ("name", "people")),
+    ("la relation « people » existe déjà", ("people",)),
+    ("la relación «people» ya existe", ("people",)),
+    ('リレーション"people"はすでに存在します', ("people",)),
+    ("关系 “people” 已经存在", ("people",)),
+    ("must be owner of table people", ()),
+]
+
+
+@pytest.mark.parametrize(("message", "found"), LANGUAGES)
+def test_names_are_found_in_every_language(message: str, found: tuple[str, ...]) -> None:
+    assert names.quoted_names(message) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (("public", "people"), "public.people"),
+        (("", "people"), "people"),
+        (("public", "Order"), 'public."Order"'),
+        (("user",), '"user"'),
+        (('a "b"',), '"a ""b"""'),
+        (("1st",), '"1st"'),
+    ],
+)
+def test_names_for_sql(given: tuple[str, ...], written: str) -> None:
+    """Quoted where they must be, and else not."""
+    assert names.identifier(*given) == written
+
+
+def test_texts_for_sql() -> None:
+    assert names.literal("O'Neill") == "'O''Neill'"
+    assert names.literal("a\\b") == "E'a\\\\b'"
+
+
+def test_words_of_a_statement() -> None:
+    """As the server stores names: folded, unless they're quoted; strings are read as well."""
+    found = names.words('ALTER TABLE App."Order" add X int; do $$ begin lock pets; end $$')
+    assert {"app", "Order", "x", "pets"} <= set(found)
+    assert "order" not in found
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("select * from t where a = 'secret' and b = 42", "select * from t where a = ? and b = ?"),
+        ("select 'it''s' || E'a\\'b' || $tag$ x $y$ z $tag$", "select ? || ? || ?"),
+        ("select 'never ends", "select ?"),
+        ("update people\nset a = 1", "update people …"),
+        ("select t1.a from t1", "select t1.a from t1"),
+        ("select " + "a, " * 40, "select " + "a, " * 17 + "a, …"),
+    ],
+)
+def test_somebodys_query_without_its_literals(query: str, shown: str) -> None:
+    assert names.without_literals(query, 60) == shown
+
+
+RENAMED = [
+    (Object("table", "public", "t"), "alter table public.t rename to t_before;"),
+    (
+        Object("materialized view", "public", "m"),
+        "alter materialized view public.m rename to m_before;",
+    ),
+    (Object("trigger", "public", "g", "t"), "alter trigger g on public.t rename to g_before;"),
+    (
+        Object("procedure", "public", "p", arguments="integer, text"),
+        "alter procedure public.p(integer, text) rename to p_before;",
+    ),
+    (
+        Object("index", "public", "i" * 63, "t"),
+        f"alter index public.{'i' * 63} rename to {'i' * 56}_before;",
+    ),
+]
+
+
+@pytest.mark.parametrize(("found", "statement"), RENAMED)
+def test_how_something_is_put_aside(found: Object, statement: str) -> None:
+    assert names.rename(found) == statement
+
+
+def test_a_statement_is_cut() -> None:
+    """Six lines, each to a bearable length, with the indentation that they share taken away."""
+    assert statement_lines("") == []
+    assert statement_lines("  select 1\n") == ["statement: select 1"]
+    written = "create table t (\n" + "".join(f"      c{n} int,\n" for n in range(9)) + "  )"
+    assert statement_lines(written) == [
+        "statement: create table t (",
+        *(f"    c{n} int," for n in range(5)),
+        "    … 5 more lines",
+    ]
+    (line,) = statement_lines("x" * 500)
+    assert len(line) < 180
+
+
+def test_the_lines_of_a_cause() -> None:
+    cause = Cause("42P01", "no table", "some\ndetail", "a hint", statement="select 1\nfrom t")
+    assert lines(cause) == [
+        "no table (SQLSTATE 42P01)",
+        "detail: some detail",
+        "hint: a hint",
+        "statement: select 1",
+        "    from t",
+    ]
+
+
+def test_what_the_catalogue_knows_of_a_name() -> None:
+    """A change of what is there makes nothing; what is gone again isn't expected."""
+    assert makers(CATALOGUE, "public.t.a") == ("r1",)
+    assert makers(CATALOGUE, "public.t.t_a") == ("r2",)
+    assert removers(CATALOGUE, "public.t.t_a") == ("r3",)
+    assert known_as(CATALOGUE, "a") == known_as(CATALOGUE, "a", "t") == ("public.t.a",)
+    assert known_as(CATALOGUE, "a", "other") == ()
+    applied = frozenset(("r1", "r2"))
+    assert expected_at(CATALOGUE, applied, ("public.t.t_a",))
+    assert not expected_at(CATALOGUE, applied | {"r3"}, ("public.t.t_a",))
+    assert tables_of(CATALOGUE, "r2") == ("t",)
+
+
+def missing(message: str, revision: str, *applied: str) -> str:
+    about = About(revision, catalogue=CATALOGUE, applied=frozenset(applied))
+    return " ".join(explain(Cause("42P01", message), about).seen)
+
+
+def test_a_name_that_is_missing() -> None:
+    """Dropped by hand, removed before, made further down, made by nobody."""
+    index, column = 'index "t_a" does not exist', 'column "a" of relation "t" does not exist'
+    assert (
+        missing(index, "r3", ("r1", "r2"), CATALOGUE) == "the catalogue has t_a here: r2 makes it"
+    )
+    assert missing(column, "r2", ("r1",), CATALOGUE) == "the catalogue has a here: r1 makes it"
+    assert (
+        missing(index, "r2", ("r1",), CATALOGUE) == "this revision makes t_a itself, further down"
+    )
+    assert missing(index, "r1", (), CATALOGUE).startswith("r2 makes t_a")
+    assert missing('relation "x" does not exist', "r2", ("r1",), CATALOGUE) == "no revision makes x"
+
+
+def test_what_is_in_the_way_of_the_schema_that_the_statement_names() -> None:
+    """Two of one name: the statement says which, else it's the one where bare names lead."""
+    there = (Object("table", "app", "t"), Object("table", "public", "t"))
+
+    def seen(statement: str) -> str:
+        cause = Cause("42P07", 'relation "t" already exists', statement=statement)
+        return explain(cause, About("r9", objects=there)).next
+
+    assert "alter table public.t rename" in seen("create table t ()")
+    assert "alter table app.t rename" in seen('create table "app"."t" ()')
+
+
+HOLDER = Holder(
+    7, ("pets",), "web", "app", "10.0.0.7", "active", 8000.0, "select pg_sleep(1)\nfrom pets"
+)
+
+
+def test_holders_in_lines() -> None:
+    """Who, since when, doing what; no more than a screen can bear."""
+    assert holder_lines((HOLDER,)) == (
+        "web (pid 7, user app, from 10.0.0.7) holds a lock on pets",
+        "    active; in a transaction for 2 h; select pg_sleep(?) …",
+    )
+    assert holder_lines((Holder(8, ("a", "b")),)) == ("a session (pid 8) holds a lock on a, b",)
+    assert holder_lines((HOLDER,) * 7)[-1] == "and 3 more"
+
+
+def test_the_tables_of_a_deadlock() -> None:
+    detail = "Process 12 waits for AccessExclusiveLock on relation 16384 of database 5; blocked by"
+    assert 16384 in numbers(Cause("40P01", "", detail))
+    assert numbers(Cause("55P03", "", detail)) == ()
+
+
+def test_whose_reading_is_in_the_way() -> None:
+    assert readers_matter("ALTER TABLE t add c int")
+    assert readers_matter("do $$ begin end $$")
+    assert not readers_matter("  insert into t values (1)")
+    assert not readers_matter("create index i on t (a)")
+
+
+def test_the_names_that_a_cause_is_about() -> None:
+    cause = Cause("42501", "must be owner of table people", table="t", column="c")
+    assert {"people", "t", "c"} <= set(mentioned(cause))
+    assert {"app.pets", "app", "pets"} <= set(
+        mentioned(Cause("42P01", 'relation "app.pets" does not exist'))
+    )
+
+
+STATES = (
+    "42P07 42701 42710 42P06 42723 42P01 42703 42704 42883 3F000 2BP01 42501 22P02 22003 22001"
+    " 22007 22008 23505 23502 23503 23514 55P03 40P01 57014 53200 53100 53300 25006 0A000 XX000"
+)
+
+
+@pytest.mark.parametrize("sqlstate", STATES.split())
+@pytest.mark.parametrize("catalogue", [None, CATALOGUE])
+def test_every_cause_has_a_next_step_though_nothing_is_known(
+    sqlstate: str, catalogue: Catalogue | None
+) -> None:
+    """A server that speaks another language, a statement that nobody kept: still a next step."""
+    found = explain(Cause(sqlstate, "etwas ging schief"), About("r2", catalogue=catalogue))
+    assert found.code in CODES
+    assert len(found.next) > 20
+    assert "None" not in found.next
+
+
+@pytest.mark.parametrize(
+    ("statement", "query"),
+    [
+        ("alter table t add check (a <> ')')", "select * from t where not (a <> ')');"),
+        ("alter table t add check ((a > 0) and (b > 0)), add c int", "not ((a > 0) and (b > 0));"),
+        ("create table x (); alter table t add constraint c check (a\n > 0)", "not (a > 0);"),
+    ],
+)
+def test_the_rows_that_a_check_does_not_allow(statement: str, query: str) -> None:
+    found = explain(Cause("23514", "", statement=statement, table="t"), About("r2"))
+    assert found.seen[0].endswith(query)
+
+
+def test_keys_of_several_columns() -> None:
+    """Which value is whose can't always be told; then there is no query."""
+
+    def seen(detail: str) -> tuple[str, ...]:
+        cause = Cause("23505", "", detail, statement="insert into t", schema="s", table="t")
+        return explain(cause, About("r2")).seen
+
+    (line,) = seen("Key (a, b)=(1, x) already exists.")
+    assert line.endswith("select * from s.t where (a, b) = ('1', 'x');")
+    assert seen("Key (a, b)=(1, x, y) already exists.") == ()
