@@ -15,6 +15,7 @@ PURE = {
     *("history", "observation", "states", "plan", "decide", "outcome", "target", "progress"),
     *("refusals", "structure_refusals", "adoption"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
+    *(f"preflight.{file.stem}" for file in (SOURCE / "preflight").glob("[a-z]*.py")),
 }
 
 # Third-party packages, and the rooms that may import them (as prefixes of module names).

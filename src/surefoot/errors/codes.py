@@ -75,6 +75,12 @@ CODES: dict[str, ExitCode] = {
     "unknown-revision": ExitCode.REFUSED,
     "unversioned-database": ExitCode.REFUSED,
     "version-rows-overlap": ExitCode.REFUSED,
+    # what is in the way of the pending revisions
+    "customisation-in-the-way": ExitCode.REFUSED,
+    "locks-too-few": ExitCode.REFUSED,
+    "privilege-missing": ExitCode.REFUSED,
+    "version-column-too-short": ExitCode.REFUSED,
+    "wrong-shape-in-the-way": ExitCode.REFUSED,
     "journal-not-writable": ExitCode.REFUSED,
     "version-table-unreadable": ExitCode.REFUSED,
     # what a script asks for, told before its first statement

@@ -13,8 +13,10 @@ from surefoot.observation import Code, Observation
 from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue, shown
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.structure import observe_structure
+from surefoot.preflight.early import early_differences
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.check import outdated
+from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import CatalogueState, Probe, Standing
@@ -38,6 +40,7 @@ class Cataloguing:
         declared = {id: r.evidence for id, r in code.history.revisions.items() if r.evidence}
         self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
         self._read: tuple[CatalogueState, Catalogue | None] | None = None
+        self.live: tuple[Fact, ...] = ()  # the structure, as the last look saw it
 
     def read(self) -> tuple[CatalogueState, Catalogue | None]:
         """The catalogue, if it can be gone by; its condition, and why not if it can't."""
@@ -73,7 +76,7 @@ class Cataloguing:
 
         Where the version rows are known and the structure is theirs, no other is looked for.
         """
-        facts = observe_structure(connection, seen.version_table)
+        facts = self.live = observe_structure(connection, seen.version_table)
         identifier = Identifier(catalogue, facts, seen.accepted)
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
@@ -88,7 +91,8 @@ class Cataloguing:
         if known and not standing.exact:
             # It's no other's structure; what nobody has seen of a branch contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
-        standing = msgspec.structs.replace(standing, recorded=recorded, asked=held)
+        early = () if recorded is None else early_differences(recorded, catalogue)
+        standing = msgspec.structs.replace(standing, recorded=recorded, asked=held, early=early)
         probes = tuple(
             _ask(connection, revision, self._probes[revision], self._search_path)
             for revision in in_doubt(standing, catalogue)

@@ -134,6 +134,7 @@ def decision(decided: Decision) -> dict[str, Any]:
     return {
         "state": decided.state.value,
         "plan": [step(s) for s in decided.plan.steps] if isinstance(decided, Ready) else [],
+        "remarks": list(decided.plan.remarks) if isinstance(decided, Ready) else [],
         "findings": [finding(f) for f in decided.findings] if isinstance(decided, Refused) else [],
     }
 

@@ -165,6 +165,8 @@ class TextReport:
 
     def _show_plan(self, plan: Plan) -> None:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))
+        if plan.remarks:
+            self._write(labelled(self._terminal, "remarks", *plan.remarks))
         accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
         if accepted:
             self._write(labelled(self._terminal, "accepting", *difference_lines(tuple(accepted))))
@@ -207,8 +209,8 @@ class TextReport:
         self._live.close()
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
-            for finding in outcome.findings:
-                if self._told_steps:
+            for number, finding in enumerate(outcome.findings):
+                if self._told_steps or number:
                     self._terminal.line()
                 self._write(finding_lines(self._terminal, finding))
         elif not outcome.done:

@@ -66,7 +66,8 @@ class Standing(msgspec.Struct, frozen=True):
     rows that a person has named. `foreign`: next to nothing of the application is there.
     `complete`: every set of revisions was looked at. `accepted` are differences that are as a
     person has accepted them, and so held against nobody. `vetoed` are revisions that the journal
-    says have run, and that are in none of `exact`.
+    says have run, and that are in none of `exact`. `early` are those of `recorded`'s differences
+    that are there before the pending revision that makes them.
     """
 
     facts: int
@@ -82,11 +83,19 @@ class Standing(msgspec.Struct, frozen=True):
     probes: tuple[Probe, ...] = ()
     accepted: tuple[Difference, ...] = ()
     vetoed: tuple[str, ...] = ()
+    early: tuple[Difference, ...] = ()
 
     @property
     def contradicted(self) -> bool:
         """Whether the structure isn't what the version rows say."""
         return self.recorded is not None and bool(self.recorded.differences)
+
+    @property
+    def merely_early(self) -> bool:
+        """Whether it is contradicted only by what is in the way of pending revisions."""
+        if not self.contradicted or self.recorded is None or self.exact or not self.complete:
+            return False
+        return set(self.recorded.differences) == set(self.early)
 
     @property
     def drifted(self) -> bool:
