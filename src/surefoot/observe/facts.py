@@ -99,21 +99,24 @@ class Application:
             rows = () if start is None else (start,)
             return self._with_pending(connection, facts, rows)
         standing = facts.standing
-        if state is State.CONTRADICTED and standing is not None and not standing.exact:
-            from surefoot.observe.preflight import preflight
-
+        if standing is None or standing.exact:
+            return facts
+        # refused anyway: what else is in the way belongs to it
+        if state is State.CONTRADICTED:
             rows = tuple(row for row in facts.database.rows if row is not None)
-            pending = self.environment.pending(rows)
-            found = preflight(connection, self._preflight_of(facts, pending))
-            return msgspec.structs.replace(facts, preflight=found)
-        return facts
+        elif state is State.UNIDENTIFIED and self._cataloguing.is_merely_early(standing):
+            rows = standing.nearest[0].rows
+        else:
+            return facts
+        found = self._with_pending(connection, facts, rows)
+        return msgspec.structs.replace(facts, preflight=found.preflight)
 
     def _with_pending(
         self, connection: psycopg.Connection[Any], facts: Facts, rows: tuple[str, ...]
     ) -> Facts:
         """With the revisions that are pending from these rows on, and what is in their way."""
         pending = self.environment.pending(rows)
-        if not pending and facts.database.rows:
+        if not pending and (facts.database.rows or facts.database.objects):
             return msgspec.structs.replace(facts, pending=pending)
         from surefoot.observe.preflight import preflight
 

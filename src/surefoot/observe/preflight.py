@@ -15,13 +15,14 @@ from surefoot.preflight.judge import judge
 from surefoot.preflight.locks import transactions
 from surefoot.preflight.names import arguments, parts
 from surefoot.preflight.path import End, Path, path_from_nothing, path_of
-from surefoot.preflight.privileges import privilege_needs
+from surefoot.preflight.privileges import privilege_needs, privileges
 from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
 from surefoot.preflight.verdict import Preflight
 from surefoot.preflight.version_column import version_column
 from surefoot.sql import query
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.facts import Fact
+from surefoot.structure.standing import Stand
 
 
 class Preparation(msgspec.Struct, frozen=True):
@@ -42,6 +43,14 @@ class Preparation(msgspec.Struct, frozen=True):
     version_length: int | None = None
     committing: frozenset[str] = frozenset()
 
+    @property
+    def stand(self) -> Stand | None:
+        """The structure held against the revisions that the pending ones follow."""
+        standing = self.facts.standing
+        if standing is None:
+            return None
+        return standing.recorded or standing.chosen or next(iter(standing.nearest), None)
+
 
 def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Preflight:
     """Everything that is in the way of the pending revisions. Read-only.
@@ -49,30 +58,34 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     Raises SurefootError `look-failed`, `server-unreachable`.
     """
     path = _path(given)
+    seen = given.facts.database
     needed = privilege_needs(path) if path is not None else ()
+    if seen.version_schema is not None:
+        table = seen.version_table.name
+        needed += (Need("record", "table", seen.version_schema, table, "each revision"),)
     around = observe_surroundings(
         connection,
-        given.facts.database,
+        seen,
         path,
         needed,
         role=given.role,
         version_length=given.version_length,
     )
     ids = tuple(revision.id for revision in given.pending)
-    if not given.facts.database.objects and given.facts.code.init_revision is not None:
+    if not (seen.objects or seen.rows) and given.facts.code.init_revision is not None:
         ids = (given.facts.code.init_revision, *ids)
-    there = given.facts.database.version_schema is not None
-    short = version_column(ids, around, there=there)
+    short = version_column(ids, around, there=seen.version_schema is not None)
     if path is None:
-        return Preflight(short)
-    recorded = given.facts.standing.recorded if given.facts.standing else None
+        return Preflight(short, privileges(needed, around))
+    stand = given.stand
     found = judge(
         path,
         {(fact.kind, fact.name): fact.definition for fact in given.live},
         around,
         needed=needed,
         pieces=transactions(path, each=given.each, committing=given.committing),
-        differences=recorded.differences if recorded else (),
+        differences=stand.differences if stand else (),
+        nearer=_nearer(given),
     )
     return msgspec.structs.replace(found, findings=found.findings + short)
 
@@ -82,17 +95,30 @@ def _path(given: Preparation) -> Path | None:
     facts, catalogue = given.facts, given.catalogue
     if catalogue is None:
         return None
-    standing = facts.standing
-    if standing is None:
+    if facts.standing is None:
         if facts.database.rows or facts.database.objects:
             return None
         way = catalogue.way("init" if facts.code.init else "base")
         return None if way is None else path_from_nothing(catalogue, way, given.pending)
-    stand = standing.chosen if not facts.database.rows else standing.recorded
+    stand = given.stand
     way = None if stand is None else catalogue.way(stand.way)
     if stand is None or way is None:
         return None
     return path_of(catalogue, way, catalogue.history.applied(stand.rows), given.pending)
+
+
+def _nearer(given: Preparation) -> str:
+    """Whose structure it resembles more than that of the recorded revision."""
+    standing, stand = given.facts.standing, given.stand
+    nearest = next(iter(standing.nearest), None) if standing else None
+    if stand is None or nearest is None or len(nearest.differences) >= len(stand.differences):
+        return ""
+    rows = " ".join(nearest.rows)
+    return (
+        f"the structure is nearer to that of {rows} ({len(nearest.differences)} different); if "
+        "that is where it stands, nothing is in the way, and the version row is wrong: surefoot "
+        f"adopt {rows} --accept-difference"
+    )
 
 
 def observe_surroundings(

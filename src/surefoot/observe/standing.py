@@ -100,6 +100,14 @@ class Cataloguing:
         )
         return settle(standing, catalogue, probes, self._policy, seen.journaled)
 
+    def is_merely_early(self, standing: Standing) -> bool:
+        """Whether the nearest revision differs only by what is in the way of later ones."""
+        _, catalogue = self.read()
+        if catalogue is None or not standing.nearest:
+            return False
+        nearest = standing.nearest[0]
+        return set(early_differences(nearest, catalogue)) == set(nearest.differences)
+
 
 def _require_known(project: Project, code: Code) -> None:
     """A probe of a revision that isn't there is a slip of the pen. Raises `config-invalid`."""

@@ -41,8 +41,11 @@ def in_the_way(path: Path, live: Mapping[Key, str]) -> frozenset[Key]:
     return frozenset(key for key in path.made if key in live and key[0] not in COMMON)
 
 
-def collisions(path: Path, live: Mapping[Key, str]) -> Collisions:
-    """Hold what is in the way against the revisions that make it, table by table."""
+def collisions(path: Path, live: Mapping[Key, str], nearer: str = "") -> Collisions:
+    """Hold what is in the way against the revisions that make it, table by table.
+
+    `nearer` says whose structure it resembles more than the recorded revision's, if it does.
+    """
     present = in_the_way(path, live)
     tables = {key[1] for key in present if key[0] == "relation"}
     findings: list[Finding] = []
@@ -72,6 +75,9 @@ def collisions(path: Path, live: Mapping[Key, str]) -> Collisions:
             line = _Line(key[0], made.definition, found, made.by)
             findings.append(_finding(path, live, *key, made.by, [line]))
     findings += _other_kinds(path, live, present)
+    if nearer:
+        findings = [msgspec.structs.replace(f, seen=(*f.seen, nearer)) for f in findings]
+        remarks += [nearer] if remarks else []
     return Collisions(tuple(findings), tuple(remarks))
 
 

@@ -23,13 +23,14 @@ def judge(
     needed: tuple[Need, ...] = (),
     pieces: tuple[tuple[Doing, ...], ...] = (),
     differences: tuple[Difference, ...] = (),
+    nearer: str = "",
 ) -> Preflight:
     """Every finding and every remark.
 
     `needed` are the privileges that `around` was asked for, `pieces` the path's transactions,
-    `differences` what isn't as recorded.
+    `differences` what isn't as recorded, `nearer` whose structure it resembles more.
     """
-    met = collisions(path, live)
+    met = collisions(path, live, nearer)
     own = customisations(path, live, around.dependents)
     too_few, maybe = room(path, around.locks, pieces) if around.locks else ((), ())
     return Preflight(

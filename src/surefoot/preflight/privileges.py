@@ -114,7 +114,7 @@ def privileges(needs: tuple[Need, ...], around: Surroundings) -> tuple[Finding, 
             next="as a superuser or the owner, once: "
             + " ".join(cures[:_SHOWN])
             + (" and so on" if len(cures) > _SHOWN else "")
-            + "; or let env.py connect as the owner",
+            + " Or let env.py connect as the owner.",
         ),
     )
 
@@ -133,6 +133,12 @@ def _told(need: Need, lacking: Lacking, role: str, database: str) -> tuple[str, 
             return (
                 f"no CREATE on schema {name}",
                 f"grant usage, create on schema {quoted(name)} to {role};",
+            )
+        case "record":
+            called = typed(need.schema, name)
+            return (
+                f"no INSERT, UPDATE and DELETE on {called}",
+                f"grant insert, update, delete on {called} to {role};",
             )
         case "references":
             called = typed(need.schema, name)

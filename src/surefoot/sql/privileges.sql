@@ -11,7 +11,7 @@ object as (
     from need
     join pg_catalog.pg_namespace ns on ns.nspname = need.schema
     join pg_catalog.pg_class c on c.relnamespace = ns.oid and c.relname = need.name
-    where need.right_ in ('owner', 'drop', 'references')
+    where need.right_ in ('owner', 'drop', 'references', 'record')
       and need.kind not in ('type', 'domain', 'function', 'procedure', 'aggregate')
     union all
     select need.number, need.right_, ns.nspowner, null, t.typowner
@@ -34,6 +34,11 @@ where case o.right_
         when 'owner' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'USAGE')
         when 'drop' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'USAGE')
             and not pg_catalog.pg_has_role(%(role)s::name, o.nspowner, 'USAGE')
+        when 'record' then not (
+            pg_catalog.has_table_privilege(%(role)s::name, o.relation, 'INSERT')
+            and pg_catalog.has_table_privilege(%(role)s::name, o.relation, 'UPDATE')
+            and pg_catalog.has_table_privilege(%(role)s::name, o.relation, 'DELETE')
+        )
         else not pg_catalog.has_any_column_privilege(%(role)s::name, o.relation, 'REFERENCES')
     end
 union all

@@ -15,9 +15,16 @@ def difference_lines(
     """Differences for people, a line each; the first `shown` lines, and how many more.
 
     Of a table that is missing or unexpected as a whole, only the table is told. Definitions are
-    cut to `width` characters. `needs` says of a kind and name who needs it.
+    cut to `width` characters. `needs` says of a kind and name which
+    pending revision needs or makes it.
     """
-    by = {(kind, name): f" (needed by {who})" for kind, name, who in needs}
+    by = {(kind, name): who for kind, name, who in needs}
+
+    def needed(difference: Difference) -> str:
+        who = by.get((difference.kind, difference.name))
+        verb = "made" if difference.what == "unexpected" else "needed"
+        return f" ({verb} by {who})" if who else ""
+
     whole = {(d.what, d.name) for d in differences if d.kind == "relation" and d.what != "changed"}
     lines: list[str] = []
     for difference in sorted(differences, key=lambda d: (d.kind != "relation", d)):
@@ -25,11 +32,10 @@ def difference_lines(
             kind = relation_kind(difference.found or difference.expected[0] or "")
             lines.append(
                 f"{difference.what}: {kind} {difference.name}, with all that belongs to it"
-                + by.get((difference.kind, difference.name), "")
+                + needed(difference)
             )
         elif (difference.what, table_of(difference)) not in whole:
-            needed = by.get((difference.kind, difference.name), "")
-            lines.append(_difference_line(difference, width) + needed)
+            lines.append(_difference_line(difference, width) + needed(difference))
     if shown is None or len(lines) <= shown:
         return lines
     return [*lines[:shown], f"and {len(lines) - shown} more"]
