@@ -56,7 +56,8 @@ def classify(facts: Facts) -> State:
     if standing.recorded is None and standing.exact:
         return State.CONTRADICTED  # no way of the catalogue leads there, and one leads elsewhere
     mere_drift = at_head and standing.drifted and not facts.database.unverified
-    if standing.contradicted and not mere_drift:
+    # what is in a pending revision's way is told of by name, and needn't be another's structure
+    if standing.contradicted and not mere_drift and not standing.merely_early:
         return State.CONTRADICTED
     return _by_rows(at_head=at_head)
 
@@ -118,8 +119,11 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
             if code_unread := _seeds_unknown(facts):
                 return Refused(state, (code_unread,))
             obstacles = in_the_way(facts) if intent is Intent.ACT else ()
+            obstacles += preflight_findings(facts, intent)
             if obstacles:
                 return Refused(state, obstacles)
+            remarks = facts.preflight.remarks if facts.preflight else ()
+            return Ready(state, Plan(steps, facts.fingerprint, remarks))
             return Ready(state, Plan(steps, facts.fingerprint))
         case State.AHEAD_COMPATIBLE:
             from surefoot.row_refusals import ahead_remarks
@@ -128,7 +132,15 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
         case _:
             from surefoot.refusals import REFUSALS
 
-            return Refused(state, (REFUSALS[state](facts),))
+            return Refused(state, (REFUSALS[state](facts), *preflight_findings(facts, Intent.LOOK)))
+
+
+def preflight_findings(facts: Facts, intent: Intent) -> tuple[Finding, ...]:
+    """What is in the way of the pending revisions; to act, what the role may not do, too."""
+    preflight = facts.preflight
+    if preflight is None:
+        return ()
+    return preflight.findings + (preflight.of_role if intent is Intent.ACT else ())
 
 
 def _steps(facts: Facts, state: State) -> tuple[Step, ...]:

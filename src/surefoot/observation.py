@@ -7,6 +7,7 @@ import msgspec
 
 from surefoot.history import History, Revision
 from surefoot.init_header import Header
+from surefoot.preflight.verdict import Preflight
 from surefoot.structure.standing import CatalogueState, Difference, Standing
 
 
@@ -139,6 +140,7 @@ class Facts(msgspec.Struct, frozen=True):
     nobody asked Alembic: the quick look, which only settles whether there is anything to do.
     `was_empty`: the database was, before the application's code was loaded. `standing` is what the
     catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
+    `preflight` is what is in the way of the pending revisions, None where nothing is pending.
     """
 
     code: Code
@@ -147,6 +149,7 @@ class Facts(msgspec.Struct, frozen=True):
     was_empty: bool = False
     catalogue: CatalogueState | None = None
     standing: Standing | None = None
+    preflight: Preflight | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -48,10 +48,14 @@ Step = Install | Adopt | Upgrade | Seed
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The steps in order. It holds for the facts that it was made from, and for no others."""
+    """The steps in order. It holds for the facts that it was made from, and for no others.
+
+    `remarks` are worth knowing before it is begun, and stop nobody.
+    """
 
     steps: tuple[Step, ...]
     fingerprint: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def revisions(self) -> tuple[Revision, ...]:

@@ -182,7 +182,8 @@ def contradicted(facts: Facts) -> Finding:
             "surefoot drift shows all of it; put it right, then start again; or, if it may stay "
             f"so: surefoot adopt {' '.join(recorded.rows)} --accept-difference"
         )
-    seen += difference_lines(recorded.differences, _SHOWN, _WIDTH)
+    needs = facts.preflight.needs if facts.preflight else ()
+    seen += difference_lines(recorded.differences, _SHOWN, _WIDTH, needs)
     return Finding(
         "structure-contradicts-revision",
         f"The version table says {revision_text(recorded)}, and the structure is another.",

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 # What is refused for its structure may be in the middle of another replica's migration, which isn't
 # always one transaction: under the lock it's looked at once more.
 _MAY_PASS = frozenset(
-    (State.CONTRADICTED, State.UNIDENTIFIED, State.AMBIGUOUS, State.JOURNAL_CONTRADICTS)
+    (
+        *(State.CONTRADICTED, State.UNIDENTIFIED, State.AMBIGUOUS, State.JOURNAL_CONTRADICTS),
+        *(State.BEHIND, State.IDENTIFIED),  # by what is in the way
+    )
 )
 
 

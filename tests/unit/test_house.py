@@ -17,6 +17,7 @@ PURE = {
     *("init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
     *(f"causes.{file.stem}" for file in (SOURCE / "causes").glob("[a-z]*.py")),
+    *(f"preflight.{file.stem}" for file in (SOURCE / "preflight").glob("[a-z]*.py")),
 }
 
 # Third-party packages, and the rooms that may import them (as prefixes of module names).

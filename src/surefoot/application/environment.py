@@ -34,12 +34,18 @@ from surefoot.observation import ServerInfo, VersionTableName
 class View(msgspec.Struct, frozen=True):
     """What env.py turned out to use: its version table, its history, and its connection's search
     path with the schema that is current by it.
+
+    `role` is its connection's, `each` whether each revision is a transaction of its own;
+    `version_length` is the room for a revision's id in the version table that Alembic would make.
     """
 
     version_table: VersionTableName
     history: History
     search_path: str
     schema: str
+    role: str = ""
+    each: bool = False
+    version_length: int | None = None
 
 
 class Environment:
@@ -55,7 +61,7 @@ class Environment:
         self._revisions: dict[str, Revision] = {}
         self._config: AlembicConfig | None = None
         self._script: ScriptDirectory | None = None
-        self._search_path = self._current_schema = ""
+        self._search_path = self._current_schema = self._role = ""
 
     @property
     def _scripts(self) -> ScriptDirectory:
@@ -77,10 +83,14 @@ class Environment:
         SurefootError `another-database`, `history-unreadable`, `application-environment-failed`.
         """
         seen: list[VersionTableName] = []
+        each, length = False, None
 
         def nothing(heads: object, context: Any) -> list[Any]:
+            nonlocal each, length
             self._script = context.script
             seen.append(self._version_table(context, server))
+            each = bool(context.opts.get("transaction_per_migration", False))
+            length = getattr(context._version.c.version_num.type, "length", None)
             return []
 
         with told_as_the_applications(self.root):
@@ -95,7 +105,15 @@ class Environment:
                 seen=[f"version tables: {tables}"],
                 next="give surefoot one history at a time",
             )
-        return View(seen[0], self._history(), self._search_path, self._current_schema)
+        return View(
+            seen[0],
+            self._history(),
+            self._search_path,
+            self._current_schema,
+            self._role,
+            each,
+            length,
+        )
 
     def pending(self, rows: Iterable[str]) -> tuple[Revision, ...]:
         """What Alembic would run from these version rows to the heads, in its order.
@@ -158,9 +176,10 @@ class Environment:
 
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
         with untouched(context.connection) as connection:
-            found, self._search_path = connection.execute(
+            found, self._search_path, self._role = connection.execute(
                 sqlalchemy.text(
-                    "select pg_catalog.current_schema(), pg_catalog.current_setting('search_path')"
+                    "select pg_catalog.current_schema(), pg_catalog.current_setting('search_path'),"
+                    " current_user"
                 )
             ).one()
         self._current_schema = found or ""
@@ -169,6 +188,11 @@ class Environment:
             # The application's own search path may differ from ours.
             schema = found if found != server.default_schema else None
         return VersionTableName(context.version_table, schema)
+
+    def commits_midway(self, revision: str) -> bool:
+        """Whether the revision's file speaks of committing by itself."""
+        file = Path(self._scripts.get_revision(revision).path)
+        return b"autocommit" in file.read_bytes().lower()
 
     def revision(self, script: Any) -> Revision:
         """One of Alembic's scripts as a value."""

@@ -51,6 +51,8 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
         match decision:
             case Ready(plan=plan):
                 lines += ["", *plan_lines(terminal, plan)]
+                if plan.remarks:
+                    lines += ["", *labelled(terminal, "remarks", *plan.remarks)]
             case Refused():
                 lines += refusal_lines(terminal, decision)
             case _:

@@ -82,6 +82,12 @@ CODES: dict[str, ExitCode] = {
     "version-table-corrupted": ExitCode.REFUSED,
     "version-table-elsewhere": ExitCode.REFUSED,
     "version-rows-overlap": ExitCode.REFUSED,
+    # what is in the way of the pending revisions
+    "customisation-in-the-way": ExitCode.REFUSED,
+    "locks-too-few": ExitCode.REFUSED,
+    "privilege-missing": ExitCode.REFUSED,
+    "version-column-too-short": ExitCode.REFUSED,
+    "wrong-shape-in-the-way": ExitCode.REFUSED,
     "journal-not-writable": ExitCode.REFUSED,
     "version-table-unreadable": ExitCode.REFUSED,
     # what a script asks for, told before its first statement

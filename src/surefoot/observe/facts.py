@@ -10,6 +10,7 @@ import psycopg
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.decide import classify
+from surefoot.history import Revision
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
@@ -18,6 +19,7 @@ from surefoot.target import Target
 
 if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
     from surefoot.application.environment import Environment
+    from surefoot.observe.preflight import Preparation
     from surefoot.structure.catalogue import Catalogue
 
 
@@ -71,6 +73,7 @@ class Application:
         from surefoot.observe.standing import Cataloguing
 
         self.schema = view.schema
+        self._view = view
         self._cataloguing = Cataloguing(
             project, ini, self._code, search_path=view.search_path, schema=view.schema
         )
@@ -89,14 +92,53 @@ class Application:
             rows = tuple(row for row in facts.database.rows if row is not None)
             if state is State.IDENTIFIED and chosen is not None:
                 rows = chosen.rows
-            return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
+            return self._with_pending(connection, facts, rows)
         if state is State.EMPTY:
             start = self._code.init_revision if self._code.init else None
             if start is not None and start not in self._code.history.revisions:
                 return facts  # which is refused
             rows = () if start is None else (start,)
-            return msgspec.structs.replace(facts, pending=self.environment.pending(rows))
-        return facts
+            return self._with_pending(connection, facts, rows)
+        standing = facts.standing
+        if standing is None or standing.exact:
+            return facts
+        # refused anyway: what else is in the way belongs to it
+        if state is State.CONTRADICTED:
+            rows = tuple(row for row in facts.database.rows if row is not None)
+        elif state is State.UNIDENTIFIED and self._cataloguing.is_merely_early(standing):
+            rows = standing.nearest[0].rows
+        else:
+            return facts
+        found = self._with_pending(connection, facts, rows)
+        return msgspec.structs.replace(facts, preflight=found.preflight)
+
+    def _with_pending(
+        self, connection: psycopg.Connection[Any], facts: Facts, rows: tuple[str, ...]
+    ) -> Facts:
+        """With the revisions that are pending from these rows on, and what is in their way."""
+        pending = self.environment.pending(rows)
+        if not pending and (facts.database.rows or facts.database.objects):
+            return msgspec.structs.replace(facts, pending=pending)
+        from surefoot.observe.preflight import preflight
+
+        found = preflight(connection, self._preflight_of(facts, pending))
+        return msgspec.structs.replace(facts, pending=pending, preflight=found)
+
+    def _preflight_of(self, facts: Facts, pending: tuple[Revision, ...]) -> "Preparation":
+        from surefoot.observe.preflight import Preparation
+
+        environment, view = self.environment, self._view
+        _, catalogue = self._cataloguing.read()
+        return Preparation(
+            facts,
+            pending,
+            catalogue,
+            self._cataloguing.live if facts.standing is not None else (),
+            role=view.role,
+            each=view.each,
+            version_length=view.version_length,
+            committing=frozenset(r.id for r in pending if environment.commits_midway(r.id)),
+        )
 
     @property
     def catalogue(self) -> "Catalogue | None":

@@ -14,9 +14,11 @@ from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalo
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.generated import shown
 from surefoot.observe.structure import observe_structure
+from surefoot.preflight.early import early_differences
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.check import outdated
 from surefoot.structure.compatible import verdict
+from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import CatalogueState, Probe, Standing
@@ -40,6 +42,7 @@ class Cataloguing:
         declared = {id: r.evidence for id, r in code.history.revisions.items() if r.evidence}
         self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
         self._read: tuple[CatalogueState, Catalogue | None] | None = None
+        self.live: tuple[Fact, ...] = ()  # the structure, as the last look saw it
 
     def read(self) -> tuple[CatalogueState, Catalogue | None]:
         """The catalogue, if it can be gone by; its condition, and why not if it can't."""
@@ -77,7 +80,7 @@ class Cataloguing:
 
         Where the version rows are known and the structure is theirs, no other is looked for.
         """
-        facts = observe_structure(connection, seen.version_table)
+        facts = self.live = observe_structure(connection, seen.version_table)
         identifier = Identifier(catalogue, facts, seen.accepted)
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
@@ -94,7 +97,10 @@ class Cataloguing:
             # It's no other's structure; what nobody has seen of a branch contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
         ahead = verdict(catalogue, facts) if unknown else None
-        standing = msgspec.structs.replace(standing, recorded=recorded, asked=held, ahead=ahead)
+        early = () if recorded is None else early_differences(recorded, catalogue)
+        standing = msgspec.structs.replace(
+            standing, recorded=recorded, asked=held, ahead=ahead, early=early
+        )
         probes = tuple(
             _ask(connection, revision, self._probes[revision], self._search_path)
             for revision in in_doubt(standing, catalogue)
@@ -102,6 +108,14 @@ class Cataloguing:
         )
         journaled = [revision.id for revision in seen.journaled]
         return settle(standing, catalogue, probes, self._policy, journaled)
+
+    def is_merely_early(self, standing: Standing) -> bool:
+        """Whether the nearest revision differs only by what is in the way of later ones."""
+        _, catalogue = self.read()
+        if catalogue is None or not standing.nearest:
+            return False
+        nearest = standing.nearest[0]
+        return set(early_differences(nearest, catalogue)) == set(nearest.differences)
 
 
 def _require_known(project: Project, code: Code) -> None:

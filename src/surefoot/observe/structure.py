@@ -91,8 +91,7 @@ def facts_of(rows: Iterable[Row]) -> tuple[Fact, ...]:
         if expression is not None:
             definition += _expression(kind, before, expression)
         definition += unquoted(after) if after else ""
-        if '"' in name:
-            name = _QUOTED.sub(_without_quotes, name)
+        name = fact_name(name)
         if relocated is not None:
             definition = relocated(definition)
             called, bracket, types = name.partition("(")
@@ -122,6 +121,11 @@ def _default(before: str, expression: str) -> str:
         if to == "bpchar" and before.startswith("character("):
             return literal[1]
     return canonical(expression)
+
+
+def fact_name(name: str) -> str:
+    """A name as the server quotes it, as facts have it."""
+    return _QUOTED.sub(_without_quotes, name) if '"' in name else name
 
 
 def _without_quotes(found: re.Match[str]) -> str:

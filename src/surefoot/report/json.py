@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from surefoot.decide import Decision, Ready, Refused
+from surefoot.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
@@ -133,10 +133,20 @@ def decision(decided: Decision) -> dict[str, Any]:
     """What a look led to."""
     return {
         "state": decided.state.value,
-        "remarks": list(getattr(decided, "remarks", ())),
         "plan": [step(s) for s in decided.plan.steps] if isinstance(decided, Ready) else [],
+        "remarks": list(_remarks(decided)),
         "findings": [finding(f) for f in decided.findings] if isinstance(decided, Refused) else [],
     }
+
+
+def _remarks(decided: Decision) -> tuple[str, ...]:
+    match decided:
+        case Ready(plan=plan):
+            return plan.remarks
+        case NothingToDo(remarks=remarks):
+            return remarks
+        case Refused():
+            return ()
 
 
 def outcome(ended: Outcome) -> dict[str, Any]:

@@ -38,6 +38,8 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
         lines += labelled(terminal, "structure", *texts)
     if isinstance(decision, Ready):
         lines += labelled(terminal, "pending", *step_lines(decision.plan))
+        if decision.plan.remarks:
+            lines += labelled(terminal, "remarks", *decision.plan.remarks)
         lines += labelled(terminal, "next", "surefoot plan shows each step, surefoot up does them")
     if isinstance(decision, NothingToDo) and decision.remarks:
         lines += labelled(terminal, "warning", *decision.remarks)

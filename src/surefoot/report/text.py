@@ -177,6 +177,8 @@ class TextReport:
             if step.before or step.mend:
                 self._write(labelled(self._terminal, "before", *before_texts(step)))
                 self._write(labelled(self._terminal, "after", " and ".join(step.stand.rows)))
+        if plan.remarks:
+            self._write(labelled(self._terminal, "remarks", *plan.remarks))
         accepted = [d for s in adoptions for d in s.stand.differences]
         if accepted:
             self._write(labelled(self._terminal, "accepting", *difference_lines(tuple(accepted))))
@@ -219,8 +221,8 @@ class TextReport:
         self._live.close()
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
-            for finding in outcome.findings:
-                if self._told_steps:
+            for number, finding in enumerate(outcome.findings):
+                if self._told_steps or number:
                     self._terminal.line()
                 self._write(finding_lines(self._terminal, finding))
         elif outcome.remarks and not outcome.done:

@@ -1,17 +1,30 @@
 """Differences, revisions and probes in words: the same ones in refusals and in accounts."""
 
+from collections.abc import Iterable
+
 from surefoot.structure.facts import Fact, relation_kind, table
 from surefoot.structure.standing import Difference, Probe, Stand
 
 
 def difference_lines(
-    differences: tuple[Difference, ...], shown: int | None = None, width: int | None = None
+    differences: tuple[Difference, ...],
+    shown: int | None = None,
+    width: int | None = None,
+    needs: Iterable[tuple[str, str, str]] = (),
 ) -> list[str]:
     """Differences for people, a line each; the first `shown` lines, and how many more.
 
     Of a table that is missing or unexpected as a whole, only the table is told. Definitions are
-    cut to `width` characters.
+    cut to `width` characters. `needs` says of a kind and name which
+    pending revision needs or makes it.
     """
+    by = {(kind, name): who for kind, name, who in needs}
+
+    def needed(difference: Difference) -> str:
+        who = by.get((difference.kind, difference.name))
+        verb = "made" if difference.what == "unexpected" else "needed"
+        return f" ({verb} by {who})" if who else ""
+
     whole = {(d.what, d.name) for d in differences if d.kind == "relation" and d.what != "changed"}
     lines: list[str] = []
     for difference in sorted(differences, key=lambda d: (d.kind != "relation", d)):
@@ -19,9 +32,10 @@ def difference_lines(
             kind = relation_kind(difference.found or difference.expected[0] or "")
             lines.append(
                 f"{difference.what}: {kind} {difference.name}, with all that belongs to it"
+                + needed(difference)
             )
         elif (difference.what, table_of(difference)) not in whole:
-            lines.append(_difference_line(difference, width))
+            lines.append(_difference_line(difference, width) + needed(difference))
     if shown is None or len(lines) <= shown:
         return lines
     return [*lines[:shown], f"and {len(lines) - shown} more"]

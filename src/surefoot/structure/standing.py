@@ -68,7 +68,8 @@ class Standing(msgspec.Struct, frozen=True):
     `complete`: every set of revisions was looked at. `accepted` are differences that are as a
     person has accepted them, and so held against nobody. `vetoed` are revisions that the journal
     says have run, and that are in none of `exact`. `ahead` is asked where a version row isn't
-    known: whether the code could run on this structure.
+    known: whether the code could run on this structure. `early` are those of `recorded`'s
+    differences that are there before the pending revision that makes them.
     """
 
     facts: int
@@ -84,6 +85,7 @@ class Standing(msgspec.Struct, frozen=True):
     probes: tuple[Probe, ...] = ()
     accepted: tuple[Difference, ...] = ()
     vetoed: tuple[str, ...] = ()
+    early: tuple[Difference, ...] = ()
     ahead: Verdict | None = None
 
     @property
@@ -98,6 +100,13 @@ class Standing(msgspec.Struct, frozen=True):
     def contradicted(self) -> bool:
         """Whether the structure isn't what the version rows say."""
         return self.recorded is not None and bool(self.recorded.differences)
+
+    @property
+    def merely_early(self) -> bool:
+        """Whether it is contradicted only by what is in the way of pending revisions."""
+        if not self.contradicted or self.recorded is None or self.exact or not self.complete:
+            return False
+        return set(self.recorded.differences) == set(self.early)
 
     @property
     def drifted(self) -> bool:

@@ -1,0 +1,218 @@
+"""Ask the server what the preflight needs to know: read-only, in one snapshot."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from surefoot.history import Revision
+from surefoot.observation import Facts, Observation
+from surefoot.observe.connect import kept_connection
+from surefoot.observe.structure import fact_name
+from surefoot.preflight.judge import judge
+from surefoot.preflight.locks import transactions
+from surefoot.preflight.names import arguments, parts
+from surefoot.preflight.path import End, Path, path_from_nothing, path_of
+from surefoot.preflight.privileges import privilege_needs, privileges
+from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
+from surefoot.preflight.verdict import Preflight
+from surefoot.preflight.version_column import version_column
+from surefoot.sql import query
+from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.facts import Fact
+from surefoot.structure.standing import Stand
+
+
+class Preparation(msgspec.Struct, frozen=True):
+    """What a preflight begins with: the facts so far, the pending revisions in their order, the
+    catalogue, if there is one to go by, and the structure as it is (`live`).
+
+    Of env.py: the `role` of its connection, whether `each` revision is a transaction of its own,
+    the room for an id in the version table that it would make (`version_length`), and which
+    revisions commit by themselves midway.
+    """
+
+    facts: Facts
+    pending: tuple[Revision, ...]
+    catalogue: Catalogue | None
+    live: tuple[Fact, ...]
+    role: str
+    each: bool = False
+    version_length: int | None = None
+    committing: frozenset[str] = frozenset()
+
+    @property
+    def stand(self) -> Stand | None:
+        """The structure held against the revisions that the pending ones follow."""
+        standing = self.facts.standing
+        if standing is None:
+            return None
+        return standing.recorded or standing.chosen or next(iter(standing.nearest), None)
+
+
+def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Preflight:
+    """Everything that is in the way of the pending revisions. Read-only.
+
+    Raises SurefootError `look-failed`, `server-unreachable`.
+    """
+    path = _path(given)
+    seen = given.facts.database
+    needed = privilege_needs(path) if path is not None else ()
+    if seen.version_schema is not None:
+        table = seen.version_table.name
+        needed += (Need("record", "table", seen.version_schema, table, "each revision"),)
+    around = observe_surroundings(
+        connection,
+        seen,
+        path,
+        needed,
+        role=given.role,
+        version_length=given.version_length,
+    )
+    ids = tuple(revision.id for revision in given.pending)
+    if not (seen.objects or seen.rows) and given.facts.code.init_revision is not None:
+        ids = (given.facts.code.init_revision, *ids)
+    short = version_column(ids, around, there=seen.version_schema is not None)
+    if path is None:
+        return Preflight(short, privileges(needed, around))
+    stand = given.stand
+    found = judge(
+        path,
+        {(fact.kind, fact.name): fact.definition for fact in given.live},
+        around,
+        needed=needed,
+        pieces=transactions(path, each=given.each, committing=given.committing),
+        differences=stand.differences if stand else (),
+        nearer=_nearer(given),
+    )
+    return msgspec.structs.replace(found, findings=found.findings + short)
+
+
+def _path(given: Preparation) -> Path | None:
+    """What the pending revisions do; None where no catalogue says it."""
+    facts, catalogue = given.facts, given.catalogue
+    if catalogue is None:
+        return None
+    if facts.standing is None:
+        if facts.database.rows or facts.database.objects:
+            return None
+        way = catalogue.way("init" if facts.code.init else "base")
+        return None if way is None else path_from_nothing(catalogue, way, given.pending)
+    stand = given.stand
+    way = None if stand is None else catalogue.way(stand.way)
+    if stand is None or way is None:
+        return None
+    return path_of(catalogue, way, catalogue.history.applied(stand.rows), given.pending)
+
+
+def _nearer(given: Preparation) -> str:
+    """Whose structure it resembles more than that of the recorded revision."""
+    standing, stand = given.facts.standing, given.stand
+    nearest = next(iter(standing.nearest), None) if standing else None
+    if stand is None or nearest is None or len(nearest.differences) >= len(stand.differences):
+        return ""
+    rows = " ".join(nearest.rows)
+    return (
+        f"the structure is nearer to that of {rows} ({len(nearest.differences)} different); if "
+        "that is where it stands, nothing is in the way, and the version row is wrong: surefoot "
+        f"adopt {rows} --accept-difference"
+    )
+
+
+def observe_surroundings(
+    connection: psycopg.Connection[Any],
+    seen: Observation,
+    path: Path | None,
+    needed: tuple[Need, ...],
+    *,
+    role: str,
+    version_length: int | None,
+) -> Surroundings:
+    """The server's answers for a path; without one, only what hangs on no catalogue.
+
+    `role` is that of the application's connection, `version_length` the room for a revision's id
+    where there is no version table yet. Raises as every look does (`look-failed`,
+    `server-unreachable`).
+    """
+    with (
+        kept_connection(),
+        connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        cursor.execute("set transaction isolation level repeatable read, read only")
+        cursor.execute("set local statement_timeout = 0")
+        cursor.execute(query("facts_settings"))
+        made = path.made if path is not None else {}
+        names: dict[str, Any] = {
+            "schema": seen.version_schema,
+            "table": seen.version_table.name,
+            "extensions": [parts(name)[0] for kind, name in made if kind == "extension"],
+        }
+        row = cursor.execute(query("surroundings"), names).fetchone()
+        assert row is not None
+        there = seen.version_schema is not None
+        return Surroundings(
+            role=role,
+            database=seen.server.database,
+            version_table=_version_table(seen),
+            version_length=row["version_length"] if there else version_length,
+            locks=Locks(row["locks"], row["locks"] * row["processes"]),
+            unavailable=tuple(row["unavailable"]),
+            lacking=_lacking(cursor, needed, role),
+            dependents=_dependents(cursor, path.ends) if path is not None else (),
+        )
+
+
+def _version_table(seen: Observation) -> str:
+    schema = seen.version_schema or seen.version_table.schema or seen.server.default_schema
+    return f"{schema}.{seen.version_table.name}"
+
+
+def _lacking(
+    cursor: psycopg.Cursor[dict[str, Any]], needed: tuple[Need, ...], role: str
+) -> tuple[Lacking, ...]:
+    if not needed:
+        return ()
+    values: dict[str, Any] = {
+        "rights": [need.right for need in needed],
+        "kinds": [need.kind for need in needed],
+        "schemas": [need.schema for need in needed],
+        "names": [need.name for need in needed],
+        "role": role,
+    }
+    rows = cursor.execute(query("privileges"), values).fetchall()
+    return tuple(Lacking(row["number"] - 1, row["owner"]) for row in rows)
+
+
+def _dependents(
+    cursor: psycopg.Cursor[dict[str, Any]], ends: Iterable[End]
+) -> tuple[Dependent, ...]:
+    asked = [_asked(end) for end in ends]
+    if not asked:
+        return ()
+    values = {
+        "kinds": [kind for kind, _, _, _ in asked],
+        "schemas": [schema for _, schema, _, _ in asked],
+        "names": [name for _, _, name, _ in asked],
+        "parts": [part for _, _, _, part in asked],
+    }
+    rows = cursor.execute(query("dependents"), values).fetchall()
+    return tuple(
+        Dependent(
+            row["number"] - 1, row["kind"], fact_name(row["name"]), row["detail"], row["definition"]
+        )
+        for row in rows
+    )
+
+
+def _asked(end: End) -> tuple[str, str, str, str]:
+    """The object as the query looks it up: kind, schema, name, and its part."""
+    kind, name = end.key
+    found = parts(name)
+    if kind in ("function", "procedure", "aggregate"):
+        return kind, found[0], found[1] + arguments(name), ""
+    if kind == "index":
+        return kind, found[0], found[-1], ""
+    return kind, found[0], found[1] if len(found) > 1 else "", found[2] if len(found) > 2 else ""

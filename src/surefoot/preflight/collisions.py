@@ -1,0 +1,219 @@
+"""Objects in the way: they have the names of those that pending revisions make."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from surefoot.errors import Finding
+from surefoot.preflight.names import arguments, parts, table_of
+from surefoot.preflight.path import COMMON, Doing, Made, Path
+from surefoot.preflight.rename import renaming
+from surefoot.structure.comparison import Comparison, same
+from surefoot.structure.facts import Definition, Fact, Key, relation_kind
+
+_NAME, _DEFINITION = 24, 21  # columns, so that a line has room on a terminal
+_LONGEST, _LINES = 200, 24
+
+_CONSTRAINT_WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
+
+# What a user adds to a table that is in the way, and what doesn't hurt who writes into it
+_HARMLESS = frozenset(("index", "statistics", "option", "view"))
+
+
+class Collisions(msgspec.Struct, frozen=True):
+    """`findings` are those of a wrong shape; `remarks` tell of those that are as they should be."""
+
+    findings: tuple[Finding, ...]
+    remarks: tuple[str, ...]
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """One name that isn't as it's made: what it's called here, how it's made, how it is."""
+
+    what: str
+    made: str
+    found: str
+    by: Doing
+
+
+def in_the_way(path: Path, live: Mapping[Key, str]) -> frozenset[Key]:
+    """The names that are there, and that a pending revision makes."""
+    return frozenset(key for key in path.made if key in live and key[0] not in COMMON)
+
+
+def collisions(path: Path, live: Mapping[Key, str], nearer: str = "") -> Collisions:
+    """Hold what is in the way against the revisions that make it, table by table.
+
+    `nearer` says whose structure it resembles more than the recorded revision's, if it does.
+    """
+    present = in_the_way(path, live)
+    tables = {key[1] for key in present if key[0] == "relation"}
+    findings: list[Finding] = []
+    remarks: list[str] = []
+    belonging: dict[str, list[Key]] = {name: [] for name in tables}
+    if tables:
+        for key, definition in live.items():
+            table = table_of(key, definition)
+            if table in belonging:
+                belonging[table].append(key)
+    for name in sorted(tables):
+        made = path.made["relation", name]
+        lines = _table_lines(path, name, made, live, belonging[name])
+        if lines:
+            findings.append(_finding(path, live, "relation", name, made.by, lines))
+        else:
+            kind = relation_kind(live["relation", name])
+            remarks.append(_remark(f"{kind} {name}", made))
+    for key in sorted(present):
+        made, found = path.made[key], live[key]
+        table = table_of(key, found)
+        if table in tables or table_of(key, made.definition) in tables:
+            continue
+        if _is_same(key, found, made.allowed):
+            remarks.append(_remark(f"{key[0]} {key[1]}", made))
+        else:
+            line = _Line(key[0], made.definition, found, made.by)
+            findings.append(_finding(path, live, *key, made.by, [line]))
+    findings += _other_kinds(path, live, present)
+    if nearer:
+        findings = [msgspec.structs.replace(f, seen=(*f.seen, nearer)) for f in findings]
+        remarks += [nearer] if remarks else []
+    return Collisions(tuple(findings), tuple(remarks))
+
+
+def _is_same(key: Key, found: str, allowed: tuple[Definition, ...]) -> bool:
+    fact = Fact(*key, found)
+    return found in allowed or any(
+        same(fact, Fact(*key, d)) is not Comparison.DIFFERENT for d in allowed if d is not None
+    )
+
+
+def _table_lines(
+    path: Path, name: str, made: Made, live: Mapping[Key, str], belonging: list[Key]
+) -> list[_Line]:
+    """What differs in a table that a revision makes, and that is there."""
+    lines: list[_Line] = []
+    # as it's made in one revision; what a later one adds is looked for behind that
+    shape = {
+        c.key: c.after
+        for c in made.by.changes
+        if c.key == ("relation", name) or table_of(c.key, _known(c.after)) == name
+    }
+    for key, allowed in shape.items():
+        found = live.get(key)
+        if found is None and None not in allowed:
+            lines.append(_Line(_called(key, name), _known(allowed), "nothing", made.by))
+        elif found is not None and not _is_same(key, found, allowed):
+            lines.append(_Line(_called(key, name), _known(allowed) or "nothing", found, made.by))
+    for key in belonging:
+        if key in shape:
+            continue
+        later = path.made.get(key)
+        if later is not None:
+            if not _is_same(key, live[key], later.allowed):
+                lines.append(_Line(_called(key, name), later.definition, live[key], later.by))
+        elif key[0] not in _HARMLESS or live[key].startswith("unique "):
+            lines.append(_Line(_called(key, name), "nothing", live[key], made.by))
+    return sorted(lines, key=lambda line: (not line.what.startswith("column"), line.what))
+
+
+def _known(allowed: tuple[Definition, ...]) -> str:
+    return next((d for d in allowed if d is not None), "")
+
+
+def _called(key: Key, table: str) -> str:
+    """A fact's kind and name, without the table's."""
+    if key[1] == table:
+        return key[0]
+    return f"{key[0]} {key[1].removeprefix(f'{table}.')}"
+
+
+def _finding(
+    path: Path, live: Mapping[Key, str], kind: str, name: str, by: Doing, lines: list[_Line]
+) -> Finding:
+    shown = relation_kind(live[kind, name]) if kind == "relation" else kind
+    seen = _compared(f"{by.revision or 'the init script'} makes", lines[:_LINES], by)
+    if len(lines) > _LINES:
+        seen.append(f"and {len(lines) - _LINES} more")
+    return Finding(
+        "wrong-shape-in-the-way",
+        f"The {shown} {name} is in the way of {by.text}: it is there already, and otherwise.",
+        tuple(seen),
+        next=f"if it is yours, give it another name, then start again: "
+        f"{renaming(path, live, kind, name)}",
+    )
+
+
+def _compared(heading: str, lines: list[_Line], by: Doing) -> list[str]:
+    """What is made and what there is, side by side; what has no room for that, below each other."""
+    rows = [("", heading, "there is")]
+    long: list[str] = []
+    for line in lines:
+        made = line.made if line.by == by else f"{line.made} ({line.by.revision})"
+        if len(line.what) <= _NAME and len(made) <= _DEFINITION and len(line.found) <= _DEFINITION:
+            rows.append((line.what, made, line.found))
+        else:
+            long += [line.what, f"  {heading}: {_cut(made)}", f"  there is: {_cut(line.found)}"]
+    first, second = (max(len(row[number]) for row in rows) for number in (0, 1))
+    aligned = [f"{row[0]:<{first}}  {row[1]:<{second}}  {row[2]}" for row in rows]
+    return [*(aligned if len(rows) > 1 else ()), *long]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _remark(what: str, made: Made) -> str:
+    return (
+        f"{what} is there already, as {made.by.text} makes it; that goes on only if it says "
+        "IF NOT EXISTS, and is rolled back otherwise"
+    )
+
+
+# --- names that two kinds of objects share
+
+
+def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
+    """The names that it takes in its schema: relations and indexes share theirs, types theirs."""
+    kind, name = key
+    found = parts(name)
+    match kind:
+        case "relation":
+            return [("class", *found), ("type", *found)]
+        case "composite type":
+            return [("class", *found), ("type", *found)]
+        case "sequence":
+            return [("class", *found)]
+        case "index":
+            return [("class", found[0], found[-1])]
+        case "constraint" if definition.startswith(_CONSTRAINT_WITH_INDEX):
+            return [("class", found[0], found[-1])]
+        case "enum" | "domain" | "range":
+            return [("type", *found)]
+        case "function" | "procedure" | "aggregate":
+            return [("routine", *found, arguments(name))]
+        case _:
+            return []
+
+
+def _other_kinds(path: Path, live: Mapping[Key, str], present: frozenset[Key]) -> list[Finding]:
+    """What has a name that a pending revision gives to something of another kind or table."""
+    wanted = {
+        slot: key
+        for key, made in path.made.items()
+        if key not in live
+        for slot in _slots(key, made.definition)
+    }
+    if not wanted:
+        return []
+    findings: dict[Key, Finding] = {}
+    for key, definition in live.items():
+        if key in path.known and key not in present:
+            continue
+        for slot in _slots(key, definition):
+            other = wanted.get(slot)
+            if other is not None:
+                made = path.made[other]
+                line = _Line(other[0], f"{other[0]} {other[1]}", f"{key[0]} {key[1]}", made.by)
+                findings.setdefault(key, _finding(path, live, *key, made.by, [line]))
+    return list(findings.values())

@@ -1,0 +1,144 @@
+"""The user's own objects that depend on what a pending revision drops, retypes or replaces."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from surefoot.errors import Finding
+from surefoot.preflight.names import arguments, parts, quoted, table_of, typed
+from surefoot.preflight.path import End, Path
+from surefoot.preflight.surroundings import Dependent
+from surefoot.structure.facts import Key, relation_kind
+
+# What PostgreSQL doesn't alter a column's type under; an index it makes anew by itself.
+_HOLDS_THE_TYPE = frozenset(("relation", "rule", "trigger", "policy", "function", "procedure"))
+
+_SHOWN = 200  # characters of a definition
+
+
+class Customisations(msgspec.Struct, frozen=True):
+    """`findings`: what would be lost or make a revision fail. `remarks`: what might."""
+
+    findings: tuple[Finding, ...]
+    remarks: tuple[str, ...]
+
+
+def customisations(
+    path: Path, live: Mapping[Key, str], dependents: Iterable[Dependent]
+) -> Customisations:
+    """Every object of the user's own that is in the way; `dependents` are those of `path.ends`."""
+    concerned: dict[Key, list[End]] = {}
+    definitions: dict[Key, str] = {}
+    remarks: list[str] = []
+    for end in path.ends:
+        if end.key[0] == "relation" and end.how == "drops":
+            for key, definition in live.items():
+                if key not in path.known and table_of(key, definition) == end.key[1]:
+                    concerned.setdefault(key, []).append(end)
+    for found in dependents:
+        end, key = path.ends[found.end], (found.kind, found.name)
+        if key in path.known or key not in live or _is_part(key, live, end):
+            continue
+        if end.how == "replaces":
+            remarks.append(
+                f"your own {_called(key, live)} depends on {end.key[0]} {end.key[1]}, which "
+                f"{end.by.text} replaces; if it drops that first, it will fail"
+            )
+        elif end.how == "drops" or _holds(found):
+            definitions.setdefault(key, found.definition)
+            ends = concerned.setdefault(key, [])
+            if end not in ends:
+                ends.append(end)
+    findings = [
+        _finding(key, live, ends, definitions.get(key, ""))
+        for key, ends in sorted(concerned.items(), key=lambda item: item[0])
+        if not _goes_with(key, live, concerned)
+    ]
+    return Customisations(tuple(findings), tuple(dict.fromkeys(remarks)))
+
+
+def _is_part(key: Key, live: Mapping[Key, str], end: End) -> bool:
+    """What belongs to a table that is dropped is known already."""
+    return end.key[0] == "relation" and table_of(key, live[key]) == end.key[1]
+
+
+def _holds(found: Dependent) -> bool:
+    return found.kind in _HOLDS_THE_TYPE or found.detail == "generated"
+
+
+def _goes_with(key: Key, live: Mapping[Key, str], concerned: Mapping[Key, list[End]]) -> bool:
+    """A view's rule and the like: the view itself is told."""
+    table = table_of(key, live[key])
+    return key[0] != "relation" and table is not None and ("relation", table) in concerned
+
+
+def _called(key: Key, live: Mapping[Key, str]) -> str:
+    kind = relation_kind(live[key]) if key[0] == "relation" else key[0]
+    return f"{kind} {key[1]}"
+
+
+def _finding(key: Key, live: Mapping[Key, str], ends: list[End], definition: str) -> Finding:
+    seen = [f"{end.by.text} {_done(end)}, on which it depends" for end in ends]
+    definition = definition or _column_definition(key, live)
+    if definition:
+        seen.append(f"it is: {definition[:_SHOWN]}{'…' if len(definition) > _SHOWN else ''}")
+    again = _read_by(key, live)
+    if again:
+        seen.append(f"what it is: {again}")
+    return Finding(
+        "customisation-in-the-way",
+        f"Your own {_called(key, live)} is in the way of {ends[0].by.text}.",
+        tuple(seen),
+        next=f"keep its definition, put it aside, start again, and make it anew as it then fits: "
+        f"{_dropping(key, live)}",
+    )
+
+
+def _done(end: End) -> str:
+    kind = relation_kind(end.definition) if end.key[0] == "relation" else end.key[0]
+    if end.how == "retypes":
+        return f"gives the {kind} {end.key[1]} another type: {end.to}"
+    return f"drops or renames the {kind} {end.key[1]}"
+
+
+def _column_definition(key: Key, live: Mapping[Key, str]) -> str:
+    return live[key] if key[0] in ("column", "index", "policy", "trigger", "constraint") else ""
+
+
+def _read_by(key: Key, live: Mapping[Key, str]) -> str:
+    """The query that gives its definition, where that is too long to be shown."""
+    name = typed(*parts(key[1])).replace("'", "''")
+    if key[0] == "relation" and relation_kind(live[key]) in ("view", "materialized view"):
+        return f"select pg_get_viewdef('{name}'::regclass);"
+    if key[0] in ("function", "procedure"):
+        signature = f"{name}{arguments(key[1])}".replace("'", "''")
+        return f"select pg_get_functiondef('{signature}'::regprocedure);"
+    return ""
+
+
+def _dropping(key: Key, live: Mapping[Key, str]) -> str:
+    kind, name = key
+    found = parts(name)
+    table = typed(*found[:2])
+    match kind:
+        case "relation":
+            return f"drop {relation_kind(live[key])} {typed(*found)};"
+        case "index" | "statistics":
+            return f"drop {kind} {typed(found[0], found[-1])};"
+        case "sequence" | "domain":
+            return f"drop {kind} {typed(*found)};"
+        case "composite type" | "range":
+            return f"drop type {typed(*found)};"
+        case "function" | "procedure" | "aggregate":
+            return f"drop {kind} {typed(*found)}{arguments(name)};"
+        case "constraint":
+            return f"alter table {table} drop constraint {quoted(found[-1])};"
+        case "column":
+            return (
+                f"copy what it holds (create table … as select), then alter table {table} drop "
+                f"column {quoted(found[-1])};"
+            )
+        case "trigger" | "policy" | "rule":
+            return f"drop {kind} {quoted(found[-1])} on {table};"
+        case _:
+            return f"take it away from {table};"

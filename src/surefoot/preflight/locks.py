@@ -1,0 +1,103 @@
+"""How many locks a path takes in one transaction, and whether the server has room for them."""
+
+from collections.abc import Iterable
+
+from surefoot.errors import Finding
+from surefoot.preflight.names import parts, table_of
+from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.surroundings import Locks
+from surefoot.structure.facts import Definition, Key
+
+# PostgreSQL finds more room than it promises, up to two and a half times as much on a small server.
+# So it's refused where it's clearly too much, and told from where it's more than promised.
+CLEARLY = 3
+
+_ABSENT: tuple[Definition, ...] = (None,)
+_WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
+_WITHOUT_LIMIT = ("text", "jsonb", "json", "bytea", "xml", "tsvector", "character varying")
+
+
+def transactions(
+    path: Path, *, each: bool, committing: frozenset[str]
+) -> tuple[tuple[Doing, ...], ...]:
+    """The path in pieces that are one transaction each.
+
+    `each`: every revision is one; otherwise all together, but for what the init scripts do, and
+    for revisions that commit by themselves midway.
+    """
+    found: list[list[Doing]] = [[]]
+    for doing in path.doings:
+        found[-1].append(doing)
+        if each or not doing.revision or doing.revision in committing:
+            found.append([])
+    return tuple(tuple(piece) for piece in found if piece)
+
+
+def estimate(path: Path, pieces: Iterable[tuple[Doing, ...]]) -> int:
+    """The most locks that one of these transactions takes.
+
+    Counted are relations: tables with their TOAST tables, indexes, sequences, views; what is made,
+    altered or dropped.
+    """
+    there: dict[Key, str] = {key: found[0] or "" for key, found in path.start.items()}
+    return max((_locks_of(piece, there) for piece in pieces), default=0)
+
+
+def _locks_of(piece: tuple[Doing, ...], there: dict[Key, str]) -> int:
+    taken: set[tuple[str, str]] = set()
+    for doing in piece:
+        for change in doing.changes:
+            after = next((d for d in change.after if d is not None), "")
+            before = change.before[0] if change.before else there.get(change.key, "")
+            for definition in {after, before} - {""}:
+                taken |= _taken(change.key, definition)
+                table = table_of(change.key, definition)
+                if table is not None:
+                    taken.add(("relation", table))
+            if change.after == _ABSENT:
+                there.pop(change.key, None)
+            else:
+                there[change.key] = after
+    return len(taken)
+
+
+def _taken(key: Key, definition: str) -> set[tuple[str, str]]:
+    kind, name = key
+    if kind in ("relation", "sequence"):
+        return {(kind, name)}
+    if kind == "index" or (kind == "constraint" and definition.startswith(_WITH_INDEX)):
+        return {("index", name)}
+    if kind == "column" and _has_toast(definition):
+        table = ".".join(parts(table_of(key, definition) or name)[:2])
+        return {("toast", table), ("toast index", table)}
+    return set()
+
+
+def _has_toast(definition: str) -> bool:
+    """Whether a table with such a column has a TOAST table for certain."""
+    return definition.startswith(_WITHOUT_LIMIT) and not definition.startswith("character varying(")
+
+
+def room(
+    path: Path, locks: Locks, pieces: tuple[tuple[Doing, ...], ...]
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Hold the estimate against the server's room: findings, and remarks."""
+    wanted = estimate(path, pieces)
+    if wanted <= locks.room:
+        return (), ()
+    setting = -(-wanted * locks.setting // locks.room)
+    seen = (
+        f"about {wanted:,} objects are locked in one transaction",
+        f"the server promises room for {locks.room:,} locks "
+        f"(max_locks_per_transaction = {locks.setting})",
+    )
+    next = f"set max_locks_per_transaction = {setting} in postgresql.conf, and restart the server"
+    if wanted <= CLEARLY * locks.room:
+        return (), (f"{seen[0]}, and {seen[1]}; if it runs out of it, {next}",)
+    finding = Finding(
+        "locks-too-few",
+        "The server has too little room for the locks of the plan.",
+        seen,
+        next=next,
+    )
+    return (finding,), ()

@@ -1,0 +1,67 @@
+"""Names in facts, taken apart, and written as SQL for people to type."""
+
+import re
+
+from surefoot.structure.facts import Definition, Fact, Key, table
+
+_PART = re.compile(r'\.?("(?:[^"]|"")*"|[^".(]+)')
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_LONGEST = 63  # bytes of an identifier
+
+# PostgreSQL's reserved words, those that are allowed as names of functions or types among them.
+_RESERVED = frozenset(
+    re.findall(
+        r"\w+",
+        "all analyse analyze and any array as asc asymmetric authorization binary both case cast "
+        "check collate collation column concurrently constraint create cross current_catalog "
+        "current_date current_role current_schema current_time current_timestamp current_user "
+        "default deferrable desc distinct do else end except false fetch for foreign freeze from "
+        "full grant group having ilike in initially inner intersect into is isnull join lateral "
+        "leading left like limit localtime localtimestamp natural not notnull null offset on only "
+        "or order outer overlaps placing primary references returning right select session_user "
+        "similar some symmetric system_user table tablesample then to trailing true union unique "
+        "user using variadic verbose when where window with ",
+    )
+)
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """The identifiers of a fact's name, unquoted; a routine's arguments are left out."""
+    found: list[str] = []
+    at = 0
+    while match := _PART.match(name, at):
+        part, at = match[1], match.end()
+        found.append(part[1:-1].replace('""', '"') if part.startswith('"') else part)
+    return tuple(found)
+
+
+def arguments(name: str) -> str:
+    """The types of a routine's arguments, in parentheses; nothing if it has no such part."""
+    at = 0
+    while match := _PART.match(name, at):
+        at = match.end()
+    return name[at:]
+
+
+def quoted(identifier: str) -> str:
+    """An identifier as it's typed."""
+    if _PLAIN.fullmatch(identifier) and identifier not in _RESERVED:
+        return identifier
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def typed(*identifiers: str) -> str:
+    """A qualified name as it's typed."""
+    return ".".join(map(quoted, identifiers))
+
+
+def aside(identifier: str) -> str:
+    """The name that something is given to be out of the way."""
+    room = _LONGEST - len("_own")
+    cut = identifier.encode()[:room].decode(errors="ignore")
+    return f"{cut}_own"
+
+
+def table_of(key: Key, definition: Definition) -> str | None:
+    """The table (or view) that a fact belongs to, as facts name it; None if it's none's."""
+    return table(Fact(*key, definition or ""))

@@ -1,0 +1,36 @@
+"""Which pending revision needs what isn't as it should be."""
+
+import re
+from collections.abc import Iterable
+
+from surefoot.preflight.names import parts, table_of
+from surefoot.preflight.path import Doing, Path
+from surefoot.structure.standing import Difference
+
+_USES_COLUMNS = ("index", "constraint")
+
+
+def needs(path: Path, differences: Iterable[Difference]) -> tuple[tuple[str, str, str], ...]:
+    """For each difference that a pending revision touches: kind, name, and that revision."""
+    found: list[tuple[str, str, str]] = []
+    for difference in differences:
+        by = path.touched.get((difference.kind, difference.name)) or _uses(path, difference)
+        if by is not None:
+            found.append((difference.kind, difference.name, by.text))
+    return tuple(found)
+
+
+def _uses(path: Path, difference: Difference) -> Doing | None:
+    """Who changes something of the table, or indexes the column."""
+    if difference.kind not in ("relation", "column"):
+        return None
+    name = parts(difference.name)
+    column = re.compile(rf"\b{re.escape(name[-1])}\b") if difference.kind == "column" else None
+    for doing in path.doings:
+        for change in doing.changes:
+            definition = next((d for d in change.after if d is not None), "")
+            if parts(table_of(change.key, definition) or "") != name[:2]:
+                continue
+            if column is None or (change.kind in _USES_COLUMNS and column.search(definition)):
+                return doing
+    return None

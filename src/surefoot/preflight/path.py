@@ -1,0 +1,151 @@
+"""What the pending revisions do, one after the other, as the catalogue has it."""
+
+import functools
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from surefoot.history import Revision
+from surefoot.preflight.names import table_of
+from surefoot.structure.catalogue import Catalogue, Change, Way, state
+from surefoot.structure.facts import Definition, Key
+
+_ABSENT: tuple[Definition, ...] = (None,)
+
+# What any database may have, made beforehand by an administrator: it's in nobody's way.
+COMMON = frozenset(("extension", "schema"))
+
+_BEHIND_TYPE = re.compile(r" (?:not null|not valid|no inherit|generated|default)(?: |$)")
+
+
+class Doing(msgspec.Struct, frozen=True):
+    """A pending revision (or the init scripts): its id, its file, and what it changes."""
+
+    revision: str
+    file: str
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """ "revision r2 (r2.py)"."""
+        return f"revision {self.revision} ({self.file})" if self.revision else "an init script"
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A name that isn't there at the beginning: who makes it, and how it may be then."""
+
+    by: Doing
+    allowed: tuple[Definition, ...]
+
+    @property
+    def definition(self) -> str:
+        """One of the definitions that it may have."""
+        return next((d for d in self.allowed if d is not None), "")
+
+
+class End(msgspec.Struct, frozen=True):
+    """What becomes of an object that is there: `drops`, `retypes` (`to` a type) or `replaces`.
+
+    A revision that renames one object drops it, as far as the catalogue can tell.
+    """
+
+    key: Key
+    by: Doing
+    how: str
+    to: str = ""
+    definition: str = ""  # as it is before
+
+
+class Path(msgspec.Struct, frozen=True, dict=True):
+    """The pending revisions in their order, from the structure `start` on."""
+
+    start: dict[Key, tuple[Definition, ...]]
+    doings: tuple[Doing, ...]
+    known: frozenset[Key] = frozenset()  # every name that some revision knows
+
+    @functools.cached_property
+    def made(self) -> dict[Key, Made]:
+        """What isn't there at the beginning, as the first revision that has it makes it."""
+        found: dict[Key, Made] = {}
+        for doing in self.doings:
+            for change in doing.changes:
+                if change.key not in self.start and change.after != _ABSENT:
+                    found.setdefault(change.key, Made(doing, change.after))
+        return found
+
+    @functools.cached_property
+    def touched(self) -> dict[Key, Doing]:
+        """Every name that is changed, with the first revision that does."""
+        found: dict[Key, Doing] = {}
+        for doing in self.doings:
+            for change in doing.changes:
+                found.setdefault(change.key, doing)
+        return found
+
+    @functools.cached_property
+    def ends(self) -> tuple[End, ...]:
+        """What is dropped, retyped or replaced of that which is there at the beginning.
+
+        Of a table that is dropped, only the table.
+        """
+        found: list[End] = []
+        gone: set[Key] = set()
+        for doing in self.doings:
+            dropped = {c.name for c in doing.changes if c.kind == "relation" and c.after == _ABSENT}
+            for change in doing.changes:
+                if change.key not in self.start or change.key in gone or not change.before:
+                    continue
+                before = change.before[0]
+                if change.after == _ABSENT:
+                    gone.add(change.key)
+                    if change.kind == "relation" or table_of(change.key, before) not in dropped:
+                        found.append(End(change.key, doing, "drops", definition=before))
+                    continue
+                end = _changed(change, doing, before)
+                if end is not None:
+                    found.append(end)
+        return tuple(found)
+
+
+def _changed(change: Change, doing: Doing, before: str) -> End | None:
+    after = next((d for d in change.after if d is not None), "")
+    if change.kind == "column":
+        to = column_type(after)
+        return None if column_type(before) == to else End(change.key, doing, "retypes", to, before)
+    if change.kind == "constraint" and before.startswith(("PRIMARY KEY", "UNIQUE")):
+        return End(change.key, doing, "drops", definition=before)
+    labels = change.kind == "enum" and _are_lost(before, after)
+    if change.kind == "view" or labels:
+        return End(change.key, doing, "replaces", definition=before)
+    return None
+
+
+def _are_lost(before: str, after: str) -> bool:
+    """Whether an enum's labels can't have become these by ADD VALUE alone."""
+    left = iter(after.split(", "))
+    return not all(label in left for label in before.split(", ") if label)
+
+
+def column_type(definition: str) -> str:
+    """The type in a column's definition, with its collation."""
+    found = _BEHIND_TYPE.search(definition)
+    return definition if found is None else definition[: found.start()]
+
+
+def path_of(
+    catalogue: Catalogue, way: Way, applied: frozenset[str], pending: Iterable[Revision]
+) -> Path:
+    """From these applied revisions on, over the pending ones in their order.
+
+    `applied` may be what Alembic has not applied yet, too: what the init scripts stand for.
+    """
+    doings = tuple(Doing(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
+    return Path(state(way, applied), doings, frozenset(catalogue.index.numbers))
+
+
+def path_from_nothing(catalogue: Catalogue, way: Way, pending: Iterable[Revision]) -> Path:
+    """From an empty database on: what the way begins with, then the pending revisions."""
+    doings = tuple(Doing(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
+    first = (Doing("", "", way.initial),) if way.initial else ()
+    return Path({}, (*first, *doings), frozenset(catalogue.index.numbers))

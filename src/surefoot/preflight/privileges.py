@@ -1,0 +1,158 @@
+"""The privileges that the pending revisions need, and what of it the role lacks."""
+
+from collections.abc import Iterable
+
+from surefoot.errors import Finding
+from surefoot.preflight.names import arguments, parts, quoted, table_of, typed
+from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.surroundings import Lacking, Need, Surroundings
+from surefoot.structure.catalogue import Change
+from surefoot.structure.facts import relation_kind
+
+_REFERENCES = "FOREIGN KEY"
+_SHOWN = 12
+
+# In whose schema something is made: indexes and statistics need CREATE there as well.
+_MADE_IN_A_SCHEMA = frozenset(
+    (
+        *("relation", "sequence", "index", "statistics", "function", "procedure", "aggregate"),
+        *("enum", "domain", "range", "composite type"),
+    )
+)
+_OWNED = frozenset(
+    (
+        *("relation", "sequence", "function", "procedure", "aggregate"),
+        *("enum", "domain", "range", "composite type"),
+    )
+)
+
+
+def privilege_needs(path: Path) -> tuple[Need, ...]:
+    """Every privilege that the path needs, each once, with the first revision that needs it.
+
+    What the path itself makes isn't asked for: whoever makes it owns it.
+    """
+    found: dict[tuple[str, str, str, str], Need] = {}
+
+    def need(right: str, kind: str, schema: str, name: str, by: Doing) -> None:
+        found.setdefault((right, kind, schema, name), Need(right, kind, schema, name, by.text))
+
+    for doing in path.doings:
+        dropped = {c.name for c in doing.changes if c.kind == "relation" and c.after == (None,)}
+        for change in doing.changes:
+            table = table_of(change.key, change.before[0]) if change.before else None
+            if table in dropped and change.kind != "relation":
+                continue  # it goes with its table
+            for right, kind, schema, name in _needs_of(path, change):
+                need(right, kind, schema, name, doing)
+    return tuple(found.values())
+
+
+def _needs_of(path: Path, change: Change) -> Iterable[tuple[str, str, str, str]]:
+    kind, name = change.key
+    definition = next((d for d in change.after if d is not None), "")
+    before = change.before[0] if change.before else ""
+    if kind in ("extension", "schema"):
+        if definition or None not in change.after:
+            yield kind, kind, "", parts(name)[0]
+        return
+    if kind == "event trigger":
+        return
+    found = parts(name)
+    is_new = not change.before
+    if is_new and (kind in _MADE_IN_A_SCHEMA or definition.startswith(("PRIMARY KEY", "UNIQUE"))):
+        yield "create", "schema", "", found[0]
+    owner = _owner_of(path, change, definition or before)
+    # who may make a trigger needn't be the table's owner
+    if owner is not None and not (is_new and kind == "trigger"):
+        # who owns the schema may drop what is in it
+        yield "drop" if kind in _OWNED and change.after == (None,) else "owner", *owner
+    if kind == "constraint" and is_new and definition.startswith(_REFERENCES):
+        referred = definition.partition(" REFERENCES ")[2].partition("(")[0]
+        if ("relation", referred) in path.start:
+            schema, table = parts(referred)
+            yield "references", "table", schema, table
+
+
+def _owner_of(path: Path, change: Change, definition: str) -> tuple[str, str, str] | None:
+    """Whose owner may do it: an object that is there at the beginning, as kind, schema, name."""
+    kind, name = change.key
+    table = table_of(change.key, definition)
+    if table is not None:
+        before = path.start.get(("relation", table))
+        if before is None:
+            return None
+        schema, called = parts(table)
+        return relation_kind(before[0] or ""), schema, called
+    if kind not in _OWNED or change.key not in path.start or not change.before:
+        return None
+    found = parts(name)
+    if kind in ("function", "procedure", "aggregate"):
+        return kind, found[0], found[1] + arguments(name)
+    return ("type" if kind not in ("domain", "sequence") else kind), found[0], found[1]
+
+
+def privileges(needs: tuple[Need, ...], around: Surroundings) -> tuple[Finding, ...]:
+    """What the role lacks, in one finding."""
+    if not around.lacking:
+        return ()
+    role = quoted(around.role)
+    lines: list[str] = []
+    cures: list[str] = []
+    for lacking in around.lacking:
+        need = needs[lacking.need]
+        line, cure = _told(need, lacking, role, quoted(around.database))
+        lines.append(f"{line}: {need.why}")
+        cures.append(cure)
+    cures = list(dict.fromkeys(cures))
+    more = len(lines) - _SHOWN
+    return (
+        Finding(
+            "privilege-missing",
+            f"The role {around.role}, with which env.py connects, may not do all that is pending.",
+            (*lines[:_SHOWN], *((f"and {more} more",) if more > 0 else ())),
+            next="as a superuser or the owner, once: "
+            + " ".join(cures[:_SHOWN])
+            + (" and so on" if len(cures) > _SHOWN else "")
+            + " Or let env.py connect as the owner.",
+        ),
+    )
+
+
+def _told(need: Need, lacking: Lacking, role: str, database: str) -> tuple[str, str]:
+    name = need.name
+    match need.right:
+        case "owner" | "drop":
+            signature = "(" + name.partition("(")[2] if "(" in name else ""
+            called = typed(need.schema, name.removesuffix(signature)) + signature
+            return (
+                f"{need.kind} {called} belongs to {lacking.owner}",
+                f"alter {need.kind} {called} owner to {role};",
+            )
+        case "create":
+            return (
+                f"no CREATE on schema {name}",
+                f"grant usage, create on schema {quoted(name)} to {role};",
+            )
+        case "record":
+            called = typed(need.schema, name)
+            return (
+                f"no INSERT, UPDATE and DELETE on {called}",
+                f"grant insert, update, delete on {called} to {role};",
+            )
+        case "references":
+            called = typed(need.schema, name)
+            return (
+                f"no REFERENCES on table {called}",
+                f"grant references on table {called} to {role};",
+            )
+        case "schema":
+            return (
+                f"no CREATE on database {database}, to make schema {name}",
+                f"grant create on database {database} to {role};",
+            )
+        case _:
+            return (
+                f"may not make the extension {name}",
+                f"create extension {quoted(name)};",
+            )
