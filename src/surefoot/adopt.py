@@ -12,7 +12,7 @@ from surefoot.observation import Facts
 from surefoot.observe.facts import Application, application
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan
-from surefoot.up import Report, Session, carry_out, take_lock
+from surefoot.session import Report, Session, carry_out, take_lock
 
 
 def adopt(

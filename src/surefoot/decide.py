@@ -4,8 +4,10 @@ from enum import Enum
 
 import msgspec
 
+from surefoot import installation
 from surefoot.errors import Finding
-from surefoot.observation import Code, Facts, ScriptFile
+from surefoot.installation import refused_beforehand
+from surefoot.observation import Facts, ScriptFile
 from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
 from surefoot.states import State
 from surefoot.version_rows import faults, judge
@@ -110,9 +112,10 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     state = classify(facts)
     match state:
         case State.AT_HEAD | State.BEHIND | State.EMPTY | State.IDENTIFIED:
-            missing = missing_init_revision(facts.code) if state is State.EMPTY else None
-            if missing:
-                return Refused(state, (missing,))
+            if state is State.EMPTY:
+                wrong = refused_beforehand(facts.code, identifiable=facts.identifiable)
+                if wrong:
+                    return Refused(state, (wrong,))
             steps = _steps(facts, state)
             if not steps:
                 return NothingToDo(state)
@@ -123,6 +126,8 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
             if obstacles:
                 return Refused(state, obstacles)
             remarks = facts.preflight.remarks if facts.preflight else ()
+            if state is State.EMPTY:
+                remarks = (*installation.remarks(facts.code), *remarks)
             return Ready(state, Plan(steps, facts.fingerprint, remarks))
             return Ready(state, Plan(steps, facts.fingerprint))
         case State.AHEAD_COMPATIBLE:
@@ -146,8 +151,11 @@ def preflight_findings(facts: Facts, intent: Intent) -> tuple[Finding, ...]:
 def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
     steps: list[Step] = []
     code = facts.code
-    if state is State.EMPTY and code.init and code.init_revision:
-        steps.append(Install(code.init, code.history.revisions[code.init_revision]))
+    if state is State.EMPTY and code.init:
+        said = code.stands_for
+        steps.append(Install(code.init, None if said is None else code.history.revisions[said]))
+        if said is None:
+            return tuple(steps)  # what is pending behind it isn't known yet
     if state is State.IDENTIFIED and facts.standing and facts.standing.chosen:
         standing = facts.standing
         steps.append(
@@ -172,29 +180,6 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
 
 def _must_run(seed: ScriptFile, facts: Facts) -> bool:
     return facts.database.seeds.get(seed.path) != seed.sha256
-
-
-def missing_init_revision(code: Code) -> Finding | None:
-    """What is wrong with the init scripts' revision, if anything is."""
-    if not code.init:
-        return None
-    if code.init_revision is None:
-        return Finding(
-            "init-revision-missing",
-            "The init scripts don't say which revision they stand for.",
-            seen=tuple(f"init script {script.path}" for script in code.init),
-            next='say it in surefoot.toml: init_revision = "…"; it is the last revision whose '
-            "changes the scripts hold",
-        )
-    if code.init_revision not in code.history.revisions:
-        return Finding(
-            "init-revision-unknown",
-            f"The code has no revision {code.init_revision}, which the init scripts stand for.",
-            seen=(f"head of the code: {', '.join(code.history.heads)}",),
-            next="correct init_revision in surefoot.toml; if the scripts come from a newer "
-            "release, use that release's image",
-        )
-    return None
 
 
 def _seeds_unknown(facts: Facts) -> Finding | None:

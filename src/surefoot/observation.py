@@ -121,8 +121,8 @@ class ScriptFile(msgspec.Struct, frozen=True):
 class Code(msgspec.Struct, frozen=True):
     """What the application's code wants: its history and scripts.
 
-    `init_revision` is the revision that the init scripts stand for. `ahead` says what shall be done
-    with a newer database on which this code can run.
+    `init_revision` is the revision that the init scripts stand for, as it is configured. `ahead`
+    says what shall be done with a newer database on which this code can run.
     """
 
     history: History
@@ -131,16 +131,27 @@ class Code(msgspec.Struct, frozen=True):
     seeds: tuple[ScriptFile, ...] = ()
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
 
+    @property
+    def stands_for(self) -> str | None:
+        """The revision that the init scripts are said to stand for: by the configuration, else by
+        the last script's header. None: nobody says, or a header names several.
+        """
+        if self.init_revision is not None:
+            return self.init_revision
+        said = [script.header.revisions for script in self.init if script.header is not None]
+        return said[-1][0] if said and len(said[-1]) == 1 else None
+
 
 class Facts(msgspec.Struct, frozen=True):
     """Everything that a decision depends on.
 
     `pending` are the revisions that Alembic would run, in its order, from where the database
-    stands (or from `init_revision` where it's empty and there are init scripts). It is None where
+    stands (or from what the init scripts stand for, where it's empty). It is None where
     nobody asked Alembic: the quick look, which only settles whether there is anything to do.
     `was_empty`: the database was, before the application's code was loaded. `standing` is what the
     catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
     `preflight` is what is in the way of the pending revisions, None where nothing is pending.
+    `identifiable`: there is a catalogue by which what the init scripts make can be identified.
     """
 
     code: Code
@@ -150,6 +161,7 @@ class Facts(msgspec.Struct, frozen=True):
     catalogue: CatalogueState | None = None
     standing: Standing | None = None
     preflight: Preflight | None = None
+    identifiable: bool = False
 
     @property
     def fingerprint(self) -> str:

@@ -8,10 +8,13 @@ from surefoot.structure.standing import Difference, Stand
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):
-    """Run the init scripts and record the revision that they stand for, in one transaction."""
+    """Run the init scripts and record the revision that they stand for, in one transaction.
+
+    Without a revision, it is found from what they have made, before that is committed.
+    """
 
     scripts: tuple[ScriptFile, ...]
-    revision: Revision
+    revision: Revision | None
 
 
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
@@ -56,6 +59,11 @@ class Plan(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     fingerprint: str
     remarks: tuple[str, ...] = ()
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether what comes behind it is only known once it was carried out."""
+        return any(isinstance(step, Install) and step.revision is None for step in self.steps)
 
     @property
     def revisions(self) -> tuple[Revision, ...]:

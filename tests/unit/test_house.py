@@ -14,6 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 PURE = {
     *("history", "observation", "states", "plan", "decide", "outcome", "target", "progress"),
     *("refusals", "structure_refusals", "row_refusals", "adoption", "version_rows", "ahead"),
+    "installation",
     *("init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
     *(f"causes.{file.stem}" for file in (SOURCE / "causes").glob("[a-z]*.py")),
@@ -22,21 +23,35 @@ PURE = {
 
 # Third-party packages, and the rooms that may import them (as prefixes of module names).
 ROOMS = {
-    "psycopg": ("act.", "observe.", "application.", "replay.", "up", "target", "demo", "cli.edge"),
+    "psycopg": (
+        "act.",
+        "observe.",
+        "application.",
+        "replay.",
+        "up",
+        "session",
+        "last_look",
+        "target",
+        "demo",
+        "cli.edge",
+    ),
     "alembic": ("application.", "guards"),
     "sqlalchemy": ("application.", "guards"),
     "click": ("cli",),
 }
 
+# The main job, on three pages.
+STORY = ("up", "session", "last_look")
+
 # Rooms of our own: who is used (left) and who may use it (right).
 ARROWS = {
     "cli": ("cli", "__main__"),
-    "act": ("act", "replay", "up"),
+    "act": ("act", "replay", *STORY),
     "replay": ("replay", "cli"),
-    "observe": ("observe", "act", "replay", "up", "adopt", "cli"),
+    "observe": ("observe", "act", "replay", "adopt", "cli", *STORY),
     "report": ("report", "cli", "demo"),
-    "application": ("application", "observe", "act", "replay", "up", "first_config"),
-    "script": ("script", "act", "replay", "up", "config"),
+    "application": ("application", "observe", "act", "replay", "first_config", *STORY),
+    "script": ("script", "act", "replay", "config", *STORY),
 }
 
 

@@ -111,6 +111,8 @@ class Run:
                 version_table=self._seen.version_table,
                 journal=self._journal,
                 progress=self._progress,
+                history=self._before.code.history,
+                look=self._asked.installed if self._asked else None,
             )
 
         self._in_one_transaction(step.scripts[-1].path, work)

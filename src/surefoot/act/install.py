@@ -1,7 +1,7 @@
 """A fresh install: the init scripts, the version row and the journal, in one transaction."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
@@ -11,11 +11,16 @@ from surefoot.act.run_script import run_script
 from surefoot.act.version_row import write_version_rows
 from surefoot.config import Project
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
+from surefoot.history import History
+from surefoot.installation import made
 from surefoot.observation import ScriptFile, VersionTableName
 from surefoot.observe.database import observe_version_rows
 from surefoot.plan import Install
 from surefoot.progress import Progress
+from surefoot.structure.standing import Standing
+
+Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Standing | None]
+"""From a connection in a transaction, and version rows to hold the structure against (or none)."""
 
 
 def install(
@@ -26,20 +31,33 @@ def install(
     version_table: VersionTableName,
     journal: Journal,
     progress: Progress,
+    history: History,
+    look: Look | None,
 ) -> None:
     """Carry out the step inside the transaction that the caller opened on `connection`.
 
-    Raises ScriptFailed, or SurefootError `plan-outdated` or `init-script-names-another-revision`.
+    `look` says where the structure stands. Raises ScriptFailed, or SurefootError `plan-outdated`,
+    `init-script-newer-than-code`, `init-script-names-another-revision`, `init-script-unidentified`.
     """
     for script in step.scripts:
         started = time.monotonic()
         run_one("install", script, connection, project=project, journal=journal, progress=progress)
         took = time.monotonic() - started
         progress.end("install", script.path, "", took, committed=False)
-    _stamp(connection, step.revision, version_table)
-    journal.revision(executor(connection), step.revision, 0.0, stamped=True)
-    stands = "what the init scripts stand for"
-    progress.end("stamp", step.revision.id, stands, 0.0, committed=False)
+    schema, written = observe_version_rows(connection, version_table)
+    said = step.revision.id if step.revision else None
+    rows = tuple(row for row in written if row) or ((said,) if said else ())
+    known = bool(rows) and not history.unknown(rows)
+    standing = look(connection, rows if known else ()) if look else None
+    rows = made(history, said, written, standing)
+    if not written:
+        write_version_rows(connection, version_table, schema, rows)
+    for id in rows:
+        journal.revision(executor(connection), history.revisions[id], 0.0, stamped=True)
+        stands = "what the init scripts stand for"
+        if said is None:
+            stands += ", by their version row" if written else ", by the structure"
+        progress.end("stamp", id, stands, 0.0, committed=False)
 
 
 def run_one(
@@ -78,18 +96,3 @@ def executor(connection: psycopg.Connection[Any]) -> Execute:
         connection.execute(statement.encode(), parameters or None)
 
     return execute
-
-
-def _stamp(connection: psycopg.Connection[Any], revision: Revision, name: VersionTableName) -> None:
-    """Write the version row; a script that wrote one itself must have written the same."""
-    schema, rows = observe_version_rows(connection, name)
-    if not rows:
-        write_version_rows(connection, name, schema, (revision.id,))
-    elif set(rows) != {revision.id}:
-        raise SurefootError(
-            "init-script-names-another-revision",
-            f"The init scripts write the version row {', '.join(map(str, rows))}, "
-            f"and surefoot.toml says that they stand for {revision.id}.",
-            seen=[f"{schema}.{name.name} holds {', '.join(map(str, rows))} after the scripts"],
-            next="one of the two is wrong: correct init_revision, or make the script again",
-        )

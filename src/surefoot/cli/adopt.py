@@ -93,7 +93,7 @@ def _ask(edge: Edge, plan: "Plan") -> None:
     """Raises SurefootError where the answer is no, or nobody is there to give one."""
     if not sys.stdin.isatty():
         from surefoot.plan import Adopt
-        from surefoot.report.text import step_lines
+        from surefoot.report.plan import step_lines
         from surefoot.structure.differences import difference_lines
 
         accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]

@@ -20,7 +20,7 @@ from surefoot.target import Target
 
 if TYPE_CHECKING:
     from surefoot.server import Server
-    from surefoot.up import Session
+    from surefoot.session import Session
 
 P = ParamSpec("P")
 
@@ -216,7 +216,7 @@ def open_session(
     target = locate(database_url, os.environ, ini_url)
     _require_libpq()
     from surefoot.decide import Intent
-    from surefoot.up import Session
+    from surefoot.session import Session
 
     intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:

@@ -18,13 +18,13 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     """
     from surefoot.decide import Ready, Refused
     from surefoot.report import json
+    from surefoot.report.plan import plan_lines
     from surefoot.report.status import refusal_lines
     from surefoot.report.terminal import Terminal
     from surefoot.report.text import (
         database_text,
         found_text,
         labelled,
-        plan_lines,
         structure_texts,
     )
 

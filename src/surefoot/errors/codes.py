@@ -91,6 +91,10 @@ CODES: dict[str, ExitCode] = {
     "journal-not-writable": ExitCode.REFUSED,
     "version-table-unreadable": ExitCode.REFUSED,
     # what a script asks for, told before its first statement
+    "init-script-names-another-revision": ExitCode.REFUSED,
+    "init-script-newer-than-code": ExitCode.REFUSED,
+    "init-script-unidentified": ExitCode.REFUSED,
+    "init-script-edited": ExitCode.REFUSED,
     "init-revision-missing": ExitCode.REFUSED,
     "init-revision-unknown": ExitCode.REFUSED,
     "init-script-header-invalid": ExitCode.REFUSED,
@@ -103,7 +107,6 @@ CODES: dict[str, ExitCode] = {
     "data-violates-constraint": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,
-    "init-script-names-another-revision": ExitCode.FAILED,
     "requirement-not-met": ExitCode.FAILED,
     "lock-not-available": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,

@@ -15,6 +15,7 @@ from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
 from surefoot.states import State
+from surefoot.structure.standing import Standing
 from surefoot.target import Target
 
 if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
@@ -94,11 +95,7 @@ class Application:
                 rows = chosen.rows
             return self._with_pending(connection, facts, rows)
         if state is State.EMPTY:
-            start = self._code.init_revision if self._code.init else None
-            if start is not None and start not in self._code.history.revisions:
-                return facts  # which is refused
-            rows = () if start is None else (start,)
-            return self._with_pending(connection, facts, rows)
+            return self._to_install(connection, facts)
         standing = facts.standing
         if standing is None or standing.exact:
             return facts
@@ -111,6 +108,27 @@ class Application:
             return facts
         found = self._with_pending(connection, facts, rows)
         return msgspec.structs.replace(facts, preflight=found.preflight)
+
+    def _to_install(self, connection: psycopg.Connection[Any], facts: Facts) -> Facts:
+        code = self._code
+        if not code.init:
+            return self._with_pending(connection, facts, ())
+        identifiable = self._cataloguing.for_install is not None
+        facts = msgspec.structs.replace(facts, identifiable=identifiable)
+        start = code.stands_for
+        if start is None:
+            return msgspec.structs.replace(facts, pending=())
+        if start not in code.history.revisions:
+            return facts  # which is refused
+        return self._with_pending(connection, facts, (start,))
+
+    def installed(
+        self, connection: psycopg.Connection[Any], rows: tuple[str, ...]
+    ) -> Standing | None:
+        """Where the structure stands that the init scripts have made on this connection, in the
+        transaction that it is in; held against `rows`, if any. None without a catalogue.
+        """
+        return self._cataloguing.installed(connection, self.version_table, rows)
 
     def _with_pending(
         self, connection: psycopg.Connection[Any], facts: Facts, rows: tuple[str, ...]

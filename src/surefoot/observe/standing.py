@@ -1,6 +1,6 @@
 """Hold the structure of a database against the catalogue; ask the evidence probes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,11 +9,11 @@ import psycopg
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.errors import SurefootError
-from surefoot.observation import Code, Observation
+from surefoot.observation import Code, Observation, VersionTableName
 from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.generated import shown
-from surefoot.observe.structure import observe_structure
+from surefoot.observe.structure import observe_structure, structure_within
 from surefoot.preflight.early import early_differences
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.check import outdated
@@ -42,6 +42,7 @@ class Cataloguing:
         declared = {id: r.evidence for id, r in code.history.revisions.items() if r.evidence}
         self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
         self._read: tuple[CatalogueState, Catalogue | None] | None = None
+        self._for_install: Catalogue | None = None
         self.live: tuple[Fact, ...] = ()  # the structure, as the last look saw it
 
     def read(self) -> tuple[CatalogueState, Catalogue | None]:
@@ -49,6 +50,12 @@ class Cataloguing:
         if self._read is None:
             self._read = self._look()
         return self._read
+
+    @property
+    def for_install(self) -> Catalogue | None:
+        """The catalogue, if it is of these revisions: init scripts may be others than they were."""
+        self.read()
+        return self._for_install
 
     def _look(self) -> tuple[CatalogueState, Catalogue | None]:
         file = shown(self._file)
@@ -62,7 +69,10 @@ class Cataloguing:
         if catalogue.schema != self._schema:
             why = f"it was made where names without a schema are in {catalogue.schema}"
             return CatalogueState("unusable", file, (why, f"here they are in {self._schema}")), None
-        behind = outdated(catalogue, self._code.history, init_scripts(self._project, self._code))
+        scripts = init_scripts(self._project, self._code)
+        behind = outdated(catalogue, self._code.history, scripts)
+        if not outdated(catalogue, self._code.history, catalogue.init):
+            self._for_install = catalogue
         if behind:
             known = self._code.history.revisions
             removed = tuple(id for id in catalogue.history.revisions if id not in known)
@@ -101,12 +111,42 @@ class Cataloguing:
         standing = msgspec.structs.replace(
             standing, recorded=recorded, asked=held, ahead=ahead, early=early
         )
+        journaled = [revision.id for revision in seen.journaled]
+        return self._settled(connection, standing, catalogue, journaled)
+
+    def installed(
+        self,
+        connection: psycopg.Connection[Any],
+        version_table: VersionTableName,
+        rows: tuple[str, ...],
+    ) -> Standing | None:
+        """Where the structure stands inside the transaction that has just made it.
+
+        `rows` are version rows to hold it against. None without a catalogue for it.
+        """
+        catalogue = self.for_install
+        if catalogue is None:
+            return None
+        facts = structure_within(connection, version_table)
+        identifier = Identifier(catalogue, facts)
+        asked = identifier.stand(catalogue.history.applied(rows)) if rows else None
+        standing = msgspec.structs.replace(
+            identifier.standing(), asked=asked, ahead=verdict(catalogue, facts)
+        )
+        return self._settled(connection, standing, catalogue, ())
+
+    def _settled(
+        self,
+        connection: psycopg.Connection[Any],
+        standing: Standing,
+        catalogue: Catalogue,
+        journaled: Iterable[str],
+    ) -> Standing:
         probes = tuple(
             _ask(connection, revision, self._probes[revision], self._search_path)
             for revision in in_doubt(standing, catalogue)
             if revision in self._probes
         )
-        journaled = [revision.id for revision in seen.journaled]
         return settle(standing, catalogue, probes, self._policy, journaled)
 
     def is_merely_early(self, standing: Standing) -> bool:

@@ -56,12 +56,31 @@ def observe_structure(
     )
 
 
+def structure_within(
+    connection: psycopg.Connection[Any], version_table: VersionTableName
+) -> tuple[Fact, ...]:
+    """The same, as the transaction sees it that `connection` is in: with what it has made itself.
+
+    No setting stays. Raises psycopg.Error.
+    """
+    names = {"table": version_table.name, "schema": version_table.schema}
+    with (
+        connection.transaction(force_rollback=True),
+        connection.cursor(row_factory=tuple_row) as cursor,
+    ):
+        return facts_of(_asked(cursor, names))
+
+
 def _rows(connection: psycopg.Connection[Any], names: dict[str, str | None]) -> list[Any]:
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("set transaction isolation level repeatable read, read only")
-        cursor.execute("set local statement_timeout = 0")
-        cursor.execute(query("facts_settings"))
-        return cursor.execute(query("facts"), names).fetchall()
+        return _asked(cursor, names)
+
+
+def _asked(cursor: psycopg.Cursor[Any], names: dict[str, str | None]) -> list[Any]:
+    cursor.execute("set local statement_timeout = 0")
+    cursor.execute(query("facts_settings"))
+    return cursor.execute(query("facts"), names).fetchall()
 
 
 def _is_whole(row: tuple[str, str, str | None, str | None, str | None]) -> bool:

@@ -128,14 +128,14 @@ class _Replaying:
     def _require_in_reach(self, opened: Opened) -> None:
         """The init scripts can't be undone: what is dumped is at their revision or behind it."""
         code = startable_code(self._project, opened)
-        if code.init_revision not in applied_at(opened.history, self._options.revision):
+        if code.stands_for not in applied_at(opened.history, self._options.revision):
             raise SurefootError(
                 "dump-failed",
-                f"The init scripts stand for {code.init_revision}, which is not among what "
+                f"The init scripts stand for {code.stands_for}, which is not among what "
                 f"{self._options.revision} holds.",
                 seen=["the history doesn't run from its base, so it begins with the scripts"],
                 database=SCRATCH,
-                next=f"name {code.init_revision} or a revision behind it: --revision REV",
+                next=f"name {code.stands_for} or a revision behind it: --revision REV",
             )
 
 

@@ -6,10 +6,9 @@ from surefoot.act.install import install
 from surefoot.act.journal import Journal
 from surefoot.act.run_script import ScriptFailed
 from surefoot.config import Project
-from surefoot.decide import missing_init_revision
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
-from surefoot.observation import Code, ScriptFile, VersionTableName
+from surefoot.installation import refused_beforehand
+from surefoot.observation import Code
 from surefoot.observe.code import code_of
 from surefoot.observe.connect import connect
 from surefoot.observe.database import observe_database
@@ -37,7 +36,7 @@ def startable_code(project: Project, opened: Opened) -> Code:
     Raises SurefootError `init-revision-missing`, `init-revision-unknown`, `script-not-found`.
     """
     code = code_of(project, opened.history)
-    refused = missing_init_revision(code)
+    refused = refused_beforehand(code, identifiable=False)
     if refused is not None:
         raise SurefootError.of(refused)
     return code
@@ -49,33 +48,35 @@ def installed(project: Project, scratch: Scratch, opened: Opened) -> Target:
     Raises as `startable_code` does, and SurefootError `script-…`.
     """
     code = startable_code(project, opened)
-    assert code.init_revision is not None
-    revision = opened.history.revisions[code.init_revision]
     target = scratch.database()
-    _install_scripts(project, target, code.init, revision, opened.version_table)
+    said = code.stands_for
+    step = Install(code.init, None if said is None else opened.history.revisions[said])
+    _install_scripts(project, target, step, opened)
     return target
 
 
 def _install_scripts(
     project: Project,
     target: Target,
-    scripts: tuple[ScriptFile, ...],
-    revision: Revision,
-    version_table: VersionTableName,
+    step: Install,
+    opened: Opened,
 ) -> None:
     """Run them, and record the revision. Raises SurefootError `script-…`."""
     with connect(target, wait=10, say=lambda _: None) as connection:
-        seen = observe_database(connection, version_table)
-        check([project.script(script) for script in scripts], server_version=seen.server.version)
+        seen = observe_database(connection, opened.version_table)
+        scripts = [project.script(script) for script in step.scripts]
+        check(scripts, server_version=seen.server.version)
         try:
             with connection.transaction():
                 install(
-                    Install(scripts, revision),
+                    step,
                     connection,
                     project=project,
-                    version_table=version_table,
+                    version_table=opened.version_table,
                     journal=Journal(seen, None),
                     progress=_Quiet(),
+                    history=opened.history,
+                    look=None,  # what they make is what is to be found out
                 )
         except ScriptFailed as failed:
             raise SurefootError.of(failed.error(SCRATCH).finding) from failed

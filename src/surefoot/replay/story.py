@@ -7,6 +7,7 @@ import msgspec
 from surefoot.config import Project
 from surefoot.errors import SurefootError
 from surefoot.observe.catalogue import init_scripts
+from surefoot.observe.code import code_of
 from surefoot.replay.assemble import assemble, with_variants
 from surefoot.replay.install import installed, startable_code
 from surefoot.replay.passes import Replayed, replayed
@@ -56,6 +57,7 @@ class _Building:
         scripts: InitScripts | None = None
         if config.init:
             scripts = self._init_scripts(base)
+        if scripts is not None:
             init = self._pass("the init scripts, then the history", lambda: self._installed(base))
             self._require_end(init)
         if base.stopped is not None:
@@ -152,10 +154,15 @@ class _Building:
             )
         return with_variants(catalogue, stepwise.changes, "base" if main is base else "init")
 
-    def _init_scripts(self, base: Replayed) -> InitScripts:
-        scripts = init_scripts(self._project, startable_code(self._project, base.opened))
-        assert scripts is not None
-        return scripts
+    def _init_scripts(self, base: Replayed) -> InitScripts | None:
+        """What a database can begin with, besides the base; None if the scripts don't say."""
+        if base.stopped is None and code_of(self._project, base.opened.history).stands_for is None:
+            self._told.notice(
+                "the init scripts don't say which revision they stand for, so the catalogue is of "
+                "the history alone; what they make is identified by it when they are run"
+            )
+            return None
+        return init_scripts(self._project, startable_code(self._project, base.opened))
 
     def _installed(self, base: Replayed) -> Target:
         return installed(self._project, self._scratch, base.opened)

@@ -63,7 +63,11 @@ def step(one: Step) -> dict[str, Any]:
     match one:
         case Install(scripts, revision):
             paths = [script.path for script in scripts]
-            return {"step": "install", "scripts": paths, "revision": revision.id}
+            return {
+                "step": "install",
+                "scripts": paths,
+                "revision": None if revision is None else revision.id,
+            }
         case Adopt(held, by, before):
             return {
                 "step": "adopt",

@@ -2,13 +2,13 @@
 
 from surefoot.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.observation import Facts
+from surefoot.report.plan import step_lines
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import (
     count,
     database_text,
     finding_lines,
     labelled,
-    step_lines,
     structure_texts,
 )
 from surefoot.states import State

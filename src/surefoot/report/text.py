@@ -7,9 +7,10 @@ from surefoot.decide import Decision, Ready
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
+from surefoot.plan import Adopt, Install, Plan
 from surefoot.report.live import Live
-from surefoot.report.structure import adoption_text, before_texts, count, structure_texts
+from surefoot.report.plan import step_lines
+from surefoot.report.structure import before_texts, count, structure_texts
 from surefoot.report.terminal import Terminal
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines
@@ -67,34 +68,6 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
         lines += labelled(terminal, "next", finding.next)
     lines += labelled(terminal, "more", f"surefoot explain {finding.code}")
     return lines
-
-
-def step_lines(plan: Plan) -> list[str]:
-    """The plan in short, a line a step."""
-    lines: list[str] = []
-    for step in plan.steps:
-        match step:
-            case Install(scripts, revision):
-                paths = ", ".join(script.path for script in scripts)
-                stand = "which stands for" if len(scripts) == 1 else "which stand for"
-                lines.append(f"install {paths}, {stand} {revision.id}")
-            case Adopt():
-                lines.append(adoption_text(step))
-            case Upgrade(revisions):
-                number = count(len(revisions), "revision")
-                lines.append(f"apply {number}, up to {', '.join(_tips(revisions))}")
-            case Seed(script, changed):
-                why = ": its content changed" if changed else ""
-                lines.append(f"run the seed script {script.path}{why}")
-    return lines
-
-
-def _tips(revisions: tuple[object, ...]) -> list[str]:
-    from surefoot.history import Revision
-
-    found = [r for r in revisions if isinstance(r, Revision)]
-    below = {name for r in found for name in (*r.parents, *r.depends_on)}
-    return [r.id for r in found if r.id not in below]
 
 
 def found_text(facts: Facts, state: State) -> str:
@@ -170,6 +143,13 @@ class TextReport:
         if isinstance(decision, Ready):
             self._show_plan(decision.plan)
 
+    def goes_on(self, facts: Facts, decision: Decision) -> None:
+        """Where the first part of an open-ended plan has led, and what is done from there."""
+        text = found_text(facts, decision.state)
+        self._write(["", *labelled(self._terminal, "found", text)])
+        if isinstance(decision, Ready):
+            self._show_plan(decision.plan)
+
     def _show_plan(self, plan: Plan) -> None:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))
         adoptions = [step for step in plan.steps if isinstance(step, Adopt)]
@@ -184,7 +164,7 @@ class TextReport:
             self._write(labelled(self._terminal, "accepting", *difference_lines(tuple(accepted))))
         self._terminal.line()
         longest = max((len(r.id) for r in plan.revisions), default=12)
-        stamped = [len(s.revision.id) for s in plan.steps if isinstance(s, Install)]
+        stamped = [len(s.revision.id) for s in plan.steps if isinstance(s, Install) and s.revision]
         self._id_width = min(max(longest, *stamped, 0), 24)
 
     def begin(self, kind: str, name: str, message: str) -> None:
@@ -273,23 +253,3 @@ def _done_text(outcome: Outcome) -> str:
         if number:
             parts.append(f"{count(number, noun)} {verb}")
     return ", ".join(parts)
-
-
-def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
-    """The plan in full: every revision with its message."""
-    lines: list[str] = []
-    width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
-    for number, (step, short) in enumerate(zip(plan.steps, step_lines(plan), strict=True), 1):
-        lines += textwrap.wrap(
-            f"{number}. {short}",
-            terminal.width,
-            subsequent_indent="   ",
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
-        if isinstance(step, Upgrade):
-            for r in step.revisions:
-                release = f" [{r.release}]" if r.release else ""
-                room = terminal.width - width - 7 - len(release)
-                lines.append(f"     {r.id:<{width}}  {terminal.cut(r.message, room)}{release}")
-    return lines

@@ -1,0 +1,216 @@
+"""What the init scripts of a fresh install stand for: what they say, held against what they made.
+
+Pure. Asked twice: before anything is run, of what is said; and behind the scripts, still inside
+their transaction, of the structure.
+"""
+
+from surefoot.errors import Finding, SurefootError
+from surefoot.history import History
+from surefoot.observation import Code
+from surefoot.structure.differences import difference_lines, revision_text
+from surefoot.structure.standing import Stand, Standing
+
+_SHOWN, _WIDTH = 6, 80
+
+_OLDER_IMAGE = "use the image of the release that the script comes from, or this release's script"
+
+
+def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
+    """What is wrong with what the scripts say of themselves, if anything is.
+
+    `identifiable`: there is a catalogue by which what they make can be identified.
+    """
+    if not code.init:
+        return None
+    said = code.init_revision
+    for script in code.init:
+        header = script.header
+        if header is None:
+            continue
+        unknown = [r for r in header.revisions if r not in code.history.revisions]
+        if unknown:
+            release = f", {header.release}," if header.release else ""
+            return Finding(
+                "init-script-newer-than-code",
+                f"The init script {script.path} stands for revision {', '.join(unknown)}, which "
+                "this code does not have.",
+                seen=(
+                    f"its header says so: {header.application}{release} revision "
+                    f"{', '.join(header.revisions)}",
+                    f"head of the code: {', '.join(code.history.heads)}",
+                ),
+                next=_OLDER_IMAGE,
+            )
+        if said is not None and header.revisions != (said,):
+            return _names_another(
+                f"The init script {script.path} says that it stands for "
+                f"{', '.join(header.revisions)}, and surefoot.toml says {said}."
+            )
+        if script.edited and said is None and not identifiable:
+            return Finding(
+                "init-script-edited",
+                f"The init script {script.path} was changed since surefoot dump made it.",
+                seen=(
+                    "the hash in its header isn't that of its content",
+                    "there is no usable catalogue to see which revision it makes",
+                ),
+                next="make it again: surefoot dump; or, if it's kept by hand, take its header out "
+                'and say what it stands for: init_revision = "…" in surefoot.toml',
+            )
+    if code.stands_for is None and not identifiable and not _headers(code):
+        return Finding(
+            "init-revision-missing",
+            "The init scripts don't say which revision they stand for.",
+            seen=(
+                *(f"init script {script.path}" for script in code.init),
+                "there is no usable catalogue to identify it by",
+            ),
+            next='say it in surefoot.toml: init_revision = "…", the last revision whose changes '
+            "the scripts hold; or make a catalogue: surefoot catalog build",
+        )
+    return unknown_revision(code)
+
+
+def unknown_revision(code: Code) -> Finding | None:
+    """The configured revision isn't the code's."""
+    if not code.init or code.init_revision in (None, *code.history.revisions):
+        return None
+    return Finding(
+        "init-revision-unknown",
+        f"The code has no revision {code.init_revision}, which the init scripts stand for.",
+        seen=(f"head of the code: {', '.join(code.history.heads)}",),
+        next="correct init_revision in surefoot.toml; if the scripts come from a newer "
+        "release, use that release's image",
+    )
+
+
+def _headers(code: Code) -> bool:
+    return any(script.header is not None for script in code.init)
+
+
+def remarks(code: Code) -> tuple[str, ...]:
+    """What is worth knowing before the scripts are run."""
+    return tuple(
+        f"{script.path} was changed since surefoot dump made it: its structure is looked at before "
+        "it is committed"
+        for script in code.init
+        if script.edited
+    )
+
+
+def made(
+    history: History,
+    said: str | None,
+    written: tuple[str | None, ...],
+    standing: Standing | None,
+) -> tuple[str, ...]:
+    """The version rows for what the scripts have made.
+
+    `said` is the revision that they are said to stand for, `written` the version rows that they
+    wrote themselves; `standing` is the structure, `asked` of it what it is beside those two; None
+    where there is no catalogue. Raises SurefootError `init-script-newer-than-code`,
+    `init-script-names-another-revision`, `init-script-unidentified`.
+    """
+    unknown = history.unknown(written)
+    if unknown:
+        raise _error(
+            "init-script-newer-than-code",
+            f"The init scripts write the version row {', '.join(unknown)}, a revision that this "
+            "code does not have.",
+            [f"head of the code: {', '.join(history.heads)}"],
+            _OLDER_IMAGE,
+        )
+    rows = tuple(sorted(row for row in written if row))
+    if said is not None and rows and rows != (said,):
+        raise SurefootError.of(
+            _names_another(
+                f"The init scripts write the version row {', '.join(rows)}, and they are said to "
+                f"stand for {said}."
+            )
+        )
+    rows = rows or (() if said is None else (said,))
+    if standing is None:
+        if not rows:
+            raise _error(
+                "init-script-unidentified",
+                "The init scripts write no version row, and don't say which revision they make.",
+                [],
+                'say which one they stand for: init_revision = "…" in surefoot.toml',
+            )
+        return rows
+    if rows:
+        if standing.asked is not None and standing.asked.differences:
+            raise _contradicted(history, standing.asked, standing)
+        return rows
+    if standing.chosen is None:
+        raise _unidentified(history, standing)
+    if standing.chosen.rows == history.heads and standing.own:
+        raise _newer(standing)
+    return standing.chosen.rows
+
+
+def _newer(standing: Standing) -> SurefootError:
+    own = standing.own_objects
+    return _error(
+        "init-script-newer-than-code",
+        "The init scripts make all that this code's head has, and more that no revision makes.",
+        [", ".join(own[:_SHOWN]) + (f" and {len(own) - _SHOWN} more" if len(own) > _SHOWN else "")],
+        f"{_OLDER_IMAGE}; or, if these objects are your own, say what the scripts stand for: "
+        'init_revision = "…" in surefoot.toml',
+    )
+
+
+def _contradicted(history: History, asked: Stand, standing: Standing) -> SurefootError:
+    if not standing.exact and standing.ahead is not None and standing.ahead.compatible:
+        return _newer(standing)
+    number = len(asked.differences)
+    exact = [revision_text(stand) for stand in standing.exact]
+    return SurefootError.of(
+        _names_another(
+            f"The init scripts are said to stand for {revision_text(asked)}, and what they make is "
+            "another structure.",
+            f"{number:,} {'name differs' if number == 1 else 'names differ'}:",
+            *difference_lines(asked.differences, _SHOWN, _WIDTH),
+            *([f"it is exactly that of {', or of '.join(exact[:8])}"] if exact else []),
+        )
+    )
+
+
+def _unidentified(history: History, standing: Standing) -> SurefootError:
+    if standing.exact:
+        names = [revision_text(stand) for stand in standing.exact]
+        return _error(
+            "init-script-unidentified",
+            "The init scripts make the structure of several revisions, which don't differ in it.",
+            [f"{name}: {history.revisions[name].message}" for name in names if " " not in name][:8],
+            'say which one they stand for: init_revision = "…" in surefoot.toml',
+        )
+    if standing.ahead is not None and standing.ahead.compatible and standing.own:
+        return _newer(standing)
+    seen = ["next to nothing that the application's catalogue knows is there"]
+    if standing.nearest and not standing.foreign:
+        near = standing.nearest[0]
+        seen = [
+            f"nearest is {revision_text(near)}, where {len(near.differences):,} differ",
+            *difference_lines(near.differences, _SHOWN, _WIDTH),
+        ]
+    return _error(
+        "init-script-unidentified",
+        "What the init scripts make is the structure of none of this code's revisions.",
+        seen,
+        f"{_OLDER_IMAGE}; or make it anew: surefoot dump",
+    )
+
+
+def _names_another(message: str, *seen: str) -> Finding:
+    return Finding(
+        "init-script-names-another-revision",
+        message,
+        seen,
+        next="correct what is said (init_revision, the header), or make the script again: "
+        "surefoot dump",
+    )
+
+
+def _error(code: str, message: str, seen: list[str], next: str) -> SurefootError:
+    return SurefootError(code, message, seen=seen, next=next)

@@ -1,0 +1,154 @@
+"""A command's way to the database and to the application's code, and the way to act there."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import psycopg
+
+from surefoot.application.history_files import IniFile
+from surefoot.config import Project, seconds
+from surefoot.decide import Decision, Intent, Ready, classify, decide
+from surefoot.observation import Facts
+from surefoot.observe.connect import connect
+from surefoot.observe.facts import Application, application, quick_facts
+from surefoot.outcome import Outcome
+from surefoot.plan import Plan
+from surefoot.progress import Progress
+from surefoot.states import State
+from surefoot.target import Target, environment
+
+if TYPE_CHECKING:
+    from surefoot.act.lock import Lock
+    from surefoot.server import Server
+
+
+class Report(Progress, Protocol):
+    """Who is told what was found and what will be done, before it's done."""
+
+    def found(self, target: Target, facts: Facts, decision: Decision) -> None: ...
+    def changed_meanwhile(self, facts: Facts, decision: Decision) -> None: ...
+    def goes_on(self, facts: Facts, decision: Decision) -> None: ...
+
+
+class Session:
+    """One command's way to the database and to the application's code."""
+
+    def __init__(
+        self,
+        project: Project,
+        ini: IniFile | None,
+        target: Target,
+        say: Callable[[str], None],
+        intent: Intent = Intent.ACT,
+    ) -> None:
+        self.project, self.ini, self.target, self.intent = project, ini, target, intent
+        self._say = say
+        self.server: Server | None = None  # the embedded one, where no database was named
+        self.run: str | None = None  # in the journal's rows, once a plan was begun
+        self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
+
+    def leave_server_to_command(self) -> dict[str, str]:
+        """The embedded server, if it's ours, shall live as long as the command that replaces us.
+
+        Gives the names by which the command finds it.
+        """
+        if self.server is None:
+            return {}
+        self.server.keep_until_exec_ends()
+        return {"DATABASE_URL": self.target.url(), **environment(self.target)}
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A new connection, waiting for the server as configured."""
+        wait = seconds(self.project.config.wait)
+        connection = connect(self.target, wait=wait, say=self._say)
+        if "dbname" not in self.target.parameters:
+            # An address may leave it to libpq; whoever reads the account wants its name.
+            named = self.target.parameters | {"dbname": connection.info.dbname}
+            self.target = msgspec.structs.replace(self.target, parameters=named)
+        return connection
+
+    def quick(self, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision] | None:
+        """What can be settled without Alembic: at head, with or without seeds to run."""
+        facts = quick_facts(self.project, self.ini, connection)
+        if facts is None or classify(facts) is not State.AT_HEAD:
+            return None
+        return facts, self._decide(facts)
+
+    def thorough(
+        self, connection: psycopg.Connection[Any], application: Application
+    ) -> tuple[Facts, Decision]:
+        """The same with all that Alembic knows."""
+        facts = application.facts(connection)
+        return facts, self._decide(facts)
+
+    def look(self, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision]:
+        """What `up` would find and decide. Nothing is written.
+
+        Raises SurefootError for everything that can't be looked at.
+        """
+        quick = self.quick(connection)
+        if quick is not None:
+            return quick
+        with application(self.project, self.ini, self.target, connection) as asked:
+            return self.thorough(connection, asked)
+
+    def _decide(self, facts: Facts) -> Decision:
+        decision = decide(facts, self.intent)
+        if isinstance(decision, Ready):
+            self._check_scripts(decision.plan, facts)
+        return decision
+
+    def _check_scripts(self, plan: Plan, facts: Facts) -> None:
+        """Read every script to its end before anything is sent. Raises SurefootError script-…."""
+        scripts = plan.scripts
+        if scripts:
+            from surefoot.script import check
+
+            check(
+                [self.project.script(script) for script in scripts],
+                server_version=facts.database.server.version,
+            )
+
+
+def take_lock(
+    session: Session, connection: psycopg.Connection[Any], report: Report
+) -> AbstractContextManager["Lock"]:
+    """The lock, for a block; waiting for it as configured. Raises `lock-held-elsewhere`."""
+    from surefoot.act.lock import locked
+
+    wait = seconds(session.project.config.lock_wait)
+    return locked(connection, wait=wait, say=report.notice)
+
+
+def carry_out(
+    session: Session,
+    asked: Application | None,
+    facts: Facts,
+    plan: Plan,
+    lock: "Lock",
+    report: Report,
+) -> Outcome:
+    """Do what the plan says, which was made for these facts, under the lock.
+
+    What a plan before it did in the same session belongs to the same run.
+    """
+    from surefoot.act.carry_out import Run
+    from surefoot.act.journal import Journal
+
+    journal = Journal(facts.database, asked.env_sha256 if asked else None, session.run)
+    session.run = journal.run
+    run = Run(
+        project=session.project,
+        before=facts,
+        asked=asked,
+        lock=lock,
+        connect=session.connect,
+        progress=report,
+        journal=journal,
+    )
+    session.begun = True
+    if asked is not None:
+        asked.was_empty = False
+    return run.carry_out(plan)
