@@ -375,7 +375,7 @@ def test_a_role_that_may_not_do_all_of_it(
 def test_env_py_sets_a_role_that_may(
     application: Application, server: Server, database: Database, role: Any
 ) -> None:
-    """Who counts is the role that env.py's connection has, not the one that surefoot connects as."""
+    """Who counts is the role of env.py's connection, not the one that surefoot connects as."""
     application.revision("r2", "r1", "alter table people add email text")
     behind(application, server, database)
     application.env(
