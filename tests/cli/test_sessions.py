@@ -216,11 +216,40 @@ def test_identification(session: Session) -> None:
     session.compare("identification")
 
 
-def test_what_the_catalogues_page_shows_was_printed() -> None:
-    """Each block of docs/catalogue.md that shows a terminal is a part of a session."""
+def test_what_is_in_the_way(session: Session) -> None:
+    """A table of the user's, a view on a column that gets another type; then put aside."""
+    application, database = session.application, session.database
+    shop(application)
+    application.revision(
+        "d5e2b8f06c19",
+        "c90f4d21ab37",
+        "create table if not exists notes (id int primary key, text text)",
+        "alter table customers alter name type varchar(200)",
+        message="Notes",
+    )
+    built = application.run("catalog", "build", "--server", database.server.url())
+    assert built.code == 0, built.err
+    application.alembic("upgrade", "3f2a91c07d4e", url=database.url("postgresql+psycopg"))
+    database.execute(
+        "create table orders (id int primary key, customer int, paid boolean not null);"
+        "create view names as select name from customers;"
+        "create table notes (id int primary key, text text)"
+    )
+    session.run("plan")
+    database.execute(
+        "alter table orders rename to orders_own; alter index orders_pkey rename to own_pkey;"
+        "drop view names"
+    )
+    session.run("up")
+    session.compare("in-the-way")
+
+
+@pytest.mark.parametrize(("name", "least"), [("catalogue", 6), ("preflight", 1)])
+def test_what_a_page_shows_was_printed(name: str, least: int) -> None:
+    """Each block of the page that shows a terminal is a part of a session."""
     sessions = "".join(file.read_text(encoding="utf-8") for file in SESSIONS.glob("*.txt"))
-    page = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / f"{name}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```(?:console|text)\n(.*?)^```", page, re.M | re.S)
-    assert len(blocks) > 5
+    assert len(blocks) >= least
     for block in blocks:
         assert block in sessions, block

@@ -115,9 +115,8 @@ def _nearer(given: Preparation) -> str:
         return ""
     rows = " ".join(nearest.rows)
     return (
-        f"the structure is nearer to that of {rows} ({len(nearest.differences)} different); if "
-        "that is where it stands, nothing is in the way, and the version row is wrong: surefoot "
-        f"adopt {rows} --accept-difference"
+        f"the structure is nearer to that of {rows} ({len(nearest.differences)} different): if "
+        "that has run, the version row is wrong, and nothing is in the way"
     )
 
 

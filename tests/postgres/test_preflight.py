@@ -1,0 +1,500 @@
+"""What is in the way of the pending revisions, found before the first of them is begun."""
+
+import re
+import subprocess
+from typing import Any
+
+import psycopg
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database, fresh_database
+from tests.postgres.test_identify_errors import at, with_catalogue
+from tests.project import SYNC_ENV, Application, Result
+
+PEOPLE = "create table people (id int primary key, name text, age int)"
+PETS = "create table if not exists pets (id int primary key, name text)"
+
+
+def behind(application: Application, server: Server, database: Database) -> None:
+    """A database at r1, with a catalogue; what is pending was written before."""
+    application.revision("r1", None, PEOPLE, "create table gone (id int primary key, x int)")
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+
+
+def findings(result: Result, *codes: str) -> list[dict[str, Any]]:
+    """The findings of a refusal, which have these codes."""
+    found = result.json["findings"]
+    assert sorted(f["code"] for f in found) == sorted(codes), result.out
+    assert {f["exit_code"] for f in found} == {4}
+    return found
+
+
+def refused(application: Application, database: Database, *codes: str) -> list[dict[str, Any]]:
+    """plan and up refuse with these codes, and nothing is changed; the last one's findings."""
+    before = database.dump()
+    for command in ("plan", "up"):
+        result = application.run(command, "--json", url=database.url())
+        assert result.code == 4, result.out + result.err
+        found = findings(result, *codes)
+    assert database.dump() == before
+    return found
+
+
+def ends_at_head(application: Application, database: Database, head: str) -> None:
+    """Nothing is in the way any more: up goes to head, and the structure is head's."""
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json.get("current")) == (0, [head]), result.out + result.err
+    assert application.run("drift", url=database.url()).code == 0
+
+
+def sql_of(finding: dict[str, Any]) -> str:
+    """The statements that a finding's next step names."""
+    return finding["next"].partition(": ")[2].partition(" Or ")[0]
+
+
+# --- objects in the way
+
+
+@pytest.mark.provokes("wrong-shape-in-the-way")
+def test_a_table_with_the_right_name_and_the_wrong_shape(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Each column is said, those that no revision knows as well; the revision that would have
+    passed it over silently isn't begun. What `next` says gets it out of the way.
+    """
+    application.revision("r2", "r1", "create table toys (id int primary key)")
+    application.revision("r3", "r2", PETS, "create index if not exists by_name on pets (name)")
+    behind(application, server, database)
+    database.execute("create table pets (id int primary key, name varchar(80), mine int not null)")
+    (finding,) = refused(application, database, "wrong-shape-in-the-way")
+    assert "table public.pets" in finding["message"]
+    assert "revision r3 (r3.py)" in finding["message"]
+    lines = [line.split() for line in finding["seen"]]
+    assert ["r3", "makes", "there", "is"] in lines
+    assert ["column", "mine", "nothing", "integer", "not", "null"] in lines
+    assert ["column", "name", "text", "character", "varying(80)"] in lines
+    assert ["index", "by_name", "USING", "btree", "(name)", "nothing"] in lines
+    assert not any("column id" in line for line in finding["seen"])  # that one is as it's made
+    status = application.run("status", "--json", url=database.url())
+    assert (status.code, status.json["state"]) == (4, "behind")
+    findings(status, "wrong-shape-in-the-way")
+    database.execute(sql_of(finding))
+    ends_at_head(application, database, "r3")
+    assert "public.pets_own" in database.tables()
+
+
+def test_a_missing_column_is_a_wrong_shape(
+    application: Application, server: Server, database: Database
+) -> None:
+    """IF NOT EXISTS would pass over it."""
+    application.revision("r2", "r1", PETS)
+    behind(application, server, database)
+    database.execute("create table pets (id int primary key)")
+    (finding,) = refused(application, database, "wrong-shape-in-the-way")
+    assert finding["seen"][1].split() == ["column", "name", "text", "nothing"]
+
+
+def test_the_same_shape_goes_on_and_is_said(
+    application: Application, server: Server, database: Database
+) -> None:
+    """With IF NOT EXISTS; up ends at head, and has looked at the structure."""
+    application.revision("r2", "r1", "create table toys (id int primary key)")
+    application.revision("r3", "r2", PETS)
+    behind(application, server, database)
+    database.execute(PETS + "; create index mine on pets (name)")
+    plan = application.run("plan", "--json", url=database.url())
+    assert (plan.code, plan.json["state"], plan.json["findings"]) == (0, "behind", [])
+    assert (
+        "table public.pets is there already, as revision r3 (r3.py) makes it"
+        in (plan.json["remarks"][0])
+    )
+    for command in ("plan", "status"):
+        assert "remarks   table public.pets" in application.run(command, url=database.url()).out
+    shown = application.run("up", url=database.url())
+    assert shown.code == 0, shown.err
+    assert "remarks   table public.pets" in shown.err
+    assert application.run("drift", url=database.url()).code == 0
+
+
+def test_the_same_shape_without_if_not_exists_is_rolled_back(
+    application: Application, server: Server, database: Database
+) -> None:
+    application.revision("r2", "r1", "create table toys (id int primary key)")
+    application.revision("r3", "r2", "create table pets (id int primary key)")
+    behind(application, server, database)
+    database.execute("create table pets (id int primary key)")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "revision-failed")
+    assert database.query("select version_num from alembic_version") == [("r1",)]
+    assert "public.toys" not in database.tables()
+
+
+def test_columns_indexes_and_views_in_the_way_all_at_once(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Every collision over the whole path is told, whatever it's with; put aside, up goes on."""
+    application.revision("r2", "r1", "alter table people add email text")
+    application.revision("r3", "r2", "create index people_name on people (name)")
+    application.revision("r4", "r3", "create view adults as select id from people where age > 17")
+    application.revision("r5", "r4", "create type mood as enum ('good', 'bad')")
+    behind(application, server, database)
+    database.execute(
+        "alter table people add email varchar(200);"
+        "create table mine (id int); create index people_name on mine (id);"
+        "create view adults as select name from people;"
+        "create domain mood as text"
+    )
+    found = refused(application, database, *["wrong-shape-in-the-way"] * 4)
+    told = "\n".join(f["message"] for f in found)
+    assert "column public.people.email is in the way of revision r2 (r2.py)" in told
+    assert "index public.mine.people_name is in the way of revision r3 (r3.py)" in told
+    assert "view public.adults is in the way of revision r4 (r4.py)" in told
+    assert "domain public.mood is in the way of revision r5 (r5.py)" in told
+    for finding in found:
+        database.execute(sql_of(finding))
+    ends_at_head(application, database, "r5")
+
+
+def test_more_than_what_is_in_the_way_is_contradicted_as_before(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A column that is missing is no object in the way; each difference says which pending
+    revision is concerned, and the other findings come with it.
+    """
+    application.revision("r2", "r1", "create table pets (id int primary key)")
+    application.revision("r3", "r2", "alter table people alter age type bigint")
+    behind(application, server, database)
+    database.execute("create table pets (id text); alter table people drop column age")
+    found = refused(
+        application, database, "structure-contradicts-revision", "wrong-shape-in-the-way"
+    )
+    seen = found[0]["seen"]
+    assert "missing: column public.people.age integer (needed by revision r3 (r3.py))" in seen
+    assert any("public.pets" in s and "(made by revision r2 (r2.py))" in s for s in seen)
+
+
+def test_a_structure_that_is_exactly_another_revisions_stays_contradicted(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Everything of r2 is there: it was stamped too early, and nothing is in anybody's way."""
+    application.revision("r2", "r1", PETS)
+    application.revision("r3", "r2", "create table toys (id int primary key)")
+    behind(application, server, database)
+    database.execute("create table pets (id int primary key, name text)")
+    database.execute("create view mine as select 1 as one")
+    refused(application, database, "structure-contradicts-revision")
+
+
+# --- customisations
+
+
+@pytest.mark.provokes("customisation-in-the-way")
+def test_what_depends_on_a_retyped_column(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A view, a view on that, a trigger and a generated column; not an index, which PostgreSQL
+    makes anew, and not the application's own view.
+    """
+    application.revision(
+        "r2",
+        "r1",
+        "drop view if exists adults",
+        "alter table people alter age type bigint",
+        "create view adults as select id from people where age > 17",
+    )
+    application.revision("r1", None, PEOPLE, "create view adults as select id from people")
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute(
+        "create index mine on people (age);"
+        "create view ages as select age from people; create view more as select age from ages;"
+        "create function f() returns trigger language plpgsql as 'begin return new; end';"
+        "create trigger aged before update of age on people for each row execute function f();"
+        "alter table people add twice int generated always as (age * 2) stored;"
+        "create view names as select name from people"
+    )
+    found = refused(application, database, *["customisation-in-the-way"] * 4)
+    told = {f["message"] for f in found}
+    assert told == {
+        f"Your own {what} is in the way of revision r2 (r2.py)."
+        for what in (
+            "view public.ages",
+            "view public.more",
+            "trigger public.people.aged",
+            "column public.people.twice",
+        )
+    }
+    (view,) = [f for f in found if "public.more" in f["message"]]
+    assert "gives the column public.people.age another type: bigint" in view["seen"][0]
+    assert "pg_get_viewdef('public.more'::regclass)" in view["seen"][1]
+    database.execute(
+        "drop view more; drop view ages; drop trigger aged on people;"
+        "alter table people drop column twice"
+    )
+    ends_at_head(application, database, "r2")
+
+
+def test_what_depends_on_a_dropped_column(
+    application: Application, server: Server, database: Database
+) -> None:
+    """An index and a constraint would go silently with it; the statements put them aside."""
+    application.revision("r2", "r1", "alter table people drop column name")
+    behind(application, server, database)
+    database.execute(
+        "create index mine on people (lower(name), age);"
+        "alter table people add constraint named check (name <> '' or age > 0);"
+        "create statistics together on name, age from people;"
+        "create index other on people (age)"
+    )
+    found = refused(application, database, *["customisation-in-the-way"] * 3)
+    index = next(f for f in found if "index" in f["message"])
+    assert "revision r2 (r2.py) drops or renames the column public.people.name" in index["seen"][0]
+    assert "CREATE INDEX mine ON public.people USING btree (lower(name), age)" in index["seen"][1]
+    assert index["next"].endswith(" drop index public.mine;")
+    for finding in found:
+        database.execute(finding["next"].rpartition(": ")[2])
+    ends_at_head(application, database, "r2")
+    assert database.query("select 1 from pg_class where relname = 'other'")
+
+
+def test_a_view_that_is_replaced_is_only_remarked(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Nobody can tell whether the revision drops it first; here it doesn't, and up goes on."""
+    application.revision(
+        "r2", "r1", "create or replace view adults as select id from people where age > 20"
+    )
+    application.revision(
+        "r1", None, PEOPLE, "create view adults as select id from people where age > 17"
+    )
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute("create view mine as select * from adults")
+    plan = application.run("plan", "--json", url=database.url())
+    assert (plan.code, plan.json["findings"]) == (0, []), plan.out
+    (remark,) = plan.json["remarks"]
+    assert "your own view public.mine depends on view public.adults" in remark
+    ends_at_head(application, database, "r2")
+
+
+def test_what_would_go_with_a_dropped_table_or_type(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The user's column and index on it, a foreign key to it, a column of the type."""
+    application.revision("r2", "r1", "drop table gone cascade", "drop type mood cascade")
+    application.revision(
+        "r1",
+        None,
+        "create table gone (id int primary key, x int)",
+        "create type mood as enum ('good')",
+        "create table stays (id int)",
+    )
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute(
+        "alter table gone add note text; create index on gone (x);"
+        "create table mine (gone int references gone, felt mood, felt_all mood[]);"
+        "alter table stays add own int; create index on stays (own)"
+    )
+    found = refused(application, database, *["customisation-in-the-way"] * 5)
+    told = " ".join(f["message"] for f in found)
+    for name in (
+        "gone.note",
+        "gone.gone_x_idx",
+        "mine.mine_gone_fkey",
+        "mine.felt",
+        "mine.felt_all",
+    ):
+        assert f" public.{name} " in told
+    assert "stays" not in told
+
+
+def test_what_is_the_users_and_in_nobodys_way(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Columns, indexes, views, tables of his own: up goes on, and all of it is still there."""
+    application.revision("r2", "r1", "alter table people alter age type bigint")
+    application.revision("r3", "r2", "alter table people drop column name", "drop table gone")
+    behind(application, server, database)
+    database.execute(
+        "alter table people add nickname text; create index mine on people (nickname, age);"
+        "create view nicknames as select id, nickname from people;"
+        "create table notes (person int references people)"
+    )
+    ends_at_head(application, database, "r3")
+    assert database.query("select count(*) from nicknames") == [(0,)]
+    assert database.query("select 1 from pg_class where relname = 'mine'")
+
+
+# --- the role
+
+
+@pytest.fixture
+def role(server: Server) -> Any:
+    """A role that owns nothing, with its part of an address."""
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute("create role preflight_app login password 'secret'")
+        yield lambda url: re.sub(r"//[^@]+@", "//preflight_app:secret@", url)
+        connection.execute("drop role preflight_app")
+
+
+@pytest.mark.provokes("privilege-missing")
+def test_a_role_that_may_not_do_all_of_it(
+    application: Application, server: Server, pg_bin: Any, role: Any
+) -> None:
+    """One finding with a line for each privilege, beside what else is in the way; what it says
+    to grant is enough. A view of status by such a role isn't refused.
+    """
+    application.revision("r2", "r1", "alter table people add email text")
+    application.revision(
+        "r3", "r2", "create schema more", "create table more.pets (owner int references people)"
+    )
+    with fresh_database(server, pg_bin) as database:
+        behind(application, server, database)
+        database.execute("create schema surefoot authorization preflight_app")
+        database.execute("grant usage on schema public to preflight_app")
+        database.execute("grant select on alembic_version to preflight_app")
+        url = role(database.url())
+        result = application.run("up", "--json", url=url)
+        assert result.code == 4, result.err
+        (finding,) = findings(result, "privilege-missing")
+        assert "table public.people belongs to postgres: revision r2 (r2.py)" in finding["seen"]
+        assert "no REFERENCES on table public.people: revision r3 (r3.py)" in finding["seen"]
+        assert (
+            f"no CREATE on database {database.name}, to make schema more: revision r3 (r3.py)"
+            in (finding["seen"])
+        )
+        assert application.run("status", url=url).code == 3
+        database.execute(sql_of(finding))
+        result = application.run("up", "--json", url=url)
+        assert result.code == 0, result.out + result.err
+
+
+def test_env_py_sets_a_role_that_may(
+    application: Application, server: Server, database: Database, role: Any
+) -> None:
+    """Who counts is the role of env.py's connection, not the one that surefoot connects as."""
+    application.revision("r2", "r1", "alter table people add email text")
+    behind(application, server, database)
+    application.env(
+        SYNC_ENV.replace(
+            "    context.configure(",
+            "    connection.exec_driver_sql('set role preflight_app')\n    context.configure(",
+        )
+    )
+    database.execute("grant usage on schema public to preflight_app")
+    database.execute("grant select, insert, update, delete on alembic_version to preflight_app")
+    result = application.run("plan", "--json", url=database.url())
+    (finding,) = findings(result, "privilege-missing")
+    assert "preflight_app" in finding["message"]
+    database.execute("drop owned by preflight_app")
+
+
+def test_read_only_and_what_is_in_the_way_come_together(
+    application: Application, server: Server, database: Database
+) -> None:
+    application.revision("r2", "r1", PETS)
+    behind(application, server, database)
+    database.execute("create table pets (id text)")
+    database.execute(f"alter database {database.name} set default_transaction_read_only = on")
+    result = application.run("plan", "--json", url=database.url())
+    findings(result, "database-read-only", "wrong-shape-in-the-way")
+
+
+# --- the server
+
+
+def test_an_extension_that_the_server_does_not_have(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The catalogue was made on a server that has it: here its name is changed in the file."""
+    application.revision("r2", "r1", "create extension citext")
+    behind(application, server, database)
+    file = application.root / "migrations/surefoot-catalog.txt"
+    from surefoot.structure.catalogue import Change
+    from surefoot.structure.read import loads
+    from surefoot.structure.write import dumps
+
+    catalogue = loads(file.read_text(), "catalogue")
+    catalogue.ways[0].changes["r2"] = (Change("extension", "elsewhere", (), ("",)),)
+    file.write_text(dumps(catalogue))
+    (finding,) = refused(application, database, "extension-missing")
+    assert "elsewhere" in finding["message"]
+    assert "revision r2 (r2.py)" in finding["message"]
+
+
+@pytest.mark.provokes("locks-too-few")
+def test_more_locks_than_the_server_has_room_for(application: Application, pg_bin: Any) -> None:
+    """Refused where PostgreSQL fails for certain; with a transaction for each revision it goes."""
+    number = 300
+    for half, below in (("r2", "r1"), ("r3", "r2")):
+        application.revision(
+            half,
+            below,
+            body=f"for n in range({number}):\n"
+            f"    op.execute(f'create table {half}_{{n}} (id int primary key)')",
+        )
+    application.revision("r1", None, "create table people (id int)")
+    settings = {"max_locks_per_transaction": "10", "max_connections": "10", "max_wal_senders": "0"}
+    with Server(pg_bin) as large:
+        with_catalogue(application, large)
+    with Server(pg_bin, settings=settings) as small, fresh_database(small, pg_bin) as database:
+        at(application, database, "r1", row=True)
+        (finding,) = refused(application, database, "locks-too-few")
+        assert "about 1,200 objects" in finding["seen"][0]
+        with pytest.raises(subprocess.CalledProcessError):
+            application.alembic("upgrade", "head", url=database.url("postgresql+psycopg"))
+        application.env(options="transaction_per_migration=True")
+        result = application.run("plan", "--json", url=database.url())
+        assert result.code == 0, result.out
+        assert "about 600 objects" in result.json["remarks"][0]
+
+
+LONG = "r2_" + "x" * 37
+
+
+@pytest.mark.provokes("version-column-too-short")
+def test_an_id_that_the_version_column_has_no_room_for(
+    application: Application, database: Database
+) -> None:
+    """Told without a catalogue as well; what it says to type is enough."""
+    application.revision("r1", None, PEOPLE)
+    application.revision(LONG, "r1", "create table pets (id int primary key)")
+    at(application, database, "r1", row=True)
+    (finding,) = refused(application, database, "version-column-too-short")
+    assert finding["seen"] == [f"{LONG}: 40 characters"]
+    database.execute(sql_of(finding))
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["current"]) == (0, [LONG]), result.err
+
+
+def test_an_id_that_alembics_own_table_would_have_no_room_for(
+    application: Application, database: Database
+) -> None:
+    """An empty database: there is no version table yet."""
+    application.revision(LONG, None, PEOPLE)
+    (finding,) = refused(application, database, "version-column-too-short")
+    database.execute(sql_of(finding))
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["current"]) == (0, [LONG]), result.err
+
+
+# --- without a version row
+
+
+def test_an_identified_database_has_something_in_the_way(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Nobody stamped it, and a pending revision's index has the name of one of the user's."""
+    application.revision("r2", "r1", "create index people_name on people (name)")
+    behind(application, server, database)
+    database.execute(
+        "drop table alembic_version; create table mine (id int);"
+        "create index people_name on mine (id)"
+    )
+    (finding,) = refused(application, database, "wrong-shape-in-the-way")
+    assert "index public.mine.people_name" in finding["message"]
+    database.execute(sql_of(finding))
+    ends_at_head(application, database, "r2")
