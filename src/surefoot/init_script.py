@@ -1,9 +1,12 @@
 """Whether an init script is what a fresh `surefoot dump` gives. Pure."""
 
+from difflib import unified_diff
+
 from surefoot.errors import Finding
 from surefoot.init_header import FIRST, TITLE
 
 _SHOWN = 5  # lines of either side
+_WINDOW = 500  # lines that are compared more closely, from the first that differs on
 _HEADER = 20  # lines at the top that may be its header
 
 
@@ -26,8 +29,12 @@ def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
     seen = [f"they differ from line {number} on"]
     if TITLE.encode() not in old[:FIRST]:
         seen.append(f"{name} has no header: surefoot dump didn't write it")
-    seen += [f"in the file: {line}" for _, line in before[place : place + _SHOWN]]
-    seen += [f"fresh: {line}" for _, line in after[place : place + _SHOWN]]
+    window = slice(place, place + _WINDOW)
+    compared = list(unified_diff(_texts(before[window]), _texts(after[window]), n=0))[2:]
+    gone = [line[1:] for line in compared if line.startswith("-")]
+    new_ones = [line[1:] for line in compared if line.startswith("+")]
+    seen += [f"in the file: {line}" for line in gone[:_SHOWN]]
+    seen += [f"fresh: {line}" for line in new_ones[:_SHOWN]]
     return Finding(
         "init-script-outdated",
         f"{name} is not what the history makes now.",
