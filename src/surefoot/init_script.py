@@ -1,16 +1,20 @@
 """Whether an init script is what a fresh `surefoot dump` gives. Pure."""
 
+from difflib import unified_diff
+
 from surefoot.errors import Finding
 from surefoot.init_header import FIRST, TITLE
 
 _SHOWN = 5  # lines of either side
+_WINDOW = 500  # lines that are compared more closely, from the first that differs on
+_CATALOGUES = ("-- catalogue: ", "-- compatible-with: ")
 _HEADER = 20  # lines at the top that may be its header
 
 
 def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
     """What to say where the file's text isn't the new one; None where it is.
 
-    Line ends don't count, nor does the catalogue that the header names: it goes on with every
+    Line ends don't count, nor does what the header has from a catalogue: that goes on with every
     revision, and the script may stand for an older one.
     """
     before, after = _lines(old), _lines(new)
@@ -26,8 +30,12 @@ def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
     seen = [f"they differ from line {number} on"]
     if TITLE.encode() not in old[:FIRST]:
         seen.append(f"{name} has no header: surefoot dump didn't write it")
-    seen += [f"in the file: {line}" for _, line in before[place : place + _SHOWN]]
-    seen += [f"fresh: {line}" for _, line in after[place : place + _SHOWN]]
+    window = slice(place, place + _WINDOW)
+    compared = list(unified_diff(_texts(before[window]), _texts(after[window]), n=0))[2:]
+    gone = [line[1:] for line in compared if line.startswith("-")]
+    new_ones = [line[1:] for line in compared if line.startswith("+")]
+    seen += [f"in the file: {line}" for line in gone[:_SHOWN]]
+    seen += [f"fresh: {line}" for line in new_ones[:_SHOWN]]
     return Finding(
         "init-script-outdated",
         f"{name} is not what the history makes now.",
@@ -38,10 +46,10 @@ def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
 
 
 def _lines(script: bytes) -> list[tuple[int, str]]:
-    """The lines with their numbers, without the one that names a catalogue."""
+    """The lines with their numbers, without those that the header owes to a catalogue."""
     text = script.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
     lines = enumerate(text.rstrip("\n").split("\n"), 1)
-    return [(n, line) for n, line in lines if n > _HEADER or not line.startswith("-- catalogue: ")]
+    return [(n, line) for n, line in lines if n > _HEADER or not line.startswith(_CATALOGUES)]
 
 
 def _without_hash(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -62,7 +62,8 @@ def _listing(exit_code: str | None) -> str:
             lines.append(f"{code} (exit code {number})")
             lines += textwrap.wrap(condition(code), 78, initial_indent="  ", subsequent_indent="  ")
     if exit_code is None:
-        lines += ["", *textwrap.wrap(f"topics: {', '.join(TOPICS)}", 80)]
+        topics = f"topics: {', '.join(TOPICS)}"
+        lines += ["", *textwrap.wrap(topics, 80, break_on_hyphens=False)]
     return "\n".join(lines) or f"No error code ends with exit code {exit_code}."
 
 

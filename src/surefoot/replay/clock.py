@@ -51,14 +51,14 @@ def settle(connection: psycopg.Connection[Any], since: datetime, to: datetime) -
         its = sql.Identifier(column)
         held = _held(its, spans[kind])
         count = sql.SQL("select pg_catalog.count(*) from {} where {}").format(table, held)
-        row = connection.execute(count).fetchone()
-        rows = int(row[0]) if row else 0
-        if not rows:
-            continue
         update = sql.SQL("update {} set {} = {} where {}").format(
             table, its, sql.Literal(values[kind]), held
         )
         try:
+            row = connection.execute(count).fetchone()
+            rows = int(row[0]) if row else 0
+            if not rows:
+                continue
             with connection.transaction():
                 connection.execute("set local session_replication_role = replica")
                 connection.execute(update)

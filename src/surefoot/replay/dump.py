@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -22,6 +23,7 @@ from surefoot.replay.passes import Replayed, replayed
 from surefoot.replay.pg_dump import dumped, find_pg_dump
 from surefoot.replay.scratch import Candidate, Scratch
 from surefoot.replay.servers import Told, look_for_extension, on_a_server, why_stopped
+from surefoot.structure.catalogue import Catalogue
 from surefoot.target import Target
 
 
@@ -181,28 +183,31 @@ def _header(
             f"this is at {len(revisions)} revisions: `init_revision` can name one only, so it's "
             "no script for `init`"
         )
+    file, catalogue = _catalogue(project, opened, told.notice)
     return Header(
         application_name(project),
         release,
         revisions,
         None,
-        _catalogue(project, opened, told.notice),
+        hashed(file, file.name).content if catalogue is not None else None,
         content_hash(content),
     )
 
 
-def _catalogue(project: Project, opened: Opened, notice: Callable[[str], None]) -> str | None:
-    """The hash of the catalogue, if it's the code's."""
+def _catalogue(
+    project: Project, opened: Opened, notice: Callable[[str], None]
+) -> tuple[Path, Catalogue | None]:
+    """The catalogue and its file; None if it isn't the code's."""
     ini = find_ini(project)
+    file = catalogue_file(project, ini)
     try:
         code = code_of(project, opened.history)
     except SurefootError as error:  # a script that isn't there yet, or that this is to replace
         notice(f"the header names no catalogue: {error.finding.message}")
-        return None
-    condition, _ = Cataloguing(project, ini, code, search_path="", schema=opened.schema).read()
-    if condition.condition == "usable":
-        return hashed(catalogue_file(project, ini), condition.file).content
-    if condition.condition != "missing":
+        return file, None
+    reading = Cataloguing(project, ini, code, search_path="", schema=opened.schema)
+    condition, catalogue = reading.read()
+    if condition.condition not in ("usable", "missing"):
         why = "; ".join(condition.why)
         notice(f"the header names no catalogue: {condition.file} is {condition.condition} ({why})")
-    return None
+    return file, catalogue
