@@ -250,6 +250,38 @@ BREAKS = [
         "index t.m",
     ),
     (("domain  must  text not null", "column  t.more  p.must"), (), None),
+    (
+        (
+            "column  t.more  text default 'z'",
+            "constraint  t.m  CHECK (more = ANY (ARRAY['a'::text]))",
+        ),
+        (),
+        "constraint t.m",
+    ),
+    (
+        ("column  t.more  integer", "constraint  t.m  CHECK ((more > 0) AND (more IS NOT NULL))"),
+        (),
+        "constraint t.m",
+    ),
+    # the code may change `price` in a row whose `more` newer code has written
+    (
+        ("column  t.more  integer", "constraint  t.m  CHECK ((more IS NULL) OR (price > 0))"),
+        (),
+        "constraint t.m",
+    ),
+    (
+        ("column  t.more  integer", "constraint  t.m  CHECK (num_nonnulls(more) = 1)"),
+        (),
+        "constraint t.m",
+    ),
+    (
+        (
+            "column  t.more  timestamp with time zone",
+            "index  t.m  unique USING btree (owner) WHERE (more IS NULL)",
+        ),
+        (),
+        "index t.m",
+    ),
 ]
 
 
@@ -378,6 +410,30 @@ def test_what_is_only_remarked_upon(
         (("index  t.more  unique USING btree (name, note) WHERE (price > 9)",), ()),
         (("constraint  t.more  CHECK (price > 0::numeric) NOT ENFORCED",), ()),
         (("trigger  t.more  BEFORE INSERT ON p.t EXECUTE FUNCTION p.g() disabled",), ()),
+        (("column  t.more  integer", "constraint  t.m  CHECK ((more > 0) AND (more < 9))"), ()),
+        (
+            (
+                "column  t.more  character varying(9) not null default 'b'",
+                "constraint  t.m  CHECK (more::text = ANY"
+                " (ARRAY[('a'::character varying)::text, ('b'::character varying)::text]))",
+            ),
+            (),
+        ),
+        (
+            (
+                "column  t.more  smallint not null default '-1'::integer",
+                "column  t.much  boolean not null default false",
+                "constraint  t.m  CHECK ((more >= '-1'::integer) AND (NOT much) OR (more = 9))",
+            ),
+            (),
+        ),
+        (
+            (
+                "column  t.more  boolean not null default false",
+                "index  t.m  unique USING btree (owner) WHERE more",
+            ),
+            (),
+        ),
         # the same under another name
         (("index  t.other  USING btree (note)",), ("index  t.t_note",)),
         (
