@@ -118,8 +118,8 @@ class Release:
         """What this release's models can do with a database."""
         url = self.server.url(on.database)
         names = self.case.rolled_back.get("address", ())
-        variables = {**self.variables, **dict.fromkeys(names, url)}
-        command = [str(self.made / "bin" / "python"), str(MODELS), url]
+        variables = {**self.variables, **dict.fromkeys((*names, "TRIAL_URL"), url)}
+        command = [str(self.made / "bin" / "python"), str(MODELS)]
         _, text = timed([*command, self.case.rolled_back["models"]], self.work, variables)
         return json.loads(text.splitlines()[-1])
 

@@ -2,7 +2,7 @@
 
 Runs in the release's environment, where nothing else of surefoot is needed:
 
-    python rolled_back_models.py URL MODELS
+    TRIAL_URL=postgresql://… python rolled_back_models.py MODELS
 
 MODELS are Python statements that bind `metadata`. Rows are selected, inserted (all columns; then
 only what the model must give), updated and deleted, each in a savepoint; all is rolled back at the
@@ -14,6 +14,7 @@ import datetime
 import decimal
 import itertools
 import json
+import os
 import sys
 import uuid
 import warnings
@@ -216,7 +217,7 @@ def _counted(table: sa.Table) -> Any:
 
 
 def main() -> None:
-    url, models = sys.argv[1:]
+    (models,), url = sys.argv[1:], os.environ["TRIAL_URL"]
     warnings.simplefilter("ignore")
     scope: dict[str, Any] = {}
     exec(models, scope)
