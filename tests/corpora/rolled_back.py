@@ -1,9 +1,10 @@
 """Rolled-back releases: what the older code says of the newer database, and what really breaks.
 
-For each case that names `older` releases (`[rolled_back]` in its case.toml, each with further pins): the older release's
-catalogue is built, the newer release brings a database to its own head, and the older release is
-asked for its verdict on that. Then the older release's own SQLAlchemy models are tried on it, table
-by table (rolled_back_models.py). What fails on a database at the older head, too, isn't counted.
+For each case whose case.toml names older releases (`[rolled_back.older]`, each with further pins),
+and each pair of them: the older release's catalogue is built, the newer release brings a database
+to its own head, and the older one is asked for its verdict on that. Then the older release's own
+SQLAlchemy models are tried on it, table by table (rolled_back_models.py). What fails on a database
+at the older head, too, isn't counted.
 
     python tests/corpora/rolled_back.py [--only NAME] … [--postgres BIN_DIRECTORY] [--told]
 
@@ -11,6 +12,8 @@ Prints a table; exits with 1 if anything broke where the verdict was "compatible
 """
 
 import argparse
+import functools
+import itertools
 import json
 import sys
 import tempfile
@@ -24,6 +27,7 @@ from run import Case, cases, create_database, prepare, timed
 from surefoot.observation import VersionTableName
 from surefoot.observe.structure import observe_structure
 from surefoot.server import Server, embedded_bin
+from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.compatible import Verdict, verdict
 from surefoot.structure.read import loads
 
@@ -93,15 +97,19 @@ class Release:
         command = [str(self.made / "bin" / "surefoot"), *words]
         timed(command, self.work, {**self.variables, **variables})
 
-    def verdict(self, newer: "Release") -> Verdict:
-        """What this release's catalogue says of the newer one's database."""
+    @functools.cached_property
+    def catalogue(self) -> Catalogue:
+        """Built by this release's surefoot, from its own history."""
         self.surefoot("catalog", "build", "--no-downgrade", "--server", self.server.url())
         file = next(self.work.rglob("surefoot-catalog.txt"))
-        catalogue = loads(file.read_text(encoding="utf-8"), file.name)
+        return loads(file.read_text(encoding="utf-8"), file.name)
+
+    def verdict(self, newer: "Release") -> Verdict:
+        """What this release's catalogue says of the newer one's database."""
         conninfo = self.server.conninfo(newer.database)
         with psycopg.connect(conninfo, autocommit=True) as connection:
             facts = observe_structure(connection, VersionTableName("alembic_version", None))
-        found = verdict(catalogue, facts)
+        found = verdict(self.catalogue, facts)
         if found is None:
             raise Failed(f"no way leads to the head of {self.case.name} {self.version}")
         return found
@@ -110,28 +118,27 @@ class Release:
         """What this release's models can do with a database."""
         url = self.server.url(on.database)
         names = self.case.rolled_back.get("address", ())
-        variables = {**self.variables, **dict.fromkeys(names, url)}
-        command = [str(self.made / "bin" / "python"), str(MODELS), url]
+        variables = {**self.variables, **dict.fromkeys((*names, "TRIAL_URL"), url)}
+        command = [str(self.made / "bin" / "python"), str(MODELS)]
         _, text = timed([*command, self.case.rolled_back["models"]], self.work, variables)
         return json.loads(text.splitlines()[-1])
 
 
-def pairs(case: Case, server: Server, work: Path) -> "list[Pair]":
-    """Every older release on the database of the one that the case is about.
+def pairs(case: Case, server: Server, work: Path) -> list[Pair]:
+    """Every release on the database of every newer one; the last is what the case is about.
 
     Raises Failed, and NotRun where this machine can't run it.
     """
     label, _, newest = case.packages[0].partition("==")
-    newer = Release(case, newest, server, work)
+    pins: dict[str, list[str]] = case.rolled_back["older"]
+    older = [Release(case, version, server, work, more) for version, more in pins.items()]
     found: list[Pair] = []
-    for version, more in case.rolled_back["older"].items():
-        older = Release(case, version, server, work, more)
-        at_home = older.tried(older)
-        worked = {name for name, error in at_home.items() if error is None}
-        away = older.tried(newer)
-        broke = {name: error for name, error in away.items() if error and name in worked}
-        told = older.verdict(newer)
-        found.append(Pair(f"{label} {version}", newest, told, at_home, broke))
+    releases = [*older, Release(case, newest, server, work)]
+    for old, new in itertools.combinations(releases, 2):
+        at_home, away = old.tried(old), old.tried(new)
+        broke = {name: why for name, why in away.items() if why and at_home.get(name, "") is None}
+        told = old.verdict(new)
+        found.append(Pair(f"{label} {old.version}", new.version, told, at_home, broke))
     return found
 
 
@@ -147,10 +154,8 @@ def main() -> int:
         if case.rolled_back and (not options.only or case.name in options.only)
     ]
     failures = 0
-    print(
-        "| older code | database | verdict | works at home | broke | |\n|---|---|---|---:|---:|---|",
-        flush=True,
-    )
+    print("| older code | database | verdict | works at home | broke | |")
+    print("|---|---|---|---:|---:|---|", flush=True)
     with Server(options.postgres or embedded_bin()) as server:
         for case in chosen:
             with tempfile.TemporaryDirectory(prefix="rolled-back-") as directory:

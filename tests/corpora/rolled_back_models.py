@@ -2,7 +2,7 @@
 
 Runs in the release's environment, where nothing else of surefoot is needed:
 
-    python rolled_back_models.py URL MODELS
+    TRIAL_URL=postgresql://… python rolled_back_models.py MODELS
 
 MODELS are Python statements that bind `metadata`. Rows are selected, inserted (all columns; then
 only what the model must give), updated and deleted, each in a savepoint; all is rolled back at the
@@ -14,6 +14,7 @@ import datetime
 import decimal
 import itertools
 import json
+import os
 import sys
 import uuid
 import warnings
@@ -28,7 +29,7 @@ VALUES: dict[type, Callable[[int], Any]] = {
     int: lambda n: n,
     float: float,
     decimal.Decimal: lambda n: decimal.Decimal(n % 10),
-    str: lambda n: f"v{n}",
+    str: str,  # a number is JSON, too
     bytes: lambda n: b"v%d" % n,
     dict: lambda n: {"v": n},
     list: lambda n: [],
@@ -38,6 +39,10 @@ VALUES: dict[type, Callable[[int], Any]] = {
     datetime.time: lambda n: datetime.time(n % 24),
 }
 NOON = datetime.datetime(2020, 1, 1, 12)
+
+
+class MissingRow(Exception):
+    """A row that another one must refer to couldn't be inserted."""
 
 
 class Trial:
@@ -55,8 +60,10 @@ class Trial:
         tables = list(metadata.sorted_tables)
         for table in tables:
             self.attempt(table, "select", lambda t=table: self.read(t))
-            for operation, sparse in (("insert", False), ("insert little", True)):
-                self.attempt(table, operation, lambda t=table, s=sparse: self.insert(t, s))
+            # one is taken back; a row that others refer to has all columns, if there can be such
+            possible = self.attempt_insert(table, sparse=True, keep=False)
+            if not self.attempt_insert(table, sparse=False) and possible:
+                self.attempt_insert(table, sparse=True)
             if table in self.rows:
                 self.attempt(table, "read", lambda t=table: self.read(t))
                 self.attempt(table, "update", lambda t=table: self.update(t))
@@ -65,24 +72,35 @@ class Trial:
                 self.attempt(table, "delete", lambda t=table: self.delete(t))
         return self.results
 
-    def attempt(self, table: sa.Table, operation: str, act: Callable[[], None]) -> None:
-        """One operation, taken back if it fails."""
+    def attempt_insert(self, table: sa.Table, *, sparse: bool, keep: bool = True) -> bool:
+        """Whether there can be such a row; unless it's kept, it's gone again."""
+        operation = "insert little" if sparse else "insert"
+        done = self.attempt(table, operation, lambda: self.insert(table, sparse), keep=keep)
+        if not (done and keep):
+            self.rows.pop(table, None)
+        return done
+
+    def attempt(
+        self, table: sa.Table, operation: str, act: Callable[[], None], *, keep: bool = True
+    ) -> bool:
+        """One operation, taken back if it fails or isn't to be kept."""
         savepoint = self.connection.begin_nested()
         error: str | None = None
         try:
             act()
             self.connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
             self.connection.execute(sa.text("SET CONSTRAINTS ALL DEFERRED"))
-        except LookupError:
+        except MissingRow:
             savepoint.rollback()
-            return  # a row that it refers to is missing, which has been told
-        except (SQLAlchemyError, TypeError, ValueError, AttributeError) as failed:
+            return False  # it has been told
+        except (SQLAlchemyError, TypeError, ValueError, LookupError, AttributeError) as failed:
             error = f"{type(failed).__name__}: {failed}".splitlines()[0]
             if savepoint.is_active:
                 savepoint.rollback()
         else:
-            savepoint.commit()
+            savepoint.commit() if keep else savepoint.rollback()
         self.results[f"{table.fullname} {operation}"] = error
+        return error is None
 
     def read(self, table: sa.Table) -> None:
         """All columns of all rows, as the model reads them."""
@@ -90,21 +108,23 @@ class Trial:
 
     def insert(self, table: sa.Table, sparse: bool) -> None:
         """A row with all columns, or without what the model needn't give."""
-        given = {c.name: self.value(c, sparse) for c in table.columns if not _left_out(c, sparse)}
+        given: dict[str, Any] = {}
+        for column in table.columns:
+            if not _left_out(column, sparse):
+                given[column.name] = self.value(column, sparse, given)
         done = self.connection.execute(table.insert().values(self.bound(table, given)))
         key = done.inserted_primary_key
         names = [c.name for c in table.primary_key.columns]
         row = given | dict(zip(names, key or (), strict=False))
         if not names:
             row = given
-        if not sparse or table not in self.rows:
-            self.rows[table] = row
+        self.rows[table] = row
 
     def update(self, table: sa.Table) -> None:
         """All columns but the key, to other values."""
         keys = set(table.primary_key.columns)
         changed = {
-            c.name: self.value(c, False)
+            c.name: self.value(c, False, self.rows[table])
             for c in table.columns
             if c not in keys and c.computed is None and c.identity is None
         }
@@ -124,25 +144,28 @@ class Trial:
             sa.true(), *(c == sa.bindparam(None, row[c.name], self.plain(c.type)) for c in keys)
         )
 
-    def value(self, column: sa.Column[Any], sparse: bool) -> Any:
-        """One that the column's type and foreign key allow."""
+    def value(self, column: sa.Column[Any], sparse: bool, row: dict[str, Any]) -> Any:
+        """One that the column's type and foreign key allow; `row` is what the row has already."""
         for key in column.foreign_keys:
             referred = key.column
-            if referred.table is column.table or referred.table not in self.rows:
-                if column.nullable or (sparse and column.nullable):
-                    return None
-                if referred.table is not column.table:
-                    raise LookupError(referred.table.name)
-                continue
-            row = self.rows[referred.table]
-            if row.get(referred.name) is None:
-                row[referred.name] = self.connection.execute(
-                    sa.select(referred).where(self.this(referred.table))
-                ).scalar()
-            return row[referred.name]
+            if referred.table is not column.table and referred.table in self.rows:
+                return self.referred(referred)
+            if column.nullable:
+                return None
+            if referred.table is not column.table:
+                raise MissingRow(referred.table.name)
+            return row.get(referred.name)
         if sparse and column.nullable:
             return None
         return self.of_type(self.plain(column.type))
+
+    def referred(self, column: sa.Column[Any]) -> Any:
+        """The value of a row that was inserted."""
+        row = self.rows[column.table]
+        if row.get(column.name) is None:
+            found = sa.select(column).where(self.this(column.table))
+            row[column.name] = self.connection.execute(found).scalar()
+        return row[column.name]
 
     def of_type(self, type_: Any) -> Any:
         """A value that hasn't been used yet, as far as the type has more than a few."""
@@ -158,7 +181,7 @@ class Trial:
         try:
             value = VALUES[type_.python_type](number)
         except (KeyError, NotImplementedError):
-            value = f"v{number}"
+            value = str(number)
         length = getattr(type_, "length", None)
         return value[-length:] if length and isinstance(value, str) else value
 
@@ -171,7 +194,7 @@ class Trial:
 
     def plain(self, type_: Any) -> Any:
         """The type that the server sees."""
-        while isinstance(type_, sa.types.TypeDecorator):
+        while isinstance(type_, sa.types.TypeDecorator) and not isinstance(type_, sa.Interval):
             type_ = type_.load_dialect_impl(self.dialect)
         return type_
 
@@ -194,7 +217,7 @@ def _counted(table: sa.Table) -> Any:
 
 
 def main() -> None:
-    url, models = sys.argv[1:]
+    (models,), url = sys.argv[1:], os.environ["TRIAL_URL"]
     warnings.simplefilter("ignore")
     scope: dict[str, Any] = {}
     exec(models, scope)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from surefoot.history import History, Revision
-from surefoot.structure.catalogue import Catalogue, Change, Way, changes, facts_of, state_of
-from surefoot.structure.compatible import Verdict, compatible, verdict
+from surefoot.structure.catalogue import Catalogue, Change, Way, changes, facts_of, state, state_of
+from surefoot.structure.compatible import Verdict, compatible, compatible_since, verdict
 from surefoot.structure.facts import Fact
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.facts"
@@ -250,6 +250,38 @@ BREAKS = [
         "index t.m",
     ),
     (("domain  must  text not null", "column  t.more  p.must"), (), None),
+    (
+        (
+            "column  t.more  text default 'z'",
+            "constraint  t.m  CHECK (more = ANY (ARRAY['a'::text]))",
+        ),
+        (),
+        "constraint t.m",
+    ),
+    (
+        ("column  t.more  integer", "constraint  t.m  CHECK ((more > 0) AND (more IS NOT NULL))"),
+        (),
+        "constraint t.m",
+    ),
+    # the code may change `price` in a row whose `more` newer code has written
+    (
+        ("column  t.more  integer", "constraint  t.m  CHECK ((more IS NULL) OR (price > 0))"),
+        (),
+        "constraint t.m",
+    ),
+    (
+        ("column  t.more  integer", "constraint  t.m  CHECK (num_nonnulls(more) = 1)"),
+        (),
+        "constraint t.m",
+    ),
+    (
+        (
+            "column  t.more  timestamp with time zone",
+            "index  t.m  unique USING btree (owner) WHERE (more IS NULL)",
+        ),
+        (),
+        "index t.m",
+    ),
 ]
 
 
@@ -378,6 +410,30 @@ def test_what_is_only_remarked_upon(
         (("index  t.more  unique USING btree (name, note) WHERE (price > 9)",), ()),
         (("constraint  t.more  CHECK (price > 0::numeric) NOT ENFORCED",), ()),
         (("trigger  t.more  BEFORE INSERT ON p.t EXECUTE FUNCTION p.g() disabled",), ()),
+        (("column  t.more  integer", "constraint  t.m  CHECK ((more > 0) AND (more < 9))"), ()),
+        (
+            (
+                "column  t.more  character varying(9) not null default 'b'",
+                "constraint  t.m  CHECK (more::text = ANY"
+                " (ARRAY[('a'::character varying)::text, ('b'::character varying)::text]))",
+            ),
+            (),
+        ),
+        (
+            (
+                "column  t.more  smallint not null default '-1'::integer",
+                "column  t.much  boolean not null default false",
+                "constraint  t.m  CHECK ((more >= '-1'::integer) AND (NOT much) OR (more = 9))",
+            ),
+            (),
+        ),
+        (
+            (
+                "column  t.more  boolean not null default false",
+                "index  t.m  unique USING btree (owner) WHERE more",
+            ),
+            (),
+        ),
         # the same under another name
         (("index  t.other  USING btree (note)",), ("index  t.t_note",)),
         (
@@ -455,3 +511,55 @@ def test_the_way_that_fits_best() -> None:
     found = verdict(Catalogue(history, ways[:1]), (a,))
     assert found is not None
     assert told(found)[0] == ["relation b"]
+
+
+def line(*structures: str, start: int = 0) -> Catalogue:
+    """r1, r2, … with these structures; with `start`, there's a way from init scripts, too."""
+    found: dict[str, tuple[Change, ...]] = {}
+    revisions: dict[str, Revision] = {}
+    before: tuple[Fact, ...] = ()
+    for number, text in enumerate(structures, 1):
+        below = (f"r{number - 1}",) if number > 1 else ()
+        revisions[f"r{number}"] = Revision(f"r{number}", below, (), "", None, f"r{number}.py")
+        facts = parsed("relation\tt\ttable\n" + text)
+        found[f"r{number}"] = changes(state_of(before), state_of(facts))
+        before = facts
+    base = Way("base", frozenset(), (), found)
+    if not start:
+        return Catalogue(History(revisions), (base,))
+    applied = frozenset(f"r{n}" for n in range(1, start + 1))
+    initial = changes({}, state(base, applied))
+    rest = {id: change for id, change in found.items() if id not in applied}
+    return Catalogue(History(revisions), (Way("init", applied, initial, rest),))
+
+
+A, B, MUST = "column\tt.a\ttext\n", "column\tt.b\ttext\n", "column\tt.b\ttext not null\n"
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "expected"),
+    [
+        (line(A), "r1"),
+        (line(A, A + B), "r1"),
+        (line(A, A + MUST), "r2"),
+        (line(A, A + B, B), "r3"),
+        (line(A, A + B, A + B, A), "r4"),
+        (line(B, A, A), "r2"),
+        # the one before r3 can, but r2 can't, which was in between
+        (line(A, A + B, A), "r3"),
+        # below its revision, an init script has no structure to tell of
+        (line(A, A, A + B, start=2), "r2"),
+        (Catalogue(History({}), ()), None),
+    ],
+)
+def test_the_oldest_code_that_can_run(catalogue: Catalogue, expected: str | None) -> None:
+    """From the head downwards, as long as each one can."""
+    assert compatible_since(catalogue) == expected
+
+
+def test_branches_have_no_oldest() -> None:
+    """Where two revisions are built on one, there's no line to walk down."""
+    one, two = (Revision(id, ("r1",), (), "", None, f"{id}.py") for id in ("r2", "r3"))
+    base = Revision("r1", (), (), "", None, "r1.py")
+    way = Way("base", frozenset(), (), {"r1": (), "r2": (), "r3": ()})
+    assert compatible_since(Catalogue(History({r.id: r for r in (base, one, two)}), (way,))) is None

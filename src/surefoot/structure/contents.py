@@ -6,6 +6,7 @@ The same under another name is the same. So is what can't be told apart by its t
 
 from collections.abc import Iterator
 
+from surefoot.structure.condition import outcome
 from surefoot.structure.definitions import (
     ForeignKey,
     Unique,
@@ -134,17 +135,38 @@ def _added(sides: Sides, owner: str, kind: str, definition: str) -> Iterator[Fou
             known is not None and known.excludes_more_than(what)
             for other, d in promised.of(owner, *_UNIQUE)
             for known in [unique(other[0], d)]
-        ) and (what.nulls_not_distinct or not what.keys & sides.left_null(owner)):
+        ) and not _apart(sides, owner, what):
             yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
     elif _harmless(promised, owner, kind, definition):
         return
     elif definition.startswith("CHECK "):
-        if not any(looser(known, definition) for _, known in promised.of(owner, kind)):
+        loosened = any(looser(known, definition) for _, known in promised.of(owner, kind))
+        if not loosened and not _holds_for_new(sides, owner, definition):
             yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
     elif kind == "constraint":
         yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
     else:
         yield _BREAKS, "the code doesn't know it, and what it writes or reads may be another thing"
+
+
+def _apart(sides: Sides, owner: str, what: Unique) -> bool:
+    """Whether the code's own rows can't conflict: they are NULL there, or not in the index."""
+    if not what.nulls_not_distinct and what.keys & sides.left_null(owner):
+        return True
+    row = sides.row_of_defaults(owner)
+    within = names(what.where) & frozenset(sides.live.columns.get(owner, ()))
+    return bool(within) and within <= row.keys() and outcome(what.where, row) in (False, None)
+
+
+def _holds_for_new(sides: Sides, owner: str, check: str) -> bool:
+    """Whether a check is about new columns only, and holds where the code leaves them out.
+
+    It writes none of them, so what holds when a row is inserted does ever after.
+    """
+    row = sides.row_of_defaults(owner)
+    within = names(check) & frozenset(sides.live.columns.get(owner, ()))
+    condition = check.removeprefix("CHECK ").removesuffix(" NOT VALID").removesuffix(" NO INHERIT")
+    return bool(within) and within <= row.keys() and outcome(condition, row) in (True, None)
 
 
 def _harmless(promised: Side, owner: str, kind: str, definition: str) -> bool:

@@ -6,6 +6,7 @@ import msgspec
 
 from surefoot.structure.catalogue import State
 from surefoot.structure.comparison import Comparison, same
+from surefoot.structure.condition import Value, literal
 from surefoot.structure.definitions import Column, column
 from surefoot.structure.facts import Fact, Key, table
 
@@ -100,6 +101,18 @@ class Sides:
             for name in self.new_columns(table)
             if not any(self.live.filled(c) or self.live.not_null(c) for c in columns[name])
         )
+
+    def row_of_defaults(self, table: str) -> dict[str, Value]:
+        """What the new columns hold in rows that the code inserts, as far as it can be said."""
+        found: dict[str, Value] = {}
+        columns = self.live.columns.get(table, {})
+        for name in self.new_columns(table):
+            for known in columns[name] if len(columns[name]) == 1 else ():
+                if known.default is not None:
+                    found[name] = literal(known.default)
+                elif not self.live.filled(known):
+                    found[name] = None
+        return found
 
 
 def owner_of(kind: str, name: str) -> str | None:
