@@ -147,15 +147,11 @@ def missing(message: str, revision: str, *applied: str) -> str:
 def test_a_name_that_is_missing() -> None:
     """Dropped by hand, removed before, made further down, made by nobody."""
     index, column = 'index "t_a" does not exist', 'column "a" of relation "t" does not exist'
-    assert (
-        missing(index, "r3", ("r1", "r2"), CATALOGUE) == "the catalogue has t_a here: r2 makes it"
-    )
-    assert missing(column, "r2", ("r1",), CATALOGUE) == "the catalogue has a here: r1 makes it"
-    assert (
-        missing(index, "r2", ("r1",), CATALOGUE) == "this revision makes t_a itself, further down"
-    )
-    assert missing(index, "r1", (), CATALOGUE).startswith("r2 makes t_a")
-    assert missing('relation "x" does not exist', "r2", ("r1",), CATALOGUE) == "no revision makes x"
+    assert missing(index, "r3", "r1", "r2") == "the catalogue has t_a here: r2 makes it"
+    assert missing(column, "r2", "r1") == "the catalogue has a here: r1 makes it"
+    assert missing(index, "r2", "r1") == "this revision makes t_a itself, further down"
+    assert missing(index, "r1").startswith("r2 makes t_a")
+    assert missing('relation "x" does not exist', "r2", "r1") == "no revision makes x"
 
 
 def test_what_is_in_the_way_of_the_schema_that_the_statement_names() -> None:
