@@ -124,6 +124,33 @@ def test_failures(session: Session) -> None:
     session.compare("failures")
 
 
+def test_causes(session: Session) -> None:
+    """Revisions that fail, each for another reason; what is printed to be typed is typed."""
+    application, database = session.application, session.database
+    shop(application)
+    application.revision(
+        "d05b7c81ea63",
+        "c90f4d21ab37",
+        """
+        create unique index customers_name
+            on customers (name)
+            include (id)
+        """,
+        message="One name each",
+    )
+    built = application.run("catalog", "build", "--server", database.server.url())
+    assert built.code == 0, built.err
+    application.alembic("upgrade", "c90f4d21ab37", url=database.url("postgresql+psycopg"))
+    database.execute("insert into customers values (1, 'ann'), (2, 'bob'), (3, 'ann')")
+    database.execute("create index customers_name on orders (total)")
+    session.run("up")
+    database.execute("alter index public.customers_name rename to customers_name_before;")
+    session.run("up")
+    database.execute("update customers set name = 'anna' where id = 3")
+    session.run("up")
+    session.compare("causes")
+
+
 def test_mistakes_in_the_configuration(session: Session) -> None:
     session.application.config("alembik = 'alembic.ini'\n")
     session.run("up")

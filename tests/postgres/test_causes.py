@@ -323,6 +323,32 @@ def test_a_new_column_that_must_not_be_null(
     assert "server_default" in next
 
 
+@pytest.mark.parametrize(
+    ("statements", "new"),
+    [
+        (
+            ("alter table people add slug text default ''", "create unique index on people (slug)"),
+            "slug of public.people",
+        ),
+        (
+            ("create table t as select 1 as a from people", "alter table t add unique (a)"),
+            "public.t",
+        ),
+    ],
+)
+def test_values_that_are_the_revisions_own(
+    shop: Application, database: Database, statements: tuple[str, ...], new: str
+) -> None:
+    """What it made is rolled back: no query could find it, and none is printed."""
+    database.execute("insert into people values (1, 'ann'), (2, 'bob')")
+    result = fail(shop, database, *statements)
+    assert result.error == "data-violates-constraint"
+    seen, _, next = told(result)
+    assert f"{new} is not there now: this run made it" in seen
+    assert "to find" not in seen
+    assert next.startswith("correct the revision")
+
+
 def test_rows_that_are_still_referred_to(shop: Application, database: Database) -> None:
     database.execute(
         "insert into people values (1, 'ann'); insert into pets values (1, 1);"
@@ -340,7 +366,7 @@ def test_without_a_catalogue_what_is_in_the_way_was_there_before(
 ) -> None:
     database.execute("create table notes (id int)")
     seen, stands, next = told(fail(shop, database, "create table notes (id int, text text)"))
-    assert "in the way: table public.notes; it was there before this run" in seen
+    assert "in the way: table public.notes; it was there before this revision" in seen
     assert "alter table public.notes rename to notes_before;" in next
     assert "structure" not in stands
     database.execute("alter table public.notes rename to notes_before;")

@@ -141,21 +141,18 @@ def test_what_the_catalogue_knows_of_a_name() -> None:
 
 def missing(message: str, revision: str, *applied: str) -> str:
     about = About(revision, catalogue=CATALOGUE, applied=frozenset(applied))
-    return " ".join(explain(Cause("42P01", message), about).seen)
+    state = {"column": "42703", "index": "42704", "relation": "42P01"}[message.split()[0]]
+    return " ".join(explain(Cause(state, message), about).seen)
 
 
 def test_a_name_that_is_missing() -> None:
     """Dropped by hand, removed before, made further down, made by nobody."""
     index, column = 'index "t_a" does not exist', 'column "a" of relation "t" does not exist'
-    assert (
-        missing(index, "r3", ("r1", "r2"), CATALOGUE) == "the catalogue has t_a here: r2 makes it"
-    )
-    assert missing(column, "r2", ("r1",), CATALOGUE) == "the catalogue has a here: r1 makes it"
-    assert (
-        missing(index, "r2", ("r1",), CATALOGUE) == "this revision makes t_a itself, further down"
-    )
-    assert missing(index, "r1", (), CATALOGUE).startswith("r2 makes t_a")
-    assert missing('relation "x" does not exist', "r2", ("r1",), CATALOGUE) == "no revision makes x"
+    assert missing(index, "r3", "r1", "r2") == "the catalogue has t_a here: r2 makes it"
+    assert missing(column, "r2", "r1") == "the catalogue has a here: r1 makes it"
+    assert missing(index, "r2", "r1") == "this revision makes t_a itself, further down"
+    assert missing(index, "r1").startswith("r2 makes t_a")
+    assert missing('relation "x" does not exist', "r2", "r1") == "no revision makes x"
 
 
 def test_what_is_in_the_way_of_the_schema_that_the_statement_names() -> None:
@@ -173,6 +170,33 @@ def test_what_is_in_the_way_of_the_schema_that_the_statement_names() -> None:
 HOLDER = Holder(
     7, ("pets",), "web", "app", "10.0.0.7", "active", 8000.0, "select pg_sleep(1)\nfrom pets"
 )
+
+
+def test_functions_of_one_name() -> None:
+    """Which of them it is, nobody can tell from the message: neither is renamed."""
+    there = tuple(Object("function", "public", "f", arguments=a) for a in ("integer", "text"))
+    cause = Cause("42723", 'function "f" already exists with same argument types')
+    found = explain(cause, About("r2", objects=there))
+    assert found.seen == ("in the way is one of public.f(integer); public.f(text)",)
+    assert "rename" not in found.next
+
+
+def test_what_nobody_looked_for_is_not_said_to_be_gone() -> None:
+    """A policy is no object that is read; that it isn't among them tells nothing."""
+    cause = Cause("42710", 'policy "p" for table "t" already exists')
+    assert explain(cause, About("r2")).seen == ()
+
+
+def test_a_column_is_one_of_the_statements_tables() -> None:
+    """Another table's column of the same name is another matter."""
+    bare = 'column "a" does not exist'
+    about = About("r2", catalogue=CATALOGUE, applied=frozenset(("r1",)))
+    assert "r1 makes it" in str(
+        explain(Cause("42703", bare, statement="update t set a = 1"), about)
+    )
+    assert "no revision" in str(
+        explain(Cause("42703", bare, statement="update x set a = 1"), about)
+    )
 
 
 def test_holders_in_lines() -> None:
@@ -242,8 +266,9 @@ def test_keys_of_several_columns() -> None:
 
     def seen(detail: str) -> tuple[str, ...]:
         cause = Cause("23505", "", detail, statement="insert into t", schema="s", table="t")
-        return explain(cause, About("r2")).seen
+        return explain(cause, About("r2", objects=there)).seen
 
+    there = (Object("table", "s", "t"), *(Object("column", "s", c, "t") for c in "ab"))
     (line,) = seen("Key (a, b)=(1, x) already exists.")
     assert line.endswith("select * from s.t where (a, b) = ('1', 'x');")
     assert seen("Key (a, b)=(1, x, y) already exists.") == ()

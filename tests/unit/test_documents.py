@@ -22,6 +22,7 @@ from surefoot.cli import group
 from surefoot.cli.explain import TOPICS
 from surefoot.config import Config
 from surefoot.errors import CODES, ExitCode
+from surefoot.report.text import HEADLINES
 from surefoot.states import state_table
 
 ROOT = Path(__file__).parents[2]
@@ -263,28 +264,72 @@ def first_sentence(slug: str) -> str:
     return match[0] if match else condition
 
 
-def errors_document() -> str:
-    """docs/errors.md as the pages have it."""
+# The groups of docs/troubleshooting.md: the words that begin the message, and what they mean.
+GROUPS = {
+    ExitCode.BUSY: "Somebody else is at work, or the server isn't up. Try again after a pause.",
+    ExitCode.FAILED: "Something was begun and failed. It was rolled back, and that was verified.",
+    ExitCode.PARTIAL: "A part may stay, or a commit is in doubt. Look before you try again.",
+    ExitCode.REFUSED: "Going on would have been a guess. Nothing was changed.",
+    ExitCode.PENDING: "Two things that should agree don't. Nothing was changed.",
+    ExitCode.USAGE: "The command line, the configuration or the image is wrong.",
+}
+
+
+def printed(slug: str) -> str:
+    """The message that the page's first sample shows: what is printed before what was seen."""
+    block = re.search(r"^```\w*\n(.*?)^```", page(slug), re.M | re.S)
+    message = re.search(r"^surefoot .*?(?=\n\n|\nseen |\Z)", block[1] if block else "", re.M | re.S)
+    return message[0].rstrip() if message else ""
+
+
+def in_short(slug: str) -> list[str]:
+    """The first three things to do, a sentence each."""
+    section = page(slug).partition("## What to do\n")[2]
+    section = re.sub(r"^ *```.*?^ *```\n?", "", section, flags=re.M | re.S)
+    items = re.split(r"^(?:\d+\.|-) ", section, flags=re.M)
+    texts = [" ".join(item.split()) for item in items if item.strip()]
+    # a point within code ends nothing
+    sentences = [re.match(r"(?:`[^`]*`|[^`])*?[.?](?=\s|$)", text) for text in texts]
+    return [found[0] if found else text for found, text in zip(sentences, texts, strict=True)][:3]
+
+
+def troubleshooting_document() -> str:
+    """docs/troubleshooting.md as the pages have it."""
     lines = [
-        "# Error codes",
+        "# Troubleshooting",
         "",
-        "A code names a condition. `surefoot explain CODE` prints its page: what surefoot saw,",
-        "what state the database is in, what to do. See also [the exit codes](exit-codes.md).",
+        "surefoot's message says what happened, what was seen, what state the database is in and "
+        "what to type next. Its last",
+        "line names a code: `more      surefoot explain CODE` prints that code's page. Here are "
+        "all of them in short, grouped by",
+        "the words that the message begins with. See also [the exit codes](exit-codes.md).",
     ]
-    for code in ExitCode:
-        slugs = sorted(slug for slug, its in CODES.items() if its is code)
-        if slugs:
-            lines += ["", f"## Exit code {int(code)}", ""]
-            lines += [
-                f"- [`{slug}`](../src/surefoot/errors/pages/{slug}.md): {first_sentence(slug)}"
-                for slug in slugs
-            ]
+    for code, meaning in GROUPS.items():
+        lines += ["", f"## {HEADLINES[code]} …", "", f"{meaning} Exit code {int(code)}."]
+        for slug in sorted(slug for slug, its in CODES.items() if its is code):
+            lines += ["", f"### `{slug}`", "", first_sentence(slug), ""]
+            lines += ["```text", printed(slug), "```", ""]
+            lines += [f"- {text}" for text in in_short(slug)]
+            lines += ["", f"[All of it](../src/surefoot/errors/pages/{slug}.md)"]
     return "\n".join(lines) + "\n"
 
 
-def test_the_index_of_errors_equals_the_pages() -> None:
-    """docs/errors.md is made from the pages' first sentences."""
-    assert read(DOCS / "errors.md") == errors_document()
+def test_troubleshooting_is_made_from_the_pages() -> None:
+    """docs/troubleshooting.md has every code, as its page has it."""
+    assert read(DOCS / "troubleshooting.md") == troubleshooting_document()
+
+
+def test_every_group_of_codes_is_in_it() -> None:
+    """A code's exit code has a group."""
+    assert set(GROUPS) == set(CODES.values())
+
+
+@pytest.mark.parametrize("slug", sorted(CODES))
+def test_a_page_gives_what_troubleshooting_takes(slug: str) -> None:
+    """A sample with the message as it begins for that exit code, and something to do."""
+    assert printed(slug).startswith(HEADLINES[CODES[slug]])
+    assert all(len(text) > 10 for text in in_short(slug))
+    assert in_short(slug)
 
 
 def provoked() -> set[str]:
@@ -371,7 +416,7 @@ def test_a_password_in_an_address_is_never_a_real_one() -> None:
 
 if __name__ == "__main__":
     (DOCS / "states.md").write_text(states_document(), encoding="utf-8")
-    (DOCS / "errors.md").write_text(errors_document(), encoding="utf-8")
+    (DOCS / "troubleshooting.md").write_text(troubleshooting_document(), encoding="utf-8")
 
 
 def test_histories_are_those_of_the_corpora() -> None:

@@ -56,7 +56,9 @@ def mentioned(cause: Cause) -> tuple[str, ...]:
     """Every name that the cause is about: what is there of them is worth a look."""
     quoted = [part for name in quoted_names(cause.message) for part in (name, *name.split("."))]
     apart = [name for name in (cause.table, cause.column) if name]
-    return tuple(dict.fromkeys((*quoted, *apart, *words(cause.message))))
+    return tuple(
+        dict.fromkeys((*quoted, *apart, *words(cause.message), *words(rows.key(cause)[0])))
+    )
 
 
 def readers_matter(statement: str) -> bool:

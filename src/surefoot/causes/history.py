@@ -28,10 +28,12 @@ def _touching(catalogue: Catalogue, names: set[str], *, gone: bool) -> tuple[str
     return tuple(found)
 
 
-def known_as(catalogue: Catalogue, name: str, table: str = "") -> tuple[str, ...]:
+def known_as(
+    catalogue: Catalogue, name: str, table: str = "", kinds: tuple[str, ...] | None = None
+) -> tuple[str, ...]:
     """The whole names that end so: `public.people` for people, `public.people.name` for its name.
 
-    A function is known by its name, whatever its arguments.
+    Of these kinds, or of any. A function is known by its name, whatever its arguments.
     """
     end = f".{identifier(table, name)}"
     found: dict[str, None] = {}
@@ -39,8 +41,7 @@ def known_as(catalogue: Catalogue, name: str, table: str = "") -> tuple[str, ...
         for changes in (way.initial, *way.changes.values()):
             for change in changes:
                 whole = f".{change.name.partition('(')[0]}"
-                # without a table, a column may be meant as well as a table
-                if whole.endswith(end):
+                if whole.endswith(end) and (kinds is None or change.kind in kinds):
                     found[change.name] = None
     return tuple(found)
 

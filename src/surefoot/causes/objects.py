@@ -4,7 +4,15 @@ import re
 
 from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation, Object
 from surefoot.causes.history import expected_at, known_as, makers, removers
-from surefoot.causes.names import described, fact_name, identifier, quoted_names, rename, sql_name
+from surefoot.causes.names import (
+    described,
+    fact_name,
+    identifier,
+    quoted_names,
+    rename,
+    sql_name,
+    words,
+)
 from surefoot.structure.facts import Fact, relation_kind
 
 _RELATIONS = ("table", "view", "materialized view", "foreign table", "index", "sequence")
@@ -15,11 +23,29 @@ _OF_STATE = {
     "42P06": ("schema",),
     "42723": ("function", "procedure"),
 }
+_MISSING = {
+    "42P01": ("relation", "sequence", "index"),
+    "42703": ("column",),
+    "42883": ("function", "procedure", "aggregate"),
+    "3F000": ("schema",),
+}
 
 
 def duplicate(cause: Cause, about: About) -> Explanation:
     """What the revision makes is there already: whose is it?"""
-    found = _in_the_way(cause, about)
+    candidates = _in_the_way(cause, about)
+    found = candidates[0] if candidates else None
+    if (
+        found is None and cause.sqlstate == "42710"
+    ):  # of a kind that nobody looked for: a policy, say
+        return Explanation(f"if the application didn't make it, put it aside and {AGAIN}. {REPORT}")
+    if cause.sqlstate == "42723" and len(candidates) > 1:
+        named = "; ".join(sql_name(one) for one in candidates[:4])
+        return Explanation(
+            "put aside the one that has the same arguments, if the application didn't make it, "
+            f"and {AGAIN}. {REPORT}",
+            (f"in the way is one of {named}",),
+        )
     if found is None:
         return Explanation(
             "correct the revision: what is in its way is not there now that everything is rolled "
@@ -32,7 +58,7 @@ def duplicate(cause: Cause, about: About) -> Explanation:
     if about.catalogue is None:
         return Explanation(
             f"if the application didn't make it, {aside}. {REPORT}",
-            (f"in the way: {what}{owner}; it was there before this run",),
+            (f"in the way: {what}{owner}; it was there before this revision",),
         )
     if any(fact.name == fact_name(found) for fact in about.own):
         return Explanation(
@@ -56,10 +82,10 @@ def duplicate(cause: Cause, about: About) -> Explanation:
     )
 
 
-def _in_the_way(cause: Cause, about: About) -> Object | None:
+def _in_the_way(cause: Cause, about: About) -> list[Object]:
     named = quoted_names(cause.message) or _function(cause.message)
     if not named:
-        return None
+        return []
     name, table = named[0], named[1] if len(named) > 1 else ""
     kinds = _OF_STATE[cause.sqlstate]
     found = [
@@ -75,7 +101,7 @@ def _in_the_way(cause: Cause, about: About) -> Object | None:
             o.schema != about.schema,
         )
     )
-    return found[0] if found else None
+    return found
 
 
 def _function(message: str) -> tuple[str, ...]:
@@ -106,7 +132,10 @@ def missing(cause: Cause, about: About) -> Explanation:
             seen,
         )
     catalogue = about.catalogue
-    keys = known_as(catalogue, name, table)
+    keys = known_as(catalogue, name, table, _MISSING.get(cause.sqlstate))
+    if cause.sqlstate == "42703" and not table:  # a column: of a table that the statement names
+        said = words(cause.statement)
+        keys = tuple(key for key in keys if key.split(".")[-2].strip('"') in said)
     by = makers(catalogue, *keys)
     before = about.applied | _below(about)
     if by and expected_at(catalogue, before, keys):
@@ -126,6 +155,12 @@ def missing(cause: Cause, about: About) -> Explanation:
         return Explanation(f'correct the revision: it needs depends_on = "{by[0]}". {REPORT}', seen)
     else:
         seen = (*seen, f"no revision makes {name}")
+        if cause.sqlstate in ("42883", "42704"):
+            return Explanation(
+                f"if an extension brings it: create that extension, and {AGAIN}; otherwise correct "
+                f"the revision. {REPORT}",
+                seen,
+            )
     return Explanation(f"correct the revision. {REPORT}", seen)
 
 

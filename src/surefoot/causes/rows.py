@@ -7,7 +7,7 @@ The queries are for people to run; none of them is executed here.
 import re
 
 from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation
-from surefoot.causes.names import identifier, literal, quoted_names
+from surefoot.causes.names import identifier, literal, quoted_names, words
 
 _KEY = re.compile(r"\((.+?)\)=\((.*)\)", re.S)
 _WRITES = re.compile(r"\s*(?:insert|update|delete|merge|with|copy)\b", re.I)
@@ -21,12 +21,44 @@ _RETYPED = re.compile(
 _CODE = "data-violates-constraint"
 
 
+def key(cause: Cause) -> tuple[str, str]:
+    """The columns of the key that the detail names, and their values: `Key (a, b)=(1, x)`."""
+    found = _KEY.search(cause.detail)
+    return (found[1], found[2]) if found else ("", "")
+
+
+def _new(cause: Cause, about: About) -> Explanation | None:
+    """What to say where the table or a column of the key is gone with the rest of the revision.
+
+    No row of the user's can be found then: a query would only fail.
+    """
+    if not cause.table:
+        return None
+    table = identifier(cause.schema, cause.table)
+    there = [o for o in about.objects if o.schema == cause.schema]
+    if not any(o.kind == "table" and o.name == cause.table for o in there):
+        new = table
+    else:
+        columns = {o.name for o in there if o.kind == "column" and o.table == cause.table}
+        named = () if "(" in key(cause)[0] else words(key(cause)[0])
+        missing = [name for name in named if name not in columns]
+        if not missing:
+            return None
+        new = f"{identifier(missing[0])} of {table}"
+    return Explanation(
+        f"correct the revision: it makes {new} itself, so the values are its own. {REPORT}",
+        (f"{new} is not there now: this run made it",),
+        _CODE,
+    )
+
+
 def duplicates(cause: Cause, about: About) -> Explanation:
     """23505: a unique index or constraint over rows that aren't."""
-    key = _KEY.search(cause.detail)
-    if key is None or not cause.table:
+    columns, values = key(cause)
+    if not (columns and cause.table):
         return _without_query()
-    columns, values = key.groups()
+    if (new := _new(cause, about)) is not None:
+        return new
     table = identifier(cause.schema, cause.table)
     if _WRITES.match(cause.statement):
         equal = _equal(columns, values)
@@ -83,18 +115,21 @@ def nulls(cause: Cause, about: About) -> Explanation:
 
 def orphans(cause: Cause, about: About) -> Explanation:
     """23503: rows that refer to what isn't there."""
-    key = _KEY.search(cause.detail)
-    if key is None or not cause.table:
+    columns, values = key(cause)
+    if not (columns and cause.table):
         return _without_query()
-    columns, values = key.groups()
     table = identifier(cause.schema, cause.table)
-    told = quoted_names(cause.detail[key.end() :])
-    if told and told[0].rpartition(".")[2] == cause.table:  # the other way round: still referred to
+    told = quoted_names(cause.detail.replace(columns, "", 1).replace(values, "", 1))
+    if (
+        told and told[-1].rpartition(".")[2] == cause.table
+    ):  # the other way round: still referred to
         return Explanation(
             f"correct the revision: it removes rows that {table} refers to; or remove those rows "
             f"first, and {AGAIN}",
             code=_CODE,
         )
+    if (new := _new(cause, about)) is not None:
+        return new
     refers, equal = _REFERENCES.search(cause.statement), _equal(columns, values)
     if refers is None or _WRITES.match(cause.statement):
         if not equal:

@@ -18,7 +18,7 @@ from surefoot.target import Target
 
 _LABEL = 10  # columns of the labels on the left
 
-_HEADLINES = {
+HEADLINES = {
     ExitCode.BUG: "surefoot has a bug",
     ExitCode.USAGE: "surefoot can't begin",
     ExitCode.PENDING: "surefoot found a difference",
@@ -52,7 +52,7 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
 
 def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
     """A finding: what happened, what was seen, what the database is now, what to type next."""
-    headline = _HEADLINES[finding.exit_code]
+    headline = HEADLINES[finding.exit_code]
     text = textwrap.fill(
         f"{headline}: {finding.message}",
         terminal.width,
