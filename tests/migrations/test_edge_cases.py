@@ -166,24 +166,22 @@ def test_interrupted_migration(v106: Example, place: str) -> None:
     table, separately, committed = STOPS[place]
     if separately:
         per_revision(v106)
-    before = v106.database.dump()
+    tables = ("--exclude-schema=surefoot", "--exclude-table=alembic_version")
+    before = v106.database.dump(*tables)
     with psycopg.connect(v106.database.conninfo) as somebody:
         somebody.execute(f"create table public.{table} ()".encode())
         kill_in(v106, "Lock")
         somebody.rollback()
     left_by_nobody(v106.database)
+    assert f"public.{table}" not in v106.database.tables()
     if separately:
-        for revision in committed:
-            assert (revision,) in recorded(v106.database)
-        assert f"public.{table}" not in v106.database.tables()
+        assert set(committed) <= {row for (row,) in recorded(v106.database)}
     else:
         # where it stood by its structure was recorded first, in a transaction of its own
         assert recorded(v106.database) == [(BASELINE,)]
-        v106.database.execute("drop table alembic_version; drop schema surefoot cascade")
-        assert v106.database.dump() == before
+        assert v106.database.dump(*tables) == before
     at_head(v106)
-    if separately:
-        each_revision_once(v106.database)
+    each_revision_once(v106.database)
 
 
 def test_interrupted_migration_in_a_slow_statement(v106: Example) -> None:

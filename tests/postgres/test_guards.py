@@ -65,11 +65,14 @@ def message(database: Database, name: str, *arguments: object, **options: object
 
 
 def test_a_table(database: Database) -> None:
-    """Ordinary and partitioned ones; a view isn't one, and is said to be a view."""
+    """Ordinary, partitioned and foreign ones; a view isn't one, and is said to be a view."""
     database.execute(
         "create table people (id int); create view everybody as select * from people;"
-        "create table events (day date) partition by range (day)"
+        "create table events (day date) partition by range (day);"
+        "create foreign data wrapper w; create server s foreign data wrapper w;"
+        "create foreign table afar (id int) server s"
     )
+    assert message(database, "require_table", "afar") == ""
     assert message(database, "require_table", "people") == ""
     assert message(database, "require_table", "events") == ""
     said = message(database, "require_table", "everybody")
