@@ -358,6 +358,25 @@ def test_catalogue_and_script_name_each_other(application: Application, server: 
     assert result.code == 0, result.err
 
 
+def test_the_oldest_release_that_can_run_on_it(application: Application, server: Server) -> None:
+    """A column that may be null hurts no older code; one that is gone does."""
+    releases = {
+        "r1": "create table people (id int primary key, name text)",
+        "r2": "alter table people add column born date",
+        "r3": "create table pets (id int primary key)",
+        "r4": "alter table people drop column name",
+    }
+    down = None
+    for number, (id, statement) in enumerate(releases.items()):
+        application.revision(id, down, statement, head=f'release = "v1.{number}"')
+        down = id
+    build = ("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert application.run(*build).code == 0
+    for revision, expected in (("r3", "v1.0 (r1)"), ("r4", "v1.3 (r4)")):
+        script = dump(application, server, "--revision", revision).out
+        assert header(script.encode()).compatible == expected
+
+
 # --- --check
 
 

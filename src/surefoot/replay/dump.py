@@ -24,6 +24,7 @@ from surefoot.replay.pg_dump import dumped, find_pg_dump
 from surefoot.replay.scratch import Candidate, Scratch
 from surefoot.replay.servers import Told, look_for_extension, on_a_server, why_stopped
 from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.rollback import oldest_compatible
 from surefoot.target import Target
 
 
@@ -188,7 +189,7 @@ def _header(
         application_name(project),
         release,
         revisions,
-        None,
+        _compatible(catalogue, revisions),
         hashed(file, file.name).content if catalogue is not None else None,
         content_hash(content),
     )
@@ -211,3 +212,14 @@ def _catalogue(
         why = "; ".join(condition.why)
         notice(f"the header names no catalogue: {condition.file} is {condition.condition} ({why})")
     return file, catalogue
+
+
+def _compatible(catalogue: Catalogue | None, revisions: tuple[str, ...]) -> str | None:
+    """The oldest code that can run on this, as the header names it."""
+    if catalogue is None:
+        return None
+    id = oldest_compatible(catalogue, catalogue.history.applied(revisions))
+    if id is None:
+        return None
+    release = catalogue.history.revisions[id].release
+    return f"{release} ({id})" if release else id
