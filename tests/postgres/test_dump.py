@@ -179,13 +179,21 @@ def test_a_revision_of_one_branch(application: Application, server: Server) -> N
     assert header(script).revisions == ("right",)
 
 
-def test_several_heads(application: Application, server: Server) -> None:
-    """One line each; and it's told that this is no script for `init`."""
+def test_several_heads(application: Application, server: Server, database: Database) -> None:
+    """One line each, and `up` records all of them."""
     application.linear()
     application.revision("s3", "r2", "create table toys (id int)")
-    result = dump(application, server)
-    assert header(result.out.encode()).revisions == ("r3", "s3")
-    assert "`init_revision` can name one only" in " ".join(result.err.split())
+    script = dump(application, server).out.encode()
+    assert header(script).revisions == ("r3", "s3")
+    application.write(SCRIPT, script)
+    application.config(f'init = ["{SCRIPT}"]\n')
+    up(application, database)
+    assert database.query("select version_num from alembic_version order by 1") == [
+        ("r3",),
+        ("s3",),
+    ]
+    stamped = "select name from surefoot.journal where step = 'stamp' order by 1"
+    assert database.query(stamped) == [("r3",), ("s3",)]
 
 
 def test_a_history_that_begins_with_the_init_scripts(

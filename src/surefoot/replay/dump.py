@@ -179,11 +179,6 @@ def _header(
     known = [opened.history.revisions[id] for id in revisions if id in opened.history.revisions]
     releases = {revision.release for revision in known}
     release = options.release or (releases.pop() if len(releases) == 1 else None)
-    if len(revisions) != 1:
-        told.notice(
-            f"this is at {len(revisions)} revisions: `init_revision` can name one only, so it's "
-            "no script for `init`"
-        )
     file, catalogue = _catalogue(project, opened, told.notice)
     return Header(
         application_name(project),
