@@ -82,9 +82,8 @@ def _unknown_state(facts: Facts) -> State:
 
 def _without_rows(facts: Facts) -> State:
     known = facts.code.history.revisions
-    for other in facts.database.elsewhere:
-        if other.rows and all(row in known for row in other.rows):
-            return State.VERSION_TABLE_ELSEWHERE
+    if any(o.rows and all(row in known for row in o.rows) for o in facts.database.elsewhere):
+        return State.VERSION_TABLE_ELSEWHERE
     if not facts.database.objects:
         return State.EMPTY
     standing = facts.standing
@@ -129,7 +128,6 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
             if state is State.EMPTY:
                 remarks = (*installation.remarks(facts.code), *remarks)
             return Ready(state, Plan(steps, facts.fingerprint, remarks))
-            return Ready(state, Plan(steps, facts.fingerprint))
         case State.AHEAD_COMPATIBLE:
             from surefoot.row_refusals import ahead_remarks
 
