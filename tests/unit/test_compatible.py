@@ -563,3 +563,13 @@ def test_branches_have_no_oldest() -> None:
     base = Revision("r1", (), (), "", None, "r1.py")
     way = Way("base", frozenset(), (), {"r1": (), "r2": (), "r3": ()})
     assert compatible_since(Catalogue(History({r.id: r for r in (base, one, two)}), (way,))) is None
+
+
+def test_a_deferrable_key_implies_no_other_one() -> None:
+    """Within a transaction, rows may be in conflict for a while: a wider key refuses that."""
+    table = Fact("relation", "p.t", "table")
+    wider = Fact("constraint", "p.t.w", "UNIQUE (a, b)")
+    for text, compatible_with in (("UNIQUE (a)", True), ("UNIQUE (a) DEFERRABLE", False)):
+        known = Fact("constraint", "p.t.u", text)
+        found = compatible(state_of((table, known)), (table, known, wider))
+        assert found.compatible is compatible_with

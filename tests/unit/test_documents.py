@@ -7,6 +7,7 @@ state has changed: `python tests/unit/test_documents.py`.
 import ast
 import os
 import re
+import tomllib
 import types
 import typing
 from collections.abc import Iterator
@@ -427,3 +428,13 @@ def test_histories_are_those_of_the_corpora() -> None:
             r'packages = \["([\w-]+)(?:\[\w+\])?==([\d.]+)"', read(case)
         ).groups()
         assert f"| {name} {version}" in table, case.parent.name
+
+
+def test_rolled_back_releases_are_those_of_the_corpora() -> None:
+    """Every older release is in the table, on the database of the one that is pinned."""
+    table = read(DOCS / "rolled-back.md")
+    for file in sorted((ROOT / "tests" / "corpora").glob("*/case.toml")):
+        case = tomllib.loads(read(file))
+        name, _, newest = case["packages"][0].partition("==")
+        for version in case.get("rolled_back", {}).get("older", ()):
+            assert f"| {name} {version} | {newest} |" in table, file.parent.name

@@ -80,7 +80,7 @@ def _kept_unique(live: Side, owner: str, key: Key, what: Unique) -> Iterator[Fou
     elif what.primary and not any(found.primary for _, found in there):
         yield _BREAKS, "it is the primary key no more"
     elif key[0] == "constraint" and key not in [other for other, _ in there]:
-        yield _REMARK, "it has another name, by which ON CONFLICT ON CONSTRAINT finds it"
+        yield _REMARK, "it has another name or is an index now: ON CONFLICT ON CONSTRAINT fails"
 
 
 def _kept_foreign_key(live: Side, owner: str, key: ForeignKey) -> Iterator[Found]:

@@ -88,13 +88,11 @@ class Unique(msgspec.Struct, frozen=True):
 
     def excludes_more_than(self, other: "Unique") -> bool:
         """Whether rows that it lets in can't conflict in `other` either."""
-        same_nulls = self.nulls_not_distinct or not other.nulls_not_distinct
-        return (
-            self.valid
-            and same_nulls
-            and self.keys <= other.keys
-            and self.where in ("", other.where)
-        )
+        if not self.valid or (self.deferrable and not other.deferrable):
+            return False  # rows may be in conflict for a while
+        if other.nulls_not_distinct and not self.nulls_not_distinct:
+            return False
+        return self.keys <= other.keys and self.where in ("", other.where)
 
 
 def column(definition: str) -> Column:
