@@ -361,6 +361,7 @@ def test_a_role_that_may_not_do_all_of_it(
         assert result.code == 4, result.err
         (finding,) = findings(result, "privilege-missing")
         assert "table public.people belongs to postgres: revision r2 (r2.py)" in finding["seen"]
+        assert "no UPDATE on public.alembic_version: each revision" in finding["seen"]
         assert "no REFERENCES on table public.people: revision r3 (r3.py)" in finding["seen"]
         assert (
             f"no CREATE on database {database.name}, to make schema more: revision r3 (r3.py)"
@@ -498,3 +499,30 @@ def test_an_identified_database_has_something_in_the_way(
     assert "index public.mine.people_name" in finding["message"]
     database.execute(sql_of(finding))
     ends_at_head(application, database, "r2")
+
+
+def test_an_unidentified_database_has_something_in_the_way(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Nearest is r1, but for a column that r2 makes otherwise: refused as unidentified, and why."""
+    application.revision(
+        "r2", "r1", "alter table people add email text", "create table toys (id int primary key)"
+    )
+    behind(application, server, database)
+    database.execute("drop table alembic_version; alter table people add email varchar(200)")
+    found = refused(application, database, "unidentified-structure", "wrong-shape-in-the-way")
+    assert "column public.people.email" in found[1]["message"]
+
+
+def test_an_empty_database_needs_privileges_too(
+    application: Application, server: Server, pg_bin: Any, role: Any
+) -> None:
+    """Nothing is installed, and the role may not make a table."""
+    application.revision("r1", None, PEOPLE)
+    with_catalogue(application, server)
+    with fresh_database(server, pg_bin) as database:
+        database.execute("create schema surefoot authorization preflight_app")
+        database.execute("revoke create on schema public from public")
+        result = application.run("up", "--json", url=role(database.url()))
+        (finding,) = findings(result, "privilege-missing")
+        assert finding["seen"] == ["no CREATE on schema public: revision r1 (r1.py)"]

@@ -62,7 +62,9 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     needed = privilege_needs(path) if path is not None else ()
     if seen.version_schema is not None:
         table = seen.version_table.name
-        needed += (Need("record", "table", seen.version_schema, table, "each revision"),)
+        # nearly every revision replaces the row of the one before it
+        writing = "UPDATE" if seen.rows else "INSERT"
+        needed += (Need("record", writing, seen.version_schema, table, "each revision"),)
     around = observe_surroundings(
         connection,
         seen,

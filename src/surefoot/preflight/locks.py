@@ -8,8 +8,8 @@ from surefoot.preflight.path import Doing, Path
 from surefoot.preflight.surroundings import Locks
 from surefoot.structure.facts import Definition, Key
 
-# PostgreSQL finds more room than it promises, up to two and a half times as much on a small server.
-# So it's refused where it's clearly too much, and told from where it's more than promised.
+# PostgreSQL finds more room than it promises: the tables of locks grow into what shared memory is
+# left. So it's refused where it's clearly too much, and told from where it's more than promised.
 CLEARLY = 3
 
 _ABSENT: tuple[Definition, ...] = (None,)

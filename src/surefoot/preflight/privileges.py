@@ -137,7 +137,7 @@ def _told(need: Need, lacking: Lacking, role: str, database: str) -> tuple[str, 
         case "record":
             called = typed(need.schema, name)
             return (
-                f"no INSERT, UPDATE and DELETE on {called}",
+                f"no {need.kind} on {called}",
                 f"grant insert, update, delete on {called} to {role};",
             )
         case "references":

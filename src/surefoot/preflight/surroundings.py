@@ -22,9 +22,9 @@ class Need(msgspec.Struct, frozen=True):
     """A privilege that the path needs.
 
     `right` is `owner`, `drop` (the schema's owner may, too), `create` (in the schema),
-    `references`, `record` (in the version table), `schema` (to make one) or `extension`; the
-    object by its kind, schema and name (a routine's with the types of its arguments). `why` is the
-    revision.
+    `references`, `record` (in the version table; `kind` is the privilege then), `schema` (to make
+    one) or `extension`; the object by its kind, schema and name (a routine's with the types of its
+    arguments). `why` is the revision.
     """
 
     right: str

@@ -7,20 +7,20 @@ with need as (
     ) with ordinality as n (right_, kind, schema, name, number)
 ),
 object as (
-    select need.number, need.right_, ns.nspowner, c.oid as relation, c.relowner as owner
+    select need.number, need.right_, need.kind, ns.nspowner, c.oid as relation, c.relowner as owner
     from need
     join pg_catalog.pg_namespace ns on ns.nspname = need.schema
     join pg_catalog.pg_class c on c.relnamespace = ns.oid and c.relname = need.name
     where need.right_ in ('owner', 'drop', 'references', 'record')
       and need.kind not in ('type', 'domain', 'function', 'procedure', 'aggregate')
     union all
-    select need.number, need.right_, ns.nspowner, null, t.typowner
+    select need.number, need.right_, need.kind, ns.nspowner, null, t.typowner
     from need
     join pg_catalog.pg_namespace ns on ns.nspname = need.schema
     join pg_catalog.pg_type t on t.typnamespace = ns.oid and t.typname = need.name
     where need.right_ in ('owner', 'drop') and need.kind in ('type', 'domain')
     union all
-    select need.number, need.right_, ns.nspowner, null, p.proowner
+    select need.number, need.right_, need.kind, ns.nspowner, null, p.proowner
     from need
     join pg_catalog.pg_namespace ns on ns.nspname = need.schema
     join pg_catalog.pg_proc p on p.pronamespace = ns.oid
@@ -34,11 +34,8 @@ where case o.right_
         when 'owner' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'USAGE')
         when 'drop' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'USAGE')
             and not pg_catalog.pg_has_role(%(role)s::name, o.nspowner, 'USAGE')
-        when 'record' then not (
-            pg_catalog.has_table_privilege(%(role)s::name, o.relation, 'INSERT')
-            and pg_catalog.has_table_privilege(%(role)s::name, o.relation, 'UPDATE')
-            and pg_catalog.has_table_privilege(%(role)s::name, o.relation, 'DELETE')
-        )
+        when 'record' then
+            not pg_catalog.has_table_privilege(%(role)s::name, o.relation, o.kind)
         else not pg_catalog.has_any_column_privilege(%(role)s::name, o.relation, 'REFERENCES')
     end
 union all
