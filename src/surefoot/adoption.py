@@ -7,10 +7,11 @@ from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.plan import Adopt, Plan
 from surefoot.refusals import REFUSALS
+from surefoot.row_refusals import ahead_of_code
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.standing import Stand
-from surefoot.version_rows import faults
+from surefoot.version_rows import faults, judge, width_of
 
 _SHOWN, _WIDTH = 20, 80
 
@@ -45,9 +46,17 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     if standing is None:
         refused = state if state in REFUSALS else State.UNVERSIONED
         return Refused(state, (REFUSALS[refused](facts),))
+    judged = judge(facts)
+    if any(one.certain and one.judgement == "newer" for one in judged):
+        # it has run here, and the newer image would run it again
+        if state is State.AHEAD_COMPATIBLE and not wish.rows:
+            return NothingToDo(state)
+        return Refused(state, (ahead_of_code(facts),))
     if not wish.rows:
         if state is State.AHEAD_COMPATIBLE or (wish.repair and state in _IN_ORDER):
             return NothingToDo(state)
+        if any(one.judgement == "newer" for one in judged):
+            return Refused(state, (REFUSALS[state](facts),))
         if state is State.AHEAD or (state in _TO_REPAIR and not wish.repair):
             return Refused(state, (REFUSALS[state](facts),))
     stand, by = standing.asked, "person"
@@ -61,7 +70,9 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
         stand, by = standing.sure, standing.by or "structure"
     if stand is None:
         return Refused(state, (_unreachable(wish),))
-    rows, mend = facts.database.rows, bool(faults(facts))
+    rows, mend = facts.database.rows, faults(facts) != ()
+    if any(one.judgement == "cut-short" for one in judged):
+        mend = True  # its column may be what cut it
     if stand.rows == rows and not stand.differences and not mend:
         return NothingToDo(state)
     if stand.differences and standing.foreign:
@@ -73,7 +84,9 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
         return Refused(state, obstacles)
     if stand.differences:
         by = "person"
-    step = Adopt(stand, by, rows, standing.own_objects, standing.accepted, mend)
+    step = Adopt(
+        stand, by, rows, standing.own_objects, standing.accepted, width_of(facts) if mend else 0
+    )
     return Ready(state, Plan((step,), facts.fingerprint))
 
 

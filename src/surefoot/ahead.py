@@ -7,6 +7,7 @@ import msgspec
 
 from surefoot.observation import Facts
 from surefoot.structure.compatible import Verdict
+from surefoot.version_rows import judge
 
 
 class Ahead(msgspec.Struct, frozen=True):
@@ -36,8 +37,8 @@ def ahead(facts: Facts) -> Ahead:
         if not history.named(floor):
             return Ahead(can_run=False, floor=(id, floor), verdict=verdict)
     floors = dict(declared)
-    unknown = [row for row in database.rows if row and row not in history.revisions]
-    if unknown and all(row in floors for row in unknown):
-        row = unknown[0]
+    unknown = judge(facts)
+    if unknown and all(one.certain and one.row in floors for one in unknown):
+        row = str(unknown[0].row)
         return Ahead(can_run=True, floor=(row, floors[row]), verdict=verdict)
     return Ahead(None if verdict is None else verdict.compatible, verdict=verdict)

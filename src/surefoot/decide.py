@@ -10,6 +10,7 @@ from surefoot.installation import refused_beforehand
 from surefoot.observation import Facts, ScriptFile
 from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
 from surefoot.states import State
+from surefoot.structure.standing import Standing
 from surefoot.version_rows import faults, judge
 
 
@@ -58,10 +59,19 @@ def classify(facts: Facts) -> State:
     if standing.recorded is None and standing.exact:
         return State.CONTRADICTED  # no way of the catalogue leads there, and one leads elsewhere
     mere_drift = at_head and standing.drifted and not facts.database.unverified
-    # what is in a pending revision's way is told of by name, and needn't be another's structure
-    if standing.contradicted and not mere_drift and not standing.merely_early:
+    if standing.contradicted and not mere_drift and not _is_in_the_way(facts, standing):
         return State.CONTRADICTED
     return _by_rows(at_head=at_head)
+
+
+def _is_in_the_way(facts: Facts, standing: Standing) -> bool:
+    """Whether all that differs is in the way of pending revisions, and told of by name.
+
+    Where another revision is nearer, it may well be that one that has run, and going on would run
+    it again: that is only another word for a refusal, and never a way on.
+    """
+    refused = facts.preflight is not None and bool(facts.preflight.findings)
+    return standing.merely_early and (refused or not standing.nearer_elsewhere)
 
 
 def _by_rows(*, at_head: bool) -> State:
@@ -81,12 +91,11 @@ def _unknown_state(facts: Facts) -> State:
 
 
 def _without_rows(facts: Facts) -> State:
-    known = facts.code.history.revisions
-    if any(o.rows and all(row in known for row in o.rows) for o in facts.database.elsewhere):
-        return State.VERSION_TABLE_ELSEWHERE
     if not facts.database.objects:
         return State.EMPTY
     standing = facts.standing
+    if _is_elsewhere(facts):
+        return State.VERSION_TABLE_ELSEWHERE
     if standing is None:
         return State.UNVERSIONED
     if standing.chosen is not None:
@@ -94,6 +103,18 @@ def _without_rows(facts: Facts) -> State:
     if standing.exact:
         return State.JOURNAL_CONTRADICTS if standing.vetoed else State.AMBIGUOUS
     return State.FOREIGN if standing.foreign else State.UNIDENTIFIED
+
+
+def _is_elsewhere(facts: Facts) -> bool:
+    """Whether the version table was misplaced: one of another schema holds our revisions, and our
+    tables are here. Where env.py names the schema itself, others are other installations.
+    """
+    if facts.database.version_table.schema is not None:
+        return False
+    if facts.standing is not None and facts.standing.foreign:
+        return False
+    known = facts.code.history.revisions
+    return any(o.rows and all(row in known for row in o.rows) for o in facts.database.elsewhere)
 
 
 class Intent(Enum):

@@ -23,7 +23,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     `stand` is the structure held against them, `by` what decided for them ("structure",
     "evidence", "earliest", "latest", "person"); `before` are the version rows that are replaced.
     `accepted` are differences that were accepted before, and still are. `mend`: the version table
-    isn't as Alembic makes it, and is made so.
+    isn't as Alembic makes it, and is made so, its column this many characters wide (0: it is).
     """
 
     stand: Stand
@@ -31,7 +31,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     before: tuple[str | None, ...] = ()
     own: tuple[str, ...] = ()
     accepted: tuple[Difference, ...] = ()
-    mend: bool = False
+    mend: int = 0
 
 
 class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):

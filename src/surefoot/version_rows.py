@@ -10,9 +10,8 @@ from surefoot.observation import Facts, Journaled
 
 Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
 
-# What Alembic takes for an id, and what any history's look like. No id has blanks in it.
+# What Alembic takes for an id. Its form proves no more than that: people name revisions by hand.
 _AN_ID = re.compile(r"[^\s'\"\\;,@]+")
-_GENERATED = re.compile(r"[0-9a-f]{12}")  # `alembic revision` makes these
 _TEXT = re.compile(r"character varying(\(\d+\))?|text|citext|name")
 _SHORTEST = 4  # characters that make a beginning worth a look
 
@@ -20,13 +19,15 @@ _SHORTEST = 4  # characters that make a beginning worth a look
 class Judged(msgspec.Struct, frozen=True):
     """One version row that no revision file defines, what it is, and by what that is seen.
 
-    `meant` are the code's revisions that it may have been.
+    `meant` are the code's revisions that it may have been; `certain`: the journal says so, and not
+    only the structure.
     """
 
     row: str | None
     judgement: Judgement
     why: str
     meant: tuple[str, ...] = ()
+    certain: bool = False
 
 
 def judge(facts: Facts) -> tuple[Judged, ...]:
@@ -48,6 +49,11 @@ def faults(facts: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
+def width_of(facts: Facts) -> int:
+    """How many characters the version column must hold: Alembic's 32, or the longest id's."""
+    return max(32, *map(len, facts.code.history.revisions))
+
+
 def _times(facts: Facts, row: str | None) -> str:
     number = facts.database.rows.count(row)
     return "twice" if number == 2 else f"{number} times"
@@ -61,8 +67,8 @@ def _judged(row: str | None, facts: Facts) -> Judged:
     if written:
         return Judged(row, "garbage", f"it is {written[0]}, written otherwise", tuple(written))
     journaled = {revision.id: revision for revision in database.journaled}
-    if row in journaled:
-        return _by_journal(row, journaled, history)
+    if row in journaled and (found := _by_journal(row, journaled, history)):
+        return found
     if facts.catalogue is not None and row in facts.catalogue.removed:
         return Judged(row, "removed", f"{facts.catalogue.file} still has it, and the code hasn't")
     longer = tuple(id for id in history.revisions if id.startswith(row))
@@ -71,31 +77,34 @@ def _judged(row: str | None, facts: Facts) -> Judged:
         return Judged(row, "cut-short", f"it is the beginning of {named}", longer)
     if _AN_ID.fullmatch(row) is None:
         return Judged(row, "garbage", "it can't be a revision's id")
-    if all(map(_GENERATED.fullmatch, history.revisions)) and not _GENERATED.fullmatch(row):
-        return Judged(row, "garbage", "every id of the code is 12 hexadecimal digits, and it isn't")
     return _by_structure(row, facts)
 
 
-def _by_journal(row: str, journaled: dict[str, Journaled], history: History) -> Judged:
-    """It has run here. Newer is what grew out of the code's heads; else its place is another's."""
+def _by_journal(row: str, journaled: dict[str, Journaled], history: History) -> Judged | None:
+    """It has run here. Newer is what grew out of the code's heads; else its place is another's.
+
+    None where the journal doesn't say what it grew out of: it was adopted, or is another history's.
+    """
     below: set[str] = set()
+    seen: set[str] = set()
     todo = [row]
     while todo:
         id = todo.pop()
-        if id in journaled and id not in history.revisions:
-            todo += journaled[id].below
-        elif id not in below:
+        if id in history.revisions:
             below.add(id)
+        elif id in journaled and journaled[id].below and id not in seen:
+            todo += journaled[id].below
+        elif id not in seen:
+            return None
+        seen.add(id)
     release = journaled[row].release
     ran = "surefoot's journal says that it has run here"
     if release:
         ran += f", as the last of {release}"
     if below <= set(history.heads):
-        return Judged(row, "newer", ran)
-    if below & history.revisions.keys():
-        root = ", ".join(sorted(below & history.revisions.keys()))
-        return Judged(row, "removed", f"{ran}, behind {root}, where the code goes on otherwise")
-    return Judged(row, "newer", ran)
+        return Judged(row, "newer", ran, certain=True)
+    root = ", ".join(sorted(below))
+    return Judged(row, "removed", f"{ran}, behind {root}, where the code goes on otherwise")
 
 
 def _by_structure(row: str, facts: Facts) -> Judged:
@@ -103,8 +112,12 @@ def _by_structure(row: str, facts: Facts) -> Judged:
     standing, heads = facts.standing, facts.code.history.heads
     if standing is None or standing.foreign:
         return Judged(row, "unknown", "nothing here tells what it was")
-    if standing.exact and all(stand.rows != heads for stand in standing.exact):
+    at_head = [stand.rows == heads for stand in standing.exact]
+    chosen = standing.chosen is not None and standing.chosen.rows == heads
+    if at_head and not any(at_head):
         return Judged(row, "unknown", "the structure is an older revision's")
-    if standing.exact:
+    if at_head and not all(at_head) and not chosen:
+        return Judged(row, "unknown", "the structure is the head's, and an older revision's, too")
+    if at_head:
         return Judged(row, "newer", "the structure is that of the code's head")
     return Judged(row, "newer", "the structure is none of the code's revisions'")

@@ -176,3 +176,38 @@ def test_two_heads_of_which_one_is_newer(
     result = shop.run("status", "--json", url=database.url())
     assert result.json["state"] == "ahead-and-compatible"
     assert result.json["database"]["current"] == ["c1a2b3c4d5e6", NEWER]
+
+
+def test_neither_adopt_nor_repair_takes_back_what_the_journal_knows(
+    shop: Application, database: Database
+) -> None:
+    """The newer image would run it again, and a backfill twice."""
+    newer(shop, database, HARMLESS[0])
+    refused(
+        shop,
+        database,
+        "database-ahead-of-code",
+        ("repair", R2, "--yes"),
+        ("adopt", R2, "--yes", "--accept-difference"),
+    )
+
+
+def test_another_applications_release_of_the_same_name_is_no_floor(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """Its journal doesn't begin where this code's history ends: it's somebody else's database."""
+    other = Application(shop.root / "other")
+    other.revision("o1", None, "create table lines (id int)", head='release = "1.0"')
+    other.revision("o2", "o1", "create table more (id int)", head='surefoot_floor = "1.0"')
+    assert other.run("up", url=database.url()).code == 0
+    shop.revision(R1, None, "create table customers (id int primary key, name text)")
+    shop.revision(
+        R2,
+        R1,
+        "create table orders (id int primary key, total numeric, note varchar(20))",
+        head='release = "1.0"',
+    )
+    with_catalogue(shop, server)
+    refused(shop, database, "unknown-revision", ("status",), ("up",))
+    (shop.root / "migrations/surefoot-catalog.txt").unlink()
+    refused(shop, database, "unknown-revision", ("status",), ("up",))

@@ -600,3 +600,30 @@ def test_a_fresh_database_of_the_init_scripts(
     result = application.run("up", "--json", url=database.url())
     assert result.code == 0, result.err
     assert [d["name"] for d in result.json["done"]] == ["r1", "r2"]
+
+
+def test_what_is_nearer_to_a_later_revision_is_not_run_again(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The version table was restored from before a backfill, and an index is gone: everything else
+    is there already, so IF NOT EXISTS would pass, and the backfill would run twice.
+    """
+    application.revision("r1", None, "create table people (id int primary key, amount int)")
+    application.revision(
+        "r2",
+        "r1",
+        "alter table people add column if not exists currency text",
+        "create index if not exists people_amount on people (amount)",
+        "update people set amount = amount * 100",
+    )
+    application.revision("r3", "r2", "create table if not exists pets (id int primary key)")
+    catalogue(application, server)
+    application.alembic("upgrade", "head", url=database.url(DRIVER))
+    database.execute(
+        "insert into people values (1, 500, 'EUR'); drop index people_amount;"
+        "update alembic_version set version_num = 'r1'"
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 4
+    assert result.json["findings"][0]["code"] == "structure-contradicts-revision"
+    assert database.query("select amount from people") == [(500,)]

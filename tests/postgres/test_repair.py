@@ -55,7 +55,14 @@ CORRUPTED = {
         f"update alembic_version set version_num = '{R2.upper()}'",
         f"it is {R2}, written otherwise",
     ),
-    "no id": ("update alembic_version set version_num = 'v1.0.28'", "'v1.0.28' is garbage"),
+    "no id": (
+        "update alembic_version set version_num = 'v1.0.28 (latest)'",
+        "'v1.0.28 (latest)' is garbage",
+    ),
+    "a narrow column": (
+        "alter table alembic_version alter version_num type varchar(8) using left(version_num, 8)",
+        f"'{R2[:8]}' is cut short: it is the beginning of {R2}",
+    ),
     "twice": (
         f"{NO_KEY} insert into alembic_version select * from alembic_version",
         f"{R2} is there twice",
@@ -225,7 +232,7 @@ def test_repair_of_what_is_in_order_does_nothing(shop: Application, database: Da
 
 def test_repair_of_a_structure_that_is_none(shop: Application, database: Database) -> None:
     """Where the structure is no revision's, a person must name one, and accept the difference."""
-    at(shop, database, R2, "update alembic_version set version_num = 'nonsense'")
+    at(shop, database, R2, "update alembic_version set version_num = 'non sense'")
     database.execute("alter table orders drop column total")
     refused(shop, database, "version-table-corrupted", ("repair", "--yes"))
     refused(shop, database, "unidentified-structure", ("repair", R2, "--yes"))
@@ -245,8 +252,52 @@ def test_a_corrupted_table_without_a_catalogue(shop: Application, database: Data
 
 def test_the_databases_comment_is_evidence(shop: Application, database: Database) -> None:
     """A comment as earlier scripts wrote it is shown, and decides nothing."""
-    at(shop, database, R1, "update alembic_version set version_num = 'nonsense'")
+    at(shop, database, R1, "update alembic_version set version_num = 'non sense'")
     name = database.name
     database.execute(f"comment on database {name} is 'Shop v1.0.28 - Generated 2025-10-19'")
     result = refused(shop, database, "version-table-corrupted", ("up",))
     assert 'the database\'s comment says "Shop v1.0.28 - Generated 2025-10-19"' in seen(result)
+
+
+def test_the_form_of_an_id_proves_nothing(shop: Application, database: Database) -> None:
+    """People name revisions by hand: over head's structure it may be newer, over an older one not."""
+    at(shop, database, R3, "update alembic_version set version_num = 'double_n'")
+    assert shop.run("status", "--json", url=database.url()).json["state"] == "ahead-and-compatible"
+
+
+def test_a_newer_row_beside_a_corrupted_one_is_not_thrown_away(
+    shop: Application, database: Database
+) -> None:
+    """What is newer may have run: repair leaves it to a person to say what is true."""
+    at(shop, database, R3, f"update alembic_version set version_num = '{NEWER}'")
+    database.execute("insert into alembic_version values ('???? x')")
+    refused(shop, database, "version-table-corrupted", ("up",), ("repair", "--yes"))
+    assert shop.run("repair", R3, "--yes", url=database.url()).code == 0
+    assert rows(database) == [R3]
+
+
+def test_a_head_that_only_changes_data_leaves_a_doubt(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """The structure is the head's and that of the revision below it: the row may be another branch's,
+    and head's backfill may not have run.
+    """
+    shop.revision("c90f4d21ab37", R3, "update orders set note = 'seen'")
+    with_catalogue(shop, server)
+    at(shop, database, R3, f"update alembic_version set version_num = '{NEWER}'")
+    result = refused(shop, database, "unknown-revision", ("status",), ("up",))
+    assert "the structure is the head's, and an older revision's, too" in seen(result)
+
+
+def test_schemas_of_several_installations(shop: Application, database: Database) -> None:
+    """Where env.py names the schema, a version table in another one is another installation's."""
+    database.execute(
+        "create schema tenant_a; create table tenant_a.alembic_version (version_num text);"
+        f"insert into tenant_a.alembic_version values ('{R2}')"
+    )
+    shop.env(options='version_table_schema="tenant_b"')
+    database.execute("create schema tenant_b")
+    result = shop.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert database.query("select version_num from tenant_b.alembic_version") == [(R3,)]
+    assert database.query("select version_num from tenant_a.alembic_version") == [(R2,)]

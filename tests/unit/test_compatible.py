@@ -6,8 +6,9 @@ import pytest
 
 from surefoot.history import History, Revision
 from surefoot.structure.catalogue import Catalogue, Change, Way, changes, facts_of, state, state_of
-from surefoot.structure.compatible import Verdict, compatible, compatible_since, verdict
+from surefoot.structure.compatible import Verdict, compatible, verdict
 from surefoot.structure.facts import Fact
+from surefoot.structure.rollback import oldest_compatible
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.facts"
 
@@ -29,12 +30,13 @@ index	t.t_low	unique USING btree (lower(name::text)) WHERE (price > 0::numeric)
 trigger	t.t_touch	BEFORE UPDATE ON p.t FOR EACH ROW EXECUTE FUNCTION p.touch()
 policy	t.t_reads	for select to public USING (name = 'a'::text)
 row security	t	enabled
-sequence	t_id_seq	integer start 1 increment 1 cache 1 identity of p.t.id
+sequence	t_id_seq	integer start 1 increment 1 minvalue 1 maxvalue 9 cache 1 identity of p.t.id
 relation	u	table
 column	u.id	integer not null
 constraint	u.u_pkey	PRIMARY KEY (id)
 relation	v	view
 view	v	(id integer, name text) as SELECT id, name FROM p.t
+function	touch()	() returns trigger language plpgsql body 11
 function	f(integer)	(a integer, b integer DEFAULT 1) returns text language sql body 12
 aggregate	total(integer)	returns integer step int4pl state integer
 enum	mood	'sad', 'happy'
@@ -42,7 +44,7 @@ domain	share	numeric(4,3) default 0.5
 domain constraint	share.range	CHECK (VALUE >= 0::numeric)
 composite type	pair	(a integer, b integer)
 range	span	of integer
-sequence	numbers	bigint start 1 increment 1 cache 1
+sequence	numbers	bigint start 1 increment 1 minvalue 1 maxvalue 999 cache 1
 extension	citext
 schema	p
 """
@@ -93,6 +95,24 @@ def test_the_same_is_compatible() -> None:
 
 
 BREAKS = [
+    # what refuses the code's writes
+    (("relation  t  table partition by RANGE(id)",), (), "relation t"),
+    (
+        ("sequence  numbers  bigint start 1 increment 1 minvalue 1 maxvalue 99 cache 1",),
+        (),
+        "sequence numbers",
+    ),
+    (
+        ("sequence  numbers  bigint start 1 increment -1 minvalue 1 maxvalue 999 cache 1",),
+        (),
+        "sequence numbers",
+    ),
+    (("function  touch()  () returns trigger language plpgsql body 99",), (), "function touch()"),
+    (
+        ("column  t.name  character varying(50) not null default NULL::character varying",),
+        (),
+        "column t.name",
+    ),
     # what is gone
     ((), ("column  t.note",), "column t.note"),
     ((), ("sequence  numbers",), "sequence numbers"),
@@ -302,7 +322,6 @@ REMARKS = [
     ((), ("constraint  t.t_price",), "constraint t.t_price"),
     ((), ("domain constraint  share.range",), "domain constraint share.range"),
     (("index  t.t_note  USING btree (note) invalid",), (), "index t.t_note"),
-    (("relation  t  table partition by RANGE(id)",), (), "relation t"),
     (("relation  t  unlogged table",), (), "relation t"),
     (("column  t.name  character varying(60) not null default 'x'",), (), "column t.name"),
     (("column  t.name  text not null default 'x'",), (), "column t.name"),
@@ -331,7 +350,11 @@ REMARKS = [
         (),
         "aggregate total(integer)",
     ),
-    (("sequence  numbers  bigint start 1 increment 2 cache 1",), (), "sequence numbers"),
+    (
+        ("sequence  numbers  bigint start 1 increment 2 minvalue 1 maxvalue 1999 cache 1",),
+        (),
+        "sequence numbers",
+    ),
     (("domain  share  numeric default 0.5",), (), "domain share"),
     (
         ("constraint  t.other  UNIQUE (note, name)",),
@@ -461,7 +484,7 @@ def test_what_nobody_is_told(lines: tuple[str, ...], without: tuple[str, ...]) -
 
 def test_what_belongs_to_a_missing_table_is_told_once() -> None:
     """A table, a schema, a column: what went with it isn't told again."""
-    table = tuple(f for f in FACTS if not f.name.startswith("p.t") or f.name == "p.total(integer)")
+    table = tuple(f for f in FACTS if not f.name.startswith(("p.t.", "p.t_")) and f.name != "p.t")
     found = compatible(state_of(FACTS), table)
     assert told(found)[0] == ["relation t"]
     without = ("column  t.note", "constraint  t.t_name", "constraint  t.t_apart", "index  t.t_note")
@@ -554,15 +577,18 @@ A, B, MUST = "column\tt.a\ttext\n", "column\tt.b\ttext\n", "column\tt.b\ttext no
 )
 def test_the_oldest_code_that_can_run(catalogue: Catalogue, expected: str | None) -> None:
     """From the head downwards, as long as each one can."""
-    assert compatible_since(catalogue) == expected
+    assert oldest_compatible(catalogue, frozenset(catalogue.history.revisions)) == expected
 
 
-def test_branches_have_no_oldest() -> None:
-    """Where two revisions are built on one, there's no line to walk down."""
-    one, two = (Revision(id, ("r1",), (), "", None, f"{id}.py") for id in ("r2", "r3"))
-    base = Revision("r1", (), (), "", None, "r1.py")
-    way = Way("base", frozenset(), (), {"r1": (), "r2": (), "r3": ()})
-    assert compatible_since(Catalogue(History({r.id: r for r in (base, one, two)}), (way,))) is None
+def test_the_oldest_release_that_can_run() -> None:
+    """Where the history names releases, they are gone through, and not each revision."""
+    catalogue = line(A, A + MUST, A + B, A + B)
+    revisions = {
+        id: Revision(id, r.parents, (), "", {"r1": "v1", "r4": "v2"}.get(id), r.path)
+        for id, r in catalogue.history.revisions.items()
+    }
+    released = Catalogue(History(revisions), catalogue.ways)
+    assert oldest_compatible(released, frozenset(revisions)) == "r1"
 
 
 def test_a_deferrable_key_implies_no_other_one() -> None:

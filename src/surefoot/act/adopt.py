@@ -58,7 +58,7 @@ def adopt(
     stand = step.stand
     column: str | None = None
     if step.mend and schema is not None:
-        column = mend_version_table(connection, version_table, schema)
+        column = mend_version_table(connection, version_table, schema, step.mend)
     if before != stand.rows or step.mend:
         write_version_rows(connection, version_table, schema, stand.rows)
     evidence = Evidence(

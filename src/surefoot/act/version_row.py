@@ -1,5 +1,6 @@
 """Write the version table's rows, in the transaction that the caller opened."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,21 +41,23 @@ def write_version_rows(
 
 
 def mend_version_table(
-    connection: psycopg.Connection[Any], name: VersionTableName, schema: str
+    connection: psycopg.Connection[Any], name: VersionTableName, schema: str, width: int
 ) -> str:
-    """Empty the version table and make it as Alembic does; grants and comments stay as they are.
+    """Empty the version table and make it as Alembic does, its column `width` characters wide;
+    grants and comments stay as they are.
 
     Gives the type that its column had.
     """
     table = sql.Identifier(schema, name.name)
     was, has_key = _column(connection, name.name, schema)
     connection.execute(sql.SQL("delete from {}").format(table))
-    if was not in ("text", "citext") and not was.startswith("character varying"):
+    wide = re.fullmatch(r"text|citext|character varying(?:\((\d+)\))?", was)
+    if wide is None or (wide[1] and int(wide[1]) < width):
         connection.execute(
             sql.SQL(
                 "alter table {} alter column version_num drop default,"
-                " alter column version_num type varchar(32) using version_num::text"
-            ).format(table)
+                " alter column version_num type varchar({}) using version_num::text"
+            ).format(table, sql.Literal(width))
         )
     if not has_key:
         key = sql.Identifier(f"{name.name}_pkc")

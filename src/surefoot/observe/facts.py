@@ -107,6 +107,8 @@ class Application:
         else:
             return facts
         found = self._with_pending(connection, facts, rows)
+        if state is State.CONTRADICTED and standing.merely_early:
+            return found  # if what is in the way refuses, that is the better word for it
         return msgspec.structs.replace(facts, preflight=found.preflight)
 
     def _to_install(self, connection: psycopg.Connection[Any], facts: Facts) -> Facts:

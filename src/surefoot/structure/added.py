@@ -12,6 +12,7 @@ from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told
 
 def added(sides: Sides) -> Iterator[Told]:
     """What is there that the code doesn't know, and that can hurt it or is to be told."""
+    yield from _overloads(sides)
     for owner in sides.live.tables:
         if sides.known_table(owner):
             yield from _columns(sides, owner)
@@ -21,6 +22,19 @@ def added(sides: Sides) -> Iterator[Told]:
             yield from added_contents(sides, owner)
         elif sides.live.has("relation", owner):
             yield from added_references(sides, owner)
+
+
+def _overloads(sides: Sides) -> Iterator[Told]:
+    """Another function of a name that the code calls: which is meant may be uncertain now."""
+    called = {
+        name.partition("(")[0] for kind, name in sides.promised.definitions if kind == "function"
+    }
+    for (kind, name), definitions in sides.live.definitions.items():
+        if kind != "function" or sides.promised.has(kind, name):
+            continue
+        if name.partition("(")[0] in called:
+            why = "the code calls another one of this name: a call without casts may be ambiguous"
+            yield Told(False, kind, name, None, definitions[0], why)
 
 
 def _columns(sides: Sides, owner: str) -> Iterator[Told]:

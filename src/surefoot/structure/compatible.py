@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from surefoot.structure.added import added
-from surefoot.structure.catalogue import Catalogue, State, facts_of, state
+from surefoot.structure.catalogue import Catalogue, State, state
 from surefoot.structure.facts import Fact
 from surefoot.structure.kept import kept
 from surefoot.structure.sides import Sides, Told
@@ -67,28 +67,6 @@ def verdict(catalogue: Catalogue, live: Iterable[Fact]) -> Verdict | None:
         compatible(state(way, applied), facts) for way in catalogue.ways if way.start <= applied
     ]
     return min(verdicts, key=lambda v: (len(v.breaks), len(v.remarks)), default=None)
-
-
-def compatible_since(catalogue: Catalogue) -> str | None:
-    """The oldest revision whose code can run on the head's structure, and that of all behind it.
-
-    It's about the structure alone: what a revision did to data nobody can tell. None if the history
-    isn't one line, or has no revision.
-    """
-    history = catalogue.history
-    line = history.in_order()
-    if not line or history.branching:
-        return None
-    applied = frozenset(line)
-    heads = [(way, facts_of(state(way, applied))) for way in catalogue.ways if way.start <= applied]
-    found = line[-1]
-    for revision in reversed(line[:-1]):
-        applied = history.applied((revision,))
-        there = [(way, facts) for way, facts in heads if way.start <= applied]
-        if not there or not all(compatible(state(w, applied), f).compatible for w, f in there):
-            break
-        found = revision
-    return found
 
 
 def _once(promised: Iterator[Told], new: Iterator[Told]) -> Iterator[Told]:

@@ -28,6 +28,7 @@ _FOREIGN_KEY = re.compile(
     r"\((?P<referred>.*?)\)(?P<rest>.*)"
 )
 _ACTION = "(CASCADE|RESTRICT|SET NULL|SET DEFAULT)"
+_NULL = re.compile(r"null\b", re.IGNORECASE)  # a default that is none
 _TYPE = re.compile(r"(.*?)\((\d+)(?:,(-?\d+))?\)(.*)")
 _STRINGS = {"character varying": 0, "text": 0}
 _WIDTHS = (("smallint", "integer", "bigint"), ("real", "double precision"))
@@ -49,7 +50,8 @@ class Column(msgspec.Struct, frozen=True):
     @property
     def filled(self) -> bool:
         """Whether an INSERT that leaves it out gets something else than NULL."""
-        return not (self.default is None and self.identity is None and self.generated is None)
+        default = None if self.default is None or _NULL.match(self.default) else self.default
+        return not (default is None and self.identity is None and self.generated is None)
 
 
 class ForeignKey(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told, alike
 Rule = Iterator[tuple[bool, str]]  # whether it breaks the code, and why
 
 _OWNER = re.compile(r" (?:owned by|identity of) (.*)$")
+_RANGE = re.compile(r" increment (-?\d+) minvalue (-?\d+) maxvalue (-?\d+)")
 _BREAKS, _REMARK = True, False
 
 _MISSING = {
@@ -105,7 +106,7 @@ def _relation(expected: str, found: str) -> Rule:
     if relation_kind(expected) != relation_kind(found):
         yield _BREAKS, f"it is a {relation_kind(found)} now"
     elif " partition by " in found and " partition by " not in expected:
-        yield _REMARK, "it is partitioned now: rows that no partition takes are refused"
+        yield _BREAKS, "it is partitioned now: rows that no partition takes are refused"
     else:
         yield _REMARK, "it is made otherwise"
 
@@ -168,8 +169,25 @@ def _function(expected: str, found: str) -> Rule:
         yield _BREAKS, "it returns something else"
     elif old.parameters != new.parameters or not old.optional <= new.optional:
         yield _BREAKS, "it is called otherwise"
+    elif old.result == "trigger":
+        yield _BREAKS, "a trigger calls it at the code's writes, and it does something else"
     else:
         yield _REMARK, "it does something else, or has other properties"
+
+
+def _sequence(expected: str, found: str) -> Rule:
+    old, new = (_RANGE.search(text) for text in (expected, found))
+    narrower = (
+        old is None
+        or new is None
+        or int(new[1]) * int(old[1]) < 0
+        or int(new[2]) > int(old[2])
+        or int(new[3]) < int(old[3])
+    )
+    yield (
+        narrower,
+        "it ends earlier, or counts the other way" if narrower else "it counts otherwise",
+    )
 
 
 def _aggregate(expected: str, found: str) -> Rule:
@@ -207,7 +225,7 @@ _RULES: dict[str, Callable[[str, str], Rule]] = {
     "aggregate": _aggregate,
     "enum": _enum,
     "domain": _column,
-    "sequence": _remark("it counts otherwise"),
+    "sequence": _sequence,
     "event trigger": _remark("it is another one"),
     "row security": _breaks("other rows may be hidden"),
     "range": _breaks("it is another type"),

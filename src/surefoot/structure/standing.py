@@ -109,6 +109,14 @@ class Standing(msgspec.Struct, frozen=True):
         return set(self.recorded.differences) == set(self.early)
 
     @property
+    def nearer_elsewhere(self) -> bool:
+        """Whether another revision's structure is nearer than that of the recorded one."""
+        recorded = self.recorded
+        return recorded is not None and any(
+            len(stand.differences) < len(recorded.differences) for stand in self.nearest
+        )
+
+    @property
     def drifted(self) -> bool:
         """Whether it is contradicted, and yet no other revision's structure is as near."""
         recorded = self.recorded
