@@ -53,6 +53,8 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
             return NothingToDo(state)
         return Refused(state, (ahead_of_code(facts),))
     if not wish.rows:
+        if state is State.INTERRUPTED:
+            return Refused(state, (REFUSALS[state](facts),))
         if state is State.AHEAD_COMPATIBLE or (wish.repair and state in _IN_ORDER):
             return NothingToDo(state)
         if any(one.judgement == "newer" for one in judged):
@@ -70,10 +72,11 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
         stand, by = standing.sure, standing.by or "structure"
     if stand is None:
         return Refused(state, (_unreachable(wish),))
-    rows, mend = facts.database.rows, faults(facts) != ()
+    rows, mend = facts.database.rows, faults(facts.database) != ()
     if any(one.judgement == "cut-short" for one in judged):
         mend = True  # its column may be what cut it
-    if stand.rows == rows and not stand.differences and not mend:
+    said = stand.rows == rows and state is not State.INTERRUPTED
+    if said and not stand.differences and not mend:
         return NothingToDo(state)
     if stand.differences and standing.foreign:
         return Refused(state, (REFUSALS[State.FOREIGN](facts),))
@@ -87,7 +90,17 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     step = Adopt(
         stand, by, rows, standing.own_objects, standing.accepted, width_of(facts) if mend else 0
     )
-    return Ready(state, Plan((step,), facts.fingerprint))
+    return Ready(state, Plan((step,), facts.fingerprint, _against_the_journal(facts, stand)))
+
+
+def _against_the_journal(facts: Facts, stand: Stand) -> tuple[str, ...]:
+    """What would run a second time, as far as the journal knows."""
+    history = facts.code.history
+    applied = history.applied(row for row in stand.rows if row in history.revisions)
+    again = [r.id for r in facts.database.journaled if r.id not in applied]
+    if not again:
+        return ()
+    return (f"surefoot's journal says that {', '.join(again)} has run here; it would run again",)
 
 
 def _empty() -> Finding:

@@ -14,12 +14,14 @@ class Ahead(msgspec.Struct, frozen=True):
     """Whether the code can run (None: nobody can tell), and by what that is known.
 
     `floor` is what a newer revision says: which, and the oldest code that can run on it. `verdict`
-    is the structure's, where there is a catalogue to go by.
+    is the structure's, where there is a catalogue to go by. `behind` are revisions of this code
+    that have not run: the database is newer on one branch, and older on another.
     """
 
     can_run: bool | None
     floor: tuple[str, str] | None = None
     verdict: Verdict | None = None
+    behind: tuple[str, ...] = ()
 
 
 def ahead(facts: Facts) -> Ahead:
@@ -31,6 +33,9 @@ def ahead(facts: Facts) -> Ahead:
     """
     history, database = facts.code.history, facts.database
     verdict = facts.standing.ahead if facts.standing else None
+    missing = _behind(facts)
+    if missing:
+        return Ahead(can_run=False, verdict=verdict, behind=missing)
     newer = [r for r in database.journaled if r.id not in history.revisions]
     declared = [(r.id, r.floor) for r in newer if r.floor]
     for id, floor in declared:
@@ -41,4 +46,41 @@ def ahead(facts: Facts) -> Ahead:
     if unknown and all(one.certain and one.row in floors for one in unknown):
         row = str(unknown[0].row)
         return Ahead(can_run=True, floor=(row, floors[row]), verdict=verdict)
-    return Ahead(None if verdict is None else verdict.compatible, verdict=verdict)
+    if verdict is None:
+        return Ahead(None)
+    # What is missing may have been dropped by a newer revision, or never been made: without the
+    # journal's word, the row may be that of a branch on which this code's own head never ran.
+    missing = any(told.found is None and told.expected is not None for told in verdict.remarks)
+    if verdict.compatible and missing and not all(one.certain for one in unknown):
+        return Ahead(None, verdict=verdict)
+    return Ahead(verdict.compatible, verdict=verdict)
+
+
+def _behind(facts: Facts) -> tuple[str, ...]:
+    """The code's revisions that are in no version row, nor below one.
+
+    What a newer row contains, the journal says. Where it says nothing, a row may stand for any of
+    the code's heads, but not for what is behind a row that the code knows.
+    """
+    history, database = facts.code.history, facts.database
+    below = {revision.id: revision.below for revision in database.journaled}
+    known = {row for row in database.rows if row and row in history.revisions}
+    certain = True
+    for one in judge(facts):
+        certain = certain and one.certain
+        todo, seen = [str(one.row)], set[str]()
+        while one.certain and todo:
+            id = todo.pop()
+            if id in history.revisions:
+                known.add(id)
+            elif id not in seen:
+                seen.add(id)
+                todo += below.get(id, ())
+    ran = history.applied(known)
+    if certain:
+        return tuple(id for id in history.revisions if id not in ran)
+    return tuple(
+        id
+        for id in history.revisions
+        if id not in ran and any(row in history.applied((id,)) for row in known)
+    )

@@ -41,8 +41,10 @@ Decision = NothingToDo | Ready | Refused
 def classify(facts: Facts) -> State:
     """The state that the database is in."""
     history, rows = facts.code.history, facts.database.rows
-    if faults(facts):
+    if faults(facts.database):
         return State.VERSION_TABLE_CORRUPTED
+    if _is_interrupted(facts):
+        return State.INTERRUPTED
     if not rows:
         return _without_rows(facts)
     if history.unknown(rows):
@@ -62,6 +64,15 @@ def classify(facts: Facts) -> State:
     if standing.contradicted and not mere_drift and not _is_in_the_way(facts, standing):
         return State.CONTRADICTED
     return _by_rows(at_head=at_head)
+
+
+def _is_interrupted(facts: Facts) -> bool:
+    """Whether a revision was left half-way, and nobody has recorded since what is true."""
+    database, history = facts.database, facts.code.history
+    if not database.interrupted or not (database.rows or database.objects):
+        return False
+    ran = history.applied(row for row in database.rows if row in history.revisions)
+    return not ran.issuperset(database.interrupted)
 
 
 def _is_in_the_way(facts: Facts, standing: Standing) -> bool:

@@ -23,6 +23,12 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
     if not code.init:
         return None
     said = code.init_revision
+    headers = {s.path: s.header.revisions for s in code.init if s.header is not None}
+    if said is None and len(set(headers.values())) > 1:
+        return _names_another(
+            "The headers of the init scripts name different revisions.",
+            *(f"{path}: {', '.join(revisions)}" for path, revisions in headers.items()),
+        )
     for script in code.init:
         header = script.header
         if header is None:

@@ -68,7 +68,8 @@ class Observation(msgspec.Struct, frozen=True):
     that led here, where the end of that run was seen and had these rows. `mark`: the journal's last
     step that says where this stands (reached, unreached, or one of a run that was not seen to end).
     `accepted`: differences from the structure that a
-    person has accepted. `journaled`: what the journal says has run, in that order.
+    person has accepted. `journaled`: what the journal says has run, in that order. `interrupted`:
+    revisions that the last run left applied half-way.
     """
 
     server: ServerInfo
@@ -91,6 +92,7 @@ class Observation(msgspec.Struct, frozen=True):
     mark: str | None = None
     accepted: tuple[Difference, ...] = ()
     journaled: tuple[Journaled, ...] = ()
+    interrupted: tuple[str, ...] = ()
 
     @property
     def unverified(self) -> bool:

@@ -91,6 +91,7 @@ def _unversioned(facts: Facts) -> Finding:
 REFUSALS: dict[State, Callable[[Facts], Finding]] = {
     State.UNKNOWN_REVISION: row_refusals.unknown_revision,
     State.VERSION_ROWS_OVERLAP: row_refusals.overlap,
+    State.INTERRUPTED: row_refusals.interrupted,
     State.VERSION_TABLE_CORRUPTED: row_refusals.corrupted,
     State.VERSION_TABLE_ELSEWHERE: row_refusals.elsewhere,
     State.AHEAD: row_refusals.ahead_of_code,

@@ -4,11 +4,11 @@ from surefoot.ahead import ahead
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.compatible import Breach
-from surefoot.structure.differences import revision_text
+from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure_refusals import catalogue_lines, facts_match
 from surefoot.version_rows import faults, judge
 
-_SHOWN = 8
+_SHOWN, _WIDTH = 8, 80
 
 _SAYS = {
     "newer": "newer than this code",
@@ -59,22 +59,29 @@ def comment_lines(facts: Facts) -> list[str]:
 def stands(facts: Facts) -> list[str]:
     """Where the structure stands, whatever the version table says."""
     standing = facts.standing
+    told = _journal_lines(facts)
     if standing is None:
-        return catalogue_lines(facts.catalogue)
+        return [*catalogue_lines(facts.catalogue), *told]
     exact = standing.exact or ((standing.sure,) if standing.sure else ())
     if exact:
         names = [revision_text(stand) for stand in exact]
         which = names[0] if len(names) == 1 else f"one of {', '.join(names[:_SHOWN])}"
         matching = facts_match(exact[0].matching)
-        return [f"by its structure it is at {which}: {matching}"]
+        return [f"by its structure it is at {which}: {matching}", *told]
     if standing.nearest and not standing.foreign:
         near = standing.nearest[0]
         return [
             f"by its structure it is at none of the code's revisions; nearest is "
             f"{revision_text(near)}, where {len(near.differences):,} "
-            f"{'name differs' if len(near.differences) == 1 else 'names differ'}"
+            f"{'name differs' if len(near.differences) == 1 else 'names differ'}",
+            *told,
         ]
     return ["next to nothing that the application's catalogue knows is there"]
+
+
+def _journal_lines(facts: Facts) -> list[str]:
+    ran = [revision.id for revision in facts.database.journaled]
+    return [f"surefoot's journal ends with revision {ran[-1]}"] if ran else []
 
 
 def _repair(facts: Facts) -> str:
@@ -129,7 +136,7 @@ def corrupted(facts: Facts) -> Finding:
         else f"The version table {version_table(facts)} is not as Alembic makes it.",
         (
             _holds(facts),
-            *faults(facts),
+            *faults(facts.database),
             *_judgements(facts),
             *stands(facts),
             *comment_lines(facts),
@@ -164,6 +171,28 @@ def elsewhere(facts: Facts) -> Finding:
     )
 
 
+def interrupted(facts: Facts) -> Finding:
+    """A revision committed by itself half-way, and a person has to mend it."""
+    revisions = facts.database.interrupted
+    standing = facts.standing
+    recorded = standing.recorded if standing else None
+    there = difference_lines(recorded.differences, _SHOWN, _WIDTH) if recorded else []
+    before = " ".join(str(row) for row in facts.database.rows) or "REVISION"
+    return Finding(
+        "interrupted-revision",
+        f"Revision {', '.join(revisions)} was applied half-way by an earlier run.",
+        (
+            "surefoot's journal says so: it committed by itself, and did not come to its end",
+            _holds(facts),
+            *stands(facts),
+            *([f"beside what {before} makes:", *there] if there else []),
+        ),
+        next="compare with the revision's file, its data, too; finish it or undo it by hand. Then "
+        f"record what is true: surefoot adopt {' '.join(revisions)}, if it is finished, or "
+        f"surefoot adopt {before}, if it is undone",
+    )
+
+
 def overlap(facts: Facts) -> Finding:
     """A version row is an ancestor of another one."""
     pairs = facts.code.history.overlapping([row for row in facts.database.rows if row])
@@ -189,8 +218,11 @@ def ahead_of_code(facts: Facts) -> Finding:
         revision, floor = found.floor
         seen.append(f"revision {revision} says: code from {floor} on can run on it")
     verdict = found.verdict
+    if found.behind:
+        seen.append(f"this code's own {', '.join(found.behind[:_SHOWN])} has not run here")
     if found.can_run is None:
         seen += catalogue_lines(facts.catalogue)
+        seen += [_breach_line(b) for b in (verdict.remarks if verdict else ())[:_SHOWN]]
         message = "and nobody can tell whether it can run on it"
     elif found.can_run:
         message = 'and shall not run on it (ahead = "refuse")'

@@ -32,6 +32,7 @@ class State(Enum):
     FOREIGN = "foreign-database"
     JOURNAL_CONTRADICTS = "journal-contradicts-structure"
     CONTRADICTED = "structure-contradicts-revision"
+    INTERRUPTED = "interrupted-revision"
     VERSION_ROWS_OVERLAP = "version-rows-overlap"
     VERSION_TABLE_CORRUPTED = "version-table-corrupted"
     VERSION_TABLE_ELSEWHERE = "version-table-elsewhere"
@@ -118,6 +119,11 @@ STATE_TABLE: dict[State, StateRow] = {
     State.VERSION_ROWS_OVERLAP: _refused(
         "the version table names a revision and an ancestor of it",
         _FOUND,
+        _AS_NAMED,
+    ),
+    State.INTERRUPTED: _refused(
+        "the journal says that a revision was applied half-way by the last run",
+        _AS_NAMED,
         _AS_NAMED,
     ),
     State.CONTRADICTED: _refused(

@@ -170,7 +170,7 @@ def contradicted(facts: Facts) -> Finding:
         )
         next = (
             f"to record where it stands: surefoot adopt {_word(standing.exact)}; "
-            "then surefoot up runs what was passed over"
+            "then surefoot up runs what is pending from there, if anything is"
         )
     else:
         nearest = standing.nearest[0] if standing.nearest else recorded

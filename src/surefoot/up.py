@@ -99,7 +99,9 @@ def _go_on(
             seconds = before.seconds + outcome.seconds
             return msgspec.structs.replace(outcome, seconds=seconds), decision
         case Refused(findings=findings):
-            return msgspec.structs.replace(before, findings=findings), done
+            there = f"Committed before it, and there: {', '.join(d.name for d in before.done)}."
+            told = tuple(msgspec.structs.replace(f, database=there) for f in findings)
+            return msgspec.structs.replace(before, findings=told), done
         case NothingToDo():
             return before, done
 

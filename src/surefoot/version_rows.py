@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from surefoot.history import History
-from surefoot.observation import Facts, Journaled
+from surefoot.observation import Facts, Journaled, Observation
 
 Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
 
@@ -37,15 +37,14 @@ def judge(facts: Facts) -> tuple[Judged, ...]:
     return tuple(_judged(row, facts) for row in rows if row not in known)
 
 
-def faults(facts: Facts) -> tuple[str, ...]:
+def faults(database: Observation) -> tuple[str, ...]:
     """What is wrong with the table itself: its column's type, rows that are there twice."""
-    database = facts.database
     found: list[str] = []
     column = database.version_column
     if column is not None and _TEXT.fullmatch(column) is None:
         found.append(f"its column version_num is {column}; Alembic makes it character varying(32)")
     twice = [row for row in dict.fromkeys(database.rows) if database.rows.count(row) > 1]
-    found += [f"{'NULL' if row is None else row} is there {_times(facts, row)}" for row in twice]
+    found += [f"{'NULL' if row is None else row} is there {_times(database, row)}" for row in twice]
     return tuple(found)
 
 
@@ -54,8 +53,8 @@ def width_of(facts: Facts) -> int:
     return max(32, *map(len, facts.code.history.revisions))
 
 
-def _times(facts: Facts, row: str | None) -> str:
-    number = facts.database.rows.count(row)
+def _times(database: Observation, row: str | None) -> str:
+    number = database.rows.count(row)
     return "twice" if number == 2 else f"{number} times"
 
 

@@ -260,7 +260,7 @@ def test_the_databases_comment_is_evidence(shop: Application, database: Database
 
 
 def test_the_form_of_an_id_proves_nothing(shop: Application, database: Database) -> None:
-    """People name revisions by hand: over head's structure it may be newer, over an older one not."""
+    """People name revisions by hand: over head's structure it may well be newer."""
     at(shop, database, R3, "update alembic_version set version_num = 'double_n'")
     assert shop.run("status", "--json", url=database.url()).json["state"] == "ahead-and-compatible"
 
@@ -279,8 +279,8 @@ def test_a_newer_row_beside_a_corrupted_one_is_not_thrown_away(
 def test_a_head_that_only_changes_data_leaves_a_doubt(
     shop: Application, database: Database, server: Server
 ) -> None:
-    """The structure is the head's and that of the revision below it: the row may be another branch's,
-    and head's backfill may not have run.
+    """The structure is the head's, and that of the revision below it: the row may be another
+    branch's, and head's backfill may not have run.
     """
     shop.revision("c90f4d21ab37", R3, "update orders set note = 'seen'")
     with_catalogue(shop, server)
@@ -301,3 +301,106 @@ def test_schemas_of_several_installations(shop: Application, database: Database)
     assert result.code == 0, result.err
     assert database.query("select version_num from tenant_b.alembic_version") == [(R3,)]
     assert database.query("select version_num from tenant_a.alembic_version") == [(R2,)]
+
+
+@pytest.mark.provokes("interrupted-revision")
+@pytest.mark.parametrize("finish", [True, False], ids=["finished", "undone"])
+def test_a_revision_that_was_left_half_way_is_for_a_person(
+    application: Application, server: Server, database: Database, finish: bool
+) -> None:
+    """Its structure is there, and its backfill isn't: no command records it by itself."""
+    application.revision(R1, None, "create table people (id int primary key, n int)")
+    application.revision(R2, R1, body=HALF_WAY.format(table="people"))
+    with_catalogue(application, server)
+    application.alembic("upgrade", R1, url=database.url(DRIVER))
+    database.execute("insert into people values (1, 5)")
+    assert application.run("up", url=database.url()).code == 6
+    for command in (("status",), ("up",), ("adopt", "--yes"), ("repair", "--yes")):
+        result = application.run(*command, "--json", url=database.url())
+        assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+    database.execute("delete from people where id = 2")  # why it failed
+    if finish:
+        database.execute("update people set n = 2 * n")
+    else:
+        database.execute("drop index people_n; delete from people")
+    named = R2 if finish else R1
+    assert application.run("adopt", named, "--yes", url=database.url()).code == 0
+    result = application.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert rows(database) == [R2]
+    assert database.query("select n from people") == ([(10,)] if finish else [])
+
+
+HALF_WAY = """\
+with op.get_context().autocommit_block():
+    op.execute('create index concurrently if not exists {table}_n on {table} (n)')
+    op.execute('insert into {table} select 2 where exists (select from {table})')
+op.execute('update {table} set n = 2 * n')
+op.execute('select 1 / case when exists (select from {table} where id = 2) then 0 else 1 end')
+"""
+
+
+def test_a_first_revision_that_was_left_half_way(
+    application: Application, server: Server, database: Database
+) -> None:
+    """There is no version row yet, and the structure is exactly the revision's: not adopted."""
+    application.revision(
+        R1,
+        None,
+        body="with op.get_context().autocommit_block():\n"
+        "    op.execute('create table if not exists people (id int primary key, n int)')\n"
+        "op.execute('insert into people values (1, 1)')\n"
+        "op.execute('select 1 / count(*) from pg_class where relname <> \\'wanted\\''\n"
+        "    ' and current_database() not like \\'test%\\'')",
+    )
+    application.revision(R2, R1, "create table pets (id int)")
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 6
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+    assert database.query("select count(*) from people") == [(0,)]
+
+
+def test_rows_that_are_there_twice_are_not_believed(shop: Application, database: Database) -> None:
+    """The journal knows of a later revision, which doesn't change the structure."""
+    shop.revision("c90f4d21ab37", R3, "update orders set total = 2 * total")
+    (shop.root / "migrations/surefoot-catalog.txt").unlink()
+    build = ("catalog", "build", "--no-downgrade", "--server", database.server.url())
+    assert shop.run(*build).code == 0
+    assert shop.run("up", url=database.url()).code == 0
+    database.execute(
+        f"{NO_KEY} update alembic_version set version_num = '{R3}';"
+        " insert into alembic_version select * from alembic_version"
+    )
+    result = refused(shop, database, "version-table-corrupted", ("up",), ("repair", "--yes"))
+    assert "surefoot's journal ends with revision c90f4d21ab37" in seen(result)
+    assert shop.run("repair", "c90f4d21ab37", "--yes", url=database.url()).code == 0
+    assert rows(database) == ["c90f4d21ab37"]
+
+
+def test_the_journals_word_is_told_to_whoever_names_a_revision(
+    shop: Application, database: Database
+) -> None:
+    """What it says has run would run a second time."""
+    assert shop.run("up", url=database.url()).code == 0
+    database.execute("update alembic_version set version_num = ' '")
+    result = refused(shop, database, "version-table-corrupted", ("up",))
+    assert f"surefoot's journal ends with revision {R3}" in seen(result)
+    result = shop.run("repair", R2, "--accept-difference", url=database.url())
+    assert f"surefoot's journal says that {R3} has run here; it would run again" in text(result)
+
+
+def test_a_policy_that_hides_the_version_row(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """Hidden is not empty: told, and nothing adopted."""
+    at(shop, database, R2, "alter table alembic_version enable row level security")
+    database.execute(
+        "do $$ begin create role surefoot_reader login password 'x'; exception when"
+        " duplicate_object then null; end $$;"
+        "grant all on all tables in schema public to surefoot_reader"
+    )
+    url = database.url().replace("postgres:", "surefoot_reader:", 1)
+    url = url[: url.index("surefoot_reader:")] + "surefoot_reader:x" + url[url.index("@") :]
+    result = shop.run("status", "--json", url=url)
+    assert (result.code, result.error) == (4, "version-table-unreadable"), result.err

@@ -66,6 +66,16 @@ def account(
     return (_with_fate(stopped, after, version_table),)
 
 
+def applied_half_way(stopped: Stopped, after: Aftermath) -> list[str]:
+    """The steps of which a part was committed, and the journal's row wasn't."""
+    kept = {done.name for done in after.done}
+    return [
+        name
+        for name, transaction in stopped.transactions.items()
+        if after.fates[transaction] == "committed" and name not in kept
+    ]
+
+
 def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableName) -> Finding:
     """The finding, with what the server said about the transaction of the step."""
     stands = _stands(version_table, after.rows)
@@ -74,11 +84,7 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
     if kept:
         named = ", ".join(kept) if len(kept) <= 4 else f"{len(kept)} steps, the last {kept[-1]}"
         before = f" Committed before it, and there: {named}."
-    half_way = [
-        name
-        for name, transaction in stopped.transactions.items()
-        if after.fates[transaction] == "committed" and name not in kept
-    ]
+    half_way = applied_half_way(stopped, after)
     if half_way:
         return Finding(
             "revision-partly-applied",
@@ -176,5 +182,5 @@ def database_error(step: str, error: psycopg.Error) -> Finding:
         "script-failed",
         f"The database refused {step}.",
         tuple(lines[:6]) or (type(error).__name__,),
-        next="see the server's log for what happened at this time, then start again",
+        next="see what the server objects to, above; its log says more. Then start again",
     )

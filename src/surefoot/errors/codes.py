@@ -79,6 +79,7 @@ CODES: dict[str, ExitCode] = {
     "unknown-revision": ExitCode.REFUSED,
     "unversioned-database": ExitCode.REFUSED,
     "database-ahead-of-code": ExitCode.REFUSED,
+    "interrupted-revision": ExitCode.REFUSED,
     "version-table-corrupted": ExitCode.REFUSED,
     "version-table-elsewhere": ExitCode.REFUSED,
     "version-rows-overlap": ExitCode.REFUSED,

@@ -38,6 +38,8 @@ def observe_database(
     ):
         cursor.execute("set transaction isolation level repeatable read, read only")
         cursor.execute("set local statement_timeout = 0")
+        # rows that a policy hides are an error, not an empty version table
+        cursor.execute("set local row_security = off")
         seen = cursor.execute(query("probe"), names).fetchone()
         assert seen is not None
         server = ServerInfo(
@@ -97,6 +99,9 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         seeds={row["name"]: row["hash"] for row in seeds} if found.rows or found.objects else {},
         env=mark["env"] if mark and reached and set(mark["name"].split()) == rows else None,
         mark=mark["step"] if mark else None,
+        interrupted=tuple(mark["name"].split())
+        if mark is not None and mark["step"] == "interrupted"
+        else (),
         journaled=tuple(
             Journaled(row["id"], tuple(row["parents"].split()), row["release"], row["floor"])
             for row in journaled

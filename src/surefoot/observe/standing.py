@@ -22,6 +22,7 @@ from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import CatalogueState, Probe, Standing
+from surefoot.version_rows import faults
 
 _PROBE_TIMEOUT = "30s"
 
@@ -95,7 +96,9 @@ class Cataloguing:
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
         unknown = bool(history.unknown(seen.rows))
-        known = bool(rows) and not unknown and not history.overlapping(rows)
+        # rows that can't be right are believed in nothing
+        wrong = unknown or faults(seen) or history.overlapping(rows)
+        known = bool(rows) and not wrong
         recorded = identifier.stand(history.applied(rows)) if known else None
         held = None if asked is None else identifier.stand(history.applied(asked))
         if recorded is not None and not recorded.differences and held is None:

@@ -21,7 +21,7 @@ def adoption_text(step: Adopt) -> str:
     """ "adopt revision X: 1,533 facts match"."""
     revisions = f"revision{'' if len(step.stand.rows) == 1 else 's'} {', '.join(step.stand.rows)}"
     if step.before and step.before != step.stand.rows:
-        revisions += f", instead of {', '.join(str(row) for row in step.before)}"
+        revisions += f", instead of {', '.join(before_texts(step))}"
     number = len(step.stand.differences)
     accepted = f", {count(number, 'difference')} accepted" if number else ""
     facts = f"{count(step.stand.matching, 'fact')} match{'es' if step.stand.matching == 1 else ''}"

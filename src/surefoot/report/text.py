@@ -96,12 +96,17 @@ def found_text(facts: Facts, state: State) -> str:
             | State.JOURNAL_CONTRADICTS
         ):
             return f"{count(facts.database.objects, 'object')} and no version row"
+        case State.INTERRUPTED:
+            return (
+                f"at {rows or 'no revision'}, and {', '.join(facts.database.interrupted)} half-way"
+            )
         case State.UNKNOWN_REVISION:
             return f"at {rows}, which this code does not know"
         case State.AHEAD | State.AHEAD_COMPATIBLE:
             return f"at {rows}, newer than this code"
         case State.VERSION_TABLE_CORRUPTED:
-            return f"a version table that holds {rows or 'nothing'}"
+            held = ["NULL" if row is None else repr(row) for row in facts.database.rows]
+            return f"a version table that holds {', '.join(held) or 'nothing'}"
         case State.VERSION_TABLE_ELSEWHERE:
             return "no version row here, and one in another schema"
         case State.VERSION_ROWS_OVERLAP:

@@ -31,9 +31,10 @@ select o.number, r.rolname as owner
 from object o
 join pg_catalog.pg_roles r on r.oid = o.owner
 where case o.right_
-        when 'owner' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'USAGE')
-        when 'drop' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'USAGE')
-            and not pg_catalog.pg_has_role(%(role)s::name, o.nspowner, 'USAGE')
+        -- a member that doesn't inherit may become the owner: a revision may do that itself
+        when 'owner' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'MEMBER')
+        when 'drop' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'MEMBER')
+            and not pg_catalog.pg_has_role(%(role)s::name, o.nspowner, 'MEMBER')
         when 'record' then
             not pg_catalog.has_table_privilege(%(role)s::name, o.relation, o.kind)
         else not pg_catalog.has_any_column_privilege(%(role)s::name, o.relation, 'REFERENCES')
