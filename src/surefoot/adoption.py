@@ -7,7 +7,7 @@ from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.plan import Adopt, Plan
 from surefoot.refusals import REFUSALS
-from surefoot.row_refusals import ahead_of_code
+from surefoot.row_refusals import ahead_of_code, ahead_remarks
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.standing import Stand
@@ -50,12 +50,14 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     if any(one.certain and one.judgement == "newer" for one in judged):
         # it has run here, and the newer image would run it again
         if state is State.AHEAD_COMPATIBLE and not wish.rows:
-            return NothingToDo(state)
+            return NothingToDo(state, ahead_remarks(facts))
         return Refused(state, (ahead_of_code(facts),))
     if not wish.rows:
         if state is State.INTERRUPTED:
             return Refused(state, (REFUSALS[state](facts),))
-        if state is State.AHEAD_COMPATIBLE or (wish.repair and state in _IN_ORDER):
+        if state is State.AHEAD_COMPATIBLE:
+            return NothingToDo(state, ahead_remarks(facts))
+        if wish.repair and state in _IN_ORDER:
             return NothingToDo(state)
         if any(one.judgement == "newer" for one in judged):
             return Refused(state, (REFUSALS[state](facts),))

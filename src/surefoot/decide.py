@@ -78,11 +78,16 @@ def _is_interrupted(facts: Facts) -> bool:
 def _is_in_the_way(facts: Facts, standing: Standing) -> bool:
     """Whether all that differs is in the way of pending revisions, and told of by name.
 
-    Where another revision is nearer, it may well be that one that has run, and going on would run
-    it again: that is only another word for a refusal, and never a way on.
+    Where a pending revision may have run (the journal says so; or another revision's structure is
+    nearer, and the first pending one has something of its own there), going on would run it again:
+    then this is only another word for a refusal, and never a way on.
     """
     refused = facts.preflight is not None and bool(facts.preflight.findings)
-    return standing.merely_early and (refused or not standing.nearer_elsewhere)
+    history, database = facts.code.history, facts.database
+    applied = history.applied(row for row in database.rows if row)
+    ran = any(r.id not in applied for r in database.journaled)
+    doubt = ran or (standing.nearer_elsewhere and standing.begun)
+    return standing.merely_early and (refused or not doubt)
 
 
 def _by_rows(*, at_head: bool) -> State:

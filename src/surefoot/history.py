@@ -128,19 +128,8 @@ class History(msgspec.Struct, frozen=True):
             (older, newer)
             for newer in found
             for older in found
-            if older != newer and older in self._lineage(newer)
+            if older != newer and older in self.applied((newer,))
         )
-
-    def _lineage(self, revision: str) -> set[str]:
-        """Every ancestor by down_revision; a dependency may legitimately have a row of its own."""
-        seen: set[str] = set()
-        todo = list(self.revisions[revision].parents)
-        while todo:
-            name = todo.pop()
-            if name not in seen:
-                seen.add(name)
-                todo.extend(self.revisions[name].parents)
-        return seen
 
 
 def one_revision(history: History, word: str) -> str:

@@ -127,6 +127,13 @@ def made(
             _OLDER_IMAGE,
         )
     rows = tuple(sorted(row for row in written if row))
+    if len(set(rows)) < len(written) or history.overlapping(rows):
+        raise SurefootError.of(
+            _names_another(
+                "The init scripts write version rows that contradict each other: "
+                f"{', '.join('NULL' if row is None else repr(row) for row in written)}."
+            )
+        )
     if said is not None and rows and rows != (said,):
         raise SurefootError.of(
             _names_another(

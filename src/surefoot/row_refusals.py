@@ -92,6 +92,8 @@ def _repair(facts: Facts) -> str:
             "with a usable catalogue, surefoot repair would put it right by the structure: "
             "surefoot catalog build, where the application is developed"
         )
+    if standing.facts == 0:
+        return f"drop table {version_table(facts)}: nothing else is there; then surefoot up"
     if standing.sure is not None:
         return f"surefoot repair, which asks before it writes {revision_text(standing.sure)}"
     if standing.exact:

@@ -85,9 +85,12 @@ def unidentified(facts: Facts) -> Finding:
         )
     if standing.nearest:
         seen += difference_lines(standing.nearest[0].differences, _SHOWN, _WIDTH)
+        least = len(standing.nearest[0].differences)
+        nearest = [stand for stand in standing.nearest if len(stand.differences) == least]
+        which = ", with the one of them that has run" if len(nearest) > 1 else ""
         next = (
             "put right what differs, then start again; or, if it may stay so: surefoot adopt "
-            f"{' '.join(standing.nearest[0].rows)} --accept-difference"
+            f"{_word(tuple(nearest))} --accept-difference{which}"
         )
     elif standing.complete:
         seen.append("the structure is like none of the application's revisions")

@@ -211,3 +211,36 @@ def test_another_applications_release_of_the_same_name_is_no_floor(
     refused(shop, database, "unknown-revision", ("status",), ("up",))
     (shop.root / "migrations/surefoot-catalog.txt").unlink()
     refused(shop, database, "unknown-revision", ("status",), ("up",))
+
+
+def test_newer_on_one_branch_and_behind_on_another(
+    application: Application, database: Database, server: Server
+) -> None:
+    """This code's own backfill has not run here: it isn't passed over."""
+    application.revision("root0", None, "create table people (id int, n int)")
+    application.revision("a1", "root0", "create table ta (id int)")
+    application.revision("b1", "root0", "create table tb (id int)")
+    application.revision("a2", "a1", "create table ta2 (id int)")
+    application.config("heads = 2\n")
+    assert application.run("up", url=database.url()).code == 0
+    (application.root / "migrations/versions/a2.py").unlink()
+    application.revision("b2", "b1", "update people set n = 2 * n")
+    with_catalogue(application, server)
+    result = refused(application, database, "database-ahead-of-code", ("status",), ("up",))
+    assert "this code's own b2 has not run here" in seen(result)
+
+
+def test_drift_on_a_newer_database(shop: Application, database: Database) -> None:
+    """There is no revision of this code to hold the structure against."""
+    newer(shop, database, HARMLESS[0])
+    result = shop.run("drift", "--json", url=database.url())
+    assert result.code in (3, 4), result.err
+
+
+def test_a_floor_is_a_release_or_an_id_and_no_beginning_of_one(
+    shop: Application, database: Database
+) -> None:
+    """Releases that are numbers, and ids that begin with them, meet in every history."""
+    newer(shop, database, "alter table orders drop column note", floor=R2[:1])
+    result = refused(shop, database, "database-ahead-of-code", ("up",))
+    assert "it is older" in seen(result)

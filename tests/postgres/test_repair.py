@@ -404,3 +404,14 @@ def test_a_policy_that_hides_the_version_row(
     url = url[: url.index("surefoot_reader:")] + "surefoot_reader:x" + url[url.index("@") :]
     result = shop.run("status", "--json", url=url)
     assert (result.code, result.error) == (4, "version-table-unreadable"), result.err
+
+
+def test_a_session_that_holds_the_version_table(shop: Application, database: Database) -> None:
+    """It's waited for, and not for ever: everybody else would queue behind us."""
+    at(shop, database, R2, CORRUPTED["a number"][0])
+    with database.connect() as other:
+        other.execute("begin")
+        other.execute("select * from alembic_version")
+        result = shop.run("repair", "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "lock-not-available"), result.err
+    assert rows(database) == ["28"]

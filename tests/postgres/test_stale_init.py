@@ -220,3 +220,43 @@ def test_a_script_that_says_nothing_without_a_catalogue(
     (shop.root / CATALOGUE).unlink()
     result = refused(shop, database, "init-revision-missing", ("status",), ("plan",), ("up",))
     assert "no usable catalogue" in seen(result)
+
+
+def test_two_scripts_whose_headers_disagree(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """Told before anything is run: the last one doesn't simply win."""
+    dump(shop, server, R2)
+    (shop.root / SCRIPT).rename(shop.root / "first.sql")
+    dump(shop, server, R1)
+    shop.config(f'init = ["first.sql", "{SCRIPT}"]\n')
+    result = refused(
+        shop, database, "init-script-names-another-revision", ("status",), ("plan",), ("up",)
+    )
+    assert f"first.sql: {R2}" in seen(result)
+
+
+@pytest.mark.parametrize("written", [f"('{R1}'), ('{R2}')", f"('{R2}'), ('{R2}')"])
+def test_version_rows_of_a_script_that_contradict_each_other(
+    shop: Application, database: Database, written: str
+) -> None:
+    """They're looked at inside the transaction: nothing stays."""
+    table = "create table alembic_version (version_num varchar(32));\n"
+    shop.write(SCRIPT, f"{TO_R2}{table}insert into alembic_version values {written};\n")
+    refused(shop, database, "init-script-names-another-revision", ("up",))
+    assert database.tables() == []
+
+
+def test_what_is_pending_behind_a_script_may_be_in_its_own_way(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """The installation is committed before what is behind it is refused, and that is said."""
+    shop.revision("c90f4d21ab37", R3, "alter table orders alter total type bigint")
+    with_catalogue(shop, server)
+    shop.write(SCRIPT, TO_R2 + "create view totals as select total from orders;\n")
+    result = shop.run("up", "--json", url=database.url())
+    assert result.code == 5, result.err
+    (finding,) = result.json["findings"]
+    assert finding["code"] == "customisation-in-the-way"
+    assert finding["database"] == f"Committed before it, and there: {SCRIPT}, {R2}."
+    assert rows(database) == [R2]

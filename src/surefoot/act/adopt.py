@@ -15,6 +15,8 @@ from surefoot.observe.database import observe_version_rows
 from surefoot.plan import Adopt
 from surefoot.structure.standing import Difference
 
+_LOCK_TIMEOUT = "10s"
+
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the journal keeps of an adoption. `before` are the version rows that were replaced,
@@ -41,9 +43,8 @@ def adopt(
 ) -> None:
     """Write the version rows and the journal's row, in the transaction that the caller opened."""
     schema, _ = observe_version_rows(connection, version_table)
-    if schema is not None:  # whoever else writes its rows is waited for, and then seen
-        table = sql.Identifier(schema, version_table.name)
-        connection.execute(sql.SQL("lock table {} in share row exclusive mode").format(table))
+    if schema is not None:
+        _lock(connection, sql.Identifier(schema, version_table.name), mend=bool(step.mend))
     schema, before = observe_version_rows(connection, version_table)
     if before != step.before:
         raise SurefootError(
@@ -72,3 +73,25 @@ def adopt(
         accepted=(*step.accepted, *stand.differences),
     )
     journal.adoption(executor(connection), stand.rows, msgspec.json.encode(evidence).decode())
+
+
+def _lock(connection: psycopg.Connection[Any], table: sql.Identifier, *, mend: bool) -> None:
+    """Whoever else writes the version rows is waited for, and then seen; not for long, since all
+    who come later queue behind us. To alter the table, readers are waited for, too.
+
+    Raises SurefootError `lock-not-available`.
+    """
+    mode = sql.SQL("access exclusive" if mend else "share row exclusive")
+    try:
+        connection.execute(
+            "select pg_catalog.set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,)
+        )
+        connection.execute(sql.SQL("lock table {} in {} mode").format(table, mode))
+    except psycopg.errors.LockNotAvailable as error:
+        raise SurefootError(
+            "lock-not-available",
+            f"The version table is locked by another session, for longer than {_LOCK_TIMEOUT}.",
+            seen=[str(error).strip().splitlines()[0]],
+            next="see in pg_stat_activity who is idle in a transaction, or reads for long (a "
+            "backup, say); start again when that has ended",
+        ) from error

@@ -8,6 +8,7 @@ the step's transaction, and so are the `on_version_apply` callbacks.
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -191,8 +192,15 @@ class Environment:
 
     def commits_midway(self, revision: str) -> bool:
         """Whether the revision's file speaks of committing by itself."""
+        return self._speaks_of(revision, rb"autocommit|\bcommit\b")
+
+    def may_widen_version_column(self, revision: str) -> bool:
+        """Whether the revision's file speaks of the version table's column."""
+        return self._speaks_of(revision, rb"version_num")
+
+    def _speaks_of(self, revision: str, pattern: bytes) -> bool:
         file = Path(self._scripts.get_revision(revision).path)
-        return b"autocommit" in file.read_bytes().lower()
+        return re.search(pattern, file.read_bytes(), re.IGNORECASE) is not None
 
     def revision(self, script: Any) -> Revision:
         """One of Alembic's scripts as a value."""

@@ -23,6 +23,7 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     from surefoot.report import json
     from surefoot.report.drift import drift_json, drift_lines
     from surefoot.report.terminal import Terminal
+    from surefoot.row_refusals import ahead_of_code
     from surefoot.structure_refusals import nothing_to_hold_against
 
     with open_session(edge, config_file, database_url, to_act=False) as session:
@@ -36,7 +37,8 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
             raise SurefootError.of(nothing_to_hold_against(facts))
         held = standing.recorded or standing.chosen or next(iter(standing.nearest), None)
         if held is None:
-            raise SurefootError.of(REFUSALS[classify(facts)](facts))
+            refusal = REFUSALS.get(classify(facts), ahead_of_code)
+            raise SurefootError.of(refusal(facts))
         code = ExitCode.PENDING if held.differences else ExitCode.DONE
         if edge.as_json:
             edge.emit_json(

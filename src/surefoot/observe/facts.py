@@ -158,6 +158,7 @@ class Application:
             each=view.each,
             version_length=view.version_length,
             committing=frozenset(r.id for r in pending if environment.commits_midway(r.id)),
+            widening=frozenset(r.id for r in pending if environment.may_widen_version_column(r.id)),
         )
 
     @property

@@ -31,7 +31,7 @@ class Preparation(msgspec.Struct, frozen=True):
 
     Of env.py: the `role` of its connection, whether `each` revision is a transaction of its own,
     the room for an id in the version table that it would make (`version_length`), and which
-    revisions commit by themselves midway.
+    revisions commit by themselves midway, or may make that room larger (`widening`).
     """
 
     facts: Facts
@@ -42,6 +42,7 @@ class Preparation(msgspec.Struct, frozen=True):
     each: bool = False
     version_length: int | None = None
     committing: frozenset[str] = frozenset()
+    widening: frozenset[str] = frozenset()
 
     @property
     def stand(self) -> Stand | None:
@@ -73,21 +74,31 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
         role=given.role,
         version_length=given.version_length,
     )
-    ids = tuple(revision.id for revision in given.pending)
-    if not (seen.objects or seen.rows) and given.facts.code.init_revision is not None:
-        ids = (given.facts.code.init_revision, *ids)
+    widening = (n for n, r in enumerate(given.pending) if r.id in given.widening)
+    until = next(widening, len(given.pending))
+    ids = tuple(revision.id for revision in given.pending[:until])
+    if not (seen.objects or seen.rows) and given.facts.code.stands_for is not None:
+        ids = (given.facts.code.stands_for, *ids)
     short = version_column(ids, around, there=seen.version_schema is not None)
     if path is None:
         return Preflight(short, privileges(needed, around))
     stand = given.stand
+    standing = given.facts.standing
+    # what a person has accepted is held against nobody
+    taken = {(d.kind, d.name) for d in (standing.accepted if standing else ())}
     found = judge(
         path,
-        {(fact.kind, fact.name): fact.definition for fact in given.live},
+        {
+            key: fact.definition
+            for fact in given.live
+            if (key := (fact.kind, fact.name)) not in taken
+        },
         around,
         needed=needed,
         pieces=transactions(path, each=given.each, committing=given.committing),
         differences=stand.differences if stand else (),
         nearer=_nearer(given),
+        committing=given.committing,
     )
     return msgspec.structs.replace(found, findings=found.findings + short)
 

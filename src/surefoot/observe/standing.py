@@ -110,9 +110,11 @@ class Cataloguing:
             # It's no other's structure; what nobody has seen of a branch contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
         ahead = verdict(catalogue, facts) if unknown else None
-        early = () if recorded is None else early_differences(recorded, catalogue)
+        early, begun = (), False
+        if recorded is not None:
+            early, begun = early_differences(recorded, catalogue)
         standing = msgspec.structs.replace(
-            standing, recorded=recorded, asked=held, ahead=ahead, early=early
+            standing, recorded=recorded, asked=held, ahead=ahead, early=early, begun=begun
         )
         journaled = [revision.id for revision in seen.journaled]
         return self._settled(connection, standing, catalogue, journaled)
@@ -158,7 +160,7 @@ class Cataloguing:
         if catalogue is None or not standing.nearest:
             return False
         nearest = standing.nearest[0]
-        return set(early_differences(nearest, catalogue)) == set(nearest.differences)
+        return set(early_differences(nearest, catalogue)[0]) == set(nearest.differences)
 
 
 def _require_known(project: Project, code: Code) -> None:

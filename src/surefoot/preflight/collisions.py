@@ -41,15 +41,22 @@ def in_the_way(path: Path, live: Mapping[Key, str]) -> frozenset[Key]:
     return frozenset(key for key in path.made if key in live and key[0] not in COMMON)
 
 
-def collisions(path: Path, live: Mapping[Key, str], nearer: str = "") -> Collisions:
+def collisions(
+    path: Path,
+    live: Mapping[Key, str],
+    nearer: str = "",
+    committing: frozenset[str] = frozenset(),
+) -> Collisions:
     """Hold what is in the way against the revisions that make it, table by table.
 
-    `nearer` says whose structure it resembles more than the recorded revision's, if it does.
+    `nearer` says whose structure it resembles more than the recorded revision's, if it does. Of
+    `committing` revisions a part would stay where the rest fails, so nothing may be in their way.
     """
     present = in_the_way(path, live)
     tables = {key[1] for key in present if key[0] == "relation"}
     findings: list[Finding] = []
     remarks: list[str] = []
+    same: list[tuple[str, Key, Made]] = []
     belonging: dict[str, list[Key]] = {name: [] for name in tables}
     if tables:
         for key, definition in live.items():
@@ -63,17 +70,22 @@ def collisions(path: Path, live: Mapping[Key, str], nearer: str = "") -> Collisi
             findings.append(_finding(path, live, "relation", name, made.by, lines))
         else:
             kind = relation_kind(live["relation", name])
-            remarks.append(_remark(f"{kind} {name}", made))
+            same.append((f"{kind} {name}", ("relation", name), made))
     for key in sorted(present):
         made, found = path.made[key], live[key]
         table = table_of(key, found)
         if table in tables or table_of(key, made.definition) in tables:
             continue
         if _is_same(key, found, made.allowed):
-            remarks.append(_remark(f"{key[0]} {key[1]}", made))
+            same.append((f"{key[0]} {key[1]}", key, made))
         else:
             line = _Line(key[0], made.definition, found, made.by)
             findings.append(_finding(path, live, *key, made.by, [line]))
+    for what, key, made in same:
+        if made.by.revision in committing:
+            findings.append(_unsafe(path, live, what, key, made))
+        else:
+            remarks.append(_remark(what, made))
     findings += _other_kinds(path, live, present)
     if nearer:
         findings = [msgspec.structs.replace(f, seen=(*f.seen, nearer)) for f in findings]
@@ -163,10 +175,25 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def _unsafe(path: Path, live: Mapping[Key, str], what: str, key: Key, made: Made) -> Finding:
+    return Finding(
+        "object-in-the-way",
+        f"The {what} is in the way of {made.by.text}, which commits by itself midway.",
+        (
+            "it is there already, just as that revision makes it",
+            "unless the revision says IF NOT EXISTS, it fails there, and what it had committed "
+            "stays",
+        ),
+        next="if an earlier run made it, undo what that run left; if it is yours, give it another "
+        f"name: {renaming(path, live, *key)}. If you know that the revision takes it as it is: "
+        "surefoot adopt the recorded revision with --accept-difference",
+    )
+
+
 def _remark(what: str, made: Made) -> str:
     return (
         f"{what} is there already, as {made.by.text} makes it; that goes on only if it says "
-        "IF NOT EXISTS, and is rolled back otherwise"
+        "IF NOT EXISTS or replaces it, and is rolled back otherwise"
     )
 
 

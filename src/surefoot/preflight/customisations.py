@@ -13,6 +13,9 @@ from surefoot.structure.facts import Key, relation_kind
 # What PostgreSQL doesn't alter a column's type under; an index it makes anew by itself.
 _HOLDS_THE_TYPE = frozenset(("relation", "rule", "trigger", "policy", "function", "procedure"))
 
+# What is of no use without its table, and goes with it
+_MEANS_NOTHING_ALONE = frozenset(("index", "statistics", "option", "replica identity"))
+
 _SHOWN = 200  # characters of a definition
 
 
@@ -27,19 +30,25 @@ def customisations(
     path: Path, live: Mapping[Key, str], dependents: Iterable[Dependent]
 ) -> Customisations:
     """Every object of the user's own that is in the way; `dependents` are those of `path.ends`."""
-    concerned: dict[Key, list[End]] = {}
+    concerned: dict[Key, list[End]] = {}  # what would be lost, or be in the way
     definitions: dict[Key, str] = {}
     remarks: list[str] = []
     for end in path.ends:
         if end.key[0] == "relation" and end.how == "drops":
             for key, definition in live.items():
-                if key not in path.known and table_of(key, definition) == end.key[1]:
+                if key in path.known or table_of(key, definition) != end.key[1]:
+                    continue
+                if end.renamed or key[0] in _MEANS_NOTHING_ALONE:
+                    remarks.append(_perhaps(key, live, end))
+                else:
                     concerned.setdefault(key, []).append(end)
     for found in dependents:
         end, key = path.ends[found.end], (found.kind, found.name)
         if key in path.known or key not in live or _is_part(key, live, end):
             continue
-        if end.how == "replaces":
+        if end.how == "drops" and end.renamed:
+            remarks.append(_perhaps(key, live, end))
+        elif end.how == "replaces":
             remarks.append(
                 f"your own {_called(key, live)} depends on {end.key[0]} {end.key[1]}, which "
                 f"{end.by.text} replaces; if it drops that first, it will fail"
@@ -55,6 +64,14 @@ def customisations(
         if not _goes_with(key, live, concerned)
     ]
     return Customisations(tuple(findings), tuple(dict.fromkeys(remarks)))
+
+
+def _perhaps(key: Key, live: Mapping[Key, str], end: End) -> str:
+    on = f"{end.key[0]} {end.key[1]}"
+    what = f"your own {_called(key, live)} depends on {on}, which {end.by.text}"
+    if end.renamed:
+        return f"{what} renames to {end.renamed}, or drops: if it drops it, it may fail"
+    return f"{what} drops: it goes with it"
 
 
 def _is_part(key: Key, live: Mapping[Key, str], end: End) -> bool:

@@ -24,13 +24,15 @@ def judge(
     pieces: tuple[tuple[Doing, ...], ...] = (),
     differences: tuple[Difference, ...] = (),
     nearer: str = "",
+    committing: frozenset[str] = frozenset(),
 ) -> Preflight:
     """Every finding and every remark.
 
     `needed` are the privileges that `around` was asked for, `pieces` the path's transactions,
-    `differences` what isn't as recorded, `nearer` whose structure it resembles more.
+    `differences` what isn't as recorded, `nearer` whose structure it resembles more, `committing`
+    the revisions that commit by themselves midway.
     """
-    met = collisions(path, live, nearer)
+    met = collisions(path, live, nearer, committing)
     own = customisations(path, live, around.dependents)
     too_few, maybe = room(path, around.locks, pieces) if around.locks else ((), ())
     return Preflight(

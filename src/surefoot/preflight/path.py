@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -47,7 +47,8 @@ class Made(msgspec.Struct, frozen=True):
 class End(msgspec.Struct, frozen=True):
     """What becomes of an object that is there: `drops`, `retypes` (`to` a type) or `replaces`.
 
-    A revision that renames one object drops it, as far as the catalogue can tell.
+    A revision that renames one object drops it, as far as the catalogue can tell. `renamed` is the
+    name of one that the same revision makes just like it: very likely that is what happens.
     """
 
     key: Key
@@ -55,6 +56,7 @@ class End(msgspec.Struct, frozen=True):
     how: str
     to: str = ""
     definition: str = ""  # as it is before
+    renamed: str = ""
 
 
 class Path(msgspec.Struct, frozen=True, dict=True):
@@ -100,12 +102,44 @@ class Path(msgspec.Struct, frozen=True, dict=True):
                 if change.after == _ABSENT:
                     gone.add(change.key)
                     if change.kind == "relation" or table_of(change.key, before) not in dropped:
-                        found.append(End(change.key, doing, "drops", definition=before))
+                        other = _renamed(change.key, doing, self.start)
+                        found.append(End(change.key, doing, "drops", "", before, other))
                     continue
                 end = _changed(change, doing, before)
                 if end is not None:
                     found.append(end)
         return tuple(found)
+
+
+def _renamed(key: Key, doing: Doing, start: Mapping[Key, tuple[Definition, ...]]) -> str:
+    """What the revision makes just like what it drops: a column of the same table and definition,
+    a relation with the same columns. "": nothing.
+    """
+    kind, name = key
+    made = [c for c in doing.changes if c.kind == kind and not c.before and c.after != _ABSENT]
+    if kind == "column":
+        table = table_of(key, "")
+        for change in made:
+            if table_of(change.key, "") == table and change.after == start[key]:
+                return change.name
+    if kind == "relation":
+        columns = _columns(name, start)
+        after = {c.key: c.after for c in doing.changes if c.after != _ABSENT}
+        for change in made:
+            if columns and _columns(change.name, after) == columns:
+                return change.name
+    return ""
+
+
+def _columns(
+    table: str, state: Mapping[Key, tuple[Definition, ...]]
+) -> dict[str, tuple[Definition, ...]]:
+    """A table's columns by their own names; without what they draw their numbers from."""
+    return {
+        key[1][len(table) :]: tuple((d or "").partition(" default nextval(")[0] for d in allowed)
+        for key, allowed in state.items()
+        if key[0] == "column" and table_of(key, "") == table
+    }
 
 
 def _changed(change: Change, doing: Doing, before: str) -> End | None:

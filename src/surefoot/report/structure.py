@@ -3,6 +3,7 @@
 from surefoot.observation import Facts
 from surefoot.plan import Adopt
 from surefoot.structure.differences import probe_lines
+from surefoot.version_rows import faults
 
 
 def count(number: int, noun: str) -> str:
@@ -39,7 +40,7 @@ def structure_texts(facts: Facts) -> list[str]:
     if catalogue is None:
         return []
     if standing is None:
-        refused = facts.database.mark == "unreached"
+        refused = facts.database.mark in ("unreached", "interrupted")
         if refused or not facts.database.rows or facts.code.history.unknown(facts.database.rows):
             return []  # it's refused, and the refusal says why
         if catalogue.condition == "missing":
@@ -51,7 +52,8 @@ def structure_texts(facts: Facts) -> list[str]:
         ]
     held = standing.chosen or standing.recorded
     if held is None:
-        if not facts.database.rows or standing.exact:
+        rows = facts.database.rows
+        if not rows or standing.exact or facts.code.history.unknown(rows) or faults(facts.database):
             return []
         return ["the version row is believed: the catalogue begins with the init scripts"]
     revision = ", ".join(held.rows)

@@ -7,6 +7,7 @@ INSERT may leave out.
 from collections.abc import Iterator
 
 from surefoot.structure.contents import added_contents, added_references
+from surefoot.structure.definitions import is_plain
 from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told
 
 
@@ -45,6 +46,13 @@ def _columns(sides: Sides, owner: str) -> Iterator[Told]:
         ):
             if sides.live.not_null(found) and not sides.live.filled(found):
                 why = "inserts that leave it out would fail: it is NOT NULL without a default"
+                yield Told(True, "column", name, None, definition, why)
+            elif found.generated is not None:
+                if "::" in found.generated or not is_plain(found.generated):
+                    why = "it is computed at every write, which may fail for what the code writes"
+                    yield Told(True, "column", name, None, definition, why)
+            elif not is_plain(found.default or ""):
+                why = "its default is computed at every insert, and may fail where the code inserts"
                 yield Told(True, "column", name, None, definition, why)
 
 

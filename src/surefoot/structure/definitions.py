@@ -260,3 +260,34 @@ def _comparable(items: Nodes) -> str:
     """Its text; of one that may be printed otherwise and mean the same, what can be compared."""
     text = printed(items)
     return loosened(text) if is_weak(text) else text
+
+
+# Functions that give a value to anybody, at any time
+_PLAIN = frozenset(
+    (
+        *("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "timezone"),
+        *("nextval", "random", "gen_random_uuid", "uuidv4", "uuidv7", "md5", "date_trunc"),
+        *("uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "jsonb_build_object"),
+        *(
+            "json_build_object",
+            "array",
+            "date_part",
+            "extract",
+            "substr",
+            "lower",
+            "upper",
+            "concat",
+        ),
+    )
+)
+_STRING = re.compile(r"'(?:[^']|'')*'")
+_CALL = re.compile(r"([a-z_][\w$]*)\(", re.IGNORECASE)
+_TYPE_OF_CAST = re.compile(r"::[\w\"., ]+(?:\(\d+(?:,\d+)?\))?")
+
+
+def is_plain(default: str) -> bool:
+    """Whether a default can't fail, whatever the session is: literals, and functions that are known
+    to give a value.
+    """
+    text = _TYPE_OF_CAST.sub("", _STRING.sub("''", default))
+    return all(called.lower() in _PLAIN for called in _CALL.findall(text)) and "/" not in text

@@ -69,7 +69,8 @@ class Standing(msgspec.Struct, frozen=True):
     person has accepted them, and so held against nobody. `vetoed` are revisions that the journal
     says have run, and that are in none of `exact`. `ahead` is asked where a version row isn't
     known: whether the code could run on this structure. `early` are those of `recorded`'s
-    differences that are there before the pending revision that makes them.
+    differences that are there before the pending revision that makes them; `begun`: the first such
+    revision may have run.
     """
 
     facts: int
@@ -86,6 +87,7 @@ class Standing(msgspec.Struct, frozen=True):
     accepted: tuple[Difference, ...] = ()
     vetoed: tuple[str, ...] = ()
     early: tuple[Difference, ...] = ()
+    begun: bool = False
     ahead: Verdict | None = None
 
     @property
