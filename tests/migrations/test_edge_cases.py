@@ -3,30 +3,16 @@
 Real servers, the real command. Where a run is refused, `pg_dump` says that nothing was changed.
 """
 
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from surefoot.server import Server
 from tests.conftest import Database
-from tests.example import Example
+from tests.example import BACKFILL, BASELINE, HEAD, MERGE, ORIGIN, TABLES, VIEW, Example
 from tests.project import Result
 
-BASELINE, MERGE, TABLES = "20251011_baseline_v106", "b06ced8ecd14", "9c23e4e81011"
-BACKFILL, ORIGIN, HEAD = "c64001afbd46", "4ae0b7d65f13", "0d5e92b7c386"
-
-# What a user of v1.0.6 has: a character of their own, with settings, a person, a conversation.
-ROWS = """
-insert into characters (name, normalized_name) values ('Luna', 'luna');
-insert into character_conversation_modes (character_id, mode_key, approach, settings)
-    select id, 'quiet', 'listens', '{"pace": "slow"}' from characters where name = 'Luna';
-insert into users (display_name) values ('Ada');
-"""
 KEPT = """
 select c.name, m.settings::jsonb ->> 'pace', (select array_agg(display_name) from users)
 from characters c join character_conversation_modes m on m.character_id = c.id
@@ -36,20 +22,6 @@ TRAITS = """
 select c.id, count(*) from characters c join personality_traits t on t.character_id = c.id
 where c.normalized_name = 'assistant' group by 1
 """
-
-
-@pytest.fixture
-def empty(tmp_path: Path, database: Database) -> Example:
-    """The example, and an empty database."""
-    return Example(tmp_path / "whisperengine", database)
-
-
-@pytest.fixture
-def v106(empty: Example, client_bin: Path) -> Example:
-    """The example, and a database of v1.0.6 with a user's rows, that nobody ever stamped."""
-    empty.load_init_script(client_bin)
-    empty.database.execute(ROWS)
-    return empty
 
 
 def bring_to(example: Example, revision: str) -> None:
@@ -87,30 +59,6 @@ def at_head(example: Example, *, user: bool = True) -> Result:
 
 
 # --- a run that is killed
-
-
-def kill_in(example: Example, wait: str) -> None:
-    """Start `surefoot up`, and kill it when a session of it waits for this (an event's name)."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--database-url", example.database.url()],
-        cwd=example.root,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    waiting = (
-        "select count(*) from pg_stat_activity where datname = current_database()"
-        f" and '{wait}' in (wait_event_type, wait_event)"
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while example.database.query(waiting) != [(1,)]:
-            assert process.poll() is None, "it came to its end"
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
 
 
 def left_by_nobody(database: Database) -> None:
@@ -170,7 +118,7 @@ def test_interrupted_migration(v106: Example, place: str) -> None:
     before = v106.database.dump(*tables)
     with psycopg.connect(v106.database.conninfo) as somebody:
         somebody.execute(f"create table public.{table} ()".encode())
-        kill_in(v106, "Lock")
+        v106.kill_in("Lock")
         somebody.rollback()
     left_by_nobody(v106.database)
     assert f"public.{table}" not in v106.database.tables()
@@ -191,7 +139,7 @@ def test_interrupted_migration_in_a_slow_statement(v106: Example) -> None:
         " $$ begin perform pg_sleep(4); return null; end $$;"
         "create trigger slowly after update on characters execute function slowly()"
     )
-    kill_in(v106, "PgSleep")
+    v106.kill_in("PgSleep")
     sleeping = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
     assert v106.database.query(sleeping) == [(1,)]
     at_head(v106)
@@ -209,7 +157,7 @@ def test_interrupted_migration_of_an_empty_database(
     before = database.dump()
     with psycopg.connect(database.conninfo) as somebody:
         somebody.execute(f"create table public.{table} ()".encode())
-        kill_in(empty, "Lock")
+        empty.kill_in("Lock")
         somebody.rollback()
     left_by_nobody(database)
     if table == "users":
@@ -226,7 +174,7 @@ def test_interrupted_migration_before_a_seed(v106: Example) -> None:
         somebody.execute(
             "insert into emotions (code, label, valence, arousal) values ('joy', 'Joy', 0, 0)"
         )
-        kill_in(v106, "Lock")
+        v106.kill_in("Lock")
         somebody.rollback()
     left_by_nobody(v106.database)
     assert recorded(v106.database) == [(HEAD,)]
@@ -509,19 +457,6 @@ def test_mid_migration_failure_and_recovery_from_where_it_stands(v106: Example) 
 # --- an older image
 
 
-@pytest.fixture(scope="session")
-def v1028_files(tmp_path_factory: pytest.TempPathFactory, server: Server, pg_bin: Path) -> Path:
-    """The files of v1.0.28, with the catalogue that it was released with."""
-    root = tmp_path_factory.mktemp("older") / "whisperengine"
-    older = Example(root, Database(server, "postgres", pg_bin))
-    for revision in (BACKFILL, ORIGIN, "f7319c28e0b4", HEAD):
-        (file,) = (root / "alembic" / "versions").glob(f"{revision}_*.py")
-        file.unlink()
-    built = older.run("catalog", "build", "--server", server.url(), timeout=120)
-    assert built.code == 0, built.err
-    return root
-
-
 @pytest.fixture
 def v1028(v1028_files: Path, v106: Example) -> Example:
     """The older image, on the database of the newer one."""
@@ -545,7 +480,7 @@ def test_downgraded_image_before_the_upgrade(v106: Example, v1028: Example) -> N
     assert v1028.surefoot("up").code == 0
     assert recorded(v106.database) == [(TABLES,)]
     done = [done["name"] for done in at_head(v106).json["done"] if done["step"] == "revision"]
-    assert done == [BACKFILL, ORIGIN, "f7319c28e0b4", HEAD]
+    assert done == [BACKFILL, ORIGIN, VIEW, HEAD]
 
 
 def test_downgraded_image_with_a_newer_init_script(
