@@ -193,7 +193,7 @@ def test_a_backfill_that_asks_first(v106_session: Session) -> None:
 
 
 def test_a_killed_run(v106_session: Session) -> None:
-    """It waits for somebody who holds the name of a table of the tenth revision, and is killed."""
+    """It waits for somebody who holds the name of a table of the eleventh revision, and is killed."""
     session = v106_session
     database = session.example.database
     with psycopg.connect(database.conninfo) as somebody:
@@ -343,7 +343,7 @@ def test_alembic_and_a_script_of_a_newer_release(
     in_use(v1028_files, session)
     load(session.example, unlabelled(v1030_script), client_bin)
     session.example.plain_alembic("stamp", BASELINE)
-    upgrade_fails(session.example, "Duplicate")
+    upgrade_fails(session.example, "DuplicateColumn")
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,8 @@ def test_alembic_and_a_revision_that_nobody_knows(
     bring_to(v106_example, ORIGIN)
     v106_example.database.execute(f"update alembic_version set version_num = {row}")
     upgrade_fails(v106_example, said)
-    assert alembic(v106_example, "stamp", "head").code != 0  # but for --purge
+    assert alembic(v106_example, "stamp", "head").code != 0
+    assert alembic(v106_example, "stamp", "--purge", "head").code == 0  # unseen, and wrong here
 
 
 def test_alembic_and_overlapping_rows(v106_example: Example) -> None:
@@ -389,6 +390,19 @@ def test_alembic_on_a_newer_database(
     bring_to(v106_session.example, revision)
     in_use(request.getfixturevalue(image), v106_session)
     upgrade_fails(v106_session.example, f"Can't locate revision identified by '{revision}'")
+
+
+def test_alembic_that_is_killed(v106_example: Example) -> None:
+    """All of it is rolled back, and it is begun again."""
+    v106_example.plain_alembic("stamp", BASELINE)
+    before = v106_example.database.dump()
+    with psycopg.connect(v106_example.database.conninfo) as somebody:
+        somebody.execute("create table public.personality_traits ()")
+        v106_example.kill_in("Lock", "-m", "alembic", "upgrade", "head")
+        somebody.rollback()
+    assert recorded(v106_example.database) == [BASELINE]
+    assert v106_example.database.dump() == before
+    v106_example.plain_alembic("upgrade", "head")
 
 
 def test_alembic_and_a_view_of_the_users(v106_example: Example) -> None:
@@ -447,6 +461,13 @@ def load(example: Example, script: str, client_bin: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
+def test_the_page_shows_the_script() -> None:
+    """Line by line, below its docstring."""
+    script = (HERE / "run_migrations.py").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    assert script.endswith(f'"""\n\n{shown}')
+
+
 def test_the_guess_on_a_good_day(guessing: Example) -> None:
     """A fresh install, and a second start: it is a script that works."""
     for _ in range(2):
@@ -484,7 +505,7 @@ def test_the_guess_and_a_newer_script(
     for _ in range(2):
         result = guess(older)
         assert result.code != 0
-        assert "Duplicate" in result.err
+        assert "DuplicateColumn" in result.err
     assert recorded(older.database) == [BASELINE]
     assert "public.personality_traits" in older.database.tables()
 
