@@ -193,7 +193,7 @@ def test_a_backfill_that_asks_first(v106_session: Session) -> None:
 
 
 def test_a_killed_run(v106_session: Session) -> None:
-    """It waits for somebody who holds the name of a table of the eleventh revision, and is killed."""
+    """It waits for somebody who makes a table of the eleventh revision, and is killed."""
     session = v106_session
     database = session.example.database
     with psycopg.connect(database.conninfo) as somebody:
