@@ -99,9 +99,9 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def fresh_database(server: Server, pg_bin: Path) -> Generator[Database]:
+def fresh_database(server: Server, pg_bin: Path, name: str = "") -> Generator[Database]:
     """A fresh, empty database, dropped at the end."""
-    name = f"test_{next(_numbers)}"
+    name = name or f"test_{next(_numbers)}"
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"create database {name} template template0")
         yield Database(server, name, pg_bin)

@@ -176,6 +176,8 @@ def _newer(standing: Standing) -> SurefootError:
 def _contradicted(history: History, asked: Stand, standing: Standing) -> SurefootError:
     if not standing.exact and standing.ahead is not None and standing.ahead.compatible:
         return _newer(standing)
+    if standing.own and any(stand.rows == history.heads for stand in standing.exact):
+        return _newer(standing)  # head's structure, and more: not a script of head's to be stamped
     number = len(asked.differences)
     exact = [revision_text(stand) for stand in standing.exact]
     return SurefootError.of(

@@ -233,7 +233,7 @@ def ahead_of_code(facts: Facts) -> Finding:
         if found.floor is not None:
             seen.append("this code has no such release or revision: it is older")
     if verdict is not None and verdict.breaks:
-        seen.append("this code would miss:")
+        seen.append("this code would trip over:")
         seen += [_breach_line(b) for b in verdict.breaks[:_SHOWN]]
         if len(verdict.breaks) > _SHOWN:
             seen.append(f"and {len(verdict.breaks) - _SHOWN} more (surefoot status --json has all)")

@@ -177,7 +177,7 @@ def contradicted(facts: Facts) -> Finding:
         )
     else:
         nearest = standing.nearest[0] if standing.nearest else recorded
-        if nearest.rows != recorded.rows:
+        if len(nearest.differences) < len(recorded.differences):
             seen.append(
                 f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
             )

@@ -3,30 +3,16 @@
 Real servers, the real command. Where a run is refused, `pg_dump` says that nothing was changed.
 """
 
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from surefoot.server import Server
 from tests.conftest import Database
-from tests.example import Example
+from tests.example import BACKFILL, BASELINE, HEAD, MERGE, ORIGIN, TABLES, VIEW, Example
 from tests.project import Result
 
-BASELINE, MERGE, TABLES = "20251011_baseline_v106", "b06ced8ecd14", "9c23e4e81011"
-BACKFILL, ORIGIN, HEAD = "c64001afbd46", "4ae0b7d65f13", "0d5e92b7c386"
-
-# What a user of v1.0.6 has: a character of their own, with settings, a person, a conversation.
-ROWS = """
-insert into characters (name, normalized_name) values ('Luna', 'luna');
-insert into character_conversation_modes (character_id, mode_key, approach, settings)
-    select id, 'quiet', 'listens', '{"pace": "slow"}' from characters where name = 'Luna';
-insert into users (display_name) values ('Ada');
-"""
 KEPT = """
 select c.name, m.settings::jsonb ->> 'pace', (select array_agg(display_name) from users)
 from characters c join character_conversation_modes m on m.character_id = c.id
@@ -36,20 +22,6 @@ TRAITS = """
 select c.id, count(*) from characters c join personality_traits t on t.character_id = c.id
 where c.normalized_name = 'assistant' group by 1
 """
-
-
-@pytest.fixture
-def empty(tmp_path: Path, database: Database) -> Example:
-    """The example, and an empty database."""
-    return Example(tmp_path / "whisperengine", database)
-
-
-@pytest.fixture
-def v106(empty: Example, client_bin: Path) -> Example:
-    """The example, and a database of v1.0.6 with a user's rows, that nobody ever stamped."""
-    empty.load_init_script(client_bin)
-    empty.database.execute(ROWS)
-    return empty
 
 
 def bring_to(example: Example, revision: str) -> None:
@@ -87,30 +59,6 @@ def at_head(example: Example, *, user: bool = True) -> Result:
 
 
 # --- a run that is killed
-
-
-def kill_in(example: Example, wait: str) -> None:
-    """Start `surefoot up`, and kill it when a session of it waits for this (an event's name)."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--database-url", example.database.url()],
-        cwd=example.root,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    waiting = (
-        "select count(*) from pg_stat_activity where datname = current_database()"
-        f" and '{wait}' in (wait_event_type, wait_event)"
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while example.database.query(waiting) != [(1,)]:
-            assert process.poll() is None, "it came to its end"
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == -signal.SIGKILL
 
 
 def left_by_nobody(database: Database) -> None:
@@ -170,7 +118,7 @@ def test_interrupted_migration(v106: Example, place: str) -> None:
     before = v106.database.dump(*tables)
     with psycopg.connect(v106.database.conninfo) as somebody:
         somebody.execute(f"create table public.{table} ()".encode())
-        kill_in(v106, "Lock")
+        v106.kill_in("Lock")
         somebody.rollback()
     left_by_nobody(v106.database)
     assert f"public.{table}" not in v106.database.tables()
@@ -191,7 +139,7 @@ def test_interrupted_migration_in_a_slow_statement(v106: Example) -> None:
         " $$ begin perform pg_sleep(4); return null; end $$;"
         "create trigger slowly after update on characters execute function slowly()"
     )
-    kill_in(v106, "PgSleep")
+    v106.kill_in("PgSleep")
     sleeping = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
     assert v106.database.query(sleeping) == [(1,)]
     at_head(v106)
@@ -209,7 +157,7 @@ def test_interrupted_migration_of_an_empty_database(
     before = database.dump()
     with psycopg.connect(database.conninfo) as somebody:
         somebody.execute(f"create table public.{table} ()".encode())
-        kill_in(empty, "Lock")
+        empty.kill_in("Lock")
         somebody.rollback()
     left_by_nobody(database)
     if table == "users":
@@ -226,7 +174,7 @@ def test_interrupted_migration_before_a_seed(v106: Example) -> None:
         somebody.execute(
             "insert into emotions (code, label, valence, arousal) values ('joy', 'Joy', 0, 0)"
         )
-        kill_in(v106, "Lock")
+        v106.kill_in("Lock")
         somebody.rollback()
     left_by_nobody(v106.database)
     assert recorded(v106.database) == [(HEAD,)]
@@ -279,12 +227,32 @@ CORRUPTED = {
         "unknown-revision",
         "deadbeef",
     ),
-    "nothing in it": ("update alembic_version set version_num = ''", "unknown-revision", ""),
+    "nothing in it": (
+        "update alembic_version set version_num = ''",
+        "version-table-corrupted",
+        "''",
+    ),
     "NULL": (
         "alter table alembic_version drop constraint alembic_version_pkc,"
         " alter version_num drop not null; update alembic_version set version_num = null",
-        "unknown-revision",
-        "",
+        "version-table-corrupted",
+        "NULL",
+    ),
+    "the beginning of an id": (
+        f"update alembic_version set version_num = '{ORIGIN[:7]}'",
+        "version-table-corrupted",
+        ORIGIN[:7],
+    ),
+    "a column that isn't text": (
+        "alter table alembic_version alter version_num type int using 7",
+        "version-table-corrupted",
+        "integer",
+    ),
+    "a row twice": (
+        "alter table alembic_version drop constraint alembic_version_pkc;"
+        f"insert into alembic_version values ('{ORIGIN}')",
+        "version-table-corrupted",
+        ORIGIN,
     ),
     "a revision that is too late": (
         f"update alembic_version set version_num = '{HEAD}'",
@@ -301,10 +269,20 @@ CORRUPTED = {
 
 @pytest.mark.parametrize("how", CORRUPTED)
 def test_corrupted_alembic_state(v106: Example, how: str) -> None:
-    """Refused, whatever the row says; the row is named, or where the structure stands."""
+    """Refused, whatever the row says; the row is named, or where the structure stands. Repaired,
+    it is recorded there, and goes on to head.
+    """
     statements, code, named = CORRUPTED[how]
     corrupted(v106, statements)
     assert named in refused(v106, code)
+    tables = ("--exclude-schema=surefoot", "--exclude-table=alembic_version")
+    before = v106.database.dump(*tables)
+    repaired = v106.surefoot("repair", "--yes")
+    assert repaired.code == 0, repaired.err
+    assert recorded(v106.database) == [(ORIGIN,)]
+    assert v106.database.dump(*tables) == before
+    done = [done["name"] for done in at_head(v106).json["done"] if done["step"] == "revision"]
+    assert done == [VIEW, HEAD]
 
 
 @pytest.mark.parametrize("how", ["delete from alembic_version", "drop table alembic_version"])
@@ -426,22 +404,43 @@ SHAPES = {
 }
 
 
+MISSING = {"personality_traits": ["trait_value", "intensity"], "bot_deployments": ["image_tag"]}
+
+
 @pytest.mark.parametrize("statement", SHAPES)
-@pytest.mark.parametrize("place", [None, MERGE])
+@pytest.mark.parametrize("place", [None, BASELINE])
 def test_table_schema_mismatch(v106: Example, statement: str, place: str | None) -> None:
     """A table of the right name and the wrong shape stands where a revision wants to make one:
-    refused before the first statement, and named.
+    refused before the first statement, with each column; put aside as it says, it is in nobody's
+    way.
     """
     if place is not None:
-        bring_to(v106, place)
-    if place == MERGE and "bot_deployments" in statement:
-        v106.database.execute("drop table bot_deployments")
+        v106.plain_alembic("stamp", place)
     v106.database.execute(statement)
     before = v106.database.dump()
     result = v106.surefoot("up", "--json")
-    assert result.code == 4, result.err
-    assert SHAPES[statement] in str(result.json["findings"])
+    *others, finding = result.json["findings"]
+    assert (result.code, finding["code"]) == (4, "wrong-shape-in-the-way"), result.err
+    assert [other["code"] for other in others] == ([] if place else ["unidentified-structure"])
     assert v106.database.dump() == before
+    table, kind = SHAPES[statement], "view" if statement.startswith("create view") else "table"
+    assert finding["message"].startswith(f"The {kind} public.{table} is in the way of revision")
+    for column in MISSING[table]:
+        assert f"column {column}" in "\n".join(finding["seen"])
+    statements = finding["next"].rpartition("then start again: ")[2]
+    assert statements.startswith(f"alter {kind} public.{table} rename to ")
+    v106.database.execute(statements)
+    at_head(v106)
+
+
+def test_table_schema_mismatch_of_ours(v106: Example) -> None:
+    """A table that a revision made was made anew by somebody, otherwise: named, and refused."""
+    bring_to(v106, MERGE)
+    v106.database.execute(
+        "drop table bot_deployments; create table bot_deployments (like users including all)"
+    )
+    said = refused(v106, "structure-contradicts-revision")
+    assert "missing: column public.bot_deployments.image_tag" in said
 
 
 def test_emoji_column_false_positive(v106: Example) -> None:
@@ -480,10 +479,12 @@ def test_mid_migration_failure_and_recovery(v106: Example) -> None:
     v106.database.execute(spoil.format("{pace: slow}"))
     before = v106.database.dump()
     result = v106.surefoot("up", "--json")
-    assert (result.code, result.error) == (5, "revision-failed"), result.err
+    assert (result.code, result.error) == (5, "data-violates-constraint"), result.err
     (finding,) = result.json["findings"]
     assert "8a46c1f3d27e" in finding["message"]
     assert "22P02" in str(finding["seen"])
+    (query,) = (line for line in finding["seen"] if line.startswith("to find the row: "))
+    assert len(v106.database.query(query.removeprefix("to find the row: "))) == 1
     assert "Rolled back, verified. No step was committed." in finding["database"]
     assert v106.database.dump() == before
     v106.database.execute(spoil.format('{"pace": "slow"}'))
@@ -497,7 +498,7 @@ def test_mid_migration_failure_and_recovery_from_where_it_stands(v106: Example) 
     spoil = "update character_conversation_modes set settings = '{}'"
     v106.database.execute(spoil.format("{pace: slow}"))
     result = v106.surefoot("up", "--json")
-    assert (result.code, result.error) == (5, "revision-failed"), result.err
+    assert (result.code, result.error) == (5, "data-violates-constraint"), result.err
     (finding,) = result.json["findings"]
     assert "Committed before it, and there:" in finding["database"]
     assert ("1fd48f6d9650",) in recorded(v106.database)
@@ -509,19 +510,6 @@ def test_mid_migration_failure_and_recovery_from_where_it_stands(v106: Example) 
 # --- an older image
 
 
-@pytest.fixture(scope="session")
-def v1028_files(tmp_path_factory: pytest.TempPathFactory, server: Server, pg_bin: Path) -> Path:
-    """The files of v1.0.28, with the catalogue that it was released with."""
-    root = tmp_path_factory.mktemp("older") / "whisperengine"
-    older = Example(root, Database(server, "postgres", pg_bin))
-    for revision in (BACKFILL, ORIGIN, "f7319c28e0b4", HEAD):
-        (file,) = (root / "alembic" / "versions").glob(f"{revision}_*.py")
-        file.unlink()
-    built = older.run("catalog", "build", "--server", server.url(), timeout=120)
-    assert built.code == 0, built.err
-    return root
-
-
 @pytest.fixture
 def v1028(v1028_files: Path, v106: Example) -> Example:
     """The older image, on the database of the newer one."""
@@ -529,15 +517,33 @@ def v1028(v1028_files: Path, v106: Example) -> Example:
 
 
 def test_downgraded_image(v106: Example, v1028: Example) -> None:
-    """The database was brought to head by the newer image: the older one changes nothing in it,
-    and the newer one has nothing to do when it's back.
+    """The database was brought to head by the newer image, which made an index that the older one
+    doesn't know: refused. The newer one has nothing to do when it's back.
     """
     at_head(v106)
     before = v106.database.dump()
-    assert HEAD in refused(v1028, "unknown-revision")
-    assert v106.database.dump() == before
+    said = refused(v1028, "database-ahead-of-code")
+    assert HEAD in said
+    assert "ux_bot_deployments_primary" in said
     at_head(v106)
     assert v106.database.dump() == before
+
+
+def test_downgraded_image_that_can_run(v106: Example, v1028: Example, v1024_files: Path) -> None:
+    """v1.0.28 only added tables: v1.0.24 is started on them, warned, and changes nothing."""
+    assert v1028.surefoot("up").code == 0
+    v1024 = Example(v106.root.parent / "oldest", v106.database, v1024_files)
+    before = v106.database.dump()
+    for command in ("status", "up"):
+        result = v1024.surefoot(command, "--json")
+        assert (result.code, result.json["state"]) == (0, "ahead-and-compatible"), result.err
+    started = v1024.surefoot("up", "--", "echo", "started")
+    assert (started.code, started.out) == (0, "started\n")
+    assert v106.database.dump() == before
+    config = v1024.root / "surefoot.toml"
+    config.write_text(f'ahead = "refuse"\n{config.read_text()}')
+    assert TABLES in refused(v1024, "database-ahead-of-code")
+    at_head(v106)
 
 
 def test_downgraded_image_before_the_upgrade(v106: Example, v1028: Example) -> None:
@@ -545,20 +551,28 @@ def test_downgraded_image_before_the_upgrade(v106: Example, v1028: Example) -> N
     assert v1028.surefoot("up").code == 0
     assert recorded(v106.database) == [(TABLES,)]
     done = [done["name"] for done in at_head(v106).json["done"] if done["step"] == "revision"]
-    assert done == [BACKFILL, ORIGIN, "f7319c28e0b4", HEAD]
+    assert done == [BACKFILL, ORIGIN, VIEW, HEAD]
 
 
+LEFT_OUT = {"a header": "", "a version row": "header", "nothing": "header and row"}
+
+
+@pytest.mark.parametrize("says", LEFT_OUT)
 def test_downgraded_image_with_a_newer_init_script(
-    v106: Example, v1028: Example, other_database: Database
+    empty: Example, v1028_files: Path, v1030_script: str, says: str
 ) -> None:
-    """The script was made from the newer release, and the older image loads it: the run fails, and
-    no version row says that the database is where it isn't.
+    """The script was made from the newer release, and the older image loads it: the script's
+    header says so, or its version row, or the structure that it makes. Nothing of it stays.
     """
-    at_head(v106)
-    options = ("--schema-only", "--exclude-schema=surefoot", "--exclude-table=alembic_version")
-    newer = v106.database.dump(*options)
-    (v1028.root / "sql" / "00_init.sql").write_text(newer)
-    v1028.database = other_database
-    result = v1028.surefoot("up", "--json")
-    assert result.code in (4, 5), result.err
-    assert recorded(other_database) in ([], [(BASELINE,)])
+    older = Example(empty.root.parent / "older", empty.database, v1028_files)
+    script = v1030_script
+    if "header" in LEFT_OUT[says]:
+        script = script.partition("-- end of header\n")[2]
+    if "row" in LEFT_OUT[says]:
+        assert script.count(f"\n{HEAD}\n") == 1
+        script = script.replace(f"\n{HEAD}\n", "\n")
+    (older.root / "sql" / "00_init.sql").write_text(script)
+    before = empty.database.dump()
+    result = older.surefoot("up", "--json")
+    assert (result.code, result.error) == (4, "init-script-newer-than-code"), result.err
+    assert empty.database.dump() == before

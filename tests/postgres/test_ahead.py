@@ -101,7 +101,7 @@ def test_the_older_code_is_refused_where_it_can_not_run(
         ("repair", "--yes"),
         ("up",),
     )
-    assert "this code would miss" in seen(result)
+    assert "this code would trip over" in seen(result)
     assert HARMFUL[statement] in seen(result)
 
 

@@ -1,6 +1,5 @@
 """What the example's README says may be tried, tried."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -61,9 +60,9 @@ def test_a_table_that_somebody_changed(example: Example) -> None:
         "alter table personality_traits drop constraint personality_traits_once"
     )
     assert example.surefoot("up", "--json").error == "structure-contradicts-revision"
-    with pytest.raises(subprocess.CalledProcessError) as failed:
-        example.plain_alembic("upgrade", "heads")
-    said = " ".join((failed.value.stdout + failed.value.stderr).decode().split())
+    failed = example.without_surefoot("-m", "alembic", "upgrade", "heads")
+    assert failed.code != 0
+    said = " ".join((failed.out + failed.err).split())
     assert "no unique index or constraint on exactly (character_id, trait_name)" in said
     assert "Traceback" not in said
     (example.root / "alembic" / "surefoot-catalog.txt").unlink()

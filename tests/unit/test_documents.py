@@ -374,8 +374,9 @@ def spoken_commands(text: str) -> Iterator[str]:
     flat = " ".join(text.split())
     yield from re.findall(r"`surefoot ([a-z-]+)", flat)
     yield from re.findall(r'"surefoot", "([a-z-]+)"', flat)
-    for block in re.findall(r"^ *```(?:sh|console)\n(.*?)^ *```", text, re.M | re.S):
-        yield from re.findall(r"^\s*(?:\$ )?surefoot ([a-z-]+)", block, re.M)
+    for kind, block in re.findall(r"^ *```(sh|console)\n(.*?)^ *```", text, re.M | re.S):
+        prompt = r"\$ " if kind == "console" else r"(?:\$ )?"
+        yield from re.findall(rf"^\s*{prompt}surefoot ([a-z-]+)", block, re.M)
         yield from re.findall(r"\$\(surefoot ([a-z-]+)", block)
 
 

@@ -193,8 +193,16 @@ def unconvertible(cause: Cause, about: About) -> Explanation:
     if cause.sqlstate == "22001":
         query = f"select * from {table} order by length({column}::text) desc limit 20;"
         return _found(query, "the longest", "shorten them")
-    query = f"select * from {table} order by {column} desc limit 20;"
-    return _found(query, "the greatest", "correct them")
+    if cause.sqlstate == "22P02" and (tokens := quoted_names(cause.detail)):
+        # what can't be read as JSON: the message has no value, and the detail a piece of it
+        query = (
+            f"select * from {table} where position({literal(tokens[-1])} in {column}::text) > 0;"
+        )
+        return _found(query, "the row", "correct it, and others like it")
+    if cause.sqlstate == "22003":
+        query = f"select * from {table} order by {column} desc limit 20;"
+        return _found(query, "the greatest", "correct them")
+    return _without_query()
 
 
 def _found(query: str, which: str, then: str) -> Explanation:

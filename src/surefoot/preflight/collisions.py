@@ -13,6 +13,7 @@ from surefoot.structure.facts import Definition, Fact, Key, relation_kind
 
 _NAME, _DEFINITION = 24, 21  # columns, so that a line has room on a terminal
 _LONGEST, _LINES = 200, 24
+_MISSING = 2  # so many of the table's parts that aren't there are shown as they're made
 
 _CONSTRAINT_WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 
@@ -149,7 +150,7 @@ def _finding(
         seen.append(f"and {len(lines) - _LINES} more")
     return Finding(
         "wrong-shape-in-the-way",
-        f"The {shown} {name} is in the way of {by.text}: it is there already, and otherwise.",
+        f"The {shown} {name} is in the way of {by.text}: it is there already, in another shape.",
         tuple(seen),
         next=f"if it is yours, give it another name, then start again: "
         f"{renaming(path, live, kind, name)}",
@@ -160,6 +161,9 @@ def _compared(heading: str, lines: list[_Line], by: Doing) -> list[str]:
     """What is made and what there is, side by side; what has no room for that, below each other."""
     rows = [("", heading, "there is")]
     long: list[str] = []
+    absent = [x for x in lines if x.found == "nothing" and not x.what.startswith("column")]
+    if len(absent) > _MISSING:
+        lines = [line for line in lines if line not in absent]
     for line in lines:
         made = line.made if line.by == by else f"{line.made} ({line.by.revision})"
         if len(line.what) <= _NAME and len(made) <= _DEFINITION and len(line.found) <= _DEFINITION:
@@ -168,6 +172,8 @@ def _compared(heading: str, lines: list[_Line], by: Doing) -> list[str]:
             long += [line.what, f"  {heading}: {_cut(made)}", f"  there is: {_cut(line.found)}"]
     first, second = (max(len(row[number]) for row in rows) for number in (0, 1))
     aligned = [f"{row[0]:<{first}}  {row[1]:<{second}}  {row[2]}" for row in rows]
+    if len(absent) > _MISSING:
+        long.append(f"also missing: {', '.join(line.what for line in absent)}")
     return [*(aligned if len(rows) > 1 else ()), *long]
 
 

@@ -136,7 +136,7 @@ def _added(sides: Sides, owner: str, kind: str, definition: str) -> Iterator[Fou
             for other, d in promised.of(owner, *_UNIQUE)
             for known in [unique(other[0], d)]
         ) and not _apart(sides, owner, what):
-            yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
+            yield _BREAKS, "it is unique, unknown to the code, and may refuse rows that it writes"
     elif _harmless(promised, owner, kind, definition):
         return
     elif definition.startswith("CHECK "):
