@@ -206,7 +206,9 @@ def _wrong_value(
     key = steps[0][0] if steps else ""
     if key in ("wait", "lock_wait"):
         what = 'expected a duration like "90s", "5min" or "500ms"'
-    elif key in ("init", "former_init", "seeds") and "array" in what:
+    elif (
+        key in ("init", "former_init", "seeds") and not isinstance(value, list) and "array" in what
+    ):
         what = f'expected a list, as in {key} = ["sql/{key}.sql"]'
     elif "unknown field" in what:
         what = "a script has the keys path and search_path only"
