@@ -27,6 +27,9 @@ class ScriptEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search_path: str | None = None
 
 
+Scripts = Annotated[list[str | ScriptEntry], msgspec.Meta(min_length=1)]
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every key, with its default. docs/configuration.md explains each; a test holds them equal."""
 
@@ -41,6 +44,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url_variables: dict[str, str] = {}
     init: list[str | ScriptEntry] = []
     init_revision: str | None = None
+    former_init: list[str | ScriptEntry | Scripts] = []
     seeds: list[str | ScriptEntry] = []
     search_path: str | None = None
     application: str | None = None
@@ -57,6 +61,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         full = [ScriptEntry(entry) if isinstance(entry, str) else entry for entry in entries]
         return [ScriptEntry(e.path, e.search_path or self.search_path) for e in full]
 
+    def former(self) -> list[list[ScriptEntry]]:
+        """The entries of `former_init` in full form: the scripts that one release began with."""
+        return [self.scripts(e if isinstance(e, list) else [e]) for e in self.former_init]
+
 
 class Project(msgspec.Struct, frozen=True):
     """A configuration and where it stands: paths in it are relative to `root`."""
@@ -71,7 +79,16 @@ class Project(msgspec.Struct, frozen=True):
 
     def without_scripts(self) -> "Project":
         """The same project, its history alone."""
-        config = msgspec.structs.replace(self.config, init=[], init_revision=None, seeds=[])
+        config = msgspec.structs.replace(
+            self.config, init=[], init_revision=None, former_init=[], seeds=[]
+        )
+        return msgspec.structs.replace(self, config=config)
+
+    def beginning_with(self, init: list[ScriptEntry], revision: str) -> "Project":
+        """The same project with other init scripts, which stand for this revision."""
+        config = msgspec.structs.replace(
+            self.config, init=[*init], init_revision=revision, former_init=[]
+        )
         return msgspec.structs.replace(self, config=config)
 
     def script(self, file: ScriptFile) -> "Script":
@@ -147,6 +164,12 @@ def _read(name: Path, directory: Path) -> Project:
         config = msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
         raise _wrong_value(name, text, prefix, document, str(error)) from error
+    if config.former_init and not config.init:
+        raise _invalid(
+            name,
+            f"{name}{_line(text, 'former_init')}: {prefix}former_init needs {prefix}init.",
+            ["former scripts stand for the revision that the init scripts stand for"],
+        )
     return Project(config, file.parent.absolute(), file)
 
 
@@ -183,7 +206,9 @@ def _wrong_value(
     key = steps[0][0] if steps else ""
     if key in ("wait", "lock_wait"):
         what = 'expected a duration like "90s", "5min" or "500ms"'
-    elif key in ("init", "seeds") and "array" in what:
+    elif (
+        key in ("init", "former_init", "seeds") and not isinstance(value, list) and "array" in what
+    ):
         what = f'expected a list, as in {key} = ["sql/{key}.sql"]'
     elif "unknown field" in what:
         what = "a script has the keys path and search_path only"

@@ -104,6 +104,51 @@ def test_init_scripts_must_make_what_they_stand_for() -> None:
     assert "the scripts: + column public.t.x text" in finding.seen
 
 
+def test_former_scripts_are_not_held_against_the_revision() -> None:
+    """What the newest scripts make comes first; only that must be the revision's structure."""
+    start = frozenset({"r1", "r2"})
+    scripts = InitScripts("r2", (), ((("v1.sql", "hash"),),))
+
+    def with_table(*allowed: str | None) -> Catalogue:
+        init = Way("init", start, (Change(TABLE.kind, TABLE.name, (), allowed),), {})
+        return msgspec.structs.replace(OLD, ways=(*OLD.ways, init), init=scripts)
+
+    same = with_table(TABLE.definition, "another", None)
+    assert codes(same, same) == []
+    other = with_table("another", TABLE.definition)
+    assert codes(other, other) == ["init-script-differs"]
+
+
+FORMER = InitScripts("r2", (("i.sql", "1"),), ((("a.sql", "1"),), (("b.sql", "1"), ("c.sql", "1"))))
+
+
+@pytest.mark.parametrize(
+    ("former", "says"),
+    [
+        (FORMER.former, []),
+        (((("a.sql", ""),), (("b.sql", "1"), ("c.sql", ""))), []),  # not in the image
+        (
+            ((("a.sql", "1"),), (("b.sql", "1"), ("c.sql", "2"))),
+            ["the former init script c.sql was edited"],
+        ),
+        (FORMER.former[:1], ["other former init scripts"]),
+        ((), ["other former init scripts"]),
+        (((("a.sql", "1"), ("b.sql", "1")), (("c.sql", "1"),)), ["other former init scripts"]),
+    ],
+)
+def test_former_scripts_that_changed(
+    former: tuple[tuple[tuple[str, str], ...], ...], says: list[str]
+) -> None:
+    catalogue = msgspec.structs.replace(OLD, init=FORMER)
+    now = msgspec.structs.replace(FORMER, former=former)
+    assert list(outdated(catalogue, catalogue.history, now)) == says
+    edited = msgspec.structs.replace(now, scripts=(("i.sql", "2"),))
+    assert list(outdated(catalogue, catalogue.history, edited)) == [
+        "the init script i.sql was edited",
+        *says,
+    ]
+
+
 def test_a_stepwise_catalogue_is_held_against_a_plain_one() -> None:
     """What is a variant in either is no difference; what is certain in both is."""
     variant = (Change("index", "public.i", (), ("x", None)),)

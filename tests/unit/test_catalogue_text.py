@@ -68,13 +68,16 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
     start = history.applied((f"r{at}",))
     there = state(base, start)
     for name in draw(st.lists(names, max_size=3, unique=True)):
-        there[("index", name)] = (draw(definitions),)
+        others = draw(st.lists(definitions | st.none(), min_size=1, max_size=3, unique=True))
+        if others != [None]:
+            there[("index", name)] = tuple(others)
     init = Way(
         "init", start, changes({}, there), {id: c for id, c in found.items() if id not in start}
     )
-    return Catalogue(
-        history, (base, init), InitScripts(f"r{at}", (("sql/a b.sql", "1" * 64),)), tried
-    )
+    script = st.tuples(names, st.just("2" * 64))
+    former = draw(st.lists(st.lists(script, min_size=1, max_size=2).map(tuple), max_size=2))
+    scripts = InitScripts(f"r{at}", (("sql/a b.sql", "1" * 64),), tuple(former))
+    return Catalogue(history, (base, init), scripts, tried)
 
 
 @given(catalogues())
@@ -187,6 +190,21 @@ def test_changes_of_one_way_only_are_marked() -> None:
     text = dumps(catalogue)
     assert "init\tr1\nscript\ta.sql\t1\n- index\tpublic.i\tUSING btree (a)\n" in text
     assert "[init] + index\tpublic.i" in text
+    assert loads(text, "x") == catalogue
+
+
+def test_former_scripts_have_a_line_for_each_release() -> None:
+    """A catalogue without such lines is one of no former scripts: the format is the same."""
+    history = History({"r1": revision("r1")})
+    variant = Change("function", "public.f()", (), ("own", "former", None))
+    init = Way("init", frozenset({"r1"}), (variant,), {})
+    former = ((("v1.sql", "2"),), (("a.sql", "3"), ("b.sql", "4")))
+    catalogue = Catalogue(history, (init,), InitScripts("r1", (("x.sql", "1"),), former))
+    text = dumps(catalogue)
+    assert (
+        "init\tr1\nscript\tx.sql\t1\nformer\tv1.sql\t2\nformer\ta.sql\t3\tb.sql\t4\n"
+        "? function\tpublic.f()\town\n? function\tpublic.f()\tformer\n~ function\tpublic.f()\n"
+    ) in text
     assert loads(text, "x") == catalogue
 
 

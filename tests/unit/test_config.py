@@ -33,6 +33,18 @@ def test_scripts_in_both_forms(tmp_path: Path) -> None:
     ]
 
 
+def test_former_scripts(tmp_path: Path) -> None:
+    """Each entry is one release's: a script, or several that were run together."""
+    (tmp_path / "surefoot.toml").write_text(
+        'search_path = "app"\ninit = ["a.sql"]\n'
+        'former_init = ["v1.sql", ["b.sql", { path = "c.sql", search_path = "public" }]]\n'
+    )
+    assert load(None, tmp_path).config.former() == [
+        [ScriptEntry("v1.sql", "app")],
+        [ScriptEntry("b.sql", "app"), ScriptEntry("c.sql", "public")],
+    ]
+
+
 @pytest.mark.provokes("config-invalid")
 @pytest.mark.parametrize(
     ("text", "message", "seen"),
@@ -41,6 +53,13 @@ def test_scripts_in_both_forms(tmp_path: Path) -> None:
         ("zzzzzzz = 1\n", "surefoot.toml:1: there is no key zzzzzzz.", None),
         ("init_revision = 5\n", "surefoot.toml:1: init_revision can't be 5.", "expected str"),
         ("init = 'a.sql'\n", "init can't be 'a.sql'.", "expected a list, as in init"),
+        (
+            "former_init = 'a.sql'\n",
+            "former_init can't be 'a.sql'.",
+            "expected a list, as in former",
+        ),
+        ("init = ['a']\nformer_init = [[]]\n", "toml:2: former_init[0] can't be []", "length"),
+        ("former_init = ['a']\n", "surefoot.toml:1: former_init needs init.", "stand for"),
         ("wait = 3\n", "wait can't be 3.", 'a duration like "90s"'),
         ("database_url = 'x'\n", "there is no key database_url", "isn't a matter of this file"),
         ("seeds = [1]\n", "seeds[0] can't be 1.", "got int"),

@@ -290,6 +290,19 @@ def test_an_accepted_difference_is_held_against_nobody() -> None:
     assert [d.what for d in stand.differences] == ["missing"]
 
 
+def test_what_was_accepted_stays_so_where_another_variant_becomes_known() -> None:
+    """A catalogue that was built again may allow more than the one definition."""
+    either = (Change("column", "public.t.a", (), ("text", "varchar")),)
+    way = Way("base", frozenset(), (), {"r1": (*either, *changes({}, state_of((TABLE,))))})
+    catalogue = Catalogue(history({"r1": ()}), (way,))
+    accepted = [Difference("column", "public.t.a", ("text",), "integer")]
+    identifier = Identifier(catalogue, (TABLE, column("a", "integer")), accepted)
+    assert [stand.rows for stand in identifier.standing().exact] == [("r1",)]
+    accepted = [Difference("column", "public.t.a", ("text", "bigint"), "integer")]
+    identifier = Identifier(catalogue, (TABLE, column("a", "integer")), accepted)
+    assert identifier.standing().exact == ()
+
+
 def test_what_was_accepted_instead_of_one_definition_is_no_other() -> None:
     """A later revision that changes the name expects something else of it."""
     catalogue = linear((TABLE, column("a")), (TABLE, column("a", "varchar")))

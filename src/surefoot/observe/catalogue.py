@@ -91,4 +91,16 @@ def init_scripts(project: Project, code: Code) -> InitScripts | None:
     if not code.init or code.stands_for is None:
         return None
     scripts = tuple((s.path, hashed(project.path(s.path), s.path).content) for s in code.init)
-    return InitScripts(code.stands_for, scripts)
+    former = tuple(
+        tuple((entry.path, _if_there(project, entry.path)) for entry in run)
+        for run in project.config.former()
+    )
+    return InitScripts(code.stands_for, scripts, former)
+
+
+def _if_there(project: Project, path: str) -> str:
+    """A former script's hash; "" where it can't be read: whoever is to run it says so."""
+    try:
+        return hashed(project.path(path), path).content
+    except OSError:
+        return ""

@@ -12,6 +12,7 @@ from surefoot.structure.catalogue import (
     Change,
     Downgrade,
     InitScripts,
+    State,
     Way,
     changes,
 )
@@ -48,34 +49,43 @@ def _way(name: str, start: frozenset[str], seen: Replayed, order: tuple[str, ...
 
 
 def with_variants(
-    catalogue: Catalogue, stepwise: Mapping[str, tuple[Change, ...]], name: str
+    catalogue: Catalogue,
+    name: str,
+    seen: Mapping[str, tuple[Change, ...]],
+    initial: tuple[Change, ...] | None = None,
 ) -> Catalogue:
-    """The catalogue, with what one revision a run made otherwise as another possibility.
+    """The catalogue, with what another replay of the way `name` has `seen` as a possibility, too.
 
-    Where it stopped early, the revisions behind are as they were.
+    `initial` is the structure that it began with; None: the way's own. Where it stopped early, the
+    revisions behind are taken to do what they do on the way.
     """
     way = catalogue.way(name)
     assert way is not None
-    one: dict[Key, tuple[Definition, ...]] = {c.key: c.after for c in way.initial}
-    other, both = dict(one), dict(one)
+    own = {c.key: c.after for c in way.initial}
+    other = dict(own) if initial is None else {c.key: c.after for c in initial}
+    both = {key: _either(own, other, key) for key in own.keys() | other.keys()}
+    start = changes({}, _present(both))
     found: dict[str, tuple[Change, ...]] = {}
     for revision, changed in way.changes.items():
-        if revision not in stepwise:
-            found[revision] = changed
-            continue
-        touched = {c.key for c in (*changed, *stepwise[revision])}
-        one |= {c.key: c.after for c in changed}
-        other |= {c.key: c.after for c in stepwise[revision]}
-        before, after = dict(both), dict(both)
-        for key in touched:
-            allowed = {*one.get(key, (None,)), *other.get(key, (None,))}
-            after[key] = tuple(sorted(allowed, key=lambda d: (d is None, d or "")))
-        found[revision] = changes(
-            {k: before[k] for k in touched if k in before and before[k] != (None,)},
-            {k: after[k] for k in touched if after[k] != (None,)},
-        )
+        theirs = seen.get(revision, changed)
+        own |= {c.key: c.after for c in changed}
+        other |= {c.key: c.after for c in theirs}
+        after = both | {c.key: _either(own, other, c.key) for c in (*changed, *theirs)}
+        found[revision] = changes(_present(both), _present(after))
         both = after
     ways = tuple(
-        msgspec.structs.replace(way, changes=found) if w.name == name else w for w in catalogue.ways
+        msgspec.structs.replace(way, initial=start, changes=found) if w.name == name else w
+        for w in catalogue.ways
     )
     return msgspec.structs.replace(catalogue, ways=ways)
+
+
+def _either(own: State, other: State, key: Key) -> tuple[Definition, ...]:
+    """What may be there: first the way's own, then what only the other replay has seen."""
+    known = own.get(key, (None,))
+    more = {*other.get(key, (None,))} - {*known}
+    return (*known, *sorted(more, key=lambda d: (d is None, d or "")))
+
+
+def _present(found: State) -> State:
+    return {key: after for key, after in found.items() if after != (None,)}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from surefoot.config import Project
+from surefoot.config import Project, ScriptEntry
 from surefoot.errors import SurefootError
 from surefoot.observe.catalogue import init_scripts
 from surefoot.observe.code import code_of
@@ -73,6 +73,9 @@ class _Building:
         if self._options.downgrades:
             main.downgrades = self._downgrades(base, main)
         catalogue = assemble(opened, None if base.stopped else base, init, scripts, main.downgrades)
+        if scripts is not None:
+            for run in config.former():
+                catalogue = self._former(base, catalogue, run, scripts.revision)
         if self._options.stepwise:
             catalogue = self._stepwise(base, main, catalogue)
         return Built(catalogue, self._scratch.label)
@@ -152,7 +155,23 @@ class _Building:
             self._told.notice(
                 f"one revision a run, {stepwise.failed} fails: {why_stopped(stepwise.stopped)}"
             )
-        return with_variants(catalogue, stepwise.changes, "base" if main is base else "init")
+        return with_variants(catalogue, "base" if main is base else "init", stepwise.changes)
+
+    def _former(
+        self, base: Replayed, catalogue: Catalogue, scripts: list[ScriptEntry], revision: str
+    ) -> Catalogue:
+        """The catalogue, with what an earlier release's init scripts make as good as ours."""
+        project = self._project.beginning_with(scripts, revision)
+        names = ", ".join(script.path for script in scripts)
+        found = self._pass(
+            f"{names}, then the history", lambda: installed(project, self._scratch, base.opened)
+        )
+        if found.stopped is not None:
+            self._told.notice(
+                f"behind the former init script {names}, {found.failed or 'env.py'} fails "
+                f"({why_stopped(found.stopped)}): what was seen until there is recorded"
+            )
+        return with_variants(catalogue, "init", found.changes, found.opened.initial)
 
     def _init_scripts(self, base: Replayed) -> InitScripts | None:
         """What a database can begin with, besides the base; None if the scripts don't say."""
@@ -160,6 +179,7 @@ class _Building:
             self._told.notice(
                 "the init scripts don't say which revision they stand for, so the catalogue is of "
                 "the history alone; what they make is identified by it when they are run"
+                + (", and former_init is not gone by" if self._project.config.former_init else "")
             )
             return None
         return init_scripts(self._project, startable_code(self._project, base.opened))

@@ -2,7 +2,8 @@
 
 A revision's `Change` says for one name what may be there from then on. Nearly always that is one
 definition, or nothing; where a structure depends on how the revisions were run (all in one run or
-one by one), it's several, and each is as good as the other.
+one by one, from which release's init scripts they began), it's several: each is as good as the
+other, and the first is what the way itself made.
 """
 
 import functools
@@ -53,10 +54,16 @@ class Downgrade(msgspec.Struct, frozen=True):
 
 
 class InitScripts(msgspec.Struct, frozen=True):
-    """The scripts that a fresh install begins with: path and hash of each, and their revision."""
+    """The scripts that a fresh install begins with: path and hash of each, and their revision.
+
+    `former` are those that earlier releases began with, for the same revision: for each release
+    its scripts. A hash of "" says that the file isn't there: it's only needed where a catalogue
+    is made.
+    """
 
     revision: str
     scripts: tuple[tuple[str, str], ...]
+    former: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 
 class Way(msgspec.Struct, frozen=True):

@@ -39,9 +39,22 @@ def _init_outdated(old: InitScripts | None, new: InitScripts | None) -> list[str
         return [f"the init scripts were {'taken away' if new is None else 'added'}"]
     if old.revision != new.revision:
         return [f"the init scripts stand for {new.revision}, and stood for {old.revision}"]
-    was = dict(old.scripts)
-    edited = [path for path, sha256 in new.scripts if was.get(path) != sha256]
-    return [f"the init script {path} was edited" for path in edited] or ["other init scripts"]
+    lines: list[str] = []
+    if old.scripts != new.scripts:
+        was = dict(old.scripts)
+        edited = [path for path, sha256 in new.scripts if was.get(path) != sha256]
+        lines += [f"the init script {path} was edited" for path in edited] or ["other init scripts"]
+    before, now = ([[path for path, _ in run] for run in init.former] for init in (old, new))
+    if before != now:
+        return [*lines, "other former init scripts"]
+    for (path, was_sha256), (_, sha256) in zip(_former(old), _former(new), strict=True):
+        if sha256 and sha256 != was_sha256:  # "": it isn't in the image, and needn't be
+            lines.append(f"the former init script {path} was edited")
+    return lines
+
+
+def _former(init: InitScripts) -> list[tuple[str, str]]:
+    return [script for run in init.former for script in run]
 
 
 def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
@@ -216,8 +229,10 @@ def _init(new: Catalogue) -> Iterable[Finding]:
     base, init = new.way("base"), new.way("init")
     if base is None or init is None or new.init is None:
         return
-    made = {change.key: change.after for change in init.initial}
-    found = changes(state(base, init.start), made)
+    # the first of several definitions is the scripts' own; the others are former scripts'
+    made = {change.key: change.after[:1] for change in init.initial}
+    there = {key: after[:1] for key, after in state(base, init.start).items()}
+    found = changes(there, made)
     if found:
         lines = [line for change in found for line in change_lines(change)]
         yield Finding(

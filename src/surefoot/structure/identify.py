@@ -66,7 +66,7 @@ class Identifier:
             and self._live[number] == d.found
         )
         # what may be there instead of what is: by name, as it was expected then
-        self._ignored = {numbers[d.kind, d.name]: d.expected for d in self.accepted}
+        self._ignored = {numbers[d.kind, d.name]: {*d.expected} for d in self.accepted}
         self._common = {number for key, number in numbers.items() if key[0] in _COMMON}
 
     def stand(self, applied: frozenset[str], *, unseen_is_doubtful: bool = False) -> Stand | None:
@@ -173,7 +173,7 @@ class Identifier:
         doubtful: list[str] = []
         for number in bad:
             key, found, expected = keys[number], live[number], there[number]
-            if self._ignored.get(number) == expected:
+            if self._is_accepted(number, expected):
                 continue
             if number in beside and (found is not None or number in unseen):
                 doubtful.append(key[1])
@@ -207,7 +207,7 @@ class Identifier:
             for number, found in enumerate(live)
             if found is not None
             and number not in self._common
-            and self._ignored.get(number) != _ABSENT
+            and not self._is_accepted(number, _ABSENT)
         }
         for number, allowed in self._index.initial[way.name]:
             bad.discard(number)
@@ -265,10 +265,15 @@ class Identifier:
             left += len(choices[-1]) - 1
             yield len(bad), path
 
+    def _is_accepted(self, number: int, allowed: tuple[Definition, ...]) -> bool:
+        """Whether a person has accepted what is there instead of this, or of one of these."""
+        instead = self._ignored.get(number)
+        return instead is not None and instead.issubset(allowed)
+
     def _is_wrong(self, number: int, allowed: tuple[Definition, ...]) -> bool:
         """Of a name that isn't what is allowed: whether that counts."""
         found = self._live[number]
-        if self._ignored.get(number) == allowed or (number in self._common and found is not None):
+        if self._is_accepted(number, allowed) or (number in self._common and found is not None):
             return False
         return found is None or not _cannot_tell(self._index.keys[number], found, allowed)
 

@@ -152,7 +152,12 @@ def loads(text: str, name: str) -> Catalogue:
     scripts: InitScripts | None = None
     if init is not None:
         scripts = InitScripts(
-            init.head[0], tuple((s[0], s[1]) for s in init.fields.get("script", []))
+            init.head[0],
+            tuple((s[0], s[1]) for s in init.fields.get("script", [])),
+            tuple(
+                tuple(zip(run[::2], run[1::2], strict=True))
+                for run in init.fields.get("former", [])
+            ),
         )
         if scripts.revision not in blocks:
             raise _unreadable(name, init.number, f"there is no block of {scripts.revision}")

@@ -44,6 +44,7 @@ def dumps(catalogue: Catalogue) -> str:
     if init is not None and init_way is not None:
         lines = [_line("init", init.revision)]
         lines += [_line("script", path, sha256) for path, sha256 in init.scripts]
+        lines += [_line("former", *(c for script in run for c in script)) for run in init.former]
         blocks.append([*lines, *_change_lines(_difference(catalogue, init_way))])
     blocks += [_revision_lines(catalogue, r) for r in catalogue.history.revisions.values()]
     return "\n".join(
