@@ -159,7 +159,7 @@ class TextReport:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))
         adoptions = [step for step in plan.steps if isinstance(step, Adopt)]
         for step in adoptions:
-            if step.before or step.mend:
+            if (step.before and step.before != step.stand.rows) or step.mend:
                 self._write(labelled(self._terminal, "before", *before_texts(step)))
                 self._write(labelled(self._terminal, "after", " and ".join(step.stand.rows)))
         if plan.remarks:
