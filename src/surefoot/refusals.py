@@ -78,7 +78,7 @@ def _unversioned(facts: Facts) -> Finding:
         seen.append(f"surefoot's journal ends with revision {database.last_journaled}")
     seen += [f"there is one in the schema {other.schema}" for other in database.elsewhere]
     seen += structure_refusals.catalogue_lines(facts.catalogue)
-    seen += row_refusals.comment_lines(facts)
+    seen += structure_refusals.comment_lines(facts)
     return Finding(
         "unversioned-database",
         "The database has objects, and no record of the revision that it is at.",

@@ -5,7 +5,7 @@ from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.compatible import Breach
 from surefoot.structure.differences import difference_lines, revision_text
-from surefoot.structure_refusals import catalogue_lines, facts_match
+from surefoot.structure_refusals import catalogue_lines, comment_lines, facts_match
 from surefoot.version_rows import faults, judge
 
 _SHOWN, _WIDTH = 8, 80
@@ -38,22 +38,6 @@ def _judgements(facts: Facts) -> list[str]:
         f"{'NULL' if one.row is None else repr(one.row)} is {_SAYS[one.judgement]}: {one.why}"
         for one in judge(facts)
     ]
-
-
-def comment_lines(facts: Facts) -> list[str]:
-    """What the database's comment says: evidence for a person, and never a proof."""
-    comment = facts.database.comment
-    if not comment:
-        return []
-    history = facts.code.history
-    words = {word.strip(".,;:()") for word in comment.split()}
-    found = [(w, id) for w in sorted(words) for id in history.named(w) if w and id not in words]
-    releases = [
-        f"{word} ends with revision {id}"
-        for word, id in found
-        if history.revisions[id].release == word
-    ]
-    return [f'the database\'s comment says "{comment.splitlines()[0][:120]}"', *releases[:2]]
 
 
 def stands(facts: Facts) -> list[str]:

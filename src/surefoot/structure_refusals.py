@@ -25,6 +25,22 @@ def catalogue_lines(catalogue: CatalogueState | None) -> list[str]:
     return [*lines, *shown, *([f"and {more} more"] if more else [])]
 
 
+def comment_lines(facts: Facts) -> list[str]:
+    """What the database's comment says: evidence for a person, and never a proof."""
+    comment = facts.database.comment
+    if not comment:
+        return []
+    history = facts.code.history
+    words = {word.strip(".,;:()") for word in comment.split()}
+    found = [(w, id) for w in sorted(words) for id in history.named(w) if w and id not in words]
+    releases = [
+        f"{word} ends with revision {id}"
+        for word, id in found
+        if history.revisions[id].release == word
+    ]
+    return [f'the database\'s comment says "{comment.splitlines()[0][:120]}"', *releases[:2]]
+
+
 def ambiguous(facts: Facts) -> Finding:
     """The structure is that of several revisions."""
     standing = facts.standing
@@ -44,6 +60,7 @@ def ambiguous(facts: Facts) -> Finding:
             *stands[:12],
             *([f"and {len(stands) - 12} more"] if len(stands) > 12 else []),
             *probe_lines(standing.probes),
+            *comment_lines(facts),
         ),
         next="if you know which of them has run: surefoot adopt REVISION; for everybody: an "
         'evidence probe in the revision\'s file, or ambiguous = "earliest" in surefoot.toml '
@@ -101,7 +118,7 @@ def unidentified(facts: Facts) -> Finding:
     return Finding(
         "unidentified-structure",
         "The database has no version row, and its structure is not quite any revision's.",
-        tuple(seen),
+        (*seen, *comment_lines(facts)),
         next=next,
     )
 

@@ -255,8 +255,10 @@ def test_the_databases_comment_is_evidence(shop: Application, database: Database
     at(shop, database, R1, "update alembic_version set version_num = 'non sense'")
     name = database.name
     database.execute(f"comment on database {name} is 'Shop v1.0.28 - Generated 2025-10-19'")
-    result = refused(shop, database, "version-table-corrupted", ("up",))
-    assert 'the database\'s comment says "Shop v1.0.28 - Generated 2025-10-19"' in seen(result)
+    says = 'the database\'s comment says "Shop v1.0.28 - Generated 2025-10-19"'
+    assert says in seen(refused(shop, database, "version-table-corrupted", ("up",)))
+    database.execute("drop table alembic_version; alter table customers drop name")
+    assert says in seen(refused(shop, database, "unidentified-structure", ("up",)))
 
 
 def test_the_form_of_an_id_proves_nothing(shop: Application, database: Database) -> None:
