@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from surefoot.adoption import Wish, decide_adoption
-from surefoot.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.adoption import Wish, decide_adoption
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import SurefootError
 from surefoot.history import one_revision
 from surefoot.observation import Facts

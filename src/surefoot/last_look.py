@@ -5,7 +5,7 @@ import contextlib
 import msgspec
 import psycopg
 
-from surefoot.decide import Decision, NothingToDo, Ready
+from surefoot.decision.decide import Decision, NothingToDo, Ready
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.facts import Application
@@ -67,7 +67,7 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
     outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
     migrated = any(not isinstance(step, Seed) for step in plan.steps)
     if migrated and facts.standing is not None and facts.standing.contradicted:
-        from surefoot.structure_refusals import structure_not_reached
+        from surefoot.decision.structure_refusals import structure_not_reached
 
         finding = structure_not_reached(facts, len(outcome.done))
         return msgspec.structs.replace(outcome, findings=(finding,))

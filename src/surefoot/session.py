@@ -9,7 +9,7 @@ import psycopg
 
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project, seconds
-from surefoot.decide import Decision, Intent, Ready, classify, decide
+from surefoot.decision.decide import Decision, Intent, Ready, classify, decide
 from surefoot.observation import Facts
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import Application, application, quick_facts

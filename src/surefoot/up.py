@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.last_look import look_again, mark_end, seen_at_head
 from surefoot.observation import Facts
 from surefoot.observe.facts import Application, application

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from surefoot.decide import NothingToDo, Ready, Refused, classify, decide
+from surefoot.decision.decide import NothingToDo, Ready, Refused, classify, decide
 from surefoot.history import History, Revision
 from surefoot.observation import Code, Facts, Observation, ScriptFile, ServerInfo, VersionTableName
 from surefoot.plan import Install, Seed, Upgrade

@@ -12,9 +12,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # These think: values in, values out. No database, no files, no clock, no Alembic.
 PURE = {
-    *("history", "observation", "states", "plan", "decide", "outcome", "target", "progress"),
-    *("refusals", "structure_refusals", "row_refusals", "adoption", "version_rows", "ahead"),
-    "installation",
+    *("history", "observation", "states", "plan", "outcome", "target", "progress"),
+    *(f"decision.{file.stem}" for file in (SOURCE / "decision").glob("[a-z]*.py")),
     *("init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
     *(f"causes.{file.stem}" for file in (SOURCE / "causes").glob("[a-z]*.py")),

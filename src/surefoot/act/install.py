@@ -10,9 +10,9 @@ from surefoot.act.journal import Execute, Journal
 from surefoot.act.run_script import run_script
 from surefoot.act.version_row import write_version_rows
 from surefoot.config import Project
+from surefoot.decision.installation import made
 from surefoot.errors import SurefootError
 from surefoot.history import History
-from surefoot.installation import made
 from surefoot.observation import ScriptFile, VersionTableName
 from surefoot.observe.database import observe_version_rows
 from surefoot.plan import Install

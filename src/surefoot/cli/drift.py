@@ -17,14 +17,14 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     Lists what is missing, changed or there too early, table by table, and the objects that are
     your own. Exit code 3 if anything of the application's own is missing or changed.
     """
-    from surefoot.decide import classify
+    from surefoot.decision.decide import classify
+    from surefoot.decision.refusals import REFUSALS
+    from surefoot.decision.row_refusals import ahead_of_code
+    from surefoot.decision.structure_refusals import nothing_to_hold_against
     from surefoot.observe.facts import application
-    from surefoot.refusals import REFUSALS
     from surefoot.report import json
     from surefoot.report.drift import drift_json, drift_lines
     from surefoot.report.terminal import Terminal
-    from surefoot.row_refusals import ahead_of_code
-    from surefoot.structure_refusals import nothing_to_hold_against
 
     with open_session(edge, config_file, database_url, to_act=False) as session:
         with (

@@ -215,7 +215,7 @@ def open_session(
     ini_url = ini.get("sqlalchemy.url") if ini else None
     target = locate(database_url, os.environ, ini_url)
     _require_libpq()
-    from surefoot.decide import Intent
+    from surefoot.decision.decide import Intent
     from surefoot.session import Session
 
     intent = Intent.ACT if to_act else Intent.LOOK

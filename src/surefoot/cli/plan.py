@@ -16,7 +16,7 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
 
     Exit code 0 if `up` would go ahead or has nothing to do, 4 if it would refuse.
     """
-    from surefoot.decide import Ready, Refused
+    from surefoot.decision.decide import Ready, Refused
     from surefoot.report import json
     from surefoot.report.plan import plan_lines
     from surefoot.report.status import refusal_lines

@@ -16,7 +16,7 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
 
     Exit code 0 at head, 3 if something is pending, 4 if `up` would refuse.
     """
-    from surefoot.decide import Ready, Refused
+    from surefoot.decision.decide import Ready, Refused
     from surefoot.report import json
     from surefoot.report.status import status_lines
     from surefoot.report.terminal import Terminal

@@ -9,7 +9,7 @@ import psycopg
 
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
-from surefoot.decide import classify
+from surefoot.decision.decide import classify
 from surefoot.history import Revision
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code

@@ -8,6 +8,7 @@ import psycopg
 
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
+from surefoot.decision.version_rows import faults
 from surefoot.errors import SurefootError
 from surefoot.observation import Code, Observation, VersionTableName
 from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue
@@ -22,7 +23,6 @@ from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import CatalogueState, Probe, Standing
-from surefoot.version_rows import faults
 
 _PROBE_TIMEOUT = "30s"
 

@@ -6,8 +6,8 @@ from surefoot.act.install import install
 from surefoot.act.journal import Journal
 from surefoot.act.run_script import ScriptFailed
 from surefoot.config import Project
+from surefoot.decision.installation import refused_beforehand
 from surefoot.errors import SurefootError
-from surefoot.installation import refused_beforehand
 from surefoot.observation import Code
 from surefoot.observe.code import code_of
 from surefoot.observe.connect import connect

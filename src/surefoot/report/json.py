@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from surefoot.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome

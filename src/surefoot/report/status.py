@@ -1,6 +1,6 @@
 """Where a database stands, for people."""
 
-from surefoot.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.observation import Facts
 from surefoot.report.plan import step_lines
 from surefoot.report.terminal import Terminal

@@ -1,9 +1,9 @@
 """What the catalogue says of a structure, in words."""
 
+from surefoot.decision.version_rows import faults
 from surefoot.observation import Facts
 from surefoot.plan import Adopt
 from surefoot.structure.differences import probe_lines
-from surefoot.version_rows import faults
 
 
 def count(number: int, noun: str) -> str:

@@ -3,7 +3,7 @@
 import re
 import textwrap
 
-from surefoot.decide import Decision, Ready
+from surefoot.decision.decide import Decision, Ready
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome

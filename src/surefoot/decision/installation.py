@@ -222,8 +222,8 @@ def _names_another(message: str, *seen: str) -> Finding:
         "init-script-names-another-revision",
         message,
         seen,
-        next="correct what is said (init_revision, the header), or make the script again: "
-        "surefoot dump",
+        next="use this release's own script; or correct what is said (init_revision, the header), "
+        "or make the script from the history: surefoot dump",
     )
 
 

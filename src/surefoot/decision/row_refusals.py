@@ -1,12 +1,12 @@
 """Why a database is refused by what its version table holds: a finding for each case."""
 
-from surefoot.ahead import ahead
+from surefoot.decision.ahead import ahead
+from surefoot.decision.structure_refusals import catalogue_lines, comment_lines, facts_match
+from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.compatible import Breach
 from surefoot.structure.differences import difference_lines, revision_text
-from surefoot.structure_refusals import catalogue_lines, comment_lines, facts_match
-from surefoot.version_rows import faults, judge
 
 _SHOWN, _WIDTH = 8, 80
 

@@ -4,14 +4,14 @@ from enum import Enum
 
 import msgspec
 
-from surefoot import installation
+from surefoot.decision import installation
+from surefoot.decision.installation import refused_beforehand
+from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
-from surefoot.installation import refused_beforehand
 from surefoot.observation import Facts, ScriptFile
 from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
 from surefoot.states import State
 from surefoot.structure.standing import Standing
-from surefoot.version_rows import faults, judge
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing-to-do"):
@@ -100,7 +100,7 @@ def _unknown_state(facts: Facts) -> State:
         return State.VERSION_TABLE_CORRUPTED
     if judgements != {"newer"}:
         return State.UNKNOWN_REVISION
-    from surefoot.ahead import ahead
+    from surefoot.decision.ahead import ahead
 
     can_run = ahead(facts).can_run and facts.code.ahead == "run-if-compatible"
     return State.AHEAD_COMPATIBLE if can_run else State.AHEAD
@@ -166,11 +166,11 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
                 remarks = (*installation.remarks(facts.code), *remarks)
             return Ready(state, Plan(steps, facts.fingerprint, remarks))
         case State.AHEAD_COMPATIBLE:
-            from surefoot.row_refusals import ahead_remarks
+            from surefoot.decision.row_refusals import ahead_remarks
 
             return NothingToDo(state, ahead_remarks(facts))
         case _:
-            from surefoot.refusals import REFUSALS
+            from surefoot.decision.refusals import REFUSALS
 
             return Refused(state, (REFUSALS[state](facts), *preflight_findings(facts, Intent.LOOK)))
 
@@ -220,7 +220,7 @@ def _must_run(seed: ScriptFile, facts: Facts) -> bool:
 def _seeds_unknown(facts: Facts) -> Finding | None:
     database = facts.database
     if facts.code.seeds and database.journal and not database.journal_readable:
-        from surefoot.refusals import journal_not_writable
+        from surefoot.decision.refusals import journal_not_writable
 
         return journal_not_writable(facts)
     return None
@@ -231,7 +231,7 @@ def in_the_way(facts: Facts) -> tuple[Finding, ...]:
     database = facts.database
     if not database.read_only and database.journal_writable:
         return ()
-    from surefoot.refusals import journal_not_writable, read_only
+    from surefoot.decision.refusals import journal_not_writable, read_only
 
     return (
         *((read_only(facts),) if database.read_only else ()),

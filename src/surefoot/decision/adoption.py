@@ -2,16 +2,16 @@
 
 import msgspec
 
-from surefoot.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.refusals import REFUSALS
+from surefoot.decision.row_refusals import ahead_of_code, ahead_remarks
+from surefoot.decision.version_rows import faults, judge, width_of
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.plan import Adopt, Plan
-from surefoot.refusals import REFUSALS
-from surefoot.row_refusals import ahead_of_code, ahead_remarks
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.standing import Stand
-from surefoot.version_rows import faults, judge, width_of
 
 _SHOWN, _WIDTH = 20, 80
 

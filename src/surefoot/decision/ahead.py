@@ -5,9 +5,9 @@ What the newer release says of itself (a floor, kept in the journal) counts; els
 
 import msgspec
 
+from surefoot.decision.version_rows import judge
 from surefoot.observation import Facts
 from surefoot.structure.compatible import Verdict
-from surefoot.version_rows import judge
 
 
 class Ahead(msgspec.Struct, frozen=True):

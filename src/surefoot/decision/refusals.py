@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from surefoot import row_refusals, structure_refusals
+from surefoot.decision import row_refusals, structure_refusals
+from surefoot.decision.row_refusals import version_table
 from surefoot.errors import Finding
 from surefoot.observation import Facts
-from surefoot.row_refusals import version_table
 from surefoot.states import State
 
 _NO_CATALOGUE = {

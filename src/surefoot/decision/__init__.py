@@ -1,0 +1,1 @@
+"""What is to be done with a database as it was seen, or why not: values in, values out."""
