@@ -417,3 +417,18 @@ def test_a_session_that_holds_the_version_table(shop: Application, database: Dat
         result = shop.run("repair", "--yes", "--json", url=database.url())
     assert (result.code, result.error) == (5, "lock-not-available"), result.err
     assert rows(database) == ["28"]
+
+
+def test_another_installations_version_table_is_no_misplaced_one(
+    shop: Application, database: Database
+) -> None:
+    """With its tables beside it: refused for what is there, and never sent to the other's schema."""
+    database.execute(
+        "create schema tenant_a; create table tenant_a.customers (id int);"
+        "create table tenant_a.alembic_version (version_num text);"
+        f"insert into tenant_a.alembic_version values ('{R2}'); create schema tenant_b"
+    )
+    shop.env(options='version_table_schema="tenant_b"')
+    result = shop.run("up", "--json", url=database.url())
+    assert result.code == 4
+    assert result.error != "version-table-elsewhere"
