@@ -422,7 +422,7 @@ def test_a_session_that_holds_the_version_table(shop: Application, database: Dat
 def test_another_installations_version_table_is_no_misplaced_one(
     shop: Application, database: Database
 ) -> None:
-    """With its tables beside it: refused for what is there, and never sent to the other's schema."""
+    """With its tables beside it: refused for what is there, never sent to the other schema."""
     database.execute(
         "create schema tenant_a; create table tenant_a.customers (id int);"
         "create table tenant_a.alembic_version (version_num text);"
