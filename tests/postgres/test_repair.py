@@ -432,3 +432,21 @@ def test_another_installations_version_table_is_no_misplaced_one(
     result = shop.run("up", "--json", url=database.url())
     assert result.code == 4
     assert result.error != "version-table-elsewhere"
+
+
+def test_what_was_left_half_way_is_remembered_though_the_journal_was_rolled_back(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The transaction that fails at its commit had made the journal: it's made anew."""
+    application.revision(
+        R1,
+        None,
+        body="with op.get_context().autocommit_block():\n"
+        "    op.execute('create table a (id int primary key)')\n"
+        "op.execute('create table b (id int references a deferrable initially deferred)')\n"
+        "op.execute('insert into b values (1)')",
+    )
+    assert application.run("up", url=database.url()).code == 6
+    assert database.query("select step, name from surefoot.journal") == [("interrupted", R1)]
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err

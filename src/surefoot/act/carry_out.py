@@ -23,6 +23,7 @@ from surefoot.act.verify import Aftermath, look_after
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
+from surefoot.observe.database import observe_database
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
 from surefoot.progress import Progress
@@ -111,7 +112,9 @@ class Run:
 
         try:
             with self._connect() as connection:
-                self._journal.interrupted(executor(connection), half_way)
+                # what this run's journal made may have been rolled back with the rest
+                seen = observe_database(connection, self._seen.version_table)
+                self._journal.anew(seen).interrupted(executor(connection), half_way)
         except (SurefootError, psycopg.Error) as error:
             self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 

@@ -28,6 +28,10 @@ class Journal:
         self._history, self._env = seen.history, env_sha256
         self._table, self._schema = seen.journal, seen.journal_schema
 
+    def anew(self, seen: Observation) -> "Journal":
+        """The same run's journal, for a database as it is seen now."""
+        return Journal(seen, self._env, self.run)
+
     def revision(
         self, execute: Execute, revision: Revision, seconds: float, *, stamped: bool = False
     ) -> None:

@@ -33,9 +33,9 @@ def ahead(facts: Facts) -> Ahead:
     """
     history, database = facts.code.history, facts.database
     verdict = facts.standing.ahead if facts.standing else None
-    missing = _behind(facts)
-    if missing:
-        return Ahead(can_run=False, verdict=verdict, behind=missing)
+    behind = _behind(facts)
+    if behind:
+        return Ahead(can_run=False, verdict=verdict, behind=behind)
     newer = [r for r in database.journaled if r.id not in history.revisions]
     releases = {revision.release for revision in history.revisions.values()}
     declared = [(r.id, r.floor) for r in newer if r.floor]
@@ -52,8 +52,8 @@ def ahead(facts: Facts) -> Ahead:
         return Ahead(None)
     # What is missing may have been dropped by a newer revision, or never been made: without the
     # journal's word, the row may be that of a branch on which this code's own head never ran.
-    missing = any(told.found is None and told.expected is not None for told in verdict.remarks)
-    if verdict.compatible and missing and not all(one.certain for one in unknown):
+    lost = any(told.found is None and told.expected is not None for told in verdict.remarks)
+    if verdict.compatible and lost and not all(one.certain for one in unknown):
         return Ahead(None, verdict=verdict)
     return Ahead(verdict.compatible, verdict=verdict)
 
