@@ -1,8 +1,9 @@
 """`surefoot adopt`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,16 +14,25 @@ if TYPE_CHECKING:
     from surefoot.plan import Plan
 
 
+def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options and the argument of `adopt` and `repair`."""
+    for option in (
+        click.argument("rev", nargs=-1),
+        click.option("--yes", is_flag=True, help="Don't ask."),
+        click.option(
+            "--accept-difference",
+            is_flag=True,
+            help="Record REV although the structure differs from it; the difference is kept in "
+            "the journal and no longer held against the database.",
+        ),
+        common_options,
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("adopt")
-@common_options
-@click.option(
-    "--accept-difference",
-    is_flag=True,
-    help="Record REV although the structure differs from it; the difference is kept in the journal "
-    "and no longer held against the database.",
-)
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.argument("rev", nargs=-1)
+@recording_options
 @command_body("adopt")
 def command(
     edge: Edge,

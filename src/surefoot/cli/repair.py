@@ -4,21 +4,13 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.adopt import record
-from surefoot.cli.edge import Edge, command_body, common_options
+from surefoot.cli.adopt import record, recording_options
+from surefoot.cli.edge import Edge, command_body
 from surefoot.errors import ExitCode
 
 
 @click.command("repair")
-@common_options
-@click.option(
-    "--accept-difference",
-    is_flag=True,
-    help="Write REV although the structure differs from it; the difference is kept in the journal "
-    "and no longer held against the database.",
-)
-@click.option("--yes", is_flag=True, help="Don't ask.")
-@click.argument("rev", nargs=-1)
+@recording_options
 @command_body("repair")
 def command(
     edge: Edge,
