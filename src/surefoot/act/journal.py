@@ -33,9 +33,17 @@ class Journal:
         return Journal(seen, self._env, self.run)
 
     def revision(
-        self, execute: Execute, revision: Revision, seconds: float, *, stamped: bool = False
+        self,
+        execute: Execute,
+        revision: Revision,
+        seconds: float,
+        *,
+        stamped: bool = False,
+        evidence: str | None = None,
     ) -> None:
-        """A revision that has run, or (`stamped`) that the init scripts stand for."""
+        """A revision that has run, or (`stamped`) that the init scripts stand for. One that an
+        earlier run left half-way and that is all there has `evidence` for that, as JSON.
+        """
         self._row(
             execute,
             step="stamp" if stamped else "revision",
@@ -44,6 +52,7 @@ class Journal:
             release=revision.release,
             floor=revision.floor,
             hash=revision.sha256,
+            evidence=evidence,
             seconds=seconds,
         )
 
@@ -59,6 +68,10 @@ class Journal:
     def interrupted(self, execute: Execute, revisions: Iterable[str]) -> None:
         """Revisions that were seen to be applied half-way: they committed by themselves."""
         self._row(execute, step="interrupted", name=" ".join(revisions), seconds=0.0)
+
+    def mended(self, execute: Execute, step: str, name: str, statements: Iterable[str]) -> None:
+        """Something that was done about a revision that was left half-way, with its SQL."""
+        self._row(execute, step=step, name=name, evidence="; ".join(statements), seconds=0.0)
 
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
         """A script that has run; `step` is install or seed."""
