@@ -13,7 +13,6 @@ import psycopg
 from surefoot.act.account import (
     Stopped,
     account,
-    applied_half_way,
     database_error,
     interrupted,
 )
@@ -23,7 +22,6 @@ from surefoot.act.verify import Aftermath, look_after
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.database import observe_database
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
 from surefoot.progress import Progress
@@ -99,27 +97,11 @@ class Run:
             findings=account(stopped, after, lost, self._seen.version_table),
             seconds=time.monotonic() - started,
         )
-        if stopped is not None and after is not None:
-            self._remember(applied_half_way(stopped, after))
         if not outcome.findings or after is None or self._asked is None:
             return outcome
         from surefoot.act.explain import explained
 
         return explained(outcome, failed, self._before, self._asked, self._connect)
-
-    def _remember(self, half_way: list[str]) -> None:
-        """What was left half-way is for a person to mend: later runs must know of it."""
-        if not half_way:
-            return
-        from surefoot.act.install import executor
-
-        try:
-            with self._connect() as connection:
-                # what this run's journal made may have been rolled back with the rest
-                self._journal.found(observe_database(connection, self._seen.version_table))
-                self._journal.interrupted(executor(connection), half_way)
-        except (SurefootError, psycopg.Error) as error:
-            self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install

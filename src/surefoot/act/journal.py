@@ -61,10 +61,6 @@ class Journal:
         step = "reached" if reached else "unreached"
         self._row(execute, step=step, name=" ".join(rows), seconds=0.0)
 
-    def interrupted(self, execute: Execute, revisions: Iterable[str]) -> None:
-        """Revisions that were seen to be applied half-way: they committed by themselves."""
-        self._row(execute, step="interrupted", name=" ".join(revisions), seconds=0.0)
-
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
         """A script that has run; `step` is install or seed."""
         self._row(execute, step=step, name=script.path, hash=script.sha256, seconds=seconds)
