@@ -22,7 +22,7 @@ _MAY_PASS = frozenset(
     (
         *(State.CONTRADICTED, State.UNIDENTIFIED, State.AMBIGUOUS, State.JOURNAL_CONTRADICTS),
         *(State.BEHIND, State.IDENTIFIED),  # by what is in the way
-        State.INTERRUPTED,  # its mark stands while a revision that commits by itself is run
+        State.INTERRUPTED,  # it may be in hand
     )
 )
 

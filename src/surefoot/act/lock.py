@@ -37,13 +37,14 @@ class Lock:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def check(self) -> None:
+    def check(self, at: str = "") -> None:
         """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.
 
-        Asks the server, since a session that was just ended may look alive from here.
+        Asks the server, since a session that was just ended may look alive from here. `at` is the
+        revision that is run: whoever waits reads it in what this session asked last.
         """
         try:
-            self._connection.execute("select 1")
+            self._connection.execute(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
         except psycopg.OperationalError as error:
             raise SurefootError(
                 "lock-lost",
@@ -114,4 +115,5 @@ def _holder(connection: psycopg.Connection[Any]) -> str:
         return "the lock was held a moment ago"
     since = f", since {row['xact_start']:%H:%M:%S}" if row["xact_start"] else ""
     place = f", from {row['client']}" if row["client"] else ""
-    return f"{row['application']} holds the lock (pid {row['pid']}{place}{since})"
+    at = f", at revision {row['at']}" if row["at"] else ""
+    return f"{row['application']} holds the lock (pid {row['pid']}{place}{since}){at}"

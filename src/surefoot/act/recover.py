@@ -34,7 +34,7 @@ def record(
     write_version_rows(connection, version_table, schema, step.rows)
     evidence = {"by": step.by, "matching": step.matching, "made": step.made, "before": before}
     encoded = msgspec.json.encode(evidence).decode()
-    journal.revision(executor(connection), step.revision, 0.0, evidence=encoded)
+    journal.record(executor(connection), step.revision, encoded)
 
 
 def undone(

@@ -89,7 +89,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
     seeds = cursor.execute(query("seeds"), history).fetchall()
     mark = cursor.execute(query("last_mark"), history).fetchone()
     reached = mark is not None and mark["step"] == "reached"
-    half_way = mark if mark is not None and mark["step"] in ("begun", "interrupted") else None
+    half_way = mark if mark is not None and mark["step"] == "begun" else None
     rows = {str(row) for row in found.rows}
     evidence = cursor.execute(query("accepted"), history).fetchone()
     journaled = cursor.execute(query("journaled"), history).fetchall()

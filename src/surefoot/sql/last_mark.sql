@@ -1,17 +1,10 @@
 -- The last row of this history that says where it stands, and by which env.py. `reached`: the end of a
--- run was seen to be head. `unreached`: it was seen to be another structure. `interrupted`: revisions
--- were seen to be applied half-way. `undone`: what was left half-way was taken back. Anything else: a
--- run has not come to its last look.
-select j.step, j.env, j.name,
-       coalesce(j.hash, ( -- the file that was being run
-           select b.hash
-           from surefoot.journal b
-           where b.history = j.history and b.step = 'begun' and b.name = j.name
-           order by b.id desc
-           limit 1
-       )) as hash
+-- run was seen to be head. `unreached`: it was seen to be another structure. `begun`: a revision has
+-- committed a part of itself, and not come to its end. `undone`: that part was taken back. Anything
+-- else: a run has not come to its last look.
+select j.step, j.env, j.name, j.hash
 from surefoot.journal j
 where j.history = %(history)s
-  and j.step in ('stamp', 'adopt', 'revision', 'reached', 'unreached', 'begun', 'interrupted', 'undone')
+  and j.step in ('stamp', 'adopt', 'begun', 'undone', 'revision', 'reached', 'unreached')
 order by j.id desc
 limit 1
