@@ -28,6 +28,7 @@ CLASS, OBJECT = 0x73757265, 0x666F6F74
 _TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").format(
     sql.Literal(CLASS), sql.Literal(OBJECT)
 )
+_FREE = "the lock was held a moment ago"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
 
 
@@ -71,12 +72,12 @@ def locked(
             raise SurefootError(
                 "lock-held-elsewhere",
                 f"Another surefoot has been migrating this database for over {wait:g} s.",
-                seen=[_holder(connection)],
+                seen=[holder(connection) or _FREE],
                 next="wait for it and start again; `lock_wait` in surefoot.toml sets how long to "
                 "wait",
             )
         if not told:
-            say(f"waiting up to {wait:g} s: {_holder(connection)}")
+            say(f"waiting up to {wait:g} s: {holder(connection) or _FREE}")
             told = True
         left = max(0.0, deadline - time.monotonic())
         time.sleep(min(pause * random.uniform(0.7, 1.3), left))
@@ -108,11 +109,12 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     return False
 
 
-def _holder(connection: psycopg.Connection[Any]) -> str:
-    with connection.cursor(row_factory=dict_row) as cursor:
+def holder(connection: psycopg.Connection[Any]) -> str | None:
+    """Who holds the lock at the moment, and what it is at; None where nobody does."""
+    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
     if row is None:
-        return "the lock was held a moment ago"
+        return None
     since = f", since {row['xact_start']:%H:%M:%S}" if row["xact_start"] else ""
     place = f", from {row['client']}" if row["client"] else ""
     at = f", at revision {row['at']}" if row["at"] else ""
