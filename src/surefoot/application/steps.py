@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy
 
+from surefoot.application.connection import unprepared
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
 
@@ -33,7 +34,8 @@ def executor(connection: Any) -> Execute:
     """A function that executes on the application's own connection, in its transaction."""
 
     def execute(statement: str, parameters: Mapping[str, object]) -> None:
-        connection.execute(_text(statement), dict(parameters))
+        with unprepared(connection):
+            connection.execute(_text(statement), dict(parameters))
 
     return execute
 
@@ -60,8 +62,8 @@ class Noting:
         """The revision's upgrade(), which first notes where it is."""
 
         def noting(**keywords: Any) -> None:
-            found = context.connection.execute(_XID).scalar()
-            self._transactions[revision] = found
+            with unprepared(context.connection) as connection:
+                self._transactions[revision] = connection.execute(_XID).scalar()
             try:
                 migrate(**keywords)
             except BaseException as error:
