@@ -417,7 +417,7 @@ def test_the_lock_goes_with_its_holder(
         assert replica.returncode == 5, err
         assert "Rolled back, verified" in " ".join(err.split())
         assert sleeping(database) == 0
-    application.config('lock_wait = "1s"\n')
+    application.config('lock_wait = "20s"\n')  # a killed client's statement goes on for 3 s
     again = application.run("up", url=bouncer.url(database.name))
     assert again.code == 0, again.err
     assert database.query("select count(*) from surefoot.journal where step = 'revision'") == [(4,)]
