@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from surefoot.errors import SurefootError
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.connect import application_name, kept_connection
 from surefoot.sql import query
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
@@ -100,6 +100,9 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
     connection.execute("begin isolation level read committed")
     connection.execute("set local idle_in_transaction_session_timeout = 0")
+    # Behind a pooler the session has no name of ours. Those who wait for this one look for it.
+    name = sql.Literal(application_name())
+    connection.execute(sql.SQL("set local application_name = {}").format(name))
     # Without parameters, so in the simple protocol: in the extended one the statement's portal
     # stays open, and with it a snapshot, until the next statement.
     row = connection.execute(_TRY).fetchone()
