@@ -8,6 +8,7 @@ import msgspec
 from surefoot.history import History, Revision
 from surefoot.init_header import Header
 from surefoot.preflight.verdict import Preflight
+from surefoot.structure.interruption import Interruption
 from surefoot.structure.standing import CatalogueState, Difference, Standing
 
 
@@ -69,7 +70,8 @@ class Observation(msgspec.Struct, frozen=True):
     step that says where this stands (reached, unreached, or one of a run that was not seen to end).
     `accepted`: differences from the structure that a
     person has accepted. `journaled`: what the journal says has run, in that order. `interrupted`:
-    revisions that the last run left applied half-way, or has in hand if it's still at work.
+    revisions that the last run left applied half-way, or has in hand if it's still at work;
+    `interrupted_sha256`: the file that was run, where the journal says it.
     """
 
     server: ServerInfo
@@ -93,6 +95,7 @@ class Observation(msgspec.Struct, frozen=True):
     accepted: tuple[Difference, ...] = ()
     journaled: tuple[Journaled, ...] = ()
     interrupted: tuple[str, ...] = ()
+    interrupted_sha256: str | None = None
 
     @property
     def unverified(self) -> bool:
@@ -154,6 +157,7 @@ class Facts(msgspec.Struct, frozen=True):
     catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
     `preflight` is what is in the way of the pending revisions, None where nothing is pending.
     `identifiable`: there is a catalogue by which what the init scripts make can be identified.
+    `interruption`: how much is there of a revision that an earlier run left half-way.
     """
 
     code: Code
@@ -164,6 +168,7 @@ class Facts(msgspec.Struct, frozen=True):
     standing: Standing | None = None
     preflight: Preflight | None = None
     identifiable: bool = False
+    interruption: Interruption | None = None
 
     @property
     def fingerprint(self) -> str:

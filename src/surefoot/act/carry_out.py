@@ -23,7 +23,7 @@ from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
+from surefoot.plan import Adopt, DropIndexes, Install, Plan, Record, Seed, Undone, Upgrade
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ class Run:
                         self._install(step)
                     case Adopt():
                         self._adopt(step)
+                    case Record():
+                        self._record(step)
+                    case Undone():
+                        self._undone(step)
+                    case DropIndexes():
+                        self._drop_indexes(step)
                     case Upgrade():
                         self._upgrade(step)
                     case Seed():
@@ -135,6 +141,54 @@ class Run:
         name = " ".join(step.stand.rows)
         self._in_one_transaction(name, work)
         self._progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
+
+    def _record(self, step: Record) -> None:
+        from surefoot.act.recover import record
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            record(
+                step,
+                connection,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        name = step.revision.id
+        self._in_one_transaction(name, work)
+        self._progress.end("record", name, "it is all there", 0.0, committed=True)
+
+    def _undone(self, step: Undone) -> None:
+        from surefoot.act.recover import undone
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            undone(
+                step,
+                connection,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        self._in_one_transaction(step.revision, work)
+        self._progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
+
+    def _drop_indexes(self, step: DropIndexes) -> None:
+        from surefoot.act.recover import drop_indexes
+
+        started, name = time.monotonic(), ", ".join(step.names)
+        try:
+            with self._connect() as connection:
+                drop_indexes(
+                    step,
+                    connection,
+                    version_table=self._seen.version_table,
+                    journal=self._journal,
+                    progress=self._progress,
+                )
+        except psycopg.Error as error:
+            lost = error.sqlstate is None
+            raise Stopped(database_error(step.statements[0], error), lost=lost) from error
+        took = time.monotonic() - started
+        self._progress.end("drop-indexes", name, "half-made", took, committed=True)
 
     def _seed(self, step: Seed) -> None:
         from surefoot.act.install import run_one

@@ -6,10 +6,11 @@ import msgspec
 
 from surefoot.decision import installation
 from surefoot.decision.installation import refused_beforehand
+from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
 from surefoot.observation import Facts, ScriptFile
-from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
+from surefoot.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.states import State
 from surefoot.structure.standing import Standing
 
@@ -140,6 +141,9 @@ class Intent(Enum):
     ACT = "act"
 
 
+_GOES_ON = (State.AT_HEAD, State.BEHIND, State.EMPTY, State.IDENTIFIED)
+
+
 def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     """What is to be done with the database as it was seen.
 
@@ -147,7 +151,7 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     """
     state = classify(facts)
     match state:
-        case State.AT_HEAD | State.BEHIND | State.EMPTY | State.IDENTIFIED:
+        case _ if state in _GOES_ON or (state is State.INTERRUPTED and recovery(facts)):
             if state is State.EMPTY:
                 wrong = refused_beforehand(facts.code, identifiable=facts.identifiable)
                 if wrong:
@@ -201,6 +205,8 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
                 accepted=standing.accepted,
             )
         )
+    if state is State.INTERRUPTED:
+        steps += _to_recover(facts)
     if state is not State.AT_HEAD:
         assert facts.pending is not None, "only Alembic knows the order of the pending revisions"
         if facts.pending:
@@ -211,6 +217,19 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
         if _must_run(seed, facts)
     ]
     return tuple(steps)
+
+
+def _to_recover(facts: Facts) -> list[Step]:
+    """What is done about a revision that was left half-way, before what is pending is run."""
+    how, found = recovery(facts), facts.interruption
+    assert how is not None
+    assert found is not None
+    if how.record:
+        return [record(facts, found)]
+    if not how.drops:
+        return []
+    names = tuple(named.name for named in how.drops)
+    return [DropIndexes(found.revision, names, tuple(map(drop_index, names)))]
 
 
 def _must_run(seed: ScriptFile, facts: Facts) -> bool:

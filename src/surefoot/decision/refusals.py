@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from surefoot.decision import row_refusals, structure_refusals
+from surefoot.decision import half_way, row_refusals, structure_refusals
 from surefoot.decision.row_refusals import version_table
 from surefoot.errors import Finding
 from surefoot.observation import Facts
@@ -91,7 +91,7 @@ def _unversioned(facts: Facts) -> Finding:
 REFUSALS: dict[State, Callable[[Facts], Finding]] = {
     State.UNKNOWN_REVISION: row_refusals.unknown_revision,
     State.VERSION_ROWS_OVERLAP: row_refusals.overlap,
-    State.INTERRUPTED: row_refusals.interrupted,
+    State.INTERRUPTED: half_way.interrupted,
     State.VERSION_TABLE_CORRUPTED: row_refusals.corrupted,
     State.VERSION_TABLE_ELSEWHERE: row_refusals.elsewhere,
     State.AHEAD: row_refusals.ahead_of_code,
