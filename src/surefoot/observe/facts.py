@@ -137,6 +137,8 @@ class Application:
     ) -> Facts:
         """With the revisions that are pending from these rows on, and what is in their way."""
         pending = self.environment.pending(rows)
+        if facts.database.begun_elsewhere:
+            return msgspec.structs.replace(facts, pending=pending)
         if not pending and (facts.database.rows or facts.database.objects):
             return msgspec.structs.replace(facts, pending=pending)
         from surefoot.observe.preflight import preflight
