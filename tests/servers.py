@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from surefoot.errors import SurefootError
 from surefoot.server import Server
+from surefoot.server.account import unprivileged_user
 from tests.conftest import Database
 
 _SETTINGS = {"fsync": "off", "full_page_writes": "off"}
@@ -89,6 +91,28 @@ def reachable_directory() -> Generator[Path]:
     """One that the server's user may enter, whoever runs the tests."""
     with tempfile.TemporaryDirectory(prefix="surefoot-test-") as directory:
         yield Path(directory)
+
+
+@contextmanager
+def small_disk(size: str) -> Generator[Path]:
+    """A file system of that size, for the server's user. Skips where none may be mounted."""
+    user = unprivileged_user() or os.geteuid()
+    with reachable_directory() as directory:
+        options = f"size={size},uid={user},mode=700"
+        command = ["mount", "-t", "tmpfs", "-o", options, "surefoot-test", str(directory)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"this machine mounts nothing for us: {done.stderr.strip()}")
+        try:
+            yield directory
+        finally:
+            subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+def enlarge(disk: Path, size: str) -> None:
+    """Make room there."""
+    command = ["mount", "-o", f"remount,size={size}", str(disk)]
+    subprocess.run(command, capture_output=True, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The server is full, down, restarted, or somebody ends what surefoot does: each by its name."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application, Result
+from tests.project import ASYNC_ENV, Application, Result, Running
 from tests.proxy import proxy
 from tests.servers import MakeServer, OwnServer
 
@@ -42,34 +40,6 @@ def told(result: Result) -> tuple[str, str, str]:
 def use(application: Application, driver: str) -> None:
     if driver == ASYNCPG:
         application.env(ASYNC_ENV)
-
-
-class Running:
-    """A surefoot that runs beside the test."""
-
-    def __init__(self, application: Application, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "surefoot", *arguments, "--json"],
-            cwd=application.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._said = ""
-
-    def until(self, words: str) -> None:
-        """Read what it says, up to a line with these words."""
-        assert self._process.stderr is not None
-        line = ""
-        while words not in line:
-            line = self._process.stderr.readline()
-            self._said += line
-            assert line, self._said
-
-    def end(self) -> Result:
-        out, err = self._process.communicate(timeout=60)
-        assert "Traceback (most recent call last)" not in err, err
-        return Result(self._process.returncode, out, self._said + err)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from surefoot.causes import pooler
 from surefoot.causes.cause import AGAIN, About, Cause, Explanation
 
 _SETTING = re.compile(r"max_(?:pred_)?locks_per_transaction")
+_DATA = re.compile(r"\b(?:base|global|pg_wal|pg_xact)/")
 _TABLESPACE = re.compile(r"pg_tblspc/(\d+)/")
 
 
@@ -55,14 +56,15 @@ def out_of_memory(cause: Cause) -> Explanation:
 
 def disk_full(cause: Cause) -> Explanation:
     """53100: no room in the data directory, or in the tablespace that the message leads to."""
-    tablespace = _TABLESPACE.search(cause.message)
-    where = "the server's data directory (show data_directory;)"
+    tablespace, seen = _TABLESPACE.search(cause.message), ()
     if tablespace is not None:
-        where = f"a tablespace: select pg_tablespace_location({tablespace[1]});"
+        seen = (f"that is in a tablespace: select pg_tablespace_location({tablespace[1]});",)
+    elif _DATA.search(cause.message):
+        seen = ("that is in the server's data directory: show data_directory;",)
     return Explanation(
         "make room on that disk: what was rolled back is freed already, and the same step needs as "
         f"much again; then {AGAIN}",
-        (f"the disk that is full holds {where}",),
+        seen,
         "disk-full",
     )
 
