@@ -459,3 +459,43 @@ def test_the_last_look_is_cut(shop: Application, database: Database) -> None:
         assert between.cuts == 1
     assert result.code == 0, result.err
     assert result.json["current"] == ["r2"]
+
+
+# --- a pooler stands between
+
+LOST_STATEMENT = """\
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+config = context.config
+connectable = engine_from_config(
+    config.get_section(config.config_ini_section), prefix="sqlalchemy.", poolclass=pool.NullPool
+)
+with connectable.connect() as connection:
+    connection.exec_driver_sql("execute prepared_elsewhere")
+"""
+
+
+@pytest.mark.provokes("pooler-in-the-way")
+def test_a_statement_that_was_prepared_on_another_connection(
+    shop: Application, database: Database
+) -> None:
+    """What a driver gets that prepares, where each transaction has another of the server's."""
+    shop.env(LOST_STATEMENT)
+    result = shop.run("up", "--json", url=database.url(PSYCOPG))
+    assert (result.code, result.error) == (4, "pooler-in-the-way"), result.err
+    seen, stands, next = told(result)
+    assert "SQLSTATE 26000" in seen
+    assert stands == "The database was not changed."
+    assert "set SUREFOOT_DATABASE_URL" in next
+
+
+def test_a_statement_that_a_revision_prepared(shop: Application, database: Database) -> None:
+    """Something had begun: it's rolled back, and the advice is the same."""
+    shop.revision("r3", "r2", "execute prepared_elsewhere")
+    result = shop.run("up", "--json", url=database.url(PSYCOPG))
+    assert (result.code, result.error) == (5, "revision-failed"), result.err
+    seen, stands, next = told(result)
+    assert "loses prepared statements" in seen
+    assert "Rolled back, verified." in stands
+    assert "set SUREFOOT_DATABASE_URL" in next

@@ -81,8 +81,8 @@ def more_connections(text: str) -> str:
         return f"{idle}, or raise the role's limit: alter role ROLE connection limit N;"
     if "for database" in text:
         return f"{idle}, or raise the database's limit: alter database NAME connection limit N;"
-    if "max_client_conn" in text or "client_connections" in text:
-        return "raise the limit that the pooler names, or give surefoot the server's own address"
+    if pooler.is_full(text):
+        return f"raise the limit that the pooler names, or {pooler.OWN_ADDRESS}"
     return f"{idle}, or raise max_connections"
 
 
