@@ -64,8 +64,9 @@ class Observation(msgspec.Struct, frozen=True):
     name in other schemas. `journal` and `journal_schema`: the table, or only its schema, is
     there; `journal_readable`, `journal_writable`: this role may read it; may write it, or make it
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
-    standby, or a database that is set to be only read. `last_journaled`: where there is no version
-    row, the last revision that the journal tells of, and its day. `env`: the SHA-256 of the env.py
+    standby, or a database that is set to be only read; `standby`: that it is one. `last_journaled`:
+    where there is no version row, the last revision that the journal tells of, and its day. `env`:
+    the SHA-256 of the env.py
     that led here, where the end of that run was seen and had these rows. `mark`: the journal's last
     step that says where this stands (reached, unreached, or one of a run that was not seen to end).
     `accepted`: differences from the structure that a
@@ -88,6 +89,7 @@ class Observation(msgspec.Struct, frozen=True):
     journal_readable: bool = True
     journal_writable: bool = True
     read_only: bool = False
+    standby: bool = False
     seeds: dict[str, str] = {}
     last_journaled: str | None = None
     env: str | None = None
@@ -96,6 +98,11 @@ class Observation(msgspec.Struct, frozen=True):
     journaled: tuple[Journaled, ...] = ()
     interrupted: tuple[str, ...] = ()
     interrupted_sha256: str | None = None
+
+    @property
+    def begun_elsewhere(self) -> bool:
+        """Whether a standby shows a revision half-way: on the primary it may be going on."""
+        return self.standby and bool(self.interrupted)
 
     @property
     def unverified(self) -> bool:

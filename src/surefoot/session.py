@@ -99,6 +99,12 @@ class Session:
         with application(self.project, self.ini, self.target, connection) as asked:
             return self.thorough(connection, asked)
 
+    def at_work(self, connection: psycopg.Connection[Any]) -> str | None:
+        """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
+        from surefoot.act.lock import holder
+
+        return holder(connection)
+
     def _decide(self, facts: Facts) -> Decision:
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):

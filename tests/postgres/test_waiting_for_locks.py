@@ -159,6 +159,7 @@ def test_a_waiter_is_told_the_revision(application: Application, database: Datab
     assert first.stderr is not None
     while "sleeping" not in first.stderr.readline():
         assert first.poll() is None
+    status = application.run("status", url=database.url())
     second = subprocess.Popen(command, **pipes)
     _, err = second.communicate(timeout=60)
     first.communicate(timeout=60)
@@ -166,3 +167,4 @@ def test_a_waiter_is_told_the_revision(application: Application, database: Datab
     line = " ".join(err.split())
     assert f":{first.pid}) holds the lock (pid " in line
     assert "at revision r4" in line
+    assert "at revision r4" in " ".join(status.err.split())

@@ -18,10 +18,13 @@ from surefoot.act.account import (
 )
 from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
+from surefoot.act.loss import whose_loss
 from surefoot.act.verify import Aftermath, look_after
+from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
+from surefoot.observe.connect import undisturbed
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, DropIndexes, Install, Mend, Plan, Record, Seed, Undone, Upgrade
 from surefoot.progress import Progress
@@ -99,6 +102,8 @@ class Run:
         if stopped is not None and stopped.finding.code == "interrupted":
             self._connect = functools.partial(self._connect, hurry=True)
         after, lost = self._look(stopped)
+        if stopped is not None and after is not None:
+            stopped = whose_loss(stopped, failed, self._seen.server, after, self._lock)
         outcome = Outcome(
             state=None,
             rows=None if after is None else tuple(str(row) for row in after.rows),
@@ -230,7 +235,7 @@ class Run:
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(step), step, begun) from error
         except psycopg.Error as error:
-            lost = error.sqlstate is None
+            lost = error.sqlstate is None or loses_connection(error.sqlstate)
             raise Stopped(database_error(step, error), step, begun, lost=lost) from error
 
     def _upgrade(self, step: Upgrade) -> None:
@@ -251,6 +256,7 @@ class Run:
         asked = stopped.transactions.values() if stopped else ()
         table = self._seen.version_table
         try:
-            return look_after(self._connect, self._journal.run, asked, table), None
+            run = self._journal.run
+            return undisturbed(lambda: look_after(self._connect, run, asked, table)), None
         except SurefootError as error:
             return None, error

@@ -67,7 +67,7 @@ def wait_for_orphans(
             time.sleep(_PAUSE)
 
 
-def _begun(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
+def _begun(connection: psycopg.Connection[Any]) -> dict[str, Any]:
     row = connection.execute(
         "select pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
         " and pg_catalog.has_table_privilege(c.oid, 'SELECT')"
@@ -75,9 +75,13 @@ def _begun(connection: psycopg.Connection[Any]) -> dict[str, list[Any]]:
         " where n.nspname = 'surefoot' and c.relname = 'journal'"
     ).fetchone()
     rows = connection.execute(query("begun")).fetchall() if row is not None and row[0] else []
-    return {"pids": [pid for pid, _ in rows], "sessions": [session for _, session in rows]}
+    return {
+        "pids": [pid for pid, _, _ in rows],
+        "sessions": [session for _, session, _ in rows],
+        "open": any(still for _, _, still in rows),
+    }
 
 
-def _orphans(connection: psycopg.Connection[Any], begun: dict[str, list[Any]]) -> list[Orphan]:
+def _orphans(connection: psycopg.Connection[Any], begun: dict[str, Any]) -> list[Orphan]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return [Orphan(**row) for row in cursor.execute(query("orphans"), begun).fetchall()]

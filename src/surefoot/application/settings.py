@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy
 
-from surefoot.application.connection import untouched
+from surefoot.application.connection import unprepared, untouched
 
 # The server looks this often whether its client is still there: what a killed surefoot had begun
 # then ends by itself, and isn't left to go on with its locks. From PostgreSQL 14, where the server
@@ -39,7 +39,7 @@ def settings(connection: Any, timeouts: Timeouts) -> str:
     and tried again: a CREATE INDEX CONCURRENTLY would leave an invalid index behind. The rest holds
     for the session, but through a pooler, whose sessions are others' as well, for the transaction.
     """
-    with untouched(connection) as reading:
+    with untouched(connection) as reading, unprepared(reading):
         rows = [tuple(row) for row in reading.execute(_ASK)]
     pid, linux = rows[0][:2]
     found = {name: (source, setting) for _, _, name, source, setting in rows}

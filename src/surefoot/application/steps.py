@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy
 
 from surefoot.application.account import Execute
+from surefoot.application.connection import unprepared
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
 
@@ -31,7 +32,8 @@ def executor(connection: Any) -> Execute:
     """A function that executes on the application's own connection, in its transaction."""
 
     def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        result = connection.execute(_text(statement), dict(parameters))
+        with unprepared(connection):
+            result = connection.execute(_text(statement), dict(parameters))
         return [tuple(row) for row in result] if result.returns_rows else []
 
     return execute

@@ -53,6 +53,8 @@ def classify(facts: Facts) -> State:
     if history.overlapping([row for row in rows if row]):
         return State.VERSION_ROWS_OVERLAP
     at_head, standing = history.at_head(rows), facts.standing
+    if facts.database.begun_elsewhere and not at_head:
+        return State.BEHIND  # the structure is on its way, and this isn't the place to judge it
     # Where there's nothing to do, what only differs in itself is drift; what is really another
     # revision's structure was stamped wrongly, and then something is still to be done.
     if standing is None:
@@ -70,7 +72,7 @@ def classify(facts: Facts) -> State:
 def _is_interrupted(facts: Facts) -> bool:
     """Whether a revision was left half-way, and nobody has recorded since what is true."""
     database, history = facts.database, facts.code.history
-    if not database.interrupted or not (database.rows or database.objects):
+    if database.standby or not database.interrupted or not (database.rows or database.objects):
         return False
     ran = history.applied(row for row in database.rows if row in history.revisions)
     return not ran.issuperset(database.interrupted)

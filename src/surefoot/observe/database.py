@@ -77,6 +77,7 @@ def observe_database(
             journal_readable=bool(seen["journal_readable"]),
             journal_writable=seen["journal_writable"],
             read_only=seen["read_only"],
+            standby=seen["standby"],
         )
         if not (found.journal and found.journal_readable):
             return found

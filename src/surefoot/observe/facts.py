@@ -197,6 +197,8 @@ class Application:
         over or dropped before that revision is run again.
         """
         pending = self.environment.pending(rows)
+        if facts.database.begun_elsewhere:
+            return msgspec.structs.replace(facts, pending=pending)
         if not pending and (facts.database.rows or facts.database.objects):
             return msgspec.structs.replace(facts, pending=pending)
         from surefoot.observe.preflight import preflight

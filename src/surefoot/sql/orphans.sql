@@ -1,7 +1,8 @@
 -- Other sessions in which a revision is still at work, although whoever holds surefoot's lock knows
 -- of none. In a transaction they hold the lock of `begin_revision`; outside of one (CREATE INDEX
--- CONCURRENTLY) they're known by the journal. There a pooler may have given the session to somebody
--- else: who only reads isn't meant.
+-- CONCURRENTLY) they're known by the journal. A pooler may have given that session to somebody else
+-- (who only reads isn't meant), and the statement another session: behind an open mark, whatever is
+-- made concurrently is taken for it.
 select a.pid,
        coalesce(a.application_name, '') as application,
        coalesce(pg_catalog.host(a.client_addr), '') as client,
@@ -26,6 +27,11 @@ where a.pid <> pg_catalog.pg_backend_pid()
                   pg_catalog.unnest(%(pids)s::int[]), pg_catalog.unnest(%(sessions)s::timestamptz[])
               ) as begun (pid, session)
           )
+      )
+      or (
+          a.state = 'active'
+          and %(open)s
+          and a.query ~* '^\s*(create|drop|reindex)\M.*\mconcurrently\M'
       )
   )
 order by a.query_start, a.pid
