@@ -1,12 +1,13 @@
 """Many cases, on two workers, each with a server of its own; a row of the table for each group."""
 
+import contextlib
 import queue
 import sys
-import threading
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
 import msgspec
 
@@ -46,8 +47,8 @@ def campaign(
     `part`: only one case of so many. `only`: this case. What breaks in the harness itself counts
     as a violation.
     """
-    stages = _stages(tuple(ways))
-    try:
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(WORKERS) as pool:
+        stages = [stack.enter_context(s) for s in pool.map(Stage, [tuple(ways)] * WORKERS)]
         known = _same(stages)
         chosen = [
             msgspec.structs.replace(group, cases=group.cases[::part])
@@ -56,86 +57,60 @@ def campaign(
         if only:
             chosen = [Group(f"the case {only}", (only,))]
         _say(f"{subject.name}: seed {seed}, {sum(len(g.cases) for g in chosen)} cases")
-        results = _perform(subject, stages, known, chosen)
-    finally:
-        for stage in stages:
-            stage.close()
+        names = dict.fromkeys(name for group in chosen for name in group.cases)
+        results = _perform(pool, stages, [subject.case_of(name, known) for name in names])
     command = f"python -m tests.chaos.run --only {subject.name} --seed {seed}"
     return [_row(group, [results[name] for name in group.cases], command) for group in chosen]
 
 
-def _stages(ways: tuple[str, ...]) -> list[Stage]:
-    made: list[Stage | BaseException] = []
-
-    def make() -> None:
-        try:
-            made.append(Stage(ways))
-        except BaseException as error:
-            made.append(error)
-
-    threads = [threading.Thread(target=make) for _ in range(WORKERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    stages = [one for one in made if isinstance(one, Stage)]
-    failed = [one for one in made if not isinstance(one, Stage)]
-    if failed:
-        for stage in stages:
-            stage.close()
-        raise failed[0]
-    return stages
-
-
 def _same(stages: list[Stage]) -> Ways:
-    """What the first worker knows; the others must have seen as many statements."""
-    numbers = [{way: len(k.statements) for way, k in stage.known.items()} for stage in stages]
-    if any(number != numbers[0] for number in numbers):
-        raise RuntimeError(f"the workers don't count the same statements: {numbers}")
+    """What the workers know: the same statements, seen in runs of their own."""
+    seen = [
+        {way: [one.own for one in known.statements] for way, known in stage.known.items()}
+        for stage in stages
+    ]
+    if any(one != seen[0] for one in seen):
+        raise RuntimeError("two runs without a fault don't send the same statements")
     return stages[0].known
 
 
-def _perform(
-    subject: Subject, stages: list[Stage], known: Ways, groups: list[Group]
-) -> dict[str, Result]:
-    names: queue.SimpleQueue[str] = queue.SimpleQueue()
-    total = 0
-    for name in dict.fromkeys(name for group in groups for name in group.cases):
-        names.put(name)
-        total += 1
-    results: dict[str, Result] = {}
+def _perform(pool: ThreadPoolExecutor, stages: list[Stage], cases: list[Case]) -> dict[str, Result]:
+    """The results by the cases' names, told as they come."""
+    free: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+    for stage in stages:
+        free.put(stage)
+
+    def one(case: Case) -> Result:
+        stage = free.get()
+        try:
+            return perform(stage, case)
+        finally:
+            free.put(stage)
+
     started = time.monotonic()
-
-    def work(stage: Stage) -> None:
-        while True:
-            try:
-                name = names.get_nowait()
-            except queue.Empty:
-                return
-            results[name] = _one(subject, stage, known, name)
-            _tell(results[name])
-            if len(results) % 100 == 0:
-                _say(f"{len(results)} of {total} cases, {time.monotonic() - started:.0f} s")
-
-    threads = [threading.Thread(target=work, args=(stage,)) for stage in stages]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    submitted = {pool.submit(one, case): case for case in cases}
+    results: dict[str, Result] = {}
+    for future in as_completed(submitted):
+        case = submitted[future]
+        results[case.name] = _of_the_harness(case, future)
+        _tell(results[case.name])
+        if len(results) % 100 == 0:
+            took = time.monotonic() - started
+            _say(f"{len(results)} of {len(cases)} cases, {took:.0f} s")
     return results
 
 
-def _one(subject: Subject, stage: Stage, known: Ways, name: str) -> Result:
-    case = subject.case_of(name, known)
-    try:
-        result = perform(stage, case)
-    except Exception:
-        broken = Violation("harness", traceback.format_exc())
-        return Result(case, (broken,))
-    if result.missed:
-        broken = Violation("harness", "every run was over before the fault")
-        return msgspec.structs.replace(result, violations=(broken,))
-    return result
+def _of_the_harness(case: Case, future: "Future[Result]") -> Result:
+    """The case's result. A case that the harness did not get done is violated, not left out."""
+    error = future.exception()
+    if error is not None:
+        told = "".join(traceback.format_exception(error))
+        return Result(case, (Violation("harness", told),))
+    result = future.result()
+    if not result.missed:
+        return result
+    missed = Violation("harness", "every run was over before the fault")
+    return msgspec.structs.replace(result, violations=(missed,))
 
 
 def _tell(result: Result) -> None:
@@ -164,9 +139,5 @@ def _row(group: Group, results: list[Result], command: str) -> Row:
     )
 
 
-_saying = threading.Lock()
-
-
 def _say(text: str) -> None:
-    with _saying:
-        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -26,18 +26,18 @@ _TRIES = 5
 
 
 class Case(msgspec.Struct, frozen=True):
-    """What is done to which run, and when: at a statement, or a part of the run after its first
-    connection. `name` does it again.
+    """What is done to which run, and when: at a statement, and for its side `while`, so many
+    seconds later. `name` does it again.
     """
 
     name: str
     way: str
     does: Does
-    at: Stop | float
+    at: Stop
     whose: Whose = "all"
     down: bool = False  # no new connection for the rest of that run
     at_once: bool = False  # the next start doesn't wait for the sessions of the dead run
-    pause: float = 0.0  # behind the stop, for the side `while`
+    pause: float = 0.0
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -69,9 +69,7 @@ def perform(stage: Stage, case: Case) -> Result:
             result = _Performance(stage, case, name).result()
             return msgspec.structs.replace(result, seconds=time.monotonic() - started)
         except _Missed:
-            if isinstance(case.at, Stop):
-                break
-            case = msgspec.structs.replace(case, at=case.at * 0.8)
+            case = msgspec.structs.replace(case, pause=case.pause / 2)
         finally:
             stage.drop(name)
     return Result(case, missed=True)
@@ -109,8 +107,7 @@ class _Performance:
 
     def _disturbed(self) -> Output:
         case = self._case
-        stop = case.at if isinstance(case.at, Stop) else None
-        with between(self._stage.server.port, stop) as proxy:
+        with between(self._stage.server.port, case.at) as proxy:
             run = self._surefoot("up", "--json", port=proxy.port)
             try:
                 self._wait(run, proxy)
@@ -129,17 +126,12 @@ class _Performance:
         """For the moment of the fault."""
         case = self._case
         deadline = time.monotonic() + LONGEST
-        event = proxy.reached if isinstance(case.at, Stop) else proxy.connected
-        while not event.wait(0.02):
+        while not proxy.reached.wait(0.02):
             if run.process.poll() is not None:
                 raise _Missed
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{case.name}: the moment of the fault never came")
-        if isinstance(case.at, Stop):
-            time.sleep(case.pause)
-        else:
-            moment = proxy.connected_at + case.at * self._stage.known[case.way].seconds
-            time.sleep(max(0.0, moment - time.monotonic()))
+        time.sleep(case.pause)
         if run.process.poll() is not None:
             raise _Missed
 
@@ -150,7 +142,7 @@ class _Performance:
         match case.does:
             case "kill":
                 os.killpg(run.process.pid, signal.SIGKILL)
-                if isinstance(case.at, Stop) and case.at.side != "while":
+                if case.at.side != "while":
                     proxy.cut()  # what was held was never sent, or never heard
             case "terminate":
                 self._end_sessions(own, crash=False)
@@ -241,7 +233,7 @@ class _Performance:
 
     def _look(self) -> Seen:
         seen = look(self._stage.server, self._name)
-        return msgspec.structs.replace(seen, processes=processes_of(self._name))
+        return msgspec.structs.replace(seen, processes=processes_of(self._stage.mark(self._name)))
 
     def _sessions_left(self, seconds: float = 15.0) -> tuple[str, ...]:
         """Wait for them to end; a statement goes on for a while without its client."""
@@ -254,11 +246,9 @@ class _Performance:
                 time.sleep(0.01)
 
     def _surefoot(self, *command: str, port: int | None = None) -> Running:
-        return self._stage.start(self._way, self._name, *command, mark=self._name, port=port)
+        return self._stage.start(self._way, self._name, *command, port=port)
 
     def _run(self, *command: str) -> Output:
         output = self._surefoot(*command).output()
         self._outputs.append(output)
         return output
-
-

@@ -29,10 +29,13 @@ def groups(seed: int, ways: Ways) -> list[Group]:
     """What is done."""
     rng = random.Random(seed)
     return [
-        Group("TCP cut at COMMIT, before it reaches the server", names("unsent", UNSENT, rng, ways)),
-        Group("TCP cut at COMMIT, once the server has answered", names("unheard", UNHEARD, rng, ways)),
-        Group("TCP cut at a random statement", names("cut", CUT, rng, ways)),
-        Group("TCP cut, and no new connection in that run", names("down", DOWN, rng, ways)),
+        Group(what, names(does, times, rng, ways))
+        for what, does, times in (
+            ("TCP cut at COMMIT, before it reaches the server", "unsent", UNSENT),
+            ("TCP cut at COMMIT, once the server has answered", "unheard", UNHEARD),
+            ("TCP cut at a random statement", "cut", CUT),
+            ("TCP cut, and no new connection in that run", "down", DOWN),
+        )
     ]
 
 

@@ -16,6 +16,7 @@ TABLE, CONCURRENTLY, VALUE, BACKFILL, CHECKED = (
     *("a4dd36f28143", "b5ee47039254"),
 )
 ROWS, BATCH = 60, 20
+INDEX = "ix_archived_messages_body"
 INIT, SEED = "sql/00_init.sql", "sql/01_seed_data.sql"
 
 # What commits before its end, and so may be left half-way.
@@ -64,10 +65,10 @@ op.execute(
     ),
     CONCURRENTLY: (
         "Find archived messages by their text",
-        """\
+        f"""\
 with op.get_context().autocommit_block():
     op.create_index(
-        "ix_archived_messages_body", "archived_messages", ["body"], postgresql_concurrently=True
+        "{INDEX}", "archived_messages", ["body"], postgresql_concurrently=True
     )""",
     ),
     VALUE: (
@@ -121,7 +122,10 @@ def write_history(root: Path, *, each: bool) -> None:
         if "baseline" not in file.name:
             id = file.name.partition("_")[0]
             file.write_text(file.read_text() + _COUNTED.format(id=id))
-    for script, first in ((INIT, "create table public.effects (what text not null);\n"), (SEED, "")):
+    for script, first in (
+        (INIT, "create table public.effects (what text not null);\n"),
+        (SEED, ""),
+    ):
         file = root / script
         effect = f"insert into public.effects values ('{script}');\n"
         file.write_text(f"{file.read_text()}\n{first}{effect}")
@@ -133,4 +137,3 @@ def write_history(root: Path, *, each: bool) -> None:
         assert env.read_text().count(given) == 1
         own = f"{given[:-1]}, transaction_per_migration=True)"
         env.write_text(env.read_text().replace(given, own))
-

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
-from tests.chaos.history import BACKFILL, MIDWAY, RESUMABLE
+from tests.chaos.history import BACKFILL, INDEX, MIDWAY, RESUMABLE
 from tests.chaos.seen import JournalRow, Seen
 
 _STANDS = ("revision", "stamp", "adopt")
+_MARKS = ("begun", "interrupted")
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -53,17 +54,22 @@ class Undisturbed(msgspec.Struct, frozen=True):
 
 
 def structure_of_a_revision(seen: Seen, status: Output, known: Undisturbed) -> list[str]:
-    """The structure and the version rows are one revision's own; or `status` says that a revision
-    was interrupted, and it is one that commits midway.
+    """The structure is one revision's own, to the letter (but for the index that was being made
+    CONCURRENTLY), and the version rows are that revision's; or else `status` says that a revision
+    was interrupted, names it, and it is one that commits midway.
     """
-    own = (seen.structure, seen.versions) in known.places and not seen.invalid
     state = status.json.get("state")
-    if state == "interrupted-revision":
-        told = status.out
-        return [] if any(id in told for id in MIDWAY) else [f"interrupted, says status: {told}"]
     stands = ", ".join(sorted(seen.versions)) or "no version row"
-    if not own:
-        return [f"at {stands}, with another structure, or {seen.invalid}; status says {state}"]
+    if seen.structure not in {structure for structure, _ in known.places}:
+        return [f"at {stands}, with no revision's structure; status says {state}"]
+    if set(seen.invalid) - {INDEX}:
+        return [f"invalid: {seen.invalid}"]
+    if state == "interrupted-revision":
+        marks = [row.name for row in seen.journal if row.step in _MARKS]
+        told = [mark for mark in marks if mark in MIDWAY and mark in status.out]
+        return [] if told else [f"interrupted, says status: {status.out}"]
+    if seen.invalid or (seen.structure, seen.versions) not in known.places:
+        return [f"at {stands}, with another structure; status says {state}"]
     if state not in ("at-head", "behind", "identified", "empty"):
         return [f"at {stands}, with its structure; status says {state}: {status.out}"]
     return []
@@ -80,7 +86,7 @@ def rows_agree_with_journal(seen: Seen) -> list[str]:
     violations += [
         f"left: {row.step} {row.name}"
         for row in seen.journal
-        if row.step in ("begun", "interrupted") and row.name not in MIDWAY
+        if row.step in _MARKS and not set(row.name.split()) <= set(MIDWAY)
     ]
     return violations
 

@@ -43,8 +43,12 @@ def groups(seed: int, ways: Ways) -> list[Group]:
             tuple(f"{way}/before/{number}" for way in ways for number in numbers[way][::2]),
         ),
         Group("SIGKILL at a random instant", names("instant", INSTANTS, rng, ways)),
-        Group("sessions ended with pg_terminate_backend", names("terminate", TERMINATED, rng, ways)),
-        Group("a backend killed with kill -9, the server recovers", names("crash", CRASHED, rng, ways)),
+        Group(
+            "sessions ended with pg_terminate_backend", names("terminate", TERMINATED, rng, ways)
+        ),
+        Group(
+            "a backend killed with kill -9, the server recovers", names("crash", CRASHED, rng, ways)
+        ),
     ]
 
 
@@ -65,7 +69,9 @@ def case_of(name: str, ways: Ways) -> Case:
     rng = random.Random(int(third))
     known = ways[second]
     if first == "instant":
-        return Case(name, second, "kill", rng.random(), at_once=rng.random() < 0.5)
+        number, pause = known.moment(rng.random())
+        stop = Stop(number, "while")
+        return Case(name, second, "kill", stop, at_once=rng.random() < 0.5, pause=pause)
     does: Does = "crash" if first == "crash" else "terminate"
     stop = Stop(rng.randrange(len(known.statements)) + 1, rng.choice(_SIDES))
     pause = rng.random() * 0.003 if stop.side == "while" else 0.0

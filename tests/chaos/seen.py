@@ -1,4 +1,4 @@
-"""What there is to see of a database, with PostgreSQL's own means: nothing of surefoot's is used."""
+"""What there is to see of a database, by PostgreSQL's own means: none of surefoot's is used."""
 
 import hashlib
 import subprocess
@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import sql
 
 from surefoot.server import Server, embedded_bin
 
@@ -15,7 +14,9 @@ OWN = """
 alter table characters add column nickname text;
 update characters set nickname = 'Lu' where name = 'Luna';
 create index my_index on users (display_name);
-create table my_notes (id int primary key, character_id bigint references characters(id), note text);
+create table my_notes (
+    id int primary key, character_id bigint references characters(id), note text
+);
 insert into my_notes select n, id, 'note ' || n from characters, generate_series(1, 20) n
     where name = 'Luna';
 """
@@ -31,7 +32,7 @@ _USERS = (
 
 # Clocks and what a sequence gives aren't the same in two runs; what refers to the latter neither.
 _TABLES = """
-select c.oid::regclass::text, coalesce(string_agg(format('%I::text', a.attname), ', ' order by a.attnum), '1')
+select c.oid::regclass::text, string_agg(format('%I::text', a.attname), ', ' order by a.attnum)
 from pg_class c
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join pg_type t on t.oid = a.atttypid
@@ -40,13 +41,17 @@ where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace
   and c.relname not in ('alembic_version', 'effects')
   and a.attidentity = '' and t.typcategory <> 'D'
   and coalesce(pg_get_expr(d.adbin, d.adrelid), '') not like 'nextval%'
-  and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and a.attnum = any(k.conkey))
+  and not exists (
+      select from pg_constraint k
+      where k.conrelid = c.oid and k.contype = 'f' and a.attnum = any(k.conkey)
+  )
 group by c.oid order by 1
 """
 _SESSIONS = """
-select coalesce(nullif(application_name, ''), 'a session') || ': ' || coalesce(state, '') || ': ' || left(query, 120)
+select concat_ws(': ', nullif(application_name, ''), backend_type, state, left(query, 120))
 from pg_stat_activity
-where datname = %s and pid <> pg_backend_pid() and backend_type in ('client backend', 'parallel worker')
+where datname = %s and pid <> pg_backend_pid()
+  and backend_type in ('client backend', 'parallel worker')
 """
 _NOISE = ("\\restrict", "\\unrestrict", "-- Dumped ")
 
@@ -91,15 +96,14 @@ def look(server: Server, name: str, *, everything: bool = True) -> Seen:
         return Seen(
             structure,
             versions=frozenset(
-                version
-                for (version,) in rows("select version_num from public.alembic_version")
+                version for (version,) in rows("select version_num from public.alembic_version")
             )
             if "public.alembic_version" in there
             else frozenset(),
             invalid=tuple(
                 index
                 for (index,) in rows(
-                    "select indexrelid::regclass::text from pg_index where not indisvalid order by 1"
+                    "select indexrelid::regclass::text from pg_index where not indisvalid"
                 )
             ),
             journal=tuple(

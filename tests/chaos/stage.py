@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,8 @@ from tests.example import BASELINE, ROWS
 # A crash of the machine isn't what is tried here, one of a backend is: what was committed must be
 # in the kernel's hands, and needn't be on the disk.
 _SETTINGS = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "on"}
+
+_PAUSE = 0.01  # seconds
 
 LONGEST = 90.0  # seconds; whoever takes longer hangs
 
@@ -56,14 +59,28 @@ class Known(msgspec.Struct, frozen=True):
 
     undisturbed: Undisturbed
     statements: tuple[Statement, ...]
-    seconds: float  # from the first connection to the end
+
+    def moment(self, part: float) -> tuple[int, float]:
+        """When this part of the run is over: behind which statement, and how many seconds.
+
+        Pauses count for little: it is with the application's modules then, not with the server.
+        """
+        ends = (*(one.at for one in self.statements[1:]), self.statements[-1].at)
+        gaps = [min(end - one.at, _PAUSE) for one, end in zip(self.statements, ends, strict=True)]
+        moment = part * sum(gaps)
+        for statement, gap in zip(self.statements, gaps, strict=True):
+            if moment <= gap:
+                return statement.number, moment
+            moment -= gap
+        return self.statements[-1].number, 0.0
 
 
 class Files:
     """The application's files, one directory for each way that env.py commits."""
 
-    def __init__(self, directory: Path, server: Server) -> None:
-        self._roots = {each: directory / ("each" if each else "together") for each in (False, True)}
+    def __init__(self, directory: Path, server: Server, ways: Iterable[Way]) -> None:
+        kinds = {way.each for way in ways}
+        self._roots = {each: directory / ("each" if each else "together") for each in kinds}
         for each, root in self._roots.items():
             write_history(root, each=each)
             built = subprocess.run(
@@ -129,7 +146,7 @@ class Stage:
         self._directory = tempfile.TemporaryDirectory(prefix="surefoot-chaos-")
         try:
             self._work = Path(self._directory.name)
-            self.files = Files(self._work, self.server)
+            self.files = Files(self._work, self.server, (WAYS[name] for name in ways))
             self.known = {name: self._go(WAYS[name]) for name in ways}
         except BaseException:
             self.close()
@@ -180,36 +197,35 @@ class Stage:
                     raise
                 time.sleep(0.05)
 
-    def start(
-        self, way: Way, name: str, *command: str, mark: str = "none", port: int | None = None
-    ) -> Running:
+    def start(self, way: Way, name: str, *command: str, port: int | None = None) -> Running:
         """Start surefoot on this database; through `port`, if given."""
         url = self.server.url(name)
         if port is not None:
             url = url.replace(f":{self.server.port}/", f":{port}/")
-        return Running(command, self.files.root(way), url, mark)
+        return Running(command, self.files.root(way), url, self.mark(name))
+
+    def mark(self, name: str) -> str:
+        """What the processes of a case have in their environment."""
+        return f"{self.server.port}-{name}"
 
     def _go(self, way: Way) -> Known:
         self._make_template(way)
         places = self._places(way)
-        logs: list[list[Statement]] = []
-        times: list[float] = []
-        for _ in range(3):  # the first one compiles the application's files
-            name = self.database(way)
-            start = look(self.server, name)
-            with between(self.server.port) as proxy:
-                done = self.start(way, name, "up", "--json", port=proxy.port).output()
-                times.append(time.monotonic() - proxy.connected_at)
-                logs.append(proxy.log)
-            if done.code != 0:
-                raise RuntimeError(done.err)
-            end = look(self.server, name)
-            self.drop(name)
-        texts = [[statement.own for statement in log] for log in logs]
-        if texts[1] != texts[2]:
-            raise RuntimeError("two runs without a fault don't send the same statements")
-        known = Undisturbed(start, end, places)
-        return Known(known, tuple(logs[-1]), min(times))
+        self._run(way)  # which compiles the application's files
+        start, log, end = self._run(way)
+        return Known(Undisturbed(start, end, places), log)
+
+    def _run(self, way: Way) -> tuple[Seen, tuple[Statement, ...], Seen]:
+        """A run without a fault: before it, its statements, behind it."""
+        name = self.database(way)
+        start = look(self.server, name)
+        with between(self.server.port) as proxy:
+            done = self.start(way, name, "up", "--json", port=proxy.port).output()
+        if done.code != 0:
+            raise RuntimeError(done.err)
+        end = look(self.server, name)
+        self.drop(name)
+        return start, tuple(proxy.log), end
 
     def _make_template(self, way: Way) -> None:
         template = _template(way)

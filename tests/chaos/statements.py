@@ -25,11 +25,15 @@ _LOST = (asyncio.IncompleteReadError, ConnectionError)
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What a client sent; `own`: on a connection of surefoot's own, not the application's."""
+    """What a client sent; `own`: on a connection of surefoot's own, not the application's.
+
+    `at`: how many seconds after the first connection.
+    """
 
     number: int
     own: bool
     text: str
+    at: float
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -63,7 +67,7 @@ class Proxy:
     def __init__(self, server_port: int, stop: Stop | None) -> None:
         self._server_port, self._stop = server_port, stop
         self.log: list[Statement] = []
-        self.reached, self.connected = threading.Event(), threading.Event()
+        self.reached = threading.Event()
         self.connected_at = 0.0
         self.port = 0
         self._links: list[_Link] = []
@@ -119,9 +123,7 @@ class Proxy:
         await asyncio.gather(*handlers, return_exceptions=True)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self.connected.is_set():
-            self.connected_at = time.monotonic()
-            self.connected.set()
+        self.connected_at = self.connected_at or time.monotonic()
         if self._down:
             writer.transport.abort()
             return
@@ -186,7 +188,8 @@ class Proxy:
 
     async def _statement(self, link: _Link, message: bytes, text: str) -> None:
         number = len(self.log) + 1
-        self.log.append(Statement(number, link.own, text))
+        at = time.monotonic() - self.connected_at
+        self.log.append(Statement(number, link.own, text, at))
         stop = self._stop
         here = stop is not None and stop.number == number and stop.side
         if here == "before":

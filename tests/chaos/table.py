@@ -23,7 +23,10 @@ class Row(msgspec.Struct, frozen=True):
 def table(rows: Iterable[Row]) -> str:
     """Markdown."""
     rows = list(rows)
-    lines = ["| what is done | times | violations | seconds | | again |", "|---|---:|---:|---:|---|---|"]
+    lines = [
+        "| what is done | times | violations | seconds | | again |",
+        "|---|---:|---:|---:|---|---|",
+    ]
     lines += [
         f"| {row.what} | {row.times:,} | {row.violations:,} | {row.seconds:,.0f} | {row.remark} |"
         f" `{row.command}` |"
