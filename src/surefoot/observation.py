@@ -70,7 +70,7 @@ class Observation(msgspec.Struct, frozen=True):
     step that says where this stands (reached, unreached, or one of a run that was not seen to end).
     `accepted`: differences from the structure that a
     person has accepted. `journaled`: what the journal says has run, in that order. `interrupted`:
-    revisions that the last run left applied half-way.
+    revisions that the last run left applied half-way, or has in hand if it's still at work.
     """
 
     server: ServerInfo
@@ -104,7 +104,7 @@ class Observation(msgspec.Struct, frozen=True):
     @property
     def unverified(self) -> bool:
         """Whether surefoot's last run here did not see head at its end."""
-        return self.mark in ("stamp", "revision", "unreached")
+        return self.mark in ("stamp", "begun", "revision", "unreached")
 
     @property
     def history(self) -> str:

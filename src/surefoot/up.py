@@ -22,6 +22,7 @@ _MAY_PASS = frozenset(
     (
         *(State.CONTRADICTED, State.UNIDENTIFIED, State.AMBIGUOUS, State.JOURNAL_CONTRADICTS),
         *(State.BEHIND, State.IDENTIFIED),  # by what is in the way
+        State.INTERRUPTED,  # it may be in hand
     )
 )
 

@@ -25,6 +25,7 @@ def history(application: Application) -> None:
 def shop(application: Application, database: Database) -> Application:
     """An application without a catalogue; its database is at r2."""
     history(application)
+    application.config("lock_retries = 0\n")
     application.alembic("upgrade", "r2", url=database.url(DRIVER))
     return application
 

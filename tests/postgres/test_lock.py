@@ -83,6 +83,25 @@ def test_a_lost_lock_stops_the_run_before_its_commit(
     assert database.tables() == []
 
 
+def test_a_lost_lock_stops_the_run_before_a_commit_midway(
+    application: Application, database: Database
+) -> None:
+    """Not only at the end: an autocommit_block commits what is before it."""
+    application.revision(
+        "r1",
+        None,
+        body="op.execute('create table early (id int)')\n"
+        "op.execute('select pg_terminate_backend(pid) from pg_locks"
+        f" where locktype = $$advisory$$ and classid = {CLASS} and objid = {OBJECT}')\n"
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute('create table late (id int)')",
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "lock-lost"), result.err
+    assert "Rolled back, verified" in result.json["findings"][0]["database"]
+    assert database.tables() == []
+
+
 @pytest.mark.provokes("interrupted")
 @pytest.mark.parametrize("phase", ["running", "waiting"])
 def test_sigterm_rolls_back(application: Application, database: Database, phase: str) -> None:

@@ -19,7 +19,8 @@ class Stopped(Exception):
     """A step did not get to its end. `finding` says why; what it left is looked at afterwards.
 
     `transactions` are the ids of the transactions that were begun, by what began in them; `step`
-    is the one that stopped, "" where none had begun. `lost`: the connection was lost with it.
+    is the one that stopped, "" where none had begun. `lost`: the connection was lost with it;
+    `failed`: what a revision raised, if that is why.
     """
 
     def __init__(
@@ -29,7 +30,9 @@ class Stopped(Exception):
         transactions: dict[str, str] | None = None,
         *,
         lost: bool = False,
+        failed: "RevisionFailed | None" = None,
     ) -> None:
+        self.failed = failed
         self.finding = finding
         self.step = step
         self.transactions = transactions or {}
@@ -135,8 +138,11 @@ def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
     return f"The database is at {', '.join(str(row) for row in rows)}."
 
 
-def revision_failed(failed: "RevisionFailed") -> Finding:
-    """A revision's own code, or the database on its behalf, raised."""
+def revision_failed(failed: "RevisionFailed", tried: int = 1, took: float = 0.0) -> Finding:
+    """A revision's own code, or the database on its behalf, raised.
+
+    It was `tried` so many times, which `took` so many seconds.
+    """
     revision = failed.revision
     title = f" ({revision.message})" if revision.message else ""
     again = (
@@ -154,7 +160,11 @@ def revision_failed(failed: "RevisionFailed") -> Finding:
     return Finding(
         "revision-failed",
         f"Revision {revision.id}{title} failed{when}.",
-        (f"at {failed.file}", *failed.lines),
+        (
+            f"at {failed.file}",
+            *failed.lines,
+            *([f"tried {tried} times in {took:.0f} s"] if tried > 1 else []),
+        ),
         next=(
             "correct what PostgreSQL names above, in the database or in the revision"
             if failed.cause

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
+from surefoot.act.holders import holders
 from surefoot.causes.cause import About, Cause
-from surefoot.causes.explain import explain, mentioned, readers_matter, waited
-from surefoot.causes.history import tables_of
-from surefoot.causes.names import identifier, words
-from surefoot.causes.sessions import numbers
+from surefoot.causes.explain import explain, mentioned
+from surefoot.causes.names import identifier
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.circumstances import lock_holders, objects_named
+from surefoot.observe.circumstances import objects_named
 from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.outcome import Outcome
@@ -72,13 +71,6 @@ def _circumstances(
     asked: Application,
 ) -> About:
     """What the server knows of what the failure is about."""
-    holders = ()
-    if waited(cause):
-        names = words(cause.statement)
-        if not names and asked.catalogue is not None:
-            names = tables_of(asked.catalogue, failed.revision.id)
-        readers = readers_matter(cause.statement)
-        holders = lock_holders(connection, names, numbers(cause), readers=readers)
     names = (*mentioned(cause), asked.version_table.name)
     return About(
         failed.revision.id,
@@ -86,7 +78,7 @@ def _circumstances(
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
         objects=objects_named(connection, names),
-        holders=holders,
+        holders=holders(connection, cause, failed.revision.id, asked.catalogue),
     )
 
 

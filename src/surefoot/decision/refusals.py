@@ -51,10 +51,10 @@ def journal_not_writable(facts: Facts) -> Finding:
     """The role may not write the journal, or not make it."""
     role = facts.database.server.role
     if facts.database.journal:
-        seen = "surefoot.journal is there, and needs SELECT and INSERT"
+        seen = "surefoot.journal is there, and needs SELECT, INSERT and UPDATE"
         cure = (
             f"grant usage on schema surefoot to {role}; "
-            f"grant select, insert on surefoot.journal to {role};"
+            f"grant select, insert, update on surefoot.journal to {role};"
         )
     elif facts.database.journal_schema:
         seen = "the schema surefoot is there, and the journal isn't"

@@ -132,5 +132,6 @@ CODES: dict[str, ExitCode] = {
     "revision-partly-applied": ExitCode.PARTIAL,
     # others are at work
     "lock-held-elsewhere": ExitCode.BUSY,
+    "orphaned-statement": ExitCode.BUSY,
     "lock-lost": ExitCode.FAILED,
 }

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.sql import query
 from surefoot.target import Target
 
 T = TypeVar("T")
@@ -160,10 +161,23 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         "connect_timeout": str(max(2, round(timeout))),
         **target.parameters,
         "client_encoding": "utf8",
-        "application_name": f"surefoot ({socket.gethostname()}:{os.getpid()})"[:63],
+        "application_name": application_name(),
     }
     # No prepared statements: a pooler may give the next transaction another server connection.
-    return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    try:
+        connection.execute(query("unnamed"), {"pid": connection.info.backend_pid})
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def application_name() -> str:
+    """What the server's administrators see this run's sessions called; through a pooler only that
+    of the lock, for as long as it's held.
+    """
+    return f"surefoot ({socket.gethostname()}:{os.getpid()})"[:63]
 
 
 def _tell_what_waiting_cannot_mend(target: Target, text: str) -> None:

@@ -101,7 +101,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         env=mark["env"] if mark and reached and set(mark["name"].split()) == rows else None,
         mark=mark["step"] if mark else None,
         interrupted=tuple(mark["name"].split())
-        if mark is not None and mark["step"] == "interrupted"
+        if mark is not None and mark["step"] == "begun"
         else (),
         journaled=tuple(
             Journaled(row["id"], tuple(row["parents"].split()), row["release"], row["floor"])

@@ -40,7 +40,7 @@ def structure_texts(facts: Facts) -> list[str]:
     if catalogue is None:
         return []
     if standing is None:
-        refused = facts.database.mark in ("unreached", "interrupted")
+        refused = facts.database.mark in ("unreached", "begun")
         if refused or not facts.database.rows or facts.code.history.unknown(facts.database.rows):
             return []  # it's refused, and the refusal says why
         if catalogue.condition == "missing":

@@ -20,6 +20,7 @@ select
             then pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
                 and pg_catalog.has_table_privilege(journal.table_oid, 'SELECT')
                 and pg_catalog.has_table_privilege(journal.table_oid, 'INSERT')
+                and pg_catalog.has_table_privilege(journal.table_oid, 'UPDATE')
         when journal.schema_oid is not null
             then pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
                 and pg_catalog.has_schema_privilege(journal.schema_oid, 'CREATE')
