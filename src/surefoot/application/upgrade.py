@@ -121,5 +121,5 @@ def upgrade(
         raise RevisionFailed(now, running.raised, environment.root, at_end=False)
     if together:
         noun = "revision" if len(revisions) == 1 else "revisions"
-        pieces = "one transaction" if commits == 1 else "several transactions"
+        pieces = "several transactions" if commits > 1 else "one transaction"
         progress.committed(f"{len(revisions)} {noun}, in {pieces}")
