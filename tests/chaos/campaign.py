@@ -1,6 +1,7 @@
 """Many cases, on two workers, each with a server of its own; a row of the table for each group."""
 
 import contextlib
+import math
 import queue
 import sys
 import time
@@ -12,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 import msgspec
 
 from tests.chaos.case import Case, Result, perform
-from tests.chaos.invariants import Violation
+from tests.chaos.invariants import named
 from tests.chaos.stage import WAYS, Known, Stage
 from tests.chaos.table import Row
 
@@ -40,20 +41,19 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 def campaign(
-    subject: Subject, seed: int, *, part: int = 1, only: str = "", ways: Iterable[str] = WAYS
+    subject: Subject, seed: int, *, count: int = 0, only: str = "", ways: Iterable[str] = WAYS
 ) -> list[Row]:
     """Perform the subject's cases, and say what was violated as it happens.
 
-    `part`: only one case of so many. `only`: this case. What breaks in the harness itself counts
-    as a violation.
+    `count`: about so many of them, some of each group (0: all). `only`: this case. What breaks in
+    the harness itself counts as a violation.
     """
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(WORKERS) as pool:
         stages = [stack.enter_context(s) for s in pool.map(Stage, [tuple(ways)] * WORKERS)]
         known = _same(stages)
-        chosen = [
-            msgspec.structs.replace(group, cases=group.cases[::part])
-            for group in subject.groups(seed, known)
-        ]
+        groups = subject.groups(seed, known)
+        part = math.ceil(sum(len(group.cases) for group in groups) / count) if count else 1
+        chosen = [msgspec.structs.replace(group, cases=group.cases[::part]) for group in groups]
         if only:
             chosen = [Group(f"the case {only}", (only,))]
         _say(f"{subject.name}: seed {seed}, {sum(len(g.cases) for g in chosen)} cases")
@@ -105,12 +105,12 @@ def _of_the_harness(case: Case, future: "Future[Result]") -> Result:
     error = future.exception()
     if error is not None:
         told = "".join(traceback.format_exception(error))
-        return Result(case, (Violation("harness", told),))
+        return Result(case, tuple(named(harness=[told])))
     result = future.result()
     if not result.missed:
         return result
-    missed = Violation("harness", "every run was over before the fault")
-    return msgspec.structs.replace(result, violations=(missed,))
+    missed = named(harness=["every run was over before the fault"])
+    return msgspec.structs.replace(result, violations=tuple(missed))
 
 
 def _tell(result: Result) -> None:

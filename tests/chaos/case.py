@@ -1,14 +1,17 @@
 """One case: a run with a fault in it, then a start without; what is violated."""
 
+import contextlib
 import os
 import random
 import re
 import shlex
 import signal
+import threading
 import time
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+import psycopg
 
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
@@ -28,6 +31,9 @@ _TRIES = 5
 class Case(msgspec.Struct, frozen=True):
     """What is done to which run, and when: at a statement, and for its side `while`, so many
     seconds later. `name` does it again.
+
+    `bystander`: another session has a snapshot from before the run until so many seconds after the
+    fault, and CREATE INDEX CONCURRENTLY waits for it.
     """
 
     name: str
@@ -38,6 +44,7 @@ class Case(msgspec.Struct, frozen=True):
     down: bool = False  # no new connection for the rest of that run
     at_once: bool = False  # the next start doesn't wait for the sessions of the dead run
     pause: float = 0.0
+    bystander: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -84,9 +91,21 @@ class _Performance:
         self._violations: list[Violation] = []
         self._fault = ""
         self._interrupted = self._by_command = False
+        self._bystander: psycopg.Connection[Any] | None = None
 
     def result(self) -> Result:
+        with contextlib.ExitStack() as stack:
+            if self._case.bystander is not None:
+                self._bystander = stack.enter_context(self._stage.connect(self._name))
+                self._bystander.execute(b"begin isolation level repeatable read")
+                self._bystander.execute(b"select count(*) from pg_class")
+            return self._result()
+
+    def _result(self) -> Result:
         disturbed = self._disturbed()
+        if self._bystander is not None:
+            leaves = threading.Timer(self._case.bystander or 0.0, self._bystander.close)
+            leaves.start()
         self._outputs.append(disturbed)
         if disturbed.code is not None or not self._case.at_once:
             self._at_rest(disturbed)

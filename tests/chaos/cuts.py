@@ -20,9 +20,9 @@ _SIDES: tuple[Side, ...] = ("before", "while", "after")
 _WHOSE: tuple[Whose, ...] = ("all", "application", "surefoot")
 
 
-def run(seed: int, count: int = 1, case: str = "") -> list[Row]:
-    """Everything, or one case of `count`; or this case."""
-    return campaign(SUBJECT, seed, part=count, only=case)
+def run(seed: int, count: int = 0, case: str = "") -> list[Row]:
+    """Everything, or about so many cases of it; or this case."""
+    return campaign(SUBJECT, seed, count=count, only=case)
 
 
 def groups(seed: int, ways: Ways) -> list[Group]:

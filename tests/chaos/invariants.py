@@ -1,5 +1,6 @@
 """What must hold, whatever happened: values in, violations out."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -48,6 +49,12 @@ class Undisturbed(msgspec.Struct, frozen=True):
     start: Seen
     end: Seen
     places: frozenset[tuple[str, frozenset[str]]]
+
+
+# What a finding may say of what was committed.
+_THERE = re.compile(r"^(\S+) was committed all the same|Committed before it, and there: (.*?)\. ")
+_HALF_WAY = re.compile(r"^(.*?) committed by itself half-way")
+_COUNTED = re.compile(r"\d+ steps")
 
 
 # --- behind the fault, once the sessions of that run are gone
@@ -150,9 +157,11 @@ def claim_is_true(output: Output, before: Seen, seen: Seen, known: Undisturbed) 
         unchanged = before.structure == seen.structure and before.versions == seen.versions
         if nothing and not unchanged:
             violations.append(f"it says: {database}")
-        name, behind, _ = database.partition(" was committed all the same, verified")
-        if behind and name not in journaled:
-            violations.append(f"it says: {database}")
+        for claim, true in ((_THERE, journaled), (_HALF_WAY, set(MIDWAY) - journaled)):
+            if found := claim.search(database):
+                names = re.split(r", (?:the last )?", next(filter(None, found.groups())))
+                if not {name for name in names if not _COUNTED.fullmatch(name)} <= true:
+                    violations.append(f"it says: {database}")
     current = output.json.get("current")
     if current is not None and frozenset(current) != seen.versions:
         violations.append(f"it says {current}, the version rows are {sorted(seen.versions)}")
@@ -241,6 +250,16 @@ def nothing_to_do_then(output: Output) -> list[str]:
     return [f"exit {output.code}: {output.out or output.err[-1500:]}"]
 
 
+# Every name that a violation may have; docs/reliability.md says what each means.
+NAMES = (
+    *("structure_of_a_revision", "rows_agree_with_journal", "effects_at_most_once"),
+    *("users_own_kept", "sessions_end", "claim_is_true", "no_bug", "no_password"),
+    *("head_in_one_start", "named_command", "structure_as_undisturbed", "contents_as_undisturbed"),
+    *("effects_once", "journal_complete", "nothing_left_running", "nothing_to_do_then", "harness"),
+)
+
+
 def named(**found: list[str]) -> list[Violation]:
     """Violations, by the name of the invariant."""
-    return [Violation(name, told) for name, list_ in found.items() for told in list_]
+    assert set(found) <= set(NAMES)
+    return [Violation(name, told) for name, all_told in found.items() for told in all_told]

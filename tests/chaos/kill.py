@@ -2,7 +2,7 @@
 
 A case is named `WAY/after/K` (SIGKILL when the K-th statement was answered, before surefoot hears
 of it), `WAY/before/K` (when it was sent, before the server hears of it), or by what is done, the
-way and its own seed: `instant/WAY/SEED`, `terminate/WAY/SEED`, `crash/WAY/SEED`.
+way and its own seed: `instant/WAY/SEED`, `orphan/WAY/SEED`, `terminate/WAY/SEED`, `crash/WAY/SEED`.
 """
 
 import random
@@ -13,14 +13,14 @@ from tests.chaos.stage import WAYS
 from tests.chaos.statements import Side, Stop
 from tests.chaos.table import Row
 
-INSTANTS, TERMINATED, CRASHED = 500, 100, 100
+INSTANTS, ORPHANS, TERMINATED, CRASHED = 500, 30, 100, 100
 _SIDES: tuple[Side, ...] = ("before", "while", "after")
 _WHOSE: tuple[Whose, ...] = ("all", "application", "surefoot")
 
 
-def run(seed: int, count: int = 1, case: str = "") -> list[Row]:
-    """Everything, or one case of `count`; or this case."""
-    return campaign(SUBJECT, seed, part=count, only=case)
+def run(seed: int, count: int = 0, case: str = "") -> list[Row]:
+    """Everything, or about so many cases of it; or this case."""
+    return campaign(SUBJECT, seed, count=count, only=case)
 
 
 def groups(seed: int, ways: Ways) -> list[Group]:
@@ -72,6 +72,14 @@ def case_of(name: str, ways: Ways) -> Case:
         number, pause = known.moment(rng.random())
         stop = Stop(number, "while")
         return Case(name, second, "kill", stop, at_once=rng.random() < 0.5, pause=pause)
+    if first == "orphan":
+        (number,) = (
+            one.number
+            for one in known.statements
+            if one.text.startswith("CREATE INDEX CONCURRENTLY")
+        )
+        stop, pause, stays = Stop(number, "while"), rng.random() * 0.2, rng.random() * 2
+        return Case(name, second, "kill", stop, at_once=True, pause=pause, bystander=stays)
     does: Does = "crash" if first == "crash" else "terminate"
     stop = Stop(rng.randrange(len(known.statements)) + 1, rng.choice(_SIDES))
     pause = rng.random() * 0.003 if stop.side == "while" else 0.0

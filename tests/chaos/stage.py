@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import psycopg
@@ -187,7 +187,7 @@ class Stage:
         with self.connect() as connection:
             connection.execute(statement.encode())
 
-    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+    def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
         deadline = time.monotonic() + 30
         while True:
             try:

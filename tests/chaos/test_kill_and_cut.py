@@ -14,7 +14,7 @@ import pytest
 from tests.chaos import cuts, invariants, kill
 from tests.chaos.campaign import Subject
 from tests.chaos.case import perform
-from tests.chaos.history import BACKFILL, CHECKED, INDEX, VALUE
+from tests.chaos.history import BACKFILL, CHECKED, INDEX, INIT, VALUE
 from tests.chaos.invariants import Output
 from tests.chaos.seen import JournalRow, Seen, look
 from tests.chaos.stage import WAYS, Stage, processes_of
@@ -22,7 +22,7 @@ from tests.chaos.stage import WAYS, Stage, processes_of
 SEED = 20261122
 
 # How many of each kind of case, for each way.
-SAMPLE = {"after": 4, "before": 1, "instant": 3, "terminate": 1, "crash": 1}
+SAMPLE = {"after": 4, "before": 1, "instant": 2, "orphan": 1, "terminate": 1, "crash": 1}
 SAMPLE_OF_CUTS = {"unsent": 1, "unheard": 1, "cut": 1}
 
 EACH_WAY = [pytest.param(way, marks=pytest.mark.xdist_group(f"chaos {way}")) for way in WAYS]
@@ -210,6 +210,13 @@ def test_what_surefoot_says_is_held_against_what_is_there(stage: Stage, at_head:
     assert judge(7, "The database was not changed.", end)
     assert judge(6, f"{VALUE} was committed all the same, verified.", end) == []
     assert judge(6, "0123456789ab was committed all the same, verified.", end)
+    before = "Rolled back, verified. Committed before it, and there: {}. The database is at X."
+    assert judge(5, before.format(f"20 steps, the last {VALUE}"), end) == []
+    assert judge(5, before.format(f"{INIT}, {VALUE}"), start)
+    half_way = "{} committed by itself half-way: a part of it may stay."
+    assert judge(6, half_way.format(VALUE), start) == []
+    assert judge(6, half_way.format(VALUE), end)
+    assert judge(6, half_way.format(CHECKED), start)
 
     assert invariants.no_bug([_says(code) for code in (0, 3, 4, 5, 6, 7)]) == []
     assert invariants.no_bug([_says(1)])
