@@ -255,7 +255,8 @@ NAMES = (
     *("structure_of_a_revision", "rows_agree_with_journal", "effects_at_most_once"),
     *("users_own_kept", "sessions_end", "claim_is_true", "no_bug", "no_password"),
     *("head_in_one_start", "named_command", "structure_as_undisturbed", "contents_as_undisturbed"),
-    *("effects_once", "journal_complete", "nothing_left_running", "nothing_to_do_then", "harness"),
+    *("effects_once", "journal_complete", "nothing_left_running", "nothing_to_do_then"),
+    *("done_by_one", "harness"),
 )
 
 
