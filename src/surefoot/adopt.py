@@ -34,7 +34,8 @@ def adopt(
         session.connect() as connection,
         application(session.project, session.ini, session.target, connection) as asked,
     ):
-        wish = Wish(_rows(asked, named), accept_difference, repair)
+        base = named == ("base",) and "base" not in asked.history.revisions
+        wish = Wish(() if base else _rows(asked, named), accept_difference, repair, base)
 
         def look() -> tuple[Facts, Decision]:
             with session.connect() as looking:

@@ -34,6 +34,44 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     mend: int = 0
 
 
+class Record(msgspec.Struct, frozen=True, tag="record"):
+    """Record a revision that was left half-way and is all there: it needs no more than its row.
+
+    `rows` are the version rows with it, `before` those that they replace; `matching` facts are as
+    they should be, `made` of them are the revision's. `by` is what decided for it ("structure", or
+    "finish" where a person had it finished).
+    """
+
+    revision: Revision
+    rows: tuple[str, ...]
+    before: tuple[str | None, ...]
+    matching: int
+    made: int
+    by: str = "structure"
+
+
+class Undone(msgspec.Struct, frozen=True, tag="undone"):
+    """Keep in mind that nothing of a revision is there any more that was left half-way.
+
+    `by` says who has seen to that ("undo", "person").
+    """
+
+    revision: str
+    rows: tuple[str | None, ...]
+    by: str
+
+
+class DropIndexes(msgspec.Struct, frozen=True, tag="drop-indexes"):
+    """Drop indexes that a revision was making when it was cut off, so that it can make them anew.
+
+    `names` are those of their facts, `statements` the SQL, one each, outside a transaction.
+    """
+
+    revision: str
+    names: tuple[str, ...]
+    statements: tuple[str, ...]
+
+
 class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):
     """Run these revisions, in this order, through the application's own env.py."""
 
@@ -47,7 +85,7 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
     changed: bool
 
 
-Step = Install | Adopt | Upgrade | Seed
+Step = Install | Adopt | Record | Undone | DropIndexes | Upgrade | Seed
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -55,7 +55,8 @@ def _act(
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
         cut_off = decision.state is State.AT_HEAD and facts.database.unverified
-        if asked is not None and cut_off and facts.database.journal_writable:
+        writable = facts.database.journal_writable and not facts.database.read_only
+        if asked is not None and cut_off and writable:
             mark_end(session, asked, facts, reached=True)  # that run was cut off before its end
         return _nothing_to_do(facts, decision)
     report.found(session.target, facts, decision)

@@ -25,7 +25,7 @@ def test_cut_before_commit_reaches_the_server(application: Application, database
     with proxy(database.server.port, LAST, b"COMMIT") as between:
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1
-    assert (result.code, result.error) == (5, "revision-failed"), result.err
+    assert (result.code, result.error) == (5, "connection-lost"), result.err
     assert "Rolled back, verified. No step was committed." in result.json["findings"][0]["database"]
     assert "when it was to be committed" in result.json["findings"][0]["message"]
     assert database.tables() == []

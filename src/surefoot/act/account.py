@@ -6,6 +6,8 @@ import msgspec
 import psycopg
 
 from surefoot.act.verify import Aftermath
+from surefoot.causes.cause import Cause
+from surefoot.causes.server import of_server, script_code
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import VersionTableName
 
@@ -184,13 +186,17 @@ def interrupted(step: str) -> Finding:
 
 
 def database_error(step: str, error: psycopg.Error) -> Finding:
-    """A step of our own was refused, at its commit, say."""
+    """A step of our own was refused, at its commit, say; or its connection was lost."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     if error.sqlstate:
         lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"
+    hint = error.diag.message_hint or ""
+    found = of_server(Cause(error.sqlstate or "", error.diag.message_primary or "", hint=hint))
     return Finding(
-        "script-failed",
-        f"The database refused {step}.",
-        tuple(lines[:6]) or (type(error).__name__,),
-        next="see what the server objects to, above; its log says more. Then start again",
+        script_code(found),
+        f"The database refused {step}." if error.sqlstate else f"{step} failed.",
+        (*lines[:6], *(found.seen if found else ())) or (type(error).__name__,),
+        next=found.next
+        if found
+        else "see what the server objects to, above; its log says more. Then start again",
     )

@@ -18,12 +18,15 @@ from surefoot.act.account import (
 )
 from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
+from surefoot.act.loss import whose_loss
 from surefoot.act.verify import Aftermath, look_after
+from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
+from surefoot.observe.connect import undisturbed
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
+from surefoot.plan import Adopt, DropIndexes, Install, Plan, Record, Seed, Undone, Upgrade
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
@@ -76,6 +79,12 @@ class Run:
                         self._install(step)
                     case Adopt():
                         self._adopt(step)
+                    case Record():
+                        self._record(step)
+                    case Undone():
+                        self._undone(step)
+                    case DropIndexes():
+                        self._drop_indexes(step)
                     case Upgrade():
                         self._upgrade(step)
                     case Seed():
@@ -90,6 +99,8 @@ class Run:
         if stopped is not None and stopped.finding.code == "interrupted":
             self._connect = functools.partial(self._connect, hurry=True)
         after, lost = self._look(stopped)
+        if stopped is not None and after is not None:
+            stopped = whose_loss(stopped, failed, self._seen.server, after, self._lock)
         outcome = Outcome(
             state=None,
             rows=None if after is None else tuple(str(row) for row in after.rows),
@@ -136,6 +147,54 @@ class Run:
         self._in_one_transaction(name, work)
         self._progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
 
+    def _record(self, step: Record) -> None:
+        from surefoot.act.recover import record
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            record(
+                step,
+                connection,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        name = step.revision.id
+        self._in_one_transaction(name, work)
+        self._progress.end("record", name, "it is all there", 0.0, committed=True)
+
+    def _undone(self, step: Undone) -> None:
+        from surefoot.act.recover import undone
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            undone(
+                step,
+                connection,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        self._in_one_transaction(step.revision, work)
+        self._progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
+
+    def _drop_indexes(self, step: DropIndexes) -> None:
+        from surefoot.act.recover import drop_indexes
+
+        started, name = time.monotonic(), ", ".join(step.names)
+        try:
+            with self._connect() as connection:
+                drop_indexes(
+                    step,
+                    connection,
+                    version_table=self._seen.version_table,
+                    journal=self._journal,
+                    progress=self._progress,
+                )
+        except psycopg.Error as error:
+            lost = error.sqlstate is None
+            raise Stopped(database_error(step.statements[0], error), lost=lost) from error
+        took = time.monotonic() - started
+        self._progress.end("drop-indexes", name, "half-made", took, committed=True)
+
     def _seed(self, step: Seed) -> None:
         from surefoot.act.install import run_one
 
@@ -176,7 +235,7 @@ class Run:
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(step), step, begun) from error
         except psycopg.Error as error:
-            lost = error.sqlstate is None
+            lost = error.sqlstate is None or loses_connection(error.sqlstate)
             raise Stopped(database_error(step, error), step, begun, lost=lost) from error
 
     def _upgrade(self, step: Upgrade) -> None:
@@ -197,6 +256,7 @@ class Run:
         asked = stopped.transactions.values() if stopped else ()
         table = self._seen.version_table
         try:
-            return look_after(self._connect, self._journal.run, asked, table), None
+            run = self._journal.run
+            return undisturbed(lambda: look_after(self._connect, run, asked, table)), None
         except SurefootError as error:
             return None, error

@@ -13,6 +13,7 @@ from surefoot.causes.names import identifier
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.circumstances import objects_named
+from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.outcome import Outcome
 from surefoot.structure.differences import difference_lines, revision_text
@@ -37,13 +38,17 @@ def explained(
     signal comes, the outcome stays as it is: what became of the steps is in it already.
     """
     finding, *others = outcome.findings
-    try:
+
+    def look() -> tuple[About | None, Facts]:
         with connect() as connection:
             about = None
             if failed is not None and failed.cause is not None:
                 # first: whoever is in the way may be gone a moment later
                 about = _circumstances(connection, failed, failed.cause, before, asked)
-            after = asked.facts(connection)
+            return about, asked.facts(connection)
+
+    try:
+        about, after = undisturbed(look)
     except SurefootError as error:
         why = f"no more could be seen: {error.finding.message}"
         finding = msgspec.structs.replace(

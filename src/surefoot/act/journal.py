@@ -61,6 +61,15 @@ class Journal:
         step = "reached" if reached else "unreached"
         self._row(execute, step=step, name=" ".join(rows), seconds=0.0)
 
+    def record(self, execute: Execute, revision: Revision, evidence: str) -> None:
+        """A revision that an earlier run left half-way and that is all there; evidence is JSON."""
+        step, of = "revision", _of(revision)
+        self._row(execute, step=step, name=revision.id, seconds=0.0, evidence=evidence, **of)
+
+    def mended(self, execute: Execute, step: str, name: str, statements: Iterable[str]) -> None:
+        """Something that was done about a revision that was left half-way, with its SQL."""
+        self._row(execute, step=step, name=name, evidence="; ".join(statements), seconds=0.0)
+
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
         """A script that has run; `step` is install or seed."""
         self._row(execute, step=step, name=script.path, hash=script.sha256, seconds=seconds)

@@ -37,6 +37,19 @@ class Lock:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
+        self._crashed = False  # another of the server's processes did; told in a warning
+        connection.add_notice_handler(self._noticed)
+
+    def _noticed(self, notice: psycopg.errors.Diagnostic) -> None:
+        self._crashed = self._crashed or notice.sqlstate == "57P02"
+
+    def last_words(self) -> str | None:
+        """None if its connection is there; else the SQLSTATE that ended it, "" if none came."""
+        try:
+            self._connection.execute("select 1")
+        except psycopg.OperationalError as error:
+            return "57P02" if self._crashed else error.sqlstate or ""
+        return None
 
     def check(self, at: str = "") -> None:
         """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from surefoot.decision.at_ones_word import take_at_ones_word
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.row_refusals import ahead_of_code, ahead_remarks
@@ -19,11 +20,13 @@ _SHOWN, _WIDTH = 20, 80
 class Wish(msgspec.Struct, frozen=True):
     """What was asked for: the revisions by their ids (none: those that are identified), whether a
     difference is accepted, and whether the version table is to be repaired, whatever it says.
+    `base`: the state before the first revision was named.
     """
 
     rows: tuple[str, ...] = ()
     accept_difference: bool = False
     repair: bool = False
+    base: bool = False
 
 
 # A person who adopts believes the version table to be right or empty; these say that it's wrong.
@@ -43,6 +46,8 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
         return Refused(state, (_empty(),))
+    if standing is None and state is State.INTERRUPTED and wish.repair:
+        return take_at_ones_word(facts, wish.rows, base=wish.base)
     if standing is None:
         refused = state if state in REFUSALS else State.UNVERSIONED
         return Refused(state, (REFUSALS[refused](facts),))

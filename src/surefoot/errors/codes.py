@@ -61,6 +61,10 @@ CODES: dict[str, ExitCode] = {
     "embedded-server-failed": ExitCode.REFUSED,
     "server-too-old": ExitCode.REFUSED,
     "server-unreachable": ExitCode.BUSY,
+    "server-not-ready": ExitCode.BUSY,
+    "too-many-connections": ExitCode.BUSY,
+    "look-cancelled": ExitCode.BUSY,
+    "pooler-in-the-way": ExitCode.REFUSED,
     # the application's history and its env.py
     "application-changed-database": ExitCode.REFUSED,
     "another-database": ExitCode.REFUSED,
@@ -113,6 +117,15 @@ CODES: dict[str, ExitCode] = {
     "lock-not-available": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,
     "script-failed": ExitCode.FAILED,
+    # the same, and the cause is the server or somebody at it
+    "connection-lost": ExitCode.FAILED,
+    "disk-full": ExitCode.FAILED,
+    "out-of-memory": ExitCode.FAILED,
+    "out-of-shared-memory": ExitCode.FAILED,
+    "server-restarted": ExitCode.FAILED,
+    "session-terminated": ExitCode.FAILED,
+    "statement-cancelled": ExitCode.FAILED,
+    "statement-timeout": ExitCode.FAILED,
     # what a person must look at
     "connection-lost-at-commit": ExitCode.PARTIAL,
     "structure-not-reached": ExitCode.PARTIAL,

@@ -10,11 +10,13 @@ import psycopg
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.decision.decide import classify
+from surefoot.decision.recovery import recovery
 from surefoot.history import Revision
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
 from surefoot.states import State
+from surefoot.structure.interruption import Interruption
 from surefoot.structure.standing import Standing
 from surefoot.target import Target
 
@@ -96,6 +98,8 @@ class Application:
             return self._with_pending(connection, facts, rows)
         if state is State.EMPTY:
             return self._to_install(connection, facts)
+        if state is State.INTERRUPTED:
+            return self._interrupted(connection, facts)
         standing = facts.standing
         if standing is None or standing.exact:
             return facts
@@ -110,6 +114,31 @@ class Application:
         if state is State.CONTRADICTED and standing.merely_early:
             return found  # if what is in the way refuses, that is the better word for it
         return msgspec.structs.replace(facts, preflight=found.preflight)
+
+    def _interrupted(self, connection: psycopg.Connection[Any], facts: Facts) -> Facts:
+        """With what is there of the revision that was left half-way, and where it can be gone on
+        with: what is pending then, and what is in the way of that.
+        """
+        revisions, seen = self._code.history.revisions, facts.database
+        if len(seen.interrupted) != 1 or seen.interrupted[0] not in revisions:
+            return facts
+        revision = revisions[seen.interrupted[0]]
+        known = {row for row in seen.rows if row is not None}
+        if not known <= revisions.keys():
+            return facts
+        found = self._cataloguing.interruption(
+            connection,
+            seen,
+            revision.id,
+            self.environment.source(revision.id),
+            edited=seen.interrupted_sha256 not in (None, revision.sha256),
+        )
+        facts = msgspec.structs.replace(facts, interruption=found)
+        how = recovery(facts)
+        if how is None or found is None:
+            return facts
+        rows = found.after if how.record else found.rows
+        return self._with_pending(connection, facts, rows, found, whole=how.record)
 
     def _to_install(self, connection: psycopg.Connection[Any], facts: Facts) -> Facts:
         code = self._code
@@ -133,15 +162,36 @@ class Application:
         return self._cataloguing.installed(connection, self.version_table, rows)
 
     def _with_pending(
-        self, connection: psycopg.Connection[Any], facts: Facts, rows: tuple[str, ...]
+        self,
+        connection: psycopg.Connection[Any],
+        facts: Facts,
+        rows: tuple[str, ...],
+        interruption: Interruption | None = None,
+        *,
+        whole: bool = False,
     ) -> Facts:
-        """With the revisions that are pending from these rows on, and what is in their way."""
+        """With the revisions that are pending from these rows on, and what is in their way.
+
+        What is there of an interrupted revision isn't: it's there as a `whole`, or it is passed
+        over or dropped before that revision is run again.
+        """
         pending = self.environment.pending(rows)
+        if facts.database.begun_elsewhere:
+            return msgspec.structs.replace(facts, pending=pending)
         if not pending and (facts.database.rows or facts.database.objects):
             return msgspec.structs.replace(facts, pending=pending)
         from surefoot.observe.preflight import preflight
 
-        found = preflight(connection, self._preflight_of(facts, pending))
+        given = self._preflight_of(facts, pending)
+        if interruption is not None:
+            own = () if whole else interruption.placed("there", "invalid")
+            made = {named.key for named in own if named.made}
+            given = msgspec.structs.replace(
+                given,
+                live=tuple(f for f in given.live if (f.kind, f.name) not in made),
+                held=msgspec.structs.replace(interruption.below(), rows=rows),
+            )
+        found = preflight(connection, given)
         return msgspec.structs.replace(facts, pending=pending, preflight=found)
 
     def _preflight_of(self, facts: Facts, pending: tuple[Revision, ...]) -> "Preparation":

@@ -21,7 +21,9 @@ from surefoot.structure.check import outdated
 from surefoot.structure.compatible import verdict
 from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
+from surefoot.structure.interruption import Interruption, interruption, without_catalogue
 from surefoot.structure.settle import in_doubt, settle
+from surefoot.structure.source import Source
 from surefoot.structure.standing import CatalogueState, Probe, Standing
 
 _PROBE_TIMEOUT = "30s"
@@ -118,6 +120,30 @@ class Cataloguing:
         )
         journaled = [revision.id for revision in seen.journaled]
         return self._settled(connection, standing, catalogue, journaled)
+
+    def interruption(
+        self,
+        connection: psycopg.Connection[Any],
+        seen: Observation,
+        revision: str,
+        source: Source | None,
+        *,
+        edited: bool,
+    ) -> Interruption | None:
+        """How much is there of a revision that an earlier run left half-way; `source` is what it
+        does. With a catalogue it is the structure that `standing` saw.
+        """
+        history = self._code.history
+        rows = tuple(row for row in seen.rows if row)
+        _, catalogue = self.read()
+        if catalogue is not None and self.live:
+            identifier = Identifier(catalogue, self.live, seen.accepted)
+            return interruption(
+                catalogue, identifier, self.live, revision, rows, source, edited=edited
+            )
+        facts = observe_structure(connection, seen.version_table)
+        after = history.rows((*history.applied(rows), revision))
+        return without_catalogue(facts, revision, rows, after, source)
 
     def installed(
         self,

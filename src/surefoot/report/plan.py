@@ -2,7 +2,7 @@
 
 import textwrap
 
-from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
+from surefoot.plan import Adopt, DropIndexes, Install, Plan, Record, Seed, Undone, Upgrade
 from surefoot.report.structure import adoption_text, count
 from surefoot.report.terminal import Terminal
 
@@ -22,6 +22,20 @@ def step_lines(plan: Plan) -> list[str]:
                 )
             case Adopt():
                 lines.append(adoption_text(step))
+            case Record():
+                why = (
+                    "it is finished, on your word"
+                    if step.by == "person"
+                    else "it only changes the structure, and all of it is there "
+                    f"({count(step.made, 'name')})"
+                )
+                lines.append(f"record revision {step.revision.id}: {why}")
+            case Undone(revision, by=by):
+                why = ", on your word" if by == "person" else ""
+                lines.append(f"keep in mind that revision {revision} is undone{why}")
+            case DropIndexes(revision, names):
+                noun = "index" if len(names) == 1 else "indexes"
+                lines.append(f"drop the half-made {noun} of revision {revision}: {_sql(step)}")
             case Upgrade(revisions):
                 number = count(len(revisions), "revision")
                 lines.append(f"apply {number}, up to {', '.join(_tips(revisions))}")
@@ -29,6 +43,10 @@ def step_lines(plan: Plan) -> list[str]:
                 why = ": its content changed" if changed else ""
                 lines.append(f"run the seed script {script.path}{why}")
     return lines
+
+
+def _sql(step: DropIndexes) -> str:
+    return "; ".join(step.statements)
 
 
 def _tips(revisions: tuple[object, ...]) -> list[str]:

@@ -178,7 +178,9 @@ class TextReport:
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run: one line that stays. What isn't committed yet has no tick yet."""
-        took = f"{seconds:.2f} s" if kind not in ("stamp", "adopt") else "recorded"
+        took = (
+            f"{seconds:.2f} s" if kind not in ("stamp", "adopt", "record", "undone") else "recorded"
+        )
         self._line(self._step(name, message), took, committed=committed)
 
     def committed(self, what: str) -> None:
@@ -227,7 +229,7 @@ class TextReport:
             self.outcome(target, outcome)
         elif outcome.done:
             self._terminal.line()
-            text = f"recorded as {head}; surefoot up goes on from there"
+            text = f"recorded as {head or 'base'}; surefoot up goes on from there"
             self._write(labelled(self._terminal, "now", text))
         elif outcome.state is State.AHEAD_COMPATIBLE:
             self.outcome(target, outcome)
@@ -249,6 +251,7 @@ def _done_text(outcome: Outcome) -> str:
     nouns = {
         "install": ("script", "installed"),
         "adopt": ("revision", "adopted"),
+        "record": ("revision", "recorded"),
         "revision": ("revision", "applied"),
         "seed": ("seed script", "run"),
     }
