@@ -213,7 +213,8 @@ class Proxy:
                 await _pass_on(link.client, message)
         if held:  # an end in the middle of an answer: FATAL, say
             await self._held()
-            await _pass_on(link.client, held)
+            with contextlib.suppress(*_LOST):
+                await _pass_on(link.client, held)
 
     async def _held(self) -> None:
         self.reached.set()
@@ -228,9 +229,10 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 
 async def _pass_on(writer: asyncio.StreamWriter, message: bytes) -> None:
+    if writer.transport.is_closing():
+        raise ConnectionResetError
     writer.write(message)
-    with contextlib.suppress(ConnectionError):
-        await writer.drain()
+    await writer.drain()
 
 
 def _bytes(message: bytes, start: int) -> bytes:
