@@ -21,7 +21,7 @@ INIT, SEED = "sql/00_init.sql", "sql/01_seed_data.sql"
 
 # What commits before its end, and so may be left half-way.
 MIDWAY = (CONCURRENTLY, VALUE, BACKFILL)
-RESUMABLE = (BACKFILL,)
+RESUMABLE = (CONCURRENTLY, BACKFILL)
 
 _HEAD = '''\
 """{title}
@@ -68,7 +68,11 @@ op.execute(
         f"""\
 with op.get_context().autocommit_block():
     op.create_index(
-        "{INDEX}", "archived_messages", ["body"], postgresql_concurrently=True
+        "{INDEX}",
+        "archived_messages",
+        ["body"],
+        if_not_exists=True,
+        postgresql_concurrently=True,
     )""",
     ),
     VALUE: (

@@ -21,8 +21,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 # A module each, with a function `run(seed, count)`: the count of a complete run and of a quick one.
 # Those with a third argument, `case`, do one case again.
-SUBJECTS = {"kill": (0, 120), "cuts": (0, 20)}
-WITH_CASES = ("kill", "cuts")
+SUBJECTS = {"kill": (0, 120), "cuts": (0, 20), "replicas": (100, 5)}
+WITH_CASES = ("kill", "cuts", "replicas")
 
 SEED = 20261122
 

@@ -106,12 +106,7 @@ def look(server: Server, name: str, *, everything: bool = True) -> Seen:
                     "select indexrelid::regclass::text from pg_index where not indisvalid"
                 )
             ),
-            journal=tuple(
-                JournalRow(*row)
-                for row in rows("select step, name, parents, run from surefoot.journal order by id")
-            )
-            if "surefoot.journal" in there
-            else (),
+            journal=_journal(rows) if "surefoot.journal" in there else (),
             effects=tuple(rows("select what, count(*) from public.effects group by 1 order by 1"))
             if "public.effects" in there
             else (),
@@ -128,6 +123,15 @@ def look(server: Server, name: str, *, everything: bool = True) -> Seen:
                 )
             ),
         )
+
+
+def journal(server: Server, name: str) -> tuple[JournalRow, ...]:
+    """surefoot's journal alone, at once."""
+    with psycopg.connect(server.conninfo(name), autocommit=True) as connection:
+        rows = _Rows(connection)
+        if rows("select to_regclass('surefoot.journal')") == [(None,)]:
+            return ()
+        return _journal(rows)
 
 
 def dump(server: Server, name: str) -> str:
@@ -157,6 +161,11 @@ class _Rows:
 
     def __call__(self, query: str) -> list[Any]:
         return self._connection.execute(query.encode()).fetchall()
+
+
+def _journal(rows: _Rows) -> tuple[JournalRow, ...]:
+    query = "select step, name, parents, run from surefoot.journal order by id"
+    return tuple(JournalRow(*row) for row in rows(query))
 
 
 def _contents(rows: _Rows) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,7 @@ from tests.example import BASELINE, ROWS
 # A crash of the machine isn't what is tried here, one of a backend is: what was committed must be
 # in the kernel's hands, and needn't be on the disk.
 _SETTINGS = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "on"}
+_CONNECTIONS = {"max_connections": "300"}  # fifty replicas have some three each
 
 _PAUSE = 0.01  # seconds
 
@@ -124,10 +125,10 @@ class Running:
             start_new_session=True,
         )
 
-    def output(self) -> Output:
+    def output(self, longest: float = LONGEST) -> Output:
         """Wait for its end. A run that hangs is killed, and has the code 124."""
         try:
-            out, err = self.process.communicate(timeout=LONGEST)
+            out, err = self.process.communicate(timeout=longest)
             code = self.process.returncode
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -140,14 +141,15 @@ class Running:
 class Stage:
     """A server, its templates, and what an undisturbed run of each way looks like."""
 
-    def __init__(self, ways: tuple[str, ...] = tuple(WAYS)) -> None:
+    def __init__(self, ways: tuple[str, ...] = tuple(WAYS), *, places: bool = True) -> None:
+        """`places`: also what each revision's own structure is, which takes a while."""
         self._numbers = itertools.count()
-        self.server = Server(embedded_bin(), settings=_SETTINGS)
+        self.server = Server(embedded_bin(), settings=_SETTINGS | _CONNECTIONS)
         self._directory = tempfile.TemporaryDirectory(prefix="surefoot-chaos-")
         try:
             self._work = Path(self._directory.name)
             self.files = Files(self._work, self.server, (WAYS[name] for name in ways))
-            self.known = {name: self._go(WAYS[name]) for name in ways}
+            self.known = {name: self._go(WAYS[name], places=places) for name in ways}
         except BaseException:
             self.close()
             raise
@@ -208,12 +210,12 @@ class Stage:
         """What the processes of a case have in their environment."""
         return f"{self.server.port}-{name}"
 
-    def _go(self, way: Way) -> Known:
+    def _go(self, way: Way, *, places: bool) -> Known:
         self._make_template(way)
-        places = self._places(way)
+        places_ = self._places(way) if places else frozenset[tuple[str, frozenset[str]]]()
         self._run(way)  # which compiles the application's files
         start, log, end = self._run(way)
-        return Known(Undisturbed(start, end, places), log)
+        return Known(Undisturbed(start, end, places_), log)
 
     def _run(self, way: Way) -> tuple[Seen, tuple[Statement, ...], Seen]:
         """A run without a fault: before it, its statements, behind it."""
