@@ -4,6 +4,7 @@ import msgspec
 
 from surefoot.history import Revision
 from surefoot.observation import ScriptFile
+from surefoot.structure.remedy import How
 from surefoot.structure.standing import Difference, Stand
 
 
@@ -72,6 +73,19 @@ class DropIndexes(msgspec.Struct, frozen=True, tag="drop-indexes"):
     statements: tuple[str, ...]
 
 
+class Mend(msgspec.Struct, frozen=True, tag="mend"):
+    """Finish or undo (`how`) what a revision has left half-way.
+
+    Statements `first` outside a transaction, then `within` one, `then` outside again.
+    """
+
+    revision: str
+    how: How
+    first: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+
+
 class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):
     """Run these revisions, in this order, through the application's own env.py."""
 
@@ -85,7 +99,7 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
     changed: bool
 
 
-Step = Install | Adopt | Record | Undone | DropIndexes | Upgrade | Seed
+Step = Install | Adopt | Record | Undone | DropIndexes | Mend | Upgrade | Seed
 
 
 class Plan(msgspec.Struct, frozen=True):

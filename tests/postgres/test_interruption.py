@@ -64,7 +64,7 @@ def left_invalid(database: Database, statement: str) -> None:
     with database.connect() as blocker, database.connect() as other:
         blocker.execute("begin isolation level repeatable read")
         blocker.execute("select count(*) from people")
-        blocker.execute("insert into people values (-1)")
+        blocker.execute("insert into people values (-1, 1, -1)")
         pid = other.info.backend_pid
 
         def make() -> None:

@@ -8,7 +8,7 @@ import psycopg
 from surefoot.act.verify import Aftermath
 from surefoot.causes.cause import Cause
 from surefoot.causes.server import of_server, script_code
-from surefoot.errors import Finding, SurefootError
+from surefoot.errors import NOT_CHANGED, Finding, SurefootError
 from surefoot.observation import VersionTableName
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
         )
     transaction = stopped.transactions.get(stopped.step)
     if transaction is None:
-        unbegun = f"The step had not begun.{before} {stands}"
+        unbegun = "The step had not begun."
+        if stopped.finding.database != NOT_CHANGED:
+            unbegun = stopped.finding.database
+        unbegun = f"{unbegun}{before} {stands}"
         return msgspec.structs.replace(stopped.finding, database=unbegun)
     if stopped.step in kept:
         return _committed_all_the_same(stopped, stands)

@@ -24,12 +24,12 @@ from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.connect import undisturbed
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, DropIndexes, Install, Plan, Record, Seed, Undone, Upgrade
+from surefoot.plan import Adopt, DropIndexes, Install, Mend, Plan, Record, Seed, Undone, Upgrade
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
+    from surefoot.act.mending import Mending
     from surefoot.application.upgrade import RevisionFailed
     from surefoot.observe.facts import Application
 
@@ -84,7 +84,9 @@ class Run:
                     case Undone():
                         self._undone(step)
                     case DropIndexes():
-                        self._drop_indexes(step)
+                        self._mending().drop_indexes(step)
+                    case Mend():
+                        self._mending().mend(step)
                     case Upgrade():
                         self._upgrade(step)
                     case Seed():
@@ -176,24 +178,21 @@ class Run:
         self._in_one_transaction(step.revision, work)
         self._progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
 
-    def _drop_indexes(self, step: DropIndexes) -> None:
-        from surefoot.act.recover import drop_indexes
+    def _mending(self) -> "Mending":
+        from surefoot.act.mending import Mending
 
-        started, name = time.monotonic(), ", ".join(step.names)
-        try:
-            with self._connect() as connection:
-                drop_indexes(
-                    step,
-                    connection,
-                    version_table=self._seen.version_table,
-                    journal=self._journal,
-                    progress=self._progress,
-                )
-        except psycopg.Error as error:
-            lost = error.sqlstate is None
-            raise Stopped(database_error(step.statements[0], error), lost=lost) from error
-        took = time.monotonic() - started
-        self._progress.end("drop-indexes", name, "half-made", took, committed=True)
+        assert self._asked is not None
+        assert self._before.interruption is not None
+        return Mending(
+            asked=self._asked,
+            seen=self._seen,
+            before=self._before.interruption,
+            lock=self._lock,
+            journal=self._journal,
+            connect=self._connect,
+            in_one_transaction=self._in_one_transaction,
+            progress=self._progress,
+        )
 
     def _seed(self, step: Seed) -> None:
         from surefoot.act.install import run_one
@@ -256,7 +255,6 @@ class Run:
         asked = stopped.transactions.values() if stopped else ()
         table = self._seen.version_table
         try:
-            run = self._journal.run
-            return undisturbed(lambda: look_after(self._connect, run, asked, table)), None
+            return look_after(self._connect, self._journal.run, asked, table), None
         except SurefootError as error:
             return None, error

@@ -66,9 +66,19 @@ class Journal:
         step, of = "revision", _of(revision)
         self._row(execute, step=step, name=revision.id, seconds=0.0, evidence=evidence, **of)
 
-    def mended(self, execute: Execute, step: str, name: str, statements: Iterable[str]) -> None:
-        """Something that was done about a revision that was left half-way, with its SQL."""
-        self._row(execute, step=step, name=name, evidence="; ".join(statements), seconds=0.0)
+    def mended(self, execute: Execute, step: str, name: str, evidence: str) -> None:
+        """Something that was done about a revision that was left half-way; evidence: its SQL."""
+        self._row(execute, step=step, name=name, evidence=evidence, seconds=0.0)
+
+    def mending(self, execute: Execute, name: str, evidence: str) -> int:
+        """The same, begun, outside a transaction; gives its row."""
+        values = {**self._common(), "name": name, "evidence": evidence}
+        ((row,),) = execute(query("begin_mending"), values)
+        return row
+
+    def end_mending(self, execute: Execute, row: int, step: str) -> None:
+        """What was begun has come to its end."""
+        execute(query("end_mending"), {"id": row, "step": step})
 
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
         """A script that has run; `step` is install or seed."""

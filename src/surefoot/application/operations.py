@@ -44,9 +44,9 @@ def operation(
     using = named.get("postgresql_using")
     if using is not None and not (isinstance(using, str) and is_mere_cast(using.lower())):
         raise Doubtful(call)
-    kind = OPERATIONS[method]
+    kind, unseen = OPERATIONS[method], False
     if _has_comment([*given, *named.values()]) or "comment" in named:
-        kind = ""  # a comment is no fact: that it was made can't be seen
+        kind, unseen = "", True  # a comment is no fact: that it was made can't be seen
     return Sql(
         kind,
         _about(method, given, named),
@@ -54,6 +54,7 @@ def operation(
         passes_over=named.get("if_not_exists") is True or named.get("if_exists") is True,
         renames=method == "rename_table" or "new_column_name" in named or "name" in named,
         defaults=method == "alter_column" and "server_default" in named,
+        unseen=unseen or kind == "",
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from surefoot.application.definitions import define, imported
 from surefoot.application.operations import OPERATIONS, operation
-from surefoot.application.sqltext import structural
+from surefoot.application.sqltext import UNKNOWN, Sql, structural, written
 from surefoot.application.values import (
     BIND,
     CONTEXT,
@@ -80,8 +80,7 @@ class _Reader:
         self.doubts.append(Doubt(line, text or self._line(line)))
 
     def _line(self, number: int) -> str:
-        text = self._lines[number - 1].strip() if number <= len(self._lines) else ""
-        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        return _cut(self._lines[number - 1]) if number <= len(self._lines) else ""
 
     # --- what is run
 
@@ -211,10 +210,7 @@ class _Reader:
             done = operation(on, method, arguments, keywords, call)
             self.renames |= done.renames
             self.defaults |= done.defaults
-            shown = self._line(line)
-            self.statements.append(
-                Statement(line, shown, done.kind, done.name, done.drops, done.passes_over)
-            )
+            self.statements.append(_statement(line, self._line(line), done))
         else:
             raise Doubtful(call)
 
@@ -224,16 +220,16 @@ class _Reader:
         if isinstance(text, Construct) and text.name.startswith("sqlalchemy.schema.Create"):
             self.statements.append(Statement(call.lineno, self._line(call.lineno)))
             return
-        done = structural(text) if isinstance(text, str) else None
-        if done is None:
+        if not isinstance(text, str):
             raise Doubtful(call)
+        done = structural(text)
+        if done is None:
+            self.doubts.append(Doubt(call.lineno, _cut(text), written(text)))
+            return
         self.renames |= done.renames
         self.defaults |= done.defaults
-        shown = " ".join(str(text).split())
-        shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
-        self.statements.append(
-            Statement(call.lineno, shown, done.kind, done.name, done.drops, done.passes_over)
-        )
+        sql = text if done.unseen and UNKNOWN not in text else ""
+        self.statements.append(_statement(call.lineno, _cut(text), done, sql))
 
     def _enter(self, call: ast.Call, function: ast.FunctionDef, names: Names) -> None:
         """A function of the same file, with what it's given."""
@@ -261,3 +257,15 @@ class _Reader:
         if len(call.args) > len(expected.args) or any(a.arg not in inner for a in takes):
             raise Doubtful(call)
         self._function(function, inner)
+
+
+def _statement(line: int, text: str, done: Sql, sql: str = "") -> Statement:
+    return Statement(
+        line, text, done.kind, done.name, done.drops, done.passes_over, done.unseen, sql
+    )
+
+
+def _cut(text: str) -> str:
+    """On one line, which has an end."""
+    shown = " ".join(text.split())
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"

@@ -65,6 +65,20 @@ _RENAMES = re.compile(r"^alter .*\brename\b", re.DOTALL)
 _DEFAULT = re.compile(r"^alter (?:table|domain|view) .*\b(?:set|drop) default\b", re.DOTALL)
 
 
+_UNSEEN = re.compile(
+    r"(?:comment on|grant|revoke|reindex|analyze|refresh|alter default privileges)\b"
+    r"|alter extension .*\bupdate\b"
+    r"|alter .*\b(?:owner to|cluster on|set (?:statistics|storage|compression|tablespace)) ",
+    re.DOTALL,
+)
+_UPDATE = re.compile(
+    rf"update (?:only )?{_NAME}(?: as)?(?: (?!set\b)\w+)? set (.*?)(?: from .*| where .*)?",  # noqa: S608
+    re.DOTALL,
+)
+_ROWS = re.compile(rf"(?:insert into|delete from(?: only)?) {_NAME}\b.*", re.DOTALL)
+_SET = re.compile(rf"{_NAME} ?=(?!=).*", re.DOTALL)
+
+
 class Sql(msgspec.Struct, frozen=True):
     """What a statement does: see `Statement`. `renames`, `defaults`: see `Source`."""
 
@@ -74,12 +88,29 @@ class Sql(msgspec.Struct, frozen=True):
     passes_over: bool = False
     renames: bool = False
     defaults: bool = False
+    unseen: bool = False
+
+
+def written(text: str) -> tuple[tuple[str, ...], ...]:
+    """What one UPDATE, INSERT or DELETE writes to: columns (a table and its column), or the table.
+    Nothing where that isn't certain.
+    """
+    lower = _flat(_lowered(_bare(text)))
+    if ";" in lower:
+        return ()
+    if found := _ROWS.fullmatch(lower):
+        return ((_last(found[1]),),)
+    found = _UPDATE.fullmatch(lower)
+    if found is None:
+        return ()
+    columns = [_SET.fullmatch(part.strip()) for part in _actions(found[2])]
+    names = [_last(column[1]) for column in columns if column is not None]
+    return tuple((_last(found[1]), name) for name in names) if len(names) == len(columns) else ()
 
 
 def structural(text: str) -> Sql | None:
     """What one statement does, if it certainly changes the structure and nothing else."""
-    bare = " ".join(_TOKEN.sub(_without_literals, text).split()).rstrip("; ")
-    lower = _lowered(bare)
+    lower = _lowered(_bare(text))
     if ";" in lower or _STRUCTURAL.match(lower) is None or _MORE.search(lower):
         return None
     using = _USING.search(lower) if lower.startswith("alter table") else None
@@ -89,7 +120,13 @@ def structural(text: str) -> Sql | None:
         _traced(lower),
         renames=_RENAMES.search(lower) is not None,
         defaults=_DEFAULT.search(lower) is not None,
+        unseen=_UNSEEN.match(lower) is not None,
     )
+
+
+def _bare(text: str) -> str:
+    """On one line, without comments, literals and the semicolon at its end."""
+    return " ".join(_TOKEN.sub(_without_literals, text).split()).rstrip("; ")
 
 
 def _without_literals(found: re.Match[str]) -> str:
@@ -133,9 +170,14 @@ def _traced(text: str) -> Sql:
 
 def _actions(text: str) -> list[str]:
     """What is between the commas of an ALTER TABLE, those in brackets left out."""
+    return _flat(text).split(",")
+
+
+def _flat(text: str) -> str:
+    """Without what is in brackets."""
     while (less := re.sub(r"\([^()]*\)", "", text)) != text:
         text = less
-    return text.split(",")
+    return text
 
 
 def _last(name: str) -> str:

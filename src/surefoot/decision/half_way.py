@@ -47,6 +47,12 @@ def _next(facts: Facts) -> str:
     found = facts.interruption
     invalid = found.invalid if found else ()
     drops = "".join(f"{drop_index(fact.name)}; " for fact in invalid)
+    if found is not None and found.known:
+        return (
+            "surefoot repair --finish shows the SQL for what is missing, surefoot repair --undo "
+            "that for what is there; both ask. Or do it by hand, and record what is true: surefoot "
+            f"repair {revisions}, if it is finished, or surefoot repair {before}, if it is undone"
+        )
     return (
         f"{drops}compare with the revision's file, its data, too; finish it or undo it by hand. "
         f"Then record what is true: surefoot repair {revisions}, if it is finished, or surefoot "

@@ -113,6 +113,7 @@ CODES: dict[str, ExitCode] = {
     "data-violates-constraint": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,
+    "repair-failed": ExitCode.FAILED,
     "requirement-not-met": ExitCode.FAILED,
     "lock-not-available": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,

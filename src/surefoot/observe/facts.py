@@ -16,8 +16,9 @@ from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
 from surefoot.states import State
+from surefoot.structure.facts import Fact
 from surefoot.structure.interruption import Interruption
-from surefoot.structure.standing import Standing
+from surefoot.structure.standing import Difference, Standing
 from surefoot.target import Target
 
 if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
@@ -76,6 +77,7 @@ class Application:
         from surefoot.observe.standing import Cataloguing
 
         self.schema = view.schema
+        self._accepted: tuple[Difference, ...] = ()
         self._view = view
         self._cataloguing = Cataloguing(
             project, ini, self._code, search_path=view.search_path, schema=view.schema
@@ -134,6 +136,7 @@ class Application:
             edited=seen.interrupted_sha256 not in (None, revision.sha256),
         )
         facts = msgspec.structs.replace(facts, interruption=found)
+        self._accepted = seen.accepted
         how = recovery(facts)
         if how is None or found is None:
             return facts
@@ -160,6 +163,24 @@ class Application:
         transaction that it is in; held against `rows`, if any. None without a catalogue.
         """
         return self._cataloguing.installed(connection, self.version_table, rows)
+
+    def half_way(
+        self, connection: psycopg.Connection[Any], before: Interruption
+    ) -> tuple[Interruption, tuple[Fact, ...]]:
+        """What is there of the interrupted revision by now, in the transaction that the connection
+        is in; and all the facts.
+        """
+        accepted = self._accepted
+        return self._cataloguing.half_way(connection, self.version_table, before, accepted)
+
+    def own(self, facts: tuple[Fact, ...]) -> frozenset[Fact]:
+        """Those that no revision knows: the user's."""
+        return self._cataloguing.own(facts)
+
+    @property
+    def search_path(self) -> str:
+        """That of the application's own connection."""
+        return self._view.search_path
 
     def _with_pending(
         self,

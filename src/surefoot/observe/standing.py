@@ -24,7 +24,7 @@ from surefoot.structure.identify import Identifier
 from surefoot.structure.interruption import Interruption, interruption, without_catalogue
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.source import Source
-from surefoot.structure.standing import CatalogueState, Probe, Standing
+from surefoot.structure.standing import CatalogueState, Difference, Probe, Standing
 
 _PROBE_TIMEOUT = "30s"
 
@@ -144,6 +144,33 @@ class Cataloguing:
         facts = observe_structure(connection, seen.version_table)
         after = history.rows((*history.applied(rows), revision))
         return without_catalogue(facts, revision, rows, after, source)
+
+    def half_way(
+        self,
+        connection: psycopg.Connection[Any],
+        version_table: VersionTableName,
+        before: Interruption,
+        accepted: tuple[Difference, ...],
+    ) -> tuple[Interruption, tuple[Fact, ...]]:
+        """The same again, as the transaction sees it that `connection` is in; and the facts.
+
+        Raises psycopg.Error.
+        """
+        _, catalogue = self.read()
+        assert catalogue is not None
+        facts = structure_within(connection, version_table)
+        identifier = Identifier(catalogue, facts, accepted)
+        found = interruption(
+            catalogue, identifier, facts, before.revision, before.rows, before.source
+        )
+        assert found is not None
+        return found, facts
+
+    def own(self, facts: tuple[Fact, ...]) -> frozenset[Fact]:
+        """Those that no revision knows: the user's."""
+        _, catalogue = self.read()
+        assert catalogue is not None
+        return frozenset(Identifier(catalogue, facts).own)
 
     def installed(
         self,

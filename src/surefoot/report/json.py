@@ -8,7 +8,17 @@ from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, DropIndexes, Install, Record, Seed, Step, Undone, Upgrade
+from surefoot.plan import (
+    Adopt,
+    DropIndexes,
+    Install,
+    Mend,
+    Record,
+    Seed,
+    Step,
+    Undone,
+    Upgrade,
+)
 from surefoot.structure.interruption import Interruption
 from surefoot.structure.standing import Difference, Stand
 from surefoot.target import Target
@@ -94,6 +104,15 @@ def step(one: Step) -> dict[str, Any]:
                 "revision": revision,
                 "indexes": list(names),
                 "sql": list(statements),
+            }
+        case Mend(revision, how):
+            return {
+                "step": "mend",
+                "revision": revision,
+                "how": how,
+                "outside_before": list(one.first),
+                "within": list(one.within),
+                "outside_after": list(one.then),
             }
         case Upgrade(revisions):
             listed = [{"id": r.id, "message": r.message, "release": r.release} for r in revisions]

@@ -230,6 +230,9 @@ class TextReport:
         elif outcome.done:
             self._terminal.line()
             text = f"recorded as {head or 'base'}; surefoot up goes on from there"
+            undone = [done.name for done in outcome.done if done.kind == "undone"]
+            if undone:
+                text = f"nothing is left of {', '.join(undone)}; surefoot up runs it again"
             self._write(labelled(self._terminal, "now", text))
         elif outcome.state is State.AHEAD_COMPATIBLE:
             self.outcome(target, outcome)

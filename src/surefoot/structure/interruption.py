@@ -9,10 +9,10 @@ from surefoot.structure.catalogue import Catalogue, Way, conflicts, state
 from surefoot.structure.comparison import Comparison, same
 from surefoot.structure.facts import Definition, Fact, Key
 from surefoot.structure.identify import Identifier
+from surefoot.structure.making import INVALID
 from surefoot.structure.source import Source
 from surefoot.structure.standing import Difference, Stand
 
-INVALID = " invalid"  # at the end of an index's definition
 _ABSENT: tuple[Definition, ...] = (None,)
 
 Place = Literal["there", "missing", "invalid", "otherwise"]

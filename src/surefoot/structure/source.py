@@ -19,6 +19,8 @@ class Statement(msgspec.Struct, frozen=True):
     source names it. Nothing (and a `kind` of ""): it can't be told, or leaves no trace in facts.
 
     `passes_over`: where what it makes is there already (or what it drops is gone), it does nothing.
+    `unseen`: it leaves no trace in the facts (a GRANT, an owner); `sql` is what it executes then,
+    if that is in the source.
     """
 
     line: int
@@ -27,6 +29,8 @@ class Statement(msgspec.Struct, frozen=True):
     name: tuple[str, ...] = ()
     drops: bool = False
     passes_over: bool = False
+    unseen: bool = False
+    sql: str = ""
 
     def is_about(self, key: Key) -> bool:
         """Whether this is the name of that statement's object, as far as the source names it."""
@@ -38,10 +42,14 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """A line that does something else than to change the structure, or may do so."""
+    """A line that does something else than to change the structure, or may do so.
+
+    `writes`: it is certain that it only writes to these columns (a table and its column) or tables.
+    """
 
     line: int
     text: str
+    writes: tuple[tuple[str, ...], ...] = ()
 
 
 class Source(msgspec.Struct, frozen=True):
