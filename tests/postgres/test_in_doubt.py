@@ -64,3 +64,16 @@ def test_a_connection_lost_while_looking(application: Application, database: Dat
         assert between.cuts == 1
     assert (result.code, result.error) == (7, "server-unreachable")
     assert database.tables() == []
+
+
+def test_the_applications_connection_lost_before_its_first_revision(
+    application: Application, database: Database
+) -> None:
+    """Where its settings are asked for: told as what it is, and nothing is changed."""
+    _application(application)
+    asked = b"client_connection_check_interval"
+    with proxy(database.server.port, asked, asked) as between:
+        result = application.run("up", "--json", url=_url(database, between.port))
+        assert between.cuts == 1
+    assert result.code in (4, 5), result.err
+    assert database.tables() == []

@@ -122,7 +122,7 @@ def test_memory(shop: Application, database: Database, driver: str) -> None:
 
 
 @pytest.mark.provokes("out-of-shared-memory")
-@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("driver", [PSYCOPG2, ASYNCPG])
 def test_room_for_locks(shop: Application, own_server: MakeServer, driver: str) -> None:
     """The setting is named; raised, the same command goes through."""
     if driver == ASYNCPG:

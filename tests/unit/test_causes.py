@@ -336,7 +336,7 @@ REFUSED = [
     ('FATAL:  too many connections for role "app"', "too-many-connections", True),
     ('FATAL:  too many connections for database "shop"', "too-many-connections", True),
     ("FATAL:  no more connections allowed (max_client_conn)", "too-many-connections", True),
-    ("FATAL:  query_wait_timeout", "too-many-connections", True),
+    ("FATAL:  query_wait_timeout", "server-unreachable", True),
     ("FATAL:  the database system is starting up", "server-not-ready", True),
     ("FATAL:  the database system is shutting down", "server-not-ready", True),
     ("FATAL:  the database system is in recovery mode", "server-not-ready", True),
@@ -382,7 +382,7 @@ def test_the_limit_that_is_reached() -> None:
     assert "alter role" in next('too many connections for role "app"')
     assert "alter database" in next('too many connections for database "shop"')
     assert "pooler" in next("no more connections allowed (max_client_conn)")
-    assert "pooler" in next("query_wait_timeout")
+    assert "default_pool_size" in next("query_wait_timeout")
 
 
 def test_what_the_applications_own_connection_meets_first() -> None:

@@ -24,7 +24,6 @@ from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.connect import undisturbed
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, DropIndexes, Install, Mend, Plan, Record, Seed, Undone, Upgrade
 from surefoot.progress import Progress
@@ -115,7 +114,7 @@ class Run:
             return outcome
         from surefoot.act.explain import explained
 
-        return explained(outcome, failed, self._before, self._asked, self._connect)
+        return explained(outcome, stopped, self._before, self._asked, self._connect)
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install
@@ -256,7 +255,6 @@ class Run:
         asked = stopped.transactions.values() if stopped else ()
         table = self._seen.version_table
         try:
-            run = self._journal.run
-            return undisturbed(lambda: look_after(self._connect, run, asked, table)), None
+            return look_after(self._connect, self._journal.run, asked, table), None
         except SurefootError as error:
             return None, error

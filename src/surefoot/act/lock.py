@@ -47,7 +47,7 @@ class Lock:
         """None if its connection is there; else the SQLSTATE that ended it, "" if none came."""
         try:
             self._connection.execute("select 1")
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             return "57P02" if self._crashed else error.sqlstate or ""
         return None
 
@@ -59,7 +59,7 @@ class Lock:
         """
         try:
             self._connection.execute(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:  # a timeout for sessions isn't an operational one
             raise SurefootError(
                 "lock-lost",
                 "The connection that holds surefoot's lock was lost.",
@@ -99,7 +99,7 @@ def locked(
         yield Lock(connection)
     finally:
         # A lost connection has released the lock already; whoever needed it was told by check().
-        with contextlib.suppress(psycopg.OperationalError):
+        with contextlib.suppress(psycopg.Error):
             connection.execute("rollback")
 
 
@@ -113,6 +113,8 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
     connection.execute("begin isolation level read committed")
     connection.execute("set local idle_in_transaction_session_timeout = 0")
+    if connection.info.server_version >= 170000:
+        connection.execute("set local transaction_timeout = 0")
     # Behind a pooler the session has no name of ours. Those who wait for this one look for it.
     name = sql.Literal(application_name())
     connection.execute(sql.SQL("set local application_name = {}").format(name))

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from surefoot.observation import VersionTableName
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.connect import kept_connection, undisturbed
 from surefoot.observe.database import observe_database
 from surefoot.outcome import Done
 from surefoot.sql import query
@@ -44,6 +44,15 @@ def look_after(
     `connect` waits for a server that restarts. Raises what it raises, if the server doesn't come
     back.
     """
+    return undisturbed(lambda: _look(connect, run, tuple(transactions), version_table))
+
+
+def _look(
+    connect: Callable[[], psycopg.Connection[Any]],
+    run: str,
+    transactions: tuple[str, ...],
+    version_table: VersionTableName,
+) -> Aftermath:
     with kept_connection(), connect() as connection:
         fates: dict[str, Fate] = {
             xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)

@@ -64,6 +64,7 @@ def upgrade(
     now: Revision | None = None
     at_end = False
     started = 0.0
+    commits = 0
     connection: Any = None
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
@@ -89,8 +90,10 @@ def upgrade(
         at_end = True
 
     def committing(_: Any) -> None:
+        nonlocal commits
         if now is not None:
             at(now.id)
+            commits += 1
 
     def notice(text: str) -> None:
         progress.notice(f"{now.id if now else 'env.py'}: {text}")
@@ -98,9 +101,9 @@ def upgrade(
     def check(context: Any) -> None:
         nonlocal connection
         same_database(context, server)
+        running.on(context.connection)
+        event.listen(context.connection, "commit", committing)
         connection = context.connection
-        running.on(connection)
-        event.listen(connection, "commit", committing)
 
     try:
         with told_as_the_applications(environment.root):
@@ -118,4 +121,5 @@ def upgrade(
         raise RevisionFailed(now, running.raised, environment.root, at_end=False)
     if together:
         noun = "revision" if len(revisions) == 1 else "revisions"
-        progress.committed(f"{len(revisions)} {noun}, in one transaction")
+        pieces = "several transactions" if commits > 1 else "one transaction"
+        progress.committed(f"{len(revisions)} {noun}, in {pieces}")

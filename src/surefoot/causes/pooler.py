@@ -39,5 +39,10 @@ def server_behind_is_down(text: str) -> bool:
 
 
 def is_full(text: str) -> bool:
-    """Whether it has no connection left, neither for a client nor to the server."""
-    return bool(_FULL.search(text) or _WAITED.search(text))
+    """Whether it takes no more clients."""
+    return bool(_FULL.search(text))
+
+
+def gave_no_connection(text: str) -> bool:
+    """Whether none of the server's was to be had in time: the pool is too small, or it's down."""
+    return bool(_WAITED.search(text))

@@ -74,6 +74,13 @@ def refusal(text: str, sqlstate: str = "") -> Refusal | None:
             "start the server, or correct its address in the pooler's configuration; `wait` in "
             "surefoot.toml sets how long to wait",
         )
+    if pooler.gave_no_connection(text):
+        return Refusal(
+            "server-unreachable",
+            "The pooler answers, and gives no connection to the server",
+            "see whether the server behind the pooler is up; if it is, all connections of the pool "
+            "are taken: raise default_pool_size. Or " + pooler.OWN_ADDRESS,
+        )
     return None
 
 

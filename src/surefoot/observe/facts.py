@@ -66,8 +66,8 @@ class Application:
     ) -> None:
         """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
-        # that surefoot hasn't begun yet: what is there, then, isn't its doing
         self.was_empty = not before.rows and not before.objects
+        self._mark_before = before.mark
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
         self.version_table = view.version_table
@@ -251,7 +251,9 @@ class Application:
         left = _LOOKS
         while True:
             database = observe_database(connection, self.version_table)
-            facts = Facts(self._code, database, was_empty=self.was_empty)
+            # until a surefoot has begun, this one or another: what is there, then, isn't its doing
+            untouched = not database.rows and database.mark == self._mark_before
+            facts = Facts(self._code, database, was_empty=self.was_empty and untouched)
             if classify(facts) is State.EMPTY:
                 return facts
             facts = self._with_standing(connection, facts, asked)
