@@ -109,8 +109,9 @@ def record(
 
 def _ask(edge: Edge, plan: "Plan") -> None:
     """Raises SurefootError where the answer is no, or nobody is there to give one."""
+    from surefoot.plan import Adopt, Mend
+
     if not sys.stdin.isatty():
-        from surefoot.plan import Adopt
         from surefoot.report.plan import step_lines
         from surefoot.structure.differences import difference_lines
 
@@ -121,7 +122,8 @@ def _ask(edge: Edge, plan: "Plan") -> None:
             seen=[*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))],
             next="if that is right: --yes",
         )
-    edge.terminal.stream.write("Do this? [y/N] ")
+    what = "Do" if any(isinstance(step, Mend) for step in plan.steps) else "Record"
+    edge.terminal.stream.write(f"{what} this? [y/N] ")
     edge.terminal.stream.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise SurefootError(
