@@ -11,6 +11,7 @@ import msgspec
 
 from surefoot.preflight.names import arguments, parts, quoted, typed
 from surefoot.structure.definitions import column, labels, view_columns
+from surefoot.structure.expression import parsed, printed, split
 from surefoot.structure.facts import Key, relation_kind
 
 When = Literal["first", "within", "then"]
@@ -27,6 +28,13 @@ INVALID = " invalid"  # at the end of an index's definition
 
 _SEQUENCE = re.compile(r"(unlogged )?(.*?)(?: (owned by|identity of) (.*))?", re.DOTALL)
 _VIEW = re.compile(r"\((?P<columns>.*?)\) as (?P<query>.*?)(?: uses (?P<uses>[^;]*))?", re.DOTALL)
+
+_NAME = re.compile(r'"(?:[^"]|"")*"|[\w$]+')
+_KEY = re.compile(
+    r"(?P<key>.*?)(?P<how>(?: COLLATE \S+)?(?: (?:[\w$]+\.)?[\w$]+_ops(?:\(.*\))?)?"
+    r"(?: ASC| DESC)?(?: NULLS (?:FIRST|LAST))?)",
+    re.DOTALL,
+)
 
 # In the order in which they can be made; dropped in the other.
 _ORDER = (
@@ -54,6 +62,7 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
         case "index" if not definition.endswith(INVALID):
             unique, using = text.startswith("unique "), text.removeprefix("unique ")
             head = f"create {'unique ' if unique else ''}index concurrently"
+            using = _with_brackets(using)
             return (Sql(f"{head} {quoted(found[-1])} on {table} {using}", "then"),)
         case "constraint":
             return (Sql(f"alter table {table} add constraint {quoted(found[-1])} {text}"),)
@@ -161,6 +170,24 @@ def changed(key: Key, found: str, wanted: str) -> tuple[Sql, ...] | None:
             return None if away is None or anew is None else away + anew
         case _:
             return None
+
+
+def _with_brackets(using: str) -> str:
+    """What an index is made of, expressions in brackets again: a canonical text has none there."""
+    items = parsed(using)
+    at = next((n for n, item in enumerate(items or []) if isinstance(item, list)), None)
+    if items is None or at is None:
+        return using
+    keys = ", ".join(_key(printed(key)) for key in split(list(items[at][1:]), ","))
+    behind = printed(items[at + 1 :])
+    return f"{printed(items[:at])} ({keys}){' ' if behind else ''}{behind}"
+
+
+def _key(text: str) -> str:
+    match = _KEY.fullmatch(text)
+    if match is None or _NAME.fullmatch(match["key"]):
+        return text
+    return f"({match['key']}){match['how']}"
 
 
 def _column(head: str, found: str, wanted: str) -> tuple[Sql, ...] | None:
