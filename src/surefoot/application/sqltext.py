@@ -89,6 +89,7 @@ class Sql(msgspec.Struct, frozen=True):
     renames: bool = False
     defaults: bool = False
     unseen: bool = False
+    schema: str = ""
 
 
 def written(text: str) -> tuple[tuple[str, ...], ...]:
@@ -144,9 +145,11 @@ def is_mere_cast(using: str) -> bool:
 def _traced(text: str) -> Sql:
     """The object that can be looked for in the facts afterwards, where it's a single one."""
     if found := _INDEX.match(text):
-        return Sql("index", (_last(found[3]), _last(found[2])), passes_over=bool(found[1]))
+        name = (_last(found[3]), _last(found[2]))
+        return Sql("index", name, passes_over=bool(found[1]), schema=_schema(found[3]))
     if found := _DROP_INDEX.fullmatch(text):
-        return Sql("index", (_last(found[2]),), drops=True, passes_over=bool(found[1]))
+        name, passes = (_last(found[2]),), bool(found[1])
+        return Sql("index", name, drops=True, passes_over=passes, schema=_schema(found[2]))
     if found := _TABLE.match(text):
         return Sql("relation", (_last(found[2]),), passes_over=bool(found[1]))
     if found := _DROP_TABLE.fullmatch(text):
@@ -183,6 +186,12 @@ def _flat(text: str) -> str:
 def _last(name: str) -> str:
     """The identifier behind the last point; UNKNOWN where the source computes some of it."""
     return parts(name)[-1] if UNKNOWN not in name and parts(name) else UNKNOWN
+
+
+def _schema(name: str) -> str:
+    """What is in front of the point; "" where nothing is."""
+    found = parts(name)
+    return found[-2] if UNKNOWN not in name and len(found) > 1 else ""
 
 
 def _lowered(text: str) -> str:
