@@ -1,11 +1,10 @@
--- Everything that a script can leave in a database, in lines: what two databases are compared by.
-CREATE SCHEMA chaos;
-CREATE FUNCTION chaos.fingerprint() RETURNS text LANGUAGE plpgsql
+-- Made for a session, so that it is nobody else's. Everything that a script can leave in a database, in lines: what two databases are compared by.
+CREATE FUNCTION pg_temp.fingerprint() RETURNS text LANGUAGE plpgsql
 SET search_path = pg_catalog SET client_min_messages = error AS $$
 DECLARE
   lines text[];
   spaces oid[] := ARRAY(SELECT oid FROM pg_namespace
-    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'chaos'));
+    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema'));
   relation regclass;
   content text;
 BEGIN

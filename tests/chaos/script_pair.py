@@ -20,7 +20,7 @@ _BOM = b"\xef\xbb\xbf"
 _PSQL = ("-X", "-q", "-1", "-v", "ON_ERROR_STOP=1")
 _EMPTY = (
     "DO $$DECLARE name text; BEGIN FOR name IN SELECT nspname FROM pg_catalog.pg_namespace WHERE"
-    " nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'chaos') LOOP EXECUTE"
+    " nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP EXECUTE"
     " pg_catalog.format('DROP SCHEMA %I CASCADE', name); END LOOP; END$$; CREATE SCHEMA public"
 )
 
@@ -68,7 +68,7 @@ class Pair:
         row = (
             self.looking[side]
             .execute(
-                "SELECT pg_catalog.convert_to(chaos.fingerprint(),"
+                "SELECT pg_catalog.convert_to(pg_temp.fingerprint(),"
                 " pg_catalog.getdatabaseencoding())"
             )
             .fetchone()
@@ -99,7 +99,7 @@ class Pair:
 
     def dumps(self) -> list[str]:
         """Both databases as text, read at the same time."""
-        command = [embedded_bin() / "pg_dump", "--restrict-key=k", "--exclude-schema=chaos", "-d"]
+        command = [embedded_bin() / "pg_dump", "--restrict-key=k", "-d"]
         running = [
             subprocess.Popen([*command, self.conninfo(side)], stdout=subprocess.PIPE)
             for side in ("psql", "ours")
@@ -172,7 +172,7 @@ def compare(pair: Pair, script: bytes, found: Found) -> str:
         theirs, said = pair.psql(file)
         outcome = compared(pair, ours, theirs, pairs, before, said, words)
         if ours and not theirs and _BYTES.search(said):
-            outcome = without_its_bytes(pair, script, file)
+            outcome = without_its_bytes(pair, file.read_bytes(), file)
     if outcome.startswith("VIOLATION"):
         kept = pair.directory / f"violation-{found.number}-{found.times}.sql"
         kept.write_bytes(script)
@@ -210,7 +210,8 @@ _BYTES = re.compile(r"invalid byte sequence|has no equivalent in encoding")
 def without_its_bytes(pair: Pair, script: bytes, file: Path) -> str:
     """Comments between statements aren't sent, so what is in them hurts nobody."""
     kept = pair.content("ours")
-    file.write_bytes(re.sub(rb"[\x80-\xff]", b"?", script))
+    begin = 3 * script.startswith(_BOM)
+    file.write_bytes(script[:begin] + re.sub(rb"[\x80-\xff]", b"?", script[begin:]))
     pair.empty()
     if pair.psql(file)[0] and re.sub(rb"[\x80-\xff]", b"?", kept) == pair.content("psql"):
         return "psql reads bytes in comments"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from surefoot.files import open_file
 from surefoot.script import refusals, rules
 from surefoot.script.lexer import Cut, NotSql, Unfinished, cut, cut_fast, cut_run
 from surefoot.script.rules import Role
@@ -137,7 +138,7 @@ class Reading:
     def __iter__(self) -> Iterator[Statement | CopyBlock]:
         label = self._script.label
         try:
-            with self._script.path.open("rb", buffering=0) as file:
+            with open_file(self._script.path) as file:
                 source = Source(file, label, self._chunk, self._hash)
                 self.marked_utf8 = source.marked_utf8
                 try:
