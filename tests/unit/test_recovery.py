@@ -230,6 +230,33 @@ def test_another_revision_would_come_first() -> None:
     assert any("revision r9 would be run before it" in s for s in decision.findings[0].seen)
 
 
+MOOD = Fact("enum", "public.mood", "'a'")
+ADDS = "op.execute(\"alter type mood add value{0} '{1}'\")"
+
+
+@pytest.mark.parametrize(("exists", "goes_on"), [(" if not exists", True), ("", False)])
+def test_an_enum_that_has_some_of_its_labels(exists: str, goes_on: bool) -> None:
+    """Those that are there are passed over, where the file says so."""
+    before, after = state_of((*TABLE, MOOD)), "'a', 'b', 'c'"
+    made = {
+        "r1": changes({}, before),
+        "r2": changes(before, state_of((*TABLE, Fact("enum", "public.mood", after)))),
+    }
+    catalogue = Catalogue(HISTORY, (Way("base", frozenset(), (), made),))
+    of = source(f"{ADDS.format(exists, 'b')}\n{ADDS.format(exists, 'c')}")
+    for labels, expected in (("'a'", True), ("'a', 'b'", goes_on), ("'a', 'c'", goes_on)):
+        live = (*TABLE, Fact("enum", "public.mood", labels))
+        found = interruption(catalogue, Identifier(catalogue, live), live, "r2", ("r1",), of)
+        assert found is not None
+        assert (steps(found) == ["run"]) is expected
+    live = (*TABLE, Fact("enum", "public.mood", after))
+    found = interruption(catalogue, Identifier(catalogue, live), live, "r2", ("r1",), of)
+    assert found is not None
+    decision = decide(msgspec.structs.replace(facts(found), pending=()))
+    assert isinstance(decision, Ready)
+    assert [type(step) for step in decision.plan.steps] == [Record]
+
+
 # --- finish and undo
 
 

@@ -34,6 +34,7 @@ _DROP_COLUMN = re.compile(rf"alter table (?:only )?{_NAME} drop column {_IF}{_NA
 _CONSTRAINT = re.compile(
     rf"alter table (?:only )?{_NAME} (add|validate|drop) constraint {_IF}{_NAME}"
 )
+_ADD_VALUE = re.compile(rf"alter type {_NAME} add value {_IF}''(?: (?:before|after) '')?")
 _COMMON = re.compile(rf"create (extension|schema) {_IF}{_NAME}")
 # what follows `add` and isn't a column
 _NO_COLUMN = frozenset(("constraint", "primary", "unique", "foreign", "check", "exclude"))
@@ -154,6 +155,8 @@ def _traced(text: str) -> Sql:
         return Sql("relation", (_last(found[2]),), passes_over=bool(found[1]))
     if found := _DROP_TABLE.fullmatch(text):
         return Sql("relation", (_last(found[2]),), drops=True, passes_over=bool(found[1]))
+    if found := _ADD_VALUE.fullmatch(text):
+        return Sql("enum", (_last(found[1]),), passes_over=bool(found[2]))
     if found := _COMMON.match(text):
         kind: Kind = "extension" if found[1] == "extension" else "schema"
         return Sql(kind, (_last(found[3]),), passes_over=bool(found[2]))

@@ -10,7 +10,7 @@ import msgspec
 from surefoot.preflight.names import parts
 from surefoot.structure.facts import Key
 
-Kind = Literal["relation", "column", "index", "constraint", "extension", "schema", ""]
+Kind = Literal["relation", "column", "index", "constraint", "enum", "extension", "schema", ""]
 
 
 class Statement(msgspec.Struct, frozen=True):
