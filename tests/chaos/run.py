@@ -27,7 +27,7 @@ SUBJECTS = {
     "replicas": (100, 5),
     "histories": (50, 4),
     "scripts": (10_000, 500),
-    "bad_input": (0, 200),
+    "bad_input": (1_800, 90),
 }
 WITH_CASES = ("kill", "cuts", "replicas", "histories")
 
