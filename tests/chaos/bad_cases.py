@@ -306,7 +306,7 @@ def catalogue(world: World, rng: random.Random) -> Case:
         changed = mutated(content, rng)
         file.write_bytes(changed)
         harmless = _plain(changed) == _plain(content)
-        # the blocks' order means nothing, but for the first one
+        # whole blocks may be missing, or stand in another order: `up` tells that it's stale
         harmless = harmless or sorted(_plain(changed).split("\n")) == sorted(
             _plain(content).split("\n")
         )
@@ -443,7 +443,6 @@ OPEN = [
     ),
     *("postgresql+asyncpg://{u}:{q}@{h}/{d}?ssl={q}"),
     *(
-        "postgresql://{u}:{q}@{h}/{q}",
         "dbname='{d}' user=\"{u}\" password={q}",
         "=",
         "host=",
@@ -868,6 +867,8 @@ def history(world: World, rng: random.Random) -> Case:
             name = rng.choice(["migrations/versions/r3.py", "migrations/env.py", "alembic.ini"])
             kind = rng.choice(["fifo", "loop", "locked", "seeds", "nowhere"])
             what = f"{name}: {kind}"
+            if kind == "fifo" and name.endswith(".py"):
+                kind = "loop"  # Python waits for such a module, and so does Alembic
             (application.root / name).unlink()
             (application.root / name).symlink_to(application.root / kind)
             user = NOBODY if kind == "locked" else None
@@ -926,7 +927,6 @@ WORDS = [
     *(
         "--states",
         "true",
-        "false",
         "/",
         "..",
         "--from-init",
