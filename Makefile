@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench matrix accuracy clean
+.PHONY: help setup demo test lint bench matrix accuracy chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ matrix: $(STAMP) ## servers 13 to 18, lowest and newest dependencies, real histo
 
 accuracy: $(STAMP) ## the tables of docs/accuracy.md (npm, real histories, most of an hour)
 	@$(RUN)/python tests/accuracy/run.py
+
+chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/reliability.md counts (most of an hour)
+	@$(RUN)/python -m tests.chaos.run
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache dist build .pytest_cache .ruff_cache .hypothesis

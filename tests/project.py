@@ -202,3 +202,31 @@ class Application:
             check=True,
             capture_output=True,
         )
+
+
+class Running:
+    """A surefoot that runs beside the test."""
+
+    def __init__(self, application: Application, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "surefoot", *arguments, "--json"],
+            cwd=application.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._said = ""
+
+    def until(self, words: str) -> None:
+        """Read what it says, up to a line with these words."""
+        assert self._process.stderr is not None
+        line = ""
+        while words not in line:
+            line = self._process.stderr.readline()
+            self._said += line
+            assert line, self._said
+
+    def end(self) -> Result:
+        out, err = self._process.communicate(timeout=60)
+        assert "Traceback (most recent call last)" not in err, err
+        return Result(self._process.returncode, out, self._said + err)

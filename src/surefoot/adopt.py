@@ -1,18 +1,22 @@
 """`surefoot adopt`: look, decide, show, ask, take the lock, look again, record."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
+import psycopg
 
 from surefoot.decision.adoption import Wish, decide_adoption
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import SurefootError
 from surefoot.history import one_revision
 from surefoot.observation import Facts
+from surefoot.observe.counting import row_lines
 from surefoot.observe.facts import Application, application
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan
 from surefoot.session import Report, Session, carry_out, take_lock
+from surefoot.structure.remedy import How, remedy
 
 
 def adopt(
@@ -23,10 +27,12 @@ def adopt(
     *,
     accept_difference: bool,
     repair: bool = False,
+    how: How | None = None,
 ) -> Outcome:
     """Record where the database stands: where it is identified, or where a person says.
 
-    `named` are revisions as a person writes them; `repair`: whatever the version table says.
+    `named` are revisions as a person writes them; `repair`: whatever the version table says; `how`:
+    what a revision has left half-way is to be finished, or undone.
     `confirm` gets what would be done, and raises SurefootError where the answer is no. Raises
     SurefootError for what can't be looked at.
     """
@@ -34,7 +40,8 @@ def adopt(
         session.connect() as connection,
         application(session.project, session.ini, session.target, connection) as asked,
     ):
-        wish = Wish(_rows(asked, named), accept_difference, repair)
+        base = named == ("base",) and "base" not in asked.history.revisions
+        wish = Wish(() if base else _rows(asked, named), accept_difference, repair, base, how)
 
         def look() -> tuple[Facts, Decision]:
             with session.connect() as looking:
@@ -42,6 +49,8 @@ def adopt(
                 return facts, decide_adoption(facts, wish)
 
         facts, decision = look()
+        if isinstance(decision, Ready):
+            decision = _with_rows(connection, facts, decision, wish)
         report.found(session.target, facts, decision)
         if not isinstance(decision, Ready):
             return _end(facts, decision)
@@ -66,6 +75,18 @@ def adopt(
             return msgspec.structs.replace(outcome, findings=(finding,))
         rows = tuple(str(row) for row in facts.database.rows)
         return msgspec.structs.replace(outcome, state=decision.state, rows=rows)
+
+
+def _with_rows(
+    connection: psycopg.Connection[Any], facts: Facts, decision: Ready, wish: Wish
+) -> Ready:
+    """With the rows that are lost. They may become more meanwhile, so no plan depends on them."""
+    if wish.how is None or facts.interruption is None:
+        return decision
+    lines = row_lines(connection, remedy(facts.interruption, wish.how).dropped)
+    plan = decision.plan
+    plan = msgspec.structs.replace(plan, remarks=(*lines, *plan.remarks))
+    return msgspec.structs.replace(decision, plan=plan)
 
 
 def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:

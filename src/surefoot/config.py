@@ -56,6 +56,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     heads: Annotated[int, msgspec.Meta(ge=1)] = 1
     wait: Duration = "60s"
     lock_wait: Duration = "10min"
+    lock_timeout: Duration = "5s"
+    lock_retries: Annotated[int, msgspec.Meta(ge=0)] = 10
+    statement_timeout: Duration | None = None
 
     def scripts(self, entries: list[str | ScriptEntry]) -> list[ScriptEntry]:
         """The entries of `init` or `seeds` in full form, the common search_path filled in."""
@@ -214,7 +217,7 @@ def _wrong_value(
         value = value[int(index)] if index else value.get(name)
     path = where.strip("`").removeprefix("$.")
     key = steps[0][0] if steps else ""
-    if key in ("wait", "lock_wait"):
+    if key in ("wait", "lock_wait", "lock_timeout", "statement_timeout"):
         what = 'expected a duration like "90s", "5min" or "500ms"'
     elif (
         key in ("init", "former_init", "seeds") and not isinstance(value, list) and "array" in what

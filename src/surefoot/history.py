@@ -15,7 +15,8 @@ class Revision(msgspec.Struct, frozen=True):
     with it, where the file says so. `path` is the file's name, for messages. `sha256` is its
     content's hash, `evidence` its evidence probe if it has one, `floor` the oldest release or
     revision whose code can run on a database that is at it, if the file says so; these three are
-    None where only a quick look was taken.
+    None where only a quick look was taken. `resumable`: the file says that it may be run again from
+    wherever it was cut off.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Revision(msgspec.Struct, frozen=True):
     sha256: str | None = None
     evidence: str | None = None
     floor: str | None = None
+    resumable: bool = False
 
 
 class History(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import psycopg
 from surefoot.decision.decide import Decision, NothingToDo, Ready
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
+from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan, Seed
@@ -25,10 +26,7 @@ def seen_at_head(
 ) -> Outcome:
     """The last look. Whatever comes in its way, what was committed is said."""
     try:
-        again = look_again(session, asked)
-        if again is None:
-            with session.connect() as connection:
-                again = session.look(connection)
+        again = undisturbed(lambda: _looked(session, asked))
         confirmed = _confirmed(outcome, plan, *again)
         unreached = any(f.code == "structure-not-reached" for f in confirmed.findings)
         if asked is not None and (unreached or not confirmed.findings):
@@ -45,6 +43,14 @@ def seen_at_head(
     done = f"Every step of the plan was committed ({len(outcome.done)})."
     finding = msgspec.structs.replace(finding, database=done)
     return msgspec.structs.replace(outcome, findings=(finding,))
+
+
+def _looked(session: Session, asked: Application | None) -> tuple[Facts, Decision]:
+    again = look_again(session, asked)
+    if again is not None:
+        return again
+    with session.connect() as connection:
+        return session.look(connection)
 
 
 def mark_end(session: Session, asked: Application | None, facts: Facts, *, reached: bool) -> None:

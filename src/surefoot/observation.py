@@ -8,6 +8,7 @@ import msgspec
 from surefoot.history import History, Revision
 from surefoot.init_header import Header
 from surefoot.preflight.verdict import Preflight
+from surefoot.structure.interruption import Interruption
 from surefoot.structure.standing import CatalogueState, Difference, Standing
 
 
@@ -63,13 +64,15 @@ class Observation(msgspec.Struct, frozen=True):
     name in other schemas. `journal` and `journal_schema`: the table, or only its schema, is
     there; `journal_readable`, `journal_writable`: this role may read it; may write it, or make it
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
-    standby, or a database that is set to be only read. `last_journaled`: where there is no version
-    row, the last revision that the journal tells of, and its day. `env`: the SHA-256 of the env.py
+    standby, or a database that is set to be only read; `standby`: that it is one. `last_journaled`:
+    where there is no version row, the last revision that the journal tells of, and its day. `env`:
+    the SHA-256 of the env.py
     that led here, where the end of that run was seen and had these rows. `mark`: the journal's last
     step that says where this stands (reached, unreached, or one of a run that was not seen to end).
     `accepted`: differences from the structure that a
     person has accepted. `journaled`: what the journal says has run, in that order. `interrupted`:
-    revisions that the last run left applied half-way.
+    revisions that the last run left applied half-way, or has in hand if it's still at work;
+    `interrupted_sha256`: the file that was run, where the journal says it.
     """
 
     server: ServerInfo
@@ -86,6 +89,7 @@ class Observation(msgspec.Struct, frozen=True):
     journal_readable: bool = True
     journal_writable: bool = True
     read_only: bool = False
+    standby: bool = False
     seeds: dict[str, str] = {}
     last_journaled: str | None = None
     env: str | None = None
@@ -93,11 +97,17 @@ class Observation(msgspec.Struct, frozen=True):
     accepted: tuple[Difference, ...] = ()
     journaled: tuple[Journaled, ...] = ()
     interrupted: tuple[str, ...] = ()
+    interrupted_sha256: str | None = None
+
+    @property
+    def begun_elsewhere(self) -> bool:
+        """Whether a standby shows a revision half-way: on the primary it may be going on."""
+        return self.standby and bool(self.interrupted)
 
     @property
     def unverified(self) -> bool:
         """Whether surefoot's last run here did not see head at its end."""
-        return self.mark in ("stamp", "revision", "unreached")
+        return self.mark in ("stamp", "begun", "revision", "unreached")
 
     @property
     def history(self) -> str:
@@ -154,6 +164,7 @@ class Facts(msgspec.Struct, frozen=True):
     catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
     `preflight` is what is in the way of the pending revisions, None where nothing is pending.
     `identifiable`: there is a catalogue by which what the init scripts make can be identified.
+    `interruption`: how much is there of a revision that an earlier run left half-way.
     """
 
     code: Code
@@ -164,6 +175,7 @@ class Facts(msgspec.Struct, frozen=True):
     standing: Standing | None = None
     preflight: Preflight | None = None
     identifiable: bool = False
+    interruption: Interruption | None = None
 
     @property
     def fingerprint(self) -> str:

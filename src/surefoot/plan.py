@@ -4,6 +4,7 @@ import msgspec
 
 from surefoot.history import Revision
 from surefoot.observation import ScriptFile
+from surefoot.structure.remedy import How
 from surefoot.structure.standing import Difference, Stand
 
 
@@ -34,6 +35,57 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     mend: int = 0
 
 
+class Record(msgspec.Struct, frozen=True, tag="record"):
+    """Record a revision that was left half-way and is all there: it needs no more than its row.
+
+    `rows` are the version rows with it, `before` those that they replace; `matching` facts are as
+    they should be, `made` of them are the revision's. `by` is what decided for it ("structure", or
+    "finish" where a person had it finished).
+    """
+
+    revision: Revision
+    rows: tuple[str, ...]
+    before: tuple[str | None, ...]
+    matching: int
+    made: int
+    by: str = "structure"
+
+
+class Undone(msgspec.Struct, frozen=True, tag="undone"):
+    """Keep in mind that nothing of a revision is there any more that was left half-way.
+
+    `by` says who has seen to that ("undo", "person").
+    """
+
+    revision: str
+    rows: tuple[str | None, ...]
+    by: str
+
+
+class DropIndexes(msgspec.Struct, frozen=True, tag="drop-indexes"):
+    """Drop indexes that a revision was making when it was cut off, so that it can make them anew.
+
+    `names` are those of their facts, `statements` the SQL, one each, outside a transaction.
+    """
+
+    revision: str
+    names: tuple[str, ...]
+    statements: tuple[str, ...]
+
+
+class Mend(msgspec.Struct, frozen=True, tag="mend"):
+    """Finish or undo (`how`) what a revision has left half-way.
+
+    Statements `first` outside a transaction, then `within` one, `then` outside again.
+    """
+
+    revision: str
+    how: How
+    first: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+
+
 class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):
     """Run these revisions, in this order, through the application's own env.py."""
 
@@ -47,7 +99,7 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
     changed: bool
 
 
-Step = Install | Adopt | Upgrade | Seed
+Step = Install | Adopt | Record | Undone | DropIndexes | Mend | Upgrade | Seed
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """A command's way to the database and to the application's code, and the way to act there."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -22,6 +22,9 @@ from surefoot.target import Target, environment
 if TYPE_CHECKING:
     from surefoot.act.lock import Lock
     from surefoot.server import Server
+
+# Behind a signal, whoever sent it has set a term, and ends us hard when that is over.
+_HURRY = 5.0  # seconds
 
 
 class Report(Progress, Protocol):
@@ -59,9 +62,11 @@ class Session:
         self.server.keep_until_exec_ends()
         return {"DATABASE_URL": self.target.url(), **environment(self.target)}
 
-    def connect(self) -> psycopg.Connection[Any]:
-        """A new connection, waiting for the server as configured."""
+    def connect(self, *, hurry: bool = False) -> psycopg.Connection[Any]:
+        """A new connection, waiting for the server as configured; `hurry`: not for long."""
         wait = seconds(self.project.config.wait)
+        if hurry:
+            wait = min(wait, _HURRY)
         connection = connect(self.target, wait=wait, say=self._say)
         if "dbname" not in self.target.parameters:
             # An address may leave it to libpq; whoever reads the account wants its name.
@@ -94,6 +99,12 @@ class Session:
         with application(self.project, self.ini, self.target, connection) as asked:
             return self.thorough(connection, asked)
 
+    def at_work(self, connection: psycopg.Connection[Any]) -> str | None:
+        """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
+        from surefoot.act.lock import holder
+
+        return holder(connection)
+
     def _decide(self, facts: Facts) -> Decision:
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
@@ -112,14 +123,21 @@ class Session:
             )
 
 
+@contextmanager
 def take_lock(
     session: Session, connection: psycopg.Connection[Any], report: Report
-) -> AbstractContextManager["Lock"]:
-    """The lock, for a block; waiting for it as configured. Raises `lock-held-elsewhere`."""
+) -> Generator["Lock", None, None]:
+    """The lock, for a block, once nobody else is at work; waiting for that as configured.
+
+    Raises `lock-held-elsewhere`, `orphaned-statement`.
+    """
     from surefoot.act.lock import locked
+    from surefoot.act.orphans import wait_for_orphans
 
     wait = seconds(session.project.config.lock_wait)
-    return locked(connection, wait=wait, say=report.notice)
+    with locked(connection, wait=wait, say=report.notice) as lock:
+        wait_for_orphans(session.connect, wait=wait, say=report.notice)
+        yield lock
 
 
 def carry_out(

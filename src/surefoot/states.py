@@ -121,8 +121,13 @@ STATE_TABLE: dict[State, StateRow] = {
         _FOUND,
         _AS_NAMED,
     ),
-    State.INTERRUPTED: _refused(
+    State.INTERRUPTED: StateRow(
         "the journal says that a revision was applied half-way by the last run",
+        "exit 3 if up goes on by itself, else exit 4",
+        "what is done about it (record it; drop its half-made indexes; run it again), then as if "
+        "behind; or the refusal",
+        "goes on where that is provably right, else refused: nothing is changed",
+        _UP_EXIT,
         _AS_NAMED,
         _AS_NAMED,
     ),

@@ -22,6 +22,7 @@ _MAY_PASS = frozenset(
     (
         *(State.CONTRADICTED, State.UNIDENTIFIED, State.AMBIGUOUS, State.JOURNAL_CONTRADICTS),
         *(State.BEHIND, State.IDENTIFIED),  # by what is in the way
+        State.INTERRUPTED,  # it may be in hand
     )
 )
 
@@ -53,10 +54,7 @@ def _act(
     report: Report,
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
-        cut_off = decision.state is State.AT_HEAD and facts.database.unverified
-        if asked is not None and cut_off and facts.database.journal_writable:
-            mark_end(session, asked, facts, reached=True)  # that run was cut off before its end
-        return _nothing_to_do(facts, decision)
+        return _seen_by_us(session, asked, facts, decision)
     report.found(session.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
         return _refused(facts, decision)
@@ -67,7 +65,7 @@ def _act(
                 facts, decision = again
                 report.changed_meanwhile(facts, decision)
             if isinstance(decision, NothingToDo):
-                return _nothing_to_do(facts, decision)
+                return _seen_by_us(session, asked, facts, decision)
             if isinstance(decision, Refused):
                 return _refused(facts, decision)
             outcome = carry_out(session, asked, facts, decision.plan, lock, report)
@@ -104,6 +102,17 @@ def _go_on(
             return msgspec.structs.replace(before, findings=told), done
         case NothingToDo():
             return before, done
+
+
+def _seen_by_us(
+    session: Session, asked: Application | None, facts: Facts, decision: NothingToDo
+) -> Outcome:
+    """Nothing to do; and if a run was cut off before its last look, this was it."""
+    cut_off = decision.state is State.AT_HEAD and facts.database.unverified
+    writable = facts.database.journal_writable and not facts.database.read_only
+    if asked is not None and cut_off and writable:
+        mark_end(session, asked, facts, reached=True)
+    return _nothing_to_do(facts, decision)
 
 
 def _nothing_to_do(facts: Facts, decision: NothingToDo) -> Outcome:

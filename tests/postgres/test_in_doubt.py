@@ -25,7 +25,7 @@ def test_cut_before_commit_reaches_the_server(application: Application, database
     with proxy(database.server.port, LAST, b"COMMIT") as between:
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1
-    assert (result.code, result.error) == (5, "revision-failed"), result.err
+    assert (result.code, result.error) == (5, "connection-lost"), result.err
     assert "Rolled back, verified. No step was committed." in result.json["findings"][0]["database"]
     assert "when it was to be committed" in result.json["findings"][0]["message"]
     assert database.tables() == []
@@ -63,4 +63,17 @@ def test_a_connection_lost_while_looking(application: Application, database: Dat
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1
     assert (result.code, result.error) == (7, "server-unreachable")
+    assert database.tables() == []
+
+
+def test_the_applications_connection_lost_before_its_first_revision(
+    application: Application, database: Database
+) -> None:
+    """Where its settings are asked for: told as what it is, and nothing is changed."""
+    _application(application)
+    asked = b"client_connection_check_interval"
+    with proxy(database.server.port, asked, asked) as between:
+        result = application.run("up", "--json", url=_url(database, between.port))
+        assert between.cuts == 1
+    assert result.code in (4, 5), result.err
     assert database.tables() == []

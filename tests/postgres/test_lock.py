@@ -83,6 +83,25 @@ def test_a_lost_lock_stops_the_run_before_its_commit(
     assert database.tables() == []
 
 
+def test_a_lost_lock_stops_the_run_before_a_commit_midway(
+    application: Application, database: Database
+) -> None:
+    """Not only at the end: an autocommit_block commits what is before it."""
+    application.revision(
+        "r1",
+        None,
+        body="op.execute('create table early (id int)')\n"
+        "op.execute('select pg_terminate_backend(pid) from pg_locks"
+        f" where locktype = $$advisory$$ and classid = {CLASS} and objid = {OBJECT}')\n"
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute('create table late (id int)')",
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "lock-lost"), result.err
+    assert "Rolled back, verified" in result.json["findings"][0]["database"]
+    assert database.tables() == []
+
+
 @pytest.mark.provokes("interrupted")
 @pytest.mark.parametrize("phase", ["running", "waiting"])
 def test_sigterm_rolls_back(application: Application, database: Database, phase: str) -> None:
@@ -144,3 +163,32 @@ def test_a_database_that_left_head_while_we_waited(
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert [done["name"] for done in json.loads(out)["done"]] == ["r3", "seed.sql"]
+
+
+def test_who_waited_and_finds_another_ones_work_done_says_so(
+    application: Application, database: Database
+) -> None:
+    """That one was killed before its last look: the next start need not look for itself again."""
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    application.revision("r4", "r3", "create table toys (id int primary key)")
+    with psycopg.connect(database.conninfo, autocommit=True) as holder:
+        holder.execute("begin")
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+            cwd=application.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        while "waiting up to" not in process.stderr.readline():
+            assert process.poll() is None
+        application.alembic("upgrade", "head", url=database.url())
+        database.execute("delete from surefoot.journal where step = 'reached'")
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert json.loads(out)["done"] == []
+    marks = database.query("select step from surefoot.journal order by id desc limit 2")
+    assert marks == [("reached",), ("revision",)]

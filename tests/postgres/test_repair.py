@@ -434,10 +434,10 @@ def test_another_installations_version_table_is_no_misplaced_one(
     assert result.error != "version-table-elsewhere"
 
 
-def test_what_was_left_half_way_is_remembered_though_the_journal_was_rolled_back(
+def test_what_was_left_half_way_is_remembered_though_its_end_was_rolled_back(
     application: Application, server: Server, database: Database
 ) -> None:
-    """The transaction that fails at its commit had made the journal: it's made anew."""
+    """The mark was durable with the first commit; the end of the revision fails at its own."""
     application.revision(
         R1,
         None,
@@ -447,6 +447,6 @@ def test_what_was_left_half_way_is_remembered_though_the_journal_was_rolled_back
         "op.execute('insert into b values (1)')",
     )
     assert application.run("up", url=database.url()).code == 6
-    assert database.query("select step, name from surefoot.journal") == [("interrupted", R1)]
+    assert database.query("select step, name from surefoot.journal") == [("begun", R1)]
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "interrupted-revision"), result.err

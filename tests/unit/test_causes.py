@@ -6,6 +6,9 @@ from surefoot.causes import names
 from surefoot.causes.cause import About, Cause, Holder, Object, lines, statement_lines
 from surefoot.causes.explain import explain, mentioned, readers_matter
 from surefoot.causes.history import expected_at, known_as, makers, removers, tables_of
+from surefoot.causes.loss import Loss, explain_loss, loses_connection
+from surefoot.causes.refused import before_anything, refusal
+from surefoot.causes.server import of_server, script_code
 from surefoot.causes.sessions import holder_lines, numbers
 from surefoot.errors import CODES
 from surefoot.structure.catalogue import Catalogue
@@ -272,3 +275,155 @@ def test_keys_of_several_columns() -> None:
     (line,) = seen("Key (a, b)=(1, x) already exists.")
     assert line.endswith("select * from s.t where (a, b) = ('1', 'x');")
     assert seen("Key (a, b)=(1, x, y) already exists.") == ()
+
+
+SERVERS_OWN = [
+    ("53100", 'could not extend file "base/5/16412": No space left on device', "", "disk-full"),
+    ("53200", "out of shared memory", "max_locks_per_transaction", "out-of-shared-memory"),
+    ("53200", "Shared Memory erschöpft", "max_pred_locks_per_transaction", "out-of-shared-memory"),
+    ("53200", "out of memory", "", "out-of-memory"),
+    ("53300", "sorry, too many clients already", "", "revision-failed"),
+    ("53400", "temporary file size exceeds temp_file_limit (1kB)", "", "revision-failed"),
+    ("57014", "canceling statement due to user request", "", "statement-cancelled"),
+    ("57014", "canceling statement due to statement timeout", "", "statement-timeout"),
+    ("57014", "storniere Anfrage wegen Zeitüberschreitung", "", "statement-cancelled"),
+    ("26000", 'prepared statement "__asyncpg_stmt_1__" does not exist', "", "revision-failed"),
+    ("42P05", 'prepared statement "_pg3_0" already exists', "", "revision-failed"),
+]
+
+
+@pytest.mark.parametrize(("sqlstate", "message", "hint", "code"), SERVERS_OWN)
+def test_what_is_the_servers_own_doing(sqlstate: str, message: str, hint: str, code: str) -> None:
+    """A revision and a script are told the same; of a script nothing is called a revision."""
+    cause = Cause(sqlstate, message, hint=hint)
+    found = of_server(cause)
+    assert found is not None
+    assert (explain(cause, About("r2")).code, found.code) == (code, code)
+    assert script_code(found) == ("script-failed" if code == "revision-failed" else code)
+
+
+def test_a_statement_that_is_wrong_is_not_the_servers_doing() -> None:
+    assert of_server(Cause("42601", "syntax error")) is None
+    assert script_code(None) == "script-failed"
+
+
+def test_the_way_past_a_pooler() -> None:
+    """The name that goes before the application's own."""
+    found = explain(Cause("26000", "prepared statement does not exist"), About("r2"))
+    assert "set SUREFOOT_DATABASE_URL" in found.next
+
+
+def test_the_disk_that_is_full() -> None:
+    """As far as the message leads to one."""
+
+    def seen(message: str) -> tuple[str, ...]:
+        return explain(Cause("53100", message), About("r2")).seen
+
+    assert seen('could not extend file "pg_tblspc/16385/PG_18_2/5/1": No space left') == (
+        "that is in a tablespace: select pg_tablespace_location(16385);",
+    )
+    assert "data_directory" in seen('could not write to file "base/pgsql_tmp/x": No space')[0]
+    assert seen("could not write to COPY file: No space left on device") == ()
+
+
+REFUSED = [
+    ("FATAL:  sorry, too many clients already", "too-many-connections", True),
+    (
+        "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        "too-many-connections",
+        True,
+    ),
+    ('FATAL:  too many connections for role "app"', "too-many-connections", True),
+    ('FATAL:  too many connections for database "shop"', "too-many-connections", True),
+    ("FATAL:  no more connections allowed (max_client_conn)", "too-many-connections", True),
+    ("FATAL:  query_wait_timeout", "server-unreachable", True),
+    ("FATAL:  the database system is starting up", "server-not-ready", True),
+    ("FATAL:  the database system is shutting down", "server-not-ready", True),
+    ("FATAL:  the database system is in recovery mode", "server-not-ready", True),
+    ("FATAL:  the database system is not yet accepting connections", "server-not-ready", True),
+    ("FATAL:  the database system is not accepting connections", "server-not-ready", True),
+    ("connection to server at x failed: session is read-only", "server-not-ready", True),
+    ("FATAL:  unsupported startup parameter: options", "pooler-in-the-way", False),
+    (
+        "FATAL:  server login has been failing, cached error: connect failed (server_login_retry)",
+        "server-unreachable",
+        True,
+    ),
+    ("FATAL:  pgbouncer cannot connect to server", "server-unreachable", True),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "waits"), REFUSED)
+def test_why_nobody_gets_a_connection(text: str, code: str, waits: bool) -> None:
+    """By the server's words and by PgBouncer's; what may pass is waited for."""
+    found = refusal(f"connection failed: connection to server at x failed: {text}")
+    assert found is not None
+    assert (found.code, found.waits) == (code, waits)
+    assert found.code in CODES
+    assert len(found.next) > 20
+
+
+@pytest.mark.parametrize(
+    "text", ["Connection refused", 'FATAL:  password authentication failed for user "u"', ""]
+)
+def test_what_is_no_refusal_of_these(text: str) -> None:
+    assert refusal(text) is None
+
+
+def test_the_limit_that_is_reached() -> None:
+    """What is printed raises that one."""
+
+    def next(text: str) -> str:
+        found = refusal(text)
+        assert found is not None
+        return found.next
+
+    assert "max_connections" in next("sorry, too many clients already")
+    assert "alter role" in next('too many connections for role "app"')
+    assert "alter database" in next('too many connections for database "shop"')
+    assert "pooler" in next("no more connections allowed (max_client_conn)")
+    assert "default_pool_size" in next("query_wait_timeout")
+
+
+def test_what_the_applications_own_connection_meets_first() -> None:
+    """By the SQLSTATE where the driver tells it, in any language, else by the words."""
+
+    def code(sqlstate: str, text: str) -> str | None:
+        found = before_anything(Cause(sqlstate, text) if sqlstate else None, text)
+        return found.code if found else None
+
+    assert code("53300", "tut mir leid, schon zu viele Verbindungen") == "too-many-connections"
+    assert code("", "FATAL: sorry, too many clients already") == "too-many-connections"
+    assert code("57P03", "das Datenbanksystem startet") == "server-not-ready"
+    assert code("26000", "prepared statement does not exist") == "pooler-in-the-way"
+    assert code("42P01", "relation does not exist") is None
+    assert code("", "ModuleNotFoundError: No module named 'asyncpg'") is None
+
+
+LOST = [
+    (Loss("57P01", None, "a", "a"), "session-terminated"),
+    (Loss("57P01", "", "a", "a"), "session-terminated"),
+    (Loss("57P01", "57P01", "a", "b"), "server-restarted"),
+    (Loss("", "", "a", "b"), "server-restarted"),
+    (Loss("", "57P02", "a", "a"), "server-restarted"),
+    (Loss("57P02", "", "a", "a"), "server-restarted"),
+    (Loss("25P04", None, "a", "a"), "session-terminated"),
+    (Loss("57P05", None, "a", "a"), "session-terminated"),
+    (Loss("", None, "a", "a"), "connection-lost"),
+    (Loss("08006", "", "a", "a"), "connection-lost"),
+]
+
+
+@pytest.mark.parametrize(("loss", "code"), LOST)
+def test_whose_doing_a_lost_connection_was(loss: Loss, code: str) -> None:
+    """By what the step's and the lock's connections said, and by when the server came up."""
+    what, found = explain_loss(loss)
+    assert found.code == code
+    assert what
+    assert "start again" in found.next
+
+
+def test_what_loses_the_connection() -> None:
+    """Everything else leaves it as it is, though the transaction may be of no use."""
+    assert all(map(loses_connection, ("57P01", "57P02", "08006", "25P03", "25P04", "57P05")))
+    assert not any(map(loses_connection, ("57014", "40001", "53200", "", "25P02")))

@@ -112,7 +112,8 @@ def test_a_keys_type_is_a_string_a_list_or_a_table_as_in_the_code(key: str) -> N
     """The type's first word agrees with the code's."""
     said = described_keys()[key].strip().partition(" · ")[0].removeprefix("Type: ")
     hint: Any = typing.get_type_hints(Config)[key]
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    either = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    kinds = typing.get_args(hint) if either else (hint,)
     kind = next(typing.get_origin(k) or k for k in kinds if k is not type(None))
     if kind is list:
         assert said.startswith("list of ")

@@ -6,7 +6,9 @@ import msgspec
 import psycopg
 
 from surefoot.act.verify import Aftermath
-from surefoot.errors import Finding, SurefootError
+from surefoot.causes.cause import Cause
+from surefoot.causes.server import of_server, script_code
+from surefoot.errors import NOT_CHANGED, Finding, SurefootError
 from surefoot.observation import VersionTableName
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ class Stopped(Exception):
     """A step did not get to its end. `finding` says why; what it left is looked at afterwards.
 
     `transactions` are the ids of the transactions that were begun, by what began in them; `step`
-    is the one that stopped, "" where none had begun. `lost`: the connection was lost with it.
+    is the one that stopped, "" where none had begun. `lost`: the connection was lost with it;
+    `failed`: what a revision raised, if that is why.
     """
 
     def __init__(
@@ -27,7 +30,9 @@ class Stopped(Exception):
         transactions: dict[str, str] | None = None,
         *,
         lost: bool = False,
+        failed: "RevisionFailed | None" = None,
     ) -> None:
+        self.failed = failed
         self.finding = finding
         self.step = step
         self.transactions = transactions or {}
@@ -96,7 +101,10 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
         )
     transaction = stopped.transactions.get(stopped.step)
     if transaction is None:
-        unbegun = f"The step had not begun.{before} {stands}"
+        unbegun = "The step had not begun."
+        if stopped.finding.database != NOT_CHANGED:
+            unbegun = stopped.finding.database
+        unbegun = f"{unbegun}{before} {stands}"
         return msgspec.structs.replace(stopped.finding, database=unbegun)
     if stopped.step in kept:
         return _committed_all_the_same(stopped, stands)
@@ -133,8 +141,11 @@ def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
     return f"The database is at {', '.join(str(row) for row in rows)}."
 
 
-def revision_failed(failed: "RevisionFailed") -> Finding:
-    """A revision's own code, or the database on its behalf, raised."""
+def revision_failed(failed: "RevisionFailed", tried: int = 1, took: float = 0.0) -> Finding:
+    """A revision's own code, or the database on its behalf, raised.
+
+    It was `tried` so many times, which `took` so many seconds.
+    """
     revision = failed.revision
     title = f" ({revision.message})" if revision.message else ""
     again = (
@@ -152,7 +163,11 @@ def revision_failed(failed: "RevisionFailed") -> Finding:
     return Finding(
         "revision-failed",
         f"Revision {revision.id}{title} failed{when}.",
-        (f"at {failed.file}", *failed.lines),
+        (
+            f"at {failed.file}",
+            *failed.lines,
+            *([f"tried {tried} times in {took:.0f} s"] if tried > 1 else []),
+        ),
         next=(
             "correct what PostgreSQL names above, in the database or in the revision"
             if failed.cause
@@ -174,13 +189,17 @@ def interrupted(step: str) -> Finding:
 
 
 def database_error(step: str, error: psycopg.Error) -> Finding:
-    """A step of our own was refused, at its commit, say."""
+    """A step of our own was refused, at its commit, say; or its connection was lost."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     if error.sqlstate:
         lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"
+    hint = error.diag.message_hint or ""
+    found = of_server(Cause(error.sqlstate or "", error.diag.message_primary or "", hint=hint))
     return Finding(
-        "script-failed",
-        f"The database refused {step}.",
-        tuple(lines[:6]) or (type(error).__name__,),
-        next="see what the server objects to, above; its log says more. Then start again",
+        script_code(found),
+        f"The database refused {step}." if error.sqlstate else f"{step} failed.",
+        (*lines[:6], *(found.seen if found else ())) or (type(error).__name__,),
+        next=found.next
+        if found
+        else "see what the server objects to, above; its log says more. Then start again",
     )

@@ -44,18 +44,11 @@ def adopt(
     """Write the version rows and the journal's row, in the transaction that the caller opened."""
     schema, _ = observe_version_rows(connection, version_table)
     if schema is not None:
-        _lock(connection, sql.Identifier(schema, version_table.name), mend=bool(step.mend))
-    schema, before = observe_version_rows(connection, version_table)
-    if before != step.before:
-        raise SurefootError(
-            "plan-outdated",
-            "The version rows changed while surefoot was at work.",
-            seen=[
-                f"planned for: {', '.join(map(str, step.before)) or 'none'}",
-                f"there now: {', '.join(map(str, before)) or 'none'}",
-            ],
-            next="something else migrates this database; start again when it has come to its end",
+        lock_version_table(
+            connection, sql.Identifier(schema, version_table.name), mend=bool(step.mend)
         )
+    schema, before = observe_version_rows(connection, version_table)
+    require_rows(before, step.before)
     stand = step.stand
     column: str | None = None
     if step.mend and schema is not None:
@@ -75,7 +68,23 @@ def adopt(
     journal.adoption(executor(connection), stand.rows, msgspec.json.encode(evidence).decode())
 
 
-def _lock(connection: psycopg.Connection[Any], table: sql.Identifier, *, mend: bool) -> None:
+def require_rows(found: tuple[str | None, ...], planned: tuple[str | None, ...]) -> None:
+    """Raises SurefootError `plan-outdated` where the version rows aren't those planned for."""
+    if found != planned:
+        raise SurefootError(
+            "plan-outdated",
+            "The version rows changed while surefoot was at work.",
+            seen=[
+                f"planned for: {', '.join(map(str, planned)) or 'none'}",
+                f"there now: {', '.join(map(str, found)) or 'none'}",
+            ],
+            next="something else migrates this database; start again when it has come to its end",
+        )
+
+
+def lock_version_table(
+    connection: psycopg.Connection[Any], table: sql.Identifier, *, mend: bool
+) -> None:
     """Whoever else writes the version rows is waited for, and then seen; not for long, since all
     who come later queue behind us. To alter the table, readers are waited for, too.
 

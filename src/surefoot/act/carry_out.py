@@ -3,6 +3,7 @@
 What runs scripts is imported where there are scripts: most upgrades have none.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,27 +13,27 @@ import psycopg
 from surefoot.act.account import (
     Stopped,
     account,
-    applied_half_way,
     database_error,
     interrupted,
-    revision_failed,
 )
 from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
+from surefoot.act.loss import whose_loss
 from surefoot.act.verify import Aftermath, look_after
+from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.database import observe_database
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
+from surefoot.plan import Adopt, DropIndexes, Install, Mend, Plan, Record, Seed, Undone, Upgrade
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
+    from surefoot.act.mending import Mending
     from surefoot.application.upgrade import RevisionFailed
     from surefoot.observe.facts import Application
 
-Connect = Callable[[], psycopg.Connection[Any]]
+Connect = Callable[..., psycopg.Connection[Any]]
 
 
 class Run:
@@ -61,7 +62,6 @@ class Run:
         self._connect = connect
         self._progress = progress
         self._journal = journal
-        self._failed: RevisionFailed | None = None
 
     def carry_out(self, plan: Plan) -> Outcome:
         """Do the steps in order; stop at the first that fails, and say what is true afterwards.
@@ -70,6 +70,7 @@ class Run:
         """
         started = time.monotonic()
         stopped: Stopped | None = None
+        failed: RevisionFailed | None = None
         try:
             for step in plan.steps:
                 self._lock.check()
@@ -78,17 +79,30 @@ class Run:
                         self._install(step)
                     case Adopt():
                         self._adopt(step)
+                    case Record():
+                        self._record(step)
+                    case Undone():
+                        self._undone(step)
+                    case DropIndexes():
+                        self._mending().drop_indexes(step)
+                    case Mend():
+                        self._mending().mend(step)
                     case Upgrade():
                         self._upgrade(step)
                     case Seed():
                         self._seed(step)
         except Stopped as stop:
             stopped = stop
+            failed = stop.failed
         except SurefootError as error:
             stopped = Stopped(error.finding)
         except KeyboardInterrupt:
             stopped = Stopped(interrupted(""))
+        if stopped is not None and stopped.finding.code == "interrupted":
+            self._connect = functools.partial(self._connect, hurry=True)
         after, lost = self._look(stopped)
+        if stopped is not None and after is not None:
+            stopped = whose_loss(stopped, failed, self._seen.server, after, self._lock)
         outcome = Outcome(
             state=None,
             rows=None if after is None else tuple(str(row) for row in after.rows),
@@ -96,27 +110,11 @@ class Run:
             findings=account(stopped, after, lost, self._seen.version_table),
             seconds=time.monotonic() - started,
         )
-        if stopped is not None and after is not None:
-            self._remember(applied_half_way(stopped, after))
         if not outcome.findings or after is None or self._asked is None:
             return outcome
         from surefoot.act.explain import explained
 
-        return explained(outcome, self._failed, self._before, self._asked, self._connect)
-
-    def _remember(self, half_way: list[str]) -> None:
-        """What was left half-way is for a person to mend: later runs must know of it."""
-        if not half_way:
-            return
-        from surefoot.act.install import executor
-
-        try:
-            with self._connect() as connection:
-                # what this run's journal made may have been rolled back with the rest
-                seen = observe_database(connection, self._seen.version_table)
-                self._journal.anew(seen).interrupted(executor(connection), half_way)
-        except (SurefootError, psycopg.Error) as error:
-            self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
+        return explained(outcome, stopped, self._before, self._asked, self._connect)
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install
@@ -150,6 +148,51 @@ class Run:
         name = " ".join(step.stand.rows)
         self._in_one_transaction(name, work)
         self._progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
+
+    def _record(self, step: Record) -> None:
+        from surefoot.act.recover import record
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            record(
+                step,
+                connection,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        name = step.revision.id
+        self._in_one_transaction(name, work)
+        self._progress.end("record", name, "it is all there", 0.0, committed=True)
+
+    def _undone(self, step: Undone) -> None:
+        from surefoot.act.recover import undone
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            undone(
+                step,
+                connection,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        self._in_one_transaction(step.revision, work)
+        self._progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
+
+    def _mending(self) -> "Mending":
+        from surefoot.act.mending import Mending
+
+        assert self._asked is not None
+        assert self._before.interruption is not None
+        return Mending(
+            asked=self._asked,
+            seen=self._seen,
+            before=self._before.interruption,
+            lock=self._lock,
+            journal=self._journal,
+            connect=self._connect,
+            in_one_transaction=self._in_one_transaction,
+            progress=self._progress,
+        )
 
     def _seed(self, step: Seed) -> None:
         from surefoot.act.install import run_one
@@ -191,33 +234,22 @@ class Run:
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(step), step, begun) from error
         except psycopg.Error as error:
-            lost = error.sqlstate is None
+            lost = error.sqlstate is None or loses_connection(error.sqlstate)
             raise Stopped(database_error(step, error), step, begun, lost=lost) from error
 
     def _upgrade(self, step: Upgrade) -> None:
-        from surefoot.application.upgrade import RevisionFailed, upgrade
+        from surefoot.act.upgrade import Upgrading
 
         assert self._asked is not None
-        begun: dict[str, str] = {}
-        try:
-            upgrade(
-                self._asked.environment,
-                step.revisions,
-                server=self._seen.server,
-                applied=self._journal.revision,
-                before_commit=self._lock.check,
-                progress=self._progress,
-                transactions=begun,
-            )
-        except RevisionFailed as failed:
-            self._failed = failed
-            name = failed.revision.id
-            raise Stopped(revision_failed(failed), name, begun, lost=failed.lost) from failed
-        except KeyboardInterrupt as error:
-            name = next(reversed(begun), "")
-            raise Stopped(interrupted(name), name, begun) from error
-        except SurefootError as error:
-            raise Stopped(error.finding, next(reversed(begun), ""), begun) from error
+        Upgrading(
+            asked=self._asked,
+            seen=self._seen,
+            config=self._project.config,
+            lock=self._lock,
+            journal=self._journal,
+            connect=self._connect,
+            progress=self._progress,
+        ).carry_out(step.revisions)
 
     def _look(self, stopped: Stopped | None) -> tuple[Aftermath | None, SurefootError | None]:
         asked = stopped.transactions.values() if stopped else ()

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
+from surefoot.act.account import Stopped
+from surefoot.act.holders import holders
 from surefoot.causes.cause import About, Cause
-from surefoot.causes.explain import explain, mentioned, readers_matter, waited
-from surefoot.causes.history import tables_of
-from surefoot.causes.names import identifier, words
-from surefoot.causes.sessions import numbers
+from surefoot.causes.explain import explain, mentioned
+from surefoot.causes.names import identifier
+from surefoot.decision.half_way import interruption_lines
+from surefoot.decision.recovery import recovery
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.circumstances import lock_holders, objects_named
+from surefoot.observe.circumstances import objects_named
+from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.outcome import Outcome
 from surefoot.structure.differences import difference_lines, revision_text
@@ -25,26 +28,41 @@ if TYPE_CHECKING:
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 
+# What stopped a run from outside: the revision may well succeed the next time.
+_FROM_OUTSIDE = frozenset(
+    (
+        *("interrupted", "lock-lost", "connection-lost", "session-terminated"),
+        *("server-restarted", "statement-cancelled"),
+    )
+)
+
+
 def explained(
     outcome: Outcome,
-    failed: "RevisionFailed | None",
+    stopped: Stopped | None,
     before: Facts,
     asked: Application,
     connect: Callable[[], psycopg.Connection[Any]],
 ) -> Outcome:
     """The outcome of a run that stopped, with what more can be said of it.
 
-    `before` is what was seen before the run. Where the server can't be asked, that is said; where a
-    signal comes, the outcome stays as it is: what became of the steps is in it already.
+    `stopped` says why, `before` is what was seen before the run. Where the server can't be asked,
+    that is said; where a signal comes, the outcome stays as it is: what became of the steps is in
+    it already.
     """
     finding, *others = outcome.findings
-    try:
+    failed = stopped.failed if stopped is not None else None
+
+    def look() -> tuple[About | None, Facts]:
         with connect() as connection:
             about = None
             if failed is not None and failed.cause is not None:
                 # first: whoever is in the way may be gone a moment later
                 about = _circumstances(connection, failed, failed.cause, before, asked)
-            after = asked.facts(connection)
+            return about, asked.facts(connection)
+
+    try:
+        about, after = undisturbed(look)
     except SurefootError as error:
         why = f"no more could be seen: {error.finding.message}"
         finding = msgspec.structs.replace(
@@ -56,7 +74,22 @@ def explained(
     if about is not None and failed is not None and failed.cause is not None:
         finding = _with_cause(finding, failed.cause, _known(about, after, asked))
     finding = _with_structure(finding, before, after)
+    if stopped is not None and stopped.finding.code in _FROM_OUTSIDE:
+        finding = _with_recovery(finding, stopped.finding.code, after)
     return msgspec.structs.replace(outcome, findings=(finding, *others))
+
+
+def _with_recovery(finding: Finding, code: str, after: Facts) -> Finding:
+    """What was left half-way needs nobody, where the next start can go on with it by itself."""
+    if finding.code != "revision-partly-applied" or recovery(after) is None:
+        return finding
+    assert after.interruption is not None
+    return msgspec.structs.replace(
+        finding,
+        code=code,
+        seen=(*finding.seen, *interruption_lines(after.interruption)),
+        next=f"start again: surefoot goes on with {after.interruption.revision} by itself",
+    )
 
 
 def _circumstances(
@@ -67,13 +100,6 @@ def _circumstances(
     asked: Application,
 ) -> About:
     """What the server knows of what the failure is about."""
-    holders = ()
-    if waited(cause):
-        names = words(cause.statement)
-        if not names and asked.catalogue is not None:
-            names = tables_of(asked.catalogue, failed.revision.id)
-        readers = readers_matter(cause.statement)
-        holders = lock_holders(connection, names, numbers(cause), readers=readers)
     names = (*mentioned(cause), asked.version_table.name)
     return About(
         failed.revision.id,
@@ -81,7 +107,7 @@ def _circumstances(
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
         objects=objects_named(connection, names),
-        holders=holders,
+        holders=holders(connection, cause, failed.revision.id, asked.catalogue),
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import psycopg
 
-from surefoot.act.journal import Execute, Journal
+from surefoot.act.journal import Journal
 from surefoot.act.run_script import run_script
 from surefoot.act.version_row import write_version_rows
+from surefoot.application.account import Execute
 from surefoot.config import Project
 from surefoot.decision.installation import made
 from surefoot.errors import SurefootError
@@ -53,7 +54,7 @@ def install(
     if not written:
         write_version_rows(connection, version_table, schema, rows)
     for id in rows:
-        journal.revision(executor(connection), history.revisions[id], 0.0, stamped=True)
+        journal.stamp(executor(connection), history.revisions[id])
         stands = "what the init scripts stand for"
         if said is None:
             stands += ", by their version row" if written else ", by the structure"
@@ -92,7 +93,8 @@ def run_one(
 def executor(connection: psycopg.Connection[Any]) -> Execute:
     """Executes what the journal wants, in the transaction that the connection is in."""
 
-    def execute(statement: str, parameters: Mapping[str, object]) -> None:
-        connection.execute(statement.encode(), parameters or None)
+    def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        cursor = connection.execute(statement.encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
 
     return execute

@@ -2,14 +2,14 @@
 
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
+from typing import TypedDict
 
 from surefoot import __version__
+from surefoot.application.account import Begun, Execute
 from surefoot.history import Revision
 from surefoot.observation import Observation, ScriptFile
 from surefoot.sql import query
-
-Execute = Callable[[str, Mapping[str, object]], None]
 
 
 class Journal:
@@ -26,26 +26,31 @@ class Journal:
         """
         self.run = run or secrets.token_hex(8)
         self._history, self._env = seen.history, env_sha256
+        self.found(seen)
+
+    def found(self, seen: Observation) -> None:
+        """The database was looked at again: what this run had made may have been rolled back."""
         self._table, self._schema = seen.journal, seen.journal_schema
 
-    def anew(self, seen: Observation) -> "Journal":
-        """The same run's journal, for a database as it is seen now."""
-        return Journal(seen, self._env, self.run)
-
-    def revision(
-        self, execute: Execute, revision: Revision, seconds: float, *, stamped: bool = False
-    ) -> None:
-        """A revision that has run, or (`stamped`) that the init scripts stand for."""
-        self._row(
-            execute,
-            step="stamp" if stamped else "revision",
-            name=revision.id,
-            parents=" ".join((*revision.parents, *revision.depends_on)),
-            release=revision.release,
-            floor=revision.floor,
-            hash=revision.sha256,
-            seconds=seconds,
+    def begin(self, execute: Execute, revision: Revision, settings: str) -> Begun:
+        """A revision begins. `settings` are further expressions for the same statement."""
+        self._make_table(execute)
+        statement = query("begin_revision").rstrip() + settings
+        ((row, transaction, *_),) = execute(
+            statement, {**self._common(), **_of(revision), "name": revision.id}
         )
+        return Begun(row, transaction)
+
+    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
+        """The revision that began so has run."""
+        milliseconds = round(seconds * 1000, 3)
+        ended = execute(query("end_revision"), {"id": begun.row, "milliseconds": milliseconds})
+        if not ended:  # it has rolled back what it began with
+            self._row(execute, step="revision", name=revision.id, seconds=seconds, **_of(revision))
+
+    def stamp(self, execute: Execute, revision: Revision) -> None:
+        """A revision that the init scripts stand for."""
+        self._row(execute, step="stamp", name=revision.id, seconds=0.0, **_of(revision))
 
     def adoption(self, execute: Execute, rows: Iterable[str], evidence: str) -> None:
         """A database that was found where it stands; `evidence` is JSON."""
@@ -56,9 +61,24 @@ class Journal:
         step = "reached" if reached else "unreached"
         self._row(execute, step=step, name=" ".join(rows), seconds=0.0)
 
-    def interrupted(self, execute: Execute, revisions: Iterable[str]) -> None:
-        """Revisions that were seen to be applied half-way: they committed by themselves."""
-        self._row(execute, step="interrupted", name=" ".join(revisions), seconds=0.0)
+    def record(self, execute: Execute, revision: Revision, evidence: str) -> None:
+        """A revision that an earlier run left half-way and that is all there; evidence is JSON."""
+        step, of = "revision", _of(revision)
+        self._row(execute, step=step, name=revision.id, seconds=0.0, evidence=evidence, **of)
+
+    def mended(self, execute: Execute, step: str, name: str, evidence: str) -> None:
+        """Something that was done about a revision that was left half-way; evidence: its SQL."""
+        self._row(execute, step=step, name=name, evidence=evidence, seconds=0.0)
+
+    def mending(self, execute: Execute, name: str, evidence: str) -> int:
+        """The same, begun, outside a transaction; gives its row."""
+        values = {**self._common(), "name": name, "evidence": evidence}
+        ((row,),) = execute(query("begin_mending"), values)
+        return row
+
+    def end_mending(self, execute: Execute, row: int, step: str) -> None:
+        """What was begun has come to its end."""
+        execute(query("end_mending"), {"id": row, "step": step})
 
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
         """A script that has run; `step` is install or seed."""
@@ -77,18 +97,11 @@ class Journal:
         hash: str | None = None,
         evidence: str | None = None,
     ) -> None:
-        # "if not exists" asks for the privilege even where there is nothing to create
-        if not self._schema:
-            execute(query("create_journal_schema"), {})
-        if not self._table:
-            execute(query("create_journal"), {})
-        self._schema = self._table = True
+        self._make_table(execute)
         execute(
             query("insert_journal"),
             {
-                "run": self.run,
-                "history": self._history,
-                "env": self._env,
+                **self._common(),
                 "step": step,
                 "name": name,
                 "parents": parents,
@@ -97,7 +110,38 @@ class Journal:
                 "hash": hash,
                 "evidence": evidence,
                 "milliseconds": round(seconds * 1000, 3),
-                "host": socket.gethostname(),
-                "surefoot": __version__,
             },
         )
+
+    def _make_table(self, execute: Execute) -> None:
+        # "if not exists" asks for the privilege even where there is nothing to create
+        if not self._schema:
+            execute(query("create_journal_schema"), {})
+        if not self._table:
+            execute(query("create_journal"), {})
+        self._schema = self._table = True
+
+    def _common(self) -> dict[str, str | None]:
+        return {
+            "run": self.run,
+            "history": self._history,
+            "env": self._env,
+            "host": socket.gethostname(),
+            "surefoot": __version__,
+        }
+
+
+class _Columns(TypedDict):
+    parents: str
+    release: str | None
+    floor: str | None
+    hash: str | None
+
+
+def _of(revision: Revision) -> _Columns:
+    return {
+        "parents": " ".join((*revision.parents, *revision.depends_on)),
+        "release": revision.release,
+        "floor": revision.floor,
+        "hash": revision.sha256,
+    }

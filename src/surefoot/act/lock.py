@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from surefoot.errors import SurefootError
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.connect import application_name, kept_connection
 from surefoot.sql import query
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
@@ -28,6 +28,7 @@ CLASS, OBJECT = 0x73757265, 0x666F6F74
 _TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").format(
     sql.Literal(CLASS), sql.Literal(OBJECT)
 )
+_FREE = "the lock was held a moment ago"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
 
 
@@ -36,15 +37,29 @@ class Lock:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
+        self._crashed = False  # another of the server's processes did; told in a warning
+        connection.add_notice_handler(self._noticed)
 
-    def check(self) -> None:
-        """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.
+    def _noticed(self, notice: psycopg.errors.Diagnostic) -> None:
+        self._crashed = self._crashed or notice.sqlstate == "57P02"
 
-        Asks the server, since a session that was just ended may look alive from here.
-        """
+    def last_words(self) -> str | None:
+        """None if its connection is there; else the SQLSTATE that ended it, "" if none came."""
         try:
             self._connection.execute("select 1")
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
+            return "57P02" if self._crashed else error.sqlstate or ""
+        return None
+
+    def check(self, at: str = "") -> None:
+        """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.
+
+        Asks the server, since a session that was just ended may look alive from here. `at` is the
+        revision that is run: whoever waits reads it in what this session asked last.
+        """
+        try:
+            self._connection.execute(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
+        except psycopg.Error as error:  # a timeout for sessions isn't an operational one
             raise SurefootError(
                 "lock-lost",
                 "The connection that holds surefoot's lock was lost.",
@@ -70,12 +85,12 @@ def locked(
             raise SurefootError(
                 "lock-held-elsewhere",
                 f"Another surefoot has been migrating this database for over {wait:g} s.",
-                seen=[_holder(connection)],
+                seen=[holder(connection) or _FREE],
                 next="wait for it and start again; `lock_wait` in surefoot.toml sets how long to "
                 "wait",
             )
         if not told:
-            say(f"waiting up to {wait:g} s: {_holder(connection)}")
+            say(f"waiting up to {wait:g} s: {holder(connection) or _FREE}")
             told = True
         left = max(0.0, deadline - time.monotonic())
         time.sleep(min(pause * random.uniform(0.7, 1.3), left))
@@ -84,7 +99,7 @@ def locked(
         yield Lock(connection)
     finally:
         # A lost connection has released the lock already; whoever needed it was told by check().
-        with contextlib.suppress(psycopg.OperationalError):
+        with contextlib.suppress(psycopg.Error):
             connection.execute("rollback")
 
 
@@ -98,6 +113,11 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
     connection.execute("begin isolation level read committed")
     connection.execute("set local idle_in_transaction_session_timeout = 0")
+    if connection.info.server_version >= 170000:
+        connection.execute("set local transaction_timeout = 0")
+    # Behind a pooler the session has no name of ours. Those who wait for this one look for it.
+    name = sql.Literal(application_name())
+    connection.execute(sql.SQL("set local application_name = {}").format(name))
     # Without parameters, so in the simple protocol: in the extended one the statement's portal
     # stays open, and with it a snapshot, until the next statement.
     row = connection.execute(_TRY).fetchone()
@@ -107,11 +127,13 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     return False
 
 
-def _holder(connection: psycopg.Connection[Any]) -> str:
-    with connection.cursor(row_factory=dict_row) as cursor:
+def holder(connection: psycopg.Connection[Any]) -> str | None:
+    """Who holds the lock at the moment, and what it is at; None where nobody does."""
+    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
     if row is None:
-        return "the lock was held a moment ago"
+        return None
     since = f", since {row['xact_start']:%H:%M:%S}" if row["xact_start"] else ""
     place = f", from {row['client']}" if row["client"] else ""
-    return f"{row['application']} holds the lock (pid {row['pid']}{place}{since})"
+    at = f", at revision {row['at']}" if row["at"] else ""
+    return f"{row['application']} holds the lock (pid {row['pid']}{place}{since}){at}"

@@ -40,15 +40,18 @@ class ScriptFailed(Exception):
     What state the database is in then is for the caller to verify, and to say in `error`.
     """
 
-    def __init__(self, message: str, seen: list[str], remedy: str) -> None:
+    def __init__(
+        self, message: str, seen: list[str], remedy: str, code: str = "script-failed"
+    ) -> None:
         super().__init__(message)
         self.seen = seen
         self.remedy = remedy
+        self.code = code
 
     def error(self, database: str) -> SurefootError:
         """The error to report, `database` being the state that was verified."""
         return SurefootError(
-            "script-failed", str(self), seen=self.seen, database=database, next=self.remedy
+            self.code, str(self), seen=self.seen, database=database, next=self.remedy
         )
 
 
@@ -197,6 +200,7 @@ class _Run:
             failure.message(label, place, error),
             failure.seen(place, error),
             failure.remedy(label, error, about),
+            failure.code(error),
         )
 
 

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from surefoot.observation import VersionTableName
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.connect import kept_connection, undisturbed
 from surefoot.observe.database import observe_database
 from surefoot.outcome import Done
 from surefoot.sql import query
@@ -24,12 +24,13 @@ class Aftermath(msgspec.Struct, frozen=True):
     """What the server says once everything has stopped.
 
     `done` are the steps that were committed, `fates` what became of each transaction asked for,
-    `rows` the version rows now.
+    `rows` the version rows now; `started` is when the server came up.
     """
 
     done: tuple[Done, ...]
     fates: dict[str, Fate]
     rows: tuple[str | None, ...]
+    started: str
 
 
 def look_after(
@@ -43,6 +44,15 @@ def look_after(
     `connect` waits for a server that restarts. Raises what it raises, if the server doesn't come
     back.
     """
+    return undisturbed(lambda: _look(connect, run, tuple(transactions), version_table))
+
+
+def _look(
+    connect: Callable[[], psycopg.Connection[Any]],
+    run: str,
+    transactions: tuple[str, ...],
+    version_table: VersionTableName,
+) -> Aftermath:
     with kept_connection(), connect() as connection:
         fates: dict[str, Fate] = {
             xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)
@@ -53,7 +63,7 @@ def look_after(
             with connection.cursor(row_factory=dict_row) as cursor:
                 rows = cursor.execute(query("run"), {"run": run}).fetchall()
             done = [Done(r["step"], r["name"], r["milliseconds"] / 1000) for r in rows]
-        return Aftermath(tuple(done), fates, seen.rows)
+        return Aftermath(tuple(done), fates, seen.rows, seen.server.started)
 
 
 def _fate(connection: psycopg.Connection[Any], transaction: str) -> Fate:
@@ -65,7 +75,10 @@ def _fate(connection: psycopg.Connection[Any], transaction: str) -> Fate:
                 "select pg_catalog.pg_xact_status(%s::pg_catalog.xid8)", (transaction,)
             ).fetchone()
         except psycopg.errors.InvalidParameterValue:
-            return "unknown"  # it is of the future: another server has taken over
+            # It is of the future: a crash came before the server had written anything of it, or
+            # the server that took over never heard of it. It can only come where it's replayed.
+            row = connection.execute("select pg_catalog.pg_is_in_recovery()").fetchone()
+            return "aborted" if row is not None and not row[0] else "unknown"
         status = row[0] if row else None
         if status == "committed" or status == "aborted":
             return status

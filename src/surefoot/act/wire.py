@@ -13,6 +13,15 @@ from psycopg import pq
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
 _MOST_WARNINGS = 20
+# What the server ends a session with; psycopg's own exceptions, which know their SQLSTATE.
+_OF_STATE = {
+    e.sqlstate: e
+    for e in (
+        psycopg.errors.AdminShutdown,
+        psycopg.errors.CrashShutdown,
+        psycopg.errors.IdleInTransactionSessionTimeout,
+    )
+}
 _COMMAND_OK = int(ExecStatus.COMMAND_OK)  # asked once for every statement
 
 
@@ -125,7 +134,9 @@ class Wire:
     def _raise_if_lost(self, result: pq.abc.PGresult) -> None:
         severity = result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED)
         if severity != b"ERROR":  # FATAL, PANIC, or libpq's own words when the server is gone
-            raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
+            state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+            lost = _OF_STATE.get(state, psycopg.OperationalError)
+            raise lost(result.error_message.decode(errors="replace").strip())
 
     def _noticed(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized != "WARNING":

@@ -19,6 +19,26 @@ def untouched(connection: Any) -> Generator[Any, None, None]:
         connection.rollback()
 
 
+@contextlib.contextmanager
+def unprepared(connection: Any) -> Generator[Any, None, None]:
+    """For surefoot's own statements on the application's connection: psycopg prepares none of them.
+
+    It prepares what is executed often, and behind a pooler the next transaction may have another
+    session, where that statement isn't known or the name is another one's. What the application
+    executes is prepared as it likes; asyncpg prepares everything, which can't be put off.
+    """
+    driver = getattr(connection.connection, "driver_connection", None)  # SQLAlchemy 1.4 lacks it
+    threshold = getattr(driver, "prepare_threshold", None)
+    if driver is None or threshold is None:
+        yield connection
+        return
+    driver.prepare_threshold = None
+    try:
+        yield connection
+    finally:
+        driver.prepare_threshold = threshold
+
+
 def same_database(context: Any, server: ServerInfo) -> None:
     """The application's connection must lead where surefoot looked. Raises `another-database`."""
     connection = context.connection

@@ -25,11 +25,13 @@ from surefoot.application.loading import (
     OpenConfig,
     told_as_the_applications,
 )
+from surefoot.application.reading import read_upgrade
 from surefoot.application.scripts import readable, revision_of
 from surefoot.errors import SurefootError
 from surefoot.guards import NOTICE
 from surefoot.history import History, Revision
 from surefoot.observation import ServerInfo, VersionTableName
+from surefoot.structure.source import Source
 
 
 class View(msgspec.Struct, frozen=True):
@@ -197,6 +199,16 @@ class Environment:
     def may_widen_version_column(self, revision: str) -> bool:
         """Whether the revision's file speaks of the version table's column."""
         return self._speaks_of(revision, rb"version_num")
+
+    def source(self, revision: str) -> Source | None:
+        """What its upgrade() does, as far as its text tells; None where it isn't a file of text."""
+        script = self._scripts.get_revision(revision)
+        file = Path(script.path)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        return read_upgrade(text, file.name, resumable=self.revision(script).resumable)
 
     def _speaks_of(self, revision: str, pattern: bytes) -> bool:
         file = Path(self._scripts.get_revision(revision).path)

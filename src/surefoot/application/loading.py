@@ -20,7 +20,8 @@ from alembic.config import Config as AlembicConfig
 
 from surefoot.application.history_files import IniFile
 from surefoot.application.names import driver_of_ini, variables
-from surefoot.application.raised import describe
+from surefoot.application.raised import cause_of, describe
+from surefoot.causes.refused import before_anything
 from surefoot.config import Project
 from surefoot.errors import SurefootError
 from surefoot.target import Target
@@ -156,12 +157,21 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
         if closed or isinstance(error, KeyboardInterrupt):
             raise
         where = place(error, root)
+        lines = describe(error)
+        refused = before_anything(cause_of(error), "\n".join(lines))
+        if refused is not None:
+            raise ApplicationFailed(
+                refused.code,
+                f"{refused.message}, for the application's own connection{doing}.",
+                seen=[*([f"at {where}"] if where else []), *lines],
+                next=refused.next,
+            ) from error
         raise ApplicationFailed(
             "application-environment-failed",
             f"The application's own code failed before the first revision{doing}.",
             seen=[
                 *([f"at {where}"] if where else []),
-                *describe(error),
+                *lines,
             ],
             next=remedy(error),
         ) from error

@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from surefoot.causes.cause import Cause, lines
+from surefoot.causes.refused import state_by_words
 from surefoot.errors.masking import masked
 
 # psycopg and psycopg2 keep these in `diag`, asyncpg on the exception, some by other names.
@@ -27,7 +28,10 @@ def cause_of(error: BaseException) -> Cause | None:
     original: BaseException = getattr(error, "orig", None) or error
     if original is not error and original.__cause__ is not None:
         original = original.__cause__  # asyncpg's own, below SQLAlchemy's adapter
+    if getattr(original.__cause__, "sqlstate", None) is not None:
+        original = original.__cause__ or original  # why the server ended asyncpg's connection
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    state = state or state_by_words(str(original))
     if state is None:
         return None
     diagnosis = getattr(original, "diag", None) or original

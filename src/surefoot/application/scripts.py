@@ -61,6 +61,7 @@ def revision_of(script: Any) -> Revision:
         sha256_of(Path(script.path)),
         _text(script.module, "surefoot_evidence"),
         _text(script.module, "surefoot_floor"),
+        getattr(script.module, "surefoot_resumable", False) is True,
     )
 
 

@@ -2,16 +2,15 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy
 
+from surefoot.application.account import Execute
+from surefoot.application.connection import unprepared
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
-
-Execute = Callable[[str, Mapping[str, object]], None]
-"""Executes a statement with named parameters, written as psycopg writes them: `%(name)s`."""
 
 
 def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
@@ -32,8 +31,10 @@ def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
 def executor(connection: Any) -> Execute:
     """A function that executes on the application's own connection, in its transaction."""
 
-    def execute(statement: str, parameters: Mapping[str, object]) -> None:
-        connection.execute(_text(statement), dict(parameters))
+    def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        with unprepared(connection):
+            result = connection.execute(_text(statement), dict(parameters))
+        return [tuple(row) for row in result] if result.returns_rows else []
 
     return execute
 
@@ -41,34 +42,6 @@ def executor(connection: Any) -> Execute:
 @functools.cache
 def _text(statement: str) -> sqlalchemy.sql.expression.TextClause:
     return sqlalchemy.text(re.sub(r"%\((\w+)\)s", r":\1", statement))
-
-
-_XID = sqlalchemy.text("select pg_catalog.pg_current_xact_id()::text")
-
-
-class Noting:
-    """Notes the id of the transaction that each revision begins in, and what a revision raises.
-
-    Asked before every revision: one that commits by itself leaves SQLAlchemy none the wiser.
-    """
-
-    def __init__(self, transactions: dict[str, str]) -> None:
-        self._transactions = transactions
-        self.raised: BaseException | None = None
-
-    def before(self, migrate: Callable[..., None], context: Any, revision: str) -> Any:
-        """The revision's upgrade(), which first notes where it is."""
-
-        def noting(**keywords: Any) -> None:
-            found = context.connection.execute(_XID).scalar()
-            self._transactions[revision] = found
-            try:
-                migrate(**keywords)
-            except BaseException as error:
-                self.raised = error
-                raise
-
-        return noting
 
 
 def _ids(names: Iterable[str]) -> str:

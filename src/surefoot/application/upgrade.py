@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+
 from surefoot.application.connection import same_database
 from surefoot.application.environment import Environment, upgrade_steps
 from surefoot.application.loading import (
@@ -13,7 +15,8 @@ from surefoot.application.loading import (
     told_as_the_applications,
 )
 from surefoot.application.raised import cause_of, describe
-from surefoot.application.steps import Execute, Noting, executor, require_same
+from surefoot.application.running import Running
+from surefoot.application.steps import require_same
 from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo
@@ -46,34 +49,33 @@ def upgrade(
     revisions: tuple[Revision, ...],
     *,
     server: ServerInfo,
-    applied: Callable[[Execute, Revision, float], None],
-    before_commit: Callable[[], None],
+    running: Running,
+    at: Callable[[str], None],
     progress: Progress,
-    transactions: dict[str, str],
 ) -> None:
     """Run these revisions through env.py, in one run, with its own transaction settings.
 
-    `applied` gets a function that executes on the application's own connection, the revision
-    and its duration in seconds; it is called inside the revision's transaction, after its
-    version row. `before_commit` is called where Alembic is about to commit: after each revision
-    or after the last, as env.py has it. `transactions` is filled with the id of the transaction
-    that each revision began in, to ask the server about afterwards. Raises RevisionFailed, or
-    SurefootError where env.py itself fails or wants to run anything else.
+    `running` keeps account of them. `at` gets the revision that is run, where it begins and before
+    every commit on the application's connection, one in the middle of a revision too; what it
+    raises stops the run before that commit. Raises RevisionFailed, or SurefootError where env.py
+    itself fails or wants to run anything else.
     """
-    noting = Noting(transactions)
     together = False
-    running: Revision | None = None
+    now: Revision | None = None
     at_end = False
     started = 0.0
+    commits = 0
+    connection: Any = None
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
-        nonlocal running, started, at_end, together
+        nonlocal now, started, at_end, together
         found = upgrade_steps(context, heads)
         require_same(revisions, found)
         for revision, step in zip(revisions, found, strict=True):
             progress.begin("revision", revision.id, revision.message)
-            running, at_end, started = revision, False, time.monotonic()
-            step.migration_fn = noting.before(step.migration_fn, context, revision.id)
+            at(revision.id)
+            now, at_end, started = revision, False, time.monotonic()
+            step.migration_fn = running.before(step.migration_fn, context, revision)
             yield step
             # Only here, behind Alembic's own commit (if it commits each), is it done.
             took = time.monotonic() - started
@@ -83,29 +85,41 @@ def upgrade(
 
     def on_version_apply(*, ctx: Any, **_: Any) -> None:
         nonlocal at_end
-        assert running is not None
-        applied(executor(ctx.connection), running, time.monotonic() - started)
-        if running is revisions[-1] or ctx._transaction_per_migration:
-            before_commit()
+        assert now is not None
+        running.behind(ctx, now, time.monotonic() - started)
         at_end = True
 
+    def committing(_: Any) -> None:
+        nonlocal commits
+        if now is not None:
+            at(now.id)
+            commits += 1
+
     def notice(text: str) -> None:
-        progress.notice(f"{running.id if running else 'env.py'}: {text}")
+        progress.notice(f"{now.id if now else 'env.py'}: {text}")
 
     def check(context: Any) -> None:
+        nonlocal connection
         same_database(context, server)
+        running.on(context.connection)
+        event.listen(context.connection, "commit", committing)
+        connection = context.connection
 
     try:
         with told_as_the_applications(environment.root):
             environment.run(steps, check, on_version_apply, notice)
     except ApplicationFailed as failed:
         cause = failed.__cause__
-        if running is None or cause is None:
+        if now is None or cause is None:
             raise
-        raise RevisionFailed(running, cause, environment.root, at_end=at_end) from cause
-    if noting.raised is not None and running is not None:
+        raise RevisionFailed(now, cause, environment.root, at_end=at_end) from cause
+    finally:
+        if connection is not None:
+            event.remove(connection, "commit", committing)
+    if running.raised is not None and now is not None:
         # env.py kept it to itself
-        raise RevisionFailed(running, noting.raised, environment.root, at_end=False)
+        raise RevisionFailed(now, running.raised, environment.root, at_end=False)
     if together:
         noun = "revision" if len(revisions) == 1 else "revisions"
-        progress.committed(f"{len(revisions)} {noun}, in one transaction")
+        pieces = "several transactions" if commits > 1 else "one transaction"
+        progress.committed(f"{len(revisions)} {noun}, in {pieces}")

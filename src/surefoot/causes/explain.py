@@ -19,10 +19,6 @@ _EXPLAINED: dict[str, Callable[[Cause, About], Explanation]] = {
     "55P03": sessions.lock_not_available,
     "40P01": sessions.deadlock,
     "57014": sessions.cancelled,
-    "53200": server.out_of_locks,
-    "53100": server.disk_full,
-    "53300": server.too_many_connections,
-    "25006": server.read_only,
 }
 
 _WAITED = frozenset(("55P03", "40P01", "57014"))
@@ -41,6 +37,9 @@ def explain(cause: Cause, about: About) -> Explanation:
     rule = _EXPLAINED.get(cause.sqlstate)
     if rule is not None:
         return rule(cause, about)
+    found = server.of_server(cause)
+    if found is not None:
+        return found
     return Explanation(
         "correct what PostgreSQL names above, in the database or in the revision, and "
         f"{AGAIN}: surefoot goes on from where the database stands. {REPORT}"

@@ -1,42 +1,122 @@
-"""The server ran out of something, or won't write; and the version table that is too narrow."""
+"""The server ran out of something, won't write, or ended a statement, whatever that was.
+
+Of a script and of surefoot's own statements the same is said as of a revision. Then what is the
+server's and a revision's alone: an extension that isn't there, a version table that is too narrow.
+"""
 
 import re
 
+from surefoot.causes import pooler
 from surefoot.causes.cause import AGAIN, About, Cause, Explanation
 
+_SETTING = re.compile(r"max_(?:pred_)?locks_per_transaction")
+_DATA = re.compile(r"\b(?:base|global|pg_wal|pg_xact)/")
+_TABLESPACE = re.compile(r"pg_tblspc/(\d+)/")
 
-def out_of_locks(cause: Cause, about: About) -> Explanation:
+
+def of_server(cause: Cause) -> Explanation | None:
+    """What follows from the cause by itself; None where it is about the statement."""
+    match cause.sqlstate:
+        case "53100":
+            return disk_full(cause)
+        case "53200":
+            return out_of_memory(cause)
+        case "53300":
+            return too_many_connections(cause)
+        case "53400":
+            return limit_reached(cause)
+        case "57014":
+            return ended(cause)
+        case "25006":
+            return read_only(cause)
+        case "26000" | "42P05":
+            return pooler.prepared_statement(cause)
+        case _:
+            return None
+
+
+def script_code(found: Explanation | None) -> str:
+    """The condition's code, where a script or a statement of surefoot's own has met it."""
+    return found.code if found and found.code != Explanation("").code else "script-failed"
+
+
+def out_of_memory(cause: Cause) -> Explanation:
     """53200: the transaction locks more objects than there is room for; or memory itself."""
-    if "max_locks_per_transaction" in cause.hint:
+    setting = _SETTING.search(f"{cause.hint} {cause.message}")
+    if setting is not None:
         return Explanation(
-            "raise max_locks_per_transaction in postgresql.conf (256, say), restart the server, "
-            f"and {AGAIN}"
+            f"raise {setting[0]} in postgresql.conf (256, say), restart the server, and {AGAIN}",
+            code="out-of-shared-memory",
         )
-    return Explanation(f"give the server more memory, or work_mem less, and {AGAIN}")
-
-
-def disk_full(cause: Cause, about: About) -> Explanation:
-    """53100."""
     return Explanation(
-        "make room on the server's disk: what was rolled back is freed already, and the revision "
-        f"needs as much again; then {AGAIN}"
+        f"give the server more memory, or take some from what else runs there; then {AGAIN}",
+        code="out-of-memory",
     )
 
 
-def too_many_connections(cause: Cause, about: About) -> Explanation:
-    """53300."""
+def disk_full(cause: Cause) -> Explanation:
+    """53100: no room in the data directory, or in the tablespace that the message leads to."""
+    tablespace, seen = _TABLESPACE.search(cause.message), ()
+    if tablespace is not None:
+        seen = (f"that is in a tablespace: select pg_tablespace_location({tablespace[1]});",)
+    elif _DATA.search(cause.message):
+        seen = ("that is in the server's data directory: show data_directory;",)
     return Explanation(
-        "end sessions that are idle (pg_stat_activity has them), or raise max_connections; then "
-        f"{AGAIN}"
+        "make room on that disk: what was rolled back is freed already, and the same step needs as "
+        f"much again; then {AGAIN}",
+        seen,
+        "disk-full",
     )
 
 
-def read_only(cause: Cause, about: About) -> Explanation:
+def too_many_connections(cause: Cause) -> Explanation:
+    """53300, for a connection that a revision or env.py opens itself."""
+    return Explanation(more_connections(cause.message) + f"; then {AGAIN}")
+
+
+def more_connections(text: str) -> str:
+    """What makes room for a connection, by what the server says is used up."""
+    idle = "end sessions that are idle (pg_stat_activity has them)"
+    if "for role" in text:
+        return f"{idle}, or raise the role's limit: alter role ROLE connection limit N;"
+    if "for database" in text:
+        return f"{idle}, or raise the database's limit: alter database NAME connection limit N;"
+    if pooler.is_full(text):
+        return f"raise the limit that the pooler names, or {pooler.OWN_ADDRESS}"
+    return f"{idle}, or raise max_connections"
+
+
+def limit_reached(cause: Cause) -> Explanation:
+    """53400: temp_file_limit, most often."""
+    setting = "temp_file_limit" if "temp_file_limit" in cause.message else "the limit that it names"
+    return Explanation(f"raise {setting} for the role or in postgresql.conf; then {AGAIN}")
+
+
+def read_only(cause: Cause) -> Explanation:
     """25006: a standby, or a database that is set so."""
     return Explanation(
         "connect to the primary; or, if default_transaction_read_only is set for the database or "
         f"the role, take it back; then {AGAIN}"
     )
+
+
+def ended(cause: Cause) -> Explanation:
+    """57014: statement_timeout, or somebody, cancelled the statement."""
+    if timed_out(cause):
+        return Explanation(
+            f"give it more time: set statement_timeout = 0 for the role, or in it; then {AGAIN}",
+            code="statement-timeout",
+        )
+    return Explanation(
+        f"ask who cancelled it (pg_cancel_backend, or a program that watches for long statements), "
+        f"and {AGAIN}",
+        code="statement-cancelled",
+    )
+
+
+def timed_out(cause: Cause) -> bool:
+    """Whether a timeout ended the statement. The server tells it in its words only."""
+    return "timeout" in cause.message
 
 
 def extension_missing(cause: Cause, about: About) -> Explanation:

@@ -4,6 +4,7 @@ import re
 
 from surefoot.causes.cause import AGAIN, About, Cause, Explanation, Holder
 from surefoot.causes.names import identifier, without_literals
+from surefoot.causes.server import ended, timed_out
 
 _SHOWN, _WIDTH = 4, 60
 _NUMBER = re.compile(r"\b\d{1,10}\b")
@@ -32,8 +33,9 @@ def deadlock(cause: Cause, about: About) -> Explanation:
 
 def cancelled(cause: Cause, about: About) -> Explanation:
     """57014: statement_timeout, or somebody, cancelled the statement."""
-    if "timeout" not in cause.message and "user request" in cause.message:
-        return Explanation(f"somebody cancelled the statement (pg_cancel_backend): {AGAIN}")
+    found = ended(cause)
+    if not timed_out(cause):
+        return found
     role = identifier(about.role) if about.role else "ROLE"
     longer = f"alter role {role} set statement_timeout = 0; or set it in the revision"
     if about.holders:
@@ -41,10 +43,12 @@ def cancelled(cause: Cause, about: About) -> Explanation:
             f"it may have waited for a lock: {_wait_or_end(about.holders)}. If it only takes long: "
             f"{longer}",
             holder_lines(about.holders),
+            found.code,
         )
     return Explanation(
         f"give it more time: {longer}; then {AGAIN}",
         ("nobody else holds a lock on those tables: the statement took too long by itself",),
+        found.code,
     )
 
 

@@ -12,6 +12,7 @@ from surefoot.errors import ExitCode, SurefootError
 
 if TYPE_CHECKING:
     from surefoot.plan import Plan
+    from surefoot.structure.remedy import How
 
 
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,6 +70,7 @@ def record(
     accept_difference: bool,
     yes: bool,
     repair: bool,
+    how: "How | None" = None,
 ) -> ExitCode:
     """What `adopt` and `repair` have in common: everything but what they take for granted."""
     with open_session(edge, config_file, database_url) as session:
@@ -83,7 +85,13 @@ def record(
 
         try:
             outcome = adopt(
-                session, rev, report, confirm, accept_difference=accept_difference, repair=repair
+                session,
+                rev,
+                report,
+                confirm,
+                accept_difference=accept_difference,
+                repair=repair,
+                how=how,
             )
         finally:
             report.close()
@@ -109,11 +117,11 @@ def _ask(edge: Edge, plan: "Plan") -> None:
         accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
         raise SurefootError(
             "confirmation-needed",
-            "What would be recorded must be confirmed, and there is no terminal to ask at.",
-            seen=[*step_lines(plan), *difference_lines(tuple(accepted))],
+            "What would be done must be confirmed, and there is no terminal to ask at.",
+            seen=[*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))],
             next="if that is right: --yes",
         )
-    edge.terminal.stream.write("Record this? [y/N] ")
+    edge.terminal.stream.write("Do this? [y/N] ")
     edge.terminal.stream.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise SurefootError(

@@ -11,6 +11,16 @@ from surefoot.errors import ExitCode
 
 @click.command("repair")
 @recording_options
+@click.option(
+    "--finish",
+    is_flag=True,
+    help="Finish the revision that an earlier run left half-way: make what is missing of it.",
+)
+@click.option(
+    "--undo",
+    is_flag=True,
+    help="Undo the revision that an earlier run left half-way: drop what is there of it.",
+)
 @command_body("repair")
 def command(
     edge: Edge,
@@ -19,15 +29,27 @@ def command(
     database_url: str | None,
     accept_difference: bool,
     yes: bool,
+    finish: bool,
+    undo: bool,
     rev: tuple[str, ...],
 ) -> ExitCode:
-    """Put a version table right that holds nonsense: by the structure, never by a guess.
+    """Put right what surefoot up can't: a version table that holds nonsense, a revision that was
+    left half-way.
 
-    For a table that holds NULL, a revision that nobody knows, one cut short, a row twice, or a
-    revision with its ancestor; or that has another column type than Alembic gives it. Shows what it
-    holds and what would be written, asks, and writes it in one transaction; the old content is kept
-    in the journal. Without REV: where the structure stands. Nothing is migrated.
+    For a version table that holds NULL, a revision that nobody knows, one cut short, a row twice,
+    or a revision with its ancestor; or that has another column type than Alembic gives it. Shows
+    what it holds and what would be written, asks, and writes it in one transaction; the old content
+    is kept in the journal. Without REV: where the structure stands. Nothing is migrated.
+
+    With --finish or --undo: shows the SQL that makes what is missing of the half-applied revision,
+    or drops what is there of it; asks, executes it, and compares the structure before it commits.
     """
+    if finish and undo:
+        raise click.UsageError("--finish and --undo can't both be meant.")
+    if (finish or undo) and (rev or accept_difference):
+        raise click.UsageError(
+            "--finish and --undo are about the revision that was left half-way; leave REV out."
+        )
     return record(
         edge,
         config_file,
@@ -36,4 +58,5 @@ def command(
         accept_difference=accept_difference,
         yes=yes,
         repair=True,
+        how="finish" if finish else "undo" if undo else None,
     )

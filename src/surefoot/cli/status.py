@@ -16,7 +16,7 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
 
     Exit code 0 at head, 3 if something is pending, 4 if `up` would refuse.
     """
-    from surefoot.decision.decide import Ready, Refused
+    from surefoot.decision.decide import NothingToDo, Ready, Refused
     from surefoot.report import json
     from surefoot.report.status import status_lines
     from surefoot.report.terminal import Terminal
@@ -24,6 +24,11 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     with open_session(edge, config_file, database_url, to_act=False) as session:
         with session.connect() as connection:
             facts, decision = session.look(connection)
+            others = None
+            if not isinstance(decision, NothingToDo):
+                others = session.at_work(connection)
+        if others is not None:
+            edge.say(f"this is what is there now, and it may change any moment: {others}")
         code = ExitCode.PENDING if isinstance(decision, Ready) else ExitCode.DONE
         if isinstance(decision, Refused):
             code = decision.findings[0].exit_code

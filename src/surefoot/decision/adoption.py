@@ -2,7 +2,9 @@
 
 import msgspec
 
+from surefoot.decision.at_ones_word import take_at_ones_word
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.mending import decide_mending
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.row_refusals import ahead_of_code, ahead_remarks
 from surefoot.decision.version_rows import faults, judge, width_of
@@ -11,6 +13,7 @@ from surefoot.observation import Facts
 from surefoot.plan import Adopt, Plan
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines, revision_text
+from surefoot.structure.remedy import How
 from surefoot.structure.standing import Stand
 
 _SHOWN, _WIDTH = 20, 80
@@ -19,11 +22,15 @@ _SHOWN, _WIDTH = 20, 80
 class Wish(msgspec.Struct, frozen=True):
     """What was asked for: the revisions by their ids (none: those that are identified), whether a
     difference is accepted, and whether the version table is to be repaired, whatever it says.
+    `base`: the state before the first revision was named. `how`: what a revision has left half-way
+    is to be finished, or undone.
     """
 
     rows: tuple[str, ...] = ()
     accept_difference: bool = False
     repair: bool = False
+    base: bool = False
+    how: How | None = None
 
 
 # A person who adopts believes the version table to be right or empty; these say that it's wrong.
@@ -43,6 +50,10 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
         return Refused(state, (_empty(),))
+    if wish.how is not None:
+        return decide_mending(facts, wish.how)
+    if standing is None and state is State.INTERRUPTED and wish.repair:
+        return take_at_ones_word(facts, wish.rows, base=wish.base)
     if standing is None:
         refused = state if state in REFUSALS else State.UNVERSIONED
         return Refused(state, (REFUSALS[refused](facts),))

@@ -6,10 +6,11 @@ import msgspec
 
 from surefoot.decision import installation
 from surefoot.decision.installation import refused_beforehand
+from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
 from surefoot.observation import Facts, ScriptFile
-from surefoot.plan import Adopt, Install, Plan, Seed, Step, Upgrade
+from surefoot.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.states import State
 from surefoot.structure.standing import Standing
 
@@ -52,6 +53,8 @@ def classify(facts: Facts) -> State:
     if history.overlapping([row for row in rows if row]):
         return State.VERSION_ROWS_OVERLAP
     at_head, standing = history.at_head(rows), facts.standing
+    if facts.database.begun_elsewhere and not at_head:
+        return State.BEHIND  # the structure is on its way, and this isn't the place to judge it
     # Where there's nothing to do, what only differs in itself is drift; what is really another
     # revision's structure was stamped wrongly, and then something is still to be done.
     if standing is None:
@@ -69,7 +72,7 @@ def classify(facts: Facts) -> State:
 def _is_interrupted(facts: Facts) -> bool:
     """Whether a revision was left half-way, and nobody has recorded since what is true."""
     database, history = facts.database, facts.code.history
-    if not database.interrupted or not (database.rows or database.objects):
+    if database.standby or not database.interrupted or not (database.rows or database.objects):
         return False
     ran = history.applied(row for row in database.rows if row in history.revisions)
     return not ran.issuperset(database.interrupted)
@@ -140,6 +143,9 @@ class Intent(Enum):
     ACT = "act"
 
 
+_GOES_ON = (State.AT_HEAD, State.BEHIND, State.EMPTY, State.IDENTIFIED)
+
+
 def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     """What is to be done with the database as it was seen.
 
@@ -147,7 +153,7 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     """
     state = classify(facts)
     match state:
-        case State.AT_HEAD | State.BEHIND | State.EMPTY | State.IDENTIFIED:
+        case _ if state in _GOES_ON or (state is State.INTERRUPTED and recovery(facts)):
             if state is State.EMPTY:
                 wrong = refused_beforehand(facts.code, identifiable=facts.identifiable)
                 if wrong:
@@ -201,6 +207,8 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
                 accepted=standing.accepted,
             )
         )
+    if state is State.INTERRUPTED:
+        steps += _to_recover(facts)
     if state is not State.AT_HEAD:
         assert facts.pending is not None, "only Alembic knows the order of the pending revisions"
         if facts.pending:
@@ -211,6 +219,19 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
         if _must_run(seed, facts)
     ]
     return tuple(steps)
+
+
+def _to_recover(facts: Facts) -> list[Step]:
+    """What is done about a revision that was left half-way, before what is pending is run."""
+    how, found = recovery(facts), facts.interruption
+    assert how is not None
+    assert found is not None
+    if how.record:
+        return [record(facts, found)]
+    if not how.drops:
+        return []
+    names = tuple(named.name for named in how.drops)
+    return [DropIndexes(found.revision, names, tuple(map(drop_index, names)))]
 
 
 def _must_run(seed: ScriptFile, facts: Facts) -> bool:

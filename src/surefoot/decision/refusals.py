@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from surefoot.decision import row_refusals, structure_refusals
+from surefoot.causes.names import identifier
+from surefoot.decision import half_way, row_refusals, structure_refusals
 from surefoot.decision.row_refusals import version_table
 from surefoot.errors import Finding
 from surefoot.observation import Facts
@@ -22,15 +23,27 @@ _NO_CATALOGUE = {
 
 def read_only(facts: Facts) -> Finding:
     """The database can only be read, and there is something to do."""
-    server = facts.database.server
+    database = facts.database
+    server, half_way = database.server, ", ".join(database.interrupted)
+    if database.standby:
+        return Finding(
+            "database-read-only",
+            "There is something to do, and this server is a standby, which can only be read.",
+            seen=(
+                f"{server.database} is on a server in recovery; what the primary has done since "
+                "may not have come here yet",
+                *([f"{half_way} has begun on the primary"] if database.begun_elsewhere else []),
+            ),
+            next="run surefoot up with the primary's address; when that is done, this one goes "
+            "through as soon as the standby has caught up",
+        )
     return Finding(
         "database-read-only",
         "There is something to do, and the database can only be read.",
-        seen=(
-            f"{server.database} is on a standby, or set to default_transaction_read_only for "
-            f"{server.role}",
-        ),
-        next="connect to the primary server; or reset default_transaction_read_only",
+        seen=(f"default_transaction_read_only is on in {server.database} for {server.role}",),
+        next=f"wait until whoever set it is done, or take it back: alter database "
+        f"{identifier(server.database)} reset default_transaction_read_only; and the same for the "
+        "role",
     )
 
 
@@ -38,10 +51,10 @@ def journal_not_writable(facts: Facts) -> Finding:
     """The role may not write the journal, or not make it."""
     role = facts.database.server.role
     if facts.database.journal:
-        seen = "surefoot.journal is there, and needs SELECT and INSERT"
+        seen = "surefoot.journal is there, and needs SELECT, INSERT and UPDATE"
         cure = (
             f"grant usage on schema surefoot to {role}; "
-            f"grant select, insert on surefoot.journal to {role};"
+            f"grant select, insert, update on surefoot.journal to {role};"
         )
     elif facts.database.journal_schema:
         seen = "the schema surefoot is there, and the journal isn't"
@@ -91,7 +104,7 @@ def _unversioned(facts: Facts) -> Finding:
 REFUSALS: dict[State, Callable[[Facts], Finding]] = {
     State.UNKNOWN_REVISION: row_refusals.unknown_revision,
     State.VERSION_ROWS_OVERLAP: row_refusals.overlap,
-    State.INTERRUPTED: row_refusals.interrupted,
+    State.INTERRUPTED: half_way.interrupted,
     State.VERSION_TABLE_CORRUPTED: row_refusals.corrupted,
     State.VERSION_TABLE_ELSEWHERE: row_refusals.elsewhere,
     State.AHEAD: row_refusals.ahead_of_code,

@@ -6,9 +6,9 @@ from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.compatible import Breach
-from surefoot.structure.differences import difference_lines, revision_text
+from surefoot.structure.differences import revision_text
 
-_SHOWN, _WIDTH = 8, 80
+_SHOWN = 8
 
 _SAYS = {
     "newer": "newer than this code",
@@ -29,7 +29,8 @@ def _rows(facts: Facts) -> str:
     return ", ".join("NULL" if row is None else repr(row) for row in facts.database.rows)
 
 
-def _holds(facts: Facts) -> str:
+def holds(facts: Facts) -> str:
+    """What the version table holds, for people."""
     return f"{version_table(facts)} holds {_rows(facts) or 'no row'}"
 
 
@@ -97,7 +98,7 @@ def unknown_revision(facts: Facts) -> Finding:
         "unknown-revision",
         f"The database is at revision {', '.join(unknown)}, which this code does not have.",
         (
-            _holds(facts),
+            holds(facts),
             f"the code's {len(facts.code.history.revisions)} revisions end at {heads}",
             *_judgements(facts),
             *stands(facts),
@@ -121,7 +122,7 @@ def corrupted(facts: Facts) -> Finding:
         if judge(facts)
         else f"The version table {version_table(facts)} is not as Alembic makes it.",
         (
-            _holds(facts),
+            holds(facts),
             *faults(facts.database),
             *_judgements(facts),
             *stands(facts),
@@ -157,28 +158,6 @@ def elsewhere(facts: Facts) -> Finding:
     )
 
 
-def interrupted(facts: Facts) -> Finding:
-    """A revision committed by itself half-way, and a person has to mend it."""
-    revisions = facts.database.interrupted
-    standing = facts.standing
-    recorded = standing.recorded if standing else None
-    there = difference_lines(recorded.differences, _SHOWN, _WIDTH) if recorded else []
-    before = " ".join(str(row) for row in facts.database.rows) or "REVISION"
-    return Finding(
-        "interrupted-revision",
-        f"Revision {', '.join(revisions)} was applied half-way by an earlier run.",
-        (
-            "surefoot's journal says so: it committed by itself, and did not come to its end",
-            _holds(facts),
-            *stands(facts),
-            *([f"beside what {before} makes:", *there] if there else []),
-        ),
-        next="compare with the revision's file, its data, too; finish it or undo it by hand. Then "
-        f"record what is true: surefoot adopt {' '.join(revisions)}, if it is finished, or "
-        f"surefoot adopt {before}, if it is undone",
-    )
-
-
 def overlap(facts: Facts) -> Finding:
     """A version row is an ancestor of another one."""
     pairs = facts.code.history.overlapping([row for row in facts.database.rows if row])
@@ -186,7 +165,7 @@ def overlap(facts: Facts) -> Finding:
         "version-rows-overlap",
         "The version table names a revision together with one of its ancestors.",
         (
-            _holds(facts),
+            holds(facts),
             *(f"{older} is already part of {newer}" for older, newer in pairs),
             *stands(facts),
             *comment_lines(facts),
@@ -199,7 +178,7 @@ def ahead_of_code(facts: Facts) -> Finding:
     """The database is newer, and this code can't run on it, or shall not, or nobody can tell."""
     found = ahead(facts)
     unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
-    seen = [_holds(facts), *_judgements(facts)]
+    seen = [holds(facts), *_judgements(facts)]
     if found.floor is not None:
         revision, floor = found.floor
         seen.append(f"revision {revision} says: code from {floor} on can run on it")

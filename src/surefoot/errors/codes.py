@@ -61,6 +61,10 @@ CODES: dict[str, ExitCode] = {
     "embedded-server-failed": ExitCode.REFUSED,
     "server-too-old": ExitCode.REFUSED,
     "server-unreachable": ExitCode.BUSY,
+    "server-not-ready": ExitCode.BUSY,
+    "too-many-connections": ExitCode.BUSY,
+    "look-cancelled": ExitCode.BUSY,
+    "pooler-in-the-way": ExitCode.REFUSED,
     # the application's history and its env.py
     "application-changed-database": ExitCode.REFUSED,
     "another-database": ExitCode.REFUSED,
@@ -109,15 +113,26 @@ CODES: dict[str, ExitCode] = {
     "data-violates-constraint": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,
+    "repair-failed": ExitCode.FAILED,
     "requirement-not-met": ExitCode.FAILED,
     "lock-not-available": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,
     "script-failed": ExitCode.FAILED,
+    # the same, and the cause is the server or somebody at it
+    "connection-lost": ExitCode.FAILED,
+    "disk-full": ExitCode.FAILED,
+    "out-of-memory": ExitCode.FAILED,
+    "out-of-shared-memory": ExitCode.FAILED,
+    "server-restarted": ExitCode.FAILED,
+    "session-terminated": ExitCode.FAILED,
+    "statement-cancelled": ExitCode.FAILED,
+    "statement-timeout": ExitCode.FAILED,
     # what a person must look at
     "connection-lost-at-commit": ExitCode.PARTIAL,
     "structure-not-reached": ExitCode.PARTIAL,
     "revision-partly-applied": ExitCode.PARTIAL,
     # others are at work
     "lock-held-elsewhere": ExitCode.BUSY,
+    "orphaned-statement": ExitCode.BUSY,
     "lock-lost": ExitCode.FAILED,
 }

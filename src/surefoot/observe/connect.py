@@ -1,4 +1,7 @@
-"""Reach the server: wait for one that isn't up yet, tell at once what waiting won't mend."""
+"""Reach the server: wait for one that isn't up yet, tell at once what waiting won't mend.
+
+What is needed to tell of a failure is imported there: most starts have none.
+"""
 
 import contextlib
 import os
@@ -7,23 +10,31 @@ import re
 import socket
 import time
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.sql import query
 from surefoot.target import Target
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds
+T = TypeVar("T")
 
-# libpq tells no SQLSTATE of a connection that failed, only the text. What isn't recognised here
-# (a server that speaks another language) is waited for, and told at the deadline.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds
+# How often a look is begun anew whose connection was lost: a server that is being shut down may
+# let somebody in to the last.
+_LOOKS = 5
+
+# Cancelled, a standby's conflict with recovery, a deadlock, lock_timeout.
+_MAY_PASS = frozenset(("57014", "40001", "40P01", "55P03"))
+
+# What waiting mends is told apart in `causes.refused`; this, it doesn't mend.
 _AUTHENTICATION = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry"
     r"|authentication failed for user|role \".*\" does not exist|is not permitted to log in"
     r"|permission denied for database"
 )
-_NO_DATABASE = re.compile(r"FATAL:.*database \".*\" does not exist")
+_NO_DATABASE = re.compile(r"FATAL:.*database \".*\" does not exist|FATAL:\s+no such database:")
 _BAD_ADDRESS = re.compile(
     r"invalid (?:port number|sslmode|connection option|integer value|\w+ value)"
     r"|definition of service|could not match \d+ (?:host|port)"
@@ -34,7 +45,8 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
     """A connection in autocommit, waiting up to `wait` seconds for a server that isn't up.
 
     `say` gets one line when waiting begins. Raises SurefootError `server-unreachable`,
-    `authentication-failed`, `database-not-found` or `database-url-invalid`.
+    `server-not-ready` or `too-many-connections` at the deadline, and at once
+    `authentication-failed`, `database-not-found`, `pooler-in-the-way` or `database-url-invalid`.
     """
     deadline = time.monotonic() + wait
     pause, waiting = _FIRST_PAUSE, False
@@ -50,14 +62,7 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
             raise _unusable(target, str(error)) from error
         _tell_what_waiting_cannot_mend(target, text)
         if time.monotonic() >= deadline:
-            raise SurefootError(
-                "server-unreachable",
-                f"No database server answered within {wait:g} s.",
-                seen=[f"{target.label} (from {target.source})", *_lines(text)],
-                database=NOT_REACHED,
-                next="start the server, or correct the address; `wait` in surefoot.toml sets how "
-                "long to wait",
-            )
+            raise _waited_in_vain(target, text, wait)
         if not waiting:
             say(f"waiting up to {wait:g} s for {target.label}: {_reason(text)}")
             waiting = True
@@ -67,32 +72,89 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
         pause = min(pause * 1.6, _LONGEST_PAUSE)
 
 
+class ConnectionLost(SurefootError):
+    """The connection was lost during a look, which changes nothing."""
+
+
 @contextlib.contextmanager
 def kept_connection() -> Generator[None, None, None]:
     """For looking: a connection that is lost meanwhile is told as such, nothing being changed.
 
-    Raises SurefootError `server-unreachable`, or `look-failed` for whatever else goes wrong.
+    Raises ConnectionLost (`server-unreachable`), SurefootError `look-cancelled` where the server
+    ended a look that may succeed the next time, or `look-failed` for whatever else goes wrong.
     """
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
+        state = error.sqlstate
+        if state is None or state.startswith(("08", "57P")):
+            raise _lost(error) from error
+        seen = [*_lines(str(error)), f"SQLSTATE {state}"]
+        if state in _MAY_PASS:
             raise SurefootError(
-                "look-failed",
-                "A look at the database failed.",
-                seen=[*_lines(str(error)), f"SQLSTATE {error.sqlstate}"],
-                next="see what the server objects to; a table that isn't what surefoot takes it "
-                "for (surefoot.journal, the version table) may be somebody else's",
+                "look-cancelled",
+                "The server cancelled a look at the database.",
+                seen=seen,
+                next="start again; if it happens each time, see who cancels it, or which timeout "
+                "is set for the role",
             ) from error
-        raise _lost(error) from error
+        from surefoot.causes.cause import Cause
+        from surefoot.causes.server import of_server
+
+        found = of_server(Cause(state, error.diag.message_primary or "", hint=_hint(error)))
+        raise SurefootError(
+            "look-failed",
+            "A look at the database failed.",
+            seen=[*seen, *(found.seen if found else ())],
+            next=found.next
+            if found
+            else "see what the server objects to; a table that isn't what surefoot takes it "
+            "for (surefoot.journal, the version table) may be somebody else's",
+        ) from error
 
 
-def _lost(error: psycopg.Error) -> SurefootError:
-    return SurefootError(
+def undisturbed(look: Callable[[], T]) -> T:
+    """A look that connects by itself, begun anew if its connection is lost meanwhile.
+
+    For what must be known: what became of a step. Raises what the last attempt raised.
+    """
+    for _ in range(_LOOKS - 1):
+        try:
+            return look()
+        except ConnectionLost:
+            time.sleep(_FIRST_PAUSE)
+    return look()
+
+
+def _hint(error: psycopg.Error) -> str:
+    return error.diag.message_hint or ""
+
+
+def _lost(error: psycopg.Error) -> ConnectionLost:
+    return ConnectionLost(
         "server-unreachable",
         "The connection to the server was lost during a look at the database.",
         seen=_lines(str(error)),
         next="see the server's log for what happened at this time, then start again",
+    )
+
+
+def _waited_in_vain(target: Target, text: str, wait: float) -> SurefootError:
+    """Nobody got in until the deadline: why, by the last answer."""
+    from surefoot.causes.refused import refusal
+
+    seen = [f"{target.label} (from {target.source})", *_lines(text)]
+    found = refusal(text)
+    if found is not None:
+        message = f"{found.message} (waited {wait:g} s)."
+        return SurefootError(found.code, message, seen=seen, database=NOT_REACHED, next=found.next)
+    return SurefootError(
+        "server-unreachable",
+        f"No database server answered within {wait:g} s.",
+        seen=seen,
+        database=NOT_REACHED,
+        next="start the server, or correct the address; `wait` in surefoot.toml sets how long to "
+        "wait",
     )
 
 
@@ -101,13 +163,28 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         "connect_timeout": str(max(2, round(timeout))),
         **target.parameters,
         "client_encoding": "utf8",
-        "application_name": f"surefoot ({socket.gethostname()}:{os.getpid()})"[:63],
+        "application_name": application_name(),
     }
     # No prepared statements: a pooler may give the next transaction another server connection.
-    return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    try:
+        connection.execute(query("unnamed"), {"pid": connection.info.backend_pid})
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def application_name() -> str:
+    """What the server's administrators see this run's sessions called; through a pooler only that
+    of the lock, for as long as it's held.
+    """
+    return f"surefoot ({socket.gethostname()}:{os.getpid()})"[:63]
 
 
 def _tell_what_waiting_cannot_mend(target: Target, text: str) -> None:
+    from surefoot.causes.refused import refusal
+
     seen = [f"{target.label} (from {target.source})", *_lines(text)]
     if _NO_DATABASE.search(text):
         raise SurefootError(
@@ -135,6 +212,11 @@ def _tell_what_waiting_cannot_mend(target: Target, text: str) -> None:
             next="correct the user or the password; a volume that was initialised earlier keeps "
             "the password that it was initialised with",
         )
+    found = refusal(text)
+    if found is not None and not found.waits:
+        raise SurefootError(
+            found.code, f"{found.message}.", seen=seen, database=NOT_REACHED, next=found.next
+        )
     if _BAD_ADDRESS.search(text):
         raise _unusable(target, text)
 
@@ -151,7 +233,7 @@ def _unusable(target: Target, text: str) -> SurefootError:
 
 def _reason(text: str) -> str:
     """The last words of libpq's first line: "Connection refused"."""
-    return _lines(text)[0].rpartition(": ")[2]
+    return _lines(text)[0].rpartition(": ")[2].strip()
 
 
 def _lines(text: str) -> list[str]:

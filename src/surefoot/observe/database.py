@@ -77,6 +77,7 @@ def observe_database(
             journal_readable=bool(seen["journal_readable"]),
             journal_writable=seen["journal_writable"],
             read_only=seen["read_only"],
+            standby=seen["standby"],
         )
         if not (found.journal and found.journal_readable):
             return found
@@ -89,6 +90,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
     seeds = cursor.execute(query("seeds"), history).fetchall()
     mark = cursor.execute(query("last_mark"), history).fetchone()
     reached = mark is not None and mark["step"] == "reached"
+    half_way = mark if mark is not None and mark["step"] == "begun" else None
     rows = {str(row) for row in found.rows}
     evidence = cursor.execute(query("accepted"), history).fetchone()
     journaled = cursor.execute(query("journaled"), history).fetchall()
@@ -99,9 +101,8 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         seeds={row["name"]: row["hash"] for row in seeds} if found.rows or found.objects else {},
         env=mark["env"] if mark and reached and set(mark["name"].split()) == rows else None,
         mark=mark["step"] if mark else None,
-        interrupted=tuple(mark["name"].split())
-        if mark is not None and mark["step"] == "interrupted"
-        else (),
+        interrupted=tuple(half_way["name"].split()) if half_way is not None else (),
+        interrupted_sha256=half_way["hash"] if half_way is not None else None,
         journaled=tuple(
             Journaled(row["id"], tuple(row["parents"].split()), row["release"], row["floor"])
             for row in journaled

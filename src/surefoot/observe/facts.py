@@ -10,12 +10,15 @@ import psycopg
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.decision.decide import classify
+from surefoot.decision.recovery import recovery
 from surefoot.history import Revision
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_of, quick_code
 from surefoot.observe.database import observe_database
 from surefoot.states import State
-from surefoot.structure.standing import Standing
+from surefoot.structure.facts import Fact
+from surefoot.structure.interruption import Interruption
+from surefoot.structure.standing import Difference, Standing
 from surefoot.target import Target
 
 if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
@@ -63,8 +66,8 @@ class Application:
     ) -> None:
         """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
-        # that surefoot hasn't begun yet: what is there, then, isn't its doing
         self.was_empty = not before.rows and not before.objects
+        self._mark_before = before.mark
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
         self.version_table = view.version_table
@@ -74,6 +77,7 @@ class Application:
         from surefoot.observe.standing import Cataloguing
 
         self.schema = view.schema
+        self._accepted: tuple[Difference, ...] = ()
         self._view = view
         self._cataloguing = Cataloguing(
             project, ini, self._code, search_path=view.search_path, schema=view.schema
@@ -96,6 +100,8 @@ class Application:
             return self._with_pending(connection, facts, rows)
         if state is State.EMPTY:
             return self._to_install(connection, facts)
+        if state is State.INTERRUPTED:
+            return self._interrupted(connection, facts)
         standing = facts.standing
         if standing is None or standing.exact:
             return facts
@@ -110,6 +116,32 @@ class Application:
         if state is State.CONTRADICTED and standing.merely_early:
             return found  # if what is in the way refuses, that is the better word for it
         return msgspec.structs.replace(facts, preflight=found.preflight)
+
+    def _interrupted(self, connection: psycopg.Connection[Any], facts: Facts) -> Facts:
+        """With what is there of the revision that was left half-way, and where it can be gone on
+        with: what is pending then, and what is in the way of that.
+        """
+        revisions, seen = self._code.history.revisions, facts.database
+        if len(seen.interrupted) != 1 or seen.interrupted[0] not in revisions:
+            return facts
+        revision = revisions[seen.interrupted[0]]
+        known = {row for row in seen.rows if row is not None}
+        if not known <= revisions.keys():
+            return facts
+        found = self._cataloguing.interruption(
+            connection,
+            seen,
+            revision.id,
+            self.environment.source(revision.id),
+            edited=seen.interrupted_sha256 not in (None, revision.sha256),
+        )
+        facts = msgspec.structs.replace(facts, interruption=found)
+        self._accepted = seen.accepted
+        how = recovery(facts)
+        if how is None or found is None:
+            return facts
+        rows = found.after if how.record else found.rows
+        return self._with_pending(connection, facts, rows, found, whole=how.record)
 
     def _to_install(self, connection: psycopg.Connection[Any], facts: Facts) -> Facts:
         code = self._code
@@ -132,16 +164,55 @@ class Application:
         """
         return self._cataloguing.installed(connection, self.version_table, rows)
 
+    def half_way(
+        self, connection: psycopg.Connection[Any], before: Interruption
+    ) -> tuple[Interruption, tuple[Fact, ...]]:
+        """What is there of the interrupted revision by now, in the transaction that the connection
+        is in; and all the facts.
+        """
+        accepted = self._accepted
+        return self._cataloguing.half_way(connection, self.version_table, before, accepted)
+
+    def own(self, facts: tuple[Fact, ...]) -> frozenset[Fact]:
+        """Those that no revision knows: the user's."""
+        return self._cataloguing.own(facts)
+
+    @property
+    def search_path(self) -> str:
+        """That of the application's own connection."""
+        return self._view.search_path
+
     def _with_pending(
-        self, connection: psycopg.Connection[Any], facts: Facts, rows: tuple[str, ...]
+        self,
+        connection: psycopg.Connection[Any],
+        facts: Facts,
+        rows: tuple[str, ...],
+        interruption: Interruption | None = None,
+        *,
+        whole: bool = False,
     ) -> Facts:
-        """With the revisions that are pending from these rows on, and what is in their way."""
+        """With the revisions that are pending from these rows on, and what is in their way.
+
+        What is there of an interrupted revision isn't: it's there as a `whole`, or it is passed
+        over or dropped before that revision is run again.
+        """
         pending = self.environment.pending(rows)
+        if facts.database.begun_elsewhere:
+            return msgspec.structs.replace(facts, pending=pending)
         if not pending and (facts.database.rows or facts.database.objects):
             return msgspec.structs.replace(facts, pending=pending)
         from surefoot.observe.preflight import preflight
 
-        found = preflight(connection, self._preflight_of(facts, pending))
+        given = self._preflight_of(facts, pending)
+        if interruption is not None:
+            own = () if whole else interruption.placed("there", "invalid")
+            made = {named.key for named in own if named.made}
+            given = msgspec.structs.replace(
+                given,
+                live=tuple(f for f in given.live if (f.kind, f.name) not in made),
+                held=msgspec.structs.replace(interruption.below(), rows=rows),
+            )
+        found = preflight(connection, given)
         return msgspec.structs.replace(facts, pending=pending, preflight=found)
 
     def _preflight_of(self, facts: Facts, pending: tuple[Revision, ...]) -> "Preparation":
@@ -174,7 +245,9 @@ class Application:
         left = _LOOKS
         while True:
             database = observe_database(connection, self.version_table)
-            facts = Facts(self._code, database, was_empty=self.was_empty)
+            # until a surefoot has begun, this one or another: what is there, then, isn't its doing
+            untouched = not database.rows and database.mark == self._mark_before
+            facts = Facts(self._code, database, was_empty=self.was_empty and untouched)
             if classify(facts) is State.EMPTY:
                 return facts
             facts = self._with_standing(connection, facts, asked)

@@ -31,7 +31,8 @@ class Preparation(msgspec.Struct, frozen=True):
 
     Of env.py: the `role` of its connection, whether `each` revision is a transaction of its own,
     the room for an id in the version table that it would make (`version_length`), and which
-    revisions commit by themselves midway, or may make that room larger (`widening`).
+    revisions commit by themselves midway, or may make that room larger (`widening`). `held`: what
+    the structure shall be held for, where that isn't as it stands.
     """
 
     facts: Facts
@@ -43,13 +44,14 @@ class Preparation(msgspec.Struct, frozen=True):
     version_length: int | None = None
     committing: frozenset[str] = frozenset()
     widening: frozenset[str] = frozenset()
+    held: Stand | None = None
 
     @property
     def stand(self) -> Stand | None:
         """The structure held against the revisions that the pending ones follow."""
         standing = self.facts.standing
-        if standing is None:
-            return None
+        if standing is None or self.held is not None:
+            return self.held
         return standing.recorded or standing.chosen or next(iter(standing.nearest), None)
 
 

@@ -21,8 +21,10 @@ from surefoot.structure.check import outdated
 from surefoot.structure.compatible import verdict
 from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
+from surefoot.structure.interruption import Interruption, interruption, without_catalogue
 from surefoot.structure.settle import in_doubt, settle
-from surefoot.structure.standing import CatalogueState, Probe, Standing
+from surefoot.structure.source import Source
+from surefoot.structure.standing import CatalogueState, Difference, Probe, Standing
 
 _PROBE_TIMEOUT = "30s"
 
@@ -118,6 +120,57 @@ class Cataloguing:
         )
         journaled = [revision.id for revision in seen.journaled]
         return self._settled(connection, standing, catalogue, journaled)
+
+    def interruption(
+        self,
+        connection: psycopg.Connection[Any],
+        seen: Observation,
+        revision: str,
+        source: Source | None,
+        *,
+        edited: bool,
+    ) -> Interruption | None:
+        """How much is there of a revision that an earlier run left half-way; `source` is what it
+        does. With a catalogue it is the structure that `standing` saw.
+        """
+        history = self._code.history
+        rows = tuple(row for row in seen.rows if row)
+        _, catalogue = self.read()
+        if catalogue is not None and self.live:
+            identifier = Identifier(catalogue, self.live, seen.accepted)
+            return interruption(
+                catalogue, identifier, self.live, revision, rows, source, edited=edited
+            )
+        facts = observe_structure(connection, seen.version_table)
+        after = history.rows((*history.applied(rows), revision))
+        return without_catalogue(facts, revision, rows, after, source)
+
+    def half_way(
+        self,
+        connection: psycopg.Connection[Any],
+        version_table: VersionTableName,
+        before: Interruption,
+        accepted: tuple[Difference, ...],
+    ) -> tuple[Interruption, tuple[Fact, ...]]:
+        """The same again, as the transaction sees it that `connection` is in; and the facts.
+
+        Raises psycopg.Error.
+        """
+        _, catalogue = self.read()
+        assert catalogue is not None
+        facts = structure_within(connection, version_table)
+        identifier = Identifier(catalogue, facts, accepted)
+        found = interruption(
+            catalogue, identifier, facts, before.revision, before.rows, before.source
+        )
+        assert found is not None
+        return found, facts
+
+    def own(self, facts: tuple[Fact, ...]) -> frozenset[Fact]:
+        """Those that no revision knows: the user's."""
+        _, catalogue = self.read()
+        assert catalogue is not None
+        return frozenset(Identifier(catalogue, facts).own)
 
     def installed(
         self,

@@ -8,7 +8,18 @@ from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, Install, Seed, Step, Upgrade
+from surefoot.plan import (
+    Adopt,
+    DropIndexes,
+    Install,
+    Mend,
+    Record,
+    Seed,
+    Step,
+    Undone,
+    Upgrade,
+)
+from surefoot.structure.interruption import Interruption
 from surefoot.structure.standing import Difference, Stand
 from surefoot.target import Target
 
@@ -77,6 +88,32 @@ def step(one: Step) -> dict[str, Any]:
                 "replaces": list(before),
                 "accepted": [difference(d) for d in held.differences],
             }
+        case Record():
+            return {
+                "step": "record",
+                "revision": one.revision.id,
+                "by": one.by,
+                "matching": one.matching,
+                "replaces": list(one.before),
+            }
+        case Undone(revision, by=by):
+            return {"step": "undone", "revision": revision, "by": by}
+        case DropIndexes(revision, names, statements):
+            return {
+                "step": "drop-indexes",
+                "revision": revision,
+                "indexes": list(names),
+                "sql": list(statements),
+            }
+        case Mend(revision, how):
+            return {
+                "step": "mend",
+                "revision": revision,
+                "how": how,
+                "outside_before": list(one.first),
+                "within": list(one.within),
+                "outside_after": list(one.then),
+            }
         case Upgrade(revisions):
             listed = [{"id": r.id, "message": r.message, "release": r.release} for r in revisions]
             return {"step": "upgrade", "revisions": listed}
@@ -105,6 +142,15 @@ def stand(held: Stand) -> dict[str, Any]:
     }
 
 
+def interruption(found: Interruption) -> dict[str, Any]:
+    """What is there of a revision that was left half-way."""
+    return {
+        "revision": found.revision,
+        "names": [{"kind": n.kind, "name": n.name, "place": n.place} for n in found.names],
+        "beside": [difference(d) for d in found.beside],
+    }
+
+
 def structure(facts: Facts) -> dict[str, Any] | None:
     """What the catalogue says of the structure; null where it wasn't asked."""
     catalogue, standing = facts.catalogue, facts.standing
@@ -125,6 +171,9 @@ def structure(facts: Facts) -> dict[str, Any] | None:
             "own": list(standing.own_objects),
             "accepted": [difference(d) for d in standing.accepted],
             "vetoed": list(standing.vetoed),
+            "interruption": None
+            if facts.interruption is None
+            else interruption(facts.interruption),
             "probes": [
                 {"revision": p.revision, "answer": p.answer, "error": p.error or None}
                 for p in standing.probes

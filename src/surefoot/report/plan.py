@@ -2,33 +2,80 @@
 
 import textwrap
 
-from surefoot.plan import Adopt, Install, Plan, Seed, Upgrade
+from surefoot.plan import (
+    Adopt,
+    DropIndexes,
+    Install,
+    Mend,
+    Plan,
+    Record,
+    Seed,
+    Step,
+    Undone,
+    Upgrade,
+)
 from surefoot.report.structure import adoption_text, count
 from surefoot.report.terminal import Terminal
 
 
 def step_lines(plan: Plan) -> list[str]:
-    """The plan in short, a line a step."""
-    lines: list[str] = []
-    for step in plan.steps:
-        match step:
-            case Install(scripts, revision):
-                paths = ", ".join(script.path for script in scripts)
-                stand = "which stands for" if len(scripts) == 1 else "which stand for"
-                lines.append(
-                    f"install {paths}, {stand} {revision.id}"
-                    if revision
-                    else f"install {paths}; find its revision by what it has made, and go on"
-                )
-            case Adopt():
-                lines.append(adoption_text(step))
-            case Upgrade(revisions):
-                number = count(len(revisions), "revision")
-                lines.append(f"apply {number}, up to {', '.join(_tips(revisions))}")
-            case Seed(script, changed):
-                why = ": its content changed" if changed else ""
-                lines.append(f"run the seed script {script.path}{why}")
-    return lines
+    """The plan in short, a line a step; of a repair, its SQL below it."""
+    return [line for step in plan.steps for line in _lines(step)]
+
+
+def _lines(step: Step) -> list[str]:
+    match step:
+        case Install(scripts, revision):
+            paths = ", ".join(script.path for script in scripts)
+            stand = "which stands for" if len(scripts) == 1 else "which stand for"
+            return [
+                f"install {paths}, {stand} {revision.id}"
+                if revision
+                else f"install {paths}; find its revision by what it has made, and go on"
+            ]
+        case Adopt():
+            return [adoption_text(step)]
+        case Record():
+            return [f"record revision {step.revision.id}: {_why(step)}"]
+        case Undone(revision, by=by):
+            why = "on your word" if by == "person" else "surefoot up runs it again"
+            return [f"keep in mind that revision {revision} is undone: {why}"]
+        case DropIndexes(revision, names):
+            noun = "index" if len(names) == 1 else "indexes"
+            return [f"drop the half-made {noun} of revision {revision}: {_sql(step)}"]
+        case Mend(revision, how):
+            return [f"{how} revision {revision}:", *_mending_lines(step)]
+        case Upgrade(revisions):
+            number = count(len(revisions), "revision")
+            return [f"apply {number}, up to {', '.join(_tips(revisions))}"]
+        case Seed(script, changed):
+            why = ": its content changed" if changed else ""
+            return [f"run the seed script {script.path}{why}"]
+
+
+def _why(step: Record) -> str:
+    match step.by:
+        case "person":
+            return "it is finished, on your word"
+        case "finish":
+            return "then all of it is there"
+        case _:
+            made = count(step.made, "name")
+            return f"it only changes the structure, and all of it is there ({made})"
+
+
+def _mending_lines(step: Mend) -> list[str]:
+    """The SQL in its order, and what of it is one transaction."""
+    within = ["  begin", *(f"    {text}" for text in step.within), "  commit"]
+    return [
+        *(f"  {text}" for text in step.first),
+        *(within if step.within else ()),
+        *(f"  {text}" for text in step.then),
+    ]
+
+
+def _sql(step: DropIndexes) -> str:
+    return "; ".join(step.statements)
 
 
 def _tips(revisions: tuple[object, ...]) -> list[str]:
@@ -43,7 +90,8 @@ def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
     """The plan in full: every revision with its message."""
     lines: list[str] = []
     width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
-    for number, (step, short) in enumerate(zip(plan.steps, step_lines(plan), strict=True), 1):
+    for number, step in enumerate(plan.steps, 1):
+        short, *sql = _lines(step)
         lines += textwrap.wrap(
             f"{number}. {short}",
             terminal.width,
@@ -51,6 +99,7 @@ def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
             break_on_hyphens=False,
             break_long_words=False,
         )
+        lines += [f"   {text}" for text in sql]
         if isinstance(step, Upgrade):
             for r in step.revisions:
                 release = f" [{r.release}]" if r.release else ""

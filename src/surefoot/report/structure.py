@@ -1,5 +1,6 @@
 """What the catalogue says of a structure, in words."""
 
+from surefoot.decision.half_way import interruption_lines
 from surefoot.decision.version_rows import faults
 from surefoot.observation import Facts
 from surefoot.plan import Adopt
@@ -40,7 +41,7 @@ def structure_texts(facts: Facts) -> list[str]:
     if catalogue is None:
         return []
     if standing is None:
-        refused = facts.database.mark in ("unreached", "interrupted")
+        refused = facts.database.mark in ("unreached", "begun")
         if refused or not facts.database.rows or facts.code.history.unknown(facts.database.rows):
             return []  # it's refused, and the refusal says why
         if catalogue.condition == "missing":
@@ -62,7 +63,8 @@ def structure_texts(facts: Facts) -> list[str]:
     if held.differences:
         number = len(held.differences)
         verb = "differs" if number == 1 else "differ"
-        texts[0] += f", {number:,} {verb}: surefoot drift shows all of it"
+        if facts.interruption is None:
+            texts[0] += f", {number:,} {verb}: surefoot drift shows all of it"
     if held.doubtful:
         texts.append(f"{count(len(held.doubtful), 'name')} can't be compared across versions")
     if held is standing.chosen and standing.by != "structure":
@@ -71,6 +73,8 @@ def structure_texts(facts: Facts) -> list[str]:
         decided = "the evidence probes" if standing.by == "evidence" else f'"{standing.by}"'
         texts.append(f"they match {', '.join(others[:6])}{more}, too; {decided} decided")
         texts += probe_lines(standing.probes)
+    if facts.interruption is not None:
+        texts += interruption_lines(facts.interruption)
     own = standing.own_objects
     if own:
         shown = ", ".join(own[:5]) + (f" and {len(own) - 5} more" if len(own) > 5 else "")

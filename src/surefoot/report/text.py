@@ -178,7 +178,9 @@ class TextReport:
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run: one line that stays. What isn't committed yet has no tick yet."""
-        took = f"{seconds:.2f} s" if kind not in ("stamp", "adopt") else "recorded"
+        took = (
+            f"{seconds:.2f} s" if kind not in ("stamp", "adopt", "record", "undone") else "recorded"
+        )
         self._line(self._step(name, message), took, committed=committed)
 
     def committed(self, what: str) -> None:
@@ -227,7 +229,10 @@ class TextReport:
             self.outcome(target, outcome)
         elif outcome.done:
             self._terminal.line()
-            text = f"recorded as {head}; surefoot up goes on from there"
+            text = f"recorded as {head or 'base'}; surefoot up goes on from there"
+            undone = [done.name for done in outcome.done if done.kind == "undone"]
+            if undone:
+                text = f"nothing is left of {', '.join(undone)}; surefoot up runs it again"
             self._write(labelled(self._terminal, "now", text))
         elif outcome.state is State.AHEAD_COMPATIBLE:
             self.outcome(target, outcome)
@@ -249,6 +254,7 @@ def _done_text(outcome: Outcome) -> str:
     nouns = {
         "install": ("script", "installed"),
         "adopt": ("revision", "adopted"),
+        "record": ("revision", "recorded"),
         "revision": ("revision", "applied"),
         "seed": ("seed script", "run"),
     }

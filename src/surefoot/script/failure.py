@@ -4,6 +4,8 @@ import re
 
 import msgspec
 
+from surefoot.causes.cause import Cause, Explanation
+from surefoot.causes.server import of_server, script_code
 from surefoot.script.refusals import first_line, shorten
 
 _LONG = 200
@@ -96,7 +98,18 @@ def seen(place: Place, error: ServerError) -> list[str]:
     lines = [statement(place), f"SQLSTATE {error.sqlstate}"]
     for name, text in (("detail", error.detail), ("hint", error.hint)):
         lines += [f"{name}: {shorten(line, _LONG)}" for line in text.splitlines()[:3]]
+    found = _of_server(error)
+    lines += found.seen if found else ()
     return lines + [f"context: {shorten(line)}" for line in error.context.splitlines()[:5]]
+
+
+def code(error: ServerError) -> str:
+    """The condition: `script-failed`, unless it is one of the server's own."""
+    return script_code(_of_server(error))
+
+
+def _of_server(error: ServerError) -> Explanation | None:
+    return of_server(Cause(error.sqlstate, error.message, error.detail, error.hint))
 
 
 def remedy(label: str, error: ServerError, about: Circumstances) -> str:
@@ -117,6 +130,9 @@ def remedy(label: str, error: ServerError, about: Circumstances) -> str:
         return "take the statement out: it can't be part of a transaction"
     if state == "42501":
         return "run as a user with the right, or take the statement out of the script"
+    found = _of_server(error)
+    if found is not None:
+        return found.next
     unqualified = (named := _QUOTED.search(message)) is None or "." not in named[1]
     emptied = about.search_path is None and about.dump_search_path
     if state in _NAMES_MISSING and emptied and unqualified:

@@ -170,7 +170,7 @@ class Server:
             with contextlib.suppress(FileNotFoundError, PermissionError):
                 lines = pid_file.read_text().splitlines()
                 ours = len(lines) >= 8 and lines[3] == str(self.port)
-                if ours and lines[7].strip() == "ready":
+                if ours and lines[7].strip() in ("ready", "standby"):
                     return
             if self._keeper is not None and self._keeper.poll() is not None:
                 break

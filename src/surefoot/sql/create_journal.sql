@@ -5,7 +5,8 @@ create table if not exists surefoot.journal (
     run text not null,          -- one run of surefoot: the same in all its rows
     history text not null,      -- whose row it is: the version table, with its schema
     env text,                   -- SHA-256 of the env.py that led here; null where none was run
-    step text not null,         -- install, stamp, adopt, revision, seed, reached, unreached, interrupted
+    step text not null,         -- install, stamp, adopt, begun, revision, seed, reached, unreached;
+                                -- drop-indexes, mended, undone: done about a revision that was left half-way
     name text not null,         -- the revision's id or the script's path
     parents text not null,      -- the revisions below it, separated by spaces
     direction text not null,    -- up or down
@@ -16,5 +17,7 @@ create table if not exists surefoot.journal (
     milliseconds double precision not null,
     role text not null default current_user,
     host text not null,         -- the machine or container that ran it
-    surefoot text not null      -- surefoot's version
+    surefoot text not null,     -- surefoot's version
+    pid int,                    -- of a revision: the server process that ran it,
+    session timestamptz         -- and when that one started: together they are nobody else's
 )

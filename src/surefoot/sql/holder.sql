@@ -1,7 +1,9 @@
 -- Who holds the lock: whoever waits wants a name.
 select a.pid, coalesce(a.application_name, '') as application,
        pg_catalog.host(a.client_addr) as client, -- null: the local socket, or not for us to see
-       a.xact_start
+       a.xact_start,
+       -- what the session asked last tells the revision (Lock.check); to its own role only
+       substring(a.query from $$^select '(.*)' as at_revision$$) as at
 from pg_catalog.pg_locks l
 join pg_catalog.pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'advisory' and l.granted

@@ -7,6 +7,7 @@ select
     current_user as role,
     pg_catalog.current_schema() as default_schema,
     pg_catalog.pg_postmaster_start_time()::text as server_started,
+    pg_catalog.pg_is_in_recovery() as standby,
     pg_catalog.pg_is_in_recovery()
         or pg_catalog.current_setting('default_transaction_read_only')::boolean as read_only,
     journal.schema_oid is not null as journal_schema,
@@ -19,6 +20,7 @@ select
             then pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
                 and pg_catalog.has_table_privilege(journal.table_oid, 'SELECT')
                 and pg_catalog.has_table_privilege(journal.table_oid, 'INSERT')
+                and pg_catalog.has_table_privilege(journal.table_oid, 'UPDATE')
         when journal.schema_oid is not null
             then pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
                 and pg_catalog.has_schema_privilege(journal.schema_oid, 'CREATE')

@@ -1,5 +1,6 @@
 -- What one run of surefoot has committed: the journal's rows commit with what they tell of.
-select j.step, j.name, j.milliseconds
+select case when j.step = 'revision' and j.evidence is not null then 'record' else j.step end as step,
+       j.name, j.milliseconds
 from surefoot.journal j
-where j.run = %(run)s
+where j.run = %(run)s and j.step not in ('begun', 'mending')
 order by j.id

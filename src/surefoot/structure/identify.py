@@ -84,6 +84,10 @@ class Identifier:
         ]
         return min(stands, key=lambda stand: len(stand.differences), default=None)
 
+    def held(self, way: Way, applied: frozenset[str]) -> Stand:
+        """The structure against one set of revisions, come to by this way."""
+        return self._stand(way, applied, self._beside(way, applied))
+
     def _beside(self, way: Way, applied: frozenset[str]) -> frozenset[int]:
         """Names that revisions on branches beside each other touch: the order may matter, or that
         one of them isn't applied.

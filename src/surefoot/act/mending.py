@@ -1,0 +1,185 @@
+"""Finish or undo what a revision has left half-way: the SQL, and a look before each commit."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+
+from surefoot.act.account import Stopped, interrupted
+from surefoot.act.install import executor
+from surefoot.act.journal import Journal
+from surefoot.act.lock import Lock
+from surefoot.errors import Finding, SurefootError
+from surefoot.observation import Observation
+from surefoot.plan import DropIndexes, Mend
+from surefoot.progress import Progress
+from surefoot.structure.interruption import Interruption
+from surefoot.structure.remedy import unmet
+
+if TYPE_CHECKING:
+    from surefoot.observe.facts import Application
+
+_LOCK_TIMEOUT = "10s"
+_STAYS = "What was done outside of a transaction stays, and the revision is still half-way."
+
+InOneTransaction = Callable[[str, Callable[[psycopg.Connection[Any]], None]], None]
+
+
+class Mending:
+    """Carries out the SQL of one plan's steps; `in_one_transaction` opens the one transaction."""
+
+    def __init__(
+        self,
+        *,
+        asked: "Application",
+        seen: Observation,
+        before: Interruption,
+        lock: Lock,
+        journal: Journal,
+        connect: Callable[[], psycopg.Connection[Any]],
+        in_one_transaction: InOneTransaction,
+        progress: Progress,
+    ) -> None:
+        self._asked, self._seen, self._before, self._lock = asked, seen, before, lock
+        self._journal, self._connect, self._progress = journal, connect, progress
+        self._in_one_transaction = in_one_transaction
+
+    def drop_indexes(self, step: DropIndexes) -> None:
+        """Drop them one by one; then look whether they are gone. Raises Stopped.
+
+        Where that is cut off, an index is invalid as before or gone, and the next start sees which.
+        """
+        self._outside("drop-indexes", ", ".join(step.names), step.statements)
+        with self._connect() as connection:
+            left = {f.name for f in self._asked.half_way(connection, self._before)[1]}
+        again = [name for name in step.names if name in left]
+        if again:
+            raise SurefootError(
+                "plan-outdated",
+                "An index that was dropped is there again.",
+                seen=again,
+                next="something else changes this database; start again when that has come to its "
+                "end",
+            )
+
+    def mend(self, step: Mend) -> None:
+        """What is outside a transaction, what is in one, the rest; each looked at. Raises Stopped.
+
+        Wherever that is cut off, the revision is still half-way: the same command goes on.
+        """
+        with self._connect() as connection:
+            _, facts = self._asked.half_way(connection, self._before)
+        own = self._asked.own(facts)
+        self._outside("mended", step.revision, step.first)
+        if step.within:
+
+            def work(connection: psycopg.Connection[Any]) -> None:
+                self._execute(connection, step.within)
+                self._require(step, connection, own, to_come=bool(step.then))
+                self._journal.mended(
+                    executor(connection), "mended", step.revision, "; ".join(step.within)
+                )
+
+            started = time.monotonic()
+            self._in_one_transaction(step.revision, work)
+            took = time.monotonic() - started
+            what = "1 statement" if len(step.within) == 1 else f"{len(step.within)} statements"
+            self._progress.end("mended", step.revision, what, took, committed=True)
+        self._outside("mended", step.revision, step.then)
+        try:
+            with self._connect() as connection:
+                self._require(step, connection, own, to_come=False)
+        except SurefootError as error:
+            raise Stopped(msgspec.structs.replace(error.finding, database=_STAYS)) from error
+
+    def _execute(self, connection: psycopg.Connection[Any], statements: Iterable[str]) -> None:
+        """As the revision would: with the search path of the application's own connection."""
+        connection.execute(
+            "select pg_catalog.set_config('search_path', %s, true),"
+            " pg_catalog.set_config('lock_timeout', %s, true),"
+            " pg_catalog.set_config('statement_timeout', '0', true)",
+            (self._asked.search_path, _LOCK_TIMEOUT),
+        )
+        for statement in statements:
+            try:
+                connection.execute(statement.encode())
+            except psycopg.Error as error:
+                if error.sqlstate is None:
+                    raise
+                raise _refused_by_the_server(statement, error) from error
+
+    def _require(
+        self,
+        step: Mend,
+        connection: psycopg.Connection[Any],
+        own: frozenset[Any],
+        *,
+        to_come: bool,
+    ) -> None:
+        """The look before the commit. Raises SurefootError `repair-failed`."""
+        now, facts = self._asked.half_way(connection, self._before)
+        wrong = unmet(self._before, now, step.how, (own, self._asked.own(facts)), to_come=to_come)
+        if wrong:
+            raise SurefootError(
+                "repair-failed",
+                f"What was made of {step.revision} isn't what was expected.",
+                seen=wrong[:12],
+                next="mend it by hand; then surefoot repair REVISION records what is true",
+            )
+
+    def _outside(self, kind: str, name: str, statements: tuple[str, ...]) -> None:
+        """Statements that can't be in a transaction, one after the other."""
+        if not statements:
+            return
+        started = time.monotonic()
+        try:
+            with self._connect() as connection:
+                connection.execute("set statement_timeout = 0")
+                # the application's transactions are waited for, as the revision itself does
+                connection.execute("set lock_timeout = 0")
+                with connection.transaction():
+                    row = self._journal.mending(executor(connection), name, "; ".join(statements))
+                connection.execute(
+                    "select pg_catalog.set_config('search_path', %s, false)",
+                    (self._asked.search_path,),
+                )
+                for statement in statements:
+                    self._lock.check()
+                    self._progress.begin(kind, statement, "")
+                    self._one(connection, statement)
+                with connection.transaction():
+                    self._journal.end_mending(executor(connection), row, kind)
+        except KeyboardInterrupt as error:
+            raise Stopped(interrupted(name)) from error
+        except psycopg.Error as error:
+            lost = error.sqlstate is None
+            finding = _refused_by_the_server(name, error).finding
+            finding = msgspec.structs.replace(finding, database=_STAYS)
+            raise Stopped(finding, lost=lost) from error
+        took = time.monotonic() - started
+        what = "1 statement" if len(statements) == 1 else f"{len(statements)} statements"
+        self._progress.end(kind, name, what, took, committed=True)
+
+    def _one(self, connection: psycopg.Connection[Any], statement: str) -> None:
+        try:
+            connection.execute(statement.encode())
+        except psycopg.Error as error:
+            if error.sqlstate is None:
+                raise
+            finding = _refused_by_the_server(statement, error).finding
+            raise Stopped(msgspec.structs.replace(finding, database=_STAYS)) from error
+
+
+def _refused_by_the_server(statement: str, error: psycopg.Error) -> SurefootError:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    if lines and error.sqlstate:
+        lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"
+    found = Finding(
+        "repair-failed",
+        "The database refused a statement of the repair.",
+        (f"statement: {statement}", *lines[:6]),
+        next="see what the server objects to, above; mend that, and start the same command again",
+    )
+    return SurefootError.of(found)

@@ -1,0 +1,87 @@
+"""What an earlier surefoot had begun may still be at work on the server, though that one is gone.
+
+A client that is killed doesn't end the statement that it sent: a CREATE INDEX CONCURRENTLY goes on
+to its end, an ALTER TABLE goes on waiting for its lock. Nobody may migrate meanwhile.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from surefoot.causes.names import without_literals
+from surefoot.errors import SurefootError
+from surefoot.observe.connect import kept_connection
+from surefoot.sql import query
+
+_PAUSE = 0.5  # seconds
+_WIDTH = 60  # characters of a statement
+
+
+class Orphan(msgspec.Struct, frozen=True):
+    """A session of the server in which a revision is at work. What may not be seen is empty."""
+
+    pid: int
+    application: str
+    client: str
+    query_start: Any
+    query: str
+
+    def __str__(self) -> str:
+        parts = [
+            f"pid {self.pid}",
+            *([f"from {self.client}"] if self.client else []),
+            *([f"since {self.query_start:%H:%M:%S}"] if self.query_start else []),
+        ]
+        doing = f": {without_literals(self.query, _WIDTH)}" if self.query else ""
+        return f"{self.application or 'a session'} ({', '.join(parts)}){doing}"
+
+
+def wait_for_orphans(
+    connect: Callable[[], psycopg.Connection[Any]], *, wait: float, say: Callable[[str], None]
+) -> None:
+    """Under the lock: wait up to `wait` seconds until nobody else is at work any more.
+
+    `say` gets a line that names what is waited for. Raises SurefootError `orphaned-statement`.
+    """
+    deadline = time.monotonic() + wait
+    told: set[int] = set()
+    with kept_connection(), connect() as connection:
+        begun = _begun(connection)
+        while orphans := _orphans(connection, begun):
+            if time.monotonic() >= deadline:
+                ends = " ".join(f"select pg_cancel_backend({one.pid});" for one in orphans)
+                raise SurefootError(
+                    "orphaned-statement",
+                    f"A statement of an earlier surefoot has been running for over {wait:g} s.",
+                    seen=[str(one) for one in orphans],
+                    next=f"wait for its end and start again; or end it: {ends}",
+                )
+            for one in orphans:
+                if one.pid not in told:
+                    say(f"an earlier surefoot is gone, and its statement goes on: {one}")
+                    told.add(one.pid)
+            time.sleep(_PAUSE)
+
+
+def _begun(connection: psycopg.Connection[Any]) -> dict[str, Any]:
+    row = connection.execute(
+        "select pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+        " and pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+        " from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = 'surefoot' and c.relname = 'journal'"
+    ).fetchone()
+    rows = connection.execute(query("begun")).fetchall() if row is not None and row[0] else []
+    return {
+        "pids": [pid for pid, _, _ in rows],
+        "sessions": [session for _, session, _ in rows],
+        "open": any(still for _, _, still in rows),
+    }
+
+
+def _orphans(connection: psycopg.Connection[Any], begun: dict[str, Any]) -> list[Orphan]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [Orphan(**row) for row in cursor.execute(query("orphans"), begun).fetchall()]

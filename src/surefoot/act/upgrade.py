@@ -1,0 +1,148 @@
+"""Run a plan's revisions: again, where another session's lock was in the way; not on, where a
+signal came or our own lock was lost.
+"""
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from surefoot.act.account import Stopped, applied_half_way, interrupted, revision_failed
+from surefoot.act.holders import holders
+from surefoot.act.journal import Journal
+from surefoot.act.lock import Lock
+from surefoot.act.signals import cancelled_by_signal
+from surefoot.act.verify import look_after
+from surefoot.application.running import Running
+from surefoot.application.settings import Timeouts
+from surefoot.application.upgrade import RevisionFailed, upgrade
+from surefoot.causes.sessions import holder_lines
+from surefoot.config import Config, seconds
+from surefoot.errors import SurefootError
+from surefoot.history import Revision
+from surefoot.observation import Observation
+from surefoot.observe.database import observe_database
+from surefoot.progress import Progress
+
+if TYPE_CHECKING:
+    from surefoot.observe.facts import Application
+
+# A lock wasn't to be had in time, or two sessions waited for each other. Both are over once the
+# other session has come to its end.
+_WAITED = ("55P03", "40P01")
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
+
+
+class Upgrading:
+    """One step of a plan: these revisions, in this order, through the application's env.py."""
+
+    def __init__(
+        self,
+        *,
+        asked: "Application",
+        seen: Observation,
+        config: Config,
+        lock: Lock,
+        journal: Journal,
+        connect: Callable[[], psycopg.Connection[Any]],
+        progress: Progress,
+    ) -> None:
+        self._asked, self._seen, self._lock = asked, seen, lock
+        self._journal, self._connect, self._progress = journal, connect, progress
+        self._timeouts = Timeouts(
+            seconds(config.lock_timeout), seconds(config.statement_timeout or "0s")
+        )
+        self._retries = config.lock_retries
+
+    def carry_out(self, revisions: tuple[Revision, ...]) -> None:
+        """Run them. Raises Stopped, whose cause is what a revision raised, if one did."""
+        begun: dict[str, str] = {}
+        pauses = itertools.islice(_pauses(), self._retries)
+        started = time.monotonic()
+        for attempt in itertools.count(1):
+            running = Running(self._journal, self._timeouts)
+            try:
+                self._once(revisions, running)
+                return
+            except RevisionFailed as failed:
+                begun |= running.transactions
+                pause = next(pauses, None) if self._had_to_wait(failed) else None
+                left = self._left(revisions, failed, begun) if pause is not None else None
+                if pause is None or left is None:
+                    finding = revision_failed(failed, attempt, time.monotonic() - started)
+                    name = failed.revision.id
+                    raise Stopped(finding, name, begun, lost=failed.lost, failed=failed) from failed
+                self._wait(failed, pause, attempt, begun)
+                revisions = left
+            except KeyboardInterrupt as error:
+                begun |= running.transactions
+                raise Stopped(interrupted(running.last), running.last, begun) from error
+            except SurefootError as error:
+                begun |= running.transactions
+                raise Stopped(error.finding, running.last, begun) from error
+
+    def _once(self, revisions: tuple[Revision, ...], running: Running) -> None:
+        with cancelled_by_signal(running.cancel, self._progress.notice) as signalled:
+            try:
+                upgrade(
+                    self._asked.environment,
+                    revisions,
+                    server=self._seen.server,
+                    running=running,
+                    at=self._lock.check,
+                    progress=self._progress,
+                )
+            except RevisionFailed as failed:
+                if signalled:  # it was cancelled, and the signal's own exception got lost in it
+                    raise KeyboardInterrupt from failed
+                raise
+
+    @staticmethod
+    def _had_to_wait(failed: RevisionFailed) -> bool:
+        return failed.cause is not None and failed.cause.sqlstate in _WAITED
+
+    def _left(
+        self, revisions: tuple[Revision, ...], failed: RevisionFailed, begun: dict[str, str]
+    ) -> tuple[Revision, ...] | None:
+        """What is to be run again; None where the failure left something behind."""
+        after = look_after(
+            self._connect, self._journal.run, begun.values(), self._seen.version_table
+        )
+        finding = revision_failed(failed)
+        if applied_half_way(Stopped(finding, failed.revision.id, begun), after):
+            return None
+        if after.fates.get(begun.get(failed.revision.id, "")) != "aborted":
+            return None
+        done = {one.name for one in after.done}
+        with self._connect() as connection:
+            self._journal.found(observe_database(connection, self._seen.version_table))
+        return tuple(r for r in revisions if r.id not in done)
+
+    def _wait(
+        self, failed: RevisionFailed, pause: float, attempt: int, begun: dict[str, str]
+    ) -> None:
+        assert failed.cause is not None
+        revision = failed.revision.id
+        with self._connect() as connection:
+            found = holders(connection, failed.cause, revision, self._asked.catalogue)
+        waited = "a lock was not to be had" if failed.cause.sqlstate == "55P03" else "a deadlock"
+        again = f"again in {pause:.0f} s ({attempt} of {self._retries})"
+        self._progress.notice(f"{revision} was rolled back, {waited}: {again}")
+        for line in holder_lines(found):
+            self._progress.notice(line.strip())
+        try:
+            time.sleep(pause)
+        except KeyboardInterrupt as error:
+            raise Stopped(interrupted(""), "", begun) from error
+
+
+def _pauses() -> Iterator[float]:
+    """With jitter: whoever else gave way shall not come back at the same instant."""
+    pause = _FIRST_PAUSE
+    while True:
+        yield pause * random.uniform(0.7, 1.3)
+        pause = min(pause * 1.6, _LONGEST_PAUSE)

@@ -1,0 +1,31 @@
+"""Who keeps account of the revisions that env.py runs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from surefoot.history import Revision
+
+Execute = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
+"""Executes a statement with named parameters, written as psycopg writes them: `%(name)s`; gives
+its rows, if it returns any."""
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A revision's beginning: its row in the journal, and its transaction's id."""
+
+    row: int
+    transaction: str
+
+
+class Account(Protocol):
+    """Who keeps account of the revisions, on the application's connection, in their transaction."""
+
+    def begin(self, execute: Execute, revision: Revision, settings: str) -> Begun:
+        """The first thing in the revision's transaction. `settings` are evaluated there, too."""
+        ...
+
+    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
+        """The last thing, behind its version row."""
+        ...

@@ -1,0 +1,79 @@
+"""The settings that hold while a revision runs: how long it may wait, and how long it may take.
+
+Whatever the application has set itself stays: env.py's own SET, or an option of its address, says
+what its author wants. What comes from elsewhere (the role, the database, postgresql.conf) was meant
+for the application's daily work, where a statement that takes an hour is a mistake.
+"""
+
+from typing import Any
+
+import msgspec
+import sqlalchemy
+
+from surefoot.application.connection import unprepared, untouched
+
+# The server looks this often whether its client is still there: what a killed surefoot had begun
+# then ends by itself, and isn't left to go on with its locks. From PostgreSQL 14, where the server
+# runs on a system that can tell.
+_LOOK_FOR_CLIENT = 5_000
+
+_ASK = sqlalchemy.text(
+    "select pg_catalog.pg_backend_pid(), pg_catalog.version() like '%linux%', s.name, s.source,"
+    " s.setting"
+    " from pg_catalog.pg_settings s"
+    " where s.name in ('lock_timeout', 'statement_timeout', 'client_connection_check_interval')"
+)
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """In seconds: how long one statement may wait for a lock, and how long it may take. 0: ever."""
+
+    lock: float = 0.0
+    statement: float = 0.0
+
+
+def settings(connection: Any, timeouts: Timeouts) -> str:
+    """What a `select` (or a RETURNING) must evaluate where a revision begins, each behind a comma.
+
+    Waiting for a lock has an end only in the revision's own transaction, which can be rolled back
+    and tried again: a CREATE INDEX CONCURRENTLY would leave an invalid index behind. The rest holds
+    for the session, but through a pooler, whose sessions are others' as well, for the transaction.
+    """
+    with untouched(connection) as reading, unprepared(reading):
+        rows = [tuple(row) for row in reading.execute(_ASK)]
+    pid, linux = rows[0][:2]
+    found = {name: (source, setting) for _, _, name, source, setting in rows}
+    local = not _is_direct(connection, pid)
+    wanted = [
+        ("lock_timeout", timeouts.lock, True),
+        ("statement_timeout", timeouts.statement, local),
+    ]
+    parts = [
+        _set(name, round(seconds * 1000), local=local)
+        for name, seconds, local in wanted
+        if found[name][0] not in ("client", "session")
+    ]
+    check = "client_connection_check_interval"
+    if linux and check in found and found[check][1] == "0":
+        parts.append(_set(check, _LOOK_FOR_CLIENT, local=local))
+    return "".join(f", {part}" for part in parts)
+
+
+def _set(name: str, milliseconds: int, *, local: bool) -> str:
+    return f"pg_catalog.set_config('{name}', '{milliseconds}', {str(local).lower()})"
+
+
+def _is_direct(connection: Any, pid: int) -> bool:
+    """Whether the driver talks to the server process itself: a pooler gives it a number of its own,
+    with which a statement can be cancelled.
+    """
+    pooled = connection.connection
+    driver = getattr(pooled, "driver_connection", None) or pooled.connection
+    for told in (
+        getattr(getattr(driver, "info", None), "backend_pid", None),
+        getattr(driver, "get_backend_pid", None),
+        getattr(driver, "get_server_pid", None),
+    ):
+        if told is not None:
+            return pid == (told() if callable(told) else told)
+    return False

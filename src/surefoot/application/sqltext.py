@@ -1,0 +1,191 @@
+"""What one SQL statement does to the structure, from its text alone. Pure, and conservative.
+
+It's asked of the literals that a revision hands to `op.execute()`. What isn't known to change the
+structure and nothing else is None.
+"""
+
+import re
+
+import msgspec
+
+from surefoot.preflight.names import parts
+from surefoot.structure.source import Kind
+
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # stands for what the source computes
+
+_TOKEN = re.compile(
+    r"""(?P<name>"(?:[^"]|"")*")|(?P<comment>--[^\n]*|/\*.*?\*/)"""
+    r"""|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$""",
+    re.DOTALL,
+)
+_NAME = r'((?:"(?:[^"]|"")*"|[\w$.])+)'
+_IF = r"(if (?:not )?exists )?"
+
+_INDEX = re.compile(
+    rf"create (?:unique )?index (?:concurrently )?{_IF}{_NAME} on (?:only )?{_NAME}"
+)
+_DROP_INDEX = re.compile(rf"drop index (?:concurrently )?{_IF}{_NAME}(?: cascade| restrict)?")
+_TABLE = re.compile(rf"create (?:unlogged )?table {_IF}{_NAME} ?\(")
+_DROP_TABLE = re.compile(rf"drop table {_IF}{_NAME}(?: cascade| restrict)?")
+_ADD_COLUMN = re.compile(
+    rf"alter table (?:if exists )?(?:only )?{_NAME} add (?:column )?{_IF}{_NAME} "
+)
+_DROP_COLUMN = re.compile(rf"alter table (?:only )?{_NAME} drop column {_IF}{_NAME}")
+_CONSTRAINT = re.compile(
+    rf"alter table (?:only )?{_NAME} (add|validate|drop) constraint {_IF}{_NAME}"
+)
+_COMMON = re.compile(rf"create (extension|schema) {_IF}{_NAME}")
+# what follows `add` and isn't a column
+_NO_COLUMN = frozenset(("constraint", "primary", "unique", "foreign", "check", "exclude"))
+
+_KINDS = (
+    r"(?:unlogged )?table|(?:unique )?index|(?:materialized |recursive )?view|function|procedure"
+    r"|aggregate|(?:constraint |event )?trigger|rule|policy|type|domain|sequence|schema|extension"
+    r"|statistics|collation|cast|operator(?: class| family)?|text search \w+"
+)
+_STRUCTURAL = re.compile(
+    rf"create (?:or replace )?(?:{_KINDS}) "
+    rf"|drop (?:{_KINDS}) "
+    rf"|alter (?:{_KINDS}|default privileges) "
+    r"|comment on |grant |revoke |reindex |analyze\b|refresh materialized view "
+    r"|(?:begin|commit|start transaction|end)(?: transaction| work)?$"
+    r"|(?:re)?set (?:local |session )?(?:lock_timeout|statement_timeout|maintenance_work_mem"
+    r"|idle_in_transaction_session_timeout|max_parallel_maintenance_workers)\b"
+)
+# What begins like a change of the structure, and moves rows, computes values, or can't be seen.
+_MORE = re.compile(
+    r"^create .*?\btable .*\bas ?(?:\(|select|with|values|table|execute)"
+    r"|\bpartition of\b|\b(?:attach|detach) partition\b"
+    r"|^alter sequence .*\brestart\b"
+    r"|^alter (?:table|index|type) .*\brename\b.*\brename\b",
+    re.DOTALL,
+)
+_USING = re.compile(r"\btype\b.*?\busing ([^,]*)", re.DOTALL)
+_RENAMES = re.compile(r"^alter .*\brename\b", re.DOTALL)
+_DEFAULT = re.compile(r"^alter (?:table|domain|view) .*\b(?:set|drop) default\b", re.DOTALL)
+
+
+_UNSEEN = re.compile(
+    r"(?:comment on|grant|revoke|reindex|analyze|refresh|alter default privileges)\b"
+    r"|alter extension .*\bupdate\b"
+    r"|alter .*\b(?:owner to|cluster on|set (?:statistics|storage|compression|tablespace)) ",
+    re.DOTALL,
+)
+_UPDATE = re.compile(
+    rf"update (?:only )?{_NAME}(?: as)?(?: (?!set\b)\w+)? set (.*?)(?: from .*| where .*)?",  # noqa: S608
+    re.DOTALL,
+)
+_ROWS = re.compile(rf"(?:insert into|delete from(?: only)?) {_NAME}\b.*", re.DOTALL)
+_SET = re.compile(rf"{_NAME} ?=(?!=).*", re.DOTALL)
+
+
+class Sql(msgspec.Struct, frozen=True):
+    """What a statement does: see `Statement`. `renames`, `defaults`: see `Source`."""
+
+    kind: Kind = ""
+    name: tuple[str, ...] = ()
+    drops: bool = False
+    passes_over: bool = False
+    renames: bool = False
+    defaults: bool = False
+    unseen: bool = False
+
+
+def written(text: str) -> tuple[tuple[str, ...], ...]:
+    """What one UPDATE, INSERT or DELETE writes to: columns (a table and its column), or the table.
+    Nothing where that isn't certain.
+    """
+    lower = _flat(_lowered(_bare(text)))
+    if ";" in lower:
+        return ()
+    if found := _ROWS.fullmatch(lower):
+        return ((_last(found[1]),),)
+    found = _UPDATE.fullmatch(lower)
+    if found is None:
+        return ()
+    columns = [_SET.fullmatch(part.strip()) for part in _actions(found[2])]
+    names = [_last(column[1]) for column in columns if column is not None]
+    return tuple((_last(found[1]), name) for name in names) if len(names) == len(columns) else ()
+
+
+def structural(text: str) -> Sql | None:
+    """What one statement does, if it certainly changes the structure and nothing else."""
+    lower = _lowered(_bare(text))
+    if ";" in lower or _STRUCTURAL.match(lower) is None or _MORE.search(lower):
+        return None
+    using = _USING.search(lower) if lower.startswith("alter table") else None
+    if using is not None and not is_mere_cast(using[1]):
+        return None
+    return msgspec.structs.replace(
+        _traced(lower),
+        renames=_RENAMES.search(lower) is not None,
+        defaults=_DEFAULT.search(lower) is not None,
+        unseen=_UNSEEN.match(lower) is not None,
+    )
+
+
+def _bare(text: str) -> str:
+    """On one line, without comments, literals and the semicolon at its end."""
+    return " ".join(_TOKEN.sub(_without_literals, text).split()).rstrip("; ")
+
+
+def _without_literals(found: re.Match[str]) -> str:
+    return found["name"] or (" " if found["comment"] else "''")
+
+
+def is_mere_cast(using: str) -> bool:
+    """Whether a USING clause only gives a column another type: done twice, it's done once."""
+    return (
+        re.fullmatch(r'"?[\w]+"? ?:: ?"?[\w. ]+"?(?:\(\d+(?:, ?\d+)?\))?', using.strip())
+        is not None
+    )
+
+
+def _traced(text: str) -> Sql:
+    """The object that can be looked for in the facts afterwards, where it's a single one."""
+    if found := _INDEX.match(text):
+        return Sql("index", (_last(found[3]), _last(found[2])), passes_over=bool(found[1]))
+    if found := _DROP_INDEX.fullmatch(text):
+        return Sql("index", (_last(found[2]),), drops=True, passes_over=bool(found[1]))
+    if found := _TABLE.match(text):
+        return Sql("relation", (_last(found[2]),), passes_over=bool(found[1]))
+    if found := _DROP_TABLE.fullmatch(text):
+        return Sql("relation", (_last(found[2]),), drops=True, passes_over=bool(found[1]))
+    if found := _COMMON.match(text):
+        kind: Kind = "extension" if found[1] == "extension" else "schema"
+        return Sql(kind, (_last(found[3]),), passes_over=bool(found[2]))
+    if not text.startswith("alter table ") or len(_actions(text)) != 1:
+        return Sql()
+    if found := _CONSTRAINT.match(text):
+        name = (_last(found[1]), _last(found[4]))
+        drops = found[2] == "drop"
+        return Sql("constraint", name, drops, passes_over=bool(found[3]) or found[2] == "validate")
+    if found := _DROP_COLUMN.match(text):
+        name = (_last(found[1]), _last(found[3]))
+        return Sql("column", name, drops=True, passes_over=bool(found[2]))
+    if (found := _ADD_COLUMN.match(text)) and found[3] not in _NO_COLUMN:
+        return Sql("column", (_last(found[1]), _last(found[3])), passes_over=bool(found[2]))
+    return Sql()
+
+
+def _actions(text: str) -> list[str]:
+    """What is between the commas of an ALTER TABLE, those in brackets left out."""
+    return _flat(text).split(",")
+
+
+def _flat(text: str) -> str:
+    """Without what is in brackets."""
+    while (less := re.sub(r"\([^()]*\)", "", text)) != text:
+        text = less
+    return text
+
+
+def _last(name: str) -> str:
+    """The identifier behind the last point; UNKNOWN where the source computes some of it."""
+    return parts(name)[-1] if UNKNOWN not in name and parts(name) else UNKNOWN
+
+
+def _lowered(text: str) -> str:
+    """Keywords and plain names in small letters; quoted names as they are."""
+    pieces = re.split(r'("(?:[^"]|"")*")', text)
+    return "".join(p if n % 2 else p.lower() for n, p in enumerate(pieces))

@@ -1,0 +1,67 @@
+"""The connection of a step was lost: whose doing that was, as far as it can be known."""
+
+import msgspec
+
+from surefoot.causes.cause import AGAIN, Explanation
+
+# The server ends the session with these; a driver may lose them on the way.
+_BY_TIMEOUT = {
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+    "57P05": "idle_session_timeout",
+}
+_ENDED = frozenset(("57P01", "57P02", "57P03", *_BY_TIMEOUT))
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """What is known when the server has been reached again.
+
+    `sqlstate` is what the step's connection said last, "" if nothing; `lock` what the lock's
+    connection said, None where it is still there. `before` and `now` are when the server came up.
+    """
+
+    sqlstate: str
+    lock: str | None
+    before: str
+    now: str
+
+
+def loses_connection(sqlstate: str) -> bool:
+    """Whether a connection is gone with this."""
+    return sqlstate in _ENDED or sqlstate.startswith("08")
+
+
+def explain_loss(loss: Loss) -> tuple[str, Explanation]:
+    """What happened, as the end of a sentence, and what to say of it."""
+    if loss.now != loss.before:
+        return "the server was restarted, or another took its place", Explanation(
+            f"see the server's log for why it was; then {AGAIN}",
+            (f"up since {loss.before} before; now since {loss.now}",),
+            "server-restarted",
+        )
+    if "57P02" in (loss.sqlstate, loss.lock):
+        return "one of the server's processes crashed, so all sessions were ended", Explanation(
+            "see the server's log for which process, and what it did (out of memory is the usual "
+            f"one); then {AGAIN}",
+            ("terminating connection because of crash of another server process (SQLSTATE 57P02)",),
+            "server-restarted",
+        )
+    if loss.sqlstate in _BY_TIMEOUT:
+        setting = _BY_TIMEOUT[loss.sqlstate]
+        return f"{setting} ended its session", Explanation(
+            f"raise {setting}, or set it to 0, for the role; then {AGAIN}",
+            code="session-terminated",
+        )
+    if loss.sqlstate == "57P01":
+        return "its session was ended by an administrator", Explanation(
+            "ask who ended it (pg_terminate_backend, or a program that watches for long "
+            f"transactions); then {AGAIN}",
+            code="session-terminated",
+        )
+    also = ("the lock's connection was lost as well",) if loss.lock is not None else ()
+    return "its connection was lost", Explanation(
+        "see the server's log of that time: somebody ended the session (pg_terminate_backend), its "
+        f"process was killed, or the network was cut (a proxy, a firewall); then {AGAIN}",
+        ("the server was not restarted meanwhile", *also),
+        "connection-lost",
+    )

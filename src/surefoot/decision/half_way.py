@@ -1,0 +1,87 @@
+"""A revision that was left half-way: why it is refused, and what of it is there, for people."""
+
+from surefoot.decision.recovery import drop_index, obstacles
+from surefoot.decision.row_refusals import holds, stands
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.structure.differences import difference_lines
+from surefoot.structure.interruption import Interruption, Place
+from surefoot.structure.remedy import HOWS, remedy
+
+_SHOWN, _WIDTH = 8, 80
+
+_PLACES: tuple[tuple[Place, str], ...] = (
+    ("there", "there"),
+    ("missing", "not done"),
+    ("invalid", "invalid"),
+    ("otherwise", "otherwise"),
+)
+
+
+def interrupted(facts: Facts) -> Finding:
+    """A revision committed by itself half-way, and what is still to be done takes a person."""
+    revisions = ", ".join(facts.database.interrupted)
+    found = facts.interruption
+    seen = [
+        "surefoot's journal says so: it committed by itself, and did not come to its end",
+        holds(facts),
+        *stands(facts),
+    ]
+    if found is not None:
+        seen += interruption_lines(found)
+        seen += difference_lines(found.beside, _SHOWN, _WIDTH)
+    elif facts.standing is not None and facts.standing.recorded is not None:
+        seen += difference_lines(facts.standing.recorded.differences, _SHOWN, _WIDTH)
+    seen += [f"not gone on with by itself: {why}" for why in obstacles(facts)]
+    return Finding(
+        "interrupted-revision",
+        f"Revision {revisions} was applied half-way by an earlier run.",
+        tuple(seen),
+        next=_next(facts),
+    )
+
+
+def _next(facts: Facts) -> str:
+    """What is typed next."""
+    revisions = " ".join(facts.database.interrupted)
+    before = " ".join(str(row) for row in facts.database.rows) or "base"
+    found = facts.interruption
+    invalid = found.invalid if found else ()
+    drops = "".join(f"{drop_index(fact.name)}; " for fact in invalid)
+    record = (
+        f"record what is true: surefoot repair {revisions}, if it is finished, or surefoot "
+        f"repair {before}, if it is undone"
+    )
+    shown = commands(found) if found is not None and found.known else ""
+    if shown:
+        return f"{shown}. Or do it by hand, and {record}"
+    return (
+        f"{drops}compare with the revision's file, its data, too; finish it or undo it by hand. "
+        f"Then {record}"
+    )
+
+
+def commands(found: Interruption) -> str:
+    """What surefoot can do about it where a person asks, for people; "" where it can't."""
+    shows = {"finish": "for what is missing", "undo": "for what is there"}
+    able = [
+        f"surefoot repair --{how} shows the SQL {shows[how]}"
+        for how in HOWS
+        if not remedy(found, how).refused
+    ]
+    asks = {0: "", 1: " and asks", 2: "; both ask"}[len(able)]
+    return ", ".join(able) + asks
+
+
+def interruption_lines(found: Interruption) -> list[str]:
+    """Which of the revision's names are there, and which aren't."""
+    lines: list[str] = []
+    for place, said in _PLACES:
+        names = [f"{named.kind} {named.name}" for named in found.placed(place)]
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            lines.append(f"of {found.revision}, {said}: {', '.join(names[:_SHOWN])}{more}")
+    if found.known and not found.names:
+        lines.append(f"of {found.revision}, nothing can be told: it leaves the structure as it is")
+    lines += [f"invalid: {fact.kind} {fact.name}" for fact in found.invalid]
+    return lines

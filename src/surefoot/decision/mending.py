@@ -1,0 +1,57 @@
+"""The decision to finish or to undo a revision that was left half-way, where a person asks."""
+
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.half_way import commands, interrupted, interruption_lines
+from surefoot.decision.recovery import record
+from surefoot.decision.refusals import REFUSALS
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.plan import Mend, Plan, Record, Step, Undone
+from surefoot.states import State
+from surefoot.structure.interruption import Interruption
+from surefoot.structure.remedy import How, Remedy, remedy
+
+_SHOWN = 12
+
+
+def decide_mending(facts: Facts, how: How) -> Decision:
+    """The statements that finish the revision, or undo it; then what is kept in mind of that."""
+    state = classify(facts)
+    if state is not State.INTERRUPTED:
+        refusal = REFUSALS.get(state)
+        return NothingToDo(state) if refusal is None else Refused(state, (refusal(facts),))
+    found = facts.interruption
+    if found is None or not found.known:
+        return Refused(state, (interrupted(facts),))
+    done = remedy(found, how)
+    if done.refused:
+        return Refused(state, (_refused(found, done, how),))
+    obstacles = in_the_way(facts)
+    if obstacles:
+        return Refused(state, obstacles)
+    steps: list[Step] = []
+    if done.statements:
+        steps.append(Mend(found.revision, how, done.first, done.within, done.then))
+    settled: Record | Undone = record(facts, found, by="finish")
+    if how == "undo":
+        settled = Undone(found.revision, facts.database.rows, "undo")
+    return Ready(state, Plan((*steps, settled), facts.fingerprint, done.remarks))
+
+
+def _refused(found: Interruption, done: Remedy, how: How) -> Finding:
+    word = "finished" if how == "finish" else "undone"
+    more = len(done.refused) - _SHOWN
+    before = " ".join(found.rows) or "base"
+    other = commands(found)
+    return Finding(
+        "interrupted-revision",
+        f"Revision {found.revision} can't be {word} from what the structure tells.",
+        (
+            *interruption_lines(found),
+            *done.refused[:_SHOWN],
+            *([f"and {more} more"] if more > 0 else []),
+        ),
+        next=f"{other}{'; or ' if other else ''}mend these by hand, the rows that those lines are "
+        "about, too. Then record what is true: surefoot repair "
+        f"{found.revision}, if it is finished, or surefoot repair {before}, if it is undone",
+    )

@@ -1,0 +1,157 @@
+"""A revision that was left half-way: whether it can be gone on with by itself, and how. Pure.
+
+Only what is provably right is done without a person. What is seen is the structure, so the revision
+must be seen to change nothing else (`Source.structural`), or its author must have said that it may
+be run again from anywhere (`Source.resumable`).
+"""
+
+import msgspec
+
+from surefoot.observation import Facts
+from surefoot.plan import Record
+from surefoot.preflight.names import parts, typed
+from surefoot.structure.facts import Fact, table
+from surefoot.structure.interruption import Interruption, Named
+from surefoot.structure.source import Source
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """What is done: the revision is recorded as it is (`record`), or the indexes `drops` are
+    dropped and it is run again.
+    """
+
+    record: bool = False
+    drops: tuple[Named, ...] = ()
+
+
+def recovery(facts: Facts) -> Recovery | None:
+    """How to go on with the revision that was left half-way; None where that takes a person."""
+    found = facts.interruption
+    if found is None or obstacles(facts):
+        return None
+    assert found.source is not None
+    if is_finished(found) and found.source.structural:
+        return Recovery(record=True)
+    return Recovery(drops=_to_drop(found))
+
+
+def obstacles(facts: Facts) -> tuple[str, ...]:
+    """Why it can't be gone on with without a person, a line each; nothing: it can."""
+    found = facts.interruption
+    if found is None:
+        return ("the journal names several, or one that this code doesn't have",)
+    source = found.source
+    if not found.known or source is None:
+        return ("there is no catalogue by which its parts could be told",) if source else (_UNREAD,)
+    lines: list[str] = []
+    if found.edited:
+        lines.append("its file isn't the one that was run: that may have done something else")
+    if found.beside:
+        lines.append("the structure differs in what isn't the revision's, too")
+    lines += [
+        f"{fact.kind} {fact.name} is there, which its file makes on the way"
+        for fact in found.between
+    ]
+    odd = found.placed("otherwise") + tuple(n for n in found.placed("invalid") if n.before[0])
+    # a DROP that was cut off is simply done again
+    odd = tuple(named for named in odd if named.place == "otherwise" or named.after != (None,))
+    if odd:
+        lines.append(f"{_listed(odd)}: neither as before the revision nor as after it")
+    if not lines and not (source.structural and is_finished(found)):
+        lines += _not_again(found, source)
+        if facts.pending and facts.pending[0].id != found.revision:
+            lines.append(f"revision {facts.pending[0].id} would be run before it")
+    return tuple(lines)
+
+
+_UNREAD = "its file can't be read"
+
+
+def _not_again(found: Interruption, source: Source) -> list[str]:
+    """Why it can't be run again."""
+    if not (source.structural or source.resumable):
+        first = source.doubtful[0]
+        more = (
+            f", and {len(source.doubtful) - 1} more such lines" if len(source.doubtful) > 1 else ""
+        )
+        return [
+            "it does, or may do, more than to change the structure: "
+            f"{source.file}:{first.line}: {first.text}{more}"
+        ]
+    fixed = [n for n in _to_drop(found) if _table(n) in found.partitioned]
+    if fixed:
+        return [f"{_listed(tuple(fixed))}: an index of a partitioned table, and its partitions'"]
+    if source.resumable:
+        return []
+    stay = _in_its_way(found, source)
+    if any(named.kind != "index" or not named.made for named in stay):
+        what = _listed(tuple(n for n in stay if n.kind != "index" or not n.made))
+        return [f"{what}: there already, and its file doesn't say IF NOT EXISTS"]
+    return []
+
+
+def _to_drop(found: Interruption) -> tuple[Named, ...]:
+    """Its indexes that have to go before it is run again: an index is no data."""
+    source = found.source
+    invalid = tuple(named for named in found.placed("invalid") if named.made)
+    if source is None or source.resumable:
+        return invalid
+    return invalid + tuple(n for n in _in_its_way(found, source) if n.kind == "index" and n.made)
+
+
+def _in_its_way(found: Interruption, source: Source) -> tuple[Named, ...]:
+    """What is there of it and would be made again by a statement that doesn't pass it over."""
+    whole = {
+        named.name
+        for named in found.placed("there")
+        if named.kind == "relation" and _passes_over(source, named)
+    }
+    return tuple(
+        named
+        for named in found.placed("there")
+        if not _passes_over(source, named)
+        # what came with a table that is passed over as a whole
+        and (source.about(named.key) or _table(named) not in whole)
+    )
+
+
+def _passes_over(source: Source, named: Named) -> bool:
+    about = source.about(named.key)
+    return bool(about) and all(statement.passes_over for statement in about)
+
+
+def is_finished(found: Interruption) -> bool:
+    """Whether all of it has run, as far as that leaves a trace in the structure.
+
+    All that it changes is as after it, and so is what it does last: statements that leave no trace
+    have been run before that, too.
+    """
+    last = found.source.last if found.source else None
+    if last is None or not found.names or last.kind in ("", "extension", "schema"):
+        return False
+    done = [named for named in found.names if last.is_about(named.key)]
+    all_there = len(found.placed("there")) == len(found.names)
+    return all_there and len(done) == 1 and (done[0].found is None) == last.drops
+
+
+def record(facts: Facts, found: Interruption, by: str = "structure") -> Record:
+    """The step that records it as it is."""
+    revision = facts.code.history.revisions[found.revision]
+    made = len(found.names)
+    return Record(revision, found.after, facts.database.rows, found.matching, made, by)
+
+
+def drop_index(name: str) -> str:
+    """The SQL that drops an index, by its fact's name, without locking its table."""
+    found = parts(name)
+    return f"drop index concurrently {typed(found[0], found[-1])}"
+
+
+def _table(named: Named) -> str:
+    """The table that it belongs to, as facts name it."""
+    return table(Fact(*named.key, named.found or "")) or ""
+
+
+def _listed(names: tuple[Named, ...]) -> str:
+    shown = ", ".join(f"{named.kind} {named.name}" for named in names[:4])
+    return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")

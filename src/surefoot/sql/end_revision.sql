@@ -1,0 +1,5 @@
+-- A revision has run: the last thing in its transaction, behind its version row.
+update surefoot.journal
+set step = 'revision', at = pg_catalog.clock_timestamp(), milliseconds = %(milliseconds)s
+where id = %(id)s and step = 'begun'
+returning id

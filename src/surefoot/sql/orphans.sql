@@ -1,0 +1,37 @@
+-- Other sessions in which a revision is still at work, although whoever holds surefoot's lock knows
+-- of none. In a transaction they hold the lock of `begin_revision`; outside of one (CREATE INDEX
+-- CONCURRENTLY) they're known by the journal. A pooler may have given that session to somebody else
+-- (who only reads isn't meant), and the statement another session: behind an open mark, whatever is
+-- made concurrently is taken for it.
+select a.pid,
+       coalesce(a.application_name, '') as application,
+       coalesce(pg_catalog.host(a.client_addr), '') as client,
+       a.query_start,
+       case when a.query = '<insufficient privilege>' then '' else coalesce(a.query, '') end as query
+from pg_catalog.pg_stat_activity a
+where a.pid <> pg_catalog.pg_backend_pid()
+  and a.datname = pg_catalog.current_database()
+  and (
+      exists (
+          select
+          from pg_catalog.pg_locks l
+          where l.pid = a.pid and l.locktype = 'advisory' and l.granted
+            and l.classid = 1937072741 and l.objid = 2003792491 and l.objsubid = 2
+            and l.database = a.datid
+      )
+      or (
+          a.state = 'active'
+          and coalesce(a.query, '') !~* '^\s*(select|fetch|show|begin|commit|rollback|discard)\M'
+          and (a.pid, a.backend_start) in (
+              select * from rows from (
+                  pg_catalog.unnest(%(pids)s::int[]), pg_catalog.unnest(%(sessions)s::timestamptz[])
+              ) as begun (pid, session)
+          )
+      )
+      or (
+          a.state = 'active'
+          and %(open)s
+          and a.query ~* '^\s*(create|drop|reindex)\M.*\mconcurrently\M'
+      )
+  )
+order by a.query_start, a.pid

@@ -1,0 +1,201 @@
+"""How much of a revision is there that committed by itself and didn't come to its end. Pure."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from surefoot.structure.catalogue import Catalogue, Way, conflicts, state
+from surefoot.structure.comparison import Comparison, same
+from surefoot.structure.facts import Definition, Fact, Key
+from surefoot.structure.identify import Identifier
+from surefoot.structure.making import INVALID
+from surefoot.structure.source import Source
+from surefoot.structure.standing import Difference, Stand
+
+_ABSENT: tuple[Definition, ...] = (None,)
+
+Place = Literal["there", "missing", "invalid", "otherwise"]
+
+
+class Named(msgspec.Struct, frozen=True):
+    """One name that the revision changes: how it may be `before` it and `after`, and is `found`.
+
+    `there`: as after it. `missing`: as before it. `invalid`: an index that is being made (or
+    dropped), and can't be used. `otherwise`: neither, or it can't be told.
+    """
+
+    kind: str
+    name: str
+    before: tuple[Definition, ...]
+    after: tuple[Definition, ...]
+    found: Definition
+    place: Place
+
+    @property
+    def key(self) -> Key:
+        """Its kind and name."""
+        return self.kind, self.name
+
+    @property
+    def made(self) -> bool:
+        """Whether the revision makes it: it isn't there before."""
+        return self.before == _ABSENT
+
+
+class Interruption(msgspec.Struct, frozen=True):
+    """A revision that was left half-way, held against what is there.
+
+    `rows` are the version rows, which don't count it; `after` those with it, `matching` the facts
+    that are as they should be. `names` is what it changes, `beside` what isn't as it should be
+    before it and isn't its own doing. `between` are objects that its source makes and that no
+    revision leaves there. `source`: what its upgrade() does, None where the file can't be read;
+    `edited`: that isn't the file any more that was run. `known`: there is a catalogue to tell by;
+    without one, `invalid` are the indexes that its source makes, and that can't be used.
+    """
+
+    revision: str
+    rows: tuple[str, ...]
+    after: tuple[str, ...]
+    source: Source | None
+    names: tuple[Named, ...] = ()
+    beside: tuple[Difference, ...] = ()
+    between: tuple[Fact, ...] = ()
+    invalid: tuple[Fact, ...] = ()
+    partitioned: tuple[str, ...] = ()
+    way: str = ""
+    matching: int = 0
+    edited: bool = False
+    known: bool = False
+
+    def placed(self, *places: Place) -> tuple[Named, ...]:
+        """The names that are in one of these places."""
+        return tuple(named for named in self.names if named.place in places)
+
+    def below(self) -> Stand:
+        """The structure as if nothing of the revision were there."""
+        return Stand(self.rows, self.way, self.matching, self.beside)
+
+
+def interruption(
+    catalogue: Catalogue,
+    identifier: Identifier,
+    facts: tuple[Fact, ...],
+    revision: str,
+    rows: tuple[str, ...],
+    source: Source | None,
+    *,
+    edited: bool = False,
+) -> Interruption | None:
+    """Hold the facts against a revision that is half-way above these version rows.
+
+    None where no way of the catalogue goes over it.
+    """
+    history = catalogue.history
+    applied = history.applied(rows)
+    found = [
+        _held(catalogue, identifier, facts, way, revision, applied, source)
+        for way in catalogue.ways
+        if way.start <= applied and revision in way.changes
+    ]
+    best = min(found, key=lambda one: len(one.placed("otherwise")) + len(one.beside), default=None)
+    if best is None or not applied.issuperset(history.below(revision)):
+        return None
+    return msgspec.structs.replace(
+        best, rows=rows, after=history.rows((*applied, revision)), edited=edited, known=True
+    )
+
+
+def without_catalogue(
+    facts: tuple[Fact, ...],
+    revision: str,
+    rows: tuple[str, ...],
+    after: tuple[str, ...],
+    source: Source | None,
+) -> Interruption:
+    """What can be told without a catalogue: which indexes that the source makes can't be used."""
+    statements = source.statements if source else ()
+    invalid = tuple(
+        fact
+        for fact in facts
+        if fact.definition.endswith(INVALID)
+        and any(s.is_about((fact.kind, fact.name)) for s in statements)
+    )
+    return Interruption(revision, rows, after, source, invalid=invalid)
+
+
+def _held(
+    catalogue: Catalogue,
+    identifier: Identifier,
+    facts: tuple[Fact, ...],
+    way: Way,
+    revision: str,
+    applied: frozenset[str],
+    source: Source | None,
+) -> Interruption:
+    before, after = state(way, applied), state(way, applied | {revision})
+    live = {(fact.kind, fact.name): fact.definition for fact in facts}
+    changed = {change.key for change in way.changes[revision]}
+    accepted = {(d.kind, d.name) for d in identifier.accepted}
+    unseen = {
+        key
+        for key, others in conflicts(catalogue, way).get(revision, {}).items()
+        if not others <= applied
+    }
+    names: list[Named] = []
+    for key in sorted(changed - accepted):
+        was, will = before.get(key, _ABSENT), after.get(key, _ABSENT)
+        found = live.get(key)
+        if found in was and found in will:
+            continue  # it says nothing
+        place: Place = "otherwise" if key in unseen else _place(key, found, was, will)
+        names.append(Named(*key, was, will, found, place))
+    stand = identifier.held(way, applied)
+    statements = source.statements if source else ()
+    own = tuple(
+        fact
+        for fact in identifier.own
+        if any(s.is_about((fact.kind, fact.name)) and not s.drops for s in statements)
+    )
+    return Interruption(
+        revision,
+        (),
+        (),
+        source,
+        tuple(names),
+        tuple(d for d in stand.differences if (d.kind, d.name) not in changed),
+        between=own,
+        partitioned=_partitioned(facts),
+        way=way.name,
+        matching=stand.matching,
+    )
+
+
+def _partitioned(facts: Iterable[Fact]) -> tuple[str, ...]:
+    return tuple(f.name for f in facts if f.kind == "relation" and " partition by " in f.definition)
+
+
+def _place(
+    key: Key, found: Definition, before: tuple[Definition, ...], after: tuple[Definition, ...]
+) -> Place:
+    there, missing = _is_one(key, found, after), _is_one(key, found, before)
+    if there != missing:
+        return "there" if there else "missing"
+    if not there and key[0] == "index" and found is not None and found.endswith(INVALID):
+        definition = found.removesuffix(INVALID)
+        making = _is_one(key, definition, after)
+        dropping = after == _ABSENT and _is_one(key, definition, before)
+        if making or dropping:
+            return "invalid"
+    return "otherwise"
+
+
+def _is_one(key: Key, found: Definition, allowed: tuple[Definition, ...]) -> bool:
+    """Whether it's one of these definitions, as far as can be told."""
+    if found in allowed:
+        return True
+    return found is not None and any(
+        same(Fact(*key, found), Fact(*key, definition)) is Comparison.CANNOT_TELL
+        for definition in allowed
+        if definition is not None
+    )

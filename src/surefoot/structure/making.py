@@ -1,0 +1,222 @@
+"""SQL from facts: what makes an object as its definition has it, what drops or changes it. Pure.
+
+The definitions are canonical, and not quite what was typed; and some can't be written back (a
+function's body is only a hash). So whoever executes this compares the facts afterwards.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from surefoot.preflight.names import arguments, parts, quoted, typed
+from surefoot.structure.definitions import column, labels, view_columns
+from surefoot.structure.facts import Key, relation_kind
+
+When = Literal["first", "within", "then"]
+
+
+class Sql(msgspec.Struct, frozen=True):
+    """A statement. `when`: `within` the one transaction, or outside it, `first` or `then`."""
+
+    text: str
+    when: When = "within"
+
+
+INVALID = " invalid"  # at the end of an index's definition
+
+_SEQUENCE = re.compile(r"(unlogged )?(.*?)(?: (owned by|identity of) (.*))?", re.DOTALL)
+_VIEW = re.compile(r"\((?P<columns>.*?)\) as (?P<query>.*?)(?: uses (?P<uses>[^;]*))?", re.DOTALL)
+
+# In the order in which they can be made; dropped in the other.
+_ORDER = (
+    *("schema", "extension", "enum", "domain", "domain constraint", "composite type", "sequence"),
+    *("function", "procedure", "relation", "column", "option", "constraint", "index", "view"),
+    *("row security", "policy", "statistics", "trigger", "rule"),
+)
+
+
+def rank(kind: str) -> int:
+    """Its place among the kinds, as they can be made one after the other."""
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ...] | None:
+    """What makes the object. None: that can't be written from its facts.
+
+    `view` is the fact of kind view that belongs to a relation which is one.
+    """
+    kind, name = key
+    found = parts(name)
+    text = _without_places(definition)
+    table = typed(*found[:2])
+    match kind:
+        case "index" if not definition.endswith(INVALID):
+            unique, using = text.startswith("unique "), text.removeprefix("unique ")
+            head = f"create {'unique ' if unique else ''}index concurrently"
+            return (Sql(f"{head} {quoted(found[-1])} on {table} {using}", "then"),)
+        case "constraint":
+            return (Sql(f"alter table {table} add constraint {quoted(found[-1])} {text}"),)
+        case "column" if " not valid" not in text and " no inherit" not in text:
+            return (Sql(f"alter table {table} add column {quoted(found[-1])} {text}"),)
+        case "relation" if view is not None and definition in ("view", "materialized view"):
+            match = _VIEW.fullmatch(_without_places(view))
+            columns = _view_columns(view)
+            if match is None or columns is None:
+                return None
+            return (Sql(f"create {definition} {table} ({columns}) as {match['query']}"),)
+        case "enum":
+            return (Sql(f"create type {table} as enum ({text})"),)
+        case "domain":
+            return (Sql(f"create domain {table} as {text}"),)
+        case "domain constraint":
+            return (Sql(f"alter domain {table} add constraint {quoted(found[-1])} {text}"),)
+        case "composite type":
+            return (Sql(f"create type {table} as {text}"),)
+        case "sequence":
+            return _sequence(table, text)
+        case "schema" | "extension":
+            return (Sql(f"create {kind} {quoted(found[0])}"),)
+        case "option":
+            return (Sql(f"alter table {table} set ({quoted(found[-1])} = {text})"),)
+        case "row security":
+            force = [Sql(f"alter table {table} force row level security")]
+            return (
+                Sql(f"alter table {table} enable row level security"),
+                *(force if "forced" in text else ()),
+            )
+        case "policy":
+            restrictive = text.startswith("restrictive ")
+            how = " as restrictive" if restrictive else ""
+            rest = text.removeprefix("restrictive ")
+            return (Sql(f"create policy {quoted(found[-1])} on {table}{how} {rest}"),)
+        case "statistics" if len(found) == 3:
+            return (Sql(f"create statistics {typed(found[0], found[2])} {text}"),)
+        case "trigger" if not re.search(r" (?:disabled|enabled \w+)$", text):
+            constraint = "constraint " if text.startswith("constraint ") else ""
+            rest = text.removeprefix("constraint ")
+            return (Sql(f"create {constraint}trigger {quoted(found[-1])} {rest}"),)
+        case "rule" if not re.search(r" (?:disabled|enabled \w+)$", text):
+            return (Sql(text.rstrip(";")),)
+        case _:
+            return None
+
+
+def dropped(key: Key, definition: str) -> tuple[Sql, ...] | None:
+    """What drops the object, and nothing that hangs on it. None: it goes with another one, or can't
+    be dropped so.
+    """
+    kind, name = key
+    found = parts(name)
+    table = typed(*found[:2])
+    match kind:
+        case "index":
+            text = f"drop index concurrently {typed(found[0], found[-1])}"
+            return (Sql(text, "first"),)
+        case "constraint" | "column":
+            return (Sql(f"alter table {table} drop {kind} {quoted(found[-1])}"),)
+        case "relation":
+            return (Sql(f"drop {relation_kind(definition)} {table}"),)
+        case "enum" | "composite type" | "range":
+            return (Sql(f"drop type {table}"),)
+        case "domain" | "aggregate":
+            return (Sql(f"drop {kind} {table}{arguments(name)}"),)
+        case "domain constraint":
+            return (Sql(f"alter domain {table} drop constraint {quoted(found[-1])}"),)
+        case "sequence":
+            return (Sql(f"drop sequence {table}"),)
+        case "function" | "procedure":
+            return (Sql(f"drop {kind} {table}{_without_places(arguments(name))}"),)
+        case "option":
+            return (Sql(f"alter table {table} reset ({quoted(found[-1])})"),)
+        case "row security":
+            return (
+                Sql(f"alter table {table} no force row level security"),
+                Sql(f"alter table {table} disable row level security"),
+            )
+        case "policy" | "trigger" | "rule":
+            return (Sql(f"drop {kind} {quoted(found[-1])} on {table}"),)
+        case "statistics" if len(found) == 3:
+            return (Sql(f"drop statistics {typed(found[0], found[2])}"),)
+        case _:
+            return None
+
+
+def changed(key: Key, found: str, wanted: str) -> tuple[Sql, ...] | None:
+    """What makes of an object as it is found the one that is wanted. None: that may lose something,
+    or can't be written from its facts.
+    """
+    kind, name = key
+    names = parts(name)
+    table = typed(*names[:2])
+    match kind:
+        case "column":
+            return _column(f"alter table {table} alter column {quoted(names[-1])}", found, wanted)
+        case "constraint" if found == f"{wanted} NOT VALID":
+            return (Sql(f"alter table {table} validate constraint {quoted(names[-1])}"),)
+        case "enum":
+            return _labels(table, labels(found), labels(wanted))
+        case "constraint" | "index" | "trigger" | "policy" | "rule" | "row security" | "option":
+            away, anew = dropped(key, found), made(key, wanted)
+            return None if away is None or anew is None else away + anew
+        case _:
+            return None
+
+
+def _column(head: str, found: str, wanted: str) -> tuple[Sql, ...] | None:
+    """Only what can't lose a value: NOT NULL and the default."""
+    one, other = column(found), column(wanted)
+    said = [msgspec.structs.replace(c, not_null=False, default=None) for c in (one, other)]
+    if said[0] != said[1] or "not valid" in found + wanted or "no inherit" in found + wanted:
+        return None
+    done: list[Sql] = []
+    if one.default != other.default:
+        default = "drop default" if other.default is None else f"set default {other.default}"
+        done.append(Sql(f"{head} {_without_places(default)}"))
+    if one.not_null != other.not_null:
+        done.append(Sql(f"{head} {'set' if other.not_null else 'drop'} not null"))
+    return tuple(done)
+
+
+def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[Sql, ...] | None:
+    """An enum's labels that are missing, each at its place; none can be taken away."""
+    if [label for label in wanted if label in found] != list(found):
+        return None
+    done: list[Sql] = []
+    for number, label in enumerate(wanted):
+        if label not in found:
+            at = f" after {wanted[number - 1]}" if number else f" before {found[0]}"
+            # within a transaction it couldn't be used
+            done.append(Sql(f"alter type {name} add value {label}{at if found else ''}", "first"))
+    return tuple(done)
+
+
+def _sequence(name: str, text: str) -> tuple[Sql, ...] | None:
+    """A sequence; that of an identity column comes with its column."""
+    match = _SEQUENCE.fullmatch(text)
+    if match is None or match[3] == "identity of":
+        return None
+    return (Sql(f"create {match[1] or ''}sequence {name} as {match[2]}"),)
+
+
+def owned(key: Key, definition: str) -> tuple[Sql, ...]:
+    """What gives a sequence to the column that it belongs to, once that is there."""
+    match = _SEQUENCE.fullmatch(definition)
+    if key[0] != "sequence" or match is None or match[3] != "owned by":
+        return ()
+    return (Sql(f"alter sequence {typed(*parts(key[1])[:2])} owned by {typed(*parts(match[4]))}"),)
+
+
+def _view_columns(definition: str) -> str | None:
+    """A view's columns by name, as they are typed."""
+    names = view_columns(definition)
+    return ", ".join(_as_typed(name) for name in names) if names else None
+
+
+def _as_typed(name: str) -> str:
+    return name if name.startswith('"') else quoted(name)
+
+
+def _without_places(text: str) -> str:
+    """What an extension brought is found by the search path."""
+    return text.replace("<ext>.", "")

@@ -1,0 +1,145 @@
+"""A revision's mark where it begins, and what a killed surefoot leaves on the server."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import Database
+from tests.project import Application
+
+CONCURRENTLY = """\
+with op.get_context().autocommit_block():
+    op.execute("create index concurrently pets_name on pets (name)")
+"""
+MARKS = "select step, name from surefoot.journal order by id desc limit 1"
+
+
+def _first_only(application: Application, database: Database) -> None:
+    application.revision("r1", None, "create table pets (id int primary key, name text)")
+    assert application.run("up", url=database.url()).code == 0
+
+
+def _two(application: Application, body: str) -> None:
+    """A table, and then what the test is about."""
+    application.revision("r1", None, "create table pets (id int primary key, name text)")
+    application.env(options="transaction_per_migration=True")
+    application.revision("r2", "r1", body=body)
+
+
+def _start(application: Application, database: Database) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+        cwd=application.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _wait_for(database: Database, condition: str, process: subprocess.Popen[str]) -> None:
+    """Until a session of this database is so."""
+    asked = (
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        f" and pid <> pg_backend_pid() and {condition}"
+    )
+    deadline = time.monotonic() + 30
+    while database.query(asked) == [(0,)]:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_revision_has_one_row(application: Application, database: Database) -> None:
+    """What was begun becomes what was done: no row besides, and none out of its order."""
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    rows = database.query("select step, name, pid is not null from surefoot.journal order by id")
+    assert rows == [
+        *(("revision", name, True) for name in ("r1", "r2", "r3")),
+        ("reached", "r3", False),
+    ]
+
+
+def test_a_killed_transaction_leaves_no_mark(application: Application, database: Database) -> None:
+    """The mark is in the revision's own transaction, and goes with it."""
+    _two(application, 'op.execute("select pg_sleep(60)")')
+    process = _start(application, database)
+    _wait_for(database, "query ~ '^select pg_sleep'", process)
+    _kill(process)
+    database.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query ~ '^select pg_sleep'"
+    )
+    assert database.query(MARKS) == [("revision", "r1")]
+    assert application.run("status", "--json", url=database.url()).json["state"] == "behind"
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [
+        "with op.get_context().autocommit_block():\n    op.execute('select pg_sleep(60)')",
+        "op.execute('COMMIT')\nop.execute('select pg_sleep(60)')",
+        "op.get_bind().connection.commit()\nop.execute('select pg_sleep(60)')",
+    ],
+    ids=["autocommit_block", "COMMIT", "the driver's own"],
+)
+def test_a_kill_behind_a_commit_leaves_one(
+    application: Application, database: Database, commit: str
+) -> None:
+    """However the revision commits, its mark is durable with the first part of it."""
+    _two(application, f"op.execute('alter table pets add column age int')\n{commit}")
+    process = _start(application, database)
+    _wait_for(database, "query ~ '^select pg_sleep'", process)
+    _kill(process)
+    assert database.query(MARKS) == [("begun", "r2")]
+    database.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query ~ '^select pg_sleep'"
+    )
+    assert application.run("up", "--json", url=database.url()).error == "interrupted-revision"
+
+
+@pytest.mark.provokes("orphaned-statement")
+def test_an_index_that_is_still_being_made(application: Application, database: Database) -> None:
+    """Its client was killed, it goes on: the next start names it and waits, and has an end."""
+    application.config('lock_wait = "1s"\n')
+    _first_only(application, database)
+    _two(application, CONCURRENTLY)
+    with database.connect() as holder:
+        holder.execute("begin; insert into pets values (1, 'Rex')")  # the index waits for it
+        process = _start(application, database)
+        _wait_for(database, "query ~ '^create index' and wait_event_type = 'Lock'", process)
+        _kill(process)
+        result = application.run("up", "--json", url=database.url())
+        assert (result.code, result.error) == (7, "orphaned-statement"), result.err
+        assert "create index concurrently pets_name" in str(result.json["findings"][0]["seen"])
+        assert "its statement goes on" in result.err
+        holder.execute("rollback")
+
+
+def test_a_transaction_whose_client_is_gone(application: Application, database: Database) -> None:
+    """It waits for a lock, and nobody waits for it: the next start waits until it's over."""
+    application.config('lock_timeout = "0s"\n')
+    _first_only(application, database)
+    _two(application, "op.execute('alter table pets add column age int')")
+    with database.connect() as holder:
+        holder.execute("begin; select from pets")
+        process = _start(application, database)
+        _wait_for(database, "query ~ '^alter table pets' and wait_event_type = 'Lock'", process)
+        _kill(process)
+        again = _start(application, database)
+        assert again.stderr is not None
+        while "its statement goes on" not in again.stderr.readline():
+            assert again.poll() is None
+        holder.execute("rollback")
+    _, err = again.communicate(timeout=30)
+    assert again.returncode == 0, err
+    assert database.query("select version_num from alembic_version") == [("r2",)]

@@ -1,0 +1,390 @@
+"""A revision that an earlier run left half-way: gone on with where that is provably right."""
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from surefoot.server import Server
+from surefoot.sql import query
+from tests.conftest import Database
+from tests.postgres.test_identify_errors import seen, with_catalogue
+from tests.project import Application, Result
+
+DRIVER = "postgresql+psycopg"
+
+# As Alembic's own templates have it, where an index is made concurrently.
+CONCURRENTLY = """\
+with op.get_context().autocommit_block():
+    op.create_index("people_n", "people", ["n"], postgresql_concurrently=True)
+"""
+TWO = """\
+with op.get_context().autocommit_block():
+    op.execute("create index concurrently{exists} people_n on people (n)")
+    op.execute("create unique index concurrently{exists} people_u on people (u)")
+"""
+COLUMN_TOO = """\
+with op.get_context().autocommit_block():
+    op.create_index("people_n", "people", ["n"], postgresql_concurrently=True)
+op.add_column("people", sa.Column("note", sa.Text))
+"""
+
+
+def project(application: Application, body: str, *, head: str = "", then: bool = False) -> None:
+    """A table, and a revision above it that commits by itself; `then`: another one above that."""
+    application.revision("r1", None, "create table people (id int primary key, n int, u int)")
+    application.revision("r2", "r1", body=body, head=head)
+    if then:
+        application.revision("r3", "r2", "create table pets (id int primary key)")
+
+
+def at_r1(application: Application, database: Database, statements: str = "") -> None:
+    """The database at r1, with rows; then what a run of r2 has left there."""
+    application.alembic("upgrade", "r1", url=database.url(DRIVER))
+    database.execute("insert into people select i, i, i from generate_series(1, 20) i")
+    if statements:
+        for statement in statements.split(";"):
+            database.execute(statement)
+
+
+def half_way(application: Application, database: Database, revision: str = "r2") -> None:
+    """The mark that a run leaves which was cut off behind a commit of the revision's own."""
+    database.execute("create schema if not exists surefoot")
+    database.execute(query("create_journal"))
+    database.execute(
+        "insert into surefoot.journal (run, history, step, name, parents, direction,"
+        " milliseconds, host, surefoot) values ('cut off', 'public.alembic_version', 'begun',"
+        f" '{revision}', '', 'up', 0, 'here', '0')"
+    )
+
+
+def left_invalid(database: Database, statement: str) -> None:
+    """Begin a CREATE INDEX CONCURRENTLY, and end its session when it has got half-way."""
+    with database.connect() as blocker, database.connect() as other:
+        blocker.execute("begin isolation level repeatable read")
+        blocker.execute("select count(*) from people")
+        blocker.execute("insert into people values (-1, 1, -1)")
+        pid = other.info.backend_pid
+
+        def make() -> None:
+            with pytest.raises(psycopg.OperationalError):
+                other.execute(statement)  # type: ignore[arg-type]
+
+        thread = threading.Thread(target=make)
+        thread.start()
+        deadline = time.monotonic() + 30
+        waits = f"select wait_event from pg_stat_activity where pid = {pid}"
+        while database.query(waits) != [("virtualxid",)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        database.query(f"select pg_terminate_backend({pid})")
+        thread.join()
+        blocker.execute("rollback")
+    assert database.query("select count(*) from pg_index where not indisvalid") == [(1,)]
+
+
+def indexes(database: Database) -> dict[str, bool]:
+    """Every index of the application's, and whether it can be used."""
+    return dict(
+        database.query(
+            "select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid"
+            " where c.relnamespace = 'public'::regnamespace and c.relname like 'people%'"
+        )
+    )
+
+
+def rows(database: Database) -> list[str]:
+    return [row for (row,) in database.query("select version_num from alembic_version order by 1")]
+
+
+def text(result: Result) -> str:
+    return " ".join((result.err + result.out).split())
+
+
+def done(result: Result) -> list[tuple[str, str]]:
+    return [(step["step"], step["name"]) for step in result.json["done"]]
+
+
+def test_nothing_of_it_is_there_so_it_is_run(
+    application: Application, server: Server, database: Database
+) -> None:
+    """It only changes the structure, and that is as before it."""
+    project(application, CONCURRENTLY, then=True)
+    with_catalogue(application, server)
+    at_r1(application, database)
+    half_way(application, database)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result) == [("revision", "r2"), ("revision", "r3")]
+    assert indexes(database) == {"people_pkey": True, "people_n": True}
+    assert rows(database) == ["r3"]
+
+
+def test_all_of_it_is_there_so_it_is_recorded(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Its version row was all that was missing; what is above it is run."""
+    project(application, CONCURRENTLY, then=True)
+    with_catalogue(application, server)
+    at_r1(application, database, "create index people_n on people (n)")
+    half_way(application, database)
+    plan = application.run("plan", url=database.url())
+    assert plan.code == 0, plan.err
+    assert "1. record revision r2: it only changes the structure, and all of it" in text(plan)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result) == [("record", "r2"), ("revision", "r3")]
+    assert rows(database) == ["r3"]
+    ((step, parents, evidence),) = database.query(
+        "select step, parents, evidence from surefoot.journal where name = 'r2' and step <> 'begun'"
+    )
+    assert (step, parents) == ("revision", "r1")
+    assert '"by":"structure"' in evidence
+    again = application.run("up", url=database.url())
+    assert "nothing to do" in again.err
+
+
+def test_an_invalid_index_is_dropped_and_made_anew(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The SQL is in the plan; the user's own invalid index stays as it is."""
+    project(application, CONCURRENTLY)
+    with_catalogue(application, server)
+    at_r1(application, database)
+    left_invalid(database, "create index concurrently people_n on people (n)")
+    database.execute(
+        "create index people_own on people (u);"
+        "update pg_index set indisvalid = false where indexrelid = 'people_own'::regclass"
+    )
+    half_way(application, database)
+    plan = application.run("plan", url=database.url())
+    assert "drop the half-made index of revision r2: drop index concurrently public.people_n" in (
+        text(plan)
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result) == [("drop-indexes", "public.people.people_n"), ("revision", "r2")]
+    assert indexes(database) == {"people_pkey": True, "people_n": True, "people_own": False}
+
+
+@pytest.mark.parametrize("exists", ["", " if not exists"])
+@pytest.mark.parametrize("second", [False, True], ids=["missing", "invalid"])
+def test_the_first_of_two_indexes_is_there(
+    application: Application, server: Server, database: Database, exists: str, second: bool
+) -> None:
+    """With IF NOT EXISTS it stays; else it's dropped, too: an index is no data."""
+    project(application, TWO.format(exists=exists))
+    with_catalogue(application, server)
+    at_r1(application, database, "create index people_n on people (n)")
+    if second:
+        left_invalid(database, "create unique index concurrently people_u on people (u)")
+    ((first,),) = database.query("select 'people_n'::regclass::oid")
+    half_way(application, database)
+    result = application.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert indexes(database) == {"people_pkey": True, "people_n": True, "people_u": True}
+    same = database.query("select 'people_n'::regclass::oid") == [(first,)]
+    assert same is (exists != "")
+
+
+def test_a_statement_behind_the_commit_is_told_from_it(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The index is there and the column isn't: the index is dropped, and all of it run."""
+    project(application, COLUMN_TOO)
+    with_catalogue(application, server)
+    at_r1(application, database, "create index people_n on people (n)")
+    half_way(application, database)
+    result = application.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert database.query("select count(note) from people") == [(0,)]
+
+
+BACKFILL = """\
+with op.get_context().autocommit_block():
+    op.execute("alter table people add column if not exists big bigint")
+    op.execute("create index concurrently if not exists people_big on people (big)")
+    op.execute("update people set big = n where big is null and id % 2 = 0")
+    op.execute("update people set big = n where big is null")
+"""
+
+
+def test_a_resumable_backfill_is_run_again_from_anywhere(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Its author says so; what is there of it is whole, and an invalid index is made anew."""
+    project(application, BACKFILL, head="surefoot_resumable = True")
+    with_catalogue(application, server)
+    at_r1(application, database, "alter table people add big bigint; update people set big = n")
+    left_invalid(database, "create index concurrently people_big on people (big)")
+    database.execute("update people set big = null where id > 10")
+    half_way(application, database)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result) == [("drop-indexes", "public.people.people_big"), ("revision", "r2")]
+    assert database.query("select count(*) from people where big is distinct from n") == [(0,)]
+
+
+def test_a_backfill_that_does_not_say_so_is_for_a_person(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The line that moves rows is named."""
+    project(application, BACKFILL)
+    with_catalogue(application, server)
+    at_r1(application, database, "alter table people add big bigint; update people set big = n")
+    half_way(application, database)
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+    told = seen(result)
+    assert "of r2, there: column public.people.big" in told
+    assert "of r2, not done: index public.people.people_big" in told
+    assert 'op.execute("update people set big = n where big is null and id % 2 = 0")' in told
+    assert rows(database) == ["r1"]
+
+
+NOT_GONE_ON_WITH = {
+    "beside": (
+        CONCURRENTLY,
+        "alter table people alter u type bigint",
+        "the structure differs in what isn't the revision's, too",
+    ),
+    "otherwise": (
+        CONCURRENTLY,
+        "create index people_n on people (n desc)",
+        "index public.people.people_n: neither as before the revision nor as after it",
+    ),
+    "no trace at the end": (
+        CONCURRENTLY + 'op.execute("grant select on people to public")',
+        "create index people_n on people (n); drop table if exists nothing",
+        "",
+    ),
+    "not repeatable": (
+        'op.add_column("people", sa.Column("a", sa.Integer))\n' + CONCURRENTLY,
+        "alter table people add a int",
+        "column public.people.a: there already, and its file doesn't say IF NOT EXISTS",
+    ),
+    "on the way": (
+        "with op.get_context().autocommit_block():\n"
+        '    op.execute("create unique index concurrently people_uk on people (u)")\n'
+        'op.execute("alter table people add constraint people_uc unique using index people_uk")',
+        "create unique index people_uk on people (u)",
+        "index public.people.people_uk is there, which its file makes on the way",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [c for c in NOT_GONE_ON_WITH if c != "no trace at the end"])
+def test_what_is_not_provably_right_is_for_a_person(
+    application: Application, server: Server, database: Database, case: str
+) -> None:
+    """It is told why, and nothing is changed."""
+    body, there, why = NOT_GONE_ON_WITH[case]
+    project(application, body)
+    with_catalogue(application, server)
+    at_r1(application, database, there)
+    half_way(application, database)
+    before = database.dump()
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+    assert why in seen(result)
+    assert database.dump() == before
+
+
+def test_what_leaves_no_trace_at_the_end_is_done_again(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Nobody can see whether the grant behind the index was made: both are done again."""
+    body, there, _ = NOT_GONE_ON_WITH["no trace at the end"]
+    project(application, body)
+    with_catalogue(application, server)
+    at_r1(application, database, there)
+    half_way(application, database)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result) == [("drop-indexes", "public.people.people_n"), ("revision", "r2")]
+    assert database.query("select has_table_privilege('public', 'people', 'select')") == [(True,)]
+
+
+def test_a_file_that_was_changed_since_is_for_a_person(
+    application: Application, server: Server, database: Database
+) -> None:
+    """What the other one has done besides, nobody knows."""
+    project(application, CONCURRENTLY)
+    with_catalogue(application, server)
+    at_r1(application, database)
+    half_way(application, database)
+    database.execute("update surefoot.journal set hash = 'another'")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+    assert "its file isn't the one that was run" in seen(result)
+
+
+def test_the_first_revision_of_all(
+    application: Application, server: Server, database: Database
+) -> None:
+    """There is no version row yet, and a half-made table is nobody's evidence."""
+    application.revision(
+        "r1",
+        None,
+        body="with op.get_context().autocommit_block():\n"
+        '    op.execute("create table if not exists people (id int primary key, n int)")\n'
+        '    op.execute("create index concurrently people_n on people (n)")',
+    )
+    with_catalogue(application, server)
+    database.execute("create table people (id int primary key, n int)")
+    half_way(application, database, "r1")
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result) == [("revision", "r1")]
+    assert indexes(database) == {"people_pkey": True, "people_n": True}
+
+
+# --- without a catalogue
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_without_a_catalogue_ones_word_is_taken(
+    application: Application, database: Database, finished: bool
+) -> None:
+    """It's refused with what can be told, and recorded where a person names what is true."""
+    project(application, CONCURRENTLY, then=True)
+    at_r1(application, database)
+    left_invalid(database, "create index concurrently people_n on people (n)")
+    half_way(application, database)
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+    assert "invalid: index public.people.people_n" in seen(result)
+    assert "drop index concurrently public.people_n" in result.json["findings"][0]["next"]
+    refused = application.run("repair", "r2", "--yes", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "interrupted-revision")
+    database.execute("drop index concurrently public.people_n")
+    if finished:
+        database.execute("create index concurrently people_n on people (n)")
+    named = "r2" if finished else "r1"
+    assert application.run("repair", named, url=database.url()).code == 2  # it asks
+    result = application.run("repair", named, "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert "there is no catalogue to hold the structure against" in text(result)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    ran = [("revision", "r2"), ("revision", "r3")]
+    assert done(result) == (ran[1:] if finished else ran)
+    assert indexes(database) == {"people_pkey": True, "people_n": True}
+
+
+def test_without_a_catalogue_the_first_revision_of_all(
+    application: Application, database: Database
+) -> None:
+    """What stands for nothing applied is the word `base`."""
+    application.revision("r1", None, body="op.execute('commit')\nop.execute('select 1/0')")
+    assert application.run("up", "--json", url=database.url()).code in (5, 6)
+    database.execute("create table own (id int)")
+    half_way(application, database, "r1")
+    refused = application.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "interrupted-revision")
+    result = application.run("repair", "base", "--yes", url=database.url())
+    assert result.code == 0, result.err
+    application.revision("r1", None, "create table people (id int)")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "unversioned-database")

@@ -1,0 +1,55 @@
+"""docs/reliability.md is true: invariants, commands, figures."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import invariants, run
+from tests.chaos.history import MIDWAY
+from tests.chaos.table import BEGIN, END, Row, table, write_document
+from tests.example import EXAMPLE
+
+TEXT = run.DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_every_invariant_is_described_and_no_other() -> None:
+    """By the name that a violation is told with."""
+    assert sorted(re.findall(r"^\| `(\w+)` \|", TEXT, re.M)) == sorted(invariants.NAMES)
+
+
+def test_a_violation_has_one_of_these_names() -> None:
+    """Anything else is a mistake of ours."""
+    with pytest.raises(AssertionError):
+        invariants.named(another=[])
+
+
+def test_the_example_is_as_described() -> None:
+    """Sixteen revisions of its own; what commits midway comes behind them."""
+    names = [file.name for file in (EXAMPLE / "alembic" / "versions").glob("*.py")]
+    assert len(names) == 16
+    assert "sixteen revisions" in TEXT
+    assert not any(name.startswith(MIDWAY) for name in names)
+
+
+def test_the_commands_are_those_that_there_are() -> None:
+    """Options and subjects."""
+    for words in re.findall(r"python -m tests\.chaos\.run ([^`|\n]*)", TEXT):
+        subject = re.search(r"--only (\w+)", words)
+        assert subject is None or subject[1] in run.SUBJECTS
+        assert set(re.findall(r"--\w+", words)) <= {"--only", "--seed", "--case", "--write"}
+
+
+def test_the_table_is_written_between_the_marks(tmp_path: Path) -> None:
+    """The figures and the date are new, the prose stays."""
+    file = tmp_path / "reliability.md"
+    file.write_text(TEXT, encoding="utf-8")
+    rows = [Row("killed", 1200, 0, 61.4, "busy at first: 2", "make it"), Row("cut", 3, 1, 2.0)]
+    write_document(file, rows, 7, "18.6", 120.0)
+    written = file.read_text(encoding="utf-8")
+    assert "seed 7, 2 minutes on two cores; PostgreSQL 18.6." in written
+    assert "| killed | 1,200 | 0 | 61 | busy at first: 2 | `make it` |" in written
+    assert "| all | 1,203 | 1 | 63 | | |" in table(rows)
+    assert "Not yet run." not in written
+    assert written.startswith(TEXT.partition(BEGIN)[0])
+    assert written.endswith(TEXT.partition(END)[2])
