@@ -189,9 +189,12 @@ def parse(text: str, source: str) -> Target:
     """
     if not is_text(text):
         raise _invalid(source, "it holds a zero byte, or what is not UTF-8 text")
-    if re.match(r"\s*\w+\s*=", text):  # a password in it may hold :// or anything
-        return parse_conninfo(text, source)
-    return parse_url(text, source)
+    # a password in a connection string may hold :// or anything
+    pairs = re.match(r"\s*\w+\s*=", text)
+    target = parse_conninfo(text, source) if pairs else parse_url(text, source)
+    if not all(is_text(value) for value in (*target.parameters.values(), *target.extra.values())):
+        raise _invalid(source, "it holds a zero byte (%00), or what is not UTF-8 text")
+    return target
 
 
 def is_text(value: str) -> bool:
