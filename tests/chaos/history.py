@@ -79,7 +79,7 @@ with op.get_context().autocommit_block():
         "Work can be paused",
         """\
 with op.get_context().autocommit_block():
-    op.execute("alter type work_state add value 'paused'")""",
+    op.execute("alter type work_state add value if not exists 'paused'")""",
     ),
     BACKFILL: (
         "Count the words of archived messages",
@@ -98,6 +98,8 @@ with op.get_context().autocommit_block():
         'op.alter_column("archived_messages", "words", nullable=False)',
     ),
 }
+
+_EFFECT = """op.execute("insert into public.effects values ('{id}')")"""
 
 _COUNTED = """
 from alembic import op as _op
@@ -118,12 +120,13 @@ def write_history(root: Path, *, each: bool) -> None:
     down = HEAD
     for id, (title, body) in _BODIES.items():
         more = "surefoot_resumable = True\n" if id in RESUMABLE else ""
-        lines = "\n".join(f"    {line}" if line else "" for line in body.splitlines())
+        written = [*body.splitlines(), _EFFECT.format(id=id)]
+        lines = "\n".join(f"    {line}" if line else "" for line in written)
         text = _HEAD.format(title=title, id=id, down=down, more=more, body=lines)
         (versions / f"{id}_more.py").write_text(text)
         down = id
     for file in versions.glob("*.py"):
-        if "baseline" not in file.name:
+        if "baseline" not in file.name and not file.stem.endswith("_more"):
             id = file.name.partition("_")[0]
             file.write_text(file.read_text() + _COUNTED.format(id=id))
     for script, first in (

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from surefoot.server import Server
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application
 
@@ -168,3 +169,47 @@ def test_a_waiter_is_told_the_revision(application: Application, database: Datab
     assert f":{first.pid}) holds the lock (pid " in line
     assert "at revision r4" in line
     assert "at revision r4" in " ".join(status.err.split())
+
+
+@pytest.mark.parametrize("driver", DRIVERS[:2])
+def test_a_signal_while_an_index_is_made_concurrently(
+    application: Application, database: Database, server: Server, driver: str
+) -> None:
+    """It leaves the index invalid; the next start goes on by itself, so nobody is called for."""
+    application.revision("r1", None, "create table people (id int primary key)")
+    application.revision(
+        "r2",
+        "r1",
+        body="with op.get_context().autocommit_block():\n"
+        "    op.create_index('people_id', 'people', ['id'], postgresql_concurrently=True)",
+    )
+    built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert built.code == 0, built.err
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    url = database.url(driver)
+    with database.connect() as holder:
+        holder.execute("begin; insert into people values (1)")
+        process = subprocess.Popen(
+            [*(sys.executable, "-m", "surefoot", "up", "--json"), "--database-url", url],
+            cwd=application.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        waits = "select count(*) from pg_stat_activity where query ~* 'concurrently' and"
+        while database.query(f"{waits} wait_event_type = 'Lock'") != [(1,)]:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+        holder.execute("rollback")
+    assert process.returncode == 5, err
+    assert '"code":"interrupted"' in out
+    told = " ".join(err.split())
+    assert "index public.people_id" in told
+    assert "surefoot goes on with r2 by itself" in told
+    assert application.run("up", url=database.url()).code == 0
+    valid = database.query(
+        "select indisvalid from pg_index where indexrelid = 'people_id'::regclass"
+    )
+    assert valid == [(True,)]

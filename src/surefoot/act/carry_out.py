@@ -114,7 +114,7 @@ class Run:
             return outcome
         from surefoot.act.explain import explained
 
-        return explained(outcome, failed, self._before, self._asked, self._connect)
+        return explained(outcome, stopped, self._before, self._asked, self._connect)
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
+from surefoot.act.account import Stopped
 from surefoot.act.holders import holders
 from surefoot.causes.cause import About, Cause
 from surefoot.causes.explain import explain, mentioned
 from surefoot.causes.names import identifier
+from surefoot.decision.half_way import interruption_lines
+from surefoot.decision.recovery import recovery
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.circumstances import objects_named
@@ -25,19 +28,30 @@ if TYPE_CHECKING:
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 
+# What stopped a run from outside: the revision may well succeed the next time.
+_FROM_OUTSIDE = frozenset(
+    (
+        *("interrupted", "lock-lost", "connection-lost", "session-terminated"),
+        *("server-restarted", "statement-cancelled"),
+    )
+)
+
+
 def explained(
     outcome: Outcome,
-    failed: "RevisionFailed | None",
+    stopped: Stopped | None,
     before: Facts,
     asked: Application,
     connect: Callable[[], psycopg.Connection[Any]],
 ) -> Outcome:
     """The outcome of a run that stopped, with what more can be said of it.
 
-    `before` is what was seen before the run. Where the server can't be asked, that is said; where a
-    signal comes, the outcome stays as it is: what became of the steps is in it already.
+    `stopped` says why, `before` is what was seen before the run. Where the server can't be asked,
+    that is said; where a signal comes, the outcome stays as it is: what became of the steps is in
+    it already.
     """
     finding, *others = outcome.findings
+    failed = stopped.failed if stopped is not None else None
 
     def look() -> tuple[About | None, Facts]:
         with connect() as connection:
@@ -60,7 +74,22 @@ def explained(
     if about is not None and failed is not None and failed.cause is not None:
         finding = _with_cause(finding, failed.cause, _known(about, after, asked))
     finding = _with_structure(finding, before, after)
+    if stopped is not None and stopped.finding.code in _FROM_OUTSIDE:
+        finding = _with_recovery(finding, stopped.finding.code, after)
     return msgspec.structs.replace(outcome, findings=(finding, *others))
+
+
+def _with_recovery(finding: Finding, code: str, after: Facts) -> Finding:
+    """What was left half-way needs nobody, where the next start can go on with it by itself."""
+    if finding.code != "revision-partly-applied" or recovery(after) is None:
+        return finding
+    assert after.interruption is not None
+    return msgspec.structs.replace(
+        finding,
+        code=code,
+        seen=(*finding.seen, *interruption_lines(after.interruption)),
+        next=f"start again: surefoot goes on with {after.interruption.revision} by itself",
+    )
 
 
 def _circumstances(

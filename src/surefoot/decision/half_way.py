@@ -6,6 +6,7 @@ from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.differences import difference_lines
 from surefoot.structure.interruption import Interruption, Place
+from surefoot.structure.remedy import HOWS, remedy
 
 _SHOWN, _WIDTH = 8, 80
 
@@ -47,17 +48,29 @@ def _next(facts: Facts) -> str:
     found = facts.interruption
     invalid = found.invalid if found else ()
     drops = "".join(f"{drop_index(fact.name)}; " for fact in invalid)
-    if found is not None and found.known:
-        return (
-            "surefoot repair --finish shows the SQL for what is missing, surefoot repair --undo "
-            "that for what is there; both ask. Or do it by hand, and record what is true: surefoot "
-            f"repair {revisions}, if it is finished, or surefoot repair {before}, if it is undone"
-        )
-    return (
-        f"{drops}compare with the revision's file, its data, too; finish it or undo it by hand. "
-        f"Then record what is true: surefoot repair {revisions}, if it is finished, or surefoot "
+    record = (
+        f"record what is true: surefoot repair {revisions}, if it is finished, or surefoot "
         f"repair {before}, if it is undone"
     )
+    shown = commands(found) if found is not None and found.known else ""
+    if shown:
+        return f"{shown}. Or do it by hand, and {record}"
+    return (
+        f"{drops}compare with the revision's file, its data, too; finish it or undo it by hand. "
+        f"Then {record}"
+    )
+
+
+def commands(found: Interruption) -> str:
+    """What surefoot can do about it where a person asks, for people; "" where it can't."""
+    shows = {"finish": "for what is missing", "undo": "for what is there"}
+    able = [
+        f"surefoot repair --{how} shows the SQL {shows[how]}"
+        for how in HOWS
+        if not remedy(found, how).refused
+    ]
+    asks = {0: "", 1: " and asks", 2: "; both ask"}[len(able)]
+    return ", ".join(able) + asks
 
 
 def interruption_lines(found: Interruption) -> list[str]:

@@ -1,7 +1,7 @@
 """The decision to finish or to undo a revision that was left half-way, where a person asks."""
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
-from surefoot.decision.half_way import interrupted, interruption_lines
+from surefoot.decision.half_way import commands, interrupted, interruption_lines
 from surefoot.decision.recovery import record
 from surefoot.decision.refusals import REFUSALS
 from surefoot.errors import Finding
@@ -12,7 +12,6 @@ from surefoot.structure.interruption import Interruption
 from surefoot.structure.remedy import How, Remedy, remedy
 
 _SHOWN = 12
-_OTHER = {"finish": "undo", "undo": "finish"}
 
 
 def decide_mending(facts: Facts, how: How) -> Decision:
@@ -43,6 +42,7 @@ def _refused(found: Interruption, done: Remedy, how: How) -> Finding:
     word = "finished" if how == "finish" else "undone"
     more = len(done.refused) - _SHOWN
     before = " ".join(found.rows) or "base"
+    other = commands(found)
     return Finding(
         "interrupted-revision",
         f"Revision {found.revision} can't be {word} from what the structure tells.",
@@ -51,7 +51,7 @@ def _refused(found: Interruption, done: Remedy, how: How) -> Finding:
             *done.refused[:_SHOWN],
             *([f"and {more} more"] if more > 0 else []),
         ),
-        next=f"surefoot repair --{_OTHER[how]} may do; else mend these by hand, the rows that "
-        "those lines are about, too. Then record what is true: surefoot repair "
+        next=f"{other}{'; or ' if other else ''}mend these by hand, the rows that those lines are "
+        "about, too. Then record what is true: surefoot repair "
         f"{found.revision}, if it is finished, or surefoot repair {before}, if it is undone",
     )

@@ -17,6 +17,7 @@ from surefoot.structure.making import INVALID, Sql, changed, dropped, made, owne
 from surefoot.structure.source import Source
 
 How = Literal["finish", "undo"]
+HOWS: tuple[How, ...] = ("finish", "undo")
 
 # What any database may have, made beforehand by an administrator: it's left where it is.
 _COMMON = frozenset(("extension", "schema"))
