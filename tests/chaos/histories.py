@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from surefoot.server import Server, embedded_bin
-from tests.chaos.killed import History, Kill, Place, Result, perform
+from tests.chaos.killed import Kill, Result, perform
+from tests.chaos.real import History, Place
 from tests.chaos.table import Row, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpora"))
@@ -119,7 +120,7 @@ def _row(what: str, results: Sequence[Result], command: str) -> Row:
     counts = {
         "a revision left half-way": sum(result.half_way for result in results),
         "with an invalid index": sum(result.invalid for result in results),
-        "mended by the command that was named": sum(result.by_command for result in results),
+        **{f"mended {how}": n for how, n in Counter(r.mended for r in results if r.mended).items()},
         "busy at first": sum(bool(result.busy) for result in results),
     }
     return Row(

@@ -4,34 +4,28 @@ import contextlib
 import os
 import random
 import re
-import shlex
 import signal
 import threading
 import time
 from collections.abc import Callable, Generator
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
-import psycopg
 
-from surefoot.server import Server
 from tests.chaos import invariants
-from tests.chaos.invariants import Output, Undisturbed, Violation, named
-from tests.chaos.seen import Seen, journal, look, sessions
+from tests.chaos.invariants import Output, Violation, named
+from tests.chaos.real import CONCURRENTLY, History
+from tests.chaos.seen import journal, look, sessions
 from tests.chaos.stage import LONGEST, Running, processes_of
 from tests.chaos.statements import Proxy, Stop, between, moment
 
-# What a finding names that finishes or undoes what was left half-way.
-_NAMED = re.compile(r"surefoot (repair --(?:finish|undo)(?: --yes)?)")
-_CONCURRENTLY = re.compile(r"\s*create\s+(unique\s+)?index\s+concurrently\b", re.IGNORECASE)
+# What a refusal names: the commands that mend it, or what a person records who has seen to it.
+_NAMED = re.compile(r"surefoot repair (--finish|--undo)")
+_RECORDED = re.compile(
+    r"surefoot repair (\S+), if it is finished, or surefoot repair (\S+), if it is undone"
+)
 _WAITS = "select from pg_stat_activity where datname = %s and wait_event = 'virtualxid'"
 _STAYS = 8.0  # seconds; every five, the server looks whether the client is there
-_COUNTS = (
-    "select string_agg(format('select %L, count(*) from %s', c, c), ' union all ')"
-    " from (select oid::regclass c from pg_class"
-    " where relkind = 'r' and relnamespace = 'public'::regnamespace) tables"
-)
 _BUSY, _TRIES = 7, 5
 
 
@@ -49,14 +43,15 @@ class Kill(msgspec.Struct, frozen=True):
 
 class Result(msgspec.Struct, frozen=True):
     """What came of it. `half_way`: a revision was left so, `invalid`: with an index that can't be
-    used. `alone`: what a start without a catalogue did, where that was tried.
+    used. `mended`: by what, where the next start refused. `alone`: what a start without a catalogue
+    did, where that was tried.
     """
 
     kill: Kill
     violations: tuple[Violation, ...]
     half_way: bool = False
     invalid: bool = False
-    by_command: bool = False
+    mended: str = ""
     alone: str = ""
     busy: int = 0
     seconds: float = 0.0
@@ -64,73 +59,6 @@ class Result(msgspec.Struct, frozen=True):
 
 class _Missed(Exception):
     """The run ended before it was killed."""
-
-
-class Place(NamedTuple):
-    """A directory that a history is run in, and the variables that it wants."""
-
-    root: Path
-    variables: dict[str, str]
-
-
-class History:
-    """A history in two places, one of them with its catalogue; and a run without a fault."""
-
-    def __init__(
-        self, name: str, package: str, program: Path, server: Server, places: tuple[Place, Place]
-    ) -> None:
-        """`program` is surefoot's in the history's own environment. The first of the places gets a
-        catalogue. Raises RuntimeError if the history can't be run as it is.
-        """
-        self.name, self.package, self.server = name, package, server
-        self._program, self._places = str(program), places
-        build = ("catalog", "build", "--no-downgrade", "--server", server.url())
-        _require_done(self.start("postgres", *build))
-        with self.database(f"{name}_first") as database:
-            _require_done(self.start(database, "up", "--json"))  # compiles what it imports
-        with self.database(f"{name}_undisturbed") as database, between(server.port) as proxy:
-            _require_done(self.start(database, "up", "--json", port=proxy.port))
-            self.statements = tuple(proxy.log)
-            end = look(server, database, everything=False)
-            self.counts = self.count(database)
-        self.undisturbed = Undisturbed(Seen(""), end, frozenset())
-        self.concurrently = [s for s in self.statements if _CONCURRENTLY.match(s.text)]
-
-    @contextlib.contextmanager
-    def database(self, name: str, template: str = "template0") -> Generator[str]:
-        """A new database, dropped at the end."""
-        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
-            connection.execute(f"create database {name} template {template}".encode())
-            try:
-                yield name
-            finally:
-                connection.execute(f"drop database {name} with (force)".encode())
-
-    def start(
-        self, name: str, *command: str, port: int | None = None, with_catalogue: bool = True
-    ) -> Running:
-        root, variables = self._places[0 if with_catalogue else 1]
-        own, other = f":{self.server.port}/", f":{port or self.server.port}/"
-        return Running(
-            command,
-            root,
-            self.server.url(name).replace(own, other),
-            self.mark(name),
-            program=(self._program,),
-            environment=variables,
-        )
-
-    def mark(self, name: str) -> str:
-        return f"{self.server.port}-{name}"
-
-    def connect(self, name: str) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.server.conninfo(name), autocommit=True)
-
-    def count(self, name: str) -> dict[str, int]:
-        """How many rows each table has: their keys are often random."""
-        with self.connect(name) as connection:
-            counts: Any = connection.execute(_COUNTS.encode()).fetchone()
-            return dict(connection.execute(counts[0].encode()).fetchall())
 
 
 def perform(history: History, kill: Kill) -> Result:
@@ -151,7 +79,7 @@ class _Performance:
         self._rng = random.Random(kill.seed)
         self._outputs: list[Output] = []
         self._violations: list[Violation] = []
-        self._invalid = self._by_command = False
+        self._invalid, self._mended = False, ""
 
     def result(self) -> Result:
         alone, bystander = "", None
@@ -176,7 +104,7 @@ class _Performance:
             tuple(self._violations),
             half_way,
             self._invalid,
-            self._by_command,
+            self._mended,
             alone,
             busy,
         )
@@ -197,7 +125,7 @@ class _Performance:
         chosen = self._rng.choice(self._history.concurrently)
         with self._history.connect(self._name) as bystander:
             with self._run_to(Stop(chosen.number, "before")) as (run, proxy):
-                if not _CONCURRENTLY.match(proxy.log[-1].text):
+                if not CONCURRENTLY.match(proxy.log[-1].text):
                     raise RuntimeError(f"{chosen.number} is another: {proxy.log[-1].text}")
                 bystander.execute(b"begin isolation level repeatable read")
                 bystander.execute(b"select count(*) from pg_class")
@@ -260,23 +188,49 @@ class _Performance:
         busy = 0
         while (up := self._run("up", "--json")).code == _BUSY and busy < _TRIES:
             busy += 1
-        command = next((m[1] for f in up.findings if (m := _NAMED.search(f["next"]))), None)
-        if up.code != 0 and command is not None:
-            self._by_command = True
-            words = [word for word in shlex.split(command) if word != "--yes"]
-            repaired = self._run(*words, "--yes", "--json")
-            self._violations += named(named_command=invariants.head_in_one_start(repaired))
-            up = self._run("up", "--json")
+        if up.code == 4:
+            up = self._mend(up.findings[0]["next"])
         self._violations += named(head_in_one_start=invariants.head_in_one_start(up))
         if up.code == 0:
             self._judge()
         return busy
 
+    def _mend(self, told: str) -> Output:
+        """As a person would who does what the refusal says; and the start behind it."""
+        if command := _NAMED.search(told):
+            words, self._mended = (command[1],), "by the command that was named"
+        elif recorded := _RECORDED.search(told):
+            words, self._mended = (self._seen_to(*recorded.groups()),), "by hand"
+        else:
+            return self._run("up", "--json")
+        repaired = self._run("repair", *words, "--yes", "--json")
+        self._violations += named(named_command=invariants.head_in_one_start(repaired))
+        return self._run("up", "--json")
+
+    def _seen_to(self, finished: str, undone: str) -> str:
+        """Drop the indexes that are there or invalid, unless all are there; which is true then."""
+        structure = self._run("status", "--json").json["structure"]
+        names: list[dict[str, str]] = structure["interruption"]["names"]
+        places = {name["place"] for name in names}
+        if places == {"there"}:
+            return finished
+        with self._history.connect(self._name) as connection:
+            for name in names:
+                if name["place"] in ("there", "invalid") and name["kind"] == "index":
+                    schema, *_, index = name["name"].split(".")
+                    connection.execute(f"drop index concurrently {schema}.{index}".encode())
+        return undone
+
     def _judge(self) -> None:
         history, name = self._history, self._name
         self._sessions_left()
         seen = look(history.server, name, everything=False)
-        seen = msgspec.structs.replace(seen, processes=processes_of(history.mark(name)))
+        seen = msgspec.structs.replace(
+            seen,
+            processes=processes_of(history.mark(name)),
+            # what a person has recorded stands beside what surefoot has run
+            journal=tuple(row for row in seen.journal if row.step != "adopt"),
+        )
         differing = dict(set(history.count(name).items()) ^ set(history.counts.items()))
         self._violations += named(
             structure_as_undisturbed=invariants.structure_as_undisturbed(seen, history.undisturbed),
@@ -306,12 +260,6 @@ class _Performance:
         output = self._history.start(self._name, *command).output()
         self._outputs.append(output)
         return output
-
-
-def _require_done(run: Running) -> None:
-    done = run.output()
-    if done.code != 0:
-        raise RuntimeError(f"{done.command}: exit {done.code}: {done.err}")
 
 
 def _kill(run: Running) -> None:
