@@ -35,6 +35,9 @@ _LIBPQ = frozenset((
 # fmt: on
 
 
+_TWO_SIGNS = "it has two @: one that belongs to the password is written %40"
+
+
 class Target(msgspec.Struct, frozen=True):
     """The address of one database.
 
@@ -108,6 +111,9 @@ def parse_url(url: str, source: str) -> Target:
     if match is None:
         raise _invalid(source, _mistake(url.strip()))
     pairs = parse_qsl(match["query"] or "", keep_blank_values=True)
+    if "@" in (match["database"] or "") or any("@" in key for key, _ in pairs):
+        # the first one is the password's: what is behind it would be told as the host's name
+        raise _invalid(source, _TWO_SIGNS)
     query = dict(pairs)
     several = [value for key, value in pairs if key == "host"]
     if len(several) > 1 or (several and ":" in several[0] and not several[0].startswith("/")):
@@ -128,7 +134,8 @@ def parse_url(url: str, source: str) -> Target:
         "port": ports,
         "dbname": match["database"],
     }
-    parameters |= {key: unquote(value) for key, value in named.items() if value}
+    # what stands in both places is taken from the query, as by libpq and SQLAlchemy
+    parameters = {key: unquote(value) for key, value in named.items() if value} | parameters
     for port in parameters.get("port", "").split(","):
         if port and not port.isdigit():
             raise _invalid(source, "its port is not a number (is the host missing?)")
@@ -146,7 +153,7 @@ def _mistake(url: str) -> str:
     if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme[0]):
         return f"it begins with {scheme[0]}://, which is not PostgreSQL"
     if url.partition("?")[0].count("@") > 1:
-        return "it has two @: one that belongs to the password is written %40"
+        return _TWO_SIGNS
     return "it can't be taken apart into user, password, host, port and database"
 
 

@@ -107,7 +107,7 @@ class Candidate(msgspec.Struct, frozen=True):
     @contextmanager
     def scratch(self, say: Callable[[str], None]) -> Generator[Scratch, None, None]:
         """The server, ready for as long as the block lasts; `say` is told of what stays there."""
-        with self.open() as target, connect(target, wait=30, say=lambda _: None) as connection:
+        with self.open() as target, connect(target, wait=30, say=say) as connection:
             version = connection.execute("show server_version").fetchone()
             number = str(version[0]).split(" ")[0] if version else ""
             label = f"{self.label}, PostgreSQL {number}"

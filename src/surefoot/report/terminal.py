@@ -2,17 +2,19 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
-from collections.abc import Generator
-from typing import TextIO
-from urllib.parse import quote
+from collections.abc import Generator, Iterable
+from typing import Any, TextIO, cast
+from urllib.parse import quote, quote_plus
 
 from surefoot.target import Target
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
 _secrets: set[str] = set()
 
 
@@ -25,14 +27,47 @@ def keep_secret(target: Target) -> None:
     password = target.parameters.get("password", "")
     open_words = {target.parameters.get(key, "") for key in ("user", "dbname", "host")}
     if len(password) >= 4 and password not in open_words:
-        _secrets.update({password, quote(password, safe="")})
+        _secrets.update(_written(password))
+
+
+def _written(secret: str) -> set[str]:
+    """The forms in which programs write it: in a URL, an ini file, Python, JSON, SQL, conninfo."""
+    if secret.isascii() and secret.isalnum():
+        return {secret}
+    import json
+
+    escaped = secret.replace("\\", "\\\\").replace("'", "\\'")
+    in_urls = {quote(secret, safe=safe) for safe in ("", "/", " +")} | {quote_plus(secret)}
+    in_urls |= {_PERCENT.sub(lambda found: found[0].lower(), form) for form in in_urls}
+    in_texts = {repr(secret)[1:-1], ascii(secret)[1:-1], escaped, secret.replace("'", "''")}
+    in_json = {json.dumps(secret, ensure_ascii=every)[1:-1] for every in (True, False)}
+    forms = {secret} | in_urls | in_texts | in_json
+    return forms | {form.replace("%", "%%") for form in forms}
 
 
 def mask(text: str) -> str:
     """The text without what is to be kept secret."""
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
+
+
+class _Masking:
+    """A stream for all that is written in this process, the application's prints and logs too."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(mask(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Terminal:
@@ -82,20 +117,21 @@ def data_stream() -> Generator[TextIO, None, None]:
     """Keep standard output for data: what anything else writes there goes to standard error.
 
     Migrations print, and so do the programs that they start; so the file descriptor itself is
-    replaced, for the block. Gives the stream for our own data.
+    replaced, for the block. What is printed in this process is masked. Gives the stream for our
+    own data.
     """
     sys.stdout.flush()
     saved = os.dup(1)
     ours = os.fdopen(saved, "w", encoding=sys.stdout.encoding, closefd=False)
-    before = sys.stdout
+    before = sys.stdout, sys.stderr
     os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    sys.stdout = sys.stderr = cast(TextIO, _Masking(sys.stderr))
     try:
         yield ours
     finally:
         with contextlib.suppress(OSError, ValueError):  # whoever wrote has been told already
             ours.flush()
-            sys.stdout.flush()
-        sys.stdout = before
+            before[1].flush()
+        sys.stdout, sys.stderr = before  # the application may have put others there
         os.dup2(saved, 1)
         os.close(saved)
