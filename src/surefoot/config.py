@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.files import read_file
 from surefoot.observation import ScriptFile
 
 if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
@@ -134,7 +135,7 @@ def load(file: Path | None, directory: Path) -> Project:
                 next="correct --config, or write one with: surefoot init",
             )
         return _read(file, directory)
-    if (directory / FILE_NAME).is_file():
+    if (directory / FILE_NAME).exists() or (directory / FILE_NAME).is_symlink():
         return _read(Path(FILE_NAME), directory)
     pyproject = directory / "pyproject.toml"
     if pyproject.is_file():
@@ -148,9 +149,18 @@ def _read(name: Path, directory: Path) -> Project:
     """Read `name`, relative to `directory`: messages call it as the person does."""
     file = directory / name
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_file(file).decode("utf-8").replace("\r\n", "\n")
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except IsADirectoryError as error:
+        raise _invalid(
+            name,
+            f"{name} is a directory.",
+            ["a container engine makes one where a file is to be mounted that isn't there"],
+            f"remove the directory {file.absolute()} on the host, and put the file in its place",
+        ) from error
+    except RecursionError as error:
+        raise _invalid(name, f"{name} can't be read as TOML.", ["it is nested too deep"]) from error
+    except (ValueError, OSError) as error:  # not TOML, not UTF-8, a number of 5,000 digits
         raise _invalid(name, f"{name} can't be read as TOML.", [str(error)]) from error
     prefix = ""
     if file.name != FILE_NAME and "tool" in document:

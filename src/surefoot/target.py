@@ -35,6 +35,11 @@ _LIBPQ = frozenset((
 # fmt: on
 
 
+# What other databases' addresses begin with.
+_OTHERS = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "redis", "http", "https"}
+_TWO_SIGNS = "it has two @: one that belongs to the password is written %40"
+
+
 class Target(msgspec.Struct, frozen=True):
     """The address of one database.
 
@@ -108,6 +113,9 @@ def parse_url(url: str, source: str) -> Target:
     if match is None:
         raise _invalid(source, _mistake(url.strip()))
     pairs = parse_qsl(match["query"] or "", keep_blank_values=True)
+    if "@" in (match["database"] or "") or any("@" in key for key, _ in pairs):
+        # the first one is the password's: what is behind it would be told as the host's name
+        raise _invalid(source, _TWO_SIGNS)
     query = dict(pairs)
     several = [value for key, value in pairs if key == "host"]
     if len(several) > 1 or (several and ":" in several[0] and not several[0].startswith("/")):
@@ -128,7 +136,8 @@ def parse_url(url: str, source: str) -> Target:
         "port": ports,
         "dbname": match["database"],
     }
-    parameters |= {key: unquote(value) for key, value in named.items() if value}
+    # what stands in both places is taken from the query, as by libpq and SQLAlchemy
+    parameters = {key: unquote(value) for key, value in named.items() if value} | parameters
     for port in parameters.get("port", "").split(","):
         if port and not port.isdigit():
             raise _invalid(source, "its port is not a number (is the host missing?)")
@@ -143,10 +152,12 @@ def _mistake(url: str) -> str:
         return "it begins with a quotation mark: write the variable's value without quotes"
     if scheme is None:
         return "it does not begin with postgresql://"
-    if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme[0]):
+    if scheme[0].partition("+")[0] in _OTHERS:
         return f"it begins with {scheme[0]}://, which is not PostgreSQL"
+    if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme[0]):
+        return "it does not begin with postgresql://"  # what it begins with may be the password
     if url.partition("?")[0].count("@") > 1:
-        return "it has two @: one that belongs to the password is written %40"
+        return _TWO_SIGNS
     return "it can't be taken apart into user, password, host, port and database"
 
 
@@ -172,10 +183,23 @@ def parse_conninfo(text: str, source: str) -> Target:
 
 
 def parse(text: str, source: str) -> Target:
-    """Read an address as people write it: a URL, or a libpq connection string."""
-    if "://" in text or "=" not in text:
-        return parse_url(text, source)
-    return parse_conninfo(text, source)
+    """Read an address as people write it: a URL, or a libpq connection string.
+
+    Raises SurefootError `database-url-invalid`.
+    """
+    if not is_text(text):
+        raise _invalid(source, "it holds a zero byte, or what is not UTF-8 text")
+    # a password in a connection string may hold :// or anything
+    pairs = re.match(r"\s*\w+\s*=", text)
+    target = parse_conninfo(text, source) if pairs else parse_url(text, source)
+    if not all(is_text(value) for value in (*target.parameters.values(), *target.extra.values())):
+        raise _invalid(source, "it holds a zero byte (%00), or what is not UTF-8 text")
+    return target
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be given to libpq: no zero byte, nothing that wasn't UTF-8."""
+    return "\0" not in value and not re.search(r"[\ud800-\udfff]", value)
 
 
 def _invalid(source: str, seen: str) -> SurefootError:

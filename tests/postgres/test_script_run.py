@@ -273,6 +273,51 @@ def test_a_script_that_becomes_unreadable_leaves_the_connection_usable(
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+UNLIKE_THEIR_LOOKS = {
+    "a rollback takes settings back": (
+        "SAVEPOINT a; SET standard_conforming_strings = off; SAVEPOINT b;\nROLLBACK TO a;\n"
+        "INSERT INTO t VALUES (1, '\\'); SET standard_conforming_strings = off; RELEASE a;\n"
+        "INSERT INTO t VALUES (1, '\\';'); SAVEPOINT \"A\"; SET standard_conforming_strings = on;\n"
+        "ROLLBACK WORK TO SAVEPOINT \"A\"; INSERT INTO t VALUES (1, '\\';'); ",
+        ["\\", "';", "';"],
+    ),
+    "the beginnings of words": (
+        "SET standard_conforming_strings = 'f';\nINSERT INTO t VALUES (1, '\\';');\n"
+        "SET standard_conforming_strings = of;\nINSERT INTO t VALUES (1, '\\';');\n",
+        ["';", "';"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE_THEIR_LOOKS)
+def test_what_changes_how_quotes_are_read(
+    name: str, connection: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """Wherever standard_conforming_strings stands, the reader and the server agree on it."""
+    content, texts = UNLIKE_THEIR_LOOKS[name]
+    run(connection, tmp_path, TABLE + "SET escape_string_warning = off;" + content)
+    assert connection.execute("SELECT b FROM t").fetchall() == [(text,) for text in texts]
+
+
+def test_a_byte_order_mark_means_utf_8(database: Any, tmp_path: Path) -> None:
+    """Also where the database has another encoding."""
+    name = f"{database.name}_latin1"
+    database.execute(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C' ENCODING 'LATIN1'")
+    with psycopg.connect(database.server.conninfo(name)) as connection:
+        connection.execute("SELECT 1")
+        run(
+            connection,
+            tmp_path,
+            b"\xef\xbb\xbf" + f"{TABLE}INSERT INTO t VALUES (1, 'é');".encode(),
+        )
+        assert connection.execute("SELECT b, length(b) FROM t").fetchall() == [("é", 1)]
+        connection.rollback()
+        connection.execute("SELECT 1")
+        run(connection, tmp_path, TABLE.encode() + b"INSERT INTO t VALUES (1, '\xe9');")
+        assert connection.execute("SELECT b, length(b) FROM t").fetchall() == [("é", 1)]
+    database.execute(f"DROP DATABASE {name}")
+
+
 NEVER = [
     *("CREATE DATABASE x", "DROP DATABASE x", "CREATE TABLESPACE x LOCATION '/x'"),
     *("DROP TABLESPACE x", "ALTER SYSTEM SET work_mem = 1", "VACUUM", "VACUUM (ANALYZE) t"),
@@ -285,6 +330,7 @@ NEVER = [
         "ALTER TABLE public.part DETACH PARTITION public.part_1 CONCURRENTLY",
         marks=pytest.mark.server_from(14),
     ),
+    "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
     "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
     "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (enabled = false)",
 ]

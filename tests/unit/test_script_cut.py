@@ -112,12 +112,16 @@ CASES: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
         ],
     ),
     "silent psql commands": (
-        b"\\restrict key\n\\set ON_ERROR_STOP on\nSELECT 1 \\echo 'a;' ;\n;\n\\unrestrict key\n",
+        b"\\set QUIET on\n\\set ON_ERROR_STOP on\nSELECT 1 \\echo 'a;' ;\n;\n\\pset border 2\n",
         [(3, b"SELECT 1 " + b" " * 12 + b"\n;")],
     ),
     "a psql command and SQL after its end": (
-        b"\\echo 'x' \\\\ SELECT 1;\n\\timing off \\pset x\nSELECT 2;",
+        b"\\echo 'x' \\\\ SELECT 1;\n\\timing off \\pset pager off\nSELECT 2;",
         [(1, b"SELECT 1;"), (3, b"SELECT 2;")],
+    ),
+    "a dump's first and last line": (
+        b"\\restrict k1\nSELECT 1;\n\\unrestrict k1\n\\restrict k2\\\\SELECT 2;\n\\unrestrict k2",
+        [(2, b"SELECT 1;"), (4, b"SELECT 2;")],
     ),
     "copy": (
         b"COPY t (a, b) FROM stdin;\n1\t;\n\\.x\n\n\\.\nSELECT 1;",

@@ -33,6 +33,13 @@ NEEDS_PSQL: dict[bytes, tuple[int, str, str]] = {
     b"SELECT 1 \\g\n": (1, r"\g", "; alone"),
     b"\\echo hello \\i x\n": (1, r"\i", "init ="),
     b"\\echoes\n": (1, r"\echoes", "take the line out"),
+    b"\\set ON_ERROR_STOP off\n": (1, r"\set", "write the value"),
+    b"\\pset format nonsense\n": (1, r"\pset", "take the line out"),
+    b"\\timing perhaps\n": (1, r"\timing", "take the line out"),
+    b"\n\\restrict\n": (2, r"\restrict", "take the line out"),
+    b"\\restrict a\n\\unrestrict b\n": (2, r"\unrestrict", "take the line out"),
+    b"\\restrict a\n\\echo hello\n\\unrestrict a\n": (2, r"\echo", "take the line out"),
+    b"SELECT 1;\n\\unrestrict a\n": (2, r"\unrestrict", "take the line out"),
     b"\\! rm x\n": (1, r"\!", "take the line out"),
     b"SELECT\n:'name';": (2, ":'name'", "write the value"),
     b'SELECT :"name";': (1, ':"name"', "write the value"),
@@ -69,6 +76,9 @@ TRUNCATED: dict[bytes, tuple[int, str]] = {
     b"COPY t FROM stdin": (1, "COPY"),
     b"COPY t FROM stdin;\n1\n \\.\n\\.x\n": (1, "COPY"),
     b"SELECT 1;\nBEGIN;\nSELECT 2;\n": (2, "transaction"),
+    b"--\n\\restrict k\nSELECT 1;\n": (2, "dump"),
+    b"COPY t FROM stdin;\n1\n\\.\r": (1, "COPY"),
+    b"COPY t FROM stdin (FORMAT csv);\n1\n\\.": (1, "COPY"),
 }
 
 

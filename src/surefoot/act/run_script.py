@@ -1,5 +1,6 @@
 """Run a SQL script inside a transaction that the caller opened."""
 
+import itertools
 import time
 from typing import Any, NoReturn
 
@@ -90,10 +91,12 @@ class _Run:
     def run(self) -> ScriptResult:
         started = time.monotonic()
         with self._wire:
+            items = iter(self._reading)
+            first = next(items, None)
             self._put_settings_back(self._own_settings())
             batch: list[Statement] = []
             size = 0
-            for item in self._reading:
+            for item in itertools.chain(() if first is None else (first,), items):
                 if isinstance(item, Statement):
                     batch.append(item)
                     size += len(item.sql)
@@ -118,10 +121,11 @@ class _Run:
 
     def _own_settings(self) -> bytes:
         # A script means the same on every server, so not what its configuration makes of quotes.
-        # And in the encoding that psql would have taken: the database's.
+        # And in the encoding that psql would have taken: the database's. A mark says UTF-8.
+        encoding = b"'UTF8'" if self._reading.marked_utf8 else b"pg_catalog.getdatabaseencoding()"
         settings = (
             b"SET standard_conforming_strings = on; SELECT pg_catalog.set_config("
-            b"'client_encoding', pg_catalog.getdatabaseencoding()::text, false);"
+            b"'client_encoding', " + encoding + b"::text, false);"
         )
         if self._script.search_path is not None:
             path = Literal(self._script.search_path).as_bytes(self._connection)

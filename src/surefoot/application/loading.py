@@ -153,7 +153,8 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
     except SurefootError:
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        closed = isinstance(error, GeneratorExit) and _raised_here(error)
+        if closed or isinstance(error, KeyboardInterrupt):
             raise
         where = place(error, root)
         lines = describe(error)
@@ -174,6 +175,11 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
             ],
             next=remedy(error),
         ) from error
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether no other frame has raised it."""
+    return error.__traceback__ is None or error.__traceback__.tb_next is None
 
 
 def place(error: BaseException, root: Path) -> str | None:

@@ -58,6 +58,6 @@ def _in_pythons_words(error: BaseException) -> list[str]:
     kept = [line.strip() for line in text if not line.startswith(("[SQL:", "(Background on"))]
     found = [line for line in kept if line][:6]
     frames = traceback.extract_tb(error.__traceback__)
-    if not str(error) and frames:  # a bare assert, say: where it stands is all that it tells
+    if not error.args and frames:  # a bare assert, say: where it stands is all that it tells
         found.append(f"raised in {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}")
     return found

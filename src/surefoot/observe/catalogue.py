@@ -5,6 +5,7 @@ from pathlib import Path
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.files import read_file
 from surefoot.observation import Code
 from surefoot.observe.generated import obstacle, replace, shown
 from surefoot.observe.script_file import hashed
@@ -35,7 +36,7 @@ def read_catalogue(file: Path) -> Catalogue:
 
     name = shown(file)
     try:
-        text = file.read_bytes().decode("utf-8")
+        text = read_file(file).decode("utf-8")
     except FileNotFoundError as error:
         raise SurefootError(
             "catalogue-missing",

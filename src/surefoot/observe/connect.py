@@ -58,6 +58,8 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
             text = str(error).strip()
         except psycopg.ProgrammingError as error:  # libpq can't make sense of a parameter
             raise _unusable(target, str(error)) from error
+        except ValueError as error:  # a zero byte, a name that no host can have
+            raise _unusable(target, str(error)) from error
         _tell_what_waiting_cannot_mend(target, text)
         if time.monotonic() >= deadline:
             raise _waited_in_vain(target, text, wait)

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from surefoot.files import open_file
 from surefoot.init_header import FIRST, ContentHash, Header, split_header
 
 _CHUNK = 1 << 18
@@ -26,14 +27,14 @@ class Hashed(NamedTuple):
 
 def sha256_of(path: Path) -> str:
     """The hash of the file's bytes. Raises OSError."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hashed(path: Path, name: str) -> Hashed:
     """Raises OSError, and SurefootError `init-script-header-invalid`, which calls it `name`."""
     whole, content = hashlib.sha256(), ContentHash()
-    with path.open("rb") as file:
+    with open_file(path) as file:
         piece = file.read(FIRST)
         whole.update(piece)
         found = split_header(piece, name)

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.masking import keep_secret
 from surefoot.observe.connect import connect
 from surefoot.server import Server, embedded_bin, has_embedded
 from surefoot.target import Target, parse
@@ -107,7 +108,7 @@ class Candidate(msgspec.Struct, frozen=True):
     @contextmanager
     def scratch(self, say: Callable[[str], None]) -> Generator[Scratch, None, None]:
         """The server, ready for as long as the block lasts; `say` is told of what stays there."""
-        with self.open() as target, connect(target, wait=30, say=lambda _: None) as connection:
+        with self.open() as target, connect(target, wait=30, say=say) as connection:
             version = connection.execute("show server_version").fetchone()
             number = str(version[0]).split(" ")[0] if version else ""
             label = f"{self.label}, PostgreSQL {number}"
@@ -137,6 +138,8 @@ def candidates(named: str | None) -> tuple[Candidate, ...]:
                 "programs, as pg_config --bindir prints it",
             )
         target = parse(named, "--server")
+        if password := target.parameters.get("password"):
+            keep_secret(password)
         return (Candidate(target.label, "named by --server", lambda: _there(target), False),)
     found = [
         _programs(directory, "the system's, with its extensions")

@@ -4,16 +4,15 @@ import contextlib
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Generator
-from typing import TextIO
-from urllib.parse import quote
+from typing import Any, TextIO, cast
 
+from surefoot.errors import masking
+from surefoot.errors.masking import MaskingStream, hidden
 from surefoot.target import Target
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-
-
-_secrets: set[str] = set()
 
 
 def keep_secret(target: Target) -> None:
@@ -25,14 +24,12 @@ def keep_secret(target: Target) -> None:
     password = target.parameters.get("password", "")
     open_words = {target.parameters.get(key, "") for key in ("user", "dbname", "host")}
     if len(password) >= 4 and password not in open_words:
-        _secrets.update({password, quote(password, safe="")})
+        masking.keep_secret(password)
 
 
-def mask(text: str) -> str:
-    """The text without what is to be kept secret."""
-    for secret in _secrets:
-        text = text.replace(secret, "***")
-    return text
+def wrapped(text: str, width: int, **options: Any) -> list[str]:
+    """The text in lines, masked first: half a password is one still."""
+    return textwrap.wrap(hidden(text), width, **options)
 
 
 class Terminal:
@@ -69,11 +66,12 @@ class Terminal:
         """
         encoding = self.stream.encoding or "ascii"
         with contextlib.suppress(OSError, ValueError):
-            self.stream.write(mask(text).encode(encoding, "replace").decode(encoding) + "\n")
+            self.stream.write(hidden(text).encode(encoding, "replace").decode(encoding) + "\n")
             self.stream.flush()
 
     def cut(self, text: str, width: int) -> str:
         """The text in at most `width` columns."""
+        text = hidden(text)
         return text if len(text) <= width else text[: max(0, width - len(self.dots))] + self.dots
 
 
@@ -82,20 +80,21 @@ def data_stream() -> Generator[TextIO, None, None]:
     """Keep standard output for data: what anything else writes there goes to standard error.
 
     Migrations print, and so do the programs that they start; so the file descriptor itself is
-    replaced, for the block. Gives the stream for our own data.
+    replaced, for the block. What is printed in this process is masked. Gives the stream for our
+    own data.
     """
     sys.stdout.flush()
     saved = os.dup(1)
     ours = os.fdopen(saved, "w", encoding=sys.stdout.encoding, closefd=False)
-    before = sys.stdout
+    before = sys.stdout, sys.stderr
     os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    sys.stdout = sys.stderr = cast(TextIO, MaskingStream(sys.stderr))
     try:
         yield ours
     finally:
         with contextlib.suppress(OSError, ValueError):  # whoever wrote has been told already
             ours.flush()
-            sys.stdout.flush()
-        sys.stdout = before
+            before[1].flush()
+        sys.stdout, sys.stderr = before  # the application may have put others there
         os.dup2(saved, 1)
         os.close(saved)

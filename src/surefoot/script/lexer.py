@@ -25,9 +25,18 @@ _ROUTINES = (b"FUNCTION", b"PROCEDURE")
 # the arguments of a psql command: up to the line's end, or an unquoted backslash
 _ARGUMENTS = re.compile(rb"(?:'(?:[^'\\\n]|''|\\.)*+'|\"[^\"\n]*+\"|`[^`\n]*+`|[^\\\n])*+")
 _COMMAND = re.compile(rb"\\(?:[;:?!]|[^\s\\]*+)")
+# What neither changes the database nor ends psql, its arguments being right.
+_YES_NO = rb"(?:on|off|true|false|yes|no|[01])"
 _SILENT = re.compile(
-    rb"\\(?:restrict|unrestrict|echo|qecho|warn|timing|pset"
-    rb"|set[ \t]+(?:ON_ERROR_STOP|QUIET|ECHO|VERBOSITY))(?![^\s\\])"
+    rb"\\(?:(?P<free>echo|qecho|warn|pset[ \t]+null(?=[ \t]))"
+    rb"|(?:restrict|unrestrict)[ \t]+[A-Za-z0-9]+"
+    rb"|timing(?:[ \t]+(?:on|off))?"
+    rb"|pset[ \t]+(?:pager|footer|tuples_only|expanded)[ \t]+(?:on|off)"
+    rb"|pset[ \t]+border[ \t]+[012]|pset[ \t]+format[ \t]+(?:aligned|unaligned|wrapped|csv)"
+    rb"|set[ \t]+ON_ERROR_STOP(?:[ \t]+(?:on|true|yes|1))?|set[ \t]+QUIET[ \t]+" + _YES_NO + rb""
+    rb"|set[ \t]+ECHO[ \t]+(?:all|none|queries|errors)"
+    rb"|set[ \t]+VERBOSITY[ \t]+(?:default|terse|verbose|sqlstate)"
+    rb")(?=\s*+(?:\\|\Z)|(?(free)\s|(?!)))"
 )
 
 
@@ -37,7 +46,7 @@ class Cut(NamedTuple):
     `begin` is its first byte that is neither space nor comment, `end` the byte after its
     semicolon; they are equal if there is no statement. `skeleton` is its tokens in upper case,
     one space between, names and longer literals masked: what the rules read. `blanks` are psql
-    commands in its midst, which the server must not see.
+    commands before it and in its midst, which the server must not see.
     """
 
     begin: int
@@ -127,7 +136,7 @@ def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: boo
         token = match[0]
         if begin < 0:
             if token == b";":
-                return Cut(position, position)
+                return Cut(position, position, blanks=tuple(blanks))
             begin = at
             if token.upper() in _NO_RULES:
                 pattern = COARSE[standard_strings]
@@ -174,7 +183,7 @@ def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: boo
         if opened:
             raise Unfinished(opened[0], what)
     if begin < 0:
-        return Cut(len(text), len(text))
+        return Cut(len(text), len(text), blanks=tuple(blanks))
     return Cut(begin, len(text), b" ".join(tokens), tuple(blanks))
 
 
@@ -203,10 +212,11 @@ def _begins_routine(words: list[bytes]) -> bool:
 
 def _command_end(text: bytes, at: int, line_end: int) -> int:
     """Past a psql command that changes nothing here, and its arguments."""
-    if (silent := _SILENT.match(text, at, line_end)) is None:
-        command = _COMMAND.match(text, at, line_end)
+    line = text[at:line_end]
+    if (silent := _SILENT.match(line)) is None:
+        command = _COMMAND.match(line)
         raise NotSql(at, command[0] if command else b"\\")
-    arguments = _ARGUMENTS.match(text, silent.end(), line_end)
+    arguments = _ARGUMENTS.match(text, at + silent.end(), line_end)
     stop = arguments.end() if arguments else line_end
     # two backslashes end the command: SQL goes on after them
     return stop + 2 if text.startswith(b"\\\\", stop, line_end) else stop

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from surefoot.files import open_file
 from surefoot.script import refusals, rules
 from surefoot.script.lexer import Cut, NotSql, Unfinished, cut, cut_fast, cut_run
 from surefoot.script.rules import Role
@@ -118,6 +119,7 @@ class Reading:
         """`refused` collects what can't run in a transaction; without it, the first one raises."""
         self.standard_strings = True
         self.dump_search_path = False  # the script empties search_path as pg_dump does
+        self.marked_utf8 = False  # by a byte order mark; known from the first item on
         self.notices: list[str] = []
         self._hash = hashlib.sha256()
         self._script = script
@@ -125,6 +127,8 @@ class Reading:
         self._chunk = chunk
         self._refused = refused
         self._begun: int | None = None  # the line of the script's own BEGIN
+        self._savepoints: list[tuple[bytes, bool]] = []  # with standard_strings as it was then
+        self._restricted: tuple[bytes, int] | None = None  # the key of \\restrict, and its line
 
     @property
     def sha256(self) -> str:
@@ -134,8 +138,9 @@ class Reading:
     def __iter__(self) -> Iterator[Statement | CopyBlock]:
         label = self._script.label
         try:
-            with self._script.path.open("rb", buffering=0) as file:
+            with open_file(self._script.path) as file:
                 source = Source(file, label, self._chunk, self._hash)
+                self.marked_utf8 = source.marked_utf8
                 try:
                     yield from self._items(source)
                 except NotSql as error:
@@ -148,6 +153,8 @@ class Reading:
             raise refusals.not_found(label, error) from None
         if self._begun is not None:
             raise refusals.truncated(label, self._begun, "The transaction")
+        if self._restricted is not None:
+            raise refusals.truncated(label, self._restricted[1], r"The dump (\restrict)")
 
     def _items(self, source: Source) -> Iterator[Statement | CopyBlock]:
         while True:
@@ -162,24 +169,42 @@ class Reading:
             if found is None:
                 source.more()
                 continue
+            for begin, end in found.blanks:
+                self._obey(
+                    source.text[begin:end].rstrip(b"\\").split(), begin, source.line_at(begin)
+                )
             line, sql = source.take(found.begin, found.end)
             if sql:
                 yield from self._judged(found, line, _blanked(sql, found), source)
             elif source.final and found.end == len(source.text):
                 return
 
+    def _obey(self, command: list[bytes], offset: int, line: int) -> None:
+        r"""Between \restrict and \unrestrict, which pg_dump writes, psql obeys nothing else."""
+        match command, self._restricted:
+            case [b"\\restrict", key], None:
+                self._restricted = key, line
+            case [b"\\unrestrict", key], (expected, _) if key == expected:
+                self._restricted = None
+            case [name, *_], opened if opened or name == b"\\unrestrict":
+                raise NotSql(offset, name)
+            case _:
+                pass
+
     def _judged(
         self, found: Cut, line: int, sql: bytes, source: Source
     ) -> Iterator[Statement | CopyBlock]:
         skeleton = found.skeleton
         self.standard_strings = rules.standard_strings_after(skeleton, self.standard_strings)
+        if savepoint := rules.savepoint(skeleton):
+            self._go_back(*savepoint)
         if encoding := rules.unsafe_encoding(skeleton):
             raise refusals.unsafe_encoding(self._script.label, line, encoding)
         match rules.role(skeleton, self._server_version):
             case Role.SEND:
                 yield Statement(line, sql, rules.changes_reading(skeleton))
             case Role.COPY_IN:
-                data = source.copy_data(line)
+                data = source.copy_data(line, csv=rules.is_csv(skeleton))
                 yield CopyBlock(line, sql, source.data_line, data)
                 for _ in data:
                     pass
@@ -202,6 +227,18 @@ class Reading:
                 if role is Role.ENDS_TRANSACTION:
                     self._begun = None
                 self._refuse(f"{self._script.label}:{line}: {refusals.first_line(sql)}")
+
+    def _go_back(self, what: bytes, name: bytes) -> None:
+        """A rollback to a savepoint takes settings back, too."""
+        if what == b"SAVEPOINT":
+            self._savepoints.append((name, self.standard_strings))
+            return
+        while self._savepoints and self._savepoints[-1][0] != name:
+            self._savepoints.pop()
+        if what == b"RELEASE":
+            del self._savepoints[-1:]
+        elif self._savepoints:
+            self.standard_strings = self._savepoints[-1][1]
 
     def _leave_out(self, line: int, sql: bytes, why: str) -> None:
         text = refusals.first_line(sql)

@@ -8,6 +8,8 @@ import re
 
 _OPTIONS = rb"(?:\( [^)]*\) )?"
 _FALSE = rb"(?:FALSE|OFF|NO|0|'false'|'off'|'no'|'0')"
+# PostgreSQL takes the beginnings of these words, too
+_FALSE_SETTING = re.compile(rb"'?(?:F(?:A(?:L(?:SE?)?)?)?|OFF?|NO?|0)'?", re.IGNORECASE)
 _PUBLICATION = rb"ALTER SUBSCRIPTION \S+ "
 
 # What PostgreSQL itself refuses in a transaction block, as far as the text alone can tell.
@@ -30,6 +32,8 @@ _NEVER_IN_A_TRANSACTION = re.compile(
             _PUBLICATION + rb"REFRESH\b",
             _PUBLICATION + rb"(?:SET|ADD|DROP) PUBLICATION (?!.* REFRESH = " + _FALSE + rb")",
             rb"PREPARE TRANSACTION\b",
+            # it must come before anything else in a transaction, or would outlive the script in it
+            rb"SET (?:LOCAL |SESSION )?TRANSACTION\b",
             rb"(?:COMMIT|ROLLBACK) PREPARED\b",
         )
     )
@@ -37,6 +41,10 @@ _NEVER_IN_A_TRANSACTION = re.compile(
 _BEGIN = re.compile(rb"BEGIN\b|START TRANSACTION\b")
 _COMMIT = re.compile(rb"(?:COMMIT|END)(?: WORK| TRANSACTION)?(?: AND NO CHAIN)?$")
 _ENDS = re.compile(rb"(?:COMMIT|END|ABORT|ROLLBACK(?! (?:WORK |TRANSACTION )?TO\b))\b")
+_SAVEPOINT = re.compile(
+    rb"(SAVEPOINT|RELEASE|ROLLBACK)(?: WORK| TRANSACTION)?(?: TO)?(?: SAVEPOINT)? (\S+)$"
+)
+_CSV = re.compile(rb".*\b(?:CSV|'csv')", re.IGNORECASE)
 _COPY = re.compile(rb"COPY (?:BINARY )?\S+(?: \. \S+)*(?: \( [^()]* \))? FROM STD(?:IN|OUT)\b")
 _BARRIER = re.compile(rb"(?:SET|RESET|ROLLBACK)\b|.*\bSET_CONFIG\b")
 _DUMP_SEARCH_PATH = b"SELECT PG_CATALOG . SET_CONFIG ( 'search_path' , '' , FALSE )"
@@ -110,8 +118,19 @@ def standard_strings_after(skeleton: bytes, before: bool) -> bool:
     if _RESET.match(skeleton):
         return True
     if match := _STANDARD_STRINGS.match(skeleton):
-        return re.fullmatch(_FALSE, match[1], re.IGNORECASE) is None
+        return _FALSE_SETTING.fullmatch(match[1]) is None
     return before
+
+
+def savepoint(skeleton: bytes) -> tuple[bytes, bytes] | None:
+    """What is done with a savepoint (SAVEPOINT, RELEASE or ROLLBACK), and its name."""
+    match = _SAVEPOINT.match(skeleton)
+    return (match[1], match[2]) if match else None
+
+
+def is_csv(skeleton: bytes) -> bool:
+    r"""Whether the data of this COPY is CSV, in which `\.` may be data."""
+    return _CSV.match(skeleton) is not None
 
 
 def unsafe_encoding(skeleton: bytes) -> str | None:

@@ -36,6 +36,7 @@ class Source:
         self.line = 1
         self.data_line = 1
         self.final = False
+        self.marked_utf8 = False  # by a byte order mark
         self._file = file
         self._label = label
         self._chunk = chunk
@@ -45,6 +46,7 @@ class Source:
             raise refusals.binary(label, kind)
         self._refuse_zero(0)
         if self.text.startswith(_BOM):
+            self.marked_utf8 = True
             self.at = len(_BOM)
 
     def more(self) -> None:
@@ -89,11 +91,13 @@ class Source:
         self.at = end
         return line, self.text[begin:end]
 
-    def copy_data(self, copy_line: int) -> Iterator[bytes]:
+    def copy_data(self, copy_line: int, *, csv: bool) -> Iterator[bytes]:
         r"""The lines from the next one to the one that is `\.` alone, in pieces of any size.
 
-        Raises SurefootError `script-truncated` if the file ends first, and `script-needs-psql` if
-        a statement follows COPY on its own line (psql would run it after the data).
+        At the file's end that line needs no line end of its own, except in CSV: there the server
+        would be asked, and one from 18 on takes it for data. Raises SurefootError
+        `script-truncated` if the file ends first, and `script-needs-psql` if a statement follows
+        COPY on its own line (psql would run it after the data).
         """
         while (line_end := self.text.find(b"\n", self.at)) < 0 and not self.final:
             self.more()
@@ -102,9 +106,9 @@ class Source:
             raise refusals.needs_psql(self._label, copy_line, b"COPY")
         self.advance(line_end)
         self.data_line = self.line + 1
-        return self._copy_data(copy_line)
+        return self._copy_data(copy_line, csv)
 
-    def _copy_data(self, copy_line: int) -> Iterator[bytes]:
+    def _copy_data(self, copy_line: int, csv: bool) -> Iterator[bytes]:
         # `at` stands on the last byte given out (at first, the end of COPY's line), since the byte
         # before it tells whether `\.` begins a line.
         while True:
@@ -116,11 +120,12 @@ class Source:
             else:
                 after = self.text[found + 3 : found + 5]
                 cut_short = after in (b"", b"\r")
-                if after[:1] == b"\n" or after == b"\r\n" or (cut_short and self.final):
+                ends = after[:1] == b"\n" or after == b"\r\n"
+                if ends or (not after and self.final and not csv):
                     yield self.text[self.at + 1 : found + 1]
                     self.advance(found + 3 + len(after if after[:1] == b"\r" else after[:1]))
                     return
-                stop = found + (1 if cut_short else 3)
+                stop = found + (1 if cut_short and not self.final else 3)
             if stop > self.at + 1:
                 yield self.text[self.at + 1 : stop]
                 self.advance(stop - 1)
