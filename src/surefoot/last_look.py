@@ -58,6 +58,8 @@ def mark_end(session: Session, asked: Application | None, facts: Facts, *, reach
 
     Where it can't be written, they look for themselves; what was seen is worth more.
     """
+    if facts.database.interrupted:
+        return  # of a newer release: its mark is for that release to see
     from surefoot.act.install import executor
     from surefoot.act.journal import Journal
 

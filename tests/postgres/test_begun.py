@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from surefoot.server import Server
 from tests.conftest import Database
 from tests.project import Application
 
@@ -143,3 +144,53 @@ def test_a_transaction_whose_client_is_gone(application: Application, database: 
     _, err = again.communicate(timeout=30)
     assert again.returncode == 0, err
     assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
+LEAVING = {
+    "the driver in autocommit": (
+        "driver = op.get_bind().connection.driver_connection\n"
+        "driver.rollback()\ndriver.autocommit = True\n"
+        "op.execute('insert into pets values (1)')\n"
+    ),
+    "a second connection": (
+        "with op.get_bind().engine.begin() as other:\n"
+        "    other.exec_driver_sql('insert into pets values (1)')\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg2", "postgresql+psycopg"])
+@pytest.mark.parametrize("leaves", LEAVING.values(), ids=list(LEAVING))
+def test_a_revision_that_leaves_its_transaction(
+    application: Application, database: Database, leaves: str, driver: str
+) -> None:
+    """What its own transaction came to proves nothing then: no second try, and no false comfort."""
+    application.config('lock_timeout = "200ms"\n')
+    _first_only(application, database)
+    body = f"{leaves}op.execute(\"set lock_timeout = '200ms'\")\n"
+    _two(application, f"{body}op.execute('lock table kept')")
+    database.execute("create table kept (id int)")
+    # in autocommit a LOCK TABLE is refused by itself; else it waits for the holder
+    with database.connect() as holder:
+        holder.execute("begin; lock table kept")
+        result = application.run("up", "--json", url=database.url(driver))
+    assert (result.code, result.error) == (6, "revision-partly-applied"), result.err
+    assert database.query("select count(*) from pets") == [(1,)]
+    assert database.query(MARKS) == [("begun", "r2")]
+    assert application.run("up", "--json", url=database.url()).error == "interrupted-revision"
+
+
+def test_an_older_release_starts_beside_a_newer_ones_half_way_revision(
+    application: Application, database: Database, server: Server
+) -> None:
+    """The image is rolled back: all that its code needs is there, and the mark stays."""
+    _first_only(application, database)
+    _two(application, "op.execute('commit')\nop.execute('select 1/0')")
+    assert application.run("up", url=database.url()).code == 6
+    (application.root / "migrations" / "versions" / "r2.py").unlink()
+    built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert built.code == 0, built.err
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["state"]) == (0, "at-head"), result.err
+    assert "a newer release was left half-way" in " ".join(result.err.split())
+    assert database.query(MARKS) == [("begun", "r2")]

@@ -1,5 +1,6 @@
 """A revision waits for a lock with an end, is rolled back, and tried again."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ import pytest
 
 from surefoot.server import Server
 from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application
+from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
 
 DRIVERS = ["postgresql+psycopg2", "postgresql+psycopg", "postgresql+asyncpg"]
 SETTINGS = """\
@@ -36,15 +37,26 @@ def test_a_lock_that_is_free_later(
         application.env(ASYNC_ENV)
     application.config('lock_timeout = "300ms"\n')
     _one_table(application, database)
-    holder = database.connect(application_name="reports")
-    holder.execute("begin; select from people")
-    timer = threading.Timer(2.0, holder.close)
-    timer.start()
-    result = application.run("up", "--json", url=database.url(driver))
-    timer.join()
+    with database.connect(application_name="reports") as holder:
+        holder.execute("begin; select from people")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "surefoot", "up", "--json"],
+            cwd=application.root,
+            env={**os.environ, "SUREFOOT_DATABASE_URL": database.url(driver)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        told = ""
+        while "reports (pid " not in told:
+            assert process.poll() is None
+            told += process.stderr.readline()
+        holder.execute("rollback")
+        out, rest = process.communicate(timeout=60)
+    result = Result(process.returncode, out, told + rest)
     assert result.code == 0, result.err
     assert "r2 was rolled back, a lock was not to be had: again in 1 s (1 of 10)" in result.err
-    assert "reports (pid " in result.err
     assert [done["name"] for done in result.json["done"]] == ["r2"]
     assert database.query("select count(*) from surefoot.journal where name = 'r2'") == [(2,)]
 
@@ -102,6 +114,22 @@ def test_what_env_sets_itself_stays(application: Application, database: Database
     assert "statement_timeout 9min" in result.err
 
 
+def test_what_env_sets_in_its_transaction_stays(
+    application: Application, database: Database
+) -> None:
+    """Between configure() and run_migrations(), where many do."""
+    env = SYNC_ENV.replace("{options}", "").replace(
+        "        context.run_migrations()",
+        "        connection.exec_driver_sql(\"set local lock_timeout = '42s'\")\n"
+        "        context.run_migrations()",
+    )
+    application.env(env)
+    application.revision("r1", None, body=SETTINGS)
+    result = application.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert "lock_timeout 42s" in result.err
+
+
 def test_the_configured_settings(application: Application, database: Database) -> None:
     """And one that is configured is the revision's."""
     application.config('lock_timeout = "2s"\nstatement_timeout = "90s"\n')
@@ -152,7 +180,11 @@ def test_a_waiter_is_told_the_revision(application: Application, database: Datab
     """The line names the host, the pid, since when, and which revision."""
     application.linear()
     application.revision(
-        "r4", "r3", body="print('sleeping', flush=True)\nop.execute('select pg_sleep(3)')"
+        "r4",
+        "r3",
+        body="op.execute('commit')\nprint('sleeping', flush=True)\n"
+        "op.execute('do $$ begin while not exists (select from pets) loop"
+        " perform pg_sleep(0.1); end loop; end $$')",
     )
     command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
     pipes = {"stderr": subprocess.PIPE, "text": True, "cwd": application.root}
@@ -162,12 +194,17 @@ def test_a_waiter_is_told_the_revision(application: Application, database: Datab
         assert first.poll() is None
     status = application.run("status", url=database.url())
     second = subprocess.Popen(command, **pipes)
-    _, err = second.communicate(timeout=60)
+    assert second.stderr is not None
+    err = ""
+    while "at revision r4" not in " ".join(err.split()):
+        assert second.poll() is None
+        err += second.stderr.readline()
+    database.execute("insert into pets values (1, 1)")
+    err += second.communicate(timeout=60)[1]
     first.communicate(timeout=60)
     assert (first.returncode, second.returncode) == (0, 0), err
     line = " ".join(err.split())
     assert f":{first.pid}) holds the lock (pid " in line
-    assert "at revision r4" in line
     assert "at revision r4" in " ".join(status.err.split())
 
 

@@ -20,7 +20,8 @@ class Stopped(Exception):
 
     `transactions` are the ids of the transactions that were begun, by what began in them; `step`
     is the one that stopped, "" where none had begun. `lost`: the connection was lost with it;
-    `failed`: what a revision raised, if that is why.
+    `failed`: what a revision raised, if that is why; `left`: it was no longer in its transaction,
+    or not only.
     """
 
     def __init__(
@@ -31,8 +32,9 @@ class Stopped(Exception):
         *,
         lost: bool = False,
         failed: "RevisionFailed | None" = None,
+        left: bool = False,
     ) -> None:
-        self.failed = failed
+        self.failed, self.left = failed, left
         self.finding = finding
         self.step = step
         self.transactions = transactions or {}
@@ -72,12 +74,13 @@ def account(
 
 
 def applied_half_way(stopped: Stopped, after: Aftermath) -> list[str]:
-    """The steps of which a part was committed, and the journal's row wasn't."""
+    """The steps of which a part was committed, or may have been, and the journal's row wasn't."""
     kept = {done.name for done in after.done}
     return [
         name
         for name, transaction in stopped.transactions.items()
-        if after.fates[transaction] == "committed" and name not in kept
+        if name not in kept
+        and (after.fates[transaction] == "committed" or (stopped.left and name == stopped.step))
     ]
 
 

@@ -24,6 +24,7 @@ from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
+from surefoot.observe.database import observe_database
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, DropIndexes, Install, Mend, Plan, Record, Seed, Undone, Upgrade
 from surefoot.progress import Progress
@@ -110,11 +111,26 @@ class Run:
             findings=account(stopped, after, lost, self._seen.version_table),
             seconds=time.monotonic() - started,
         )
+        if stopped is not None and after is not None and stopped.left:
+            self._remember(stopped, after)
         if not outcome.findings or after is None or self._asked is None:
             return outcome
         from surefoot.act.explain import explained
 
         return explained(outcome, stopped, self._before, self._asked, self._connect)
+
+    def _remember(self, stopped: Stopped, after: Aftermath) -> None:
+        """A revision that left its transaction left its mark, too: later runs must know."""
+        if after.fates.get(stopped.transactions.get(stopped.step, "")) == "committed":
+            return  # the mark is there
+        from surefoot.act.install import executor
+
+        try:
+            with self._connect() as connection:
+                self._journal.found(observe_database(connection, self._seen.version_table))
+                self._journal.left(executor(connection), stopped.step)
+        except (SurefootError, psycopg.Error) as error:
+            self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install

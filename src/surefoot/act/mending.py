@@ -97,10 +97,11 @@ class Mending:
     def _execute(self, connection: psycopg.Connection[Any], statements: Iterable[str]) -> None:
         """As the revision would: with the search path of the application's own connection."""
         connection.execute(
-            "select pg_catalog.set_config('search_path', %s, true),"
+            "select pg_catalog.set_config('role', %s, true),"
+            " pg_catalog.set_config('search_path', %s, true),"
             " pg_catalog.set_config('lock_timeout', %s, true),"
             " pg_catalog.set_config('statement_timeout', '0', true)",
-            (self._asked.search_path, _LOCK_TIMEOUT),
+            (self._asked.role, self._asked.search_path, _LOCK_TIMEOUT),
         )
         for statement in statements:
             try:
@@ -142,8 +143,9 @@ class Mending:
                 with connection.transaction():
                     row = self._journal.mending(executor(connection), name, "; ".join(statements))
                 connection.execute(
-                    "select pg_catalog.set_config('search_path', %s, false)",
-                    (self._asked.search_path,),
+                    "select pg_catalog.set_config('role', %s, false),"
+                    " pg_catalog.set_config('search_path', %s, false)",
+                    (self._asked.role, self._asked.search_path),
                 )
                 for statement in statements:
                     self._lock.check()

@@ -75,10 +75,12 @@ def _begun(connection: psycopg.Connection[Any]) -> dict[str, Any]:
         " where n.nspname = 'surefoot' and c.relname = 'journal'"
     ).fetchone()
     rows = connection.execute(query("begun")).fetchall() if row is not None and row[0] else []
+    (pid,) = connection.execute("select pg_catalog.pg_backend_pid()").fetchone() or (0,)
+    pooled = pid != connection.info.backend_pid  # or else the mark's own session is the one
     return {
         "pids": [pid for pid, _, _ in rows],
         "sessions": [session for _, session, _ in rows],
-        "open": any(still for _, _, still in rows),
+        "open": pooled and any(still for _, _, still in rows),
     }
 
 

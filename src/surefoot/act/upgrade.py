@@ -70,23 +70,37 @@ class Upgrading:
                 return
             except RevisionFailed as failed:
                 begun |= running.transactions
-                pause = next(pauses, None) if self._had_to_wait(failed) else None
-                left = self._left(revisions, failed, begun) if pause is not None else None
+                again = self._had_to_wait(failed) and not running.left
+                pause = next(pauses, None) if again else None
+                left = None
+                if pause is not None:
+                    try:
+                        left = self._left(revisions, failed, begun)
+                        if left is not None:
+                            self._wait(failed, pause, attempt)
+                    except KeyboardInterrupt as error:
+                        name = failed.revision.id
+                        raise Stopped(interrupted(name), name, begun) from error
                 if pause is None or left is None:
                     finding = revision_failed(failed, attempt, time.monotonic() - started)
                     name = failed.revision.id
-                    raise Stopped(finding, name, begun, lost=failed.lost, failed=failed) from failed
-                self._wait(failed, pause, attempt, begun)
+                    raise Stopped(
+                        *(finding, name, begun),
+                        lost=failed.lost,
+                        failed=failed,
+                        left=running.left,
+                    ) from failed
                 revisions = left
             except KeyboardInterrupt as error:
                 begun |= running.transactions
-                raise Stopped(interrupted(running.last), running.last, begun) from error
+                found = interrupted(running.last)
+                raise Stopped(found, running.last, begun, left=running.left) from error
             except SurefootError as error:
                 begun |= running.transactions
-                raise Stopped(error.finding, running.last, begun) from error
+                raise Stopped(error.finding, running.last, begun, left=running.left) from error
 
     def _once(self, revisions: tuple[Revision, ...], running: Running) -> None:
-        with cancelled_by_signal(running.cancel, self._progress.notice) as signalled:
+        with cancelled_by_signal(running.cancel, running.cut, self._progress.notice) as signalled:
             try:
                 upgrade(
                     self._asked.environment,
@@ -122,9 +136,7 @@ class Upgrading:
             self._journal.found(observe_database(connection, self._seen.version_table))
         return tuple(r for r in revisions if r.id not in done)
 
-    def _wait(
-        self, failed: RevisionFailed, pause: float, attempt: int, begun: dict[str, str]
-    ) -> None:
+    def _wait(self, failed: RevisionFailed, pause: float, attempt: int) -> None:
         assert failed.cause is not None
         revision = failed.revision.id
         with self._connect() as connection:
@@ -134,10 +146,7 @@ class Upgrading:
         self._progress.notice(f"{revision} was rolled back, {waited}: {again}")
         for line in holder_lines(found):
             self._progress.notice(line.strip())
-        try:
-            time.sleep(pause)
-        except KeyboardInterrupt as error:
-            raise Stopped(interrupted(""), "", begun) from error
+        time.sleep(pause)
 
 
 def _pauses() -> Iterator[float]:

@@ -35,7 +35,7 @@ def define(
                     names[name] = value(given, names)
                 except Doubtful:
                     names.forget(name)
-            case ast.Expr() | ast.Pass() | ast.AnnAssign(value=None):
+            case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.AnnAssign(value=None):
                 pass
             case _:
                 yield from _bound(node, names, functions)
@@ -44,11 +44,13 @@ def define(
 def _bound(
     node: ast.stmt, names: Names, functions: dict[str, ast.FunctionDef]
 ) -> Iterator[tuple[ast.stmt, str]]:
-    """Of any other statement, it isn't known what it binds its names to."""
+    """Of any other statement, it isn't known what it makes of the names that are in it: it may bind
+    them, or change what they stand for (`STEPS.append(…)`).
+    """
     for inner in ast.walk(node):
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+        if isinstance(inner, ast.Name):
             if names.is_module(inner.id) or inner.id in functions:
-                yield node, f"{inner.id} is made something else"
+                yield node, f"{inner.id} may be made something else"
             names.forget(inner.id)
         elif isinstance(inner, ast.Import | ast.ImportFrom | ast.FunctionDef) or (
             isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)

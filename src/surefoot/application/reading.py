@@ -8,11 +8,12 @@ structure, and does nothing else.
 """
 
 import ast
+import re
 from typing import Any
 
 from surefoot.application.definitions import define, imported
 from surefoot.application.operations import OPERATIONS, operation
-from surefoot.application.sqltext import UNKNOWN, Sql, structural, written
+from surefoot.application.sqltext import UNKNOWN, Sql, structural
 from surefoot.application.values import (
     BIND,
     CONTEXT,
@@ -23,11 +24,13 @@ from surefoot.application.values import (
     elements,
     value,
 )
+from surefoot.errors.masking import masked
 from surefoot.structure.source import Doubt, Source, Statement
 
 _DEPTH = 8  # functions that call functions
 _MANY = 2_000  # statements; more are no list that a person wrote
 _LONGEST = 100
+_PASSWORD = re.compile(r"(\bpassword\b\W{0,6}?)'[^']*'", re.IGNORECASE)
 
 
 def read_upgrade(text: str, file: str, *, resumable: bool = False) -> Source:
@@ -63,7 +66,7 @@ class _Reader:
     def read(self) -> None:
         try:
             tree = ast.parse(self._text)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             self.doubts.append(Doubt(1, "it can't be parsed"))
             return
         names = Names()
@@ -73,7 +76,10 @@ class _Reader:
         if upgrade is None or upgrade.args.args or upgrade.decorator_list:
             self.doubts.append(Doubt(1, "it has no plain upgrade()"))
             return
-        self._function(upgrade, names)
+        try:
+            self._function(upgrade, names)
+        except RecursionError:  # an expression of a thousand parts
+            self._doubt(upgrade, "it can't be followed")
 
     def _doubt(self, node: ast.AST, text: str = "") -> None:
         line = getattr(node, "lineno", 1)
@@ -224,7 +230,7 @@ class _Reader:
             raise Doubtful(call)
         done = structural(text)
         if done is None:
-            self.doubts.append(Doubt(call.lineno, _cut(text), written(text)))
+            self.doubts.append(Doubt(call.lineno, _cut(text)))
             return
         self.renames |= done.renames
         self.defaults |= done.defaults
@@ -275,5 +281,5 @@ def _statement(line: int, text: str, done: Sql, sql: str = "") -> Statement:
 
 def _cut(text: str) -> str:
     """On one line, which has an end."""
-    shown = " ".join(text.split())
+    shown = " ".join(_PASSWORD.sub(r"\1'***'", masked(text)).split())
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"

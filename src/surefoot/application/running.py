@@ -2,6 +2,8 @@
 after, and stopped.
 """
 
+import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +17,18 @@ class Running:
     """The run of env.py that is under way.
 
     `transactions` are the ids of those that the revisions began in, by revision; `raised` is what a
-    revision raised, whether or not env.py keeps it to itself.
+    revision raised, whether or not env.py keeps it to itself. `left`: it was no longer in its
+    transaction then, or another connection had committed since it began: what became of its own
+    transaction says nothing of what it did.
     """
 
     def __init__(self, account: Account, timeouts: Timeouts) -> None:
         self.transactions: dict[str, str] = {}
         self.raised: BaseException | None = None
+        self.left = False
+        self._elsewhere = False
         self._account, self._timeouts = account, timeouts
-        self._settings = ""
+        self._settings: str | None = None
         self._begun: Begun | None = None
         self._connection: Any = None
 
@@ -34,7 +40,11 @@ class Running:
     def on(self, connection: Any) -> None:
         """The application's connection, once it's known."""
         self._connection = connection
-        self._settings = settings(connection, self._timeouts)
+
+    def committed(self, connection: Any) -> None:
+        """A connection of SQLAlchemy's commits, this one or another."""
+        if self._connection is None or _driver(connection) is not _driver(self._connection):
+            self._elsewhere = True
 
     def before(self, migrate: Callable[..., None], context: Any, revision: Revision) -> Any:
         """The revision's upgrade(), which is first put on account.
@@ -44,14 +54,17 @@ class Running:
         """
 
         def noting(**keywords: Any) -> None:
-            self._begun = self._account.begin(
-                executor(context.connection), revision, self._settings
-            )
+            connection = context.connection
+            if self._settings is None:  # only here: env.py may have set its own until now
+                self._settings = settings(connection, self._timeouts)
+            self._begun = self._account.begin(executor(connection), revision, self._settings)
             self.transactions[revision.id] = self._begun.transaction
+            self._elsewhere = False
             try:
                 migrate(**keywords)
             except BaseException as error:
                 self.raised = error
+                self.left = self._elsewhere or _is_idle(_driver(connection))
                 raise
 
         return noting
@@ -69,8 +82,28 @@ class Running:
         """
         if self._connection is None:
             return
-        pooled = self._connection.connection
-        driver = getattr(pooled, "driver_connection", None) or pooled.connection
-        cancel = getattr(driver, "cancel", None)
+        cancel = getattr(_driver(self._connection), "cancel", None)
         if cancel is not None:
             cancel()
+
+    def cut(self) -> None:
+        """End the connection itself, so that its driver returns. From another thread."""
+        number = getattr(_driver(self._connection), "fileno", None)
+        if number is not None:
+            with socket.socket(fileno=os.dup(number())) as cutting:
+                cutting.shutdown(socket.SHUT_RDWR)
+
+
+def _driver(connection: Any) -> Any:
+    """The driver's own connection."""
+    pooled = connection.connection
+    return getattr(pooled, "driver_connection", None) or pooled.connection
+
+
+def _is_idle(driver: Any) -> bool:
+    """Whether the connection is there and in no transaction, as far as its driver tells."""
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    if status is not None:  # psycopg, psycopg2: libpq's number
+        return int(status) == 0
+    asked = getattr(driver, "is_in_transaction", None)  # asyncpg
+    return asked is not None and not driver.is_closed() and not asked()

@@ -57,7 +57,7 @@ _STRUCTURAL = re.compile(
 _MORE = re.compile(
     r"^create .*?\btable .*\bas ?(?:\(|select|with|values|table|execute)"
     r"|\bpartition of\b|\b(?:attach|detach) partition\b"
-    r"|^alter sequence .*\brestart\b"
+    r"|^alter (?:sequence|table) .*\brestart\b"
     r"|^alter (?:table|index|type) .*\brename\b.*\brename\b",
     re.DOTALL,
 )
@@ -72,12 +72,6 @@ _UNSEEN = re.compile(
     r"|alter .*\b(?:owner to|cluster on|set (?:statistics|storage|compression|tablespace)) ",
     re.DOTALL,
 )
-_UPDATE = re.compile(
-    rf"update (?:only )?{_NAME}(?: as)?(?: (?!set\b)\w+)? set (.*?)(?: from .*| where .*)?",  # noqa: S608
-    re.DOTALL,
-)
-_ROWS = re.compile(rf"(?:insert into|delete from(?: only)?) {_NAME}\b.*", re.DOTALL)
-_SET = re.compile(rf"{_NAME} ?=(?!=).*", re.DOTALL)
 
 
 class Sql(msgspec.Struct, frozen=True):
@@ -93,30 +87,14 @@ class Sql(msgspec.Struct, frozen=True):
     schema: str = ""
 
 
-def written(text: str) -> tuple[tuple[str, ...], ...]:
-    """What one UPDATE, INSERT or DELETE writes to: columns (a table and its column), or the table.
-    Nothing where that isn't certain.
-    """
-    lower = _flat(_lowered(_bare(text)))
-    if ";" in lower:
-        return ()
-    if found := _ROWS.fullmatch(lower):
-        return ((_last(found[1]),),)
-    found = _UPDATE.fullmatch(lower)
-    if found is None:
-        return ()
-    columns = [_SET.fullmatch(part.strip()) for part in _actions(found[2])]
-    names = [_last(column[1]) for column in columns if column is not None]
-    return tuple((_last(found[1]), name) for name in names) if len(names) == len(columns) else ()
-
-
 def structural(text: str) -> Sql | None:
     """What one statement does, if it certainly changes the structure and nothing else."""
     lower = _lowered(_bare(text))
     if ";" in lower or _STRUCTURAL.match(lower) is None or _MORE.search(lower):
         return None
-    using = _USING.search(lower) if lower.startswith("alter table") else None
-    if using is not None and not is_mere_cast(using[1]):
+    if lower.startswith("alter table") and not all(
+        is_mere_cast(using[1]) for using in _USING.finditer(lower)
+    ):
         return None
     return msgspec.structs.replace(
         _traced(lower),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from surefoot.application.connection import same_database
 from surefoot.application.environment import Environment, upgrade_steps
@@ -95,6 +96,10 @@ def upgrade(
             at(now.id)
             commits += 1
 
+    def anywhere(committing: Any) -> None:
+        if now is not None:
+            running.committed(committing)
+
     def notice(text: str) -> None:
         progress.notice(f"{now.id if now else 'env.py'}: {text}")
 
@@ -105,6 +110,7 @@ def upgrade(
         event.listen(context.connection, "commit", committing)
         connection = context.connection
 
+    event.listen(Engine, "commit", anywhere)
     try:
         with told_as_the_applications(environment.root):
             environment.run(steps, check, on_version_apply, notice)
@@ -114,6 +120,7 @@ def upgrade(
             raise
         raise RevisionFailed(now, cause, environment.root, at_end=at_end) from cause
     finally:
+        event.remove(Engine, "commit", anywhere)
         if connection is not None:
             event.remove(connection, "commit", committing)
     if running.raised is not None and now is not None:

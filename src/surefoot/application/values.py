@@ -239,6 +239,6 @@ def _of_text(node: ast.Call, text: str, method: str, names: Names) -> str:
                 return text.format(
                     *given[: len(node.args)], **{str(k): v for k, v in named.items()}
                 )
-            except (LookupError, ValueError):
+            except (LookupError, ValueError, AttributeError, TypeError):
                 raise Doubtful(node) from None
     raise Doubtful(node)

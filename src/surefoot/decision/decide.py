@@ -74,8 +74,22 @@ def _is_interrupted(facts: Facts) -> bool:
     database, history = facts.database, facts.code.history
     if database.standby or not database.interrupted or not (database.rows or database.objects):
         return False
+    if _is_a_newer_release_s(facts):
+        return False
     ran = history.applied(row for row in database.rows if row in history.revisions)
     return not ran.issuperset(database.interrupted)
+
+
+def _is_a_newer_release_s(facts: Facts) -> bool:
+    """Whether it's a newer release's revision that was left half-way, and nothing of it is in the
+    way of this code, which has all that it needs: whoever rolls back may start.
+    """
+    database, history, standing = facts.database, facts.code.history, facts.standing
+    if not database.interrupted or any(id in history.revisions for id in database.interrupted):
+        return False
+    if standing is None or standing.recorded is None or standing.contradicted:
+        return False
+    return history.at_head(database.rows)
 
 
 def _is_in_the_way(facts: Facts, standing: Standing) -> bool:
@@ -160,7 +174,7 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
                     return Refused(state, (wrong,))
             steps = _steps(facts, state)
             if not steps:
-                return NothingToDo(state)
+                return NothingToDo(state, _half_way_remarks(facts))
             if code_unread := _seeds_unknown(facts):
                 return Refused(state, (code_unread,))
             obstacles = in_the_way(facts) if intent is Intent.ACT else ()
@@ -179,6 +193,15 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
             from surefoot.decision.refusals import REFUSALS
 
             return Refused(state, (REFUSALS[state](facts), *preflight_findings(facts, Intent.LOOK)))
+
+
+def _half_way_remarks(facts: Facts) -> tuple[str, ...]:
+    if not _is_a_newer_release_s(facts):
+        return ()
+    left = ", ".join(facts.database.interrupted)
+    return (
+        f"revision {left} of a newer release was left half-way; all that this code needs is there",
+    )
 
 
 def preflight_findings(facts: Facts, intent: Intent) -> tuple[Finding, ...]:

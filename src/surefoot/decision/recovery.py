@@ -97,6 +97,12 @@ def _not_again(found: Interruption, source: Source) -> list[str]:
         return [f"{_listed(tuple(fixed))}: an index of a partitioned table, and its partitions'"]
     if source.resumable:
         return []
+    if source.renames:
+        return ["it renames something: twice, that may be undone by itself"]
+    gone = [s for s in source.statements if s.drops and s.kind in ("relation", "column")]
+    lost = [s for s in gone if not any(s.is_about(named.key) for named in found.names)]
+    if lost:
+        return [f"it drops what is there before and after it: {source.file}:{lost[0].line}"]
     stay = _in_its_way(found, source)
     if any(named.kind != "index" or not named.made for named in stay):
         what = _listed(tuple(n for n in stay if n.kind != "index" or not n.made))
@@ -143,6 +149,10 @@ def is_finished(found: Interruption) -> bool:
     last = found.source.last if found.source else None
     if last is None or not found.names or last.kind in ("", "extension", "schema"):
         return False
+    assert found.source is not None
+    traceless = any(not s.kind or s.unseen for s in found.source.statements)
+    if last.passes_over and traceless:
+        return False  # what it does last may have been there before all that leaves no trace
     done = [named for named in found.names if last.is_about(named.key)]
     all_there = len(found.placed("there")) == len(found.names)
     return all_there and len(done) == 1 and (done[0].found is None) == last.drops

@@ -239,6 +239,11 @@ class Application:
         )
 
     @property
+    def role(self) -> str:
+        """The role that env.py's connection has: what the application makes is its own."""
+        return self._view.role or self.server.role
+
+    @property
     def catalogue(self) -> "Catalogue | None":
         """The catalogue, where there is one to go by."""
         return self._cataloguing.read()[1]

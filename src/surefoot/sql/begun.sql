@@ -1,6 +1,9 @@
 -- The sessions of the last revisions that began and committed a part of themselves, and of what was
--- begun about such a one. `open`: nothing was journaled since, so that it may be at work still.
-select j.pid, j.session, j.id = (select pg_catalog.max(l.id) from surefoot.journal l) as open
+-- begun about such a one. `open`: its history has no row since, so that it may be at work still.
+select j.pid, j.session,
+       j.id = (
+           select pg_catalog.max(l.id) from surefoot.journal l where l.history = j.history
+       ) as open
 from surefoot.journal j
 where j.step in ('begun', 'mending') and j.pid is not null
 order by j.id desc

@@ -31,7 +31,7 @@ where a.pid <> pg_catalog.pg_backend_pid()
       or (
           a.state = 'active'
           and %(open)s
-          and a.query ~* '^\s*(create|drop|reindex)\M.*\mconcurrently\M'
+          and a.query ~* '^(\s|--[^\n]*\n|/\*.*?\*/)*(create|drop|reindex|refresh|alter)\M.*\mconcurrently\M'
       )
   )
 order by a.query_start, a.pid

@@ -46,7 +46,7 @@ class Remedy(msgspec.Struct, frozen=True):
 def remedy(found: Interruption, how: How) -> Remedy:
     """How to finish the revision, or to undo it."""
     source = found.source
-    refused = list(_cannot_vouch(found, source, how))
+    refused = list(_cannot_vouch(source))
     refused += [
         f"{fact.kind} {fact.name} is there, which its file makes on the way: drop it, if it is the "
         "revision's"
@@ -145,6 +145,10 @@ def _why_not(named: Named, source: Source | None, how: How) -> str:
         return "a table's kind can't be changed"
     if kind == "column" and found is None and how == "undo":
         return "its values are gone"
+    if how == "undo" and kind in ("relation", "column") and wanted is None and source is not None:
+        about = source.about(named.key)
+        if about and all(statement.passes_over for statement in about):
+            return "its file makes it IF NOT EXISTS: it may have been there before"
     if source is not None and how == "finish" and kind in ("relation", "column"):
         if source.renames:
             return "its file renames something, which facts can't tell from a drop"
@@ -176,28 +180,13 @@ def _on_the_way(named: Named) -> bool:
 # --- what isn't seen
 
 
-def _cannot_vouch(found: Interruption, source: Source | None, how: How) -> Iterable[str]:
+def _cannot_vouch(source: Source | None) -> Iterable[str]:
     """The lines that may have done something to rows, which can't be seen and so not be undone."""
     if source is None:
         yield "its file can't be read"
         return
-    made_here = [n.key for n in found.names if n.made and n.kind in ("column", "relation")]
     for doubt in source.doubtful:
-        if (
-            how == "undo"
-            and doubt.writes
-            and all(any(_is(key, written) for key in made_here) for written in doubt.writes)
-        ):
-            continue  # what it writes to goes
         yield f"{source.file}:{doubt.line} does, or may do, more: {doubt.text}"
-
-
-def _is(key: Key, written: tuple[str, ...]) -> bool:
-    kinds = {1: "relation", 2: "column"}
-    whole = kinds[len(written)] == key[0] and parts(key[1])[-len(written) :] == written
-    # a column of a table that goes, too
-    within = len(written) == 2 and key[0] == "relation" and parts(key[1])[-1] == written[0]
-    return whole or within
 
 
 def _unseen(

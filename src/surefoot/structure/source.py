@@ -44,14 +44,10 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """A line that does something else than to change the structure, or may do so.
-
-    `writes`: it is certain that it only writes to these columns (a table and its column) or tables.
-    """
+    """A line that does something else than to change the structure, or may do so."""
 
     line: int
     text: str
-    writes: tuple[tuple[str, ...], ...] = ()
 
 
 class Source(msgspec.Struct, frozen=True):
