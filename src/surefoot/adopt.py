@@ -1,10 +1,8 @@
 """`surefoot adopt`: look, decide, show, ask, take the lock, look again, record."""
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-import psycopg
 
 from surefoot.decision.adoption import Wish, decide_adoption
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
@@ -50,7 +48,7 @@ def adopt(
 
         facts, decision = look()
         if isinstance(decision, Ready):
-            decision = _with_rows(connection, facts, decision, wish)
+            decision = _with_rows(session, facts, decision, wish)
         report.found(session.target, facts, decision)
         if not isinstance(decision, Ready):
             return _end(facts, decision)
@@ -77,13 +75,12 @@ def adopt(
         return msgspec.structs.replace(outcome, state=decision.state, rows=rows)
 
 
-def _with_rows(
-    connection: psycopg.Connection[Any], facts: Facts, decision: Ready, wish: Wish
-) -> Ready:
+def _with_rows(session: Session, facts: Facts, decision: Ready, wish: Wish) -> Ready:
     """With the rows that are lost. They may become more meanwhile, so no plan depends on them."""
     if wish.how is None or facts.interruption is None:
         return decision
-    lines = row_lines(connection, remedy(facts.interruption, wish.how).dropped)
+    with session.connect() as connection:
+        lines = row_lines(connection, remedy(facts.interruption, wish.how).dropped)
     plan = decision.plan
     plan = msgspec.structs.replace(plan, remarks=(*lines, *plan.remarks))
     return msgspec.structs.replace(decision, plan=plan)

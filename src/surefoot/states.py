@@ -128,7 +128,8 @@ STATE_TABLE: dict[State, StateRow] = {
         "behind; or the refusal",
         "goes on where that is provably right, else refused: nothing is changed",
         _UP_EXIT,
-        _AS_NAMED,
+        "with --finish or --undo: makes what is missing, or drops what is there, and records that; "
+        "else as adopt does, and without a catalogue on one's word",
         _AS_NAMED,
     ),
     State.CONTRADICTED: _refused(

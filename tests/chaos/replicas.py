@@ -28,7 +28,7 @@ _FEW = (2, 4)
 _ONE_IN = 10
 _VICTIMS: tuple[Victim, ...] = ("concurrently", "holder", "any")
 
-_MANY, _PAIRS = 20, 5
+_MANY, _PAIRS, _TIMED = 20, 5, "upgrade"
 
 
 def run(seed: int, count: int = ROUNDS, case: str = "") -> list[Row]:
@@ -36,14 +36,15 @@ def run(seed: int, count: int = ROUNDS, case: str = "") -> list[Row]:
     chosen = [round_of(case)] if case else rounds(seed, count)
     command = f"python -m tests.chaos.run --only replicas --seed {seed}"
     _say(f"replicas: seed {seed}, {len(chosen)} rounds")
-    with Stage(tuple(way for way in WAYS if way in {one.way for one in chosen}), places=False) as s:
+    ways = {one.way for one in chosen} | {_TIMED}
+    with Stage(tuple(way for way in WAYS if way in ways), places=False) as s:
         results: list[Result] = []
         for one in chosen:
             results.append(perform(s, one))
             _tell(results[-1])
             if len(results) % 10 == 0:
                 _say(f"{len(results)} of {len(chosen)} rounds")
-        times = [] if case else [_times(s, chosen[0].way, command)]
+        times = [] if case else [_times(s, _TIMED, command)]
     return [*_rows(results, command), *times]
 
 

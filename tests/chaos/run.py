@@ -21,8 +21,15 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 # A module each, with a function `run(seed, count)`: the count of a complete run and of a quick one.
 # Those with a third argument, `case`, do one case again.
-SUBJECTS = {"kill": (0, 120), "cuts": (0, 20), "replicas": (100, 5)}
-WITH_CASES = ("kill", "cuts", "replicas")
+SUBJECTS = {
+    "kill": (0, 120),
+    "cuts": (0, 20),
+    "replicas": (100, 5),
+    "histories": (50, 4),
+    "scripts": (10_000, 500),
+    "bad_input": (1_800, 90),
+}
+WITH_CASES = ("kill", "cuts", "replicas", "histories")
 
 SEED = 20261122
 
@@ -38,22 +45,25 @@ def main() -> int:
     subjects: tuple[str, ...] = tuple(options.only or SUBJECTS)
     if options.case and (len(subjects) != 1 or subjects[0] not in WITH_CASES):
         parser.error(f"--case needs one --only, {' or '.join(WITH_CASES)}")
-    if options.write and (options.only or options.case or options.quick):
-        parser.error("only a complete run is written")
-    started = time.monotonic()
-    rows: list[Row] = []
+    if options.write and (options.case or options.quick):
+        parser.error("only what a complete run of a subject has shown is written")
     print(f"seed {options.seed}", file=sys.stderr, flush=True)
+    good = True
     for name in subjects:
+        started = time.monotonic()
         subject = importlib.import_module(f"tests.chaos.{name}")
-        if options.case:
-            rows += subject.run(options.seed, case=options.case)
-        else:
-            rows += subject.run(options.seed, SUBJECTS[name][options.quick])
-    took = time.monotonic() - started
-    print(table(rows))
-    if options.write:
-        write_document(DOCUMENT, rows, options.seed, _version(), took)
-    return 1 if not rows or any(row.violations or not row.times for row in rows) else 0
+        rows: list[Row] = (
+            subject.run(options.seed, case=options.case)
+            if options.case
+            else subject.run(options.seed, SUBJECTS[name][options.quick])
+        )
+        took = time.monotonic() - started
+        print(f"{name}, {took:.0f} s\n\n{table(rows)}\n", flush=True)
+        good = good and bool(rows) and all(row.times and not row.violations for row in rows)
+        if options.write:
+            command = f"python -m tests.chaos.run --only {name} --seed {options.seed}"
+            write_document(DOCUMENT, name, rows, command, _version(), took)
+    return 0 if good else 1
 
 
 def _version() -> str:

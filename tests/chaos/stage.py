@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,15 +21,13 @@ from surefoot.server import Server, embedded_bin
 from tests.chaos.history import INIT, write_history
 from tests.chaos.invariants import Output, Undisturbed
 from tests.chaos.seen import OWN, Seen, look
-from tests.chaos.statements import Statement, between
+from tests.chaos.statements import Statement, between, moment
 from tests.example import BASELINE, ROWS
 
 # A crash of the machine isn't what is tried here, one of a backend is: what was committed must be
 # in the kernel's hands, and needn't be on the disk.
 _SETTINGS = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "on"}
 _CONNECTIONS = {"max_connections": "300"}  # fifty replicas have some three each
-
-_PAUSE = 0.01  # seconds
 
 LONGEST = 90.0  # seconds; whoever takes longer hangs
 
@@ -62,18 +60,8 @@ class Known(msgspec.Struct, frozen=True):
     statements: tuple[Statement, ...]
 
     def moment(self, part: float) -> tuple[int, float]:
-        """When this part of the run is over: behind which statement, and how many seconds.
-
-        Pauses count for little: it is with the application's modules then, not with the server.
-        """
-        ends = (*(one.at for one in self.statements[1:]), self.statements[-1].at)
-        gaps = [min(end - one.at, _PAUSE) for one, end in zip(self.statements, ends, strict=True)]
-        moment = part * sum(gaps)
-        for statement, gap in zip(self.statements, gaps, strict=True):
-            if moment <= gap:
-                return statement.number, moment
-            moment -= gap
-        return self.statements[-1].number, 0.0
+        """When this part of the run is over: see `statements.moment`."""
+        return moment(self.statements, part)
 
 
 class Files:
@@ -105,14 +93,23 @@ class Files:
 class Running:
     """A run of surefoot that is under way, in a process group of its own."""
 
-    def __init__(self, command: tuple[str, ...], root: Path, url: str, mark: str) -> None:
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        root: Path,
+        url: str,
+        mark: str,
+        *,
+        program: tuple[str, ...] = (sys.executable, "-m", "surefoot"),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = command
         self._started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "surefoot", *command],
+            [*program, *command],
             cwd=root,
             env={
-                **clean_environment(),
+                **(clean_environment() if environment is None else environment),
                 "SUREFOOT_DATABASE_URL": url,
                 # the proxy reads along
                 "PGSSLMODE": "disable",

@@ -10,7 +10,7 @@ import contextlib
 import struct
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -21,6 +21,7 @@ import msgspec
 Side = Literal["before", "while", "after"]
 
 _SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
+_PAUSE = 0.01  # seconds
 _LOST = (asyncio.IncompleteReadError, ConnectionError)
 
 
@@ -34,6 +35,21 @@ class Statement(msgspec.Struct, frozen=True):
     own: bool
     text: str
     at: float
+
+
+def moment(statements: Sequence[Statement], part: float) -> tuple[int, float]:
+    """When this part of the run is over: behind which statement, and how many seconds.
+
+    Pauses count for little: it is with the application's modules then, not with the server.
+    """
+    ends = (*(one.at for one in statements[1:]), statements[-1].at)
+    gaps = [min(end - one.at, _PAUSE) for one, end in zip(statements, ends, strict=True)]
+    left = part * sum(gaps)
+    for statement, gap in zip(statements, gaps, strict=True):
+        if left <= gap:
+            return statement.number, left
+        left -= gap
+    return statements[-1].number, 0.0
 
 
 class Stop(msgspec.Struct, frozen=True):

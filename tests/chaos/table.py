@@ -6,8 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-BEGIN, END = "<!-- written by tests/chaos/run.py -->", "<!-- until here -->"
-
 
 class Row(msgspec.Struct, frozen=True):
     """What was done, how often, what was violated; `command` does it again."""
@@ -24,25 +22,31 @@ def table(rows: Iterable[Row]) -> str:
     """Markdown."""
     rows = list(rows)
     lines = [
-        "| what is done | times | violations | seconds | | again |",
-        "|---|---:|---:|---:|---|---|",
+        "| what is done | times | violations | seconds | |",
+        "|---|---:|---:|---:|---|",
     ]
     lines += [
         f"| {row.what} | {row.times:,} | {row.violations:,} | {row.seconds:,.0f} | {row.remark} |"
-        f" `{row.command}` |"
         for row in rows
     ]
     times, violations = sum(row.times for row in rows), sum(row.violations for row in rows)
-    seconds = sum(row.seconds for row in rows)
-    return "\n".join([*lines, f"| all | {times:,} | {violations:,} | {seconds:,.0f} | | |"])
+    return "\n".join([*lines, f"| all | {times:,} | {violations:,} | | |"])
 
 
-def write_document(file: Path, rows: Iterable[Row], seed: int, version: str, took: float) -> None:
-    """Replace what stands between the two marks."""
-    before, rest = file.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
+def write_document(
+    file: Path, subject: str, rows: Iterable[Row], command: str, version: str, took: float
+) -> None:
+    """Replace what stands between the subject's two marks. `took` is in seconds."""
+    begin, end = marks(subject)
+    before, rest = file.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
     told = (
-        f"Run on {date.today()}, seed {seed}, {took / 60:.0f} minutes on two cores; PostgreSQL "
-        f"{version}."
+        f"`{command}`, run on {date.today()} in {took / 60:.0f} minutes on two cores, PostgreSQL "
+        f"{version}:"
     )
-    file.write_text(f"{before}{BEGIN}\n\n{told}\n\n{table(rows)}\n\n{END}{after}", encoding="utf-8")
+    file.write_text(f"{before}{begin}\n\n{told}\n\n{table(rows)}\n\n{end}{after}", encoding="utf-8")
+
+
+def marks(subject: str) -> tuple[str, str]:
+    """Between these is what the subject has shown."""
+    return f"<!-- {subject}: written by tests/chaos/run.py -->", f"<!-- {subject}: until here -->"

@@ -1,7 +1,13 @@
 """A revision that an earlier run left half-way: gone on with where that is provably right."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -239,7 +245,9 @@ def test_a_backfill_that_does_not_say_so_is_for_a_person(
     told = seen(result)
     assert "of r2, there: column public.people.big" in told
     assert "of r2, not done: index public.people.people_big" in told
-    assert 'op.execute("update people set big = n where big is null and id % 2 = 0")' in told
+    assert "r2.py:18: update people set big = n where big is null and id % 2 = 0, and 1 more" in (
+        told
+    )
     assert rows(database) == ["r1"]
 
 
@@ -388,3 +396,186 @@ def test_without_a_catalogue_the_first_revision_of_all(
     application.revision("r1", None, "create table people (id int)")
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "unversioned-database")
+
+
+# --- killed
+
+
+def killed(
+    application: Application,
+    database: Database,
+    statement: str,
+    *command: str,
+    orphan: bool = False,
+) -> None:
+    """Start surefoot, and kill it when its statement (a beginning) waits for another session.
+    Unless it's to be an `orphan`, the server's session is ended, too.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surefoot", *(command or ("up",)), "--database-url", database.url()],
+        cwd=application.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    waiting = (
+        "select pid from pg_stat_activity where datname = current_database()"
+        f" and wait_event_type = 'Lock' and query ilike '{statement}%'"
+    )
+    deadline = time.monotonic() + 60
+    while not (found := database.query(waiting)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    if not orphan:
+        database.query(f"select pg_terminate_backend({found[0][0]})")
+        while database.query(f"select from pg_stat_activity where pid = {found[0][0]}"):
+            time.sleep(0.02)
+
+
+@contextmanager
+def in_a_transaction(database: Database, statement: str) -> Iterator[None]:
+    """Another session has done this, and has not come to its end."""
+    with database.connect() as other:
+        other.execute("begin isolation level repeatable read")
+        other.execute(statement)  # type: ignore[arg-type]
+        yield
+        other.execute("rollback")
+
+
+@pytest.mark.parametrize("orphan", [False, True], ids=["killed", "orphaned"])
+def test_killed_while_the_index_is_made(
+    application: Application, server: Server, database: Database, orphan: bool
+) -> None:
+    """With the server's session: made anew. Without it: it comes to its end, and is recorded."""
+    project(application, CONCURRENTLY, then=True)
+    with_catalogue(application, server)
+    at_r1(application, database)
+    with in_a_transaction(database, "insert into people values (-1)"):
+        killed(application, database, "create index concurrently", orphan=orphan)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    dropped = ("drop-indexes", "public.people.people_n")
+    expected = [("record", "r2")] if orphan else [dropped, ("revision", "r2")]
+    assert done(result) == [*expected, ("revision", "r3")]
+    assert indexes(database) == {"people_pkey": True, "people_n": True}
+
+
+@pytest.mark.parametrize("orphan", [False, True], ids=["killed", "orphaned"])
+def test_killed_while_the_invalid_index_is_dropped(
+    application: Application, server: Server, database: Database, orphan: bool
+) -> None:
+    """It's invalid as before, or gone: either way the next start goes on."""
+    project(application, CONCURRENTLY)
+    with_catalogue(application, server)
+    at_r1(application, database)
+    with in_a_transaction(database, "insert into people values (-1)"):
+        killed(application, database, "create index concurrently")
+    with in_a_transaction(database, "select from people"):
+        killed(application, database, "drop index concurrently", orphan=orphan)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result)[-1] == ("revision", "r2")
+    assert indexes(database) == {"people_pkey": True, "people_n": True}
+
+
+FINISHING = """\
+with op.get_context().autocommit_block():
+    op.execute("alter table people add a int")
+    op.execute("alter table people add constraint people_a check (a > 0)")
+    op.execute("create index concurrently people_n on people (n)")
+"""
+
+
+@pytest.mark.parametrize("at", ["drop", "alter", "create"])
+def test_killed_while_it_is_finished(
+    application: Application, server: Server, database: Database, at: str
+) -> None:
+    """Before the transaction, in it, behind it: the same command goes on."""
+    project(application, FINISHING)
+    with_catalogue(application, server)
+    at_r1(application, database, "alter table people add a int")
+    left_invalid(database, "create index concurrently people_n on people (n)")
+    half_way(application, database)
+    finish = ("repair", "--finish", "--yes")
+    statements = {"drop": "drop index", "alter": "alter table", "create": "create index"}
+    if at != "drop":
+        database.execute("drop index people_n")
+    # an older snapshot holds off the index, and no ALTER TABLE
+    reads = "select from pg_class" if at == "create" else "select from people"
+    with in_a_transaction(database, reads):
+        killed(application, database, statements[at], *finish)
+    assert application.run("up", url=database.url()).code == 4
+    result = application.run(*finish, "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert done(result)[-1] == ("record", "r2")
+    assert indexes(database) == {"people_pkey": True, "people_n": True}
+    assert rows(database) == ["r2"]
+
+
+# --- an index that was left by others
+
+
+IF_NOT_EXISTS = {
+    "sql": (
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute('create index concurrently if not exists people_n on people (n)')"
+    ),
+    "operation": (
+        "with op.get_context().autocommit_block():\n"
+        '    op.create_index("people_n", "people", ["n"], if_not_exists=True,'
+        " postgresql_concurrently=True)"
+    ),
+    "plain": CONCURRENTLY,
+}
+
+
+@pytest.mark.provokes("invalid-index-in-the-way")
+@pytest.mark.parametrize("catalogue", [True, False], ids=["catalogue", "no catalogue"])
+@pytest.mark.parametrize("said", IF_NOT_EXISTS)
+def test_an_invalid_index_is_not_passed_over(
+    application: Application, server: Server, database: Database, catalogue: bool, said: str
+) -> None:
+    """No journal tells of it, since plain Alembic was cut off; it never ends in success."""
+    project(application, IF_NOT_EXISTS[said])
+    if catalogue:
+        with_catalogue(application, server)
+    at_r1(application, database)
+    left_invalid(database, "create index concurrently people_n on people (n)")
+    result = application.run("up", "--json", url=database.url())
+    if said == "plain" and not catalogue:
+        assert result.code in (5, 6), result.err  # PostgreSQL says that it's there
+        return
+    assert (result.code, result.error) == (4, "invalid-index-in-the-way"), result.err
+    (finding,) = result.json["findings"]
+    assert finding["next"].startswith("drop index concurrently public.people_n;")
+    assert indexes(database) == {"people_pkey": True, "people_n": False}
+    database.execute("drop index concurrently public.people_n")
+    result = application.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert indexes(database) == {"people_pkey": True, "people_n": True}
+
+
+def test_a_revision_that_drops_the_invalid_index_itself(
+    application: Application, database: Database
+) -> None:
+    """It's in nobody's way; nor is one of another schema, or of a name that nobody makes."""
+    project(
+        application,
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute('drop index concurrently if exists people_n')\n"
+        "    op.execute('create index concurrently if not exists people_n on people (n)')",
+    )
+    at_r1(application, database)
+    left_invalid(database, "create index concurrently people_n on people (n)")
+    database.execute(
+        "create schema other; create table other.people (n int);"
+        "create index people_n on other.people (n); create index own_u on people (u);"
+        "update pg_index set indisvalid = false"
+        " where indexrelid in ('other.people_n'::regclass, 'own_u'::regclass)"
+    )
+    result = application.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert indexes(database) == {"people_pkey": True, "people_n": True}

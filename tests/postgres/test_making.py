@@ -3,7 +3,7 @@
 import pytest
 
 from surefoot.structure.facts import Fact
-from surefoot.structure.making import changed, dropped, made
+from surefoot.structure.making import Sql, changed, dropped, made
 from tests.conftest import Database
 from tests.postgres.test_structure import RICH, observe
 
@@ -19,8 +19,8 @@ def rich(database: Database) -> Database:
     return database
 
 
-def execute(database: Database, steps: object) -> None:
-    assert isinstance(steps, tuple), "it can't be written from its facts"
+def execute(database: Database, steps: tuple[Sql, ...] | None) -> None:
+    assert steps is not None, "it can't be written from its facts"
     for sql in steps:
         database.execute(sql.text)
 

@@ -206,7 +206,7 @@ def test_a_signal_while_an_index_is_made_concurrently(
     assert process.returncode == 5, err
     assert '"code":"interrupted"' in out
     told = " ".join(err.split())
-    assert "index public.people_id" in told
+    assert "of r2, invalid: index public.people.people_id" in told
     assert "surefoot goes on with r2 by itself" in told
     assert application.run("up", url=database.url()).code == 0
     valid = database.query(

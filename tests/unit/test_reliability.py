@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos import invariants, run
 from tests.chaos.history import MIDWAY
-from tests.chaos.table import BEGIN, END, Row, table, write_document
+from tests.chaos.table import Row, marks, table, write_document
 from tests.example import EXAMPLE
 
 TEXT = run.DOCUMENT.read_text(encoding="utf-8")
@@ -40,16 +40,23 @@ def test_the_commands_are_those_that_there_are() -> None:
         assert set(re.findall(r"--\w+", words)) <= {"--only", "--seed", "--case", "--write"}
 
 
-def test_the_table_is_written_between_the_marks(tmp_path: Path) -> None:
-    """The figures and the date are new, the prose stays."""
-    file = tmp_path / "reliability.md"
-    file.write_text(TEXT, encoding="utf-8")
-    rows = [Row("killed", 1200, 0, 61.4, "busy at first: 2", "make it"), Row("cut", 3, 1, 2.0)]
-    write_document(file, rows, 7, "18.6", 120.0)
-    written = file.read_text(encoding="utf-8")
-    assert "seed 7, 2 minutes on two cores; PostgreSQL 18.6." in written
-    assert "| killed | 1,200 | 0 | 61 | busy at first: 2 | `make it` |" in written
-    assert "| all | 1,203 | 1 | 63 | | |" in table(rows)
-    assert "Not yet run." not in written
-    assert written.startswith(TEXT.partition(BEGIN)[0])
-    assert written.endswith(TEXT.partition(END)[2])
+def test_a_table_is_written_between_its_marks(tmp_path: Path) -> None:
+    """Its figures and its date are new, everything else stays."""
+    for subject in run.SUBJECTS:
+        file = tmp_path / "reliability.md"
+        file.write_text(TEXT, encoding="utf-8")
+        rows = [Row("killed", 1200, 0, 61.4, "busy at first: 2"), Row("cut", 3, 1, 2.0)]
+        write_document(file, subject, rows, "make it", "18.6", 120.0)
+        written = file.read_text(encoding="utf-8")
+        assert "in 2 minutes on two cores, PostgreSQL 18.6:" in written
+        assert "| killed | 1,200 | 0 | 61 | busy at first: 2 |" in written
+        assert "| all | 1,203 | 1 | | |" in table(rows)
+        begin, end = marks(subject)
+        assert written.startswith(TEXT.partition(begin)[0])
+        assert written.endswith(TEXT.partition(end)[2])
+
+
+def test_every_subject_has_its_table() -> None:
+    """And nothing is shown that isn't run."""
+    shown = re.findall(r"<!-- (\w+): written by", TEXT)
+    assert sorted(shown) == sorted(run.SUBJECTS)

@@ -31,7 +31,7 @@ from surefoot.errors import SurefootError
 from surefoot.guards import NOTICE
 from surefoot.history import History, Revision
 from surefoot.observation import ServerInfo, VersionTableName
-from surefoot.structure.source import Source
+from surefoot.structure.source import Source, Statement
 
 
 class View(msgspec.Struct, frozen=True):
@@ -209,6 +209,13 @@ class Environment:
         except (OSError, UnicodeDecodeError):
             return None
         return read_upgrade(text, file.name, resumable=self.revision(script).resumable)
+
+    def indexes_passed_over(self, revision: str) -> tuple[Statement, ...]:
+        """What its upgrade() does to indexes, where its file speaks of IF NOT EXISTS."""
+        if not self._speaks_of(revision, rb"if_not_exists|if\s+not\s+exists"):
+            return ()
+        source = self.source(revision)
+        return tuple(s for s in source.statements if s.kind == "index") if source else ()
 
     def _speaks_of(self, revision: str, pattern: bytes) -> bool:
         file = Path(self._scripts.get_revision(revision).path)

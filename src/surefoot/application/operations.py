@@ -55,6 +55,7 @@ def operation(
         renames=method == "rename_table" or "new_column_name" in named or "name" in named,
         defaults=method == "alter_column" and "server_default" in named,
         unseen=unseen or kind == "",
+        schema=str(named.get("schema") or ""),
     )
 
 

@@ -261,7 +261,15 @@ class _Reader:
 
 def _statement(line: int, text: str, done: Sql, sql: str = "") -> Statement:
     return Statement(
-        line, text, done.kind, done.name, done.drops, done.passes_over, done.unseen, sql
+        line,
+        text,
+        done.kind,
+        done.name,
+        done.drops,
+        done.passes_over,
+        done.unseen,
+        sql,
+        done.schema,
     )
 
 

@@ -34,6 +34,7 @@ _DROP_COLUMN = re.compile(rf"alter table (?:only )?{_NAME} drop column {_IF}{_NA
 _CONSTRAINT = re.compile(
     rf"alter table (?:only )?{_NAME} (add|validate|drop) constraint {_IF}{_NAME}"
 )
+_ADD_VALUE = re.compile(rf"alter type {_NAME} add value {_IF}''(?: (?:before|after) '')?")
 _COMMON = re.compile(rf"create (extension|schema) {_IF}{_NAME}")
 # what follows `add` and isn't a column
 _NO_COLUMN = frozenset(("constraint", "primary", "unique", "foreign", "check", "exclude"))
@@ -89,6 +90,7 @@ class Sql(msgspec.Struct, frozen=True):
     renames: bool = False
     defaults: bool = False
     unseen: bool = False
+    schema: str = ""
 
 
 def written(text: str) -> tuple[tuple[str, ...], ...]:
@@ -144,13 +146,17 @@ def is_mere_cast(using: str) -> bool:
 def _traced(text: str) -> Sql:
     """The object that can be looked for in the facts afterwards, where it's a single one."""
     if found := _INDEX.match(text):
-        return Sql("index", (_last(found[3]), _last(found[2])), passes_over=bool(found[1]))
+        name = (_last(found[3]), _last(found[2]))
+        return Sql("index", name, passes_over=bool(found[1]), schema=_schema(found[3]))
     if found := _DROP_INDEX.fullmatch(text):
-        return Sql("index", (_last(found[2]),), drops=True, passes_over=bool(found[1]))
+        name, passes = (_last(found[2]),), bool(found[1])
+        return Sql("index", name, drops=True, passes_over=passes, schema=_schema(found[2]))
     if found := _TABLE.match(text):
         return Sql("relation", (_last(found[2]),), passes_over=bool(found[1]))
     if found := _DROP_TABLE.fullmatch(text):
         return Sql("relation", (_last(found[2]),), drops=True, passes_over=bool(found[1]))
+    if found := _ADD_VALUE.fullmatch(text):
+        return Sql("enum", (_last(found[1]),), passes_over=bool(found[2]))
     if found := _COMMON.match(text):
         kind: Kind = "extension" if found[1] == "extension" else "schema"
         return Sql(kind, (_last(found[3]),), passes_over=bool(found[2]))
@@ -183,6 +189,12 @@ def _flat(text: str) -> str:
 def _last(name: str) -> str:
     """The identifier behind the last point; UNKNOWN where the source computes some of it."""
     return parts(name)[-1] if UNKNOWN not in name and parts(name) else UNKNOWN
+
+
+def _schema(name: str) -> str:
+    """What is in front of the point; "" where nothing is."""
+    found = parts(name)
+    return found[-2] if UNKNOWN not in name and len(found) > 1 else ""
 
 
 def _lowered(text: str) -> str:

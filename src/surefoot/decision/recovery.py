@@ -12,6 +12,7 @@ from surefoot.plan import Record
 from surefoot.preflight.names import parts, typed
 from surefoot.structure.facts import Fact, table
 from surefoot.structure.interruption import Interruption, Named
+from surefoot.structure.making import changed
 from surefoot.structure.source import Source
 
 
@@ -54,7 +55,11 @@ def obstacles(facts: Facts) -> tuple[str, ...]:
     ]
     odd = found.placed("otherwise") + tuple(n for n in found.placed("invalid") if n.before[0])
     # a DROP that was cut off is simply done again
-    odd = tuple(named for named in odd if named.place == "otherwise" or named.after != (None,))
+    odd = tuple(
+        named
+        for named in odd
+        if (named.place == "otherwise" or named.after != (None,)) and not _has_some(named, source)
+    )
     if odd:
         lines.append(f"{_listed(odd)}: neither as before the revision nor as after it")
     if not lines and not (source.structural and is_finished(found)):
@@ -62,6 +67,15 @@ def obstacles(facts: Facts) -> tuple[str, ...]:
         if facts.pending and facts.pending[0].id != found.revision:
             lines.append(f"revision {facts.pending[0].id} would be run before it")
     return tuple(lines)
+
+
+def _has_some(named: Named, source: Source) -> bool:
+    """Whether it's an enum that has some of its new labels, which are passed over."""
+    wanted = next((d for d in named.after if d), None)
+    if named.kind != "enum" or named.found is None or wanted is None:
+        return False
+    lines = changed(named.key, named.found, wanted)
+    return bool(lines) and _passes_over(source, named)
 
 
 _UNREAD = "its file can't be read"

@@ -92,6 +92,7 @@ CODES: dict[str, ExitCode] = {
     "locks-too-few": ExitCode.REFUSED,
     "privilege-missing": ExitCode.REFUSED,
     "version-column-too-short": ExitCode.REFUSED,
+    "invalid-index-in-the-way": ExitCode.REFUSED,
     "object-in-the-way": ExitCode.REFUSED,
     "wrong-shape-in-the-way": ExitCode.REFUSED,
     "journal-not-writable": ExitCode.REFUSED,

@@ -209,7 +209,7 @@ class Application:
             made = {named.key for named in own if named.made}
             given = msgspec.structs.replace(
                 given,
-                live=tuple(f for f in given.live if (f.kind, f.name) not in made),
+                going=frozenset(made),
                 held=msgspec.structs.replace(interruption.below(), rows=rows),
             )
         found = preflight(connection, given)
@@ -230,6 +230,12 @@ class Application:
             version_length=view.version_length,
             committing=frozenset(r.id for r in pending if environment.commits_midway(r.id)),
             widening=frozenset(r.id for r in pending if environment.may_widen_version_column(r.id)),
+            indexes=tuple(
+                (r, statement)
+                for r in (pending if facts.database.rows or facts.database.objects else ())
+                for statement in environment.indexes_passed_over(r.id)
+            ),
+            schema=self.schema,
         )
 
     @property

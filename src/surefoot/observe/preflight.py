@@ -11,17 +11,26 @@ from surefoot.history import Revision
 from surefoot.observation import Facts, Observation
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.structure import fact_name
+from surefoot.preflight.invalid_indexes import invalid_indexes
 from surefoot.preflight.judge import judge
 from surefoot.preflight.locks import transactions
 from surefoot.preflight.names import arguments, parts
 from surefoot.preflight.path import End, Path, path_from_nothing, path_of
 from surefoot.preflight.privileges import privilege_needs, privileges
-from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
+from surefoot.preflight.surroundings import (
+    Dependent,
+    InvalidIndex,
+    Lacking,
+    Locks,
+    Need,
+    Surroundings,
+)
 from surefoot.preflight.verdict import Preflight
 from surefoot.preflight.version_column import version_column
 from surefoot.sql import query
 from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.facts import Fact
+from surefoot.structure.facts import Fact, Key
+from surefoot.structure.source import Statement
 from surefoot.structure.standing import Stand
 
 
@@ -32,7 +41,9 @@ class Preparation(msgspec.Struct, frozen=True):
     Of env.py: the `role` of its connection, whether `each` revision is a transaction of its own,
     the room for an id in the version table that it would make (`version_length`), and which
     revisions commit by themselves midway, or may make that room larger (`widening`). `held`: what
-    the structure shall be held for, where that isn't as it stands.
+    the structure shall be held for, where that isn't as it stands, and `going` are names that are
+    as good as gone. `indexes`: what the pending
+    revisions' sources do to indexes, in order; `schema` is where what they make is.
     """
 
     facts: Facts
@@ -45,6 +56,9 @@ class Preparation(msgspec.Struct, frozen=True):
     committing: frozenset[str] = frozenset()
     widening: frozenset[str] = frozenset()
     held: Stand | None = None
+    going: frozenset[Key] = frozenset()
+    indexes: tuple[tuple[Revision, Statement], ...] = ()
+    schema: str = ""
 
     @property
     def stand(self) -> Stand | None:
@@ -82,12 +96,15 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     if not (seen.objects or seen.rows) and given.facts.code.stands_for is not None:
         ids = (given.facts.code.stands_for, *ids)
     short = version_column(ids, around, there=seen.version_schema is not None)
+    invalid = tuple(i for i in around.invalid if ("index", i.name) not in given.going)
+    met = invalid_indexes(path, given.indexes, invalid, schema=given.schema)
     if path is None:
-        return Preflight(short, privileges(needed, around))
+        return Preflight((*met.findings, *short), privileges(needed, around))
     stand = given.stand
     standing = given.facts.standing
     # what a person has accepted is held against nobody
     taken = {(d.kind, d.name) for d in (standing.accepted if standing else ())}
+    taken |= met.told | given.going
     found = judge(
         path,
         {
@@ -102,7 +119,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
         nearer=_nearer(given),
         committing=given.committing,
     )
-    return msgspec.structs.replace(found, findings=found.findings + short)
+    return msgspec.structs.replace(found, findings=(*met.findings, *found.findings, *short))
 
 
 def _path(given: Preparation) -> Path | None:
@@ -176,6 +193,10 @@ def observe_surroundings(
             unavailable=tuple(row["unavailable"]),
             lacking=_lacking(cursor, needed, role),
             dependents=_dependents(cursor, path.ends) if path is not None else (),
+            invalid=tuple(
+                InvalidIndex(fact_name(found[2:]), found.startswith("p"))
+                for found in row["invalid"]
+            ),
         )
 
 

@@ -48,11 +48,19 @@ class Locks(msgspec.Struct, frozen=True):
     room: int
 
 
+class InvalidIndex(msgspec.Struct, frozen=True):
+    """An index that can't be used, by its fact's name. `partitioned`: its table is."""
+
+    name: str
+    partitioned: bool = False
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """The server's answers.
 
     `role` is the one that env.py's connection uses. `unavailable` are extensions that the server
-    doesn't have. `version_length` is how long a revision's id may be, None for any.
+    doesn't have. `version_length` is how long a revision's id may be, None for any. `invalid` are
+    the indexes that can't be used.
     """
 
     role: str
@@ -63,3 +71,4 @@ class Surroundings(msgspec.Struct, frozen=True):
     unavailable: tuple[str, ...] = ()
     lacking: tuple[Lacking, ...] = ()
     dependents: tuple[Dependent, ...] = ()
+    invalid: tuple[InvalidIndex, ...] = ()

@@ -28,4 +28,16 @@ select
         from pg_catalog.unnest(%(extensions)s::text[]) as wanted (name)
         where wanted.name not in (select name::text from pg_catalog.pg_available_extensions)
           and wanted.name not in (select extname::text from pg_catalog.pg_extension)
-    ) as unavailable
+    ) as unavailable,
+    -- partitions' indexes aren't facts
+    array(
+        select (case t.relkind when 'p' then 'p ' else 'r ' end)
+               || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.relname) || '.'
+               || pg_catalog.quote_ident(c.relname)
+        from pg_catalog.pg_index i
+        join pg_catalog.pg_class c on c.oid = i.indexrelid
+        join pg_catalog.pg_class t on t.oid = i.indrelid
+        join pg_catalog.pg_namespace n on n.oid = t.relnamespace
+        where not i.indisvalid and not t.relispartition and n.nspname !~ '^pg_'
+        order by 1
+    ) as invalid

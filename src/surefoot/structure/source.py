@@ -10,13 +10,14 @@ import msgspec
 from surefoot.preflight.names import parts
 from surefoot.structure.facts import Key
 
-Kind = Literal["relation", "column", "index", "constraint", "extension", "schema", ""]
+Kind = Literal["relation", "column", "index", "constraint", "enum", "extension", "schema", ""]
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """One thing that it does. `name` are the identifiers of what that is about, without a schema:
-    a table; a table and its column; a constraint or an index, with its table in front where the
-    source names it. Nothing (and a `kind` of ""): it can't be told, or leaves no trace in facts.
+    """One thing that it does. `name` are the identifiers of what that is about, without its
+    `schema`: a table; a table and its column; a constraint or an index, with its table in front
+    where the source names it. Nothing (and a `kind` of ""): it can't be told, or leaves no trace in
+    facts.
 
     `passes_over`: where what it makes is there already (or what it drops is gone), it does nothing.
     `unseen`: it leaves no trace in the facts (a GRANT, an owner); `sql` is what it executes then,
@@ -31,6 +32,7 @@ class Statement(msgspec.Struct, frozen=True):
     passes_over: bool = False
     unseen: bool = False
     sql: str = ""
+    schema: str = ""
 
     def is_about(self, key: Key) -> bool:
         """Whether this is the name of that statement's object, as far as the source names it."""

@@ -1,0 +1,70 @@
+"""Indexes that can't be used, and that a pending revision would take for its own.
+
+A CREATE INDEX CONCURRENTLY that was cut off leaves its index there, INVALID. IF NOT EXISTS passes
+over it, and the revision would seem to have made what it hasn't.
+"""
+
+import msgspec
+
+from surefoot.errors import Finding
+from surefoot.history import Revision
+from surefoot.preflight.names import parts, typed
+from surefoot.preflight.path import Path
+from surefoot.preflight.surroundings import InvalidIndex
+from surefoot.structure.facts import Key
+from surefoot.structure.source import Statement
+
+
+class Met(msgspec.Struct, frozen=True):
+    """`told` are the indexes that are spoken of: by the findings, or dropped by the revision."""
+
+    findings: tuple[Finding, ...] = ()
+    told: frozenset[Key] = frozenset()
+
+
+def invalid_indexes(
+    path: Path | None,
+    statements: tuple[tuple[Revision, Statement], ...],
+    invalid: tuple[InvalidIndex, ...],
+    *,
+    schema: str,
+) -> Met:
+    """Each that a pending revision makes, by the catalogue or by its source; `schema` is where
+    names without one are made.
+    """
+    findings: list[Finding] = []
+    told: set[Key] = set()
+    for index in invalid:
+        key = ("index", index.name)
+        by = next(
+            (
+                (f"revision {revision.id} ({revision.path}:{one.line})", one)
+                for revision, one in statements
+                if one.is_about(key) and (one.schema or schema) == parts(index.name)[0]
+            ),
+            None,
+        )
+        made = path.made.get(key) if path is not None else None
+        if by is not None and by[1].drops:
+            told.add(key)  # it sees to that itself
+        elif by is not None and by[1].passes_over:
+            told.add(key)
+            findings.append(_finding(index, by[0], "which passes over it: it says IF NOT EXISTS"))
+        elif made is not None:
+            told.add(key)
+            findings.append(_finding(index, made.by.text, "which makes it"))
+    return Met(tuple(findings), frozenset(told))
+
+
+def _finding(index: InvalidIndex, by: str, which: str) -> Finding:
+    found = parts(index.name)
+    how = "index" if index.partitioned else "index concurrently"
+    return Finding(
+        "invalid-index-in-the-way",
+        f"The index {index.name} is invalid, and in the way of {by}, {which}.",
+        (
+            "an index is left so by a CREATE INDEX CONCURRENTLY that was cut off: nothing uses it, "
+            "and a unique one keeps nothing apart",
+        ),
+        next=f"drop {how} {typed(found[0], found[-1])}; then start again",
+    )
