@@ -1,4 +1,4 @@
-"""A small part of what `make chaos` does with scripts and bad input, with another seed each time."""
+"""A small part of what `make chaos` does with scripts and bad input, another seed each time."""
 
 import random
 from collections.abc import Callable
