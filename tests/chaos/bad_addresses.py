@@ -200,6 +200,7 @@ def parameters(world: World, rng: random.Random) -> Case:
         content = f"[chaos]\n{lines}".encode()
         if rng.random() < 0.5:
             content, case.what, case.allowed = mutated(content, rng), "service, mutated", ANYTHING
+            case.says_it = True  # it may stand in the place of a name now
         (application.root / "service.conf").write_bytes(content)
         case.environ |= {
             "PGSERVICE": "chaos",

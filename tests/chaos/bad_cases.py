@@ -48,6 +48,7 @@ class Case:
     environ: dict[str, str] = field(default_factory=dict[str, str])
     user: int | None = None
     role: int = 0
+    says_it: bool = False  # so spoilt that nobody can tell the password from a name
     user_shows_it: bool = False  # the password is in the user's own environment or arguments
 
 

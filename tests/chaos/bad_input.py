@@ -67,7 +67,7 @@ def judged(world: World, case: Case, ran: Ran) -> list[str]:
         wrong.append(f"exit code {ran.code}")
     if "surefoot has a bug" in ran.written:
         wrong.append("a traceback")
-    if any(mark in ran.written for mark in MARKS):
+    if not case.says_it and any(mark in ran.written for mark in MARKS):
         wrong.append("the password is printed")
     wrong += [f"the password is in {place}" for place in ran.shown]
     acts = any(case.arguments[:1] == command[:1] for command in ACTING)

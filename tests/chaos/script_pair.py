@@ -17,6 +17,7 @@ from surefoot.server import embedded_bin
 from tests.chaos.script_texts import EMPTY_AFTER_COPY
 
 _BOM = b"\xef\xbb\xbf"
+_AS_UTF8 = b"SET client_encoding = 'UTF8';"
 _PSQL = ("-X", "-q", "-1", "-v", "ON_ERROR_STOP=1")
 _EMPTY = (
     "DO $$DECLARE name text; BEGIN FOR name IN SELECT nspname FROM pg_catalog.pg_namespace WHERE"
@@ -168,7 +169,7 @@ def compare(pair: Pair, script: bytes, found: Found) -> str:
     else:
         if script.startswith(_BOM) and pair.encoding != "UTF8":
             # psql would take the mark for a word, and the text for the database's encoding
-            file.write_bytes(b"SET client_encoding = 'UTF8';" + script[len(_BOM) :])
+            file.write_bytes(_AS_UTF8 + script[len(_BOM) :])
         theirs, said = pair.psql(file)
         outcome = compared(pair, ours, theirs, pairs, before, said, words)
         if ours and not theirs and _BYTES.search(said):
@@ -207,13 +208,30 @@ def compared(
 _BYTES = re.compile(r"invalid byte sequence|has no equivalent in encoding")
 
 
+_CODECS = {"UTF8": "utf-8", "LATIN1": "latin-1", "SQL_ASCII": "utf-8", "EUC_JP": "euc_jp"}
+_CLIENT_ENCODING = re.compile(rb"client_encoding|set\s+names", re.IGNORECASE)
+
+
 def without_its_bytes(pair: Pair, script: bytes, file: Path) -> str:
-    """Comments between statements aren't sent, so what is in them hurts nobody."""
+    """Comments between statements aren't sent, so what is in them hurts nobody.
+
+    Everything else can be read, or surefoot had failed: so with the rest replaced, psql must do the
+    same. Where the script says itself how it's to be read, that psql succeeds is all that is asked.
+    """
     kept = pair.content("ours")
-    begin = 3 * script.startswith(_BOM)
-    file.write_bytes(script[:begin] + re.sub(rb"[\x80-\xff]", b"?", script[begin:]))
+    codec = _CODECS[pair.encoding]
+    marked = script.startswith(_AS_UTF8)
+    says = _CLIENT_ENCODING.search(script, len(_AS_UTF8) if marked else 0) is not None
+    if says:
+        begin = len(_BOM) * script.startswith(_BOM)
+        script = script[:begin] + re.sub(rb"[\x80-\xff]", b"?", script[begin:])
+    else:
+        text = script.decode("utf-8" if marked else codec, "replace")
+        text = text.encode(codec, "replace").decode(codec)
+        script = text.encode("utf-8" if marked else codec)
+    file.write_bytes(script)
     pair.empty()
-    if pair.psql(file)[0] and re.sub(rb"[\x80-\xff]", b"?", kept) == pair.content("psql"):
+    if pair.psql(file)[0] and (says or kept == pair.content("psql")):
         return "psql reads bytes in comments"
     return "VIOLATION: psql can't read the bytes, surefoot succeeds"
 

@@ -377,8 +377,9 @@ CUT = st.builds(
 )
 
 # psql 18.6 takes what follows an empty statement for data, if COPY FROM stdin comes right before.
-_NOTHING = rb"(?:\s|--[^\r\n]*[\r\n]|/\*(?:/\* ; \*/|[^*/]|\*(?!/)|/(?!\*))*\*/|\\echo[^\n]*\n)*"
-EMPTY_AFTER_COPY = re.compile(rb"(\n\\\.\r?\n)(?=" + _NOTHING + rb";)")
+# A command of psql's between them doesn't count; so whatever begins with one is kept apart, too.
+_NOTHING = rb"(?:\s|--[^\r\n]*[\r\n]|/\*(?:/\* ; \*/|[^*/]|\*(?!/)|/(?!\*))*\*/)*"
+EMPTY_AFTER_COPY = re.compile(rb"(\n\\\.\r?\n)(?=" + _NOTHING + rb"[;\\])")
 BINARY = st.builds(
     lambda before, content: before + content,
     st.sampled_from(

@@ -1,5 +1,6 @@
 """What is in the way of a catalogue, and what `catalog check` finds: each told with its code."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from surefoot.server import Server
+from tests.conftest import Database
 from tests.project import Application, Result
 
 CATALOGUE = "migrations/surefoot-catalog.txt"
@@ -44,6 +46,18 @@ def scratch_databases(server: Server) -> int:
         ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+# --- the file
+
+
+def test_a_catalogue_that_is_a_pipe(application: Application, database: Database) -> None:
+    """Nobody waits for a writer who never comes."""
+    application.linear()
+    os.mkfifo(application.root / CATALOGUE)
+    result = application.run("catalog", "show", "--json")
+    assert (result.code, result.error) == (2, "catalogue-unreadable")
+    assert application.run("up", url=database.url()).code == 0
 
 
 # --- catalog build

@@ -91,6 +91,14 @@ def test_an_unknown_database_is_told_at_once(application: Application, server: S
     assert "no_such_database" in result.json["findings"][0]["message"]
 
 
+@pytest.mark.provokes("database-url-invalid")
+def test_a_host_that_can_have_no_such_name(application: Application) -> None:
+    """Python refuses to look it up: not a traceback, and nothing to wait for."""
+    application.linear()
+    result = application.run("up", "--json", url=f"postgresql://u:p@{'x' * 500}/d")
+    assert (result.code, result.error) == (2, "database-url-invalid")
+
+
 def test_through_the_local_socket(application: Application, database: Database) -> None:
     application.linear()
     directory, port = database.server.socket_directory, database.server.port

@@ -174,6 +174,20 @@ def test_somebody_elses_journal(application: Application, database: Database) ->
     assert (result.code, result.error) == (4, "look-failed")
 
 
+@pytest.mark.parametrize("column", ["name", "parents"])
+def test_a_journal_that_was_changed_by_hand(
+    column: str, application: Application, database: Database
+) -> None:
+    """NULL where surefoot writes a text: refused, and nothing of it is believed."""
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(f"alter table surefoot.journal alter {column} drop not null")
+    database.execute(f"update surefoot.journal set {column} = null")
+    for command in ("up", "status", "adopt r3"):
+        result = application.run(*command.split(), "--json", url=database.url())
+        assert (result.code, result.error) == (4, "look-failed")
+
+
 def test_a_role_that_may_not_read_what_it_wrote(
     application: Application, database: Database
 ) -> None:

@@ -1,5 +1,6 @@
 """surefoot.toml: every mistake is told once, with file, line, key, value and the way out."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,31 @@ def test_a_mistake_in_pyproject_names_the_whole_key(tmp_path: Path) -> None:
 
 def test_binary_is_no_toml(tmp_path: Path) -> None:
     (tmp_path / "surefoot.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SurefootError) as raised:
+        load(None, tmp_path)
+    assert raised.value.finding.code == "config-invalid"
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A directory, as a container engine makes one; a loop; a pipe: never as if there were none."""
+    file = tmp_path / "surefoot.toml"
+    file.mkdir()
+    with pytest.raises(SurefootError) as raised:
+        load(None, tmp_path)
+    assert raised.value.finding.message == "surefoot.toml is a directory."
+    file.rmdir()
+    os.mkfifo(file)
+    with pytest.raises(SurefootError, match="can't be read as TOML"):
+        load(None, tmp_path)
+    file.unlink()
+    file.symlink_to("surefoot.toml")
+    with pytest.raises(SurefootError, match="can't be read as TOML"):
+        load(None, tmp_path)
+
+
+@pytest.mark.parametrize("text", [f"a = {'[' * 9999}{']' * 9999}", f"a = {'9' * 9999}"])
+def test_what_is_more_than_a_parser_can_bear(text: str, tmp_path: Path) -> None:
+    (tmp_path / "surefoot.toml").write_text(text)
     with pytest.raises(SurefootError) as raised:
         load(None, tmp_path)
     assert raised.value.finding.code == "config-invalid"

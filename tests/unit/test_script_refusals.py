@@ -1,5 +1,6 @@
 """What a script may not hold: each refusal with its code, its line and a way out."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -126,8 +127,13 @@ def test_a_zero_byte_is_found_with_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.provokes("script-not-found")
 def test_a_script_that_is_not_there(tmp_path: Path) -> None:
-    """A directory is no script either (pg_dump has a directory format)."""
-    for path in (tmp_path / "nowhere.sql", tmp_path):
+    """A directory is no script either (pg_dump has a directory format), nor what may never end."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (
+        *(tmp_path / "nowhere.sql", tmp_path, tmp_path / "pipe", tmp_path / "loop"),
+        Path("/dev/zero"),
+    ):
         with pytest.raises(SurefootError) as caught:
             check([Script(path)], server_version=180000)
         assert caught.value.finding.code == "script-not-found"

@@ -38,6 +38,12 @@ from surefoot.target import Target, parse, parse_url
             {"host": "h", "dbname": "d", "sslmode": "require"},
         ),
         ("host=h dbname=d password='x y'", {"host": "h", "dbname": "d", "password": "x y"}),
+        (" host = h password='a://b@c' ", {"host": "h", "password": "a://b@c"}),
+        # as libpq and SQLAlchemy take it
+        (
+            "postgresql://u:p@h/d?password=q&host=g&dbname=e",
+            {"user": "u", "password": "q", "host": "g", "dbname": "e"},
+        ),
     ],
 )
 def test_addresses_are_read(url: str, parameters: dict[str, str]) -> None:
@@ -58,6 +64,14 @@ def test_addresses_are_read(url: str, parameters: dict[str, str]) -> None:
         "nonsense s3cret",
         "host=h port=1 s3cret",
         "",
+        # the password holds an @, and what is behind it would be told as the host's name
+        "postgresql://u:p@s3cret/w@h/d",
+        "postgresql://u:p@s3cret?w@h/d",
+        "postgresql://u:s3cret@h/d%00",
+        "postgresql://u:s3cret\0@h/d",
+        "postgresql://u:s3cret\udcff@h/d",
+        "host=h password=s3cret\udcff",
+        "s3cret://u@h/d",
     ],
 )
 def test_what_is_no_address_of_postgresql(url: str) -> None:
@@ -150,10 +164,21 @@ def test_secrets_from_files(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "environ",
-    [{"DATABASE_URL_FILE": "/nowhere/url"}, {"POSTGRES_HOST": "h", "POSTGRES_PORT": "tcp://1:2"}],
+    [
+        {"DATABASE_URL_FILE": "/nowhere/url"},
+        {"POSTGRES_HOST": "h", "POSTGRES_PORT": "tcp://1:2"},
+        {"POSTGRES_HOST": "postgresql://u:s3cret@h/d"},
+        {"POSTGRES_HOST": "host=h password=s3cret"},
+        {"PGHOST": "h", "PGDATABASE": "postgresql://u:s3cret@h/d"},
+        {"PGHOST": "h", "PGPASSWORD": "s3cret\udcff"},
+        {"DATABASE_URL": "postgresql://u:s3cret\udcff@h/d"},
+    ],
 )
 def test_a_name_that_leads_nowhere(environ: dict[str, str]) -> None:
-    """A secret that isn't mounted; the POSTGRES_PORT that Kubernetes sets for a service."""
+    """A secret that isn't mounted; the POSTGRES_PORT that Kubernetes sets for a service; a whole
+    address in the place of a name; what isn't UTF-8.
+    """
     with pytest.raises(SurefootError) as raised:
         locate(None, environ, None)
     assert raised.value.finding.code == "database-url-invalid"
+    assert "s3cret" not in str(raised.value.finding)

@@ -31,14 +31,22 @@ def cause_of(error: BaseException) -> Cause | None:
     if getattr(original.__cause__, "sqlstate", None) is not None:
         original = original.__cause__ or original  # why the server ended asyncpg's connection
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    state = state or state_by_words(str(original))
+    state = state or state_by_words(_said(original))
     if state is None:
         return None
     diagnosis = getattr(original, "diag", None) or original
     found = {field: _text(diagnosis, names) for field, names in _FIELDS.items()}
-    found["message"] = found["message"] or masked((str(original).splitlines() or [""])[0])
+    found["message"] = found["message"] or masked((_said(original).splitlines() or [""])[0])
     statement = masked(str(getattr(error, "statement", None) or ""))
     return Cause(sqlstate=str(state), statement=statement, **found)
+
+
+def _said(error: BaseException) -> str:
+    """Its message; "" where the application's own class can't say it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 (whatever it is, it isn't what is to be told)
+        return ""
 
 
 def _text(diagnosis: Any, names: tuple[str, ...]) -> str:
