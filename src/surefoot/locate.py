@@ -43,7 +43,7 @@ def locate(flag: str | None, environ: Mapping[str, str], ini_url: str | None) ->
         parameters = {
             key: environ[name] for name, key in _LIBPQ_PARAMETERS.items() if environ.get(name)
         }
-        return Target(parameters, "PG* variables")
+        return _sensible(parameters, "PG* variables")
     if ini_url and ini_url.startswith("postgres"):
         return target.parse(ini_url, "sqlalchemy.url in alembic.ini")
     return None
@@ -67,7 +67,24 @@ def _from_postgres_variables(environ: Mapping[str, str]) -> Target:
             next="correct POSTGRES_PORT; Kubernetes sets it to tcp://… for a service that is "
             "called postgres: give the service another name, or the pod enableServiceLinks: false",
         )
-    return Target({k: v for k, v in parameters.items() if v}, "POSTGRES_* variables")
+    return _sensible({k: v for k, v in parameters.items() if v}, "POSTGRES_* variables")
+
+
+def _sensible(parameters: dict[str, str], source: str) -> Target:
+    """A target, unless a variable holds a whole address: its password would be told as a name."""
+    for key, value in parameters.items():
+        if key == "password" and target.is_text(value):
+            continue
+        pairs = key == "host" and "=" in value and not value.startswith("/")
+        if "://" in value or pairs or not target.is_text(value):
+            raise SurefootError(
+                "database-url-invalid",
+                f"The {key} from the {source} can't be one.",
+                seen=["it is a whole address, or not a UTF-8 text"],
+                database=NOT_REACHED,
+                next="a whole address is given as DATABASE_URL; or name each part by itself",
+            )
+    return Target(parameters, source)
 
 
 def _is_set(environ: Mapping[str, str], name: str) -> bool:

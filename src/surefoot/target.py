@@ -35,6 +35,8 @@ _LIBPQ = frozenset((
 # fmt: on
 
 
+# What other databases' addresses begin with.
+_OTHERS = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "redis", "http", "https"}
 _TWO_SIGNS = "it has two @: one that belongs to the password is written %40"
 
 
@@ -150,8 +152,10 @@ def _mistake(url: str) -> str:
         return "it begins with a quotation mark: write the variable's value without quotes"
     if scheme is None:
         return "it does not begin with postgresql://"
-    if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme[0]):
+    if scheme[0].partition("+")[0] in _OTHERS:
         return f"it begins with {scheme[0]}://, which is not PostgreSQL"
+    if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme[0]):
+        return "it does not begin with postgresql://"  # what it begins with may be the password
     if url.partition("?")[0].count("@") > 1:
         return _TWO_SIGNS
     return "it can't be taken apart into user, password, host, port and database"
@@ -179,10 +183,23 @@ def parse_conninfo(text: str, source: str) -> Target:
 
 
 def parse(text: str, source: str) -> Target:
-    """Read an address as people write it: a URL, or a libpq connection string."""
-    if "://" in text or "=" not in text:
-        return parse_url(text, source)
-    return parse_conninfo(text, source)
+    """Read an address as people write it: a URL, or a libpq connection string.
+
+    Raises SurefootError `database-url-invalid`.
+    """
+    if not is_text(text):
+        raise _invalid(source, "it holds a zero byte, or what is not UTF-8 text")
+    # a password in a connection string may hold :// or anything
+    pairs = re.match(r"\s*\w+\s*=", text)
+    target = parse_conninfo(text, source) if pairs else parse_url(text, source)
+    if not all(is_text(value) for value in (*target.parameters.values(), *target.extra.values())):
+        raise _invalid(source, "it holds a zero byte (%00), or what is not UTF-8 text")
+    return target
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be given to libpq: no zero byte, nothing that wasn't UTF-8."""
+    return "\0" not in value and not re.search(r"[\ud800-\udfff]", value)
 
 
 def _invalid(source: str, seen: str) -> SurefootError:

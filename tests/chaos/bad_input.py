@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # by itself, this file's directory stands there
 
 from surefoot.server import Server, embedded_bin  # noqa: E402
-from tests.chaos.bad_cases import ACTING, AREAS, Case  # noqa: E402
+from tests.chaos.bad_addresses import address, parameters  # noqa: E402
+from tests.chaos.bad_cases import ACTING, Case  # noqa: E402
+from tests.chaos.bad_databases import journal, version_table  # noqa: E402
+from tests.chaos.bad_files import catalogue, configuration, script  # noqa: E402
+from tests.chaos.bad_histories import command_line, history  # noqa: E402
+from tests.chaos.bad_texts import read_all  # noqa: E402
 from tests.chaos.bad_world import MARKS, World, make_world  # noqa: E402
 from tests.chaos.process import Ran, preload, surefoot_command  # noqa: E402
 from tests.chaos.table import Row  # noqa: E402
@@ -28,6 +34,18 @@ from tests.chaos.table import Row  # noqa: E402
 COMMAND = "python tests/chaos/bad_input.py --seed {seed} --count {count}"
 WORKERS = 2
 TIMEOUT = 20
+
+AREAS: dict[str, Callable[[World, random.Random], Case]] = {
+    "configuration": configuration,
+    "catalogue files": catalogue,
+    "database addresses": address,
+    "variables and service files": parameters,
+    "init and seed scripts": script,
+    "version tables": version_table,
+    "journals": journal,
+    "histories and env.py": history,
+    "command lines": command_line,
+}
 
 
 @dataclass
@@ -123,9 +141,13 @@ def run(seed: int, count: int, areas: list[str] | None = None) -> list[Row]:
                     kept.seconds += one_part.seconds
                     kept.codes += one_part.codes
                     kept.violations += one_part.violations
-    shutil.rmtree(root, ignore_errors=True)
     command = COMMAND.format(seed=seed, count=count)
     rows: list[Row] = []
+    if areas is None:
+        rows, wrong = read_all(root / "application", seed, 2 * count, command)
+        for line in wrong:
+            print(line, file=sys.stderr)
+    shutil.rmtree(root, ignore_errors=True)
     for area, kept in found.items():
         for violation in kept.violations:
             print(f"--seed {seed} {violation}", file=sys.stderr)
@@ -165,7 +187,8 @@ def main() -> int:
     rows = run(arguments.seed, arguments.count, [arguments.area] if arguments.area else None)
     for row in rows:
         print(
-            f"{row.what}: {row.times:,}, violations {row.violations}; {row.remark}; {row.seconds:.0f} s"
+            f"{row.what}: {row.times:,}, violations {row.violations}; {row.remark};"
+            f" {row.seconds:.0f} s"
         )
     print(f"seed {arguments.seed}, {time.monotonic() - began:.0f} s")
     return int(any(row.violations for row in rows))

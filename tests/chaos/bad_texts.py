@@ -18,7 +18,9 @@ from surefoot.init_header import split_header
 from surefoot.locate import locate
 from surefoot.structure.check import outdated
 from surefoot.structure.read import loads
-from tests.chaos.bad_cases import KEYS, OPEN, RIGHT, VALUES, WRONG, mutated
+from tests.chaos.bad_addresses import OPEN, RIGHT, WRONG
+from tests.chaos.bad_cases import mutated
+from tests.chaos.bad_files import KEYS, VALUES
 from tests.chaos.bad_world import CONFIG, MARKS, PASSWORDS
 from tests.chaos.table import Row
 
@@ -63,10 +65,9 @@ def read_address(rng: random.Random, root: Path) -> str:
     password = rng.choice(PASSWORDS)
     escaped = password.replace("\\", "\\\\").replace("'", "\\'")
     text = form = rng.choice([*RIGHT, *WRONG, *OPEN])
-    for key, value in {
-        **{"{p}": password, "{q}": quote(password, safe=""), "{k}": f"'{escaped}'", "{u}": "user"},
-        **{"{h}": "db:5432", "{n}": "db", "{o}": "5432", "{d}": "app", "{+}": quote(password)},
-    }.items():
+    parts = {"{p}": password, "{q}": quote(password, safe=""), "{k}": f"'{escaped}'"}
+    parts |= {"{+}": quote(password), "{u}": "user", "{h}": "db:5432", "{n}": "db", "{o}": "5432"}
+    for key, value in {**parts, "{d}": "app"}.items():
         text = text.replace(key, value)
     plain = {text} if form in RIGHT else set[str]()
     if rng.random() < 0.5:
@@ -121,7 +122,9 @@ def read_all(root: Path, seed: int, count: int, command: str) -> tuple[list[Row]
         started = time.monotonic()
         outcomes: Counter[str] = Counter()
         before = len(wrong)
-        for number in range(count):
+        # a history is several files
+        times = count // 4 if read is read_history_files else count
+        for number in range(times):
             place = f"--seed {seed} {name}, text {number}"
             try:
                 outcome = read(random.Random(f"{seed} {name} {number}"), root)
@@ -134,11 +137,11 @@ def read_all(root: Path, seed: int, count: int, command: str) -> tuple[list[Row]
                 outcome = "raised"
                 wrong.append(f"{place}: {error!r:.300}")
             outcomes[outcome] += 1
-        remark = ", ".join(f"{outcome}: {times:,}" for outcome, times in outcomes.most_common())
+        remark = ", ".join(f"{outcome}: {number:,}" for outcome, number in outcomes.most_common())
         rows.append(
             Row(
                 f"bad texts: {name}",
-                count,
+                times,
                 len(wrong) - before,
                 time.monotonic() - started,
                 remark,

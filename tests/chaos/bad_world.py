@@ -11,7 +11,6 @@ import psycopg
 from psycopg import sql
 
 from surefoot.server import Server
-from tests.chaos.process import surefoot_command
 from tests.project import Application
 
 # Three marks in each password, so that a part of it that gets out is found, whatever its form.
@@ -160,6 +159,3 @@ def make_world(server: Server, root: Path) -> None:
         third.write_bytes(kept)
     with psycopg.connect(server.conninfo("chaos_unversioned"), autocommit=True) as connection:
         connection.execute("DROP TABLE alembic_version; DROP SCHEMA surefoot CASCADE")
-
-
-__all__ = ["MARKS", "PASSWORDS", "STATES", "World", "make_world", "surefoot_command"]

@@ -90,17 +90,17 @@ def _become(
     err: int,
     user: int | None,
 ) -> None:
-    code = 70
+    code = 1
     try:
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(err, 2)
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
-        sys.stderr = open(
+        sys.stdin = os.fdopen(0, closefd=False)
+        sys.stdout = os.fdopen(1, "w", closefd=False, encoding="utf-8")
+        sys.stderr = os.fdopen(
             2, "w", closefd=False, buffering=1, encoding="utf-8", errors="backslashreplace"
-        )  # noqa: SIM115
+        )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(directory)
@@ -117,9 +117,10 @@ def _become(
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1 if end.code else 0
-    except BaseException:
-        traceback.print_exc()
     finally:
+        error = sys.exception()
+        if error is not None:
+            traceback.print_exception(error, file=sys.__stderr__)
         for stream in (sys.stdout, sys.stderr):
             # the application may have closed them, or taken them away
             with contextlib.suppress(AttributeError, OSError, ValueError):

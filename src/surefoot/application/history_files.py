@@ -76,7 +76,10 @@ class IniFile:
         if not location or ":" in location:
             return self._root
         candidates = (self._root, here, *here.parents)
-        return next((d for d in candidates if (d / location / "env.py").is_file()), self._root)
+        try:
+            return next((d for d in candidates if (d / location / "env.py").is_file()), self._root)
+        except OSError:  # nothing can be called that: too long, say
+            return self._root
 
     def env_sha256(self) -> str | None:
         """The hash of env.py, None where it can't be found, or where it may lead to another place
@@ -104,7 +107,10 @@ class IniFile:
                 return None
             parts = re.split(_SEPARATORS[separator], listed.strip())
             directories = [base / part.strip() for part in parts if part.strip()]
-        if not all(d.is_dir() for d in directories):
+        try:
+            if not all(d.is_dir() for d in directories):
+                return None
+        except OSError:
             return None
         if _truth(self.get("recursive_version_locations")):
             below = [d for top in directories for d in sorted(top.rglob("*")) if d.is_dir()]

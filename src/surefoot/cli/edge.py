@@ -14,8 +14,9 @@ import click
 
 from surefoot.config import Project, load
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.errors.masking import hidden
 from surefoot.locate import ADDRESS_NAMES, locate
-from surefoot.report.terminal import Terminal, data_stream, keep_secret, mask
+from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.target import Target
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ class Edge:
 
     def say(self, text: str) -> None:
         """One line for people, wrapped."""
-        import textwrap
-
-        for line in textwrap.wrap(f"surefoot: {text}", self.terminal.width) or [""]:
+        for line in wrapped(f"surefoot: {text}", self.terminal.width) or [""]:
             self.terminal.line(line)
         self._said = True
 
@@ -85,7 +84,7 @@ class Edge:
         """The one object of --json."""
         from surefoot.report import json
 
-        self.write(mask(json.encode(self.command, exit_code, **parts)))
+        self.write(hidden(json.encode(self.command, exit_code, **parts)))
 
     def write(self, text: str) -> None:
         """Data. Raises SurefootError `output-lost`."""

@@ -3,6 +3,7 @@
 import msgspec
 
 from surefoot.errors.codes import CODES, ExitCode
+from surefoot.errors.masking import hidden
 
 NOT_REACHED = "The database was not reached, so nothing was changed."
 NOT_CHANGED = "The database was not changed."
@@ -43,8 +44,9 @@ class SurefootError(Exception):
         database: str = NOT_CHANGED,
         next: str = "",
     ) -> None:
-        self.finding = Finding(code, message, tuple(seen), database, next)
-        super().__init__(message)
+        lines = tuple(hidden(line) for line in seen)
+        self.finding = Finding(code, hidden(message), lines, database, hidden(next))
+        super().__init__(self.finding.message)
 
     @classmethod
     def of(cls, finding: Finding) -> "SurefootError":

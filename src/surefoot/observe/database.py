@@ -1,6 +1,6 @@
 """One read-only look at the database, in one snapshot."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -84,31 +84,74 @@ def observe_database(
         return _with_journal(cursor, found)
 
 
+class _Seed(msgspec.Struct):
+    name: str
+    hash: str | None
+
+
+class _Mark(msgspec.Struct):
+    step: str
+    env: str | None
+    name: str
+    hash: str | None
+
+
+class _Ran(msgspec.Struct):
+    id: str
+    parents: str
+    release: str | None
+    floor: str | None
+
+
+class _Last(msgspec.Struct):
+    name: str
+    day: str
+
+
+class _Evidence(msgspec.Struct):
+    evidence: str
+
+
+T = TypeVar("T")
+
+
 def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) -> Observation:
     """What the journal adds to an observation."""
-    history = {"history": found.history}
-    seeds = cursor.execute(query("seeds"), history).fetchall()
-    mark = cursor.execute(query("last_mark"), history).fetchone()
-    reached = mark is not None and mark["step"] == "reached"
-    half_way = mark if mark is not None and mark["step"] == "begun" else None
+
+    def rows_of(name: str, type: type[T]) -> list[T]:
+        rows = cursor.execute(query(name), {"history": found.history}).fetchall()
+        try:
+            return msgspec.convert(rows, list[type])
+        except msgspec.ValidationError as error:
+            raise SurefootError(
+                "look-failed",
+                "The journal holds a row that surefoot didn't write.",
+                seen=[f"{error} (of sql/{name}.sql)"],
+                next="surefoot.journal was changed by hand: put right what is NULL or of another "
+                "type; or drop the table, and lose the memory of what has run",
+            ) from error
+
+    (mark,) = rows_of("last_mark", _Mark) or (None,)
+    (evidence,) = rows_of("accepted", _Evidence) or (None,)
+    (last,) = (rows_of("last_revision", _Last) if not found.rows else ()) or (None,)
+    seeds = {seed.name: seed.hash for seed in rows_of("seeds", _Seed)}
+    half_way = mark if mark is not None and mark.step == "begun" else None
     rows = {str(row) for row in found.rows}
-    evidence = cursor.execute(query("accepted"), history).fetchone()
-    journaled = cursor.execute(query("journaled"), history).fetchall()
-    last = None if found.rows else cursor.execute(query("last_revision"), history).fetchone()
+    reached = mark is not None and mark.step == "reached" and set(mark.name.split()) == rows
     return msgspec.structs.replace(
         found,
         # where everything was dropped, nothing that is remembered is there
-        seeds={row["name"]: row["hash"] for row in seeds} if found.rows or found.objects else {},
-        env=mark["env"] if mark and reached and set(mark["name"].split()) == rows else None,
-        mark=mark["step"] if mark else None,
-        interrupted=tuple(half_way["name"].split()) if half_way is not None else (),
-        interrupted_sha256=half_way["hash"] if half_way is not None else None,
+        seeds=seeds if found.rows or found.objects else {},
+        env=mark.env if mark and reached else None,
+        mark=mark.step if mark else None,
+        interrupted=tuple(half_way.name.split()) if half_way is not None else (),
+        interrupted_sha256=half_way.hash if half_way is not None else None,
         journaled=tuple(
-            Journaled(row["id"], tuple(row["parents"].split()), row["release"], row["floor"])
-            for row in journaled
+            Journaled(ran.id, tuple(ran.parents.split()), ran.release, ran.floor)
+            for ran in rows_of("journaled", _Ran)
         ),
-        accepted=_accepted(evidence["evidence"]) if evidence else (),
-        last_journaled=f"{last['name']}, of {last['day']}" if last else None,
+        accepted=_accepted(evidence.evidence) if evidence else (),
+        last_journaled=f"{last.name}, of {last.day}" if last else None,
     )
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import msgspec
 
@@ -14,6 +14,7 @@ from surefoot.application.replay import Attempt, DowngradeCommitted, replay
 from surefoot.application.upgrade import RevisionFailed
 from surefoot.config import Project, load
 from surefoot.errors import Finding, SurefootError
+from surefoot.errors.masking import MaskingStream, keep_secret
 from surefoot.history import Revision, applied_at
 from surefoot.observe.code import find_ini
 from surefoot.observe.connect import connect
@@ -119,6 +120,9 @@ def _replay(orders: Orders, out: TextIO) -> None:
 def main() -> None:
     """Replay what standard input orders. What the application prints goes to standard error."""
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    if password := orders.parameters.get("password"):
+        keep_secret(password)
+        sys.stdout = sys.stderr = cast(TextIO, MaskingStream(sys.stderr))
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     watching = _Watching(out)

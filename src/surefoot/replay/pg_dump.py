@@ -1,10 +1,11 @@
 """pg_dump: which one, how it's run, and its text without what differs from run to run."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
@@ -71,14 +72,18 @@ def dumped(program: Path, target: Target) -> bytes:
     # a list of processes shows arguments, and anybody may read it
     open_parameters = {k: v for k, v in target.parameters.items() if k not in _SECRET}
     environment = {**os.environ, "PGTZ": "UTC", "LC_ALL": "C"}
-    if "password" in target.parameters:
-        environment["PGPASSWORD"] = target.parameters["password"]
-    done = subprocess.run(
-        [program, *_OPTIONS, "-d", make_conninfo(**open_parameters)],
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
+    with _password_file(target.parameters.get("password", "")) as file:
+        if file is not None:
+            environment["PGPASSFILE"] = f"/proc/self/fd/{file}"
+        elif "password" in target.parameters:
+            environment["PGPASSWORD"] = target.parameters["password"]
+        done = subprocess.run(
+            [program, *_OPTIONS, "-d", make_conninfo(**open_parameters)],
+            env=environment,
+            pass_fds=() if file is None else (file,),
+            capture_output=True,
+            check=False,
+        )
     if done.returncode != 0:
         raise SurefootError(
             "dump-failed",
@@ -88,6 +93,25 @@ def dumped(program: Path, target: Target) -> bytes:
             next="read what pg_dump says; another server can be named with --server",
         )
     return steady(done.stdout)
+
+
+@contextlib.contextmanager
+def _password_file(password: str) -> Generator[int | None, None, None]:
+    """A password file that is in memory only; None where there is no such thing, or no need.
+
+    A list of processes may show environments, too.
+    """
+    if not password or "\n" in password or not hasattr(os, "memfd_create"):
+        yield None
+        return
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    descriptor = os.memfd_create("passwords")
+    try:
+        os.fchmod(descriptor, 0o600)  # libpq passes over a file that others can read
+        os.write(descriptor, f"*:*:*:*:{escaped}\n".encode())
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def steady(dump: bytes) -> bytes:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.masking import keep_secret
 from surefoot.observe.connect import connect
 from surefoot.server import Server, embedded_bin, has_embedded
 from surefoot.target import Target, parse
@@ -137,6 +138,8 @@ def candidates(named: str | None) -> tuple[Candidate, ...]:
                 "programs, as pg_config --bindir prints it",
             )
         target = parse(named, "--server")
+        if password := target.parameters.get("password"):
+            keep_secret(password)
         return (Candidate(target.label, "named by --server", lambda: _there(target), False),)
     found = [
         _programs(directory, "the system's, with its extensions")

@@ -1,10 +1,9 @@
 """How far the making of a catalogue is."""
 
-import textwrap
 import time
 
 from surefoot.report.live import Live
-from surefoot.report.terminal import Terminal
+from surefoot.report.terminal import Terminal, wrapped
 
 _BAR = 24  # columns
 
@@ -59,5 +58,5 @@ class BuildReport:
 
     def _write(self, text: str) -> None:
         self._live.clear()
-        for line in textwrap.wrap(text, self._terminal.width):
+        for line in wrapped(text, self._terminal.width):
             self._terminal.line(line)

@@ -1,12 +1,11 @@
 """How a structure differs from its revision's, table by table."""
 
-import textwrap
 from typing import Any
 
 from surefoot.observation import Facts
 from surefoot.report import json
 from surefoot.report.structure import count
-from surefoot.report.terminal import Terminal
+from surefoot.report.terminal import Terminal, wrapped
 from surefoot.report.text import database_text, labelled
 from surefoot.structure.differences import difference_lines, revision_text, table_of
 from surefoot.structure.facts import Fact, table
@@ -55,7 +54,7 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Stand) -
         lines += ["", terminal.paint(place, "bold")]
         for text in difference_lines(tuple(differences)):
             what = text.partition(":")[0]
-            first, *rest = textwrap.wrap(
+            first, *rest = wrapped(
                 text,
                 terminal.width,
                 initial_indent="  ",

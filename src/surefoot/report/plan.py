@@ -1,7 +1,5 @@
 """The plan, for people: in short, and in full."""
 
-import textwrap
-
 from surefoot.plan import (
     Adopt,
     DropIndexes,
@@ -15,7 +13,7 @@ from surefoot.plan import (
     Upgrade,
 )
 from surefoot.report.structure import adoption_text, count
-from surefoot.report.terminal import Terminal
+from surefoot.report.terminal import Terminal, wrapped
 
 
 def step_lines(plan: Plan) -> list[str]:
@@ -92,7 +90,7 @@ def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
     width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
     for number, step in enumerate(plan.steps, 1):
         short, *sql = _lines(step)
-        lines += textwrap.wrap(
+        lines += wrapped(
             f"{number}. {short}",
             terminal.width,
             subsequent_indent="   ",

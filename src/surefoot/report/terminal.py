@@ -2,20 +2,17 @@
 
 import contextlib
 import os
-import re
 import shutil
 import sys
-from collections.abc import Generator, Iterable
+import textwrap
+from collections.abc import Generator
 from typing import Any, TextIO, cast
-from urllib.parse import quote, quote_plus
 
+from surefoot.errors import masking
+from surefoot.errors.masking import MaskingStream, hidden
 from surefoot.target import Target
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-
-
-_PERCENT = re.compile(r"%[0-9A-F]{2}")
-_secrets: set[str] = set()
 
 
 def keep_secret(target: Target) -> None:
@@ -27,47 +24,12 @@ def keep_secret(target: Target) -> None:
     password = target.parameters.get("password", "")
     open_words = {target.parameters.get(key, "") for key in ("user", "dbname", "host")}
     if len(password) >= 4 and password not in open_words:
-        _secrets.update(_written(password))
+        masking.keep_secret(password)
 
 
-def _written(secret: str) -> set[str]:
-    """The forms in which programs write it: in a URL, an ini file, Python, JSON, SQL, conninfo."""
-    if secret.isascii() and secret.isalnum():
-        return {secret}
-    import json
-
-    escaped = secret.replace("\\", "\\\\").replace("'", "\\'")
-    in_urls = {quote(secret, safe=safe) for safe in ("", "/", " +")} | {quote_plus(secret)}
-    in_urls |= {_PERCENT.sub(lambda found: found[0].lower(), form) for form in in_urls}
-    in_texts = {repr(secret)[1:-1], ascii(secret)[1:-1], escaped, secret.replace("'", "''")}
-    in_json = {json.dumps(secret, ensure_ascii=every)[1:-1] for every in (True, False)}
-    forms = {secret} | in_urls | in_texts | in_json
-    return forms | {form.replace("%", "%%") for form in forms}
-
-
-def mask(text: str) -> str:
-    """The text without what is to be kept secret."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
-
-
-class _Masking:
-    """A stream for all that is written in this process, the application's prints and logs too."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        self._stream.write(mask(text))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+def wrapped(text: str, width: int, **options: Any) -> list[str]:
+    """The text in lines, masked first: half a password is one still."""
+    return textwrap.wrap(hidden(text), width, **options)
 
 
 class Terminal:
@@ -104,11 +66,12 @@ class Terminal:
         """
         encoding = self.stream.encoding or "ascii"
         with contextlib.suppress(OSError, ValueError):
-            self.stream.write(mask(text).encode(encoding, "replace").decode(encoding) + "\n")
+            self.stream.write(hidden(text).encode(encoding, "replace").decode(encoding) + "\n")
             self.stream.flush()
 
     def cut(self, text: str, width: int) -> str:
         """The text in at most `width` columns."""
+        text = hidden(text)
         return text if len(text) <= width else text[: max(0, width - len(self.dots))] + self.dots
 
 
@@ -125,7 +88,7 @@ def data_stream() -> Generator[TextIO, None, None]:
     ours = os.fdopen(saved, "w", encoding=sys.stdout.encoding, closefd=False)
     before = sys.stdout, sys.stderr
     os.dup2(2, 1)
-    sys.stdout = sys.stderr = cast(TextIO, _Masking(sys.stderr))
+    sys.stdout = sys.stderr = cast(TextIO, MaskingStream(sys.stderr))
     try:
         yield ours
     finally:

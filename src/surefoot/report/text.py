@@ -1,7 +1,6 @@
 """The account for people: what was found, what will be done, what is true now."""
 
 import re
-import textwrap
 
 from surefoot.decision.decide import Decision, Ready
 from surefoot.errors import ExitCode, Finding
@@ -11,7 +10,7 @@ from surefoot.plan import Adopt, Install, Plan
 from surefoot.report.live import Live
 from surefoot.report.plan import step_lines
 from surefoot.report.structure import before_texts, count, structure_texts
-from surefoot.report.terminal import Terminal
+from surefoot.report.terminal import Terminal, wrapped
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines
 from surefoot.target import Target
@@ -37,7 +36,7 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
         # a number and its unit stay together
         kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", text)
         deeper = text[: len(text) - len(text.lstrip())]  # a line that belongs to the one above it
-        lines += textwrap.wrap(
+        lines += wrapped(
             kept,
             terminal.width,
             initial_indent=indent,
@@ -53,14 +52,14 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
 def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
     """A finding: what happened, what was seen, what the database is now, what to type next."""
     headline = HEADLINES[finding.exit_code]
-    text = textwrap.fill(
+    first, *others = wrapped(
         f"{headline}: {finding.message}",
         terminal.width,
         break_on_hyphens=False,
         break_long_words=False,
     )
-    text = text.replace(headline, terminal.paint(headline, "bold", "red"), 1)
-    lines = [*text.splitlines(), ""]
+    first = first.replace(headline, terminal.paint(headline, "bold", "red"), 1)
+    lines = [first, *others, ""]
     if finding.seen:
         lines += labelled(terminal, "seen", *finding.seen)
     lines += labelled(terminal, "database", finding.database)
@@ -201,7 +200,7 @@ class TextReport:
 
     def notice(self, text: str) -> None:
         """Something worth a line."""
-        self._write(textwrap.wrap(f"surefoot: {text}", self._terminal.width))
+        self._write(wrapped(f"surefoot: {text}", self._terminal.width))
 
     def outcome(self, target: Target, outcome: Outcome) -> None:
         """The end of the account: what is true now, or why it stopped."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from surefoot.errors import NOT_CHANGED, SurefootError
-from surefoot.errors.masking import masked
+from surefoot.errors.masking import hidden, masked
 
 _LONGEST_LINE = 100
 _MOST_LISTED = 20
@@ -55,8 +55,8 @@ def first_line(sql: bytes, longest: int = _LONGEST_LINE) -> str:
 
 
 def shorten(text: str, longest: int = _LONGEST_LINE) -> str:
-    """The text, cut with an ellipsis if it is longer."""
-    text = text.strip()
+    """The text, masked, and cut with an ellipsis if it is longer."""
+    text = hidden(text.strip())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
