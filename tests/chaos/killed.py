@@ -27,6 +27,7 @@ _RECORDED = re.compile(
 _WAITS = "select from pg_stat_activity where datname = %s and wait_event = 'virtualxid'"
 _STAYS = 8.0  # seconds; every five, the server looks whether the client is there
 _BUSY, _TRIES = 7, 5
+_BY_HAND = "by hand"
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -209,7 +210,7 @@ class _Performance:
         if command := _NAMED.search(told):
             words, self._mended = (command[1],), "by the command that was named"
         elif recorded := _RECORDED.search(told):
-            words, self._mended = (self._seen_to(*recorded.groups()),), "by hand"
+            words, self._mended = (self._seen_to(*recorded.groups()),), _BY_HAND
         else:
             return self._run("up", "--json")
         repaired = self._run("repair", *words, "--yes", "--json")
@@ -234,17 +235,15 @@ class _Performance:
         history, name = self._history, self._name
         self._sessions_left()
         seen = look(history.server, name, everything=False)
-        seen = msgspec.structs.replace(
-            seen,
-            processes=processes_of(history.mark(name)),
-            # what a person has recorded stands beside what surefoot has run
-            journal=tuple(row for row in seen.journal if row.step != "adopt"),
-        )
+        seen = msgspec.structs.replace(seen, processes=processes_of(history.mark(name)))
+        # what a person has recorded isn't what surefoot has run
+        by_hand = self._mended == _BY_HAND
+        complete = [] if by_hand else invariants.journal_complete(seen, history.undisturbed)
         differing = dict(set(history.count(name).items()) ^ set(history.counts.items()))
         self._violations += named(
             structure_as_undisturbed=invariants.structure_as_undisturbed(seen, history.undisturbed),
             contents_as_undisturbed=sorted(differing),
-            journal_complete=invariants.journal_complete(seen, history.undisturbed),
+            journal_complete=complete,
             nothing_left_running=invariants.nothing_left_running(seen),
             nothing_to_do_then=invariants.nothing_to_do_then(self._run("up", "--json")),
         )
