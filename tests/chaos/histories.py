@@ -26,7 +26,7 @@ from tests.chaos.table import Row, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "corpora"))
 from tests.corpora.environments import NotRun, environment, find_python
-from tests.corpora.run import cases, prepare
+from tests.corpora.run import cases, own_way, prepare
 
 NAMES = ("dstack", "prefect")
 KILLS = 50  # of each
@@ -80,8 +80,14 @@ def _history(server: Server, name: str) -> Generator[History]:
         places = Path(directory, "with"), Path(directory, "without")
         for place in places:
             place.mkdir()
-        one, other = (Place(place, prepare(case, made, place)[1]) for place in places)
-        yield History(name, case.packages[0], made / "bin" / "surefoot", server, (one, other))
+        filled = [prepare(case, made, place) for place in places]
+        one, other = (Place(root, of[1]) for root, of in zip(places, filled, strict=True))
+        program, package = made / "bin" / "surefoot", case.packages[0]
+
+        def own(database: str) -> tuple[list[str], Path, dict[str, str]]:
+            return own_way(case, *filled[1], server, database)
+
+        yield History(name, package, program, server, (one, other), own)
 
 
 def _perform(history: History, kills: Sequence[Kill]) -> list[Result]:
@@ -121,6 +127,7 @@ def _row(what: str, results: Sequence[Result], command: str) -> Row:
         "a revision left half-way": sum(result.half_way for result in results),
         "with an invalid index": sum(result.invalid for result in results),
         **{f"mended {how}": n for how, n in Counter(r.mended for r in results if r.mended).items()},
+        "its own way fails there, too": sum(result.stuck for result in results),
         "busy at first": sum(bool(result.busy) for result in results),
     }
     return Row(

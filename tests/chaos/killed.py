@@ -27,6 +27,7 @@ _RECORDED = re.compile(
 _WAITS = "select from pg_stat_activity where datname = %s and wait_event = 'virtualxid'"
 _STAYS = 8.0  # seconds; every five, the server looks whether the client is there
 _BUSY, _TRIES = 7, 5
+_BY_HAND = "by hand"
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -43,8 +44,8 @@ class Kill(msgspec.Struct, frozen=True):
 
 class Result(msgspec.Struct, frozen=True):
     """What came of it. `half_way`: a revision was left so, `invalid`: with an index that can't be
-    used. `mended`: by what, where the next start refused. `alone`: what a start without a catalogue
-    did, where that was tried.
+    used. `mended`: by what, where the next start refused. `stuck`: the application's own way can't
+    go on from there either. `alone`: what a start without a catalogue did, where it was tried.
     """
 
     kill: Kill
@@ -52,6 +53,7 @@ class Result(msgspec.Struct, frozen=True):
     half_way: bool = False
     invalid: bool = False
     mended: str = ""
+    stuck: bool = False
     alone: str = ""
     busy: int = 0
     seconds: float = 0.0
@@ -79,7 +81,7 @@ class _Performance:
         self._rng = random.Random(kill.seed)
         self._outputs: list[Output] = []
         self._violations: list[Violation] = []
-        self._invalid, self._mended = False, ""
+        self._invalid, self._stuck, self._mended = False, False, ""
 
     def result(self) -> Result:
         alone, bystander = "", None
@@ -105,6 +107,7 @@ class _Performance:
             half_way,
             self._invalid,
             self._mended,
+            self._stuck,
             alone,
             busy,
         )
@@ -175,13 +178,10 @@ class _Performance:
             up = history.start(copy, "up", "--json", with_catalogue=False).output()
             self._outputs.append(up)
             after = look(history.server, copy, everything=False)
-            found: list[str] = []
-            if up.code == 0:
-                found = invariants.structure_as_undisturbed(after, history.undisturbed)
-            elif up.code != 4 or after != before:
-                found = [f"without a catalogue: exit {up.code}: {up.findings}"]
+            refused = up.code == 4 and after == before
+            found = [] if refused else [f"without a catalogue: exit {up.code}: {up.findings}"]
             self._violations += named(claim_is_true=found)
-        return "went on" if up.code == 0 else up.findings[0]["code"]
+        return next((finding["code"] for finding in up.findings), "nothing said")
 
     def _start_again(self) -> int:
         """Until head; how often it was busy. A command that is named is followed."""
@@ -190,17 +190,27 @@ class _Performance:
             busy += 1
         if up.code == 4:
             up = self._mend(up.findings[0]["next"])
-        self._violations += named(head_in_one_start=invariants.head_in_one_start(up))
+        self._stuck = up.code == 5 and self._is_stuck(up)
+        if not self._stuck:
+            self._violations += named(head_in_one_start=invariants.head_in_one_start(up))
         if up.code == 0:
             self._judge()
         return busy
+
+    def _is_stuck(self, up: Output) -> bool:
+        """Whether it's the history that can't be gone on with: the application's own way fails for
+        the same reason, which PostgreSQL has told. (Enums are remembered for one run.)
+        """
+        reason = next((line for line in up.findings[0]["seen"] if "(SQLSTATE " in line), "")
+        message, known, _ = reason.partition(" (SQLSTATE ")
+        return bool(known) and message in self._history.migrate_without_surefoot(self._name)
 
     def _mend(self, told: str) -> Output:
         """As a person would who does what the refusal says; and the start behind it."""
         if command := _NAMED.search(told):
             words, self._mended = (command[1],), "by the command that was named"
         elif recorded := _RECORDED.search(told):
-            words, self._mended = (self._seen_to(*recorded.groups()),), "by hand"
+            words, self._mended = (self._seen_to(*recorded.groups()),), _BY_HAND
         else:
             return self._run("up", "--json")
         repaired = self._run("repair", *words, "--yes", "--json")
@@ -225,17 +235,15 @@ class _Performance:
         history, name = self._history, self._name
         self._sessions_left()
         seen = look(history.server, name, everything=False)
-        seen = msgspec.structs.replace(
-            seen,
-            processes=processes_of(history.mark(name)),
-            # what a person has recorded stands beside what surefoot has run
-            journal=tuple(row for row in seen.journal if row.step != "adopt"),
-        )
+        seen = msgspec.structs.replace(seen, processes=processes_of(history.mark(name)))
+        # what a person has recorded isn't what surefoot has run
+        by_hand = self._mended == _BY_HAND
+        complete = [] if by_hand else invariants.journal_complete(seen, history.undisturbed)
         differing = dict(set(history.count(name).items()) ^ set(history.counts.items()))
         self._violations += named(
             structure_as_undisturbed=invariants.structure_as_undisturbed(seen, history.undisturbed),
             contents_as_undisturbed=sorted(differing),
-            journal_complete=invariants.journal_complete(seen, history.undisturbed),
+            journal_complete=complete,
             nothing_left_running=invariants.nothing_left_running(seen),
             nothing_to_do_then=invariants.nothing_to_do_then(self._run("up", "--json")),
         )

@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Generator
+import subprocess
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,16 +30,28 @@ class Place(NamedTuple):
     variables: dict[str, str]
 
 
+# A command, the directory that it's run in, its variables.
+OwnWay = Callable[[str], tuple[list[str], Path, dict[str, str]]]
+
+
 class History:
     """A history in two places, one of them with its catalogue; and a run without a fault."""
 
     def __init__(
-        self, name: str, package: str, program: Path, server: Server, places: tuple[Place, Place]
+        self,
+        name: str,
+        package: str,
+        program: Path,
+        server: Server,
+        places: tuple[Place, Place],
+        own_way: OwnWay,
     ) -> None:
         """`program` is surefoot's in the history's own environment. The first of the places gets a
-        catalogue. Raises RuntimeError if the history can't be run as it is.
+        catalogue. `own_way` says how the application itself migrates the database of this name.
+        Raises RuntimeError if the history can't be run as it is.
         """
         self.name, self.package, self.server = name, package, server
+        self._own_way = own_way
         self._program, self._places = str(program), places
         build = ("catalog", "build", "--no-downgrade", "--server", server.url())
         _require_done(self.start("postgres", *build))
@@ -75,6 +88,14 @@ class History:
             program=(self._program,),
             environment=variables,
         )
+
+    def migrate_without_surefoot(self, name: str) -> str:
+        """The application's own way; what it says where it fails, else nothing."""
+        command, directory, variables = self._own_way(name)
+        done = subprocess.run(
+            command, cwd=directory, env=variables, capture_output=True, text=True, check=False
+        )
+        return f"{done.stdout}{done.stderr}" if done.returncode else ""
 
     def mark(self, name: str) -> str:
         return f"{self.server.port}-{name}"

@@ -50,7 +50,7 @@ group by c.oid order by 1
 _SESSIONS = """
 select concat_ws(': ', nullif(application_name, ''), backend_type, state, left(query, 120))
 from pg_stat_activity
-where datname = %s and pid <> pg_backend_pid()
+where datname = %s and pid <> pg_backend_pid() and application_name <> 'pg_dump' -- it's ours
   and backend_type in ('client backend', 'parallel worker')
 """
 _NOISE = ("\\restrict", "\\unrestrict", "-- Dumped ")

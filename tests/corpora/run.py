@@ -112,6 +112,17 @@ def prepare(case: Case, made: Path, work: Path) -> tuple[dict[str, str], dict[st
     return places, variables
 
 
+def own_way(
+    case: Case, places: dict[str, str], variables: dict[str, str], server: Server, database: str
+) -> tuple[list[str], Path, dict[str, str]]:
+    """How the application itself migrates this database: command, directory, variables."""
+    places = places | _address(server, database)
+    own = case.reference
+    extra = {n: _filled(v, places) for n, v in own.get("environment", {}).items()}
+    where = Path(_filled(own.get("directory", "{work}"), places))
+    return [_filled(word, places) for word in own["command"]], where, {**variables, **extra}
+
+
 def create_database(server: Server, name: str) -> None:
     """Empty, whatever was there."""
     _psql(server, "postgres", f'drop database if exists "{name}" with (force)')
@@ -136,12 +147,7 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
     if again > QUICK_SECONDS:
         raise Failed(f"the second run took {again:.1f} s")
 
-    places |= _address(server, other)
-    own = case.reference
-    command = [_filled(word, places) for word in own["command"]]
-    extra = {n: _filled(v, places) for n, v in own.get("environment", {}).items()}
-    where = Path(_filled(own.get("directory", "{work}"), places))
-    reference, _ = timed(command, where, {**variables, **extra})
+    reference, _ = timed(*own_way(case, places, variables, server, other))
     _require_equal(_structure(server, one), _structure(server, other))
 
     build = [str(made / "bin" / "surefoot"), "catalog", "build", "--no-downgrade"]
