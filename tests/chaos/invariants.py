@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tests.chaos.history import BACKFILL, INDEX, MIDWAY, RESUMABLE
+from tests.chaos.history import BACKFILL, INDEX, MIDWAY
 from tests.chaos.seen import JournalRow, Seen
 
 _STANDS = ("revision", "stamp", "adopt")
@@ -109,12 +109,10 @@ def expected_rows(journal: Iterable[JournalRow]) -> frozenset[str]:
 
 
 def effects_at_most_once(seen: Seen) -> list[str]:
-    """Nothing that isn't resumable has had its effect twice."""
-    return [
-        f"{what}: {count} times"
-        for what, count in seen.effects
-        if count > 1 and what not in RESUMABLE
-    ] + [f"the backfill counted a row {n} times" for n in seen.counted if n > 1]
+    """Nothing has had its effect twice."""
+    return [f"{what}: {count} times" for what, count in seen.effects if count > 1] + [
+        f"the backfill counted a row {n} times" for n in seen.counted if n > 1
+    ]
 
 
 def users_own_kept(seen: Seen, known: Undisturbed) -> list[str]:
@@ -199,14 +197,12 @@ def contents_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:
 
 
 def effects_once(seen: Seen, known: Undisturbed) -> list[str]:
-    """Every script and revision has had its effect once; a resumable one at least once, and each
-    row that it fills exactly once.
-    """
+    """Every script and revision has had its effect once, and so has each row of the backfill."""
     violations: list[str] = []
     effects = dict(seen.effects)
     for what, count in known.end.effects:
         times = effects.pop(what, 0)
-        if times != count and not (what in RESUMABLE and times > count):
+        if times != count:
             violations.append(f"{what}: {times} times")
     violations += [f"{what}: unknown" for what in effects]
     if seen.counted != (1,):

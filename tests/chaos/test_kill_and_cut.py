@@ -181,7 +181,6 @@ def test_what_a_killed_run_leaves_is_judged(stage: Stage, at_head: str) -> None:
     assert invariants.rows_agree_with_journal(left) == [f"left: begun {CHECKED}"]
 
     assert invariants.effects_at_most_once(seen) == []
-    assert invariants.effects_at_most_once(replace(seen, effects=((BACKFILL, 2),))) == []
     assert invariants.effects_at_most_once(replace(seen, effects=((VALUE, 2),)))
     assert invariants.effects_at_most_once(replace(seen, counted=(0, 2)))
 
