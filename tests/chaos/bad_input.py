@@ -74,7 +74,12 @@ def judged(world: World, case: Case, ran: Ran) -> list[str]:
     after = world.content(case.database)
     if any(mark in after for mark in MARKS):
         wrong.append("the password is in the database")
-    if (ran.code != 0 or not acts) and after != world.before[case.database] and ran.code != 6:
+    may_be_changed = acts and (
+        ran.code in (0, 6)
+        # a step behind others, which were committed: it must say so
+        or (ran.code == 5 and "committed" in ran.written.replace("No step was committed", ""))
+    )
+    if not may_be_changed and after != world.before[case.database]:
         wrong.append("the database was changed")
     world.changed(case.database)
     return wrong

@@ -253,7 +253,7 @@ def refused(pair: Pair, file: Path, script: bytes, finding: Finding) -> str:
                 documented = what.encode() in script
             elif what.startswith("\\"):
                 theirs, said = pair.psql(file, restricted=True)
-                documented = not theirs and what in script.decode(errors="replace")
+                documented = not theirs and what.rstrip("…") in script.decode(errors="replace")
                 if documented and "backslash commands are restricted" not in said:
                     return "refused: script-needs-psql, psql fails before"
             elif what.startswith(":"):

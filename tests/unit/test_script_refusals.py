@@ -80,6 +80,7 @@ TRUNCATED: dict[bytes, tuple[int, str]] = {
     b"--\n\\restrict k\nSELECT 1;\n": (2, "dump"),
     b"COPY t FROM stdin;\n1\n\\.\r": (1, "COPY"),
     b"COPY t FROM stdin (FORMAT csv);\n1\n\\.": (1, "COPY"),
+    b"COPY t FROM stdin;\n1\r\n\\.": (1, "COPY"),
 }
 
 

@@ -94,10 +94,10 @@ class Source:
     def copy_data(self, copy_line: int, *, csv: bool) -> Iterator[bytes]:
         r"""The lines from the next one to the one that is `\.` alone, in pieces of any size.
 
-        At the file's end that line needs no line end of its own, except in CSV: there the server
-        would be asked, and one from 18 on takes it for data. Raises SurefootError
-        `script-truncated` if the file ends first, and `script-needs-psql` if a statement follows
-        COPY on its own line (psql would run it after the data).
+        At the file's end that line needs no line end of its own, except in CSV and behind CRLF:
+        there the server would be asked, and not every one takes it for the end. Raises
+        SurefootError `script-truncated` if the file ends first, and `script-needs-psql` if a
+        statement follows COPY on its own line (psql would run it after the data).
         """
         while (line_end := self.text.find(b"\n", self.at)) < 0 and not self.final:
             self.more()
@@ -121,13 +121,14 @@ class Source:
                 after = self.text[found + 3 : found + 5]
                 cut_short = after in (b"", b"\r")
                 ends = after[:1] == b"\n" or after == b"\r\n"
-                if ends or (not after and self.final and not csv):
+                behind_crlf = self.text[found - 1 : found] == b"\r"
+                if ends or (not after and self.final and not csv and not behind_crlf):
                     yield self.text[self.at + 1 : found + 1]
                     self.advance(found + 3 + len(after if after[:1] == b"\r" else after[:1]))
                     return
-                stop = found + (1 if cut_short and not self.final else 3)
+                stop = found if cut_short and not self.final else found + 3
             if stop > self.at + 1:
                 yield self.text[self.at + 1 : stop]
                 self.advance(stop - 1)
-            if found < 0 or stop == found + 1:
+            if found < 0 or stop == found:
                 self.more()
