@@ -43,7 +43,8 @@ class Running:
 
     def committed(self, connection: Any) -> None:
         """A connection of SQLAlchemy's commits, this one or another."""
-        if self._connection is None or _driver(connection) is not _driver(self._connection):
+        own = self._connection
+        if own is None or own.closed or own.invalidated or _driver(own) is not _driver(connection):
             self._elsewhere = True
 
     def before(self, migrate: Callable[..., None], context: Any, revision: Revision) -> Any:
@@ -64,7 +65,8 @@ class Running:
                 migrate(**keywords)
             except BaseException as error:
                 self.raised = error
-                self.left = self._elsewhere or _is_idle(_driver(connection))
+                gone = connection.closed or connection.invalidated  # with all that it had begun
+                self.left = self._elsewhere or (not gone and _is_idle(_driver(connection)))
                 raise
 
         return noting
@@ -80,7 +82,7 @@ class Running:
         For a driver that waits in C, where no signal gets through. One that waits in Python, and so
         is interrupted by the signal itself, may have no such function.
         """
-        if self._connection is None:
+        if self._connection is None or self._connection.invalidated:
             return
         cancel = getattr(_driver(self._connection), "cancel", None)
         if cancel is not None:
@@ -88,6 +90,8 @@ class Running:
 
     def cut(self) -> None:
         """End the connection itself, so that its driver returns. From another thread."""
+        if self._connection is None or self._connection.invalidated:
+            return
         number = getattr(_driver(self._connection), "fileno", None)
         if number is not None:
             with socket.socket(fileno=os.dup(number())) as cutting:
