@@ -81,6 +81,8 @@ class Upgrading:
                     except KeyboardInterrupt as error:
                         name = failed.revision.id
                         raise Stopped(interrupted(name), name, begun) from error
+                    except SurefootError:
+                        left = None  # the server can't be asked; that is told with the failure
                 if pause is None or left is None:
                     finding = revision_failed(failed, attempt, time.monotonic() - started)
                     name = failed.revision.id
