@@ -180,6 +180,22 @@ def test_a_revision_that_leaves_its_transaction(
     assert application.run("up", "--json", url=database.url()).error == "interrupted-revision"
 
 
+def test_a_second_connection_and_a_commit_that_fails(
+    application: Application, database: Database
+) -> None:
+    """The revision itself came to its end: what another connection has committed stays."""
+    _first_only(application, database)
+    _two(
+        application,
+        LEAVING["a second connection"]
+        + "op.execute('create table kept (id int references pets deferrable initially deferred)')\n"
+        "op.execute('insert into kept values (7)')",
+    )
+    result = application.run("up", "--json", url=database.url("postgresql+psycopg"))
+    assert (result.code, result.error) == (6, "revision-partly-applied"), result.err
+    assert database.query(MARKS) == [("begun", "r2")]
+
+
 def test_an_older_release_starts_beside_a_newer_ones_half_way_revision(
     application: Application, database: Database, server: Server
 ) -> None:

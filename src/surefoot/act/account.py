@@ -1,5 +1,6 @@
 """What to say of a run that stopped: why, and what the server says became of it."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,8 +21,8 @@ class Stopped(Exception):
 
     `transactions` are the ids of the transactions that were begun, by what began in them; `step`
     is the one that stopped, "" where none had begun. `lost`: the connection was lost with it;
-    `failed`: what a revision raised, if that is why; `left`: it was no longer in its transaction,
-    or not only.
+    `failed`: what a revision raised, if that is why; `left`: those that weren't in their
+    transaction, or not only.
     """
 
     def __init__(
@@ -32,9 +33,9 @@ class Stopped(Exception):
         *,
         lost: bool = False,
         failed: "RevisionFailed | None" = None,
-        left: bool = False,
+        left: Iterable[str] = (),
     ) -> None:
-        self.failed, self.left = failed, left
+        self.failed, self.left = failed, frozenset(left)
         self.finding = finding
         self.step = step
         self.transactions = transactions or {}
@@ -79,8 +80,7 @@ def applied_half_way(stopped: Stopped, after: Aftermath) -> list[str]:
     return [
         name
         for name, transaction in stopped.transactions.items()
-        if name not in kept
-        and (after.fates[transaction] == "committed" or (stopped.left and name == stopped.step))
+        if name not in kept and (after.fates[transaction] == "committed" or name in stopped.left)
     ]
 
 

@@ -121,14 +121,19 @@ class Run:
 
     def _remember(self, stopped: Stopped, after: Aftermath) -> None:
         """A revision that left its transaction left its mark, too: later runs must know."""
-        if after.fates.get(stopped.transactions.get(stopped.step, "")) == "committed":
-            return  # the mark is there
+        done = {step.name for step in after.done}
+        lost = [
+            name
+            for name, transaction in stopped.transactions.items()
+            if name in stopped.left - done and after.fates[transaction] != "committed"
+        ]  # of the others the mark is there
         from surefoot.act.install import executor
 
         try:
             with self._connect() as connection:
                 self._journal.found(observe_database(connection, self._seen.version_table))
-                self._journal.left(executor(connection), stopped.step)
+                for name in lost[:1]:
+                    self._journal.left(executor(connection), name)
         except (SurefootError, psycopg.Error) as error:
             self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 

@@ -17,16 +17,15 @@ class Running:
     """The run of env.py that is under way.
 
     `transactions` are the ids of those that the revisions began in, by revision; `raised` is what a
-    revision raised, whether or not env.py keeps it to itself. `left`: it was no longer in its
-    transaction then, or another connection had committed since it began: what became of its own
-    transaction says nothing of what it did.
+    revision raised, whether or not env.py keeps it to itself. `left` are revisions that weren't in
+    their transaction when they raised, or during which another connection committed: what became of
+    their own transaction says nothing of what they did.
     """
 
     def __init__(self, account: Account, timeouts: Timeouts) -> None:
         self.transactions: dict[str, str] = {}
         self.raised: BaseException | None = None
-        self.left = False
-        self._elsewhere = False
+        self.left: set[str] = set()
         self._account, self._timeouts = account, timeouts
         self._settings: str | None = None
         self._begun: Begun | None = None
@@ -45,7 +44,7 @@ class Running:
         """A connection of SQLAlchemy's commits, this one or another."""
         own = self._connection
         if own is None or own.closed or own.invalidated or _driver(own) is not _driver(connection):
-            self._elsewhere = True
+            self.left.add(self.last)
 
     def before(self, migrate: Callable[..., None], context: Any, revision: Revision) -> Any:
         """The revision's upgrade(), which is first put on account.
@@ -60,13 +59,13 @@ class Running:
                 self._settings = settings(connection, self._timeouts)
             self._begun = self._account.begin(executor(connection), revision, self._settings)
             self.transactions[revision.id] = self._begun.transaction
-            self._elsewhere = False
             try:
                 migrate(**keywords)
             except BaseException as error:
                 self.raised = error
                 gone = connection.closed or connection.invalidated  # with all that it had begun
-                self.left = self._elsewhere or (not gone and _is_idle(_driver(connection)))
+                if not gone and _is_idle(_driver(connection)):
+                    self.left.add(revision.id)
                 raise
 
         return noting
