@@ -126,14 +126,15 @@ class Run:
             name
             for name, transaction in stopped.transactions.items()
             if name in stopped.left - done and after.fates[transaction] != "committed"
-        ]  # of the others the mark is there
+        ]
+        if not lost:
+            return  # the mark is there
         from surefoot.act.install import executor
 
         try:
             with self._connect() as connection:
                 self._journal.found(observe_database(connection, self._seen.version_table))
-                for name in lost[:1]:
-                    self._journal.left(executor(connection), name)
+                self._journal.left(executor(connection), " ".join(lost))
         except (SurefootError, psycopg.Error) as error:
             self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 

@@ -41,9 +41,9 @@ class Journal:
         )
         return Begun(row, transaction)
 
-    def left(self, execute: Execute, revision: str) -> None:
-        """A revision that failed where its own transaction, and its mark, didn't hold it."""
-        self._row(execute, step="begun", name=revision, seconds=0.0)
+    def left(self, execute: Execute, revisions: str) -> None:
+        """Revisions that failed where their own transaction, and their mark, didn't hold them."""
+        self._row(execute, step="begun", name=revisions, seconds=0.0)
 
     def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
         """The revision that began so has run."""
