@@ -10,6 +10,7 @@ from surefoot.structure.catalogue import (
     Catalogue,
     Change,
     Downgrade,
+    DownStatement,
     InitScripts,
     Way,
     changes,
@@ -58,7 +59,7 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
     history = History(revisions)
     base = Way("base", frozenset(), (), found)
     downs = {
-        id: Downgrade("leaves", "", (draw(texts),), found[id])
+        id: Downgrade("leaves", "", (DownStatement(draw(texts), draw(st.booleans())),), found[id])
         for id in draw(st.sets(st.sampled_from(sorted(revisions))))
     }
     tried = {id: downs[id] for id in revisions if id in downs}
@@ -93,7 +94,7 @@ def example() -> Catalogue:
     more = (*facts, Fact("column", "public.t.b", "integer default 1"))
     history = History({"r1": revision("r1"), "r2": revision("r2", "r1")})
     found = {"r1": changes({}, state_of(facts)), "r2": changes(state_of(facts), state_of(more))}
-    down = {"r2": Downgrade("proved", "", ("ALTER TABLE t DROP COLUMN b",))}
+    down = {"r2": Downgrade("proved", "", (DownStatement("ALTER TABLE t DROP COLUMN b"),))}
     return Catalogue(history, (Way("base", frozenset(), (), found),), None, down)
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from surefoot.application.reading import read_upgrade
-from surefoot.application.sqltext import structural
 from surefoot.structure.source import Source
+from surefoot.structure.sqltext import structural
 
 HEAD = "from alembic import op\nimport sqlalchemy as sa\nfrom sqlalchemy import text\n"
 

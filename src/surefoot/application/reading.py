@@ -13,7 +13,6 @@ from typing import Any
 
 from surefoot.application.definitions import define, imported
 from surefoot.application.operations import OPERATIONS, operation
-from surefoot.application.sqltext import UNKNOWN, Sql, structural
 from surefoot.application.values import (
     BIND,
     CONTEXT,
@@ -26,6 +25,7 @@ from surefoot.application.values import (
 )
 from surefoot.errors.masking import masked
 from surefoot.structure.source import Doubt, Source, Statement
+from surefoot.structure.sqltext import UNKNOWN, Sql, structural
 
 _DEPTH = 8  # functions that call functions
 _MANY = 2_000  # statements; more are no list that a person wrote

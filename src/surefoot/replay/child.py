@@ -32,7 +32,14 @@ from surefoot.replay.messages import (
     Stopped,
     Tried,
 )
-from surefoot.structure.catalogue import Change, Downgrade, changes, state_of
+from surefoot.structure.catalogue import (
+    NEEDS_CODE,
+    Change,
+    Downgrade,
+    DownStatement,
+    changes,
+    state_of,
+)
 from surefoot.structure.facts import Fact
 from surefoot.target import Target
 
@@ -70,13 +77,13 @@ class _Watching:
             return Downgrade("fails", attempt.failure)
         found = state_of(facts_of(attempt.rows))
         left = changes(self._before, found)
-        statements = tuple(attempt.statements or ())
+        statements = tuple(map(DownStatement, attempt.statements or ()))
+        code = "" if attempt.statements is not None else NEEDS_CODE
         if not left:
-            code = "" if attempt.statements is not None else "needs its code"
             return Downgrade("proved", code, statements)
         if found == self._now and attempt.statements == []:
             return Downgrade("empty", "", (), left)
-        return Downgrade("leaves", "", statements, left)
+        return Downgrade("leaves", code, statements, left)
 
 
 def _replay(orders: Orders, out: TextIO) -> None:

@@ -80,7 +80,7 @@ def revision_lines(terminal: Terminal, catalogue: Catalogue, id: str) -> list[st
     if down is not None:
         text = f"{down.verdict}{f': {down.why}' if down.why else ''}"
         lines += ["", *labelled(terminal, "downgrade", text)]
-        lines += [f"  {line}" for statement in down.statements for line in statement.splitlines()]
+        lines += [f"  {line}" for s in down.statements for line in s.sql.splitlines()]
         if down.left:
             lines += labelled(terminal, "", "against the structure below, behind it:")
             lines += change_lines(terminal, down.left)
@@ -151,7 +151,7 @@ def revision_json(catalogue: Catalogue, id: str) -> dict[str, Any]:
         else {
             "verdict": down.verdict,
             "why": down.why,
-            "statements": list(down.statements),
+            "statements": [{"sql": s.sql, "alone": s.alone} for s in down.statements],
             "left": [change_json(c) for c in down.left],
         },
     }

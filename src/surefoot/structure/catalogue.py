@@ -38,18 +38,28 @@ class Change(msgspec.Struct, frozen=True, order=True):
 Verdict = Literal["proved", "leaves", "fails", "empty", "untried"]
 
 
+class DownStatement(msgspec.Struct, frozen=True):
+    """One statement of a downgrade. `alone`: it was executed outside a transaction."""
+
+    sql: str
+    alone: bool = False
+
+
+NEEDS_CODE = "needs its code"
+
+
 class Downgrade(msgspec.Struct, frozen=True):
     """What a revision's downgrade() did when it was tried on the scratch server.
 
     `proved`: it gave exactly the structure below. `leaves`: it ran, and `left` is the difference.
     `fails`: it raised; `why` in a word. `empty`: it does nothing, and the upgrade did something.
-    `untried`: it can't be tried within a transaction. `statements` are those that it executed,
-    where they can be executed again without its code: none has parameters or reads first.
+    `untried`: it can't be tried; `why` not. `statements` are those that it executed, where they do
+    the same without its code; else `why` is NEEDS_CODE, and there are none.
     """
 
     verdict: Verdict
     why: str = ""
-    statements: tuple[str, ...] = ()
+    statements: tuple[DownStatement, ...] = ()
     left: tuple[Change, ...] = ()
 
 

@@ -10,6 +10,7 @@ from surefoot.structure.catalogue import (
     Catalogue,
     Change,
     Downgrade,
+    DownStatement,
     InitScripts,
     Verdict,
     Way,
@@ -204,7 +205,10 @@ def _downgrade(block: _Block) -> Downgrade | None:
     return Downgrade(
         cast(Verdict, verdict),
         block.one("down", 1),
-        block.all("sql"),
+        tuple(
+            DownStatement(columns[0], alone="alone" in columns[1:])
+            for columns in block.fields.get("sql", [])
+        ),
         block.changes.get("down", ()),
     )
 

@@ -84,7 +84,7 @@ def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:
     down = catalogue.downgrades.get(revision.id)
     if down is not None:
         lines.append(_line("down", down.verdict, *([down.why] if down.why else [])))
-        lines += [_line("sql", statement) for statement in down.statements]
+        lines += [_line("sql", s.sql, *(["alone"] if s.alone else [])) for s in down.statements]
         lines += _change_lines(down.left, "[down] ")
     return lines
 

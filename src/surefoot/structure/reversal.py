@@ -1,0 +1,173 @@
+"""Going back over a revision: what that does, whether it was proved, and what is lost by it. Pure.
+
+A verdict of the catalogue says what a downgrade did to the structure of an empty scratch database;
+what it would do to rows is worked out here, from the names that go and from its statements.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from surefoot.structure.catalogue import (
+    NEEDS_CODE,
+    Catalogue,
+    Change,
+    Downgrade,
+    DownStatement,
+    Way,
+)
+from surefoot.structure.definitions import column, labels, widened
+from surefoot.structure.facts import Fact, relation_kind, table
+from surefoot.structure.sqltext import structural
+
+Class = Literal[
+    "proved", "loses-data", "leaves", "needs-code", "broken", "none", "untried", "unknown"
+]
+
+# Reads, or is about the session: no row is another one behind it.
+_HARMLESS = re.compile(r"\s*(?:set|reset|show|select|lock)\b(?!.*\binto\b)", re.IGNORECASE)
+
+
+class Loss(msgspec.Struct, frozen=True, order=True):
+    """What of the data goes. `table`, `column`, `sequence`: with that object; `values`: a column's
+    or an enum's are converted, and may not fit; `rows`: a statement changes or deletes some.
+
+    `name` is the fact's, for `rows` the statement ("": the revision's code decides).
+    """
+
+    kind: Literal["table", "column", "sequence", "values", "rows"]
+    name: str
+    detail: str = ""
+
+
+class Reversal(msgspec.Struct, frozen=True):
+    """One revision's way back, with all that is needed to go it without the revision's file.
+
+    `proved` is exact and loses nothing, `loses-data` is exact, `leaves` leaves `left` behind,
+    `needs-code` can't be done by `statements`; `broken`, `none`, `untried`: `why`; `unknown`:
+    nobody has tried. `changes` are what the revision made, and is taken back.
+    """
+
+    id: str
+    parents: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    message: str
+    release: str | None
+    verdict: Class
+    why: str = ""
+    statements: tuple[DownStatement, ...] = ()
+    changes: tuple[Change, ...] = ()
+    left: tuple[Change, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def possible(self) -> bool:
+        """Whether the way back was gone once, on the scratch server, to its end."""
+        return self.verdict in ("proved", "loses-data", "leaves", "needs-code")
+
+    @property
+    def without_code(self) -> bool:
+        """Whether it can be gone without the revision's file."""
+        return self.possible and self.why != NEEDS_CODE
+
+
+def reversal(catalogue: Catalogue, id: str, way: Way | None = None) -> Reversal:
+    """The way back over this revision; `way` is the one that the database has come.
+
+    Where none is given, the first that goes through the revision.
+    """
+    if way is None or id not in way.changes:
+        way = next((w for w in catalogue.ways if id in w.changes), None)
+    changes = way.changes[id] if way else ()
+    revision = catalogue.history.revisions[id]
+    down = catalogue.downgrades.get(id)
+    statements = down.statements if down else ()
+    losses = tuple(_losses(changes, down)) if down else ()
+    verdict, why = _verdict(down, losses)
+    if way is None:
+        verdict, why = "none", "it is a part of the init scripts"
+    return Reversal(
+        id,
+        revision.parents,
+        revision.depends_on,
+        revision.message,
+        revision.release,
+        verdict,
+        why,
+        statements,
+        changes,
+        down.left if down and verdict == "leaves" else (),
+        losses,
+    )
+
+
+def _verdict(down: Downgrade | None, losses: tuple[Loss, ...]) -> tuple[Class, str]:
+    if down is None:
+        return "unknown", "its downgrade was not tried"
+    match down.verdict:
+        case "empty":
+            return "none", "its downgrade() does nothing"
+        case "fails" if down.why == "there is none":
+            return "none", "it has no downgrade()"
+        case "fails":
+            return "broken", down.why
+        case "untried":
+            return "untried", down.why
+        case "leaves":
+            return "leaves", down.why
+        case "proved" if down.why == NEEDS_CODE:
+            return "needs-code", down.why
+        case "proved":
+            return ("loses-data" if losses else "proved"), ""
+
+
+def _losses(changes: tuple[Change, ...], down: Downgrade) -> Iterator[Loss]:
+    """What goes when these changes are taken back by this downgrade."""
+    gone = {
+        c.name
+        for c in changes
+        if c.kind == "relation" and not c.before and relation_kind(_first(c)) == "table"
+    }
+    renames = any((seen := structural(s.sql)) and seen.renames for s in down.statements)
+    hint = "or gives it another name" if renames else ""
+    for change in changes:
+        made = _first(change)
+        match change.kind:
+            case "relation" if change.name in gone:
+                yield Loss("table", change.name, hint)
+            case "column":
+                if table(Fact(change.kind, change.name, made)) not in gone:
+                    yield from _column(change, hint)
+            case "enum" if change.before and made:
+                lost = [x for x in labels(made) if x not in labels(change.before[0])]
+                if lost:
+                    yield Loss("values", change.name, f"{', '.join(lost)} can't be kept")
+            case "sequence" if not change.before:
+                if table(Fact(change.kind, change.name, made)) is None:
+                    yield Loss("sequence", change.name)
+            case _:
+                pass
+    if down.why == NEEDS_CODE:
+        yield Loss("rows", "", "its code decides")
+    for statement in down.statements:
+        if structural(statement.sql) is None and not _HARMLESS.match(statement.sql):
+            yield Loss("rows", " ".join(statement.sql.split()))
+
+
+def _column(change: Change, hint: str) -> Iterator[Loss]:
+    made = _first(change)
+    if not made:
+        return  # it comes back, empty
+    if not change.before:
+        yield Loss("column", change.name, hint)
+        return
+    now, below = column(made).type, column(change.before[0]).type
+    # a text holds whatever another type can be written as
+    if now != below and below not in ("text", "character varying") and not widened(now, below):
+        yield Loss("values", change.name, f"{now} becomes {below}")
+
+
+def _first(change: Change) -> str:
+    return next((d for d in change.after if d is not None), "")
