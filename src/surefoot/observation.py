@@ -72,7 +72,8 @@ class Observation(msgspec.Struct, frozen=True):
     `accepted`: differences from the structure that a
     person has accepted. `journaled`: what the journal says has run, in that order. `interrupted`:
     revisions that the last run left applied half-way, or has in hand if it's still at work;
-    `interrupted_sha256`: the file that was run, where the journal says it.
+    `interrupted_sha256`: the file that was run, where the journal says it. `reversing`: revisions
+    whose way back the last run was cut off on, with so many statements (`reversed_so_far`) done.
     """
 
     server: ServerInfo
@@ -98,6 +99,8 @@ class Observation(msgspec.Struct, frozen=True):
     journaled: tuple[Journaled, ...] = ()
     interrupted: tuple[str, ...] = ()
     interrupted_sha256: str | None = None
+    reversing: tuple[str, ...] = ()
+    reversed_so_far: int = 0
 
     @property
     def begun_elsewhere(self) -> bool:
@@ -107,7 +110,7 @@ class Observation(msgspec.Struct, frozen=True):
     @property
     def unverified(self) -> bool:
         """Whether surefoot's last run here did not see head at its end."""
-        return self.mark in ("stamp", "begun", "revision", "unreached")
+        return self.mark in ("stamp", "begun", "revision", "down", "unreached")
 
     @property
     def history(self) -> str:

@@ -4,8 +4,11 @@ import msgspec
 
 from surefoot.history import Revision
 from surefoot.observation import ScriptFile
+from surefoot.structure.facts import Key
 from surefoot.structure.remedy import How
+from surefoot.structure.reversal import Loss
 from surefoot.structure.standing import Difference, Stand
+from surefoot.structure.way_back import Undo
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):
@@ -92,6 +95,26 @@ class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):
     revisions: tuple[Revision, ...]
 
 
+class Downgrade(msgspec.Struct, frozen=True, tag="downgrade"):
+    """Take these revisions back, in this order, through the application's own env.py.
+
+    `rows` are the version rows at the end, `before` those now. `spare`: what may not be lost, since
+    nobody has accepted that; it's looked for once more before each revision is taken back.
+    """
+
+    undo: tuple[Undo, ...]
+    rows: tuple[str, ...]
+    before: tuple[str, ...]
+    spare: tuple[Loss, ...] = ()
+
+
+class Clear(msgspec.Struct, frozen=True, tag="clear"):
+    """Drop what revisions have made that aren't applied any more: `names`, by `statements`."""
+
+    names: tuple[Key, ...]
+    statements: tuple[str, ...]
+
+
 class Seed(msgspec.Struct, frozen=True, tag="seed"):
     """Run one repeatable script in a transaction of its own. `changed`: it has run before."""
 
@@ -99,7 +122,7 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
     changed: bool
 
 
-Step = Install | Adopt | Record | Undone | DropIndexes | Mend | Upgrade | Seed
+Step = Install | Adopt | Record | Undone | DropIndexes | Mend | Upgrade | Downgrade | Clear | Seed
 
 
 class Plan(msgspec.Struct, frozen=True):

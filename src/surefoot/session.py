@@ -1,6 +1,6 @@
 """A command's way to the database and to the application's code, and the way to act there."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,12 +14,13 @@ from surefoot.observation import Facts
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import Application, application, quick_facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Plan
+from surefoot.plan import Install, Plan
 from surefoot.progress import Progress
 from surefoot.states import State
 from surefoot.target import Target, environment
 
 if TYPE_CHECKING:
+    from surefoot.act.journal import Back
     from surefoot.act.lock import Lock
     from surefoot.server import Server
 
@@ -155,7 +156,8 @@ def carry_out(
     from surefoot.act.carry_out import Run
     from surefoot.act.journal import Journal
 
-    journal = Journal(facts.database, asked.env_sha256 if asked else None, session.run)
+    env, back = (asked.env_sha256, _ways_back(asked, facts, plan)) if asked else (None, None)
+    journal = Journal(facts.database, env, session.run, back)
     session.run = journal.run
     run = Run(
         project=session.project,
@@ -170,3 +172,21 @@ def carry_out(
     if asked is not None:
         asked.was_empty = False
     return run.carry_out(plan)
+
+
+def _ways_back(asked: Application, facts: Facts, plan: Plan) -> "Back | None":
+    """What the journal keeps of the way back over what the plan runs or records."""
+    catalogue = asked.catalogue
+    if catalogue is None:
+        return None
+    from surefoot.observe.retreat import way_of
+    from surefoot.structure.way_back import kept_of
+
+    installs = any(isinstance(step, Install) for step in plan.steps)
+    way = "init" if installs else way_of(facts, catalogue)
+
+    def back(revisions: Iterable[str], below: bool) -> str | None:
+        found = kept_of(catalogue, way, revisions, below=below, search_path=asked.search_path)
+        return msgspec.json.encode(found).decode() if found else None
+
+    return back

@@ -144,10 +144,12 @@ def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
     return f"The database is at {', '.join(str(row) for row in rows)}."
 
 
-def revision_failed(failed: "RevisionFailed", tried: int = 1, took: float = 0.0) -> Finding:
+def revision_failed(
+    failed: "RevisionFailed", tried: int = 1, took: float = 0.0, *, back: bool = False
+) -> Finding:
     """A revision's own code, or the database on its behalf, raised.
 
-    It was `tried` so many times, which `took` so many seconds.
+    It was `tried` so many times, which `took` so many seconds. `back`: it was to be taken back.
     """
     revision = failed.revision
     title = f" ({revision.message})" if revision.message else ""
@@ -163,9 +165,10 @@ def revision_failed(failed: "RevisionFailed", tried: int = 1, took: float = 0.0)
             next=failed.lack.remedy + again,
         )
     when = " when it was to be committed" if failed.at_end else ""
+    going = "Going back over revision" if back else "Revision"
     return Finding(
         "revision-failed",
-        f"Revision {revision.id}{title} failed{when}.",
+        f"{going} {revision.id}{title} failed{when}.",
         (
             f"at {failed.file}",
             *failed.lines,

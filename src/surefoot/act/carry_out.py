@@ -26,7 +26,19 @@ from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.database import observe_database
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, DropIndexes, Install, Mend, Plan, Record, Seed, Undone, Upgrade
+from surefoot.plan import (
+    Adopt,
+    Clear,
+    Downgrade,
+    DropIndexes,
+    Install,
+    Mend,
+    Plan,
+    Record,
+    Seed,
+    Undone,
+    Upgrade,
+)
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
@@ -90,6 +102,10 @@ class Run:
                         self._mending().mend(step)
                     case Upgrade():
                         self._upgrade(step)
+                    case Downgrade():
+                        self._downgrade(step)
+                    case Clear():
+                        self._clear(step)
                     case Seed():
                         self._seed(step)
         except Stopped as stop:
@@ -272,6 +288,44 @@ class Run:
             connect=self._connect,
             progress=self._progress,
         ).carry_out(step.revisions)
+
+    def _downgrade(self, step: Downgrade) -> None:
+        from surefoot.act.downgrade import Downgrading
+
+        assert self._asked is not None
+        Downgrading(
+            step,
+            asked=self._asked,
+            seen=self._seen,
+            config=self._project.config,
+            lock=self._lock,
+            journal=self._journal,
+            connect=self._connect,
+            progress=self._progress,
+        ).carry_out_all()
+
+    def _clear(self, step: Clear) -> None:
+        from surefoot.act.cleanup import clear
+
+        assert self._asked is not None
+        asked, name = self._asked, "the cleanup"
+
+        def work(connection: psycopg.Connection[Any]) -> None:
+            clear(
+                step,
+                connection,
+                role=asked.role,
+                search_path=asked.search_path,
+                version_table=self._seen.version_table,
+                journal=self._journal,
+            )
+
+        started = time.monotonic()
+        self._in_one_transaction(name, work)
+        took = time.monotonic() - started
+        number = len(step.statements)
+        what = "1 statement" if number == 1 else f"{number} statements"
+        self._progress.end("cleanup", name, what, took, committed=True)
 
     def _look(self, stopped: Stopped | None) -> tuple[Aftermath | None, SurefootError | None]:
         asked = stopped.transactions.values() if stopped else ()

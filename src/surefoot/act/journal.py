@@ -2,14 +2,24 @@
 
 import secrets
 import socket
-from collections.abc import Iterable
-from typing import TypedDict
+from collections.abc import Callable, Iterable
+from typing import Literal, TypedDict
 
 from surefoot import __version__
 from surefoot.application.account import Begun, Execute
 from surefoot.history import Revision
 from surefoot.observation import Observation, ScriptFile
 from surefoot.sql import query
+
+Direction = Literal["up", "down"]
+
+Back = Callable[[Iterable[str], bool], str | None]
+"""From revisions to what is kept of the way back over them (and over all that is below them), as
+text; None where nothing is known."""
+
+
+def _nothing_kept(revisions: Iterable[str], below: bool) -> str | None:
+    return None
 
 
 class Journal:
@@ -19,46 +29,87 @@ class Journal:
     not even an empty journal behind.
     """
 
-    def __init__(self, seen: Observation, env_sha256: str | None, run: str | None = None) -> None:
+    def __init__(
+        self,
+        seen: Observation,
+        env_sha256: str | None,
+        run: str | None = None,
+        back: Back | None = None,
+    ) -> None:
         """`seen` is the database as the plan was made for it, `env_sha256` the env.py that runs.
 
-        `run` is the name of a run that has begun already.
+        `run` is the name of a run that has begun already; `back` knows the ways back.
         """
         self.run = run or secrets.token_hex(8)
         self._history, self._env = seen.history, env_sha256
+        self._back = back or _nothing_kept
         self.found(seen)
 
     def found(self, seen: Observation) -> None:
         """The database was looked at again: what this run had made may have been rolled back."""
         self._table, self._schema = seen.journal, seen.journal_schema
 
-    def begin(self, execute: Execute, revision: Revision, settings: str) -> Begun:
-        """A revision begins. `settings` are further expressions for the same statement."""
+    def begin(
+        self, execute: Execute, revision: Revision, settings: str, direction: Direction = "up"
+    ) -> Begun:
+        """A revision begins, or the way back over it. `settings` are further expressions for the
+        same statement.
+        """
         self._make_table(execute)
         statement = query("begin_revision").rstrip() + settings
+        values = {
+            "name": revision.id,
+            "direction": direction,
+            "down": self._kept(revision, direction),
+        }
         ((row, transaction, *_),) = execute(
-            statement, {**self._common(), **_of(revision), "name": revision.id}
+            statement, {**self._common(), **_of(revision), **values}
         )
         return Begun(row, transaction)
+
+    def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
+        """So many statements of a way back are done, if the transaction is committed."""
+        execute(query("way_back_done"), {"id": begun.row, "done": str(statements)})
 
     def left(self, execute: Execute, revisions: str) -> None:
         """Revisions that failed where their own transaction, and their mark, didn't hold them."""
         self._row(execute, step="begun", name=revisions, seconds=0.0)
 
-    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
-        """The revision that began so has run."""
+    def done(
+        self,
+        execute: Execute,
+        begun: Begun,
+        revision: Revision,
+        seconds: float,
+        direction: Direction = "up",
+    ) -> None:
+        """The revision that began so has run, or was taken back."""
         milliseconds = round(seconds * 1000, 3)
-        ended = execute(query("end_revision"), {"id": begun.row, "milliseconds": milliseconds})
-        if not ended:  # it has rolled back what it began with
-            self._row(execute, step="revision", name=revision.id, seconds=seconds, **_of(revision))
+        step = "revision" if direction == "up" else "down"
+        values = {"id": begun.row, "step": step, "milliseconds": milliseconds}
+        if not execute(query("end_revision"), values):  # it has rolled back what it began with
+            down = self._kept(revision, direction)
+            self._row(
+                execute,
+                step=step,
+                name=revision.id,
+                direction=direction,
+                down=down,
+                seconds=seconds,
+                **_of(revision),
+            )
 
     def stamp(self, execute: Execute, revision: Revision) -> None:
-        """A revision that the init scripts stand for."""
-        self._row(execute, step="stamp", name=revision.id, seconds=0.0, **_of(revision))
+        """A revision that the init scripts stand for, with all that is below it."""
+        down = self._back((revision.id,), True)
+        self._row(execute, step="stamp", name=revision.id, seconds=0.0, down=down, **_of(revision))
 
     def adoption(self, execute: Execute, rows: Iterable[str], evidence: str) -> None:
         """A database that was found where it stands; `evidence` is JSON."""
-        self._row(execute, step="adopt", name=" ".join(rows), evidence=evidence, seconds=0.0)
+        names = tuple(rows)
+        down = self._back(names, True)
+        name = " ".join(names)
+        self._row(execute, step="adopt", name=name, evidence=evidence, seconds=0.0, down=down)
 
     def end(self, execute: Execute, rows: Iterable[str], *, reached: bool) -> None:
         """The end of a run was looked at: head is reached, or the structure is another."""
@@ -67,12 +118,18 @@ class Journal:
 
     def record(self, execute: Execute, revision: Revision, evidence: str) -> None:
         """A revision that an earlier run left half-way and that is all there; evidence is JSON."""
-        step, of = "revision", _of(revision)
-        self._row(execute, step=step, name=revision.id, seconds=0.0, evidence=evidence, **of)
+        step, of, down = "revision", _of(revision), self._kept(revision)
+        self._row(
+            execute, step=step, name=revision.id, seconds=0.0, evidence=evidence, down=down, **of
+        )
 
     def mended(self, execute: Execute, step: str, name: str, evidence: str) -> None:
         """Something that was done about a revision that was left half-way; evidence: its SQL."""
         self._row(execute, step=step, name=name, evidence=evidence, seconds=0.0)
+
+    def cleaned(self, execute: Execute, name: str, evidence: str) -> None:
+        """What was left of revisions that aren't applied any more is dropped; evidence: its SQL."""
+        self._row(execute, step="cleanup", name=name, evidence=evidence, seconds=0.0)
 
     def mending(self, execute: Execute, name: str, evidence: str) -> int:
         """The same, begun, outside a transaction; gives its row."""
@@ -95,6 +152,8 @@ class Journal:
         step: str,
         name: str,
         seconds: float,
+        direction: Direction = "up",
+        down: str | None = None,
         parents: str = "",
         release: str | None = None,
         floor: str | None = None,
@@ -113,9 +172,14 @@ class Journal:
                 "floor": floor,
                 "hash": hash,
                 "evidence": evidence,
+                "direction": direction,
+                "down": down,
                 "milliseconds": round(seconds * 1000, 3),
             },
         )
+
+    def _kept(self, revision: Revision, direction: Direction = "up") -> str | None:
+        return self._back((revision.id,), False) if direction == "up" else None
 
     def _make_table(self, execute: Execute) -> None:
         # "if not exists" asks for the privilege even where there is nothing to create
@@ -133,6 +197,25 @@ class Journal:
             "host": socket.gethostname(),
             "surefoot": __version__,
         }
+
+
+class Backwards:
+    """The journal as the account of revisions that are taken back."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def begin(self, execute: Execute, revision: Revision, settings: str) -> Begun:
+        """The way back over the revision begins."""
+        return self._journal.begin(execute, revision, settings, "down")
+
+    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
+        """It is gone."""
+        self._journal.done(execute, begun, revision, seconds, "down")
+
+    def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
+        """So many of its statements are done."""
+        self._journal.progress(execute, begun, statements)
 
 
 class _Columns(TypedDict):

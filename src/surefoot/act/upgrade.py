@@ -16,6 +16,7 @@ from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
 from surefoot.act.signals import cancelled_by_signal
 from surefoot.act.verify import look_after
+from surefoot.application.account import Account
 from surefoot.application.running import Running
 from surefoot.application.settings import Timeouts
 from surefoot.application.upgrade import RevisionFailed, upgrade
@@ -39,6 +40,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
 
 class Upgrading:
     """One step of a plan: these revisions, in this order, through the application's env.py."""
+
+    back = False  # whether they are taken back
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class Upgrading:
         pauses = itertools.islice(_pauses(), self._retries)
         started = time.monotonic()
         for attempt in itertools.count(1):
-            running = Running(self._journal, self._timeouts)
+            running = Running(self._account(), self._timeouts)
             try:
                 self._once(revisions, running)
                 return
@@ -84,7 +87,8 @@ class Upgrading:
                     except SurefootError:
                         left = None  # the server can't be asked; that is told with the failure
                 if pause is None or left is None:
-                    finding = revision_failed(failed, attempt, time.monotonic() - started)
+                    took = time.monotonic() - started
+                    finding = revision_failed(failed, attempt, took, back=self.back)
                     name = failed.revision.id
                     raise Stopped(
                         *(finding, name, begun),
@@ -104,18 +108,24 @@ class Upgrading:
     def _once(self, revisions: tuple[Revision, ...], running: Running) -> None:
         with cancelled_by_signal(running.cancel, running.cut, self._progress.notice) as signalled:
             try:
-                upgrade(
-                    self._asked.environment,
-                    revisions,
-                    server=self._seen.server,
-                    running=running,
-                    at=self._lock.check,
-                    progress=self._progress,
-                )
+                self._run(revisions, running)
             except RevisionFailed as failed:
                 if signalled:  # it was cancelled, and the signal's own exception got lost in it
                     raise KeyboardInterrupt from failed
                 raise
+
+    def _account(self) -> Account:
+        return self._journal
+
+    def _run(self, revisions: tuple[Revision, ...], running: Running) -> None:
+        upgrade(
+            self._asked.environment,
+            revisions,
+            server=self._seen.server,
+            running=running,
+            at=self._lock.check,
+            progress=self._progress,
+        )
 
     @staticmethod
     def _had_to_wait(failed: RevisionFailed) -> bool:

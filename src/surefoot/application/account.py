@@ -26,6 +26,10 @@ class Account(Protocol):
         """The first thing in the revision's transaction. `settings` are evaluated there, too."""
         ...
 
+    def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
+        """So many statements of a way back are done."""
+        ...
+
     def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
         """The last thing, behind its version row."""
         ...

@@ -133,13 +133,16 @@ class Environment:
         check: Callable[[Any], None],
         applied: Callable[..., None] | None = None,
         notice: Callable[[str], None] | None = None,
+        *,
+        fresh: bool = False,
         **options: Any,
     ) -> None:
         """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
 
         `fn` is Alembic's: from the version rows and the context to the steps. `check` gets the
         context once it's configured; `applied` is called behind each step, in its transaction;
-        `notice` is told what a guard in a revision skips.
+        `notice` is told what a guard in a revision skips. `fresh`: with a script directory of its
+        own, to which revisions may be added.
         """
         with self._open_config() as config:
             if notice is not None:
@@ -148,10 +151,11 @@ class Environment:
                 with readable(self.root):
                     self._script = ScriptDirectory.from_config(config)
                 self._config = config
-            environment = EnvironmentContext(config, self._script, fn=fn, **options)
+            script = ScriptDirectory.from_config(config) if fresh else self._script
+            environment = EnvironmentContext(config, script, fn=fn, **options)
             self._intercept(environment, check, applied)
             with environment:
-                self._runner(self._script.run_env)
+                self._runner(script.run_env)
 
     def _intercept(
         self,

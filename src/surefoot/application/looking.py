@@ -8,6 +8,7 @@ import sqlalchemy
 from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 
+from surefoot.application.connection import unprepared
 from surefoot.observation import VersionTableName
 from surefoot.sql import query
 
@@ -34,6 +35,10 @@ class Looking:
             f"prepare {_PREPARED}(text, text) as {text.replace('%%', '%')}"
         )
         self._settings = sqlalchemy.text(query("facts_settings"))
+        given = {"table": version_table.name, "schema": version_table.schema}
+        for name, value in given.items():
+            text = text.replace(f"${list(given).index(name) + 1}", _literal(value))
+        self._unprepared = sqlalchemy.text(text.replace("%%", "%"))
         self._execute = sqlalchemy.text(
             sql.SQL("execute surefoot_facts({}, {})")
             .format(sql.Literal(version_table.name), sql.Literal(version_table.schema))
@@ -48,6 +53,16 @@ class Looking:
             if not connection.execute(_IS_PREPARED).scalar():
                 connection.execute(self._prepare)
             return [tuple(row) for row in connection.execute(self._execute)]
+
+    def rows_once(self, connection: Any) -> list[Row]:
+        """The same, where nothing may stay in the session: behind a pooler it's others' as well."""
+        with savepoint(connection, "surefoot_look"), unprepared(connection):
+            connection.execute(self._settings)
+            return [tuple(row) for row in connection.execute(self._unprepared)]
+
+
+def _literal(value: str | None) -> str:
+    return sql.Literal(value).as_string(None)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Run the whole history on a scratch database, and look behind each revision."""
 
 import contextlib
-import re
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from surefoot.application.connection import same_database
 from surefoot.application.environment import Environment, upgrade_steps
 from surefoot.application.loading import ApplicationFailed, told_as_the_applications
 from surefoot.application.looking import Looking, Row, savepoint
+from surefoot.application.steps import plain
 from surefoot.application.upgrade import RevisionFailed
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo, VersionTableName
@@ -51,9 +51,6 @@ class DowngradeCommitted(Exception):
 # for what the upgrade has locked: impossible in its transaction, and fine in one of its own.
 _ABORTED = "SQLSTATE 25P02"
 _ONLY_TOGETHER = ("55P04", "55006", "55P03")
-
-# What SQLAlchemy would take for a parameter in a plain text
-_COLON = re.compile(r"(?<![:\w\\])(:\w+)(?!:)")
 
 
 class _EndsTransaction(Exception):
@@ -179,7 +176,7 @@ def _repeatable(
         try:
             with savepoint(connection, "surefoot_again"):
                 for statement in candidate:
-                    connection.execute(text(_COLON.sub(r"\\\1", statement)))
+                    connection.execute(plain(statement))
                 if looking.rows(connection) == rows:
                     return candidate
         except DBAPIError:

@@ -70,6 +70,11 @@ class Running:
 
         return noting
 
+    def progress(self, context: Any, statements: int) -> None:
+        """So many statements of the revision that runs are done, if this is committed."""
+        assert self._begun is not None
+        self._account.progress(executor(context.connection), self._begun, statements)
+
     def behind(self, context: Any, revision: Revision, seconds: float) -> None:
         """The revision has run, and its version row is written."""
         assert self._begun is not None

@@ -6,11 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy
+from psycopg import sql
 
 from surefoot.application.account import Execute
 from surefoot.application.connection import unprepared
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
+
+# What SQLAlchemy would take for a parameter in a plain text
+_COLON = re.compile(r"(?<![:\w\\])(:\w+)(?!:)")
+
+
+def plain(statement: str) -> sqlalchemy.sql.expression.TextClause:
+    """A statement without parameters, whatever colons are in it."""
+    return sqlalchemy.text(_COLON.sub(r"\\\1", statement))
 
 
 def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
@@ -37,6 +46,13 @@ def executor(connection: Any) -> Execute:
         return [tuple(row) for row in result] if result.returns_rows else []
 
     return execute
+
+
+def execute_composed(connection: Any, statement: sql.Composed) -> list[tuple[Any, ...]]:
+    """The same for a statement that was put together with psycopg."""
+    with unprepared(connection):
+        result = connection.execute(plain(statement.as_string(None)))
+    return [tuple(row) for row in result] if result.returns_rows else []
 
 
 @functools.cache

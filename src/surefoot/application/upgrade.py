@@ -1,4 +1,4 @@
-"""Run revisions through the application's env.py, and account for each."""
+"""Run revisions through the application's env.py, up or down, and account for each."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +18,12 @@ from surefoot.application.loading import (
 from surefoot.application.raised import cause_of, describe
 from surefoot.application.running import Running
 from surefoot.application.steps import require_same
+from surefoot.application.undoing import Checking, undoing_steps
 from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo
 from surefoot.progress import Progress
+from surefoot.structure.way_back import Undo
 
 
 class RevisionFailed(Exception):
@@ -45,6 +47,10 @@ class RevisionFailed(Exception):
         super().__init__(revision.id)
 
 
+Steps = Callable[[Any, Any], list[tuple[Revision, Any]]]
+"""From the version rows and Alembic's context to revisions, each with Alembic's step of it."""
+
+
 def upgrade(
     environment: Environment,
     revisions: tuple[Revision, ...],
@@ -54,7 +60,47 @@ def upgrade(
     at: Callable[[str], None],
     progress: Progress,
 ) -> None:
-    """Run these revisions through env.py, in one run, with its own transaction settings.
+    """Run these revisions. For the rest see `_migrate`."""
+
+    def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
+        found = upgrade_steps(context, heads)
+        require_same(revisions, found)
+        return list(zip(revisions, found, strict=True))
+
+    _migrate(environment, steps, "revision", None, server, running, at, progress)
+
+
+def downgrade(
+    environment: Environment,
+    undo: tuple[Undo, ...],
+    checking: Checking,
+    *,
+    server: ServerInfo,
+    running: Running,
+    at: Callable[[str], None],
+    progress: Progress,
+) -> None:
+    """Take these revisions back, in this order; `checking` looks before and behind each, in its
+    transaction. For the rest see `_migrate`.
+    """
+
+    def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
+        return undoing_steps(context, undo, running, checking)
+
+    _migrate(environment, steps, "down", checking, server, running, at, progress)
+
+
+def _migrate(
+    environment: Environment,
+    steps_of: Steps,
+    kind: str,
+    checking: Checking | None,
+    server: ServerInfo,
+    running: Running,
+    at: Callable[[str], None],
+    progress: Progress,
+) -> None:
+    """Run revisions through env.py, in one run, with its own transaction settings.
 
     `running` keeps account of them. `at` gets the revision that is run, where it begins and before
     every commit on the application's connection, one in the middle of a revision too; what it
@@ -62,6 +108,7 @@ def upgrade(
     itself fails or wants to run anything else.
     """
     together = False
+    number = len(())  # of the steps
     now: Revision | None = None
     at_end = False
     started = 0.0
@@ -70,10 +117,11 @@ def upgrade(
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
         nonlocal now, started, at_end, together
-        found = upgrade_steps(context, heads)
-        require_same(revisions, found)
-        for revision, step in zip(revisions, found, strict=True):
-            progress.begin("revision", revision.id, revision.message)
+        nonlocal number
+        found = steps_of(heads, context)
+        number = len(found)
+        for revision, step in found:
+            progress.begin(kind, revision.id, revision.message)
             at(revision.id)
             now, at_end, started = revision, False, time.monotonic()
             step.migration_fn = running.before(step.migration_fn, context, revision)
@@ -81,12 +129,14 @@ def upgrade(
             # Only here, behind Alembic's own commit (if it commits each), is it done.
             took = time.monotonic() - started
             together = not context._transaction_per_migration
-            progress.end("revision", revision.id, revision.message, took, committed=not together)
+            progress.end(kind, revision.id, revision.message, took, committed=not together)
         at_end = True
 
     def on_version_apply(*, ctx: Any, **_: Any) -> None:
         nonlocal at_end
         assert now is not None
+        if checking is not None:
+            checking.behind(ctx.connection, now.id)
         running.behind(ctx, now, time.monotonic() - started)
         at_end = True
 
@@ -113,7 +163,7 @@ def upgrade(
     event.listen(Engine, "commit", anywhere)
     try:
         with told_as_the_applications(environment.root):
-            environment.run(steps, check, on_version_apply, notice)
+            environment.run(steps, check, on_version_apply, notice, fresh=checking is not None)
     except ApplicationFailed as failed:
         cause = failed.__cause__
         if now is None or cause is None:
@@ -127,6 +177,7 @@ def upgrade(
         # env.py kept it to itself
         raise RevisionFailed(now, running.raised, environment.root, at_end=False)
     if together:
-        noun = "revision" if len(revisions) == 1 else "revisions"
+        noun = "revision" if number == 1 else "revisions"
         pieces = "several transactions" if commits > 1 else "one transaction"
-        progress.committed(f"{len(revisions)} {noun}, in {pieces}")
+        back = " taken back" if checking is not None else ""
+        progress.committed(f"{number} {noun}{back}, in {pieces}")

@@ -14,6 +14,8 @@ _COMMANDS = {
     "plan": "Show what `up` would do. Reads only.",
     "adopt": "Record the revision that a database stands at, after a look at its structure.",
     "repair": "Put a version table right that holds nonsense, by the structure.",
+    "down": "Take revisions back, each by a way that was proved.",
+    "cleanup": "Drop what is left of revisions that aren't applied any more.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
     "dump": "Write an init script: the history, replayed and dumped, with a header.",

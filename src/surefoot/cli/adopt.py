@@ -1,6 +1,5 @@
 """`surefoot adopt`."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from surefoot.cli.edge import Edge, command_body, common_options, open_session
-from surefoot.errors import ExitCode, SurefootError
+from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
     from surefoot.plan import Plan
@@ -75,13 +74,16 @@ def record(
     """What `adopt` and `repair` have in common: everything but what they take for granted."""
     with open_session(edge, config_file, database_url) as session:
         from surefoot.adopt import adopt
+        from surefoot.cli.asking import ask
+        from surefoot.plan import Mend
         from surefoot.report.text import TextReport
 
         report = TextReport(edge.terminal)
 
         def confirm(plan: "Plan") -> None:
             if not yes:
-                _ask(edge, plan)
+                mends = any(isinstance(step, Mend) for step in plan.steps)
+                ask(edge, plan, "Do" if mends else "Record")
 
         try:
             outcome = adopt(
@@ -105,27 +107,3 @@ def record(
             )
         report.recorded(session.target, outcome)
         return outcome.exit_code
-
-
-def _ask(edge: Edge, plan: "Plan") -> None:
-    """Raises SurefootError where the answer is no, or nobody is there to give one."""
-    from surefoot.plan import Adopt, Mend
-
-    if not sys.stdin.isatty():
-        from surefoot.report.plan import step_lines
-        from surefoot.structure.differences import difference_lines
-
-        accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
-        raise SurefootError(
-            "confirmation-needed",
-            "What would be done must be confirmed, and there is no terminal to ask at.",
-            seen=[*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))],
-            next="if that is right: --yes",
-        )
-    what = "Do" if any(isinstance(step, Mend) for step in plan.steps) else "Record"
-    edge.terminal.stream.write(f"{what} this? [y/N] ")
-    edge.terminal.stream.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise SurefootError(
-            "not-confirmed", "The answer was no.", next="nothing, if so it was meant"
-        )

@@ -94,6 +94,8 @@ class _Mark(msgspec.Struct):
     env: str | None
     name: str
     hash: str | None
+    direction: str
+    evidence: str | None
 
 
 class _Ran(msgspec.Struct):
@@ -135,7 +137,9 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
     (evidence,) = rows_of("accepted", _Evidence) or (None,)
     (last,) = (rows_of("last_revision", _Last) if not found.rows else ()) or (None,)
     seeds = {seed.name: seed.hash for seed in rows_of("seeds", _Seed)}
-    half_way = mark if mark is not None and mark.step == "begun" else None
+    begun = mark if mark is not None and mark.step == "begun" else None
+    half_way = begun if begun is not None and begun.direction == "up" else None
+    reversing = begun if begun is not None and begun.direction == "down" else None
     rows = {str(row) for row in found.rows}
     reached = mark is not None and mark.step == "reached" and set(mark.name.split()) == rows
     return msgspec.structs.replace(
@@ -146,6 +150,8 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         mark=mark.step if mark else None,
         interrupted=tuple(half_way.name.split()) if half_way is not None else (),
         interrupted_sha256=half_way.hash if half_way is not None else None,
+        reversing=tuple(reversing.name.split()) if reversing is not None else (),
+        reversed_so_far=_number(reversing.evidence) if reversing is not None else 0,
         journaled=tuple(
             Journaled(ran.id, tuple(ran.parents.split()), ran.release, ran.floor)
             for ran in rows_of("journaled", _Ran)
@@ -153,6 +159,10 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         accepted=_accepted(evidence.evidence) if evidence else (),
         last_journaled=f"{last.name}, of {last.day}" if last else None,
     )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() else 0
 
 
 class _Adoption(msgspec.Struct):

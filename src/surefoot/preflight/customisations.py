@@ -9,12 +9,10 @@ from surefoot.preflight.names import arguments, parts, quoted, table_of, typed
 from surefoot.preflight.path import End, Path
 from surefoot.preflight.surroundings import Dependent
 from surefoot.structure.facts import Key, relation_kind
+from surefoot.structure.way_back import GO_ALONG
 
 # What PostgreSQL doesn't alter a column's type under; an index it makes anew by itself.
 _HOLDS_THE_TYPE = frozenset(("relation", "rule", "trigger", "policy", "function", "procedure"))
-
-# What is of no use without its table, and goes with it
-_MEANS_NOTHING_ALONE = frozenset(("index", "statistics", "option", "replica identity"))
 
 _SHOWN = 200  # characters of a definition
 
@@ -38,7 +36,7 @@ def customisations(
             for key, definition in live.items():
                 if key in path.known or table_of(key, definition) != end.key[1]:
                     continue
-                if end.renamed or key[0] in _MEANS_NOTHING_ALONE:
+                if end.renamed or key[0] in GO_ALONG:
                     remarks.append(_perhaps(key, live, end))
                 else:
                     concerned.setdefault(key, []).append(end)

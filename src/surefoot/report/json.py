@@ -10,6 +10,8 @@ from surefoot.observation import Facts
 from surefoot.outcome import Outcome
 from surefoot.plan import (
     Adopt,
+    Clear,
+    Downgrade,
     DropIndexes,
     Install,
     Mend,
@@ -117,6 +119,21 @@ def step(one: Step) -> dict[str, Any]:
         case Upgrade(revisions):
             listed = [{"id": r.id, "message": r.message, "release": r.release} for r in revisions]
             return {"step": "upgrade", "revisions": listed}
+        case Downgrade():
+            taken = [
+                {
+                    "id": one.id,
+                    "message": one.reversal.message,
+                    "release": one.reversal.release,
+                    "class": one.reversal.verdict,
+                    "sql": None if one.statements is None else [s.sql for s in one.statements],
+                }
+                for one in one.undo
+            ]
+            return {"step": "downgrade", "revisions": taken, "to": list(one.rows)}
+        case Clear(names, statements):
+            objects = [{"kind": kind, "name": name} for kind, name in names]
+            return {"step": "clear", "objects": objects, "sql": list(statements)}
         case Seed(script, changed):
             return {"step": "seed", "script": script.path, "changed": changed}
 

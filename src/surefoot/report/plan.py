@@ -2,6 +2,8 @@
 
 from surefoot.plan import (
     Adopt,
+    Clear,
+    Downgrade,
     DropIndexes,
     Install,
     Mend,
@@ -46,6 +48,12 @@ def _lines(step: Step) -> list[str]:
         case Upgrade(revisions):
             number = count(len(revisions), "revision")
             return [f"apply {number}, up to {', '.join(_tips(revisions))}"]
+        case Downgrade(undo, rows):
+            below = f"down to {', '.join(rows)}" if rows else "to before the first revision"
+            return [f"take back {count(len(undo), 'revision')}, {below}"]
+        case Clear(names, statements):
+            what = count(len(names), "object")
+            return [f"drop {what} of revisions that aren't applied:", *_indented(statements)]
         case Seed(script, changed):
             why = ": its content changed" if changed else ""
             return [f"run the seed script {script.path}{why}"]
@@ -72,6 +80,20 @@ def _mending_lines(step: Mend) -> list[str]:
     ]
 
 
+def _indented(statements: tuple[str, ...]) -> list[str]:
+    return [f"  {text}" for text in ("begin", *(f"  {s}" for s in statements), "commit")]
+
+
+def _undo_lines(terminal: Terminal, step: Downgrade, width: int) -> list[str]:
+    """Each revision that is taken back, and how."""
+    lines: list[str] = []
+    for one in step.undo:
+        how = "by its downgrade()" if one.statements is None else "by the statements kept of it"
+        room = terminal.width - width - 9 - len(how)
+        lines.append(f"     {one.id:<{width}}  {terminal.cut(one.reversal.message, room)}  {how}")
+    return lines
+
+
 def _sql(step: DropIndexes) -> str:
     return "; ".join(step.statements)
 
@@ -87,7 +109,8 @@ def _tips(revisions: tuple[object, ...]) -> list[str]:
 def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
     """The plan in full: every revision with its message."""
     lines: list[str] = []
-    width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
+    undone = [u for s in plan.steps if isinstance(s, Downgrade) for u in s.undo]
+    width = min(max((len(r.id) for r in (*plan.revisions, *undone)), default=12), 24)
     for number, step in enumerate(plan.steps, 1):
         short, *sql = _lines(step)
         lines += wrapped(
@@ -98,6 +121,8 @@ def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
             break_long_words=False,
         )
         lines += [f"   {text}" for text in sql]
+        if isinstance(step, Downgrade):
+            lines += _undo_lines(terminal, step, width)
         if isinstance(step, Upgrade):
             for r in step.revisions:
                 release = f" [{r.release}]" if r.release else ""

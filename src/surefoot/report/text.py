@@ -239,6 +239,31 @@ class TextReport:
             text = f"{target.label} is at {head}: the version table is in order"
             self._terminal.line(f"surefoot: {text}, nothing to record")
 
+    def went_back(self, target: Target, outcome: Outcome) -> None:
+        """The end of `surefoot down`."""
+        head = ", ".join(outcome.rows or ()) or "base"
+        if outcome.findings:
+            self.outcome(target, outcome)
+        elif outcome.done:
+            self._terminal.line()
+            number = sum(done.kind == "down" for done in outcome.done)
+            text = f"at {head}; {count(number, 'revision')} taken back in {outcome.seconds:.1f} s"
+            self._write(labelled(self._terminal, "now", text))
+        else:
+            self._terminal.line(f"surefoot: {target.label} is at {head}, nothing to take back")
+
+    def cleaned(self, target: Target, outcome: Outcome) -> None:
+        """The end of `surefoot cleanup`."""
+        if outcome.findings:
+            self.outcome(target, outcome)
+        elif outcome.done:
+            self._terminal.line()
+            self._write(labelled(self._terminal, "now", "nothing is left of them"))
+        else:
+            self._terminal.line(f"surefoot: nothing to clean up in {target.label}")
+            if outcome.remarks:
+                self._write(labelled(self._terminal, "remarks", *outcome.remarks))
+
     def close(self) -> None:
         """Put the terminal back as it was."""
         self._live.close()

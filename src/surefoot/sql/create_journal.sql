@@ -5,7 +5,7 @@ create table if not exists surefoot.journal (
     run text not null,          -- one run of surefoot: the same in all its rows
     history text not null,      -- whose row it is: the version table, with its schema
     env text,                   -- SHA-256 of the env.py that led here; null where none was run
-    step text not null,         -- install, stamp, adopt, begun, revision, seed, reached, unreached;
+    step text not null,         -- install, stamp, adopt, begun, revision, down, seed, reached, unreached, cleanup;
                                 -- drop-indexes, mended, undone: done about a revision that was left half-way
     name text not null,         -- the revision's id or the script's path
     parents text not null,      -- the revisions below it, separated by spaces
@@ -13,7 +13,9 @@ create table if not exists surefoot.journal (
     release text,               -- the application's release that the revision ends, if it says so
     floor text,                 -- the oldest release or revision whose code can run on it, if it says so
     hash text,                  -- SHA-256 of the file that was run
-    evidence text,              -- of an adoption, as JSON: what it was decided by, what was accepted
+    evidence text,              -- of an adoption, as JSON: what it was decided by, what was accepted;
+                                -- of a way back that was begun: how many of its statements are done
+    down text,                  -- the way back, as JSON: of this revision, or of all that a stamp or an adoption stands for
     milliseconds double precision not null,
     role text not null default current_user,
     host text not null,         -- the machine or container that ran it

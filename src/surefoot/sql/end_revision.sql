@@ -1,5 +1,5 @@
--- A revision has run: the last thing in its transaction, behind its version row.
+-- A revision has run, or was taken back: the last thing in its transaction, behind its version row.
 update surefoot.journal
-set step = 'revision', at = pg_catalog.clock_timestamp(), milliseconds = %(milliseconds)s
+set step = %(step)s, evidence = null, at = pg_catalog.clock_timestamp(), milliseconds = %(milliseconds)s
 where id = %(id)s and step = 'begun'
 returning id

@@ -1,5 +1,5 @@
 insert into surefoot.journal
-    (run, history, env, step, name, parents, direction, release, floor, hash, evidence, milliseconds, host, surefoot)
+    (run, history, env, step, name, parents, direction, release, floor, hash, evidence, down, milliseconds, host, surefoot)
 values
-    (%(run)s, %(history)s, %(env)s, %(step)s, %(name)s, %(parents)s, 'up', %(release)s, %(floor)s, %(hash)s, %(evidence)s, %(milliseconds)s,
+    (%(run)s, %(history)s, %(env)s, %(step)s, %(name)s, %(parents)s, %(direction)s, %(release)s, %(floor)s, %(hash)s, %(evidence)s, %(down)s, %(milliseconds)s,
      %(host)s, %(surefoot)s)

@@ -1,16 +1,23 @@
--- What the journal says has run here since the last adoption (itself included), in that order: each
--- revision, what it needs, the release that it ends, the oldest code that can run on it.
-select r.id, j.parents, j.release, j.floor
-from surefoot.journal j
-cross join lateral pg_catalog.unnest(pg_catalog.string_to_array(j.name, ' ')) as r(id)
-where j.history = %(history)s
-  and j.step in ('stamp', 'adopt', 'revision')
-  and j.id >= coalesce(
-      (
-          select pg_catalog.max(a.id)
-          from surefoot.journal a
-          where a.history = %(history)s and a.step = 'adopt'
-      ),
-      0
-  )
-order by j.id, r.id
+-- What the journal says has run here since the last adoption (itself included) and was not taken back,
+-- in that order: each revision, what it needs, the release that it ends, the oldest code that can run
+-- on it.
+with told as (
+    select r.id, j.id as place, j.step, j.parents, j.release, j.floor
+    from surefoot.journal j
+    cross join lateral pg_catalog.unnest(pg_catalog.string_to_array(j.name, ' ')) as r(id)
+    where j.history = %(history)s
+      and j.step in ('stamp', 'adopt', 'revision', 'down')
+      and j.id >= coalesce(
+          (
+              select pg_catalog.max(a.id)
+              from surefoot.journal a
+              where a.history = %(history)s and a.step = 'adopt'
+          ),
+          0
+      )
+)
+select t.id, t.parents, t.release, t.floor
+from told t
+where t.step <> 'down'
+  and not exists (select from told d where d.id = t.id and d.step = 'down' and d.place > t.place)
+order by t.place, t.id

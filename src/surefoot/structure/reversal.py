@@ -42,12 +42,13 @@ class Loss(msgspec.Struct, frozen=True, order=True):
     detail: str = ""
 
 
-class Reversal(msgspec.Struct, frozen=True):
+class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
     """One revision's way back, with all that is needed to go it without the revision's file.
 
     `proved` is exact and loses nothing, `loses-data` is exact, `leaves` leaves `left` behind,
     `needs-code` can't be done by `statements`; `broken`, `none`, `untried`: `why`; `unknown`:
-    nobody has tried. `changes` are what the revision made, and is taken back.
+    nobody has tried. `changes` are what the revision made, and is taken back. `search_path` is that
+    of the connection that ran it, where that is known.
     """
 
     id: str
@@ -61,6 +62,12 @@ class Reversal(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...] = ()
     left: tuple[Change, ...] = ()
     losses: tuple[Loss, ...] = ()
+    search_path: str = ""
+
+    @property
+    def commits_midway(self) -> bool:
+        """Whether its statements can't be one transaction."""
+        return any(statement.alone for statement in self.statements)
 
     @property
     def possible(self) -> bool:

@@ -48,20 +48,20 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # What somebody has changed since is theirs, and stays.
-    delete = sa.text(
+    # What somebody has changed since is theirs, and stays. Plain text, without parameters: so an
+    # older image can take it back as well, which doesn't have this file.
+    op.execute(
         """
         DELETE FROM personality_traits t
          USING characters c
          WHERE c.id = t.character_id
            AND c.normalized_name = 'assistant'
-           AND t.trait_name = :name
-           AND t.trait_value = CAST(:value AS numeric)
-           AND t.intensity = :intensity
-           AND t.description = :description
+           AND (t.trait_name, t.trait_value, t.intensity, t.description) IN (
+               ('openness', 0.80, 'high', 'Curious about whatever comes up'),
+               ('conscientiousness', 0.90, 'very_high', 'Finishes what it begins, and checks it'),
+               ('extraversion', 0.60, 'medium', 'Glad to talk, and glad to listen'),
+               ('agreeableness', 0.85, 'high', 'Kind, without agreeing to everything'),
+               ('neuroticism', 0.20, 'low', 'Stays calm when others can''t')
+           )
         """
     )
-    for name, value, intensity, description in TRAITS:
-        op.execute(
-            delete.bindparams(name=name, value=value, intensity=intensity, description=description)
-        )

@@ -1,0 +1,75 @@
+"""Drop what was left of revisions that aren't applied any more, and look before the commit."""
+
+from typing import Any
+
+import psycopg
+
+from surefoot.act.install import executor
+from surefoot.act.journal import Journal
+from surefoot.errors import SurefootError
+from surefoot.observation import VersionTableName
+from surefoot.observe.structure import structure_within
+from surefoot.plan import Clear
+from surefoot.structure.facts import table
+
+_LOCK_TIMEOUT = "10s"
+
+
+def clear(
+    step: Clear,
+    connection: psycopg.Connection[Any],
+    *,
+    role: str,
+    search_path: str,
+    version_table: VersionTableName,
+    journal: Journal,
+) -> None:
+    """Execute the statements, in the caller's transaction, as the application's role.
+
+    Raises SurefootError `cleanup-failed` where anything else would be lost with it, or the server
+    refuses.
+    """
+    before = set(structure_within(connection, version_table))
+    connection.execute(
+        "select pg_catalog.set_config('role', %s, true),"
+        " pg_catalog.set_config('search_path', %s, true),"
+        " pg_catalog.set_config('lock_timeout', %s, true),"
+        " pg_catalog.set_config('statement_timeout', '0', true)",
+        (role, search_path, _LOCK_TIMEOUT),
+    )
+    for statement in step.statements:
+        try:
+            connection.execute(statement.encode())
+        except psycopg.Error as error:
+            if error.sqlstate is None:
+                raise
+            lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+            raise _failed(
+                "The database refused a statement of the cleanup.",
+                [f"statement: {statement}", *lines[:6]],
+            ) from error
+    connection.execute("select pg_catalog.set_config('role', 'none', true)")
+    after = set(structure_within(connection, version_table))
+    names = set(step.names)
+    gone = {name for kind, name in names if kind == "relation"}
+    lost = [
+        f"{fact.kind} {fact.name} would be lost with it"
+        for fact in sorted(before - after)
+        if (fact.kind, fact.name) not in names and table(fact) not in gone
+    ]
+    left = [f"{f.kind} {f.name} is still there" for f in sorted(after) if (f.kind, f.name) in names]
+    new = [f"{f.kind} {f.name} would be another one" for f in sorted(after - before)]
+    if lost or left or new:
+        raise _failed("The cleanup would do more, or less, than it should.", [*lost, *left, *new])
+    told = ", ".join(f"{kind} {name}" for kind, name in step.names)
+    journal.cleaned(executor(connection), told, "; ".join(step.statements))
+
+
+def _failed(message: str, seen: list[str]) -> SurefootError:
+    return SurefootError(
+        "cleanup-failed",
+        message,
+        seen=seen[:12],
+        next="see what the server objects to, above; what hangs on these objects is in the way: "
+        "drop or change it by hand, then start again",
+    )

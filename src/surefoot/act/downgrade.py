@@ -1,0 +1,99 @@
+"""Take a plan's revisions back, and look behind each, in its own transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from surefoot.act.journal import Backwards
+from surefoot.act.upgrade import Upgrading
+from surefoot.application.account import Account
+from surefoot.application.looking import Looking
+from surefoot.application.running import Running
+from surefoot.application.steps import execute_composed
+from surefoot.application.undoing import revision_of
+from surefoot.application.upgrade import downgrade
+from surefoot.decision.going_back import Lost, would_be_lost
+from surefoot.errors import SurefootError
+from surefoot.history import Revision
+from surefoot.observation import VersionTableName
+from surefoot.observe.retreat import counting_statement, locking_statement
+from surefoot.observe.structure import facts_of
+from surefoot.plan import Downgrade
+from surefoot.structure.differences import difference_lines
+from surefoot.structure.facts import Key
+from surefoot.structure.way_back import not_back
+
+_SHOWN, _WIDTH = 12, 80
+
+
+class Downgrading(Upgrading):
+    """One step of a plan: these revisions are taken back, through the application's env.py."""
+
+    back = True
+
+    def __init__(self, step: Downgrade, **given: Any) -> None:
+        super().__init__(**given)
+        self._step = step
+
+    def carry_out_all(self) -> None:
+        """Take all of them back. Raises Stopped."""
+        self.carry_out(tuple(revision_of(one) for one in self._step.undo))
+
+    def _account(self) -> Account:
+        return Backwards(self._journal)
+
+    def _run(self, revisions: tuple[Revision, ...], running: Running) -> None:
+        left = {revision.id for revision in revisions}
+        downgrade(
+            self._asked.environment,
+            tuple(one for one in self._step.undo if one.id in left),
+            _Checking(self._step, self._asked.version_table),
+            server=self._seen.server,
+            running=running,
+            at=self._lock.check,
+            progress=self._progress,
+        )
+
+
+class _Checking:
+    """Looks before and behind each revision, on the application's connection."""
+
+    def __init__(self, step: Downgrade, version_table: VersionTableName) -> None:
+        self._reversals = {one.id: one.reversal for one in step.undo}
+        self._spare = step.spare
+        self._looking = Looking(version_table)
+        self._before: Mapping[Key, str] = {}
+
+    def before(self, connection: Any, revision: str) -> None:
+        """What was empty when the plan was made must be so still: nobody has given leave to lose
+        anything. Raises SurefootError `data-would-be-lost`.
+        """
+        of_this = [loss for loss in self._reversals[revision].losses if loss in self._spare]
+        lost: list[Lost] = []
+        for loss in of_this:
+            counting = counting_statement(loss)
+            if counting is None:
+                continue
+            execute_composed(connection, locking_statement(loss))  # until the transaction's end
+            ((number,),) = execute_composed(connection, counting)
+            if number:
+                lost.append(Lost(loss, number))
+        if lost:
+            raise SurefootError.of(would_be_lost(lost))
+        self._before = self._structure(connection)
+
+    def behind(self, connection: Any, revision: str) -> None:
+        """The structure must be the one below. Raises SurefootError `way-back-differs`."""
+        wrong = not_back(self._reversals[revision], self._structure(connection), self._before)
+        if wrong:
+            raise SurefootError(
+                "way-back-differs",
+                f"Behind the way back over revision {revision}, the structure isn't the one below "
+                "it.",
+                seen=difference_lines(wrong, _SHOWN, _WIDTH),
+                next="what the revision's downgrade does depends on what is there: go back by "
+                "hand, or restore the backup that was made before the upgrade",
+            )
+
+    def _structure(self, connection: Any) -> dict[Key, str]:
+        rows = self._looking.rows_once(connection)
+        return {(fact.kind, fact.name): fact.definition for fact in facts_of(rows)}

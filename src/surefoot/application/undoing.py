@@ -1,0 +1,131 @@
+"""Revisions that are taken back, as Alembic's own steps: by their files, or by what is known.
+
+A revision whose file isn't there (the image is older than the database) is added to Alembic's map
+as the journal tells of it. So version rows, branches, transactions and env.py are Alembic's
+business in both cases, and what runs is one and the same step.
+"""
+
+import itertools
+import types
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any, Protocol
+
+import sqlalchemy
+from alembic.runtime.migration import MigrationStep
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+
+from surefoot.application.running import Running
+from surefoot.application.steps import plain
+from surefoot.history import Revision
+from surefoot.structure.catalogue import DownStatement
+from surefoot.structure.way_back import Undo
+
+_SEARCH_PATH = sqlalchemy.text(
+    "select pg_catalog.current_setting('search_path'),"
+    " pg_catalog.set_config('search_path', :path, true)"
+)
+
+
+class Checking(Protocol):
+    """Who looks at the structure before and behind each revision, in its transaction.
+
+    What they raise stops the run before its next commit.
+    """
+
+    def before(self, connection: Any, revision: str) -> None: ...
+    def behind(self, connection: Any, revision: str) -> None: ...
+
+
+def revision_of(undo: Undo) -> Revision:
+    """The revision, as far as it's known without its file."""
+    one = undo.reversal
+    return Revision(one.id, one.parents, one.depends_on, one.message, one.release, "its way back")
+
+
+def undoing_steps(
+    context: Any, undo: tuple[Undo, ...], running: Running, checking: Checking
+) -> list[tuple[Revision, Any]]:
+    """Alembic's steps back over these revisions, in this order, each looked at."""
+    known = context.script.revision_map
+    for one in reversed(undo):
+        if not _has(context.script, one.id):
+            known.add_revision(_script(one))
+    found: list[tuple[Revision, Any]] = []
+    for one in undo:
+        script = context.script.get_revision(one.id)
+        step = MigrationStep.downgrade_from_script(known, script)
+        if one.statements is not None:
+            step.migration_fn = _executing(context, one, running)
+        step.migration_fn = _looked_at(step.migration_fn, context, one.id, checking)
+        found.append((revision_of(one), step))
+    return found
+
+
+def _has(directory: ScriptDirectory, revision: str) -> bool:
+    try:
+        directory.get_revision(revision)
+    except CommandError:
+        return False
+    return True
+
+
+def _script(one: Undo) -> Script:
+    """A revision that Alembic can place in its history, though it has no file."""
+
+    def nothing() -> None:
+        raise AssertionError("what is done is put in its place")
+
+    reversal = one.reversal
+    module = types.ModuleType(f"surefoot_way_back_{one.id}", reversal.message)
+    parents: Any = reversal.parents
+    content: Mapping[str, Any] = {
+        "revision": one.id,
+        "down_revision": parents if len(parents) > 1 else parents[0] if parents else None,
+        "depends_on": reversal.depends_on or None,
+        "branch_labels": None,
+        "upgrade": nothing,
+        "downgrade": nothing,
+    }
+    vars(module).update(content)
+    return Script(module, one.id, f"<way back over {one.id}>")
+
+
+def _looked_at(
+    migrate: Callable[..., None], context: Any, revision: str, checking: Checking
+) -> Callable[..., None]:
+    def looking(**keywords: Any) -> None:
+        checking.before(context.connection, revision)
+        migrate(**keywords)
+
+    return looking
+
+
+def _executing(context: Any, one: Undo, running: Running) -> Callable[..., None]:
+    """A downgrade() that executes the statements: each alone that was so, the others together."""
+
+    def executing(**_: Any) -> None:
+        number = one.done
+        for alone, group in itertools.groupby(one.statements or (), lambda s: s.alone):
+            with context.autocommit_block() if alone else nullcontext():
+                for statement in group:
+                    execute(context.connection, statement, one.reversal.search_path)
+                    number += 1
+                    if alone:
+                        running.progress(context, number)
+                if not alone:
+                    running.progress(context, number)
+
+    return executing
+
+
+def execute(connection: Any, statement: DownStatement, search_path: str = "") -> None:
+    """One recorded statement, on the application's connection, as it was executed then."""
+    text = plain(statement.sql)
+    if not search_path or statement.alone:
+        connection.execute(text)
+        return
+    was = connection.execute(_SEARCH_PATH, {"path": search_path}).scalar()
+    connection.execute(text)
+    connection.execute(_SEARCH_PATH, {"path": was})

@@ -1,0 +1,52 @@
+"""`surefoot cleanup`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.errors import ExitCode
+
+if TYPE_CHECKING:
+    from surefoot.plan import Plan
+
+
+@click.command("cleanup")
+@common_options
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@command_body("cleanup")
+def command(
+    edge: Edge, *, config_file: Path | None, database_url: str | None, yes: bool
+) -> ExitCode:
+    """Drop what is left of revisions that aren't applied any more.
+
+    Only what the journal knows a revision to have made, as it has made it, and what no applied
+    revision has; never an object of your own. Shows the objects, their rows and the SQL, asks, and
+    looks before it commits whether anything else would go with them.
+    """
+    with open_session(edge, config_file, database_url) as session:
+        from surefoot.cleanup import cleanup
+        from surefoot.cli.asking import ask
+        from surefoot.report.text import TextReport
+
+        report = TextReport(edge.terminal)
+
+        def confirm(plan: "Plan") -> None:
+            if not yes:
+                ask(edge, plan, "Drop")
+
+        try:
+            outcome = cleanup(session, report, confirm)
+        finally:
+            report.close()
+        if edge.as_json:
+            from surefoot.report import json
+
+            edge.emit_json(
+                outcome.exit_code,
+                database=json.database(session.target, None),
+                **json.outcome(outcome),
+            )
+        report.cleaned(session.target, outcome)
+        return outcome.exit_code

@@ -1,0 +1,74 @@
+"""`surefoot down`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.errors import ExitCode
+
+if TYPE_CHECKING:
+    from surefoot.plan import Plan
+
+
+@click.command("down")
+@common_options
+@click.option(
+    "--to",
+    "words",
+    multiple=True,
+    required=True,
+    metavar="REV",
+    help="Where to go back to: a revision's id or its beginning, a release, head (this code's "
+    "own), base, or -1 for one revision less. Once for each branch.",
+)
+@click.option(
+    "--accept-data-loss", is_flag=True, help="Go back although tables or columns hold data."
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@command_body("down")
+def command(
+    edge: Edge,
+    *,
+    config_file: Path | None,
+    database_url: str | None,
+    words: tuple[str, ...],
+    accept_data_loss: bool,
+    yes: bool,
+) -> ExitCode:
+    """Take back the revisions that have run behind REV, each by a way that was proved.
+
+    From the newer image, by the revisions' own downgrade(); from an older one, which has no files
+    of them, by the statements that the journal has kept. Shows what would be done and lost, asks,
+    and looks at the structure behind each revision before it is committed.
+
+    \b
+      surefoot down --to v1.0.28
+      surefoot down --to head          # in an older image: to what its code wants
+    """
+    with open_session(edge, config_file, database_url) as session:
+        from surefoot.cli.asking import ask
+        from surefoot.down import down
+        from surefoot.report.text import TextReport
+
+        report = TextReport(edge.terminal)
+
+        def confirm(plan: "Plan") -> None:
+            if not yes:
+                ask(edge, plan, "Do")
+
+        try:
+            outcome = down(session, words, report, confirm, accept=accept_data_loss)
+        finally:
+            report.close()
+        if edge.as_json:
+            from surefoot.report import json
+
+            edge.emit_json(
+                outcome.exit_code,
+                database=json.database(session.target, None),
+                **json.outcome(outcome),
+            )
+        report.went_back(session.target, outcome)
+        return outcome.exit_code

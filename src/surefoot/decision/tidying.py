@@ -1,0 +1,86 @@
+"""The decision to drop what is left of revisions that aren't applied any more. Pure."""
+
+import msgspec
+
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.refusals import REFUSALS
+from surefoot.decision.structure_refusals import catalogue_lines
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.plan import Clear, Plan
+from surefoot.states import State
+from surefoot.structure.facts import relation_kind
+from surefoot.structure.leftovers import Leftover
+
+
+class Remains(msgspec.Struct, frozen=True):
+    """What is left, in the order in which it's dropped. `known`: there's a catalogue to go by."""
+
+    left: tuple[Leftover, ...] = ()
+    known: bool = True
+
+
+_NEWER = frozenset((State.AHEAD, State.AHEAD_COMPATIBLE, State.UNKNOWN_REVISION))
+
+
+def decide_cleanup(facts: Facts, remains: Remains) -> Decision:
+    """What is to be dropped, or why not."""
+    state = classify(facts)
+    if state in _NEWER:
+        return Refused(state, (_newer(facts),))
+    if state not in (State.AT_HEAD, State.BEHIND):
+        if state in REFUSALS:
+            return Refused(state, (REFUSALS[state](facts),))
+        return Refused(state, (_no_row(),))
+    if not remains.known:
+        return Refused(state, (_no_catalogue(facts),))
+    stays = tuple(
+        f"stays: {_called(one)} of revision {one.revision}: {one.kept}"
+        for one in remains.left
+        if one.kept
+    )
+    going = tuple(one for one in remains.left if not one.kept)
+    if not going:
+        return NothingToDo(state, stays)
+    obstacles = in_the_way(facts)
+    if obstacles:
+        return Refused(state, obstacles)
+    statements = tuple(text for one in going for text in one.statements)
+    step = Clear(tuple(one.key for one in going), statements)
+    made = tuple(
+        f"{_called(one)} was made by revision {one.revision}" for one in going if one.statements
+    )
+    return Ready(state, Plan((step,), facts.fingerprint, (*made, *stays)))
+
+
+def _called(one: Leftover) -> str:
+    kind = relation_kind(one.definition) if one.kind == "relation" else one.kind
+    return f"{kind} {one.name}"
+
+
+def _newer(facts: Facts) -> Finding:
+    rows = ", ".join(str(row) for row in facts.database.rows)
+    return Finding(
+        "database-ahead-of-code",
+        f"The database is at {rows}: what a newer release has made isn't left over, it's in use.",
+        ("the version table names a revision that this code doesn't have",),
+        next="surefoot down --to head takes the newer revisions back, where their way back was "
+        "proved; what that leaves, surefoot cleanup drops",
+    )
+
+
+def _no_row() -> Finding:
+    return Finding(
+        "nothing-to-compare",
+        "There is no version row: nobody can say what is left over.",
+        next="surefoot up, or surefoot adopt, records where the database stands",
+    )
+
+
+def _no_catalogue(facts: Facts) -> Finding:
+    return Finding(
+        "nothing-to-compare",
+        "Without a catalogue nobody can say what the applied revisions need.",
+        tuple(catalogue_lines(facts.catalogue)),
+        next="surefoot catalog build, where the application is developed",
+    )

@@ -1,0 +1,119 @@
+"""`surefoot down`: look, decide, show, ask, take the lock, look again, take back, look."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.going_back import Retreat, decide_going_back
+from surefoot.errors import Finding, SurefootError
+from surefoot.last_look import mark_end
+from surefoot.observation import Facts
+from surefoot.observe.facts import Application, application
+from surefoot.observe.retreat import observe_retreat
+from surefoot.outcome import Outcome
+from surefoot.plan import Downgrade, Plan
+from surefoot.session import Report, Session, carry_out, take_lock
+from surefoot.structure.differences import difference_lines
+
+_SHOWN, _WIDTH = 12, 80
+
+
+def down(
+    session: Session,
+    words: tuple[str, ...],
+    report: Report,
+    confirm: Callable[[Plan], None],
+    *,
+    accept: bool,
+) -> Outcome:
+    """Take back every revision that has run behind those that `words` name.
+
+    `accept`: data may be lost. `confirm` gets what would be done, and raises SurefootError where
+    the answer is no. Raises SurefootError for what can't be looked at.
+    """
+    with (
+        session.connect() as connection,
+        application(session.project, session.ini, session.target, connection) as asked,
+    ):
+
+        def look() -> tuple[Facts, Retreat, Decision]:
+            with session.connect() as looking:
+                facts = asked.facts(looking)
+                facts, retreat, lost = observe_retreat(asked, looking, facts, words)
+                decision = decide_going_back(facts, retreat, lost, accept=accept)
+                return facts, retreat, decision
+
+        facts, retreat, decision = look()
+        report.found(session.target, facts, decision)
+        if not isinstance(decision, Ready):
+            return _end(facts, decision)
+        confirm(decision.plan)
+        with take_lock(session, connection, report) as lock:
+            again, now, decision = look()
+            if (again.fingerprint, now) != (facts.fingerprint, retreat):
+                raise SurefootError(
+                    "plan-outdated",
+                    "The database changed while the answer was awaited.",
+                    next="start again, and see what is shown then",
+                )
+            if not isinstance(decision, Ready):
+                return _end(again, decision)
+            outcome = carry_out(session, asked, again, decision.plan, lock, report)
+            if outcome.findings:
+                return outcome
+            return _seen_below(session, asked, outcome, decision.plan, again)
+
+
+def _end(facts: Facts, decision: Decision) -> Outcome:
+    rows = tuple(str(row) for row in facts.database.rows)
+    findings = decision.findings if isinstance(decision, Refused) else ()
+    assert findings or isinstance(decision, NothingToDo)
+    return Outcome(decision.state, rows, findings=findings)
+
+
+def _seen_below(
+    session: Session, asked: Application, outcome: Outcome, plan: Plan, before: Facts
+) -> Outcome:
+    """The last look: success is the older revision seen, not the absence of an exception."""
+    (step,) = (step for step in plan.steps if isinstance(step, Downgrade))
+    done = f"Every step of the plan was committed ({len(outcome.done)})."
+    try:
+        with session.connect() as connection:
+            facts, decision = session.thorough(connection, asked)
+    except SurefootError as error:
+        finding = msgspec.structs.replace(error.finding, database=done)
+        return msgspec.structs.replace(outcome, findings=(finding,))
+    rows = tuple(str(row) for row in facts.database.rows)
+    outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
+    finding = _unreached(facts, step, before, done)
+    mark_end(session, asked, facts, reached=finding is None)
+    if finding is not None:
+        return msgspec.structs.replace(outcome, findings=(finding,))
+    return outcome
+
+
+def _unreached(facts: Facts, step: Downgrade, before: Facts, done: str) -> Finding | None:
+    """What the last look doesn't agree with, but for what differed before and what is left."""
+    left = {change.key for one in step.undo for change in one.reversal.left}
+    recorded = facts.standing.recorded if facts.standing else None
+    was = before.standing.recorded if before.standing else None
+    known = set(was.differences if was else ())
+    wrong = tuple(
+        d
+        for d in (recorded.differences if recorded else ())
+        if d not in known and (d.kind, d.name) not in left
+    )
+    rows = tuple(row for row in facts.database.rows if row)
+    if rows == step.rows and not wrong:
+        return None
+    return Finding(
+        "structure-not-reached",
+        "Every revision was taken back, and yet the structure isn't the one below.",
+        (
+            f"version rows: {', '.join(rows) or 'none'}; planned: {', '.join(step.rows) or 'none'}",
+            *difference_lines(wrong, _SHOWN, _WIDTH),
+        ),
+        done,
+        "surefoot drift says what differs; something else may have changed the database meanwhile",
+    )

@@ -1,0 +1,167 @@
+"""Look at the way back: what would be taken back, by what, and what is in its way."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from surefoot.decision.going_back import Lost, Retreat, aim
+from surefoot.observation import Facts
+from surefoot.observe.connect import kept_connection
+from surefoot.observe.preflight import observe_surroundings
+from surefoot.observe.structure import observe_structure
+from surefoot.observe.ways_back import observe_ways_back
+from surefoot.preflight.judge import judge
+from surefoot.preflight.names import parts
+from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.privileges import privilege_needs
+from surefoot.preflight.verdict import Preflight
+from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.facts import Definition, Key
+from surefoot.structure.reversal import Loss, Reversal
+from surefoot.structure.way_back import (
+    inverse,
+    prepared,
+    reversals,
+    to_undo,
+    unlike,
+    whole_history,
+)
+
+if TYPE_CHECKING:
+    from surefoot.observe.facts import Application
+
+
+def observe_retreat(
+    asked: "Application",
+    connection: psycopg.Connection[Any],
+    facts: Facts,
+    words: tuple[str, ...],
+) -> tuple[Facts, Retreat, tuple[Lost, ...]]:
+    """The way back to what `words` name, and the facts with what is in its way; what would be lost
+    is counted now, and may become more.
+
+    Raises SurefootError `revision-not-found`, `goal-unclear`, and what every look raises.
+    """
+    seen, code = facts.database, facts.code.history
+    catalogue = asked.catalogue
+    kept = observe_ways_back(connection, seen)
+    history = whole_history(code, kept, catalogue)
+    rows = tuple(row for row in seen.rows if row)
+    unknown = history.unknown(seen.rows)
+    if unknown:
+        return facts, Retreat(unknown=unknown), ()
+    applied = history.applied(rows)
+    goal = aim(history, rows, words, code.heads)
+    own = frozenset(code.revisions)
+    way = way_of(facts, catalogue)
+    found = reversals(to_undo(history, applied, goal), kept, catalogue, way, own)
+    live = {
+        (fact.kind, fact.name): fact.definition
+        for fact in observe_structure(connection, seen.version_table)
+    }
+    retreat = Retreat(
+        history.rows(goal),
+        found,
+        own,
+        prepared(found, own, live, seen.reversing, seen.reversed_so_far),
+        unlike(found, live, seen.reversing),
+    )
+    if not found:
+        return facts, retreat, ()
+    known = frozenset(change.key for one in found for change in one.changes)
+    if catalogue is not None:
+        known |= frozenset(catalogue.index.numbers)
+    in_its_way = _preflight(asked, connection, facts, found, live, known)
+    lost = count_losses(connection, _losses(found, live))
+    return msgspec.structs.replace(facts, preflight=in_its_way), retreat, lost
+
+
+def way_of(facts: Facts, catalogue: Catalogue | None) -> str:
+    """The catalogue's way that the database has come; "" where that can't be told."""
+    standing = facts.standing
+    stand = standing and (standing.recorded or standing.chosen)
+    if stand:
+        return stand.way
+    if catalogue is None:
+        return ""
+    history = facts.code.history
+    way = catalogue.way_to(
+        history.applied(r for r in facts.database.rows if r in history.revisions)
+    )
+    return way.name if way else ""
+
+
+def _losses(found: tuple[Reversal, ...], live: dict[Key, str]) -> tuple[Loss, ...]:
+    """Each once; what was made further back and is gone already isn't lost again."""
+    tables = {name for kind, name in live if kind == "relation"}
+    there = [
+        loss
+        for one in found
+        for loss in one.losses
+        if loss.kind not in ("table", "column", "values")
+        or (loss.kind == "table" and loss.name in tables)
+        or (loss.kind == "column" and ("column", loss.name) in live)
+        or (loss.kind == "values" and {("column", loss.name), ("enum", loss.name)} & live.keys())
+    ]
+    dropped = {loss.name for loss in there if loss.kind == "table"}
+    return tuple(
+        dict.fromkeys(
+            loss
+            for loss in there
+            if loss.kind not in ("column", "values")
+            or not any(loss.name.startswith(f"{table}.") for table in dropped)
+        )
+    )
+
+
+def count_losses(connection: psycopg.Connection[Any], losses: tuple[Loss, ...]) -> tuple[Lost, ...]:
+    """How many rows each concerns. Read-only. Raises `look-failed`, `server-unreachable`."""
+    found: list[Lost] = []
+    with kept_connection(), connection.transaction():
+        connection.execute("set transaction isolation level repeatable read, read only")
+        connection.execute("set local statement_timeout = 0")
+        for loss in losses:
+            counting = counting_statement(loss)
+            row = connection.execute(counting).fetchone() if counting is not None else None
+            found.append(Lost(loss, None if row is None else row[0]))
+    return tuple(found)
+
+
+def counting_statement(loss: Loss) -> sql.Composed | None:
+    """What counts the rows; None where that can't be counted."""
+    names = parts(loss.name)
+    match loss.kind:
+        case "table":
+            what, table = sql.SQL("*"), names
+        case "column" | "values" if len(names) == 3:
+            what, table = sql.Identifier(names[2]), names[:2]
+        case _:
+            return None
+    return sql.SQL("select pg_catalog.count({}) from {}").format(what, sql.Identifier(*table))
+
+
+def locking_statement(loss: Loss) -> sql.Composed:
+    """What keeps others from writing what is counted."""
+    table = sql.Identifier(*parts(loss.name)[:2])
+    return sql.SQL("lock table {} in access exclusive mode").format(table)
+
+
+def _preflight(
+    asked: "Application",
+    connection: psycopg.Connection[Any],
+    facts: Facts,
+    found: tuple[Reversal, ...],
+    live: dict[Key, str],
+    known: frozenset[Key],
+) -> Preflight:
+    """What is in the way of going back: the user's own objects, privileges, room for locks."""
+    doings = tuple(Doing(one.id, "going back over it", inverse(one)) for one in found)
+    start: dict[Key, tuple[Definition, ...]] = {k: (live[k],) for k in known if k in live}
+    path = Path(start, doings, known)
+    needed = privilege_needs(path)
+    around = observe_surroundings(
+        connection, facts.database, path, needed, role=asked.role, version_length=None
+    )
+    return judge(path, live, around, needed=needed, pieces=(path.doings,))

@@ -1,0 +1,42 @@
+"""What the journal keeps of the ways back over the revisions that have run here."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+
+from surefoot.errors import SurefootError
+from surefoot.observation import Observation
+from surefoot.observe.connect import kept_connection
+from surefoot.sql import query
+from surefoot.structure.reversal import Reversal
+
+_DECODER = msgspec.json.Decoder(tuple[Reversal, ...])
+
+
+def observe_ways_back(
+    connection: psycopg.Connection[Any], seen: Observation
+) -> dict[str, Reversal]:
+    """By revision, in the order in which they have run; what was told last counts.
+
+    Raises SurefootError `look-failed`, `server-unreachable`.
+    """
+    if not (seen.journal and seen.journal_readable):
+        return {}
+    with kept_connection():
+        rows = connection.execute(query("ways_back"), {"history": seen.history}).fetchall()
+    found: dict[str, Reversal] = {}
+    try:
+        for (text,) in rows:
+            for reversal in _DECODER.decode(text):
+                found.pop(reversal.id, None)
+                found[reversal.id] = reversal
+    except msgspec.DecodeError as error:
+        raise SurefootError(
+            "look-failed",
+            "What the journal keeps of the way back can't be read.",
+            seen=[str(error)],
+            next="surefoot.journal was written by hand, or by another version of surefoot: set its "
+            "column down to null in the rows that shall not count",
+        ) from error
+    return found

@@ -1,0 +1,264 @@
+"""The way back from where a database stands to an older revision: which revisions, in which order,
+and what must be there before and after each. Pure.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+
+import msgspec
+
+from surefoot.history import History, Revision
+from surefoot.preflight.names import parts, table_of
+from surefoot.structure.catalogue import Catalogue, Change, DownStatement
+from surefoot.structure.comparison import Comparison, same
+from surefoot.structure.facts import Definition, Fact, Key
+from surefoot.structure.making import INVALID, dropped
+from surefoot.structure.reversal import Reversal, reversal
+from surefoot.structure.sqltext import structural
+from surefoot.structure.standing import Difference
+
+# What any database may have, made beforehand by an administrator.
+_COMMON = frozenset(("extension", "schema"))
+
+# What is of no use without its table, and goes with it, whoever made it.
+GO_ALONG = frozenset(("index", "statistics", "option", "replica identity"))
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """One revision to be taken back, and by what: `statements`, or (None) its file's downgrade().
+
+    `done`: so many of its statements were done before these, by a run that was cut off.
+    """
+
+    reversal: Reversal
+    statements: tuple[DownStatement, ...] | None = None
+    done: int = 0
+
+    @property
+    def id(self) -> str:
+        """The revision's id."""
+        return self.reversal.id
+
+
+def whole_history(
+    code: History, kept: Mapping[str, Reversal], catalogue: Catalogue | None
+) -> History:
+    """The code's revisions and those that only the journal knows, each behind all below it.
+
+    What the journal knows without knowing what is below it is left out.
+    """
+    first = tuple(catalogue.history.revisions) if catalogue else ()
+    revisions = {id: code.revisions[id] for id in first if id in code.revisions}
+    revisions |= code.revisions
+    for id, one in kept.items():
+        below = (*one.parents, *one.depends_on)
+        if id not in revisions and all(name in revisions for name in below):
+            revisions[id] = Revision(id, one.parents, one.depends_on, one.message, one.release, "")
+    order = History(revisions).in_order()
+    return History(revisions if order is None else {id: revisions[id] for id in order})
+
+
+def to_undo(history: History, applied: frozenset[str], goal: frozenset[str]) -> tuple[str, ...]:
+    """What is applied and isn't at the goal, the last one first."""
+    return tuple(id for id in reversed(history.revisions) if id in applied and id not in goal)
+
+
+def reversals(
+    undo: Iterable[str],
+    kept: Mapping[str, Reversal],
+    catalogue: Catalogue | None,
+    way: str,
+    own: Container[str],
+) -> tuple[Reversal, ...]:
+    """The way back over each: of the code's `own` revisions as its catalogue has it, else as the
+    journal has. `way` is the one that the database has come.
+    """
+    found: list[Reversal] = []
+    for id in undo:
+        known = kept.get(id)
+        if catalogue is not None and id in own and id in catalogue.history.revisions:
+            one = reversal(catalogue, id, catalogue.way(way))
+            if known is not None and one.changes != known.changes and one.verdict != "none":
+                # it was run on this very database, by the way that it has come
+                one = msgspec.structs.replace(one, changes=known.changes)
+            found.append(one)
+        else:
+            found.append(known or Reversal(id, (), (), "", None, "unknown", "nothing is known"))
+    return tuple(found)
+
+
+def kept_of(
+    catalogue: Catalogue, way: str, revisions: Iterable[str], *, below: bool, search_path: str
+) -> tuple[Reversal, ...]:
+    """What the journal keeps of these revisions' ways back (and of all `below` them), by the way
+    that the database has come; `search_path` is that of the connection that ran them.
+    """
+    wanted = frozenset(id for id in revisions if id in catalogue.history.revisions)
+    if below:
+        wanted = catalogue.history.applied(wanted)
+    return tuple(
+        msgspec.structs.replace(
+            reversal(catalogue, id, catalogue.way(way)), search_path=search_path
+        )
+        for id in catalogue.history.revisions
+        if id in wanted
+    )
+
+
+def blocked(undo: Iterable[Reversal], own: Container[str]) -> tuple[Reversal, ...]:
+    """Those that can't be: nobody has seen it done, or it needs a file that isn't there."""
+    return tuple(one for one in undo if not (one.without_code or (one.possible and one.id in own)))
+
+
+def by_statements(one: Reversal, own: Container[str]) -> bool:
+    """Whether its statements are executed, and not the downgrade() of its file.
+
+    Also where there is a file, if it commits midway: only of statements is it known how many were
+    done, if that is cut off.
+    """
+    return one.id not in own or (one.commits_midway and one.without_code)
+
+
+def prepared(
+    undo: Iterable[Reversal],
+    own: Container[str],
+    live: Mapping[Key, str],
+    reversing: Container[str],
+    done: int,
+) -> tuple[Undo, ...] | None:
+    """What each is taken back by; None where one was cut off, and how far can't be told."""
+    found: list[Undo] = []
+    for one in undo:
+        if one.id not in reversing:
+            found.append(Undo(one, one.statements if by_statements(one, own) else None))
+        elif by_statements(one, own):
+            rest = resumed(one, done, live)
+            if rest is None:
+                return None
+            found.append(Undo(one, *rest))
+        elif not unlike((one,), live):
+            found.append(Undo(one))
+        elif not not_back(one, live, live):
+            found.append(Undo(one, ()))  # all of it is gone, but for its row
+        else:
+            return None
+    return tuple(found)
+
+
+def resumed(
+    one: Reversal, done: int, live: Mapping[Key, str]
+) -> tuple[tuple[DownStatement, ...], int] | None:
+    """The statements that are left of a way back which was cut off when so many were `done`, and
+    how many are; None where it can't be told whether the next one was executed.
+
+    What is in a transaction is done or not, and that is known. What isn't may be done and not told.
+    """
+    left = one.statements[done:]
+    if not left or not left[0].alone:
+        return left, done
+    first = structural(left[0].sql)
+    if first is None or first.kind != "index" or not first.name:
+        return (left, done) if first is not None and first.passes_over else None
+    found = [name for kind, name in live if kind == "index" and _ends(name, first.name)]
+    there = [name for name in found if not live["index", name].endswith(INVALID)]
+    if bool(there) != first.drops and not (first.drops and found):
+        return left[1:], done + 1
+    if found and not first.drops:
+        away = dropped(("index", found[0]), live["index", found[0]]) or ()
+        return (*(DownStatement(sql.text, alone=True) for sql in away), *left), done - len(away)
+    return left, done
+
+
+def _ends(name: str, identifiers: tuple[str, ...]) -> bool:
+    return parts(name)[-len(identifiers) :] == identifiers
+
+
+def unlike(
+    undo: Iterable[Reversal], live: Mapping[Key, str], reversing: Container[str] = ()
+) -> tuple[Difference, ...]:
+    """The names that aren't as these revisions have left them, from the last one on.
+
+    Those of a revision whose way back was cut off (`reversing`) may be gone or in the making.
+    """
+    seen: set[Key] = set()
+    found: list[Difference] = []
+    for one in undo:
+        for change in one.changes:  # what an older one made of a name is another one's since
+            if change.key in seen:
+                continue
+            seen.add(change.key)
+            expected = change.after
+            if one.id in reversing:
+                expected = (*expected, *_below(one, change))
+                invalid = (live.get(change.key) or "").endswith(INVALID)
+                if change.kind == "index" and invalid:
+                    continue
+            found += _difference(change.key, expected, live)
+    return tuple(found)
+
+
+def not_back(
+    one: Reversal, live: Mapping[Key, str], before: Mapping[Key, str]
+) -> tuple[Difference, ...]:
+    """What isn't as it should be behind the way back over this revision.
+
+    Its own names must be as they were below it, and every other one as `before`.
+    """
+    found: list[Difference] = []
+    left = {change.key: change.after for change in one.left}
+    touched = left.keys() | {change.key for change in one.changes}
+    for change in one.changes:
+        expected = left.get(change.key) or _below(one, change)
+        found += _difference(change.key, expected, live)
+    for key, allowed in left.items():
+        if all(change.key != key for change in one.changes):
+            found += _difference(key, allowed, live)
+    gone = {c.name for c in one.changes if c.kind == "relation" and c.name not in _relations(live)}
+    for key in before.keys() | live.keys():
+        if key not in touched and before.get(key) != live.get(key):
+            if key not in live and key[0] in GO_ALONG and table_of(key, before[key]) in gone:
+                continue
+            found.append(Difference(*key, (before.get(key),), live.get(key)))
+    return tuple(sorted(found, key=lambda d: (d.kind, d.name)))
+
+
+def _relations(live: Mapping[Key, str]) -> frozenset[str]:
+    return frozenset(name for kind, name in live if kind == "relation")
+
+
+def inverse(one: Reversal) -> tuple[Change, ...]:
+    """What taking a revision back changes."""
+    return tuple(
+        Change(
+            change.kind,
+            change.name,
+            tuple(d for d in change.after if d is not None),
+            _below(one, change),
+        )
+        for change in one.changes
+    )
+
+
+def _below(one: Reversal, change: Change) -> tuple[Definition, ...]:
+    """What a name may be once the revision is taken back."""
+    left = next((c.after for c in one.left if c.key == change.key), ())
+    return left or change.before or (None,)
+
+
+def _difference(
+    key: Key, expected: tuple[Definition, ...], live: Mapping[Key, str]
+) -> Iterable[Difference]:
+    found = live.get(key)
+    if found in expected or (key[0] in _COMMON and found is not None):
+        return ()
+    if found is not None and _cannot_tell(key, found, expected):
+        return ()
+    return (Difference(*key, expected, found),)
+
+
+def _cannot_tell(key: Key, found: str, expected: tuple[Definition, ...]) -> bool:
+    fact = Fact(*key, found)
+    return any(
+        same(fact, Fact(*key, definition)) is Comparison.CANNOT_TELL
+        for definition in expected
+        if definition is not None
+    )

@@ -1,0 +1,251 @@
+"""Going back: by the revisions' own downgrade(), or by what the journal has kept of it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.example import EXAMPLE, Example
+from tests.project import Application, Result
+
+R1, R2, R3, R4 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8", "e6f1029a4b7d"
+CATALOGUE = "migrations/surefoot-catalog.txt"
+CUSTOMERS = "create table customers (id int primary key, name text)"
+
+
+_made: dict[tuple[str, ...], str] = {}
+
+
+def with_catalogue(application: Application, server: Server) -> None:
+    """Make the catalogue, every downgrade tried; of equal revisions, only once."""
+    files = sorted((application.root / "migrations/versions").glob("*.py"))
+    revisions = tuple(file.read_text() for file in files)
+    if revisions not in _made:
+        result = application.run("catalog", "build", "--server", server.url())
+        assert result.code == 0, result.err
+        _made[revisions] = (application.root / CATALOGUE).read_text()
+    application.write(CATALOGUE, _made[revisions])
+
+
+def text(result: Result) -> str:
+    return " ".join(result.err.split())
+
+
+def older(application: Application, root: Path, *removed: str, server: Server) -> Application:
+    """The older image: a copy without these revisions, with a catalogue of its own."""
+    shutil.copytree(
+        application.root, root, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+    )
+    image = Application.__new__(Application)
+    image.root = root
+    for id in removed:
+        (root / f"migrations/versions/{id}.py").unlink()
+    with_catalogue(image, server)
+    return image
+
+
+@pytest.fixture
+def shop(application: Application, server: Server) -> Application:
+    """The newer image: a table, a column with an index beside it, an index made concurrently."""
+    application.revision(R1, None, CUSTOMERS, downgrade="op.execute('drop table customers')")
+    application.revision(
+        R2,
+        R1,
+        "alter table customers add phone text",
+        "create index customers_phone on customers (phone)",
+        downgrade="op.drop_index('customers_phone')\nop.drop_column('customers', 'phone')",
+    )
+    application.revision(
+        R3,
+        R2,
+        "create table orders (id int primary key, of int references customers)",
+        downgrade="op.drop_table('orders')",
+        head="release = 'v2'",
+    )
+    with_catalogue(application, server)
+    return application
+
+
+def up(application: Application, database: Database) -> None:
+    done = application.run("up", url=database.url())
+    assert done.code == 0, done.err
+
+
+def journal(database: Database) -> list[tuple[str, str]]:
+    rows = database.query("select step, name from surefoot.journal order by id")
+    return [(step, name) for step, name in rows]
+
+
+def below(application: Application, database: Database, *revisions: str) -> str:
+    """What plain Alembic makes of these revisions alone."""
+    for id in revisions:
+        application.alembic("upgrade", id, url=database.url("postgresql+psycopg"))
+    return database.dump("--schema-only", "--exclude-schema=surefoot")
+
+
+def test_the_newer_image_goes_back_by_its_own_files(
+    shop: Application, database: Database, other_database: Database
+) -> None:
+    """The structure is what the older revision alone would have made; then up again."""
+    up(shop, database)
+    there = database.dump("--schema-only", "--exclude-schema=surefoot")
+    result = shop.run("down", "--to", R1[:6], "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert "2 revisions taken back, in one transaction" in text(result)
+    assert database.query("select version_num from alembic_version") == [(R1,)]
+    dump = database.dump("--schema-only", "--exclude-schema=surefoot")
+    assert dump == below(shop, other_database, R1)
+    assert journal(database)[-3:] == [("down", R3), ("down", R2), ("reached", R1)]
+    status = shop.run("status", "--json", url=database.url())
+    assert (status.code, status.json["state"]) == (3, "behind"), status.err
+    up(shop, database)
+    assert database.dump("--schema-only", "--exclude-schema=surefoot") == there
+
+
+def test_an_older_image_goes_back_without_the_files(
+    shop: Application, database: Database, other_database: Database, tmp_path: Path, server: Server
+) -> None:
+    """By the statements in the journal: to what its own code alone would have made."""
+    up(shop, database)
+    image = older(shop, tmp_path / "older", R2, R3, server=server)
+    ahead = image.run("status", "--json", url=database.url())
+    assert ahead.json["state"].startswith("ahead"), ahead.err
+    result = image.run("down", "--to", "head", "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert database.query("select version_num from alembic_version") == [(R1,)]
+    dump = database.dump("--schema-only", "--exclude-schema=surefoot")
+    assert dump == below(image, other_database, R1)
+    again = image.run("up", url=database.url())
+    assert (again.code, "nothing to do" in again.err) == (0, True), again.err
+    up(shop, database)
+    assert database.query("select version_num from alembic_version") == [(R3,)]
+
+
+@pytest.mark.provokes("data-would-be-lost")
+def test_data_is_counted_and_not_lost_without_leave(
+    shop: Application, database: Database
+) -> None:
+    """Tables and columns with rows are listed with their numbers before anything runs."""
+    up(shop, database)
+    database.execute(
+        "insert into customers values (1, 'Ada', '123'), (2, 'Bob', null);"
+        "insert into orders values (1, 1), (2, 1), (3, 2)"
+    )
+    before = database.dump()
+    result = shop.run("down", "--to", R1, "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "data-would-be-lost"), result.err
+    assert "drops table public.orders, which has 3 rows" in text(result)
+    assert "drops column public.customers.phone, which has a value in 1 row" in text(result)
+    assert database.dump() == before
+    result = shop.run("down", "--to", R1, "--yes", "--accept-data-loss", url=database.url())
+    assert result.code == 0, result.err
+    assert database.query("select id, name from customers") == [(1, "Ada"), (2, "Bob")]
+
+
+def test_without_a_terminal_and_without_yes_it_asks_nobody(
+    shop: Application, database: Database
+) -> None:
+    """It refuses rather than assume."""
+    up(shop, database)
+    before = database.dump()
+    result = shop.run("down", "--to", "-1", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "confirmation-needed")
+    assert database.dump() == before
+
+
+@pytest.mark.provokes("goal-unclear")
+@pytest.mark.parametrize("word", ["-9", R3])
+def test_a_goal_must_be_below(shop: Application, database: Database, word: str) -> None:
+    """What has not run can't be gone back to, nor more revisions than there are."""
+    up(shop, database)
+    if word == R3:
+        assert shop.run("down", "--to", "-1", "--yes", url=database.url()).code == 0
+    before = database.dump()
+    result = shop.run("down", "--to", word, "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "goal-unclear"), result.err
+    assert database.dump() == before
+
+
+@pytest.mark.provokes("no-way-back")
+def test_what_has_no_way_back_is_told_before_the_first_step(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """With how far one can go."""
+    shop.revision(R4, R3, "create table log (id int)", downgrade="pass")
+    last = "f7a2130b5c8e"
+    shop.revision(last, R4, "create table more (id int)", downgrade="op.drop_table('more')")
+    with_catalogue(shop, server)
+    up(shop, database)
+    before = database.dump()
+    result = shop.run("down", "--to", R1, "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "no-way-back"), result.err
+    assert f"{R4} (Revision {R4}): there is no way back" in text(result)
+    assert f"surefoot down --to {R4}" in text(result)
+    assert database.dump() == before
+    assert shop.run("down", "--to", R4, "--yes", url=database.url()).code == 0
+
+
+def test_the_users_own_is_in_the_way_and_kept(shop: Application, database: Database) -> None:
+    """A column of the user's own on a table that would go: told, and nothing is dropped."""
+    up(shop, database)
+    database.execute("alter table orders add remark text; create view v as select phone from customers")
+    before = database.dump()
+    result = shop.run("down", "--to", R1, "--yes", "--json", url=database.url())
+    assert result.code == 4, result.err
+    codes = {finding["code"] for finding in result.json["findings"]}
+    assert codes == {"customisation-in-the-way"}, result.err
+    assert "column public.orders.remark" in text(result)
+    assert "view public.v" in text(result)
+    assert database.dump() == before
+
+
+@pytest.mark.provokes("way-back-differs")
+def test_a_downgrade_that_does_something_else_here_is_rolled_back(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """On the scratch server it did nothing else; the look before the commit sees that it does."""
+    shop.revision(
+        R4,
+        R3,
+        "alter table orders add total numeric",
+        body="op.add_column('orders', sa.Column('total', sa.Numeric))",
+        downgrade="op.drop_column('orders', 'total')\n"
+        "if op.get_bind().scalar(sa.text('select count(*) from customers')):\n"
+        "    op.execute('alter table customers drop column phone')",
+    )
+    with_catalogue(shop, server)
+    up(shop, database)
+    database.execute("insert into customers values (1, 'Ada', '123')")
+    before = database.dump("--exclude-schema=surefoot")  # a sequence counts what is rolled back
+    result = shop.run(
+        "down", "--to", R3, "--yes", "--accept-data-loss", "--json", url=database.url()
+    )
+    assert (result.code, result.error) == (5, "way-back-differs"), result.err
+    assert "Rolled back, verified" in text(result)
+    assert database.dump("--exclude-schema=surefoot") == before
+
+
+def test_the_example_is_rolled_back_by_the_older_image(
+    tmp_path: Path, database: Database, other_database: Database, server: Server
+) -> None:
+    """v1.0.30 is installed; the v1.0.28 image takes it back to what v1.0.28 alone makes."""
+    newest = Example(tmp_path / "newest", database)
+    done = newest.surefoot("up")
+    assert done.code == 0, done.err
+    image = Example(tmp_path / "older", database)
+    for name in ("c64001afbd46", "4ae0b7d65f13", "f7319c28e0b4", "0d5e92b7c386"):
+        for file in (image.root / "alembic/versions").glob(f"{name}*.py"):
+            file.unlink()
+    built = image.run("catalog", "build", "--server", server.url())
+    assert built.code == 0, built.err
+    alone = Example(tmp_path / "alone", other_database, files=image.root)
+    assert alone.surefoot("up").code == 0
+    result = image.surefoot("down", "--to", "v1.0.28", "--yes")
+    assert result.code == 4, result.err
+    assert "0d5e92b7c386" not in str(EXAMPLE)
+    result = image.surefoot("down", "--to", "v1.0.28", "--yes", "--accept-data-loss")
+    assert result.code == 0, result.err
+    options = ("--schema-only", "--exclude-schema=surefoot")
+    assert database.dump(*options) == other_database.dump(*options)
