@@ -226,6 +226,11 @@ class Running:
             self._said += line
             assert line, self._said
 
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
+        self._process.communicate(timeout=60)
+
     def end(self) -> Result:
         out, err = self._process.communicate(timeout=60)
         assert "Traceback (most recent call last)" not in err, err

@@ -8,7 +8,7 @@ import pytest
 from surefoot.server import Server
 from tests.conftest import Database
 from tests.example import EXAMPLE, Example
-from tests.project import Application, Result
+from tests.project import Application, Result, Running
 
 R1, R2, R3, R4 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8", "e6f1029a4b7d"
 CATALOGUE = "migrations/surefoot-catalog.txt"
@@ -124,9 +124,7 @@ def test_an_older_image_goes_back_without_the_files(
 
 
 @pytest.mark.provokes("data-would-be-lost")
-def test_data_is_counted_and_not_lost_without_leave(
-    shop: Application, database: Database
-) -> None:
+def test_data_is_counted_and_not_lost_without_leave(shop: Application, database: Database) -> None:
     """Tables and columns with rows are listed with their numbers before anything runs."""
     up(shop, database)
     database.execute(
@@ -190,7 +188,9 @@ def test_what_has_no_way_back_is_told_before_the_first_step(
 def test_the_users_own_is_in_the_way_and_kept(shop: Application, database: Database) -> None:
     """A column of the user's own on a table that would go: told, and nothing is dropped."""
     up(shop, database)
-    database.execute("alter table orders add remark text; create view v as select phone from customers")
+    database.execute(
+        "alter table orders add remark text; create view v as select phone from customers"
+    )
     before = database.dump()
     result = shop.run("down", "--to", R1, "--yes", "--json", url=database.url())
     assert result.code == 4, result.err
@@ -249,3 +249,168 @@ def test_the_example_is_rolled_back_by_the_older_image(
     assert result.code == 0, result.err
     options = ("--schema-only", "--exclude-schema=surefoot")
     assert database.dump(*options) == other_database.dump(*options)
+
+
+def test_rows_that_come_meanwhile_are_not_lost(shop: Application, database: Database) -> None:
+    """What was empty when it was shown is looked at again, locked, before it's dropped."""
+    up(shop, database)
+    with database.connect() as other:
+        other.execute("begin")
+        other.execute("insert into customers values (1, 'Ada', null)")
+        other.execute("insert into orders values (7, 1)")
+        down = Running(shop, "down", "--to", R2, "--yes", "--database-url", database.url())
+        down.until("lock was not to be had")
+        other.execute("commit")
+        result = down.end()
+    assert (result.code, result.error) == (4, "data-would-be-lost"), result.err
+    assert "drops table public.orders, which has 1 row" in text(result)
+    assert "Rolled back, verified" in text(result)
+    assert database.query("select id from orders") == [(7,)]
+    assert database.query("select version_num from alembic_version") == [(R3,)]
+
+
+def test_a_killed_run_is_begun_again(
+    shop: Application, database: Database, other_database: Database
+) -> None:
+    """Killed while it waits for a lock: nothing was done, and the same command does all of it."""
+    up(shop, database)
+    with database.connect() as other:
+        other.execute("begin")
+        other.execute("lock table customers in access share mode")
+        down = Running(shop, "down", "--to", R1, "--yes", "--database-url", database.url())
+        down.until("lock was not to be had")
+        down.kill()
+        other.execute("commit")
+    assert database.query("select version_num from alembic_version") == [(R3,)]
+    result = shop.run("down", "--to", R1, "--yes", url=database.url())
+    assert result.code == 0, result.err
+    dump = database.dump("--schema-only", "--exclude-schema=surefoot")
+    assert dump == below(shop, other_database, R1)
+
+
+def mood(shop: Application, server: Server) -> None:
+    """A revision whose downgrade forgets the type that it has made."""
+    shop.revision(
+        R4,
+        R3,
+        "create type mood as enum ('glad', 'sad')",
+        "create table diary (day date primary key, mood mood)",
+        downgrade="op.drop_table('diary')",
+    )
+    with_catalogue(shop, server)
+
+
+def test_what_a_downgrade_leaves_is_said_and_cleaned_up(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """It goes back, leaves the type, says so; cleanup drops that, and nothing of the user's."""
+    mood(shop, server)
+    up(shop, database)
+    database.execute("create type mine as enum ('a'); create table own (id int)")
+    result = shop.run("down", "--to", R3, "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert f"{R4} leaves enum public.mood behind" in text(result)
+    shown = shop.run("cleanup", "--json", url=database.url())
+    assert (shown.code, shown.error) == (2, "confirmation-needed")
+    assert "drop type public.mood" in text(shown)
+    result = shop.run("cleanup", "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert database.query("select typname from pg_type where typname in ('mood', 'mine')") == [
+        ("mine",)
+    ]
+    assert "public.own" in database.tables()
+    again = shop.run("cleanup", "--yes", url=database.url())
+    assert (again.code, "nothing to clean up" in text(again)) == (0, True)
+    up(shop, database)
+
+
+@pytest.mark.provokes("cleanup-failed")
+def test_cleanup_drops_nothing_with_it(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """A function of the user's own hangs on the type: refused, rolled back."""
+    mood(shop, server)
+    up(shop, database)
+    assert shop.run("down", "--to", R3, "--yes", url=database.url()).code == 0
+    database.execute("create function f(mood) returns int language sql as 'select 1'")
+    result = shop.run("cleanup", "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "cleanup-failed"), result.err
+    assert "Rolled back, verified" in text(result)
+    assert database.query("select count(*) from pg_type where typname = 'mood'") == [(1,)]
+
+
+def test_what_a_newer_image_made_is_cleaned_up_after_a_stamp_back(
+    shop: Application, database: Database, tmp_path: Path, server: Server
+) -> None:
+    """The older image is to stay, and its version row was written back by hand: what the newer
+    one made is left over, with its rows counted; a table with a column of the user's own stays.
+    """
+    shop.revision(R4, R3, "create table audit (id int)", downgrade="op.drop_table('audit')")
+    with_catalogue(shop, server)
+    up(shop, database)
+    image = older(shop, tmp_path / "older", R3, R4, server=server)
+    database.execute(f"update alembic_version set version_num = '{R2}'")
+    database.execute(
+        "insert into customers values (1, 'Ada', null); insert into orders values (1, 1);"
+        "alter table audit add remark text"
+    )
+    shown = image.run("cleanup", "--json", url=database.url())
+    assert (shown.code, shown.error) == (2, "confirmation-needed"), shown.err
+    assert "drops public.orders, which has 1 row" in text(shown)
+    assert "column public.audit.remark is your own" in text(shown)
+    result = image.run("cleanup", "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert "public.orders" not in database.tables()
+    assert "public.audit" in database.tables()
+
+
+def test_a_branch_that_is_not_named_stays(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Two heads: going back on one of them takes the name of the other, where it stays."""
+    application.revision("a1", None, "create table a (id int)", downgrade="op.drop_table('a')")
+    application.revision("b1", "a1", "create table b (id int)", downgrade="op.drop_table('b')")
+    application.revision("c1", "a1", "create table c (id int)", downgrade="op.drop_table('c')")
+    application.config("heads = 2\n")
+    with_catalogue(application, server)
+    up(application, database)
+    result = application.run("down", "--to", "b1", "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (2, "goal-unclear"), result.err
+    unclear = application.run("down", "--to", "-1", "--yes", "--json", url=database.url())
+    assert (unclear.code, unclear.error) == (2, "goal-unclear"), unclear.err
+    result = application.run("down", "--to", "a1", "--to", "c1", "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert database.query("select version_num from alembic_version") == [("c1",)]
+    assert database.tables() == [
+        "public.a",
+        "public.alembic_version",
+        "public.c",
+        "surefoot.journal",
+    ]
+
+
+def test_an_adopted_database_has_a_way_back_too(
+    shop: Application, database: Database, tmp_path: Path, server: Server
+) -> None:
+    """Made by plain Alembic, adopted by the newer image: the older one can take it back."""
+    shop.alembic("upgrade", "head", url=database.url("postgresql+psycopg"))
+    database.execute("drop table alembic_version")
+    up(shop, database)
+    image = older(shop, tmp_path / "older", R2, R3, server=server)
+    result = image.run("down", "--to", "head", "--yes", url=database.url())
+    assert result.code == 0, result.err
+    assert "nothing to do" in image.run("up", url=database.url()).err
+
+
+def test_what_ran_without_surefoot_has_none_in_an_older_image(
+    shop: Application, database: Database, tmp_path: Path, server: Server
+) -> None:
+    """Nothing is known of it there: refused, with the newer image as the way."""
+    shop.alembic("upgrade", "head", url=database.url("postgresql+psycopg"))
+    image = older(shop, tmp_path / "older", R2, R3, server=server)
+    before = database.dump()
+    result = image.run("down", "--to", "head", "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "no-way-back"), result.err
+    assert "with the newer image" in text(result)
+    assert database.dump() == before
+    assert shop.run("down", "--to", R1, "--yes", url=database.url()).code == 0
