@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from surefoot.server import Server
-from surefoot.structure.catalogue import Catalogue, Change
+from surefoot.structure.catalogue import Catalogue, Change, Downgrade, DownStatement
 from surefoot.structure.read import loads
 from tests.project import ASYNC_ENV, SYNC_ENV, Application
 
@@ -105,10 +105,12 @@ def test_revisions_that_are_no_transaction(application: Application, server: Ser
     (way,) = catalogue.ways
     assert lines(way.changes["r4"]) == ["+ index public.people.people_name USING btree (name)"]
     assert lines(way.changes["r5"]) == ["+ relation public.x table"]
-    assert catalogue.downgrades["r4"].verdict == "untried"
+    assert catalogue.downgrades["r4"] == Downgrade(
+        "proved", "", (DownStatement("drop index concurrently people_name", alone=True),)
+    )
 
 
-DOWNGRADES = [
+DOWNGRADES: list[tuple[str, str, list[str]]] = [
     ("op.drop_table('t')", "proved", ["DROP TABLE t"]),
     ("pass", "empty", []),
     ("op.drop_column('t', 'a')", "leaves", ["ALTER TABLE t DROP COLUMN a"]),
@@ -123,9 +125,34 @@ DOWNGRADES = [
     ),
     ("op.get_bind().execute(sa.text('drop table t'), {})", "proved", ["drop table t"]),
     ("op.get_bind().connection.cursor().execute('drop table t')", "proved", []),
-    ("op.execute('drop table t'); op.execute('commit')", "untried", []),
-    ("op.get_bind().commit()", "untried", []),
-    ("with op.get_context().autocommit_block():\n    op.drop_table('t')", "untried", []),
+    # the driver's own, beside what is recorded: it doesn't show in the structure
+    (
+        "op.get_bind().connection.cursor().execute('delete from t'); op.drop_table('t')",
+        "proved",
+        [],
+    ),
+    (
+        "op.execute(\"comment on table t is '100%'\"); op.drop_table('t')",
+        "proved",
+        ["comment on table t is '100%'", "DROP TABLE t"],
+    ),
+    # these are tried for good
+    ("op.execute('drop table t'); op.execute('commit')", "proved", []),
+    ("op.drop_table('t'); op.get_bind().commit()", "proved", ["DROP TABLE t"]),
+    (
+        "with op.get_context().autocommit_block():\n    op.drop_table('t')",
+        "proved",
+        ["DROP TABLE t"],
+    ),
+    ("with op.get_context().autocommit_block():\n    op.drop_column('t', 'a')", "leaves", []),
+    ("with op.get_context().autocommit_block():\n    raise ValueError", "fails", []),
+    (
+        "op.get_bind().connection.cursor().execute('drop table t')\n"
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute(\"comment on schema public is '100%'\")",
+        "proved",
+        [],
+    ),
 ]
 
 
@@ -145,15 +172,14 @@ def test_downgrades_are_tried(
     for number, (_, verdict, statements) in enumerate(DOWNGRADES, 1):
         found = catalogue.downgrades[f"r{number}"]
         expected = [re.sub(r"\bt\b", f"t{number}", statement) for statement in statements]
-        assert (found.verdict, list(found.statements)) == (verdict, expected), DOWNGRADES[
-            number - 1
-        ]
+        seen = [statement.sql for statement in found.statements]
+        assert (found.verdict, seen) == (verdict, expected), DOWNGRADES[number - 1]
     plain = read(build(application, server, "--no-downgrade"))
     assert plain.ways == catalogue.ways
     assert plain.downgrades == {}
 
 
-def test_what_is_forbidden_only_behind_its_upgrade_is_untried(
+def test_what_is_forbidden_only_behind_its_upgrade_is_tried_behind_its_commit(
     application: Application, server: Server
 ) -> None:
     application.env(options="transaction_per_migration=True")
@@ -161,11 +187,105 @@ def test_what_is_forbidden_only_behind_its_upgrade_is_untried(
     application.revision(
         "r2",
         "r1",
-        "alter type mood add value 'happy'",
+        "alter type mood add value if not exists 'happy'",
         downgrade="op.execute(\"delete from t where m = 'happy'\")",
     )
     down = read(build(application, server)).downgrades["r2"]
-    assert (down.verdict, down.why) == ("untried", "SQLSTATE 55P04")
+    assert (down.verdict, down.why) == ("leaves", "")
+    assert [s.sql for s in down.statements] == ["delete from t where m = 'happy'"]
+
+
+def test_where_env_py_keeps_all_in_its_own_transaction_nothing_is_behind_a_commit(
+    application: Application, server: Server
+) -> None:
+    application.env(SYNC_ENV.replace("connectable.connect() as", "connectable.begin() as"))
+    application.revision(
+        "r1",
+        None,
+        "create table t (a int)",
+        downgrade="with op.get_context().autocommit_block():\n    op.drop_table('t')",
+    )
+    down = read(build(application, server)).downgrades["r1"]
+    assert (down.verdict, down.why) == ("untried", "env.py keeps all in one transaction")
+
+
+CONCURRENTLY = "with op.get_context().autocommit_block():\n    op.execute('{}')"
+
+
+@pytest.mark.parametrize(
+    "driver", ["postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
+)
+def test_downgrades_that_commit_are_tried_for_good(
+    application: Application, server: Server, driver: str
+) -> None:
+    """Which statements were alone, and that nothing that follows is disturbed."""
+    application.env(ASYNC_ENV if "asyncpg" in driver else SYNC_ENV)
+    application.linear()
+    for number in (4, 5):
+        application.revision(
+            f"r{number}",
+            f"r{number - 1}",
+            body=CONCURRENTLY.format(f"create index concurrently i{number} on people (name)")
+            + f"\nop.execute('alter table people add c{number} text')",
+            downgrade=f"op.execute('alter table people drop c{number}')\n"
+            + CONCURRENTLY.format(f"drop index concurrently i{number}"),
+        )
+    application.revision("r6", "r5", "alter table people add last int")
+    catalogue = read(build(application, server, driver=driver))
+    assert catalogue.downgrades["r4"] == Downgrade(
+        "proved",
+        "",
+        (
+            DownStatement("alter table people drop c4"),
+            DownStatement("drop index concurrently i4", alone=True),
+        ),
+    )
+    assert catalogue.downgrades["r5"].verdict == "proved"
+    assert read(build(application, server, "--no-downgrade", driver=driver)).ways == catalogue.ways
+
+
+def test_what_ruins_the_scratch_database_is_gone_without(
+    application: Application, server: Server
+) -> None:
+    """A failure half-way, an upgrade that doesn't run again: each is told, the rest is tried."""
+    application.linear()
+    bodies = {
+        "r4": "op.execute('create table x (a int)')\n" + CONCURRENTLY.format("nonsense"),
+        "r5": CONCURRENTLY.format("drop index concurrently i5"),
+        "r6": CONCURRENTLY.format("drop index concurrently i6"),
+    }
+    for id, downgrade in bodies.items():
+        number = int(id[1:])
+        first = "op.execute('create table once (a int)')\n" if id == "r5" else ""
+        application.revision(
+            id,
+            f"r{number - 1}",
+            body=first
+            + CONCURRENTLY.format(f"create index concurrently i{number} on people (name)"),
+            downgrade=downgrade,
+        )
+    downgrades = read(build(application, server)).downgrades
+    assert downgrades["r4"] == Downgrade("fails", "SQLSTATE 42601")
+    assert (downgrades["r5"].verdict, downgrades["r5"].again) == ("leaves", "SQLSTATE 42P07")
+    assert downgrades["r6"].verdict == "proved"
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_search_path_that_an_earlier_revision_left_is_no_statement(
+    application: Application, server: Server, alone: bool
+) -> None:
+    """Without its code nobody would have set it: such a downgrade needs the code."""
+    application.revision("r1", None, "create schema app", "set search_path = app, public")
+    drop = CONCURRENTLY.format("{}") if alone else "op.execute('{}')"
+    application.revision(
+        "r2", "r1", "create table app.t (a int)", downgrade=drop.format("drop table t")
+    )
+    application.revision(
+        "r3", "r2", "create table app.u (a int)", downgrade=drop.format("drop table app.u")
+    )
+    downgrades = read(build(application, server)).downgrades
+    assert (downgrades["r2"].verdict, downgrades["r2"].why) == ("proved", "needs its code")
+    assert (downgrades["r3"].verdict, downgrades["r3"].why) == ("proved", "")
 
 
 def test_stepwise_records_where_it_makes_a_difference(

@@ -17,6 +17,7 @@ import msgspec
 import sqlalchemy
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
@@ -135,6 +136,7 @@ class Environment:
         notice: Callable[[str], None] | None = None,
         *,
         fresh: bool = False,
+        each: bool = False,
         **options: Any,
     ) -> None:
         """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
@@ -142,7 +144,8 @@ class Environment:
         `fn` is Alembic's: from the version rows and the context to the steps. `check` gets the
         context once it's configured; `applied` is called behind each step, in its transaction;
         `notice` is told what a guard in a revision skips. `fresh`: with a script directory of its
-        own, to which revisions may be added.
+        own, to which revisions may be added. `each`: every step is a transaction of its own,
+        whatever env.py says.
         """
         with self._open_config() as config:
             if notice is not None:
@@ -153,7 +156,7 @@ class Environment:
                 self._config = config
             script = ScriptDirectory.from_config(config) if fresh else self._script
             environment = EnvironmentContext(config, script, fn=fn, **options)
-            self._intercept(environment, check, applied)
+            self._intercept(environment, check, applied, each=each)
             with environment:
                 self._runner(script.run_env)
 
@@ -162,10 +165,14 @@ class Environment:
         environment: EnvironmentContext,
         check: Callable[[Any], None],
         applied: Callable[..., None] | None,
+        *,
+        each: bool,
     ) -> None:
         original = environment.configure
 
         def configure(*args: Any, **keywords: Any) -> None:
+            if each:
+                keywords["transaction_per_migration"] = True
             if applied is not None:
                 own = to_tuple(keywords.get("on_version_apply"), default=())
                 keywords["on_version_apply"] = (*own, applied)
@@ -241,6 +248,16 @@ class Environment:
 def upgrade_steps(context: Any, heads: Any) -> list[Any]:
     """Alembic's own steps from these version rows to the heads, for a function given to `run`."""
     return _steps(context.script, heads)
+
+
+def downgrade_step(step: Any) -> Any:
+    """Alembic's step back over the revision of one of its upgrade steps."""
+    return RevisionStep(step.revision_map, step.revision, False)
+
+
+def upgrade_step(step: Any) -> Any:
+    """The same upgrade step, once more."""
+    return RevisionStep(step.revision_map, step.revision, True)
 
 
 def _steps(script: ScriptDirectory, heads: Any) -> list[Any]:

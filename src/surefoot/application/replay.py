@@ -5,25 +5,33 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from surefoot.application.connection import same_database
 from surefoot.application.environment import Environment, upgrade_steps
 from surefoot.application.loading import ApplicationFailed, told_as_the_applications
 from surefoot.application.looking import Looking, Row, savepoint
-from surefoot.application.steps import plain
+from surefoot.application.recording import (
+    candidates,
+    execute,
+    recorded,
+    search_path,
+    with_search_path,
+)
 from surefoot.application.upgrade import RevisionFailed
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo, VersionTableName
+from surefoot.structure.catalogue import DownStatement
 
 
 class Watching(Protocol):
-    """Who follows a replay."""
+    """Who follows a replay. `same` says whether two looks saw the same structure."""
 
     def begin(self, revision: Revision) -> None: ...
     def end(self, revision: Revision, rows: list[Row]) -> None: ...
     def tried(self, revision: Revision, attempt: "Attempt") -> None: ...
+    def same(self, one: list[Row], other: list[Row]) -> bool: ...
 
 
 class Attempt(msgspec.Struct):
@@ -31,26 +39,29 @@ class Attempt(msgspec.Struct):
 
     `untried`: it ends the transaction, or PostgreSQL forbids it in its upgrade's (`failure`).
     `statements` are what it executed; None if they can't be executed again without its code.
+    `again` is what its upgrade did behind it, if not what it did before.
     """
 
     rows: list[Row] | None = None
     failure: str = ""
     untried: bool = False
-    statements: list[str] | None = None
+    statements: list[DownStatement] | None = None
+    again: str = ""
 
 
-class DowngradeCommitted(Exception):
-    """A downgrade committed by itself: the scratch database is of no further use."""
+class Ruined(Exception):
+    """A downgrade has ruined the scratch database, which is of no further use; what it did."""
 
-    def __init__(self, revision: str) -> None:
-        self.revision = revision
-        super().__init__(revision)
+    def __init__(self, revision: Revision, attempt: Attempt) -> None:
+        self.revision, self.attempt = revision, attempt
+        super().__init__(revision.id)
 
 
 # A new enum value that is used, events of triggers that are pending, a second connection that waits
-# for what the upgrade has locked: impossible in its transaction, and fine in one of its own.
+# for what the upgrade has locked, a statement that must be alone: impossible in its transaction,
+# and perhaps fine in one of its own.
 _ABORTED = "SQLSTATE 25P02"
-_ONLY_TOGETHER = ("55P04", "55006", "55P03")
+_ONLY_TOGETHER = ("55P04", "55006", "55P03", "25001")
 
 
 class _EndsTransaction(Exception):
@@ -73,16 +84,18 @@ def replay(
     With `wanted` (which holds what each of them needs), only these revisions are run. In one run of
     env.py, or (`one_by_one`) in one for each revision. With `downgrades`, each revision's
     downgrade() is tried and taken back, but for those `passed_over`. Raises RevisionFailed,
-    DowngradeCommitted, or SurefootError where env.py itself fails.
+    Ruined, or SurefootError where env.py itself fails.
     """
     looking = Looking(version_table)
     running: Revision | None = None
     at_end = False
     keywords: dict[str, Any] = {}
     more = True
+    path = ""
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
-        nonlocal running, at_end, more
+        nonlocal running, at_end, more, path
+        path = search_path(context.connection)
         found = [
             step
             for step in upgrade_steps(context, heads)
@@ -102,7 +115,7 @@ def replay(
         watching.end(running, looking.rows(ctx.connection))
         if downgrades and running.id not in passed_over:
             module = environment.module(running.id)
-            watching.tried(running, _try(ctx, running, module, keywords, looking))
+            watching.tried(running, _try(ctx, running, module, keywords, looking, path))
         at_end = True
 
     while more:
@@ -112,7 +125,7 @@ def replay(
                 environment.run(steps, lambda context: same_database(context, server), applied)
         except ApplicationFailed as failed:
             cause = failed.__cause__
-            if isinstance(cause, DowngradeCommitted):
+            if isinstance(cause, Ruined):
                 raise cause from None
             if running is None or cause is None:
                 raise
@@ -131,54 +144,69 @@ def _keeping(migrate: Callable[..., None], keywords: dict[str, Any]) -> Any:
 
 
 def _try(
-    context: Any, revision: Revision, module: Any, keywords: dict[str, Any], looking: Looking
+    context: Any,
+    revision: Revision,
+    module: Any,
+    keywords: dict[str, Any],
+    looking: Looking,
+    path: str,
 ) -> Attempt:
     """Run a downgrade behind its upgrade, look, and take it back."""
     attempt = Attempt()
     downgrade = getattr(module, "downgrade", None)
     if downgrade is None:
         return Attempt(failure="there is none")
+    committed = Ruined(revision, Attempt(untried=True, failure="it commits by itself"))
     connection = context.connection
     try:
         with savepoint(connection, "surefoot_down"):
             before = _transaction(connection)
-            with _recorded(connection) as statements, _no_autocommit(context):
+            with recorded(connection) as recording, _no_autocommit(context):
                 try:
                     downgrade(**keywords)
                 except _EndsTransaction:
                     attempt.untried = True
                 except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's own: it's told)
-                    attempt.failure = _in_a_word(error)
+                    attempt.failure = in_a_word(error)
                     # not by itself, only behind its upgrade in one transaction
                     attempt.untried = attempt.failure.endswith(_ONLY_TOGETHER)
             if not (attempt.untried or attempt.failure):
                 if _transaction(connection) != before:
-                    raise DowngradeCommitted(revision.id)
+                    raise committed
                 attempt.rows = looking.rows(connection)
-        if attempt.rows is not None and None not in statements:
-            attempt.statements = _repeatable(connection, statements, attempt.rows, looking)
+        if attempt.rows is not None and recording.complete:
+            attempt.statements = _repeatable(
+                connection, recording.statements, attempt.rows, looking, path
+            )
     except DBAPIError as error:
-        if _in_a_word(error) == _ABORTED:  # it kept a failure to itself
+        if in_a_word(error) == _ABORTED:  # it kept a failure to itself
             return Attempt(failure=_ABORTED)
-        raise DowngradeCommitted(revision.id) from error
+        raise committed from error
     return attempt
 
 
 def _repeatable(
-    connection: Any, statements: list[str | None], rows: list[Row], looking: Looking
-) -> list[str] | None:
+    connection: Any,
+    statements: list[DownStatement],
+    rows: list[Row],
+    looking: Looking,
+    path: str,
+) -> list[DownStatement] | None:
     """The statements, if they do the same without their code; None if they don't.
 
-    Some drivers are given each % twice, and a driver's own cursor is not seen: so it's tried.
+    With the search path that the connection had at first: a later connection has no other.
     """
-    recorded = [statement for statement in statements if statement is not None]
-    for candidate in (recorded, [statement.replace("%%", "%") for statement in recorded]):
+    for candidate in candidates(connection, statements):
         try:
-            with savepoint(connection, "surefoot_again"):
+            with (
+                savepoint(connection, "surefoot_again"),
+                with_search_path(connection, path, local=True),
+            ):
                 for statement in candidate:
-                    connection.execute(plain(statement))
+                    execute(connection, statement.sql)
                 if looking.rows(connection) == rows:
-                    return candidate
+                    # one transaction, as it was tried, though the connection be in autocommit
+                    return [DownStatement(statement.sql) for statement in candidate]
         except DBAPIError:
             continue  # it failed, and was taken back: these aren't the statements
     return None
@@ -205,27 +233,7 @@ def _no_autocommit(context: Any) -> Generator[None, None, None]:
         del context.autocommit_block
 
 
-@contextlib.contextmanager
-def _recorded(connection: Any) -> Generator[list[str | None], None, None]:
-    """Every statement that is executed meanwhile; None for one that needs its code.
-
-    That is: one with parameters, or one whose answer may decide what comes next.
-    """
-    statements: list[str | None] = []
-
-    def executed(*arguments: Any) -> None:
-        cursor, statement, parameters = arguments[1], str(arguments[2]).strip(), arguments[3]
-        answers = cursor.description is not None
-        statements.append(None if parameters or answers else statement)
-
-    event.listen(connection, "after_cursor_execute", executed)
-    try:
-        yield statements
-    finally:
-        event.remove(connection, "after_cursor_execute", executed)
-
-
-def _in_a_word(error: BaseException) -> str:
+def in_a_word(error: BaseException) -> str:
     """The SQLSTATE's name or the exception's: the same on every server."""
     original: Any = getattr(error, "orig", None) or error
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from surefoot.application.account import Account, Begun
+from surefoot.application.driver import driver_of, is_idle
 from surefoot.application.settings import Timeouts, settings
 from surefoot.application.steps import executor
 from surefoot.history import Revision
@@ -43,7 +44,12 @@ class Running:
     def committed(self, connection: Any) -> None:
         """A connection of SQLAlchemy's commits, this one or another."""
         own = self._connection
-        if own is None or own.closed or own.invalidated or _driver(own) is not _driver(connection):
+        if (
+            own is None
+            or own.closed
+            or own.invalidated
+            or driver_of(own) is not driver_of(connection)
+        ):
             self.left.add(self.last)
 
     def before(self, migrate: Callable[..., None], context: Any, revision: Revision) -> Any:
@@ -64,7 +70,7 @@ class Running:
             except BaseException as error:
                 self.raised = error
                 gone = connection.closed or connection.invalidated  # with all that it had begun
-                if not gone and _is_idle(_driver(connection)):
+                if not gone and is_idle(driver_of(connection)):
                     self.left.add(revision.id)
                 raise
 
@@ -88,7 +94,7 @@ class Running:
         """
         if self._connection is None or self._connection.invalidated:
             return
-        cancel = getattr(_driver(self._connection), "cancel", None)
+        cancel = getattr(driver_of(self._connection), "cancel", None)
         if cancel is not None:
             cancel()
 
@@ -96,22 +102,7 @@ class Running:
         """End the connection itself, so that its driver returns. From another thread."""
         if self._connection is None or self._connection.invalidated:
             return
-        number = getattr(_driver(self._connection), "fileno", None)
+        number = getattr(driver_of(self._connection), "fileno", None)
         if number is not None:
             with socket.socket(fileno=os.dup(number())) as cutting:
                 cutting.shutdown(socket.SHUT_RDWR)
-
-
-def _driver(connection: Any) -> Any:
-    """The driver's own connection."""
-    pooled = connection.connection
-    return getattr(pooled, "driver_connection", None) or pooled.connection
-
-
-def _is_idle(driver: Any) -> bool:
-    """Whether the connection is there and in no transaction, as far as its driver tells."""
-    status = getattr(getattr(driver, "info", None), "transaction_status", None)
-    if status is not None:  # psycopg, psycopg2: libpq's number
-        return int(status) == 0
-    asked = getattr(driver, "is_in_transaction", None)  # asyncpg
-    return asked is not None and not driver.is_closed() and not asked()

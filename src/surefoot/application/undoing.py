@@ -7,25 +7,23 @@ business in both cases, and what runs is one and the same step.
 
 import itertools
 import types
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
 
-import sqlalchemy
 from alembic.runtime.migration import MigrationStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from surefoot.application.running import Running
-from surefoot.application.steps import plain
-from surefoot.history import Revision
-from surefoot.structure.catalogue import DownStatement
-from surefoot.structure.way_back import Undo
-
-_SEARCH_PATH = sqlalchemy.text(
-    "select pg_catalog.current_setting('search_path'),"
-    " pg_catalog.set_config('search_path', :path, true)"
+from surefoot.application.recording import (
+    execute,
+    search_path,
+    set_search_path,
+    with_search_path,
 )
+from surefoot.application.running import Running
+from surefoot.history import Revision
+from surefoot.structure.way_back import Undo
 
 
 class Checking(Protocol):
@@ -108,9 +106,13 @@ def _executing(context: Any, one: Undo, running: Running) -> Callable[..., None]
     def executing(**_: Any) -> None:
         number = one.done
         for alone, group in itertools.groupby(one.statements or (), lambda s: s.alone):
-            with context.autocommit_block() if alone else nullcontext():
-                for statement in group:
-                    execute(context.connection, statement, one.reversal.search_path)
+            together = tuple(group)
+            with (
+                context.autocommit_block() if alone else nullcontext(),
+                _as_then(context.connection, one.reversal.search_path, local=not alone),
+            ):
+                for statement in together:
+                    execute(context.connection, statement.sql)
                     number += 1
                     if alone:
                         running.progress(context, number)
@@ -120,12 +122,14 @@ def _executing(context: Any, one: Undo, running: Running) -> Callable[..., None]
     return executing
 
 
-def execute(connection: Any, statement: DownStatement, search_path: str = "") -> None:
-    """One recorded statement, on the application's connection, as it was executed then."""
-    text = plain(statement.sql)
-    if not search_path or statement.alone:
-        connection.execute(text)
+@contextmanager
+def _as_then(connection: Any, path: str, *, local: bool) -> Generator[None, None, None]:
+    """With the search path that the revision was run with, where that is known."""
+    was = search_path(connection)
+    if not path or path == was:
+        yield
         return
-    was = connection.execute(_SEARCH_PATH, {"path": search_path}).scalar()
-    connection.execute(text)
-    connection.execute(_SEARCH_PATH, {"path": was})
+    with with_search_path(connection, path, local=local):
+        yield
+    if local:
+        set_search_path(connection, was, local=True)

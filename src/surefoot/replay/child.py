@@ -8,9 +8,10 @@ from typing import TextIO, cast
 
 import msgspec
 
+from surefoot.application.committing import commit_downgrades
 from surefoot.application.history_files import IniFile
 from surefoot.application.looking import Row
-from surefoot.application.replay import Attempt, DowngradeCommitted, replay
+from surefoot.application.replay import Attempt, Ruined, replay
 from surefoot.application.upgrade import RevisionFailed
 from surefoot.config import Project, load
 from surefoot.errors import Finding, SurefootError
@@ -23,12 +24,12 @@ from surefoot.observe.structure import facts_of, observe_structure
 from surefoot.replay.messages import (
     SCRATCH,
     Begun,
-    Committed,
     Ended,
     Finished,
     Message,
     Opened,
     Orders,
+    Spoilt,
     Stopped,
     Tried,
 )
@@ -36,7 +37,6 @@ from surefoot.structure.catalogue import (
     NEEDS_CODE,
     Change,
     Downgrade,
-    DownStatement,
     changes,
     state_of,
 )
@@ -70,6 +70,13 @@ class _Watching:
     def tried(self, revision: Revision, attempt: Attempt) -> None:
         self.tell(Tried(revision.id, self._judged(attempt)))
 
+    def ruined(self, ruin: Ruined) -> None:
+        """The last word of a replay that can't go on."""
+        self.tell(Spoilt(ruin.revision.id, self._judged(ruin.attempt)))
+
+    def same(self, one: list[Row], other: list[Row]) -> bool:
+        return one == other or state_of(facts_of(one)) == state_of(facts_of(other))
+
     def _judged(self, attempt: Attempt) -> Downgrade:
         if attempt.untried:
             return Downgrade("untried", attempt.failure or "autocommit_block")
@@ -77,17 +84,16 @@ class _Watching:
             return Downgrade("fails", attempt.failure)
         found = state_of(facts_of(attempt.rows))
         left = changes(self._before, found)
-        statements = tuple(map(DownStatement, attempt.statements or ()))
+        statements = tuple(attempt.statements or ())
         code = "" if attempt.statements is not None else NEEDS_CODE
         if not left:
-            return Downgrade("proved", code, statements)
+            return Downgrade("proved", code, statements, (), attempt.again)
         if found == self._now and attempt.statements == []:
             return Downgrade("empty", "", (), left)
-        return Downgrade("leaves", code, statements, left)
+        return Downgrade("leaves", code, statements, left, attempt.again)
 
 
-def _replay(orders: Orders, out: TextIO) -> None:
-    watching = _Watching(out)
+def _replay(orders: Orders, watching: _Watching) -> None:
     config = Path(orders.config_file) if orders.config_file else None
     project: Project = load(config, Path(orders.directory))
     if not orders.scripts:
@@ -111,6 +117,16 @@ def _replay(orders: Orders, out: TextIO) -> None:
                 initial,
             )
         )
+        if orders.committing:
+            commit_downgrades(
+                environment,
+                frozenset(orders.committing),
+                server=server,
+                version_table=asked.version_table,
+                watching=watching,
+            )
+            watching.tell(Finished())
+            return
         replay(
             environment,
             server=server,
@@ -134,7 +150,7 @@ def main() -> None:
     os.dup2(2, 1)
     watching = _Watching(out)
     try:
-        _replay(orders, out)
+        _replay(orders, watching)
     except RevisionFailed as failed:
         revision = failed.revision
         watching.tell(
@@ -150,8 +166,8 @@ def main() -> None:
                 ),
             )
         )
-    except DowngradeCommitted as committed:
-        watching.tell(Committed(committed.revision))
+    except Ruined as ruin:
+        watching.ruined(ruin)
     except SurefootError as error:
         finding = msgspec.structs.replace(error.finding, database=SCRATCH)
         watching.tell(Stopped("", finding))

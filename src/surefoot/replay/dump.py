@@ -120,7 +120,6 @@ class _Replaying:
         except SurefootError as error:
             look_for_extension(error.finding)
             raise
-        assert isinstance(found, Replayed)  # no downgrade is tried
         if found.stopped is not None:
             look_for_extension(found.stopped)
             self._told.stopped(what)

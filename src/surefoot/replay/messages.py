@@ -17,8 +17,10 @@ SCRATCH = "The database that the catalogue is for was not touched: this was a sc
 class Orders(msgspec.Struct, frozen=True):
     """What to replay, and where: `parameters` are libpq's, for the scratch database.
 
-    `upto` is the revision to stop at, as a person names it; None: the heads. Without `scripts` the
-    configuration's scripts aren't looked at: they may not be there yet.
+    Downgrades are tried and taken back (`downgrades`), but for those `passed_over`; or those of
+    `committing` are tried for good. `upto` is the revision to stop at, as a person names it; None:
+    the heads. Without `scripts` the configuration's scripts aren't looked at: they may not be there
+    yet.
     """
 
     parameters: dict[str, str]
@@ -27,6 +29,7 @@ class Orders(msgspec.Struct, frozen=True):
     one_by_one: bool = False
     downgrades: bool = False
     passed_over: tuple[str, ...] = ()
+    committing: tuple[str, ...] = ()
     upto: str | None = None
     scripts: bool = True
 
@@ -72,14 +75,15 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     finding: Finding
 
 
-class Committed(msgspec.Struct, frozen=True, tag="committed"):
-    """This revision's downgrade commits by itself: the replay must begin anew without it."""
+class Spoilt(msgspec.Struct, frozen=True, tag="spoilt"):
+    """This revision's downgrade has ruined the database: the replay must begin anew without it."""
 
     revision: str
+    downgrade: Downgrade
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """It came to its end."""
 
 
-Message = Opened | Begun | Ended | Tried | Stopped | Committed | Finished
+Message = Opened | Begun | Ended | Tried | Stopped | Spoilt | Finished

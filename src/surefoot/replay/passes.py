@@ -13,12 +13,12 @@ from surefoot.config import Project
 from surefoot.errors import Finding, SurefootError
 from surefoot.replay.messages import (
     Begun,
-    Committed,
     Ended,
     Finished,
     Message,
     Opened,
     Orders,
+    Spoilt,
     Stopped,
     Tried,
 )
@@ -35,6 +35,7 @@ class Replayed(msgspec.Struct):
     """What one replay saw.
 
     `stopped` says why it did not get to its end, `failed` at which revision ("": before the first).
+    `spoilt` is the revision whose downgrade has ruined the database: to be begun anew without it.
     """
 
     opened: Opened
@@ -42,6 +43,7 @@ class Replayed(msgspec.Struct):
     downgrades: dict[str, Downgrade] = {}
     stopped: Finding | None = None
     failed: str = ""
+    spoilt: str = ""
 
 
 def _relay(stream: IO[bytes]) -> None:
@@ -58,12 +60,12 @@ def replayed(
     one_by_one: bool = False,
     downgrades: bool = False,
     passed_over: tuple[str, ...] = (),
+    committing: tuple[str, ...] = (),
     upto: str | None = None,
     scripts: bool = True,
-) -> Replayed | str:
+) -> Replayed:
     """Replay on `target` what is pending there, to the heads or `upto` a revision.
 
-    A text is the revision to pass over next time.
     Raises the SurefootError that ended it before the first revision.
     """
     orders = Orders(
@@ -73,6 +75,7 @@ def replayed(
         one_by_one=one_by_one,
         downgrades=downgrades,
         passed_over=passed_over,
+        committing=committing,
         upto=upto,
         scripts=scripts,
     )
@@ -114,8 +117,10 @@ def replayed(
                         raise SurefootError.of(finding)
                     found.stopped, found.failed = finding, revision
                     ended = True
-                case Committed(revision):
-                    return revision
+                case Spoilt(revision, downgrade):
+                    assert found is not None
+                    found.downgrades[revision], found.spoilt = downgrade, revision
+                    ended = True
                 case Finished():
                     ended = True
     finally:

@@ -87,9 +87,11 @@ class _Building:
         *,
         one_by_one: bool = False,
         downgrades: bool = False,
+        committing: tuple[str, ...] = (),
     ) -> Replayed:
-        """One replay, begun anew without each downgrade that commits by itself."""
+        """One replay, begun anew without each downgrade that has ruined the scratch database."""
         self._told.begin(what)
+        known: dict[str, Downgrade] = {}
         passed_over: list[str] = []
         while True:
             try:
@@ -100,20 +102,26 @@ class _Building:
                     one_by_one=one_by_one,
                     downgrades=downgrades,
                     passed_over=tuple(passed_over),
+                    committing=tuple(id for id in committing if id not in known),
                 )
             except SurefootError as error:
                 look_for_extension(error.finding)
                 raise
-            if not isinstance(found, str):
+            if not found.spoilt:
                 break
-            passed_over.append(found)
+            passed_over.append(found.spoilt)
+            # what isn't taken back was looked at on its own: it needn't be done once more
+            known |= found.downgrades if committing else {}
+            known[found.spoilt] = found.downgrades[found.spoilt]
+            if committing and known.keys() >= set(committing):
+                break
             self._told.begin(what)
         if found.stopped is not None:
             look_for_extension(found.stopped)
             self._told.stopped(what)
         else:
             self._told.end(what)
-        found.downgrades |= {id: Downgrade("untried", "it commits by itself") for id in passed_over}
+        found.downgrades = known | found.downgrades
         return found
 
     def _require_end(self, replayed: Replayed) -> None:
@@ -133,13 +141,30 @@ class _Building:
         return self._scratch.database if main is base else lambda: self._installed(base)
 
     def _downgrades(self, base: Replayed, main: Replayed) -> dict[str, Downgrade]:
-        """What each downgrade does: tried in a replay of its own, which may come to grief."""
-        tried = self._pass("its downgrades", self._start(base, main), downgrades=True)
+        """What each downgrade does: tried in a replay of its own, which may come to grief.
+
+        Those that can't be taken back are tried for good in another one.
+        """
+        start = self._start(base, main)
+        tried = self._pass("its downgrades", start, downgrades=True)
+        self._come_to_grief(tried, "with downgrades tried")
+        found = self._as_without(tried, main)
+        left = tuple(id for id, down in found.items() if down.verdict == "untried")
+        if left:
+            committed = self._pass("downgrades that commit", start, committing=left)
+            self._come_to_grief(committed, "with each revision committed")
+            found |= self._as_without(committed, main)
+        return found
+
+    def _come_to_grief(self, tried: Replayed, how: str) -> None:
         if tried.stopped is not None:
             self._told.notice(
-                f"with downgrades tried, {tried.failed} fails ({why_stopped(tried.stopped)}): what "
+                f"{how}, {tried.failed} fails ({why_stopped(tried.stopped)}): what "
                 "was seen until there is recorded"
             )
+
+    def _as_without(self, tried: Replayed, main: Replayed) -> dict[str, Downgrade]:
+        """The verdicts, but for those around which the upgrades did something else than without."""
         same = [id for id, changed in tried.changes.items() if changed == main.changes.get(id)]
         if len(same) < len(tried.changes):
             self._told.notice(

@@ -54,13 +54,15 @@ class Downgrade(msgspec.Struct, frozen=True):
     `proved`: it gave exactly the structure below. `leaves`: it ran, and `left` is the difference.
     `fails`: it raised; `why` in a word. `empty`: it does nothing, and the upgrade did something.
     `untried`: it can't be tried; `why` not. `statements` are those that it executed, where they do
-    the same without its code; else `why` is NEEDS_CODE, and there are none.
+    the same without its code; else `why` is NEEDS_CODE, and there are none. `again`: behind it the
+    upgrade didn't do what it had done: how it failed, or that it made another structure.
     """
 
     verdict: Verdict
     why: str = ""
     statements: tuple[DownStatement, ...] = ()
     left: tuple[Change, ...] = ()
+    again: str = ""
 
 
 class InitScripts(msgspec.Struct, frozen=True):

@@ -210,6 +210,7 @@ def _downgrade(block: _Block) -> Downgrade | None:
             for columns in block.fields.get("sql", [])
         ),
         block.changes.get("down", ()),
+        block.one("again"),
     )
 
 

@@ -85,6 +85,8 @@ def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:
     if down is not None:
         lines.append(_line("down", down.verdict, *([down.why] if down.why else [])))
         lines += [_line("sql", s.sql, *(["alone"] if s.alone else [])) for s in down.statements]
+        if down.again:
+            lines.append(_line("again", down.again))
         lines += _change_lines(down.left, "[down] ")
     return lines
 

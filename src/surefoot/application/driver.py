@@ -1,0 +1,18 @@
+"""What lies below SQLAlchemy: the driver's own connection, and what it tells of itself."""
+
+from typing import Any
+
+
+def driver_of(connection: Any) -> Any:
+    """The driver's own connection."""
+    pooled = connection.connection
+    return getattr(pooled, "driver_connection", None) or pooled.connection
+
+
+def is_idle(driver: Any) -> bool:
+    """Whether the connection is there and in no transaction, as far as its driver tells."""
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    if status is not None:  # psycopg, psycopg2: libpq's number
+        return int(status) == 0
+    asked = getattr(driver, "is_in_transaction", None)  # asyncpg
+    return asked is not None and not driver.is_closed() and not asked()

@@ -1,0 +1,152 @@
+"""What a downgrade executes: written down while it runs, and executed again without its code."""
+
+import contextlib
+import itertools
+import re
+from collections import Counter
+from collections.abc import Generator, Iterable
+from typing import Any
+
+from psycopg import sql
+from sqlalchemy import event, text
+from sqlalchemy.engine import Engine
+
+from surefoot.application.connection import untouched
+from surefoot.application.driver import driver_of, is_idle
+from surefoot.application.steps import plain
+from surefoot.structure.catalogue import DownStatement
+
+# Where a transaction begins or ends as text, nobody can put the statements between others' own.
+_TRANSACTION = re.compile(
+    r"\s*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction"
+    r"|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b",
+    re.IGNORECASE,
+)
+# The driver's own question, where SQLAlchemy enters and leaves autocommit
+_DRIVERS_OWN = re.compile(r"\s*show\s", re.IGNORECASE)
+
+
+class Recording:
+    """The statements in their order; `complete` only if nothing else was done besides."""
+
+    def __init__(self) -> None:
+        self.statements: list[DownStatement] = []
+        self.complete = True
+
+
+@contextlib.contextmanager
+def recorded(connection: Any) -> Generator[Recording, None, None]:
+    """Write down what is executed meanwhile.
+
+    What can't be repeated makes it incomplete: parameters, an answer that may decide what comes
+    next, the beginning or end of a transaction as text, another connection, a cursor of the
+    driver's own.
+    """
+    found = Recording()
+    own = driver_of(connection)
+    heard: Counter[str] = Counter()
+
+    def executed(*arguments: Any) -> None:
+        cursor, statement, parameters = arguments[1], str(arguments[2]), arguments[3]
+        heard[statement] += 1
+        if (
+            driver_of(arguments[0]) is not own
+            or parameters
+            or cursor.description is not None
+            or _TRANSACTION.match(statement)
+        ):
+            found.complete = False
+        else:
+            found.statements.append(DownStatement(statement.strip(), is_idle(own)))
+
+    event.listen(Engine, "after_cursor_execute", executed)
+    try:
+        with _cursors(own) as sent:
+            yield found
+    finally:
+        event.remove(Engine, "after_cursor_execute", executed)
+    if any(not _DRIVERS_OWN.match(statement) for statement in sent - heard):
+        found.complete = False
+
+
+@contextlib.contextmanager
+def _cursors(driver: Any) -> Generator[Counter[str], None, None]:
+    """Whatever the driver's cursors are given meanwhile, SQLAlchemy's and the revision's own.
+
+    Where the driver lets itself be asked: psycopg2 and psycopg do.
+    """
+    sent: Counter[str] = Counter()
+    if not hasattr(driver, "cursor_factory"):
+        yield sent
+        return
+    former = driver.cursor_factory
+    base: type[Any] = former or type(driver.cursor())  # pyright: ignore[reportUnknownVariableType]
+
+    def noting(name: str) -> Any:
+        def note(self: Any, statement: Any = "", *arguments: Any, **keywords: Any) -> Any:
+            told = statement.decode() if isinstance(statement, bytes) else str(statement)
+            sent[told] += 1
+            return getattr(base, name)(self, statement, *arguments, **keywords)
+
+        return note
+
+    names = ("execute", "executemany", "copy", "copy_expert", "copy_from", "callproc")
+    own = {name: noting(name) for name in names if hasattr(base, name)}
+    driver.cursor_factory = type("Noting", (base,), own)
+    try:
+        yield sent
+    finally:
+        driver.cursor_factory = former
+
+
+def execute(connection: Any, statement: str) -> None:
+    """One recorded statement, word for word."""
+    connection.execute(plain(statement))
+
+
+def candidates(connection: Any, statements: list[DownStatement]) -> list[list[DownStatement]]:
+    """What the server was given, the likeliest first: some drivers are given each % twice.
+
+    Not where they're told that there are no parameters: then what was executed is it.
+    """
+    if connection.dialect.paramstyle not in ("format", "pyformat"):
+        return [statements]
+    single = [DownStatement(s.sql.replace("%%", "%"), s.alone) for s in statements]
+    return [single] if single == statements else [single, statements]
+
+
+def repeat(context: Any, statements: Iterable[DownStatement]) -> None:
+    """Execute them as they were: in Alembic's transaction, and outside of it what was outside."""
+    for alone, together in itertools.groupby(statements, key=lambda s: s.alone):
+        with context.autocommit_block() if alone else contextlib.nullcontext():
+            for statement in together:
+                execute(context.connection, statement.sql)
+
+
+def search_path(connection: Any) -> str:
+    """The one that the connection has now."""
+    statement = "select pg_catalog.current_setting('search_path')"
+    with untouched(connection) as reading:
+        return str(reading.execute(text(statement)).scalar())
+
+
+@contextlib.contextmanager
+def with_search_path(connection: Any, path: str, *, local: bool) -> Generator[None, None, None]:
+    """What an earlier revision has set must not help the statements: nobody has set it later.
+
+    `local`: to the end of the transaction, or of the savepoint that is gone back to.
+    """
+    now = search_path(connection)
+    if now != path:
+        set_search_path(connection, path, local=local)
+    yield
+    if not local and search_path(connection) != now:
+        set_search_path(connection, now, local=local)
+
+
+def set_search_path(connection: Any, path: str, *, local: bool) -> None:
+    """Set it: to the end of the transaction (`local`), or of the session."""
+    statement = sql.SQL("select pg_catalog.set_config('search_path', {}, {})").format(
+        sql.Literal(path), sql.Literal(local)
+    )
+    execute(connection, statement.as_string(None))
