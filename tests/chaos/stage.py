@@ -22,6 +22,7 @@ from tests.chaos.history import INIT, write_history
 from tests.chaos.invariants import Output, Undisturbed
 from tests.chaos.seen import OWN, Seen, look
 from tests.chaos.statements import Statement, between, moment
+from tests.cheaper import cheaper_passwords, copied
 from tests.example import BASELINE, ROWS
 
 # A crash of the machine isn't what is tried here, one of a backend is: what was committed must be
@@ -139,6 +140,7 @@ class Stage:
         self.server = Server(embedded_bin(), settings=_SETTINGS | _CONNECTIONS)
         self._directory = tempfile.TemporaryDirectory(prefix="surefoot-chaos-")
         try:
+            cheaper_passwords(self.server)
             self._work = Path(self._directory.name)
             self.files = Files(self._work, self.server, (WAYS[name] for name in ways))
             self.known = {name: self._go(WAYS[name], places=places) for name in ways}
@@ -170,7 +172,8 @@ class Stage:
     def database(self, way: Way) -> str:
         """A new database in the state that this way begins with; its name."""
         name = f"case_{next(self._numbers)}"
-        self.execute(f"create database {name} template {_template(way)}")
+        with self.connect() as connection:
+            connection.execute(f"create database {name} {copied(connection, _template(way))}")
         return name
 
     def drop(self, name: str) -> None:
