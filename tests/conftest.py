@@ -13,7 +13,10 @@ import psycopg
 import pytest
 
 from surefoot.server import Server, embedded_bin
+from tests.cheaper import cheaper_passwords, copied, servers_in_memory
 from tests.project import Application
+
+servers_in_memory()
 
 
 @dataclass
@@ -92,6 +95,7 @@ def _server_is_new_enough(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def server(pg_bin: Path) -> Iterator[Server]:
     with Server(pg_bin) as server:
+        cheaper_passwords(server)
         yield server
 
 
@@ -103,7 +107,7 @@ def fresh_database(server: Server, pg_bin: Path, name: str = "") -> Generator[Da
     """A fresh, empty database, dropped at the end."""
     name = name or f"test_{next(_numbers)}"
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"create database {name} template template0")
+        connection.execute(f"create database {name} {copied(connection)}")
         yield Database(server, name, pg_bin)
         connection.execute(f"drop database {name} with (force)")
 

@@ -4,10 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
+from tests import starts
 from tests.conftest import Database
 from tests.project import Application, Result
 
@@ -44,14 +44,8 @@ class Example(Application):
 
     def without_surefoot(self, *arguments: str) -> Result:
         """Run Python in the example's directory, with the variables that its env.py reads."""
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env={**os.environ, **self.variables()},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        environ = {**os.environ, **self.variables()}
+        done = starts.run(*arguments, cwd=self.root, env=environ)
         return Result(done.returncode, done.stdout, done.stderr)
 
     def variables(self) -> dict[str, str]:
@@ -69,8 +63,8 @@ class Example(Application):
         """Start `surefoot up`, or this command of Python's, and kill it with all its children when
         a session of it waits for this (an event's name).
         """
-        process = subprocess.Popen(
-            [sys.executable, *(command or ("-m", "surefoot", "up"))],
+        process = starts.start(
+            *(command or ("-m", "surefoot", "up")),
             cwd=self.root,
             env={**os.environ, **self.variables(), "SUREFOOT_DATABASE_URL": self.database.url()},
             stdout=subprocess.DEVNULL,

@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
+
+from tests import starts
 
 INI = """\
 [alembic]
@@ -176,14 +177,8 @@ class Application:
         environ = {**os.environ, **(env or {})}
         if url is not None:
             environ["SUREFOOT_DATABASE_URL"] = url
-        done = subprocess.run(
-            [sys.executable, "-m", "surefoot", *arguments],
-            cwd=self.root / cwd,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
+        done = starts.run(
+            *("-m", "surefoot", *arguments), cwd=self.root / cwd, env=environ, timeout=timeout
         )
         assert "Traceback (most recent call last)" not in done.stderr, done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
@@ -196,24 +191,19 @@ class Application:
             "config.set_main_option('sqlalchemy.url', sys.argv[1])\n"
             "getattr(command, sys.argv[2])(config, *sys.argv[3:])\n"
         )
-        subprocess.run(
-            [sys.executable, "-c", script, url.replace("%", "%%"), *arguments],
-            cwd=self.root,
-            check=True,
-            capture_output=True,
-        )
+        done = starts.run("-c", script, url.replace("%", "%%"), *arguments, cwd=self.root)
+        assert done.returncode == 0, done.stderr
 
 
 class Running:
     """A surefoot that runs beside the test."""
 
     def __init__(self, application: Application, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "surefoot", *arguments, "--json"],
+        self._process = starts.start(
+            *("-m", "surefoot", *arguments, "--json"),
             cwd=application.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
         self._said = ""
 

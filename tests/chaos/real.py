@@ -85,7 +85,7 @@ class History:
             root,
             self.server.url(name).replace(own, other),
             self.mark(name),
-            program=(self._program,),
+            program=self._program,
             environment=variables,
         )
 

@@ -16,6 +16,7 @@ import psycopg
 
 from surefoot.server import Server, embedded_bin
 from tests.chaos.table import Row, table, write_document
+from tests.cheaper import servers_in_memory
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a few cases of each")
     parser.add_argument("--write", action="store_true", help=f"write docs/{DOCUMENT.name}")
     options = parser.parse_args()
+    servers_in_memory()
     subjects: tuple[str, ...] = tuple(options.only or SUBJECTS)
     if options.case and (len(subjects) != 1 or subjects[0] not in WITH_CASES):
         parser.error(f"--case needs one --only, {' or '.join(WITH_CASES)}")

@@ -6,7 +6,6 @@ One for each worker: `kill -9` of a backend takes every session of its server al
 import itertools
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -18,10 +17,12 @@ import msgspec
 import psycopg
 
 from surefoot.server import Server, embedded_bin
+from tests import starts
 from tests.chaos.history import INIT, write_history
 from tests.chaos.invariants import Output, Undisturbed
 from tests.chaos.seen import OWN, Seen, look
 from tests.chaos.statements import Statement, between, moment
+from tests.cheaper import cheaper_passwords, copied
 from tests.example import BASELINE, ROWS
 
 # A crash of the machine isn't what is tried here, one of a backend is: what was committed must be
@@ -72,16 +73,11 @@ class Files:
         self._roots = {each: directory / ("each" if each else "together") for each in kinds}
         for each, root in self._roots.items():
             write_history(root, each=each)
-            built = subprocess.run(
-                [
-                    *(sys.executable, "-m", "surefoot", "catalog", "build", "--no-downgrade"),
-                    *("--server", server.url()),
-                ],
+            built = starts.run(
+                *("-m", "surefoot", "catalog", "build", "--no-downgrade"),
+                *("--server", server.url()),
                 cwd=root,
                 env=clean_environment(),
-                capture_output=True,
-                text=True,
-                check=False,
             )
             if built.returncode != 0:
                 raise RuntimeError(built.stderr)
@@ -100,26 +96,26 @@ class Running:
         url: str,
         mark: str,
         *,
-        program: tuple[str, ...] = (sys.executable, "-m", "surefoot"),
+        program: str | None = None,
         environment: Mapping[str, str] | None = None,
+        real: bool = False,
     ) -> None:
+        """`program` is surefoot in another environment than ours."""
         self._command = command
         self._started = time.monotonic()
-        self.process = subprocess.Popen(
-            [*program, *command],
-            cwd=root,
-            env={
-                **(clean_environment() if environment is None else environment),
-                "SUREFOOT_DATABASE_URL": url,
-                # the proxy reads along
-                "PGSSLMODE": "disable",
-                "PGGSSENCMODE": "disable",
-                _MARK: mark,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+        environ = {
+            **(clean_environment() if environment is None else environment),
+            "SUREFOOT_DATABASE_URL": url,
+            # the proxy reads along
+            "PGSSLMODE": "disable",
+            "PGGSSENCMODE": "disable",
+            _MARK: mark,
+        }
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+        self.process: starts.Started = (
+            starts.start("-m", "surefoot", *command, cwd=root, env=environ, **pipes, real=real)
+            if program is None
+            else subprocess.Popen([program, *command], cwd=root, env=environ, text=True, **pipes)
         )
 
     def output(self, longest: float = LONGEST) -> Output:
@@ -144,6 +140,7 @@ class Stage:
         self.server = Server(embedded_bin(), settings=_SETTINGS | _CONNECTIONS)
         self._directory = tempfile.TemporaryDirectory(prefix="surefoot-chaos-")
         try:
+            cheaper_passwords(self.server)
             self._work = Path(self._directory.name)
             self.files = Files(self._work, self.server, (WAYS[name] for name in ways))
             self.known = {name: self._go(WAYS[name], places=places) for name in ways}
@@ -175,7 +172,8 @@ class Stage:
     def database(self, way: Way) -> str:
         """A new database in the state that this way begins with; its name."""
         name = f"case_{next(self._numbers)}"
-        self.execute(f"create database {name} template {_template(way)}")
+        with self.connect() as connection:
+            connection.execute(f"create database {name} {copied(connection, _template(way))}")
         return name
 
     def drop(self, name: str) -> None:
@@ -196,12 +194,14 @@ class Stage:
                     raise
                 time.sleep(0.05)
 
-    def start(self, way: Way, name: str, *command: str, port: int | None = None) -> Running:
-        """Start surefoot on this database; through `port`, if given."""
+    def start(
+        self, way: Way, name: str, *command: str, port: int | None = None, real: bool = False
+    ) -> Running:
+        """Start surefoot on this database; through `port`, if given; see tests/starts."""
         url = self.server.url(name)
         if port is not None:
             url = url.replace(f":{self.server.port}/", f":{port}/")
-        return Running(command, self.files.root(way), url, self.mark(name))
+        return Running(command, self.files.root(way), url, self.mark(name), real=real)
 
     def mark(self, name: str) -> str:
         """What the processes of a case have in their environment."""
@@ -253,10 +253,9 @@ class Stage:
         seen: list[Seen] = [look(self.server, name, everything=False)]
         if not way.upgrade:
             self._load(way, name)
-        alembic = [sys.executable, "-c", _STEPPING, BASELINE]
         said = self._work / "alembic.log"
-        stepping = subprocess.Popen(
-            alembic,
+        stepping = starts.start(
+            *("-c", _STEPPING, BASELINE),
             cwd=self.files.root(way),
             env={
                 **clean_environment(),
@@ -269,7 +268,6 @@ class Stage:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said.open("w"),
-            text=True,
         )
         assert stepping.stdin is not None
         assert stepping.stdout is not None
@@ -305,8 +303,10 @@ for step in steps:
 
 
 def clean_environment() -> dict[str, str]:
-    """The machine's, without what may name a database."""
-    names = ("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_DATABASE_URL")
+    """The machine's, without what may name a database. The application's files don't change here,
+    and are compiled once.
+    """
+    names = ("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_DATABASE_URL", "PYTHONDONTWRITE")
     return {name: value for name, value in os.environ.items() if not name.startswith(names)}
 
 
@@ -317,7 +317,8 @@ def processes_of(mark: str) -> tuple[str, ...]:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                command = (entry / "cmdline").read_bytes().rstrip(b"\0")
+                found.append(command.replace(b"\0", b" ").decode())
         except OSError:
             continue  # it's gone, or somebody else's
     return tuple(found)

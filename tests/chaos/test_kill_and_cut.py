@@ -150,7 +150,7 @@ def test_what_is_left_running_is_seen(stage: Stage, at_head: str) -> None:
     run = stage.start(UPGRADE, at_head, "status")
     processes = processes_of(stage.mark(at_head))
     run.output()
-    assert [process.endswith("-m surefoot status ") for process in processes] == [True]
+    assert [process.endswith("-m surefoot status") for process in processes] == [True]
     assert processes_of(stage.mark(at_head)) == ()
 
 

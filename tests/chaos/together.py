@@ -83,9 +83,11 @@ def perform(stage: Stage, round: Round) -> Result:
 
 
 def start_together(
-    stage: Stage, way: str, name: str, replicas: int, port: int | None = None
+    stage: Stage, way: str, name: str, replicas: int, port: int | None = None, *, real: bool = False
 ) -> list[Running]:
-    return [stage.start(WAYS[way], name, "up", "--json", port=port) for _ in range(replicas)]
+    return [
+        stage.start(WAYS[way], name, "up", "--json", port=port, real=real) for _ in range(replicas)
+    ]
 
 
 class _Performance:

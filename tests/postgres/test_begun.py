@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
 from surefoot.server import Server
+from tests import starts
 from tests.conftest import Database
 from tests.project import Application
 
@@ -31,18 +31,17 @@ def _two(application: Application, body: str) -> None:
     application.revision("r2", "r1", body=body)
 
 
-def _start(application: Application, database: Database) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+def _start(application: Application, database: Database) -> starts.Started:
+    return starts.start(
+        *("-m", "surefoot", "up", "--json", "--database-url", database.url()),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         start_new_session=True,
     )
 
 
-def _wait_for(database: Database, condition: str, process: subprocess.Popen[str]) -> None:
+def _wait_for(database: Database, condition: str, process: starts.Started) -> None:
     """Until a session of this database is so."""
     asked = (
         "select count(*) from pg_stat_activity where datname = current_database()"
@@ -55,7 +54,7 @@ def _wait_for(database: Database, condition: str, process: subprocess.Popen[str]
         time.sleep(0.02)
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: starts.Started) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 

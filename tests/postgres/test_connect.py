@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from surefoot.errors import SurefootError
 from surefoot.observation import ServerInfo
 from surefoot.observe.database import require_supported
 from surefoot.server import Server, embedded_bin
+from tests import starts
 from tests.conftest import Database
 from tests.project import Application
 
@@ -53,12 +53,11 @@ def test_a_server_that_comes_up_later(application: Application, reachable_direct
     with Server(embedded_bin(), data=reachable_directory) as server:
         port, password = server.port, server.password
     url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", url],
+    process = starts.start(
+        *("-m", "surefoot", "up", "--json", "--database-url", url),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert process.stderr is not None
     assert "waiting up to 60 s" in process.stderr.readline()

@@ -1,9 +1,6 @@
 """Guards in revisions: under `surefoot up` and under plain `alembic upgrade`."""
 
 import importlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from alembic.util import CommandError
 
 import surefoot.guards
 from surefoot.server import Server
+from tests import starts
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application, Result
 
@@ -36,14 +34,7 @@ def guarded(application: Application, *lines: str, table: str = TRAITS) -> None:
 def alembic(application: Application, database: Database, *arguments: str) -> Result:
     """Plain `alembic`, as a person types it."""
     application.ini(f"sqlalchemy.url = {database.url('postgresql+psycopg')}")
-    done = subprocess.run(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=application.root,
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = starts.run("-m", "alembic", *arguments, cwd=application.root)
     return Result(done.returncode, done.stdout, done.stderr)
 
 

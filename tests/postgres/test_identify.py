@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 
 import psycopg
@@ -10,6 +9,7 @@ import pytest
 
 from surefoot.act.lock import CLASS, OBJECT
 from surefoot.server import Server
+from tests import starts
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application
 
@@ -283,10 +283,10 @@ def test_a_row_that_comes_meanwhile_is_not_written_over(
     """Somebody else's migration, under no lock of ours, inserts its row while adopt waits."""
     known.alembic("upgrade", "m", url=database.url(DRIVER))
     database.execute("delete from alembic_version")
-    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
+    command = ["-m", "surefoot", "up", "--database-url", database.url()]
     with psycopg.connect(database.conninfo) as other:
         other.execute("insert into alembic_version values ('r2')")
-        waiting = subprocess.Popen(command, cwd=known.root, stderr=subprocess.PIPE, text=True)
+        waiting = starts.start(*command, cwd=known.root, stderr=subprocess.PIPE)
         time.sleep(2.5)
         assert waiting.poll() is None
     _, told = waiting.communicate(timeout=60)
@@ -369,11 +369,11 @@ def test_another_replica_in_the_middle_of_its_migration_is_waited_for(
 ) -> None:
     """What isn't one transaction is seen half done, and contradicts the row: not for long."""
     known.alembic("upgrade", "m", url=database.url(DRIVER))
-    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
+    command = ["-m", "surefoot", "up", "--database-url", database.url()]
     with psycopg.connect(database.conninfo) as holder:
         holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
         database.execute("alter table people alter name type text")  # r2's, and no row yet
-        waiting = subprocess.Popen(command, cwd=known.root, stderr=subprocess.PIPE, text=True)
+        waiting = starts.start(*command, cwd=known.root, stderr=subprocess.PIPE)
         time.sleep(2.5)
         assert waiting.poll() is None
         database.execute("update alembic_version set version_num = 'r2'")

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from surefoot.server import Server
 from surefoot.sql import query
+from tests import starts
 from tests.conftest import Database
 from tests.postgres.test_identify_errors import seen, with_catalogue
 from tests.project import Application, Result
@@ -411,8 +411,8 @@ def killed(
     """Start surefoot, and kill it when its statement (a beginning) waits for another session.
     Unless it's to be an `orphan`, the server's session is ended, too.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "surefoot", *(command or ("up",)), "--database-url", database.url()],
+    process = starts.start(
+        *("-m", "surefoot", *(command or ("up",)), "--database-url", database.url()),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

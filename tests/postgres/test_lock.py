@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 import time
 
 import psycopg
 import pytest
 
 from surefoot.act.lock import CLASS, OBJECT, locked
+from tests import starts
 from tests.conftest import Database
 from tests.project import Application
 
@@ -51,10 +51,9 @@ def test_replicas(application: Application, database: Database) -> None:
     """Several at once on an empty database: each revision runs once, and all of them succeed."""
     application.linear()
     application.revision("r4", "r3", body="op.execute('select pg_sleep(0.5)')")
-    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
+    command = ["-m", "surefoot", "up", "--database-url", database.url()]
     replicas = [
-        subprocess.Popen(command, cwd=application.root, stderr=subprocess.PIPE, text=True)
-        for _ in range(5)
+        starts.start(*command, cwd=application.root, stderr=subprocess.PIPE) for _ in range(5)
     ]
     ends = [replica.communicate(timeout=90)[1] for replica in replicas]
     assert [replica.returncode for replica in replicas] == [0] * 5, ends
@@ -111,12 +110,11 @@ def test_sigterm_rolls_back(application: Application, database: Database, phase:
         "r4", "r3", body="print('sleeping', flush=True)\nop.execute('select pg_sleep(30)')"
     )
     url = database.url() if phase == "running" else "postgresql://u@127.0.0.1:1/d"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", url],
+    process = starts.start(
+        *("-m", "surefoot", "up", "--json", "--database-url", url),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert process.stderr is not None
     expected = "sleeping" if phase == "running" else "waiting up to"
@@ -148,12 +146,11 @@ def test_a_database_that_left_head_while_we_waited(
     with psycopg.connect(database.conninfo, autocommit=True) as holder:
         holder.execute("begin")
         holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+        process = starts.start(
+            *("-m", "surefoot", "up", "--json", "--database-url", database.url()),
             cwd=application.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
         assert process.stderr is not None
         while "waiting up to" not in process.stderr.readline():
@@ -175,12 +172,11 @@ def test_who_waited_and_finds_another_ones_work_done_says_so(
     with psycopg.connect(database.conninfo, autocommit=True) as holder:
         holder.execute("begin")
         holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+        process = starts.start(
+            *("-m", "surefoot", "up", "--json", "--database-url", database.url()),
             cwd=application.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
         assert process.stderr is not None
         while "waiting up to" not in process.stderr.readline():

@@ -5,7 +5,6 @@ docs/operations.md says what these tests show.
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 
 from surefoot.server import Server
+from tests import starts
 from tests.conftest import Database, fresh_database
 from tests.example import BASELINE, HEAD, Example
 from tests.pgbouncer import NotHere
@@ -378,13 +378,12 @@ def test_replicas(application: Application, database: Database, bouncer: Pooler)
     assert is_clean(bouncer, database)
 
 
-def start(application: Application, url: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--database-url", url],
+def start(application: Application, url: str) -> starts.Started:
+    return starts.start(
+        *("-m", "surefoot", "up", "--database-url", url),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         start_new_session=True,
     )
 

@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from tests import starts
 from tests.conftest import Database
 from tests.project import SYNC_ENV, Application
 
@@ -223,12 +223,11 @@ def test_a_signal_between_the_steps(
     application.revision(
         "r4", "r3", body="print('asleep', flush=True)\nop.execute('select pg_sleep(30)')"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url()],
+    process = starts.start(
+        *("-m", "surefoot", "up", "--json", "--database-url", database.url()),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert process.stderr is not None
     while "asleep" not in process.stderr.readline():

@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
 from surefoot.server import Server
+from tests import starts
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
 
@@ -39,13 +39,12 @@ def test_a_lock_that_is_free_later(
     _one_table(application, database)
     with database.connect(application_name="reports") as holder:
         holder.execute("begin; select from people")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "surefoot", "up", "--json"],
+        process = starts.start(
+            *("-m", "surefoot", "up", "--json"),
             cwd=application.root,
             env={**os.environ, "SUREFOOT_DATABASE_URL": database.url(driver)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
         assert process.stderr is not None
         told = ""
@@ -151,12 +150,11 @@ def test_a_signal_reaches_the_server(
     application.revision(
         "r1", None, body="print('sleeping', flush=True)\nop.execute('select pg_sleep(30)')"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "surefoot", "up", "--json", "--database-url", database.url(driver)],
+    process = starts.start(
+        *("-m", "surefoot", "up", "--json", "--database-url", database.url(driver)),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert process.stderr is not None
     while "sleeping" not in process.stderr.readline():
@@ -186,14 +184,14 @@ def test_a_waiter_is_told_the_revision(application: Application, database: Datab
         "op.execute('do $$ begin while not exists (select from pets) loop"
         " perform pg_sleep(0.1); end loop; end $$')",
     )
-    command = [sys.executable, "-m", "surefoot", "up", "--database-url", database.url()]
-    pipes = {"stderr": subprocess.PIPE, "text": True, "cwd": application.root}
-    first = subprocess.Popen(command, **pipes)
+    command = ["-m", "surefoot", "up", "--database-url", database.url()]
+    pipes = {"stderr": subprocess.PIPE, "cwd": application.root}
+    first = starts.start(*command, **pipes)
     assert first.stderr is not None
     while "sleeping" not in first.stderr.readline():
         assert first.poll() is None
     status = application.run("status", url=database.url())
-    second = subprocess.Popen(command, **pipes)
+    second = starts.start(*command, **pipes)
     assert second.stderr is not None
     err = ""
     while "at revision r4" not in " ".join(err.split()):
@@ -226,12 +224,11 @@ def test_a_signal_while_an_index_is_made_concurrently(
     url = database.url(driver)
     with database.connect() as holder:
         holder.execute("begin; insert into people values (1)")
-        process = subprocess.Popen(
-            [*(sys.executable, "-m", "surefoot", "up", "--json"), "--database-url", url],
+        process = starts.start(
+            *("-m", "surefoot", "up", "--json", "--database-url", url),
             cwd=application.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
         waits = "select count(*) from pg_stat_activity where query ~* 'concurrently' and"
         while database.query(f"{waits} wait_event_type = 'Lock'") != [(1,)]:
