@@ -92,6 +92,7 @@ class _Server:
         *streams, channel = files
         pid = os.fork()
         if not pid:
+            self._forget()
             return json.loads(message), streams
         for stream in streams:
             os.close(stream)
@@ -100,6 +101,14 @@ class _Server:
         self._selector.register(process, selectors.EVENT_READ)
         self._send(process, pid)
         return None
+
+    def _forget(self) -> None:
+        """A child has no part in it. What it closed only when these are collected could be its own
+        by then: a descriptor's number is given out again.
+        """
+        for channel in (self._orders, *self._channels.values()):
+            channel.close()
+        self._selector.close()
 
     def _tell(self, process: int) -> None:
         """How it ended, negative for a signal, as subprocess has it."""
