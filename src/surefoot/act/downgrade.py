@@ -67,11 +67,19 @@ class _Checking:
         """What was empty when the plan was made must be so still: nobody has given leave to lose
         anything. Raises SurefootError `data-would-be-lost`.
         """
-        of_this = [loss for loss in self._reversals[revision].losses if loss in self._spare]
+        self._before = self._structure(connection)
+        self._require_spared(connection, revision, self._before)
+
+    def piece(self, connection: Any, revision: str) -> None:
+        """The same, for what is still there: the locks ended with the transaction before."""
+        self._require_spared(connection, revision, self._structure(connection))
+
+    def _require_spared(self, connection: Any, revision: str, live: Mapping[Key, str]) -> None:
         lost: list[Lost] = []
-        for loss in of_this:
+        for loss in self._reversals[revision].losses:
             counting = counting_statement(loss)
-            if counting is None:
+            there = ("relation" if loss.kind == "table" else "column", loss.name) in live
+            if loss not in self._spare or counting is None or not there:
                 continue
             execute_composed(connection, locking_statement(loss))  # until the transaction's end
             ((number,),) = execute_composed(connection, counting)
@@ -79,7 +87,6 @@ class _Checking:
                 lost.append(Lost(loss, number))
         if lost:
             raise SurefootError.of(would_be_lost(lost))
-        self._before = self._structure(connection)
 
     def behind(self, connection: Any, revision: str) -> None:
         """The structure must be the one below. Raises SurefootError `way-back-differs`."""

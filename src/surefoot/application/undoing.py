@@ -27,12 +27,14 @@ from surefoot.structure.way_back import Undo
 
 
 class Checking(Protocol):
-    """Who looks at the structure before and behind each revision, in its transaction.
+    """Who looks at the structure before and behind each revision, in its transaction, and before
+    each further transaction of it.
 
     What they raise stops the run before its next commit.
     """
 
     def before(self, connection: Any, revision: str) -> None: ...
+    def piece(self, connection: Any, revision: str) -> None: ...
     def behind(self, connection: Any, revision: str) -> None: ...
 
 
@@ -55,7 +57,7 @@ def undoing_steps(
         script = context.script.get_revision(one.id)
         step = MigrationStep.downgrade_from_script(known, script)
         if one.statements is not None:
-            step.migration_fn = _executing(context, one, running)
+            step.migration_fn = _executing(context, one, running, checking)
         step.migration_fn = _looked_at(step.migration_fn, context, one.id, checking)
         found.append((revision_of(one), step))
     return found
@@ -100,13 +102,17 @@ def _looked_at(
     return looking
 
 
-def _executing(context: Any, one: Undo, running: Running) -> Callable[..., None]:
+def _executing(
+    context: Any, one: Undo, running: Running, checking: Checking
+) -> Callable[..., None]:
     """A downgrade() that executes the statements: each alone that was so, the others together."""
 
     def executing(**_: Any) -> None:
         number = one.done
         for alone, group in itertools.groupby(one.statements or (), lambda s: s.alone):
             together = tuple(group)
+            if not alone and number > one.done:
+                checking.piece(context.connection, one.id)
             with (
                 context.autocommit_block() if alone else nullcontext(),
                 _as_then(context.connection, one.reversal.search_path, local=not alone),

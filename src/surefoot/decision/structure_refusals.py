@@ -149,6 +149,27 @@ def _word(stands: tuple[Stand, ...]) -> str:
     return " ".join(stands[0].rows) if len(stands) == 1 else "REVISION"
 
 
+def _half_way_back(facts: Facts, recorded: Stand) -> Finding:
+    """A `surefoot down` was cut off between two transactions."""
+    over = ", ".join(facts.database.reversing)
+    below = [
+        parent
+        for id in facts.database.reversing
+        if id in facts.code.history.revisions
+        for parent in facts.code.history.revisions[id].parents
+    ]
+    to = " --to ".join(below or ["REVISION"])
+    return Finding(
+        "structure-contradicts-revision",
+        f"The way back over {over} was cut off, and a part of it is done.",
+        (
+            f"the version table still says {', '.join(map(str, facts.database.rows))}",
+            *difference_lines(recorded.differences, _SHOWN, _WIDTH),
+        ),
+        next=f"surefoot down --to {to} goes on with it; then surefoot up goes forward again",
+    )
+
+
 def contradicted(facts: Facts) -> Finding:
     """The version rows are known, and the structure is not theirs."""
     standing = facts.standing
@@ -178,6 +199,8 @@ def contradicted(facts: Facts) -> Finding:
         )
     recorded = standing.recorded
     number = len(recorded.differences)
+    if facts.database.reversing:
+        return _half_way_back(facts, recorded)
     seen = [
         f"recorded is {revision_text(recorded)}: {facts_match(recorded.matching)} it, {number:,} "
         f"{'differs' if number == 1 else 'differ'}"
