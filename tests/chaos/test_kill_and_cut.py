@@ -16,8 +16,9 @@ from tests.chaos.campaign import Subject
 from tests.chaos.case import perform
 from tests.chaos.history import BACKFILL, CHECKED, INDEX, INIT, VALUE
 from tests.chaos.invariants import Output
+from tests.chaos.running import processes_of
 from tests.chaos.seen import JournalRow, Seen, look
-from tests.chaos.stage import WAYS, Stage, processes_of
+from tests.chaos.stage import WAYS, Stage
 
 SEED = 20261122
 
