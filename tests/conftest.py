@@ -67,6 +67,14 @@ class Database:
         return [name for (name,) in rows]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """For `--dist loadgroup`, which is what `make test` says."""
+    from tests.scheduling import Groups
+
+    return Groups(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
 @pytest.fixture(scope="session")
 def pg_bin() -> Path:
     """The server's programs: the embedded ones, or those that SUREFOOT_TEST_POSTGRES names."""

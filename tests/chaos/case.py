@@ -15,8 +15,9 @@ import psycopg
 
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
+from tests.chaos.running import LONGEST, Running, processes_of
 from tests.chaos.seen import Seen, look, sessions
-from tests.chaos.stage import LONGEST, WAYS, Running, Stage, Way, processes_of
+from tests.chaos.stage import WAYS, Stage, Way
 from tests.chaos.statements import Proxy, Stop, between
 
 Does = Literal["kill", "terminate", "crash", "cut"]
@@ -69,17 +70,26 @@ def perform(stage: Stage, case: Case) -> Result:
     """Do it, on a database of its own. A run that was over too early is done again, the fault
     coming earlier.
     """
-    for _ in range(_TRIES):
+    for tried in range(_TRIES):
         started = time.monotonic()
         name = stage.database(WAYS[case.way])
         try:
             result = _Performance(stage, case, name).result()
             return msgspec.structs.replace(result, seconds=time.monotonic() - started)
         except _Missed:
-            case = msgspec.structs.replace(case, pause=case.pause / 2)
+            case = _earlier(case, tried)
         finally:
             stage.drop(name)
     return Result(case, missed=True)
+
+
+def _earlier(case: Case, tried: int) -> Case:
+    """Half the pause, and one, two, four statements before: a run waits for others more or less
+    often than the one that was counted, and may have no session any more at its last statements.
+    """
+    back = 0 if case.bystander is not None else 2**tried  # that one is about its statement
+    at = Stop(max(1, case.at.number - back), case.at.side)
+    return msgspec.structs.replace(case, at=at, pause=case.pause / 2)
 
 
 class _Performance:

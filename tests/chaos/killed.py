@@ -15,8 +15,8 @@ import msgspec
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
 from tests.chaos.real import CONCURRENTLY, History
+from tests.chaos.running import LONGEST, Running, processes_of
 from tests.chaos.seen import journal, look, sessions
-from tests.chaos.stage import LONGEST, Running, processes_of
 from tests.chaos.statements import Proxy, Stop, between, moment
 
 # What a refusal names: the commands that mend it, or what a person records who has seen to it.

@@ -11,8 +11,8 @@ import psycopg
 
 from surefoot.server import Server
 from tests.chaos.invariants import Undisturbed
+from tests.chaos.running import Running
 from tests.chaos.seen import Seen, look
-from tests.chaos.stage import Running
 from tests.chaos.statements import between
 
 CONCURRENTLY = re.compile(r"\s*create\s+(unique\s+)?index\s+concurrently\b", re.IGNORECASE)

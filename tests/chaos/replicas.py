@@ -15,7 +15,8 @@ import time
 from collections.abc import Sequence
 from typing import cast, get_args
 
-from tests.chaos.stage import LONGEST, WAYS, Stage
+from tests.chaos.running import LONGEST
+from tests.chaos.stage import WAYS, Stage
 from tests.chaos.table import Row, table
 from tests.chaos.together import Result, Round, Victim, perform, start_together
 

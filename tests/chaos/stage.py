@@ -4,11 +4,10 @@ One for each worker: `kill -9` of a backend takes every session of its server al
 """
 
 import itertools
-import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +18,8 @@ import psycopg
 from surefoot.server import Server, embedded_bin
 from tests import starts
 from tests.chaos.history import INIT, write_history
-from tests.chaos.invariants import Output, Undisturbed
+from tests.chaos.invariants import Undisturbed
+from tests.chaos.running import Running, clean_environment
 from tests.chaos.seen import OWN, Seen, look
 from tests.chaos.statements import Statement, between, moment
 from tests.cheaper import cheaper_passwords, copied
@@ -29,10 +29,6 @@ from tests.example import BASELINE, ROWS
 # in the kernel's hands, and needn't be on the disk.
 _SETTINGS = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "on"}
 _CONNECTIONS = {"max_connections": "300"}  # fifty replicas have some three each
-
-LONGEST = 90.0  # seconds; whoever takes longer hangs
-
-_MARK = "SUREFOOT_CHAOS_CASE"
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -84,51 +80,6 @@ class Files:
 
     def root(self, way: Way) -> Path:
         return self._roots[way.each]
-
-
-class Running:
-    """A run of surefoot that is under way, in a process group of its own."""
-
-    def __init__(
-        self,
-        command: tuple[str, ...],
-        root: Path,
-        url: str,
-        mark: str,
-        *,
-        program: str | None = None,
-        environment: Mapping[str, str] | None = None,
-        real: bool = False,
-    ) -> None:
-        """`program` is surefoot in another environment than ours."""
-        self._command = command
-        self._started = time.monotonic()
-        environ = {
-            **(clean_environment() if environment is None else environment),
-            "SUREFOOT_DATABASE_URL": url,
-            # the proxy reads along
-            "PGSSLMODE": "disable",
-            "PGGSSENCMODE": "disable",
-            _MARK: mark,
-        }
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
-        self.process: starts.Started = (
-            starts.start("-m", "surefoot", *command, cwd=root, env=environ, **pipes, real=real)
-            if program is None
-            else subprocess.Popen([program, *command], cwd=root, env=environ, text=True, **pipes)
-        )
-
-    def output(self, longest: float = LONGEST) -> Output:
-        """Wait for its end. A run that hangs is killed, and has the code 124."""
-        try:
-            out, err = self.process.communicate(timeout=longest)
-            code = self.process.returncode
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            out, err = self.process.communicate()
-            code = 124
-        seconds = time.monotonic() - self._started
-        return Output(" ".join(self._command), None if code == -9 else code, out, err, seconds)
 
 
 class Stage:
@@ -300,28 +251,6 @@ for step in steps:
     print("there", flush=True)
     sys.stdin.readline()
 """
-
-
-def clean_environment() -> dict[str, str]:
-    """The machine's, without what may name a database. The application's files don't change here,
-    and are compiled once.
-    """
-    names = ("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_DATABASE_URL", "PYTHONDONTWRITE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(names)}
-
-
-def processes_of(mark: str) -> tuple[str, ...]:
-    """The commands of the processes that a case has started and that are still there."""
-    found: list[str] = []
-    wanted = f"{_MARK}={mark}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                command = (entry / "cmdline").read_bytes().rstrip(b"\0")
-                found.append(command.replace(b"\0", b" ").decode())
-        except OSError:
-            continue  # it's gone, or somebody else's
-    return tuple(found)
 
 
 def _template(way: Way) -> str:

@@ -16,8 +16,9 @@ from tests.chaos.campaign import Subject
 from tests.chaos.case import perform
 from tests.chaos.history import BACKFILL, CHECKED, INDEX, INIT, VALUE
 from tests.chaos.invariants import Output
+from tests.chaos.running import processes_of
 from tests.chaos.seen import JournalRow, Seen, look
-from tests.chaos.stage import WAYS, Stage, processes_of
+from tests.chaos.stage import WAYS, Stage
 
 SEED = 20261122
 
@@ -25,7 +26,7 @@ SEED = 20261122
 SAMPLE = {"after": 4, "before": 1, "instant": 2, "orphan": 1, "terminate": 1, "crash": 1}
 SAMPLE_OF_CUTS = {"unsent": 1, "unheard": 1, "cut": 1}
 
-EACH_WAY = [pytest.param(way, marks=pytest.mark.xdist_group(f"chaos {way}")) for way in WAYS]
+EACH_WAY = list(WAYS)  # one worker for each, see tests/scheduling.py
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,6 @@ from tests.chaos.stage import Stage
 from tests.chaos.together import done_by_one, effects_as, perform
 from tests.pgbouncer import NotHere
 
-pytestmark = pytest.mark.xdist_group("chaos replicas")
-
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:

@@ -14,8 +14,9 @@ import msgspec
 from surefoot.act.lock import CLASS, OBJECT
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
+from tests.chaos.running import LONGEST, Running, processes_of
 from tests.chaos.seen import Seen, journal, look, sessions
-from tests.chaos.stage import LONGEST, WAYS, Running, Stage, processes_of
+from tests.chaos.stage import WAYS, Stage
 from tests.pooler import Pooler, pooler
 
 Victim = Literal["nobody", "any", "holder", "concurrently"]

@@ -93,13 +93,12 @@ class _Server:
         pid = os.fork()
         if not pid:
             self._forget()
-            return json.loads(message), streams
+            return json.loads(message), [*streams, channel]
         for stream in streams:
             os.close(stream)
         process = os.pidfd_open(pid)
         self._channels[process] = socket.socket(fileno=channel)
         self._selector.register(process, selectors.EVENT_READ)
-        self._send(process, pid)
         return None
 
     def _forget(self) -> None:
@@ -117,7 +116,9 @@ class _Server:
         self._selector.unregister(process)
         # its end is the sign that the process may be reaped
         self._selector.register(self._channels[process], selectors.EVENT_READ, process)
-        self._send(process, end.si_status if end.si_code == os.CLD_EXITED else -end.si_status)
+        number = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+        with contextlib.suppress(OSError):  # nobody wants to know
+            self._channels[process].sendall(_NUMBER.pack(number))
 
     def _reap(self, channel: Any, process: int) -> None:
         os.waitid(os.P_PIDFD, process, os.WEXITED)
@@ -126,23 +127,24 @@ class _Server:
         del self._channels[process]
         channel.close()
 
-    def _send(self, process: int, number: int) -> None:
-        with contextlib.suppress(OSError):  # nobody wants to know
-            self._channels[process].sendall(_NUMBER.pack(number))
 
-
-def _become(order: dict[str, Any], streams: list[int], handlers: dict[int, Any]) -> None:
-    """What a new process is: its streams, its directory, its environment, and nothing more."""
+def _become(order: dict[str, Any], files: list[int], handlers: dict[int, Any]) -> None:
+    """What a new process is: its streams, its directory, its environment, and nothing more. Who
+    waits for its number sees it as it is then.
+    """
     if order["new_session"]:
         os.setsid()
+    *streams, channel = files
     for number, stream in enumerate(streams):  # all of them are above 2, which the server has
         os.dup2(stream, number)
-    os.closerange(_FIRST_FREE, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     for number, handler in handlers.items():
         signal.signal(number, handler)
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
+    _show(order)  # where the former environment was
+    os.write(channel, _NUMBER.pack(os.getpid()))
+    os.closerange(_FIRST_FREE, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     sys.stdin = sys.__stdin__ = _stream(0, sys.stdin)
     sys.stdout = sys.__stdout__ = _stream(1, sys.stdout)
     sys.stderr = sys.__stderr__ = _stream(2, sys.stderr)
@@ -152,7 +154,6 @@ def _become(order: dict[str, Any], streams: list[int], handlers: dict[int, Any])
         if hasattr(module, "__warningregistry__"):
             del module.__warningregistry__
     importlib.invalidate_caches()
-    _show(order)
 
 
 def _stream(number: int, former: Any) -> io.TextIOWrapper:
@@ -195,6 +196,7 @@ def _run(order: dict[str, Any]) -> NoReturn:
     sys.argv = [how, *arguments]
     sys.path[0] = os.getcwd() if how == "-m" else ""
     main = types.ModuleType("__main__")
+    main.__annotations__ = {}
     sys.modules["__main__"] = main
     code: Any = 0
     try:
@@ -240,8 +242,8 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     orders = socket.socket(fileno=int(sys.argv[1]))
-    order, streams = _Server(orders).serve()
-    _become(order, streams, handlers)
+    order, files = _Server(orders).serve()
+    _become(order, files, handlers)
     _run(order)
 
 
