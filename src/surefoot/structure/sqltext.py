@@ -63,6 +63,9 @@ _MORE = re.compile(
 )
 _USING = re.compile(r"\btype\b.*?\busing ([^,]*)", re.DOTALL)
 _RENAMES = re.compile(r"^alter .*\brename\b", re.DOTALL)
+_RENAMED = re.compile(
+    rf"alter table (?:if exists )?(?:only )?{_NAME} rename (?:(?:column )?{_NAME} )?to {_NAME}"
+)
 _DEFAULT = re.compile(r"^alter (?:table|domain|view) .*\b(?:set|drop) default\b", re.DOTALL)
 
 
@@ -102,6 +105,14 @@ def structural(text: str) -> Sql | None:
         defaults=_DEFAULT.search(lower) is not None,
         unseen=_UNSEEN.match(lower) is not None,
     )
+
+
+def renamed(text: str) -> tuple[str, ...]:
+    """What this statement gives another name, rows and all: a table, or a table and its column."""
+    found = _RENAMED.fullmatch(_lowered(_bare(text)))
+    if found is None:
+        return ()
+    return (_last(found[1]), _last(found[2])) if found[2] else (_last(found[1]),)
 
 
 def _bare(text: str) -> str:
