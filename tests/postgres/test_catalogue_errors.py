@@ -354,7 +354,6 @@ def test_a_way_back_is_required(application: Application, server: Server) -> Non
     assert check(application, server, "--require-downgrade", "--no-downgrade").code == 2
 
 
-
 @pytest.mark.provokes("downgrade-broken")
 def test_a_downgrade_that_worked(application: Application, server: Server) -> None:
     """It gave exactly the structure below, and now leaves something."""
