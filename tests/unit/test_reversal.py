@@ -118,7 +118,16 @@ LOSSES = [
     (
         (TABLE, change("relation", "public.u", None, "table")),
         proved("alter table t rename to former", "drop table u"),
-        [Loss("table", "public.u", "or gives it another name")],
+        [Loss("table", "public.u")],
+    ),
+    # which name it gives isn't known from its text
+    (
+        (TABLE, change("relation", "public.u", None, "table")),
+        proved("alter table if exists only t rename constraint a to b", "drop table t, u"),
+        [
+            Loss("table", "public.t", "or gives it another name"),
+            Loss("table", "public.u", "or gives it another name"),
+        ],
     ),
     # another table takes the name of the one that goes: the structure is the same
     (

@@ -14,6 +14,7 @@ from surefoot.structure.compatible import Breach
 from surefoot.structure.releases import Pair
 
 _SHOWN = 6
+_WHY = {"broken": "its downgrade() fails, {}", "untried": "its downgrade can't be tried, {}"}
 
 
 def pair_lines(terminal: Terminal, catalogue: Catalogue, pair: Pair) -> list[str]:
@@ -48,7 +49,7 @@ def _image(pair: Pair) -> str:
     if pair.floor is not None:
         revision, floor, reached = pair.floor
         can = "can" if reached else "can't"
-        return f"{pair.older} {can} run as it is: {revision} says, code from {floor} on can"
+        return f"{pair.older} {can} run as it is: {revision} says that code from {floor} on can"
     if pair.verdict is None:
         return f"nobody can tell whether {pair.older} can run: the init scripts hold its structure"
     if pair.verdict.compatible:
@@ -61,6 +62,8 @@ def _breaches(pair: Pair) -> list[str]:
     if pair.verdict is None:
         return []
     breaks = [f"  {_breach(breach)}" for breach in pair.verdict.breaks]
+    if breaks and pair.floor is not None:
+        return ["and yet, by the structure:" if pair.can_run else "by the structure:", *breaks]
     # what is merely different matters to whoever means to do it
     remarks = [f"  but {_breach(breach)}" for breach in pair.verdict.remarks]
     return breaks or (remarks if pair.can_run else [])
@@ -81,11 +84,8 @@ def _down(catalogue: Catalogue, pair: Pair) -> list[str]:
     else:
         back = down.stops
         name = f"{back.id} ({back.message})" if back.message else back.id
-        why = f": {back.why}" if back.why else ""
-        far = f" behind {count(len(down.backs), 'revision')}" if down.backs else ""
-        said.append(
-            f"doesn't lead back to {pair.older}: it stops{far} at {name}, {back.verdict}{why}"
-        )
+        why = _WHY.get(back.verdict, "{}").format(back.why)
+        said.append(f"doesn't lead back to {pair.older}: it stops at {name}: {why}")
         release = _reached(catalogue, pair)
         if release:
             said.append(f"it leads as far as {release}")

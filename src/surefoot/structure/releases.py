@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from surefoot.preflight.names import parts
 from surefoot.structure.catalogue import Catalogue, Change, Way, facts_of, state
 from surefoot.structure.compatible import Verdict, compatible
 from surefoot.structure.facts import Fact, Key, relation_kind, table
 from surefoot.structure.reversal import Loss, Reversal, reversal
+from surefoot.structure.sqltext import renamed
 
 UNRELEASED = "(unreleased)"
 
@@ -101,7 +103,7 @@ def pair(catalogue: Catalogue, older: Release, newer: Release, declared: Declare
         _floor(catalogue, older, newer, between, declared.floors),
         down,
         lost,
-        tuple(_empty(before.keys() - there.keys(), before)) if before and not down.stops else (),
+        tuple(_empty(before.keys() - there.keys(), before, down)) if before else (),
         tuple(c for back in down.backs for c in back.left if _table(c) not in dropped),
     )
 
@@ -171,14 +173,21 @@ def _table(change: Change) -> str | None:
     return table(Fact(change.kind, change.name, next(filter(None, change.after), "")))
 
 
-def _empty(keys: set[Key], before: Mapping[Key, tuple[str | None, ...]]) -> Iterator[str]:
-    """Tables and columns that are at the older release only."""
-    tables = {
+def _empty(
+    keys: set[Key], before: Mapping[Key, tuple[str | None, ...]], down: Down
+) -> Iterator[str]:
+    """Tables and columns that are at the older release only, and get no other's rows."""
+    if down.stops is not None:
+        return
+    statements = [s.sql for back in down.backs for s in back.statements]
+    names = {(*r.name[:-1], r.to) for sql in statements if (r := renamed(sql))}
+    gone = {
         name
         for kind, name in keys
         if kind == "relation" and relation_kind(before[kind, name][0] or "") == "table"
     }
-    yield from (f"table {name}" for name in sorted(tables))
+    yield from (f"table {name}" for name in sorted(gone) if parts(name)[-1:] not in names)
     for kind, name in sorted(keys):
-        if kind == "column" and table(Fact(kind, name, "")) not in tables:
+        kept = table(Fact(kind, name, "")) in gone or parts(name)[-2:] in names
+        if kind == "column" and not kept:
             yield f"column {name}"

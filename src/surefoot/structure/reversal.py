@@ -141,8 +141,9 @@ def _losses(changes: tuple[Change, ...], down: Downgrade) -> Iterator[Loss]:
     if down.verdict not in ("proved", "leaves"):
         return
     sqls = [structural(s.sql) for s in down.statements]
-    names = {name for s in down.statements if (name := renamed(s.sql))}
-    hint = "or gives it another name" if any(seen and seen.renames for seen in sqls) else ""
+    names = {found.name for s in down.statements if (found := renamed(s.sql))}
+    others = sum(seen.renames for seen in sqls if seen) > len(names)
+    hint = "or gives it another name" if others else ""
     stays = {c.key for c in down.left if not c.before}  # of what the revision made
     taken = [c for c in changes if c.key not in stays]
     # what is gone although it was there before the revision

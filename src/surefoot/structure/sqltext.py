@@ -107,12 +107,20 @@ def structural(text: str) -> Sql | None:
     )
 
 
-def renamed(text: str) -> tuple[str, ...]:
-    """What this statement gives another name, rows and all: a table, or a table and its column."""
+class Renamed(msgspec.Struct, frozen=True):
+    """What is given another name, rows and all: a table, or a table's column."""
+
+    name: tuple[str, ...]
+    to: str
+
+
+def renamed(text: str) -> Renamed | None:
+    """What this statement does so."""
     found = _RENAMED.fullmatch(_lowered(_bare(text)))
     if found is None:
-        return ()
-    return (_last(found[1]), _last(found[2])) if found[2] else (_last(found[1]),)
+        return None
+    column = (_last(found[2]),) if found[2] else ()
+    return Renamed((_last(found[1]), *column), _last(found[3]))
 
 
 def _bare(text: str) -> str:
