@@ -324,6 +324,36 @@ def test_init_scripts_that_make_another_structure(application: Application, serv
     assert "the scripts: + column public.people.name character varying(80)" in text
 
 
+@pytest.mark.provokes("revision-irreversible")
+def test_a_way_back_is_required(application: Application, server: Server) -> None:
+    """Of all revisions, of new ones, of those behind a release; what loses data is a way back."""
+    application.revision("r1", None, "create table t (a int)", head='release = "v1"')
+    application.revision(
+        "r2", "r1", "create table u (a int)", downgrade="op.drop_table('u')", message="Add u"
+    )
+    build(application, server)
+    result = check(application, server, "--require-downgrade")
+    assert result.code == 3
+    text = told(result, "revision-irreversible")
+    assert "Revision r1 (Revision r1) has no way back." in text
+    assert "its downgrade: none (its downgrade() does nothing)" in text
+    for value in ("all", "v2"):
+        assert check(application, server, f"--require-downgrade={value}").code == (
+            3 if value == "all" else 2
+        )
+    for value in ("new", "v1", "r1"):
+        assert check(application, server, f"--require-downgrade={value}").code == 0
+    application.revision(
+        "r3", "r2", "create table v (a int)", downgrade="op.execute('alter table v drop a')"
+    )
+    for value in ("new", "v1"):
+        result = check(application, server, f"--require-downgrade={value}")
+        codes = [finding["code"] for finding in result.json["findings"]]
+        assert codes == ["catalogue-stale", "revision-irreversible"]
+        assert "left behind: + relation public.v table" in result.json["findings"][1]["seen"]
+    assert check(application, server, "--require-downgrade", "--no-downgrade").code == 2
+
+
 @pytest.mark.provokes("downgrade-broken")
 def test_a_downgrade_that_worked(application: Application, server: Server) -> None:
     """It gave exactly the structure below, and now leaves something."""
@@ -338,7 +368,7 @@ def test_a_downgrade_that_worked(application: Application, server: Server) -> No
 
     downgrade("drop table pets")
     result = build(application, server)
-    assert result.json["downgrades"] == {"empty": 2, "proved": 1}, result.err
+    assert result.json["downgrades"] == {"loses-data": 1, "none": 2}, result.err
     downgrade("alter table pets drop column owner")
     result = check(application, server)
     assert result.code == 3

@@ -18,6 +18,7 @@ _COMMANDS = {
     "cleanup": "Drop what is left of revisions that aren't applied any more.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
+    "releases": "Hold the releases against each other: what up, a rollback and down mean.",
     "dump": "Write an init script: the history, replayed and dumped, with a header.",
     "explain": "Explain an error code, or list the states.",
     "init": "Write a commented surefoot.toml after a look at the project.",

@@ -67,7 +67,7 @@ def build_command(
     """
     from surefoot.observe.catalogue import require_writable, write_catalogue
     from surefoot.observe.generated import shown
-    from surefoot.report.catalogue import built_lines
+    from surefoot.report.catalogue import built_lines, classes
     from surefoot.structure.write import dumps
 
     file = _file(config_file)
@@ -76,14 +76,14 @@ def build_command(
     text = dumps(built.catalogue)
     changed = write_catalogue(file, text)
     if edge.as_json:
-        verdicts = [d.verdict for d in built.catalogue.downgrades.values()]
+        verdicts = classes(built.catalogue)
         edge.emit_json(
             ExitCode.DONE,
             catalogue=shown(file),
             changed=changed,
             revisions=len(built.catalogue.history.revisions),
             ways=[way.name for way in built.catalogue.ways],
-            downgrades={v: verdicts.count(v) for v in sorted(set(verdicts))},
+            downgrades=dict(sorted(verdicts.items())),
             server=built.server,
         )
     for line in built_lines(edge.terminal, built.catalogue, shown(file), len(text), changed):
@@ -95,26 +95,50 @@ def build_command(
 @project_options
 @server_option
 @_NO_DOWNGRADE
+@click.option(
+    "--require-downgrade",
+    "required",
+    metavar="[all|new|REV]",
+    is_flag=False,
+    flag_value="all",
+    help="Each revision must have a way back; or only new ones, or those behind REV.",
+)
 @command_body("catalog check")
 def check_command(
-    edge: Edge, *, config_file: Path | None, server: str | None, no_downgrade: bool
+    edge: Edge,
+    *,
+    config_file: Path | None,
+    server: str | None,
+    no_downgrade: bool,
+    required: str | None,
 ) -> ExitCode:
     """Hold the committed catalogue against the code: for the application's own CI.
 
     Replays the history once more. Exit code 3, and why, if something differs.
     """
+    if required is not None and no_downgrade:
+        raise click.UsageError("--require-downgrade needs the downgrades to be tried.")
+    from surefoot.history import applied_at
     from surefoot.observe.catalogue import read_catalogue
     from surefoot.observe.generated import shown
     from surefoot.report import json
     from surefoot.report.structure import count
     from surefoot.report.text import finding_lines
-    from surefoot.structure.check import check
+    from surefoot.structure.check import broken, check
+    from surefoot.structure.required import asked, without_a_way_back
 
     file = _file(config_file)
     old = read_catalogue(file)
+    behind: frozenset[str] = frozenset()
+    if required not in (None, "all", "new"):
+        behind = applied_at(old.history, required)
     built = _build(edge, config_file, server, False, no_downgrade)
     heads = load_project(config_file).config.heads
     findings = check(old, built.catalogue, heads=heads)
+    if required is not None:
+        revisions = asked(old, built.catalogue, required, behind)
+        told = frozenset(broken(old, built.catalogue))
+        findings = (*findings, *without_a_way_back(built.catalogue, revisions, told))
     code = max((f.exit_code for f in findings), default=ExitCode.DONE)
     if edge.as_json:
         edge.emit_json(code, catalogue=shown(file), findings=[json.finding(f) for f in findings])

@@ -49,6 +49,7 @@ CODES: dict[str, ExitCode] = {
     "scratch-server-unusable": ExitCode.REFUSED,
     "catalogue-stale": ExitCode.PENDING,
     "downgrade-broken": ExitCode.PENDING,
+    "revision-irreversible": ExitCode.PENDING,
     "init-script-differs": ExitCode.PENDING,
     "init-script-outdated": ExitCode.PENDING,
     "revision-edited": ExitCode.PENDING,

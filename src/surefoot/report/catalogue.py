@@ -9,6 +9,7 @@ from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
 from surefoot.structure.catalogue import Catalogue, Change
 from surefoot.structure.facts import Fact
+from surefoot.structure.reversal import Loss, Reversal, reversal
 
 
 def built_lines(
@@ -19,10 +20,14 @@ def built_lines(
     revisions = count(len(catalogue.history.revisions), "revision")
     lines = [*labelled(terminal, "catalogue", f"{file}: {revisions}, {size:,} bytes, {said}")]
     if catalogue.downgrades:
-        verdicts = Counter(d.verdict for d in catalogue.downgrades.values())
-        text = ", ".join(f"{number} {name}" for name, number in verdicts.most_common())
+        text = ", ".join(f"{number} {name}" for name, number in classes(catalogue).most_common())
         lines += labelled(terminal, "down", text)
     return ["", *lines]
+
+
+def classes(catalogue: Catalogue) -> Counter[str]:
+    """How many revisions have a way back of each class, as far as downgrades were tried."""
+    return Counter(reversal(catalogue, id).verdict for id in catalogue.downgrades)
 
 
 def revision_list(terminal: Terminal, catalogue: Catalogue) -> list[str]:
@@ -33,14 +38,13 @@ def revision_list(terminal: Terminal, catalogue: Catalogue) -> list[str]:
     lines: list[str] = []
     for id, revision in revisions.items():
         added, gone = _numbers(_all_changes(catalogue, id))
-        down = catalogue.downgrades.get(id)
-        verdict = down.verdict if down else ""
+        verdict = reversal(catalogue, id).verdict if id in catalogue.downgrades else ""
         plus = terminal.paint(f"{f'+{added}' if added else '':>6}", "green")
         minus = terminal.paint(f"{f'-{gone}' if gone else '':>6}", "red")
         release = f"{revision.release or '':<{releases}}  " if releases else ""
-        room = terminal.width - width - 14 - len(release) - 10
+        room = terminal.width - width - 14 - len(release) - 12
         title = terminal.cut(revision.message, max(room, 8))
-        lines.append(f"{id:<{width}}{plus}{minus}  {verdict:<8}  {release}{title}".rstrip())
+        lines.append(f"{id:<{width}}{plus}{minus}  {verdict:<10}  {release}{title}".rstrip())
     return lines
 
 
@@ -76,15 +80,38 @@ def revision_lines(terminal: Terminal, catalogue: Catalogue, id: str) -> list[st
         added, gone = _numbers(changed)
         text = f"{added} there from here on, {gone} gone" if changed else "nothing of the structure"
         lines += ["", *labelled(terminal, label, text), *change_lines(terminal, changed)]
-    down = catalogue.downgrades.get(id)
-    if down is not None:
-        text = f"{down.verdict}{f': {down.why}' if down.why else ''}"
-        lines += ["", *labelled(terminal, "downgrade", text)]
-        lines += [f"  {line}" for s in down.statements for line in s.sql.splitlines()]
-        if down.left:
-            lines += labelled(terminal, "", "against the structure below, behind it:")
-            lines += change_lines(terminal, down.left)
+    if id in catalogue.downgrades:
+        lines += ["", *_downgrade_lines(terminal, reversal(catalogue, id))]
     return lines
+
+
+def _downgrade_lines(terminal: Terminal, back: Reversal) -> list[str]:
+    lines = labelled(terminal, "downgrade", f"{back.verdict}{f': {back.why}' if back.why else ''}")
+    if back.again:
+        lines += labelled(terminal, "", f"its upgrade does something else behind it: {back.again}")
+    for loss in back.losses:
+        lines += labelled(terminal, "", f"lost: {loss_text(loss)}")
+    for statement in back.statements:
+        sql = _plain(statement.sql) if "\n" not in statement.sql else statement.sql
+        lines += [f"  {line}" for line in sql.splitlines()]
+        if statement.alone:
+            lines[-1] += "  -- outside a transaction"
+    if back.left:
+        lines += labelled(terminal, "", "against the structure below, behind it:")
+        lines += change_lines(terminal, back.left)
+    return lines
+
+
+def loss_text(loss: Loss) -> str:
+    """What of the data goes, in words."""
+    text = {
+        "table": f"table {loss.name} with its rows",
+        "column": f"column {loss.name}",
+        "sequence": f"the value of sequence {loss.name}",
+        "values": f"values of {loss.name}",
+        "rows": f"rows, by {loss.name}" if loss.name else "perhaps rows",
+    }[loss.kind]
+    return _plain(f"{text} ({loss.detail})" if loss.detail else text)
 
 
 def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
@@ -134,7 +161,6 @@ def change_json(change: Change) -> dict[str, Any]:
 def revision_json(catalogue: Catalogue, id: str) -> dict[str, Any]:
     """All that the catalogue knows of a revision, for programs."""
     revision = catalogue.history.revisions[id]
-    down = catalogue.downgrades.get(id)
     return {
         "revision": id,
         "title": revision.message,
@@ -146,15 +172,27 @@ def revision_json(catalogue: Catalogue, id: str) -> dict[str, Any]:
             for way in catalogue.ways
             if id in way.changes
         },
-        "downgrade": None
-        if down is None
-        else {
-            "verdict": down.verdict,
-            "why": down.why,
-            "statements": [{"sql": s.sql, "alone": s.alone} for s in down.statements],
-            "left": [change_json(c) for c in down.left],
-        },
+        "downgrade": downgrade_json(reversal(catalogue, id))
+        if id in catalogue.downgrades
+        else None,
     }
+
+
+def downgrade_json(back: Reversal) -> dict[str, Any]:
+    """The way back over a revision, for programs."""
+    return {
+        "verdict": back.verdict,
+        "why": back.why,
+        "again": back.again,
+        "losses": [loss_json(loss) for loss in back.losses],
+        "statements": [{"sql": s.sql, "alone": s.alone} for s in back.statements],
+        "left": [change_json(c) for c in back.left],
+    }
+
+
+def loss_json(loss: Loss) -> dict[str, Any]:
+    """What of the data goes, for programs."""
+    return {"kind": loss.kind, "name": loss.name, "detail": loss.detail}
 
 
 def revisions_json(catalogue: Catalogue) -> list[dict[str, Any]]:

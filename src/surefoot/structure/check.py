@@ -4,7 +4,14 @@ from collections.abc import Container, Iterable
 
 from surefoot.errors import Finding
 from surefoot.history import History
-from surefoot.structure.catalogue import Catalogue, Change, InitScripts, changes, state
+from surefoot.structure.catalogue import (
+    Catalogue,
+    Change,
+    Downgrade,
+    InitScripts,
+    changes,
+    state,
+)
 
 _SHOWN = 8  # of the lines of a difference
 
@@ -256,16 +263,29 @@ _VERDICTS = {
 }
 
 
+def broken(old: Catalogue, new: Catalogue) -> list[str]:
+    """The revisions whose downgrade was proved, and isn't any more."""
+    return [
+        id
+        for id, was in old.downgrades.items()
+        if (now := new.downgrades.get(id)) is not None and _worked(was) and not _worked(now)
+    ]
+
+
+def _worked(down: Downgrade) -> bool:
+    return down.verdict == "proved" and not down.again
+
+
 def _downgrades(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
-    for id, was in old.downgrades.items():
-        now = new.downgrades.get(id)
-        if now is None or was.verdict != "proved" or now.verdict == "proved":
-            continue
+    for id in broken(old, new):
+        now = new.downgrades[id]
         lines = [line for change in now.left for line in change_lines(change)]
+        said = _VERDICTS.get(now.verdict, "now its upgrade doesn't do the same again behind it")
+        why = now.why if now.verdict != "proved" else now.again
         yield Finding(
             "downgrade-broken",
             f"The downgrade of revision {id} worked, and doesn't any more.",
-            (_VERDICTS[now.verdict] + (f": {now.why}" if now.why else ""), *_cut(lines)),
+            (said + (f": {why}" if why else ""), *_cut(lines)),
             "No database was looked at.",
             "correct downgrade(); if it shall not work any more: " + _BUILD,
         )

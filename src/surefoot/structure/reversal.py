@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from surefoot.preflight.names import parts
 from surefoot.structure.catalogue import (
     NEEDS_CODE,
     Catalogue,
@@ -20,14 +21,14 @@ from surefoot.structure.catalogue import (
 )
 from surefoot.structure.definitions import column, labels, widened
 from surefoot.structure.facts import Fact, relation_kind, table
-from surefoot.structure.sqltext import structural
+from surefoot.structure.sqltext import renamed, structural
 
 Class = Literal[
     "proved", "loses-data", "leaves", "needs-code", "broken", "none", "untried", "unknown"
 ]
 
-# Reads, or is about the session: no row is another one behind it.
-_HARMLESS = re.compile(r"\s*(?:set|reset|show|select|lock)\b(?!.*\binto\b)", re.IGNORECASE)
+# About the session or the transaction: no row is another one behind it.
+_HARMLESS = re.compile(r"\s*(?:set|reset|show|lock|savepoint|release|rollback\s+to)\b", re.I)
 
 
 class Loss(msgspec.Struct, frozen=True, order=True):
@@ -48,7 +49,8 @@ class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
     `proved` is exact and loses nothing, `loses-data` is exact, `leaves` leaves `left` behind,
     `needs-code` can't be done by `statements`; `broken`, `none`, `untried`: `why`; `unknown`:
     nobody has tried. `changes` are what the revision made, and is taken back. `search_path` is that
-    of the connection that ran it, where that is known.
+    of the connection that ran it, where that is known. `again`: why its upgrade doesn't do the same
+    behind it; then something stays that can't be seen, and it `leaves`.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
     left: tuple[Change, ...] = ()
     losses: tuple[Loss, ...] = ()
     search_path: str = ""
+    again: str = ""
 
     @property
     def commits_midway(self) -> bool:
@@ -107,6 +110,7 @@ def reversal(catalogue: Catalogue, id: str, way: Way | None = None) -> Reversal:
         changes,
         down.left if down and verdict == "leaves" else (),
         losses,
+        again=down.again if down else "",
     )
 
 
@@ -124,6 +128,8 @@ def _verdict(down: Downgrade | None, losses: tuple[Loss, ...]) -> tuple[Class, s
             return "untried", down.why
         case "leaves":
             return "leaves", down.why
+        case "proved" if down.again:
+            return "leaves", down.why
         case "proved" if down.why == NEEDS_CODE:
             return "needs-code", down.why
         case "proved":
@@ -132,19 +138,30 @@ def _verdict(down: Downgrade | None, losses: tuple[Loss, ...]) -> tuple[Class, s
 
 def _losses(changes: tuple[Change, ...], down: Downgrade) -> Iterator[Loss]:
     """What goes when these changes are taken back by this downgrade."""
+    if down.verdict not in ("proved", "leaves"):
+        return
+    sqls = [structural(s.sql) for s in down.statements]
+    names = {found.name for s in down.statements if (found := renamed(s.sql))}
+    others = sum(seen.renames for seen in sqls if seen) > len(names)
+    hint = "or gives it another name" if others else ""
+    stays = {c.key for c in down.left if not c.before}  # of what the revision made
+    taken = [c for c in changes if c.key not in stays]
+    # what is gone although it was there before the revision
+    taken += [Change(c.kind, c.name, (), c.before) for c in down.left if c.after == (None,)]
     gone = {
         c.name
-        for c in changes
+        for c in taken
         if c.kind == "relation" and not c.before and relation_kind(_first(c)) == "table"
     }
-    renames = any((seen := structural(s.sql)) and seen.renames for s in down.statements)
-    hint = "or gives it another name" if renames else ""
-    for change in changes:
+    known: set[tuple[str, ...]] = set()
+    for change in taken:
         made = _first(change)
+        last = tuple(parts(change.name)[-2 if change.kind == "column" else -1 :])
+        known.add(last)
         match change.kind:
-            case "relation" if change.name in gone:
+            case "relation" if change.name in gone and last not in names:
                 yield Loss("table", change.name, hint)
-            case "column":
+            case "column" if last not in names:
                 if table(Fact(change.kind, change.name, made)) not in gone:
                     yield from _column(change, hint)
             case "enum" if change.before and made:
@@ -158,9 +175,21 @@ def _losses(changes: tuple[Change, ...], down: Downgrade) -> Iterator[Loss]:
                 pass
     if down.why == NEEDS_CODE:
         yield Loss("rows", "", "its code decides")
-    for statement in down.statements:
-        if structural(statement.sql) is None and not _HARMLESS.match(statement.sql):
-            yield Loss("rows", " ".join(statement.sql.split()))
+    made_here: set[tuple[str, ...]] = set()
+    for statement, seen in zip(down.statements, sqls, strict=True):
+        if seen is None:
+            if not _HARMLESS.match(statement.sql):
+                yield Loss("rows", " ".join(statement.sql.split()))
+        elif seen.kind == "relation" and not seen.drops:
+            made_here.add(seen.name)
+        elif (
+            # another one of the same name takes its place, so that the structure doesn't tell
+            seen.drops
+            and seen.kind in ("relation", "column")
+            and not {seen.name, seen.name[:1]} & (known | made_here)
+        ):
+            kind = "table" if seen.kind == "relation" else "column"
+            yield Loss(kind, ".".join(seen.name), "another one takes its place")
 
 
 def _column(change: Change, hint: str) -> Iterator[Loss]:

@@ -63,6 +63,9 @@ _MORE = re.compile(
 )
 _USING = re.compile(r"\btype\b.*?\busing ([^,]*)", re.DOTALL)
 _RENAMES = re.compile(r"^alter .*\brename\b", re.DOTALL)
+_RENAMED = re.compile(
+    rf"alter table (?:if exists )?(?:only )?{_NAME} rename (?:(?:column )?{_NAME} )?to {_NAME}"
+)
 _DEFAULT = re.compile(r"^alter (?:table|domain|view) .*\b(?:set|drop) default\b", re.DOTALL)
 
 
@@ -102,6 +105,22 @@ def structural(text: str) -> Sql | None:
         defaults=_DEFAULT.search(lower) is not None,
         unseen=_UNSEEN.match(lower) is not None,
     )
+
+
+class Renamed(msgspec.Struct, frozen=True):
+    """What is given another name, rows and all: a table, or a table's column."""
+
+    name: tuple[str, ...]
+    to: str
+
+
+def renamed(text: str) -> Renamed | None:
+    """What this statement does so."""
+    found = _RENAMED.fullmatch(_lowered(_bare(text)))
+    if found is None:
+        return None
+    column = (_last(found[2]),) if found[2] else ()
+    return Renamed((_last(found[1]), *column), _last(found[3]))
 
 
 def _bare(text: str) -> str:

@@ -1,0 +1,117 @@
+"""`surefoot releases`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from surefoot.cli.edge import Edge, command_body, load_project, project_options
+from surefoot.errors import ExitCode
+
+if TYPE_CHECKING:
+    from surefoot.history import History
+    from surefoot.structure.catalogue import Catalogue
+    from surefoot.structure.releases import Declared, Release
+
+
+@click.command("releases")
+@project_options
+@click.option("--from", "older", metavar="REL", help="Only from this release.")
+@click.option("--to", "newer", metavar="REL", help="To this release. Default: the newest.")
+@click.option("--all", "everything", is_flag=True, help="Each release against each older one.")
+@click.option("--markdown", is_flag=True, help="For the application's own release notes.")
+@command_body("releases")
+def command(
+    edge: Edge,
+    *,
+    config_file: Path | None,
+    older: str | None,
+    newer: str | None,
+    everything: bool,
+    markdown: bool,
+) -> ExitCode:
+    """Hold the application's releases against each other: what up, a rollback and down mean.
+
+    For the newest release and each older one: what the upgrade runs, whether the older image can
+    run as it is on the newer database, whether down leads back, and what is lost by it. From the
+    catalogue and the revision files; no database is reached. REL is a release, or a revision.
+    """
+    from surefoot.observe.catalogue import catalogue_file, read_catalogue
+    from surefoot.observe.code import find_ini
+    from surefoot.observe.declared import declared
+    from surefoot.report.releases import markdown as markdown_lines
+    from surefoot.report.releases import pair_json, pair_lines
+    from surefoot.report.terminal import Terminal
+    from surefoot.structure.releases import Declared, pair
+
+    if everything and (older or newer):
+        raise click.UsageError("--all has no --from and no --to.")
+    project = load_project(config_file)
+    ini = find_ini(project)
+    catalogue = read_catalogue(catalogue_file(project, ini))
+    found = declared(ini)
+    _tell(edge, catalogue, found)
+    said = found[1] if found else Declared()
+    chosen = _chosen(catalogue, older, newer, everything)
+    pairs = [pair(catalogue, one, other, said) for one, other in chosen]
+    if edge.as_json:
+        edge.emit_json(ExitCode.DONE, pairs=[pair_json(found) for found in pairs])
+        return ExitCode.DONE
+    if not pairs:
+        edge.say(
+            "there is no older release to hold against: a revision names the release that ends "
+            'with it, release = "v1.2"'
+        )
+        return ExitCode.DONE
+    if markdown:
+        edge.write("\n".join(markdown_lines(catalogue, pairs)))
+        return ExitCode.DONE
+    terminal = Terminal(edge.data)
+    edge.write("\n\n".join("\n".join(pair_lines(terminal, catalogue, p)) for p in pairs))
+    return ExitCode.DONE
+
+
+def _tell(edge: Edge, catalogue: "Catalogue", found: "tuple[History, Declared] | None") -> None:
+    """What is not known."""
+    if found is None:
+        edge.say(
+            "the revision files can't be read without running the application: what they say of "
+            "themselves, as surefoot_floor, isn't in this"
+        )
+        return
+    missing = [id for id in found[0].revisions if id not in catalogue.history.revisions]
+    if missing:
+        edge.say(
+            f"the catalogue is older than the code and doesn't have {', '.join(missing[:3])}: "
+            "surefoot catalog build"
+        )
+
+
+def _chosen(
+    catalogue: "Catalogue", older: str | None, newer: str | None, everything: bool
+) -> list[tuple["Release", "Release"]]:
+    """The pairs, the newest release first, and the nearest older one."""
+    from surefoot.structure.releases import releases
+
+    ends = releases(catalogue)[::-1]
+    if everything:
+        return [(one, other) for other in ends for one in ends if one.applied < other.applied]
+    to = ends[0] if newer is None else _named(catalogue, newer)
+    if older is None:
+        return [(one, to) for one in ends if one.applied < to.applied]
+    start = _named(catalogue, older)
+    if not start.applied < to.applied:
+        raise click.UsageError(f"{to.name} is not behind {start.name}.")
+    return [(start, to)]
+
+
+def _named(catalogue: "Catalogue", word: str) -> "Release":
+    """A release or a revision that a person names."""
+    from surefoot.history import one_revision
+    from surefoot.structure.releases import Release, releases
+
+    for release in releases(catalogue)[::-1]:
+        if word in (release.name, "head"):
+            return release
+    id = one_revision(catalogue.history, word)
+    return Release(id, catalogue.history.applied((id,)), (id,))

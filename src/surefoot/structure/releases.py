@@ -1,0 +1,193 @@
+"""The application's releases held against each other: up, the older image as it is, down. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from surefoot.preflight.names import parts
+from surefoot.structure.catalogue import Catalogue, Change, Way, facts_of, state
+from surefoot.structure.compatible import Verdict, compatible
+from surefoot.structure.facts import Fact, Key, relation_kind, table
+from surefoot.structure.reversal import Loss, Reversal, reversal
+from surefoot.structure.sqltext import renamed
+
+UNRELEASED = "(unreleased)"
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A release by the name that its last revision has, and all that is applied there."""
+
+    name: str
+    applied: frozenset[str]
+    revisions: tuple[str, ...]
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """What revision files say of themselves, by revision: the floor, and whether they commit."""
+
+    floors: Mapping[str, str] = {}
+    midway: frozenset[str] = frozenset()
+
+
+class Down(msgspec.Struct, frozen=True):
+    """The way down from one release to another: each revision's, the newest first.
+
+    `stops` is the first one that can't be gone back over, None if the way leads to its end; `backs`
+    are those before it. `needs_code` are those for which the newer image's files are needed.
+    """
+
+    backs: tuple[Reversal, ...]
+    stops: Reversal | None
+    needs_code: tuple[str, ...]
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """An older and a newer release.
+
+    `midway` are revisions that commit in the middle of the upgrade. `verdict` is whether the older
+    image can run as it is on the newer one's database, by the structure: None if nobody knows the
+    older one's. `floor` is what a revision of the newer one says to it: which, from which code on,
+    and whether the older one is that new. `lost` goes on the way down, `empty` comes back without
+    the values that went with the upgrade, `remains` is not as it was before.
+    """
+
+    older: str
+    newer: str
+    between: tuple[str, ...]
+    midway: tuple[str, ...]
+    verdict: Verdict | None
+    floor: tuple[str, str, bool] | None
+    down: Down
+    lost: tuple[Loss, ...]
+    empty: tuple[str, ...]
+    remains: tuple[Change, ...]
+
+    @property
+    def can_run(self) -> bool | None:
+        """Whether the older image can run as it is; None: nobody can tell."""
+        if self.floor is not None:
+            return self.floor[2]
+        return None if self.verdict is None else self.verdict.compatible
+
+
+def releases(catalogue: Catalogue) -> tuple[Release, ...]:
+    """The releases that the revisions name, the oldest first; then the head, if it has no name."""
+    history = catalogue.history
+    found: dict[str, list[str]] = {}
+    for id, revision in history.revisions.items():
+        if revision.release:
+            found.setdefault(revision.release, []).append(id)
+    named = [Release(name, history.applied(ids), tuple(ids)) for name, ids in found.items()]
+    everything = frozenset(history.revisions)
+    if all(release.applied != everything for release in named):
+        named.append(Release(UNRELEASED, everything, history.heads))
+    # a branch may end a release behind a newer one's first revision
+    return tuple(sorted(named, key=lambda release: len(release.applied)))
+
+
+def pair(catalogue: Catalogue, older: Release, newer: Release, declared: Declared) -> Pair:
+    """What there is to say of two releases, of which the newer contains the older."""
+    between = tuple(id for id in catalogue.history.revisions if id in newer.applied - older.applied)
+    way = catalogue.way_to(newer.applied)
+    down = _down(catalogue, between, way)
+    there = state(way, newer.applied) if way else {}
+    before = state(way, older.applied) if way and way.start <= older.applied else None
+    lost = tuple(_lost(down, there))
+    dropped = {loss.name for loss in lost if loss.kind == "table"}
+    return Pair(
+        older.name,
+        newer.name,
+        between,
+        tuple(id for id in between if id in declared.midway),
+        _verdict(catalogue, older, newer),
+        _floor(catalogue, older, newer, between, declared.floors),
+        down,
+        lost,
+        tuple(_empty(before.keys() - there.keys(), before, down)) if before else (),
+        tuple(c for back in down.backs for c in back.left if _table(c) not in dropped),
+    )
+
+
+def _verdict(catalogue: Catalogue, older: Release, newer: Release) -> Verdict | None:
+    """By the way on which it's worst: databases have come along any of them."""
+    verdicts = [
+        compatible(state(way, older.applied), facts_of(state(way, newer.applied)))
+        for way in catalogue.ways
+        if way.start <= older.applied
+    ]
+    return max(verdicts, key=lambda v: (len(v.breaks), len(v.remarks)), default=None)
+
+
+def _floor(
+    catalogue: Catalogue,
+    older: Release,
+    newer: Release,
+    between: tuple[str, ...],
+    floors: Mapping[str, str],
+) -> tuple[str, str, bool] | None:
+    """As the older image would read it in the journal: one that it doesn't reach forbids; that of
+    the newer release's last revision allows, whatever the structure looks like.
+    """
+    revisions = catalogue.history.revisions
+    known = {*older.applied, *(revisions[id].release for id in older.applied)}
+    declared = [(id, floors[id]) for id in between if id in floors]
+    for id, floor in declared:
+        if floor not in known:
+            return id, floor, False
+    rows = catalogue.history.rows(newer.applied)
+    if rows and all(row in floors or row in older.applied for row in rows):
+        return next(((id, floor, True) for id, floor in reversed(declared) if id in rows), None)
+    return None
+
+
+def _down(catalogue: Catalogue, between: tuple[str, ...], way: Way | None) -> Down:
+    backs = tuple(reversal(catalogue, id, way) for id in reversed(between))
+    stops = next((back for back in backs if not back.possible), None)
+    gone = backs if stops is None else backs[: backs.index(stops)]
+    return Down(gone, stops, tuple(back.id for back in gone if not back.without_code))
+
+
+_ORDER = ("table", "column", "sequence", "values", "rows")
+
+
+def _lost(down: Down, there: Mapping[Key, object]) -> Iterator[Loss]:
+    """Each once, and only what is there at the newer release."""
+    seen = dict.fromkeys(
+        loss if loss.name else Loss(loss.kind, "", f"the code of {back.id} decides")
+        for back in down.backs
+        for loss in back.losses
+    )
+    kinds = {"table": "relation", "column": "column", "sequence": "sequence"}
+    tables = {loss.name for loss in seen if loss.kind == "table"}
+    for loss in sorted(seen, key=lambda loss: _ORDER.index(loss.kind)):
+        kind = kinds.get(loss.kind)
+        by_name = loss.detail.startswith("another one")  # the statement's own name, not a fact's
+        if kind is not None and not by_name and (kind, loss.name) not in there:
+            continue
+        if loss.kind in ("column", "values") and table(Fact("column", loss.name, "")) in tables:
+            continue
+        yield loss
+
+
+def _table(change: Change) -> str | None:
+    return table(Fact(change.kind, change.name, next(filter(None, change.after), "")))
+
+
+def _empty(
+    keys: set[Key], before: Mapping[Key, tuple[str | None, ...]], down: Down
+) -> Iterator[str]:
+    """Tables and columns that are at the older release only, and get no other's rows."""
+    if down.stops is not None:
+        return
+    statements = [s.sql for back in down.backs for s in back.statements]
+    names = {(*r.name[:-1], r.to) for sql in statements if (r := renamed(sql))}
+    gone = {
+        name
+        for kind, name in keys
+        if kind == "relation" and relation_kind(before[kind, name][0] or "") == "table"
+    }
+    yield from (f"table {name}" for name in sorted(gone) if parts(name)[-1:] not in names)
+    for kind, name in sorted(keys):
+        kept = table(Fact(kind, name, "")) in gone or parts(name)[-2:] in names
+        if kind == "column" and not kept:
+            yield f"column {name}"

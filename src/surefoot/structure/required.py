@@ -1,0 +1,55 @@
+"""Whether every revision has a way back: for the application's own CI. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from surefoot.errors import Finding
+from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.check import change_lines
+from surefoot.structure.reversal import Reversal, reversal
+
+_SHOWN = 6  # lines of what is left
+
+# Gone on the scratch server, to exactly the structure below.
+ENOUGH = ("proved", "loses-data", "needs-code")
+
+
+def asked(old: Catalogue, new: Catalogue, word: str, behind: frozenset[str]) -> list[str]:
+    """The revisions that must have a way back: `all`, those that are `new`, or not `behind` one.
+
+    `old` is the committed catalogue, `behind` what is applied at the revision that `word` names.
+    """
+    known: Iterable[str] = ()
+    if word == "new":
+        known = old.history.revisions
+    elif word != "all":
+        known = behind
+    return [id for id in new.history.revisions if id not in known]
+
+
+def without_a_way_back(
+    catalogue: Catalogue, revisions: Iterable[str], told: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    """A finding for each of these revisions that can't be gone back over, but for those `told`."""
+    for id in revisions:
+        back = reversal(catalogue, id)
+        held = all(id not in way.changes for way in catalogue.ways)  # by the init scripts
+        if back.verdict in ENOUGH or id in told or held:
+            continue
+        yield Finding(
+            "revision-irreversible",
+            f"Revision {id} ({back.message}) has no way back.",
+            tuple(_seen(back)),
+            "No database was looked at.",
+            "correct its downgrade(); or begin later: --require-downgrade=REV asks it of the "
+            "revisions behind REV",
+        )
+
+
+def _seen(back: Reversal) -> Iterator[str]:
+    yield f"its downgrade: {back.verdict}{f' ({back.why})' if back.why else ''}"
+    if back.again:
+        yield f"behind it, its upgrade does something else: {back.again}"
+    lines = [line for change in back.left for line in change_lines(change)]
+    yield from (f"left behind: {line}" for line in lines[:_SHOWN])
+    if len(lines) > _SHOWN:
+        yield f"and {len(lines) - _SHOWN} more"
