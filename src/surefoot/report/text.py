@@ -175,6 +175,10 @@ class TextReport:
         """A step begins: on a terminal, a line that counts its seconds."""
         self._live.begin(self._step(name, message))
 
+    def further(self, text: str) -> None:
+        """The same step, further on."""
+        self._live.update(text)
+
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run: one line that stays. What isn't committed yet has no tick yet."""
         took = (
@@ -211,6 +215,9 @@ class TextReport:
                 if self._told_steps or number:
                     self._terminal.line()
                 self._write(finding_lines(self._terminal, finding))
+            if outcome.backup is not None:
+                text = f"{outcome.backup} was taken before; surefoot restore brings it back"
+                self._write(labelled(self._terminal, "backup", text))
         elif outcome.remarks and not outcome.done:
             self._terminal.line(f"surefoot: {target.label} is newer than this code ({head})")
             self._write(labelled(self._terminal, "warning", *outcome.remarks))
