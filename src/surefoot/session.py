@@ -180,8 +180,8 @@ def carry_out(
         journal=journal,
     )
     # what this run itself has made a moment ago needs none
-    wanted = session.project.config.backup == "before-upgrade"
-    if wanted and plan.worth_a_backup and not session.begun:
+    wanted = session.project.config.backup == "before-upgrade" and plan.worth_a_backup
+    if wanted and not session.begun and classify(facts) is not State.EMPTY:
         from surefoot.take_backup import before_upgrade
 
         session.backup = before_upgrade(session, facts, report)

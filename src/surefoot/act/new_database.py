@@ -108,10 +108,12 @@ def _creation(name: str, like: Properties, server_version: int) -> sql.Composed:
         sql.SQL("create database {} template template0 owner {} encoding {}").format(
             sql.Identifier(name), sql.Identifier(like.owner), sql.Literal(like.encoding)
         ),
-        sql.SQL("lc_collate {} lc_ctype {} tablespace {}").format(
-            sql.Literal(like.collate), sql.Literal(like.ctype), sql.Identifier(like.tablespace)
+        sql.SQL("lc_collate {} lc_ctype {}").format(
+            sql.Literal(like.collate), sql.Literal(like.ctype)
         ),
     ]
+    if like.tablespace != "pg_default":  # template0's: to name it needs a privilege on it
+        parts.append(sql.SQL("tablespace {}").format(sql.Identifier(like.tablespace)))
     if server_version >= 150000:
         providers = {"i": "icu", "b": "builtin"}
         provider = providers.get(like.provider, "libc")

@@ -44,7 +44,7 @@ def restoring_name(database: str, backup_id: str) -> str:
 
 def kept_name(database: str, moment: datetime, taken: Iterable[str]) -> str:
     """What the database is called that was there before a restore. `taken` are names in use."""
-    used, ending = set(taken), f"_before_restore_{moment:%Y%m%dT%H%M%SZ}"
+    used, ending = set(taken), f"_before_restore_{moment:%Y%m%d_%H%M%S}"
     name, number = _with_ending(database, ending), 2
     while name in used:
         name, number = _with_ending(database, f"{ending}_{number}"), number + 1

@@ -21,13 +21,14 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     from surefoot.report.text import TextReport
     from surefoot.take_backup import take_backup
 
-    with open_session(edge, config_file, database_url) as session:
+    with open_session(edge, config_file, database_url, needs_code=False) as session:
         report = TextReport(edge.terminal)
-        edge.said()
         try:
             taken = take_backup(session, report)
         finally:
             report.close()
+            if report.told_steps:
+                edge.said()
         if edge.as_json:
             from surefoot.report import json
 

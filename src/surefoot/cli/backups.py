@@ -67,7 +67,7 @@ def _beside(
 ) -> "tuple[tuple[Beside, ...] | None, str]":
     """What restores have left on the server; None, and why, where it can't be asked."""
     try:
-        with open_session(edge, config_file, database_url, to_act=False) as session:
+        with open_session(edge, config_file, database_url, needs_code=False) as session:
             from surefoot.observe.beside import databases, marked
             from surefoot.observe.connect import connect
 

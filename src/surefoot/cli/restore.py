@@ -67,15 +67,16 @@ def command(
     if (file is None) is not drop_old:
         raise click.UsageError("Name a FILE, or --drop-old.")
     wish = Wish(disconnect, not no_owner, without_sidecar, of_another_database, jobs)
-    with open_session(edge, config_file, database_url) as session:
+    with open_session(edge, config_file, database_url, needs_code=False) as session:
         report = TextReport(edge.terminal)
-        edge.said()
         try:
             if file is None:
                 return _drop_old(edge, session, yes=yes)
             return _restore(edge, session, file, wish, report, yes=yes)
         finally:
             report.close()
+            if report.told_steps:
+                edge.said()
 
 
 def _restore(

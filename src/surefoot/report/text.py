@@ -202,6 +202,11 @@ class TextReport:
     def _step(self, name: str, message: str) -> str:
         return f"{name:<{self._id_width}}  {message}" if message else name
 
+    @property
+    def told_steps(self) -> bool:
+        """Whether a step has been told: what comes behind it stands apart."""
+        return self._told_steps
+
     def notice(self, text: str) -> None:
         """Something worth a line."""
         self._write(wrapped(f"surefoot: {text}", self._terminal.width))
