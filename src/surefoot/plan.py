@@ -125,7 +125,7 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
 Step = Install | Adopt | Record | Undone | DropIndexes | Mend | Upgrade | Downgrade | Clear | Seed
 
 # Steps that change or drop what somebody may want back.
-_MIGRATING = (Upgrade, Downgrade, Mend, DropIndexes)
+_MIGRATING = (Upgrade, Downgrade, Mend, DropIndexes, Clear)
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -20,8 +20,8 @@ from surefoot.states import State
 from surefoot.target import Target, environment
 
 if TYPE_CHECKING:
-    from surefoot.act.journal import Back
     from surefoot.act.backup import Taken
+    from surefoot.act.journal import Back
     from surefoot.act.lock import Lock
     from surefoot.server import Server
 

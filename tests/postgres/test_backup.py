@@ -336,7 +336,7 @@ def test_backup_tells_exactly_what_the_dump_holds(
         writer.join()
     assert result.code == 0, result.err
     (file,) = dumps(application)
-    rows = result.json["backup"]["rows"]["public.people"]
+    rows = result.json["backup"]["tables"]["public.people"]
     text = subprocess.run(
         [embedded_bin() / "pg_restore", "--data-only", "--table=people", "-f", "-", file],
         capture_output=True,

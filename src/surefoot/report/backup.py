@@ -207,7 +207,7 @@ def sidecar_json(sidecar: Sidecar) -> dict[str, Any]:
         "upgrade": sidecar.upgrade,
         "bytes": sidecar.bytes,
         "sha256": sidecar.sha256,
-        "rows": {str(one): one.rows for one in sidecar.contents.tables},
+        "tables": {str(one): one.rows for one in sidecar.contents.tables},
     }
 
 

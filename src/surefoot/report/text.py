@@ -126,7 +126,7 @@ class TextReport:
         self._terminal = terminal
         self._live = Live(terminal)
         self._id_width = 12
-        self._told_steps = False
+        self.told_steps = False  # what comes behind one stands apart
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
         """What was found and what will be done. A refusal tells the rest itself."""
@@ -191,7 +191,7 @@ class TextReport:
         self._line(what, "committed", committed=True)
 
     def _line(self, text: str, end: str, *, committed: bool) -> None:
-        self._told_steps = True
+        self.told_steps = True
         terminal = self._terminal
         sign = terminal.done if committed else terminal.ran.ljust(len(terminal.done))
         room = terminal.width - len(sign) - 3
@@ -201,11 +201,6 @@ class TextReport:
 
     def _step(self, name: str, message: str) -> str:
         return f"{name:<{self._id_width}}  {message}" if message else name
-
-    @property
-    def told_steps(self) -> bool:
-        """Whether a step has been told: what comes behind it stands apart."""
-        return self._told_steps
 
     def notice(self, text: str) -> None:
         """Something worth a line."""
@@ -217,7 +212,7 @@ class TextReport:
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
             for number, finding in enumerate(outcome.findings):
-                if self._told_steps or number:
+                if self.told_steps or number:
                     self._terminal.line()
                 self._write(finding_lines(self._terminal, finding))
             if outcome.backup is not None:
