@@ -64,6 +64,7 @@ def adopt(
             if not isinstance(decision, Ready):
                 return _end(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
+        outcome = session.ended(outcome)
         if outcome.findings:
             return outcome
         try:

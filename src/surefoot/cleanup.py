@@ -57,6 +57,7 @@ def cleanup(session: Session, report: Report, confirm: Callable[[Plan], None]) -
             if not isinstance(decision, Ready):
                 return _end(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
+            outcome = session.ended(outcome)
         return msgspec.structs.replace(outcome, state=decision.state)
 
 

@@ -59,6 +59,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lock_timeout: Duration = "5s"
     lock_retries: Annotated[int, msgspec.Meta(ge=0)] = 10
     statement_timeout: Duration | None = None
+    backup: Literal["off", "before-upgrade"] = "off"
+    backup_directory: str = "backups"
+    backup_keep: Annotated[int, msgspec.Meta(ge=1)] = 5
+    backup_keep_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     def scripts(self, entries: list[str | ScriptEntry]) -> list[ScriptEntry]:
         """The entries of `init` or `seeds` in full form, the common search_path filled in."""

@@ -60,9 +60,9 @@ def down(
             if not isinstance(decision, Ready):
                 return _end(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
-            if outcome.findings:
-                return outcome
-            return _seen_below(session, asked, outcome, decision.plan, again)
+            if not outcome.findings:
+                outcome = _seen_below(session, asked, outcome, decision.plan, again)
+            return session.ended(outcome)
 
 
 def _end(facts: Facts, decision: Decision) -> Outcome:

@@ -20,7 +20,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     `rows` is what the version table says now (None where it couldn't be asked again), `state` the
     state seen last, `findings` why it stopped, if it did. `remarks` is what a person should know
-    although nothing is in the way.
+    although nothing is in the way. `backup` is the one that was taken before the first step.
     """
 
     state: State | None
@@ -29,6 +29,7 @@ class Outcome(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
     remarks: tuple[str, ...] = ()
+    backup: str | None = None
 
     @property
     def exit_code(self) -> ExitCode:

@@ -124,6 +124,9 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
 
 Step = Install | Adopt | Record | Undone | DropIndexes | Mend | Upgrade | Downgrade | Clear | Seed
 
+# Steps that change or drop what somebody may want back.
+_MIGRATING = (Upgrade, Downgrade, Mend, DropIndexes, Clear)
+
 
 class Plan(msgspec.Struct, frozen=True):
     """The steps in order. It holds for the facts that it was made from, and for no others.
@@ -139,6 +142,12 @@ class Plan(msgspec.Struct, frozen=True):
     def open_ended(self) -> bool:
         """Whether what comes behind it is only known once it was carried out."""
         return any(isinstance(step, Install) and step.revision is None for step in self.steps)
+
+    @property
+    def worth_a_backup(self) -> bool:
+        """Whether it migrates what was there before, and not only what it has made itself."""
+        made_here = any(isinstance(step, Install) for step in self.steps)
+        return not made_here and any(isinstance(step, _MIGRATING) for step in self.steps)
 
     @property
     def revisions(self) -> tuple[Revision, ...]:

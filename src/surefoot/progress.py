@@ -10,6 +10,10 @@ class Progress(Protocol):
         """A step begins."""
         ...
 
+    def further(self, text: str) -> None:
+        """The step that has begun is further on: how far, in words."""
+        ...
+
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run to its end; `committed`: its transaction too."""
         ...

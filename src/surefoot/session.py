@@ -20,6 +20,7 @@ from surefoot.states import State
 from surefoot.target import Target, environment
 
 if TYPE_CHECKING:
+    from surefoot.act.backup import Taken
     from surefoot.act.journal import Back
     from surefoot.act.lock import Lock
     from surefoot.server import Server
@@ -51,6 +52,7 @@ class Session:
         self._say = say
         self.server: Server | None = None  # the embedded one, where no database was named
         self.run: str | None = None  # in the journal's rows, once a plan was begun
+        self.backup: Taken | None = None  # taken before the plan was begun
         self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
@@ -105,6 +107,15 @@ class Session:
         from surefoot.act.lock import holder
 
         return holder(connection)
+
+    def ended(self, outcome: Outcome) -> Outcome:
+        """The run's end, which its backup is told of: one of a failed upgrade is kept."""
+        if self.backup is None:
+            return outcome
+        from surefoot.take_backup import mark_upgrade
+
+        mark_upgrade(self.backup, succeeded=not outcome.findings)
+        return msgspec.structs.replace(outcome, backup=str(self.backup.file))
 
     def _decide(self, facts: Facts) -> Decision:
         decision = decide(facts, self.intent)
@@ -168,6 +179,13 @@ def carry_out(
         progress=report,
         journal=journal,
     )
+    # what this run itself has made a moment ago needs none
+    wanted = session.project.config.backup == "before-upgrade" and plan.worth_a_backup
+    if wanted and not session.begun and classify(facts) is not State.EMPTY:
+        from surefoot.take_backup import before_upgrade
+
+        session.backup = before_upgrade(session, facts, report)
+        lock.check()
     session.begun = True
     if asked is not None:
         asked.was_empty = False

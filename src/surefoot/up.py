@@ -71,9 +71,9 @@ def _act(
             outcome = carry_out(session, asked, facts, decision.plan, lock, report)
             if decision.plan.open_ended and asked is not None and not outcome.findings:
                 outcome, decision = _go_on(session, asked, outcome, decision, lock, report)
-            if outcome.findings:
-                return outcome
-            return seen_at_head(session, asked, outcome, decision.plan)
+            if not outcome.findings:
+                outcome = seen_at_head(session, asked, outcome, decision.plan)
+            return session.ended(outcome)
     # It was at head, and isn't any more: Alembic must be asked, from the beginning. Out here,
     # since whoever begins anew takes the lock anew.
     return up(session, report)

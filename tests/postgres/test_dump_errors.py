@@ -137,8 +137,8 @@ def with_pg_dump(application: Application, server: Server, program: str) -> Resu
     file = application.write("programs/pg_dump", program)
     file.chmod(0o755)
     code = (
-        "import surefoot.replay.pg_dump as pg_dump, surefoot.cli as cli\n"
-        "pg_dump.has_embedded = lambda: False\n"
+        "import surefoot.observe.programs as programs, surefoot.cli as cli\n"
+        "programs.has_embedded = lambda: False\n"
         f"cli.group(['dump', '--json', '-o', 'init.sql', '--server', {server.url()!r}])\n"
     )
     done = subprocess.run(

@@ -17,6 +17,7 @@ PURE = {
     *("init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
     *(f"causes.{file.stem}" for file in (SOURCE / "causes").glob("[a-z]*.py")),
+    *(f"backup.{file.stem}" for file in (SOURCE / "backup").glob("[a-z]*.py")),
     *(f"preflight.{file.stem}" for file in (SOURCE / "preflight").glob("[a-z]*.py")),
 }
 
@@ -31,6 +32,7 @@ ROOMS = {
         "session",
         "last_look",
         "cleanup",
+        "restore",
         "target",
         "demo",
         "cli.edge",
@@ -42,13 +44,15 @@ ROOMS = {
 
 # The main job, on three pages.
 STORY = ("up", "session", "last_look")
+# Backups, and bringing one back.
+BACKUPS = ("take_backup", "restore")
 
 # Rooms of our own: who is used (left) and who may use it (right).
 ARROWS = {
     "cli": ("cli", "__main__"),
-    "act": ("act", "replay", *STORY),
+    "act": ("act", "replay", *STORY, *BACKUPS),
     "replay": ("replay", "cli"),
-    "observe": ("observe", "act", "replay", "adopt", "down", "cleanup", "cli", *STORY),
+    "observe": ("observe", "act", "replay", "adopt", "down", "cleanup", "cli", *STORY, *BACKUPS),
     "report": ("report", "cli", "demo"),
     "application": ("application", "observe", "act", "replay", "first_config", *STORY),
     "script": ("script", "act", "replay", "config", *STORY),

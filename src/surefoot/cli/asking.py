@@ -11,23 +11,31 @@ if TYPE_CHECKING:
 
 
 def ask(edge: Edge, plan: "Plan", what: str) -> None:
-    """`what` is the verb of the question. Raises SurefootError `not-confirmed` where the answer is
-    no, `confirmation-needed` where nobody is there to give one.
+    """Whether the plan shall be carried out; `what` is the verb of the question.
+
+    Raises as `ask_about` does.
     """
     from surefoot.plan import Adopt
+    from surefoot.report.plan import step_lines
+    from surefoot.structure.differences import difference_lines
 
+    accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
+    lines = [*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))]
+    ask_about(edge, f"{what} this?", lines)
+
+
+def ask_about(edge: Edge, question: str, would_be_done: list[str]) -> None:
+    """Raises SurefootError `not-confirmed` where the answer is no, `confirmation-needed` where
+    nobody is there to give one.
+    """
     if not sys.stdin.isatty():
-        from surefoot.report.plan import step_lines
-        from surefoot.structure.differences import difference_lines
-
-        accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
         raise SurefootError(
             "confirmation-needed",
             "What would be done must be confirmed, and there is no terminal to ask at.",
-            seen=[*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))],
+            seen=would_be_done,
             next="if that is right: --yes",
         )
-    edge.terminal.stream.write(f"{what} this? [y/N] ")
+    edge.terminal.stream.write(f"{question} [y/N] ")
     edge.terminal.stream.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise SurefootError(

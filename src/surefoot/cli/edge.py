@@ -205,12 +205,21 @@ def open_session(
     database_url: str | None,
     *,
     to_act: bool = True,
+    needs_code: bool = True,
 ) -> Generator["Session", None, None]:
-    """The way to the database and the code; the embedded server where no database is named."""
+    """The way to the database and the code; the embedded server where no database is named.
+
+    Without `needs_code`, the application's history may be missing.
+    """
     from surefoot.observe.code import find_ini
 
     project = load_project(config_file)
-    ini = find_ini(project)
+    try:
+        ini = find_ini(project)
+    except SurefootError:
+        if needs_code:
+            raise
+        ini = None
     ini_url = ini.get("sqlalchemy.url") if ini else None
     target = locate(database_url, os.environ, ini_url)
     _require_libpq()

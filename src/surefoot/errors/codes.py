@@ -139,6 +139,17 @@ CODES: dict[str, ExitCode] = {
     "connection-lost-at-commit": ExitCode.PARTIAL,
     "structure-not-reached": ExitCode.PARTIAL,
     "revision-partly-applied": ExitCode.PARTIAL,
+    # backups, and bringing one back
+    "backup-failed": ExitCode.REFUSED,
+    "backup-no-room": ExitCode.REFUSED,
+    "backup-not-found": ExitCode.USAGE,
+    "backup-of-another-database": ExitCode.REFUSED,
+    "backup-unverified": ExitCode.REFUSED,
+    "database-in-use": ExitCode.BUSY,
+    "restore-differs": ExitCode.FAILED,
+    "restore-failed": ExitCode.FAILED,
+    "restore-in-the-way": ExitCode.REFUSED,
+    "restore-not-possible": ExitCode.REFUSED,
     # others are at work
     "lock-held-elsewhere": ExitCode.BUSY,
     "orphaned-statement": ExitCode.BUSY,

@@ -1,25 +1,16 @@
 """pg_dump: which one, how it's run, and its text without what differs from run to run."""
 
-import contextlib
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Generator, Iterable
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
-
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.observe.programs import called, programs
 from surefoot.replay.messages import SCRATCH
-from surefoot.server import embedded_bin, has_embedded
 from surefoot.target import Target
 
 _OPTIONS = ("--no-owner", "--no-privileges", "--exclude-schema=surefoot", "--encoding=UTF8")
 
-_SECRET = ("password", "sslpassword")
-
-_VERSION = re.compile(r"\) (\d+)")
 # The part above the first object: settings, and who wrote it.
 _PREAMBLE = re.compile(
     rb"(?:--[^\n]*\n|\n|\\restrict [^\n]*\n|SET [^\n]*;\n|SELECT pg_cata[^\n]*\n)*"
@@ -39,12 +30,10 @@ def find_pg_dump(beside: Path | None, server_version: int) -> Path:
     the one on the PATH. Raises SurefootError `pg-dump-missing`.
     """
     seen: list[str] = []
-    for program in _programs(beside):
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-        version = _VERSION.search(done.stdout)
-        if version and int(version[1]) >= server_version // 10000:
-            return program
-        seen.append(f"{program}: {done.stdout.strip() or 'it says no version'}")
+    for program in programs("pg_dump", beside):
+        if program.major and program.major >= server_version // 10000:
+            return program.path
+        seen.append(str(program))
     raise SurefootError(
         "pg-dump-missing",
         f"There is no pg_dump for PostgreSQL {server_version // 10000} here.",
@@ -55,32 +44,16 @@ def find_pg_dump(beside: Path | None, server_version: int) -> Path:
     )
 
 
-def _programs(beside: Path | None) -> Iterable[Path]:
-    if beside is not None and (beside / "pg_dump").exists():
-        yield beside / "pg_dump"
-    if has_embedded() and (embedded_bin() / "pg_dump").exists():
-        yield embedded_bin() / "pg_dump"
-    if on_path := shutil.which("pg_dump"):
-        yield Path(on_path)
-
-
 def dumped(program: Path, target: Target) -> bytes:
     """What pg_dump writes of a database, without what differs from run to run.
 
     Raises SurefootError `dump-failed`.
     """
-    # a list of processes shows arguments, and anybody may read it
-    open_parameters = {k: v for k, v in target.parameters.items() if k not in _SECRET}
-    environment = {**os.environ, "PGTZ": "UTC", "LC_ALL": "C"}
-    with _password_file(target.parameters.get("password", "")) as file:
-        if file is not None:
-            environment["PGPASSFILE"] = f"/proc/self/fd/{file}"
-        elif "password" in target.parameters:
-            environment["PGPASSWORD"] = target.parameters["password"]
+    with called(target) as call:
         done = subprocess.run(
-            [program, *_OPTIONS, "-d", make_conninfo(**open_parameters)],
-            env=environment,
-            pass_fds=() if file is None else (file,),
+            [program, *_OPTIONS, "-d", call.conninfo],
+            env=call.environment,
+            pass_fds=call.pass_fds,
             capture_output=True,
             check=False,
         )
@@ -93,25 +66,6 @@ def dumped(program: Path, target: Target) -> bytes:
             next="read what pg_dump says; another server can be named with --server",
         )
     return steady(done.stdout)
-
-
-@contextlib.contextmanager
-def _password_file(password: str) -> Generator[int | None, None, None]:
-    """A password file that is in memory only; None where there is no such thing, or no need.
-
-    A list of processes may show environments, too.
-    """
-    if not password or "\n" in password or not hasattr(os, "memfd_create"):
-        yield None
-        return
-    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-    descriptor = os.memfd_create("passwords")
-    try:
-        os.fchmod(descriptor, 0o600)  # libpq passes over a file that others can read
-        os.write(descriptor, f"*:*:*:*:{escaped}\n".encode())
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def steady(dump: bytes) -> bytes:

@@ -229,5 +229,6 @@ def outcome(ended: Outcome) -> dict[str, Any]:
         ],
         "remarks": list(ended.remarks),
         "findings": [finding(f) for f in ended.findings],
+        "backup": ended.backup,
         "seconds": round(ended.seconds, 3),
     }

@@ -126,7 +126,7 @@ class TextReport:
         self._terminal = terminal
         self._live = Live(terminal)
         self._id_width = 12
-        self._told_steps = False
+        self.told_steps = False  # what comes behind one stands apart
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
         """What was found and what will be done. A refusal tells the rest itself."""
@@ -175,6 +175,10 @@ class TextReport:
         """A step begins: on a terminal, a line that counts its seconds."""
         self._live.begin(self._step(name, message))
 
+    def further(self, text: str) -> None:
+        """The same step, further on."""
+        self._live.update(text)
+
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run: one line that stays. What isn't committed yet has no tick yet."""
         took = (
@@ -187,7 +191,7 @@ class TextReport:
         self._line(what, "committed", committed=True)
 
     def _line(self, text: str, end: str, *, committed: bool) -> None:
-        self._told_steps = True
+        self.told_steps = True
         terminal = self._terminal
         sign = terminal.done if committed else terminal.ran.ljust(len(terminal.done))
         room = terminal.width - len(sign) - 3
@@ -208,9 +212,12 @@ class TextReport:
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
             for number, finding in enumerate(outcome.findings):
-                if self._told_steps or number:
+                if self.told_steps or number:
                     self._terminal.line()
                 self._write(finding_lines(self._terminal, finding))
+            if outcome.backup is not None:
+                text = f"{outcome.backup} was taken before; surefoot restore brings it back"
+                self._write(labelled(self._terminal, "backup", text))
         elif outcome.remarks and not outcome.done:
             self._terminal.line(f"surefoot: {target.label} is newer than this code ({head})")
             self._write(labelled(self._terminal, "warning", *outcome.remarks))

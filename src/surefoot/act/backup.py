@@ -1,0 +1,259 @@
+"""Take a backup: pg_dump of one snapshot, read back, with a sidecar that tells of that snapshot."""
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+
+from surefoot import __version__
+from surefoot.act.backup_files import Writing, cleaned, finished, locked_directory, removed
+from surefoot.act.program import Ended, run
+from surefoot.backup.names import backup_name
+from surefoot.backup.retention import Retention, outlived
+from surefoot.backup.room import estimate, needed, size_text
+from surefoot.backup.sidecar import Sidecar, encode
+from surefoot.errors import SurefootError
+from surefoot.observation import VersionTableName
+from surefoot.observe.backups import backups_in, lies_in_container, sha256_of
+from surefoot.observe.contents import Needs, observe_contents, observe_needs, snapshot
+from surefoot.observe.programs import Program, called, closest
+from surefoot.progress import Progress
+from surefoot.target import Target
+
+_FULL = ("No space left on device", "Disk quota exceeded")
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What backup is wanted, and where. `release` of a database's version rows, if it's known."""
+
+    directory: Path
+    retention: Retention
+    version_table: VersionTableName
+    release_of: Callable[[tuple[str | None, ...]], str | None]
+    lock_wait: float
+    before_upgrade: bool
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A backup that is there, and the older ones that had to go for it."""
+
+    file: Path
+    sidecar: Sidecar
+    removed: tuple[str, ...]
+
+
+def take(
+    order: Order,
+    target: Target,
+    connect: Callable[[], psycopg.Connection[Any]],
+    progress: Progress,
+) -> Taken:
+    """Take it, verify that it can be read, and let older ones go.
+
+    Raises SurefootError `backup-failed`, `backup-no-room`, `pooler-in-the-way`, and whatever a look
+    at the database raises. Then nothing is left of it.
+    """
+    started = time.monotonic()
+    try:
+        order.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked_directory(order.directory):
+            cleaned(order.directory)
+    except OSError as error:
+        raise _unusable(order.directory, error) from error
+    if lies_in_container(order.directory):
+        progress.notice(
+            f"{order.directory} is in the container itself and goes with it: mount a volume there"
+        )
+    with connect() as connection:
+        pg_dump, pg_restore = _programs(connection.info.server_version)
+        database = connection.info.dbname
+        with snapshot(connection) as name:
+            taken_at = datetime.now(UTC)
+            needs = observe_needs(connection)
+            estimated = _require_room(order.directory, database, needs, progress)
+            progress.begin("backup", "backup", "")
+            contents = observe_contents(connection, order.version_table, needs.largest)
+            called_so = backup_name(database, contents.version_rows, taken_at)
+            with _writing(order.directory, called_so) as writing:
+                _dump(pg_dump, target, name, order, writing, estimated, progress)
+                _read_back(pg_restore, target, writing)
+                sidecar = Sidecar(
+                    database=database,
+                    taken_at=taken_at,
+                    reason="before-upgrade" if order.before_upgrade else "asked",
+                    contents=contents,
+                    version_table=order.version_table.name,
+                    version_schema=order.version_table.schema,
+                    release=order.release_of(contents.version_rows),
+                    server_version=connection.info.server_version,
+                    pg_dump=pg_dump.version,
+                    surefoot=__version__,
+                    roles=needs.roles,
+                    extensions=needs.extensions,
+                    sizes=needs.sizes,
+                    bytes=writing.size,
+                    sha256=sha256_of(writing.file),
+                    upgrade="begun" if order.before_upgrade else None,
+                )
+                file = finished(writing, encode(sidecar))
+    gone = _let_go(order, database)
+    size = size_text(sidecar.bytes)
+    seconds = time.monotonic() - started
+    progress.end("backup", f"backup {file.name}", size, seconds, committed=True)
+    return Taken(file, sidecar, gone)
+
+
+@contextlib.contextmanager
+def _writing(directory: Path, name: str) -> Any:
+    """Whatever the file system objects to is told as what it means."""
+    try:
+        with Writing.begun(directory, name) as writing:
+            yield writing
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_room(directory, [error.strerror or str(error)]) from error
+        raise _unusable(directory, error) from error
+
+
+def _programs(server_version: int) -> tuple[Program, Program]:
+    """pg_dump, and a pg_restore that reads what it writes."""
+    major = server_version // 10000
+    pg_dump, there = closest("pg_dump", major)
+    if pg_dump is None:
+        raise _program_missing("pg_dump", major, there)
+    beside = pg_dump.path.with_name("pg_restore")
+    if beside.exists():
+        return pg_dump, msgspec.structs.replace(pg_dump, path=beside)
+    pg_restore, there = closest("pg_restore", pg_dump.major)
+    if pg_restore is None:
+        raise _program_missing("pg_restore", pg_dump.major, there)
+    return pg_dump, pg_restore
+
+
+def _program_missing(name: str, major: int, there: tuple[Program, ...]) -> SurefootError:
+    return SurefootError(
+        "backup-failed",
+        f"There is no {name} for PostgreSQL {major} here.",
+        seen=[str(one) for one in there] or ["neither on the PATH, nor embedded"],
+        next=f"put PostgreSQL's clients into the image, of version {major} or newer (Debian: "
+        f'postgresql-client-{major}); or do without backups: backup = "off" in surefoot.toml',
+    )
+
+
+def _require_room(directory: Path, database: str, needs: Needs, progress: Progress) -> int | None:
+    """How many bytes are expected. Raises SurefootError `backup-no-room`."""
+    earlier = [
+        one.sidecar
+        for one in backups_in(directory)
+        if one.sidecar is not None and one.sidecar.database == database
+    ]
+    estimated = estimate(needs.sizes, earlier)
+    least, free = needed(needs.sizes, estimated), _free(directory)
+    tables = f"the tables without their indexes take {size_text(needs.sizes.tables)}"
+    if free < least:
+        why = "by the last backup" if estimated is not None else f"at the very least: {tables}"
+        raise _no_room(directory, [f"it needs about {size_text(least)}, {why}"])
+    if estimated is None and free < needs.sizes.tables:
+        progress.notice(f"the backup may not fit: {tables}, {size_text(free)} are free")
+    return estimated
+
+
+def _free(directory: Path) -> int:
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+def _dump(
+    pg_dump: Program,
+    target: Target,
+    snapshot_name: str,
+    order: Order,
+    writing: Writing,
+    estimated: int | None,
+    progress: Progress,
+) -> None:
+    def look() -> None:
+        of = f" of about {size_text(estimated)}" if estimated else ""
+        progress.further(f"backup  {size_text(writing.size)}{of}")
+
+    with called(target, application_name="surefoot backup") as call:
+        command = [
+            *(str(pg_dump.path), "--format=custom", "--no-password", "--no-sync"),
+            *(f"--snapshot={snapshot_name}", f"--lock-wait-timeout={order.lock_wait * 1000:.0f}"),
+            *("-d", call.conninfo),
+        ]
+        ended = run(command, call, look, output=writing.descriptor)
+    if ended.code != 0:
+        raise _dump_failed(pg_dump, order.directory, ended)
+    writing.sync()
+
+
+def _dump_failed(pg_dump: Program, directory: Path, ended: Ended) -> SurefootError:
+    if any(word in line and "ERROR:" not in line for word in _FULL for line in ended.said):
+        return _no_room(directory, [*ended.said])
+    how = [f"it was ended by signal {-ended.code}"] if ended.code < 0 else []
+    return SurefootError(
+        "backup-failed",
+        "pg_dump could not write the database down.",
+        seen=[str(pg_dump.path), *how, *ended.said],
+        next="read what pg_dump says; the role must be able to read every table (pg_read_all_data "
+        "from PostgreSQL 14 on, or the tables' owner)",
+    )
+
+
+def _read_back(pg_restore: Program, target: Target, writing: Writing) -> None:
+    """Raises SurefootError `backup-failed` where pg_restore can't read its list of contents."""
+    with called(target) as call:
+        command = [str(pg_restore.path), "--list", str(writing.file)]
+        ended = run(command, call, lambda: None)
+    if ended.code != 0 or not writing.size:
+        raise SurefootError(
+            "backup-failed",
+            "The backup was written, and can't be read back.",
+            seen=[f"{pg_restore.path} --list", f"{writing.size:,} bytes", *ended.said],
+            next="see whether the disk keeps what it's given, and that pg_restore isn't older than "
+            "pg_dump",
+        )
+
+
+def _let_go(order: Order, database: str) -> tuple[str, ...]:
+    """The older backups of this database that the configuration doesn't want kept."""
+    with contextlib.suppress(OSError), locked_directory(order.directory):
+        whole = [
+            (one.name, one.sidecar)
+            for one in backups_in(order.directory)
+            if one.sidecar is not None and one.problem is None and one.sidecar.database == database
+        ]
+        gone = outlived(whole, order.retention, datetime.now(UTC))
+        for name in gone:
+            removed(order.directory, name)
+        return gone
+    return ()
+
+
+def _no_room(directory: Path, seen: list[str]) -> SurefootError:
+    free = f"{size_text(_free(directory))} are free in {directory}"
+    return SurefootError(
+        "backup-no-room",
+        "There is no room for the backup.",
+        seen=[*seen, free],
+        next="make room there, or set backup_directory to a larger disk; backup_keep says how many "
+        "stay, and the old ones go only when the new one is there",
+    )
+
+
+def _unusable(directory: Path, error: OSError) -> SurefootError:
+    return SurefootError(
+        "backup-failed",
+        f"The directory for backups, {directory}, can't be used.",
+        seen=[f"{error.filename or directory}: {error.strerror or error}"],
+        next="mount a volume there that this user may write to, or set backup_directory in "
+        "surefoot.toml",
+    )

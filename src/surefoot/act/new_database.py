@@ -1,0 +1,199 @@
+"""The database that a backup is restored into: made, filled, verified, marked at each step.
+
+It has always the same name for the same backup, so a second start finds what the first one left.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from surefoot.act.program import Ended, run
+from surefoot.backup.comparison import differences
+from surefoot.backup.mark import Mark, read, written
+from surefoot.backup.properties import Properties
+from surefoot.backup.room import size_text
+from surefoot.backup.sidecar import Sidecar
+from surefoot.errors import SurefootError
+from surefoot.observation import VersionTableName
+from surefoot.observe.beside import database_of, databases, is_empty
+from surefoot.observe.connect import connect
+from surefoot.observe.contents import observe_contents, snapshot
+from surefoot.observe.programs import Program, called
+from surefoot.progress import Progress
+from surefoot.target import Target
+
+
+class Filling(msgspec.Struct, frozen=True):
+    """What is restored, where, and how."""
+
+    name: str  # the new database's
+    file: Path
+    sidecar: Sidecar | None
+    mark: Mark
+    target: Target  # the database that it's for
+    pg_restore: Program
+    version_table: VersionTableName
+    owners: bool
+    jobs: int
+
+
+def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> bool:
+    """Make the database, or find it: whether an earlier start has filled it already.
+
+    `m` is a connection to the server. Raises SurefootError `restore-in-the-way`,
+    `restore-not-possible`.
+    """
+    there = {one.name: one for one in databases(m)}.get(filling.name)
+    if there is not None:
+        mark = read(there.comment)
+        ours = mark is not None and (mark.database, mark.backup) == (
+            filling.mark.database,
+            filling.mark.backup,
+        )
+        if ours and mark is not None and mark.state == "restored":
+            return True
+        if not ours and not _is_empty(filling):
+            raise SurefootError(
+                "restore-in-the-way",
+                f"There is a database {filling.name}, and a restore didn't make it.",
+                seen=[f"its comment: {there.comment or 'none'}", "it isn't empty"],
+                next="rename it or drop it, if it may go; then start again",
+            )
+        dropped(m, filling.name)
+    try:
+        m.execute(_creation(filling.name, like, m.info.server_version))
+        marked(m, filling.name, filling.mark)
+    except psycopg.Error as error:
+        raise SurefootError(
+            "restore-not-possible",
+            "The new database can't be made.",
+            seen=[f"database {filling.name}", *str(error).strip().splitlines()[:3]],
+            next="give the role CREATEDB and make it a member of the database's owner, or connect "
+            "as one that may do it",
+        ) from error
+    return False
+
+
+def _is_empty(filling: Filling) -> bool:
+    with connect(_new(filling), wait=5, say=lambda _: None) as connection:
+        return is_empty(connection)
+
+
+def _new(filling: Filling) -> Target:
+    return database_of(filling.target, filling.name)
+
+
+def dropped(m: psycopg.Connection[Any], name: str) -> None:
+    """Drop it; whoever is in it, a pg_restore that was left behind say, is cut off."""
+    m.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def marked(m: psycopg.Connection[Any], name: str, mark: Mark) -> None:
+    """Its comment says whose it is."""
+    m.execute(
+        sql.SQL("comment on database {} is {}").format(
+            sql.Identifier(name), sql.Literal(written(mark))
+        )
+    )
+
+
+def _creation(name: str, like: Properties, server_version: int) -> sql.Composed:
+    """Another one like that: what can't be changed later."""
+    parts: list[sql.Composable] = [
+        sql.SQL("create database {} template template0 owner {} encoding {}").format(
+            sql.Identifier(name), sql.Identifier(like.owner), sql.Literal(like.encoding)
+        ),
+        sql.SQL("lc_collate {} lc_ctype {}").format(
+            sql.Literal(like.collate), sql.Literal(like.ctype)
+        ),
+    ]
+    if like.tablespace != "pg_default":  # template0's: to name it needs a privilege on it
+        parts.append(sql.SQL("tablespace {}").format(sql.Identifier(like.tablespace)))
+    if server_version >= 150000:
+        providers = {"i": "icu", "b": "builtin"}
+        provider = providers.get(like.provider, "libc")
+        parts.append(sql.SQL("locale_provider {}").format(sql.Identifier(provider)))
+        if like.locale is not None and like.provider == "i":
+            parts.append(sql.SQL("icu_locale {}").format(sql.Literal(like.locale)))
+        elif like.locale is not None and like.provider == "b":
+            parts.append(sql.SQL("builtin_locale {}").format(sql.Literal(like.locale)))
+        if like.icu_rules is not None:
+            parts.append(sql.SQL("icu_rules {}").format(sql.Literal(like.icu_rules)))
+    return sql.SQL(" ").join(parts)
+
+
+def filled(m: psycopg.Connection[Any], filling: Filling, progress: Progress) -> None:
+    """Restore the backup into it. Raises SurefootError `restore-failed`."""
+    of = f" of about {size_text(filling.sidecar.sizes.database)}" if filling.sidecar else ""
+
+    def look() -> None:
+        with contextlib.suppress(psycopg.Error):
+            row = m.execute("select pg_catalog.pg_database_size(%s)", [filling.name]).fetchone()
+            if row is not None:
+                progress.further(f"restore  {size_text(row[0])}{of}")
+
+    # pg_restore 17 and newer sets what an older server doesn't know, and only that may fail
+    tolerant = filling.pg_restore.major >= 17 > m.info.server_version // 10000
+    options = [
+        *([] if tolerant else ["--exit-on-error"]),
+        *([] if filling.owners else ["--no-owner", "--no-privileges"]),
+        *([f"--jobs={filling.jobs}"] if filling.jobs > 1 else []),
+    ]
+    with called(_new(filling), application_name="surefoot restore") as call:
+        command = [
+            *(str(filling.pg_restore.path), "--no-password", *options),
+            *("-d", call.conninfo, str(filling.file)),
+        ]
+        ended = run(command, call, look)
+    if ended.code != 0 and not (tolerant and _only_the_timeout(ended)):
+        how = [f"it was ended by signal {-ended.code}"] if ended.code < 0 else []
+        raise SurefootError(
+            "restore-failed",
+            "pg_restore could not restore the backup.",
+            seen=[str(filling.pg_restore.path), *how, *ended.said],
+            database=f"{filling.mark.database} was not changed.",
+            next="read what pg_restore says; a role that isn't here: create it, or leave owners "
+            "and grants out with --no-owner; no room: the server needs it for both databases",
+        )
+
+
+def _only_the_timeout(ended: Ended) -> bool:
+    text = "\n".join(ended.said)
+    return 'parameter "transaction_timeout"' in text and "errors ignored on restore: 1" in text
+
+
+def verified(filling: Filling) -> tuple[str | None, ...]:
+    """The version rows, once the database holds what the sidecar says, and the planner knows it.
+
+    Raises SurefootError `restore-differs`.
+    """
+    sidecar = filling.sidecar
+    tables = sidecar.contents.tables if sidecar else ()
+    with connect(_new(filling), wait=5, say=lambda _: None) as connection:
+        with snapshot(connection):
+            found = observe_contents(connection, filling.version_table, tables)
+        different = differences(sidecar.contents, found) if sidecar else ()
+        if not different:
+            connection.execute("set statement_timeout = 0")
+            connection.execute("analyze")
+    if different:
+        raise SurefootError(
+            "restore-differs",
+            "What was restored isn't what the backup's sidecar says.",
+            seen=_first(different),
+            database=f"{filling.mark.database} was not changed. What was restored is in "
+            f"{filling.name}.",
+            next="see whether an extension, a trigger or another major version explains it; "
+            f"{filling.name} goes at the next try, or with surefoot restore --drop-old",
+        )
+    return found.version_rows
+
+
+def _first(lines: Iterable[str]) -> list[str]:
+    every = [*lines]
+    return [*every[:8], *([f"and {len(every) - 8} more"] if len(every) > 8 else [])]

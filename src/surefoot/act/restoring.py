@@ -1,0 +1,93 @@
+"""The long part of a restore: the new database, from nothing to verified. It touches no other."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+
+from surefoot.act.new_database import Filling, dropped, filled, marked, prepared, verified
+from surefoot.errors import SurefootError
+from surefoot.observe.beside import observe_properties
+from surefoot.progress import Progress
+
+T = TypeVar("T")
+
+
+class Restoring:
+    """One attempt. `connect` leads to the server, and to none of the databases at hand."""
+
+    def __init__(
+        self, filling: Filling, connect: Callable[[], psycopg.Connection[Any]], progress: Progress
+    ) -> None:
+        self._filling, self._connect, self._progress = filling, connect, progress
+        self._found = False  # an earlier start had filled it
+
+    def made(self) -> tuple[str | None, ...]:
+        """The version rows of the new database, which is there and verified then.
+
+        Raises SurefootError `restore-failed`, `restore-differs`, `restore-in-the-way`,
+        `restore-not-possible`, `interrupted`.
+        """
+        name = self._filling.mark.database
+        try:
+            return self._attempt()
+        except KeyboardInterrupt as error:
+            raise SurefootError(
+                "interrupted",
+                "A signal ended the restore.",
+                database=f"{name} was not changed. {self._undone()}",
+                next="start again when you like",
+            ) from error
+        except psycopg.Error as error:
+            raise SurefootError(
+                "restore-failed",
+                "The restore stopped.",
+                seen=str(error).strip().splitlines()[:3],
+                database=f"{name} was not changed. {self._undone()}",
+                next="see the server's log for what happened at this time, then start again",
+            ) from error
+        except SurefootError as error:
+            if error.finding.code != "restore-failed":
+                raise
+            told = f"{error.finding.database} {self._undone()}"
+            raise SurefootError.of(msgspec.structs.replace(error.finding, database=told)) from error
+
+    def _attempt(self) -> tuple[str | None, ...]:
+        filling = self._filling
+        with self._connect() as m:
+            like = observe_properties(m, filling.mark.database)
+            assert like is not None
+            self._found = prepared(m, filling, like)
+            if self._found:
+                self._progress.notice(f"{filling.name} is there, from an earlier start")
+            else:
+                self._step("restored", lambda: filled(m, filling, self._progress))
+            try:
+                rows = self._step("verified", lambda: verified(filling))
+            except SurefootError:
+                marked(m, filling.name, filling.mark)  # the next start makes it anew
+                raise
+            marked(m, filling.name, msgspec.structs.replace(filling.mark, state="restored"))
+            return rows
+
+    def _step(self, what: str, work: Callable[[], T]) -> T:
+        started = time.monotonic()
+        name = f"{what} in {self._filling.name}"
+        self._progress.begin("restore", name, "")
+        result = work()
+        self._progress.end("restore", name, "", time.monotonic() - started, committed=True)
+        return result
+
+    def _undone(self) -> str:
+        """Drop what is half-made, if that's possible; what became of it, in words."""
+        name = self._filling.name
+        if self._found:
+            return f"{name} stays, restored by an earlier start; the next one goes on with it."
+        try:
+            with self._connect() as m:
+                dropped(m, name)
+        except (SurefootError, psycopg.Error):
+            return f"The half-made {name} stays; the next start replaces it."
+        return f"The half-made {name} was dropped."

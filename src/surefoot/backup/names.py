@@ -1,0 +1,57 @@
+"""What backups, and the databases around a restore, are called."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+DUMP, SIDECAR = ".dump", ".json"
+# What is being written; only names of this form are ever cleaned up.
+_PARTIAL = ".surefoot-partial-"
+_LONGEST = 63  # bytes of a database's name
+
+
+def backup_name(database: str, rows: Iterable[str | None], taken_at: datetime) -> str:
+    """Database, revision and time, without an ending: shop_b47e0a9d13c8_20261127T190039Z."""
+    revision = "+".join(row for row in rows if row) or "no-revision"
+    moment = f"{taken_at:%Y%m%dT%H%M%SZ}"
+    return f"{_plain(database, 63)}_{_plain(revision, 80)}_{moment}"
+
+
+def _plain(text: str, longest: int) -> str:
+    """With nothing that a shell or a file system takes for something else."""
+    return re.sub(r"[^\w.+-]", "-", text, flags=re.ASCII)[:longest].lstrip(".-") or "-"
+
+
+def partial_name(name: str, pid: int) -> str:
+    """What a backup is called for as long as it isn't one."""
+    return f"{_PARTIAL}{name}-{pid}"
+
+
+def name_of_partial(file: str) -> str:
+    """The name of the backup that it was to be."""
+    return file.removeprefix(_PARTIAL).rpartition("-")[0]
+
+
+def is_partial(file: str) -> bool:
+    """Whether surefoot gave that name to what it was writing."""
+    return file.startswith(_PARTIAL)
+
+
+def restoring_name(database: str, backup_id: str) -> str:
+    """The database that a backup is restored into: always the same one for the same backup."""
+    return _with_ending(database, f"_restore_{backup_id[:10]}")
+
+
+def kept_name(database: str, moment: datetime, taken: Iterable[str]) -> str:
+    """What the database is called that was there before a restore. `taken` are names in use."""
+    used, ending = set(taken), f"_before_restore_{moment:%Y%m%d_%H%M%S}"
+    name, number = _with_ending(database, ending), 2
+    while name in used:
+        name, number = _with_ending(database, f"{ending}_{number}"), number + 1
+    return name
+
+
+def _with_ending(database: str, ending: str) -> str:
+    """PostgreSQL cuts names that are too long, and would cut the ending off."""
+    room = _LONGEST - len(ending)
+    return database.encode()[:room].decode(errors="ignore") + ending

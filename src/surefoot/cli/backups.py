@@ -1,0 +1,77 @@
+"""`surefoot backups`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from surefoot.cli.edge import Edge, command_body, common_options, load_project, open_session
+from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+
+if TYPE_CHECKING:
+    from surefoot.backup.mark import Beside
+    from surefoot.observe.backups import Kept
+
+
+@click.command("backups")
+@common_options
+@click.option(
+    "--check", is_flag=True, help="Read each of them whole; exit code 3 if one isn't as written."
+)
+@command_body("backups")
+def command(
+    edge: Edge, *, config_file: Path | None, database_url: str | None, check: bool
+) -> ExitCode:
+    """List the backups, the newest first, and the databases that restores have set aside.
+
+    The files are enough for it: where no server is reached, that is said.
+    """
+    from surefoot.observe.backups import backup_directory, contradiction
+    from surefoot.report.backup import backups_json, backups_lines
+    from surefoot.report.terminal import Terminal
+
+    directory = backup_directory(load_project(config_file))
+    found = _found(directory)
+    if check:
+        found = tuple(msgspec.structs.replace(one, problem=contradiction(one)) for one in found)
+    beside, why_not = _beside(edge, config_file, database_url)
+    damaged = check and any(one.problem is not None for one in found)
+    code = ExitCode.PENDING if damaged else ExitCode.DONE
+    if edge.as_json:
+        edge.emit_json(code, **backups_json(directory, found, beside))
+        return code
+    terminal = Terminal(edge.data)
+    for line in backups_lines(terminal, directory, found, beside, why_not):
+        terminal.line(line)
+    return code
+
+
+def _found(directory: Path) -> "tuple[Kept, ...]":
+    from surefoot.observe.backups import backups_in
+
+    try:
+        return backups_in(directory)
+    except OSError as error:
+        raise SurefootError(
+            "backup-not-found",
+            "The directory for backups can't be read.",
+            seen=[f"{directory}: {error.strerror}"],
+            database=NOT_REACHED,
+            next="correct its permissions, or backup_directory in surefoot.toml",
+        ) from error
+
+
+def _beside(
+    edge: Edge, config_file: Path | None, database_url: str | None
+) -> "tuple[tuple[Beside, ...] | None, str]":
+    """What restores have left on the server; None, and why, where it can't be asked."""
+    try:
+        with open_session(edge, config_file, database_url, needs_code=False) as session:
+            from surefoot.observe.beside import databases, marked
+            from surefoot.observe.connect import connect
+
+            with connect(session.target, wait=0, say=lambda _: None) as connection:
+                return marked(databases(connection)), ""
+    except SurefootError as error:
+        return None, error.finding.message

@@ -1,0 +1,112 @@
+"""The backups in a directory: each with its sidecar, or why there is none to go by."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from surefoot.backup.names import DUMP, SIDECAR, is_partial
+from surefoot.backup.sidecar import Sidecar, decode
+from surefoot.config import Project
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.files import open_file, read_file
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A backup. `problem` says why there is no sidecar, or how the dump contradicts it."""
+
+    file: Path
+    bytes: int
+    sidecar: Sidecar | None
+    problem: str | None
+
+    @property
+    def name(self) -> str:
+        """Without the directory."""
+        return self.file.name
+
+
+def backup_directory(project: Project) -> Path:
+    """Where this project's backups are."""
+    return project.path(project.config.backup_directory)
+
+
+def backups_in(directory: Path) -> tuple[Kept, ...]:
+    """Every backup, the newest first; those without a sidecar last. Raises OSError."""
+    if not directory.exists():
+        return ()
+    found = [
+        kept(file)
+        for file in directory.iterdir()
+        if file.suffix == DUMP and not is_partial(file.name) and file.is_file()
+    ]
+    found.sort(key=lambda one: one.name)
+    found.sort(key=lambda one: one.sidecar.taken_at.timestamp() if one.sidecar else 0, reverse=True)
+    return tuple(found)
+
+
+def kept(file: Path) -> Kept:
+    """One backup. Raises OSError where there is no such file."""
+    size = file.stat().st_size
+    beside = file.with_suffix(SIDECAR)
+    try:
+        sidecar = decode(read_file(beside), beside.name)
+    except OSError as error:
+        return Kept(file, size, None, f"no sidecar {beside.name}: {error.strerror}")
+    except SurefootError as error:
+        return Kept(file, size, None, f"{error.finding.message} {error.finding.seen[0]}")
+    problem = None
+    if size != sidecar.bytes:
+        problem = f"it has {size:,} bytes, and its sidecar says {sidecar.bytes:,}"
+    return Kept(file, size, sidecar, problem)
+
+
+def find_backup(project: Project, named: str) -> Kept:
+    """The backup that a person names: a path, or a file of the backups' directory.
+
+    Raises SurefootError `backup-not-found`.
+    """
+    directory = backup_directory(project)
+    places = [Path(named), directory / named, directory / f"{named}{DUMP}"]
+    for place in places:
+        if place.is_file():
+            return kept(place)
+    raise SurefootError(
+        "backup-not-found",
+        f"There is no backup {named}.",
+        seen=[f"neither here, nor in {directory}"],
+        database=NOT_REACHED,
+        next="surefoot backups lists those that there are",
+    )
+
+
+def sha256_of(file: Path) -> str:
+    """The hash of the whole file, in little memory. Raises OSError."""
+    with open_file(file) as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def contradiction(one: Kept) -> str | None:
+    """The same as its `problem`, and whether the dump is the very one that was written."""
+    if one.problem is not None or one.sidecar is None:
+        return one.problem
+    if sha256_of(one.file) != one.sidecar.sha256:
+        return "its bytes are others than those that were written (SHA-256)"
+    return None
+
+
+def lies_in_container(directory: Path) -> bool:
+    """Whether the directory goes when its container goes: it's in the container's own layer."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    there, best, kind = os.path.realpath(directory), "", ""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        point = before.split()[4].replace("\\040", " ")
+        within = there == point or there.startswith(point.rstrip("/") + "/")
+        if within and len(point) >= len(best):
+            best, kind = point, after.split()[0]
+    return kind == "overlay" and best == "/"

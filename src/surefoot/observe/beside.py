@@ -1,0 +1,131 @@
+"""Around a restore: the server's databases, who is in them, and what is in its way."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import dict_row
+
+from surefoot.backup.mark import Beside, read
+from surefoot.backup.properties import Properties, properties
+from surefoot.backup.sidecar import Sidecar
+from surefoot.errors import SurefootError
+from surefoot.observe.connect import connect, kept_connection
+from surefoot.sql import query
+from surefoot.target import Target
+
+Row = dict[str, Any]
+
+
+class There(msgspec.Struct, frozen=True):
+    """A database of the server's. Its comment may hold a mark."""
+
+    oid: int
+    name: str
+    comment: str | None
+    bytes: int | None
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a look before a restore has seen. `obstacles` are in its way, a line each."""
+
+    oid: int
+    name: str
+    obstacles: tuple[str, ...]
+    there: tuple[There, ...]
+
+
+def database_of(target: Target, name: str) -> Target:
+    """Another database of the same server."""
+    return msgspec.structs.replace(target, parameters={**target.parameters, "dbname": name})
+
+
+def maintenance(
+    target: Target, database: str, wait: float, say: Callable[[str], None]
+) -> psycopg.Connection[Any]:
+    """A connection to a database that isn't this one: nobody renames the one that he is in.
+
+    Raises as `connect` does.
+    """
+    if database != "postgres":
+        with suppress(SurefootError):
+            return connect(database_of(target, "postgres"), wait=min(wait, 5.0), say=lambda _: None)
+    return connect(database_of(target, "template1"), wait=wait, say=say)
+
+
+def observe_surroundings(
+    connection: psycopg.Connection[Any], sidecar: Sidecar | None, *, owners: bool
+) -> Surroundings:
+    """What `connection`, which leads to the database itself, sees. `owners`: the backup's owners
+    and grants are wanted.
+    """
+    wanted = {
+        "roles": [*sidecar.roles] if sidecar and owners else [],
+        "extensions": [*sidecar.extensions] if sidecar else [],
+    }
+    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
+        seen = cursor.execute(query("restore_surroundings"), wanted).fetchone()
+        assert seen is not None
+        there = databases(connection)
+    return Surroundings(seen["oid"], seen["name"], tuple(_obstacles(seen)), there)
+
+
+def _obstacles(seen: Row) -> Iterable[str]:
+    if seen["standby"]:
+        yield "this server is a standby"
+    if not seen["may_create"]:
+        yield f"the role {seen['role']} may not create databases (CREATEDB)"
+    if not seen["may_rename"]:
+        yield f"the database belongs to {seen['owner']}, and {seen['role']} isn't a member of it"
+    for role in seen["missing_roles"]:
+        yield f"the backup has owners or grants of the role {role}, which isn't here"
+    for extension in seen["missing_extensions"]:
+        yield f"the backup has the extension {extension}, which this server hasn't got"
+    if seen["prepared"]:
+        yield f"prepared transactions are open in it: {seen['prepared']} (pg_prepared_xacts)"
+
+
+def databases(connection: psycopg.Connection[Any]) -> tuple[There, ...]:
+    """Every database of the server."""
+    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
+        return tuple(There(**row) for row in cursor.execute(query("databases")))
+
+
+def marked(there: Iterable[There], database: str | None = None) -> tuple[Beside, ...]:
+    """Those that a restore has made or set aside; of this database, if one is named."""
+    found: list[Beside] = []
+    for one in there:
+        mark = read(one.comment)
+        if mark is not None and database in (None, mark.database):
+            found.append(Beside(one.name, one.oid, one.bytes, mark))
+    return tuple(found)
+
+
+def sessions_in(
+    connection: psycopg.Connection[Any], names: Iterable[str], ours: Iterable[int]
+) -> tuple[str, ...]:
+    """Whoever is in these databases, besides these processes, a line each."""
+    given = {"names": [*names], "ours": [*ours]}
+    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query("sessions_in"), given).fetchall()
+    return tuple(
+        f"{row['application'] or 'a session'} (pid {row['pid']}, {row['role'] or 'a role'}"
+        f"{' from ' + row['client'] if row['client'] else ''}) in {row['database']}"
+        for row in rows
+    )
+
+
+def observe_properties(connection: psycopg.Connection[Any], name: str) -> Properties | None:
+    """What belongs to the database of that name, in whatever transaction `connection` is in."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query("database_properties"), {"name": name}).fetchone()
+    return None if row is None else properties(row)
+
+
+def is_empty(connection: psycopg.Connection[Any]) -> bool:
+    """Whether nobody has made anything in the database."""
+    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
+        seen = cursor.execute(query("objects"), {"table": "", "schema": None}).fetchone()
+    return seen is not None and seen["objects"] == 0

@@ -1,0 +1,109 @@
+"""What one snapshot of a database holds: what a sidecar tells, and a restore is held to."""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from surefoot.backup.comparison import digested
+from surefoot.backup.sidecar import Contents, Sizes, TableRows
+from surefoot.errors import SurefootError
+from surefoot.observation import VersionTableName
+from surefoot.observe.connect import kept_connection
+from surefoot.observe.database import observe_version_rows
+from surefoot.observe.structure import structure_within
+from surefoot.sql import query
+
+
+class Needs(msgspec.Struct, frozen=True):
+    """What a server must have before the dump is restored there, and how large things are."""
+
+    roles: tuple[str, ...]
+    extensions: tuple[str, ...]
+    sizes: Sizes
+    largest: tuple[TableRows, ...]  # not counted yet
+
+
+@contextmanager
+def snapshot(connection: psycopg.Connection[Any]) -> Generator[str, None, None]:
+    """One snapshot for the block; gives the name by which pg_dump gets the same.
+
+    The connection must lead to the server itself: behind a pooler, pg_dump's settings would be left
+    to others. Raises SurefootError `pooler-in-the-way`, and what `kept_connection` does.
+    """
+    require_direct(connection)
+    with kept_connection(), connection.transaction():
+        connection.execute("set transaction isolation level repeatable read, read only")
+        connection.execute("set local statement_timeout = 0")
+        connection.execute("set local idle_in_transaction_session_timeout = 0")
+        if connection.info.server_version >= 170000:
+            connection.execute("set local transaction_timeout = 0")
+        # rows that a policy hides are an error, as for pg_dump
+        connection.execute("set local row_security = off")
+        row = connection.execute("select pg_catalog.pg_export_snapshot()").fetchone()
+        assert row is not None
+        yield row[0]
+
+
+def require_direct(connection: psycopg.Connection[Any]) -> None:
+    """Raises SurefootError `pooler-in-the-way` where the session may be another one each time."""
+    with kept_connection():
+        row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
+    if row is not None and row[0] == connection.info.backend_pid:
+        return
+    raise SurefootError(
+        "pooler-in-the-way",
+        "A backup and a restore don't go through a pooler.",
+        seen=[
+            f"{connection.info.host}:{connection.info.port} hands out process ids of its own",
+            "pg_dump and pg_restore change settings of their session, which others would get",
+        ],
+        next="set SUREFOOT_DATABASE_URL to the server's own address; the application's "
+        "DATABASE_URL may lead through the pooler",
+    )
+
+
+def observe_needs(connection: psycopg.Connection[Any]) -> Needs:
+    """What the database in its snapshot needs elsewhere. Raises psycopg.Error."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        tables = cursor.execute(query("largest_tables")).fetchall()
+        needs = cursor.execute(query("backup_needs")).fetchone()
+        assert needs is not None
+    return Needs(
+        tuple(needs["roles"]),
+        tuple(needs["extensions"]),
+        Sizes(tables[0]["all_tables"] if tables else 0, needs["database_size"]),
+        tuple(TableRows(t["schema"], t["table"], None) for t in tables),
+    )
+
+
+def observe_contents(
+    connection: psycopg.Connection[Any],
+    version_table: VersionTableName,
+    tables: Iterable[TableRows],
+) -> Contents:
+    """What the transaction sees that `connection` is in, with the rows of these tables counted.
+
+    Raises SurefootError `version-table-unreadable`, or psycopg.Error.
+    """
+    _, rows = observe_version_rows(connection, version_table)
+    facts = structure_within(connection, version_table)
+    whole, parts = digested(facts)
+    counted = tuple(_counted(connection, one) for one in tables)
+    return Contents(rows, len(facts), whole, parts, counted)
+
+
+def _counted(connection: psycopg.Connection[Any], one: TableRows) -> TableRows:
+    counting = sql.SQL("select pg_catalog.count(*) from {}").format(
+        sql.Identifier(one.schema, one.table)
+    )
+    try:
+        with connection.transaction():
+            row = connection.execute(counting).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return msgspec.structs.replace(one, rows=None)
+    return msgspec.structs.replace(one, rows=row[0] if row else None)

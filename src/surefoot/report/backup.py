@@ -1,0 +1,241 @@
+"""Backups, for people and for programs."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from surefoot.backup.mark import Beside
+from surefoot.backup.room import size_text
+from surefoot.backup.sidecar import Sidecar
+from surefoot.report.structure import count
+from surefoot.report.terminal import Terminal
+from surefoot.report.text import labelled
+from surefoot.target import Target
+
+
+class _Taken(Protocol):
+    @property
+    def file(self) -> Path: ...
+    @property
+    def sidecar(self) -> Sidecar: ...
+    @property
+    def removed(self) -> tuple[str, ...]: ...
+
+
+class _Kept(Protocol):
+    @property
+    def file(self) -> Path: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def sidecar(self) -> Sidecar | None: ...
+    @property
+    def problem(self) -> str | None: ...
+
+
+def shown(file: Path) -> str:
+    """The file's path as a person here would write it."""
+    try:
+        return str(file.relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)
+
+
+def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
+    """The end of `surefoot backup`."""
+    sidecar = taken.sidecar
+    texts = [
+        f"{shown(taken.file)}, {size_text(taken.file.stat().st_size)}",
+        f"of {sidecar.database} at {_where(sidecar)}; verified with pg_restore --list",
+    ]
+    lines = ["", *labelled(terminal, "backup", *texts)]
+    if taken.removed:
+        lines += labelled(terminal, "removed", *taken.removed)
+    return lines + labelled(terminal, "next", f"to go back: surefoot restore {shown(taken.file)}")
+
+
+def taken_json(taken: _Taken) -> dict[str, Any]:
+    """The same, for programs."""
+    return {
+        "file": str(taken.file),
+        "backup": sidecar_json(taken.sidecar),
+        "removed": list(taken.removed),
+    }
+
+
+def backups_lines(
+    terminal: Terminal,
+    directory: Path,
+    backups: Sequence[_Kept],
+    beside: Sequence[Beside] | None,
+    why_not: str,
+) -> list[str]:
+    """`surefoot backups`: a few lines each. `beside` is None where the server wasn't asked."""
+    total = sum(one.bytes for one in backups)
+    text = f"{count(len(backups), 'backup')} in {shown(directory)}"
+    lines = labelled(terminal, "backups", f"{text}, {size_text(total)}" if backups else text)
+    for one in backups:
+        lines += ["", *(f"  {terminal.cut(text, terminal.width - 2)}" for text in _kept_texts(one))]
+    if beside is None:
+        return [*lines, "", *labelled(terminal, "server", f"not asked for databases: {why_not}")]
+    if beside:
+        lines += ["", *labelled(terminal, "databases", *map(beside_text, beside))]
+        lines += labelled(terminal, "next", "surefoot restore --drop-old drops these databases")
+    return lines
+
+
+def _kept_texts(one: _Kept) -> Iterable[str]:
+    yield f"{one.file.name}  {size_text(one.bytes)}"
+    if one.problem is not None:
+        yield f"    problem: {one.problem}"
+    if one.sidecar is not None:
+        taken = _taken_at(one.sidecar)
+        yield f"    {one.sidecar.database} at {_where(one.sidecar)}, {taken}, {_why(one.sidecar)}"
+
+
+def beside_text(one: Beside) -> str:
+    """A database that a restore has made or set aside."""
+    size = f", {size_text(one.bytes)}" if one.bytes is not None else ""
+    what = {
+        "restoring": f"half-made of {one.mark.file}",
+        "restored": f"made of {one.mark.file}, and not yet in its place",
+        "kept": f"what {one.mark.database} was before the restore of {one.mark.file}",
+    }[one.mark.state]
+    return f"{one.name}: {what}{size}"
+
+
+class _Intended(Protocol):
+    @property
+    def kept(self) -> _Kept: ...
+    @property
+    def sidecar(self) -> Sidecar | None: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def new(self) -> str: ...
+    @property
+    def old(self) -> str: ...
+    @property
+    def sessions(self) -> tuple[str, ...]: ...
+    @property
+    def owners(self) -> bool: ...
+
+
+class _Restored(Protocol):
+    @property
+    def database(self) -> str: ...
+    @property
+    def rows(self) -> tuple[str | None, ...]: ...
+    @property
+    def old(self) -> str | None: ...
+
+
+def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> list[str]:
+    """What `surefoot restore` shows before it asks."""
+    sidecar = intended.sidecar
+    told = "of nobody knows what: no sidecar is gone by"
+    if sidecar is not None:
+        told = f"of {sidecar.database} at {_where(sidecar)}, {_taken_at(sidecar)}"
+    plan = [
+        f"restore it into a new database, {intended.new}",
+        "verify that against the sidecar: version rows, structure, rows of the largest tables"
+        if sidecar is not None
+        else "nothing can be verified but that pg_restore has no complaint",
+        f"swap: {intended.database} becomes {intended.old}, {intended.new} becomes "
+        f"{intended.database}",
+        *([] if intended.owners else ["owners and grants of the backup are left out"]),
+    ]
+    lines = labelled(terminal, "database", f"{target.label} (address from {target.source})")
+    size = size_text(intended.kept.bytes)
+    lines += labelled(terminal, "backup", f"{shown(intended.kept.file)}, {size}", told)
+    lines += labelled(terminal, "plan", *plan)
+    if intended.sessions:
+        lines += labelled(terminal, "cut off", *intended.sessions)
+    lost = f"what was written to {intended.database} since the backup is in {intended.old} only"
+    return [*lines, *labelled(terminal, "note", lost), ""]
+
+
+def restored_lines(terminal: Terminal, kept: _Kept, restored: _Restored) -> list[str]:
+    """The end of `surefoot restore`."""
+    rows = ", ".join(str(row) for row in restored.rows) or "no revision"
+    if restored.old is None:
+        text = f"{restored.database} is what {kept.file.name} holds, at {rows}: nothing to do"
+        return labelled(terminal, "now", text)
+    return [
+        "",
+        *labelled(terminal, "now", f"{restored.database} is at {rows}, as in {kept.file.name}"),
+        *labelled(terminal, "kept", f"{restored.old} is what was there before"),
+        *labelled(terminal, "next", "when all is well, drop it: surefoot restore --drop-old"),
+    ]
+
+
+def restored_json(restored: _Restored) -> dict[str, Any]:
+    """The same, for programs."""
+    return {
+        "current": list(restored.rows),
+        "changed": restored.old is not None,
+        "old": restored.old,
+    }
+
+
+def _taken_at(sidecar: Sidecar) -> str:
+    return f"{sidecar.taken_at:%Y-%m-%d %H:%M:%S UTC}"
+
+
+def _where(sidecar: Sidecar) -> str:
+    release = f" ({sidecar.release})" if sidecar.release else ""
+    return f"{sidecar.revision}{release}"
+
+
+def _why(sidecar: Sidecar) -> str:
+    ends = {
+        "begun": "before an upgrade that was cut off",
+        "failed": "before an upgrade that failed",
+        "succeeded": "before an upgrade that succeeded",
+    }
+    return ends[sidecar.upgrade] if sidecar.upgrade else "asked for"
+
+
+def sidecar_json(sidecar: Sidecar) -> dict[str, Any]:
+    """What is told of one: the sidecar has more."""
+    return {
+        "name": sidecar.database,
+        "current": list(sidecar.contents.version_rows),
+        "release": sidecar.release,
+        "taken_at": sidecar.taken_at.isoformat(),
+        "reason": sidecar.reason,
+        "upgrade": sidecar.upgrade,
+        "bytes": sidecar.bytes,
+        "sha256": sidecar.sha256,
+        "tables": {str(one): one.rows for one in sidecar.contents.tables},
+    }
+
+
+def backups_json(
+    directory: Path, backups: Sequence[_Kept], beside: Sequence[Beside] | None
+) -> dict[str, Any]:
+    """`surefoot backups --json`."""
+    return {
+        "directory": str(directory),
+        "backups": [
+            {
+                "file": str(one.file),
+                "bytes": one.bytes,
+                "backup": None if one.sidecar is None else sidecar_json(one.sidecar),
+                "problem": one.problem,
+            }
+            for one in backups
+        ],
+        "databases": None if beside is None else [beside_json(one) for one in beside],
+    }
+
+
+def beside_json(one: Beside) -> dict[str, Any]:
+    """A database that a restore has made or set aside."""
+    return {
+        "name": one.name,
+        "state": one.mark.state,
+        "of": one.mark.database,
+        "file": one.mark.file,
+        "bytes": one.bytes,
+    }

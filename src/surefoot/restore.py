@@ -1,0 +1,228 @@
+"""`surefoot restore`: look, show, make a new database, verify it, swap. The story on one page."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import psycopg
+
+from surefoot.act.new_database import Filling, dropped
+from surefoot.act.restoring import Restoring
+from surefoot.act.swap import Swap, in_use, swapped
+from surefoot.backup.comparison import differences
+from surefoot.backup.mark import Beside, Mark
+from surefoot.backup.names import kept_name, restoring_name
+from surefoot.backup.sidecar import Sidecar
+from surefoot.config import seconds
+from surefoot.errors import SurefootError
+from surefoot.observation import VersionTableName
+from surefoot.observe.backups import Kept, contradiction, sha256_of
+from surefoot.observe.beside import (
+    Surroundings,
+    maintenance,
+    marked,
+    observe_surroundings,
+    sessions_in,
+)
+from surefoot.observe.contents import observe_contents, require_direct, snapshot
+from surefoot.observe.facts import configured_version_table
+from surefoot.observe.programs import Program, closest
+from surefoot.session import Report, Session, take_lock
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a person wants besides the backup itself."""
+
+    disconnect: bool = False
+    owners: bool = True
+    without_sidecar: bool = False
+    of_another: bool = False
+    jobs: int = 1
+
+
+class Intended(msgspec.Struct, frozen=True):
+    """What will be done, to be shown first."""
+
+    kept: Kept
+    sidecar: Sidecar | None
+    database: str
+    new: str
+    old: str
+    sessions: tuple[str, ...]
+    owners: bool
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """How it ended. `old` is the database that was set aside; None: nothing was to be done."""
+
+    database: str
+    rows: tuple[str | None, ...]
+    old: str | None
+
+
+def restore(
+    session: Session,
+    kept: Kept,
+    wish: Wish,
+    report: Report,
+    confirm: Callable[[Intended], None],
+) -> Restored:
+    """Bring the backup back. `confirm` is shown what is intended, and raises where the answer is
+    no. Until the last step, the database isn't touched. Raises SurefootError.
+    """
+    sidecar, sha256 = _trusted(kept, wish)
+    with session.connect() as connection:
+        require_direct(connection)
+        seen = observe_surroundings(connection, sidecar, owners=wish.owners)
+        _require_possible(seen, sidecar, wish)
+        pg_restore = _program(sidecar, connection.info.server_version)
+        done = _done_before(session, seen, sidecar, sha256, connection)
+        if done is not None:
+            return done
+        intended = _intended(connection, seen, kept, sidecar, sha256, wish)
+        if intended.sessions and not wish.disconnect:
+            raise in_use(_swap(intended, sha256, wish), intended.sessions)
+        confirm(intended)
+        with take_lock(session, connection, report) as lock:
+            mark = Mark("restoring", seen.name, sha256, kept.name)
+            filling = Filling(
+                *(intended.new, kept.file, sidecar, mark, session.target, pg_restore),
+                *(_table(session, sidecar), wish.owners, wish.jobs),
+            )
+            rows = Restoring(filling, lambda: _server(session, seen.name), report).made()
+            lock.check()
+            # the lock's session is in the database that is renamed
+            swap = _swap(intended, sha256, wish)
+            swapped(swap, lambda: _server(session, seen.name), connection.close)
+            return Restored(seen.name, rows, intended.old)
+
+
+def drop_old(session: Session, confirm: Callable[[tuple[Beside, ...]], None]) -> tuple[Beside, ...]:
+    """Drop what restores of this database have set aside, or left half-made."""
+    with session.connect() as connection:
+        name = connection.info.dbname
+        found = marked(observe_surroundings(connection, None, owners=False).there, name)
+    if not found:
+        return ()
+    confirm(found)
+    with _server(session, name) as m:
+        for one in found:
+            try:
+                dropped(m, one.name)
+            except psycopg.Error as error:
+                raise SurefootError(
+                    "restore-not-possible",
+                    f"The database {one.name} can't be dropped.",
+                    seen=str(error).strip().splitlines()[:2],
+                    next="connect as the role that owns it",
+                ) from error
+    return found
+
+
+def _server(session: Session, database: str) -> psycopg.Connection[Any]:
+    wait = seconds(session.project.config.wait)
+    return maintenance(session.target, database, wait, lambda _: None)
+
+
+def _trusted(kept: Kept, wish: Wish) -> tuple[Sidecar | None, str]:
+    """The sidecar and the dump's hash. Raises SurefootError `backup-unverified`."""
+    if wish.without_sidecar:
+        return None, sha256_of(kept.file)
+    problem = contradiction(kept)
+    if problem is None and kept.sidecar is not None:
+        return kept.sidecar, kept.sidecar.sha256
+    raise SurefootError(
+        "backup-unverified",
+        f"The backup {kept.name} can't be held against its sidecar.",
+        seen=[str(problem)],
+        next="bring both files back as they were written, or take another backup; "
+        "--without-sidecar restores what nobody can verify",
+    )
+
+
+def _require_possible(seen: Surroundings, sidecar: Sidecar | None, wish: Wish) -> None:
+    if sidecar is not None and sidecar.database != seen.name and not wish.of_another:
+        raise SurefootError(
+            "backup-of-another-database",
+            f"The backup is of {sidecar.database}, and the address leads to {seen.name}.",
+            seen=[f"taken {sidecar.taken_at:%Y-%m-%d %H:%M:%S UTC}, at {sidecar.revision}"],
+            next="name the other database with --database-url; or, to have its content here: "
+            "--of-another-database",
+        )
+    if seen.obstacles:
+        raise SurefootError(
+            "restore-not-possible",
+            f"The backup can't be restored in place of {seen.name}.",
+            seen=[*seen.obstacles],
+            next="put that right; owners and grants can be left out with --no-owner",
+        )
+
+
+def _program(sidecar: Sidecar | None, server_version: int) -> Program:
+    """A pg_restore that isn't older than the pg_dump, and fits the server as well as it can."""
+    written = sidecar.pg_dump.rpartition(") ")[2].partition(".")[0] if sidecar else ""
+    major = int(written) if written.isdigit() else server_version // 10000
+    program, there = closest("pg_restore", major)
+    if program is not None:
+        return program
+    raise SurefootError(
+        "restore-not-possible",
+        f"There is no pg_restore for a dump of PostgreSQL {major} here.",
+        seen=[str(one) for one in there] or ["neither on the PATH, nor embedded"],
+        next=f"install PostgreSQL's clients, of version {major} or newer (Debian: "
+        f"postgresql-client-{major})",
+    )
+
+
+def _done_before(
+    session: Session,
+    seen: Surroundings,
+    sidecar: Sidecar | None,
+    sha256: str,
+    connection: psycopg.Connection[Any],
+) -> Restored | None:
+    """Whether an earlier start has done it all, and nothing has changed since: it may have been
+    killed before it could tell.
+    """
+    by_us = any(
+        (one.mark.state, one.mark.backup, one.mark.successor) == ("kept", sha256, seen.oid)
+        for one in marked(seen.there, seen.name)
+    )
+    if not by_us or sidecar is None:
+        return None
+    with snapshot(connection):
+        found = observe_contents(connection, _table(session, sidecar), sidecar.contents.tables)
+    if differences(sidecar.contents, found):
+        return None
+    return Restored(seen.name, found.version_rows, None)
+
+
+def _table(session: Session, sidecar: Sidecar | None) -> VersionTableName:
+    if sidecar is None:
+        return configured_version_table(session.project)
+    return VersionTableName(sidecar.version_table, sidecar.version_schema)
+
+
+def _intended(
+    connection: psycopg.Connection[Any],
+    seen: Surroundings,
+    kept: Kept,
+    sidecar: Sidecar | None,
+    sha256: str,
+    wish: Wish,
+) -> Intended:
+    return Intended(
+        kept,
+        sidecar,
+        seen.name,
+        restoring_name(seen.name, sha256),
+        kept_name(seen.name, datetime.now(UTC), (one.name for one in seen.there)),
+        sessions_in(connection, (seen.name,), (connection.info.backend_pid,)),
+        wish.owners,
+    )
+
+
+def _swap(intended: Intended, sha256: str, wish: Wish) -> Swap:
+    mark = Mark("kept", intended.database, sha256, intended.kept.name)
+    return Swap(intended.database, intended.new, intended.old, mark, wish.disconnect)

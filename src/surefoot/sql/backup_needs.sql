@@ -1,0 +1,36 @@
+-- What must be on a server before a dump of this database can be restored there: the roles that own
+-- something or are granted something, and the extensions. The role that initdb made isn't recorded
+-- as an owner among the dependencies.
+with needed (oid) as (
+    select d.refobjid
+    from pg_catalog.pg_shdepend d
+    where d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+      and d.dbid = (
+          select b.oid from pg_catalog.pg_database b where b.datname = pg_catalog.current_database()
+      )
+    union
+    select c.relowner
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    union
+    select p.proowner
+    from pg_catalog.pg_proc p
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    union
+    select n.nspowner
+    from pg_catalog.pg_namespace n
+    where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'public')
+)
+select (
+           select coalesce(pg_catalog.array_agg(r.rolname::text order by r.rolname), '{}')
+           from pg_catalog.pg_roles r
+           where r.oid in (select needed.oid from needed)
+       ) as roles,
+       (
+           select coalesce(pg_catalog.array_agg(e.extname::text order by e.extname), '{}')
+           from pg_catalog.pg_extension e
+           where e.extname <> 'plpgsql'
+       ) as extensions,
+       pg_catalog.pg_database_size(pg_catalog.current_database()) as database_size

@@ -1,0 +1,76 @@
+"""A backup: asked for by a person, or taken before an upgrade is begun."""
+
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+
+from surefoot.act.backup import Order, Taken, take
+from surefoot.act.backup_files import locked_directory, replace_sidecar
+from surefoot.backup.names import SIDECAR
+from surefoot.backup.retention import Retention
+from surefoot.backup.sidecar import encode
+from surefoot.config import seconds
+from surefoot.errors import SurefootError
+from surefoot.history import History
+from surefoot.observation import Facts, VersionTableName
+from surefoot.observe.backups import backup_directory
+from surefoot.observe.code import quick_code
+from surefoot.observe.facts import configured_version_table
+from surefoot.progress import Progress
+from surefoot.session import Session
+
+
+def take_backup(session: Session, progress: Progress) -> Taken:
+    """Take one now. It reads only, so it needs no lock, and none of the application's code.
+
+    Raises as `act.backup.take` does.
+    """
+    history = None
+    with contextlib.suppress(SurefootError):  # it only names the release
+        code = quick_code(session.project, session.ini)
+        history = code.history if code else None
+    table = configured_version_table(session.project)
+    order = _order(session, table, history, before_upgrade=False)
+    return take(order, session.target, session.connect, progress)
+
+
+def before_upgrade(session: Session, facts: Facts, progress: Progress) -> Taken:
+    """Take the one without which the upgrade isn't begun. Raises as `act.backup.take` does."""
+    table = facts.database.version_table
+    order = _order(session, table, facts.code.history, before_upgrade=True)
+    return take(order, session.target, session.connect, progress)
+
+
+def mark_upgrade(taken: Taken, *, succeeded: bool) -> None:
+    """Tell the sidecar how the upgrade has ended. Where that can't be written, it counts as one
+    that wasn't seen to succeed: then the backup stays.
+    """
+    ended = msgspec.structs.replace(taken.sidecar, upgrade="succeeded" if succeeded else "failed")
+    with contextlib.suppress(OSError), locked_directory(taken.file.parent):
+        replace_sidecar(taken.file.with_suffix(SIDECAR), encode(ended))
+
+
+def _order(
+    session: Session, table: VersionTableName, history: History | None, *, before_upgrade: bool
+) -> Order:
+    config = session.project.config
+    return Order(
+        backup_directory(session.project),
+        Retention(config.backup_keep, config.backup_keep_days),
+        table,
+        _release_of(history),
+        seconds(config.lock_wait),
+        before_upgrade,
+    )
+
+
+def _release_of(history: History | None) -> Callable[[tuple[str | None, ...]], str | None]:
+    """The release that ends with these version rows, if it's one."""
+
+    def release(rows: tuple[str | None, ...]) -> str | None:
+        known = history.revisions if history else {}
+        releases = {known[row].release for row in rows if row in known}
+        return releases.pop() if len(releases) == 1 else None
+
+    return release

@@ -1,0 +1,642 @@
+"""Restores: beside, verified, swapped; what stops one, and what is there when one is killed."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from surefoot.server import Server, embedded_bin
+from tests.conftest import Database, fresh_database
+from tests.postgres.test_backup import backup, dumps, sidecar, stand, with_programs
+from tests.project import Application, Result
+
+
+@pytest.fixture
+def shop(server: Server, pg_bin: Path) -> Iterator[Database]:
+    """A database whose name others are made from; all of them are gone at the end."""
+    with fresh_database(server, pg_bin) as database:
+        yield database
+        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+            for name in around(database):
+                connection.execute(f'drop database "{name}" with (force)')
+
+
+def around(database: Database) -> list[str]:
+    """The databases that restores have left beside it."""
+    with psycopg.connect(database.server.conninfo()) as connection:
+        rows = connection.execute(
+            "select datname from pg_database where datname like %s order by 1",
+            [f"{database.name}\\_%"],
+        )
+        return [name for (name,) in rows]
+
+
+def backed_up(application: Application, database: Database, config: str = "") -> Path:
+    """A database with rows, and a backup of it; then more rows, and another revision."""
+    stand(application, database, config)
+    assert backup(application, database).code == 0
+    (file,) = dumps(application)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("delete from people where id > 100; insert into pets values (1000, 1)")
+    return file
+
+
+def restore(application: Application, database: Database, *options: str, **more: Any) -> Result:
+    return application.run("restore", "--json", *options, url=database.url(), **more)
+
+
+def counts(database: Database) -> tuple[int, int, str]:
+    """The rows of both tables, and the revision."""
+    ((people, pets, revision),) = database.query(
+        "select (select count(*) from people), (select count(*) from pets),"
+        " (select version_num from alembic_version)"
+    )
+    return people, pets, revision
+
+
+BEFORE, AFTER = (500, 70, "r2"), (100, 71, "r3")
+
+
+def test_a_restore(application: Application, shop: Database) -> None:
+    """What the backup holds is there, under the name; what was there before is beside it."""
+    file = backed_up(application, shop)
+    assert counts(shop) == AFTER
+    result = restore(application, shop, file.name, "--yes")
+    assert result.code == 0, result.err
+    assert counts(shop) == BEFORE
+    (old,) = around(shop)
+    assert result.json["old"] == old
+    assert (result.json["current"], result.json["changed"]) == (["r2"], True)
+    assert re.fullmatch(rf"{shop.name}_before_restore_\d{{8}}_\d{{6}}", old)
+    assert counts(Database(shop.server, old, shop.pg_bin)) == AFTER
+    assert max(map(len, result.err.splitlines())) <= 80
+    # and the application goes on from there
+    assert application.run("up", url=shop.url()).code == 0
+    assert counts(shop) == (500, 70, "r3")
+
+
+def test_the_old_one_is_listed_and_dropped_when_asked(
+    application: Application, shop: Database
+) -> None:
+    """`surefoot backups` has it; `--drop-old` asks, and without a terminal needs --yes."""
+    file = backed_up(application, shop)
+    assert restore(application, shop, str(file), "--yes").code == 0
+    (old,) = around(shop)
+    (listed,) = [
+        one
+        for one in application.run("backups", "--json", url=shop.url()).json["databases"]
+        if one["of"] == shop.name
+    ]
+    assert (listed["name"], listed["state"], listed["file"]) == (old, "kept", file.name)
+    result = restore(application, shop, "--drop-old")
+    assert (result.code, result.error) == (2, "confirmation-needed")
+    assert around(shop) == [old]
+    result = restore(application, shop, "--drop-old", "--yes")
+    assert [one["name"] for one in result.json["dropped"]] == [old]
+    assert around(shop) == []
+    assert counts(shop) == BEFORE
+    assert restore(application, shop, "--drop-old", "--yes").json["dropped"] == []
+
+
+@pytest.mark.provokes("confirmation-needed")
+def test_without_a_terminal_it_refuses(application: Application, shop: Database) -> None:
+    """Nothing is made; what would be done is shown."""
+    file = backed_up(application, shop)
+    result = restore(application, shop, file.name)
+    assert (result.code, result.error) == (2, "confirmation-needed")
+    assert f"{shop.name} becomes {shop.name}_before_restore_" in " ".join(
+        result.json["findings"][0]["seen"]
+    )
+    assert around(shop) == []
+    assert counts(shop) == AFTER
+
+
+@pytest.mark.parametrize(("answer", "done"), [("y", True), ("n", False)])
+def test_at_a_terminal_it_asks(
+    application: Application, shop: Database, answer: str, done: bool
+) -> None:
+    """Both answers."""
+    file = backed_up(application, shop)
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    process = subprocess.run(
+        [sys.executable, "-m", "surefoot", "restore", file.name],
+        cwd=application.root,
+        env={**os.environ, "SUREFOOT_DATABASE_URL": shop.url()},
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert "Do this? [y/N]" in process.stderr
+    assert process.returncode == (0 if done else 4)
+    assert counts(shop) == (BEFORE if done else AFTER)
+
+
+def test_what_belongs_to_a_database_is_carried_over(
+    application: Application, shop: Database
+) -> None:
+    """Owner, grants, settings for everybody and for a role, the limit, the comment, the locale."""
+    file = backed_up(application, shop)
+    with psycopg.connect(shop.server.conninfo(), autocommit=True) as connection:
+        for statement in (
+            "create role shop_owner",
+            "create role shop_reader",
+            f"alter database {shop.name} owner to shop_owner",
+            f"revoke all on database {shop.name} from public",
+            f"grant connect on database {shop.name} to shop_reader with grant option",
+            f'alter database {shop.name} set search_path = "$user", public, "a""b"',
+            f"alter database {shop.name} set work_mem = '7MB'",
+            f"alter database {shop.name} set surefoot_test.word = 'it''s'",
+            f"alter role shop_reader in database {shop.name} set statement_timeout = '9s'",
+            f"alter database {shop.name} connection limit 17",
+            f"comment on database {shop.name} is 'the shop''s own'",
+        ):
+            connection.execute(statement)
+    try:
+        before = belongs(shop)
+        assert before["comment"] == "the shop's own"
+        result = restore(application, shop, file.name, "--yes")
+        assert result.code == 0, result.err
+        assert belongs(shop) == before
+        # and it is so for the next restore too, which begins with the comment of this one
+        shop.execute("delete from pets")
+        assert restore(application, shop, file.name, "--yes").code == 0
+        assert belongs(shop) == before
+    finally:
+        for name in [shop.name, *around(shop)]:
+            shop.execute(f"alter database {name} owner to postgres")
+            shop.execute(f"revoke all on database {name} from shop_reader cascade")
+            shop.execute(f"alter role shop_reader in database {name} reset all")
+        shop.execute("drop role shop_owner; drop role shop_reader")
+
+
+def belongs(database: Database) -> dict[str, Any]:
+    ((found,),) = database.query(
+        "select to_jsonb(d) - '{oid,datfrozenxid,datminmxid,datacl}'::text[] || jsonb_build_object("
+        " 'datdba', pg_get_userbyid(datdba), 'comment', shobj_description(d.oid, 'pg_database'),"
+        " 'acl', (select jsonb_agg(a order by a) from (select unnest(datacl)::text a) x),"
+        " 'settings', (select jsonb_agg(jsonb_build_array(setrole, setconfig) order by setrole)"
+        "              from pg_db_role_setting where setdatabase = d.oid))"
+        " from pg_database d where datname = current_database()"
+    )
+    return found
+
+
+# --- others are connected
+
+
+@pytest.mark.provokes("database-in-use")
+def test_others_are_named_and_not_cut_off(application: Application, shop: Database) -> None:
+    """Exit code 7, before anything is made."""
+    file = backed_up(application, shop)
+    with shop.connect(application_name="the shop's own web server"):
+        result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.error) == (7, "database-in-use"), result.err
+    assert "the shop's own web server" in result.json["findings"][0]["seen"][0]
+    assert (around(shop), counts(shop)) == ([], AFTER)
+
+
+def test_disconnect_wins_over_those_who_come_back_at_once(
+    application: Application, shop: Database
+) -> None:
+    """Four clients that reconnect as fast as they can; afterwards they are in the new one."""
+    file = backed_up(application, shop)
+    over = threading.Event()
+    seen: list[int] = []
+
+    def client() -> None:
+        while not over.is_set():
+            try:
+                with shop.connect() as connection:
+                    while not over.is_set():
+                        row = connection.execute("select count(*) from people").fetchone()
+                        seen.append(row[0] if row else 0)
+                        time.sleep(0.005)
+            except psycopg.Error:
+                pass
+
+    clients = [threading.Thread(target=client) for _ in range(4)]
+    for one in clients:
+        one.start()
+    try:
+        result = restore(application, shop, file.name, "--yes", "--disconnect")
+        assert result.code == 0, result.err
+        time.sleep(0.5)
+    finally:
+        over.set()
+        for one in clients:
+            one.join()
+    assert set(seen) == {100, 500}
+    assert seen[-1] == 500
+    assert counts(shop) == BEFORE
+
+
+def test_no_up_runs_meanwhile(application: Application, shop: Database) -> None:
+    """The lock of the database that is set aside is held until the swap: an `up` waits for it."""
+    file = backed_up(application, shop)
+    application.revision("r4", "r3", "create table toys (id int)")
+    application.config('lock_wait = "0s"\n')
+    holds = '[ "$1" = --version ] || { touch began; while [ ! -e go ]; do sleep 0.1; done ; }'
+    real = embedded_bin()
+    programs = {
+        "pg_dump": f'#!/bin/sh\nexec {real / "pg_dump"} "$@"\n',
+        "pg_restore": f'#!/bin/sh\n{holds}\nexec {real / "pg_restore"} "$@"\n',
+    }
+    done: list[Result] = []
+    command = ("restore", file.name, "--yes")
+    thread = threading.Thread(
+        target=lambda: done.append(with_programs(application, shop, programs, *command))
+    )
+    thread.start()
+    while not (application.root / "began").exists():
+        time.sleep(0.05)
+    result = application.run("up", "--json", url=shop.url())
+    (application.root / "go").touch()
+    thread.join()
+    assert (result.code, result.error) == (7, "lock-held-elsewhere"), result.err
+    assert done[0].code == 0, done[0].err
+    assert counts(shop) == BEFORE
+
+
+# --- what stops one
+
+
+@pytest.mark.provokes("backup-not-found")
+def test_a_backup_that_there_is_not(application: Application, shop: Database) -> None:
+    application.linear()
+    result = restore(application, shop, "nothing", "--yes")
+    assert (result.code, result.error) == (2, "backup-not-found")
+
+
+@pytest.mark.provokes("backup-unverified")
+@pytest.mark.parametrize("what", ["no sidecar", "one byte", "cut off", "no json", "of tomorrow"])
+def test_a_dump_that_contradicts_its_sidecar(
+    application: Application, shop: Database, what: str
+) -> None:
+    """Refused; nothing is made."""
+    file = backed_up(application, shop)
+    beside = file.with_suffix(".json")
+    content = bytearray(file.read_bytes())
+    match what:
+        case "no sidecar":
+            beside.unlink()
+        case "one byte":
+            content[len(content) // 2] ^= 1
+            file.write_bytes(content)
+        case "cut off":
+            file.write_bytes(content[:-100])
+        case "no json":
+            beside.write_text("{")
+        case _:
+            beside.write_text(
+                beside.read_text().replace('"schema_version": 1', '"schema_version": 2')
+            )
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.error) == (4, "backup-unverified"), result.err
+    assert (around(shop), counts(shop)) == ([], AFTER)
+
+
+def test_without_a_sidecar_on_a_persons_word(application: Application, shop: Database) -> None:
+    """It can be told to; that nothing is verified is shown."""
+    file = backed_up(application, shop)
+    file.with_suffix(".json").unlink()
+    result = restore(application, shop, str(file), "--yes", "--without-sidecar")
+    assert result.code == 0, result.err
+    assert "nothing can be verified" in " ".join(result.err.split())
+    assert counts(shop) == BEFORE
+
+
+@pytest.mark.provokes("backup-of-another-database")
+def test_a_backup_of_another_database(
+    application: Application, shop: Database, other_database: Database
+) -> None:
+    """Refused, unless it's meant."""
+    file = backed_up(application, other_database)
+    shop.execute("create table mine (id int)")
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.error) == (4, "backup-of-another-database")
+    result = restore(application, shop, file.name, "--yes", "--of-another-database")
+    assert result.code == 0, result.err
+    assert counts(shop) == BEFORE
+
+
+@pytest.mark.provokes("restore-not-possible")
+def test_roles_and_extensions_that_are_not_here(application: Application, shop: Database) -> None:
+    """All at once, before anything is made; owners can be left out."""
+    stand(application, shop, "")
+    shop.execute("create role once_here; alter table pets owner to once_here")
+    assert backup(application, shop).code == 0
+    (file,) = dumps(application)
+    assert "once_here" in sidecar(file)["roles"]
+    shop.execute("reassign owned by once_here to postgres; drop role once_here")
+    told = sidecar(file)
+    told["extensions"] = ["from_elsewhere"]
+    file.with_suffix(".json").write_text(json.dumps(told))
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.error) == (4, "restore-not-possible"), result.err
+    seen = "\n".join(result.json["findings"][0]["seen"])
+    assert "the role once_here" in seen
+    assert "the extension from_elsewhere" in seen
+    assert around(shop) == []
+    told["extensions"] = []
+    file.with_suffix(".json").write_text(json.dumps(told))
+    result = restore(application, shop, file.name, "--yes", "--no-owner")
+    assert result.code == 0, result.err
+    assert counts(shop) == BEFORE
+
+
+def test_a_role_that_may_not(application: Application, shop: Database) -> None:
+    """What it lacks, by name."""
+    file = backed_up(application, shop)
+    shop.execute(
+        f"create role plain login password 'plain'; grant connect on database {shop.name} to plain"
+    )
+    try:
+        url = shop.url().replace(f"postgres:{shop.server.password}", "plain:plain")
+        result = application.run("restore", "--json", file.name, "--yes", url=url)
+        assert (result.code, result.error) == (4, "restore-not-possible")
+        seen = "\n".join(result.json["findings"][0]["seen"])
+        assert "CREATEDB" in seen
+        assert "belongs to postgres" in seen
+    finally:
+        shop.execute("drop owned by plain; drop role plain")
+
+
+def test_a_role_that_is_no_superuser_may(application: Application, shop: Database) -> None:
+    """CREATEDB and the ownership are enough; docs/backups.md says so."""
+    shop.execute(
+        "create role maker login createdb password 'maker';"
+        f" alter database {shop.name} owner to maker"
+    )
+    url = shop.url().replace(f"postgres:{shop.server.password}", "maker:maker")
+    mine = Database(shop.server, shop.name, shop.pg_bin)
+    try:
+        application.linear()
+        assert application.run("up", url=url).code == 0
+        assert application.run("backup", url=url).code == 0
+        (file,) = dumps(application)
+        shop.execute("insert into people values (1, 'later')")
+        result = application.run("restore", "--json", file.name, "--yes", url=url)
+        assert result.code == 0, result.err
+        assert mine.query("select count(*) from people") == [(0,)]
+        assert application.run("restore", "--drop-old", "--yes", url=url).code == 0
+    finally:
+        shop.execute("reassign owned by maker to postgres")
+        for name in [shop.name, *around(shop)]:
+            shop.execute(f"alter database {name} owner to postgres")
+        shop.execute("drop owned by maker; drop role maker")
+
+
+@pytest.mark.provokes("restore-in-the-way")
+def test_somebody_elses_database_has_the_name(application: Application, shop: Database) -> None:
+    """It isn't dropped; an empty one without a mark is what a kill between two statements left."""
+    file = backed_up(application, shop)
+    name = f"{shop.name}_restore_{sidecar(file)['sha256'][:10]}"
+    shop.execute(f"create database {name}")
+    mine = Database(shop.server, name, shop.pg_bin)
+    mine.execute("create table precious (id int)")
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.error) == (4, "restore-in-the-way"), result.err
+    assert mine.tables() == ["public.precious"]
+    mine.execute("drop table precious")
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert counts(shop) == BEFORE
+
+
+@pytest.mark.provokes("restore-failed")
+def test_pg_restore_fails(application: Application, shop: Database) -> None:
+    """Its words; the half-made database is dropped, the one that is there is as it was."""
+    file = backed_up(application, shop)
+    failing = 'case "$*" in *-d*) echo "out of ink" >&2; exit 1 ;; esac'
+    programs = {"pg_restore": f'#!/bin/sh\n{failing}\nexec {embedded_bin() / "pg_restore"} "$@"\n'}
+    result = with_programs(application, shop, programs, "restore", file.name, "--yes")
+    assert (result.code, result.error) == (5, "restore-failed"), result.err
+    (finding,) = result.json["findings"]
+    assert "out of ink" in finding["seen"]
+    assert finding["database"].startswith(f"{shop.name} was not changed. The half-made ")
+    assert (around(shop), counts(shop)) == ([], AFTER)
+
+
+@pytest.mark.provokes("restore-differs")
+def test_what_was_restored_is_something_else(application: Application, shop: Database) -> None:
+    """A pg_restore that leaves something out, and says nothing: told by name, not swapped."""
+    file = backed_up(application, shop)
+    real = embedded_bin() / "pg_restore"
+    leaving = (
+        f'case "$*" in *-d*) {real} "$@" && {embedded_bin() / "psql"} -q "$4"'
+        ' -c "delete from pets where id = 7; alter table people add extra int" ;;'
+        f' *) exec {real} "$@" ;; esac'
+    )
+    result = with_programs(
+        application, shop, {"pg_restore": f"#!/bin/sh\n{leaving}\n"}, "restore", file.name, "--yes"
+    )
+    assert (result.code, result.error) == (5, "restore-differs"), result.err
+    (finding,) = result.json["findings"]
+    assert finding["seen"] == [
+        "the structure of public.people: another one than in the backup",
+        "public.pets: 70 rows in the backup, 69 restored",
+    ]
+    assert counts(shop) == AFTER
+    (half,) = around(shop)
+    # the next start makes it anew
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert counts(shop) == BEFORE
+    assert half not in around(shop)
+
+
+def test_no_password_is_told(application: Application, shop: Database) -> None:
+    """Of no program that is started, in no output, in no comment."""
+    file = backed_up(application, shop)
+    programs = {
+        "pg_restore": '#!/bin/sh\necho "$@" >> arguments; env >> arguments\n'
+        f'exec {embedded_bin() / "pg_restore"} "$@"\n'
+    }
+    result = with_programs(application, shop, programs, "restore", file.name, "--yes")
+    assert result.code == 0, result.err
+    arguments = (application.root / "arguments").read_text()
+    assert "--exit-on-error" in arguments
+    arguments = re.sub(r"^SUREFOOT_DATABASE_URL=.*$", "", arguments, flags=re.M)
+    comments = str(shop.query("select description from pg_shdescription"))
+    for text in (arguments, result.out, result.err, comments):
+        assert shop.server.password not in text
+
+
+# --- signals and kills
+
+
+def test_a_signal_while_it_restores(application: Application, shop: Database) -> None:
+    """pg_restore is ended, the half-made database dropped: exit code 5."""
+    file = backed_up(application, shop)
+    sleeping = 'case "$*" in *-d*) touch began; exec sleep 60 ;; esac'
+    programs = {"pg_restore": f'#!/bin/sh\n{sleeping}\nexec {embedded_bin() / "pg_restore"} "$@"\n'}
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            driven(programs, application, ["restore", file.name, "--yes", "--json"]),
+        ],
+        cwd=application.root,
+        env={
+            **os.environ,
+            "SUREFOOT_DATABASE_URL": shop.url(),
+            "PATH": f"{application.root / 'programs'}:/bin:/usr/bin",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (application.root / "began").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 5, err
+    (finding,) = json.loads(out)["findings"]
+    assert finding["code"] == "interrupted"
+    assert "was not changed. The half-made" in finding["database"]
+    assert (around(shop), counts(shop)) == ([], AFTER)
+
+
+def driven(programs: dict[str, str], application: Application, command: list[str]) -> str:
+    for name, text in programs.items():
+        application.write(f"programs/{name}", text).chmod(0o755)
+    return (
+        "import surefoot.observe.programs as programs, surefoot.cli as cli\n"
+        "programs.has_embedded = lambda: False\n"
+        "programs._SYSTEM = ()\n"
+        f"cli.group({command!r})\n"
+    )
+
+
+# Counts what surefoot itself does to the world, and kills it (and nobody else) at the given one,
+# before or after it: a statement of any of its connections, a connection made or closed, a program
+# started or ended. Without a number, it writes down how many there are.
+KILLING = """\
+import os, signal, subprocess, sys
+import psycopg
+import surefoot.cli as cli
+
+side, number, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+steps = []
+
+def counted(owner, name):
+    real = getattr(owner, name)
+    def wrapper(*given, **named):
+        steps.append(f"{name} {str(given[1:2])[:200]}")
+        mine = len(steps)
+        if (side, number) == ("before", mine):
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*given, **named)
+        if (side, number) == ("after", mine):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    setattr(owner, name, wrapper)
+
+counted(psycopg.Connection, "execute")
+counted(psycopg.Connection, "close")
+counted(psycopg.Cursor, "execute")
+counted(subprocess.Popen, "__init__")
+counted(subprocess.Popen, "wait")
+try:
+    cli.group(sys.argv[4:])
+finally:
+    open(out, "w").write("\\n".join(steps))
+"""
+
+
+def killed_at(
+    application: Application, database: Database, side: str, number: int, *command: str
+) -> tuple[int, list[str]]:
+    """How the process ended, and the steps that it took if it wasn't killed."""
+    out = application.root / "steps"
+    out.unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLING, side, str(number), str(out), *command],
+        cwd=application.root,
+        env={**os.environ, "SUREFOOT_DATABASE_URL": database.url()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode, out.read_text().splitlines() if out.exists() else []
+
+
+def test_killed_at_every_step(application: Application, shop: Database) -> None:
+    """Wherever a restore is killed, the name leads to all of the one or all of the other at once;
+    a second start converges, and what was there before is kept, whole.
+    """
+    file = backed_up(application, shop)
+    command = ("restore", file.name, "--yes")
+    code, steps = killed_at(application, shop, "none", 0, *command)
+    assert code == 0
+    assert len(steps) > 40, steps
+    every = [(side, n) for n in range(1, len(steps) + 1) for side in ("before", "after")]
+    chosen = every if os.environ.get("SUREFOOT_EVERY_KILL") else every[::9]
+    died = 0
+    for side, number in chosen:
+        back(application, shop)
+        assert counts(shop) == AFTER
+        code, _ = killed_at(application, shop, side, number, *command)
+        died += code != 0
+        assert counts(shop) in (BEFORE, AFTER), (side, number)
+        # the killed one's sessions end when the server sees it, its pg_restore when it's cut off
+        result = restore(application, shop, file.name, "--yes", "--disconnect")
+        assert result.code == 0, (side, number, result.err)
+        assert counts(shop) == BEFORE, (side, number)
+        kept = [Database(shop.server, name, shop.pg_bin) for name in around(shop)]
+        assert [counts(one) for one in kept] == [AFTER], (side, number, around(shop))
+    assert died >= len(chosen) - 1
+
+
+def back(application: Application, database: Database) -> None:
+    """Put the database that was set aside in its place again, as nothing had happened."""
+    (old,) = around(database)
+    with psycopg.connect(database.server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"drop database {database.name} with (force)")
+        connection.execute(f"alter database {old} rename to {database.name}")
+        connection.execute(f"comment on database {database.name} is null")
+
+
+def test_a_second_start_goes_on_where_the_first_had_verified(
+    application: Application, shop: Database
+) -> None:
+    """What is restored and verified isn't restored again: only looked at, and swapped."""
+    file = backed_up(application, shop)
+    name = f"{shop.name}_restore_{sidecar(file)['sha256'][:10]}"
+    code, steps = killed_at(application, shop, "none", 0, "restore", file.name, "--yes")
+    assert code == 0
+    back(application, shop)
+    (number,) = [n for n, step in enumerate(steps, 1) if "rename to" in step][:1]
+    assert killed_at(application, shop, "before", number, "restore", file.name, "--yes")[0] != 0
+    assert around(shop) == [name]
+    result = restore(application, shop, file.name, "--yes", "--disconnect")
+    assert result.code == 0, result.err
+    assert f"{name} is there, from an earlier start" in " ".join(result.err.split())
+    assert counts(shop) == BEFORE
+
+
+def test_a_start_after_the_end_changes_nothing(application: Application, shop: Database) -> None:
+    """Killed before it could tell: the second start sees that all is done."""
+    file = backed_up(application, shop)
+    assert restore(application, shop, file.name, "--yes").code == 0
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.json["changed"]) == (0, False)
+    assert len(around(shop)) == 1
+    shop.execute("delete from people")
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.json["changed"]) == (0, True)
+    assert counts(shop) == BEFORE
