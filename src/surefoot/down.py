@@ -17,6 +17,7 @@ from surefoot.session import Report, Session, carry_out, take_lock
 from surefoot.structure.differences import difference_lines
 
 _SHOWN, _WIDTH = 12, 80
+_LEFT = "something is left behind: surefoot cleanup shows it, and drops it"
 
 
 def down(
@@ -90,6 +91,8 @@ def _seen_below(
     mark_end(session, asked, facts, reached=finding is None)
     if finding is not None:
         return msgspec.structs.replace(outcome, findings=(finding,))
+    if any(one.reversal.left for one in step.undo):
+        return msgspec.structs.replace(outcome, remarks=(_LEFT,))
     return outcome
 
 

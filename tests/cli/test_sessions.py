@@ -299,8 +299,56 @@ def test_what_is_in_the_way(session: Session) -> None:
     session.compare("in-the-way")
 
 
+def test_going_back(session: Session) -> None:
+    """The image is rolled back, and takes the newer one's revisions back without their files."""
+    application, database = session.application, session.database
+    shop(application)
+    directory = "migrations/versions"
+    application.revision(
+        "d5e2b8f06c19",
+        "c90f4d21ab37",
+        "create type mood as enum ('glad', 'sad')",
+        "create table notes (id int primary key, text text, mood mood)",
+        "alter table customers add phone text",
+        message="Notes, and telephones",
+        downgrade="op.drop_column('customers', 'phone')\nop.drop_table('notes')",
+    )
+    application.revision(
+        "e6f1029a4b7d",
+        "d5e2b8f06c19",
+        body="with op.get_context().autocommit_block():\n"
+        "    op.create_index('customers_phone', 'customers', ['phone'],"
+        " postgresql_concurrently=True)",
+        downgrade="with op.get_context().autocommit_block():\n"
+        "    op.drop_index('customers_phone', postgresql_concurrently=True)",
+        message="Find customers by telephone",
+        head="release = 'v1.2'",
+    )
+    server = database.server.url()
+    for command in (("catalog", "build", "--server", server), ("up",)):
+        done = application.run(*command, url=database.url())
+        assert done.code == 0, done.err
+    database.execute(
+        "insert into customers (id, name, phone) values (1, 'Ada', '123'), (2, 'Bob', null);"
+        "insert into notes values (1, 'calls on Mondays', 'glad')"
+    )
+    for id in ("d5e2b8f06c19", "e6f1029a4b7d"):
+        (application.root / directory / f"{id}.py").unlink()
+    built = application.run("catalog", "build", "--server", server)
+    assert built.code == 0, built.err
+    session.run("up")
+    session.run("down", "--to", "v1.1", "--yes")
+    session.run("down", "--to", "v1.1", "--accept-data-loss", "--yes")
+    session.run("up")
+    session.run("cleanup")
+    session.run("cleanup", "--yes")
+    session.run("down", "--to", "base", "--yes")
+    session.compare("going-back")
+
+
 @pytest.mark.parametrize(
-    ("name", "least"), [("catalogue", 6), ("preflight", 1), ("init-scripts", 3)]
+    ("name", "least"),
+    [("catalogue", 6), ("preflight", 1), ("init-scripts", 3), ("going-back", 3)],
 )
 def test_what_a_page_shows_was_printed(name: str, least: int) -> None:
     """Each block of the page that shows a terminal is a part of a session."""

@@ -206,6 +206,11 @@ def ahead_of_code(facts: Facts) -> Finding:
         (*seen, *comment_lines(facts)),
         next="run the newer image again"
         + (
+            "; or take back what it did: surefoot down --to head, which shows that first"
+            if any(one.certain for one in judge(facts))
+            else ""
+        )
+        + (
             ""
             if found.can_run is not None
             else "; or make a catalogue for this one, by which it can tell: surefoot catalog build"

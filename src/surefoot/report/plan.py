@@ -16,6 +16,7 @@ from surefoot.plan import (
 )
 from surefoot.report.structure import adoption_text, count
 from surefoot.report.terminal import Terminal, wrapped
+from surefoot.structure.way_back import Undo
 
 
 def step_lines(plan: Plan) -> list[str]:
@@ -50,7 +51,7 @@ def _lines(step: Step) -> list[str]:
             return [f"apply {number}, up to {', '.join(_tips(revisions))}"]
         case Downgrade(undo, rows):
             below = f"down to {', '.join(rows)}" if rows else "to before the first revision"
-            return [f"take back {count(len(undo), 'revision')}, {below}"]
+            return [f"take back {count(len(undo), 'revision')}, {below}", *map(_undo_line, undo)]
         case Clear(names, statements):
             what = count(len(names), "object")
             return [f"drop {what} of revisions that aren't applied:", *_indented(statements)]
@@ -84,14 +85,16 @@ def _indented(statements: tuple[str, ...]) -> list[str]:
     return [f"  {text}" for text in ("begin", *(f"  {s}" for s in statements), "commit")]
 
 
-def _undo_lines(terminal: Terminal, step: Downgrade, width: int) -> list[str]:
-    """Each revision that is taken back, and how."""
-    lines: list[str] = []
-    for one in step.undo:
-        how = "by its downgrade()" if one.statements is None else "by the statements kept of it"
-        room = terminal.width - width - 9 - len(how)
-        lines.append(f"     {one.id:<{width}}  {terminal.cut(one.reversal.message, room)}  {how}")
-    return lines
+def _undo_line(one: Undo) -> str:
+    """A revision that is taken back, and how."""
+    title = f" ({one.reversal.message})" if one.reversal.message else ""
+    if one.statements is None:
+        how = "by its downgrade()"
+    else:
+        how = f"by {count(len(one.statements), 'statement')}"
+        if one.done:
+            how += f", {one.done} of them done before"
+    return f"  {one.id}{title}: {how}"
 
 
 def _sql(step: DropIndexes) -> str:
@@ -109,8 +112,7 @@ def _tips(revisions: tuple[object, ...]) -> list[str]:
 def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
     """The plan in full: every revision with its message."""
     lines: list[str] = []
-    undone = [u for s in plan.steps if isinstance(s, Downgrade) for u in s.undo]
-    width = min(max((len(r.id) for r in (*plan.revisions, *undone)), default=12), 24)
+    width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
     for number, step in enumerate(plan.steps, 1):
         short, *sql = _lines(step)
         lines += wrapped(
@@ -121,8 +123,6 @@ def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
             break_long_words=False,
         )
         lines += [f"   {text}" for text in sql]
-        if isinstance(step, Downgrade):
-            lines += _undo_lines(terminal, step, width)
         if isinstance(step, Upgrade):
             for r in step.revisions:
                 release = f" [{r.release}]" if r.release else ""

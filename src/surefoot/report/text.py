@@ -6,7 +6,7 @@ from surefoot.decision.decide import Decision, Ready
 from surefoot.errors import ExitCode, Finding
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, Install, Plan
+from surefoot.plan import Adopt, Clear, Install, Plan
 from surefoot.report.live import Live
 from surefoot.report.plan import step_lines
 from surefoot.report.structure import before_texts, count, structure_texts
@@ -133,7 +133,9 @@ class TextReport:
         self._write(labelled(self._terminal, "database", database_text(target, facts)))
         self._write(labelled(self._terminal, "found", found_text(facts, decision.state)))
         if isinstance(decision, Ready):
-            texts = structure_texts(facts)
+            # what a cleanup drops is nobody's own, though no applied revision knows it
+            clears = any(isinstance(step, Clear) for step in decision.plan.steps)
+            texts = () if clears else structure_texts(facts)
             if texts:
                 self._write(labelled(self._terminal, "structure", *texts))
             self._show_plan(decision.plan)
@@ -255,7 +257,7 @@ class TextReport:
             self._terminal.line()
             number = sum(done.kind == "down" for done in outcome.done)
             text = f"at {head}; {count(number, 'revision')} taken back in {outcome.seconds:.1f} s"
-            self._write(labelled(self._terminal, "now", text))
+            self._write(labelled(self._terminal, "now", text, *outcome.remarks))
         else:
             self._terminal.line(f"surefoot: {target.label} is at {head}, nothing to take back")
 
