@@ -25,12 +25,13 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 SUBJECTS = {
     "kill": (0, 120),
     "cuts": (0, 20),
+    "back": (0, 20),
     "replicas": (100, 5),
     "histories": (50, 4),
     "scripts": (10_000, 500),
     "bad_input": (1_800, 90),
 }
-WITH_CASES = ("kill", "cuts", "replicas", "histories")
+WITH_CASES = ("kill", "cuts", "back", "replicas", "histories")
 
 SEED = 20261122
 
