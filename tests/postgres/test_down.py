@@ -7,10 +7,11 @@ import pytest
 
 from surefoot.server import Server
 from tests.conftest import Database
-from tests.example import EXAMPLE, Example
+from tests.example import Example
 from tests.project import Application, Result, Running
 
 R1, R2, R3, R4 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8", "e6f1029a4b7d"
+STRUCTURE = ("--schema-only", "--exclude-schema=surefoot")
 CATALOGUE = "migrations/surefoot-catalog.txt"
 CUSTOMERS = "create table customers (id int primary key, name text)"
 
@@ -227,28 +228,57 @@ def test_a_downgrade_that_does_something_else_here_is_rolled_back(
     assert database.dump("--exclude-schema=surefoot") == before
 
 
+NEWER_THAN_V1_0_28 = ("c64001afbd46", "4ae0b7d65f13", "f7319c28e0b4", "0d5e92b7c386")
+
+
+@pytest.mark.parametrize("compatible", [True, False], ids=["compatible", "incompatible"])
 def test_the_example_is_rolled_back_by_the_older_image(
-    tmp_path: Path, database: Database, other_database: Database, server: Server
+    tmp_path: Path,
+    database: Database,
+    other_database: Database,
+    server: Server,
+    compatible: bool,
 ) -> None:
-    """v1.0.30 is installed; the v1.0.28 image takes it back to what v1.0.28 alone makes."""
+    """v1.0.30 is installed and the image rolled back to v1.0.28: it runs with a warning where it
+    can, and refuses where it can't; either way it takes the newer revisions back, to what v1.0.28
+    alone makes. Then the newest image goes up again.
+    """
     newest = Example(tmp_path / "newest", database)
+    if compatible:  # without its last revision, whose unique index may refuse what v1.0.28 writes
+        (last,) = (newest.root / "alembic/versions").glob("0d5e92b7c386*.py")
+        last.unlink()
+        assert newest.run("catalog", "build", "--server", server.url()).code == 0
     done = newest.surefoot("up")
     assert done.code == 0, done.err
+    there = database.dump(*STRUCTURE)
     image = Example(tmp_path / "older", database)
-    for name in ("c64001afbd46", "4ae0b7d65f13", "f7319c28e0b4", "0d5e92b7c386"):
+    for name in NEWER_THAN_V1_0_28:
         for file in (image.root / "alembic/versions").glob(f"{name}*.py"):
             file.unlink()
     built = image.run("catalog", "build", "--server", server.url())
     assert built.code == 0, built.err
     alone = Example(tmp_path / "alone", other_database, files=image.root)
     assert alone.surefoot("up").code == 0
+    started = image.surefoot("up")
+    if compatible:
+        assert (started.code, "is newer than this code" in started.err) == (0, True), started.err
+    else:
+        assert started.code == 4, started.err
+        assert "index public.bot_deployments.ux_bot_deployments_primary" in text(started)
+        assert "surefoot down --to head" in text(started)
+    before = database.dump()
     result = image.surefoot("down", "--to", "v1.0.28", "--yes")
-    assert result.code == 4, result.err
-    assert "0d5e92b7c386" not in str(EXAMPLE)
+    assert (result.code, database.dump()) == (4, before), result.err
+    assert "may change rows: DELETE FROM personality_traits" in text(result)
     result = image.surefoot("down", "--to", "v1.0.28", "--yes", "--accept-data-loss")
     assert result.code == 0, result.err
-    options = ("--schema-only", "--exclude-schema=surefoot")
-    assert database.dump(*options) == other_database.dump(*options)
+    assert database.dump(*STRUCTURE) == other_database.dump(*STRUCTURE)
+    counted = "select count(*) from personality_traits"
+    assert database.query(counted) == other_database.query(counted)
+    assert "nothing to do" in image.surefoot("up").err
+    again = newest.surefoot("up")
+    assert again.code == 0, again.err
+    assert database.dump(*STRUCTURE) == there
 
 
 def test_rows_that_come_meanwhile_are_not_lost(shop: Application, database: Database) -> None:

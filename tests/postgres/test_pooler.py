@@ -140,6 +140,24 @@ def test_an_old_database_becomes_what_it_becomes_without_a_pooler(
     assert database.dump(*options) == other_database.dump(*options)
 
 
+@pytest.mark.parametrize("older", [False, True], ids=["with the files", "without"])
+def test_going_back(
+    tmp_path: Path, database: Database, bouncer: Pooler, server: Server, older: bool
+) -> None:
+    """By both images, and nothing is left in the pooled sessions."""
+    example = Example(tmp_path / "example", database)
+    url = bouncer.url(database.name)
+    assert example.run("up", url=url).code == 0
+    if older:
+        for file in (example.root / "alembic" / "versions").glob(f"{HEAD}_*.py"):
+            file.unlink()
+        assert example.run("catalog", "build", "--server", server.url()).code == 0
+    result = example.run("down", "--to", "-1", "--yes", url=url)
+    assert result.code == 0, result.err
+    assert database.query("select version_num from alembic_version") != [(HEAD,)]
+    assert is_clean(bouncer, database)
+
+
 def test_adopt_and_repair(
     tmp_path: Path, database: Database, bouncer: Pooler, client_bin: Path
 ) -> None:
