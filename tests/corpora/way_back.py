@@ -6,7 +6,11 @@ head to base through plain psycopg, as an older image would, and behind each the
 to the fact what the catalogue says. Where a revision can't be gone back over, another database is
 brought to just below it, and goes on from there.
 
-    python tests/corpora/way_back.py [--only NAME] … [--postgres BIN_DIRECTORY]
+With --down, the same once more by `surefoot down` of an older image: the same application, without
+the files of the newer revisions. It has their statements from the journal, which `surefoot up` of
+the newer image has written.
+
+    python tests/corpora/way_back.py [--only NAME] … [--postgres BIN_DIRECTORY] [--down]
 
 Prints two tables; exits with 1 if any structure was another one.
 """
@@ -26,6 +30,7 @@ from typing import Any, get_args
 import msgspec
 import psycopg
 from environments import Failed, NotRun, environment, find_python
+from older_image import OlderImage, restored
 from psycopg import sql
 from run import Case, cases, create_database, prepare, timed
 
@@ -34,6 +39,7 @@ from surefoot.observe.structure import observe_structure
 from surefoot.replay.messages import Orders
 from surefoot.server import Server, embedded_bin
 from surefoot.structure.catalogue import Catalogue, DownStatement, Way, state
+from surefoot.structure.facts import Definition, Key
 from surefoot.structure.read import loads
 from surefoot.structure.reversal import Class, Reversal, reversal
 
@@ -47,15 +53,19 @@ class Result:
     name: str
     backs: list[Reversal]
     seconds: float
-    exact: list[str] = field(default_factory=list)
-    other: dict[str, str] = field(default_factory=dict)
+    exact: list[str] = field(default_factory=list[str])
+    other: dict[str, str] = field(default_factory=dict[str, str])
     databases: int = 0
+    down: list[str] | None = None  # exact by `surefoot down`, of those that were asked
+    asked: int = 0
 
     def __str__(self) -> str:
         numbers = Counter(back.verdict for back in self.backs)
-        gone = f"{len(self.exact)} of {len(self.exact) + len(self.other)}"
+        wrong = sum(not id.endswith(", down") for id in self.other)
+        gone = f"{len(self.exact)} of {len(self.exact) + wrong}"
         cells = [self.name, str(len(self.backs)), *(str(numbers[name] or "") for name in CLASSES)]
-        return f"| {' | '.join([*cells, gone, str(self.databases)])} |"
+        down = "" if self.down is None else f"{len(self.down)} of {self.asked}"
+        return f"| {' | '.join([*cells, gone, str(self.databases), down])} |"
 
 
 class Application:
@@ -66,7 +76,7 @@ class Application:
         python = find_python(case.python)
         self.made = environment("corpora", case.name, python, case.packages, "binary")
         _, self.variables = prepare(case, self.made, work)
-        self._database = f"{case.name}_back".replace("-", "_")
+        self.database_name = f"{case.name}_back".replace("-", "_")
 
     def catalogue(self) -> tuple[Catalogue, float]:
         """Built anew, with how long that took."""
@@ -80,10 +90,12 @@ class Application:
 
         Gives its version table.
         """
-        create_database(self.server, self._database)
+        create_database(self.server, self.database_name)
         table = VersionTableName("alembic_version", None)
         for row in rows:
-            orders = Orders(self.server.parameters(self._database), str(self.work), None, upto=row)
+            orders = Orders(
+                self.server.parameters(self.database_name), str(self.work), None, upto=row
+            )
             messages = self._replay(orders)
             last = messages[-1]
             if last["type"] != "finished":
@@ -107,22 +119,69 @@ class Application:
 
     def connect(self) -> psycopg.Connection[Any]:
         """To the database that is there, in autocommit."""
-        return psycopg.connect(self.server.conninfo(self._database), autocommit=True)
+        return psycopg.connect(self.server.conninfo(self.database_name), autocommit=True)
 
 
-def classified(case: Case, server: Server, work: Path) -> Result:
+def classified(case: Case, server: Server, work: Path, *, down: bool) -> Result:
     """Every revision's class, and the proof. Raises Failed, NotRun."""
     application = Application(case, server, work)
     catalogue, took = application.catalogue()
     (way,) = catalogue.ways
     backs = [reversal(catalogue, id) for id in way.changes]
     result = Result(" ".join(case.packages[0].split("==")), backs, took)
-    prove(application, catalogue, way, result)
+    table = prove(application, catalogue, way, result)
+    if down:
+        prove_down(application, catalogue, way, table, result)
     return result
 
 
-def prove(application: Application, catalogue: Catalogue, way: Way, result: Result) -> None:
-    """Go from head to base by the statements alone, on as many databases as that takes."""
+def prove_down(
+    application: Application,
+    catalogue: Catalogue,
+    way: Way,
+    table: VersionTableName,
+    result: Result,
+) -> None:
+    """Go back over one revision after the other by the image that ends below it.
+
+    Over those that are exact. The first revision has no such image.
+    """
+    result.down = []
+    applied = frozenset(way.changes)
+    there = False
+    made, work, variables = application.made, application.work, application.variables
+    image = OlderImage(
+        made, work, variables, application.server, application.database_name, catalogue
+    )
+    with restored(image):
+        for back in reversed(result.backs[1:]):
+            applied -= {back.id}
+            exact = back.verdict in ("proved", "loses-data")
+            if exact and not there:
+                image.up()
+            image.put_aside(back.id)
+            there = False
+            if exact:
+                result.asked += 1
+                try:
+                    image.down()
+                    why = difference(application, table, state(way, applied))
+                except Failed as error:
+                    why = str(error)
+                if why:
+                    result.other[f"{back.id}, down"] = " ".join(why.split())[-300:]
+                else:
+                    result.down.append(back.id)
+                there = not why
+
+
+def prove(
+    application: Application, catalogue: Catalogue, way: Way, result: Result
+) -> VersionTableName:
+    """Go from head to base by the statements alone, on as many databases as that takes.
+
+    Gives the version table.
+    """
     applied = frozenset(way.changes)
     there = False  # whether the database has exactly these applied
     table = VersionTableName("alembic_version", None)
@@ -141,6 +200,7 @@ def prove(application: Application, catalogue: Catalogue, way: Way, result: Resu
         else:
             there = False
         applied = below
+    return table
 
 
 def gone_back(
@@ -163,6 +223,13 @@ def gone_back(
                 execute(connection, list(statements), alone=alone)
         except psycopg.Error as error:
             return " ".join(str(error).split())
+    return difference(application, table, expected)
+
+
+def difference(
+    application: Application, table: VersionTableName, expected: dict[Key, tuple[Definition, ...]]
+) -> str:
+    """In what the database isn't as it should be; "" if it's exact."""
     with application.connect() as connection:
         live = {(f.kind, f.name): f.definition for f in observe_structure(connection, table)}
     keys = {key for key, after in expected.items() if after != (None,)} | live.keys()
@@ -193,24 +260,25 @@ def reasons(result: Result) -> Iterator[str]:
         if back.verdict not in ("proved", "loses-data"):
             text = "; ".join(filter(None, why)).replace("|", "\\|")
             yield f"| {result.name} | {back.id} | {back.verdict} | {text} |"
-        if back.id in result.other:
-            yield f"| {result.name} | {back.id} | WRONG | {result.other[back.id]} |"
+    for id, text in result.other.items():
+        yield f"| {result.name} | {id} | WRONG | {text} |"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", action="append", metavar="NAME", help="this case; repeatable")
     parser.add_argument("--postgres", type=Path, metavar="BIN_DIRECTORY", help="another server")
+    parser.add_argument("--down", action="store_true", help="also by `surefoot down`")
     options = parser.parse_args()
     chosen = [case for case in cases() if not options.only or case.name in options.only]
     failures, found = 0, list[Result]()
-    print(f"| history | revisions | {' | '.join(CLASSES)} | exact | databases |")
-    print(f"|---|---:|{'---:|' * len(CLASSES)}---:|---:|", flush=True)
+    print(f"| history | revisions | {' | '.join(CLASSES)} | exact | databases | down |")
+    print(f"|---|---:|{'---:|' * len(CLASSES)}---:|---:|---:|", flush=True)
     with Server(options.postgres or embedded_bin()) as server:
         for case in chosen:
             with tempfile.TemporaryDirectory(prefix="way-back-") as directory:
                 try:
-                    result = classified(case, server, Path(directory))
+                    result = classified(case, server, Path(directory), down=options.down)
                 except NotRun as error:
                     print(f"{case.name}: NOT RUN: {error}", flush=True)
                     continue
@@ -225,10 +293,11 @@ def main() -> int:
     for result in found:
         for line in reasons(result):
             print(line)
-    exact = sum(len(result.exact) for result in found)
-    print(
-        f"\n{exact} of {exact + sum(len(r.other) for r in found)} gone back to the exact structure"
-    )
+    exact, wrong = sum(len(r.exact) for r in found), sum(len(r.other) for r in found)
+    print(f"\n{exact} gone back by the statements alone, {wrong} wrong")
+    if options.down:
+        down, asked = sum(len(r.down or ()) for r in found), sum(r.asked for r in found)
+        print(f"{down} of {asked} gone back by `surefoot down` of an older image")
     return 1 if failures else 0
 
 

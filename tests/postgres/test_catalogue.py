@@ -213,13 +213,19 @@ CONCURRENTLY = "with op.get_context().autocommit_block():\n    op.execute('{}')"
 
 
 @pytest.mark.parametrize(
-    "driver", ["postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
+    ("driver", "env"),
+    [
+        ("postgresql+psycopg", SYNC_ENV),
+        ("postgresql+psycopg", ASYNC_ENV),
+        ("postgresql+psycopg2", SYNC_ENV),
+        ("postgresql+asyncpg", ASYNC_ENV),
+    ],
 )
 def test_downgrades_that_commit_are_tried_for_good(
-    application: Application, server: Server, driver: str
+    application: Application, server: Server, driver: str, env: str
 ) -> None:
     """Which statements were alone, and that nothing that follows is disturbed."""
-    application.env(ASYNC_ENV if "asyncpg" in driver else SYNC_ENV)
+    application.env(env)
     application.linear()
     for number in (4, 5):
         application.revision(

@@ -90,6 +90,15 @@ def test_downgrades_that_worked_must_work(was: str, now: str | None, expected: l
     assert codes(with_downgrade(was), with_downgrade(now)) == expected
 
 
+def test_a_downgrade_that_is_not_come_back_from_is_broken() -> None:
+    """It gives the structure below, and the upgrade doesn't run again behind it."""
+    was = msgspec.structs.replace(OLD, downgrades={"r2": Downgrade("proved")})
+    now = {"r2": Downgrade("proved", again="SQLSTATE 23505")}
+    (finding,) = check(was, msgspec.structs.replace(OLD, downgrades=now), heads=1)
+    assert finding.code == "downgrade-broken"
+    assert "now its upgrade doesn't do the same again behind it: SQLSTATE 23505" in finding.seen
+
+
 def test_init_scripts_must_make_what_they_stand_for() -> None:
     def with_scripts(*facts: Fact) -> Catalogue:
         start = frozenset({"r1", "r2"})

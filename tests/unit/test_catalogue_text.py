@@ -59,7 +59,13 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
     history = History(revisions)
     base = Way("base", frozenset(), (), found)
     downs = {
-        id: Downgrade("leaves", "", (DownStatement(draw(texts), draw(st.booleans())),), found[id])
+        id: Downgrade(
+            "leaves",
+            draw(texts),
+            (DownStatement(draw(texts), draw(st.booleans())),),
+            found[id],
+            draw(texts),
+        )
         for id in draw(st.sets(st.sampled_from(sorted(revisions))))
     }
     tried = {id: downs[id] for id in revisions if id in downs}

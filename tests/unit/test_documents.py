@@ -440,3 +440,17 @@ def test_rolled_back_releases_are_those_of_the_corpora() -> None:
         name, _, newest = case["packages"][0].partition("==")
         for version in case.get("rolled_back", {}).get("older", ()):
             assert f"| {name} {version} | {newest} |" in table, file.parent.name
+
+
+def test_ways_back_are_those_of_the_corpora() -> None:
+    """Each history that was gone back over is a case's, at the version that is pinned."""
+    pinned = {
+        tomllib.loads(read(file))["packages"][0].replace("==", " ")
+        for file in (ROOT / "tests" / "corpora").glob("*/case.toml")
+    }
+    rows = table_rows(read(DOCS / "way-back.md"), "history")
+    assert {row[0] for row in rows} <= pinned
+    counted = [row for row in rows if len(row) > 4]
+    assert len(counted) >= 5
+    for row in counted:
+        assert int(row[1]) == sum(int(number or 0) for number in row[2:8]), row[0]
