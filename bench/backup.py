@@ -3,7 +3,8 @@
 Both write the same database down with the same pg_dump, in turn, on one server; the ratio of the
 times is what counts. surefoot's own peak of memory is told without and with the programs that it
 starts. On a machine with other work the time tells little; the processor's seconds, the server's
-left out, tell more. Then the backup is restored and verified. It needs three times the size on the disk.
+left out, tell more. Then the backup is restored and verified. It needs three times the size on
+the disk.
 
     python bench/backup.py [--gb 5] [--runs 2] [--directory /tmp]
 """
