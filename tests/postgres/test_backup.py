@@ -81,6 +81,15 @@ def test_one_is_taken_before_an_upgrade(application: Application, database: Data
     assert re.search(r"✓ backup \S+\.dump +.*s\n", result.err)
 
 
+def test_it_is_said_beforehand(application: Application, database: Database) -> None:
+    """In the plan, as everything else that will be done."""
+    stand(application, database)
+    for command in ("plan", "up"):
+        result = application.run(command, url=database.url())
+        assert "a backup is taken first, into backups" in result.out + result.err
+    assert "backup" not in application.run("plan", url=database.url()).out
+
+
 def test_none_where_nothing_is_migrated(application: Application, database: Database) -> None:
     """An empty database has nothing to be kept, one at head isn't touched; and it's off."""
     application.linear()
