@@ -20,6 +20,7 @@ from surefoot.server import Server, embedded_bin
 from tests.conftest import Database, fresh_database
 from tests.postgres.test_backup import backup, dumps, sidecar, stand, with_programs
 from tests.project import Application, Result
+from tests.proxy import proxy
 
 
 @pytest.fixture
@@ -698,6 +699,25 @@ def test_a_second_start_goes_on_where_the_first_had_verified(
     result = restore(application, shop, file.name, "--yes", "--disconnect")
     assert result.code == 0, result.err
     assert f"{name} is there, from an earlier start" in " ".join(result.err.split())
+    assert counts(shop) == BEFORE
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_cut_off_at_the_swaps_commit(application: Application, shop: Database, after: bool) -> None:
+    """Whether the commit was heard by the server is looked after: done, or nothing was changed."""
+    file = backed_up(application, shop)
+    with proxy(shop.server.port, b"rename to", b"COMMIT", after=after) as between:
+        url = shop.url().replace(f":{shop.server.port}/", f":{between.port}/")
+        result = application.run("restore", "--json", file.name, "--yes", url=url)
+        assert between.cuts == 1
+    if after:
+        assert result.code == 0, result.err
+        assert counts(shop) == BEFORE
+        return
+    assert (result.code, result.error) == (5, "restore-failed"), result.err
+    assert counts(shop) == AFTER
+    assert "What was restored and verified is in" in result.json["findings"][0]["database"]
+    assert restore(application, shop, file.name, "--yes").code == 0
     assert counts(shop) == BEFORE
 
 
