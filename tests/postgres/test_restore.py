@@ -111,6 +111,34 @@ def test_the_old_one_is_listed_and_dropped_when_asked(
     assert restore(application, shop, "--drop-old", "--yes").json["dropped"] == []
 
 
+def test_a_restore_can_be_undone_as_the_page_says(application: Application, shop: Database) -> None:
+    """The statements of docs/backups.md, with these names; and the planner knows the new tables."""
+    file = backed_up(application, shop)
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert shop.query("select count(*) > 0 from pg_stats where tablename = 'people'") == [(True,)]
+    page = (Path(__file__).parents[2] / "docs" / "backups.md").read_text()
+    (block,) = re.findall(r"```sql\n(begin;.*?)```", page, re.S)
+    (old,) = around(shop)
+    statements = re.sub(r"shop_before_restore_\w+", old, block)
+    statements = re.sub(r"\bshop(_restored)?\b", rf"{shop.name}\1", statements)
+    with psycopg.connect(shop.server.conninfo(), autocommit=True) as connection:
+        connection.execute(statements)  # type: ignore[arg-type]
+    assert counts(shop) == AFTER
+    assert around(shop) == [f"{shop.name}_restored"]
+
+
+def test_a_database_that_is_gone(application: Application, shop: Database, server: Server) -> None:
+    """An empty one of that name is made first."""
+    file = backed_up(application, shop)
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"drop database {shop.name}")
+        result = restore(application, shop, file.name, "--yes")
+        assert (result.code, result.error) == (4, "database-not-found")
+        connection.execute(f"create database {shop.name}")
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert counts(shop) == BEFORE
+
+
 @pytest.mark.provokes("confirmation-needed")
 def test_without_a_terminal_it_refuses(application: Application, shop: Database) -> None:
     """Nothing is made; what would be done is shown."""
