@@ -108,6 +108,11 @@ class Session:
 
         return holder(connection)
 
+    def backs_up(self, facts: Facts, plan: Plan) -> bool:
+        """Whether a backup is taken before this plan; what this run itself has made needs none."""
+        wanted = self.project.config.backup == "before-upgrade" and plan.worth_a_backup
+        return wanted and not self.begun and classify(facts) is not State.EMPTY
+
     def ended(self, outcome: Outcome) -> Outcome:
         """The run's end, which its backup is told of: one of a failed upgrade is kept."""
         if self.backup is None:
@@ -121,6 +126,11 @@ class Session:
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
             self._check_scripts(decision.plan, facts)
+            if self.backs_up(facts, decision.plan):
+                first = f"a backup is taken first, into {self.project.config.backup_directory}"
+                plan = decision.plan
+                plan = msgspec.structs.replace(plan, remarks=(first, *plan.remarks))
+                decision = msgspec.structs.replace(decision, plan=plan)
         return decision
 
     def _check_scripts(self, plan: Plan, facts: Facts) -> None:
@@ -179,9 +189,7 @@ def carry_out(
         progress=report,
         journal=journal,
     )
-    # what this run itself has made a moment ago needs none
-    wanted = session.project.config.backup == "before-upgrade" and plan.worth_a_backup
-    if wanted and not session.begun and classify(facts) is not State.EMPTY:
+    if session.backs_up(facts, plan):
         from surefoot.take_backup import before_upgrade
 
         session.backup = before_upgrade(session, facts, report)

@@ -1,7 +1,9 @@
 """Backups: before an upgrade and asked for, what the sidecar says, what stops one, what stays."""
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -79,6 +81,15 @@ def test_one_is_taken_before_an_upgrade(application: Application, database: Data
     assert file.with_suffix(".json").stat().st_mode & 0o777 == 0o600
     assert version_rows(database) == ["r3"]
     assert re.search(r"✓ backup \S+\.dump +.*s\n", result.err)
+
+
+def test_it_is_said_beforehand(application: Application, database: Database) -> None:
+    """In the plan, as everything else that will be done."""
+    stand(application, database)
+    for command in ("plan", "up"):
+        result = application.run(command, url=database.url())
+        assert "a backup is taken first, into backups" in result.out + result.err
+    assert "backup" not in application.run("plan", url=database.url()).out
 
 
 def test_none_where_nothing_is_migrated(application: Application, database: Database) -> None:
@@ -516,6 +527,62 @@ def test_a_role_that_may_not_read_everything(application: Application, database:
         assert files(application) == []
     finally:
         database.execute("drop owned by reader; drop role reader")
+
+
+def test_progress_is_on_the_last_line_of_a_terminal(
+    application: Application, database: Database
+) -> None:
+    """Of about how much: as much as the last one had."""
+    stand(application, database, "")
+    assert backup(application, database).code == 0
+    slow = "exec 3>&1; { sleep 1.2; } ; exec 1>&3"
+    programs = {
+        "pg_dump": script("pg_dump", ON_DUMP.format(slow)),
+        "pg_restore": script("pg_restore"),
+    }
+    for name, text in programs.items():
+        application.write(f"programs/{name}", text).chmod(0o755)
+    code = (
+        "import surefoot.observe.programs as programs, surefoot.cli as cli\n"
+        "programs.has_embedded = lambda: False\n"
+        "programs._SYSTEM = ()\n"
+        "cli.group(['backup'])\n"
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=application.root,
+        env={
+            **os.environ,
+            "PATH": f"{application.root / 'programs'}:/bin:/usr/bin",
+            "SUREFOOT_DATABASE_URL": database.url(),
+            "TERM": "xterm",
+        },
+        stderr=theirs,
+    )
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # Linux's way of telling that the other end is closed
+        while data := os.read(ours, 4096):
+            said += data
+    os.close(ours)
+    assert process.wait(timeout=30) == 0
+    assert re.search(rb"backup  0\.0 kB of about [\d.]+ kB", said), said
+
+
+def test_a_directory_of_the_containers_own(
+    application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mount table tells: the root is an overlay, and the directory isn't mounted by itself."""
+    from surefoot.observe import backups
+
+    table = application.write(
+        "mounts",
+        "1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 / /data\\040here rw - ext4 /dev/sda rw\n",
+    )
+    monkeypatch.setattr(backups, "Path", lambda _: table)
+    assert backups.lies_in_container(Path("/app/backups"))
+    assert not backups.lies_in_container(Path("/data here/backups"))
 
 
 # --- through a pooler

@@ -20,6 +20,7 @@ from surefoot.server import Server, embedded_bin
 from tests.conftest import Database, fresh_database
 from tests.postgres.test_backup import backup, dumps, sidecar, stand, with_programs
 from tests.project import Application, Result
+from tests.proxy import proxy
 
 
 @pytest.fixture
@@ -42,9 +43,10 @@ def around(database: Database) -> list[str]:
         return [name for (name,) in rows]
 
 
-def backed_up(application: Application, database: Database, config: str = "") -> Path:
-    """A database with rows, and a backup of it; then more rows, and another revision."""
-    stand(application, database, config)
+def backed_up(application: Application, database: Database, more: str = "select 1") -> Path:
+    """A database with rows and `more`, and a backup; then other rows, and another revision."""
+    stand(application, database, "")
+    database.execute(more)
     assert backup(application, database).code == 0
     (file,) = dumps(application)
     assert application.run("up", url=database.url()).code == 0
@@ -107,6 +109,34 @@ def test_the_old_one_is_listed_and_dropped_when_asked(
     assert around(shop) == []
     assert counts(shop) == BEFORE
     assert restore(application, shop, "--drop-old", "--yes").json["dropped"] == []
+
+
+def test_a_restore_can_be_undone_as_the_page_says(application: Application, shop: Database) -> None:
+    """The statements of docs/backups.md, with these names; and the planner knows the new tables."""
+    file = backed_up(application, shop)
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert shop.query("select count(*) > 0 from pg_stats where tablename = 'people'") == [(True,)]
+    page = (Path(__file__).parents[2] / "docs" / "backups.md").read_text()
+    (block,) = re.findall(r"```sql\n(begin;.*?)```", page, re.S)
+    (old,) = around(shop)
+    statements = re.sub(r"shop_before_restore_\w+", old, block)
+    statements = re.sub(r"\bshop(_restored)?\b", rf"{shop.name}\1", statements)
+    with psycopg.connect(shop.server.conninfo(), autocommit=True) as connection:
+        connection.execute(statements)  # type: ignore[arg-type]
+    assert counts(shop) == AFTER
+    assert around(shop) == [f"{shop.name}_restored"]
+
+
+def test_a_database_that_is_gone(application: Application, shop: Database, server: Server) -> None:
+    """An empty one of that name is made first."""
+    file = backed_up(application, shop)
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"drop database {shop.name}")
+        result = restore(application, shop, file.name, "--yes")
+        assert (result.code, result.error) == (4, "database-not-found")
+        connection.execute(f"create database {shop.name}")
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert counts(shop) == BEFORE
 
 
 @pytest.mark.provokes("confirmation-needed")
@@ -194,6 +224,77 @@ def belongs(database: Database) -> dict[str, Any]:
         " from pg_database d where datname = current_database()"
     )
     return found
+
+
+def test_a_database_that_sets_its_own_search_path(application: Application, shop: Database) -> None:
+    """Where its version table is found by that path, it is found in the new database, too."""
+    shop.execute(
+        f"create schema app; alter database {shop.name} set search_path = app;"
+        f" alter database {shop.name} set datestyle = 'German'"
+    )
+    file = backed_up(application, shop)
+    assert "app.people" in shop.tables()
+    result = restore(application, shop, file.name, "--yes")
+    assert result.code == 0, result.err
+    assert counts(shop) == BEFORE
+
+
+@pytest.mark.server_from(17)
+def test_a_database_of_another_locale_provider(
+    application: Application, shop: Database, server: Server
+) -> None:
+    """What can't be changed later is as it was."""
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"drop database {shop.name}")
+        connection.execute(
+            f"create database {shop.name} template template0 locale_provider builtin"
+            " builtin_locale 'C.UTF-8' lc_collate 'C' lc_ctype 'C'"
+        )
+    file = backed_up(application, shop)
+    before = belongs(shop)
+    assert before["datlocprovider"] == "b"
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert belongs(shop) == before
+
+
+def test_large_objects_views_and_functions_come_back(
+    application: Application, shop: Database
+) -> None:
+    """What the facts see and what they don't."""
+    more = (
+        "create type mood as enum ('ok', 'bad');"
+        " create table things (id serial primary key, m mood default 'ok', at timestamptz"
+        "   default now(), check (id between 1 and 10));"
+        " create view happy as select id, extract(year from at) as year from things where m = 'ok';"
+        " create function twice(int) returns int language sql as 'select $1 * 2';"
+        " create materialized view counted as select count(*) from things;"
+        " select lo_from_bytea(4711, 'large')"
+    )
+    file = backed_up(application, shop, more)
+    shop.execute("select lo_unlink(4711); drop view happy; drop function twice")
+    result = restore(application, shop, file.name, "--yes", "--jobs", "2")
+    assert result.code == 0, result.err
+    ((large, twice, happy),) = shop.query(
+        "select lo_get(4711), twice(21), (select count(*) from happy)"
+    )
+    assert (bytes(large), twice, happy) == (b"large", 42, 0)
+
+
+def test_a_pg_restore_that_is_newer_than_the_server(
+    application: Application, shop: Database
+) -> None:
+    """Its SET of a setting that only 17 and newer have may fail, and nothing else. Of use on an
+    older server only; on a newer one it's the ordinary restore.
+    """
+    stand(application, shop, "")
+    real = embedded_bin()
+    programs = {name: f'#!/bin/sh\nexec {real / name} "$@"\n' for name in ("pg_dump", "pg_restore")}
+    assert with_programs(application, shop, programs, "backup").code == 0
+    (file,) = dumps(application)
+    shop.execute("delete from pets")
+    result = with_programs(application, shop, programs, "restore", file.name, "--yes")
+    assert result.code == 0, result.err
+    assert counts(shop) == BEFORE
 
 
 # --- others are connected
@@ -626,6 +727,25 @@ def test_a_second_start_goes_on_where_the_first_had_verified(
     result = restore(application, shop, file.name, "--yes", "--disconnect")
     assert result.code == 0, result.err
     assert f"{name} is there, from an earlier start" in " ".join(result.err.split())
+    assert counts(shop) == BEFORE
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_cut_off_at_the_swaps_commit(application: Application, shop: Database, after: bool) -> None:
+    """Whether the commit was heard by the server is looked after: done, or nothing was changed."""
+    file = backed_up(application, shop)
+    with proxy(shop.server.port, b"rename to", b"COMMIT", after=after) as between:
+        url = shop.url().replace(f":{shop.server.port}/", f":{between.port}/")
+        result = application.run("restore", "--json", file.name, "--yes", url=url)
+        assert between.cuts == 1
+    if after:
+        assert result.code == 0, result.err
+        assert counts(shop) == BEFORE
+        return
+    assert (result.code, result.error) == (5, "restore-failed"), result.err
+    assert counts(shop) == AFTER
+    assert "What was restored and verified is in" in result.json["findings"][0]["database"]
+    assert restore(application, shop, file.name, "--yes").code == 0
     assert counts(shop) == BEFORE
 
 

@@ -22,7 +22,7 @@ from surefoot.backup.sidecar import Sidecar, encode
 from surefoot.errors import SurefootError
 from surefoot.observation import VersionTableName
 from surefoot.observe.backups import backups_in, lies_in_container, sha256_of
-from surefoot.observe.contents import Needs, observe_contents, observe_needs, snapshot
+from surefoot.observe.contents import Needs, observe_contents, observe_needs, resolved, snapshot
 from surefoot.observe.programs import Program, called, closest
 from surefoot.progress import Progress
 from surefoot.target import Target
@@ -79,7 +79,8 @@ def take(
             needs = observe_needs(connection)
             estimated = _require_room(order.directory, database, needs, progress)
             progress.begin("backup", "backup", "")
-            contents = observe_contents(connection, order.version_table, needs.largest)
+            version_table = resolved(connection, order.version_table)
+            contents = observe_contents(connection, version_table, needs.largest)
             called_so = backup_name(database, contents.version_rows, taken_at)
             with _writing(order.directory, called_so) as writing:
                 _dump(pg_dump, target, name, order, writing, estimated, progress)
@@ -89,8 +90,8 @@ def take(
                     taken_at=taken_at,
                     reason="before-upgrade" if order.before_upgrade else "asked",
                     contents=contents,
-                    version_table=order.version_table.name,
-                    version_schema=order.version_table.schema,
+                    version_table=version_table.name,
+                    version_schema=version_table.schema,
                     release=order.release_of(contents.version_rows),
                     server_version=connection.info.server_version,
                     pg_dump=pg_dump.version,

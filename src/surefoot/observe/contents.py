@@ -81,6 +81,17 @@ def observe_needs(connection: psycopg.Connection[Any]) -> Needs:
     )
 
 
+def resolved(
+    connection: psycopg.Connection[Any], version_table: VersionTableName
+) -> VersionTableName:
+    """The version table with the schema in which the search path finds it.
+
+    A database may set that path itself, and a new one doesn't have its settings yet.
+    """
+    schema, _ = observe_version_rows(connection, version_table)
+    return VersionTableName(version_table.name, schema or version_table.schema)
+
+
 def observe_contents(
     connection: psycopg.Connection[Any],
     version_table: VersionTableName,
