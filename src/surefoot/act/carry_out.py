@@ -13,16 +13,14 @@ import psycopg
 from surefoot.act.account import (
     Stopped,
     account,
-    database_error,
     interrupted,
 )
 from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
 from surefoot.act.loss import whose_loss
 from surefoot.act.verify import Aftermath, look_after
-from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
-from surefoot.errors import NOT_CHANGED, SurefootError
+from surefoot.errors import SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.database import observe_database
 from surefoot.outcome import Outcome
@@ -43,6 +41,7 @@ from surefoot.progress import Progress
 
 if TYPE_CHECKING:
     from surefoot.act.mending import Mending
+    from surefoot.act.one_transaction import OneTransaction
     from surefoot.application.upgrade import RevisionFailed
     from surefoot.observe.facts import Application
 
@@ -88,14 +87,6 @@ class Run:
             for step in plan.steps:
                 self._lock.check()
                 match step:
-                    case Install():
-                        self._install(step)
-                    case Adopt():
-                        self._adopt(step)
-                    case Record():
-                        self._record(step)
-                    case Undone():
-                        self._undone(step)
                     case DropIndexes():
                         self._mending().drop_indexes(step)
                     case Mend():
@@ -104,10 +95,8 @@ class Run:
                         self._upgrade(step)
                     case Downgrade():
                         self._downgrade(step)
-                    case Clear():
-                        self._clear(step)
-                    case Seed():
-                        self._seed(step)
+                    case Install() | Adopt() | Record() | Undone() | Clear() | Seed():
+                        self._own().carry_out(step)
         except Stopped as stop:
             stopped = stop
             failed = stop.failed
@@ -154,67 +143,18 @@ class Run:
         except (SurefootError, psycopg.Error) as error:
             self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 
-    def _install(self, step: Install) -> None:
-        from surefoot.act.install import install
+    def _own(self) -> "OneTransaction":
+        from surefoot.act.one_transaction import OneTransaction
 
-        def work(connection: psycopg.Connection[Any]) -> None:
-            install(
-                step,
-                connection,
-                project=self._project,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-                progress=self._progress,
-                history=self._before.code.history,
-                look=self._asked.installed if self._asked else None,
-            )
-
-        self._in_one_transaction(step.scripts[-1].path, work)
-        self._progress.committed("the installation, in one transaction")
-
-    def _adopt(self, step: Adopt) -> None:
-        from surefoot.act.adopt import adopt
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            adopt(
-                step,
-                connection,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        name = " ".join(step.stand.rows)
-        self._in_one_transaction(name, work)
-        self._progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
-
-    def _record(self, step: Record) -> None:
-        from surefoot.act.recover import record
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            record(
-                step,
-                connection,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        name = step.revision.id
-        self._in_one_transaction(name, work)
-        self._progress.end("record", name, "it is all there", 0.0, committed=True)
-
-    def _undone(self, step: Undone) -> None:
-        from surefoot.act.recover import undone
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            undone(
-                step,
-                connection,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        self._in_one_transaction(step.revision, work)
-        self._progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
+        return OneTransaction(
+            project=self._project,
+            before=self._before,
+            asked=self._asked,
+            lock=self._lock,
+            connect=self._connect,
+            progress=self._progress,
+            journal=self._journal,
+        )
 
     def _mending(self) -> "Mending":
         from surefoot.act.mending import Mending
@@ -228,52 +168,9 @@ class Run:
             lock=self._lock,
             journal=self._journal,
             connect=self._connect,
-            in_one_transaction=self._in_one_transaction,
+            in_one_transaction=self._own().run,
             progress=self._progress,
         )
-
-    def _seed(self, step: Seed) -> None:
-        from surefoot.act.install import run_one
-
-        path = step.script.path
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            run_one(
-                "seed",
-                step.script,
-                connection,
-                project=self._project,
-                journal=self._journal,
-                progress=self._progress,
-            )
-
-        started = time.monotonic()
-        self._in_one_transaction(path, work)
-        self._progress.end("seed", path, "", time.monotonic() - started, committed=True)
-
-    def _in_one_transaction(
-        self, step: str, work: Callable[[psycopg.Connection[Any]], None]
-    ) -> None:
-        """Run `work` in a transaction whose id is known, so that its end can be asked for."""
-        from surefoot.act.run_script import ScriptFailed
-
-        begun: dict[str, str] = {}
-        try:
-            with self._connect() as connection, connection.transaction():
-                row = connection.execute("select pg_catalog.pg_current_xact_id()::text").fetchone()
-                if row is not None:
-                    begun[step] = row[0]
-                work(connection)
-                self._lock.check()
-        except ScriptFailed as error:
-            raise Stopped(error.error(NOT_CHANGED).finding, step, begun) from error
-        except SurefootError as error:
-            raise Stopped(error.finding, step, begun) from error
-        except KeyboardInterrupt as error:
-            raise Stopped(interrupted(step), step, begun) from error
-        except psycopg.Error as error:
-            lost = error.sqlstate is None or loses_connection(error.sqlstate)
-            raise Stopped(database_error(step, error), step, begun, lost=lost) from error
 
     def _upgrade(self, step: Upgrade) -> None:
         from surefoot.act.upgrade import Upgrading
@@ -303,29 +200,6 @@ class Run:
             connect=self._connect,
             progress=self._progress,
         ).carry_out_all()
-
-    def _clear(self, step: Clear) -> None:
-        from surefoot.act.cleanup import clear
-
-        assert self._asked is not None
-        asked, name = self._asked, "the cleanup"
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            clear(
-                step,
-                connection,
-                role=asked.role,
-                search_path=asked.search_path,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        started = time.monotonic()
-        self._in_one_transaction(name, work)
-        took = time.monotonic() - started
-        number = len(step.statements)
-        what = "1 statement" if number == 1 else f"{number} statements"
-        self._progress.end("cleanup", name, what, took, committed=True)
 
     def _look(self, stopped: Stopped | None) -> tuple[Aftermath | None, SurefootError | None]:
         asked = stopped.transactions.values() if stopped else ()
