@@ -69,7 +69,7 @@ class Lost(msgspec.Struct, frozen=True):
                 has = "" if self.rows is None else f", which has a value in {number}"
                 return f"converts {loss.name}{has}: {loss.detail}"
             case "rows":
-                return f"may change rows: {loss.name or 'its own code decides'}"
+                return f"may change rows: {loss.short or 'its own code decides'}"
 
 
 def _rows(number: int) -> str:

@@ -109,7 +109,7 @@ def loss_text(loss: Loss) -> str:
         "column": f"column {loss.name}",
         "sequence": f"the value of sequence {loss.name}",
         "values": f"values of {loss.name}",
-        "rows": f"rows, by {loss.name}" if loss.name else "perhaps rows",
+        "rows": f"rows, by {loss.short}" if loss.name else "perhaps rows",
     }[loss.kind]
     return _plain(f"{text} ({loss.detail})" if loss.detail else text)
 

@@ -27,6 +27,8 @@ Class = Literal[
     "proved", "loses-data", "leaves", "needs-code", "broken", "none", "untried", "unknown"
 ]
 
+_SHOWN = 120  # characters of a statement
+
 # About the session or the transaction: no row is another one behind it.
 _HARMLESS = re.compile(r"\s*(?:set|reset|show|lock|savepoint|release|rollback\s+to)\b", re.I)
 
@@ -41,6 +43,11 @@ class Loss(msgspec.Struct, frozen=True, order=True):
     kind: Literal["table", "column", "sequence", "values", "rows"]
     name: str
     detail: str = ""
+
+    @property
+    def short(self) -> str:
+        """The name; of a statement as much as is needed to know it again."""
+        return f"{self.name[:_SHOWN]}…" if len(self.name) > _SHOWN + 1 else self.name
 
 
 class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
