@@ -6,11 +6,11 @@ head to base through plain psycopg, as an older image would, and behind each the
 to the fact what the catalogue says. Where a revision can't be gone back over, another database is
 brought to just below it, and goes on from there.
 
-With --down, the same once more by `surefoot down` of an older image: the same application, without
-the files of the newer revisions. It has their statements from the journal, which `surefoot up` of
-the newer image has written.
+With --down N, the same once more by `surefoot down` of an older image, over N revisions at once: it
+is the same application, without the files of the newer revisions. It has their statements from the
+journal, which `surefoot up` of the newer image has written.
 
-    python tests/corpora/way_back.py [--only NAME] … [--postgres BIN_DIRECTORY] [--down]
+    python tests/corpora/way_back.py [--only NAME] … [--postgres BIN_DIRECTORY] [--down N]
 
 Prints two tables; exits with 1 if any structure was another one.
 """
@@ -122,7 +122,7 @@ class Application:
         return psycopg.connect(self.server.conninfo(self.database_name), autocommit=True)
 
 
-def classified(case: Case, server: Server, work: Path, *, down: bool) -> Result:
+def classified(case: Case, server: Server, work: Path, at_once: int) -> Result:
     """Every revision's class, and the proof. Raises Failed, NotRun."""
     application = Application(case, server, work)
     catalogue, took = application.catalogue()
@@ -130,8 +130,8 @@ def classified(case: Case, server: Server, work: Path, *, down: bool) -> Result:
     backs = [reversal(catalogue, id) for id in way.changes]
     result = Result(" ".join(case.packages[0].split("==")), backs, took)
     table = prove(application, catalogue, way, result)
-    if down:
-        prove_down(application, catalogue, way, table, result)
+    if at_once:
+        prove_down(application, catalogue, way, table, result, at_once)
     return result
 
 
@@ -141,10 +141,12 @@ def prove_down(
     way: Way,
     table: VersionTableName,
     result: Result,
+    at_once: int,
 ) -> None:
-    """Go back over one revision after the other by the image that ends below it.
+    """Go back over the revisions that are exact, each time by the image that ends below them.
 
-    Over those that are exact. The first revision has no such image.
+    Over `at_once` at most: in between, surefoot itself holds the structure against what the
+    revision had found. The first revision has no older image.
     """
     result.down = []
     applied = frozenset(way.changes)
@@ -154,25 +156,43 @@ def prove_down(
         made, work, variables, application.server, application.database_name, catalogue
     )
     with restored(image):
-        for back in reversed(result.backs[1:]):
-            applied -= {back.id}
-            exact = back.verdict in ("proved", "loses-data")
-            if exact and not there:
-                image.up()
-            image.put_aside(back.id)
-            there = False
-            if exact:
-                result.asked += 1
-                try:
-                    image.down()
-                    why = difference(application, table, state(way, applied))
-                except Failed as error:
-                    why = str(error)
-                if why:
-                    result.other[f"{back.id}, down"] = " ".join(why.split())[-300:]
-                else:
-                    result.down.append(back.id)
-                there = not why
+        for exact, group in itertools.groupby(
+            reversed(result.backs[1:]), key=lambda b: b.verdict in ("proved", "loses-data")
+        ):
+            ids = [back.id for back in group]
+            for start in range(0, len(ids), at_once):
+                part = ids[start : start + at_once]
+                if exact and not there:
+                    image.up()
+                for id in part:
+                    image.put_aside(id)
+                applied -= set(part)
+                there = False
+                if exact:
+                    there = down(application, image, table, state(way, applied), part, result)
+
+
+def down(
+    application: Application,
+    image: OlderImage,
+    table: VersionTableName,
+    expected: dict[Key, tuple[Definition, ...]],
+    part: list[str],
+    result: Result,
+) -> bool:
+    """Have the older image go back over these, and compare; whether it's exact."""
+    assert result.down is not None
+    result.asked += len(part)
+    try:
+        image.down()
+        why = difference(application, table, expected)
+    except Failed as error:
+        why = str(error)
+    if why:
+        result.other[f"{part[-1]}, down"] = " ".join(why.split())[-300:]
+    else:
+        result.down += part
+    return not why
 
 
 def prove(
@@ -268,7 +288,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", action="append", metavar="NAME", help="this case; repeatable")
     parser.add_argument("--postgres", type=Path, metavar="BIN_DIRECTORY", help="another server")
-    parser.add_argument("--down", action="store_true", help="also by `surefoot down`")
+    parser.add_argument(
+        "--down", type=int, default=0, metavar="N", help="also by `surefoot down`, over N at once"
+    )
     options = parser.parse_args()
     chosen = [case for case in cases() if not options.only or case.name in options.only]
     failures, found = 0, list[Result]()
@@ -278,7 +300,7 @@ def main() -> int:
         for case in chosen:
             with tempfile.TemporaryDirectory(prefix="way-back-") as directory:
                 try:
-                    result = classified(case, server, Path(directory), down=options.down)
+                    result = classified(case, server, Path(directory), options.down)
                 except NotRun as error:
                     print(f"{case.name}: NOT RUN: {error}", flush=True)
                     continue

@@ -136,7 +136,10 @@ DOWNGRADES: list[tuple[str, str, list[str]]] = [
         "proved",
         ["comment on table t is '100%'", "DROP TABLE t"],
     ),
-    # these are tried for good
+]
+
+# these are tried for good
+FOR_GOOD: list[tuple[str, str, list[str]]] = [
     ("op.execute('drop table t'); op.execute('commit')", "proved", []),
     ("op.drop_table('t'); op.get_bind().commit()", "proved", ["DROP TABLE t"]),
     (
@@ -156,27 +159,60 @@ DOWNGRADES: list[tuple[str, str, list[str]]] = [
 ]
 
 
+def require_verdicts(
+    application: Application, server: Server, downgrades: list[tuple[str, str, list[str]]]
+) -> Catalogue:
+    """A history with these downgrades, and its catalogue, which says what each does."""
+    application.revision("r0", None)
+    for number, (body, _, _) in enumerate(downgrades, 1):
+        body = re.sub(r"\bt\b", f"t{number}", body)
+        application.revision(
+            f"r{number}", f"r{number - 1}", f"create table t{number} (a int)", downgrade=body
+        )
+    catalogue = read(build(application, server))
+    for number, (_, verdict, statements) in enumerate(downgrades, 1):
+        found = catalogue.downgrades[f"r{number}"]
+        expected = [re.sub(r"\bt\b", f"t{number}", statement) for statement in statements]
+        seen = [statement.sql for statement in found.statements]
+        assert (found.verdict, seen) == (verdict, expected), downgrades[number - 1]
+    return catalogue
+
+
 @pytest.mark.parametrize("per_migration", [False, True])
 def test_downgrades_are_tried(
     application: Application, server: Server, per_migration: bool
 ) -> None:
     """Each is run behind its upgrade, looked at, and taken back: what follows is undisturbed."""
     application.env(options="transaction_per_migration=True" if per_migration else "")
-    application.revision("r0", None)
-    for number, (body, _, _) in enumerate(DOWNGRADES, 1):
-        body = re.sub(r"\bt\b", f"t{number}", body)
-        application.revision(
-            f"r{number}", f"r{number - 1}", f"create table t{number} (a int)", downgrade=body
-        )
-    catalogue = read(build(application, server))
-    for number, (_, verdict, statements) in enumerate(DOWNGRADES, 1):
-        found = catalogue.downgrades[f"r{number}"]
-        expected = [re.sub(r"\bt\b", f"t{number}", statement) for statement in statements]
-        seen = [statement.sql for statement in found.statements]
-        assert (found.verdict, seen) == (verdict, expected), DOWNGRADES[number - 1]
+    catalogue = require_verdicts(application, server, DOWNGRADES)
     plain = read(build(application, server, "--no-downgrade"))
     assert plain.ways == catalogue.ways
     assert plain.downgrades == {}
+
+
+def test_downgrades_that_commit_have_the_same_verdicts(
+    application: Application, server: Server
+) -> None:
+    require_verdicts(application, server, FOR_GOOD)
+
+
+def test_the_order_in_which_the_structure_is_stored_is_no_difference(
+    application: Application, server: Server
+) -> None:
+    """What was taken back once is stored elsewhere: the same facts, in another order."""
+    columns = [f"c{number}" for number in range(8)]
+    application.revision("r1", None, f"create table t ({', '.join(c + ' text' for c in columns)})")
+    application.revision(
+        "r2",
+        "r1",
+        downgrade="\n".join(
+            f"op.alter_column('t', '{c}', type_=sa.String(40), existing_nullable=True)"
+            for c in columns
+        ),
+        body="\n".join(f"op.alter_column('t', '{c}', type_=sa.Text())" for c in columns),
+    )
+    down = read(build(application, server)).downgrades["r2"]
+    assert (down.verdict, down.why, len(down.statements)) == ("leaves", "", len(columns))
 
 
 def test_what_is_forbidden_only_behind_its_upgrade_is_tried_behind_its_commit(

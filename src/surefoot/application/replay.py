@@ -34,6 +34,9 @@ class Watching(Protocol):
     def same(self, one: list[Row], other: list[Row]) -> bool: ...
 
 
+Same = Callable[[list[Row], list[Row]], bool]
+
+
 class Attempt(msgspec.Struct):
     """What a downgrade() did: its rows if it came to its end, else `failure` in a word.
 
@@ -115,7 +118,9 @@ def replay(
         watching.end(running, looking.rows(ctx.connection))
         if downgrades and running.id not in passed_over:
             module = environment.module(running.id)
-            watching.tried(running, _try(ctx, running, module, keywords, looking, path))
+            watching.tried(
+                running, _try(ctx, running, module, keywords, looking, path, watching.same)
+            )
         at_end = True
 
     while more:
@@ -150,6 +155,7 @@ def _try(
     keywords: dict[str, Any],
     looking: Looking,
     path: str,
+    same: Same,
 ) -> Attempt:
     """Run a downgrade behind its upgrade, look, and take it back."""
     attempt = Attempt()
@@ -176,7 +182,7 @@ def _try(
                 attempt.rows = looking.rows(connection)
         if attempt.rows is not None and recording.complete:
             attempt.statements = _repeatable(
-                connection, recording.statements, attempt.rows, looking, path
+                connection, recording.statements, attempt.rows, looking, path, same
             )
     except DBAPIError as error:
         if in_a_word(error) == _ABORTED:  # it kept a failure to itself
@@ -191,6 +197,7 @@ def _repeatable(
     rows: list[Row],
     looking: Looking,
     path: str,
+    same: Same,
 ) -> list[DownStatement] | None:
     """The statements, if they do the same without their code; None if they don't.
 
@@ -204,7 +211,7 @@ def _repeatable(
             ):
                 for statement in candidate:
                     execute(connection, statement.sql)
-                if looking.rows(connection) == rows:
+                if same(looking.rows(connection), rows):
                     # one transaction, as it was tried, though the connection be in autocommit
                     return [DownStatement(statement.sql) for statement in candidate]
         except DBAPIError:
