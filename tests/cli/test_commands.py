@@ -18,8 +18,8 @@ from tests.conftest import Database
 from tests.project import Application
 
 # those that reach no database of the user's
-OFFLINE = ["catalog build", "catalog check", "catalog diff", "catalog show", "dump"]
-COMMANDS = [*sorted(_COMMANDS.keys() - {"catalog", "dump"})]
+OFFLINE = ["catalog build", "catalog check", "catalog diff", "catalog show", "dump", "releases"]
+COMMANDS = [*sorted(_COMMANDS.keys() - {"catalog", "dump", "releases"})]
 
 
 def test_the_entrypoint_becomes_the_command(application: Application, database: Database) -> None:

@@ -1,9 +1,12 @@
 """What the application's own code may do, and how its failures are told."""
 
+import contextlib
 import sys
 
 import pytest
+import sqlalchemy
 
+from surefoot.application.connection import quiet_pools
 from surefoot.server import Server
 from tests.conftest import Database
 from tests.project import SYNC_ENV, Application
@@ -394,3 +397,22 @@ def test_an_sql_ascii_database(application: Application, database: Database) -> 
         assert application.run("up", url=url).code == 0
     finally:
         database.execute(f"drop database {name} with (force)")
+
+
+def test_a_pool_whose_connection_is_gone_prints_no_traceback(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """surefoot gives the account of a lost connection; SQLAlchemy's own is one line."""
+    quiet_pools()
+    engine = sqlalchemy.create_engine(
+        database.url("postgresql+psycopg"), poolclass=sqlalchemy.pool.NullPool
+    )
+    connection = engine.connect()
+    (pid,) = connection.execute(sqlalchemy.text("select pg_backend_pid()")).one()
+    database.execute(f"select pg_terminate_backend({pid})")
+    with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+        connection.close()
+    told = [record for record in caplog.records if record.name.startswith("sqlalchemy.pool")]
+    assert told
+    assert all(record.exc_info is None for record in told)
+    assert "during reset" in told[0].getMessage()

@@ -1,6 +1,7 @@
 """The application's own connection: read on it, and leave it as it was."""
 
 import contextlib
+import logging
 from collections.abc import Generator
 from typing import Any
 
@@ -74,3 +75,29 @@ def did_nothing() -> SurefootError:
         seen=["context.run_migrations() was not reached"],
         next="see what env.py decides on; `alembic current` runs the same file",
     )
+
+
+_POOLS = ("NullPool", "QueuePool", "StaticPool", "SingletonThreadPool", "AsyncAdaptedQueuePool")
+
+
+class _WithoutTraceback(logging.Filter):
+    """What SQLAlchemy's pool says of a connection that is gone, in one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1] is not None:
+            text = str(record.exc_info[1]).strip().splitlines() or [""]
+            record.msg, record.args = f"{record.getMessage()}: {text[0]}", None
+            record.exc_info = record.exc_text = None
+        return True
+
+
+_WITHOUT_TRACEBACK = _WithoutTraceback()
+
+
+def quiet_pools() -> None:
+    """Where a connection is lost, it's surefoot that gives the account. The pool finds it out once
+    more when the connection is given back to it, and would print a traceback above that account.
+    """
+    for name in _POOLS:
+        # a filter that is there isn't added again
+        logging.getLogger(f"sqlalchemy.pool.impl.{name}").addFilter(_WITHOUT_TRACEBACK)

@@ -21,7 +21,7 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
-from surefoot.application.connection import did_nothing, same_database, untouched
+from surefoot.application.connection import did_nothing, quiet_pools, same_database, untouched
 from surefoot.application.loading import (
     OpenConfig,
     told_as_the_applications,
@@ -157,6 +157,7 @@ class Environment:
             script = ScriptDirectory.from_config(config) if fresh else self._script
             environment = EnvironmentContext(config, script, fn=fn, **options)
             self._intercept(environment, check, applied, each=each)
+            quiet_pools()
             with environment:
                 self._runner(script.run_env)
 
