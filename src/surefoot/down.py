@@ -5,7 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
-from surefoot.decision.going_back import Retreat, decide_going_back
+from surefoot.decision.going_back import decide_going_back
+from surefoot.decision.retreat import Retreat
 from surefoot.errors import Finding, SurefootError
 from surefoot.last_look import mark_end
 from surefoot.observation import Facts

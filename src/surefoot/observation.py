@@ -62,7 +62,8 @@ class Observation(msgspec.Struct, frozen=True):
     counts what is there besides, `examples` names the first few; both
     are only counted where there is no version row. `elsewhere` are tables of the version table's
     name in other schemas. `journal` and `journal_schema`: the table, or only its schema, is
-    there; `journal_readable`, `journal_writable`: this role may read it; may write it, or make it
+    there; `journal_down`: it has a column for ways back; `journal_readable`, `journal_writable`:
+    this role may read it; may write it, or make it
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
     standby, or a database that is set to be only read; `standby`: that it is one. `last_journaled`:
     where there is no version row, the last revision that the journal tells of, and its day. `env`:
@@ -87,6 +88,7 @@ class Observation(msgspec.Struct, frozen=True):
     elsewhere: tuple[Elsewhere, ...] = ()
     journal: bool = False
     journal_schema: bool = False
+    journal_down: bool = True
     journal_readable: bool = True
     journal_writable: bool = True
     read_only: bool = False

@@ -6,7 +6,7 @@ from surefoot.history import Revision
 from surefoot.observation import ScriptFile
 from surefoot.structure.facts import Key
 from surefoot.structure.remedy import How
-from surefoot.structure.reversal import Loss
+from surefoot.structure.reversal import Loss, Reversal
 from surefoot.structure.standing import Difference, Stand
 from surefoot.structure.way_back import Undo
 
@@ -100,12 +100,14 @@ class Downgrade(msgspec.Struct, frozen=True, tag="downgrade"):
 
     `rows` are the version rows at the end, `before` those now. `spare`: what may not be lost, since
     nobody has accepted that; it's looked for once more before each revision is taken back.
+    `staying` are revisions that stay applied, and that the code has no file of, in their order.
     """
 
     undo: tuple[Undo, ...]
     rows: tuple[str, ...]
     before: tuple[str, ...]
     spare: tuple[Loss, ...] = ()
+    staying: tuple[Reversal, ...] = ()
 
 
 class Clear(msgspec.Struct, frozen=True, tag="clear"):

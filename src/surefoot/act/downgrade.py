@@ -11,7 +11,8 @@ from surefoot.application.running import Running
 from surefoot.application.steps import execute_composed
 from surefoot.application.undoing import revision_of
 from surefoot.application.upgrade import downgrade
-from surefoot.decision.going_back import Lost, would_be_lost
+from surefoot.decision.retreat import Lost
+from surefoot.decision.way_back_refusals import would_be_lost
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
 from surefoot.observation import VersionTableName
@@ -46,6 +47,7 @@ class Downgrading(Upgrading):
         downgrade(
             self._asked.environment,
             tuple(one for one in self._step.undo if one.id in left),
+            self._step.staying,
             _Checking(self._step, self._asked.version_table),
             server=self._seen.server,
             running=running,

@@ -48,6 +48,7 @@ class Journal:
     def found(self, seen: Observation) -> None:
         """The database was looked at again: what this run had made may have been rolled back."""
         self._table, self._schema = seen.journal, seen.journal_schema
+        self._down = seen.journal_down
 
     def begin(
         self, execute: Execute, revision: Revision, settings: str, direction: Direction = "up"
@@ -187,7 +188,9 @@ class Journal:
             execute(query("create_journal_schema"), {})
         if not self._table:
             execute(query("create_journal"), {})
-        self._schema = self._table = True
+        if not self._down:
+            execute(query("add_journal_down"), {})
+        self._schema = self._table = self._down = True
 
     def _common(self) -> dict[str, str | None]:
         return {

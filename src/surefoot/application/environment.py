@@ -22,6 +22,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
 from surefoot.application.connection import did_nothing, quiet_pools, same_database, untouched
+from surefoot.application.driver import driver_of, is_idle
 from surefoot.application.loading import (
     OpenConfig,
     told_as_the_applications,
@@ -40,7 +41,8 @@ class View(msgspec.Struct, frozen=True):
     path with the schema that is current by it.
 
     `role` is its connection's, `each` whether each revision is a transaction of its own;
-    `version_length` is the room for a revision's id in the version table that Alembic would make.
+    `version_length` is the room for a revision's id in the version table that Alembic would make;
+    `autocommit`: its connection commits each statement.
     """
 
     version_table: VersionTableName
@@ -50,6 +52,7 @@ class View(msgspec.Struct, frozen=True):
     role: str = ""
     each: bool = False
     version_length: int | None = None
+    autocommit: bool = False
 
 
 class Environment:
@@ -66,6 +69,7 @@ class Environment:
         self._config: AlembicConfig | None = None
         self._script: ScriptDirectory | None = None
         self._search_path = self._current_schema = self._role = ""
+        self._autocommit = False
 
     @property
     def _scripts(self) -> ScriptDirectory:
@@ -117,6 +121,7 @@ class Environment:
             self._role,
             each,
             length,
+            self._autocommit,
         )
 
     def pending(self, rows: Iterable[str]) -> tuple[Revision, ...]:
@@ -197,6 +202,7 @@ class Environment:
                     " current_user"
                 )
             ).one()
+            self._autocommit = is_idle(driver_of(connection))  # though it has just been used
         self._current_schema = found or ""
         schema = context.version_table_schema
         if schema is None:

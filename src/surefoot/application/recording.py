@@ -13,14 +13,14 @@ from sqlalchemy.engine import Engine
 
 from surefoot.application.connection import untouched
 from surefoot.application.driver import driver_of, is_idle
-from surefoot.application.steps import plain
+from surefoot.application.steps import word_for_word
 from surefoot.structure.catalogue import DownStatement
 
 # Where a transaction begins or ends as text, nobody can put the statements between others' own.
 _TRANSACTION = re.compile(
-    r"\s*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction"
+    r"(?:^|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction"
     r"|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 # The driver's own question, where SQLAlchemy enters and leaves autocommit
 _DRIVERS_OWN = re.compile(r"\s*show\s", re.IGNORECASE)
@@ -53,7 +53,7 @@ def recorded(connection: Any) -> Generator[Recording, None, None]:
             driver_of(arguments[0]) is not own
             or parameters
             or cursor.description is not None
-            or _TRANSACTION.match(statement)
+            or _TRANSACTION.search(statement)
         ):
             found.complete = False
         else:
@@ -101,7 +101,7 @@ def _cursors(driver: Any) -> Generator[Counter[str], None, None]:
 
 def execute(connection: Any, statement: str) -> None:
     """One recorded statement, word for word."""
-    connection.execute(plain(statement))
+    word_for_word(connection, statement)
 
 
 def candidates(connection: Any, statements: list[DownStatement]) -> list[list[DownStatement]]:

@@ -13,13 +13,10 @@ from surefoot.application.connection import unprepared
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
 
-# What SQLAlchemy would take for a parameter in a plain text
-_COLON = re.compile(r"(?<![:\w\\])(:\w+)(?!:)")
 
-
-def plain(statement: str) -> sqlalchemy.sql.expression.TextClause:
-    """A statement without parameters, whatever colons are in it."""
-    return sqlalchemy.text(_COLON.sub(r"\\\1", statement))
+def word_for_word(connection: Any, statement: str) -> Any:
+    """Execute a statement without parameters, whatever colons and percent signs are in it."""
+    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
@@ -51,7 +48,7 @@ def executor(connection: Any) -> Execute:
 def execute_composed(connection: Any, statement: sql.Composed) -> list[tuple[Any, ...]]:
     """The same for a statement that was put together with psycopg."""
     with unprepared(connection):
-        result = connection.execute(plain(statement.as_string(None)))
+        result = word_for_word(connection, statement.as_string(None))
     return [tuple(row) for row in result] if result.returns_rows else []
 
 

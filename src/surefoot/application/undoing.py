@@ -7,22 +7,18 @@ business in both cases, and what runs is one and the same step.
 
 import itertools
 import types
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 from alembic.runtime.migration import MigrationStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from surefoot.application.recording import (
-    execute,
-    search_path,
-    set_search_path,
-    with_search_path,
-)
+from surefoot.application.recording import execute, search_path, set_search_path
 from surefoot.application.running import Running
 from surefoot.history import Revision
+from surefoot.structure.reversal import Reversal
 from surefoot.structure.way_back import Undo
 
 
@@ -45,11 +41,18 @@ def revision_of(undo: Undo) -> Revision:
 
 
 def undoing_steps(
-    context: Any, undo: tuple[Undo, ...], running: Running, checking: Checking
+    context: Any,
+    undo: tuple[Undo, ...],
+    staying: Iterable[Reversal],
+    running: Running,
+    checking: Checking,
 ) -> list[tuple[Revision, Any]]:
-    """Alembic's steps back over these revisions, in this order, each looked at."""
+    """Alembic's steps back over these revisions, in this order, each looked at.
+
+    `staying` are those that have no file either and stay applied, each behind what is below it.
+    """
     known = context.script.revision_map
-    for one in reversed(undo):
+    for one in (*staying, *(one.reversal for one in reversed(undo))):
         if not _has(context.script, one.id):
             known.add_revision(_script(one))
     found: list[tuple[Revision, Any]] = []
@@ -71,17 +74,16 @@ def _has(directory: ScriptDirectory, revision: str) -> bool:
     return True
 
 
-def _script(one: Undo) -> Script:
+def _script(reversal: Reversal) -> Script:
     """A revision that Alembic can place in its history, though it has no file."""
 
     def nothing() -> None:
         raise AssertionError("what is done is put in its place")
 
-    reversal = one.reversal
-    module = types.ModuleType(f"surefoot_way_back_{one.id}", reversal.message)
+    module = types.ModuleType(f"surefoot_way_back_{reversal.id}", reversal.message)
     parents: Any = reversal.parents
     content: Mapping[str, Any] = {
-        "revision": one.id,
+        "revision": reversal.id,
         "down_revision": parents if len(parents) > 1 else parents[0] if parents else None,
         "depends_on": reversal.depends_on or None,
         "branch_labels": None,
@@ -89,7 +91,7 @@ def _script(one: Undo) -> Script:
         "downgrade": nothing,
     }
     vars(module).update(content)
-    return Script(module, one.id, f"<way back over {one.id}>")
+    return Script(module, reversal.id, f"<way back over {reversal.id}>")
 
 
 def _looked_at(
@@ -105,18 +107,23 @@ def _looked_at(
 def _executing(
     context: Any, one: Undo, running: Running, checking: Checking
 ) -> Callable[..., None]:
-    """A downgrade() that executes the statements: each alone that was so, the others together."""
+    """A downgrade() that executes the statements: each alone that was so, the others together.
+
+    With the search path that the revision was run with; what the statements set themselves stays
+    from one piece to the next, as it did when they were recorded.
+    """
+    midway = one.reversal.commits_midway
 
     def executing(**_: Any) -> None:
         number = one.done
+        was = search_path(context.connection)
+        if one.reversal.search_path not in ("", was):
+            set_search_path(context.connection, one.reversal.search_path, local=not midway)
         for alone, group in itertools.groupby(one.statements or (), lambda s: s.alone):
             together = tuple(group)
             if not alone and number > one.done:
                 checking.piece(context.connection, one.id)
-            with (
-                context.autocommit_block() if alone else nullcontext(),
-                _as_then(context.connection, one.reversal.search_path, local=not alone),
-            ):
+            with context.autocommit_block() if alone else nullcontext():
                 for statement in together:
                     execute(context.connection, statement.sql)
                     number += 1
@@ -124,18 +131,7 @@ def _executing(
                         running.progress(context, number)
                 if not alone:
                     running.progress(context, number)
+        if search_path(context.connection) != was:
+            set_search_path(context.connection, was, local=not midway)
 
     return executing
-
-
-@contextmanager
-def _as_then(connection: Any, path: str, *, local: bool) -> Generator[None, None, None]:
-    """With the search path that the revision was run with, where that is known."""
-    was = search_path(connection)
-    if not path or path == was:
-        yield
-        return
-    with with_search_path(connection, path, local=local):
-        yield
-    if local:
-        set_search_path(connection, was, local=True)

@@ -23,6 +23,7 @@ from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo
 from surefoot.progress import Progress
+from surefoot.structure.reversal import Reversal
 from surefoot.structure.way_back import Undo
 
 
@@ -73,6 +74,7 @@ def upgrade(
 def downgrade(
     environment: Environment,
     undo: tuple[Undo, ...],
+    staying: tuple[Reversal, ...],
     checking: Checking,
     *,
     server: ServerInfo,
@@ -80,12 +82,12 @@ def downgrade(
     at: Callable[[str], None],
     progress: Progress,
 ) -> None:
-    """Take these revisions back, in this order; `checking` looks before and behind each, in its
-    transaction. For the rest see `_migrate`.
+    """Take these revisions back, in this order; `staying` have no file either, and stay. `checking`
+    looks before and behind each, in its transaction. For the rest see `_migrate`.
     """
 
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
-        return undoing_steps(context, undo, running, checking)
+        return undoing_steps(context, undo, staying, running, checking)
 
     _migrate(environment, steps, "down", checking, server, running, at, progress)
 

@@ -59,7 +59,8 @@ def classify(facts: Facts) -> State:
     # revision's structure was stamped wrongly, and then something is still to be done.
     if standing is None:
         # the last look saw another structure, and nobody can see now whether that was mended
-        unmended = facts.database.mark == "unreached" and facts.catalogue is not None
+        doubtful = facts.database.mark == "unreached" or bool(facts.database.reversing)
+        unmended = doubtful and facts.catalogue is not None
         return State.CONTRADICTED if unmended else _by_rows(at_head=at_head)
     if standing.recorded is None and standing.exact:
         return State.CONTRADICTED  # no way of the catalogue leads there, and one leads elsewhere
@@ -119,6 +120,8 @@ def _unknown_state(facts: Facts) -> State:
         return State.UNKNOWN_REVISION
     from surefoot.decision.ahead import ahead
 
+    if facts.database.reversing:
+        return State.AHEAD  # a part of it may be gone
     can_run = ahead(facts).can_run and facts.code.ahead == "run-if-compatible"
     return State.AHEAD_COMPATIBLE if can_run else State.AHEAD
 

@@ -185,7 +185,10 @@ def ahead_of_code(facts: Facts) -> Finding:
     verdict = found.verdict
     if found.behind:
         seen.append(f"this code's own {', '.join(found.behind[:_SHOWN])} has not run here")
-    if found.can_run is None:
+    if facts.database.reversing:
+        over = ", ".join(facts.database.reversing)
+        message = f"and its way back, over {over}, was cut off: surefoot down goes on with it"
+    elif found.can_run is None:
         seen += catalogue_lines(facts.catalogue)
         seen += [_breach_line(b) for b in (verdict.remarks if verdict else ())[:_SHOWN]]
         message = "and nobody can tell whether it can run on it"

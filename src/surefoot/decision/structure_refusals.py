@@ -149,7 +149,7 @@ def _word(stands: tuple[Stand, ...]) -> str:
     return " ".join(stands[0].rows) if len(stands) == 1 else "REVISION"
 
 
-def _half_way_back(facts: Facts, recorded: Stand) -> Finding:
+def _half_way_back(facts: Facts, recorded: Stand | None) -> Finding:
     """A `surefoot down` was cut off between two transactions."""
     over = ", ".join(facts.database.reversing)
     below = [
@@ -164,7 +164,8 @@ def _half_way_back(facts: Facts, recorded: Stand) -> Finding:
         f"The way back over {over} was cut off, and a part of it is done.",
         (
             f"the version table still says {', '.join(map(str, facts.database.rows))}",
-            *difference_lines(recorded.differences, _SHOWN, _WIDTH),
+            *difference_lines(recorded.differences if recorded else (), _SHOWN, _WIDTH),
+            *catalogue_lines(facts.catalogue),
         ),
         next=f"surefoot down --to {to} goes on with it; then surefoot up goes forward again",
     )
@@ -174,6 +175,8 @@ def contradicted(facts: Facts) -> Finding:
     """The version rows are known, and the structure is not theirs."""
     standing = facts.standing
     rows = ", ".join(str(row) for row in facts.database.rows)
+    if facts.database.reversing:
+        return _half_way_back(facts, standing.recorded if standing else None)
     if standing is None:
         return Finding(
             "structure-contradicts-revision",
@@ -199,8 +202,6 @@ def contradicted(facts: Facts) -> Finding:
         )
     recorded = standing.recorded
     number = len(recorded.differences)
-    if facts.database.reversing:
-        return _half_way_back(facts, recorded)
     seen = [
         f"recorded is {revision_text(recorded)}: {facts_match(recorded.matching)} it, {number:,} "
         f"{'differs' if number == 1 else 'differ'}"

@@ -74,6 +74,7 @@ def observe_database(
             ),
             journal=seen["journal"],
             journal_schema=seen["journal_schema"],
+            journal_down=seen["journal_down"] or not seen["journal"],
             journal_readable=bool(seen["journal_readable"]),
             journal_writable=seen["journal_writable"],
             read_only=seen["read_only"],

@@ -76,7 +76,7 @@ class Application:
         self._code: Code = code_of(project, view.history)
         from surefoot.observe.standing import Cataloguing
 
-        self.schema = view.schema
+        self.schema, self.autocommit = view.schema, view.autocommit
         self._accepted: tuple[Difference, ...] = ()
         self._view = view
         self._cataloguing = Cataloguing(

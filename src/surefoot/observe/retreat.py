@@ -6,7 +6,8 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.decision.going_back import Lost, Retreat, aim
+from surefoot.decision.going_back import aim
+from surefoot.decision.retreat import Lost, Retreat
 from surefoot.observation import Facts
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.preflight import observe_surroundings
@@ -19,10 +20,10 @@ from surefoot.preflight.privileges import privilege_needs
 from surefoot.preflight.verdict import Preflight
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.facts import Definition, Key
+from surefoot.structure.resuming import prepared
 from surefoot.structure.reversal import Loss, Reversal
 from surefoot.structure.way_back import (
     inverse,
-    prepared,
     reversals,
     to_undo,
     unlike,
@@ -67,6 +68,8 @@ def observe_retreat(
         own,
         prepared(found, own, live, seen.reversing, seen.reversed_so_far),
         unlike(found, live, seen.reversing),
+        staying=tuple(kept[id] for id in history.revisions if id in goal and id not in own),
+        autocommit=asked.autocommit,
     )
     if not found:
         return facts, retreat, ()

@@ -12,6 +12,10 @@ select
         or pg_catalog.current_setting('default_transaction_read_only')::boolean as read_only,
     journal.schema_oid is not null as journal_schema,
     journal.table_oid is not null as journal,
+    exists (
+        select from pg_catalog.pg_attribute a
+        where a.attrelid = journal.table_oid and a.attname = 'down' and not a.attisdropped
+    ) as journal_down,
     pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
         and pg_catalog.has_table_privilege(journal.table_oid, 'SELECT') as journal_readable,
     -- may this role write the journal: into the table, or else make it, or else its schema too

@@ -7,13 +7,12 @@ from collections.abc import Container, Iterable, Mapping
 import msgspec
 
 from surefoot.history import History, Revision
-from surefoot.preflight.names import parts, table_of
+from surefoot.preflight.names import table_of
 from surefoot.structure.catalogue import Catalogue, Change, DownStatement
 from surefoot.structure.comparison import Comparison, same
 from surefoot.structure.facts import Definition, Fact, Key
-from surefoot.structure.making import INVALID, dropped
+from surefoot.structure.making import INVALID
 from surefoot.structure.reversal import Reversal, reversal
-from surefoot.structure.sqltext import structural
 from surefoot.structure.standing import Difference
 
 # What any database may have, made beforehand by an administrator.
@@ -105,71 +104,19 @@ def kept_of(
 
 
 def blocked(undo: Iterable[Reversal], own: Container[str]) -> tuple[Reversal, ...]:
-    """Those that can't be: nobody has seen it done, or it needs a file that isn't there."""
-    return tuple(one for one in undo if not (one.without_code or (one.possible and one.id in own)))
-
-
-def by_statements(one: Reversal, own: Container[str]) -> bool:
-    """Whether its statements are executed, and not the downgrade() of its file.
-
-    Also where there is a file, if it commits midway: only of statements is it known how many were
-    done, if that is cut off.
+    """Those that can't be: nobody has seen it done, or it needs a file that isn't there, or it
+    takes away what was there before the revision.
     """
-    return one.id not in own or (one.commits_midway and one.without_code)
+    return tuple(
+        one
+        for one in undo
+        if not (one.without_code or (one.possible and one.id in own)) or takes_away(one)
+    )
 
 
-def prepared(
-    undo: Iterable[Reversal],
-    own: Container[str],
-    live: Mapping[Key, str],
-    reversing: Container[str],
-    done: int,
-) -> tuple[Undo, ...] | None:
-    """What each is taken back by; None where one was cut off, and how far can't be told."""
-    found: list[Undo] = []
-    for one in undo:
-        if one.id not in reversing:
-            found.append(Undo(one, one.statements if by_statements(one, own) else None))
-        elif by_statements(one, own):
-            rest = resumed(one, done, live)
-            if rest is None:
-                return None
-            found.append(Undo(one, *rest))
-        elif not unlike((one,), live):
-            found.append(Undo(one))
-        elif not not_back(one, live, live):
-            found.append(Undo(one, ()))  # all of it is gone, but for its row
-        else:
-            return None
-    return tuple(found)
-
-
-def resumed(
-    one: Reversal, done: int, live: Mapping[Key, str]
-) -> tuple[tuple[DownStatement, ...], int] | None:
-    """The statements that are left of a way back which was cut off when so many were `done`, and
-    how many are; None where it can't be told whether the next one was executed.
-
-    What is in a transaction is done or not, and that is known. What isn't may be done and not told.
-    """
-    left = one.statements[done:]
-    if not left or not left[0].alone:
-        return left, done
-    first = structural(left[0].sql)
-    if first is None or first.kind != "index" or not first.name:
-        return (left, done) if first is not None and first.passes_over else None
-    found = [name for kind, name in live if kind == "index" and _ends(name, first.name)]
-    there = [name for name in found if not live["index", name].endswith(INVALID)]
-    if bool(there) != first.drops and not (first.drops and found):
-        return left[1:], done + 1
-    if found and not first.drops:
-        away = dropped(("index", found[0]), live["index", found[0]]) or ()
-        return (*(DownStatement(sql.text, alone=True) for sql in away), *left), done - len(away)
-    return left, done
-
-
-def _ends(name: str, identifiers: tuple[str, ...]) -> bool:
-    return parts(name)[-len(identifiers) :] == identifiers
+def takes_away(one: Reversal) -> bool:
+    """Whether something of what was there before it is gone or another behind its way back."""
+    return any(change.before for change in one.left)
 
 
 def unlike(

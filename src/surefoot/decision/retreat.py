@@ -1,0 +1,57 @@
+"""The way back from where a database stands, and what would be lost: as it was seen. Pure."""
+
+import msgspec
+
+from surefoot.structure.reversal import Loss, Reversal
+from surefoot.structure.standing import Difference
+from surefoot.structure.way_back import Undo
+
+
+class Retreat(msgspec.Struct, frozen=True):
+    """The way back from where a database stands, as it was seen.
+
+    `rows` are the version rows at its end, `reversals` what is taken back, the last one first;
+    `own` are the revisions that the code has files of. `undo` is the same with what each is taken
+    back by, None where one was cut off and it can't be told how far it came. `differences`: what
+    isn't as these revisions have left it. `unknown`: version rows that nobody knows. `staying`:
+    revisions without a file that stay applied. `autocommit`: env.py's connection commits each
+    statement.
+    """
+
+    rows: tuple[str, ...] = ()
+    reversals: tuple[Reversal, ...] = ()
+    own: frozenset[str] = frozenset()
+    undo: tuple[Undo, ...] | None = ()
+    differences: tuple[Difference, ...] = ()
+    unknown: tuple[str, ...] = ()
+    staying: tuple[Reversal, ...] = ()
+    autocommit: bool = False
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """Something that would be lost, and of how many rows (None: nobody can count that)."""
+
+    loss: Loss
+    rows: int | None = None
+
+    @property
+    def text(self) -> str:
+        """A line for people."""
+        loss, number = self.loss, _rows(self.rows or 0)
+        hint = f" ({loss.detail})" if loss.detail else ""
+        match loss.kind:
+            case "table":
+                return f"drops table {loss.name}, which has {number}{hint}"
+            case "column":
+                return f"drops column {loss.name}, which has a value in {number}{hint}"
+            case "sequence":
+                return f"drops sequence {loss.name}, and where it stands"
+            case "values":
+                has = "" if self.rows is None else f", which has a value in {number}"
+                return f"converts {loss.name}{has}: {loss.detail}"
+            case "rows":
+                return f"may change rows: {loss.short or 'its own code decides'}"
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"

@@ -1,0 +1,163 @@
+"""Why a way back isn't gone: a finding for each case, for people. Pure."""
+
+from collections.abc import Iterable
+
+from surefoot.decision.refusals import REFUSALS
+from surefoot.decision.retreat import Lost, Retreat
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+from surefoot.states import State
+from surefoot.structure.differences import difference_lines
+from surefoot.structure.reversal import Reversal
+from surefoot.structure.way_back import takes_away
+
+_SHOWN = 8
+
+
+def not_from_here(facts: Facts, state: State) -> Finding:
+    """The state is one in which nothing is gone on with."""
+    if state is State.EMPTY:
+        return Finding("nothing-to-compare", "The database is empty: there is nothing to go back.")
+    return REFUSALS[state](facts) if state in REFUSALS else REFUSALS[State.CONTRADICTED](facts)
+
+
+def left_behind(reversals: Iterable[Reversal]) -> tuple[str, ...]:
+    """What stays behind, for people."""
+    return tuple(
+        f"{one.id} leaves {change.kind} {change.name} behind"
+        + ("" if change.after != (None,) else ", gone")
+        for one in reversals
+        for change in one.left
+    )
+
+
+def unknown_rows(facts: Facts, retreat: Retreat) -> Finding:
+    """Nobody knows the revision that the database is at."""
+    return Finding(
+        "no-way-back",
+        f"The database is at {', '.join(retreat.unknown)}, of which nothing is known here.",
+        (
+            "this code has no file of it, and surefoot's journal doesn't tell how it is taken back",
+            "the journal tells of revisions that surefoot up has run with a catalogue, by which "
+            "their way back was proved",
+        ),
+        next="run surefoot down with the newer image, which has its files",
+    )
+
+
+def another_first(facts: Facts, begun: list[str]) -> Finding:
+    """Another way back was cut off, and comes first."""
+    return Finding(
+        "interrupted-revision",
+        f"The way back over {', '.join(begun)} was cut off, and isn't a part of this one.",
+        ("a part of it may be done; this goal would leave it so",),
+        next=f"surefoot down --to {below_of(facts, begun)} goes on with it first",
+    )
+
+
+def below_of(facts: Facts, revisions: Iterable[str]) -> str:
+    """The options for `surefoot down` that lead to just below these revisions."""
+    known = {r.id: r.below for r in facts.database.journaled}
+    known |= {id: r.parents for id, r in facts.code.history.revisions.items()}
+    parents = [parent for id in revisions for parent in known.get(id, ())]
+    return " --to ".join(parents) or "the revision below it"
+
+
+def in_autocommit() -> Finding:
+    """What fails half-way could not be rolled back."""
+    return Finding(
+        "no-way-back",
+        "The application's env.py commits each statement, so nothing could be taken back as a "
+        "whole.",
+        ("its connection is in autocommit; what fails half-way would stay half-way",),
+        next="have env.py leave transactions to Alembic (no isolation_level AUTOCOMMIT); or "
+        "restore the backup that was made before the upgrade",
+    )
+
+
+_TAKES_AWAY = "its downgrade takes away, or changes, what was there before it"
+_WHY = {
+    "none": "there is no way back",
+    "broken": "its downgrade fails",
+    "untried": "its downgrade could not be tried",
+    "unknown": "nobody has tried",
+    "needs-code": "it needs its file, which this image doesn't have",
+    "leaves": "it needs its file, which this image doesn't have",
+}
+
+
+def no_way_back(facts: Facts, retreat: Retreat, no_way: tuple[Reversal, ...]) -> Finding:
+    """These can't be taken back."""
+    far: list[str] = []
+    for one in retreat.reversals:
+        if one in no_way:
+            break
+        far.append(one.id)
+    lines = [
+        f"{one.id}{f' ({one.message})' if one.message else ''}: "
+        + (_TAKES_AWAY if takes_away(one) else _WHY.get(one.verdict, ""))
+        + (f" ({one.why})" if one.why and one.verdict not in ("needs-code", "leaves") else "")
+        for one in no_way
+    ]
+    next = "nothing was undone; "
+    if far:
+        last = next_below(retreat, far)
+        next += f"as far as it goes: surefoot down --to {last}"
+    elif all(one.possible for one in no_way):
+        next += "run surefoot down with the newer image, which has the files"
+    elif all(one.verdict == "unknown" and one.id in retreat.own for one in no_way):
+        next += "surefoot catalog build tries the downgrades, where the application is developed"
+    else:
+        next += "restore the backup that was made before the upgrade"
+    return Finding(
+        "no-way-back",
+        f"{'A revision' if len(no_way) == 1 else f'{len(no_way)} revisions'} on the way can't be "
+        "taken back.",
+        (
+            *lines[:_SHOWN],
+            *([f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),
+            f"of {len(retreat.reversals)} on the way, the last {len(far)} could be taken back",
+        ),
+        next=next,
+    )
+
+
+def next_below(retreat: Retreat, far: list[str]) -> str:
+    """The options that lead as far as it goes: what is the last one there, behind those undone."""
+    below = [r.id for r in retreat.reversals if r.id not in far]
+    parents = {name for r in retreat.reversals if r.id in below for name in (*r.parents,)}
+    tips = [id for id in below if id not in parents] or list(retreat.rows)
+    return " --to ".join(tips)
+
+
+def differs(facts: Facts, retreat: Retreat) -> Finding:
+    """What is there isn't what would be taken back."""
+    return Finding(
+        "structure-contradicts-revision",
+        "The structure isn't as the revisions have left it that would be taken back.",
+        (*difference_lines(retreat.differences, _SHOWN, 80),),
+        next="put right what differs, then start again; surefoot drift compares with the revision "
+        "that the database is at",
+    )
+
+
+def cut_off_somewhere(facts: Facts) -> Finding:
+    """A way back was cut off, and how far it came can't be told."""
+    names = ", ".join(facts.database.reversing)
+    return Finding(
+        "interrupted-revision",
+        f"The way back over {names} was cut off, and nobody can tell how far it came.",
+        (f"{facts.database.reversed_so_far} of its statements are certainly done",),
+        next="finish it by hand, to the structure below it, then surefoot adopt REVISION with the "
+        "revision below it",
+    )
+
+
+def would_be_lost(dear: Iterable[Lost]) -> Finding:
+    """Nobody has given leave to lose that."""
+    return Finding(
+        "data-would-be-lost",
+        "Going back would lose data.",
+        tuple(one.text for one in dear),
+        next="make a backup; then, if that may be lost: --accept-data-loss",
+    )

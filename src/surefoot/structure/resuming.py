@@ -1,0 +1,101 @@
+"""What each revision is taken back by, also where that was cut off before. Pure."""
+
+import re
+from collections.abc import Container, Iterable, Mapping
+
+from surefoot.preflight.names import parts
+from surefoot.structure.catalogue import DownStatement
+from surefoot.structure.facts import Key
+from surefoot.structure.making import INVALID, dropped
+from surefoot.structure.reversal import Reversal
+from surefoot.structure.sqltext import structural
+from surefoot.structure.way_back import Undo, not_back, unlike
+
+# What an earlier statement sets for the session, and a later one may rely on.
+_SESSION = re.compile(
+    r"\s*(?:set\s+(?!local\b|transaction\b|constraints\b)|reset\b)", re.IGNORECASE
+)
+
+
+def by_statements(one: Reversal, own: Container[str]) -> bool:
+    """Whether its statements are executed, and not the downgrade() of its file.
+
+    Also where there is a file, if it commits midway: only of statements is it known how many were
+    done, if that is cut off.
+    """
+    return one.id not in own or (one.commits_midway and one.without_code)
+
+
+def prepared(
+    undo: Iterable[Reversal],
+    own: Container[str],
+    live: Mapping[Key, str],
+    reversing: Container[str],
+    done: int,
+) -> tuple[Undo, ...] | None:
+    """What each is taken back by; None where one was cut off, and how far can't be told."""
+    found: list[Undo] = []
+    for one in undo:
+        if one.id not in reversing:
+            found.append(Undo(one, one.statements if by_statements(one, own) else None))
+        elif by_statements(one, own):
+            rest = resumed(one, done, live)
+            if rest is None:
+                return None
+            found.append(Undo(one, *rest))
+        elif not unlike((one,), live):
+            found.append(Undo(one))
+        elif not not_back(one, live, live):
+            found.append(Undo(one, ()))  # all of it is gone, but for its row
+        else:
+            return None
+    return tuple(found)
+
+
+def resumed(
+    one: Reversal, done: int, live: Mapping[Key, str]
+) -> tuple[tuple[DownStatement, ...], int] | None:
+    """The statements that are left of a way back which was cut off when so many were `done`, and
+    how many are; None where it can't be told whether the next one was executed.
+
+    What is in a transaction is done or not, and that is known. What isn't may be done and not told:
+    an index is looked at, by the name that the revision's own changes have. What the session was
+    set to is set again.
+    """
+    again = tuple(s for s in one.statements[:done] if _SESSION.match(s.sql))
+    rest = _rest(one, done, live)
+    if rest is None:
+        return None
+    left, done = rest
+    return (*again, *left), done - len(again)
+
+
+def _rest(
+    one: Reversal, done: int, live: Mapping[Key, str]
+) -> tuple[tuple[DownStatement, ...], int] | None:
+    left = one.statements[done:]
+    if not left or not left[0].alone or _SESSION.match(left[0].sql):
+        return left, done
+    first = structural(left[0].sql)
+    if first is None or first.kind != "index" or not first.name:
+        return (left, done) if first is not None and first.passes_over else None
+    full = ((first.schema,) if first.schema else ()) + first.name[-1:]
+    keys = [c.key for c in one.changes if c.kind == "index" and _is_called(c.name, full)]
+    if len(keys) != 1:
+        return None
+    (key,) = keys
+    found = live.get(key)
+    if first.drops:
+        return (left[1:], done + 1) if found is None else (left, done)
+    if found is None:
+        return left, done
+    if not found.endswith(INVALID):
+        return left[1:], done + 1
+    away = dropped(key, found) or ()
+    return (*(DownStatement(sql.text, alone=True) for sql in away), *left), done - len(away)
+
+
+def _is_called(name: str, identifiers: tuple[str, ...]) -> bool:
+    """An index's fact has its table between its schema and its own name."""
+    found = parts(name)
+    return (found[0], found[-1]) == identifiers or found[-1:] == identifiers
