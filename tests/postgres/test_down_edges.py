@@ -192,7 +192,8 @@ def test_statements_are_executed_word_for_word(
     application.revision(
         R2,
         R1,
-        downgrade=f"op.get_bind().exec_driver_sql({sql!r}, execution_options={{'no_parameters': True}})",
+        downgrade=f"op.get_bind().exec_driver_sql({sql!r}, execution_options=WORD_FOR_WORD)",
+        head="WORD_FOR_WORD = {'no_parameters': True}",
     )
     application.revision(R3, R2, ONE.format("more"), downgrade="op.drop_table('more')")
     catalogued(application, server)
