@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,12 +76,17 @@ def _revision_files(site: Path, catalogue: Catalogue) -> dict[str, Path]:
     there: dict[str, list[Path]] = {}
     for file in site.rglob("*.py"):
         there.setdefault(file.name, []).append(file)
+    same = {
+        id: [f for f in there.get(revision.path, ()) if _sha256(f) == revision.sha256]
+        for id, revision in catalogue.history.revisions.items()
+    }
+    # of two files that are the same (another database's history), the one among the others
+    homes = Counter(files[0].parent for files in same.values() if len(files) == 1)
     found: dict[str, Path] = {}
-    for id, revision in catalogue.history.revisions.items():
-        same = [f for f in there.get(revision.path, ()) if _sha256(f) == revision.sha256]
-        if len(same) != 1:
-            raise Failed(f"the file of {id} is not known: {same}")
-        found[id] = same[0]
+    for id, files in same.items():
+        if not files:
+            raise Failed(f"the file of {id} is not known")
+        found[id] = max(files, key=lambda file: homes[file.parent])
     return found
 
 

@@ -73,7 +73,7 @@ def test_built_and_checked(application: Application, server: Server) -> None:
         3,
         ["base"],
     )
-    assert first.json["downgrades"] == {"empty": 3}
+    assert first.json["downgrades"] == {"none": 3}
     assert build(application, server).json["changed"] is False
     result = check(application, server)
     assert (result.code, result.json["findings"]) == (0, [])
