@@ -721,6 +721,9 @@ def counted(owner, name):
     def wrapper(*given, **named):
         steps.append(f"{name} {str(given[1:2])[:200]}")
         mine = len(steps)
+        if number < 0:  # how many are waited for differs from run to run, the comments don't
+            comments = [one for one in steps if "comment on database" in one]
+            mine = -len(comments) if steps[-1] in comments else 0
         if (side, number) == ("before", mine):
             os.kill(os.getpid(), signal.SIGKILL)
         result = real(*given, **named)
@@ -856,8 +859,8 @@ def test_a_start_after_a_cut_off_end_changes_nothing(
     code, steps = killed_at(application, shop, "none", 0, *command)
     assert code == 0
     back(application, shop)
-    last = max(n for n, step in enumerate(steps, 1) if "comment on database" in step)
-    assert killed_at(application, shop, "before", last, *command)[0] != 0
+    comments = sum("comment on database" in step for step in steps)
+    assert killed_at(application, shop, "before", -comments, *command)[0] != 0
     (old,) = around(shop)
     shop.execute("update people set name = 'bad'")
     result = restore(application, shop, file.name, "--yes")
