@@ -1,17 +1,19 @@
 """`surefoot restore`: look, show, make a new database, verify it, swap. The story on one page."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import psycopg
 
-from surefoot.act.new_database import Filling, dropped
+from surefoot.act.new_database import Filling
+from surefoot.act.new_database import marked as write_mark
 from surefoot.act.restoring import Restoring
 from surefoot.act.swap import Swap, in_use, swapped
 from surefoot.backup.comparison import differences
-from surefoot.backup.mark import Beside, Mark
+from surefoot.backup.mark import Mark
 from surefoot.backup.names import kept_name, restoring_name
 from surefoot.backup.sidecar import Sidecar
 from surefoot.config import seconds
@@ -20,6 +22,7 @@ from surefoot.observation import VersionTableName
 from surefoot.observe.backups import Kept, contradiction, sha256_of
 from surefoot.observe.beside import (
     Surroundings,
+    databases,
     maintenance,
     marked,
     observe_surroundings,
@@ -51,14 +54,18 @@ class Intended(msgspec.Struct, frozen=True):
     old: str
     sessions: tuple[str, ...]
     owners: bool
+    elsewhere: bool  # made on another server than this one
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """How it ended. `old` is the database that was set aside; None: nothing was to be done."""
+    """How it ended. `old` is the database that was set aside; not `changed`: by an earlier start,
+    and nothing was to be done.
+    """
 
     database: str
     rows: tuple[str | None, ...]
     old: str | None
+    changed: bool = True
 
 
 def restore(
@@ -69,7 +76,8 @@ def restore(
     confirm: Callable[[Intended], None],
 ) -> Restored:
     """Bring the backup back. `confirm` is shown what is intended, and raises where the answer is
-    no. Until the last step, the database isn't touched. Raises SurefootError.
+    no. Until the last step, the database isn't touched. Who tells how it ended says so with
+    `told`. Raises SurefootError.
     """
     sidecar, sha256 = _trusted(kept, wish)
     with session.connect() as connection:
@@ -98,26 +106,14 @@ def restore(
             return Restored(seen.name, rows, intended.old)
 
 
-def drop_old(session: Session, confirm: Callable[[tuple[Beside, ...]], None]) -> tuple[Beside, ...]:
-    """Drop what restores of this database have set aside, or left half-made."""
-    with session.connect() as connection:
-        name = connection.info.dbname
-        found = marked(observe_surroundings(connection, None, owners=False).there, name)
-    if not found:
-        return ()
-    confirm(found)
-    with _server(session, name) as m:
-        for one in found:
-            try:
-                dropped(m, one.name)
-            except psycopg.Error as error:
-                raise SurefootError(
-                    "restore-not-possible",
-                    f"The database {one.name} can't be dropped.",
-                    seen=str(error).strip().splitlines()[:2],
-                    next="connect as the role that owns it",
-                ) from error
-    return found
+def told(session: Session, restored: Restored) -> None:
+    """The outcome was told: asked for once more, the restore is done once more."""
+    if restored.old is None:
+        return
+    with suppress(SurefootError, psycopg.Error), _server(session, restored.database) as m:
+        for one in marked(databases(m), restored.database):
+            if one.name == restored.old and one.mark.untold:
+                write_mark(m, one.name, msgspec.structs.replace(one.mark, untold=False))
 
 
 def _server(session: Session, database: str) -> psycopg.Connection[Any]:
@@ -182,20 +178,23 @@ def _done_before(
     sha256: str,
     connection: psycopg.Connection[Any],
 ) -> Restored | None:
-    """Whether an earlier start has done it all, and nothing has changed since: it may have been
-    killed before it could tell.
+    """Whether an earlier start has done it all and was cut off before it could tell, and nothing
+    that can be seen has changed since. Rows that were changed can't be: where it was told, nothing
+    is taken for done.
     """
-    by_us = any(
-        (one.mark.state, one.mark.backup, one.mark.successor) == ("kept", sha256, seen.oid)
+    by_us = [
+        one.name
         for one in marked(seen.there, seen.name)
-    )
+        if (one.mark.state, one.mark.backup, one.mark.successor) == ("kept", sha256, seen.oid)
+        and one.mark.untold
+    ]
     if not by_us or sidecar is None:
         return None
     with snapshot(connection):
         found = observe_contents(connection, _table(session, sidecar), sidecar.contents.tables)
     if differences(sidecar.contents, found):
         return None
-    return Restored(seen.name, found.version_rows, None)
+    return Restored(seen.name, found.version_rows, by_us[0], changed=False)
 
 
 def _table(session: Session, sidecar: Sidecar | None) -> VersionTableName:
@@ -220,6 +219,7 @@ def _intended(
         kept_name(seen.name, datetime.now(UTC), (one.name for one in seen.there)),
         sessions_in(connection, (seen.name,), (connection.info.backend_pid,)),
         wish.owners,
+        bool(sidecar and sidecar.server and seen.server and sidecar.server != seen.server),
     )
 
 

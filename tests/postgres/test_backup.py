@@ -513,6 +513,54 @@ def test_no_password_is_told_to_anybody(application: Application, database: Data
         assert database.server.password not in text
 
 
+class Keyed(Database):
+    """Its address has the password of a key."""
+
+    def url(self, driver: str = "postgresql") -> str:
+        return f"{super().url(driver)}?sslpassword=of%20the%20key"
+
+
+def test_no_other_secret_is_on_a_command_line(application: Application, database: Database) -> None:
+    """pg_dump has it from a file in memory that libpq takes for a service's."""
+    stand(application, database, "")
+    say = 'echo "$@" >> arguments; env >> arguments; cat "$PGSERVICEFILE" >> service'
+    programs = {name: script(name, say) for name in ("pg_dump", "pg_restore")}
+    result = with_programs(
+        application, Keyed(database.server, database.name, database.pg_bin), programs, "backup"
+    )
+    assert result.code == 0, result.err
+    arguments = re.sub(
+        r"^SUREFOOT_DATABASE_URL=.*$",
+        "",
+        (application.root / "arguments").read_text(),
+        flags=re.M,
+    )
+    assert "service=surefoot" in arguments
+    assert "of the key" not in arguments
+    assert database.server.password not in arguments
+    assert "sslpassword=of the key\n" in (application.root / "service").read_text()
+
+
+def test_a_role_that_may_not_know_the_server(application: Application, database: Database) -> None:
+    """The backup is taken; the sidecar says nothing of it."""
+    stand(application, database, "")
+    database.execute(
+        "create role reader login password 'reads';"
+        " grant usage on schema surefoot to reader;"
+        " grant select on all tables in schema public, surefoot to reader;"
+        " grant select on all sequences in schema public, surefoot to reader;"
+        " revoke execute on function pg_control_system() from public"
+    )
+    try:
+        url = database.url().replace(f"postgres:{database.server.password}", "reader:reads")
+        result = application.run("backup", url=url)
+        assert result.code == 0, result.err
+        (file,) = dumps(application)
+        assert sidecar(file)["server"] is None
+    finally:
+        database.execute("drop owned by reader; drop role reader")
+
+
 def test_a_role_that_may_not_read_everything(application: Application, database: Database) -> None:
     """Told by name; nothing is left."""
     stand(application, database, "")

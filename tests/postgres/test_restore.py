@@ -114,6 +114,7 @@ def test_the_old_one_is_listed_and_dropped_when_asked(
 def test_a_restore_can_be_undone_as_the_page_says(application: Application, shop: Database) -> None:
     """The statements of docs/backups.md, with these names; and the planner knows the new tables."""
     file = backed_up(application, shop)
+    shop.execute(f"comment on database {shop.name} is 'the shop''s own'")
     assert restore(application, shop, file.name, "--yes").code == 0
     assert shop.query("select count(*) > 0 from pg_stats where tablename = 'people'") == [(True,)]
     page = (Path(__file__).parents[2] / "docs" / "backups.md").read_text()
@@ -125,6 +126,54 @@ def test_a_restore_can_be_undone_as_the_page_says(application: Application, shop
         connection.execute(statements)  # type: ignore[arg-type]
     assert counts(shop) == AFTER
     assert around(shop) == [f"{shop.name}_restored"]
+    assert own_comment(shop) == "the shop's own"
+    assert restore(application, shop, "--drop-old", "--yes").json["dropped"] == []
+    assert counts(shop) == AFTER
+
+
+def own_comment(database: Database) -> str | None:
+    ((comment,),) = database.query(
+        "select shobj_description(oid, 'pg_database') from pg_database"
+        " where datname = current_database()"
+    )
+    return comment
+
+
+def test_what_is_used_is_never_dropped(application: Application, shop: Database) -> None:
+    """Put back by its names alone, the database still has the mark of one that was set aside."""
+    file = backed_up(application, shop)
+    shop.execute(f"comment on database {shop.name} is 'the shop''s own'")
+    assert restore(application, shop, file.name, "--yes").code == 0
+    (old,) = around(shop)
+    with psycopg.connect(shop.server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"drop database {shop.name}")
+        connection.execute(f"alter database {old} rename to {shop.name}")
+    assert (own_comment(shop) or "").startswith("surefoot {")
+    listed = application.run("backups", "--json", url=shop.url()).json["databases"]
+    assert [one for one in listed if one["of"] == shop.name] == []
+    assert restore(application, shop, "--drop-old", "--yes").json["dropped"] == []
+    assert counts(shop) == AFTER
+    # nor does the mark go on to what takes its place
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert own_comment(shop) == "the shop's own"
+    (old,) = around(shop)
+    result = restore(application, shop, "--drop-old", "--yes")
+    assert [one["name"] for one in result.json["dropped"]] == [old]
+    assert (around(shop), counts(shop)) == ([], BEFORE)
+
+
+def test_an_old_one_that_somebody_is_in_stays(application: Application, shop: Database) -> None:
+    """Whoever looks something up there isn't cut off; exit code 7."""
+    file = backed_up(application, shop)
+    assert restore(application, shop, file.name, "--yes").code == 0
+    (old,) = around(shop)
+    with Database(shop.server, old, shop.pg_bin).connect(application_name="a last look"):
+        result = restore(application, shop, "--drop-old", "--yes")
+    assert (result.code, result.error) == (7, "database-in-use"), result.err
+    assert "a last look" in result.json["findings"][0]["seen"][0]
+    assert around(shop) == [old]
+    assert restore(application, shop, "--drop-old", "--yes").code == 0
+    assert around(shop) == []
 
 
 def test_a_database_that_is_gone(application: Application, shop: Database, server: Server) -> None:
@@ -366,9 +415,13 @@ def test_no_up_runs_meanwhile(application: Application, shop: Database) -> None:
     while not (application.root / "began").exists():
         time.sleep(0.05)
     result = application.run("up", "--json", url=shop.url())
+    half = around(shop)
+    dropping = restore(application, shop, "--drop-old", "--yes")
+    assert (len(half), around(shop)) == (1, half)  # that is being filled
     (application.root / "go").touch()
     thread.join()
     assert (result.code, result.error) == (7, "lock-held-elsewhere"), result.err
+    assert (dropping.code, dropping.error) == (7, "lock-held-elsewhere"), dropping.err
     assert done[0].code == 0, done[0].err
     assert counts(shop) == BEFORE
 
@@ -433,6 +486,36 @@ def test_a_backup_of_another_database(
     result = restore(application, shop, file.name, "--yes", "--of-another-database")
     assert result.code == 0, result.err
     assert counts(shop) == BEFORE
+
+
+def test_a_backup_of_another_server(application: Application, shop: Database) -> None:
+    """Its database may be another one of the same name: that is said, and it's restored."""
+    file = backed_up(application, shop)
+    told = sidecar(file)
+    ((server,),) = shop.query("select system_identifier::text from pg_control_system()")
+    assert told["server"] == server
+    result = restore(application, shop, file.name)
+    assert "another server" not in " ".join(result.err.split())
+    told["server"] = "7300000000000000001"
+    file.with_suffix(".json").write_text(json.dumps(told))
+    result = restore(application, shop, file.name)
+    assert (result.code, result.error) == (2, "confirmation-needed")
+    assert "made on another server" in " ".join(result.json["findings"][0]["seen"])
+    result = restore(application, shop, file.name, "--yes")
+    assert result.code == 0, result.err
+    assert "made on another server" in " ".join(result.err.split())
+    assert counts(shop) == BEFORE
+
+
+def test_a_backup_that_does_not_know_its_server(application: Application, shop: Database) -> None:
+    """Nothing is said of servers."""
+    file = backed_up(application, shop)
+    told = sidecar(file)
+    del told["server"]
+    file.with_suffix(".json").write_text(json.dumps(told))
+    result = restore(application, shop, file.name, "--yes")
+    assert result.code == 0, result.err
+    assert "another server" not in " ".join(result.err.split())
 
 
 @pytest.mark.provokes("restore-not-possible")
@@ -638,6 +721,9 @@ def counted(owner, name):
     def wrapper(*given, **named):
         steps.append(f"{name} {str(given[1:2])[:200]}")
         mine = len(steps)
+        if number < 0:  # how many are waited for differs from run to run, the comments don't
+            comments = [one for one in steps if "comment on database" in one]
+            mine = -len(comments) if steps[-1] in comments else 0
         if (side, number) == ("before", mine):
             os.kill(os.getpid(), signal.SIGKILL)
         result = real(*given, **named)
@@ -673,7 +759,17 @@ def killed_at(
         check=False,
     )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    application.write("said", done.stderr)
     return done.returncode, out.read_text().splitlines() if out.exists() else []
+
+
+def told_as_done(database: Database) -> bool:
+    """Whether it's restored, and a second start would do it once more."""
+    comments = database.query(
+        "select description from pg_shdescription join pg_database d on d.oid = objoid"
+        f" where starts_with(datname, '{database.name}_before_restore_')"
+    )
+    return bool(comments) and not any('"untold":true' in text for (text,) in comments)
 
 
 def test_killed_at_every_step(application: Application, shop: Database) -> None:
@@ -695,8 +791,11 @@ def test_killed_at_every_step(application: Application, shop: Database) -> None:
         died += code != 0
         assert counts(shop) in (BEFORE, AFTER), (side, number)
         # the killed one's sessions end when the server sees it, its pg_restore when it's cut off
-        result = restore(application, shop, file.name, "--yes", "--disconnect")
-        assert result.code == 0, (side, number, result.err)
+        if told_as_done(shop):
+            assert "is what was there before" in (application.root / "said").read_text()
+        else:
+            result = restore(application, shop, file.name, "--yes", "--disconnect")
+            assert result.code == 0, (side, number, result.err)
         assert counts(shop) == BEFORE, (side, number)
         kept = [Database(shop.server, name, shop.pg_bin) for name in around(shop)]
         assert [counts(one) for one in kept] == [AFTER], (side, number, around(shop))
@@ -749,14 +848,39 @@ def test_cut_off_at_the_swaps_commit(application: Application, shop: Database, a
     assert counts(shop) == BEFORE
 
 
-def test_a_start_after_the_end_changes_nothing(application: Application, shop: Database) -> None:
-    """Killed before it could tell: the second start sees that all is done."""
+def test_a_start_after_a_cut_off_end_changes_nothing(
+    application: Application, shop: Database
+) -> None:
+    """Killed before it could tell: the second start sees that all is done, and tells it. The next
+    one, told by somebody who knows, restores: other rows have no other number.
+    """
     file = backed_up(application, shop)
-    assert restore(application, shop, file.name, "--yes").code == 0
+    command = ("restore", file.name, "--yes")
+    code, steps = killed_at(application, shop, "none", 0, *command)
+    assert code == 0
+    back(application, shop)
+    comments = sum("comment on database" in step for step in steps)
+    assert killed_at(application, shop, "before", -comments, *command)[0] != 0
+    (old,) = around(shop)
+    shop.execute("update people set name = 'bad'")
     result = restore(application, shop, file.name, "--yes")
-    assert (result.code, result.json["changed"]) == (0, False)
-    assert len(around(shop)) == 1
-    shop.execute("delete from people")
+    assert (result.code, result.json["changed"], result.json["old"]) == (0, False, old)
+    assert "an earlier start, which was cut off" in " ".join(result.err.split())
+    assert around(shop) == [old]
     result = restore(application, shop, file.name, "--yes")
     assert (result.code, result.json["changed"]) == (0, True)
+    assert shop.query("select count(*) from people where name = 'bad'") == [(0,)]
+
+
+def test_a_start_after_the_end_restores_again(application: Application, shop: Database) -> None:
+    """Who was told that it's done, and asks again, wants the backup's rows again."""
+    file = backed_up(application, shop)
+    assert restore(application, shop, file.name, "--yes").code == 0
+    shop.execute("update people set name = 'bad'")
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.json["changed"]) == (0, True)
+    assert shop.query("select count(*) from people where name = 'bad'") == [(0,)]
+    assert len(around(shop)) == 2
+    shop.execute("delete from people")
+    assert restore(application, shop, file.name, "--yes").json["changed"] is True
     assert counts(shop) == BEFORE

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from surefoot.backup.comparison import differences, digested
-from surefoot.backup.mark import Mark, read, written
+from surefoot.backup.mark import Mark, own, read, written
 from surefoot.backup.names import (
     backup_name,
     is_partial,
@@ -226,6 +226,13 @@ def test_a_mark_is_told_from_other_comments() -> None:
     assert read(written(mark)) == mark
     for comment in (None, "", "the shop's own", "surefoot is used here", 'surefoot {"state": 1}'):
         assert read(comment) is None
+
+
+def test_what_people_wrote_is_found_under_marks() -> None:
+    inner = written(Mark("kept", "shop", "abc", "x.dump", comment="it's ours"))
+    outer = written(Mark("kept", "shop", "abc", "x.dump", comment=inner))
+    assert own(outer) == own(inner) == own("it's ours") == "it's ours"
+    assert own(written(Mark("kept", "shop", "abc", "x.dump"))) is own(None) is None
 
 
 def test_settings_that_are_lists_are_taken_apart() -> None:

@@ -33,6 +33,7 @@ ROOMS = {
         "last_look",
         "cleanup",
         "restore",
+        "drop_old",
         "target",
         "demo",
         "cli.edge",
@@ -45,7 +46,7 @@ ROOMS = {
 # The main job, on three pages.
 STORY = ("up", "session", "last_look")
 # Backups, and bringing one back.
-BACKUPS = ("take_backup", "restore")
+BACKUPS = ("take_backup", "restore", "drop_old")
 
 # Rooms of our own: who is used (left) and who may use it (right).
 ARROWS = {

@@ -102,6 +102,7 @@ def take(
                     bytes=writing.size,
                     sha256=sha256_of(writing.file),
                     upgrade="begun" if order.before_upgrade else None,
+                    server=needs.server,
                 )
                 file = finished(writing, encode(sidecar))
     gone = _let_go(order, database)

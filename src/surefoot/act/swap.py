@@ -18,7 +18,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.backup.mark import Mark, written
+from surefoot.backup.mark import Mark, own, written
 from surefoot.backup.properties import Properties
 from surefoot.errors import SurefootError
 from surefoot.observe.beside import databases, observe_properties, sessions_in
@@ -68,7 +68,8 @@ def swapped(swap: Swap, connect_m: Connect, leave: Callable[[], None]) -> None:
 def _transaction(
     swap: Swap, connect_m: Connect, leave: Callable[[], None], like: Properties, new_oid: int
 ) -> None:
-    mark = msgspec.structs.replace(swap.mark, comment=like.comment, successor=new_oid)
+    theirs = own(like.comment)
+    mark = msgspec.structs.replace(swap.mark, comment=theirs, successor=new_oid, untold=True)
     old, new = sql.Identifier(swap.name), sql.Identifier(swap.new)
     kept = sql.Identifier(swap.kept)
     with connect_m() as m, m.transaction():
@@ -80,7 +81,7 @@ def _transaction(
             m.execute(sql.SQL("alter database {} rename to {}").format(new, old))
         comment = sql.SQL("comment on database {} is {}")
         m.execute(comment.format(kept, sql.Literal(written(mark))))
-        m.execute(comment.format(old, sql.Literal(like.comment)))
+        m.execute(comment.format(old, sql.Literal(theirs)))
 
 
 def statements(name: str, like: Properties) -> list[sql.Composed]:

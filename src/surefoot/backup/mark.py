@@ -12,7 +12,8 @@ class Mark(msgspec.Struct, frozen=True):
 
     `restoring`: half-made; `restored`: all there, and not yet in its place; `kept`: what was there
     before. `database` is the name that the restore is for, `backup` the dump's hash, `file` its
-    name. Of a kept one: `comment` is the one it had, `successor` the oid of what took its place.
+    name. Of a kept one: `comment` is the one it had, `successor` the oid of what took its place,
+    and `untold` says that the swap was made and nobody has been told yet.
     """
 
     state: Literal["restoring", "restored", "kept"]
@@ -21,6 +22,7 @@ class Mark(msgspec.Struct, frozen=True):
     file: str
     comment: str | None = None
     successor: int | None = None
+    untold: bool = False
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -45,3 +47,13 @@ def read(comment: str | None) -> Mark | None:
         return msgspec.json.decode(comment.removeprefix(_PREFIX), type=Mark)
     except msgspec.DecodeError:
         return None
+
+
+def own(comment: str | None) -> str | None:
+    """What people wrote: the comment, or the one that a mark has in its stead.
+
+    A database that was put back into its place by hand may still have its mark.
+    """
+    while (mark := read(comment)) is not None:
+        comment = mark.comment
+    return comment

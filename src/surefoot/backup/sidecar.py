@@ -51,6 +51,7 @@ class Sidecar(msgspec.Struct, frozen=True):
 
     `reason` is what it was taken for, `upgrade` how that has ended. `roles` own something in the
     dump or are granted something, `extensions` are made by it. `bytes` and `sha256` are the dump's.
+    `server` is the server's system identifier, None where it isn't known.
     """
 
     database: str
@@ -69,6 +70,7 @@ class Sidecar(msgspec.Struct, frozen=True):
     bytes: int
     sha256: str
     upgrade: Upgrade | None = None
+    server: str | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

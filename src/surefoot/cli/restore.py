@@ -84,7 +84,7 @@ def _restore(
 ) -> ExitCode:
     from surefoot.observe.backups import find_backup
     from surefoot.report.backup import intended_lines, restored_json, restored_lines
-    from surefoot.restore import restore
+    from surefoot.restore import restore, told
 
     kept = find_backup(session.project, file)
 
@@ -108,14 +108,15 @@ def _restore(
         )
     for line in restored_lines(edge.terminal, kept, restored):
         edge.terminal.line(line)
+    told(session, restored)
     return ExitCode.DONE
 
 
 def _drop_old(edge: Edge, session: "Session", *, yes: bool) -> ExitCode:
+    from surefoot.drop_old import drop_old
     from surefoot.report import json
     from surefoot.report.backup import beside_json, beside_text
     from surefoot.report.text import labelled
-    from surefoot.restore import drop_old
 
     def confirm(found: "tuple[Beside, ...]") -> None:
         texts = [beside_text(one) for one in found]

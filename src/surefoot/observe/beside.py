@@ -13,6 +13,7 @@ from surefoot.backup.properties import Properties, properties
 from surefoot.backup.sidecar import Sidecar
 from surefoot.errors import SurefootError
 from surefoot.observe.connect import connect, kept_connection
+from surefoot.observe.contents import system_identifier
 from surefoot.sql import query
 from surefoot.target import Target
 
@@ -29,10 +30,13 @@ class There(msgspec.Struct, frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a look before a restore has seen. `obstacles` are in its way, a line each."""
+    """What a look before a restore has seen. `obstacles` are in its way, a line each; `server` is
+    the system identifier, where the role may know it.
+    """
 
     oid: int
     name: str
+    server: str | None
     obstacles: tuple[str, ...]
     there: tuple[There, ...]
 
@@ -68,8 +72,8 @@ def observe_surroundings(
     with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
         seen = cursor.execute(query("restore_surroundings"), wanted).fetchone()
         assert seen is not None
-        there = databases(connection)
-    return Surroundings(seen["oid"], seen["name"], tuple(_obstacles(seen)), there)
+        there, server = databases(connection), system_identifier(connection)
+    return Surroundings(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there)
 
 
 def _obstacles(seen: Row) -> Iterable[str]:
@@ -94,11 +98,14 @@ def databases(connection: psycopg.Connection[Any]) -> tuple[There, ...]:
 
 
 def marked(there: Iterable[There], database: str | None = None) -> tuple[Beside, ...]:
-    """Those that a restore has made or set aside; of this database, if one is named."""
+    """Those that a restore has made or set aside; of this database, if one is named.
+
+    One that has the name itself is none of them, whatever its comment says: it was put back there.
+    """
     found: list[Beside] = []
     for one in there:
         mark = read(one.comment)
-        if mark is not None and database in (None, mark.database):
+        if mark is not None and database in (None, mark.database) and one.name != mark.database:
             found.append(Beside(one.name, one.oid, one.bytes, mark))
     return tuple(found)
 

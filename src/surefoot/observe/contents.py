@@ -26,6 +26,7 @@ class Needs(msgspec.Struct, frozen=True):
     extensions: tuple[str, ...]
     sizes: Sizes
     largest: tuple[TableRows, ...]  # not counted yet
+    server: str | None  # the system identifier
 
 
 @contextmanager
@@ -78,7 +79,21 @@ def observe_needs(connection: psycopg.Connection[Any]) -> Needs:
         tuple(needs["extensions"]),
         Sizes(tables[0]["all_tables"] if tables else 0, needs["database_size"]),
         tuple(TableRows(t["schema"], t["table"], None) for t in tables),
+        system_identifier(connection),
     )
+
+
+def system_identifier(connection: psycopg.Connection[Any]) -> str | None:
+    """What tells the server from others; None where the role may not know it.
+
+    A copy of the server's files has the same, and pg_upgrade makes a new one.
+    """
+    try:
+        with connection.transaction():
+            row = connection.execute(query("system_identifier")).fetchone()
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction):
+        return None
+    return None if row is None else row[0]
 
 
 def resolved(

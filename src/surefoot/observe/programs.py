@@ -11,10 +11,17 @@ from pathlib import Path
 import msgspec
 from psycopg.conninfo import make_conninfo
 
+from surefoot.errors import SurefootError
 from surefoot.server import embedded_bin, has_embedded
 from surefoot.target import Target
 
-_SECRET = ("password", "sslpassword")
+# What of libpq's parameters nobody else may read.
+_SECRET = frozenset(
+    ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+)
+_SERVICE = "surefoot"  # that of the file in memory
+_LONGEST = 900  # bytes of a value; libpq reads lines of 1,023
+_MEMORY = hasattr(os, "memfd_create")
 _VERSION = re.compile(r"\) (\d+)")
 _SYSTEM = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
@@ -73,33 +80,58 @@ class Call(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def called(target: Target, **parameters: str) -> Generator[Call, None, None]:
-    """How to call a program for this database; `parameters` go on top of the address."""
+    """How to call a program for this database; `parameters` go on top of the address.
+
+    Raises SurefootError `database-url-invalid` where a secret can't be handed over unseen.
+    """
     # a list of processes shows arguments, and anybody may read it
-    open_parameters = {k: v for k, v in target.parameters.items() if k not in _SECRET}
+    secret = {k: v for k, v in target.parameters.items() if k in _SECRET}
+    given = {k: v for k, v in target.parameters.items() if k not in secret} | parameters
+    password = secret.pop("password", None)
     environment = {**os.environ, "PGTZ": "UTC", "LC_ALL": "C"}
-    with _password_file(target.parameters.get("password", "")) as file:
-        if file is not None:
-            environment["PGPASSFILE"] = f"/proc/self/fd/{file}"
-        elif "password" in target.parameters:
-            environment["PGPASSWORD"] = target.parameters["password"]
-        conninfo = make_conninfo(**(open_parameters | parameters))
-        yield Call(conninfo, environment, () if file is None else (file,))
+    with contextlib.ExitStack() as files:
+        descriptors: list[int] = []
+        if password and "\n" not in password and _MEMORY:
+            escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+            descriptors.append(files.enter_context(_in_memory(f"*:*:*:*:{escaped}\n")))
+            environment["PGPASSFILE"] = f"/proc/self/fd/{descriptors[-1]}"
+        elif password is not None:
+            environment["PGPASSWORD"] = password
+        if secret:  # no variable has these, but a service's file may
+            service = _service(target, secret)
+            descriptors.append(files.enter_context(_in_memory(service)))
+            environment["PGSERVICEFILE"] = f"/proc/self/fd/{descriptors[-1]}"
+            given["service"] = _SERVICE
+        yield Call(make_conninfo(**given), environment, tuple(descriptors))
+
+
+def _service(target: Target, secret: dict[str, str]) -> str:
+    """What libpq reads of a service's file; it has limits."""
+    if not _MEMORY:
+        why = "this system has no files in memory, and a command line can be read by anybody"
+    elif "service" in target.parameters or "PGSERVICE" in os.environ:
+        why = "the address names a service, and there can be only one: put it into the same file"
+    elif any("\n" in v or v != v.strip() or len(v.encode()) > _LONGEST for v in secret.values()):
+        why = (
+            f"a space at its end, a line's end, or more than {_LONGEST} bytes can't be handed over"
+        )
+    else:
+        return "\n".join([f"[{_SERVICE}]", *(f"{k}={v}" for k, v in secret.items()), ""])
+    raise SurefootError(
+        "database-url-invalid",
+        f"The address from {target.source} has a secret that pg_dump can't be given unseen.",
+        seen=[f"{', '.join(secret)}: {why}"],
+        next="do without it there, or name another way to log in with SUREFOOT_DATABASE_URL",
+    )
 
 
 @contextlib.contextmanager
-def _password_file(password: str) -> Generator[int | None, None, None]:
-    """A password file that is in memory only; None where there is no such thing, or no need.
-
-    A list of processes may show environments, too.
-    """
-    if not password or "\n" in password or not hasattr(os, "memfd_create"):
-        yield None
-        return
-    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-    descriptor = os.memfd_create("passwords")
+def _in_memory(text: str) -> Generator[int, None, None]:
+    """A file that is in memory only. A list of processes may show environments, too."""
+    descriptor = os.memfd_create("surefoot")
     try:
-        os.fchmod(descriptor, 0o600)  # libpq passes over a file that others can read
-        os.write(descriptor, f"*:*:*:*:{escaped}\n".encode())
+        os.fchmod(descriptor, 0o600)  # libpq passes over a password file that others can read
+        os.write(descriptor, text.encode())
         yield descriptor
     finally:
         os.close(descriptor)

@@ -119,6 +119,8 @@ class _Intended(Protocol):
     def sessions(self) -> tuple[str, ...]: ...
     @property
     def owners(self) -> bool: ...
+    @property
+    def elsewhere(self) -> bool: ...
 
 
 class _Restored(Protocol):
@@ -128,6 +130,8 @@ class _Restored(Protocol):
     def rows(self) -> tuple[str | None, ...]: ...
     @property
     def old(self) -> str | None: ...
+    @property
+    def changed(self) -> bool: ...
 
 
 def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> list[str]:
@@ -147,7 +151,13 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
     ]
     lines = labelled(terminal, "database", f"{target.label} (address from {target.source})")
     size = size_text(intended.kept.bytes)
-    lines += labelled(terminal, "backup", f"{shown(intended.kept.file)}, {size}", told)
+    texts = [f"{shown(intended.kept.file)}, {size}", told]
+    if sidecar is not None and intended.elsewhere:
+        texts.append(
+            f"made on another server, or before a pg_upgrade of this one: see whether it is the "
+            f"{sidecar.database} that you mean"
+        )
+    lines += labelled(terminal, "backup", *texts)
     lines += labelled(terminal, "plan", *plan)
     if intended.sessions:
         lines += labelled(terminal, "cut off", *intended.sessions)
@@ -158,9 +168,17 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
 def restored_lines(terminal: Terminal, kept: _Kept, restored: _Restored) -> list[str]:
     """The end of `surefoot restore`."""
     rows = ", ".join(str(row) for row in restored.rows) or "no revision"
-    if restored.old is None:
-        text = f"{restored.database} is what {kept.file.name} holds, at {rows}: nothing to do"
-        return labelled(terminal, "now", text)
+    if not restored.changed:
+        return [
+            *labelled(
+                terminal,
+                "now",
+                f"{restored.database} is at {rows}: {kept.file.name} was restored by an earlier "
+                "start, which was cut off before it could tell; nothing to do",
+            ),
+            *labelled(terminal, "kept", f"{restored.old} is what was there before"),
+            *labelled(terminal, "next", "to restore it once more: the same command again"),
+        ]
     return [
         "",
         *labelled(terminal, "now", f"{restored.database} is at {rows}, as in {kept.file.name}"),
@@ -173,7 +191,7 @@ def restored_json(restored: _Restored) -> dict[str, Any]:
     """The same, for programs."""
     return {
         "current": list(restored.rows),
-        "changed": restored.old is not None,
+        "changed": restored.changed,
         "old": restored.old,
     }
 

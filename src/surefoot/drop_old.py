@@ -1,0 +1,85 @@
+"""`surefoot restore --drop-old`: look, show, lock, look again, drop. Never the one that is used."""
+
+from collections.abc import Callable
+
+import psycopg
+from psycopg import sql
+
+from surefoot.act.lock import holder, locked
+from surefoot.backup.mark import Beside
+from surefoot.config import seconds
+from surefoot.errors import SurefootError
+from surefoot.observe.beside import databases, maintenance, marked, sessions_in
+from surefoot.session import Session
+
+
+def drop_old(session: Session, confirm: Callable[[tuple[Beside, ...]], None]) -> tuple[Beside, ...]:
+    """Drop what restores of this database have set aside, or left half-made.
+
+    Our own session stays in the database that the address leads to, and nobody's session is ended:
+    so PostgreSQL itself refuses to drop that one, and any that is in use. Raises SurefootError
+    `lock-held-elsewhere`, `database-in-use`, `restore-not-possible`.
+    """
+    with session.connect() as connection:
+        name = connection.info.dbname
+        found = marked(databases(connection), name)
+        if not found:
+            return ()
+        confirm(found)
+        _require_nobody_at_work(connection, name)
+        # not waited for: whoever waits in a database is in the way of a restore's swap
+        with locked(connection, wait=0, say=lambda _: None):
+            wait = seconds(session.project.config.wait)
+            with maintenance(session.target, name, wait, lambda _: None) as m:
+                return _dropped(m, name, found)
+
+
+def _require_nobody_at_work(connection: psycopg.Connection[object], name: str) -> None:
+    at_work = holder(connection)
+    if at_work is not None:
+        raise SurefootError(
+            "lock-held-elsewhere",
+            f"Another surefoot is at work in {name}.",
+            seen=[at_work],
+            database="Nothing was dropped.",
+            next="wait for it, then start again",
+        )
+
+
+def _dropped(
+    m: psycopg.Connection[object], name: str, found: tuple[Beside, ...]
+) -> tuple[Beside, ...]:
+    """Those that were shown, and are still what they were then."""
+    shown = {(one.oid, one.name) for one in found}
+    gone: list[Beside] = []
+    used: list[str] = []
+    for one in marked(databases(m), name):
+        if (one.oid, one.name) not in shown:
+            continue
+        try:
+            m.execute(sql.SQL("drop database {}").format(sql.Identifier(one.name)))
+            gone.append(one)
+        except psycopg.errors.ObjectInUse as error:
+            seen = sessions_in(m, (one.name,), (m.info.backend_pid,))
+            used += seen[:8] or str(error).strip().splitlines()[:2]
+        except psycopg.Error as error:
+            raise SurefootError(
+                "restore-not-possible",
+                f"The database {one.name} can't be dropped.",
+                seen=str(error).strip().splitlines()[:2],
+                database=_told(gone),
+                next="connect as the role that owns it",
+            ) from error
+    if used:
+        raise SurefootError(
+            "database-in-use",
+            "Others are in a database that was to be dropped, so it stays.",
+            seen=used,
+            database=_told(gone),
+            next="see who that is, and whether it may go; when they have left, start again",
+        )
+    return tuple(gone)
+
+
+def _told(gone: list[Beside]) -> str:
+    return f"Dropped: {', '.join(one.name for one in gone)}." if gone else "Nothing was dropped."
