@@ -21,7 +21,8 @@ from surefoot.preflight.privileges import privilege_needs
 from surefoot.preflight.verdict import Preflight
 from surefoot.structure.catalogue import Catalogue, DownStatement
 from surefoot.structure.facts import Definition, Key
-from surefoot.structure.reversal import Loss, Reversal, Standing, standing
+from surefoot.structure.lost import Standing, standing
+from surefoot.structure.reversal import Loss, Reversal
 from surefoot.structure.way_back import (
     Undo,
     inverse,
@@ -79,9 +80,7 @@ def observe_retreat(
     if catalogue is not None:
         known |= frozenset(catalogue.index.numbers)
     in_its_way = _preflight(asked, connection, facts, found, live, known)
-    lost = count_losses(
-        connection, standing(found, live, _rest(retreat.undo, seen.reversing))
-    )
+    lost = count_losses(connection, standing(found, live, _rest(retreat.undo, seen.reversing)))
     return msgspec.structs.replace(facts, preflight=in_its_way), retreat, lost
 
 

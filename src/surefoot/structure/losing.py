@@ -262,3 +262,9 @@ def _pieces(text: str) -> list[str]:
         else:
             found[-1] += letter
     return [piece.strip() for piece in found]
+
+
+def fact_part(identifier: str) -> str:
+    """As facts write it: a keyword has no quotes there."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", identifier)
+    return identifier if plain else '"' + identifier.replace('"', '""') + '"'

@@ -8,7 +8,8 @@ from surefoot.preflight.names import parts
 from surefoot.structure.catalogue import Catalogue, Change, Way, facts_of, state
 from surefoot.structure.compatible import Verdict, compatible
 from surefoot.structure.facts import Fact, Key, relation_kind, table
-from surefoot.structure.reversal import Loss, Reversal, reversal, standing
+from surefoot.structure.lost import standing
+from surefoot.structure.reversal import Loss, Reversal, reversal
 from surefoot.structure.sqltext import renamed
 
 UNRELEASED = "(unreleased)"
@@ -159,7 +160,8 @@ def _lost(down: Down, there: Mapping[Key, object]) -> Iterator[Loss]:
             tables.add(name)
         if one.loss.kind in ("column", "values") and table(Fact("column", name, "")) in tables:
             continue
-        yield one.loss
+        code = Loss(one.loss.kind, "", f"the code of {one.id} decides")
+        yield one.loss if one.loss.name else code
 
 
 def _table(change: Change) -> str | None:

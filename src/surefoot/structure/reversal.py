@@ -4,8 +4,7 @@ A verdict of the catalogue says what a downgrade did to the structure of an empt
 what it would do to rows is worked out here, from the names that go and from its statements.
 """
 
-import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -20,15 +19,14 @@ from surefoot.structure.catalogue import (
     Way,
 )
 from surefoot.structure.definitions import column, labels, widened
-from surefoot.structure.facts import Fact, Key, relation_kind, table
-from surefoot.structure.losing import UNCOUNTED, Followed, Name
+from surefoot.structure.facts import Fact, relation_kind, table
+from surefoot.structure.losing import UNCOUNTED, Followed, Name, fact_part
 from surefoot.structure.sqltext import renamed, structural
 
 Class = Literal[
     "proved", "loses-data", "leaves", "needs-code", "broken", "none", "untried", "unknown"
 ]
 
-_KINDS = {"table": "relation", "column": "column", "values": "column"}  # what can be counted
 _SHOWN = 120  # characters of a statement
 
 PLACE = "another one takes its place"
@@ -218,7 +216,7 @@ def _of_statements(
             change = names.get(("column", name))
             yield Loss(
                 "column",
-                change.name if change else f"{tables[name[:2]]}.{_fact(name[2])}",
+                change.name if change else f"{tables[name[:2]]}.{fact_part(name[2])}",
                 "" if change else PLACE,
             )
         else:
@@ -248,51 +246,3 @@ def _column(change: Change, hint: str) -> Iterator[Loss]:
 
 def _first(change: Change) -> str:
     return next((d for d in change.after if d is not None), "")
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """A loss on a way back, and `name`: what it's called now; None: it can't be told."""
-
-    loss: Loss
-    name: str | None
-
-
-def standing(
-    backs: Iterable[Reversal],
-    live: Container[Key],
-    rest: Mapping[str, tuple[DownStatement, ...]] = {},
-) -> tuple[Standing, ...]:
-    """What is lost on a way back, the last revision first, each once, by the names that are `live`.
-
-    What a newer one's way back certainly makes anew has no rows, and is left out. Whatever has a
-    name that isn't there, and can't be followed to one that is, stays: nobody can count it.
-    """
-    found: dict[tuple[str, str | None, str], Standing] = {}
-    before: list[Followed] = []
-    for back in backs:
-        left = rest.get(back.id, back.statements)
-        past = back.statements[: len(back.statements) - len(left)]
-        begun = Followed((s.sql for s in past), back.schema)
-        for loss in back.losses:
-            name: Name | None = parts(loss.name)
-            if loss.kind not in _KINDS or (loss.kind == "values" and len(name) < 3):
-                found.setdefault((loss.kind, loss.name, loss.detail), Standing(loss, None))
-                continue
-            for done in reversed(before):
-                name = done.origin(name)
-                if name is None:
-                    break
-            if name is None or name in begun.tables or name in begun.columns:
-                continue
-            now = ".".join(map(_fact, name)) if name != parts(loss.name) else loss.name
-            there = (_KINDS[loss.kind], now) in live
-            called = now if there else None
-            found.setdefault((loss.kind, called, "" if there else loss.name), Standing(loss, called))
-        before.append(Followed((s.sql for s in left), back.schema))
-    return tuple(found.values())
-
-
-def _fact(identifier: str) -> str:
-    """As facts write it: a keyword has no quotes there."""
-    plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", identifier)
-    return identifier if plain else '"' + identifier.replace('"', '""') + '"'

@@ -21,9 +21,7 @@ _TOKEN = re.compile(
 NAME = r'((?:"(?:[^"]|"")*"|[\w$.])+)'
 _IF = r"(if (?:not )?exists )?"
 
-_INDEX = re.compile(
-    rf"create (?:unique )?index (?:concurrently )?{_IF}{NAME} on (?:only )?{NAME}"
-)
+_INDEX = re.compile(rf"create (?:unique )?index (?:concurrently )?{_IF}{NAME} on (?:only )?{NAME}")
 _DROP_INDEX = re.compile(rf"drop index (?:concurrently )?{_IF}{NAME}(?: cascade| restrict)?")
 _TABLE = re.compile(rf"create (?:unlogged )?table {_IF}{NAME} ?\(")
 _DROP_TABLE = re.compile(rf"drop table {_IF}{NAME}(?: cascade| restrict)?")
