@@ -37,7 +37,8 @@ class Lost(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """A line for people."""
-        loss, number = self.loss, _rows(self.rows or 0)
+        loss = self.loss
+        number = "rows that can't be counted" if self.rows is None else _rows(self.rows)
         hint = f" ({loss.detail})" if loss.detail else ""
         match loss.kind:
             case "table":
@@ -50,7 +51,8 @@ class Lost(msgspec.Struct, frozen=True):
                 has = "" if self.rows is None else f", which has a value in {number}"
                 return f"converts {loss.name}{has}: {loss.detail}"
             case "rows":
-                return f"may change rows: {loss.short or 'its own code decides'}"
+                what = loss.detail if loss.name and loss.detail else "may change rows"
+                return f"{what}: {loss.short or 'its own code decides'}"
 
 
 def _rows(number: int) -> str:

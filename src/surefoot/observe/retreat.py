@@ -1,5 +1,6 @@
 """Look at the way back: what would be taken back, by what, and what is in its way."""
 
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +11,7 @@ from surefoot.decision.going_back import aim
 from surefoot.decision.retreat import Lost, Retreat
 from surefoot.observation import Facts
 from surefoot.observe.connect import kept_connection
+from surefoot.observe.counting import count_all
 from surefoot.observe.preflight import observe_surroundings
 from surefoot.observe.structure import observe_structure
 from surefoot.observe.ways_back import observe_ways_back
@@ -18,11 +20,13 @@ from surefoot.preflight.names import parts
 from surefoot.preflight.path import Doing, Path
 from surefoot.preflight.privileges import privilege_needs
 from surefoot.preflight.verdict import Preflight
-from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.catalogue import Catalogue, DownStatement
 from surefoot.structure.facts import Definition, Key
+from surefoot.structure.lost import Standing, standing
 from surefoot.structure.resuming import prepared
 from surefoot.structure.reversal import Loss, Reversal
 from surefoot.structure.way_back import (
+    Undo,
     inverse,
     reversals,
     to_undo,
@@ -32,6 +36,8 @@ from surefoot.structure.way_back import (
 
 if TYPE_CHECKING:
     from surefoot.observe.facts import Application
+
+Statements = tuple[DownStatement, ...]
 
 
 def observe_retreat(
@@ -77,7 +83,7 @@ def observe_retreat(
     if catalogue is not None:
         known |= frozenset(catalogue.index.numbers)
     in_its_way = _preflight(asked, connection, facts, found, live, known)
-    lost = count_losses(connection, _losses(found, live))
+    lost = count_losses(connection, standing(found, live, _rest(retreat.undo, seen.reversing)))
     return msgspec.structs.replace(facts, preflight=in_its_way), retreat, lost
 
 
@@ -96,47 +102,44 @@ def way_of(facts: Facts, catalogue: Catalogue | None) -> str:
     return way.name if way else ""
 
 
-def _losses(found: tuple[Reversal, ...], live: dict[Key, str]) -> tuple[Loss, ...]:
-    """Each once; what was made further back and is gone already isn't lost again."""
-    tables = {name for kind, name in live if kind == "relation"}
-    there = [
-        loss
-        for one in found
-        for loss in one.losses
-        if loss.kind not in ("table", "column", "values")
-        or (loss.kind == "table" and loss.name in tables)
-        or (loss.kind == "column" and ("column", loss.name) in live)
-        or (loss.kind == "values" and {("column", loss.name), ("enum", loss.name)} & live.keys())
-    ]
-    dropped = {loss.name for loss in there if loss.kind == "table"}
-    return tuple(
-        dict.fromkeys(
-            loss
-            for loss in there
-            if loss.kind not in ("column", "values")
-            or not any(loss.name.startswith(f"{table}.") for table in dropped)
-        )
-    )
+def _rest(undo: tuple[Undo, ...] | None, reversing: Container[str]) -> dict[str, Statements]:
+    """What is left of a way back that was cut off."""
+    return {
+        one.id: one.statements
+        for one in undo or ()
+        if one.id in reversing and one.statements is not None
+    }
 
 
-def count_losses(connection: psycopg.Connection[Any], losses: tuple[Loss, ...]) -> tuple[Lost, ...]:
-    """How many rows each concerns. Read-only. Raises `look-failed`, `server-unreachable`."""
-    found: list[Lost] = []
+def count_losses(
+    connection: psycopg.Connection[Any], losses: Iterable[Standing]
+) -> tuple[Lost, ...]:
+    """How many rows each concerns; None where nobody can count them. What goes with a table that
+    has rows isn't told besides. Read-only. Raises `look-failed`, `server-unreachable`.
+    """
+    found: list[tuple[Standing, Lost]] = []
     with kept_connection(), connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         connection.execute("set local statement_timeout = 0")
-        for loss in losses:
-            counting = counting_statement(loss)
-            row = connection.execute(counting).fetchone() if counting is not None else None
-            found.append(Lost(loss, None if row is None else row[0]))
-    return tuple(found)
+        for one in losses:
+            named = msgspec.structs.replace(one.loss, name=one.name or "")
+            counting = counting_statement(named)
+            number = None if counting is None else count_all(connection, counting)
+            found.append((one, Lost(one.loss, number)))
+    full = {parts(s.name) for s, n in found if s.name and s.loss.kind == "table" and n.rows != 0}
+    return tuple(
+        lost
+        for one, lost in found
+        if not (one.name and one.loss.kind in ("column", "values"))
+        or parts(one.name)[:2] not in full
+    )
 
 
 def counting_statement(loss: Loss) -> sql.Composed | None:
     """What counts the rows; None where that can't be counted."""
     names = parts(loss.name)
     match loss.kind:
-        case "table":
+        case "table" if len(names) == 2:
             what, table = sql.SQL("*"), names
         case "column" | "values" if len(names) == 3:
             what, table = sql.Identifier(names[2]), names[:2]

@@ -8,6 +8,7 @@ from surefoot.preflight.names import parts
 from surefoot.structure.catalogue import Catalogue, Change, Way, facts_of, state
 from surefoot.structure.compatible import Verdict, compatible
 from surefoot.structure.facts import Fact, Key, relation_kind, table
+from surefoot.structure.lost import standing
 from surefoot.structure.reversal import Loss, Reversal, reversal
 from surefoot.structure.sqltext import renamed
 
@@ -152,21 +153,15 @@ _ORDER = ("table", "column", "sequence", "values", "rows")
 
 def _lost(down: Down, there: Mapping[Key, object]) -> Iterator[Loss]:
     """Each once, and only what is there at the newer release."""
-    seen = dict.fromkeys(
-        loss if loss.name else Loss(loss.kind, "", f"the code of {back.id} decides")
-        for back in down.backs
-        for loss in back.losses
-    )
-    kinds = {"table": "relation", "column": "column", "sequence": "sequence"}
-    tables = {loss.name for loss in seen if loss.kind == "table"}
-    for loss in sorted(seen, key=lambda loss: _ORDER.index(loss.kind)):
-        kind = kinds.get(loss.kind)
-        by_name = loss.detail.startswith("another one")  # the statement's own name, not a fact's
-        if kind is not None and not by_name and (kind, loss.name) not in there:
+    tables: set[str] = set()
+    for one in sorted(standing(down.backs, there), key=lambda one: _ORDER.index(one.loss.kind)):
+        name = one.name or one.loss.name
+        if one.loss.kind == "table":
+            tables.add(name)
+        if one.loss.kind in ("column", "values") and table(Fact("column", name, "")) in tables:
             continue
-        if loss.kind in ("column", "values") and table(Fact("column", loss.name, "")) in tables:
-            continue
-        yield loss
+        code = Loss(one.loss.kind, "", f"the code of {one.id} decides")
+        yield one.loss if one.loss.name else code
 
 
 def _table(change: Change) -> str | None:

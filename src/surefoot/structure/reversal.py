@@ -4,7 +4,6 @@ A verdict of the catalogue says what a downgrade did to the structure of an empt
 what it would do to rows is worked out here, from the names that go and from its statements.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -21,6 +20,7 @@ from surefoot.structure.catalogue import (
 )
 from surefoot.structure.definitions import column, labels, widened
 from surefoot.structure.facts import Fact, relation_kind, table
+from surefoot.structure.losing import UNCOUNTED, Followed, Name, fact_part
 from surefoot.structure.sqltext import renamed, structural
 
 Class = Literal[
@@ -29,8 +29,7 @@ Class = Literal[
 
 _SHOWN = 120  # characters of a statement
 
-# About the session or the transaction: no row is another one behind it.
-_HARMLESS = re.compile(r"\s*(?:set|reset|show|lock|savepoint|release|rollback\s+to)\b", re.I)
+PLACE = "another one takes its place"
 
 
 class Loss(msgspec.Struct, frozen=True, order=True):
@@ -57,7 +56,8 @@ class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
     `needs-code` can't be done by `statements`; `broken`, `none`, `untried`: `why`; `unknown`:
     nobody has tried. `changes` are what the revision made, and is taken back. `search_path` is that
     of the connection that ran it, where that is known. `again`: why its upgrade doesn't do the same
-    behind it; then something stays that can't be seen, and it `leaves`.
+    behind it; then something stays that can't be seen, and it `leaves`. `schema` is where names are
+    that a statement gives without one.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
     losses: tuple[Loss, ...] = ()
     search_path: str = ""
     again: str = ""
+    schema: str = "public"
 
     @property
     def commits_midway(self) -> bool:
@@ -101,7 +102,7 @@ def reversal(catalogue: Catalogue, id: str, way: Way | None = None) -> Reversal:
     revision = catalogue.history.revisions[id]
     down = catalogue.downgrades.get(id)
     statements = down.statements if down else ()
-    losses = tuple(_losses(changes, down)) if down else ()
+    losses = tuple(_losses(changes, down, catalogue.schema)) if down else ()
     verdict, why = _verdict(down, losses)
     if way is None:
         verdict, why = "none", "it is a part of the init scripts"
@@ -118,6 +119,7 @@ def reversal(catalogue: Catalogue, id: str, way: Way | None = None) -> Reversal:
         down.left if down and verdict == "leaves" else (),
         losses,
         again=down.again if down else "",
+        schema=catalogue.schema,
     )
 
 
@@ -143,32 +145,38 @@ def _verdict(down: Downgrade | None, losses: tuple[Loss, ...]) -> tuple[Class, s
             return ("loses-data" if losses else "proved"), ""
 
 
-def _losses(changes: tuple[Change, ...], down: Downgrade) -> Iterator[Loss]:
+def _losses(changes: tuple[Change, ...], down: Downgrade, schema: str) -> Iterator[Loss]:
     """What goes when these changes are taken back by this downgrade."""
     if down.verdict not in ("proved", "leaves"):
         return
-    sqls = [structural(s.sql) for s in down.statements]
-    names = {found.name for s in down.statements if (found := renamed(s.sql))}
-    others = sum(seen.renames for seen in sqls if seen) > len(names)
+    done = Followed((s.sql for s in down.statements), schema)
+    names = sum(renamed(s.sql) is not None for s in down.statements)
+    others = sum(seen.renames for s in down.statements if (seen := structural(s.sql))) > names
     hint = "or gives it another name" if others else ""
     stays = {c.key for c in down.left if not c.before}  # of what the revision made
     taken = [c for c in changes if c.key not in stays]
     # what is gone although it was there before the revision
     taken += [Change(c.kind, c.name, (), c.before) for c in down.left if c.after == (None,)]
+    found = [*_of_changes(taken, done, hint)]
+    yield from found
+    if down.why == NEEDS_CODE:
+        yield Loss("rows", "", "its code decides")
+    yield from _of_statements(taken, done, {(loss.kind, parts(loss.name)) for loss in found})
+
+
+def _of_changes(taken: list[Change], done: Followed, hint: str) -> Iterator[Loss]:
+    """What goes since the structure below hasn't got it."""
     gone = {
         c.name
         for c in taken
         if c.kind == "relation" and not c.before and relation_kind(_first(c)) == "table"
     }
-    known: set[tuple[str, ...]] = set()
     for change in taken:
-        made = _first(change)
-        last = tuple(parts(change.name)[-2 if change.kind == "column" else -1 :])
-        known.add(last)
+        made, kept = _first(change), done.kept(parts(change.name))
         match change.kind:
-            case "relation" if change.name in gone and last not in names:
+            case "relation" if change.name in gone and not kept:
                 yield Loss("table", change.name, hint)
-            case "column" if last not in names:
+            case "column" if not kept:
                 if table(Fact(change.kind, change.name, made)) not in gone:
                     yield from _column(change, hint)
             case "enum" if change.before and made:
@@ -180,23 +188,47 @@ def _losses(changes: tuple[Change, ...], down: Downgrade) -> Iterator[Loss]:
                     yield Loss("sequence", change.name)
             case _:
                 pass
-    if down.why == NEEDS_CODE:
-        yield Loss("rows", "", "its code decides")
-    made_here: set[tuple[str, ...]] = set()
-    for statement, seen in zip(down.statements, sqls, strict=True):
-        if seen is None:
-            if not _HARMLESS.match(statement.sql):
-                yield Loss("rows", " ".join(statement.sql.split()))
-        elif seen.kind == "relation" and not seen.drops:
-            made_here.add(seen.name)
-        elif (
-            # another one of the same name takes its place, so that the structure doesn't tell
-            seen.drops
-            and seen.kind in ("relation", "column")
-            and not {seen.name, seen.name[:1]} & (known | made_here)
-        ):
-            kind = "table" if seen.kind == "relation" else "column"
-            yield Loss(kind, ".".join(seen.name), "another one takes its place")
+
+
+def _of_statements(
+    taken: list[Change], done: Followed, found: set[tuple[str, Name]]
+) -> Iterator[Loss]:
+    """What the structure doesn't tell: another one takes the place of what goes, or nobody knows
+    what a statement does. A drop that can't be traced to what the revision changed is such a one.
+    """
+    names = {(c.kind, parts(c.name)): c for c in taken}
+    absent = {key for key, c in names.items() if not _first(c)}
+    tables = {parts(t): t for c in taken if (t := table(Fact(c.kind, c.name, _first(c))))}
+    doubtful = dict(done.doubtful)
+    for name, sql in done.tables.items():
+        if ("table", name) in found or ("relation", name) in absent:
+            continue
+        if name in tables:
+            found.add(("table", name))
+            yield Loss("table", tables[name], PLACE)
+        else:
+            doubtful.setdefault(sql, UNCOUNTED)
+    for name, sql in done.columns.items():
+        known = ("column", name) in found or ("table", name[:2]) in found
+        if known or ("column", name) in absent:
+            continue
+        if name[:2] in tables:
+            change = names.get(("column", name))
+            yield Loss(
+                "column",
+                change.name if change else f"{tables[name[:2]]}.{fact_part(name[2])}",
+                "" if change else PLACE,
+            )
+        else:
+            doubtful.setdefault(sql, UNCOUNTED)
+    for name, sql in done.sequences.items():
+        if ("sequence", name) not in names:
+            doubtful.setdefault(sql, UNCOUNTED)
+    for name, sql in done.typed.items():
+        change = names.get(("column", name))
+        if change is None or not change.before or not _first(change):
+            doubtful.setdefault(sql, "")
+    yield from (Loss("rows", sql, why) for sql, why in doubtful.items())
 
 
 def _column(change: Change, hint: str) -> Iterator[Loss]:

@@ -15,27 +15,25 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # stands for what the source computes
 
 _TOKEN = re.compile(
     r"""(?P<name>"(?:[^"]|"")*")|(?P<comment>--[^\n]*|/\*.*?\*/)"""
-    r"""|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$""",
+    r"""|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(?<![\w$])\$(?P<tag>\w*)\$.*?\$(?P=tag)\$""",
     re.DOTALL,
 )
-_NAME = r'((?:"(?:[^"]|"")*"|[\w$.])+)'
+NAME = r'((?:"(?:[^"]|"")*"|[\w$.])+)'
 _IF = r"(if (?:not )?exists )?"
 
-_INDEX = re.compile(
-    rf"create (?:unique )?index (?:concurrently )?{_IF}{_NAME} on (?:only )?{_NAME}"
-)
-_DROP_INDEX = re.compile(rf"drop index (?:concurrently )?{_IF}{_NAME}(?: cascade| restrict)?")
-_TABLE = re.compile(rf"create (?:unlogged )?table {_IF}{_NAME} ?\(")
-_DROP_TABLE = re.compile(rf"drop table {_IF}{_NAME}(?: cascade| restrict)?")
+_INDEX = re.compile(rf"create (?:unique )?index (?:concurrently )?{_IF}{NAME} on (?:only )?{NAME}")
+_DROP_INDEX = re.compile(rf"drop index (?:concurrently )?{_IF}{NAME}(?: cascade| restrict)?")
+_TABLE = re.compile(rf"create (?:unlogged )?table {_IF}{NAME} ?\(")
+_DROP_TABLE = re.compile(rf"drop table {_IF}{NAME}(?: cascade| restrict)?")
 _ADD_COLUMN = re.compile(
-    rf"alter table (?:if exists )?(?:only )?{_NAME} add (?:column )?{_IF}{_NAME} "
+    rf"alter table (?:if exists )?(?:only )?{NAME} add (?:column )?{_IF}{NAME} "
 )
-_DROP_COLUMN = re.compile(rf"alter table (?:only )?{_NAME} drop column {_IF}{_NAME}")
+_DROP_COLUMN = re.compile(rf"alter table (?:only )?{NAME} drop column {_IF}{NAME}")
 _CONSTRAINT = re.compile(
-    rf"alter table (?:only )?{_NAME} (add|validate|drop) constraint {_IF}{_NAME}"
+    rf"alter table (?:only )?{NAME} (add|validate|drop) constraint {_IF}{NAME}"
 )
-_ADD_VALUE = re.compile(rf"alter type {_NAME} add value {_IF}''(?: (?:before|after) '')?")
-_COMMON = re.compile(rf"create (extension|schema) {_IF}{_NAME}")
+_ADD_VALUE = re.compile(rf"alter type {NAME} add value {_IF}''(?: (?:before|after) '')?")
+_COMMON = re.compile(rf"create (extension|schema) {_IF}{NAME}")
 # what follows `add` and isn't a column
 _NO_COLUMN = frozenset(("constraint", "primary", "unique", "foreign", "check", "exclude"))
 
@@ -64,7 +62,7 @@ _MORE = re.compile(
 _USING = re.compile(r"\btype\b.*?\busing ([^,]*)", re.DOTALL)
 _RENAMES = re.compile(r"^alter .*\brename\b", re.DOTALL)
 _RENAMED = re.compile(
-    rf"alter table (?:if exists )?(?:only )?{_NAME} rename (?:(?:column )?{_NAME} )?to {_NAME}"
+    rf"alter table (?:if exists )?(?:only )?{NAME} rename (?:(?:column )?{NAME} )?to {NAME}"
 )
 _DEFAULT = re.compile(r"^alter (?:table|domain|view) .*\b(?:set|drop) default\b", re.DOTALL)
 
@@ -92,7 +90,7 @@ class Sql(msgspec.Struct, frozen=True):
 
 def structural(text: str) -> Sql | None:
     """What one statement does, if it certainly changes the structure and nothing else."""
-    lower = _lowered(_bare(text))
+    lower = lowered(bare(text))
     if ";" in lower or _STRUCTURAL.match(lower) is None or _MORE.search(lower):
         return None
     if lower.startswith("alter table") and not all(
@@ -116,14 +114,14 @@ class Renamed(msgspec.Struct, frozen=True):
 
 def renamed(text: str) -> Renamed | None:
     """What this statement does so."""
-    found = _RENAMED.fullmatch(_lowered(_bare(text)))
+    found = _RENAMED.fullmatch(lowered(bare(text)))
     if found is None:
         return None
     column = (_last(found[2]),) if found[2] else ()
     return Renamed((_last(found[1]), *column), _last(found[3]))
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """On one line, without comments, literals and the semicolon at its end."""
     return " ".join(_TOKEN.sub(_without_literals, text).split()).rstrip("; ")
 
@@ -194,7 +192,7 @@ def _schema(name: str) -> str:
     return found[-2] if UNKNOWN not in name and len(found) > 1 else ""
 
 
-def _lowered(text: str) -> str:
+def lowered(text: str) -> str:
     """Keywords and plain names in small letters; quoted names as they are."""
     pieces = re.split(r'("(?:[^"]|"")*")', text)
     return "".join(p if n % 2 else p.lower() for n, p in enumerate(pieces))

@@ -1,0 +1,60 @@
+"""What a whole way back loses, by the names that things have before its first step. Pure."""
+
+from collections.abc import Container, Iterable, Mapping
+
+import msgspec
+
+from surefoot.preflight.names import parts
+from surefoot.structure.catalogue import DownStatement
+from surefoot.structure.facts import Key
+from surefoot.structure.losing import Followed, Name, fact_part
+from surefoot.structure.reversal import Loss, Reversal
+
+_KINDS = {"table": "relation", "column": "column", "values": "column"}  # what can be counted
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A loss on a way back, and `name`: what it's called now; None: it can't be told."""
+
+    loss: Loss
+    name: str | None
+    id: str  # the revision's
+
+
+def standing(
+    backs: Iterable[Reversal],
+    live: Container[Key],
+    rest: Mapping[str, tuple[DownStatement, ...]] = {},
+) -> tuple[Standing, ...]:
+    """What is lost on a way back, the last revision first, each once, by the names that are `live`.
+
+    What a newer one's way back certainly makes anew has no rows, and is left out. Whatever has a
+    name that isn't there, and can't be followed to one that is, stays: nobody can count it.
+    """
+    found: dict[tuple[str, str | None, str], Standing] = {}
+    before: list[Followed] = []
+    for back in backs:
+        left = rest.get(back.id, back.statements)
+        past = back.statements[: len(back.statements) - len(left)]
+        begun = Followed((s.sql for s in past), back.schema)
+        for loss in back.losses:
+            name: Name | None = parts(loss.name)
+            if loss.kind not in _KINDS or (loss.kind == "values" and len(name) < 3):
+                found.setdefault(
+                    (loss.kind, loss.name or back.id, loss.detail), Standing(loss, None, back.id)
+                )
+                continue
+            for done in reversed(before):
+                name = done.origin(name)
+                if name is None:
+                    break
+            if name is None or name in begun.tables or name in begun.columns:
+                continue
+            now = ".".join(map(fact_part, name)) if name != parts(loss.name) else loss.name
+            there = (_KINDS[loss.kind], now) in live
+            called = now if there else None
+            found.setdefault(
+                (loss.kind, called, "" if there else loss.name), Standing(loss, called, back.id)
+            )
+        before.append(Followed((s.sql for s in left), back.schema))
+    return tuple(found.values())

@@ -1,0 +1,153 @@
+"""Going back without leave to lose data: whatever isn't certain is asked for."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.postgres.test_down import text, with_catalogue
+from tests.project import Application
+
+
+def ids() -> tuple[str, ...]:
+    return tuple(f"{number:012x}" for number in range(1, 5))
+
+
+def body(*statements: str) -> str:
+    return "\n".join(f"op.execute({statement!r})" for statement in statements)
+
+
+def history(application: Application, *steps: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+    below = None
+    for id, (up, down) in zip(ids(), steps, strict=False):
+        application.revision(id, below, *up, downgrade=body(*down))
+        below = id
+
+
+CASES = {
+    "renamed later": (
+        [
+            (("create table xx (id int)",), ("drop table xx",)),
+            (("alter table xx rename to yy",), ("alter table yy rename to xx",)),
+        ],
+        "insert into yy values (1), (2)",
+        "drops table public.xx, which has 2 rows",
+    ),
+    "another one in its place": (
+        [
+            (
+                ("alter table notes add extra text",),
+                ("drop table notes", "create table notes (id int)"),
+            ),
+        ],
+        "insert into notes values (1)",
+        "drops table public.notes, which has 1 row",
+    ),
+    "renamed, then dropped": (
+        [
+            (("create table memo (id int)",), ("alter table memo rename to old", "drop table old")),
+        ],
+        "insert into memo values (1)",
+        "drops table public.memo, which has 1 row",
+    ),
+    "of a schema": (
+        [
+            (
+                ("alter table notes rename to x", "create schema s2", "create table s2.x (id int)"),
+                ("drop table s2.x", "drop schema s2", "alter table x rename to notes"),
+            ),
+        ],
+        "insert into s2.x values (1)",
+        "drops table s2.x, which has 1 row",
+    ),
+    "a partition": (
+        [
+            (("create table p1 partition of p for values from (0) to (9)",), ("drop table p1",)),
+        ],
+        "insert into p values (1)",
+        "drops what can't be counted: drop table p1",
+    ),
+    "cascade": (
+        [
+            (("create schema s2",), ("drop schema s2 cascade",)),
+        ],
+        "create text search configuration s2.mine (copy = english)",
+        "may drop what hangs on it: drop schema s2 cascade",
+    ),
+}
+BASE = ("create table notes (id int)", "create table p (id int) partition by range (id)")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_lost_without_leave(
+    application: Application, database: Database, server: Server, case: str
+) -> None:
+    """Refused before the first step; with leave it is gone to its end."""
+    steps, rows, said = CASES[case]
+    history(application, (BASE, ("drop table notes", "drop table p")), *steps)
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(rows)
+    refused_without_leave(application, database, database.url(), said)
+
+
+def refused_without_leave(app: Application, database: Database, url: str, said: str) -> None:
+    before = database.dump()
+    down = ("down", "--to", ids()[0], "--yes")
+    result = app.run(*down, "--json", url=url)
+    assert (result.code, result.error) == (4, "data-would-be-lost"), result.err
+    assert said in text(result)
+    assert database.dump() == before
+    result = app.run(*down, "--accept-data-loss", url=url)
+    assert result.code == 0, result.err
+
+
+def test_rows_that_row_security_hides_are_asked_for(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Forced on the owner, too: nobody can count them, and they aren't taken for none."""
+    made = (
+        "create table sec (id int)",
+        "alter table sec enable row level security",
+        "create policy p on sec using (false)",
+        "alter table sec force row level security",
+    )
+    history(application, (BASE, ("drop table notes", "drop table p")), (made, ("drop table sec",)))
+    with_catalogue(application, server)
+    database.execute("create role surefoot_forced login password 'x'")
+    try:
+        database.execute(f'alter database "{database.name}" owner to surefoot_forced')
+        database.execute("alter schema public owner to surefoot_forced")
+        found = urlsplit(database.url())
+        place = found.netloc.rpartition("@")[2]
+        url = found._replace(netloc=f"surefoot_forced:x@{place}").geturl()
+        done = application.run("up", url=url)
+        assert done.code == 0, done.err
+        database.execute("insert into sec values (1)")
+        said = "drops table public.sec, which has rows that can't be counted"
+        refused_without_leave(application, database, url, said)
+    finally:
+        database.execute(
+            f'alter database "{database.name}" owner to current_user;'
+            "drop owned by surefoot_forced cascade; drop role surefoot_forced"
+        )
+
+
+def test_what_is_empty_goes_without_leave(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Also where a newer revision renamed it, or dropped it and makes it anew on the way back."""
+    history(
+        application,
+        (BASE, ("drop table notes", "drop table p")),
+        (("create table xx (id int)", "create table zz (id int)"), ("drop table xx, zz",)),
+        (
+            ("alter table xx rename to yy", "drop table zz"),
+            ("create table zz (id int)", "alter table yy rename to xx"),
+        ),
+    )
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    result = application.run("down", "--to", ids()[0], "--yes", url=database.url())
+    assert result.code == 0, result.err
