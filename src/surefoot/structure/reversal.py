@@ -91,14 +91,21 @@ class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.possible and self.why != NEEDS_CODE
 
 
-def reversal(catalogue: Catalogue, id: str, way: Way | None = None) -> Reversal:
-    """The way back over this revision; `way` is the one that the database has come.
+def reversal(
+    catalogue: Catalogue,
+    id: str,
+    way: Way | None = None,
+    changes: tuple[Change, ...] | None = None,
+) -> Reversal:
+    """The way back over this revision; `way` is the one that the database has come, `changes` are
+    what the revision did there, if that is known.
 
-    Where none is given, the first that goes through the revision.
+    Where no way is given, the first that goes through the revision.
     """
     if way is None or id not in way.changes:
         way = next((w for w in catalogue.ways if id in w.changes), None)
-    changes = way.changes[id] if way else ()
+    if changes is None or way is None:
+        changes = way.changes[id] if way else ()
     revision = catalogue.history.revisions[id]
     down = catalogue.downgrades.get(id)
     statements = down.statements if down else ()

@@ -75,11 +75,9 @@ def reversals(
     for id in undo:
         known = kept.get(id)
         if catalogue is not None and id in own and id in catalogue.history.revisions:
-            one = reversal(catalogue, id, catalogue.way(way))
-            if known is not None and one.changes != known.changes and one.verdict != "none":
-                # it was run on this very database, by the way that it has come
-                one = msgspec.structs.replace(one, changes=known.changes)
-            found.append(one)
+            # the journal's are those of this very database, by the way that it has come
+            made = known.changes if known is not None else None
+            found.append(reversal(catalogue, id, catalogue.way(way), made))
         else:
             found.append(known or Reversal(id, (), (), "", None, "unknown", "nothing is known"))
     return tuple(found)
