@@ -1,6 +1,7 @@
 """Everything that docs/reliability.md counts, in one run: `make chaos`.
 
-    python -m tests.chaos.run [--seed N] [--only SUBJECT] … [--case CASE] [--quick] [--write]
+    python -m tests.chaos.run [--seed N] [--only SUBJECT] … [--case CASE] [--quick] [--count N]
+        [--write]
 
 Exits with 1 if anything is violated. Violations are told as they happen, each with the case; one
 case is done again with `--only SUBJECT --case CASE`.
@@ -42,13 +43,14 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=list(SUBJECTS), help="repeatable")
     parser.add_argument("--case", default="", help="this case of the subject")
     parser.add_argument("--quick", action="store_true", help="a few cases of each")
+    parser.add_argument("--count", type=int, help="about so many cases of each")
     parser.add_argument("--write", action="store_true", help=f"write docs/{DOCUMENT.name}")
     options = parser.parse_args()
     servers_in_memory()
     subjects: tuple[str, ...] = tuple(options.only or SUBJECTS)
     if options.case and (len(subjects) != 1 or subjects[0] not in WITH_CASES):
         parser.error(f"--case needs one --only, {' or '.join(WITH_CASES)}")
-    if options.write and (options.case or options.quick):
+    if options.write and (options.case or options.quick or options.count):
         parser.error("only what a complete run of a subject has shown is written")
     print(f"seed {options.seed}", file=sys.stderr, flush=True)
     good = True
@@ -58,7 +60,7 @@ def main() -> int:
         rows: list[Row] = (
             subject.run(options.seed, case=options.case)
             if options.case
-            else subject.run(options.seed, SUBJECTS[name][options.quick])
+            else subject.run(options.seed, options.count or SUBJECTS[name][options.quick])
         )
         took = time.monotonic() - started
         print(f"{name}, {took:.0f} s\n\n{table(rows)}\n", flush=True)
