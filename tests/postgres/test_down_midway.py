@@ -59,6 +59,7 @@ def test_it_is_gone_in_pieces(
     assert image.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("which", ["image", "shop"])
 def test_cut_off_while_the_index_is_dropped(
     request: pytest.FixtureRequest,
@@ -66,19 +67,26 @@ def test_cut_off_while_the_index_is_dropped(
     database: Database,
     other_database: Database,
     which: str,
+    times: int,
 ) -> None:
     """Killed in the middle: what was committed is known, and the same command goes on from there,
-    with the files or without.
+    with the files or without; also where that is killed again.
     """
     up(shop, database)
     application: Application = request.getfixturevalue(which)
-    with database.connect() as other:
-        other.execute("begin")
-        other.execute("select * from customers")  # which the index waits for
-        down = _going_back(application, database)
-        _until_waiting(database)
-        down.kill()
-        other.execute("commit")
+    for _ in range(times):
+        with database.connect() as other:
+            other.execute("begin")
+            other.execute("select * from customers")  # which the index waits for
+            down = _going_back(application, database)
+            _until_waiting(database)
+            down.kill()
+            database.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and query ilike 'drop index concurrently%'"
+                " and pid <> pg_backend_pid()"
+            )
+            other.execute("commit")
     assert database.query("select version_num from alembic_version") == [(R2,)]
     assert database.query(
         "select step, direction, evidence from surefoot.journal order by id desc limit 1"

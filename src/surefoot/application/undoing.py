@@ -116,6 +116,8 @@ def _executing(
 
     def executing(**_: Any) -> None:
         number = one.done
+        if number:  # this run may be cut off as well, before anything more is done
+            running.progress(context, number)
         was = search_path(context.connection)
         if one.reversal.search_path not in ("", was):
             set_search_path(context.connection, one.reversal.search_path, local=not midway)
