@@ -1,16 +1,14 @@
 """Take a plan's revisions back, and look behind each, in its own transaction."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from psycopg import sql
+from typing import Any, NamedTuple
 
 from surefoot.act.journal import Backwards
 from surefoot.act.upgrade import Upgrading
 from surefoot.application.account import Account
 from surefoot.application.looking import Looking
 from surefoot.application.running import Running
-from surefoot.application.steps import execute_composed
+from surefoot.application.steps import execute_text
 from surefoot.application.undoing import revision_of
 from surefoot.application.upgrade import downgrade
 from surefoot.decision.retreat import Lost
@@ -26,7 +24,13 @@ from surefoot.structure.facts import Key
 from surefoot.structure.way_back import not_back
 
 _SHOWN, _WIDTH = 12, 80
-_ROW_SECURITY = sql.SQL("select pg_catalog.current_setting('row_security')").format()
+
+
+class _Counting(NamedTuple):
+    """The statements about one table or column."""
+
+    counting: str
+    locking: str
 
 
 class Downgrading(Upgrading):
@@ -51,20 +55,44 @@ class Downgrading(Upgrading):
             self._asked.environment,
             tuple(one for one in self._step.undo if one.id in left),
             self._step.staying,
-            _Checking(self._step, self._asked.version_table),
+            _Checking(self._step, self._asked.version_table, self._countings()),
             server=self._seen.server,
             running=running,
             at=self._lock.check,
             progress=self._progress,
         )
 
+    def _countings(self) -> dict[tuple[str, str], _Counting]:
+        """What counts the rows that may not be lost, and what keeps others from writing more.
+
+        As text: older psycopgs quote a name only where they have a connection, and that of the
+        application may be another driver's.
+        """
+        if not self._step.spare:
+            return {}
+        found: dict[tuple[str, str], _Counting] = {}
+        with self._connect() as connection:
+            for loss in (loss for one in self._step.undo for loss in one.reversal.losses):
+                counting = counting_statement(loss)
+                spared = any((s.kind, s.name) == (loss.kind, loss.name) for s in self._step.spare)
+                if spared and counting is not None:
+                    locking = locking_statement(loss).as_string(connection)
+                    texts = _Counting(counting.as_string(connection), locking)
+                    found[loss.kind, loss.name] = texts
+        return found
+
 
 class _Checking:
     """Looks before and behind each revision, on the application's connection."""
 
-    def __init__(self, step: Downgrade, version_table: VersionTableName) -> None:
+    def __init__(
+        self,
+        step: Downgrade,
+        version_table: VersionTableName,
+        countings: Mapping[tuple[str, str], _Counting],
+    ) -> None:
         self._reversals = {one.id: one.reversal for one in step.undo}
-        self._spare = step.spare
+        self._countings = countings
         self._looking = Looking(version_table)
         self._before: Mapping[Key, str] = {}
 
@@ -82,13 +110,12 @@ class _Checking:
     def _require_spared(self, connection: Any, revision: str, live: Mapping[Key, str]) -> None:
         lost: list[Lost] = []
         for loss in self._reversals[revision].losses:
-            counting = counting_statement(loss)
+            texts = self._countings.get((loss.kind, loss.name))
             there = ("relation" if loss.kind == "table" else "column", loss.name) in live
-            spared = any((one.kind, one.name) == (loss.kind, loss.name) for one in self._spare)
-            if not spared or counting is None or not there:
+            if texts is None or not there:
                 continue
-            execute_composed(connection, locking_statement(loss))  # until the transaction's end
-            number = _counted(connection, counting)
+            execute_text(connection, texts.locking)  # until the transaction's end
+            number = _counted(connection, texts.counting)
             if number:
                 lost.append(Lost(loss, number))
         if lost:
@@ -112,13 +139,13 @@ class _Checking:
         return {(fact.kind, fact.name): fact.definition for fact in facts_of(rows)}
 
 
-def _counted(connection: Any, counting: sql.Composed) -> int:
+def _counted(connection: Any, counting: str) -> int:
     """What it counts, row security or not. The application's setting is put back: it may rely on
     that. Where the role may not see all rows, the server raises.
     """
-    ((was,),) = execute_composed(connection, _ROW_SECURITY)
-    execute_composed(connection, sql.SQL("set row_security = off").format())
-    ((number,),) = execute_composed(connection, counting)
+    ((was,),) = execute_text(connection, "select pg_catalog.current_setting('row_security')")
+    execute_text(connection, "set row_security = off")
+    ((number,),) = execute_text(connection, counting)
     if was != "off":
-        execute_composed(connection, sql.SQL("set row_security = {}").format(sql.Literal(was)))
+        execute_text(connection, "set row_security = on")
     return number

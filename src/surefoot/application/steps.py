@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy
-from psycopg import sql
 
 from surefoot.application.account import Execute
 from surefoot.application.connection import unprepared
@@ -45,10 +44,10 @@ def executor(connection: Any) -> Execute:
     return execute
 
 
-def execute_composed(connection: Any, statement: sql.Composed) -> list[tuple[Any, ...]]:
-    """The same for a statement that was put together with psycopg."""
+def execute_text(connection: Any, statement: str) -> list[tuple[Any, ...]]:
+    """The same for a statement without parameters."""
     with unprepared(connection):
-        result = word_for_word(connection, statement.as_string(None))
+        result = word_for_word(connection, statement)
     return [tuple(row) for row in result] if result.returns_rows else []
 
 
