@@ -87,7 +87,7 @@ class Scratch:
             self._connection.execute(statement.format(name))
         except psycopg.Error as error:
             why = str(error).splitlines()[0]
-            self._say(f"the {what} {name.as_string(None)} stays on {self.label}: {why}")
+            self._say(f"the {what} {name.as_string(self._connection)} stays on {self.label}: {why}")
 
     def _all_roles(self) -> set[str]:
         if self._connection.broken:
