@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from surefoot.decision.adoption import Wish, decide_adoption
-from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.decide import Decision, Ready
 from surefoot.errors import SurefootError
 from surefoot.history import one_revision
 from surefoot.observation import Facts
@@ -13,7 +13,7 @@ from surefoot.observe.counting import row_lines
 from surefoot.observe.facts import Application, application
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan
-from surefoot.session import Report, Session, carry_out, take_lock
+from surefoot.session import Report, Session, carry_out, ended, take_lock
 from surefoot.structure.remedy import How, remedy
 
 
@@ -51,7 +51,7 @@ def adopt(
             decision = _with_rows(session, facts, decision, wish)
         report.found(session.target, facts, decision)
         if not isinstance(decision, Ready):
-            return _end(facts, decision)
+            return ended(facts, decision)
         confirm(decision.plan)
         with take_lock(session, connection, report) as lock:
             again, decision = look()
@@ -62,7 +62,7 @@ def adopt(
                     next="start again, and see what is shown then",
                 )
             if not isinstance(decision, Ready):
-                return _end(again, decision)
+                return ended(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
         outcome = session.ended(outcome)
         if outcome.findings:
@@ -95,11 +95,3 @@ def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:
         heads = word in ("head", "heads")
         found += history.heads if heads else (one_revision(history, word),)
     return history.rows(history.applied(found))
-
-
-def _end(facts: Facts, decision: Decision) -> Outcome:
-    rows = tuple(str(row) for row in facts.database.rows)
-    findings = decision.findings if isinstance(decision, Refused) else ()
-    assert findings or isinstance(decision, NothingToDo)
-    remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
-    return Outcome(decision.state, rows, findings=findings, remarks=remarks)

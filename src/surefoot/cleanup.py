@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.decide import Decision, Ready
 from surefoot.decision.tidying import Remains, decide_cleanup
 from surefoot.errors import SurefootError
 from surefoot.observation import Facts
@@ -16,7 +16,7 @@ from surefoot.observe.structure import observe_structure
 from surefoot.observe.ways_back import observe_ways_back
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan
-from surefoot.session import Report, Session, carry_out, take_lock
+from surefoot.session import Report, Session, carry_out, ended, take_lock
 from surefoot.structure.catalogue import state
 from surefoot.structure.facts import Key
 from surefoot.structure.leftovers import leftovers
@@ -44,7 +44,7 @@ def cleanup(session: Session, report: Report, confirm: Callable[[Plan], None]) -
             decision = _with_rows(session, decision, remains)
         report.found(session.target, facts, decision)
         if not isinstance(decision, Ready):
-            return _end(facts, decision)
+            return ended(facts, decision)
         confirm(decision.plan)
         with take_lock(session, connection, report) as lock:
             again, now, decision = look()
@@ -55,7 +55,7 @@ def cleanup(session: Session, report: Report, confirm: Callable[[Plan], None]) -
                     next="start again, and see what is shown then",
                 )
             if not isinstance(decision, Ready):
-                return _end(again, decision)
+                return ended(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
             outcome = session.ended(outcome)
         return msgspec.structs.replace(outcome, state=decision.state)
@@ -88,11 +88,3 @@ def _with_rows(session: Session, decision: Ready, remains: Remains) -> Ready:
     return msgspec.structs.replace(
         decision, plan=msgspec.structs.replace(plan, remarks=(*lines, *plan.remarks))
     )
-
-
-def _end(facts: Facts, decision: Decision) -> Outcome:
-    rows = tuple(str(row) for row in facts.database.rows)
-    findings = decision.findings if isinstance(decision, Refused) else ()
-    assert findings or isinstance(decision, NothingToDo)
-    remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
-    return Outcome(decision.state, rows, findings=findings, remarks=remarks)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
+from surefoot.decision.decide import Decision, Ready
 from surefoot.decision.going_back import decide_going_back
 from surefoot.decision.retreat import Retreat
 from surefoot.errors import Finding, SurefootError
@@ -14,7 +14,7 @@ from surefoot.observe.facts import Application, application
 from surefoot.observe.retreat import observe_retreat
 from surefoot.outcome import Outcome
 from surefoot.plan import Downgrade, Plan
-from surefoot.session import Report, Session, carry_out, take_lock
+from surefoot.session import Report, Session, carry_out, ended, take_lock
 from surefoot.structure.differences import difference_lines
 
 _SHOWN, _WIDTH = 12, 80
@@ -49,7 +49,7 @@ def down(
         facts, retreat, decision = look()
         report.found(session.target, facts, decision)
         if not isinstance(decision, Ready):
-            return _end(facts, decision)
+            return ended(facts, decision)
         confirm(decision.plan)
         with take_lock(session, connection, report) as lock:
             again, now, decision = look()
@@ -60,18 +60,11 @@ def down(
                     next="start again, and see what is shown then",
                 )
             if not isinstance(decision, Ready):
-                return _end(again, decision)
+                return ended(again, decision)
             outcome = carry_out(session, asked, again, decision.plan, lock, report)
             if not outcome.findings:
                 outcome = _seen_below(session, asked, outcome, decision.plan, again)
             return session.ended(outcome)
-
-
-def _end(facts: Facts, decision: Decision) -> Outcome:
-    rows = tuple(str(row) for row in facts.database.rows)
-    findings = decision.findings if isinstance(decision, Refused) else ()
-    assert findings or isinstance(decision, NothingToDo)
-    return Outcome(decision.state, rows, findings=findings)
 
 
 def _seen_below(

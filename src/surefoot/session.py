@@ -9,7 +9,15 @@ import psycopg
 
 from surefoot.application.history_files import IniFile
 from surefoot.config import Project, seconds
-from surefoot.decision.decide import Decision, Intent, Ready, classify, decide
+from surefoot.decision.decide import (
+    Decision,
+    Intent,
+    NothingToDo,
+    Ready,
+    Refused,
+    classify,
+    decide,
+)
 from surefoot.observation import Facts
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import Application, application, quick_facts
@@ -198,6 +206,15 @@ def carry_out(
     if asked is not None:
         asked.was_empty = False
     return run.carry_out(plan)
+
+
+def ended(facts: Facts, decision: Decision) -> Outcome:
+    """The outcome where nothing was begun: there is nothing to do, or it was refused."""
+    rows = tuple(str(row) for row in facts.database.rows)
+    findings = decision.findings if isinstance(decision, Refused) else ()
+    assert findings or isinstance(decision, NothingToDo)
+    remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
+    return Outcome(decision.state, rows, findings=findings, remarks=remarks)
 
 
 def _ways_back(asked: Application, facts: Facts, plan: Plan) -> "Back | None":
