@@ -10,6 +10,7 @@ import pytest
 from surefoot.server import Server
 from surefoot.structure.catalogue import Catalogue, Change, Downgrade, DownStatement
 from surefoot.structure.read import loads
+from tests import starts
 from tests.project import ASYNC_ENV, SYNC_ENV, Application
 
 FILE = "migrations/surefoot-catalog.txt"
@@ -499,3 +500,21 @@ def test_show_and_diff(application: Application, server: Server) -> None:
     )
     assert application.run("catalog", "diff", "r3", "r3").out == "no difference\n"
     assert len(application.run("catalog", "diff", "base", "head", "--json").json["changes"]) == 4
+
+
+def test_a_replay_that_is_forked_sees_what_another_sees(
+    application: Application, server: Server
+) -> None:
+    """The tests fork the processes of replays, see tests/starts: env.py is asked what it knows."""
+    application.linear()
+    asked = "import os, sys; print(sys.argv, sys.path, sys.orig_argv, os.getcwd(), __name__)\n"
+    env = (application.root / "migrations/env.py").read_text()
+    application.write("migrations/env.py", asked + env)
+    command = ("-m", "surefoot", "catalog", "build", "--server", server.url())
+    forked, real = (starts.run(*command, cwd=application.root, real=real) for real in (False, True))
+    assert "'-P', '-m', 'surefoot.replay.child'" in forked.stderr
+    told = [
+        [line for line in done.stderr.splitlines() if line.startswith("['")]
+        for done in (forked, real)
+    ]
+    assert told[0] == told[1]

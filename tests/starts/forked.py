@@ -73,7 +73,9 @@ class Forked:
         stdout: Stream = None,
         stderr: Stream = None,
         text: bool = False,
+        orders: socket.socket | None = None,
     ) -> None:
+        """`orders`: where the process that is forked takes them, if it isn't this process's own."""
         self.args = [sys.executable, *arguments]
         self.returncode: int | None = None
         self._text = text
@@ -86,7 +88,9 @@ class Forked:
             self.stdout, one = self._stream(stdout, 1, theirs)
             self.stderr, two = self._stream(stderr, 2, theirs)
             files = array.array("i", [zero, one, one if two < 0 else two, channel.fileno()])
-            server().orders.sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
+            (orders or server().orders).sendmsg(
+                [order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
+            )
         self.pid = self._number()
 
     def _stream(

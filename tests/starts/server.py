@@ -5,6 +5,8 @@ runs nothing else: no thread, no connection, no event loop. An order comes as on
 descriptors: the run's three streams, and a channel that gets the process id and then how it ended.
 Whoever gave the order closes the channel once it knows; only then is the process reaped, so its id
 and its group are nobody else's before.
+
+A run of surefoot that starts processes of its own, one for each replay, orders them here, too.
 """
 
 import array
@@ -12,6 +14,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -22,6 +25,7 @@ import selectors
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import traceback
@@ -65,15 +69,26 @@ class _Server:
 
     def __init__(self, orders: socket.socket) -> None:
         self._orders = orders
+        self._further: set[socket.socket] = set()  # those of runs that start processes themselves
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # in the abstract namespace, so no file is left
+        self.address = f"\0surefoot-tests-{os.getpid()}"
+        self._listening.bind(self.address)
+        self._listening.listen()
         self._selector = selectors.DefaultSelector()
         self._channels: dict[int, socket.socket] = {}  # by the process's descriptor
 
     def serve(self) -> tuple[dict[str, Any], list[int]]:
         self._selector.register(self._orders, selectors.EVENT_READ)
+        self._selector.register(self._listening, selectors.EVENT_READ)
         while True:
             for key, _ in self._selector.select():
-                if key.fileobj is self._orders:
-                    order = self._take()
+                if key.fileobj is self._listening:
+                    further, _ = self._listening.accept()
+                    self._further.add(further)
+                    self._selector.register(further, selectors.EVENT_READ)
+                elif isinstance(key.fileobj, socket.socket) and key.data is None:
+                    order = self._take(key.fileobj)
                     if order is not None:
                         return order
                 elif key.data is not None:
@@ -81,11 +96,16 @@ class _Server:
                 else:
                     self._tell(key.fd)
 
-    def _take(self) -> tuple[dict[str, Any], list[int]] | None:
+    def _take(self, orders: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
         size = array.array("i").itemsize * 4
-        message, ancillary, _, _ = self._orders.recvmsg(_LONGEST_ORDER, socket.CMSG_SPACE(size))
+        message, ancillary, _, _ = orders.recvmsg(_LONGEST_ORDER, socket.CMSG_SPACE(size))
         if not message:
-            os._exit(0)
+            if orders is self._orders:
+                os._exit(0)
+            self._selector.unregister(orders)
+            self._further.discard(orders)
+            orders.close()
+            return None
         files = array.array("i")
         for _, _, data in ancillary:
             files.frombytes(data)
@@ -105,7 +125,8 @@ class _Server:
         """A child has no part in it. What it closed only when these are collected could be its own
         by then: a descriptor's number is given out again.
         """
-        for channel in (self._orders, *self._channels.values()):
+        mine = (self._orders, self._listening, *self._further)
+        for channel in (*mine, *self._channels.values()):
             channel.close()
         self._selector.close()
 
@@ -126,6 +147,34 @@ class _Server:
         self._selector.unregister(channel)
         del self._channels[process]
         channel.close()
+
+
+class _Replays:
+    """Stands for the module subprocess where surefoot starts the process of a replay."""
+
+    PIPE = subprocess.PIPE
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def Popen(self, command: list[str], **streams: Any) -> Any:
+        file = os.path.join(os.path.dirname(__file__), "forked.py")
+        spec = importlib.util.spec_from_file_location("surefoot_tests_forked", file)
+        assert spec is not None
+        assert spec.loader is not None
+        forked = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(forked)
+        orders = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        orders.connect(self._address)
+        arguments = command[1:]
+        told = forked.order(arguments, os.getcwd(), os.environ, session=False)
+        return forked.Forked(told, arguments, **streams, orders=orders)
+
+
+def _fork_replays(address: str) -> None:
+    """The process that surefoot starts for each replay is forked as well."""
+    passes: Any = importlib.import_module("surefoot.replay.passes")
+    passes.subprocess = _Replays(address)
 
 
 def _become(order: dict[str, Any], files: list[int], handlers: dict[int, Any]) -> None:
@@ -186,21 +235,30 @@ def _show(order: dict[str, Any]) -> None:
             memory.write(shown.ljust(room, b"\0"))
 
 
-def _run(order: dict[str, Any]) -> NoReturn:
+def _run(order: dict[str, Any], address: str) -> NoReturn:
     """As `python -m MODULE …` or `python -c TEXT …` does it, to the end of the process.
 
     Only that the interpreter isn't taken apart: threads are joined, what is registered for the
     exit is run, streams are flushed.
     """
-    how, what, *arguments = order["arguments"]
+    given = list(order["arguments"])
+    safe = given[0] == "-P"
+    how, what, *arguments = given[safe:]
     sys.argv = [how, *arguments]
-    sys.path[0] = os.getcwd() if how == "-m" else ""
+    if safe:
+        del sys.path[0]
+    else:
+        sys.path[0] = os.getcwd() if how == "-m" else ""
+    if what == "surefoot":
+        _fork_replays(address)
     main = types.ModuleType("__main__")
     main.__annotations__ = {}
     sys.modules["__main__"] = main
     code: Any = 0
     try:
         if how == "-m":
+            if not hasattr(sys.modules.get(what), "__path__"):
+                sys.modules.pop(what, None)  # it runs as __main__, and runpy would warn
             runpy._run_module_as_main(what)
         else:
             main.__dict__["__builtins__"] = __builtins__
@@ -242,9 +300,10 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     orders = socket.socket(fileno=int(sys.argv[1]))
-    order, files = _Server(orders).serve()
+    server = _Server(orders)
+    order, files = server.serve()
     _become(order, files, handlers)
-    _run(order)
+    _run(order, server.address)
 
 
 if __name__ == "__main__":
