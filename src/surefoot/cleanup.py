@@ -1,4 +1,4 @@
-"""`surefoot cleanup`: look, show what is left of revisions that aren't applied, ask, drop it."""
+"""`surefoot cleanup`: show what is left of revisions that aren't applied, ask, drop it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,17 +6,15 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.decision.decide import Decision, Ready
+from surefoot.confirmed import Looked, confirmed
 from surefoot.decision.tidying import Remains, decide_cleanup
-from surefoot.errors import SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.counting import row_lines
 from surefoot.observe.facts import Application, application
 from surefoot.observe.structure import observe_structure
 from surefoot.observe.ways_back import observe_ways_back
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan
-from surefoot.session import Report, Session, carry_out, ended, take_lock
+from surefoot.session import Report, Session
 from surefoot.structure.catalogue import state
 from surefoot.structure.facts import Key
 from surefoot.structure.leftovers import leftovers
@@ -33,32 +31,19 @@ def cleanup(session: Session, report: Report, confirm: Callable[[Plan], None]) -
         application(session.project, session.ini, session.target, connection) as asked,
     ):
 
-        def look() -> tuple[Facts, Remains, Decision]:
+        def look() -> Looked:
             with session.connect() as looking:
                 facts = asked.facts(looking)
                 remains = _remains(asked, looking, facts)
-                return facts, remains, decide_cleanup(facts, remains)
+                dropped = [one.key for one in remains.left if one.has_rows and one.statements]
+                return Looked(facts, decide_cleanup(facts, remains), remains, tuple(dropped))
 
-        facts, remains, decision = look()
-        if isinstance(decision, Ready):
-            decision = _with_rows(session, decision, remains)
-        report.found(session.target, facts, decision)
-        if not isinstance(decision, Ready):
-            return ended(facts, decision)
-        confirm(decision.plan)
-        with take_lock(session, connection, report) as lock:
-            again, now, decision = look()
-            if (again.fingerprint, now) != (facts.fingerprint, remains):
-                raise SurefootError(
-                    "plan-outdated",
-                    "The database changed while the answer was awaited.",
-                    next="start again, and see what is shown then",
-                )
-            if not isinstance(decision, Ready):
-                return ended(again, decision)
-            outcome = carry_out(session, asked, again, decision.plan, lock, report)
-            outcome = session.ended(outcome)
-        return msgspec.structs.replace(outcome, state=decision.state)
+        return confirmed(
+            *(session, connection, asked, report),
+            look=look,
+            confirm=confirm,
+            behind=lambda outcome, _, done: msgspec.structs.replace(outcome, state=done.state),
+        )
 
 
 def _remains(asked: Application, connection: psycopg.Connection[Any], facts: Facts) -> Remains:
@@ -77,14 +62,3 @@ def _remains(asked: Application, connection: psycopg.Connection[Any], facts: Fac
         for fact in observe_structure(connection, seen.version_table)
     }
     return Remains(leftovers(kept.values(), applied, known, live))
-
-
-def _with_rows(session: Session, decision: Ready, remains: Remains) -> Ready:
-    """With the rows that are lost. They may become more meanwhile, so no plan depends on them."""
-    dropped = [one.key for one in remains.left if one.has_rows and one.statements]
-    with session.connect() as connection:
-        lines = row_lines(connection, dropped)
-    plan = decision.plan
-    return msgspec.structs.replace(
-        decision, plan=msgspec.structs.replace(plan, remarks=(*lines, *plan.remarks))
-    )

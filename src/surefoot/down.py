@@ -1,12 +1,11 @@
-"""`surefoot down`: look, decide, show, ask, take the lock, look again, take back, look."""
+"""`surefoot down`: what a person is asked about, and the last look behind it."""
 
 from collections.abc import Callable
 
 import msgspec
 
-from surefoot.decision.decide import Decision, Ready
+from surefoot.confirmed import Looked, confirmed
 from surefoot.decision.going_back import decide_going_back
-from surefoot.decision.retreat import Retreat
 from surefoot.errors import Finding, SurefootError
 from surefoot.last_look import mark_end
 from surefoot.observation import Facts
@@ -14,7 +13,7 @@ from surefoot.observe.facts import Application, application
 from surefoot.observe.retreat import observe_retreat
 from surefoot.outcome import Outcome
 from surefoot.plan import Downgrade, Plan
-from surefoot.session import Report, Session, carry_out, ended, take_lock
+from surefoot.session import Report, Session
 from surefoot.structure.differences import difference_lines
 
 _SHOWN, _WIDTH = 12, 80
@@ -39,32 +38,21 @@ def down(
         application(session.project, session.ini, session.target, connection) as asked,
     ):
 
-        def look() -> tuple[Facts, Retreat, Decision]:
+        def look() -> Looked:
             with session.connect() as looking:
                 facts = asked.facts(looking)
                 facts, retreat, lost = observe_retreat(asked, looking, facts, words)
                 decision = decide_going_back(facts, retreat, lost, accept=accept)
-                return facts, retreat, decision
+                return Looked(facts, decision, retreat)
 
-        facts, retreat, decision = look()
-        report.found(session.target, facts, decision)
-        if not isinstance(decision, Ready):
-            return ended(facts, decision)
-        confirm(decision.plan)
-        with take_lock(session, connection, report) as lock:
-            again, now, decision = look()
-            if (again.fingerprint, now) != (facts.fingerprint, retreat):
-                raise SurefootError(
-                    "plan-outdated",
-                    "The database changed while the answer was awaited.",
-                    next="start again, and see what is shown then",
-                )
-            if not isinstance(decision, Ready):
-                return ended(again, decision)
-            outcome = carry_out(session, asked, again, decision.plan, lock, report)
-            if not outcome.findings:
-                outcome = _seen_below(session, asked, outcome, decision.plan, again)
-            return session.ended(outcome)
+        return confirmed(
+            *(session, connection, asked, report),
+            look=look,
+            confirm=confirm,
+            behind=lambda outcome, before, done: _seen_below(
+                session, asked, outcome, done.plan, before
+            ),
+        )
 
 
 def _seen_below(

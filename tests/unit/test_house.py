@@ -31,6 +31,7 @@ ROOMS = {
         "up",
         "session",
         "last_look",
+        "confirmed",
         "cleanup",
         "restore",
         "drop_old",
@@ -45,6 +46,8 @@ ROOMS = {
 
 # The main job, on three pages.
 STORY = ("up", "session", "last_look")
+# What a person is asked about first.
+ASKED = ("confirmed", "adopt", "down", "cleanup")
 # Backups, and bringing one back.
 BACKUPS = ("take_backup", "restore", "drop_old")
 
@@ -53,7 +56,7 @@ ARROWS = {
     "cli": ("cli", "__main__"),
     "act": ("act", "replay", *STORY, *BACKUPS),
     "replay": ("replay", "cli"),
-    "observe": ("observe", "act", "replay", "adopt", "down", "cleanup", "cli", *STORY, *BACKUPS),
+    "observe": ("observe", "act", "replay", "cli", *ASKED, *STORY, *BACKUPS),
     "report": ("report", "cli", "demo"),
     "application": ("application", "observe", "act", "replay", "first_config", *STORY),
     "script": ("script", "act", "replay", "config", *STORY),

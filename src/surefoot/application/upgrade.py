@@ -110,7 +110,7 @@ def _migrate(
     itself fails or wants to run anything else.
     """
     together = False
-    number = len(())  # of the steps
+    found: list[tuple[Revision, Any]] = []
     now: Revision | None = None
     at_end = False
     started = 0.0
@@ -119,9 +119,7 @@ def _migrate(
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
         nonlocal now, started, at_end, together
-        nonlocal number
-        found = steps_of(heads, context)
-        number = len(found)
+        found[:] = steps_of(heads, context)
         for revision, step in found:
             progress.begin(kind, revision.id, revision.message)
             at(revision.id)
@@ -179,7 +177,7 @@ def _migrate(
         # env.py kept it to itself
         raise RevisionFailed(now, running.raised, environment.root, at_end=False)
     if together:
-        noun = "revision" if number == 1 else "revisions"
+        noun = "revision" if len(found) == 1 else "revisions"
         pieces = "several transactions" if commits > 1 else "one transaction"
         back = " taken back" if checking is not None else ""
-        progress.committed(f"{number} {noun}{back}, in {pieces}")
+        progress.committed(f"{len(found)} {noun}{back}, in {pieces}")

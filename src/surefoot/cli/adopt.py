@@ -10,7 +10,6 @@ from surefoot.cli.edge import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from surefoot.plan import Plan
     from surefoot.structure.remedy import How
 
 
@@ -74,19 +73,13 @@ def record(
     """What `adopt` and `repair` have in common: everything but what they take for granted."""
     with open_session(edge, config_file, database_url) as session:
         from surefoot.adopt import adopt
-        from surefoot.cli.asking import ask
+        from surefoot.cli.asking import asked
         from surefoot.plan import Mend
-        from surefoot.report.text import TextReport
 
-        report = TextReport(edge.terminal)
-
-        def confirm(plan: "Plan") -> None:
-            if not yes:
-                mends = any(isinstance(step, Mend) for step in plan.steps)
-                ask(edge, plan, "Do" if mends else "Record")
-
-        try:
-            outcome = adopt(
+        return asked(
+            edge,
+            session,
+            lambda report, confirm: adopt(
                 session,
                 rev,
                 report,
@@ -94,16 +87,8 @@ def record(
                 accept_difference=accept_difference,
                 repair=repair,
                 how=how,
-            )
-        finally:
-            report.close()
-        if edge.as_json:
-            from surefoot.report import json
-
-            edge.emit_json(
-                outcome.exit_code,
-                database=json.database(session.target, None),
-                **json.outcome(outcome),
-            )
-        report.recorded(session.target, outcome)
-        return outcome.exit_code
+            ),
+            lambda report: report.recorded,
+            verb=lambda plan: "Do" if any(isinstance(s, Mend) for s in plan.steps) else "Record",
+            yes=yes,
+        )

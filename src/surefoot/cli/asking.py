@@ -1,13 +1,56 @@
 """Ask before something is done that a person must want."""
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from surefoot.cli.edge import Edge
-from surefoot.errors import SurefootError
+from surefoot.errors import ExitCode, SurefootError
 
 if TYPE_CHECKING:
+    from surefoot.outcome import Outcome
     from surefoot.plan import Plan
+    from surefoot.report.text import TextReport
+    from surefoot.session import Session
+
+Confirm = Callable[["Plan"], None]
+
+
+def asked(
+    edge: Edge,
+    session: "Session",
+    job: Callable[["TextReport", Confirm], "Outcome"],
+    told: Callable[["TextReport"], Callable[..., None]],
+    *,
+    verb: Callable[["Plan"], str],
+    yes: bool,
+) -> ExitCode:
+    """Do a job that a person is asked about (`yes`: has been), and tell how it ended.
+
+    `told`: which of the report's words are its account. `verb` is that of the question.
+    """
+    from surefoot.report.text import TextReport
+
+    report = TextReport(edge.terminal)
+
+    def confirm(plan: "Plan") -> None:
+        if not yes:
+            ask(edge, plan, verb(plan))
+
+    try:
+        outcome = job(report, confirm)
+    finally:
+        report.close()
+    if edge.as_json:
+        from surefoot.report import json
+
+        edge.emit_json(
+            outcome.exit_code,
+            database=json.database(session.target, None),
+            **json.outcome(outcome),
+        )
+    told(report)(session.target, outcome)
+    return outcome.exit_code
 
 
 def ask(edge: Edge, plan: "Plan", what: str) -> None:

@@ -1,15 +1,11 @@
 """`surefoot cleanup`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from surefoot.cli.edge import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
-
-if TYPE_CHECKING:
-    from surefoot.plan import Plan
 
 
 @click.command("cleanup")
@@ -27,26 +23,13 @@ def command(
     """
     with open_session(edge, config_file, database_url) as session:
         from surefoot.cleanup import cleanup
-        from surefoot.cli.asking import ask
-        from surefoot.report.text import TextReport
+        from surefoot.cli.asking import asked
 
-        report = TextReport(edge.terminal)
-
-        def confirm(plan: "Plan") -> None:
-            if not yes:
-                ask(edge, plan, "Drop")
-
-        try:
-            outcome = cleanup(session, report, confirm)
-        finally:
-            report.close()
-        if edge.as_json:
-            from surefoot.report import json
-
-            edge.emit_json(
-                outcome.exit_code,
-                database=json.database(session.target, None),
-                **json.outcome(outcome),
-            )
-        report.cleaned(session.target, outcome)
-        return outcome.exit_code
+        return asked(
+            edge,
+            session,
+            lambda report, confirm: cleanup(session, report, confirm),
+            lambda report: report.cleaned,
+            verb=lambda _: "Drop",
+            yes=yes,
+        )

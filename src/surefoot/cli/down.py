@@ -1,15 +1,11 @@
 """`surefoot down`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from surefoot.cli.edge import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
-
-if TYPE_CHECKING:
-    from surefoot.plan import Plan
 
 
 @click.command("down")
@@ -48,27 +44,14 @@ def command(
       surefoot down --to head          # in an older image: to what its code wants
     """
     with open_session(edge, config_file, database_url) as session:
-        from surefoot.cli.asking import ask
+        from surefoot.cli.asking import asked
         from surefoot.down import down
-        from surefoot.report.text import TextReport
 
-        report = TextReport(edge.terminal)
-
-        def confirm(plan: "Plan") -> None:
-            if not yes:
-                ask(edge, plan, "Do")
-
-        try:
-            outcome = down(session, words, report, confirm, accept=accept_data_loss)
-        finally:
-            report.close()
-        if edge.as_json:
-            from surefoot.report import json
-
-            edge.emit_json(
-                outcome.exit_code,
-                database=json.database(session.target, None),
-                **json.outcome(outcome),
-            )
-        report.went_back(session.target, outcome)
-        return outcome.exit_code
+        return asked(
+            edge,
+            session,
+            lambda report, confirm: down(session, words, report, confirm, accept=accept_data_loss),
+            lambda report: report.went_back,
+            verb=lambda _: "Do",
+            yes=yes,
+        )

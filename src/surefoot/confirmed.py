@@ -1,0 +1,83 @@
+"""What a person is asked about: look, decide, show, ask, take the lock, look again, act, look."""
+
+from collections.abc import Callable
+
+import msgspec
+import psycopg
+
+from surefoot.decision.decide import Decision, Ready
+from surefoot.errors import SurefootError
+from surefoot.observation import Facts
+from surefoot.observe.counting import row_lines
+from surefoot.observe.facts import Application
+from surefoot.outcome import Outcome
+from surefoot.plan import Plan
+from surefoot.session import Report, Session, carry_out, ended, take_lock
+from surefoot.structure.facts import Key
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What a look has seen, and what is decided upon it.
+
+    `beside` is what else the plan rests on; `dropped` are the tables and columns that go with all
+    that is in them.
+    """
+
+    facts: Facts
+    decision: Decision
+    beside: object = None
+    dropped: tuple[Key, ...] = ()
+
+    def same(self, other: "Looked") -> bool:
+        """Whether nothing has changed that matters to the plan."""
+        return (self.facts.fingerprint, self.beside) == (other.facts.fingerprint, other.beside)
+
+
+def confirmed(
+    session: Session,
+    connection: psycopg.Connection[object],
+    asked: Application,
+    report: Report,
+    *,
+    look: Callable[[], Looked],
+    confirm: Callable[[Plan], None],
+    behind: Callable[[Outcome, Facts, Ready], Outcome],
+) -> Outcome:
+    """Do what `look` leads to, once `confirm` has not raised, if a look under the lock agrees.
+
+    `behind` gets the outcome, what was seen before and what was to be done; it has the last look,
+    still under the lock. Raises SurefootError `plan-outdated`, and for what can't be looked at.
+    """
+    seen = look()
+    decision = _with_rows(session, seen)
+    report.found(session.target, seen.facts, decision)
+    if not isinstance(decision, Ready):
+        return ended(seen.facts, decision)
+    confirm(decision.plan)
+    with take_lock(session, connection, report) as lock:
+        again = look()
+        if not again.same(seen):
+            raise SurefootError(
+                "plan-outdated",
+                "The database changed while the answer was awaited.",
+                next="start again, and see what is shown then",
+            )
+        facts, decision = again.facts, again.decision
+        if not isinstance(decision, Ready):
+            return ended(facts, decision)
+        outcome = carry_out(session, asked, facts, decision.plan, lock, report)
+        if not outcome.findings:
+            outcome = behind(outcome, facts, decision)
+        return session.ended(outcome)
+
+
+def _with_rows(session: Session, seen: Looked) -> Decision:
+    """With the rows that are lost. They may become more meanwhile, so no plan depends on them."""
+    decision = seen.decision
+    if not isinstance(decision, Ready) or not seen.dropped:
+        return decision
+    with session.connect() as connection:
+        lines = row_lines(connection, seen.dropped)
+    plan = decision.plan
+    plan = msgspec.structs.replace(plan, remarks=(*lines, *plan.remarks))
+    return msgspec.structs.replace(decision, plan=plan)
