@@ -25,7 +25,7 @@ def run(seed: int, count: int = 0, case: str = "") -> list[Row]:
 
 def groups(seed: int, ways: Ways) -> list[Group]:
     """What is done. A statement's "before" is for the database what its predecessor's "after" is,
-    and for surefoot not quite; so every "after", and every fourth "before".
+    and for surefoot not quite; so every "after", and every twelfth "before".
     """
     rng = random.Random(seed)
     numbers = {way: range(1, len(known.statements) + 1) for way, known in ways.items()}
@@ -39,8 +39,8 @@ def groups(seed: int, ways: Ways) -> list[Group]:
             for way in ways
         ),
         Group(
-            "SIGKILL when a statement is sent, every fourth one of these",
-            tuple(f"{way}/before/{number}" for way in ways for number in numbers[way][::4]),
+            "SIGKILL when a statement is sent, every twelfth one of these",
+            tuple(f"{way}/before/{number}" for way in ways for number in numbers[way][::12]),
         ),
         Group("SIGKILL at a random instant", names("instant", INSTANTS, rng, ways)),
         Group(
