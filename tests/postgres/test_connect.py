@@ -91,6 +91,25 @@ def test_an_unknown_database_is_told_at_once(application: Application, server: S
 
 
 @pytest.mark.provokes("database-url-invalid")
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("-csearch_path=so%20me%20piece", "invalid command-line argument for server process, in"),
+        ("-cno_such_setting=1", 'unrecognized configuration parameter "no_such_setting"'),
+        ("-cwork_mem=much", 'invalid value for parameter "work_mem"'),
+    ],
+)
+def test_options_that_the_server_does_not_take(
+    quick: Application, database: Database, options: str, told: str
+) -> None:
+    """At once; and an argument that isn't one isn't repeated: it may be a piece of a password."""
+    result = quick.run("up", "--json", url=f"{database.url()}?options={options}")
+    assert (result.code, result.error) == (2, "database-url-invalid")
+    assert told in " ".join(result.json["findings"][0]["seen"])
+    assert "waiting" not in result.err
+    assert "piece" not in result.err + result.out
+
+
 def test_a_host_that_can_have_no_such_name(application: Application) -> None:
     """Python refuses to look it up: not a traceback, and nothing to wait for."""
     application.linear()

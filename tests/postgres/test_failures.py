@@ -667,3 +667,48 @@ def test_a_part_that_stayed_is_shown(shop: Application, database: Database, serv
     assert "unexpected: index public.pets.pets_owner" in seen
     assert "The structure differs from that of r2" in stands
     assert "as before" not in stands
+
+
+KEEPS_ITS_CONNECTION = """\
+from alembic import context
+from sqlalchemy import engine_from_config
+
+config = context.config
+engine = engine_from_config(config.get_section(config.config_ini_section), prefix="sqlalchemy.")
+connection = engine.connect()
+transaction = connection.begin()
+context.configure(connection=connection, target_metadata=None)
+try:
+    context.run_migrations()
+except ValueError:
+    {then}
+else:
+    transaction.commit()
+"""
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+psycopg2"])
+@pytest.mark.parametrize("then", ["raise", "print('never mind')"])
+def test_an_env_py_that_keeps_its_connection(
+    shop: Application, database: Database, driver: str, then: str
+) -> None:
+    """And its transaction with it: nobody will commit that, so it is ended, and then asked for."""
+    shop.config(f'driver = "{driver}"\n')
+    shop.write("migrations/env.py", KEEPS_ITS_CONNECTION.format(then=then))
+    body = "op.execute('create table toys (id int)')\nraise ValueError('too many toys')"
+    result = fail(shop, database, body=body)
+    assert (result.code, result.error) == (5, "revision-failed")
+    seen, state, _ = told(result)
+    assert "too many toys" in seen
+    assert state.startswith("Rolled back, verified. No step was committed.")
+
+
+@pytest.mark.parametrize("limit", range(40, 72, 4))
+def test_a_revision_that_leaves_python_little_room(
+    shop: Application, database: Database, limit: int
+) -> None:
+    """What is called behind it, to roll back, say, has as much as before."""
+    body = f"import sys\nsys.setrecursionlimit({limit})\nraise ValueError('too deep')"
+    result = fail(shop, database, body=body)
+    assert (result.code, result.error) == (5, "revision-failed")
+    assert told(result)[1].startswith("Rolled back, verified. No step was committed.")

@@ -9,6 +9,15 @@ def driver_of(connection: Any) -> Any:
     return getattr(pooled, "driver_connection", None) or pooled.connection
 
 
+def is_in_transaction(driver: Any) -> bool:
+    """Whether the connection is there and in a transaction, as far as its driver tells."""
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    if status is not None:  # libpq's: active, in a transaction, in a failed one
+        return int(status) in (1, 2, 3)
+    asked = getattr(driver, "is_in_transaction", None)
+    return asked is not None and not driver.is_closed() and asked()
+
+
 def is_idle(driver: Any) -> bool:
     """Whether the connection is there and in no transaction, as far as its driver tells."""
     status = getattr(getattr(driver, "info", None), "transaction_status", None)

@@ -149,7 +149,8 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
     application that raised.
     """
     try:
-        yield
+        with recursion_limit_kept():
+            yield
     except SurefootError:
         raise
     except BaseException as error:
@@ -175,6 +176,19 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
             ],
             next=remedy(error),
         ) from error
+
+
+@contextlib.contextmanager
+def recursion_limit_kept() -> Generator[None, None, None]:
+    """The application may need a higher limit, and keeps it. With a lower one nobody who is called
+    behind it, to roll back, say, could be relied on.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        if sys.getrecursionlimit() < limit:
+            sys.setrecursionlimit(limit)
 
 
 def _raised_here(error: BaseException) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from surefoot.application.account import Account, Begun
-from surefoot.application.driver import driver_of, is_idle
+from surefoot.application.driver import driver_of, is_idle, is_in_transaction
+from surefoot.application.loading import recursion_limit_kept
 from surefoot.application.settings import Timeouts, settings
 from surefoot.application.steps import executor
 from surefoot.history import Revision
@@ -66,7 +67,8 @@ class Running:
             self._begun = self._account.begin(executor(connection), revision, self._settings)
             self.transactions[revision.id] = self._begun.transaction
             try:
-                migrate(**keywords)
+                with recursion_limit_kept():
+                    migrate(**keywords)
             except BaseException as error:
                 self.raised = error
                 gone = connection.closed or connection.invalidated  # with all that it had begun
@@ -97,6 +99,16 @@ class Running:
         cancel = getattr(driver_of(self._connection), "cancel", None)
         if cancel is not None:
             cancel()
+
+    def give_up(self) -> None:
+        """env.py has failed, and nobody commits any more what it has left open: the server rolls
+        that back once the connection is gone, and can be asked then what became of it.
+        """
+        own = self._connection
+        if own is None or own.closed or own.invalidated:
+            return
+        if is_in_transaction(driver_of(own)):
+            self.cut()
 
     def cut(self) -> None:
         """End the connection itself, so that its driver returns. From another thread."""

@@ -164,9 +164,10 @@ def _migrate(
     try:
         with told_as_the_applications(environment.root):
             environment.run(steps, check, on_version_apply, notice, fresh=checking is not None)
-    except ApplicationFailed as failed:
-        cause = failed.__cause__
-        if now is None or cause is None:
+    except BaseException as error:
+        running.give_up()
+        cause = error.__cause__
+        if not isinstance(error, ApplicationFailed) or now is None or cause is None:
             raise
         raise RevisionFailed(now, cause, environment.root, at_end=at_end) from cause
     finally:
@@ -175,6 +176,7 @@ def _migrate(
             event.remove(connection, "commit", committing)
     if running.raised is not None and now is not None:
         # env.py kept it to itself
+        running.give_up()
         raise RevisionFailed(now, running.raised, environment.root, at_end=False)
     if together:
         noun = "revision" if len(found) == 1 else "revisions"

@@ -39,6 +39,14 @@ _BAD_ADDRESS = re.compile(
     r"invalid (?:port number|sslmode|connection option|integer value|\w+ value)"
     r"|definition of service|could not match \d+ (?:host|port)"
 )
+# What the server says of `options`, in the address or in PGOPTIONS. The argument may be a piece of
+# anything, of a password too.
+_BAD_OPTIONS = re.compile(
+    r"FATAL:\s+(?:invalid command-line argument|unrecognized configuration parameter"
+    r"|invalid value for parameter|parameter \".*\" cannot be changed|-\S+ requires a value"
+    r"|permission denied to set parameter)"
+)
+_ARGUMENT = re.compile(r"(invalid command-line argument for server process): .*")
 
 
 def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psycopg.Connection[Any]:
@@ -217,8 +225,8 @@ def _tell_what_waiting_cannot_mend(target: Target, text: str) -> None:
         raise SurefootError(
             found.code, f"{found.message}.", seen=seen, database=NOT_REACHED, next=found.next
         )
-    if _BAD_ADDRESS.search(text):
-        raise _unusable(target, text)
+    if _BAD_ADDRESS.search(text) or _BAD_OPTIONS.search(text):
+        raise _unusable(target, _ARGUMENT.sub(r"\1, in options", text))
 
 
 def _unusable(target: Target, text: str) -> SurefootError:
