@@ -7,6 +7,7 @@ a run, from 1: a run without a fault says how many there are, and another one is
 
 import asyncio
 import contextlib
+import re
 import struct
 import threading
 import time
@@ -35,6 +36,21 @@ class Statement(msgspec.Struct, frozen=True):
     own: bool
     text: str
     at: float
+
+
+_WRITES = re.compile(
+    r"\b(?:insert|update|delete|create|alter|drop|comment|truncate|commit|rollback|release)\b",
+    re.IGNORECASE,
+)
+
+
+def boundaries(statements: Sequence[Statement]) -> tuple[int, ...]:
+    """The numbers of those that may write or that end something, and every fourth of the others:
+    for the database, what a statement that only reads is answered with changes nothing.
+    """
+    writing = {one.number for one in statements if _WRITES.search(one.text)}
+    reading = [one.number for one in statements if one.number not in writing]
+    return tuple(sorted(writing.union(reading[::4])))
 
 
 def moment(statements: Sequence[Statement], part: float) -> tuple[int, float]:
