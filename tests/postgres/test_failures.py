@@ -687,6 +687,41 @@ else:
 """
 
 
+ASYNC_AND_KEEPS_IT = """\
+import asyncio
+from alembic import context
+from sqlalchemy.ext.asyncio import async_engine_from_config
+
+config = context.config
+
+def do_run(connection):
+    context.configure(connection=connection, target_metadata=None)
+    context.run_migrations()
+
+async def run():
+    section = config.get_section(config.config_ini_section)
+    connection = await async_engine_from_config(section, prefix="sqlalchemy.").connect()
+    await connection.begin()
+    await connection.run_sync(do_run)
+    await connection.commit()
+
+asyncio.run(run())
+"""
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
+def test_an_asynchronous_env_py_that_keeps_its_connection(
+    shop: Application, database: Database, driver: str
+) -> None:
+    """The same, though its event loop is closed."""
+    shop.config(f'driver = "{driver}"\n')
+    shop.write("migrations/env.py", ASYNC_AND_KEEPS_IT)
+    body = "op.execute('create table toys (id int)')\nraise ValueError('too many toys')"
+    result = fail(shop, database, body=body)
+    assert (result.code, result.error) == (5, "revision-failed")
+    assert told(result)[1].startswith("Rolled back, verified. No step was committed.")
+
+
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+psycopg2"])
 @pytest.mark.parametrize("then", ["raise", "print('never mind')"])
 def test_an_env_py_that_keeps_its_connection(

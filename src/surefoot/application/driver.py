@@ -1,5 +1,8 @@
 """What lies below SQLAlchemy: the driver's own connection, and what it tells of itself."""
 
+import contextlib
+import os
+import socket
 from typing import Any
 
 
@@ -25,3 +28,17 @@ def is_idle(driver: Any) -> bool:
         return int(status) == 0
     asked = getattr(driver, "is_in_transaction", None)  # asyncpg
     return asked is not None and not driver.is_closed() and not asked()
+
+
+def cut(driver: Any) -> None:
+    """End the connection itself, whatever its driver waits for. From any thread."""
+    number = getattr(driver, "fileno", None)
+    if number is None:  # asyncpg: only its transport knows
+        transport = getattr(driver, "_transport", None)
+        own = transport.get_extra_info("socket") if transport is not None else None
+        number = getattr(own, "fileno", None)
+    if number is None or number() < 0:
+        return
+    # where it is gone already, that is what was wanted
+    with socket.socket(fileno=os.dup(number())) as cutting, contextlib.suppress(OSError):
+        cutting.shutdown(socket.SHUT_RDWR)

@@ -2,13 +2,11 @@
 after, and stopped.
 """
 
-import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from surefoot.application.account import Account, Begun
-from surefoot.application.driver import driver_of, is_idle, is_in_transaction
+from surefoot.application.driver import cut, driver_of, is_idle, is_in_transaction
 from surefoot.application.loading import recursion_limit_kept
 from surefoot.application.settings import Timeouts, settings
 from surefoot.application.steps import executor
@@ -114,7 +112,4 @@ class Running:
         """End the connection itself, so that its driver returns. From another thread."""
         if self._connection is None or self._connection.invalidated:
             return
-        number = getattr(driver_of(self._connection), "fileno", None)
-        if number is not None:
-            with socket.socket(fileno=os.dup(number())) as cutting:
-                cutting.shutdown(socket.SHUT_RDWR)
+        cut(driver_of(self._connection))
