@@ -272,7 +272,8 @@ def execute(
 def reasons(result: Result) -> Iterator[str]:
     """A line for each revision that isn't exact, or whose structure was another one."""
     for back in result.backs:
-        why = [back.why, f"up again: {back.again}" if back.again else ""]
+        code = back.verdict == "needs-code"  # which says it
+        why = ["" if code else back.why, f"up again: {back.again}" if back.again else ""]
         if back.left:
             names = [f"{'+' if c.after != (None,) else '-'} {c.kind} {c.name}" for c in back.left]
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
