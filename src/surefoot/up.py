@@ -10,7 +10,7 @@ from surefoot.last_look import look_again, mark_end, seen_at_head
 from surefoot.observation import Facts
 from surefoot.observe.facts import Application, application
 from surefoot.outcome import Outcome
-from surefoot.session import Report, Session, carry_out, take_lock
+from surefoot.session import Report, Session, carry_out, ended, take_lock
 from surefoot.states import State
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def up(session: Session, report: Report) -> Outcome:
         if quick is not None:
             facts, decision = quick
             if isinstance(decision, NothingToDo):
-                return _nothing_to_do(facts, decision)
+                return ended(facts, decision)
             return _act(session, connection, None, facts, decision, report)
         with application(session.project, session.ini, session.target, connection) as asked:
             facts, decision = session.thorough(connection, asked)
@@ -57,7 +57,7 @@ def _act(
         return _seen_by_us(session, asked, facts, decision)
     report.found(session.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
-        return _refused(facts, decision)
+        return ended(facts, decision)
     with take_lock(session, connection, report) as lock:
         again = look_again(session, asked)
         if again is not None:
@@ -67,7 +67,7 @@ def _act(
             if isinstance(decision, NothingToDo):
                 return _seen_by_us(session, asked, facts, decision)
             if isinstance(decision, Refused):
-                return _refused(facts, decision)
+                return ended(facts, decision)
             outcome = carry_out(session, asked, facts, decision.plan, lock, report)
             if decision.plan.open_ended and asked is not None and not outcome.findings:
                 outcome, decision = _go_on(session, asked, outcome, decision, lock, report)
@@ -112,14 +112,4 @@ def _seen_by_us(
     writable = facts.database.journal_writable and not facts.database.read_only
     if asked is not None and cut_off and writable:
         mark_end(session, asked, facts, reached=True)
-    return _nothing_to_do(facts, decision)
-
-
-def _nothing_to_do(facts: Facts, decision: NothingToDo) -> Outcome:
-    rows = tuple(str(row) for row in facts.database.rows)
-    return Outcome(decision.state, rows, remarks=decision.remarks)
-
-
-def _refused(facts: Facts, decision: Refused) -> Outcome:
-    rows = tuple(str(row) for row in facts.database.rows)
-    return Outcome(decision.state, rows, findings=decision.findings)
+    return ended(facts, decision)

@@ -12,22 +12,23 @@ def driver_of(connection: Any) -> Any:
     return getattr(pooled, "driver_connection", None) or pooled.connection
 
 
-def is_in_transaction(driver: Any) -> bool:
-    """Whether the connection is there and in a transaction, as far as its driver tells."""
-    status = getattr(getattr(driver, "info", None), "transaction_status", None)
-    if status is not None:  # libpq's: active, in a transaction, in a failed one
-        return int(status) in (1, 2, 3)
-    asked = getattr(driver, "is_in_transaction", None)
-    return asked is not None and not driver.is_closed() and asked()
-
-
 def is_idle(driver: Any) -> bool:
     """Whether the connection is there and in no transaction, as far as its driver tells."""
+    return _in_transaction(driver) is False
+
+
+def is_in_transaction(driver: Any) -> bool:
+    """Whether the connection is there and in a transaction, as far as its driver tells."""
+    return _in_transaction(driver) is True
+
+
+def _in_transaction(driver: Any) -> bool | None:
+    """None: the connection is gone, or its driver doesn't tell."""
     status = getattr(getattr(driver, "info", None), "transaction_status", None)
-    if status is not None:  # psycopg, psycopg2: libpq's number
-        return int(status) == 0
+    if status is not None:  # psycopg, psycopg2: libpq's number; 4 is a connection that is gone
+        return None if int(status) == 4 else int(status) > 0
     asked = getattr(driver, "is_in_transaction", None)  # asyncpg
-    return asked is not None and not driver.is_closed() and not asked()
+    return None if asked is None or driver.is_closed() else bool(asked())
 
 
 def cut(driver: Any) -> None:

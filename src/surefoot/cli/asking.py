@@ -41,14 +41,7 @@ def asked(
         outcome = job(report, confirm)
     finally:
         report.close()
-    if edge.as_json:
-        from surefoot.report import json
-
-        edge.emit_json(
-            outcome.exit_code,
-            database=json.database(session.target, None),
-            **json.outcome(outcome),
-        )
+    edge.emit_outcome(session.target, outcome)
     told(report)(session.target, outcome)
     return outcome.exit_code
 

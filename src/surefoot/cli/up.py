@@ -57,14 +57,7 @@ def command(
             outcome = up(session, report)
         finally:
             report.close()
-        if edge.as_json:
-            from surefoot.report import json
-
-            edge.emit_json(
-                outcome.exit_code,
-                database=json.database(session.target, None),
-                **json.outcome(outcome),
-            )
+        edge.emit_outcome(session.target, outcome)
         report.outcome(session.target, outcome)
         if run and outcome.exit_code is ExitCode.DONE:
             edge.command_environment = session.leave_server_to_command()
