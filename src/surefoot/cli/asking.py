@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from surefoot.cli.edge import Edge
+from surefoot.cli.emitting import emit_outcome
 from surefoot.errors import ExitCode, SurefootError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def asked(
         outcome = job(report, confirm)
     finally:
         report.close()
-    edge.emit_outcome(session.target, outcome)
+    emit_outcome(edge, session.target, outcome)
     told(report)(session.target, outcome)
     return outcome.exit_code
 

@@ -20,7 +20,6 @@ from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.target import Target
 
 if TYPE_CHECKING:
-    from surefoot.outcome import Outcome
     from surefoot.server import Server
     from surefoot.session import Session
 
@@ -86,14 +85,6 @@ class Edge:
         from surefoot.report import json
 
         self.write(hidden(json.encode(self.command, exit_code, **parts)))
-
-    def emit_outcome(self, target: Target, outcome: "Outcome") -> None:
-        """The same for how a run ended, where --json is wanted."""
-        if self.as_json:
-            from surefoot.report import json
-
-            database = json.database(target, None)
-            self.emit_json(outcome.exit_code, database=database, **json.outcome(outcome))
 
     def write(self, text: str) -> None:
         """Data. Raises SurefootError `output-lost`."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.emitting import emit_outcome
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 
@@ -57,7 +58,7 @@ def command(
             outcome = up(session, report)
         finally:
             report.close()
-        edge.emit_outcome(session.target, outcome)
+        emit_outcome(edge, session.target, outcome)
         report.outcome(session.target, outcome)
         if run and outcome.exit_code is ExitCode.DONE:
             edge.command_environment = session.leave_server_to_command()

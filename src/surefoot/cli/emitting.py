@@ -1,0 +1,18 @@
+"""How a run ended, as the one object of --json."""
+
+from typing import TYPE_CHECKING
+
+from surefoot.cli.edge import Edge
+from surefoot.target import Target
+
+if TYPE_CHECKING:
+    from surefoot.outcome import Outcome
+
+
+def emit_outcome(edge: Edge, target: Target, outcome: "Outcome") -> None:
+    """Write it, where --json is wanted. Raises SurefootError `output-lost`."""
+    if edge.as_json:
+        from surefoot.report import json
+
+        database = json.database(target, None)
+        edge.emit_json(outcome.exit_code, database=database, **json.outcome(outcome))
