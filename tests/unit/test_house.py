@@ -110,12 +110,6 @@ def test_private_alembic_is_touched_in_one_room() -> None:
     assert touching == {"application.environment", "application.scripts"}
 
 
-def test_rooms_are_small() -> None:
-    """Nobody gets lost in a room of 300 lines."""
-    large = {name_of(f): n for f in MODULES if (n := len(f.read_text().splitlines())) > 300}
-    assert not large
-
-
 def test_no_sql_in_an_f_string() -> None:
     """Identifiers go through psycopg.sql: no statement is put together as text."""
     for file in MODULES:
