@@ -11,7 +11,7 @@ from surefoot.decision.tidying import Remains, decide_cleanup
 from surefoot.observation import Facts
 from surefoot.observe.facts import Application, application
 from surefoot.observe.structure import observe_structure
-from surefoot.observe.ways_back import observe_ways_back
+from surefoot.observe.ways_back import journal_writers, observe_ways_back
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan
 from surefoot.session import Report, Session
@@ -20,11 +20,14 @@ from surefoot.structure.facts import Key
 from surefoot.structure.leftovers import leftovers
 
 
-def cleanup(session: Session, report: Report, confirm: Callable[[Plan], None]) -> Outcome:
+def cleanup(
+    session: Session, report: Report, confirm: Callable[[Plan], None], *, trust_journal: bool
+) -> Outcome:
     """Drop what revisions have made that aren't applied any more, and nothing of the user's own.
 
     `confirm` gets what would be done, with the rows that go, and raises SurefootError where the
-    answer is no. Raises SurefootError for what can't be looked at.
+    answer is no. `trust_journal`: the journal counts although others may write it. Raises
+    SurefootError for what can't be looked at.
     """
     with (
         session.connect() as connection,
@@ -36,7 +39,12 @@ def cleanup(session: Session, report: Report, confirm: Callable[[Plan], None]) -
                 facts = asked.facts(looking)
                 remains = _remains(asked, looking, facts)
                 dropped = [one.key for one in remains.left if one.has_rows and one.statements]
-                return Looked(facts, decide_cleanup(facts, remains), remains, tuple(dropped))
+                return Looked(
+                    facts,
+                    decide_cleanup(facts, remains, trust_journal=trust_journal),
+                    remains,
+                    tuple(dropped),
+                )
 
         return confirmed(
             *(session, connection, asked, report),
@@ -61,4 +69,5 @@ def _remains(asked: Application, connection: psycopg.Connection[Any], facts: Fac
         (fact.kind, fact.name): fact.definition
         for fact in observe_structure(connection, seen.version_table)
     }
-    return Remains(leftovers(kept.values(), applied, known, live))
+    left = leftovers(kept.values(), applied, known, live)
+    return Remains(left, writers=journal_writers(connection, seen))

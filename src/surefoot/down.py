@@ -27,11 +27,13 @@ def down(
     confirm: Callable[[Plan], None],
     *,
     accept: bool,
+    trust_journal: bool,
 ) -> Outcome:
     """Take back every revision that has run behind those that `words` name.
 
-    `accept`: data may be lost. `confirm` gets what would be done, and raises SurefootError where
-    the answer is no. Raises SurefootError for what can't be looked at.
+    `accept`: data may be lost; `trust_journal`: SQL of the journal may be executed that comparing
+    structures can't verify. `confirm` gets what would be done, and raises SurefootError where the
+    answer is no. Raises SurefootError for what can't be looked at.
     """
     with (
         session.connect() as connection,
@@ -42,7 +44,9 @@ def down(
             with session.connect() as looking:
                 facts = asked.facts(looking)
                 facts, retreat, lost = observe_retreat(asked, looking, facts, words)
-                decision = decide_going_back(facts, retreat, lost, accept=accept)
+                decision = decide_going_back(
+                    facts, retreat, lost, accept=accept, trust_journal=trust_journal
+                )
                 return Looked(facts, decision, retreat)
 
         return confirmed(

@@ -33,7 +33,7 @@ WORKERS = 2
 IMAGES = ("newest", "older")
 GOAL = "9c23e4e81011"  # v1.0.28
 MIDWAY = "c6ff58150365"
-DOWN = ("down", "--to", "v1.0.28", "--yes", "--accept-data-loss", "--json")
+DOWN = ("down", "--to", "v1.0.28", "--yes", "--accept-data-loss", "--trust-journal", "--json")
 
 _SETTINGS = {"fsync": "off", "max_connections": "100"}
 _OWN = """

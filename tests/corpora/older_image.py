@@ -58,7 +58,7 @@ class OlderImage:
 
     def down(self) -> None:
         """Take back what this image doesn't know. Raises Failed."""
-        words = ["down", "--to", "head", "--accept-data-loss", "--yes"]
+        words = ["down", "--to", "head", "--accept-data-loss", "--trust-journal", "--yes"]
         timed([str(self._program), *words], self._work, self._variables)
 
 

@@ -199,7 +199,8 @@ def test_statements_are_executed_word_for_word(
     catalogued(application, server)
     up(application, database)
     image = older(application, tmp_path / "older", R2, R3, server=server)
-    result = image.run("down", "--to", "head", "--yes", "--accept-data-loss", url=database.url())
+    leave = ("--yes", "--accept-data-loss", "--trust-journal")
+    result = image.run("down", "--to", "head", *leave, url=database.url())
     assert result.code == 0, result.err
     assert sorted(v for (v,) in database.query("select v from said")) == sorted(values)
 

@@ -12,15 +12,18 @@ from surefoot.application.steps import execute_text
 from surefoot.application.undoing import revision_of
 from surefoot.application.upgrade import downgrade
 from surefoot.decision.retreat import Lost
-from surefoot.decision.way_back_refusals import would_be_lost
+from surefoot.decision.way_back_refusals import command_to, would_be_lost
 from surefoot.errors import SurefootError
 from surefoot.history import Revision
 from surefoot.observation import VersionTableName
-from surefoot.observe.retreat import counting_statement, locking_statement
+from surefoot.observe.retreat import counting, locking_statement
 from surefoot.observe.structure import facts_of
 from surefoot.plan import Downgrade
+from surefoot.preflight.names import parts
 from surefoot.structure.differences import difference_lines
-from surefoot.structure.facts import Key
+from surefoot.structure.facts import Key, relation_kind
+from surefoot.structure.losing import fact_part
+from surefoot.structure.reversal import Loss
 from surefoot.structure.way_back import not_back
 
 _SHOWN, _WIDTH = 12, 80
@@ -73,11 +76,11 @@ class Downgrading(Upgrading):
         found: dict[tuple[str, str], _Counting] = {}
         with self._connect() as connection:
             for loss in (loss for one in self._step.undo for loss in one.reversal.losses):
-                counting = counting_statement(loss)
+                statement = counting(loss)
                 spared = any((s.kind, s.name) == (loss.kind, loss.name) for s in self._step.spare)
-                if spared and counting is not None:
+                if spared and statement is not None:
                     locking = locking_statement(loss).as_string(connection)
-                    texts = _Counting(counting.as_string(connection), locking)
+                    texts = _Counting(statement.as_string(connection), locking)
                     found[loss.kind, loss.name] = texts
         return found
 
@@ -93,6 +96,7 @@ class _Checking:
     ) -> None:
         self._reversals = {one.id: one.reversal for one in step.undo}
         self._countings = countings
+        self._command = command_to(step.rows, ("--accept-data-loss",))
         self._looking = Looking(version_table)
         self._before: Mapping[Key, str] = {}
 
@@ -111,15 +115,14 @@ class _Checking:
         lost: list[Lost] = []
         for loss in self._reversals[revision].losses:
             texts = self._countings.get((loss.kind, loss.name))
-            there = ("relation" if loss.kind == "table" else "column", loss.name) in live
-            if texts is None or not there:
+            if texts is None or not _is_there(loss, live):
                 continue
             execute_text(connection, texts.locking)  # until the transaction's end
             number = _counted(connection, texts.counting)
             if number:
                 lost.append(Lost(loss, number))
         if lost:
-            raise SurefootError.of(would_be_lost(lost))
+            raise SurefootError.of(would_be_lost(lost, self._command))
 
     def behind(self, connection: Any, revision: str) -> None:
         """The structure must be the one below. Raises SurefootError `way-back-differs`."""
@@ -137,6 +140,16 @@ class _Checking:
     def _structure(self, connection: Any) -> dict[Key, str]:
         rows = self._looking.rows_once(connection)
         return {(fact.kind, fact.name): fact.definition for fact in facts_of(rows)}
+
+
+def _is_there(loss: Loss, live: Mapping[Key, str]) -> bool:
+    """Whether the table is there whose rows are counted: a table, and nothing that runs code."""
+    name = parts(loss.name)
+    table = ".".join(map(fact_part, name[:2]))
+    if loss.kind != "table" and ("column", loss.name) not in live:
+        return False
+    definition = live.get(("relation", table))
+    return definition is not None and relation_kind(definition) == "table"
 
 
 def _counted(connection: Any, counting: str) -> int:

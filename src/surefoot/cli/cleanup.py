@@ -10,10 +10,20 @@ from surefoot.errors import ExitCode
 
 @click.command("cleanup")
 @common_options
+@click.option(
+    "--trust-journal",
+    is_flag=True,
+    help="Drop what surefoot's journal names although other roles may write it.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @command_body("cleanup")
 def command(
-    edge: Edge, *, config_file: Path | None, database_url: str | None, yes: bool
+    edge: Edge,
+    *,
+    config_file: Path | None,
+    database_url: str | None,
+    trust_journal: bool,
+    yes: bool,
 ) -> ExitCode:
     """Drop what is left of revisions that aren't applied any more.
 
@@ -28,7 +38,7 @@ def command(
         return asked(
             edge,
             session,
-            lambda report, confirm: cleanup(session, report, confirm),
+            lambda report, confirm: cleanup(session, report, confirm, trust_journal=trust_journal),
             lambda report: report.cleaned,
             verb=lambda _: "Drop",
             yes=yes,

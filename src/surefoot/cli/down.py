@@ -22,6 +22,12 @@ from surefoot.errors import ExitCode
 @click.option(
     "--accept-data-loss", is_flag=True, help="Go back although tables or columns hold data."
 )
+@click.option(
+    "--trust-journal",
+    is_flag=True,
+    help="Run the SQL that surefoot's journal keeps although surefoot can't verify all of it. Read "
+    "it first: surefoot down without this option shows it.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @command_body("down")
 def command(
@@ -31,6 +37,7 @@ def command(
     database_url: str | None,
     words: tuple[str, ...],
     accept_data_loss: bool,
+    trust_journal: bool,
     yes: bool,
 ) -> ExitCode:
     """Take back the revisions that have run behind REV, each by a way that was proved.
@@ -50,7 +57,11 @@ def command(
         return asked(
             edge,
             session,
-            lambda report, confirm: down(session, words, report, confirm, accept=accept_data_loss),
+            lambda report, confirm: down(
+                *(session, words, report, confirm),
+                accept=accept_data_loss,
+                trust_journal=trust_journal,
+            ),
             lambda report: report.went_back,
             verb=lambda _: "Do",
             yes=yes,

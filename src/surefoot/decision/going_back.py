@@ -15,9 +15,11 @@ from surefoot.decision.decide import (
 from surefoot.decision.retreat import Lost, Retreat
 from surefoot.decision.way_back_refusals import (
     another_first,
+    command_to,
     cut_off_somewhere,
     differs,
     in_autocommit,
+    journal_unverified,
     left_behind,
     no_way_back,
     not_from_here,
@@ -101,9 +103,18 @@ _MAY_GO = frozenset(
 
 
 def decide_going_back(
-    facts: Facts, retreat: Retreat, lost: tuple[Lost, ...], *, accept: bool
+    facts: Facts,
+    retreat: Retreat,
+    lost: tuple[Lost, ...],
+    *,
+    accept: bool,
+    trust_journal: bool = False,
 ) -> Decision:
-    """Whether the way back is gone. `lost` is what would be lost with what is there now."""
+    """Whether the revisions may be undone. `lost` is what would be lost with what is there now.
+
+    `accept`: data may be lost. `trust_journal`: SQL of the journal may be executed that structure
+    can't verify.
+    """
     state, database = classify(facts), facts.database
     cut_off = bool(database.reversing)
     if state not in _MAY_GO and not (cut_off and state is State.CONTRADICTED):
@@ -128,8 +139,17 @@ def decide_going_back(
     if obstacles:
         return Refused(state, obstacles)
     dear = tuple(one for one in lost if one.rows != 0)
-    if dear and not accept:
-        return Refused(state, (would_be_lost(dear),))
+    doubtful = () if trust_journal else retreat.unverified
+    if doubtful or (dear and not accept):
+        options = (*(("--accept-data-loss",) if dear else ()), "--trust-journal")
+        command = command_to(retreat.rows, options if doubtful or trust_journal else options[:-1])
+        return Refused(
+            state,
+            (
+                *((journal_unverified(doubtful, retreat.writers, command),) if doubtful else ()),
+                *((would_be_lost(dear, command),) if dear and not accept else ()),
+            ),
+        )
     step = Downgrade(
         retreat.undo,
         retreat.rows,

@@ -2,9 +2,18 @@
 
 import msgspec
 
+from surefoot.structure.kept_sql import unverified
 from surefoot.structure.reversal import Loss, Reversal
 from surefoot.structure.standing import Difference
 from surefoot.structure.way_back import Undo
+
+
+class Unverified(msgspec.Struct, frozen=True):
+    """A statement that the journal keeps, and why comparing structures can't verify it."""
+
+    revision: str
+    sql: str
+    why: str
 
 
 class Retreat(msgspec.Struct, frozen=True):
@@ -15,7 +24,8 @@ class Retreat(msgspec.Struct, frozen=True):
     back by, None where one was cut off and it can't be told how far it came. `differences`: what
     isn't as these revisions have left it. `unknown`: version rows that nobody knows. `staying`:
     revisions without a file that stay applied. `autocommit`: env.py's connection commits each
-    statement.
+    statement. `from_journal`: revisions whose way back is known from the journal alone. `writers`:
+    roles that may write the journal, and aren't trusted with the database otherwise.
     """
 
     rows: tuple[str, ...] = ()
@@ -26,6 +36,27 @@ class Retreat(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...] = ()
     staying: tuple[Reversal, ...] = ()
     autocommit: bool = False
+    from_journal: frozenset[str] = frozenset()
+    writers: tuple[str, ...] = ()
+
+    @property
+    def unverified(self) -> tuple[Unverified, ...]:
+        """Statements of the journal that would be executed and that nobody can verify.
+
+        All of them where others may write the journal.
+        """
+        others = ", ".join(self.writers)
+        found: list[Unverified] = []
+        for one in self.undo or ():
+            if one.id not in self.from_journal or one.statements is None:
+                continue
+            for statement in one.statements:
+                why = unverified(statement.sql)
+                if not why and self.writers:
+                    why = f"{others} may write the journal"
+                if why:
+                    found.append(Unverified(one.id, statement.sql, why))
+        return tuple(found)
 
 
 class Lost(msgspec.Struct, frozen=True):

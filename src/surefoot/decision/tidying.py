@@ -5,6 +5,7 @@ import msgspec
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.structure_refusals import catalogue_lines
+from surefoot.decision.way_back_refusals import revoking
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.plan import Clear, Plan
@@ -14,17 +15,24 @@ from surefoot.structure.leftovers import Leftover
 
 
 class Remains(msgspec.Struct, frozen=True):
-    """What is left, in the order in which it's dropped. `known`: there's a catalogue to go by."""
+    """What is left, in the order in which it's dropped. `known`: there's a catalogue to go by.
+
+    `writers`: roles that may write the journal, and aren't trusted with the database otherwise.
+    """
 
     left: tuple[Leftover, ...] = ()
     known: bool = True
+    writers: tuple[str, ...] = ()
 
 
 _NEWER = frozenset((State.AHEAD, State.AHEAD_COMPATIBLE, State.UNKNOWN_REVISION))
 
 
-def decide_cleanup(facts: Facts, remains: Remains) -> Decision:
-    """What is to be dropped, or why not."""
+def decide_cleanup(facts: Facts, remains: Remains, *, trust_journal: bool = False) -> Decision:
+    """What is to be dropped, or why not.
+
+    `trust_journal`: what the journal says that revisions made counts although others may write it.
+    """
     state = classify(facts)
     if state in _NEWER:
         return Refused(state, (_newer(facts),))
@@ -45,6 +53,8 @@ def decide_cleanup(facts: Facts, remains: Remains) -> Decision:
     obstacles = in_the_way(facts)
     if obstacles:
         return Refused(state, obstacles)
+    if remains.writers and not trust_journal:
+        return Refused(state, (_journal_unverified(going, remains.writers),))
     statements = tuple(text for one in going for text in one.statements)
     step = Clear(tuple(one.key for one in going), statements)
     made = tuple(
@@ -66,6 +76,19 @@ def _newer(facts: Facts) -> Finding:
         ("the version table names a revision that this code doesn't have",),
         next="surefoot down --to head takes the newer revisions back, where their way back was "
         "proved; what that leaves, surefoot cleanup drops",
+    )
+
+
+def _journal_unverified(going: tuple[Leftover, ...], writers: tuple[str, ...]) -> Finding:
+    return Finding(
+        "journal-unverified",
+        "Only surefoot's journal says that revisions made these objects, and others may write it.",
+        (
+            *(f"{_called(one)}: made by revision {one.revision}" for one in going),
+            f"may write surefoot.journal: {', '.join(writers)}",
+        ),
+        next="read the list; if all of it may be dropped: surefoot cleanup --trust-journal"
+        + revoking(writers),
     )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from surefoot.decision.refusals import REFUSALS
-from surefoot.decision.retreat import Lost, Retreat
+from surefoot.decision.retreat import Lost, Retreat, Unverified
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines
+from surefoot.structure.losing import fact_part
 from surefoot.structure.reversal import Reversal
 from surefoot.structure.way_back import takes_away
 
@@ -153,11 +154,48 @@ def cut_off_somewhere(facts: Facts) -> Finding:
     )
 
 
-def would_be_lost(dear: Iterable[Lost]) -> Finding:
-    """Nobody has given leave to lose that."""
+def command_to(rows: tuple[str, ...], options: tuple[str, ...]) -> str:
+    """The command that goes back to these version rows, with what a person allows."""
+    return " ".join(("surefoot down --to", " --to ".join(rows) or "base", *options))
+
+
+def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
+    """Nobody has allowed that loss; `command` goes back all the same."""
     return Finding(
         "data-would-be-lost",
         "Going back would lose data.",
         tuple(one.text for one in dear),
-        next="make a backup; then, if that may be lost: --accept-data-loss",
+        next=f"make a backup; then, if that may be lost: {command}",
+    )
+
+
+def journal_unverified(
+    doubtful: Iterable[Unverified], writers: tuple[str, ...], command: str
+) -> Finding:
+    """The journal keeps SQL that comparing structures can't verify, and nobody has allowed it.
+
+    `command` goes back all the same.
+    """
+    lines = [f"{one.revision}: {' '.join(one.sql.split())}  ({one.why})" for one in doubtful]
+    return Finding(
+        "journal-unverified",
+        "Undoing these revisions would run SQL from surefoot's journal that nobody has verified.",
+        (
+            *lines,
+            "comparing structures doesn't show everything that this SQL does, and whoever may "
+            "write the journal chooses it",
+        ),
+        next="run surefoot down with the newer image, which has the revisions' files. Or read "
+        f"each statement, and if all of them are right: {command}" + revoking(writers),
+    )
+
+
+def revoking(writers: tuple[str, ...]) -> str:
+    """The SQL that leaves the journal to those who are trusted with the database, as a sentence."""
+    if not writers:
+        return ""
+    roles = ", ".join(map(fact_part, writers))
+    return (
+        ". To keep others from writing the journal: revoke insert, update, delete, truncate, "
+        f"trigger on surefoot.journal from {roles};"
     )

@@ -111,6 +111,7 @@ CODES: dict[str, ExitCode] = {
     "data-would-be-lost": ExitCode.REFUSED,
     "goal-unclear": ExitCode.USAGE,
     "no-way-back": ExitCode.REFUSED,
+    "journal-unverified": ExitCode.REFUSED,
     "script-encoding": ExitCode.REFUSED,
     "script-needs-psql": ExitCode.REFUSED,
     "script-not-transactional": ExitCode.REFUSED,

@@ -11,10 +11,10 @@ from surefoot.decision.going_back import aim
 from surefoot.decision.retreat import Lost, Retreat
 from surefoot.observation import Facts
 from surefoot.observe.connect import kept_connection
-from surefoot.observe.counting import count_all
+from surefoot.observe.counting import count_rows, counting_statement
 from surefoot.observe.preflight import observe_surroundings
 from surefoot.observe.structure import observe_structure
-from surefoot.observe.ways_back import observe_ways_back
+from surefoot.observe.ways_back import journal_writers, observe_ways_back
 from surefoot.preflight.judge import judge
 from surefoot.preflight.names import parts
 from surefoot.preflight.path import Doing, Path
@@ -63,6 +63,7 @@ def observe_retreat(
     goal = aim(history, rows, words, code.heads)
     own = frozenset(code.revisions)
     way = way_of(facts, catalogue)
+    catalogued = own.intersection(catalogue.history.revisions if catalogue else ())
     found = reversals(to_undo(history, applied, goal), kept, catalogue, way, own)
     live = {
         (fact.kind, fact.name): fact.definition
@@ -76,6 +77,8 @@ def observe_retreat(
         unlike(found, live, seen.reversing),
         staying=tuple(kept[id] for id in history.revisions if id in goal and id not in own),
         autocommit=asked.autocommit,
+        from_journal=frozenset(one.id for one in found if one.id not in catalogued),
+        writers=journal_writers(connection, seen),
     )
     if not found:
         return facts, retreat, ()
@@ -123,8 +126,8 @@ def count_losses(
         connection.execute("set local statement_timeout = 0")
         for one in losses:
             named = msgspec.structs.replace(one.loss, name=one.name or "")
-            counting = counting_statement(named)
-            number = None if counting is None else count_all(connection, counting)
+            counted = counted_by(named)
+            number = None if counted is None else count_rows(connection, *counted)
             found.append((one, Lost(one.loss, number)))
     full = {parts(s.name) for s, n in found if s.name and s.loss.kind == "table" and n.rows != 0}
     return tuple(
@@ -135,17 +138,23 @@ def count_losses(
     )
 
 
-def counting_statement(loss: Loss) -> sql.Composed | None:
-    """What counts the rows; None where that can't be counted."""
-    names = parts(loss.name)
-    match loss.kind:
-        case "table" if len(names) == 2:
-            what, table = sql.SQL("*"), names
-        case "column" | "values" if len(names) == 3:
-            what, table = sql.Identifier(names[2]), names[:2]
+def counted_by(loss: Loss) -> tuple[str, str, sql.Composable] | None:
+    """The schema, the table and what of it is counted to know how much is lost; None where that
+    can't be counted.
+    """
+    match loss.kind, parts(loss.name):
+        case "table", (schema, table):
+            return schema, table, sql.SQL("*")
+        case "column" | "values", (schema, table, column):
+            return schema, table, sql.Identifier(column)
         case _:
             return None
-    return sql.SQL("select pg_catalog.count({}) from {}").format(what, sql.Identifier(*table))
+
+
+def counting(loss: Loss) -> sql.Composed | None:
+    """The statement that counts the rows of a loss; None where that can't be counted."""
+    counted = counted_by(loss)
+    return None if counted is None else counting_statement(*counted)
 
 
 def locking_statement(loss: Loss) -> sql.Composed:

@@ -1,4 +1,6 @@
-"""What the journal keeps of the ways back over the revisions that have run here."""
+"""What the journal keeps of the ways back over the revisions that have run here, and who may write
+there.
+"""
 
 from typing import Any
 
@@ -9,7 +11,7 @@ from surefoot.errors import SurefootError
 from surefoot.observation import Observation
 from surefoot.observe.connect import kept_connection
 from surefoot.sql import query
-from surefoot.structure.reversal import Reversal
+from surefoot.structure.reversal import Reversal, reassessed
 
 _DECODER = msgspec.json.Decoder(tuple[Reversal, ...])
 
@@ -30,7 +32,7 @@ def observe_ways_back(
         for (text,) in rows:
             for reversal in _DECODER.decode(text):
                 found.pop(reversal.id, None)
-                found[reversal.id] = reversal
+                found[reversal.id] = reassessed(reversal)
     except msgspec.DecodeError as error:
         raise SurefootError(
             "look-failed",
@@ -40,3 +42,16 @@ def observe_ways_back(
             "column down to null in the rows that shall not count",
         ) from error
     return found
+
+
+def journal_writers(connection: psycopg.Connection[Any], seen: Observation) -> tuple[str, ...]:
+    """The roles that may write the journal, and could not change the database otherwise.
+
+    Superusers, the database's owner and this session's own roles are not among them.
+    Raises SurefootError `look-failed`, `server-unreachable`.
+    """
+    if not seen.journal:
+        return ()
+    with kept_connection():
+        rows = connection.execute(query("journal_writers")).fetchall()
+    return tuple(role for (role,) in rows)

@@ -51,7 +51,11 @@ def _lines(step: Step) -> list[str]:
             return [f"apply {number}, up to {', '.join(_tips(revisions))}"]
         case Downgrade(undo, rows):
             below = f"down to {', '.join(rows)}" if rows else "to before the first revision"
-            return [f"take back {count(len(undo), 'revision')}, {below}", *map(_undo_line, undo)]
+            number = count(len(undo), "revision")
+            return [
+                f"take back {number}, {below}",
+                *(line for one in undo for line in _undo_lines(one)),
+            ]
         case Clear(names, statements):
             what = count(len(names), "object")
             return [f"drop {what} of revisions that aren't applied:", *_indented(statements)]
@@ -85,8 +89,8 @@ def _indented(statements: tuple[str, ...]) -> list[str]:
     return [f"  {text}" for text in ("begin", *(f"  {s}" for s in statements), "commit")]
 
 
-def _undo_line(one: Undo) -> str:
-    """A revision that is taken back, and how."""
+def _undo_lines(one: Undo) -> list[str]:
+    """A revision that is undone, how, and the SQL that will be executed."""
     title = f" ({one.reversal.message})" if one.reversal.message else ""
     if one.statements is None:
         how = "by its downgrade()"
@@ -94,7 +98,8 @@ def _undo_line(one: Undo) -> str:
         how = f"by {count(len(one.statements), 'statement')}"
         if one.done:
             how += f", {one.done} of them done before"
-    return f"  {one.id}{title}: {how}"
+    lines = (line for s in one.statements or () for line in s.sql.strip().splitlines())
+    return [f"  {one.id}{title}: {how}", *(f"    {line}" for line in lines)]
 
 
 def _sql(step: DropIndexes) -> str:

@@ -130,6 +130,27 @@ def reversal(
     )
 
 
+def reassessed(kept: Reversal) -> Reversal:
+    """A way back that the journal keeps, with what it loses worked out from its own statements.
+
+    Whoever wrote the journal may have left out a loss, or called it proved.
+    """
+    if not kept.possible:
+        return kept
+    done = Downgrade(
+        "leaves" if kept.verdict == "leaves" else "proved",
+        kept.why,
+        statements=kept.statements,
+        left=kept.left,
+        again=kept.again,
+    )
+    losses = tuple(_losses(kept.changes, done, kept.schema))
+    verdict = kept.verdict
+    if verdict in ("proved", "loses-data"):
+        verdict = "loses-data" if losses else "proved"
+    return msgspec.structs.replace(kept, losses=losses, verdict=verdict)
+
+
 def _verdict(down: Downgrade | None, losses: tuple[Loss, ...]) -> tuple[Class, str]:
     if down is None:
         return "unknown", "its downgrade was not tried"

@@ -14,7 +14,7 @@ from surefoot.structure.source import Kind
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # stands for what the source computes
 
 _TOKEN = re.compile(
-    r"""(?P<name>"(?:[^"]|"")*")|(?P<comment>--[^\n]*|/\*.*?\*/)"""
+    r"""(?P<name>"(?:[^"]|"")*")|(?P<comment>--[^\n\r]*|/\*.*?\*/)"""
     r"""|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(?<![\w$])\$(?P<tag>\w*)\$.*?\$(?P=tag)\$""",
     re.DOTALL,
 )
