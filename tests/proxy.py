@@ -27,8 +27,9 @@ class Proxy:
         server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
-        async with server:
-            await stop.wait()
+        await stop.wait()
+        # not waited for: since Python 3.12.1 that lasts until every connection has ended
+        server.close()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.cuts and self._stay_down:

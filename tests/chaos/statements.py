@@ -146,13 +146,16 @@ class Proxy:
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
-        async with server:
-            await self._end.wait()
+        await self._end.wait()
+        server.close()
+        # Before the server is waited for: since Python 3.12.1 that waits for every connection, and
+        # one whose statement is held here would never end.
         for link in self._links:
             link.abort()
         for handler in list(handlers):
             handler.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
+        await server.wait_closed()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connected_at = self.connected_at or time.monotonic()
@@ -289,3 +292,5 @@ def between(server_port: int, stop: Stop | None = None) -> Generator[Proxy]:
     finally:
         proxy.end()
         thread.join(10)
+        if thread.is_alive():
+            raise RuntimeError("the proxy did not end: the sessions that it holds are its own")

@@ -13,6 +13,7 @@ import pytest
 
 from surefoot.server import Server, embedded_bin
 from surefoot.server.account import may_enter, reachable_programs, unprivileged_user
+from tests.servers import MakeServer
 
 
 def test_programs_that_its_user_cannot_reach_are_copied(tmp_path: Path) -> None:
@@ -63,3 +64,14 @@ def test_no_orphan_is_left(number: signal.Signals) -> None:
     assert not work.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(server, 0)
+
+
+def test_a_start_after_a_kill_waits_for_the_new_server(own_server: MakeServer) -> None:
+    """A killed server leaves a file that says "ready", with the same port."""
+    server = own_server()
+    for _ in range(3):
+        server.stop(signal.SIGKILL)
+        assert "ready" in (server.cluster / "postmaster.pid").read_text()
+        server.start()
+        with psycopg.connect(server.server.conninfo()) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)

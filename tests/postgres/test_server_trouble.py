@@ -354,12 +354,13 @@ def test_the_server_comes_back_and_recovers_for_a_while(
 ) -> None:
     """It lets nobody in meanwhile: that is waited for, too."""
     server = own_server()
+    shop.config('wait = "60s"\n')
     shop.revision("r3", "r2", body=SLEEPING)
     running = Running(shop, "up", "--database-url", url(server))
     running.until("sleeping")
     server.stop(signal.SIGKILL)
     with not_accepting(server):
-        running.until("waiting up to 20 s")
+        running.until("waiting up to 60 s")
         time.sleep(0.3)
     result = running.end()
     assert (result.code, result.error) == (5, "server-restarted"), result.err

@@ -126,6 +126,7 @@ class Server:
         command = [str(programs / "postgres"), "-D", str(cluster)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
+        before = _started(cluster / "postmaster.pid")
         # The keeper gets what to do on its standard input, which then stays open: its end is ours.
         self._keeper = subprocess.Popen(
             [sys.executable, "-P", "-m", "surefoot.server.keeper"],
@@ -143,7 +144,7 @@ class Server:
         assert self._keeper.stdin is not None
         self._keeper.stdin.write(json.dumps(orders).encode() + b"\n")
         self._keeper.stdin.flush()
-        self._wait_until_ready(cluster)
+        self._wait_until_ready(cluster, before)
 
     def _initdb(self, programs: Path, cluster: Path, password_file: Path, user: int | None) -> None:
         done = subprocess.run(
@@ -163,14 +164,17 @@ class Server:
             shutil.rmtree(cluster, ignore_errors=True)
             raise _failed("initdb did not make a data directory.", done.stderr)
 
-    def _wait_until_ready(self, cluster: Path) -> None:
+    def _wait_until_ready(self, cluster: Path, before: tuple[str, str] | None) -> None:
+        """`before` is the server that the file named before: one that was killed leaves its file,
+        which still says that it is ready.
+        """
         deadline = time.monotonic() + STARTUP_SECONDS
         pid_file = cluster / "postmaster.pid"
         while time.monotonic() < deadline:
             with contextlib.suppress(FileNotFoundError, PermissionError):
                 lines = pid_file.read_text().splitlines()
                 ours = len(lines) >= 8 and lines[3] == str(self.port)
-                if ours and lines[7].strip() in ("ready", "standby"):
+                if ours and (lines[0], lines[2]) != before and lines[7].strip() in ("ready", "standby"):
                     return
             if self._keeper is not None and self._keeper.poll() is not None:
                 break
@@ -229,6 +233,15 @@ class Server:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _started(pid_file: Path) -> tuple[str, str] | None:
+    """The process id, and when it started, of the server that the file names."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except OSError:
+        return None
+    return (lines[0], lines[2]) if len(lines) >= 3 else None
 
 
 def _failed(message: str, log: str) -> SurefootError:
