@@ -93,7 +93,7 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
             *([f"still to run: {', '.join(seeds)}"] if seeds else []),
         ),
         f"Every step of the plan was committed ({len(outcome.done)}).",
-        "something else changes the version table, or env.py doesn't commit: see what it does "
-        "after run_migrations()",
+        "something else changes the version table: another container that runs Alembic, a "
+        "revision, or env.py after run_migrations(). Stop it, then start again",
     )
     return msgspec.structs.replace(outcome, findings=(finding,))

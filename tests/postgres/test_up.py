@@ -358,21 +358,21 @@ def test_create_index_concurrently_under_the_lock(
 
 @pytest.mark.provokes("database-not-at-head")
 def test_success_is_head_seen(application: Application, database: Database) -> None:
-    """An env.py that forgets to commit: no exception, and yet it isn't called a success."""
+    """An env.py that takes the version row away after everything was committed."""
     application.env(
-        "from alembic import context\nfrom sqlalchemy import create_engine\n"
-        "engine = create_engine(context.config.get_main_option('sqlalchemy.url'))\n"
-        "with engine.connect() as connection:\n"
-        "    transaction = connection.begin()\n"
-        "    context.configure(connection=connection)\n"
-        "    with context.begin_transaction():\n"
-        "        context.run_migrations()\n"
-        "    transaction.rollback()\n"
+        SYNC_ENV + "    if connection.exec_driver_sql(\"select to_regclass('pets')\").scalar():\n"
+        "        connection.exec_driver_sql('delete from alembic_version')\n"
+        "    connection.commit()\n"
     )
     application.linear()
     result = application.run("up", "--json", url=database.url())
-    assert (result.code, result.error) == (5, "database-not-at-head")
-    assert database.tables() == []
+    assert (result.code, result.error) == (5, "database-not-at-head"), result.err
+    (finding,) = result.json["findings"]
+    assert finding["database"] == "Every step of the plan was committed (3)."
+    assert "public.pets" in database.tables()
+    application.env()
+    database.execute("insert into alembic_version values ('r3')")
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("plan-outdated")

@@ -61,7 +61,7 @@ class Downgrading(Upgrading):
             _Checking(self._step, self._asked.version_table, self._countings()),
             server=self._seen.server,
             running=running,
-            at=self._lock.check,
+            asking=self._lock,
             progress=self._progress,
         )
 

@@ -83,22 +83,25 @@ class Journal:
         revision: Revision,
         seconds: float,
         direction: Direction = "up",
-    ) -> None:
-        """The revision that began so has run, or was taken back."""
+    ) -> str:
+        """The revision that began so has run, or was taken back. Returns the transaction's id."""
         milliseconds = round(seconds * 1000, 3)
         step = "revision" if direction == "up" else "down"
         values = {"id": begun.row, "step": step, "milliseconds": milliseconds}
-        if not execute(query("end_revision"), values):  # it has rolled back what it began with
-            down = self._kept(revision, direction)
-            self._row(
-                execute,
-                step=step,
-                name=revision.id,
-                direction=direction,
-                down=down,
-                seconds=seconds,
-                **_of(revision),
-            )
+        ended = execute(query("end_revision"), values)
+        if ended:
+            return ended[0][0]
+        # it has rolled back what it began with
+        down = self._kept(revision, direction)
+        return self._row(
+            execute,
+            step=step,
+            name=revision.id,
+            direction=direction,
+            down=down,
+            seconds=seconds,
+            **_of(revision),
+        )
 
     def stamp(self, execute: Execute, revision: Revision) -> None:
         """A revision that the init scripts stand for, with all that is below it."""
@@ -160,9 +163,9 @@ class Journal:
         floor: str | None = None,
         hash: str | None = None,
         evidence: str | None = None,
-    ) -> None:
+    ) -> str:
         self._make_table(execute)
-        execute(
+        ((transaction,),) = execute(
             query("insert_journal"),
             {
                 **self._common(),
@@ -178,6 +181,7 @@ class Journal:
                 "milliseconds": round(seconds * 1000, 3),
             },
         )
+        return transaction
 
     def _kept(self, revision: Revision, direction: Direction = "up") -> str | None:
         return self._back((revision.id,), False) if direction == "up" else None
@@ -212,9 +216,9 @@ class Backwards:
         """The way back over the revision begins."""
         return self._journal.begin(execute, revision, settings, "down")
 
-    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
+    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> str:
         """It is gone."""
-        self._journal.done(execute, begun, revision, seconds, "down")
+        return self._journal.done(execute, begun, revision, seconds, "down")
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
         """So many of its statements are done."""

@@ -28,6 +28,13 @@ CLASS, OBJECT = 0x73757265, 0x666F6F74
 _TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").format(
     sql.Literal(CLASS), sql.Literal(OBJECT)
 )
+_FATE = sql.SQL(
+    # A transaction that the server has not heard of must not raise: that would end the lock's own.
+    "select {at} as at_revision, case"
+    " when {id}::pg_catalog.xid8 operator(pg_catalog.<)"
+    " pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
+    " then pg_catalog.pg_xact_status({id}::pg_catalog.xid8) end"
+)
 _FREE = "the lock was held a moment ago"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
 
@@ -57,8 +64,19 @@ class Lock:
         Asks the server, since a session that was just ended may look alive from here. `at` is the
         revision that is run: whoever waits reads it in what this session asked last.
         """
+        self._ask(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
+
+    def committed(self, transaction: str, at: str = "") -> bool:
+        """Whether the server says that this transaction was committed.
+
+        False while it is in progress. Raises SurefootError `lock-lost`.
+        """
+        row = self._ask(_FATE.format(at=sql.Literal(at), id=sql.Literal(transaction)))
+        return row is not None and row[1] == "committed"
+
+    def _ask(self, statement: sql.Composed) -> tuple[Any, ...] | None:
         try:
-            self._connection.execute(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
+            return self._connection.execute(statement).fetchone()
         except psycopg.Error as error:  # a timeout for sessions isn't an operational one
             raise SurefootError(
                 "lock-lost",

@@ -11,7 +11,7 @@ from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
 from surefoot.causes.loss import loses_connection
 from surefoot.config import Project
-from surefoot.errors import NOT_CHANGED, SurefootError
+from surefoot.errors import NOT_CHANGED, Finding, SurefootError
 from surefoot.observation import Facts
 from surefoot.plan import Adopt, Clear, Install, Record, Seed, Undone
 from surefoot.progress import Progress
@@ -72,6 +72,8 @@ class OneTransaction:
                     begun[step] = row[0]
                 work(connection)
                 self._lock.check()
+            if not all(self._lock.committed(transaction) for transaction in begun.values()):
+                raise SurefootError.of(_not_committed(step))
         except ScriptFailed as error:
             raise Stopped(error.error(NOT_CHANGED).finding, step, begun) from error
         except SurefootError as error:
@@ -185,3 +187,12 @@ class OneTransaction:
         started = time.monotonic()
         self.run(path, work)
         self._progress.end("seed", path, "", time.monotonic() - started, committed=True)
+
+
+def _not_committed(step: str) -> Finding:
+    """A COMMIT that came back without an error commits nothing where its transaction had failed."""
+    return Finding(
+        "connection-lost-at-commit",
+        f"The server answered the COMMIT of {step}, and did not commit.",
+        next="see the server's log for what happened at this time, then start again",
+    )

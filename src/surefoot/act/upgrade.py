@@ -123,7 +123,7 @@ class Upgrading:
             revisions,
             server=self._seen.server,
             running=running,
-            at=self._lock.check,
+            asking=self._lock,
             progress=self._progress,
         )
 

@@ -30,6 +30,6 @@ class Account(Protocol):
         """So many statements of a way back are done."""
         ...
 
-    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> None:
-        """The last thing, behind its version row."""
+    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> str:
+        """The last statement, after its version row. Returns the transaction that it ran in."""
         ...

@@ -203,17 +203,22 @@ def place(error: BaseException, root: Path) -> str | None:
     The path is relative to `root`, or to the installed package's directory.
     """
     frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
-    own = [
-        (file.relative_to(root), line)
-        for file, line in frames
-        if file.is_relative_to(root) and not {"site-packages", ".venv"} & set(file.parts)
-    ]
+    own = [(file.relative_to(root), line) for file, line in frames if _is_below(file, root)]
     scripts = [(file, line) for file, line in frames if file.name == "env.py" or _of_history(file)]
     if not own and not scripts:
         return None
     file, line = (own or scripts)[-1]
     _, found, installed = file.as_posix().partition("/site-packages/")
     return f"{installed if found else file.as_posix()}:{line}"
+
+
+def is_own_file(file: Path, root: Path) -> bool:
+    """Whether it is the application's: below its root, or an env.py or a revision elsewhere."""
+    return _is_below(file, root) or file.name == "env.py" or _of_history(file)
+
+
+def _is_below(file: Path, root: Path) -> bool:
+    return file.is_relative_to(root) and not {"site-packages", ".venv"} & set(file.parts)
 
 
 def _of_history(file: Path) -> bool:

@@ -16,7 +16,8 @@ from surefoot.history import Revision
 class Running:
     """The run of env.py that is under way.
 
-    `transactions` are the ids of those that the revisions began in, by revision; `raised` is what a
+    `transactions` are the ids of those that the revisions began in, by revision; `ends` those in
+    which their last statement ran, after the version row; `raised` is what a
     revision raised, whether or not env.py keeps it to itself. `left` are revisions that weren't in
     their transaction when they raised, or during which another connection committed: what became of
     their own transaction says nothing of what they did.
@@ -24,6 +25,7 @@ class Running:
 
     def __init__(self, account: Account, timeouts: Timeouts) -> None:
         self.transactions: dict[str, str] = {}
+        self.ends: dict[str, str] = {}
         self.raised: BaseException | None = None
         self.left: set[str] = set()
         self._account, self._timeouts = account, timeouts
@@ -84,7 +86,8 @@ class Running:
     def behind(self, context: Any, revision: Revision, seconds: float) -> None:
         """The revision has run, and its version row is written."""
         assert self._begun is not None
-        self._account.done(executor(context.connection), self._begun, revision, seconds)
+        execute = executor(context.connection)
+        self.ends[revision.id] = self._account.done(execute, self._begun, revision, seconds)
 
     def cancel(self) -> None:
         """Make the server stop what it does for the application. From another thread.

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from surefoot.application.before_configure import BeforeConfigure
 from surefoot.application.connection import same_database
 from surefoot.application.environment import Environment, upgrade_steps
 from surefoot.application.loading import (
@@ -19,6 +20,7 @@ from surefoot.application.raised import cause_of, describe
 from surefoot.application.running import Running
 from surefoot.application.steps import require_same
 from surefoot.application.undoing import Checking, undoing_steps
+from surefoot.errors import SurefootError
 from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
 from surefoot.observation import ServerInfo
@@ -52,23 +54,42 @@ Steps = Callable[[Any, Any], list[tuple[Revision, Any]]]
 """From the version rows and Alembic's context to revisions, each with Alembic's step of it."""
 
 
+class Server(Protocol):
+    """What the server is asked while revisions run, on a connection that is not the application's.
+
+    Both get the revision that is run. What they raise stops the run.
+    """
+
+    def check(self, at: str) -> None:
+        """Called where a revision begins, and before every commit of the application's."""
+        ...
+
+    def committed(self, transaction: str, at: str) -> bool:
+        """Whether the server says that this transaction was committed."""
+        ...
+
+
 def upgrade(
     environment: Environment,
     revisions: tuple[Revision, ...],
     *,
     server: ServerInfo,
     running: Running,
-    at: Callable[[str], None],
+    asking: Server,
     progress: Progress,
 ) -> None:
-    """Run these revisions. For the rest see `_migrate`."""
+    """Run these revisions through env.py, in one run, with its own transaction settings.
+
+    `running` keeps account of them. Raises RevisionFailed, or SurefootError where env.py itself
+    fails, wants to run anything else, or doesn't commit (`env-never-commits`).
+    """
 
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
         found = upgrade_steps(context, heads)
         require_same(revisions, found)
         return list(zip(revisions, found, strict=True))
 
-    _migrate(environment, steps, "revision", None, server, running, at, progress)
+    _Migration(environment, "revision", None, server, running, asking, progress).run(steps)
 
 
 def downgrade(
@@ -79,107 +100,146 @@ def downgrade(
     *,
     server: ServerInfo,
     running: Running,
-    at: Callable[[str], None],
+    asking: Server,
     progress: Progress,
 ) -> None:
     """Take these revisions back, in this order; `staying` have no file either, and stay. `checking`
-    looks before and behind each, in its transaction. For the rest see `_migrate`.
+    looks before and behind each, in its transaction. For the rest see `upgrade`.
     """
 
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
         return undoing_steps(context, undo, staying, running, checking)
 
-    _migrate(environment, steps, "down", checking, server, running, at, progress)
+    _Migration(environment, "down", checking, server, running, asking, progress).run(steps)
 
 
-def _migrate(
-    environment: Environment,
-    steps_of: Steps,
-    kind: str,
-    checking: Checking | None,
-    server: ServerInfo,
-    running: Running,
-    at: Callable[[str], None],
-    progress: Progress,
-) -> None:
-    """Run revisions through env.py, in one run, with its own transaction settings.
+class _Migration:
+    """One run of env.py that runs revisions, up or down."""
 
-    `running` keeps account of them. `at` gets the revision that is run, where it begins and before
-    every commit on the application's connection, one in the middle of a revision too; what it
-    raises stops the run before that commit. Raises RevisionFailed, or SurefootError where env.py
-    itself fails or wants to run anything else.
-    """
-    together = False
-    found: list[tuple[Revision, Any]] = []
-    now: Revision | None = None
-    at_end = False
-    started = 0.0
-    commits = 0
-    connection: Any = None
+    def __init__(
+        self,
+        environment: Environment,
+        kind: str,
+        checking: Checking | None,
+        server: ServerInfo,
+        running: Running,
+        asking: Server,
+        progress: Progress,
+    ) -> None:
+        self._environment, self._kind, self._checking = environment, kind, checking
+        self._server, self._running, self._asking = server, running, asking
+        self._progress = progress
+        self._found: list[tuple[Revision, Any]] = []
+        self._now: Revision | None = None
+        self._at_end = False  # all statements of the present revision have run
+        self._started = 0.0
+        self._ticked = 0  # revisions that the server has committed, and that are reported so
+        self._connection: Any = None
+        self._before = BeforeConfigure(environment.root)
 
-    def steps(heads: Any, context: Any) -> Iterator[Any]:
-        nonlocal now, started, at_end, together
-        found[:] = steps_of(heads, context)
+    def run(self, steps_of: Steps) -> None:
+        """Run env.py. Nothing is reported as committed before the server has said so."""
+        root = self._environment.root
+
+        def steps(heads: Any, context: Any) -> Iterator[Any]:
+            return self._steps(steps_of(heads, context), context)
+
+        event.listen(Engine, "commit", self._anywhere)
+        try:
+            with told_as_the_applications(root), self._before:
+                self._environment.run(
+                    steps,
+                    self._configured,
+                    self._applied,
+                    self._notice,
+                    fresh=self._checking is not None,
+                )
+        except BaseException as error:
+            self._running.give_up()
+            cause = error.__cause__
+            if not isinstance(error, ApplicationFailed) or self._now is None or cause is None:
+                raise
+            raise RevisionFailed(self._now, cause, root, at_end=self._at_end) from cause
+        finally:
+            event.remove(Engine, "commit", self._anywhere)
+            if self._connection is not None:
+                event.remove(self._connection, "commit", self._committing)
+        if self._running.raised is not None and self._now is not None:
+            # env.py kept it to itself
+            self._running.give_up()
+            raise RevisionFailed(self._now, self._running.raised, root, at_end=False)
+        self._require_committed()
+
+    def _steps(self, found: list[tuple[Revision, Any]], context: Any) -> Iterator[Any]:
+        self._found = found
         for revision, step in found:
-            progress.begin(kind, revision.id, revision.message)
-            at(revision.id)
-            now, at_end, started = revision, False, time.monotonic()
-            step.migration_fn = running.before(step.migration_fn, context, revision)
+            self._progress.begin(self._kind, revision.id, revision.message)
+            self._asking.check(revision.id)
+            self._now, self._at_end, self._started = revision, False, time.monotonic()
+            step.migration_fn = self._running.before(step.migration_fn, context, revision)
             yield step
-            # Only here, behind Alembic's own commit (if it commits each), is it done.
-            took = time.monotonic() - started
-            together = not context._transaction_per_migration
-            progress.end(kind, revision.id, revision.message, took, committed=not together)
-        at_end = True
+            # Only here, after Alembic's own commit (if it commits each), can it be done.
+            took = time.monotonic() - self._started
+            committed = bool(context._transaction_per_migration) and self._is_committed(revision)
+            self._ticked += committed
+            self._progress.end(self._kind, revision.id, revision.message, took, committed=committed)
+        self._at_end = True
 
-    def on_version_apply(*, ctx: Any, **_: Any) -> None:
-        nonlocal at_end
-        assert now is not None
-        if checking is not None:
-            checking.behind(ctx.connection, now.id)
-        running.behind(ctx, now, time.monotonic() - started)
-        at_end = True
+    def _applied(self, *, ctx: Any, **_: Any) -> None:
+        """The revision has run, and its version row is written."""
+        assert self._now is not None
+        if self._checking is not None:
+            self._checking.behind(ctx.connection, self._now.id)
+        self._running.behind(ctx, self._now, time.monotonic() - self._started)
+        self._at_end = True
 
-    def committing(_: Any) -> None:
-        nonlocal commits
-        if now is not None:
-            at(now.id)
-            commits += 1
+    def _configured(self, context: Any) -> None:
+        """env.py has called context.configure()."""
+        self._before.over(context.connection)
+        same_database(context, self._server)
+        self._running.on(context.connection)
+        event.listen(context.connection, "commit", self._committing)
+        self._connection = context.connection
 
-    def anywhere(committing: Any) -> None:
-        if now is not None:
-            running.committed(committing)
+    def _committing(self, _: Any) -> None:
+        if self._now is not None:
+            self._asking.check(self._now.id)
 
-    def notice(text: str) -> None:
-        progress.notice(f"{now.id if now else 'env.py'}: {text}")
+    def _anywhere(self, committing: Any) -> None:
+        if self._now is not None:
+            self._running.committed(committing)
 
-    def check(context: Any) -> None:
-        nonlocal connection
-        same_database(context, server)
-        running.on(context.connection)
-        event.listen(context.connection, "commit", committing)
-        connection = context.connection
+    def _notice(self, text: str) -> None:
+        self._progress.notice(f"{self._now.id if self._now else 'env.py'}: {text}")
 
-    event.listen(Engine, "commit", anywhere)
-    try:
-        with told_as_the_applications(environment.root):
-            environment.run(steps, check, on_version_apply, notice, fresh=checking is not None)
-    except BaseException as error:
-        running.give_up()
-        cause = error.__cause__
-        if not isinstance(error, ApplicationFailed) or now is None or cause is None:
-            raise
-        raise RevisionFailed(now, cause, environment.root, at_end=at_end) from cause
-    finally:
-        event.remove(Engine, "commit", anywhere)
-        if connection is not None:
-            event.remove(connection, "commit", committing)
-    if running.raised is not None and now is not None:
-        # env.py kept it to itself
-        running.give_up()
-        raise RevisionFailed(now, running.raised, environment.root, at_end=False)
-    if together:
-        noun = "revision" if len(found) == 1 else "revisions"
-        pieces = "several transactions" if commits > 1 else "one transaction"
-        back = " taken back" if checking is not None else ""
-        progress.committed(f"{len(found)} {noun}{back}, in {pieces}")
+    def _is_committed(self, revision: Revision) -> bool:
+        transaction = self._running.ends.get(revision.id)
+        return transaction is not None and self._asking.committed(transaction, revision.id)
+
+    def _require_committed(self) -> None:
+        """env.py has come to its end: what it has not committed, nobody will commit."""
+        left = [revision for revision, _ in self._found if not self._is_committed(revision)]
+        if left:
+            self._running.give_up()
+            seen, next = self._before.explained()
+            raise SurefootError(
+                "env-never-commits",
+                f"The application's env.py ran {_counted(len(left))}, and did not commit.",
+                seen=[f"not committed: {_names(left)}", *seen],
+                next=next,
+            )
+        if self._ticked < len(self._found):
+            one = self._running
+            pieces = len({*one.transactions.values(), *one.ends.values()})
+            what = f"{_counted(len(self._found))}{' taken back' if self._checking else ''}"
+            where = "several transactions" if pieces > 1 else "one transaction"
+            self._progress.committed(f"{what}, in {where}")
+
+
+def _counted(number: int) -> str:
+    return "1 revision" if number == 1 else f"{number} revisions"
+
+
+def _names(revisions: list[Revision]) -> str:
+    shown = ", ".join(revision.id for revision in revisions[:8])
+    return shown if len(revisions) <= 8 else f"{shown} … ({len(revisions)} in all)"

@@ -119,6 +119,7 @@ CODES: dict[str, ExitCode] = {
     # what was begun and rolled back
     "data-violates-constraint": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
+    "env-never-commits": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,
     "cleanup-failed": ExitCode.FAILED,
     "repair-failed": ExitCode.FAILED,

@@ -174,7 +174,11 @@ class Server:
             with contextlib.suppress(FileNotFoundError, PermissionError):
                 lines = pid_file.read_text().splitlines()
                 ours = len(lines) >= 8 and lines[3] == str(self.port)
-                if ours and (lines[0], lines[2]) != before and lines[7].strip() in ("ready", "standby"):
+                if (
+                    ours
+                    and (lines[0], lines[2]) != before
+                    and lines[7].strip() in ("ready", "standby")
+                ):
                     return
             if self._keeper is not None and self._keeper.poll() is not None:
                 break

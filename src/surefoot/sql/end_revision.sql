@@ -2,4 +2,4 @@
 update surefoot.journal
 set step = %(step)s, evidence = null, at = pg_catalog.clock_timestamp(), milliseconds = %(milliseconds)s
 where id = %(id)s and step = 'begun'
-returning id
+returning pg_catalog.pg_current_xact_id()::text
