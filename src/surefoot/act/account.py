@@ -22,7 +22,7 @@ class Stopped(Exception):
     `transactions` are the ids of the transactions that were begun, by what began in them; `step`
     is the one that stopped, "" where none had begun. `lost`: the connection was lost with it;
     `failed`: what a revision raised, if that is why; `left`: those that weren't in their
-    transaction, or not only.
+    transaction, or not only; `cause`: what PostgreSQL said to a script or to surefoot itself.
     """
 
     def __init__(
@@ -34,9 +34,11 @@ class Stopped(Exception):
         lost: bool = False,
         failed: "RevisionFailed | None" = None,
         left: Iterable[str] = (),
+        cause: Cause | None = None,
     ) -> None:
         self.failed, self.left = failed, frozenset(left)
         self.finding = finding
+        self.cause = failed.cause if failed is not None else cause
         self.step = step
         self.transactions = transactions or {}
         self.lost = lost
@@ -194,13 +196,28 @@ def interrupted(step: str) -> Finding:
     )
 
 
+def cause_of(error: psycopg.Error) -> Cause:
+    """What PostgreSQL said to a statement of surefoot's own."""
+    said = error.diag
+    return Cause(
+        error.sqlstate or "",
+        said.message_primary or "",
+        said.message_detail or "",
+        said.message_hint or "",
+        said.context or "",
+        schema=said.schema_name or "",
+        table=said.table_name or "",
+        column=said.column_name or "",
+        constraint=said.constraint_name or "",
+    )
+
+
 def database_error(step: str, error: psycopg.Error) -> Finding:
     """A step of our own was refused, at its commit, say; or its connection was lost."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     if error.sqlstate:
         lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"
-    hint = error.diag.message_hint or ""
-    found = of_server(Cause(error.sqlstate or "", error.diag.message_primary or "", hint=hint))
+    found = of_server(cause_of(error))
     return Finding(
         script_code(found),
         f"The database refused {step}." if error.sqlstate else f"{step} failed.",

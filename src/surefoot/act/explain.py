@@ -1,7 +1,7 @@
 """After a failure: why it was, what to try, and what the structure is now."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import psycopg
@@ -9,7 +9,7 @@ import psycopg
 from surefoot.act.account import Stopped
 from surefoot.act.holders import holders
 from surefoot.causes.cause import About, Cause
-from surefoot.causes.explain import explain, mentioned
+from surefoot.causes.explain import explain, is_duplicate, mentioned
 from surefoot.causes.names import identifier
 from surefoot.decision.half_way import interruption_lines
 from surefoot.decision.recovery import recovery
@@ -18,12 +18,13 @@ from surefoot.observation import Facts
 from surefoot.observe.circumstances import objects_named
 from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
+from surefoot.observe.sequences import sequences
 from surefoot.outcome import Outcome
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.standing import Stand
 
-if TYPE_CHECKING:
-    from surefoot.application.upgrade import RevisionFailed
+# What follows from the cause whether a revision or a script met it.
+_WHATEVER_IT_WAS = frozenset(("sequence-behind", "lock-not-available", "statement-timeout"))
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
@@ -51,14 +52,14 @@ def explained(
     it already.
     """
     finding, *others = outcome.findings
-    failed = stopped.failed if stopped is not None else None
+    cause = stopped.cause if stopped is not None else None
 
     def look() -> tuple[About | None, Facts]:
         with connect() as connection:
             about = None
-            if failed is not None and failed.cause is not None:
+            if stopped is not None and cause is not None:
                 # first: whoever is in the way may be gone a moment later
-                about = _circumstances(connection, failed, failed.cause, before, asked)
+                about = _circumstances(connection, stopped.step, cause, before, asked)
             return about, asked.facts(connection)
 
     try:
@@ -71,8 +72,8 @@ def explained(
         return msgspec.structs.replace(outcome, findings=(finding, *others))
     except KeyboardInterrupt:
         return outcome
-    if about is not None and failed is not None and failed.cause is not None:
-        finding = _with_cause(finding, failed.cause, _known(about, after, asked))
+    if about is not None and cause is not None:
+        finding = _with_cause(finding, cause, _known(about, after, asked))
     finding = _with_structure(finding, before, after)
     if stopped is not None and stopped.finding.code in _FROM_OUTSIDE:
         finding = _with_recovery(finding, stopped.finding.code, after)
@@ -94,20 +95,22 @@ def _with_recovery(finding: Finding, code: str, after: Facts) -> Finding:
 
 def _circumstances(
     connection: psycopg.Connection[Any],
-    failed: "RevisionFailed",
+    step: str,
     cause: Cause,
     before: Facts,
     asked: Application,
 ) -> About:
     """What the server knows of what the failure is about."""
     names = (*mentioned(cause), asked.version_table.name)
+    numbers = sequences(connection, cause.schema, cause.table) if is_duplicate(cause) else ()
     return About(
-        failed.revision.id,
+        step,
         role=before.database.server.role,
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
         objects=objects_named(connection, names),
-        holders=holders(connection, cause, failed.revision.id, asked.catalogue),
+        holders=holders(connection, cause, step, asked.catalogue),
+        numbers=numbers,
     )
 
 
@@ -124,10 +127,14 @@ def _known(about: About, after: Facts, asked: Application) -> About:
 
 
 def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
-    """Only what was rolled back is told by its cause: a part that stays matters more."""
-    if finding.code != "revision-failed":
+    """Only what was rolled back is told by its cause: a part that stays matters more. Of a script,
+    only what isn't about the script's own statement.
+    """
+    if finding.code not in ("revision-failed", "script-failed"):
         return finding
     found = explain(cause, about)
+    if finding.code == "script-failed" and found.code not in _WHATEVER_IT_WAS:
+        return finding
     return msgspec.structs.replace(
         finding, code=found.code, seen=(*finding.seen, *found.seen), next=found.next
     )

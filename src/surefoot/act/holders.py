@@ -7,12 +7,14 @@ import psycopg
 from surefoot.causes.cause import Cause, Holder
 from surefoot.causes.explain import readers_matter, waited
 from surefoot.causes.history import tables_of
-from surefoot.causes.names import words
+from surefoot.causes.names import quoted_names, words
 from surefoot.causes.sessions import numbers
 from surefoot.observe.circumstances import lock_holders
 
 if TYPE_CHECKING:
     from surefoot.structure.catalogue import Catalogue
+
+_EXCLUSIVE = frozenset(("alter", "drop", "truncate", "lock", "reindex", "refresh", "cluster"))
 
 
 def holders(
@@ -31,5 +33,12 @@ def holders(
     names = words(cause.statement)
     if not names and catalogue is not None:
         names = tables_of(catalogue, revision)
-    readers = readers_matter(cause.statement)
-    return lock_holders(connection, names, numbers(cause), readers=readers)
+    # the statement that a function executes, or the table of a row that was waited for
+    inner = " ".join(quoted_names(cause.context))
+    return lock_holders(
+        connection,
+        (*names, *words(inner)),
+        numbers(cause),
+        readers=readers_matter(cause.statement) or not _EXCLUSIVE.isdisjoint(words(inner)),
+        advisory="advisory" in f"{cause.statement} {inner}".lower(),
+    )

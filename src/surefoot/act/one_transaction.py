@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from surefoot.act.account import Stopped, database_error, interrupted
+from surefoot.act.account import Stopped, cause_of, database_error, interrupted
 from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
 from surefoot.causes.loss import loses_connection
@@ -75,14 +75,16 @@ class OneTransaction:
             if not all(self._lock.committed(transaction) for transaction in begun.values()):
                 raise SurefootError.of(_not_committed(step))
         except ScriptFailed as error:
-            raise Stopped(error.error(NOT_CHANGED).finding, step, begun) from error
+            found = error.error(NOT_CHANGED).finding
+            raise Stopped(found, step, begun, cause=error.cause) from error
         except SurefootError as error:
             raise Stopped(error.finding, step, begun) from error
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(step), step, begun) from error
         except psycopg.Error as error:
             lost = error.sqlstate is None or loses_connection(error.sqlstate)
-            raise Stopped(database_error(step, error), step, begun, lost=lost) from error
+            found, cause = database_error(step, error), cause_of(error)
+            raise Stopped(found, step, begun, lost=lost, cause=cause) from error
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install

@@ -12,8 +12,9 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from surefoot.causes.names import without_literals
+from surefoot.causes.names import literal, without_literals
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.observe.connect import kept_connection
 from surefoot.sql import query
 
@@ -22,15 +23,32 @@ _WIDTH = 60  # characters of a statement
 
 
 class Orphan(msgspec.Struct, frozen=True):
-    """A session of the server in which a revision is at work. What may not be seen is empty."""
+    """A session of the server in which a revision is at work, or the prepared transaction of one,
+    which has a `gid` and no pid. What may not be seen is empty.
+    """
 
     pid: int
     application: str
     client: str
     query_start: Any
     query: str
+    gid: str = ""
+    role: str = ""
+
+    @property
+    def end(self) -> tuple[str, ...]:
+        """The statements that end it."""
+        if not self.gid:
+            return (f"select pg_cancel_backend({self.pid});",)
+        gid = literal(self.gid)
+        return f"rollback prepared {gid};", f"-- or keep what it did: commit prepared {gid};"
 
     def __str__(self) -> str:
+        if self.gid:
+            return (
+                f"the prepared transaction {literal(self.gid)} (of role {self.role}, since "
+                f"{self.query_start:%Y-%m-%d %H:%M:%S})"
+            )
         parts = [
             f"pid {self.pid}",
             *([f"from {self.client}"] if self.client else []),
@@ -48,23 +66,37 @@ def wait_for_orphans(
     `say` gets a line that names what is waited for. Raises SurefootError `orphaned-statement`.
     """
     deadline = time.monotonic() + wait
-    told: set[int] = set()
+    told: set[str] = set()
     with kept_connection(), connect() as connection:
         begun = _begun(connection)
         while orphans := _orphans(connection, begun):
+            if all(one.gid for one in orphans):  # which nobody but a person ends
+                raise _left("A revision's transaction was prepared and never ended.", orphans)
             if time.monotonic() >= deadline:
-                ends = " ".join(f"select pg_cancel_backend({one.pid});" for one in orphans)
-                raise SurefootError(
-                    "orphaned-statement",
+                raise _left(
                     f"A statement of an earlier surefoot has been running for over {wait:g} s.",
-                    seen=[str(one) for one in orphans],
-                    next=f"wait for its end and start again; or end it: {ends}",
+                    orphans,
                 )
             for one in orphans:
-                if one.pid not in told:
+                if str(one) not in told:
                     say(f"an earlier surefoot is gone, and its statement goes on: {one}")
-                    told.add(one.pid)
+                    told.add(str(one))
             time.sleep(_PAUSE)
+
+
+def _left(message: str, orphans: list[Orphan]) -> SurefootError:
+    ends = [statement for one in orphans for statement in one.end]
+    prepared = next((one for one in orphans if one.gid), None)
+    text = "wait for its end and start again; or end it"
+    if prepared is not None:
+        text = "env.py commits in two phases and was stopped between them. In this database, as "
+        text += f"{prepared.role} or a superuser, take back what was prepared"
+    return SurefootError(
+        "orphaned-statement",
+        message,
+        seen=[str(one) for one in orphans],
+        next=to_type(text, *ends, then="then start again"),
+    )
 
 
 def _begun(connection: psycopg.Connection[Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from psycopg.rows import tuple_row
 from psycopg.sql import Literal
 
 from surefoot.act.wire import Wire
+from surefoot.causes.cause import Cause
 from surefoot.errors import SurefootError
 from surefoot.script import failure, rules
 from surefoot.script.reader import CopyBlock, Script, Statement, read
@@ -41,9 +42,15 @@ class ScriptFailed(Exception):
     """
 
     def __init__(
-        self, message: str, seen: list[str], remedy: str, code: str = "script-failed"
+        self,
+        message: str,
+        seen: list[str],
+        remedy: str,
+        code: str = "script-failed",
+        cause: Cause | None = None,
     ) -> None:
         super().__init__(message)
+        self.cause = cause
         self.seen = seen
         self.remedy = remedy
         self.code = code
@@ -201,6 +208,7 @@ class _Run:
             failure.seen(place, error),
             failure.remedy(label, error, about),
             failure.code(error),
+            failure.cause(place, error, codec),
         )
 
 
@@ -229,5 +237,9 @@ def _server_error(result: pq.abc.PGresult, codec: str) -> failure.ServerError:
         detail=field(pq.DiagnosticField.MESSAGE_DETAIL),
         hint=field(pq.DiagnosticField.MESSAGE_HINT),
         context=field(pq.DiagnosticField.CONTEXT),
+        schema=field(pq.DiagnosticField.SCHEMA_NAME),
+        table=field(pq.DiagnosticField.TABLE_NAME),
+        column=field(pq.DiagnosticField.COLUMN_NAME),
+        constraint=field(pq.DiagnosticField.CONSTRAINT_NAME),
         position=int(position) if position else None,
     )

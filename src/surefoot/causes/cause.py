@@ -43,9 +43,10 @@ class Object(msgspec.Struct, frozen=True):
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Another session with locks on tables that the statement needs.
+    """Another session, or a prepared transaction, with locks that the statement needs.
 
-    What the role may not see of it is empty; `seconds` is how long its transaction has lasted.
+    What the role may not see of it is empty; `seconds` is how long its transaction has lasted. A
+    prepared transaction has a `gid` and no pid. `subscription` is that of a replication worker.
     """
 
     pid: int
@@ -56,6 +57,49 @@ class Holder(msgspec.Struct, frozen=True):
     state: str = ""
     seconds: float | None = None
     query: str = ""
+    subscription: str = ""
+    gid: str = ""
+    database: str = ""
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A column that draws its numbers from a sequence; `reached` is the furthest number in it.
+
+    `asked`: it is the failure's own table, or one that it is a part of.
+    """
+
+    schema: str
+    table: str
+    column: str
+    reached: int | None = None
+    asked: bool = False
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """A sequence as it stands, with the columns that draw from it."""
+
+    schema: str
+    name: str
+    columns: tuple[Drawn, ...]
+    last: int
+    is_called: bool
+    increment: int = 1
+
+    @property
+    def next(self) -> int:
+        """The number that it gives next."""
+        return self.last + self.increment if self.is_called else self.last
+
+    @property
+    def behind(self) -> tuple[Drawn, ...]:
+        """The columns in which rows have numbers that the sequence is still to give."""
+        up = self.increment > 0
+        return tuple(
+            one
+            for one in self.columns
+            if one.reached is not None
+            and (one.reached >= self.next if up else one.reached <= self.next)
+        )
 
 
 class About(msgspec.Struct, frozen=True):
@@ -63,7 +107,8 @@ class About(msgspec.Struct, frozen=True):
 
     `schema` is where names without one lead; `objects` are there now and have names from the
     cause. `catalogue` is None where there is none to go by; `own` are then unknown. `applied` are
-    the revisions that the version rows stand for.
+    the revisions that the version rows stand for. `numbers` are, after a duplicate key, the
+    sequences of its table and all others that are behind their rows.
     """
 
     revision: str
@@ -75,6 +120,7 @@ class About(msgspec.Struct, frozen=True):
     catalogue: Catalogue | None = None
     own: tuple[Fact, ...] = ()
     applied: frozenset[str] = frozenset()
+    numbers: tuple[Numbers, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -51,6 +51,11 @@ def waited(cause: Cause) -> bool:
     return cause.sqlstate in _WAITED
 
 
+def is_duplicate(cause: Cause) -> bool:
+    """Whether it is worth asking which sequences are behind their rows."""
+    return cause.sqlstate == "23505"
+
+
 def mentioned(cause: Cause) -> tuple[str, ...]:
     """Every name that the cause is about: what is there of them is worth a look."""
     quoted = [part for name in quoted_names(cause.message) for part in (name, *name.split("."))]

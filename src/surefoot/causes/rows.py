@@ -6,6 +6,7 @@ The queries are for people to run; none of them is executed here.
 
 import re
 
+from surefoot.causes import sequences
 from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation
 from surefoot.causes.names import identifier, literal, quoted_names, words
 
@@ -57,6 +58,14 @@ def duplicates(cause: Cause, about: About) -> Explanation:
     columns, values = key(cause)
     if not (columns and cause.table):
         return _without_query()
+    if cause.schema == "pg_catalog":  # a name, and both looked for it before either made it
+        return Explanation(
+            f"{AGAIN}: another session made an object of that name at the same moment. If it "
+            "happens again, stop what else makes tables (the application's create_all, say)",
+            code=_CODE,
+        )
+    if (drawn := sequences.behind(cause, about, columns, values)) is not None:
+        return drawn
     if (new := _new(cause, about)) is not None:
         return new
     table = identifier(cause.schema, cause.table)

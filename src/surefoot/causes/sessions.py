@@ -1,24 +1,29 @@
-"""Somebody else was at work: who holds the locks, since when, doing what."""
+"""Another session or a prepared transaction held a lock: which, since when, doing what."""
 
 import re
 
 from surefoot.causes.cause import AGAIN, About, Cause, Explanation, Holder
-from surefoot.causes.names import identifier, without_literals
+from surefoot.causes.names import identifier, literal, without_literals
 from surefoot.causes.server import ended, timed_out
+from surefoot.errors.steps import to_type
 
 _SHOWN, _WIDTH = 4, 60
 _NUMBER = re.compile(r"\b\d{1,10}\b")
+_ADVISORY = "an advisory lock"  # as the query calls it
 _CODE = "lock-not-available"
+
+
+_NOBODY = (
+    "now no other session and no prepared transaction holds a lock on what the statement names"
+)
 
 
 def lock_not_available(cause: Cause, about: About) -> Explanation:
     """55P03: lock_timeout ended the wait for a lock."""
     if about.holders:
-        return Explanation(_wait_or_end(about.holders), holder_lines(about.holders), _CODE)
+        return Explanation(ending(about.holders), holder_lines(about.holders), _CODE)
     return Explanation(
-        f"{AGAIN}. If it happens again, run it when the application is stopped",
-        ("nobody holds a lock on those tables any more",),
-        _CODE,
+        f"{AGAIN}. If it happens again, run it when the application is stopped", (_NOBODY,), _CODE
     )
 
 
@@ -37,32 +42,61 @@ def cancelled(cause: Cause, about: About) -> Explanation:
     if not timed_out(cause):
         return found
     role = identifier(about.role) if about.role else "ROLE"
-    longer = f"alter role {role} set statement_timeout = 0; or set it in the revision"
+    longer = f"alter role {role} set statement_timeout = 0;"
     if about.holders:
         return Explanation(
-            f"it may have waited for a lock: {_wait_or_end(about.holders)}. If it only takes long: "
-            f"{longer}",
+            f"it may have waited for a lock: {ending(about.holders)}.\n"
+            + to_type("If it only takes long, give it more time", longer),
             holder_lines(about.holders),
             found.code,
         )
     return Explanation(
-        f"give it more time: {longer}; then {AGAIN}",
-        ("nobody else holds a lock on those tables: the statement took too long by itself",),
+        to_type("give it more time, for the role or in the revision", longer, then=f"then {AGAIN}"),
+        (_NOBODY, "so the statement took too long by itself, unless somebody held one until then"),
         found.code,
     )
 
 
-def _wait_or_end(holders: tuple[Holder, ...]) -> str:
-    ends = " ".join(f"select pg_terminate_backend({h.pid});" for h in holders[:_SHOWN])
-    which = "its session" if len(holders) == 1 else "their sessions"
-    return f"wait until it is done, or end {which}: {ends} then {AGAIN}"
+def ending(holders: tuple[Holder, ...]) -> str:
+    """How to have the locks released, as a next step."""
+    shown = holders[:_SHOWN]
+    commands = [command for holder in shown for command in _end(holder)]
+    prepared = [holder for holder in shown if holder.gid]
+    if not prepared:
+        which = "its session" if len(holders) == 1 else "their sessions"
+        text = f"wait until it is done, or end {which}"
+    else:
+        one = prepared[0]
+        where = f"in database {identifier(one.database)}, as {identifier(one.role)} or a superuser"
+        text = "a prepared transaction stays until somebody ends it, over every restart: find out "
+        text += f"which program left it, then, {where}, take it back"
+        if len(prepared) < len(shown):
+            text += "; and end the sessions or wait for them"
+    again = [
+        f"alter subscription {identifier(one.subscription)} enable;"
+        for one in shown
+        if one.subscription
+    ]
+    if not again:
+        return to_type(text, *commands, then=f"then {AGAIN}")
+    return to_type(text, *commands, then=to_type(f"then {AGAIN}, and afterwards", *again))
+
+
+def _end(holder: Holder) -> tuple[str, ...]:
+    if holder.gid:
+        gid = literal(holder.gid)
+        return f"rollback prepared {gid};", f"-- or keep its changes: commit prepared {gid};"
+    end = f"select pg_terminate_backend({holder.pid});"
+    if holder.subscription:  # or it comes back at once
+        return f"alter subscription {identifier(holder.subscription)} disable;", end
+    return (end,)
 
 
 def holder_lines(holders: tuple[Holder, ...]) -> tuple[str, ...]:
     """The sessions for people, two lines each: who, and doing what."""
     lines: list[str] = []
     for holder in holders[:_SHOWN]:
-        lines.append(f"{_who(holder)} holds a lock on {', '.join(holder.relations[:4])}")
+        lines.append(f"{_who(holder)} holds {_what(holder)}")
         doing = _doing(holder)
         if doing:
             lines.append(f"    {doing}")
@@ -70,17 +104,32 @@ def holder_lines(holders: tuple[Holder, ...]) -> tuple[str, ...]:
     return (*lines, *([f"and {more} more"] if more > 0 else []))
 
 
+def _what(holder: Holder) -> str:
+    advisory = [name for name in holder.relations if name == _ADVISORY]
+    others = [name for name in holder.relations if name != _ADVISORY][:4]
+    return " and ".join(([f"a lock on {', '.join(others)}"] if others else []) + advisory)
+
+
 def _who(holder: Holder) -> str:
+    if holder.gid:
+        since = f", prepared {_duration(holder.seconds)} ago" if holder.seconds is not None else ""
+        return (
+            f"the prepared transaction {literal(holder.gid)} (of role {holder.role}, in database "
+            f"{holder.database}{since})"
+        )
     parts = [
         f"pid {holder.pid}",
         *([f"user {holder.role}"] if holder.role else []),
         *([f"from {holder.client}"] if holder.client else []),
+        *([f"subscription {holder.subscription}"] if holder.subscription else []),
     ]
     name = holder.application or "a session"
     return f"{name} ({', '.join(parts)})"
 
 
 def _doing(holder: Holder) -> str:
+    if holder.gid:
+        return ""
     parts: list[str] = []
     if holder.state:
         parts.append(holder.state)

@@ -27,13 +27,20 @@ def lock_holders(
     numbers: Iterable[int] = (),
     *,
     readers: bool = True,
+    advisory: bool = False,
 ) -> tuple[Holder, ...]:
-    """The other sessions that hold locks on tables of these names, or with these OIDs.
+    """The other sessions and the prepared transactions that hold locks on tables, types, functions
+    or schemas of these names, or on tables with these OIDs.
 
-    `readers`: those that only read count, too. Raises SurefootError `server-unreachable`,
-    `look-failed`.
+    `readers`: those that only read count, too. `advisory`: those with an advisory lock also. Raises
+    SurefootError `server-unreachable`, `look-failed`.
     """
-    asked = {"names": list(names), "numbers": list(numbers), "readers": readers}
+    asked = {
+        "names": list(names),
+        "numbers": list(numbers),
+        "readers": readers,
+        "advisory": advisory,
+    }
     rows = _rows(connection, "lock_holders", asked)
     return msgspec.convert(rows, tuple[Holder, ...])
 

@@ -4,6 +4,7 @@ import re
 
 from surefoot.decision.decide import Decision, Ready
 from surefoot.errors import ExitCode, Finding
+from surefoot.errors.steps import is_command
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
 from surefoot.plan import Adopt, Clear, Install, Plan
@@ -64,8 +65,19 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
         lines += labelled(terminal, "seen", *finding.seen)
     lines += labelled(terminal, "database", finding.database)
     if finding.next:
-        lines += labelled(terminal, "next", finding.next)
+        lines += _next_lines(terminal, finding.next)
     lines += labelled(terminal, "more", f"surefoot explain {finding.code}")
+    return lines
+
+
+def _next_lines(terminal: Terminal, text: str) -> list[str]:
+    """The next step: prose is wrapped, what is to be copied stays on one line."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if is_command(line):
+            lines.append(" " * _LABEL + line)
+        else:
+            lines += labelled(terminal, "" if lines else "next", line)
     return lines
 
 

@@ -23,6 +23,10 @@ class ServerError(msgspec.Struct, frozen=True):
     detail: str = ""
     hint: str = ""
     context: str = ""
+    schema: str = ""
+    table: str = ""
+    column: str = ""
+    constraint: str = ""
     position: int | None = None
 
 
@@ -106,6 +110,22 @@ def seen(place: Place, error: ServerError) -> list[str]:
 def code(error: ServerError) -> str:
     """The condition: `script-failed`, unless it is one of the server's own."""
     return script_code(_of_server(error))
+
+
+def cause(place: Place, error: ServerError, codec: str) -> Cause:
+    """The same as of a revision, for what is asked of the server afterwards."""
+    return Cause(
+        error.sqlstate,
+        error.message,
+        error.detail,
+        error.hint,
+        error.context,
+        place.sql.decode(codec, errors="replace"),
+        error.schema,
+        error.table,
+        error.column,
+        error.constraint,
+    )
 
 
 def _of_server(error: ServerError) -> Explanation | None:

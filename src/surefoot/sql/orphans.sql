@@ -2,12 +2,15 @@
 -- of none. In a transaction they hold the lock of `begin_revision`; outside of one (CREATE INDEX
 -- CONCURRENTLY) they're known by the journal. A pooler may have given that session to somebody else
 -- (who only reads isn't meant), and the statement another session: behind an open mark, whatever is
--- made concurrently is taken for it.
+-- made concurrently is taken for it. And prepared transactions that hold that lock: an env.py that
+-- commits in two phases was killed between them.
 select a.pid,
        coalesce(a.application_name, '') as application,
        coalesce(pg_catalog.host(a.client_addr), '') as client,
        a.query_start,
-       case when a.query = '<insufficient privilege>' then '' else coalesce(a.query, '') end as query
+       case when a.query = '<insufficient privilege>' then '' else coalesce(a.query, '') end as query,
+       '' as gid,
+       coalesce(a.usename::text, '') as role
 from pg_catalog.pg_stat_activity a
 where a.pid <> pg_catalog.pg_backend_pid()
   and a.datname = pg_catalog.current_database()
@@ -34,4 +37,11 @@ where a.pid <> pg_catalog.pg_backend_pid()
           and a.query ~* '^(\s|--[^\n]*\n|/\*.*?\*/)*(create|drop|reindex|refresh|alter)\M.*\mconcurrently\M'
       )
   )
-order by a.query_start, a.pid
+union all
+select 0, '', '', p.prepared, '', p.gid, p.owner::text
+from pg_catalog.pg_prepared_xacts p
+join pg_catalog.pg_locks x on x.pid is null and x.locktype = 'transactionid' and x.transactionid = p.transaction
+join pg_catalog.pg_locks l on l.pid is null and l.virtualtransaction = x.virtualtransaction
+where p.database = pg_catalog.current_database()
+  and l.locktype = 'advisory' and l.classid = 1937072741 and l.objid = 2003792491 and l.objsubid = 2
+order by query_start, pid

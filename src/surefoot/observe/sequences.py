@@ -1,0 +1,101 @@
+"""After a duplicate key: the sequences whose next number is one that a row has already."""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from surefoot.causes.cause import Drawn, Numbers
+from surefoot.observe.connect import kept_connection
+from surefoot.sql import query
+
+_AT_ONCE = 50  # sequences in one statement
+
+
+def sequences(connection: psycopg.Connection[Any], schema: str, table: str) -> tuple[Numbers, ...]:
+    """The sequences of this table's columns, and all others that are behind their rows.
+
+    The others only where an index knows the largest number. What takes more than ten seconds, or
+    waits for a lock, is left out. Raises SurefootError `server-unreachable`, `look-failed`.
+    """
+    with (
+        kept_connection(),
+        connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        cursor.execute("set transaction read only")
+        cursor.execute("set local lock_timeout = '2s'")
+        cursor.execute("set local statement_timeout = '10s'")
+        rows = cursor.execute(
+            query("sequence_columns"), {"schema": schema, "table": table}
+        ).fetchall()
+        groups: dict[int, list[dict[str, Any]]] = {}
+        for row in rows:
+            groups.setdefault(row["sequence"], []).append(row)
+        found: list[Numbers] = []
+        asked = [group for group in groups.values() if any(row["asked"] for row in group)]
+        others = [group for group in groups.values() if group not in asked]
+        chunks = [asked, *(others[n : n + _AT_ONCE] for n in range(0, len(others), _AT_ONCE))]
+        for chunk in chunks:
+            read = None
+            too_long = psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled
+            with contextlib.suppress(*too_long), connection.transaction():
+                read = _read(cursor, chunk)
+            if read is None:  # it would take too long, or others are at work there
+                break
+            found += [one for one in read if one.behind or chunk is asked]
+    return tuple(found)
+
+
+def _read(
+    cursor: psycopg.Cursor[dict[str, Any]], groups: Sequence[list[dict[str, Any]]]
+) -> list[Numbers]:
+    if not groups:
+        return []
+    parts = [_reading(number, group) for number, group in enumerate(groups)]
+    rows = cursor.execute(sql.SQL(" union all ").join(parts)).fetchall()
+    return [_numbers(groups[int(row["number"])], row) for row in rows]
+
+
+def _reading(number: int, group: Iterable[dict[str, Any]]) -> sql.Composed:
+    """One sequence's state, and the furthest numbers of the columns that draw from it."""
+    columns = list(group)
+    furthest = sql.SQL("min" if columns[0]["increment"] < 0 else "max")
+    reached = [
+        sql.SQL("(select pg_catalog.{}({})::pg_catalog.numeric from {})").format(
+            furthest, sql.Identifier(one["column"]), sql.Identifier(one["schema"], one["table"])
+        )
+        for one in columns
+    ]
+    return sql.SQL(
+        "select {} as number, last_value, is_called, array[{}] as reached from {}"
+    ).format(
+        sql.Literal(number),
+        sql.SQL(", ").join(reached),
+        sql.Identifier(columns[0]["sequence_schema"], columns[0]["sequence_name"]),
+    )
+
+
+def _numbers(group: list[dict[str, Any]], row: dict[str, Any]) -> Numbers:
+    first = group[0]
+    columns = tuple(
+        Drawn(
+            one["schema"],
+            one["table"],
+            one["column"],
+            None if at is None else int(at),
+            one["asked"],
+        )
+        for one, at in zip(group, row["reached"], strict=True)
+    )
+    return Numbers(
+        first["sequence_schema"],
+        first["sequence_name"],
+        columns,
+        row["last_value"],
+        row["is_called"],
+        first["increment"],
+    )
