@@ -77,7 +77,8 @@ def _with_rows(session: Session, seen: Looked) -> Decision:
     if not isinstance(decision, Ready) or not seen.dropped:
         return decision
     with session.connect() as connection:
-        lines = row_lines(connection, seen.dropped)
+        role = seen.facts.database.version_table.role
+        lines = row_lines(connection, seen.dropped, role)
     plan = decision.plan
     plan = msgspec.structs.replace(plan, remarks=(*lines, *plan.remarks))
     return msgspec.structs.replace(decision, plan=plan)

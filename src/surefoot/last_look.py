@@ -65,7 +65,11 @@ def mark_end(session: Session, asked: Application | None, facts: Facts, *, reach
 
     rows = [row for row in facts.database.rows if row]
     env = asked.env_sha256 if asked else None
-    with contextlib.suppress(SurefootError, psycopg.Error), session.connect() as connection:
+    with (
+        contextlib.suppress(SurefootError, psycopg.Error),
+        session.connect() as connection,
+        connection.transaction(),
+    ):
         Journal(facts.database, env, session.run).end(executor(connection), rows, reached=reached)
 
 

@@ -13,10 +13,15 @@ from surefoot.structure.standing import CatalogueState, Difference, Standing
 
 
 class VersionTableName(msgspec.Struct, frozen=True):
-    """What env.py calls the version table; a schema of None is the search path's."""
+    """What env.py calls the version table; a schema of None is the search path's.
+
+    `role` is the role that env.py sets for its connection, if it sets one: what that role owns is
+    the application's.
+    """
 
     name: str = "alembic_version"
     schema: str | None = None
+    role: str | None = None
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
@@ -35,10 +40,14 @@ class ServerInfo(msgspec.Struct, frozen=True):
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
-    """A table of the version table's name in another schema; `rows` is None if it can't be read."""
+    """A table of the version table's name in another schema; `rows` is None if it wasn't read.
+
+    `stranger` is its owner (or its schema's) where that one isn't trusted.
+    """
 
     schema: str
     rows: tuple[str | None, ...] | None = None
+    stranger: str | None = None
 
 
 class Journaled(msgspec.Struct, frozen=True):
@@ -75,6 +84,9 @@ class Observation(msgspec.Struct, frozen=True):
     revisions that the last run left applied half-way, or has in hand if it's still at work;
     `interrupted_sha256`: the file that was run, where the journal says it. `reversing`: revisions
     whose way back the last run was cut off on, with so many statements (`reversed_so_far`) done.
+    `journal_writers` are roles that may write the journal and aren't trusted: then it is no proof.
+    `open_to_triggers`: such a role could put a trigger on the journal or on the version table.
+    `distrusted`: the journal or the version table may not be read, and wasn't.
     """
 
     server: ServerInfo
@@ -103,6 +115,9 @@ class Observation(msgspec.Struct, frozen=True):
     interrupted_sha256: str | None = None
     reversing: tuple[str, ...] = ()
     reversed_so_far: int = 0
+    journal_writers: tuple[str, ...] = ()
+    open_to_triggers: bool = False
+    distrusted: bool = False
 
     @property
     def begun_elsewhere(self) -> bool:

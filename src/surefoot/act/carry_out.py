@@ -139,7 +139,8 @@ class Run:
         try:
             with self._connect() as connection:
                 self._journal.found(observe_database(connection, self._seen.version_table))
-                self._journal.left(executor(connection), " ".join(lost))
+                with connection.transaction():
+                    self._journal.left(executor(connection), " ".join(lost))
         except (SurefootError, psycopg.Error) as error:
             self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 

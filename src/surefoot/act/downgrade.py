@@ -59,7 +59,7 @@ class Downgrading(Upgrading):
             tuple(one for one in self._step.undo if one.id in left),
             self._step.staying,
             _Checking(self._step, self._asked.version_table, self._countings()),
-            server=self._seen.server,
+            seen=self._seen,
             running=running,
             asking=self._lock,
             progress=self._progress,

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 from surefoot import __version__
 from surefoot.application.account import Begun, Execute
+from surefoot.errors import SurefootError
 from surefoot.history import Revision
 from surefoot.observation import Observation, ScriptFile
 from surefoot.sql import query
@@ -192,9 +193,32 @@ class Journal:
             execute(query("create_journal_schema"), {})
         if not self._table:
             execute(query("create_journal"), {})
+            self._require_own(execute)
         if not self._down:
             execute(query("add_journal_down"), {})
         self._schema = self._table = self._down = True
+
+    def _require_own(self, execute: Execute) -> None:
+        """Nobody was quicker than us to make the journal, nor will be able to put a trigger on it.
+
+        Once it is ours, nobody but its owner and the schema's owner can change or replace it.
+        Raises SurefootError `object-not-trusted`.
+        """
+        ((ours, owner, schema_owner, granted),) = execute(
+            query("journal_made"), {"schema": self._schema}
+        )
+        if not ours:
+            raise SurefootError(
+                "object-not-trusted",
+                "While surefoot was at work, somebody else made a journal where it keeps its own.",
+                seen=[
+                    f"schema surefoot belongs to {schema_owner}",
+                    f"surefoot.journal belongs to {owner}",
+                ],
+                next="as a superuser: drop schema surefoot cascade; then start again",
+            )
+        for role in granted:  # quoted by the server
+            execute(f"revoke trigger on surefoot.journal from {role}", {})
 
     def _common(self) -> dict[str, str | None]:
         return {

@@ -17,10 +17,10 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from surefoot.errors import SurefootError
 from surefoot.observe.connect import application_name, kept_connection
+from surefoot.observe.look import looking
 from surefoot.sql import query
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
@@ -147,8 +147,8 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
 
 def holder(connection: psycopg.Connection[Any]) -> str | None:
     """Who holds the lock at the moment, and what it is at; None where nobody does."""
-    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
+    with looking(connection) as look:
+        row = look.cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
     if row is None:
         return None
     since = f", since {row['xact_start']:%H:%M:%S}" if row["xact_start"] else ""

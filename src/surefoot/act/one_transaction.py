@@ -67,7 +67,9 @@ class OneTransaction:
         begun: dict[str, str] = {}
         try:
             with self._connect() as connection, connection.transaction():
-                row = connection.execute("select pg_catalog.pg_current_xact_id()::text").fetchone()
+                row = connection.execute(
+                    "select pg_catalog.pg_current_xact_id()::pg_catalog.text"
+                ).fetchone()
                 if row is not None:
                     begun[step] = row[0]
                 work(connection)

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg.rows import dict_row
 
 from surefoot.causes.names import literal, without_literals
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.observe.connect import kept_connection
+from surefoot.observe.look import looking
 from surefoot.sql import query
 
 _PAUSE = 0.5  # seconds
@@ -100,22 +100,19 @@ def _left(message: str, orphans: list[Orphan]) -> SurefootError:
 
 
 def _begun(connection: psycopg.Connection[Any]) -> dict[str, Any]:
-    row = connection.execute(
-        "select pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
-        " and pg_catalog.has_table_privilege(c.oid, 'SELECT')"
-        " from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
-        " where n.nspname = 'surefoot' and c.relname = 'journal'"
-    ).fetchone()
-    rows = connection.execute(query("begun")).fetchall() if row is not None and row[0] else []
-    (pid,) = connection.execute("select pg_catalog.pg_backend_pid()").fetchone() or (0,)
-    pooled = pid != connection.info.backend_pid  # or else the mark's own session is the one
+    with looking(connection) as look:
+        seen = look.cursor.execute(query("journal_readable")).fetchone()
+        rows = look.cursor.execute(query("begun")).fetchall() if seen and seen["readable"] else []
+        own = look.cursor.execute("select pg_catalog.pg_backend_pid() as pid").fetchone()
+    # or else the mark's own session is the one
+    pooled = own is None or own["pid"] != connection.info.backend_pid
     return {
-        "pids": [pid for pid, _, _ in rows],
-        "sessions": [session for _, session, _ in rows],
-        "open": pooled and any(still for _, _, still in rows),
+        "pids": [row["pid"] for row in rows],
+        "sessions": [row["session"] for row in rows],
+        "open": pooled and any(row["open"] for row in rows),
     }
 
 
 def _orphans(connection: psycopg.Connection[Any], begun: dict[str, Any]) -> list[Orphan]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return [Orphan(**row) for row in cursor.execute(query("orphans"), begun).fetchall()]
+    with looking(connection) as look:
+        return [Orphan(**row) for row in look.cursor.execute(query("orphans"), begun).fetchall()]

@@ -132,7 +132,7 @@ class _Run:
         encoding = b"'UTF8'" if self._reading.marked_utf8 else b"pg_catalog.getdatabaseencoding()"
         settings = (
             b"SET standard_conforming_strings = on; SELECT pg_catalog.set_config("
-            b"'client_encoding', " + encoding + b"::text, false);"
+            b"'client_encoding', " + encoding + b"::pg_catalog.text, false);"
         )
         if self._script.search_path is not None:
             path = Literal(self._script.search_path).as_bytes(self._connection)

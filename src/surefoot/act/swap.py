@@ -22,6 +22,7 @@ from surefoot.backup.mark import Mark, own, written
 from surefoot.backup.properties import Properties
 from surefoot.errors import SurefootError
 from surefoot.observe.beside import databases, observe_properties, sessions_in
+from surefoot.observe.look import looking_within
 from surefoot.sql import query
 
 _PAUSE = 0.1  # seconds
@@ -140,7 +141,8 @@ def _others_ended(swap: Swap, connect_m: Connect) -> Generator[None, None, None]
         def end() -> None:
             with contextlib.suppress(psycopg.Error):  # told by whoever waits for them
                 while not over.is_set():
-                    helper.execute(query("end_sessions"), given)
+                    with looking_within(helper) as look:
+                        look.cursor.execute(query("end_sessions"), given)
                     over.wait(_PAUSE)
 
         thread = threading.Thread(target=end, daemon=True)

@@ -121,7 +121,7 @@ class Upgrading:
         upgrade(
             self._asked.environment,
             revisions,
-            server=self._seen.server,
+            seen=self._seen,
             running=running,
             asking=self._lock,
             progress=self._progress,

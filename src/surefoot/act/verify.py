@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 import psycopg
-from psycopg.rows import dict_row
 
 from surefoot.observation import VersionTableName
 from surefoot.observe.connect import kept_connection, undisturbed
 from surefoot.observe.database import observe_database
+from surefoot.observe.look import looking
 from surefoot.outcome import Done
 from surefoot.sql import query
 
@@ -57,11 +57,12 @@ def _look(
         fates: dict[str, Fate] = {
             xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)
         }
-        seen = observe_database(connection, version_table)
+        # whatever became of the journal, what became of the transactions is told
+        seen = observe_database(connection, version_table, lenient=True)
         done: list[Done] = []
-        if seen.journal and seen.journal_readable:
-            with connection.cursor(row_factory=dict_row) as cursor:
-                rows = cursor.execute(query("run"), {"run": run}).fetchall()
+        if seen.journal and seen.journal_readable and not seen.distrusted:
+            with looking(connection) as look:
+                rows = look.cursor.execute(query("run"), {"run": run}).fetchall()
             done = [Done(r["step"], r["name"], r["milliseconds"] / 1000) for r in rows]
         return Aftermath(tuple(done), fates, seen.rows, seen.server.started)
 

@@ -8,6 +8,8 @@ import psycopg
 from psycopg import sql
 
 from surefoot.observation import VersionTableName
+from surefoot.observe.look import looking_within
+from surefoot.sql import query
 
 
 def write_version_rows(
@@ -69,14 +71,8 @@ def mend_version_table(
 
 def _column(connection: psycopg.Connection[Any], table: str, schema: str) -> tuple[str, bool]:
     """The version column's type, and whether the table has a primary key."""
-    row = connection.execute(
-        "select pg_catalog.format_type(a.atttypid, a.atttypmod), exists ("
-        "    select from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.contype = 'p')"
-        " from pg_catalog.pg_class c"
-        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
-        " join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'version_num'"
-        " where c.relname = %s and n.nspname = %s",
-        (table, schema),
-    ).fetchone()
+    with looking_within(connection) as look:
+        asked = {"table": table, "schema": schema}
+        row = look.cursor.execute(query("version_column"), asked).fetchone()
     assert row is not None, "its rows have just been read"
-    return row
+    return row["type"], row["has_key"]

@@ -46,8 +46,8 @@ def same_database(context: Any, server: ServerInfo) -> None:
     if connection is None:
         raise did_nothing()
     statement = sqlalchemy.text(
-        "select pg_catalog.current_database(), pg_catalog.pg_postmaster_start_time()::text,"
-        " current_user"
+        "select pg_catalog.current_database(),"
+        " pg_catalog.pg_postmaster_start_time()::pg_catalog.text, current_user"
     )
     with untouched(connection) as reading:
         database, started, role = reading.execute(statement).one()

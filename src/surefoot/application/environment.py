@@ -29,6 +29,7 @@ from surefoot.application.loading import (
 )
 from surefoot.application.reading import read_upgrade
 from surefoot.application.scripts import readable, revision_of
+from surefoot.application.trust import require_trusted, role_set
 from surefoot.errors import SurefootError
 from surefoot.guards import NOTICE
 from surefoot.history import History, Revision
@@ -101,8 +102,14 @@ class Environment:
             length = getattr(context._version.c.version_num.type, "length", None)
             return []
 
+        def ready(context: Any) -> None:
+            require_trusted(context.connection, self._version_table(context, server))
+
+        def check(context: Any) -> None:
+            same_database(context, server)
+
         with told_as_the_applications(self.root):
-            self.run(nothing, lambda context: same_database(context, server), dont_mutate=True)
+            self.run(nothing, check, ready=ready, dont_mutate=True)
             if not seen:
                 raise did_nothing()
         if len(set(seen)) > 1:
@@ -140,6 +147,7 @@ class Environment:
         applied: Callable[..., None] | None = None,
         notice: Callable[[str], None] | None = None,
         *,
+        ready: Callable[[Any], None] | None = None,
         fresh: bool = False,
         each: bool = False,
         **options: Any,
@@ -147,7 +155,8 @@ class Environment:
         """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
 
         `fn` is Alembic's: from the version rows and the context to the steps. `check` gets the
-        context once it's configured; `applied` is called behind each step, in its transaction;
+        context once it's configured, `ready` once more directly before Alembic reads the version
+        table, when env.py has set whatever it sets; `applied` is called behind each step, in its transaction;
         `notice` is told what a guard in a revision skips. `fresh`: with a script directory of its
         own, to which revisions may be added. `each`: every step is a transaction of its own,
         whatever env.py says.
@@ -161,7 +170,7 @@ class Environment:
                 self._config = config
             script = ScriptDirectory.from_config(config) if fresh else self._script
             environment = EnvironmentContext(config, script, fn=fn, **options)
-            self._intercept(environment, check, applied, each=each)
+            self._intercept(environment, check, applied, ready, each=each)
             quiet_pools()
             with environment:
                 self._runner(script.run_env)
@@ -171,6 +180,7 @@ class Environment:
         environment: EnvironmentContext,
         check: Callable[[Any], None],
         applied: Callable[..., None] | None,
+        ready: Callable[[Any], None] | None,
         *,
         each: bool,
     ) -> None:
@@ -186,7 +196,17 @@ class Environment:
             # logging that env.py sets up would undo it earlier.
             logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
             original(*args, **keywords)
-            check(environment.get_context())
+            context: Any = environment.get_context()
+            check(context)
+            if ready is None:
+                return
+            migrate = context.run_migrations
+
+            def run_migrations(**further: Any) -> None:
+                ready(context)
+                migrate(**further)
+
+            context.run_migrations = run_migrations
 
         environment.configure = configure
 
@@ -208,7 +228,8 @@ class Environment:
         if schema is None:
             # The application's own search path may differ from ours.
             schema = found if found != server.default_schema else None
-        return VersionTableName(context.version_table, schema)
+        role = role_set(context.connection, server.role)
+        return VersionTableName(context.version_table, schema, role)
 
     def commits_midway(self, revision: str) -> bool:
         """Whether the revision's file speaks of committing by itself."""

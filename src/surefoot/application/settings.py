@@ -18,10 +18,13 @@ from surefoot.application.connection import unprepared, untouched
 _LOOK_FOR_CLIENT = 5_000
 
 _ASK = sqlalchemy.text(
-    "select pg_catalog.pg_backend_pid(), pg_catalog.version() like '%linux%', s.name, s.source,"
-    " s.setting"
+    # on the application's search path, where others may have put operators
+    "select pg_catalog.pg_backend_pid(),"
+    " pg_catalog.version() OPERATOR(pg_catalog.~~) '%linux%'::pg_catalog.text,"
+    " s.name, s.source, s.setting"
     " from pg_catalog.pg_settings s"
-    " where s.name in ('lock_timeout', 'statement_timeout', 'client_connection_check_interval')"
+    " where s.name OPERATOR(pg_catalog.=) any (array['lock_timeout', 'statement_timeout',"
+    " 'client_connection_check_interval']::pg_catalog.text[])"
 )
 
 

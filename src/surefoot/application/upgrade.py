@@ -19,11 +19,12 @@ from surefoot.application.loading import (
 from surefoot.application.raised import cause_of, describe
 from surefoot.application.running import Running
 from surefoot.application.steps import require_same
+from surefoot.application.trust import require_no_new_trigger, require_trusted
 from surefoot.application.undoing import Checking, undoing_steps
 from surefoot.errors import SurefootError
 from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
-from surefoot.observation import ServerInfo
+from surefoot.observation import Observation, VersionTableName
 from surefoot.progress import Progress
 from surefoot.structure.reversal import Reversal
 from surefoot.structure.way_back import Undo
@@ -73,7 +74,7 @@ def upgrade(
     environment: Environment,
     revisions: tuple[Revision, ...],
     *,
-    server: ServerInfo,
+    seen: Observation,
     running: Running,
     asking: Server,
     progress: Progress,
@@ -89,7 +90,7 @@ def upgrade(
         require_same(revisions, found)
         return list(zip(revisions, found, strict=True))
 
-    _Migration(environment, "revision", None, server, running, asking, progress).run(steps)
+    _Migration(environment, "revision", None, seen, running, asking, progress).run(steps)
 
 
 def downgrade(
@@ -98,7 +99,7 @@ def downgrade(
     staying: tuple[Reversal, ...],
     checking: Checking,
     *,
-    server: ServerInfo,
+    seen: Observation,
     running: Running,
     asking: Server,
     progress: Progress,
@@ -110,7 +111,7 @@ def downgrade(
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
         return undoing_steps(context, undo, staying, running, checking)
 
-    _Migration(environment, "down", checking, server, running, asking, progress).run(steps)
+    _Migration(environment, "down", checking, seen, running, asking, progress).run(steps)
 
 
 class _Migration:
@@ -121,13 +122,15 @@ class _Migration:
         environment: Environment,
         kind: str,
         checking: Checking | None,
-        server: ServerInfo,
+        seen: Observation,
         running: Running,
         asking: Server,
         progress: Progress,
     ) -> None:
         self._environment, self._kind, self._checking = environment, kind, checking
-        self._server, self._running, self._asking = server, running, asking
+        self._server, self._running, self._asking = seen.server, running, asking
+        self._version_table = seen.version_table
+        self._guarded = False  # somebody else could put a trigger on the version table
         self._progress = progress
         self._found: list[tuple[Revision, Any]] = []
         self._now: Revision | None = None
@@ -142,6 +145,8 @@ class _Migration:
         root = self._environment.root
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
+            # Alembic has made the version table by now, unless somebody else was quicker
+            require_trusted(context.connection, self._version_table)
             return self._steps(steps_of(heads, context), context)
 
         event.listen(Engine, "commit", self._anywhere)
@@ -152,6 +157,7 @@ class _Migration:
                     self._configured,
                     self._applied,
                     self._notice,
+                    ready=self._ready,
                     fresh=self._checking is not None,
                 )
         except BaseException as error:
@@ -177,6 +183,8 @@ class _Migration:
             self._asking.check(revision.id)
             self._now, self._at_end, self._started = revision, False, time.monotonic()
             step.migration_fn = self._running.before(step.migration_fn, context, revision)
+            if self._guarded:
+                step.migration_fn = _guarded(step.migration_fn, context, self._version_table)
             yield step
             # Only here, after Alembic's own commit (if it commits each), can it be done.
             took = time.monotonic() - self._started
@@ -200,6 +208,11 @@ class _Migration:
         self._running.on(context.connection)
         event.listen(context.connection, "commit", self._committing)
         self._connection = context.connection
+
+    def _ready(self, context: Any) -> None:
+        """Alembic is about to read the version table."""
+        ours = require_trusted(context.connection, self._version_table)
+        self._guarded = any(one.open_to_triggers for one in ours)
 
     def _committing(self, _: Any) -> None:
         if self._now is not None:
@@ -234,6 +247,18 @@ class _Migration:
             what = f"{_counted(len(self._found))}{' taken back' if self._checking else ''}"
             where = "several transactions" if pieces > 1 else "one transaction"
             self._progress.committed(f"{what}, in {where}")
+
+
+def _guarded(
+    migrate: Callable[..., None], context: Any, version_table: VersionTableName
+) -> Callable[..., None]:
+    """The step, before which nobody can have put a trigger on the version table."""
+
+    def guarded(**keywords: Any) -> None:
+        require_no_new_trigger(context.connection, version_table)
+        migrate(**keywords)
+
+    return guarded
 
 
 def _counted(number: int) -> str:

@@ -89,7 +89,11 @@ def _unversioned(facts: Facts) -> Finding:
         seen.append(f"no table {database.version_table.name} is on the search path")
     if database.last_journaled is not None:
         seen.append(f"surefoot's journal ends with revision {database.last_journaled}")
-    seen += [f"there is one in the schema {other.schema}" for other in database.elsewhere]
+    seen += [
+        f"there is one in the schema {other.schema}"
+        + (f", which {other.stranger} owns: it is not read" if other.stranger else "")
+        for other in database.elsewhere
+    ]
     seen += structure_refusals.catalogue_lines(facts.catalogue)
     seen += structure_refusals.comment_lines(facts)
     return Finding(

@@ -74,6 +74,7 @@ CODES: dict[str, ExitCode] = {
     "history-unreadable": ExitCode.REFUSED,
     # what the database is
     "look-failed": ExitCode.REFUSED,
+    "object-not-trusted": ExitCode.REFUSED,
     "ambiguous-revision": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
     "foreign-database": ExitCode.REFUSED,

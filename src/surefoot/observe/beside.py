@@ -14,6 +14,7 @@ from surefoot.backup.sidecar import Sidecar
 from surefoot.errors import SurefootError
 from surefoot.observe.connect import connect, kept_connection
 from surefoot.observe.contents import system_identifier
+from surefoot.observe.look import looking, looking_within
 from surefoot.sql import query
 from surefoot.target import Target
 
@@ -69,9 +70,10 @@ def observe_surroundings(
         "roles": [*sidecar.roles] if sidecar and owners else [],
         "extensions": [*sidecar.extensions] if sidecar else [],
     }
-    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
-        seen = cursor.execute(query("restore_surroundings"), wanted).fetchone()
+    with looking(connection) as look:
+        seen = look.cursor.execute(query("restore_surroundings"), wanted).fetchone()
         assert seen is not None
+    with kept_connection():
         there, server = databases(connection), system_identifier(connection)
     return Surroundings(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there)
 
@@ -115,8 +117,8 @@ def sessions_in(
 ) -> tuple[str, ...]:
     """Whoever is in these databases, besides these processes, a line each."""
     given = {"names": [*names], "ours": [*ours]}
-    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(query("sessions_in"), given).fetchall()
+    with looking(connection) as look:
+        rows = look.cursor.execute(query("sessions_in"), given).fetchall()
     return tuple(
         f"{row['application'] or 'a session'} (pid {row['pid']}, {row['role'] or 'a role'}"
         f"{' from ' + row['client'] if row['client'] else ''}) in {row['database']}"
@@ -126,13 +128,13 @@ def sessions_in(
 
 def observe_properties(connection: psycopg.Connection[Any], name: str) -> Properties | None:
     """What belongs to the database of that name, in whatever transaction `connection` is in."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(query("database_properties"), {"name": name}).fetchone()
+    with looking_within(connection) as look:
+        row = look.cursor.execute(query("database_properties"), {"name": name}).fetchone()
     return None if row is None else properties(row)
 
 
 def is_empty(connection: psycopg.Connection[Any]) -> bool:
     """Whether nobody has made anything in the database."""
-    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
-        seen = cursor.execute(query("objects"), {"table": "", "schema": None}).fetchone()
+    with looking(connection) as look:
+        seen = look.cursor.execute(query("objects"), {"table": ""}).fetchone()
     return seen is not None and seen["objects"] == 0

@@ -5,10 +5,9 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg.rows import dict_row
 
 from surefoot.causes.cause import Holder, Object
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.look import looking
 from surefoot.sql import query
 
 
@@ -48,10 +47,5 @@ def lock_holders(
 def _rows(
     connection: psycopg.Connection[Any], name: str, asked: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    with (
-        kept_connection(),
-        connection.transaction(),
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        cursor.execute("set transaction read only")
-        return cursor.execute(query(name), asked).fetchall()
+    with looking(connection) as look:
+        return look.cursor.execute(query(name), asked).fetchall()

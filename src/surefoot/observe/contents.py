@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from surefoot.backup.comparison import digested
 from surefoot.backup.sidecar import Contents, Sizes, TableRows
@@ -15,6 +14,7 @@ from surefoot.errors import SurefootError
 from surefoot.observation import VersionTableName
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.database import observe_version_rows
+from surefoot.observe.look import looking_within
 from surefoot.observe.structure import structure_within
 from surefoot.sql import query
 
@@ -70,14 +70,14 @@ def require_direct(connection: psycopg.Connection[Any]) -> None:
 
 def observe_needs(connection: psycopg.Connection[Any]) -> Needs:
     """What the database in its snapshot needs elsewhere. Raises psycopg.Error."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        tables = cursor.execute(query("largest_tables")).fetchall()
-        needs = cursor.execute(query("backup_needs")).fetchone()
+    with looking_within(connection) as look:
+        tables = look.cursor.execute(query("largest_tables"), {"trusted": look.trusted}).fetchall()
+        needs = look.cursor.execute(query("backup_needs")).fetchone()
         assert needs is not None
     return Needs(
         tuple(needs["roles"]),
         tuple(needs["extensions"]),
-        Sizes(tables[0]["all_tables"] if tables else 0, needs["database_size"]),
+        Sizes(needs["all_tables"], needs["database_size"]),
         tuple(TableRows(t["schema"], t["table"], None) for t in tables),
         system_identifier(connection),
     )

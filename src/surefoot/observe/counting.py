@@ -6,25 +6,27 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.look import Look, looking
 from surefoot.preflight.names import parts
 from surefoot.sql import query
 from surefoot.structure.facts import Key
 
 
-def row_lines(connection: psycopg.Connection[Any], dropped: Iterable[Key]) -> tuple[str, ...]:
+def row_lines(
+    connection: psycopg.Connection[Any], dropped: Iterable[Key], role: str | None = None
+) -> tuple[str, ...]:
     """What goes with each of these tables and columns, a line each. Read-only.
+
+    `role` is the role that env.py sets, whose tables are trusted as well.
 
     Raises SurefootError `look-failed`, `server-unreachable`.
     """
     lines: list[str] = []
-    with kept_connection(), connection.transaction():
-        connection.execute("set transaction read only")
-        connection.execute("set local statement_timeout = 0")
+    with looking(connection) as look:
         for kind, name in dropped:
             schema, table, *column = parts(name)
             what = sql.Identifier(*column) if kind == "column" else sql.SQL("*")
-            number = count_rows(connection, schema, table, what)
+            number = count_rows(look, role, schema, table, what)
             if number is None:
                 rows = "rows that can't be counted"
             else:
@@ -38,20 +40,21 @@ def row_lines(connection: psycopg.Connection[Any], dropped: Iterable[Key]) -> tu
 
 
 def count_rows(
-    connection: psycopg.Connection[Any], schema: str, table: str, what: sql.Composable
+    look: Look, role: str | None, schema: str, table: str, what: sql.Composable
 ) -> int | None:
     """The number of a table's rows in which `what` is not null, rows that policies hide included.
 
     None where the role may not read them all, and where counting would run somebody's code: of a
-    view, a foreign table, or a table that one of these inherits from.
+    view, a foreign table, a table whose owner isn't trusted, or one that one of these inherits
+    from. `role` is the role that env.py sets, whose tables are trusted as well.
     """
-    names = {"schema": schema, "table": table}
+    asked = {"schema": schema, "table": table, "role": role, "trusted": look.trusted}
+    seen = look.cursor.execute(query("countable"), asked).fetchone()
+    if not seen or not seen["countable"]:
+        return None
+    connection = look.cursor.connection
     try:
         with connection.transaction():
-            ((countable,),) = connection.execute(query("countable"), names).fetchall()
-            if not countable:
-                return None
-            connection.execute("set local row_security = off")
             row = connection.execute(counting_statement(schema, table, what)).fetchone()
     except psycopg.errors.InsufficientPrivilege:
         return None

@@ -1,12 +1,13 @@
 """One read-only look at the database, in one snapshot."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
+from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.observation import (
     Elsewhere,
@@ -15,7 +16,7 @@ from surefoot.observation import (
     ServerInfo,
     VersionTableName,
 )
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.look import Look, looking, looking_within
 from surefoot.sql import query
 from surefoot.structure.standing import Difference
 
@@ -23,25 +24,18 @@ OLDEST_SERVER = 130000
 
 
 def observe_database(
-    connection: psycopg.Connection[Any], version_table: VersionTableName
+    connection: psycopg.Connection[Any], version_table: VersionTableName, *, lenient: bool = False
 ) -> Observation:
     """Look at the database that `connection` (in autocommit) leads to.
 
-    Raises SurefootError `server-too-old`, `version-table-unreadable`, `look-failed`, or
-    `server-unreachable` where the connection is lost.
+    What may not be trusted isn't read. `lenient`: then the observation says so, and knows neither
+    version rows nor journal; otherwise it is refused. Raises SurefootError `object-not-trusted`,
+    `server-too-old`, `version-table-unreadable`, `look-failed`, or `server-unreachable` where the
+    connection is lost.
     """
-    names = {"table": version_table.name, "schema": version_table.schema}
-    with (
-        kept_connection(),
-        connection.transaction(),
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        cursor.execute("set transaction isolation level repeatable read, read only")
-        cursor.execute("set local statement_timeout = 0")
-        # rows that a policy hides are an error, not an empty version table
-        cursor.execute("set local row_security = off")
-        seen = cursor.execute(query("probe"), names).fetchone()
-        assert seen is not None
+    with looking(connection) as look:
+        cursor = look.cursor
+        seen = _probe(look, version_table)
         server = ServerInfo(
             version=seen["server_version"],
             version_text=seen["server_version_text"],
@@ -51,11 +45,18 @@ def observe_database(
             default_schema=seen["default_schema"],
         )
         require_supported(server)
-        rows = _version_rows(cursor, version_table.name, seen["version_schema"])
-        objects: dict[str, Any] = {"objects": 0, "examples": [], "version_tables": {}}
+        owners = observe_owners(look, version_table)
+        believed = _believed(owners, seen, version_table, lenient=lenient)
+        rows: tuple[str | None, ...] = ()
+        if believed:
+            rows = _version_rows(cursor, version_table.name, seen["version_schema"])
+        objects: dict[str, Any] = {"objects": 0, "examples": []}
+        elsewhere: tuple[Elsewhere, ...] = ()
         if not rows:
+            names = {"table": version_table.name}
             objects = cursor.execute(query("objects"), names).fetchone() or objects
-            objects["version_tables"].pop(seen["version_schema"], None)
+            elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
+        journal = next((one for one in owners if one.is_journal and one.name), None)
         found = Observation(
             server=server,
             version_table=version_table,
@@ -65,13 +66,7 @@ def observe_database(
             comment=seen["comment"],
             objects=objects["objects"],
             examples=tuple(objects["examples"]),
-            elsewhere=tuple(
-                Elsewhere(
-                    schema,
-                    _version_rows(cursor, version_table.name, schema) if readable else None,
-                )
-                for schema, readable in sorted(objects["version_tables"].items())
-            ),
+            elsewhere=elsewhere,
             journal=seen["journal"],
             journal_schema=seen["journal_schema"],
             journal_down=seen["journal_down"] or not seen["journal"],
@@ -79,10 +74,72 @@ def observe_database(
             journal_writable=seen["journal_writable"],
             read_only=seen["read_only"],
             standby=seen["standby"],
+            journal_writers=journal.writers if journal else (),
+            open_to_triggers=any(
+                one.open_to_triggers for one in _ours(owners, seen["version_schema"])
+            ),
+            distrusted=not believed,
         )
-        if not (found.journal and found.journal_readable):
+        if not (believed and found.journal and found.journal_readable):
             return found
         return _with_journal(cursor, found)
+
+
+def _probe(look: Look, version_table: VersionTableName) -> dict[str, Any]:
+    names = {"table": version_table.name, "schema": version_table.schema, "path": look.path}
+    seen = look.cursor.execute(query("probe"), names).fetchone()
+    assert seen is not None
+    return seen
+
+
+def observe_owners(look: Look, version_table: VersionTableName) -> tuple[Owned, ...]:
+    """Whose the journal is, and every table called like the version table, within a look."""
+    role = version_table.role
+    asked = {"table": version_table.name, "role": role, "trusted": look.trusted}
+    return owned(look.cursor.execute(query("owners"), asked).fetchall())
+
+
+def _ours(owners: Iterable[Owned], version_schema: str | None) -> tuple[Owned, ...]:
+    """The journal, and the version table itself."""
+    return tuple(one for one in owners if one.is_journal or one.schema == version_schema)
+
+
+def _believed(
+    owners: Iterable[Owned],
+    seen: dict[str, Any],
+    version_table: VersionTableName,
+    *,
+    lenient: bool,
+) -> bool:
+    """Whether the journal and the version table may be read. Raises `object-not-trusted`."""
+    ours = _ours(owners, seen["version_schema"])
+    if all(one.believed for one in ours):
+        return True
+    if not lenient:
+        finding = distrust(ours, version_table.role or seen["role"])
+        assert finding is not None
+        raise SurefootError.of(finding)
+    return False
+
+
+def _elsewhere(
+    cursor: psycopg.Cursor[dict[str, Any]],
+    owners: Iterable[Owned],
+    table: str,
+    version_schema: str | None,
+) -> tuple[Elsewhere, ...]:
+    """Tables of the version table's name in other schemas. Only what is trusted is read."""
+    found: list[Elsewhere] = []
+    for one in owners:
+        if one.is_journal or one.schema == version_schema or one.kind not in ("r", "p"):
+            continue
+        if not one.believed:
+            stranger = one.owner if not one.trusted else one.schema_owner
+            found.append(Elsewhere(one.schema, stranger=stranger or "somebody else"))
+        else:
+            rows = _version_rows(cursor, table, one.schema) if one.readable else None
+            found.append(Elsewhere(one.schema, rows))
+    return tuple(found)
 
 
 class _Seed(msgspec.Struct):
@@ -147,7 +204,8 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         found,
         # where everything was dropped, nothing that is remembered is there
         seeds=seeds if found.rows or found.objects else {},
-        env=mark.env if mark and reached else None,
+        # where others may write it, a row is no proof that surefoot has looked
+        env=mark.env if mark and reached and not found.journal_writers else None,
         mark=mark.step if mark else None,
         interrupted=tuple(half_way.name.split()) if half_way is not None else (),
         interrupted_sha256=half_way.hash if half_way is not None else None,
@@ -191,12 +249,11 @@ def observe_version_rows(
     """The version table's schema (None: there is no table) and its rows, in whatever transaction
     `connection` is in. Raises as `observe_database` does.
     """
-    with connection.cursor(row_factory=dict_row) as cursor:
-        names = {"table": name.name, "schema": name.schema}
-        seen = cursor.execute(query("probe"), names).fetchone()
-        assert seen is not None
+    with looking_within(connection) as look:
+        seen = _probe(look, name)
         schema = seen["version_schema"]
-        return schema, _version_rows(cursor, name.name, schema)
+        _believed(observe_owners(look, name), seen, name, lenient=False)
+        return schema, _version_rows(look.cursor, name.name, schema)
 
 
 def _version_rows(
@@ -204,7 +261,7 @@ def _version_rows(
 ) -> tuple[str | None, ...]:
     if schema is None:
         return ()
-    statement = sql.SQL("select version_num::text as id from {} order by 1").format(
+    statement = sql.SQL("select version_num::text as id from only {} order by 1").format(
         sql.Identifier(schema, table)
     )
     try:

@@ -44,7 +44,8 @@ def quick_facts(
     code = quick_code(project, ini)
     if code is None or ini is None:
         return None
-    database = observe_database(connection, configured_version_table(project))
+    # what a role of env.py's owns is only known once that was asked
+    database = observe_database(connection, configured_version_table(project), lenient=True)
     env = ini.env_sha256()
     if env is None or database.env != env:
         return None
@@ -66,7 +67,7 @@ class Application:
     ) -> None:
         """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
-        self.was_empty = not before.rows and not before.objects
+        self.was_empty = not (before.rows or before.objects or before.distrusted)
         self._mark_before = before.mark
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
@@ -291,7 +292,7 @@ def application(
     from surefoot.application.loading import alembic_config, env_runner
 
     # Merely loading the application may change the database: look before.
-    before = observe_database(connection, configured_version_table(project))
+    before = observe_database(connection, configured_version_table(project), lenient=True)
     with alembic_config(project, ini, target) as open_config:
         environment = Environment(open_config, project.root, env_runner(project))
         yield Application(project, ini, environment, before)

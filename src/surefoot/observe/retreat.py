@@ -10,8 +10,8 @@ from psycopg import sql
 from surefoot.decision.going_back import aim
 from surefoot.decision.retreat import Lost, Retreat
 from surefoot.observation import Facts
-from surefoot.observe.connect import kept_connection
 from surefoot.observe.counting import count_rows, counting_statement
+from surefoot.observe.look import looking
 from surefoot.observe.preflight import observe_surroundings
 from surefoot.observe.structure import observe_structure
 from surefoot.observe.ways_back import journal_writers, observe_ways_back
@@ -86,7 +86,8 @@ def observe_retreat(
     if catalogue is not None:
         known |= frozenset(catalogue.index.numbers)
     in_its_way = _preflight(asked, connection, facts, found, live, known)
-    lost = count_losses(connection, standing(found, live, _rest(retreat.undo, seen.reversing)))
+    losses = standing(found, live, _rest(retreat.undo, seen.reversing))
+    lost = count_losses(connection, losses, seen.version_table.role)
     return msgspec.structs.replace(facts, preflight=in_its_way), retreat, lost
 
 
@@ -115,19 +116,18 @@ def _rest(undo: tuple[Undo, ...] | None, reversing: Container[str]) -> dict[str,
 
 
 def count_losses(
-    connection: psycopg.Connection[Any], losses: Iterable[Standing]
+    connection: psycopg.Connection[Any], losses: Iterable[Standing], role: str | None
 ) -> tuple[Lost, ...]:
     """How many rows each concerns; None where nobody can count them. What goes with a table that
-    has rows isn't told besides. Read-only. Raises `look-failed`, `server-unreachable`.
+    has rows isn't told besides. Read-only. `role` is the role that env.py sets. Raises
+    `look-failed`, `server-unreachable`.
     """
     found: list[tuple[Standing, Lost]] = []
-    with kept_connection(), connection.transaction():
-        connection.execute("set transaction isolation level repeatable read, read only")
-        connection.execute("set local statement_timeout = 0")
+    with looking(connection) as look:
         for one in losses:
             named = msgspec.structs.replace(one.loss, name=one.name or "")
             counted = counted_by(named)
-            number = None if counted is None else count_rows(connection, *counted)
+            number = None if counted is None else count_rows(look, role, *counted)
             found.append((one, Lost(one.loss, number)))
     full = {parts(s.name) for s, n in found if s.name and s.loss.kind == "table" and n.rows != 0}
     return tuple(

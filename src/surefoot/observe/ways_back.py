@@ -9,7 +9,7 @@ import psycopg
 
 from surefoot.errors import SurefootError
 from surefoot.observation import Observation
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.look import looking
 from surefoot.sql import query
 from surefoot.structure.reversal import Reversal, reassessed
 
@@ -25,12 +25,12 @@ def observe_ways_back(
     """
     if not (seen.journal and seen.journal_readable):
         return {}
-    with kept_connection():
-        rows = connection.execute(query("ways_back"), {"history": seen.history}).fetchall()
+    with looking(connection) as look:
+        rows = look.cursor.execute(query("ways_back"), {"history": seen.history}).fetchall()
     found: dict[str, Reversal] = {}
     try:
-        for (text,) in rows:
-            for reversal in _DECODER.decode(text):
+        for row in rows:
+            for reversal in _DECODER.decode(row["down"]):
                 found.pop(reversal.id, None)
                 found[reversal.id] = reassessed(reversal)
     except msgspec.DecodeError as error:
@@ -52,6 +52,6 @@ def journal_writers(connection: psycopg.Connection[Any], seen: Observation) -> t
     """
     if not seen.journal:
         return ()
-    with kept_connection():
-        rows = connection.execute(query("journal_writers")).fetchall()
-    return tuple(role for (role,) in rows)
+    with looking(connection) as look:
+        rows = look.cursor.execute(query("journal_writers")).fetchall()
+    return tuple(row["role"] for row in rows)

@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from surefoot.observe.look import looking_within
 from surefoot.sql import query
 
 Span = tuple[Any, Any]  # from, to
@@ -43,7 +44,9 @@ def settle(connection: psycopg.Connection[Any], since: datetime, to: datetime) -
     values = {"timestamptz": to, "timestamp": _naive(to), "date": _naive(to).date()}
     found: list[str] = []
     left: list[str] = []
-    for schema, relation, column, kind, partitioned in connection.execute(query("clock_columns")):
+    with looking_within(connection) as look:
+        columns = [tuple(row.values()) for row in look.cursor.execute(query("clock_columns"))]
+    for schema, relation, column, kind, partitioned in columns:
         name = f"{schema}.{relation}.{column}"
         table: sql.Composable = sql.Identifier(schema, relation)
         if not partitioned:  # tables that inherit from it have a turn of their own

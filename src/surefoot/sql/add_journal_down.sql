@@ -1,2 +1,2 @@
 -- A journal that was made before ways back were kept.
-alter table surefoot.journal add column if not exists down text
+alter table surefoot.journal add column if not exists down pg_catalog.text

@@ -1,5 +1,5 @@
 -- What must be on a server before a dump of this database can be restored there: the roles that own
--- something or are granted something, and the extensions. The role that initdb made isn't recorded
+-- something or are granted something, and the extensions; and the room that it takes. The role that initdb made isn't recorded
 -- as an owner among the dependencies.
 with needed (oid) as (
     select d.refobjid
@@ -33,4 +33,20 @@ select (
            from pg_catalog.pg_extension e
            where e.extname <> 'plpgsql'
        ) as extensions,
+       (
+           -- without their indexes, which a dump doesn't have
+           select coalesce(pg_catalog.sum(pg_catalog.pg_table_size(c.oid)), 0)::bigint
+               + pg_catalog.pg_table_size('pg_catalog.pg_largeobject'::pg_catalog.regclass)
+           from pg_catalog.pg_class c
+           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+           where c.relkind = 'r'
+             and (c.relpersistence = 'p' or c.relpersistence = 'u' and not pg_catalog.pg_is_in_recovery())
+             and n.nspname !~ '^pg_'
+             and n.nspname <> 'information_schema'
+             and not exists (
+                 select from pg_catalog.pg_depend d
+                 where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                   and d.objid = c.oid and d.deptype = 'e'
+             )
+       ) as all_tables,
        pg_catalog.pg_database_size(pg_catalog.current_database()) as database_size

@@ -5,5 +5,5 @@ insert into surefoot.journal
 values
     (%(run)s, %(history)s, %(env)s, 'mending', %(name)s, '', 'up', %(evidence)s, 0, %(host)s, %(surefoot)s,
      pg_catalog.pg_backend_pid(),
-     (select a.backend_start from pg_catalog.pg_stat_activity a where a.pid = pg_catalog.pg_backend_pid()))
+     (select a.backend_start from pg_catalog.pg_stat_activity a where a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()))
 returning id

@@ -1,25 +1,25 @@
 -- One row a step. It commits or rolls back with what it tells of.
 create table if not exists surefoot.journal (
     id bigint generated always as identity primary key,
-    at timestamptz not null default pg_catalog.clock_timestamp(),
-    run text not null,          -- one run of surefoot: the same in all its rows
-    history text not null,      -- whose row it is: the version table, with its schema
-    env text,                   -- SHA-256 of the env.py that led here; null where none was run
-    step text not null,         -- install, stamp, adopt, begun, revision, down, seed, reached, unreached, cleanup;
+    at pg_catalog.timestamptz not null default pg_catalog.clock_timestamp(),
+    run pg_catalog.text not null,          -- one run of surefoot: the same in all its rows
+    history pg_catalog.text not null,      -- whose row it is: the version table, with its schema
+    env pg_catalog.text,                   -- SHA-256 of the env.py that led here; null where none was run
+    step pg_catalog.text not null,         -- install, stamp, adopt, begun, revision, down, seed, reached, unreached, cleanup;
                                 -- drop-indexes, mended, undone: done about a revision that was left half-way
-    name text not null,         -- the revision's id or the script's path
-    parents text not null,      -- the revisions below it, separated by spaces
-    direction text not null,    -- up or down
-    release text,               -- the application's release that the revision ends, if it says so
-    floor text,                 -- the oldest release or revision whose code can run on it, if it says so
-    hash text,                  -- SHA-256 of the file that was run
-    evidence text,              -- of an adoption, as JSON: what it was decided by, what was accepted;
+    name pg_catalog.text not null,         -- the revision's id or the script's path
+    parents pg_catalog.text not null,      -- the revisions below it, separated by spaces
+    direction pg_catalog.text not null,    -- up or down
+    release pg_catalog.text,               -- the application's release that the revision ends, if it says so
+    floor pg_catalog.text,                 -- the oldest release or revision whose code can run on it, if it says so
+    hash pg_catalog.text,                  -- SHA-256 of the file that was run
+    evidence pg_catalog.text,              -- of an adoption, as JSON: what it was decided by, what was accepted;
                                 -- of a way back that was begun: how many of its statements are done
-    down text,                  -- the way back, as JSON: of this revision, or of all that a stamp or an adoption stands for
+    down pg_catalog.text,                  -- the way back, as JSON: of this revision, or of all that a stamp or an adoption stands for
     milliseconds double precision not null,
-    role text not null default current_user,
-    host text not null,         -- the machine or container that ran it
-    surefoot text not null,     -- surefoot's version
+    role pg_catalog.text not null default current_user,
+    host pg_catalog.text not null,         -- the machine or container that ran it
+    surefoot pg_catalog.text not null,     -- surefoot's version
     pid int,                    -- of a revision: the server process that ran it,
-    session timestamptz         -- and when that one started: together they are nobody else's
+    session pg_catalog.timestamptz         -- and when that one started: together they are nobody else's
 )

@@ -1,5 +1,5 @@
 -- A revision has run, or was taken back: the last thing in its transaction, behind its version row.
 update surefoot.journal
 set step = %(step)s, evidence = null, at = pg_catalog.clock_timestamp(), milliseconds = %(milliseconds)s
-where id = %(id)s and step = 'begun'
-returning pg_catalog.pg_current_xact_id()::text
+where id OPERATOR(pg_catalog.=) cast(%(id)s as pg_catalog.int8) and step OPERATOR(pg_catalog.=) 'begun'
+returning pg_catalog.pg_current_xact_id()::pg_catalog.text

@@ -1,16 +1,19 @@
 -- What the connection means by a table's name (no row: nothing), and its columns in order.
-select c.relkind::text, n.nspname::text, c.relname::text,
+-- On the application's connection, with its search path: so each operator says which schema it is of.
+select c.relkind::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
        array(
-           select a.attname::text
+           select a.attname::pg_catalog.text
            from pg_catalog.pg_attribute a
-           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+           where a.attrelid OPERATOR(pg_catalog.=) c.oid
+             and a.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+             and not a.attisdropped
            order by a.attnum
        )
 from pg_catalog.pg_class c
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where c.oid = pg_catalog.to_regclass(
+join pg_catalog.pg_namespace n on n.oid OPERATOR(pg_catalog.=) c.relnamespace
+where c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(
     pg_catalog.concat(
-        pg_catalog.quote_ident(cast(%(schema)s as text)) || '.',
-        pg_catalog.quote_ident(cast(%(table)s as text))
+        pg_catalog.quote_ident(cast(%(schema)s as pg_catalog.text)) OPERATOR(pg_catalog.||) '.',
+        pg_catalog.quote_ident(cast(%(table)s as pg_catalog.text))
     )
-)
+)::pg_catalog.oid

@@ -1,11 +1,13 @@
 -- The search path, and every table that somebody made: what a missing one may be called instead.
+-- On the application's connection: so each operator says which schema it is of.
 select pg_catalog.current_setting('search_path'),
        array(
-           select array[n.nspname::text, c.relname::text]
+           select array[n.nspname::pg_catalog.text, c.relname::pg_catalog.text]
            from pg_catalog.pg_class c
-           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-           where c.relkind in ('r', 'p', 'f')
-             and n.nspname !~ '^pg_'
-             and n.nspname not in ('information_schema', 'surefoot')
+           join pg_catalog.pg_namespace n on n.oid OPERATOR(pg_catalog.=) c.relnamespace
+           where c.relkind OPERATOR(pg_catalog.=) any (array['r', 'p', 'f']::pg_catalog."char"[])
+             and n.nspname OPERATOR(pg_catalog.!~) '^pg_'::pg_catalog.text
+             and n.nspname OPERATOR(pg_catalog.<>) 'information_schema'::pg_catalog.name
+             and n.nspname OPERATOR(pg_catalog.<>) 'surefoot'::pg_catalog.name
            order by 1
        )

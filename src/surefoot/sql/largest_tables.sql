@@ -1,12 +1,18 @@
--- The largest tables, whose rows a backup counts, and the room that all of them take without their
--- indexes. What an extension brought isn't dumped; what isn't logged can't be read on a standby.
-select n.nspname as schema,
-       c.relname as table,
-       pg_catalog.sum(pg_catalog.pg_table_size(c.oid)) over ()::bigint
-           + pg_catalog.pg_table_size('pg_catalog.pg_largeobject'::pg_catalog.regclass) as all_tables
+-- The largest tables whose rows a backup counts: those of trusted owners (`trusted` is the answer of
+-- trusted.sql), since to read another role's table may be to run what that role has made. What an
+-- extension brought isn't dumped; what isn't logged can't be read on a standby.
+select n.nspname as schema, c.relname as table
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'r'
+  and c.relowner = any(%(trusted)s::int8[]::oid[])
+  and n.nspowner = any(%(trusted)s::int8[]::oid[])
+  and not exists (
+      select
+      from pg_catalog.pg_inherits h
+      join pg_catalog.pg_class k on k.oid = h.inhrelid
+      where h.inhparent = c.oid and k.relowner <> all(%(trusted)s::int8[]::oid[])
+  )
   and (c.relpersistence = 'p' or c.relpersistence = 'u' and not pg_catalog.pg_is_in_recovery())
   and n.nspname !~ '^pg_'
   and n.nspname <> 'information_schema'

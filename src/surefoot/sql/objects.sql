@@ -34,24 +34,5 @@ select pg_catalog.count(*)::int as objects,
        coalesce(
            (pg_catalog.array_agg(own.kind || ' ' || own.name order by own.rank, own.name))[1:5],
            '{}'
-       ) as examples,
-       -- version tables that the search path doesn't see: schema, and whether it can be read
-       (
-           select coalesce(
-               pg_catalog.jsonb_object_agg(
-                   n.nspname,
-                   pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-                       and pg_catalog.has_table_privilege(c.oid, 'SELECT')
-                       and exists (
-                           select from pg_catalog.pg_attribute a
-                           where a.attrelid = c.oid and a.attname = 'version_num'
-                             and not a.attisdropped
-                       )
-               ),
-               '{}'
-           )
-           from pg_catalog.pg_class c
-           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-           where c.relname = %(table)s and c.relkind in ('r', 'p')
-       ) as version_tables
+       ) as examples
 from own

@@ -1,11 +1,12 @@
 -- Where are we, and where is the version table? One round trip; it reads catalogues only.
--- A version table without a schema is looked up as Alembic does it: on the search path.
+-- A version table without a schema is looked up as Alembic does it: on the search path (`path`, since
+-- this runs where only pg_catalog is on it: look.sql, pin.sql).
 select
     pg_catalog.current_setting('server_version_num')::int as server_version,
     pg_catalog.current_setting('server_version') as server_version_text,
     pg_catalog.current_database() as database,
     current_user as role,
-    pg_catalog.current_schema() as default_schema,
+    (%(path)s::text[])[1] as default_schema,
     pg_catalog.pg_postmaster_start_time()::text as server_started,
     pg_catalog.pg_is_in_recovery() as standby,
     pg_catalog.pg_is_in_recovery()
@@ -58,8 +59,9 @@ left join lateral (
     where c.relname = %(table)s
       and c.relkind in ('r', 'p', 'v', 'm', 'f')
       and case
-            when %(schema)s::text is null then pg_catalog.pg_table_is_visible(c.oid)
+            when %(schema)s::text is null then n.nspname::text = any(%(path)s::text[])
             else n.nspname = %(schema)s::text
           end
+    order by pg_catalog.array_position(%(path)s::text[], n.nspname::text)
     limit 1
 ) version_table on true

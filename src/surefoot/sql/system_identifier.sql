@@ -1,2 +1,2 @@
 -- Everybody may, unless it was revoked.
-select system_identifier::text from pg_catalog.pg_control_system()
+select system_identifier::pg_catalog.text from pg_catalog.pg_control_system()

@@ -3,4 +3,4 @@
 -- One statement, since the next one may be another session's; "what the session began with" is what others expect.
 select pg_catalog.set_config('application_name', s.reset_val, false)
 from pg_catalog.pg_settings s
-where s.name = 'application_name' and pg_catalog.pg_backend_pid() <> %(pid)s
+where s.name OPERATOR(pg_catalog.=) 'application_name' and pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.<>) cast(%(pid)s as pg_catalog.int4)

@@ -1,0 +1,62 @@
+"""On the application's own connection: whose are the journal and the version table?"""
+
+from typing import Any
+
+import sqlalchemy
+
+from surefoot.application.connection import unprepared, untouched
+from surefoot.application.driver import driver_of, is_idle
+from surefoot.application.looking import savepoint
+from surefoot.application.steps import execute_text, executor
+from surefoot.decision.trust import Owned, distrust, of_the_run, owned
+from surefoot.errors import SurefootError
+from surefoot.observation import VersionTableName
+from surefoot.sql import query
+
+
+def role_set(connection: Any, login: str) -> str | None:
+    """The role that env.py has set for its connection, where it logged in as `login` does.
+
+    One who logs in as surefoot does has chosen that role: what it owns is the application's. A
+    connection of another login's says nothing: that login may be the one to be protected from.
+    """
+    with untouched(connection) as reading:
+        session, current = reading.execute(
+            sqlalchemy.text("select session_user, current_user")
+        ).one()
+    return current if session == login and current != session else None
+
+
+def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[Owned, ...]:
+    """The journal and the version table, if both may be read and written; nothing of them is read.
+
+    Raises SurefootError `object-not-trusted`.
+    """
+    with untouched(connection), savepoint(connection, "surefoot_look"), unprepared(connection):
+        ((path, _),) = connection.execute(sqlalchemy.text(query("pin"))).all()
+        (role,) = connection.execute(sqlalchemy.text("select current_user")).one()
+        execute = executor(connection)
+        ((trusted,),) = execute(query("trusted"), {})
+        asked = {"table": version_table.name, "role": version_table.role, "trusted": trusted}
+        rows = execute(query("owners"), asked)
+    names = Owned.__struct_fields__
+    found = owned(dict(zip(names, row, strict=True)) for row in rows)
+    ours = of_the_run(found, version_table.name, version_table.schema, path)
+    finding = distrust(ours, role)
+    if finding is not None:
+        raise SurefootError.of(finding)
+    return ours
+
+
+def require_no_new_trigger(connection: Any, version_table: VersionTableName) -> None:
+    """The same at the beginning of a transaction that will write the version table, where a role
+    that isn't trusted could put a trigger on it: it is locked against that first.
+
+    A connection that commits each statement can't hold a lock. Raises `object-not-trusted`.
+    """
+    open_ones = [one for one in require_trusted(connection, version_table) if one.open_to_triggers]
+    if not open_ones or is_idle(driver_of(connection)):
+        return
+    for one in open_ones:
+        execute_text(connection, f"lock table {one.quoted} in row exclusive mode")
+    require_trusted(connection, version_table)

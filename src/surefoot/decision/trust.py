@@ -1,0 +1,222 @@
+"""Whose is it? Which objects surefoot may read by their names, and what to do about the others.
+
+Trusted are a superuser, the owner of the database, and the roles that surefoot's own role is a
+member of; besides them, the role that env.py sets, if it sets one. Whoever else owns a table can
+put a view, a trigger or a rule in its place, and has code of his run by whoever reads or writes it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from surefoot.errors import Finding
+
+JOURNAL = ("surefoot", "journal")
+
+_SHOWN = 8
+_KINDS = {
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+    "p": "partitioned table",
+    "S": "sequence",
+    "i": "index",
+    "I": "index",
+    "c": "composite type",
+}
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """A part of a relation that calls what isn't trusted, or that doesn't belong there at all.
+
+    `what` is type, default, constraint, index, trigger, policy, rule or child; `name` is its name
+    as SQL has it; `calls` is what it calls, which `owner` owns.
+    """
+
+    what: str
+    name: str
+    calls: str
+    owner: str
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """A relation with its owners, as the catalogues tell; without `name`, a schema alone.
+
+    `quoted` and `quoted_schema` are the names as SQL has them. `writers` are roles that aren't
+    trusted and may write it; `open_to_triggers`: one of them could put a trigger on it.
+    `readable`: this role may read it, and it has the column of a version table.
+    """
+
+    schema: str
+    name: str | None
+    quoted_schema: str
+    quoted: str | None
+    kind: str | None
+    schema_owner: str
+    schema_trusted: bool
+    owner: str | None
+    trusted: bool | None
+    suspects: tuple[Suspect, ...]
+    writers: tuple[str, ...]
+    open_to_triggers: bool
+    readable: bool
+
+    @property
+    def is_journal(self) -> bool:
+        """Whether it's surefoot's own schema or journal."""
+        return self.schema == JOURNAL[0] and self.name in (JOURNAL[1], None)
+
+    @property
+    def believed(self) -> bool:
+        """Whether it may be read and written."""
+        if self.name is None:
+            return self.schema_trusted
+        sound = self.kind == "r" and not self.suspects
+        return sound and self.schema_trusted and bool(self.trusted)
+
+
+def owned(rows: Iterable[Mapping[str, Any]]) -> tuple[Owned, ...]:
+    """The values from the rows of `owners.sql`."""
+    return tuple(
+        msgspec.convert({**row, "suspects": msgspec.json.decode(row["suspects"])}, Owned)
+        for row in rows
+    )
+
+
+def of_the_run(
+    objects: Iterable[Owned], table: str, schema: str | None, path: Iterable[str]
+) -> tuple[Owned, ...]:
+    """The journal and the version table, of all that are called so.
+
+    Without a schema, the version table is the first one on the search path.
+    """
+    found = tuple(objects)
+    places = {one.schema for one in found if one.name == table and not one.is_journal}
+    if schema is None:
+        schema = next((place for place in path if place in places), None)
+    return tuple(one for one in found if one.is_journal or one.schema == schema)
+
+
+def distrust(objects: Iterable[Owned], role: str) -> Finding | None:
+    """The refusal for the objects that may not be read; None where all of them may.
+
+    `role` is surefoot's own.
+    """
+    wrong = [one for one in objects if not one.believed]
+    if not wrong:
+        return None
+    seen = [line for one in wrong for line in _why(one)]
+    names = " and ".join(_called(one) for one in wrong)
+    return Finding(
+        "object-not-trusted",
+        f"{names} could have been made by somebody else: surefoot neither reads nor writes it.",
+        (*seen[:_SHOWN], *([f"and {len(seen) - _SHOWN} more"] if len(seen) > _SHOWN else [])),
+        next="; ".join(dict.fromkeys(_remedy(one, role) for one in wrong)),
+    )
+
+
+def _called(one: Owned) -> str:
+    if one.name is None:
+        return f"Schema {one.quoted_schema}"
+    return f"{_KINDS.get(one.kind or '', 'table').capitalize()} {one.quoted}"
+
+
+def _why(one: Owned) -> Iterable[str]:
+    if not one.schema_trusted:
+        yield f"schema {one.quoted_schema} belongs to {one.schema_owner}"
+    if one.name is None:
+        return
+    if not one.trusted:
+        yield f"{_called(one).lower()} belongs to {one.owner}"
+    if one.kind != "r":
+        yield f"{one.quoted} is no ordinary table, but a {_KINDS.get(one.kind or '', 'relation')}"
+    for suspect in one.suspects:
+        if suspect.what == "child":
+            yield f"{suspect.name}, of {suspect.owner}, inherits from {one.quoted}"
+        elif suspect.what == "rule":
+            yield f"{one.quoted} has a rule, {suspect.name}"
+        elif suspect.what == "type":
+            yield f"{one.quoted} has a column of {suspect.calls}, which belongs to {suspect.owner}"
+        else:
+            named = "" if suspect.what == "default" else f" {suspect.name}"
+            column = f" of column {suspect.name}" if suspect.what == "default" else ""
+            yield (
+                f"{suspect.what}{named}{column} of {one.quoted} calls {suspect.calls}, which "
+                f"belongs to {suspect.owner}"
+            )
+
+
+def _remedy(one: Owned, role: str) -> str:
+    """What to type, as a superuser or as an owner; each statement is complete."""
+    if one.is_journal:
+        return _of_the_journal(one, role)
+    quoted = one.quoted or ""
+    kind = _KINDS.get(one.kind or "", "table")
+    if one.kind != "r" or any(suspect.what == "type" for suspect in one.suspects):
+        drop = "table" if one.kind == "p" else kind
+        return (
+            f"find out who made it: Alembic's own is an ordinary table. If it may go: drop {drop} "
+            f"{quoted};"
+        )
+    statements = [
+        *([] if one.schema_trusted else [_owner("schema", one.quoted_schema, role)]),
+        *([] if one.trusted else [_owner("table", quoted, role)]),
+        *dict.fromkeys(_without(quoted, suspect) for suspect in one.suspects),
+    ]
+    found = f"if it is the application's, as a superuser: {' '.join(statements)}"
+    owner = one.owner if not one.trusted else one.schema_owner
+    if one.trusted and one.schema_trusted:
+        return found
+    return (
+        f"{found} Or, if {owner} is the role that migrates this database: connect as {owner}, or "
+        f"grant {_quoted(owner or '')} to {_quoted(role)}. If it is somebody else's: drop {kind} "
+        f"{quoted}"
+    )
+
+
+def _of_the_journal(one: Owned, role: str) -> str:
+    strangers = {
+        *([] if one.schema_trusted else [one.schema_owner]),
+        *([one.owner] if one.trusted is False and one.owner else []),
+    }
+    if not strangers and one.kind == "r" and all(s.what != "type" for s in one.suspects):
+        statements = dict.fromkeys(_without(one.quoted or "", s) for s in one.suspects)
+        return f"take away what doesn't belong there, as its owner: {' '.join(statements)}"
+    drop = (
+        "as a superuser: drop schema surefoot cascade; (the record of what has run is lost with it)"
+    )
+    sound = one.name is None or (one.kind == "r" and not one.suspects)
+    if not sound or len(strangers) != 1:
+        return drop
+    (owner,) = strangers
+    return (
+        f"{drop}. To keep it, if {owner} is a role that migrates this database: connect as "
+        f"{owner}, or grant {_quoted(owner)} to {_quoted(role)}"
+    )
+
+
+def _owner(kind: str, name: str | None, role: str) -> str:
+    return f"alter {kind} {name} owner to {_quoted(role)};"
+
+
+def _without(relation: str, suspect: Suspect) -> str:
+    match suspect.what:
+        case "trigger" | "rule" | "policy":
+            return f"drop {suspect.what} {suspect.name} on {relation};"
+        case "default":
+            return f"alter table {relation} alter column {suspect.name} drop default;"
+        case "constraint":
+            return f"alter table {relation} drop constraint {suspect.name};"
+        case "index":
+            return f"drop index {suspect.name};"
+        case "child":
+            return f"alter table {suspect.name} no inherit {relation};"
+        case _:
+            return f"drop table {relation};"
+
+
+def _quoted(role: str) -> str:
+    from surefoot.preflight.names import quoted
+
+    return quoted(role)

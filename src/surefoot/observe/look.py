@@ -1,0 +1,63 @@
+"""Looks in which nobody else's code can be called.
+
+A name in one of surefoot's own statements means what PostgreSQL's catalogue means by it, whatever
+functions, operators and types others have put on the search path. The search path is set for the
+transaction only: behind a pooler, others use the same session.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import dict_row
+
+from surefoot.observe.connect import kept_connection
+from surefoot.sql import query
+
+
+class Look(NamedTuple):
+    """A look that has begun. `path` are the schemas of the search path that was in force,
+    `trusted` the oids of the roles whose objects may be read.
+    """
+
+    cursor: psycopg.Cursor[dict[str, Any]]
+    path: list[str]
+    trusted: list[int]
+
+
+@contextmanager
+def looking(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
+    """One snapshot of the database that `connection` (in autocommit) leads to, read-only.
+
+    Raises as `kept_connection` does.
+    """
+    with (
+        kept_connection(),
+        connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        yield _begun(cursor, "look")
+
+
+@contextmanager
+def looking_within(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
+    """The same in whatever transaction `connection` is in; what was made there is seen, and no
+    setting stays. Without a transaction, one is begun. Raises psycopg.Error.
+    """
+    with (
+        connection.transaction(force_rollback=True),
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
+        yield _begun(cursor, "pin")
+
+
+def _begun(cursor: psycopg.Cursor[dict[str, Any]], how: str) -> Look:
+    """In one message: the second query is read with the search path that the first one sets."""
+    cursor.execute(query(how) + ";" + query("trusted"))
+    found: dict[str, Any] = {}
+    while True:
+        if cursor.description is not None:
+            found |= cursor.fetchone() or {}
+        if not cursor.nextset():
+            return Look(cursor, found["path"], found["trusted"])

@@ -1,0 +1,8 @@
+-- A look begins: one snapshot, read-only, and only the server's own functions, operators and types can
+-- be meant. The search path that was in force is given back, as schemas that exist and may be used.
+set transaction isolation level repeatable read, read only;
+set local statement_timeout = 0;
+-- rows that a policy hides are an error, not an empty table
+set local row_security = off;
+select pg_catalog.current_schemas(false)::pg_catalog.text[] as path,
+       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)

@@ -1,0 +1,141 @@
+-- Whose are the objects that surefoot knows by their names alone: schema surefoot, its journal, and
+-- every table called like the version table? And what of other roles' would run if one of them were
+-- read or written? Reads catalogues only, and nothing of the objects themselves.
+--
+-- Runs where only pg_catalog is on the search path. `trusted` is the answer of trusted.sql; `role`
+-- is trusted besides.
+with trusted (oid) as (
+    select pg_catalog.unnest(cast(%(trusted)s as int8[]))::oid
+    union
+    select r.oid from pg_catalog.pg_roles r where r.rolname = cast(%(role)s as text)
+),
+object as (
+    select n.oid as schema_oid, n.nspname, n.nspowner, c.oid as relation, c.relname, c.relkind::text as relkind,
+           c.relowner, c.relacl
+    from pg_catalog.pg_namespace n
+    left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'journal'
+    where n.nspname = 'surefoot'
+    union all
+    select n.oid, n.nspname, n.nspowner, c.oid, c.relname, c.relkind::text, c.relowner, c.relacl
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relname = cast(%(table)s as text)
+      and c.relkind in ('r', 'p', 'v', 'm', 'f')
+      and n.nspname !~ '^pg_(toast|temp)'
+      and not (n.nspname = 'surefoot' and c.relname = 'journal')
+),
+-- what belongs to a relation and may call something
+part (relation, what, name, classid, objid) as (
+    select o.relation, 'type', '', 'pg_class'::regclass, o.relation from object o where o.relation is not null
+    union all
+    select o.relation, 'default', quote_ident(a.attname), 'pg_attrdef'::regclass, d.oid
+    from object o
+    join pg_attrdef d on d.adrelid = o.relation
+    join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+    union all
+    select o.relation, 'constraint', quote_ident(k.conname), 'pg_constraint'::regclass, k.oid
+    from object o join pg_constraint k on k.conrelid = o.relation
+    union all
+    select o.relation, 'index', quote_ident(o.nspname) || '.' || quote_ident(c.relname), 'pg_class'::regclass, c.oid
+    from object o
+    join pg_index i on i.indrelid = o.relation
+    join pg_class c on c.oid = i.indexrelid
+    union all
+    select o.relation, 'trigger', quote_ident(t.tgname), 'pg_trigger'::regclass, t.oid
+    from object o join pg_trigger t on t.tgrelid = o.relation and not t.tgisinternal
+    union all
+    select o.relation, 'policy', quote_ident(p.polname), 'pg_policy'::regclass, p.oid
+    from object o join pg_policy p on p.polrelid = o.relation
+),
+called (relation, what, name, calls, owner) as (
+    select part.relation, part.what, part.name,
+           'function ' || quote_ident(n.nspname) || '.' || quote_ident(p.proname), p.proowner
+    from part
+    join pg_depend d on d.classid = part.classid and d.objid = part.objid and d.refclassid = 'pg_proc'::regclass
+    join pg_proc p on p.oid = d.refobjid
+    join pg_namespace n on n.oid = p.pronamespace
+    union all
+    select part.relation, part.what, part.name,
+           'operator ' || quote_ident(n.nspname) || '.' || p.oprname, w.owner
+    from part
+    join pg_depend d on d.classid = part.classid and d.objid = part.objid and d.refclassid = 'pg_operator'::regclass
+    join pg_operator p on p.oid = d.refobjid
+    join pg_namespace n on n.oid = p.oprnamespace
+    left join pg_proc f on f.oid = p.oprcode::oid
+    cross join lateral (values (p.oprowner), (f.proowner)) as w (owner)
+    union all
+    select part.relation, part.what, part.name,
+           'type ' || quote_ident(n.nspname) || '.' || quote_ident(t.typname), t.typowner
+    from part
+    join pg_depend d on d.classid = part.classid and d.objid = part.objid and d.refclassid = 'pg_type'::regclass
+    join pg_type t on t.oid = d.refobjid
+    join pg_namespace n on n.oid = t.typnamespace
+),
+suspect (relation, what, name, calls, owner) as (
+    select called.relation, called.what, called.name, called.calls, called.owner
+    from called
+    where called.owner not in (select trusted.oid from trusted)
+    union
+    -- whoever made it: it belongs on no table that surefoot or Alembic makes
+    select o.relation, 'rule', quote_ident(w.rulename), '', null
+    from object o join pg_rewrite w on w.ev_class = o.relation and w.rulename <> '_RETURN'
+    union
+    select o.relation, 'child', quote_ident(n.nspname) || '.' || quote_ident(c.relname), '', c.relowner
+    from object o
+    join pg_inherits h on h.inhparent = o.relation
+    join pg_class c on c.oid = h.inhrelid
+    join pg_namespace n on n.oid = c.relnamespace
+),
+granted (relation, privilege, grantee) as (
+    select o.relation, a.privilege_type, a.grantee
+    from object o cross join lateral aclexplode(o.relacl) a
+    union
+    select o.relation, a.privilege_type, a.grantee
+    from object o
+    join pg_attribute t on t.attrelid = o.relation and t.attnum > 0
+    cross join lateral aclexplode(t.attacl) a
+)
+select o.nspname::text as schema,
+       o.relname::text as name,
+       quote_ident(o.nspname) as quoted_schema,
+       quote_ident(o.nspname) || '.' || quote_ident(o.relname) as quoted,
+       o.relkind as kind,
+       pg_get_userbyid(o.nspowner)::text as schema_owner,
+       o.nspowner in (select trusted.oid from trusted) as schema_trusted,
+       pg_get_userbyid(o.relowner)::text as owner,
+       o.relowner in (select trusted.oid from trusted) as trusted,
+       -- as text: drivers differ in what they make of jsonb
+       coalesce((
+           select jsonb_agg(
+               jsonb_build_object(
+                   'what', s.what, 'name', s.name, 'calls', s.calls,
+                   'owner', coalesce(pg_get_userbyid(s.owner)::text, '')
+               )
+               order by s.what, s.name, s.calls
+           )
+           from suspect s where s.relation = o.relation
+       )::text, '[]') as suspects,
+       -- who else may write it; 0 is everybody
+       array(
+           select distinct case g.grantee when 0 then 'public' else pg_get_userbyid(g.grantee)::text end
+           from granted g
+           where g.relation = o.relation
+             and g.privilege in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+             and g.grantee not in (select trusted.oid from trusted)
+           order by 1
+       ) as writers,
+       -- who could put a trigger on it at any moment
+       exists (
+           select from granted g
+           where g.relation = o.relation and g.privilege = 'TRIGGER'
+             and g.grantee not in (select trusted.oid from trusted)
+       ) as open_to_triggers,
+       o.relation is not null
+           and has_schema_privilege(o.schema_oid, 'USAGE')
+           and has_table_privilege(o.relation, 'SELECT')
+           and exists (
+               select from pg_attribute a
+               where a.attrelid = o.relation and a.attname = 'version_num' and not a.attisdropped
+           ) as readable
+from object o
+order by o.nspname, o.relname
