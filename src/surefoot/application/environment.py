@@ -155,8 +155,8 @@ class Environment:
         """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
 
         `fn` is Alembic's: from the version rows and the context to the steps. `check` gets the
-        context once it's configured, `ready` once more directly before Alembic reads the version
-        table, when env.py has set whatever it sets; `applied` is called behind each step, in its transaction;
+        context once it's configured, `ready` directly before Alembic reads the version table, when
+        env.py has set whatever it sets; `applied` is called behind each step, in its transaction;
         `notice` is told what a guard in a revision skips. `fresh`: with a script directory of its
         own, to which revisions may be added. `each`: every step is a transaction of its own,
         whatever env.py says.
@@ -198,15 +198,8 @@ class Environment:
             original(*args, **keywords)
             context: Any = environment.get_context()
             check(context)
-            if ready is None:
-                return
-            migrate = context.run_migrations
-
-            def run_migrations(**further: Any) -> None:
-                ready(context)
-                migrate(**further)
-
-            context.run_migrations = run_migrations
+            if ready is not None:
+                context.run_migrations = _after(ready, context, context.run_migrations)
 
         environment.configure = configure
 
@@ -271,6 +264,16 @@ class Environment:
         with readable(self.root):
             revisions = [self.revision(script) for script in self._scripts.walk_revisions()]
         return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
+
+
+def _after(
+    ready: Callable[[Any], None], context: Any, migrate: Callable[..., None]
+) -> Callable[..., None]:
+    def run_migrations(**keywords: Any) -> None:
+        ready(context)
+        migrate(**keywords)
+
+    return run_migrations
 
 
 def upgrade_steps(context: Any, heads: Any) -> list[Any]:
