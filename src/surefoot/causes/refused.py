@@ -1,7 +1,8 @@
-"""Nobody gets a connection: why, by libpq's words, and what is worth waiting for.
+"""Nobody gets a connection: why, and what is worth waiting for.
 
-libpq tells no SQLSTATE of a connection that failed, only the text. What isn't recognised here (a
-server that speaks another language) is waited for, and told at the deadline as it was said.
+libpq gives no SQLSTATE of a connection that failed, only the text. `refusal` knows the text of a
+server or a pooler that speaks English. `entry` knows the server's own answer, which
+`surefoot.observe.answer` asks for, in any language.
 """
 
 import re
@@ -10,6 +11,7 @@ import msgspec
 
 from surefoot.causes import pooler
 from surefoot.causes.cause import Cause
+from surefoot.causes.names import identifier
 from surefoot.causes.server import more_connections
 
 _FULL = re.compile(
@@ -32,6 +34,205 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
     next: str
     waits: bool = True
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How an attempt to connect ended, as the protocol says it.
+
+    `sqlstate`, `routine` (the function of the server's source) and `message` are the server's
+    error; all empty where it let us in. `tls` is what is wrong with TLS: "no-root", "not-spoken",
+    "not-trusted", "other-host", "failed", "wanted" (without it nobody is let in) or "unwanted".
+    `said` is the root certificate that isn't there, or what the TLS library says. `asks`: the
+    server wants an authentication that wasn't tried.
+    """
+
+    sqlstate: str = ""
+    routine: str = ""
+    message: str = ""
+    tls: str = ""
+    said: str = ""
+    sslmode: str = ""
+    encrypted: bool = False
+    asks: bool = False
+    no_password: bool = False
+    has_options: bool = False
+
+
+# What the server says of `options`: a setting's name, its value, its right, its syntax.
+_OF_OPTIONS = frozenset(("22023", "42601", "42704", "55P02", "42501"))
+_BY_HBA, _OF_ROLE, _OF_DATABASE = (
+    "ClientAuthentication",
+    "InitializeSessionUserId",
+    "CheckMyDatabase",
+)
+_PASSWORD = (
+    "correct the user or the password; a volume that was initialised earlier keeps the password "
+    "that it was initialised with"
+)
+
+
+def entry(answer: Answer, user: str, database: str) -> Refusal | None:
+    """Why the server lets `user` not into `database`; None where its answer doesn't tell."""
+    if answer.tls:
+        return _tls(answer)
+    state, routine = answer.sqlstate, answer.routine
+    if answer.no_password:
+        return Refusal(
+            "authentication-failed",
+            "The server wants a password, and none was given",
+            "put it into the address, or set POSTGRES_PASSWORD or PGPASSWORD beside the names that "
+            "are set already",
+            waits=False,
+        )
+    if answer.has_options and state in _OF_OPTIONS and routine != _OF_DATABASE:
+        return Refusal("database-url-invalid", "", "", waits=False)
+    if state == "28P01":
+        return _not_let_in(_PASSWORD)
+    if state == "28000":
+        return _by_name(answer, user)
+    if state == "42501":
+        grant = f"grant connect on database {identifier(database)} to {identifier(user)};"
+        return _not_let_in(f"let the role into the database, as its owner: {grant}")
+    if state == "3D000":
+        return Refusal("database-not-found", "", "", waits=False)
+    if state == "53300":
+        kind = {_OF_ROLE: "for role", _OF_DATABASE: "for database"}.get(routine, "")
+        return refusal(kind, state)
+    if state == "55000" and routine == _OF_DATABASE:
+        return Refusal(
+            "server-not-ready",
+            "The server is there, and the database takes no connections",
+            f"from another database: alter database {identifier(database)} allow_connections true; "
+            "`wait` in surefoot.toml sets how long to wait",
+        )
+    return refusal("", state)
+
+
+def _not_let_in(next: str) -> Refusal:
+    message = "The server did not let this user in"
+    return Refusal("authentication-failed", message, next, waits=False)
+
+
+def wants_certificate(answer: Answer, user: str) -> bool:
+    """Whether the server missed a client certificate, or didn't accept the one that it was shown.
+
+    What it says of pg_hba.conf has the same SQLSTATE, and names the user in every language.
+    """
+    refused = answer.sqlstate == "28000" and answer.routine == _BY_HBA
+    return refused and answer.encrypted and user not in answer.message
+
+
+def _by_name(answer: Answer, user: str) -> Refusal:
+    """28000: pg_hba.conf, a client certificate, or the role itself."""
+    if answer.routine == _OF_ROLE:
+        name = identifier(user)
+        return _not_let_in(
+            f"correct the user in the address; or make the role (create role {name} login;), or "
+            f"let it log in (alter role {name} login;)"
+        )
+    if wants_certificate(answer, user):
+        return Refusal(
+            "tls-failed",
+            "The server wants a client certificate that it can verify",
+            "name the certificate and its key in the address: sslcert=FILE and sslkey=FILE; the "
+            "certificate must be signed by an authority of the server's ssl_ca_file",
+            waits=False,
+        )
+    if answer.routine == _BY_HBA:
+        return _not_let_in(
+            "add a line for this user, database and client address to the server's pg_hba.conf and "
+            "reload it (select pg_reload_conf();); or correct the user or the database"
+        )
+    return _not_let_in(_PASSWORD)
+
+
+_TLS_NEXT = {
+    "not-spoken": (
+        "The address wants TLS (sslmode={mode}), and the server doesn't speak it",
+        "give the server a certificate (ssl = on, ssl_cert_file and ssl_key_file in "
+        "postgresql.conf, then reload it); or, where the network itself is trusted, write "
+        "sslmode=disable where sslmode={mode} is written now: in the address, or in PGSSLMODE",
+    ),
+    "other-host": (
+        "The server's certificate is for another host name than the address has",
+        "write the host name that the certificate is for into the address (with hostaddr=IP beside "
+        "it, where that name doesn't resolve); or give the server a certificate for the name that "
+        "the address has",
+    ),
+    "failed": (
+        "TLS with the server could not be set up",
+        "see what the TLS library says above: certificates, keys and the versions of TLS that the "
+        "server (ssl_min_protocol_version) and the address allow must fit together",
+    ),
+    "wanted": (
+        "The server lets this user in only with TLS, and the address switches it off",
+        "write sslmode=require where sslmode={mode} is written now: in the address, or in "
+        "PGSSLMODE",
+    ),
+    "unwanted": (
+        "The server lets this user in only without TLS, and the address wants it",
+        "change the user's line in the server's pg_hba.conf from hostnossl to host or hostssl and "
+        "reload it (select pg_reload_conf();)",
+    ),
+}
+
+
+def _tls(answer: Answer) -> Refusal:
+    if answer.tls == "no-root":
+        return Refusal(
+            "tls-failed",
+            f"TLS needs the root certificate {answer.said}, and it isn't there",
+            "put the certificate of the authority that signed the server's certificate there; or "
+            "name the file that has it in the address, with sslrootcert=FILE",
+            waits=False,
+        )
+    if answer.tls == "not-trusted":
+        expired = "expired" in answer.said or "not yet valid" in answer.said
+        return Refusal(
+            "tls-failed",
+            f"The server's certificate isn't accepted: {answer.said}",
+            "renew the server's certificate (ssl_cert_file in postgresql.conf, then reload it), or "
+            "correct the clock of this machine"
+            if expired
+            else "name the certificate of the authority that signed the server's certificate: "
+            "sslrootcert=FILE in the address (of a self-signed certificate, that is the "
+            "certificate itself)",
+            waits=False,
+        )
+    message, next = (text.replace("{mode}", answer.sslmode) for text in _TLS_NEXT[answer.tls])
+    return Refusal("tls-failed", message, next, waits=False)
+
+
+# libpq's own words, which come from this side of the connection
+_CLIENT_TLS = re.compile(
+    r"root certificate file .* does not exist|could not read root certificate file"
+    r"|could not get home directory to locate root certificate|certificate present, but not private"
+    r"|could not (?:load|open|read) (?:private key|certificate) file"
+    r"|private key file .* (?:has group|must be owned|is not a regular)"
+    r"|certificate does not match private key|weak sslmode .* may not be used|SSL error: "
+    r"|SSL support is not compiled in|server does not support SSL"
+    r"|server certificate for .* does not match host name"
+)
+_CLIENT_DEMANDS = re.compile(
+    r"channel binding (?:is )?required|authentication method requirement .* failed"
+    r"|GSSAPI encryption required|server did not complete authentication"
+)
+
+
+def by_client(text: str) -> Refusal | None:
+    """What libpq itself refuses: TLS that can't be set up, a demand that isn't met."""
+    if _CLIENT_TLS.search(text):
+        message, next = _TLS_NEXT["failed"]
+        return Refusal("tls-failed", message, next, waits=False)
+    if _CLIENT_DEMANDS.search(text):
+        return Refusal(
+            "authentication-failed",
+            "The server doesn't do what the address demands of it",
+            "leave out of the address what the server doesn't offer (channel_binding, "
+            "require_auth, gssencmode); or have it offered there",
+            waits=False,
+        )
+    return None
 
 
 def refusal(text: str, sqlstate: str = "") -> Refusal | None:

@@ -58,6 +58,7 @@ CODES: dict[str, ExitCode] = {
     "several-heads": ExitCode.PENDING,
     # the server
     "authentication-failed": ExitCode.REFUSED,
+    "tls-failed": ExitCode.REFUSED,
     "database-not-found": ExitCode.REFUSED,
     "embedded-server-failed": ExitCode.REFUSED,
     "server-too-old": ExitCode.REFUSED,

@@ -1,6 +1,6 @@
-"""Reach the server: wait for one that isn't up yet, tell at once what waiting won't mend.
+"""Reach the server: wait for one that isn't up yet, report at once what waiting won't mend.
 
-What is needed to tell of a failure is imported there: most starts have none.
+What is needed to report a failure is imported there: most starts have none.
 """
 
 import contextlib
@@ -10,13 +10,16 @@ import re
 import socket
 import time
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.sql import query
 from surefoot.target import Target
+
+if TYPE_CHECKING:
+    from surefoot.causes.refused import Refusal
 
 T = TypeVar("T")
 
@@ -34,6 +37,9 @@ _AUTHENTICATION = re.compile(
     r"|authentication failed for user|role \".*\" does not exist|is not permitted to log in"
     r"|permission denied for database"
 )
+_WRONG_PASSWORD = re.compile(r"FATAL:\s+password authentication failed")
+# the operating system's own words: nothing was reached that could be asked
+_NOBODY = re.compile(r"Connection refused|timeout expired|could not translate host name")
 _NO_DATABASE = re.compile(r"FATAL:.*database \".*\" does not exist|FATAL:\s+no such database:")
 _BAD_ADDRESS = re.compile(
     r"invalid (?:port number|sslmode|connection option|integer value|\w+ value)"
@@ -54,7 +60,8 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
 
     `say` gets one line when waiting begins. Raises SurefootError `server-unreachable`,
     `server-not-ready` or `too-many-connections` at the deadline, and at once
-    `authentication-failed`, `database-not-found`, `pooler-in-the-way` or `database-url-invalid`.
+    `authentication-failed`, `tls-failed`, `database-not-found`, `pooler-in-the-way` or
+    `database-url-invalid`.
     """
     deadline = time.monotonic() + wait
     pause, waiting = _FIRST_PAUSE, False
@@ -63,14 +70,14 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
         try:
             return _connect_once(target, timeout=min(left, 10.0))
         except psycopg.OperationalError as error:
-            text = str(error).strip()
+            text, failure = str(error).strip(), error
         except psycopg.ProgrammingError as error:  # libpq can't make sense of a parameter
             raise _unusable(target, str(error)) from error
         except ValueError as error:  # a zero byte, a name that no host can have
             raise _unusable(target, str(error)) from error
-        _tell_what_waiting_cannot_mend(target, text)
+        seen = _tell_what_waiting_cannot_mend(target, text, failure, min(left, 5.0))
         if time.monotonic() >= deadline:
-            raise _waited_in_vain(target, text, wait)
+            raise _waited_in_vain(target, text, wait, seen)
         if not waiting:
             say(f"waiting up to {wait:g} s for {target.label}: {_reason(text)}")
             waiting = True
@@ -147,12 +154,11 @@ def _lost(error: psycopg.Error) -> ConnectionLost:
     )
 
 
-def _waited_in_vain(target: Target, text: str, wait: float) -> SurefootError:
+def _waited_in_vain(
+    target: Target, text: str, wait: float, found: "Refusal | None"
+) -> SurefootError:
     """Nobody got in until the deadline: why, by the last answer."""
-    from surefoot.causes.refused import refusal
-
-    seen = [f"{target.label} (from {target.source})", *_lines(text)]
-    found = refusal(text)
+    seen = _seen(target, text)
     if found is not None:
         message = f"{found.message} (waited {wait:g} s)."
         return SurefootError(found.code, message, seen=seen, database=NOT_REACHED, next=found.next)
@@ -190,43 +196,56 @@ def application_name() -> str:
     return f"surefoot ({socket.gethostname()}:{os.getpid()})"[:63]
 
 
-def _tell_what_waiting_cannot_mend(target: Target, text: str) -> None:
-    from surefoot.causes.refused import refusal
+def _tell_what_waiting_cannot_mend(
+    target: Target, text: str, error: psycopg.OperationalError, timeout: float
+) -> "Refusal | None":
+    """Why nobody was let in, if it may pass; None where that isn't known.
 
-    seen = [f"{target.label} (from {target.source})", *_lines(text)]
-    if _NO_DATABASE.search(text):
-        raise SurefootError(
-            "database-not-found",
-            f"The server has no database {target.parameters.get('dbname', '')!r}.",
-            seen=seen,
-            database=NOT_REACHED,
-            next="create it (createdb), or correct the name in the address",
-        )
-    if "no password supplied" in text:
-        raise SurefootError(
-            "authentication-failed",
-            "The server wants a password, and none was given.",
-            seen=seen,
-            database=NOT_REACHED,
-            next="put it into the address, or set POSTGRES_PASSWORD or PGPASSWORD beside the names "
-            "that are set already",
-        )
-    if _AUTHENTICATION.search(text):
-        raise SurefootError(
-            "authentication-failed",
-            "The server did not let this user in.",
-            seen=seen,
-            database=NOT_REACHED,
-            next="correct the user or the password; a volume that was initialised earlier keeps "
-            "the password that it was initialised with",
-        )
+    Raises SurefootError for what doesn't pass. The words of a server or a pooler that speaks
+    English come first, since nothing needs to be asked for them; then the server's own answer.
+    """
+    from surefoot.causes.refused import by_client, entry, refusal
+
     found = refusal(text)
-    if found is not None and not found.waits:
-        raise SurefootError(
-            found.code, f"{found.message}.", seen=seen, database=NOT_REACHED, next=found.next
-        )
-    if _BAD_ADDRESS.search(text) or _BAD_OPTIONS.search(text):
+    if found is None and not _WRONG_PASSWORD.search(text) and not _NOBODY.search(text):
+        from surefoot.observe.answer import answer
+
+        got = answer(error, timeout=timeout)
+        pgconn: Any = error.pgconn
+        if got is not None:
+            found = entry(got, _text(pgconn.user), _text(pgconn.db))
+    found = found or _by_words(text) or by_client(text)
+    if found is None or found.waits:
+        return found
+    if found.code == "database-url-invalid":
         raise _unusable(target, _ARGUMENT.sub(r"\1, in options", text))
+    seen, next = _seen(target, text), found.next
+    message = f"{found.message}."
+    if found.code == "database-not-found":
+        message = f"The server has no database {target.parameters.get('dbname', '')!r}."
+        next = "create it (createdb), or correct the name in the address"
+    raise SurefootError(found.code, message, seen=seen, database=NOT_REACHED, next=next)
+
+
+def _by_words(text: str) -> "Refusal | None":
+    """The same by the words of a server that speaks English, where it gave no answer of its own."""
+    from surefoot.causes.refused import Answer, Refusal, entry
+
+    if _BAD_ADDRESS.search(text) or _BAD_OPTIONS.search(text):
+        return Refusal("database-url-invalid", "", "", waits=False)
+    state = ("3D000" if _NO_DATABASE.search(text) else "") or (
+        "28P01" if _AUTHENTICATION.search(text) else ""
+    )
+    no_password = "no password supplied" in text
+    return entry(Answer(state, no_password=no_password), "", "") if state or no_password else None
+
+
+def _seen(target: Target, text: str) -> list[str]:
+    return [f"{target.label} (from {target.source})", *_lines(text)]
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", errors="replace")
 
 
 def _unusable(target: Target, text: str) -> SurefootError:
