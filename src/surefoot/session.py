@@ -79,6 +79,12 @@ class Session:
         if hurry:
             wait = min(wait, _HURRY)
         connection = connect(self.target, wait=wait, say=self._say)
+        if not self.target.resolved:
+            info = connection.info
+            resolved = {"host": info.host, "port": str(info.port), "user": info.user}
+            resolved |= {"password": info.password, "dbname": info.dbname}
+            found = {key: value for key, value in resolved.items() if value}
+            self.target = msgspec.structs.replace(self.target, resolved=found)
         if "dbname" not in self.target.parameters:
             # An address may leave it to libpq; whoever reads the account wants its name.
             named = self.target.parameters | {"dbname": connection.info.dbname}

@@ -26,11 +26,13 @@ _URL = re.compile(
 _LIBPQ = frozenset((
     "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "channel_binding",
     "connect_timeout", "client_encoding", "options", "application_name", "keepalives",
-    "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-    "gssencmode", "sslmode", "sslnegotiation", "sslcert", "sslkey", "sslpassword",
-    "sslrootcert", "sslcrl", "sslsni", "requirepeer", "krbsrvname", "gsslib", "service",
-    "target_session_attrs", "load_balance_hosts", "require_auth", "ssl_min_protocol_version",
-    "ssl_max_protocol_version",
+    "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
+    "tcp_user_timeout", "gssencmode", "gssdelegation", "sslmode", "sslnegotiation", "sslcert",
+    "sslkey", "sslpassword", "sslcertmode", "sslcompression", "sslrootcert", "sslcrl", "sslcrldir",
+    "sslsni", "requirepeer", "krbsrvname", "gsslib", "service", "target_session_attrs",
+    "load_balance_hosts", "require_auth", "ssl_min_protocol_version", "ssl_max_protocol_version",
+    "min_protocol_version", "max_protocol_version", "sslkeylogfile", "scram_client_key",
+    "scram_server_key", "oauth_issuer", "oauth_client_id", "oauth_client_secret", "oauth_scope",
 ))
 # fmt: on
 
@@ -46,13 +48,15 @@ class Target(msgspec.Struct, frozen=True):
     `parameters` are libpq keywords; what is missing, libpq takes from its own defaults. `source`
     is where the address came from, in words. `driver` is the SQLAlchemy scheme that the address
     named ("postgresql+asyncpg"), if it named a driver. `extra` is the query of the URL that only
-    that driver understands.
+    that driver understands. `resolved` is what libpq took from elsewhere when it connected (a
+    service, a password file, a variable), for drivers that can't look there.
     """
 
     parameters: dict[str, str]
     source: str
     driver: str | None = None
     extra: dict[str, str] = {}
+    resolved: dict[str, str] = {}
 
     def __repr__(self) -> str:
         """Without the password: a value that is printed by accident must not tell it."""
@@ -71,9 +75,16 @@ class Target(msgspec.Struct, frozen=True):
         return f"{self.parameters.get('dbname') or 'the default database'} on {where}"
 
     def url(self, driver: str | None = None) -> str:
-        """The address as a SQLAlchemy URL, password included, for `driver` or the one it named."""
+        """The address as a SQLAlchemy URL, password included, for `driver` or the one it named.
+
+        Raises SurefootError `database-url-invalid` where the driver can't express it.
+        """
+        from surefoot.driver_words import driver_words, is_libpq
+
         scheme = driver or self.driver or "postgresql"
         rest = dict(self.parameters)
+        if not is_libpq(scheme):
+            rest = _without_hostaddr({**self.resolved, **rest})
         user, password = rest.pop("user", ""), rest.pop("password", "")
         host, port, name = rest.pop("host", ""), rest.pop("port", ""), rest.pop("dbname", "")
         credentials = quote(user, safe="")
@@ -88,12 +99,13 @@ class Target(msgspec.Struct, frozen=True):
             host = port = ""
         elif host.startswith("/"):  # so is a socket directory; its port is not
             rest["host"], host = host, ""
+            if scheme.endswith("+pg8000"):
+                rest["port"], port = port, ""
         elif ":" in host:
             host = f"[{host}]"
+        rest = driver_words(scheme, rest)
         if scheme == self.driver:
             rest |= self.extra
-        if scheme.endswith("+asyncpg") and "sslmode" in rest:
-            rest["ssl"] = rest.pop("sslmode")  # asyncpg's name for it
         at = "@" if credentials else ""
         pairs = [*several, *rest.items()]
         query = "?" + urlencode(pairs, quote_via=quote, safe="/:") if pairs else ""
@@ -101,6 +113,16 @@ class Target(msgspec.Struct, frozen=True):
             f"{scheme}://{credentials}{at}{host}{':' + port if port else ''}/"
             f"{quote(name, safe='')}{query}"
         )
+
+
+def _without_hostaddr(words: dict[str, str]) -> dict[str, str]:
+    """For a driver that knows no `hostaddr`: the place where to connect as its host, unless the
+    host's name is what the certificate is checked for. A service and what is in it are resolved.
+    """
+    address = words.pop("hostaddr", "")
+    if address and not (words.get("host") and words.get("sslmode") == "verify-full"):
+        words["host"] = address
+    return {key: value for key, value in words.items() if key not in ("service", "passfile")}
 
 
 def parse_url(url: str, source: str) -> Target:
@@ -222,7 +244,13 @@ def environment(target: Target) -> Mapping[str, str]:
         "user": "PGUSER",
         "password": "PGPASSWORD",
         "dbname": "PGDATABASE",
+        "passfile": "PGPASSFILE",
+        "options": "PGOPTIONS",
         "sslmode": "PGSSLMODE",
+        "sslrootcert": "PGSSLROOTCERT",
+        "sslcert": "PGSSLCERT",
+        "sslkey": "PGSSLKEY",
+        "sslcrl": "PGSSLCRL",
         "service": "PGSERVICE",
     }
     return {names[key]: value for key, value in target.parameters.items() if key in names}

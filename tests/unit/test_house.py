@@ -13,6 +13,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # These think: values in, values out. No database, no files, no clock, no Alembic.
 PURE = {
     *("history", "observation", "states", "plan", "outcome", "target", "progress"),
+    "driver_words",
     *(f"decision.{file.stem}" for file in (SOURCE / "decision").glob("[a-z]*.py")),
     *("init_header", "init_script"),
     *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),

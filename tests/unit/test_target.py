@@ -4,7 +4,7 @@ import contextlib
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import SurefootError
@@ -89,6 +89,7 @@ text = st.text(
 )
 
 
+@settings(deadline=None)  # the first call imports
 @given(user=text, password=text, database=text)
 def test_whatever_a_password_holds_it_survives_the_url(
     user: str, password: str, database: str

@@ -1,0 +1,86 @@
+"""The words of a libpq address, as the application's driver has them.
+
+psycopg and psycopg2 are libpq and take every word. asyncpg and pg8000 don't know most of them:
+SQLAlchemy hands each word of a URL's query to the driver as an argument, so an unknown one is a
+TypeError. Here a word gets the driver's name for it. One without an equal is left out where
+nothing depends on it, and refused where the connection would be less safe, or another one,
+without it.
+
+Imported only where a URL is written for the application.
+"""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from surefoot.errors import NOT_REACHED, SurefootError
+
+# Given in asyncpg's own address, its argument `dsn`: the arguments have no text for them. What
+# asyncpg doesn't know there, it sends to the server as a setting.
+_IN_DSN = frozenset(
+    (
+        *("application_name", "options", "sslcert", "sslkey", "sslpassword", "sslrootcert"),
+        *("sslcrl", "ssl_min_protocol_version", "ssl_max_protocol_version", "sslnegotiation"),
+    )
+)
+_ASYNCPG = frozenset(("target_session_attrs", "krbsrvname", "gsslib", "host"))
+_PG8000 = frozenset(("application_name",))
+
+# Words that keep a connection from being less than what they ask for, and the values that ask for
+# nothing. `channel_binding` isn't one: the server can't be asked for it by these drivers, so they
+# never had it, and the addresses that hosted servers give out have it.
+_DEMANDS: dict[str, frozenset[str]] = {
+    "sslmode": frozenset(("disable", "allow", "prefer")),
+    "gssencmode": frozenset(("disable", "prefer")),
+    "require_auth": frozenset(("",)),
+    "requirepeer": frozenset(("",)),
+    "options": frozenset(("",)),
+}
+
+
+def is_libpq(scheme: str) -> bool:
+    """Whether the driver takes every word as it is; of an unknown one that is supposed."""
+    return scheme.partition("+")[2] not in ("asyncpg", "pg8000")
+
+
+def driver_words(scheme: str, words: Mapping[str, str]) -> dict[str, str]:
+    """`words`, the query of an address without credentials, as the driver of `scheme` has them.
+
+    Raises SurefootError `database-url-invalid` for one that this driver would have to leave out
+    and that the connection depends on.
+    """
+    driver = scheme.partition("+")[2]
+    if driver == "asyncpg":
+        found = {key: value for key, value in words.items() if key in _ASYNCPG}
+        if "sslmode" in words:
+            found["ssl"] = words["sslmode"]
+        own = {key: value for key, value in words.items() if key in _IN_DSN}
+        if own:
+            found["dsn"] = "postgresql://?" + urlencode(own, quote_via=quote, safe="")
+        known = _ASYNCPG | _IN_DSN | {"sslmode"}
+    elif driver == "pg8000":
+        found = {key: value for key, value in words.items() if key in _PG8000}
+        if words.get("host", "").startswith("/"):
+            port = words.get("port") or "5432"
+            found["unix_sock"] = os.path.join(words["host"], f".s.PGSQL.{port}")
+        known = _PG8000
+    else:
+        return dict(words)
+    for key, value in words.items():
+        if key not in known and key in _DEMANDS and value not in _DEMANDS[key]:
+            raise _not_expressible(driver, key, value)
+    return found
+
+
+def _not_expressible(driver: str, key: str, value: str) -> SurefootError:
+    variable = {"sslmode": "PGSSLMODE", "options": "PGOPTIONS", "require_auth": "PGREQUIREAUTH"}
+    variable |= {"gssencmode": "PGGSSENCMODE", "requirepeer": "PGREQUIREPEER"}
+    return SurefootError(
+        "database-url-invalid",
+        f"The application's driver {driver} has no word for what the address sets: {key}.",
+        seen=[f"the address has {key}={value}"],
+        database=NOT_REACHED,
+        next=f"take {key} out of the address and set {variable[key]}={value} in the environment, "
+        f"which surefoot's own connection follows, and give {driver} its equal in env.py; or name "
+        'a driver that knows it in surefoot.toml: driver = "postgresql+psycopg"',
+    )
