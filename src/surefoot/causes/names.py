@@ -7,6 +7,7 @@ language, and by the order in which they come.
 import re
 
 from surefoot.causes.cause import Object
+from surefoot.errors.printable import quoted_identifier, quoted_literal
 
 _QUOTED = re.compile(r'"([^"]+)"|»([^«»]+)«|«\s?([^«»]+?)\s?»|„([^“]+)“|“([^”]+)”')
 _WORD = re.compile(r'"((?:[^"]|"")+)"|([A-Za-z_][\w$]*)')
@@ -50,13 +51,12 @@ def identifier(*names: str) -> str:
 def _name(name: str) -> str:
     if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
         return name
-    return '"' + name.replace('"', '""') + '"'
+    return quoted_identifier(name)
 
 
 def literal(text: str) -> str:
     """A text for SQL."""
-    quoted = "'" + text.replace("'", "''") + "'"
-    return "E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+    return quoted_literal(text)
 
 
 def without_literals(query: str, width: int) -> str:
@@ -79,11 +79,17 @@ def fact_name(found: Object) -> str:
     """What it's called among facts."""
     match found.kind:
         case "schema":
-            return identifier(found.name)
+            return _in_facts(found.name)
         case "function" | "procedure":
-            return f"{identifier(found.schema, found.name)}({found.arguments})"
+            return f"{_in_facts(found.schema, found.name)}({found.arguments})"
         case _:
-            return identifier(found.schema, found.table, found.name)
+            return _in_facts(found.schema, found.table, found.name)
+
+
+def _in_facts(*names: str) -> str:
+    """As `identifier`, with control characters as they are: facts have them so."""
+    doubled = {name: '"' + name.replace('"', '""') + '"' for name in names}
+    return ".".join(_name(n) if n.isprintable() else doubled[n] for n in names if n)
 
 
 def described(found: Object) -> str:

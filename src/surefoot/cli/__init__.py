@@ -41,6 +41,18 @@ class LazyGroup(click.Group):
             return None
         return importlib.import_module(f"surefoot.cli.{cmd_name}").command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """What click says of a wrong argument quotes it, and a file's name may be anybody's."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            from surefoot.errors.printable import printable
+
+            lines = error.format_message().split("\n")
+            if all(line.isprintable() for line in lines):
+                raise
+            raise click.UsageError("\n".join(map(printable, lines)), error.ctx) from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

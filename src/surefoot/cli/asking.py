@@ -72,8 +72,7 @@ def ask_about(edge: Edge, question: str, would_be_done: list[str]) -> None:
             seen=would_be_done,
             next="if that is right: --yes",
         )
-    edge.terminal.stream.write(f"{question} [y/N] ")
-    edge.terminal.stream.flush()
+    edge.terminal.write(edge.terminal.rendered(f"{question} [y/N] "))
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise SurefootError(
             "not-confirmed", "The answer was no.", next="nothing, if so it was meant"

@@ -190,7 +190,7 @@ def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str 
             edge.emit_json(ExitCode.DONE, **report.revision_json(catalogue, revision))
             return ExitCode.DONE
         lines = report.revision_lines(terminal, catalogue, revision)
-    edge.write("\n".join(lines))
+    edge.write_lines(lines)
     return ExitCode.DONE
 
 
@@ -216,7 +216,7 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
         edge.emit_json(ExitCode.DONE, changes=[report.change_json(c) for c in found])
         return ExitCode.DONE
     terminal = Terminal(edge.data)
-    edge.write("\n".join(report.change_lines(terminal, found) or ["no difference"]))
+    edge.write_lines(report.change_lines(terminal, found) or ["no difference"])
     return ExitCode.DONE
 
 

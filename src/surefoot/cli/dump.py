@@ -72,7 +72,7 @@ def command(
     finally:
         report.close()
     if output is None:
-        edge.write(dumped.script.decode("utf-8", "surrogateescape"))
+        edge.write_bytes(dumped.script)
         return ExitCode.DONE
     if check:
         return _check(edge, shown(output), old, dumped.script)

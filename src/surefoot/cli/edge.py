@@ -5,7 +5,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
@@ -14,7 +14,6 @@ import click
 
 from surefoot.config import Project, load
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
-from surefoot.errors.masking import hidden
 from surefoot.locate import ADDRESS_NAMES, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.target import Target
@@ -72,7 +71,8 @@ class Edge:
 
     def say(self, text: str) -> None:
         """One line for people, wrapped."""
-        for line in wrapped(f"surefoot: {text}", self.terminal.width) or [""]:
+        # in the first column begins what surefoot says itself, and no piece of others' text
+        for line in wrapped(f"surefoot: {text}", self.terminal.width, subsequent_indent="  "):
             self.terminal.line(line)
         self._said = True
 
@@ -84,12 +84,23 @@ class Edge:
         """The one object of --json."""
         from surefoot.report import json
 
-        self.write(hidden(json.encode(self.command, exit_code, **parts)))
+        self.write(json.encode(self.command, exit_code, **parts))
 
     def write(self, text: str) -> None:
-        """Data. Raises SurefootError `output-lost`."""
+        """Data in surefoot's own words or escaped already. Raises SurefootError `output-lost`."""
+        encoding = self.data.encoding or "ascii"
+        self.write_bytes(text.rstrip("\n").encode(encoding, "backslashreplace") + b"\n")
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Data for people, a line each. Raises SurefootError `output-lost`."""
+        terminal = Terminal(self.data)
+        self.write("\n".join(map(terminal.rendered, lines)))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Data, as it is. Raises SurefootError `output-lost`."""
         try:
-            self.data.write(text.rstrip("\n") + "\n")
+            self.data.flush()
+            self.data.buffer.write(data)
             self.data.flush()
         except (OSError, ValueError) as error:
             raise SurefootError(
@@ -228,7 +239,7 @@ def open_session(
 
     intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:
-        keep_secret(target)
+        keep_secret(target, ini_url or "")
         edge.session = Session(project, ini, target, edge.say, intent)
         yield edge.session
         return
@@ -292,8 +303,9 @@ def report_bug(error: Exception) -> int:
     import traceback
 
     terminal = Terminal(sys.stderr)
-    for line in traceback.format_exception(error):
-        terminal.line(line.rstrip())
+    for lines in traceback.format_exception(error):
+        for line in lines.rstrip().split("\n"):
+            terminal.line(line)
     terminal.line("surefoot has a bug: please report the lines above (they may name your tables).")
     terminal.line("What was committed stays; surefoot status says where the database stands.")
     return int(ExitCode.BUG)

@@ -64,10 +64,11 @@ def command(
         )
         return ExitCode.DONE
     if markdown:
-        edge.write("\n".join(markdown_lines(catalogue, pairs)))
+        edge.write_lines(markdown_lines(catalogue, pairs))
         return ExitCode.DONE
     terminal = Terminal(edge.data)
-    edge.write("\n\n".join("\n".join(pair_lines(terminal, catalogue, p)) for p in pairs))
+    several = [["", *pair_lines(terminal, catalogue, p)] for p in pairs]
+    edge.write_lines(line for lines in several for line in lines[lines is several[0] :])
     return ExitCode.DONE
 
 

@@ -65,6 +65,8 @@ def _judged(row: str | None, facts: Facts) -> Judged:
     written = [id for id in history.revisions if id.lower() == row.strip().lower()]
     if written:
         return Judged(row, "garbage", f"it is {written[0]}, written otherwise", tuple(written))
+    if not row.isprintable():  # nobody could tell it from what a terminal shows
+        return Judged(row, "garbage", "it holds characters that can't be seen, so it is no id")
     journaled = {revision.id: revision for revision in database.journaled}
     if row in journaled and (found := _by_journal(row, journaled, history)):
         return found

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.masking import keep_secrets
 from surefoot.sql import query
 from surefoot.target import Target
 
@@ -181,12 +182,20 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
     }
     # No prepared statements: a pooler may give the next transaction another server connection.
     connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    _keep_secrets_of(connection)
     try:
         connection.execute(query("unnamed"), {"pid": connection.info.backend_pid})
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _keep_secrets_of(connection: psycopg.Connection[Any]) -> None:
+    """What libpq has found by itself, too: in a passfile, a service file or the environment."""
+    options = {one.keyword.decode(): one.val for one in connection.pgconn.info}
+    used = {key: value.decode(errors="replace") for key, value in options.items() if value}
+    keep_secrets(used | {"password": connection.info.password})
 
 
 def application_name() -> str:

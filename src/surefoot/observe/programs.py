@@ -12,13 +12,10 @@ import msgspec
 from psycopg.conninfo import make_conninfo
 
 from surefoot.errors import SurefootError
+from surefoot.errors.masking import SECRET_PARAMETERS
 from surefoot.server import embedded_bin, has_embedded
 from surefoot.target import Target
 
-# What of libpq's parameters nobody else may read.
-_SECRET = frozenset(
-    ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
-)
 _SERVICE = "surefoot"  # that of the file in memory
 _LONGEST = 900  # bytes of a value; libpq reads lines of 1,023
 _MEMORY = hasattr(os, "memfd_create")
@@ -85,7 +82,7 @@ def called(target: Target, **parameters: str) -> Generator[Call, None, None]:
     Raises SurefootError `database-url-invalid` where a secret can't be handed over unseen.
     """
     # a list of processes shows arguments, and anybody may read it
-    secret = {k: v for k, v in target.parameters.items() if k in _SECRET}
+    secret = {k: v for k, v in target.parameters.items() if k in SECRET_PARAMETERS}
     given = {k: v for k, v in target.parameters.items() if k not in secret} | parameters
     password = secret.pop("password", None)
     environment = {**os.environ, "PGTZ": "UTC", "LC_ALL": "C"}

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from surefoot.errors import Finding
-from surefoot.preflight.names import arguments, parts, quoted, table_of, typed
+from surefoot.errors.printable import quoted_literal
+from surefoot.preflight.names import arguments, in_a_text, parts, quoted, table_of, typed
 from surefoot.preflight.path import End, Path
 from surefoot.preflight.surroundings import Dependent
 from surefoot.structure.facts import Key, relation_kind
@@ -122,12 +123,12 @@ def _column_definition(key: Key, live: Mapping[Key, str]) -> str:
 
 def _read_by(key: Key, live: Mapping[Key, str]) -> str:
     """The query that gives its definition, where that is too long to be shown."""
-    name = typed(*parts(key[1])).replace("'", "''")
+    name = in_a_text(*parts(key[1]))
     if key[0] == "relation" and relation_kind(live[key]) in ("view", "materialized view"):
-        return f"select pg_get_viewdef('{name}'::regclass);"
+        return f"select pg_get_viewdef({quoted_literal(name)}::regclass);"
     if key[0] in ("function", "procedure"):
-        signature = f"{name}{arguments(key[1])}".replace("'", "''")
-        return f"select pg_get_functiondef('{signature}'::regprocedure);"
+        signature = f"{name}{arguments(key[1])}"
+        return f"select pg_get_functiondef({quoted_literal(signature)}::regprocedure);"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from surefoot.errors.printable import quoted_identifier
 from surefoot.structure.facts import Definition, Fact, Key, table
 
 _PART = re.compile(r'\.?("(?:[^"]|"")*"|[^".(]+)')
@@ -47,12 +48,22 @@ def quoted(identifier: str) -> str:
     """An identifier as it's typed."""
     if _PLAIN.fullmatch(identifier) and identifier not in _RESERVED:
         return identifier
-    return '"' + identifier.replace('"', '""') + '"'
+    return quoted_identifier(identifier)
 
 
 def typed(*identifiers: str) -> str:
     """A qualified name as it's typed."""
     return ".".join(map(quoted, identifiers))
+
+
+def in_a_text(*identifiers: str) -> str:
+    """A qualified name as PostgreSQL reads it in a string constant, where U&"…" means nothing."""
+    plain = (quoted(name) if name.isprintable() else _in_quotes(name) for name in identifiers)
+    return ".".join(plain)
+
+
+def _in_quotes(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
 
 
 def aside(identifier: str) -> str:

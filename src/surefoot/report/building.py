@@ -3,7 +3,7 @@
 import time
 
 from surefoot.report.live import Live
-from surefoot.report.terminal import Terminal, wrapped
+from surefoot.report.terminal import Terminal, columns, wrapped
 
 _BAR = 24  # columns
 
@@ -46,7 +46,8 @@ class BuildReport:
         noun = "revision" if self._number == 1 else "revisions"
         text = f"{what}: {self._number} {noun}"
         room = self._terminal.width - len(self._terminal.done) - 3 - len(took)
-        self._live.end(f"  {sign} {self._terminal.cut(text, room - 1):<{room}}{took}")
+        text = self._terminal.cut(text, room - 1)
+        self._live.end(f"  {sign} {text}{' ' * (room - columns(text))}{took}")
 
     def notice(self, text: str) -> None:
         """Something worth a line."""
@@ -58,5 +59,5 @@ class BuildReport:
 
     def _write(self, text: str) -> None:
         self._live.clear()
-        for line in wrapped(text, self._terminal.width):
+        for line in wrapped(text, self._terminal.width, subsequent_indent="  "):
             self._terminal.line(line)

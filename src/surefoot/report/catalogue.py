@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from surefoot.errors.printable import printable
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
@@ -92,7 +93,7 @@ def _downgrade_lines(terminal: Terminal, back: Reversal) -> list[str]:
     for loss in back.losses:
         lines += labelled(terminal, "", f"lost: {loss_text(loss)}")
     for statement in back.statements:
-        sql = _plain(statement.sql) if "\n" not in statement.sql else statement.sql
+        sql = printable(statement.sql) if "\n" not in statement.sql else statement.sql
         lines += [f"  {line}" for line in sql.splitlines()]
         if statement.alone:
             lines[-1] += "  -- outside a transaction"
@@ -111,22 +112,22 @@ def loss_text(loss: Loss) -> str:
         "values": f"values of {loss.name}",
         "rows": f"rows, by {loss.short}" if loss.name else "perhaps rows",
     }[loss.kind]
-    return _plain(f"{text} ({loss.detail})" if loss.detail else text)
+    return printable(f"{text} ({loss.detail})" if loss.detail else text)
 
 
 def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
     """Lines with + and -, in the order of the facts."""
     lines: list[str] = []
     for change in changed:
-        name = _plain(f"{change.kind} {change.name}")
+        name = printable(f"{change.kind} {change.name}")
         lines += [
-            terminal.paint(f"- {name}  {_plain(definition)}".rstrip(), "red")
+            terminal.paint(f"- {name}  {printable(definition)}".rstrip(), "red")
             for definition in change.before
         ]
         several = len(change.after) > 1
         for definition in change.after:
             if definition is not None:
-                text = f"{'?' if several else '+'} {name}  {_plain(definition)}".rstrip()
+                text = f"{'?' if several else '+'} {name}  {printable(definition)}".rstrip()
                 lines.append(terminal.paint(text, "yellow" if several else "green"))
             elif several:
                 lines.append(terminal.paint(f"~ {name}", "yellow"))
@@ -135,12 +136,7 @@ def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
 
 def fact_lines(facts: Iterable[Fact]) -> list[str]:
     """A line a fact."""
-    return [_plain(f"{f.kind}  {f.name}  {f.definition}".rstrip()) for f in facts]
-
-
-def _plain(text: str) -> str:
-    """On one line, with nothing that a terminal would obey."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return [printable(f"{f.kind}  {f.name}  {f.definition}".rstrip()) for f in facts]
 
 
 def fact_json(fact: Fact) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The account for programs: one JSON object. docs/json-output.md describes it."""
 
-from typing import Any
+import re
+from typing import Any, cast
 
 import msgspec
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import ExitCode, Finding
+from surefoot.errors.masking import hidden
+from surefoot.errors.printable import escaped
 from surefoot.observation import Facts
 from surefoot.outcome import Outcome
 from surefoot.plan import (
@@ -26,22 +29,46 @@ from surefoot.structure.standing import Difference, Stand
 from surefoot.target import Target
 
 SCHEMA_VERSION = 1
+_FIELD = re.compile(r"[a-z_]+")
 
 
 def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
-    """One object, on one line: what every command has in common, and its own parts."""
+    """One object, on one line: what every command has in common, and its own parts.
+
+    No password is in its texts, and no control character or bidirectional control stands there
+    unescaped: a log or a terminal may print the object.
+    """
     whole = {
         "schema_version": SCHEMA_VERSION,
         "command": command,
         "exit_code": int(exit_code),
-        **parts,
+        **_without_secrets(parts),
     }
     try:
-        return msgspec.json.encode(whole).decode()
+        return escaped(msgspec.json.encode(whole).decode())
     except UnicodeEncodeError:  # bytes of an argument that are no text: escaped, as Python has them
         import json
 
         return json.dumps(whole)
+
+
+def _without_secrets(part: Any) -> Any:
+    """The same with every text masked. Masking the JSON itself could take its syntax away."""
+    match part:
+        case str():
+            return hidden(part)
+        case dict():
+            found = cast("dict[str, Any]", part)
+            return {_key(key): _without_secrets(value) for key, value in found.items()}
+        case list() | tuple():
+            return [_without_secrets(one) for one in cast("list[Any]", part)]
+        case _:
+            return part
+
+
+def _key(key: str) -> str:
+    """The fields' own names are no texts; the names of tables, say, are."""
+    return key if _FIELD.fullmatch(key) else hidden(key)
 
 
 def database(target: Target, facts: Facts | None) -> dict[str, Any]:

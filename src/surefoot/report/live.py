@@ -1,12 +1,11 @@
 """The line at the bottom of a terminal that says what runs now, and for how long."""
 
-import contextlib
 import sys
 import threading
 import time
 from typing import Any, TextIO
 
-from surefoot.report.terminal import Terminal
+from surefoot.report.terminal import Terminal, columns
 
 _PATIENCE, _INTERVAL = 0.3, 0.5  # seconds before it appears, and between two updates
 
@@ -57,13 +56,8 @@ class Live:
         """Take the line away, for something else to be written."""
         with self._lock:
             if self._shown:
-                self._write("\r\x1b[K")
+                self._terminal.write("\r\x1b[K")
                 self._shown = False
-
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # as Terminal.line
-            self._terminal.stream.write(text)
-            self._terminal.stream.flush()
 
     def close(self) -> None:
         """No more lines; the streams are as they were."""
@@ -88,7 +82,9 @@ class Live:
                     room = self._terminal.width - len(took) - 6
                     text = self._terminal.cut(self._text, room)
                     dots = self._terminal.dots[:1]
-                    self._write(f"\r\x1b[K  {dots} {text:<{room}} {took}")
+                    gap = " " * (room - columns(text))
+                    shown = self._terminal.rendered(f"  {dots} {text}{gap} {took}")
+                    self._terminal.write(f"\r\x1b[K{shown}")
                     self._shown = True
             self._wake.wait(_INTERVAL if self._shown else _PATIENCE)
 

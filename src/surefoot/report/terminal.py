@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -10,26 +11,56 @@ from typing import Any, TextIO, cast
 
 from surefoot.errors import masking
 from surefoot.errors.masking import MaskingStream, hidden
+from surefoot.errors.printable import printable
 from surefoot.target import Target
 
+# Where a style begins or ends: others can't know the number, so only surefoot sets styles.
+_STYLE = f"\x1b{os.urandom(8).hex()}["
+_STYLES = re.compile(re.escape(_STYLE) + r"([\d;]*)m")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
-def keep_secret(target: Target) -> None:
-    """From now on, no line and no JSON holds this address's password, however it got there.
+def keep_secret(target: Target, *texts: str) -> None:
+    """From now on, no line and no JSON holds this address's secrets, however they got there.
 
-    A password that is also the user's or the database's name, or hardly a word, isn't looked for:
-    every mention of the name would be masked, and tell it.
+    The same goes for the passwords that the environment, and these other texts, hold: libpq takes
+    PGPASSWORD where the address has none, and the application may read any of them. What comes
+    from a passfile or a service file is known once there is a connection.
     """
-    password = target.parameters.get("password", "")
-    open_words = {target.parameters.get(key, "") for key in ("user", "dbname", "host")}
-    if len(password) >= 4 and password not in open_words:
-        masking.keep_secret(password)
+    found = [one for text in (*os.environ.values(), *texts) for one in masking.passwords_in(text)]
+    for name, value in os.environ.items():
+        if name.endswith("PASSWORD"):
+            found.append(value)
+        elif name.endswith("PASSWORD_FILE"):
+            found.append(_read_secret(value))
+    found += [value for key, value in target.extra.items() if "password" in key.lower()]
+    masking.keep_secrets(target.parameters, *found)
+
+
+def _read_secret(file: str) -> str:
+    from pathlib import Path
+
+    from surefoot.files import read_file
+
+    try:
+        return read_file(Path(file)).decode().strip()
+    except (OSError, ValueError):  # nobody needs it: who does says so
+        return ""
 
 
 def wrapped(text: str, width: int, **options: Any) -> list[str]:
-    """The text in lines, masked first: half a password is one still."""
-    return textwrap.wrap(hidden(text), width, **options)
+    """The text in lines, masked first: half a password is one still. So it's made printable."""
+    return textwrap.wrap(printable(hidden(text)), width, **options)
+
+
+def columns(text: str) -> int:
+    """How many columns a printable text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    wide = sum(east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(combining(char) != 0 for char in text)
 
 
 class Terminal:
@@ -57,22 +88,41 @@ class Terminal:
         """The text in a style, where the stream shows colour."""
         if not self.color or not text:
             return text
-        return f"\x1b[{';'.join(_CODES[s] for s in styles)}m{text}\x1b[0m"
+        return f"{_STYLE}{';'.join(_CODES[s] for s in styles)}m{text}{_STYLE}0m"
+
+    def rendered(self, text: str) -> str:
+        """The text as it may be written: masked, printable but for our own styles, encodable.
+
+        Every text for people goes through here. It stays one line.
+        """
+        pieces = [printable(hidden(piece)) for piece in _STYLES.split(text)]
+        pieces[1::2] = [f"\x1b[{codes}m" for codes in pieces[1::2]]
+        encoding = self.stream.encoding or "ascii"
+        return "".join(pieces).encode(encoding, "replace").decode(encoding)
 
     def line(self, text: str = "") -> None:
-        """Write one line, now; what the stream can't write is replaced.
+        """Write one line, now; what the stream can't write is replaced."""
+        self.write(self.rendered(text) + "\n")
+
+    def write(self, rendered: str) -> None:
+        """Write what `rendered` gave, or our own control characters, as it is.
 
         A reader that has gone away, or a full disk, must not end the run that is being told of.
         """
-        encoding = self.stream.encoding or "ascii"
         with contextlib.suppress(OSError, ValueError):
-            self.stream.write(hidden(text).encode(encoding, "replace").decode(encoding) + "\n")
+            self.stream.write(rendered)
             self.stream.flush()
 
     def cut(self, text: str, width: int) -> str:
-        """The text in at most `width` columns."""
-        text = hidden(text)
-        return text if len(text) <= width else text[: max(0, width - len(self.dots))] + self.dots
+        """The text, printable, in at most `width` columns."""
+        text = printable(hidden(text))
+        if columns(text) <= width:
+            return text
+        room = max(0, width - len(self.dots))
+        text = text[:room]
+        while columns(text) > room:
+            text = text[:-1]
+        return text + self.dots
 
 
 @contextlib.contextmanager

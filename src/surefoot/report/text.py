@@ -11,7 +11,7 @@ from surefoot.plan import Adopt, Clear, Install, Plan
 from surefoot.report.live import Live
 from surefoot.report.plan import step_lines
 from surefoot.report.structure import before_texts, count, structure_texts
-from surefoot.report.terminal import Terminal, wrapped
+from surefoot.report.terminal import Terminal, columns, wrapped
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines
 from surefoot.target import Target
@@ -56,6 +56,7 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
     first, *others = wrapped(
         f"{headline}: {finding.message}",
         terminal.width,
+        subsequent_indent="  ",
         break_on_hyphens=False,
         break_long_words=False,
     )
@@ -211,14 +212,14 @@ class TextReport:
         room = terminal.width - len(sign) - 3
         text = terminal.cut(text, room - len(end) - 1)
         mark = terminal.paint(sign, "green" if committed else "dim")
-        self._live.end(f"  {mark} {text}{end:>{room - len(text)}}")
+        self._live.end(f"  {mark} {text}{end:>{room - columns(text)}}")
 
     def _step(self, name: str, message: str) -> str:
         return f"{name:<{self._id_width}}  {message}" if message else name
 
     def notice(self, text: str) -> None:
         """Something worth a line."""
-        self._write(wrapped(f"surefoot: {text}", self._terminal.width))
+        self._write(wrapped(f"surefoot: {text}", self._terminal.width, subsequent_indent="  "))
 
     def outcome(self, target: Target, outcome: Outcome) -> None:
         """The end of the account: what is true now, or why it stopped."""
