@@ -17,7 +17,7 @@ from tests.project import Application
 SESSIONS = Path(__file__).parent / "sessions"
 
 
-_REPLAYING = "replaying on postgres on db:5432, PostgreSQL 18.0 (named by\n--server)"
+_REPLAYING = "replaying on postgres on db:5432, PostgreSQL 18.0 (named by\n  --server)"
 
 
 def masked(text: str, database: Database) -> str:
@@ -29,7 +29,7 @@ def masked(text: str, database: Database) -> str:
     text = re.sub(r"(init\.sql: at \w+,) [\d,]+ bytes", r"\1 2,311 bytes", text)
     text = re.sub(r"\d+\.\d\d s$", "0.00 s", text, flags=re.M)
     text = re.sub(r"\d\.\d s$", "0.0 s", text, flags=re.M)
-    text = re.sub(r"replaying on .*?\(named by\s--server\)", _REPLAYING, text, flags=re.S)
+    text = re.sub(r"replaying on .*?\(named by\s+--server\)", _REPLAYING, text, flags=re.S)
     return re.sub(r"in \d+\.\d s", "in 0.0 s", text)
 
 
