@@ -6,7 +6,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import ExitCode, Finding
@@ -64,6 +64,7 @@ def test_letters_and_emoji_of_every_script_stay(text: str) -> None:
     assert is_printable(text)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=40))
 def test_any_text(text: str) -> None:
     shown = printable(text)
@@ -98,6 +99,7 @@ def test_only_surefoot_sets_styles(screen: Screen) -> None:
     assert screen.getvalue() == "\x1b[32m\\x1b[31mred\\x1b[0m\x1b[0m \\x1b[2J\n"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), min_size=1, max_size=200), st.integers(40, 100))
 def test_a_finding_forges_no_line(text: str, width: int) -> None:
     """What begins in the first column is surefoot's own, wherever the text stands."""
@@ -110,6 +112,7 @@ def test_a_finding_forges_no_line(text: str, width: int) -> None:
         assert "\n" not in terminal.rendered(line)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=120), st.integers(10, 100))
 def test_cut_to_columns(text: str, width: int) -> None:
     shown = Terminal(io.StringIO()).cut(text, width)
