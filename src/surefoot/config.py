@@ -54,6 +54,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: dict[str, str] = {}
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
     heads: Annotated[int, msgspec.Meta(ge=1)] = 1
+    build_hosts: list[str] = []
+    build_programs: list[str] = []
     wait: Duration = "60s"
     lock_wait: Duration = "10min"
     lock_timeout: Duration = "5s"

@@ -13,7 +13,7 @@ ADDRESS_NAMES = ("SUREFOOT_DATABASE_URL", "DATABASE_URL", "POSTGRES_HOST", "POST
 # libpq's variables that name a server or a database. PGUSER or PGPASSWORD alone name neither.
 _LIBPQ_NAMES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
-_LIBPQ_PARAMETERS = {
+LIBPQ_PARAMETERS = {
     "PGHOST": "host",
     "PGHOSTADDR": "hostaddr",
     "PGPORT": "port",
@@ -41,7 +41,7 @@ def locate(flag: str | None, environ: Mapping[str, str], ini_url: str | None) ->
         return _from_postgres_variables(environ)
     if any(environ.get(name) for name in _LIBPQ_NAMES):
         parameters = {
-            key: environ[name] for name, key in _LIBPQ_PARAMETERS.items() if environ.get(name)
+            key: environ[name] for name, key in LIBPQ_PARAMETERS.items() if environ.get(name)
         }
         return _sensible(parameters, "PG* variables")
     if ini_url and ini_url.startswith("postgres"):

@@ -46,6 +46,7 @@ CODES: dict[str, ExitCode] = {
     "catalogue-build-failed": ExitCode.REFUSED,
     "dump-failed": ExitCode.REFUSED,
     "extension-missing": ExitCode.REFUSED,
+    "replay-leaves-scratch-server": ExitCode.REFUSED,
     "scratch-server-unusable": ExitCode.REFUSED,
     "catalogue-stale": ExitCode.PENDING,
     "downgrade-broken": ExitCode.PENDING,

@@ -2,13 +2,16 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import msgspec
+import psycopg
 
 from surefoot.application.committing import commit_downgrades
+from surefoot.application.confinement.gate import Gate
 from surefoot.application.history_files import IniFile
 from surefoot.application.looking import Row
 from surefoot.application.replay import Attempt, Ruined, replay
@@ -21,6 +24,7 @@ from surefoot.observe.code import find_ini
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import application
 from surefoot.observe.structure import facts_of, observe_structure
+from surefoot.replay.confined import Refusals, confine, finding, in_words, is_refusal, untried
 from surefoot.replay.messages import (
     SCRATCH,
     Begun,
@@ -29,6 +33,7 @@ from surefoot.replay.messages import (
     Message,
     Opened,
     Orders,
+    Refused,
     Spoilt,
     Stopped,
     Tried,
@@ -50,6 +55,8 @@ class _Watching:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._before = self._now = state_of(())
+        self.refusals = Refusals(lambda revision, r: self.tell(Refused(revision, in_words(r))))
+        self.gate: Gate | None = None  # once the process is confined
 
     def tell(self, message: Message) -> None:
         self._out.write(msgspec.json.encode(message).decode() + "\n")
@@ -61,23 +68,35 @@ class _Watching:
         return changes({}, self._now)
 
     def begin(self, revision: Revision) -> None:
+        self.refusals.revision = revision.id
         self.tell(Begun(revision.id))
 
     def end(self, revision: Revision, rows: list[Row]) -> None:
         self._before, self._now = self._now, state_of(facts_of(rows))
         self.tell(Ended(revision.id, changes(self._before, self._now)))
+        self.refusals.revision = f"{revision.id}'s downgrade"  # where one is tried
 
     def tried(self, revision: Revision, attempt: Attempt) -> None:
-        self.tell(Tried(revision.id, self._judged(attempt)))
+        self.tell(Tried(revision.id, self._judged(revision, attempt)))
 
     def ruined(self, ruin: Ruined) -> None:
         """The last word of a replay that can't go on."""
-        self.tell(Spoilt(ruin.revision.id, self._judged(ruin.attempt)))
+        self.tell(Spoilt(ruin.revision.id, self._judged(ruin.revision, ruin.attempt)))
+
+    def stopped(self, error: BaseException, revision: str, found: Finding, where: str) -> None:
+        """The replay didn't get to its end; a refused connection is named as the reason."""
+        refused = self.refusals.of(self.refusals.revision)
+        if self.gate is not None and refused and is_refusal(error):
+            who = f"Revision {revision}" if revision else "The application's code"
+            found = finding(self.gate, refused, who, where)
+        self.tell(Stopped(revision, found))
 
     def same(self, one: list[Row], other: list[Row]) -> bool:
         return one == other or state_of(facts_of(one)) == state_of(facts_of(other))
 
-    def _judged(self, attempt: Attempt) -> Downgrade:
+    def _judged(self, revision: Revision, attempt: Attempt) -> Downgrade:
+        if why := untried(self.refusals.of(f"{revision.id}'s downgrade")):
+            return Downgrade("untried", why)
         if attempt.untried:
             return Downgrade("untried", attempt.failure or "autocommit_block")
         if attempt.rows is None:
@@ -93,6 +112,21 @@ class _Watching:
         return Downgrade("leaves", code, statements, left, attempt.again)
 
 
+@contextmanager
+def _confined(
+    project: Project,
+    target: Target,
+    connection: psycopg.Connection[Any],
+    orders: Orders,
+    watching: _Watching,
+) -> Generator[None, None, None]:
+    """Before any code of the application's is loaded. Nothing takes it back."""
+    watching.gate = confine(
+        project, target, connection, watching.refusals, whole_server=orders.whole_server
+    )
+    yield
+
+
 def _replay(orders: Orders, watching: _Watching) -> None:
     config = Path(orders.config_file) if orders.config_file else None
     project: Project = load(config, Path(orders.directory))
@@ -102,6 +136,7 @@ def _replay(orders: Orders, watching: _Watching) -> None:
     target = Target(orders.parameters, "the scratch server")
     with (
         connect(target, wait=10, say=lambda _: None) as connection,
+        _confined(project, target, connection, orders, watching),
         application(project, ini, target, connection) as asked,
     ):
         environment, server = asked.environment, asked.server
@@ -153,24 +188,21 @@ def main() -> None:
         _replay(orders, watching)
     except RevisionFailed as failed:
         revision = failed.revision
-        watching.tell(
-            Stopped(
-                revision.id,
-                Finding(
-                    "revision-failed",
-                    f"Revision {revision.id} ({revision.message}) failed on the scratch server.",
-                    (f"at {failed.file}", *failed.lines),
-                    SCRATCH,
-                    "correct the revision; or see `surefoot explain catalogue` for histories that "
-                    "can't be run from an empty database",
-                ),
-            )
+        found = Finding(
+            "revision-failed",
+            f"Revision {revision.id} ({revision.message}) failed on the scratch server.",
+            (f"at {failed.file}", *failed.lines),
+            SCRATCH,
+            "correct the revision; or see `surefoot explain catalogue` for histories that "
+            "can't be run from an empty database",
         )
+        watching.stopped(failed, revision.id, found, failed.file)
     except Ruined as ruin:
         watching.ruined(ruin)
     except SurefootError as error:
-        finding = msgspec.structs.replace(error.finding, database=SCRATCH)
-        watching.tell(Stopped("", finding))
+        found = msgspec.structs.replace(error.finding, database=SCRATCH)
+        where = next((line for line in found.seen if line.startswith("at ")), "")
+        watching.stopped(error, "", found, where.removeprefix("at "))
 
 
 if __name__ == "__main__":

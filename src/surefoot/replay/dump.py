@@ -22,7 +22,14 @@ from surefoot.replay.messages import SCRATCH, Opened
 from surefoot.replay.passes import Replayed, replayed
 from surefoot.replay.pg_dump import dumped, find_pg_dump
 from surefoot.replay.scratch import Candidate, Scratch
-from surefoot.replay.servers import Told, look_for_extension, on_a_server, why_stopped
+from surefoot.replay.servers import (
+    Told,
+    look_for_extension,
+    on_a_server,
+    require_confined,
+    tell_refused,
+    why_stopped,
+)
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.rollback import oldest_compatible
 from surefoot.target import Target
@@ -116,15 +123,24 @@ class _Replaying:
         self._told.begin(what)
         try:
             target = start()
-            found = replayed(self._project, target, self._told.revision, upto=upto, scripts=False)
+            found = replayed(
+                self._project,
+                target,
+                self._told.revision,
+                upto=upto,
+                scripts=False,
+                whole_server=self._scratch.ours,
+            )
         except SurefootError as error:
             look_for_extension(error.finding)
             raise
         if found.stopped is not None:
             look_for_extension(found.stopped)
             self._told.stopped(what)
+            require_confined(found.stopped)
         else:
             self._told.end(what)
+        tell_refused(found.refused, self._told)
         return target, found
 
     def _require_in_reach(self, opened: Opened) -> None:

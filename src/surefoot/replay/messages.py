@@ -32,6 +32,7 @@ class Orders(msgspec.Struct, frozen=True):
     committing: tuple[str, ...] = ()
     upto: str | None = None
     scripts: bool = True
+    whole_server: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -61,6 +62,16 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     changes: tuple[Change, ...]
 
 
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The application's code wanted to reach something else than the scratch server.
+
+    `what` says what, without a password. `revision` was running; it's "" if none had begun.
+    """
+
+    revision: str
+    what: str
+
+
 class Tried(msgspec.Struct, frozen=True, tag="tried"):
     """Its downgrade has been tried."""
 
@@ -86,4 +97,4 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """It came to its end."""
 
 
-Message = Opened | Begun | Ended | Tried | Stopped | Spoilt | Finished
+Message = Opened | Begun | Ended | Refused | Tried | Stopped | Spoilt | Finished

@@ -18,6 +18,7 @@ from surefoot.replay.messages import (
     Message,
     Opened,
     Orders,
+    Refused,
     Spoilt,
     Stopped,
     Tried,
@@ -36,6 +37,8 @@ class Replayed(msgspec.Struct):
 
     `stopped` says why it did not get to its end, `failed` at which revision ("": before the first).
     `spoilt` is the revision whose downgrade has ruined the database: to be begun anew without it.
+    `refused` is what the application's code wanted to reach beyond the scratch server: revision
+    and what, in words.
     """
 
     opened: Opened
@@ -44,6 +47,7 @@ class Replayed(msgspec.Struct):
     stopped: Finding | None = None
     failed: str = ""
     spoilt: str = ""
+    refused: list[tuple[str, str]] = []
 
 
 def _relay(stream: IO[bytes]) -> None:
@@ -63,6 +67,7 @@ def replayed(
     committing: tuple[str, ...] = (),
     upto: str | None = None,
     scripts: bool = True,
+    whole_server: bool = False,
 ) -> Replayed:
     """Replay on `target` what is pending there, to the heads or `upto` a revision.
 
@@ -78,6 +83,7 @@ def replayed(
         committing=committing,
         upto=upto,
         scripts=scripts,
+        whole_server=whole_server,
     )
     child = subprocess.Popen(
         # -P: no module of the application's may stand in for one of Python's
@@ -92,6 +98,7 @@ def replayed(
     relay = threading.Thread(target=_relay, args=(child.stderr,), daemon=True)
     relay.start()
     found: Replayed | None = None
+    refused: list[tuple[str, str]] = []
     ended = False
     try:
         # what may hold a password goes through the pipe: a process list shows arguments
@@ -109,6 +116,8 @@ def replayed(
                 case Ended(revision, changes):
                     assert found is not None
                     found.changes[revision] = changes
+                case Refused(revision, what):
+                    refused.append((revision, what))
                 case Tried(revision, downgrade):
                     assert found is not None
                     found.downgrades[revision] = downgrade
@@ -137,4 +146,5 @@ def replayed(
             database="This was a scratch database; no other was touched.",
             next="see whether a revision or env.py calls sys.exit()",
         )
+    found.refused = refused
     return found

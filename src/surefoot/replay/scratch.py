@@ -34,8 +34,8 @@ class Scratch:
         ours: bool,
     ) -> None:
         """`ours`: nobody else uses the server, so roles that a history makes are dropped, too."""
-        self.label, self._say = label, say
-        self._target, self._connection, self._ours = target, connection, ours
+        self.label, self._say, self.ours = label, say, ours
+        self._target, self._connection = target, connection
         self._made: sql.Identifier | None = None
         self._roles = self._all_roles()
 
@@ -77,7 +77,7 @@ class Scratch:
             return
         made, self._made = self._made, None
         self._drop("database", made, sql.SQL("drop database if exists {} with (force)"))
-        if self._ours:  # on a shared server, they may be somebody else's
+        if self.ours:  # on a shared server, they may be somebody else's
             for role in self._all_roles() - self._roles:
                 self._drop("role", sql.Identifier(role), sql.SQL("drop role {}"))
 

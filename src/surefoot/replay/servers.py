@@ -1,7 +1,7 @@
 """Which server a history is replayed on: the first that has the extensions that it needs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from surefoot.errors import Finding, SurefootError
@@ -67,6 +67,22 @@ def on_a_server(
         f"uses, say: surefoot {command} --server postgresql://…; or install the extension's "
         "package (postgresql-contrib has the common ones)",
     )
+
+
+def tell_refused(refused: Iterable[tuple[str, str]], told: Told) -> None:
+    """What the application's code was kept from, and went on without."""
+    for revision, what in dict.fromkeys(refused):
+        who = f"revision {revision}" if revision else "the application's code"
+        told.notice(f"{who} was kept from reaching {what}")
+
+
+def require_confined(stopped: Finding) -> None:
+    """A replay that reached for another server is no reason to try the history in another way.
+
+    Raises SurefootError `replay-leaves-scratch-server`.
+    """
+    if stopped.code == "replay-leaves-scratch-server":
+        raise SurefootError.of(stopped)
 
 
 def why_stopped(finding: Finding) -> str:

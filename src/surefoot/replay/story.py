@@ -12,7 +12,14 @@ from surefoot.replay.assemble import assemble, with_variants
 from surefoot.replay.install import installed, startable_code
 from surefoot.replay.passes import Replayed, replayed
 from surefoot.replay.scratch import Candidate, Scratch
-from surefoot.replay.servers import Told, look_for_extension, on_a_server, why_stopped
+from surefoot.replay.servers import (
+    Told,
+    look_for_extension,
+    on_a_server,
+    require_confined,
+    tell_refused,
+    why_stopped,
+)
 from surefoot.structure.catalogue import Catalogue, Downgrade, InitScripts
 from surefoot.target import Target
 
@@ -49,6 +56,7 @@ class _Building:
     def __init__(self, scratch: Scratch, project: Project, options: Options, told: Told) -> None:
         self._scratch, self._project = scratch, project
         self._options, self._told = options, told
+        self._refused: set[tuple[str, str]] = set()
 
     def build(self) -> Built:
         told, config = self._told, self._project.config
@@ -103,6 +111,7 @@ class _Building:
                     downgrades=downgrades,
                     passed_over=tuple(passed_over),
                     committing=tuple(id for id in committing if id not in known),
+                    whole_server=self._scratch.ours,
                 )
             except SurefootError as error:
                 look_for_extension(error.finding)
@@ -119,10 +128,17 @@ class _Building:
         if found.stopped is not None:
             look_for_extension(found.stopped)
             self._told.stopped(what)
+            require_confined(found.stopped)
         else:
             self._told.end(what)
+        self._tell_refused(found)
         found.downgrades = known | found.downgrades
         return found
+
+    def _tell_refused(self, found: Replayed) -> None:
+        """What the application's code was kept from, and went on without: each thing once."""
+        tell_refused([one for one in found.refused if one not in self._refused], self._told)
+        self._refused.update(found.refused)
 
     def _require_end(self, replayed: Replayed) -> None:
         if replayed.stopped is not None:
