@@ -7,7 +7,7 @@ import psycopg
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready
 from surefoot.errors import Finding, SurefootError
-from surefoot.observation import Facts
+from surefoot.observation import DatabaseGrounds, Evidence, Facts
 from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.outcome import Outcome
@@ -30,7 +30,9 @@ def seen_at_head(
         confirmed = _confirmed(outcome, plan, *again)
         unreached = any(f.code == "structure-not-reached" for f in confirmed.findings)
         if asked is not None and (unreached or not confirmed.findings):
-            mark_end(session, asked, again[0], reached=not unreached)
+            decision = again[1]
+            remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
+            mark_end(session, asked, again[0], reached=not unreached, remarks=remarks)
         return confirmed
     except SurefootError as error:
         finding = error.finding
@@ -53,24 +55,57 @@ def _looked(session: Session, asked: Application | None) -> tuple[Facts, Decisio
         return session.look(connection)
 
 
-def mark_end(session: Session, asked: Application | None, facts: Facts, *, reached: bool) -> None:
-    """What the last look saw. Only this makes later starts take head for granted.
+def mark_end(
+    session: Session,
+    asked: Application,
+    facts: Facts,
+    *,
+    reached: bool,
+    remarks: tuple[str, ...] = (),
+    locked: bool = True,
+) -> None:
+    """Write into the journal what the last look saw, and what that rests on. Only this makes later
+    starts take head for granted, and only for as long as all of it is the same.
 
-    Where it can't be written, they look for themselves; what was seen is worth more.
+    Not `locked`: this run doesn't hold the lock. Then nothing is written while another one is at
+    work, whose own row must stay the last one. Where nothing can be written, later starts look for
+    themselves.
     """
-    if facts.database.interrupted:
-        return  # of a newer release: its mark is for that release to see
+    seen = facts.database
+    if seen.interrupted or seen.grounds is None:
+        return  # a newer release's revision: its mark is for that release to see
     from surefoot.act.install import executor
-    from surefoot.act.journal import Journal
+    from surefoot.act.journal import End, Journal
+    from surefoot.act.lock import begin_if_free
 
-    rows = [row for row in facts.database.rows if row]
-    env = asked.env_sha256 if asked else None
-    with (
-        contextlib.suppress(SurefootError, psycopg.Error),
-        session.connect() as connection,
-        connection.transaction(),
-    ):
-        Journal(facts.database, env, session.run).end(executor(connection), rows, reached=reached)
+    evidence = evidence_of(asked, facts, seen.grounds, remarks)
+    step: End = "reached" if evidence.structure == "verified" else "unchecked"
+    if not reached:
+        step = "unreached"
+    rows = [row for row in seen.rows if row]
+    text = msgspec.json.encode(evidence).decode() if reached else "{}"
+    with contextlib.suppress(SurefootError, psycopg.Error), session.connect() as connection:
+        if locked:
+            connection.execute("begin isolation level read committed")
+        elif not begin_if_free(connection):
+            return
+        journal = Journal(seen, asked.env_sha256, session.run)
+        journal.end(executor(connection), step, rows, text, seen.mark_row)
+        connection.execute("commit")
+
+
+def evidence_of(
+    asked: Application, facts: Facts, grounds: DatabaseGrounds, remarks: tuple[str, ...]
+) -> Evidence:
+    """What this look has seen, and what that rests on. The structure is verified only where it was
+    compared with a usable catalogue.
+    """
+    standing, catalogue = facts.standing, facts.catalogue
+    if standing is not None and standing.recorded is not None:
+        number = len(standing.recorded.differences)
+        return Evidence("verified", asked.grounds, grounds, number, remarks)
+    why = () if catalogue is None else (catalogue.condition, *catalogue.why)
+    return Evidence("unchecked", asked.grounds, grounds, remarks=remarks, why=why)
 
 
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:

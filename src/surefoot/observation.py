@@ -63,6 +63,82 @@ class Journaled(msgspec.Struct, frozen=True):
     floor: str | None = None
 
 
+class CodeGrounds(msgspec.Struct, frozen=True):
+    """The files that a look at a structure went by, each as a SHA-256; None: there is no such file.
+
+    `catalogue` is the catalogue, `env` the application's env.py, `ini` its alembic.ini, `config`
+    surefoot's configuration. `history` stands for every revision file (`history_files.manifest`),
+    `scripts` for the init scripts of this release and of earlier ones. `surefoot` is the version
+    that looked: another one may see more.
+    """
+
+    surefoot: str
+    catalogue: str | None = None
+    env: str | None = None
+    ini: str | None = None
+    config: str | None = None
+    history: str | None = None
+    scripts: str | None = None
+
+
+class DatabaseGrounds(msgspec.Struct, frozen=True):
+    """Which database it is, and the state of its structure.
+
+    `system` is the cluster's identifier and `timeline` its timeline: None where this role may not
+    ask for them. `database` and `journal` are the oids of the database and of the journal's table,
+    `name` is the database's name, `server` PostgreSQL's version number. `seal` is the DDL seal
+    (`sql/seal.sql`): it changes with every change to the structure.
+    """
+
+    database: int
+    name: str
+    server: int
+    seal: str
+    journal: int | None = None
+    system: str | None = None
+    timeline: int | None = None
+
+    def same(self, now: "DatabaseGrounds") -> bool:
+        """Whether it is the same database, structure unchanged, as a session sees it `now`.
+
+        A session that may not ask for the cluster's identifier goes by the rest: a restored
+        database has other oids and another seal.
+        """
+        system = self.system if now.system is None else now.system
+        timeline = self.timeline if now.timeline is None else now.timeline
+        return self == msgspec.structs.replace(now, system=system, timeline=timeline)
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What the end of a run saw, and what that rests on. The journal keeps it, as JSON.
+
+    `structure` is "verified" where the structure was compared with the catalogue, and "unchecked"
+    where there was no usable catalogue: then `why` says so, and nothing is claimed but the version
+    rows. `differences` is the number of harmless differences, `remarks` are the warnings that
+    every later start repeats.
+    """
+
+    structure: Literal["verified", "unchecked"]
+    code: CodeGrounds
+    database: DatabaseGrounds
+    differences: int = 0
+    remarks: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A row of the journal that says that a run ended where it should.
+
+    `rows` are the version rows at that moment, `at` is the time, in UTC. `evidence` is None where
+    an older build wrote the row, or where the row isn't where it was written: restored, say.
+    """
+
+    run: str
+    at: str
+    rows: tuple[str, ...]
+    evidence: Evidence | None = None
+
+
 class Observation(msgspec.Struct, frozen=True):
     """The database as one snapshot saw it.
 
@@ -75,10 +151,11 @@ class Observation(msgspec.Struct, frozen=True):
     this role may read it; may write it, or make it
     first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
     standby, or a database that is set to be only read; `standby`: that it is one. `last_journaled`:
-    where there is no version row, the last revision that the journal tells of, and its day. `env`:
-    the SHA-256 of the env.py
-    that led here, where the end of that run was seen and had these rows. `mark`: the journal's last
-    step that says where this stands (reached, unreached, or one of a run that was not seen to end).
+    where there is no version row, the last revision that the journal tells of, and its day.
+    `mark`: the journal's last step that says where this stands (reached, unchecked, unreached, or
+    one of a run that was not seen to end); `mark_row`: that row's number. `marks`: the rows of runs
+    that ended well, newest first, where nothing has happened since. `grounds`: which database this
+    is, and its DDL seal, where they were asked for.
     `accepted`: differences from the structure that a
     person has accepted. `journaled`: what the journal says has run, in that order. `interrupted`:
     revisions that the last run left applied half-way, or has in hand if it's still at work;
@@ -107,8 +184,10 @@ class Observation(msgspec.Struct, frozen=True):
     standby: bool = False
     seeds: dict[str, str] = {}
     last_journaled: str | None = None
-    env: str | None = None
     mark: str | None = None
+    mark_row: int = 0
+    marks: tuple[Mark, ...] = ()
+    grounds: DatabaseGrounds | None = None
     accepted: tuple[Difference, ...] = ()
     journaled: tuple[Journaled, ...] = ()
     interrupted: tuple[str, ...] = ()
@@ -128,6 +207,19 @@ class Observation(msgspec.Struct, frozen=True):
     def unverified(self) -> bool:
         """Whether surefoot's last run here did not see head at its end."""
         return self.mark in ("stamp", "begun", "revision", "down", "unreached")
+
+    def marked(self, code: CodeGrounds) -> Mark | None:
+        """The mark of a run that looked at exactly this: the same files, the same version rows, the
+        same database, and no DDL since. None: nobody has, so it must be looked at.
+        """
+        rows = {str(row) for row in self.rows}
+        for mark in self.marks:
+            evidence = mark.evidence
+            if evidence is None or self.grounds is None or set(mark.rows) != rows:
+                continue
+            if evidence.code == code and evidence.database.same(self.grounds):
+                return mark
+        return None
 
     @property
     def history(self) -> str:
@@ -184,7 +276,8 @@ class Facts(msgspec.Struct, frozen=True):
     catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
     `preflight` is what is in the way of the pending revisions, None where nothing is pending.
     `identifiable`: there is a catalogue by which what the init scripts make can be identified.
-    `interruption`: how much is there of a revision that an earlier run left half-way.
+    `interruption`: how much is there of a revision that an earlier run left half-way. `verified`:
+    the mark of an earlier run that the quick look goes by.
     """
 
     code: Code
@@ -196,8 +289,17 @@ class Facts(msgspec.Struct, frozen=True):
     preflight: Preflight | None = None
     identifiable: bool = False
     interruption: Interruption | None = None
+    verified: Mark | None = None
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that is seen here; a plan holds for one fingerprint."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:16]
+        """A hash of all that is seen here; a plan holds for one fingerprint.
+
+        Marks and the DDL seal say whether somebody must look, and aren't what is seen.
+        """
+        seen = msgspec.structs.replace(
+            self,
+            database=msgspec.structs.replace(self.database, grounds=None, marks=(), mark_row=0),
+            verified=None,
+        )
+        return hashlib.sha256(msgspec.json.encode(seen, order="sorted")).hexdigest()[:16]

@@ -96,7 +96,13 @@ class Session:
         facts = quick_facts(self.project, self.ini, connection)
         if facts is None or classify(facts) is not State.AT_HEAD:
             return None
-        return facts, self._decide(facts)
+        decision = self._decide(facts)
+        evidence = facts.verified.evidence if facts.verified else None
+        if evidence is not None and isinstance(decision, NothingToDo):
+            # what that run warned of is still so
+            remarks = (*decision.remarks, *evidence.remarks)
+            decision = msgspec.structs.replace(decision, remarks=remarks)
+        return facts, decision
 
     def thorough(
         self, connection: psycopg.Connection[Any], application: Application

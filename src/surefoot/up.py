@@ -54,7 +54,7 @@ def _act(
     report: Report,
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
-        return _seen_by_us(session, asked, facts, decision)
+        return _seen_by_us(session, asked, facts, decision, locked=False)
     report.found(session.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
         return ended(facts, decision)
@@ -65,7 +65,7 @@ def _act(
                 facts, decision = again
                 report.changed_meanwhile(facts, decision)
             if isinstance(decision, NothingToDo):
-                return _seen_by_us(session, asked, facts, decision)
+                return _seen_by_us(session, asked, facts, decision, locked=True)
             if isinstance(decision, Refused):
                 return ended(facts, decision)
             outcome = carry_out(session, asked, facts, decision.plan, lock, report)
@@ -105,11 +105,27 @@ def _go_on(
 
 
 def _seen_by_us(
-    session: Session, asked: Application | None, facts: Facts, decision: NothingToDo
+    session: Session,
+    asked: Application | None,
+    facts: Facts,
+    decision: NothingToDo,
+    *,
+    locked: bool,
 ) -> Outcome:
-    """Nothing to do; and if a run was cut off before its last look, this was it."""
-    cut_off = decision.state is State.AT_HEAD and facts.database.unverified
-    writable = facts.database.journal_writable and not facts.database.read_only
-    if asked is not None and cut_off and writable:
-        mark_end(session, asked, facts, reached=True)
+    """Nothing to do. Where nobody had looked at just this, or a run was cut off before its last
+    look, this was that look: the journal gets to know it, so that the next start can be quick.
+    """
+    if asked is not None and decision.state is State.AT_HEAD and _is_news(asked, facts):
+        mark_end(session, asked, facts, reached=True, remarks=decision.remarks, locked=locked)
     return ended(facts, decision)
+
+
+def _is_news(asked: Application, facts: Facts) -> bool:
+    """Whether the journal, which is there and has rows of ours, doesn't say yet what was seen."""
+    seen = facts.database
+    if seen.mark is None or seen.read_only or not seen.journal_writable or seen.journal_writers:
+        return False  # where others may write into the journal, no later start believes it
+    unusable = facts.catalogue is not None and facts.catalogue.condition != "missing"
+    if facts.standing is None and unusable:
+        return False  # nothing was verified, and the next start looks anyway
+    return seen.unverified or seen.marked(asked.grounds) is None

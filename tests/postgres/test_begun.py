@@ -66,7 +66,7 @@ def test_a_revision_has_one_row(application: Application, database: Database) ->
     rows = database.query("select step, name, pid is not null from surefoot.journal order by id")
     assert rows == [
         *(("revision", name, True) for name in ("r1", "r2", "r3")),
-        ("reached", "r3", False),
+        ("unchecked", "r3", False),
     ]
 
 

@@ -182,9 +182,9 @@ def test_who_waited_and_finds_another_ones_work_done_says_so(
         while "waiting up to" not in process.stderr.readline():
             assert process.poll() is None
         application.alembic("upgrade", "head", url=database.url())
-        database.execute("delete from surefoot.journal where step = 'reached'")
+        database.execute("delete from surefoot.journal where step = 'unchecked'")
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     assert json.loads(out)["done"] == []
     marks = database.query("select step from surefoot.journal order by id desc limit 2")
-    assert marks == [("reached",), ("revision",)]
+    assert marks == [("unchecked",), ("revision",)]

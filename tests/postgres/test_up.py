@@ -50,7 +50,7 @@ def test_behind_runs_only_what_is_pending(application: Application, database: Da
     assert journal == [
         ("revision", "r2", "r1", "up"),
         ("revision", "r3", "r2", "up"),
-        ("reached", "r3", "", "up"),
+        ("unchecked", "r3", "", "up"),
     ]
 
 

@@ -13,6 +13,7 @@ from surefoot.observation import Observation, ScriptFile
 from surefoot.sql import query
 
 Direction = Literal["up", "down"]
+End = Literal["reached", "unchecked", "unreached"]
 
 Back = Callable[[Iterable[str], bool], str | None]
 """From revisions to what is kept of the way back over them (and over all that is below them), as
@@ -116,10 +117,23 @@ class Journal:
         name = " ".join(names)
         self._row(execute, step="adopt", name=name, evidence=evidence, seconds=0.0, down=down)
 
-    def end(self, execute: Execute, rows: Iterable[str], *, reached: bool) -> None:
-        """The end of a run was looked at: head is reached, or the structure is another."""
-        step = "reached" if reached else "unreached"
-        self._row(execute, step=step, name=" ".join(rows), seconds=0.0)
+    def end(
+        self, execute: Execute, step: End, rows: Iterable[str], evidence: str, after: int
+    ) -> None:
+        """The end of a run was looked at. `evidence` is what was seen, and on what that rests, as
+        JSON. Nothing is written where the journal has gone on since `after`, the last row seen.
+        """
+        self._make_table(execute)
+        execute(
+            query("insert_mark"),
+            {
+                **self._common(),
+                "step": step,
+                "name": " ".join(rows),
+                "evidence": evidence,
+                "after": after,
+            },
+        )
 
     def record(self, execute: Execute, revision: Revision, evidence: str) -> None:
         """A revision that an earlier run left half-way and that is all there; evidence is JSON."""

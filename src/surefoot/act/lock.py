@@ -121,6 +121,13 @@ def locked(
             connection.execute("rollback")
 
 
+def begin_if_free(connection: psycopg.Connection[Any]) -> bool:
+    """Begin a transaction that holds the lock until it ends, unless somebody else has the lock:
+    then there is no transaction. It doesn't wait. Raises psycopg.Error.
+    """
+    return _try(connection)
+
+
 def _taken(connection: psycopg.Connection[Any]) -> bool:
     with kept_connection():
         return _try(connection)

@@ -122,25 +122,66 @@ def _truth(value: str | None) -> bool:
     return value is not None and value.strip().lower() not in ("false", "0", "no", "off")
 
 
-def read_history(ini: IniFile) -> History | None:
-    """The history that the ini file leads to, or None if only Alembic can tell."""
+RevisionFiles = dict[Path, bytes]
+"""The revision files of a history with their content, in the order that Alembic lists them."""
+
+
+def read_revision_files(ini: IniFile) -> RevisionFiles | None:
+    """Every revision file that the ini file leads to; None if only Alembic can tell which."""
     directories = ini.version_directories()
     if directories is None:
         return None
-    revisions: dict[str, Revision] = {}
-    for directory in directories:
-        for file in sorted(directory.glob("*.py")):
+    try:
+        return {
+            file: file.read_bytes()
+            for directory in directories
+            for file in sorted(directory.glob("*.py"))
             # Alembic's own test for a revision file's name
-            if file.name.startswith((".", "__init__.", "#")):
-                continue
-            try:
-                text = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
-                return None
-            revision = _read_revision(text, file.name)
-            if revision is None or revision.id in revisions:
-                return None
-            revisions[revision.id] = revision
+            if not file.name.startswith((".", "__init__.", "#"))
+        }
+    except OSError:
+        return None
+
+
+def manifest(ini: IniFile, files: RevisionFiles | None = None) -> str | None:
+    """One hash of a history's files: which directories and revision files there are, and the
+    content of each. It doesn't depend on where the project is installed.
+
+    `files` are those of `read_revision_files`, where they were read already. None if only Alembic
+    can tell which files make the history.
+    """
+    directories = ini.version_directories()
+    files = read_revision_files(ini) if files is None else files
+    if directories is None or files is None:
+        return None
+    base = ini.working_directory()
+    lines = [f"{os.path.relpath(directory, base)}/" for directory in directories]
+    lines += [
+        f"{os.path.relpath(file, base)} {hashlib.sha256(content).hexdigest()}"
+        for file, content in files.items()
+    ]
+    text = "\n".join(sorted(lines))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def read_history(ini: IniFile, files: RevisionFiles | None = None) -> History | None:
+    """The history that the ini file leads to, or None if only Alembic can tell.
+
+    `files` are those of `read_revision_files`, where they were read already.
+    """
+    files = read_revision_files(ini) if files is None else files
+    if files is None:
+        return None
+    revisions: dict[str, Revision] = {}
+    for file, content in files.items():
+        try:
+            text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        except UnicodeDecodeError:
+            return None
+        revision = _read_revision(text, file.name)
+        if revision is None or revision.id in revisions:
+            return None
+        revisions[revision.id] = revision
     known = revisions.keys()
     for revision in revisions.values():
         # a parent may be written as a partial id or a branch label: Alembic resolves those

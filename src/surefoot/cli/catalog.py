@@ -44,8 +44,7 @@ def _build(
 
 
 def _file(config_file: Path | None) -> Path:
-    from surefoot.observe.catalogue import catalogue_file
-    from surefoot.observe.code import find_ini
+    from surefoot.observe.code import catalogue_file, find_ini
 
     project = load_project(config_file)
     return catalogue_file(project, find_ini(project))

@@ -36,8 +36,8 @@ def command(
     run as it is on the newer database, whether down leads back, and what is lost by it. From the
     catalogue and the revision files; no database is reached. REL is a release, or a revision.
     """
-    from surefoot.observe.catalogue import catalogue_file, read_catalogue
-    from surefoot.observe.code import find_ini
+    from surefoot.observe.catalogue import read_catalogue
+    from surefoot.observe.code import catalogue_file, find_ini
     from surefoot.observe.declared import declared
     from surefoot.report.releases import markdown as markdown_lines
     from surefoot.report.releases import pair_json, pair_lines

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.files import read_file
@@ -10,24 +9,6 @@ from surefoot.observation import Code
 from surefoot.observe.generated import obstacle, replace, shown
 from surefoot.observe.script_file import hashed
 from surefoot.structure.catalogue import Catalogue, InitScripts
-
-FILE_NAME = "surefoot-catalog.txt"
-
-
-def catalogue_file(project: Project, ini: IniFile | None) -> Path:
-    """Where the catalogue is or will be: as configured, else beside the application's env.py.
-
-    Where that isn't among the project's own files, in the project's directory.
-    """
-    if project.config.catalog is not None:
-        return project.path(project.config.catalog)
-    location = ini.get("script_location") if ini else None
-    if ini is not None and location and ":" not in location:
-        directory = (ini.working_directory() / location).resolve()
-        root = project.root.resolve()
-        if directory.is_relative_to(root) and "site-packages" not in directory.parts:
-            return project.root / directory.relative_to(root) / FILE_NAME
-    return project.path(FILE_NAME)
 
 
 def read_catalogue(file: Path) -> Catalogue:

@@ -1,13 +1,33 @@
 """What the application's code wants, read from its files."""
 
+import hashlib
 from pathlib import Path
 
-from surefoot.application.history_files import IniFile, read_history
+from surefoot import __version__
+from surefoot.application.history_files import IniFile, RevisionFiles, manifest, read_history
 from surefoot.config import Project, ScriptEntry
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.history import History
-from surefoot.observation import Code, ScriptFile
+from surefoot.observation import Code, CodeGrounds, ScriptFile
 from surefoot.observe.script_file import hashed, sha256_of
+
+CATALOGUE_NAME = "surefoot-catalog.txt"
+
+
+def catalogue_file(project: Project, ini: IniFile | None) -> Path:
+    """Where the catalogue is or will be: as configured, else beside the application's env.py.
+
+    Where that isn't among the project's own files, in the project's directory.
+    """
+    if project.config.catalog is not None:
+        return project.path(project.config.catalog)
+    location = ini.get("script_location") if ini else None
+    if ini is not None and location and ":" not in location:
+        directory = (ini.working_directory() / location).resolve()
+        root = project.root.resolve()
+        if directory.is_relative_to(root) and "site-packages" not in directory.parts:
+            return project.root / directory.relative_to(root) / CATALOGUE_NAME
+    return project.path(CATALOGUE_NAME)
 
 
 def find_ini(project: Project) -> IniFile | None:
@@ -116,9 +136,49 @@ def code_of(project: Project, history: History) -> Code:
     )
 
 
-def quick_code(project: Project, ini: IniFile | None) -> Code | None:
-    """The same, from the revision files alone; None if only Alembic can read the history."""
+def quick_code(
+    project: Project, ini: IniFile | None, files: RevisionFiles | None = None
+) -> Code | None:
+    """The same, from the revision files alone; None if only Alembic can read the history.
+
+    `files` are the revision files, where they were read already.
+    """
     if ini is None or project.config.alembic_config:
         return None
-    history = read_history(ini)
+    history = read_history(ini, files)
     return None if history is None else code_of(project, history)
+
+
+def code_grounds(
+    project: Project,
+    ini: IniFile | None,
+    code: Code,
+    env_sha256: str | None,
+    files: RevisionFiles | None = None,
+) -> CodeGrounds:
+    """The files that a look at the structure goes by, hashed.
+
+    `env_sha256` is the hash of env.py; `files` are the revision files, where they were read
+    already.
+    """
+    former = [entry for release in project.config.former() for entry in release]
+    scripts = [(script.path, script.sha256) for script in code.init]
+    scripts += [(entry.path, _hash(project.path(entry.path)) or "") for entry in former]
+    text = "".join(f"{path}\0{sha256}\n" for path, sha256 in scripts)
+    return CodeGrounds(
+        surefoot=__version__,
+        catalogue=_hash(catalogue_file(project, ini)),
+        env=env_sha256,
+        ini=_hash(ini.file) if ini else None,
+        config=_hash(project.file) if project.file else None,
+        history=manifest(ini, files) if ini else None,
+        scripts=hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
+    )
+
+
+def _hash(file: Path) -> str | None:
+    """The hash of a file's bytes; None where it can't be read."""
+    try:
+        return sha256_of(file)
+    except OSError:
+        return None

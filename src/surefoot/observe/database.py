@@ -1,6 +1,8 @@
 """One read-only look at the database, in one snapshot."""
 
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import takewhile
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,8 +12,11 @@ from psycopg import sql
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.observation import (
+    DatabaseGrounds,
     Elsewhere,
+    Evidence,
     Journaled,
+    Mark,
     Observation,
     ServerInfo,
     VersionTableName,
@@ -24,12 +29,17 @@ OLDEST_SERVER = 130000
 
 
 def observe_database(
-    connection: psycopg.Connection[Any], version_table: VersionTableName, *, lenient: bool = False
+    connection: psycopg.Connection[Any],
+    version_table: VersionTableName,
+    *,
+    lenient: bool = False,
+    sealed: bool = False,
 ) -> Observation:
     """Look at the database that `connection` (in autocommit) leads to.
 
     What may not be trusted isn't read. `lenient`: then the observation says so, and knows neither
-    version rows nor journal; otherwise it is refused. Raises SurefootError `object-not-trusted`,
+    version rows nor journal; otherwise it is refused. `sealed`: with the DDL seal, which takes
+    longer the more tables there are. Raises SurefootError `object-not-trusted`,
     `server-too-old`, `version-table-unreadable`, `look-failed`, or `server-unreachable` where the
     connection is lost.
     """
@@ -80,6 +90,8 @@ def observe_database(
             ),
             distrusted=not believed,
         )
+        if sealed:
+            found = msgspec.structs.replace(found, grounds=_grounds(cursor, seen))
         if not (believed and found.journal and found.journal_readable):
             return found
         return _with_journal(cursor, found)
@@ -142,18 +154,44 @@ def _elsewhere(
     return tuple(found)
 
 
+class _Control(msgspec.Struct):
+    system: str | None = None
+    timeline: int | None = None
+
+
+def _grounds(cursor: psycopg.Cursor[dict[str, Any]], seen: dict[str, Any]) -> DatabaseGrounds:
+    """Which database this is, and its DDL seal, in one statement."""
+    control = query("control") if seen["control_readable"] else "select null::jsonb"
+    statement = sql.SQL("select (\n{}\n) as seal, (\n{}\n) as control")
+    row = cursor.execute(statement.format(sql.SQL(query("seal")), sql.SQL(control))).fetchone()
+    assert row is not None
+    cluster = msgspec.convert(row["control"] or {}, _Control)
+    return DatabaseGrounds(
+        database=seen["database_oid"],
+        name=seen["database"],
+        server=seen["server_version"],
+        seal=row["seal"],
+        journal=seen["journal_oid"],
+        system=cluster.system,
+        timeline=cluster.timeline,
+    )
+
+
 class _Seed(msgspec.Struct):
     name: str
     hash: str | None
 
 
 class _Mark(msgspec.Struct):
+    id: int
     step: str
-    env: str | None
     name: str
     hash: str | None
     direction: str
+    run: str
     evidence: str | None
+    transaction: str
+    at: str
 
 
 class _Ran(msgspec.Struct):
@@ -191,22 +229,22 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
                 "type; or drop the table, and lose the memory of what has run",
             ) from error
 
-    (mark,) = rows_of("last_mark", _Mark) or (None,)
+    marks = rows_of("last_mark", _Mark)
+    mark = marks[0] if marks else None
     (evidence,) = rows_of("accepted", _Evidence) or (None,)
     (last,) = (rows_of("last_revision", _Last) if not found.rows else ()) or (None,)
     seeds = {seed.name: seed.hash for seed in rows_of("seeds", _Seed)}
     begun = mark if mark is not None and mark.step == "begun" else None
     half_way = begun if begun is not None and begun.direction == "up" else None
     reversing = begun if begun is not None and begun.direction == "down" else None
-    rows = {str(row) for row in found.rows}
-    reached = mark is not None and mark.step == "reached" and set(mark.name.split()) == rows
     return msgspec.structs.replace(
         found,
         # where everything was dropped, nothing that is remembered is there
         seeds=seeds if found.rows or found.objects else {},
-        # where others may write it, a row is no proof that surefoot has looked
-        env=mark.env if mark and reached and not found.journal_writers else None,
         mark=mark.step if mark else None,
+        mark_row=mark.id if mark else 0,
+        # where others may write it, a row is no proof that surefoot has looked
+        marks=() if found.journal_writers else _ends_of_runs(marks),
         interrupted=tuple(half_way.name.split()) if half_way is not None else (),
         interrupted_sha256=half_way.hash if half_way is not None else None,
         reversing=tuple(reversing.name.split()) if reversing is not None else (),
@@ -218,6 +256,32 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         accepted=_accepted(evidence.evidence) if evidence else (),
         last_journaled=f"{last.name}, of {last.day}" if last else None,
     )
+
+
+class _Writer(msgspec.Struct):
+    """What `insert_mark.sql` adds to a mark's evidence."""
+
+    transaction: str
+
+
+_ENDED_WELL = ("reached", "unchecked")
+
+
+def _ends_of_runs(marks: Iterable[_Mark]) -> tuple[Mark, ...]:
+    """The runs that ended well, newest first, back to the last row that says something else."""
+    return tuple(map(_end_of_run, takewhile(lambda one: one.step in _ENDED_WELL, marks)))
+
+
+def _end_of_run(mark: _Mark) -> Mark:
+    """What a run saw at its end. Evidence that can't be read, or isn't where it was written, is
+    none: then the database is looked at again.
+    """
+    evidence = None
+    if mark.evidence is not None:
+        with suppress(msgspec.DecodeError):
+            if msgspec.json.decode(mark.evidence, type=_Writer).transaction == mark.transaction:
+                evidence = msgspec.json.decode(mark.evidence, type=Evidence)
+    return Mark(mark.run, mark.at, tuple(mark.name.split()), evidence)
 
 
 def _number(text: str | None) -> int:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.application.history_files import IniFile
+from surefoot.application.history_files import IniFile, read_revision_files
 from surefoot.config import Project
 from surefoot.decision.decide import classify
 from surefoot.decision.recovery import recovery
 from surefoot.history import Revision
 from surefoot.observation import Code, Facts, Observation, VersionTableName
-from surefoot.observe.code import code_of, quick_code
+from surefoot.observe.code import code_grounds, code_of, quick_code
 from surefoot.observe.database import observe_database
 from surefoot.states import State
 from surefoot.structure.facts import Fact
@@ -38,18 +38,26 @@ def quick_facts(
 ) -> Facts | None:
     """What can be seen without Alembic: enough to tell that a database is at head, and no more.
 
-    None if the history can't be read from its files alone, or if nobody knows where env.py leads:
-    it is known only of the very env.py that the journal names, which led here before.
+    None if the history can't be read from its files alone, or if no earlier run has looked at just
+    this: the same files, among them env.py, which says where it leads; the same version rows; the
+    same database, without DDL since. Without a usable catalogue a run can't look at the structure:
+    that counts where there is no catalogue at all, and so nothing more to see.
     """
-    code = quick_code(project, ini)
-    if code is None or ini is None:
+    files = read_revision_files(ini) if ini else None
+    code = quick_code(project, ini, files) if files else None
+    env = ini.env_sha256() if ini else None
+    if code is None or ini is None or env is None:
         return None
+    grounds = code_grounds(project, ini, code, env, files)
     # what a role of env.py's owns is only known once that was asked
-    database = observe_database(connection, configured_version_table(project), lenient=True)
-    env = ini.env_sha256()
-    if env is None or database.env != env:
+    table = configured_version_table(project)
+    database = observe_database(connection, table, lenient=True, sealed=True)
+    mark = database.marked(grounds)
+    if mark is None or mark.evidence is None:
         return None
-    return Facts(code, database)
+    if mark.evidence.structure == "unchecked" and grounds.catalogue is not None:
+        return None
+    return Facts(code, database, verified=mark)
 
 
 _LOOKS = 20  # at a database that others migrate meanwhile
@@ -75,6 +83,8 @@ class Application:
         self.server = before.server
         self.history = view.history
         self._code: Code = code_of(project, view.history)
+        # before any of these files is read for a look: one that changes later isn't what was used
+        self.grounds = code_grounds(project, ini, self._code, self.env_sha256)
         from surefoot.observe.standing import Cataloguing
 
         self.schema, self.autocommit = view.schema, view.autocommit
@@ -256,7 +266,8 @@ class Application:
         """
         left = _LOOKS
         while True:
-            database = observe_database(connection, self.version_table)
+            # the seal is older than the look at the structure: DDL in between makes it void
+            database = observe_database(connection, self.version_table, sealed=True)
             # until a surefoot has begun, this one or another: what is there, then, isn't its doing
             untouched = not database.rows and database.mark == self._mark_before
             facts = Facts(self._code, database, was_empty=self.was_empty and untouched)

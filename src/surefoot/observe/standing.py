@@ -11,7 +11,8 @@ from surefoot.config import Project
 from surefoot.decision.version_rows import faults
 from surefoot.errors import SurefootError
 from surefoot.observation import Code, Observation, VersionTableName
-from surefoot.observe.catalogue import catalogue_file, init_scripts, read_catalogue
+from surefoot.observe.catalogue import init_scripts, read_catalogue
+from surefoot.observe.code import catalogue_file
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.generated import shown
 from surefoot.observe.structure import observe_structure, structure_within

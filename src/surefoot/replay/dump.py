@@ -10,8 +10,7 @@ from surefoot.config import Project, application_name
 from surefoot.errors import SurefootError
 from surefoot.history import applied_at
 from surefoot.init_header import Header, content_hash, header_text
-from surefoot.observe.catalogue import catalogue_file
-from surefoot.observe.code import code_of, find_ini
+from surefoot.observe.code import catalogue_file, code_of, find_ini
 from surefoot.observe.connect import connect
 from surefoot.observe.database import observe_version_rows
 from surefoot.observe.script_file import hashed

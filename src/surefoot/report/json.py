@@ -9,7 +9,7 @@ from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.masking import hidden
 from surefoot.errors.printable import escaped
-from surefoot.observation import Facts
+from surefoot.observation import Facts, Mark
 from surefoot.outcome import Outcome
 from surefoot.plan import (
     Adopt,
@@ -196,11 +196,19 @@ def interruption(found: Interruption) -> dict[str, Any]:
 
 
 def structure(facts: Facts) -> dict[str, Any] | None:
-    """What the catalogue says of the structure; null where it wasn't asked."""
+    """What the catalogue says of the structure, or what an earlier run saw of it; null where the
+    database is empty.
+    """
     catalogue, standing = facts.catalogue, facts.standing
+    if facts.verified is not None:
+        return {"verified": verified(facts.verified)}
     if catalogue is None:
         return None
-    found: dict[str, Any] = {"catalogue": catalogue.condition, "file": catalogue.file}
+    found: dict[str, Any] = {
+        "verified": None,
+        "catalogue": catalogue.condition,
+        "file": catalogue.file,
+    }
     if catalogue.why:
         found["why"] = list(catalogue.why)
     if standing is not None:
@@ -224,6 +232,18 @@ def structure(facts: Facts) -> dict[str, Any] | None:
             ],
         }
     return found
+
+
+def verified(mark: Mark) -> dict[str, Any]:
+    """The end of an earlier run that still counts: nothing that it rests on has changed."""
+    evidence = mark.evidence
+    checked = evidence is not None and evidence.structure == "verified"
+    return {
+        "checked": checked,
+        "run": mark.run,
+        "at": f"{mark.at.replace(' ', 'T')}Z",
+        "differences": evidence.differences if evidence else 0,
+    }
 
 
 def decision(decided: Decision) -> dict[str, Any]:

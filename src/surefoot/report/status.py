@@ -1,7 +1,7 @@
 """Where a database stands, for people."""
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
-from surefoot.observation import Facts
+from surefoot.observation import Facts, Mark
 from surefoot.report.plan import step_lines
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import (
@@ -11,7 +11,6 @@ from surefoot.report.text import (
     labelled,
     structure_texts,
 )
-from surefoot.states import State
 from surefoot.target import Target
 
 
@@ -32,8 +31,8 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
         ),
     ]
     texts = structure_texts(facts)
-    if facts.catalogue is None and state is State.AT_HEAD:
-        texts = ["not looked at, since surefoot led here; surefoot drift compares it"]
+    if facts.verified is not None:
+        texts = verified_texts(facts.verified)
     if texts:
         lines += labelled(terminal, "structure", *texts)
     if isinstance(decision, Ready):
@@ -46,6 +45,18 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
     if isinstance(decision, Refused):
         lines += refusal_lines(terminal, decision)
     return lines
+
+
+def verified_texts(mark: Mark) -> list[str]:
+    """When an earlier run verified the structure, where its look still counts; or that none did."""
+    evidence, by = mark.evidence, f"by run {mark.run}, {mark.at} UTC"
+    if evidence is None or evidence.structure == "unchecked":
+        return [f"never verified: there is no catalogue; the version rows were read {by}"]
+    differing = ""
+    if evidence.differences:
+        number = count(evidence.differences, "difference")
+        differing = f", with {number}: surefoot drift lists them"
+    return [f"verified {by}{differing}; no DDL since"]
 
 
 def refusal_lines(terminal: Terminal, decision: Refused) -> list[str]:

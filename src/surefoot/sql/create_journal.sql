@@ -5,7 +5,7 @@ create table if not exists surefoot.journal (
     run pg_catalog.text not null,          -- one run of surefoot: the same in all its rows
     history pg_catalog.text not null,      -- whose row it is: the version table, with its schema
     env pg_catalog.text,                   -- SHA-256 of the env.py that led here; null where none was run
-    step pg_catalog.text not null,         -- install, stamp, adopt, begun, revision, down, seed, reached, unreached, cleanup;
+    step pg_catalog.text not null,         -- install, stamp, adopt, begun, revision, down, seed, reached, unchecked, unreached, cleanup;
                                 -- drop-indexes, mended, undone: done about a revision that was left half-way
     name pg_catalog.text not null,         -- the revision's id or the script's path
     parents pg_catalog.text not null,      -- the revisions below it, separated by spaces
@@ -14,6 +14,7 @@ create table if not exists surefoot.journal (
     floor pg_catalog.text,                 -- the oldest release or revision whose code can run on it, if it says so
     hash pg_catalog.text,                  -- SHA-256 of the file that was run
     evidence pg_catalog.text,              -- of an adoption, as JSON: what it was decided by, what was accepted;
+                                -- of a run's end, as JSON: what was seen, and what that rests on;
                                 -- of a way back that was begun: how many of its statements are done
     down pg_catalog.text,                  -- the way back, as JSON: of this revision, or of all that a stamp or an adoption stands for
     milliseconds double precision not null,

@@ -1,12 +1,13 @@
--- The last row of this history that says where it stands, and by which env.py. `reached`: the end of a
--- run was seen to be head. `unreached`: it was seen to be another structure. `begun`: a revision has
--- committed a part of itself, and not come to its end; or, by its direction, the way back over one.
--- `undone`: that part was taken back. Anything
--- else: a run has not come to its last look.
-select j.step, j.env, j.name, j.hash, j.direction,
-       case when j.direction = 'down' then j.evidence end as evidence
+-- The last rows of this history that say where it stands, newest first. `reached`: the end of a run was
+-- seen to be head, structure and all. `unchecked`: the version rows were head's, and there was no usable
+-- catalogue. `unreached`: it was seen to be another structure. `begun`: a revision has committed a part of
+-- itself, and not come to its end; or, by its direction, the way back over one. `undone`: that part was
+-- taken back. Anything else: a run has not come to its last look. `transaction` is the one that wrote the
+-- row: a row that was restored, copied or changed has another.
+select j.id, j.step, j.name, j.hash, j.direction, j.run, j.evidence, j.xmin::text as transaction,
+       pg_catalog.to_char(j.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as at
 from surefoot.journal j
 where j.history = %(history)s
-  and j.step in ('stamp', 'adopt', 'begun', 'undone', 'revision', 'down', 'reached', 'unreached')
+  and j.step in ('stamp', 'adopt', 'begun', 'undone', 'revision', 'down', 'reached', 'unchecked', 'unreached')
 order by j.id desc
-limit 1
+limit 8

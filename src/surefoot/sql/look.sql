@@ -2,6 +2,7 @@
 -- be meant. The search path that was in force is given back, as schemas that exist and may be used.
 set transaction isolation level repeatable read, read only;
 set local statement_timeout = 0;
+set local jit = off; -- its cost would be many times that of a look
 -- rows that a policy hides are an error, not an empty table
 set local row_security = off;
 select pg_catalog.current_schemas(false)::pg_catalog.text[] as path,

@@ -11,6 +11,15 @@ select
     pg_catalog.pg_is_in_recovery() as standby,
     pg_catalog.pg_is_in_recovery()
         or pg_catalog.current_setting('default_transaction_read_only')::boolean as read_only,
+    (
+        select d.oid::int8 from pg_catalog.pg_database d
+        where d.datname = pg_catalog.current_database()
+    ) as database_oid,
+    journal.table_oid::int8 as journal_oid,
+    -- may this role ask which cluster it is (control.sql)
+    pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
+        and pg_catalog.has_function_privilege('pg_catalog.pg_control_checkpoint()', 'EXECUTE')
+        as control_readable,
     journal.schema_oid is not null as journal_schema,
     journal.table_oid is not null as journal,
     exists (
