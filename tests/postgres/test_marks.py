@@ -253,7 +253,7 @@ def test_nobody_looked_without_a_catalogue(application: Application, database: D
     status = application.run("status", "--json", url=database.url(PSYCOPG))
     assert status.json["structure"]["verified"]["checked"] is False
     text = application.run("status", url=database.url(PSYCOPG))
-    assert "never verified: there is no catalogue" in text.out + text.err
+    assert "not verified: there is no catalogue" in text.out + text.err
 
 
 def test_a_catalogue_that_comes_or_becomes_valid_again(

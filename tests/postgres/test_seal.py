@@ -131,7 +131,7 @@ vacuum full pg_catalog.pg_attribute
 reindex table app.person
 cluster app.quiet using quiet_pkey
 select setval('app.person_old_id_seq', 100)
-refresh materialized view app.m_plain
+refresh materialized view app.m
 grant select on app.person to public
 revoke select on app.person from public
 grant usage on schema app to public
@@ -217,11 +217,11 @@ def test_nobody_elses_operators_are_asked(rich: Database) -> None:
         """
         create schema planted;
         create table planted.trace (what text);
-        create function planted.equal(oid, oid) returns boolean language plpgsql as
-            $$ begin raise exception 'planted.equal was asked'; end $$;
+        create function planted.times(bigint, bigint) returns bigint language plpgsql as
+            $$ begin raise exception 'planted.times was asked'; end $$;
+        create operator planted.* (leftarg = bigint, rightarg = bigint, function = planted.times);
         create function planted.hashoidextended(oid, bigint) returns bigint language plpgsql as
             $$ begin raise exception 'planted.hashoidextended was asked'; end $$;
-        create operator planted.= (leftarg = oid, rightarg = oid, function = planted.equal);
         create function planted.sum(bigint) returns numeric language plpgsql as
             $$ begin raise exception 'planted.sum was asked'; end $$;
         """

@@ -51,7 +51,7 @@ def verified_texts(mark: Mark) -> list[str]:
     """When an earlier run verified the structure, where its look still counts; or that none did."""
     evidence, by = mark.evidence, f"by run {mark.run}, {mark.at} UTC"
     if evidence is None or evidence.structure == "unchecked":
-        return [f"never verified: there is no catalogue; the version rows were read {by}"]
+        return [f"not verified: there is no catalogue; the version rows were read {by}"]
     differing = ""
     if evidence.differences:
         number = count(evidence.differences, "difference")
