@@ -250,7 +250,7 @@ def test_the_first_row_finds_another_journal(
         stranger.plant(FUNCTION)
         stranger.plant(JOURNALS[what] + ALL + "grant create on schema surefoot to public;")
         with pytest.raises(SurefootError) as raised, connection.transaction():
-            Journal(seen, None).end(executor(connection), ["r1"], reached=True)
+            Journal(seen, None).end(executor(connection), "reached", ["r1"], "{}", 0)
     assert raised.value.finding.code == "object-not-trusted"
     assert stranger.hits() == []
 
