@@ -323,3 +323,171 @@ def test_a_revision_that_was_prepared_and_never_committed(
     assert (failed.code, failed.error) == (7, "orphaned-statement"), failed.out + failed.err
     assert "the prepared transaction 'migration'" in failed.json["findings"][0]["seen"][0]
     arrives(application, database, failed)
+
+
+# --- something is there that a revision makes
+
+TABLE = """create table public.tag (id serial primary key, name varchar(40) unique, n int);
+create index ix_tag_name on tag (name); create statistics tag_stats on name, n from tag;
+create table others (tag_id int references tag)"""
+MAKES_TABLE = (
+    'op.create_table("tag", sa.Column("id", sa.Integer, primary_key=True),'
+    ' sa.Column("name", sa.String(40), unique=True), sa.Column("n", sa.Integer))\n'
+    'op.create_index("ix_tag_name", "tag", ["name"])\n'
+    'op.execute("create statistics tag_stats on name, n from tag")'
+)
+LONG = "names_of_sixty_three_bytes_" + "\u00e4" * 18  # 27 + 36 bytes
+
+# what is there, and what the revision's upgrade() does
+IN_THE_WAY = {
+    "a table": (TABLE, MAKES_TABLE),
+    "a table, and the first choice of its other names is taken": (
+        f"{TABLE}; create table tag_before (i int); create table tag_own (i int);"
+        " create sequence tag_pkey_before; create type tag_id_seq_own as enum ();"
+        " create index ix_tag_name_before2 on others (tag_id); create view ix_tag_name_before as"
+        " select 1",
+        MAKES_TABLE,
+    ),
+    "a table with an identity": (
+        "create table tag (id int generated always as identity primary key)",
+        "op.execute('create table tag (id int generated always as identity primary key)')",
+    ),
+    "a table with a long name": (
+        f'create table "{LONG}" (id serial primary key);'
+        f' create index "{LONG[:-1]}_" on "{LONG}" (id)',
+        f'op.create_table("{LONG}", sa.Column("id", sa.Integer, primary_key=True))\n'
+        f'op.create_index("{LONG[:-1]}_", "{LONG}", ["id"])',
+    ),
+    "a table in partitions": (
+        "create table tag (id int primary key) partition by range (id);"
+        "create table tag_1 partition of tag for values from (0) to (9)",
+        "op.execute('create table tag (id int primary key) partition by range (id)')\n"
+        "op.execute('create table tag_1 partition of tag for values from (0) to (9)')",
+    ),
+    "a view": ("create view v as select 1 as a", 'op.execute("create view v as select 2 as b")'),
+    "a materialized view": (
+        "create materialized view v as select 1 as a; create unique index v_a on v (a)",
+        'op.execute("create materialized view v as select 2 as a")\n'
+        'op.execute("create unique index v_a on v (a)")',
+    ),
+    "an enum": (
+        "create type kind as enum ('x'); create table k (kind kind)",
+        "op.execute(\"create type kind as enum ('a', 'b')\")",
+    ),
+    "an enum of a table's column": (
+        "create type kind as enum ('x'); create table item (i int)",
+        'op.create_table("item", sa.Column("kind", sa.Enum("a", "b", name="kind")))',
+    ),
+    "a domain": ("create domain d as int", 'op.execute("create domain d as text")'),
+    "a range": (
+        "create type r as range (subtype = int)",
+        'op.execute("create type r as range (subtype = int)")',
+    ),
+    "a composite type": (
+        "create type pair as (a int)",
+        'op.execute("create type pair as (a int, b int)")',
+    ),
+    "a type that has the name of a table": (
+        "create type tag as (a int)",
+        'op.create_table("tag", sa.Column("id", sa.Integer))',
+    ),
+    "a function": (
+        "create function f(a int) returns int language sql as 'select 1'; "
+        "create function f_before(a int) returns int language sql as 'select 1'",
+        "op.execute(\"create function f(a int) returns text language sql as 'select null::text'\")",
+    ),
+    "a sequence": ("create sequence s", 'op.execute("create sequence s increment 5")'),
+    "an index of another table": (
+        "create table other (a int); create index ix_people on other (a)",
+        'op.create_index("ix_people", "people", ["name"])',
+    ),
+    "a schema": (
+        "create schema app; create table app.t (i int)",
+        'op.execute("create schema app")',
+    ),
+    "a column that must not be null": (
+        "alter table people add mail text not null, add constraint people_mail_key unique (mail);"
+        "create index ix_people_mail on people (mail);"
+        "alter table people add constraint has_mail check (mail <> '')",
+        'op.add_column("people", sa.Column("mail", sa.String(20)))\n'
+        'op.create_unique_constraint("people_mail_key", "people", ["mail"])\n'
+        'op.create_index("ix_people_mail", "people", ["mail"])\n'
+        'op.create_check_constraint("has_mail", "people", "mail <> \'x\'")\n'
+        "op.execute(\"insert into people (id, name) values (1, 'a')\")",
+    ),
+    "a constraint": (
+        "alter table people add constraint has_name check (name <> '')",
+        'op.create_check_constraint("has_name", "people", "name <> \'x\'")',
+    ),
+    "a trigger": (
+        "create function mine() returns trigger language plpgsql as 'begin return new; end';"
+        "create trigger t before insert on people for each row execute function mine()",
+        'op.execute("create function theirs() returns trigger language plpgsql as '
+        "'begin return new; end'\")\n"
+        'op.execute("create trigger t after insert on people for each row execute function'
+        ' theirs()")',
+    ),
+    "a value of an enum": (
+        "alter type mood add value 'sad'; create table moods (m mood)",
+        "op.execute(\"alter type mood add value 'sad'\")",
+    ),
+    "what create_all made of several revisions": (
+        f"{TABLE}; create type kind as enum ('a'); create table late (id serial primary key,"
+        " kind kind); create index ix_late on late (kind)",
+        MAKES_TABLE,
+    ),
+    "names that must be quoted": (
+        'create table "It\'s" ("Id" serial primary key)',
+        """op.create_table("It's", sa.Column("Id", sa.Integer, primary_key=True))""",
+    ),
+}
+
+
+def stage(application: Application, body: str) -> None:
+    """Three revisions: what is there, what fails, and one more that makes a table with an enum."""
+    application.revision(
+        "r1",
+        None,
+        "create table people (id int primary key, name text)",
+        "create type mood as enum ('well')",
+    )
+    application.revision("r2", "r1", body=body)
+    application.revision(
+        "r3",
+        "r2",
+        body='op.create_table("late", sa.Column("id", sa.Integer, primary_key=True),'
+        ' sa.Column("kind", sa.Enum("a", name="kind")))\n'
+        'op.create_index("ix_late", "late", ["kind"])'
+        if "kind" not in body
+        else "pass",
+    )
+
+
+NAMES = """
+select c.relname, c.relkind::text from pg_class c where c.oid in (
+    select i.indexrelid from pg_index i join pg_class t on t.oid = i.indrelid
+    where t.relname !~ '_before|_own'
+    union select c.oid from pg_class c where c.relkind in ('r', 'p', 'v', 'm', 'S')
+) and c.relnamespace = 'public'::regnamespace and c.relname !~ '_before|_own' order by 1
+"""
+
+
+@pytest.mark.parametrize("which", IN_THE_WAY)
+def test_something_in_the_way_is_put_aside_whole(
+    application: Application, database: Database, server: Server, pg_bin: Path, which: str
+) -> None:
+    """No catalogue: the first failure tells all of it, and the second start goes through."""
+    there, body = IN_THE_WAY[which]
+    stage(application, body)
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute(there)
+    rows = "insert into tag (name) values ('mine')"
+    if "create table public.tag" in there:
+        database.execute(rows)
+    failed = up(application, database)
+    assert failed.code == 5, failed.err
+    arrives(application, database, failed)
+    with fresh_database(server, pg_bin) as fresh:
+        assert up(application, fresh).code == 0
+        made = set(fresh.query(NAMES))
+    assert made <= set(database.query(NAMES))

@@ -3,6 +3,7 @@
 import pytest
 
 from surefoot.causes import names
+from surefoot.causes.aside import put_aside
 from surefoot.causes.cause import About, Cause, Holder, Object, lines, statement_lines
 from surefoot.causes.explain import explain, mentioned, readers_matter
 from surefoot.causes.history import expected_at, known_as, makers, removers, tables_of
@@ -82,26 +83,43 @@ def test_somebodys_query_without_its_literals(query: str, shown: str) -> None:
 
 
 RENAMED = [
-    (Object("table", "public", "t"), "alter table public.t rename to t_before;"),
+    (Object("table", "public", "t"), ("alter table public.t rename to t_before;",)),
     (
         Object("materialized view", "public", "m"),
-        "alter materialized view public.m rename to m_before;",
+        ("alter materialized view public.m rename to m_before;",),
     ),
-    (Object("trigger", "public", "g", "t"), "alter trigger g on public.t rename to g_before;"),
+    (
+        Object("trigger", "public", "g", "t"),
+        (
+            "alter trigger g on public.t rename to g_before;",
+            "alter table public.t disable trigger g_before;",
+        ),
+    ),
     (
         Object("procedure", "public", "p", arguments="integer, text"),
-        "alter procedure public.p(integer, text) rename to p_before;",
+        ("alter procedure public.p(integer, text) rename to p_before;",),
     ),
     (
         Object("index", "public", "i" * 63, "t"),
-        f"alter index public.{'i' * 63} rename to {'i' * 56}_before;",
+        (f"alter index public.{'i' * 63} rename to {'i' * 56}_before;",),
+    ),
+    (
+        Object("sequence", "public", "\u00e4" * 31),
+        (f'alter sequence public."{"ä" * 31}" rename to "{"ä" * 28}_before";',),
     ),
 ]
 
 
-@pytest.mark.parametrize(("found", "statement"), RENAMED)
-def test_how_something_is_put_aside(found: Object, statement: str) -> None:
-    assert names.rename(found) == statement
+@pytest.mark.parametrize(("found", "statements"), RENAMED)
+def test_how_something_is_put_aside(found: Object, statements: tuple[str, ...]) -> None:
+    """In 63 bytes, however many a letter takes."""
+    assert put_aside((found,), About("r1", objects=(found,))) == statements
+
+
+def test_a_name_that_is_taken_is_not_given() -> None:
+    found = Object("table", "public", "t")
+    about = About("r1", objects=(found,), taken=frozenset(("t_before", "t_before2")))
+    assert put_aside((found,), about) == ("alter table public.t rename to t_before3;",)
 
 
 def test_a_statement_is_cut() -> None:

@@ -161,7 +161,7 @@ def test_the_users_index_has_the_name_of_one_to_come() -> None:
     own = (*table("mine", x="text"), Fact("index", "public.mine.named", "USING btree (x)"))
     (finding,) = collisions(path((*T, *PETS), (*T, *PETS, NAMED)), live(*T, *PETS, *own)).findings
     assert "index public.mine.named" in finding.message
-    assert finding.next.endswith("alter index public.named rename to named_own;")
+    assert "\n    alter index public.named rename to named_own;\n" in finding.next
 
 
 def test_an_index_of_the_same_name_in_another_schema_is_nobodys_business() -> None:
@@ -226,7 +226,7 @@ def test_only_what_is_the_users_own_and_hurts() -> None:
     (finding,) = customisations(found, live(*T, view, *own), dependents).findings
     assert finding.code == "customisation-in-the-way"
     assert "view public.mine" in finding.message
-    assert finding.next.endswith("drop view public.mine;")
+    assert "\n    drop view public.mine;\n" in finding.next
 
 
 def test_what_is_the_users_on_a_table_that_is_dropped() -> None:

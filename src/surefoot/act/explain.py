@@ -8,19 +8,21 @@ import psycopg
 
 from surefoot.act.account import Stopped
 from surefoot.act.holders import holders
-from surefoot.causes.cause import About, Cause
-from surefoot.causes.explain import explain, is_duplicate, mentioned
+from surefoot.causes.aside import SUFFIX, wanted
+from surefoot.causes.cause import About, Cause, Part, Wanted
+from surefoot.causes.explain import explain, in_the_way, is_duplicate, mentioned
 from surefoot.causes.names import identifier
 from surefoot.decision.half_way import interruption_lines
 from surefoot.decision.recovery import recovery
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
-from surefoot.observe.circumstances import objects_named
+from surefoot.observe.circumstances import objects_named, parts_of
 from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.observe.sequences import sequences
 from surefoot.outcome import Outcome
 from surefoot.structure.differences import difference_lines, revision_text
+from surefoot.structure.source import Source
 from surefoot.structure.standing import Stand
 
 # What follows from the cause whether a revision or a script met it.
@@ -101,17 +103,38 @@ def _circumstances(
     asked: Application,
 ) -> About:
     """What the server knows of what the failure is about."""
-    names = (*mentioned(cause), asked.version_table.name)
+    making = _wanted(step, before, asked) if in_the_way(cause) else ()
+    names = (*mentioned(cause), asked.version_table.name, *(one.makes.name for one in making))
+    objects = objects_named(connection, dict.fromkeys(names))
+    parts: tuple[Part, ...] = ()
+    taken: frozenset[str] = frozenset()
+    if in_the_way(cause):
+        parts, taken = parts_of(connection, objects, SUFFIX)
     numbers = sequences(connection, cause.schema, cause.table) if is_duplicate(cause) else ()
     return About(
         step,
         role=before.database.server.role,
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
-        objects=objects_named(connection, names),
+        objects=objects,
         holders=holders(connection, cause, step, asked.catalogue),
         numbers=numbers,
+        wanted=making,
+        parts=parts,
+        taken=taken,
     )
+
+
+def _wanted(step: str, before: Facts, asked: Application) -> tuple[Wanted, ...]:
+    """What the revision that failed and those after it make, as far as their sources say it."""
+    ids = [revision.id for revision in before.pending or ()]
+    sources: list[tuple[str, Source]] = []
+    for id in ids[ids.index(step) :] if step in ids else ():
+        source = asked.environment.source(id)
+        if source is None:
+            break
+        sources.append((id, source))
+    return wanted(sources)
 
 
 def _known(about: About, after: Facts, asked: Application) -> About:

@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 from surefoot.application.values import Construct, Doubtful
-from surefoot.structure.source import Kind
+from surefoot.structure.source import Creation, Kind
 from surefoot.structure.sqltext import Sql, is_mere_cast
 
 # Each with what it is about, and where its table and its name are among the arguments.
@@ -56,7 +56,40 @@ def operation(
         defaults=method == "alter_column" and "server_default" in named,
         unseen=unseen or kind == "",
         schema=str(named.get("schema") or ""),
+        makes=_creations(method, given, named),
     )
+
+
+def _creations(method: str, given: list[Any], named: dict[str | None, Any]) -> tuple[Creation, ...]:
+    """What it makes, and the enums that come with a table; nothing where it passes over that."""
+    if not method.startswith(("create_", "add_")) or named.get("if_not_exists") is True:
+        return ()
+    names, schema = _about(method, given, named), str(named.get("schema") or "")
+    match OPERATIONS[method]:
+        case "relation" if names:
+            return (*_enums([*given, *named.values()]), Creation("table", names[0], schema))
+        case "column" if names:
+            return (Creation("column", names[1], schema, names[0]),)
+        case "index" if names:
+            return (Creation("index", names[-1], schema),)
+        case "constraint" if names:
+            return (Creation("constraint", names[1], schema, names[0]),)
+        case _:
+            return ()
+
+
+def _enums(values: list[Any]) -> tuple[Creation, ...]:
+    """The enum types that columns of these make with their table."""
+    found: list[Creation] = []
+    for one in values:
+        if not isinstance(one, Construct):
+            continue
+        name = one.named.get("name")
+        if not one.is_enum:
+            found += _enums([*one.given, *one.named.values()])
+        elif isinstance(name, str) and one.named.get("create_type", True) is True:
+            found.append(Creation("type", name, str(one.named.get("schema") or "")))
+    return tuple(dict.fromkeys(found))
 
 
 def _behind(method: str) -> bool:

@@ -24,7 +24,7 @@ from surefoot.application.values import (
     value,
 )
 from surefoot.errors.masking import masked
-from surefoot.structure.source import Doubt, Source, Statement
+from surefoot.structure.source import Creation, Doubt, Source, Statement
 from surefoot.structure.sqltext import UNKNOWN, Sql, structural
 
 _DEPTH = 8  # functions that call functions
@@ -211,7 +211,12 @@ class _Reader:
         elif (on == Construct("alembic.op") or on.name == "batch") and method == "execute":
             self._sql(call, arguments[0] if arguments else keywords.get("sqltext"))
         elif on.is_enum and method in ("create", "drop"):
-            self.statements.append(Statement(line, self._line(line)))
+            name = on.named.get("name")
+            checked = keywords.get("checkfirst", arguments[1] if len(arguments) > 1 else True)
+            makes: tuple[Creation, ...] = ()
+            if method == "create" and isinstance(name, str) and checked is False:
+                makes = (Creation("type", name, str(on.named.get("schema") or "")),)
+            self.statements.append(Statement(line, self._line(line), makes=makes))
         elif on == Construct("alembic.op") or on.name == "batch":
             done = operation(on, method, arguments, keywords, call)
             self.renames |= done.renames
@@ -276,6 +281,7 @@ def _statement(line: int, text: str, done: Sql, sql: str = "") -> Statement:
         done.unseen,
         sql,
         done.schema,
+        done.makes,
     )
 
 

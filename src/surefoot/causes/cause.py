@@ -4,6 +4,7 @@ import msgspec
 
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.facts import Fact
+from surefoot.structure.source import Creation
 
 _STATEMENT_LINES, _WIDTH = 6, 160
 
@@ -40,6 +41,27 @@ class Object(msgspec.Struct, frozen=True):
     table: str = ""
     owner: str = ""
     arguments: str = ""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What has a name of its own and is a part of an object: by the object's number.
+
+    A kind of `not null` is a column's: it must have a value.
+    """
+
+    number: int
+    kind: str
+    schema: str
+    name: str
+    table: str = ""
+    arguments: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a pending revision makes, and that must not be there before."""
+
+    revision: str
+    makes: Creation
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -108,7 +130,9 @@ class About(msgspec.Struct, frozen=True):
     `schema` is where names without one lead; `objects` are there now and have names from the
     cause. `catalogue` is None where there is none to go by; `own` are then unknown. `applied` are
     the revisions that the version rows stand for. `numbers` are, after a duplicate key, the
-    sequences of its table and all others that are behind their rows.
+    sequences of its table and all others that are behind their rows. Where something is there
+    already, `wanted` is what this revision and those after it make, `parts` are those of `objects`,
+    and `taken` are names that nothing else may be given.
     """
 
     revision: str
@@ -121,6 +145,9 @@ class About(msgspec.Struct, frozen=True):
     own: tuple[Fact, ...] = ()
     applied: frozenset[str] = frozenset()
     numbers: tuple[Numbers, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
+    parts: tuple[Part, ...] = ()
+    taken: frozenset[str] = frozenset()
 
 
 class Explanation(msgspec.Struct, frozen=True):

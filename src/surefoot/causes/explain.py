@@ -56,6 +56,11 @@ def is_duplicate(cause: Cause) -> bool:
     return cause.sqlstate == "23505"
 
 
+def in_the_way(cause: Cause) -> bool:
+    """Whether something is there already that the statement makes."""
+    return _EXPLAINED.get(cause.sqlstate) is objects.duplicate
+
+
 def mentioned(cause: Cause) -> tuple[str, ...]:
     """Every name that the cause is about: what is there of them is worth a look."""
     quoted = [part for name in quoted_names(cause.message) for part in (name, *name.split("."))]

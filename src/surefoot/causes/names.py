@@ -15,6 +15,8 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _LITERAL = re.compile(
     r"(?P<tag>\$\w*\$).*?(?:(?P=tag)|$)|[eE]?'(?:[^'\\]|''|\\.)*(?:'|$)|\b\d[\w.]*", re.S
 )
+RELATIONS = ("table", "view", "materialized view", "foreign table", "index", "sequence")
+
 _READ = 20_000  # characters of a statement in which names are looked for
 
 # PostgreSQL's reserved words, of all versions: unquoted they are no names.
@@ -98,21 +100,3 @@ def described(found: Object) -> str:
     if found.table:
         return f"{found.kind} {name} of {identifier(found.schema, found.table)}"
     return f"{found.kind} {name}"
-
-
-_ALTERED = {"sequence", "index", "schema", "function", "procedure", "view", "materialized view"}
-
-
-def rename(found: Object) -> str:
-    """The SQL that puts it aside, with all that is in it."""
-    aside = identifier(f"{found.name[:56]}_before")
-    table, name = identifier(found.schema, found.table), sql_name(found)
-    match found.kind:
-        case "column" | "constraint":
-            return f"alter table {table} rename {found.kind} {name} to {aside};"
-        case "trigger":
-            return f"alter trigger {name} on {table} rename to {aside};"
-        case kind if kind in _ALTERED or kind in ("type", "foreign table"):
-            return f"alter {kind} {name} rename to {aside};"
-        case _:
-            return f"alter table {name} rename to {aside};"

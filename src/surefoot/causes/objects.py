@@ -2,24 +2,31 @@
 
 import re
 
+from surefoot.causes.aside import SUFFIX, also_in_the_way, put_aside
 from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation, Object
 from surefoot.causes.history import expected_at, known_as, makers, removers
 from surefoot.causes.names import (
+    RELATIONS,
     described,
     fact_name,
     identifier,
+    literal,
     quoted_names,
-    rename,
     sql_name,
     words,
 )
+from surefoot.errors.steps import to_type
+from surefoot.preflight.names import aside as aside_name
 from surefoot.structure.facts import Fact, relation_kind
 
-_RELATIONS = ("table", "view", "materialized view", "foreign table", "index", "sequence")
+_EXTENSION = re.compile(r'\s*create\s+extension\s+("(?:[^"]|"")+"|[\w$]+)', re.I)
+_ADD_VALUE = re.compile(
+    r'\s*alter\s+type\s+((?:"(?:[^"]|"")+"|[\w$.])+)\s+add\s+value\s+\'((?:[^\']|\'\')*)\'', re.I
+)
 _OF_STATE = {
-    "42P07": _RELATIONS,
+    "42P07": (*RELATIONS, "type"),
     "42701": ("column",),
-    "42710": ("type", "constraint", "trigger", "function", *_RELATIONS),
+    "42710": ("type", "constraint", "trigger", "function", *RELATIONS),
     "42P06": ("schema",),
     "42723": ("function", "procedure"),
 }
@@ -33,6 +40,8 @@ _MISSING = {
 
 def duplicate(cause: Cause, about: About) -> Explanation:
     """What the revision makes is there already: whose is it?"""
+    if (found := _in_a_place(cause)) is not None:
+        return found
     candidates = _in_the_way(cause, about)
     found = candidates[0] if candidates else None
     if (
@@ -54,16 +63,23 @@ def duplicate(cause: Cause, about: About) -> Explanation:
         )
     what = described(found)
     owner = f", which belongs to {found.owner}" if found.owner and found.owner != about.role else ""
-    aside = f"put it aside: {rename(found)} then {AGAIN}"
+    also = also_in_the_way(found, about)
+    others = tuple(f"also in the way: {described(one)}; {by} makes it" for one, by in also)
+    statements = put_aside((found, *(one for one, _ in also)), about)
+    who = f", as {found.owner} or a superuser" if owner else ""
+    moving = f"put it aside with all that has a name of its own{who} (nothing in it is lost)"
+
+    def aside(text: str = "{}", then: str = f"then {AGAIN}") -> str:
+        return to_type(text.format(moving), *statements, then=then)
+
     if about.catalogue is None:
         return Explanation(
-            f"if the application didn't make it, {aside}. {REPORT}",
-            (f"in the way: {what}{owner}; it was there before this revision",),
+            aside("if nothing needs it under this name, {}", f"then {AGAIN}. {REPORT}"),
+            (f"in the way: {what}{owner}; it was there before this revision", *others),
         )
     if any(fact.name == fact_name(found) for fact in about.own):
-        return Explanation(
-            aside, (f"in the way: {what}{owner}; it is the user's own: no revision makes it",)
-        )
+        lines = (f"in the way: {what}{owner}; it is the user's own: no revision makes it",)
+        return Explanation(aside(), (*lines, *others))
     by = makers(about.catalogue, fact_name(found))
     applied = [revision for revision in by if revision in about.applied]
     if applied:
@@ -73,13 +89,37 @@ def duplicate(cause: Cause, about: About) -> Explanation:
         )
     if by:
         which = "this revision itself" if by[0] == about.revision else f"revision {by[0]}"
-        return Explanation(
-            f"compare it with surefoot catalog show {by[0]} --facts; {aside}",
-            (f"in the way: {what}{owner}; {which} makes it, and is not recorded as applied",),
-        )
+        lines = (f"in the way: {what}{owner}; {which} makes it, and is not recorded as applied",)
+        compare = f"surefoot catalog show {by[0]} --facts"
+        return Explanation(aside(f"{compare} shows how it should be. {{}}"), (*lines, *others))
     return Explanation(
-        f"if the application didn't make it, {aside}", (f"in the way: {what}{owner}",)
+        aside("if nothing needs it under this name, {}"), (f"in the way: {what}{owner}", *others)
     )
+
+
+def _in_a_place(cause: Cause) -> Explanation | None:
+    """An extension or an enum's value: neither has a schema's name that could be given away."""
+    if found := _EXTENSION.match(cause.statement):
+        return Explanation(
+            to_type(
+                "if nothing uses it, drop it, and the revision makes it again (PostgreSQL refuses "
+                "to drop what is in use)",
+                f"drop extension {found[1]};",
+                then=f"then {AGAIN}. Otherwise the revision must say IF NOT EXISTS. {REPORT}",
+            )
+        )
+    if found := _ADD_VALUE.match(cause.statement):
+        value = found[2].replace("''", "'")
+        return Explanation(
+            to_type(
+                "the value is there already, and the revision doesn't say IF NOT EXISTS: give it "
+                "another name, which rows that have it follow",
+                f"alter type {found[1]} rename value {literal(value)} to "
+                f"{literal(aside_name(value, (), SUFFIX))};",
+                then=f"then {AGAIN}, and update those rows afterwards. {REPORT}",
+            )
+        )
+    return None
 
 
 def _in_the_way(cause: Cause, about: About) -> list[Object]:
@@ -94,11 +134,13 @@ def _in_the_way(cause: Cause, about: About) -> list[Object]:
         if o.name == name and o.kind in kinds and (not table or o.table in ("", table))
     ]
     written = cause.statement.replace('"', "")
+    makes = words(cause.statement)[:4]  # create, unique, the kind
     # where the statement says so, else where names without a schema lead
     found.sort(
         key=lambda o: (
             f"{o.schema}.{o.table or name}" not in written and f"{o.schema}.{name}" not in written,
             o.schema != about.schema,
+            o.kind not in makes,
         )
     )
     return found
@@ -199,10 +241,11 @@ def dependents(cause: Cause, about: About) -> Explanation:
         )
     named = ", ".join(_own_name(fact) for fact in own[:6])
     first = own[0]
-    return Explanation(
-        f"{_keep_and_drop(first)}; then {AGAIN}, and make it anew afterwards",
-        (f"the user's own: {named}",),
-    )
+    text, *statements = _keep_and_drop(first)
+    then = f"then {AGAIN}, and make it anew afterwards"
+    if not statements:
+        return Explanation(f"{text}; {then}", (f"the user's own: {named}",))
+    return Explanation(to_type(text, *statements, then=then), (f"the user's own: {named}",))
 
 
 def _own_name(fact: Fact) -> str:
@@ -210,19 +253,19 @@ def _own_name(fact: Fact) -> str:
     return f"{kind} {fact.name}"
 
 
-def _keep_and_drop(fact: Fact) -> str:
+def _keep_and_drop(fact: Fact) -> tuple[str, ...]:
     kind = relation_kind(fact.definition) if fact.kind == "relation" else fact.kind
     if "view" in kind:
-        return (
-            f"keep its definition: select pg_get_viewdef('{fact.name}'::regclass); "
-            f"drop it: drop {kind} {fact.name};"
-        )
+        query = f"select pg_get_viewdef({literal(fact.name)}::regclass);"
+        return "keep its definition, and drop it", query, f"drop {kind} {fact.name};"
     if kind in ("table", "function"):
-        return f"keep what is in it, and drop or change it: {kind} {fact.name}"
+        return (f"keep what is in it, and drop or change it: {kind} {fact.name}",)
     table, _, name = fact.name.rpartition(".")
     if kind == "constraint":
-        return f"keep its definition, and drop it: alter table {table} drop constraint {name};"
-    return f"keep its definition, and drop it: drop {kind} {name} on {table};"
+        drop = f"alter table {table} drop constraint {name};"
+    else:
+        drop = f"drop {kind} {name} on {table};"
+    return f"keep its definition ({fact.definition}), and drop it", drop
 
 
 def privileges(cause: Cause, about: About) -> Explanation:
@@ -238,21 +281,22 @@ def privileges(cause: Cause, about: About) -> Explanation:
         owner = "the database's owner" if found.owner == "pg_database_owner" else found.owner
         seen = [f"the role is {about.role}; {described(found)} belongs to {owner}"]
     if "extension" in cause.message:
-        text = f"let a superuser make it: create extension {identifier(name)}; then {AGAIN}"
-    elif found is None:
-        text = f"give the role what it needs, or connect as the role that owns it; then {AGAIN}"
-    elif "owner" in cause.message:
-        kind = found.kind if found.kind in ("schema", "type", "function", "view") else "table"
-        text = (
-            f"connect as {owner}; or, as {owner} or a superuser: alter {kind} "
-            f"{sql_name(found)} owner to {role}; then {AGAIN}"
+        statement = f"create extension {identifier(name)};"
+        return Explanation(
+            to_type("let a superuser make it", statement, then=f"then {AGAIN}"), tuple(seen)
         )
+    if found is None:
+        text = f"give the role what it needs, or connect as the role that owns it; then {AGAIN}"
+        return Explanation(text, tuple(seen))
+    if "owner" in cause.message:
+        statement = f"alter {found.kind} {sql_name(found)} owner to {role};"
+        who = f"{owner} or a superuser"
     else:
         granted = {
             "schema": f"usage, create on schema {sql_name(found)}",
             "sequence": f"all on sequence {sql_name(found)}",
             "function": f"execute on function {sql_name(found)}",
         }.get(found.kind, f"all on {sql_name(found)}")
-        text = f"connect as {owner}; or, as {owner}: grant {granted} to {role}; "
-        text += f"then {AGAIN}"
-    return Explanation(text, tuple(seen))
+        statement, who = f"grant {granted} to {role};", owner
+    text = f"connect as {owner}; or, as {who}"
+    return Explanation(to_type(text, statement, then=f"then {AGAIN}"), tuple(seen))

@@ -9,6 +9,7 @@ import re
 from surefoot.causes import sequences
 from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation
 from surefoot.causes.names import identifier, literal, quoted_names, words
+from surefoot.errors.steps import to_type
 
 _KEY = re.compile(r"\((.+?)\)=\((.*)\)", re.S)
 _WRITES = re.compile(r"\s*(?:insert|update|delete|merge|with|copy)\b", re.I)
@@ -215,9 +216,8 @@ def unconvertible(cause: Cause, about: About) -> Explanation:
 
 
 def _found(query: str, which: str, then: str) -> Explanation:
-    return Explanation(
-        f"{then}, then {AGAIN}. {REPORT}", (f"to find {which}: {query}",), code=_CODE
-    )
+    text = f"{then}. To find {which}"
+    return Explanation(to_type(text, query, then=f"then {AGAIN}. {REPORT}"), code=_CODE)
 
 
 def _without_query() -> Explanation:

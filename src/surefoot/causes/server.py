@@ -8,6 +8,7 @@ import re
 
 from surefoot.causes import pooler
 from surefoot.causes.cause import AGAIN, About, Cause, Explanation
+from surefoot.errors.steps import to_type
 
 _SETTING = re.compile(r"max_(?:pred_)?locks_per_transaction")
 _DATA = re.compile(r"\b(?:base|global|pg_wal|pg_xact)/")
@@ -140,6 +141,6 @@ def too_long(cause: Cause, about: About) -> Explanation | None:
     else:  # Alembic's own was rolled back with everything else
         widen = f"create table {table} (version_num varchar({width}) primary key);"
     return Explanation(
-        f"make room for it: {widen} then {AGAIN}",
+        to_type("make room for it", widen, then=f"then {AGAIN}"),
         (f"the revision's id has {len(about.revision)} characters, more than {table} takes",),
     )

@@ -6,6 +6,7 @@ from surefoot.causes.names import identifier
 from surefoot.decision import half_way, row_refusals, structure_refusals
 from surefoot.decision.row_refusals import version_table
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.observation import Facts
 from surefoot.states import State
 
@@ -37,36 +38,44 @@ def read_only(facts: Facts) -> Finding:
             next="run surefoot up with the primary's address; when that is done, this one goes "
             "through as soon as the standby has caught up",
         )
+    base, role = identifier(server.database), identifier(server.role)
     return Finding(
         "database-read-only",
         "There is something to do, and the database can only be read.",
         seen=(f"default_transaction_read_only is on in {server.database} for {server.role}",),
-        next=f"wait until whoever set it is done, or take it back: alter database "
-        f"{identifier(server.database)} reset default_transaction_read_only; and the same for the "
-        "role",
+        next=to_type(
+            "wait until whoever set it is done, or take it back, as a superuser",
+            f"alter database {base} reset default_transaction_read_only;",
+            f"alter role {role} reset default_transaction_read_only;",
+            f"alter role {role} in database {base} reset default_transaction_read_only;",
+            then="then start again",
+        ),
     )
 
 
 def journal_not_writable(facts: Facts) -> Finding:
     """The role may not write the journal, or not make it."""
     role = facts.database.server.role
+    to = identifier(role)
     if facts.database.journal:
         seen = "surefoot.journal is there, and needs SELECT, INSERT and UPDATE"
         cure = (
-            f"grant usage on schema surefoot to {role}; "
-            f"grant select, insert, update on surefoot.journal to {role};"
+            f"grant usage on schema surefoot to {to};",
+            f"grant select, insert, update on surefoot.journal to {to};",
         )
     elif facts.database.journal_schema:
         seen = "the schema surefoot is there, and the journal isn't"
-        cure = f"grant usage, create on schema surefoot to {role};"
+        cure = (f"grant usage, create on schema surefoot to {to};",)
     else:
         seen = f"the role may not create a schema in {facts.database.server.database}"
-        cure = f"create schema surefoot authorization {role};"
+        cure = (f"create schema surefoot authorization {to};",)
     return Finding(
         "journal-not-writable",
         f"The role {role} can't keep the journal.",
         seen=(seen,),
-        next=f"as the database's owner, once: {cure}",
+        next=to_type(
+            "as the database's owner or a superuser, once", *cure, then="then start again"
+        ),
     )
 
 

@@ -1,9 +1,11 @@
 """Why a database is refused by what its version table holds: a finding for each case."""
 
+from surefoot.causes.names import identifier
 from surefoot.decision.ahead import ahead
 from surefoot.decision.structure_refusals import catalogue_lines, comment_lines, facts_match
 from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.observation import Facts
 from surefoot.structure.compatible import Breach
 from surefoot.structure.differences import revision_text
@@ -78,7 +80,12 @@ def _repair(facts: Facts) -> str:
             "surefoot catalog build, where the application is developed"
         )
     if standing.facts == 0:
-        return f"drop table {version_table(facts)}: nothing else is there; then surefoot up"
+        table = identifier(*version_table(facts).split(".", 1))
+        return to_type(
+            "nothing else is there, so drop the version table",
+            f"drop table {table};",
+            then="then start again",
+        )
     if standing.sure is not None:
         return f"surefoot repair, which asks before it writes {revision_text(standing.sure)}"
     if standing.exact:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.causes.cause import Holder, Object
+from surefoot.causes.cause import Holder, Object, Part
 from surefoot.observe.look import looking
 from surefoot.sql import query
 
@@ -18,6 +18,25 @@ def objects_named(connection: psycopg.Connection[Any], names: Iterable[str]) -> 
     """
     rows = _rows(connection, "objects_named", {"names": list(names)})
     return msgspec.convert(rows, tuple[Object, ...])
+
+
+def parts_of(
+    connection: psycopg.Connection[Any], objects: Iterable[Object], end: str
+) -> tuple[tuple[Part, ...], frozenset[str]]:
+    """The parts of these objects that have names of their own; and all names with this end.
+
+    Raises SurefootError `server-unreachable`, `look-failed`.
+    """
+    given = list(objects)
+    asked = {
+        "kinds": [one.kind for one in given],
+        "schemas": [one.schema for one in given],
+        "names": [one.name for one in given],
+        "tables": [one.table for one in given],
+    }
+    rows = [{**row, "number": row["number"] - 1} for row in _rows(connection, "aside", asked)]
+    taken = _rows(connection, "names_taken", {"end": rf"{end}\d*$"})
+    return msgspec.convert(rows, tuple[Part, ...]), frozenset(row["name"] for row in taken)
 
 
 def lock_holders(

@@ -331,12 +331,20 @@ def _version_rows(
     try:
         return tuple(row["id"] for row in cursor.execute(statement))
     except psycopg.errors.InsufficientPrivilege as error:
+        from surefoot.causes.names import identifier
+        from surefoot.errors.steps import to_type
+
+        role = identifier(cursor.connection.info.user)
         raise SurefootError(
             "version-table-unreadable",
             f"This role may not read the version table {schema}.{table}.",
             seen=[str(error.diag.message_primary)],
-            next=f"grant usage on schema {schema}, and select on {schema}.{table}, to this role; "
-            "or connect as the role that owns it",
+            next=to_type(
+                "as the table's owner or a superuser",
+                f"grant usage on schema {identifier(schema)} to {role};",
+                f"grant select on {identifier(schema, table)} to {role};",
+                then="then start again. Or connect as the role that owns it",
+            ),
         ) from error
     except psycopg.errors.UndefinedColumn as error:
         raise SurefootError(

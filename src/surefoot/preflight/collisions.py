@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from surefoot.errors import Finding
-from surefoot.preflight.names import arguments, parts, table_of
+from surefoot.errors.steps import to_type
+from surefoot.preflight.names import arguments, parts, table_of, typed
 from surefoot.preflight.path import COMMON, Doing, Made, Path
 from surefoot.preflight.rename import renaming
 from surefoot.structure.comparison import Comparison, same
@@ -68,7 +69,7 @@ def collisions(
         made = path.made["relation", name]
         lines = _table_lines(path, name, made, live, belonging[name])
         if lines:
-            findings.append(_finding(path, live, "relation", name, made.by, lines))
+            findings.append(_finding(live, "relation", name, made.by, lines))
         else:
             kind = relation_kind(live["relation", name])
             same.append((f"{kind} {name}", ("relation", name), made))
@@ -81,10 +82,10 @@ def collisions(
             same.append((f"{key[0]} {key[1]}", key, made))
         else:
             line = _Line(key[0], made.definition, found, made.by)
-            findings.append(_finding(path, live, *key, made.by, [line]))
+            findings.append(_finding(live, *key, made.by, [line]))
     for what, key, made in same:
         if made.by.revision in committing:
-            findings.append(_unsafe(path, live, what, key, made))
+            findings.append(_unsafe(live, what, key, made))
         else:
             remarks.append(_remark(what, made))
     findings += _other_kinds(path, live, present)
@@ -142,7 +143,7 @@ def _called(key: Key, table: str) -> str:
 
 
 def _finding(
-    path: Path, live: Mapping[Key, str], kind: str, name: str, by: Doing, lines: list[_Line]
+    live: Mapping[Key, str], kind: str, name: str, by: Doing, lines: list[_Line]
 ) -> Finding:
     shown = relation_kind(live[kind, name]) if kind == "relation" else kind
     seen = _compared(f"{by.revision or 'the init script'} makes", lines[:_LINES], by)
@@ -152,9 +153,15 @@ def _finding(
         "wrong-shape-in-the-way",
         f"The {shown} {name} is in the way of {by.text}: it is there already, in another shape.",
         tuple(seen),
-        next=f"if it is yours, give it another name, then start again: "
-        f"{renaming(path, live, kind, name)}",
+        next=_moved("if it is yours, give it another name", live, kind, name),
     )
+
+
+def _moved(text: str, live: Mapping[Key, str], kind: str, name: str) -> str:
+    statements = renaming(live, kind, name)
+    if not statements:
+        text = f"if it is yours, take it away from {typed(*parts(name)[:2])}"
+    return to_type(text, *statements, then="then start again")
 
 
 def _compared(heading: str, lines: list[_Line], by: Doing) -> list[str]:
@@ -181,7 +188,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _unsafe(path: Path, live: Mapping[Key, str], what: str, key: Key, made: Made) -> Finding:
+def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Made) -> Finding:
     return Finding(
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which commits by itself midway.",
@@ -190,9 +197,13 @@ def _unsafe(path: Path, live: Mapping[Key, str], what: str, key: Key, made: Made
             "unless the revision says IF NOT EXISTS, it fails there, and what it had committed "
             "stays",
         ),
-        next="if an earlier run made it, undo what that run left; if it is yours, give it another "
-        f"name: {renaming(path, live, *key)}. If you know that the revision takes it as it is: "
-        "surefoot adopt the recorded revision with --accept-difference",
+        next=_moved(
+            "if an earlier run made it, undo what that run left; if you know that the revision "
+            "takes it as it is, surefoot adopt the recorded revision with --accept-difference; if "
+            "it is yours, give it another name",
+            live,
+            *key,
+        ),
     )
 
 
@@ -248,5 +259,5 @@ def _other_kinds(path: Path, live: Mapping[Key, str], present: frozenset[Key]) -
             if other is not None:
                 made = path.made[other]
                 line = _Line(other[0], f"{other[0]} {other[1]}", f"{key[0]} {key[1]}", made.by)
-                findings.setdefault(key, _finding(path, live, *key, made.by, [line]))
+                findings.setdefault(key, _finding(live, *key, made.by, [line]))
     return list(findings.values())

@@ -6,7 +6,8 @@ import msgspec
 
 from surefoot.errors import Finding
 from surefoot.errors.printable import quoted_literal
-from surefoot.preflight.names import arguments, in_a_text, parts, quoted, table_of, typed
+from surefoot.errors.steps import to_type
+from surefoot.preflight.names import arguments, aside, in_a_text, parts, quoted, table_of, typed
 from surefoot.preflight.path import End, Path
 from surefoot.preflight.surroundings import Dependent
 from surefoot.structure.facts import Key, relation_kind
@@ -105,8 +106,11 @@ def _finding(key: Key, live: Mapping[Key, str], ends: list[End], definition: str
         "customisation-in-the-way",
         f"Your own {_called(key, live)} is in the way of {ends[0].by.text}.",
         tuple(seen),
-        next=f"keep its definition, put it aside, start again, and make it anew as it then fits: "
-        f"{_dropping(key, live)}",
+        next=to_type(
+            "keep its definition, and drop it",
+            *_dropping(key, live),
+            then="then start again, and make it anew as it then fits",
+        ),
     )
 
 
@@ -132,29 +136,37 @@ def _read_by(key: Key, live: Mapping[Key, str]) -> str:
     return ""
 
 
-def _dropping(key: Key, live: Mapping[Key, str]) -> str:
+def _dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
     kind, name = key
     found = parts(name)
     table = typed(*found[:2])
+    query = _read_by(key, live)
+    keeping = (query,) if query else ()
     match kind:
         case "relation":
-            return f"drop {relation_kind(live[key])} {typed(*found)};"
+            return (*keeping, f"drop {relation_kind(live[key])} {typed(*found)};")
         case "index" | "statistics":
-            return f"drop {kind} {typed(found[0], found[-1])};"
+            return (f"drop {kind} {typed(found[0], found[-1])};",)
         case "sequence" | "domain":
-            return f"drop {kind} {typed(*found)};"
+            return (f"drop {kind} {typed(*found)};",)
         case "composite type" | "range":
-            return f"drop type {typed(*found)};"
+            return (f"drop type {typed(*found)};",)
         case "function" | "procedure" | "aggregate":
-            return f"drop {kind} {typed(*found)}{arguments(name)};"
+            return (*keeping, f"drop {kind} {typed(*found)}{arguments(name)};")
         case "constraint":
-            return f"alter table {table} drop constraint {quoted(found[-1])};"
+            return (f"alter table {table} drop constraint {quoted(found[-1])};",)
         case "column":
+            taken = {other for _, full in live for other in parts(full)}
+            copy = typed(found[0], aside(f"{found[1]}_{found[-1]}", taken))
             return (
-                f"copy what it holds (create table … as select), then alter table {table} drop "
-                f"column {quoted(found[-1])};"
+                f"create table {copy} as select * from {table};",  # noqa: S608
+                f"alter table {table} drop column {quoted(found[-1])};",
             )
         case "trigger" | "policy" | "rule":
-            return f"drop {kind} {quoted(found[-1])} on {table};"
+            return (f"drop {kind} {quoted(found[-1])} on {table};",)
+        case "row security":
+            return (f"alter table {table} disable row level security;",)
+        case "option":
+            return (f"alter table {table} reset ({quoted(found[-1])});",)
         case _:
-            return f"take it away from {table};"
+            return ()

@@ -7,6 +7,7 @@ over it, and the revision would seem to have made what it hasn't.
 import msgspec
 
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.history import Revision
 from surefoot.preflight.names import parts, typed
 from surefoot.preflight.path import Path
@@ -66,5 +67,7 @@ def _finding(index: InvalidIndex, by: str, which: str) -> Finding:
             "an index is left so by a CREATE INDEX CONCURRENTLY that was cut off: nothing uses it, "
             "and a unique one keeps nothing apart",
         ),
-        next=f"drop {how} {typed(found[0], found[-1])}; then start again",
+        next=to_type(
+            "drop it", f"drop {how} {typed(found[0], found[-1])};", then="then start again"
+        ),
     )

@@ -1,6 +1,8 @@
 """Names in facts, taken apart, and written as SQL for people to type."""
 
+import itertools
 import re
+from collections.abc import Container
 
 from surefoot.errors.printable import quoted_identifier
 from surefoot.structure.facts import Definition, Fact, Key, table
@@ -66,11 +68,14 @@ def _in_quotes(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def aside(identifier: str) -> str:
-    """The name that something is given to be out of the way."""
-    room = _LONGEST - len("_own")
-    cut = identifier.encode()[:room].decode(errors="ignore")
-    return f"{cut}_own"
+def aside(identifier: str, taken: Container[str] = (), suffix: str = "_own") -> str:
+    """The name that something is given to be out of the way, none of those that are `taken`."""
+    for number in itertools.count(1):
+        end = f"{suffix}{number}" if number > 1 else suffix
+        name = identifier.encode()[: _LONGEST - len(end)].decode(errors="ignore") + end
+        if name not in taken:
+            return name
+    raise AssertionError
 
 
 def table_of(key: Key, definition: Definition) -> str | None:

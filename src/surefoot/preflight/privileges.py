@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.preflight.names import arguments, parts, quoted, table_of, typed
 from surefoot.preflight.path import Doing, Path
 from surefoot.preflight.surroundings import Lacking, Need, Surroundings
@@ -111,10 +112,11 @@ def privileges(needs: tuple[Need, ...], around: Surroundings) -> tuple[Finding, 
             "privilege-missing",
             f"The role {around.role}, with which env.py connects, may not do all that is pending.",
             (*lines[:_SHOWN], *((f"and {more} more",) if more > 0 else ())),
-            next="as a superuser or the owner, once: "
-            + " ".join(cures[:_SHOWN])
-            + (" and so on" if len(cures) > _SHOWN else "")
-            + " Or let env.py connect as the owner.",
+            next=to_type(
+                "as a superuser or the owner, once",
+                *cures,
+                then="then start again. Or let env.py connect as the owner",
+            ),
         ),
     )
 

@@ -3,58 +3,85 @@
 from collections.abc import Mapping
 
 from surefoot.preflight.names import arguments, aside, parts, quoted, table_of, typed
-from surefoot.preflight.path import Path
 from surefoot.structure.facts import Key, relation_kind
 
 _WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 
 
-def renaming(path: Path, live: Mapping[Key, str], kind: str, name: str) -> str:
-    """The statements. Of a table, its indexes and sequences are renamed as well: their names are
-    the schema's, and the pending revisions make them anew.
+def renaming(live: Mapping[Key, str], kind: str, name: str) -> tuple[str, ...]:
+    """The statements. Of a table, its indexes, sequences and statistics are renamed as well: their
+    names are the schema's, and whatever is made next would meet them.
     """
+    taken = {part for _, other in live for part in parts(other) if "_own" in part}
+    found = list(_rename((kind, name), live[kind, name], taken))
     if kind != "relation":
-        return _rename((kind, name), live[kind, name])
-    found = [_rename((kind, name), live[kind, name])]
+        return tuple(found)
     for key in sorted(live):
-        if key in path.made and key[1] != name and table_of(key, live[key]) == name:
+        if key[1] != name and table_of(key, live[key]) == name:
             with_index = key[0] == "constraint" and live[key].startswith(_WITH_INDEX)
-            if key[0] in ("index", "sequence") or with_index:
-                found.append(_rename_in_schema(key))
-    return " ".join(found)
+            if key[0] in ("index", "sequence", "statistics") or with_index:
+                found.append(_rename_in_schema(key, taken))
+    return tuple(found)
 
 
-def _rename_in_schema(key: Key) -> str:
+def _new(name: str, taken: set[str]) -> str:
+    """A free name; from now on it's taken."""
+    found = aside(name, taken)
+    taken.add(found)
+    return quoted(found)
+
+
+def _rename_in_schema(key: Key, taken: set[str]) -> str:
     found = parts(key[1])
-    kind = "sequence" if key[0] == "sequence" else "index"
-    return f"alter {kind} {typed(found[0], found[-1])} rename to {quoted(aside(found[-1]))};"
+    kind = key[0] if key[0] in ("sequence", "statistics") else "index"
+    schema, own = found[0], found[2:]
+    if len(own) > 1:  # statistics that are in another schema than their table
+        schema = own[0]
+    return f"alter {kind} {typed(schema, found[-1])} rename to {_new(found[-1], taken)};"
 
 
-def _rename(key: Key, definition: str) -> str:
+def _rename(key: Key, definition: str, taken: set[str]) -> tuple[str, ...]:
     kind, name = key
     found = parts(name)
-    to = quoted(aside(found[-1]))
+    if kind in ("index", "sequence", "statistics"):
+        return (_rename_in_schema(key, taken),)
+    to = _new(found[-1], taken)
     match kind:
         case "relation":
-            return f"alter {relation_kind(definition)} {typed(*found)} rename to {to};"
-        case "column" | "constraint":
+            return (f"alter {relation_kind(definition)} {typed(*found)} rename to {to};",)
+        case "column":
+            table = f"alter table {typed(*found[:2])}"
+            statements = (f"{table} rename column {quoted(found[-1])} to {to};",)
+            if " not null" in definition and " default " not in definition:
+                statements += (f"{table} alter column {to} drop not null;",)
+            return statements
+        case "constraint":
             table = typed(*found[:2])
-            return f"alter table {table} rename {kind} {quoted(found[-1])} to {to};"
-        case "trigger" | "policy" | "rule":
-            return f"alter {kind} {quoted(found[-1])} on {typed(*found[:2])} rename to {to};"
-        case "index" | "sequence":
-            return _rename_in_schema(key)
-        case "statistics":
-            return f"alter statistics {typed(found[0], found[-1])} rename to {to};"
-        case "enum" | "range" | "composite type":
-            return f"alter type {typed(*found)} rename to {to};"
-        case "function" | "procedure" | "aggregate":
-            return f"alter {kind} {typed(*found)}{arguments(name)} rename to {to};"
-        case "domain constraint":
+            return (f"alter table {table} rename constraint {quoted(found[-1])} to {to};",)
+        case "trigger":
+            table = typed(*found[:2])
             return (
-                f"alter domain {typed(*found[:2])} rename constraint {quoted(found[-1])} to {to};"
+                f"alter trigger {quoted(found[-1])} on {table} rename to {to};",
+                f"alter table {table} disable trigger {to};",  # the new one does its work
             )
+        case "policy" | "rule":
+            return (f"alter {kind} {quoted(found[-1])} on {typed(*found[:2])} rename to {to};",)
+        case "enum" | "range" | "composite type":
+            return (f"alter type {typed(*found)} rename to {to};",)
+        case "function" | "procedure" | "aggregate":
+            return (f"alter {kind} {typed(*found)}{arguments(name)} rename to {to};",)
+        case "domain constraint":
+            domain = typed(*found[:2])
+            return (f"alter domain {domain} rename constraint {quoted(found[-1])} to {to};",)
         case "domain" | "event trigger":
-            return f"alter {kind} {typed(*found)} rename to {to};"
-        case _:  # a setting of a table, not an object: it has no name of its own
-            return f"take it away from {typed(*found[:2])};"
+            return (f"alter {kind} {typed(*found)} rename to {to};",)
+        case "row security":
+            table = typed(*found[:2])
+            return (
+                f"alter table {table} no force row level security;",
+                f"alter table {table} disable row level security;",
+            )
+        case "option":
+            return (f"alter table {typed(*found[:2])} reset ({quoted(found[-1])});",)
+        case _:  # what has no name of its own
+            return ()

@@ -1,6 +1,8 @@
 """The version table's column, which must hold every revision's id."""
 
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
+from surefoot.preflight.names import typed
 from surefoot.preflight.surroundings import Surroundings
 
 
@@ -14,8 +16,9 @@ def version_column(
         return ()
     table = around.version_table
     wanted = max(len(id) for id in long)
-    statement = f"alter table {table} alter column version_num type varchar({wanted});"
-    make = f"create table {table} (version_num varchar({wanted}) not null primary key);"
+    written = typed(*table.split(".", 1))
+    statement = f"alter table {written} alter column version_num type varchar({wanted});"
+    make = f"create table {written} (version_num varchar({wanted}) not null primary key);"
     return (
         Finding(
             "version-column-too-short",
@@ -23,8 +26,8 @@ def version_column(
             "longer.",
             tuple(f"{id}: {len(id)} characters" for id in long[:8])
             + ((f"and {len(long) - 8} more",) if len(long) > 8 else ()),
-            next=f"as the table's owner: {statement}"
+            next=to_type("as the table's owner", statement, then="then start again")
             if there
-            else f"make the version table beforehand: {make}",
+            else to_type("make the version table beforehand", make, then="then start again"),
         ),
     )

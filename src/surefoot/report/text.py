@@ -17,6 +17,8 @@ from surefoot.structure.differences import difference_lines
 from surefoot.target import Target
 
 _LABEL = 10  # columns of the labels on the left
+# a command in prose, with its options: it isn't broken across lines
+_COMMAND = re.compile(r"\bsurefoot [a-z]+(?: (?:--[a-z-]+(?: [^\s;,:]+)?|[A-Z]{4,}\b))*")
 
 HEADLINES = {
     ExitCode.BUG: "surefoot has a bug",
@@ -78,7 +80,8 @@ def _next_lines(terminal: Terminal, text: str) -> list[str]:
         if is_command(line):
             lines.append(" " * _LABEL + line)
         else:
-            lines += labelled(terminal, "" if lines else "next", line)
+            whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), line)
+            lines += labelled(terminal, "" if lines else "next", whole)
     return lines
 
 

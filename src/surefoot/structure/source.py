@@ -13,6 +13,18 @@ from surefoot.structure.facts import Key
 Kind = Literal["relation", "column", "index", "constraint", "enum", "extension", "schema", ""]
 
 
+class Creation(msgspec.Struct, frozen=True):
+    """An object that a statement makes, and that must not be there before: a table, view, sequence,
+    index, type, schema, column or constraint. `schema` is "" where the source names none, `table`
+    the one that a column or a constraint belongs to.
+    """
+
+    kind: str
+    name: str
+    schema: str = ""
+    table: str = ""
+
+
 class Statement(msgspec.Struct, frozen=True):
     """One thing that it does. `name` are the identifiers of what that is about, without its
     `schema`: a table; a table and its column; a constraint or an index, with its table in front
@@ -21,7 +33,7 @@ class Statement(msgspec.Struct, frozen=True):
 
     `passes_over`: where what it makes is there already (or what it drops is gone), it does nothing.
     `unseen`: it leaves no trace in the facts (a GRANT, an owner); `sql` is what it executes then,
-    if that is in the source.
+    if that is in the source. `makes` fails where one of these is there.
     """
 
     line: int
@@ -33,6 +45,7 @@ class Statement(msgspec.Struct, frozen=True):
     unseen: bool = False
     sql: str = ""
     schema: str = ""
+    makes: tuple[Creation, ...] = ()
 
     def is_about(self, key: Key) -> bool:
         """Whether this is the name of that statement's object, as far as the source names it."""

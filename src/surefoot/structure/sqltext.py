@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from surefoot.preflight.names import parts
-from surefoot.structure.source import Kind
+from surefoot.structure.source import Creation, Kind
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # stands for what the source computes
 
@@ -22,6 +22,9 @@ NAME = r'((?:"(?:[^"]|"")*"|[\w$.])+)'
 _IF = r"(if (?:not )?exists )?"
 
 _INDEX = re.compile(rf"create (?:unique )?index (?:concurrently )?{_IF}{NAME} on (?:only )?{NAME}")
+_CREATES = re.compile(
+    rf"create (?:unlogged |recursive )?(table|view|materialized view|sequence|type|schema) {NAME}"
+)
 _DROP_INDEX = re.compile(rf"drop index (?:concurrently )?{_IF}{NAME}(?: cascade| restrict)?")
 _TABLE = re.compile(rf"create (?:unlogged )?table {_IF}{NAME} ?\(")
 _DROP_TABLE = re.compile(rf"drop table {_IF}{NAME}(?: cascade| restrict)?")
@@ -86,6 +89,7 @@ class Sql(msgspec.Struct, frozen=True):
     defaults: bool = False
     unseen: bool = False
     schema: str = ""
+    makes: tuple[Creation, ...] = ()
 
 
 def structural(text: str) -> Sql | None:
@@ -102,7 +106,26 @@ def structural(text: str) -> Sql | None:
         renames=_RENAMES.search(lower) is not None,
         defaults=_DEFAULT.search(lower) is not None,
         unseen=_UNSEEN.match(lower) is not None,
+        makes=_creations(lower),
     )
+
+
+def _creations(text: str) -> tuple[Creation, ...]:
+    """What the statement makes, unless it passes over what is there."""
+    if UNKNOWN in text or "if not exists" in text or " or replace " in text:
+        return ()
+    if found := _INDEX.match(text):
+        return (Creation("index", _last(found[2]), _schema(found[3])),)
+    if found := _CREATES.match(text):
+        return (Creation(found[1], _last(found[2]), _schema(found[2])),)
+    if not text.startswith("alter table "):
+        return ()
+    if (found := _CONSTRAINT.match(text)) and found[2] == "add":
+        table = found[1]
+        return (Creation("constraint", _last(found[4]), _schema(table), _last(table)),)
+    if (found := _ADD_COLUMN.match(text)) and found[3] not in _NO_COLUMN:
+        return (Creation("column", _last(found[3]), _schema(found[1]), _last(found[1])),)
+    return ()
 
 
 class Renamed(msgspec.Struct, frozen=True):
