@@ -9,6 +9,7 @@ import pytest
 
 from surefoot.server import Server
 from tests.conftest import Database
+from tests.next_steps import run_next, steps_of
 from tests.project import ASYNC_ENV, Application, Result
 
 DRIVER = "postgresql+psycopg"
@@ -292,9 +293,8 @@ def test_the_query_that_finds_the_rows(
     database.execute(rows)
     result = fail(shop, database, statement)
     assert (result.code, result.error) == (5, "data-violates-constraint"), result.err
-    seen, _, _ = told(result)
-    (line,) = [line for line in seen.splitlines() if line.startswith("to find ")]
-    assert line.partition(": ")[2] == query
+    _, _, next = told(result)
+    assert steps_of(next).sql == (query,)
     assert database.query(query) == found
 
 
@@ -304,8 +304,8 @@ def test_names_that_need_quotes_have_them(shop: Application, database: Database)
         "insert into \"Order\" values ('a', 'x'), ('a', 'x')"
     )
     told_of = fail(shop, database, 'create unique index on "Order" ("group", "My ""Note""")')
-    seen, _, _ = told(told_of)
-    query = seen.partition("to find all of them: ")[2].splitlines()[0]
+    _, _, next = told(told_of)
+    (query,) = steps_of(next).sql
     assert database.query(query) == [("a", "x", 2)]
 
 
@@ -347,7 +347,7 @@ def test_values_that_are_the_revisions_own(
     assert result.error == "data-violates-constraint"
     seen, _, next = told(result)
     assert f"{new} is not there now: this run made it" in seen
-    assert "to find" not in seen
+    assert not steps_of(next).lines
     assert next.startswith("correct the revision")
 
 
@@ -591,7 +591,7 @@ def test_privileges(shop: Application, database: Database, role: str) -> None:
     assert f"grant all on public.people to {role};" in next_of("delete from people")
     grant = f"grant usage, create on schema public to {role};"
     assert grant in next_of("create table t (id int)")
-    assert "let a superuser make it: create extension file_fdw;" in next_of(
+    assert "let a superuser make it:\n    create extension file_fdw;" in next_of(
         "create extension file_fdw"
     )
 
@@ -611,9 +611,8 @@ def test_an_id_that_the_version_table_cannot_take(
     assert result.error == "revision-failed"
     seen, _, next = told(result)
     assert "the revision's id has 48 characters, more than alembic_version takes" in seen
-    widen = next.removeprefix("make room for it: ").removesuffix(" then start again")
-    assert "varchar(64)" in widen
-    database.execute(widen)
+    assert "varchar(64)" in next
+    run_next(next, database)
     again = application.run("up", url=database.url())
     assert again.code == 0, again.err
 

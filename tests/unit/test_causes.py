@@ -14,6 +14,7 @@ from surefoot.causes.sessions import holder_lines, numbers
 from surefoot.errors import CODES
 from surefoot.structure.catalogue import Catalogue
 from surefoot.structure.facts import Fact
+from tests.next_steps import steps_of
 from tests.unit.test_identification import TABLE, column, linear
 
 INDEX = Fact("index", "public.t.t_a", "USING btree (a)")
@@ -279,7 +280,8 @@ def test_every_cause_has_a_next_step_though_nothing_is_known(
 )
 def test_the_rows_that_a_check_does_not_allow(statement: str, query: str) -> None:
     found = explain(Cause("23514", "", statement=statement, table="t"), About("r2"))
-    assert found.seen[0].endswith(query)
+    (line,) = steps_of(found.next).sql
+    assert line.endswith(query)
 
 
 def test_keys_of_several_columns() -> None:
@@ -287,11 +289,11 @@ def test_keys_of_several_columns() -> None:
 
     def seen(detail: str) -> tuple[str, ...]:
         cause = Cause("23505", "", detail, statement="insert into t", schema="s", table="t")
-        return explain(cause, About("r2", objects=there)).seen
+        return steps_of(explain(cause, About("r2", objects=there)).next).sql
 
     there = (Object("table", "s", "t"), *(Object("column", "s", c, "t") for c in "ab"))
     (line,) = seen("Key (a, b)=(1, x) already exists.")
-    assert line.endswith("select * from s.t where (a, b) = ('1', 'x');")
+    assert line == "select * from s.t where (a, b) = ('1', 'x');"
     assert seen("Key (a, b)=(1, x, y) already exists.") == ()
 
 

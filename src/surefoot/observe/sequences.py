@@ -6,10 +6,9 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from surefoot.causes.cause import Drawn, Numbers
-from surefoot.observe.connect import kept_connection
+from surefoot.observe.look import looking
 from surefoot.sql import query
 
 _AT_ONCE = 50  # sequences in one statement
@@ -21,12 +20,8 @@ def sequences(connection: psycopg.Connection[Any], schema: str, table: str) -> t
     The others only where an index knows the largest number. What takes more than ten seconds, or
     waits for a lock, is left out. Raises SurefootError `server-unreachable`, `look-failed`.
     """
-    with (
-        kept_connection(),
-        connection.transaction(),
-        connection.cursor(row_factory=dict_row) as cursor,
-    ):
-        cursor.execute("set transaction read only")
+    with looking(connection) as look:
+        cursor = look.cursor
         cursor.execute("set local lock_timeout = '2s'")
         cursor.execute("set local statement_timeout = '10s'")
         rows = cursor.execute(

@@ -35,7 +35,7 @@ where t.relkind in ('r', 'p') and not t.relispartition and a.attinhcount = 0 and
       'pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
       'pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype
   )
-  and (a.attidentity <> '' or pg_catalog.pg_get_expr(f.adbin, f.adrelid) ~ '^\(?nextval\(''[^()]+''::regclass\)\)?(::[a-z]+)?$')
+  and (a.attidentity <> '' or pg_catalog.pg_get_expr(f.adbin, f.adrelid) ~ '^\(?nextval\(''[^()]+''::regclass\)\)?(::[\w."]+)?$')
   and pg_catalog.has_schema_privilege(nt.oid, 'USAGE') and pg_catalog.has_schema_privilege(ns.oid, 'USAGE')
   and pg_catalog.has_column_privilege(t.oid, a.attnum, 'SELECT')
   and pg_catalog.has_sequence_privilege(s.oid, 'SELECT')
