@@ -265,7 +265,7 @@ def _keep_and_drop(fact: Fact) -> tuple[str, ...]:
         drop = f"alter table {table} drop constraint {name};"
     else:
         drop = f"drop {kind} {name} on {table};"
-    return f"keep its definition ({fact.definition}), and drop it", drop
+    return "keep its definition (surefoot drift shows it), and drop it", drop
 
 
 def privileges(cause: Cause, about: About) -> Explanation:

@@ -11,6 +11,7 @@ import re
 from surefoot.causes.cause import AGAIN, About, Cause, Drawn, Explanation, Numbers
 from surefoot.causes.names import identifier, literal, words
 from surefoot.errors.steps import to_type
+from surefoot.preflight.names import in_a_text
 
 CODE = "sequence-behind"
 
@@ -66,7 +67,7 @@ def setting(numbers: Numbers) -> str:
     value = reached[0]
     if len(reached) > 1:
         value = f"{'greatest' if numbers.increment > 0 else 'least'}({', '.join(reached)})"
-    return f"select setval({literal(identifier(numbers.schema, numbers.name))}, {value});"
+    return f"select setval({literal(in_a_text(numbers.schema, numbers.name))}, {value});"
 
 
 def _names(column: Drawn) -> tuple[str, str, str]:

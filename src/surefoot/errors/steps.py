@@ -9,7 +9,9 @@ def to_type(text: str, *commands: str, then: str = "") -> str:
     `then` follows behind the commands. Reports never wrap an indented line, so what is copied from
     a terminal, a log or JSON is complete.
     """
-    lines = [f"{text}:" if commands else text, *(f"{INDENT}{one}" for one in commands)]
+    # a line break in a name of others would begin a line of its own
+    first, *others = (" ".join(one.splitlines()) for one in (text, *commands))
+    lines = [f"{first}:" if others else first, *(f"{INDENT}{one}" for one in others)]
     return "\n".join([*lines, then] if then else lines)
 
 
