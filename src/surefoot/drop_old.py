@@ -22,7 +22,7 @@ def drop_old(session: Session, confirm: Callable[[tuple[Beside, ...]], None]) ->
     """
     with session.connect() as connection:
         name = connection.info.dbname
-        found = marked(databases(connection), name)
+        found = marked(databases(connection, name), name)
         if not found:
             return ()
         confirm(found)
@@ -40,7 +40,7 @@ def _require_nobody_at_work(connection: psycopg.Connection[object], name: str) -
         raise SurefootError(
             "lock-held-elsewhere",
             f"Another surefoot is at work in {name}.",
-            seen=[at_work],
+            seen=[str(at_work)],
             database="Nothing was dropped.",
             next="wait for it, then start again",
         )
@@ -53,7 +53,7 @@ def _dropped(
     shown = {(one.oid, one.name) for one in found}
     gone: list[Beside] = []
     used: list[str] = []
-    for one in marked(databases(m), name):
+    for one in marked(databases(m, name), name):
         if (one.oid, one.name) not in shown:
             continue
         try:

@@ -26,6 +26,7 @@ from surefoot.observe.beside import (
     maintenance,
     marked,
     observe_surroundings,
+    require_trusted,
     sessions_in,
 )
 from surefoot.observe.contents import observe_contents, require_direct, snapshot
@@ -91,6 +92,7 @@ def restore(
         intended = _intended(connection, seen, kept, sidecar, sha256, wish)
         if intended.sessions and not wish.disconnect:
             raise in_use(_swap(intended, sha256, wish), intended.sessions)
+        require_trusted(seen.there, intended.new)
         confirm(intended)
         with take_lock(session, connection, report) as lock:
             mark = Mark("restoring", seen.name, sha256, kept.name)
@@ -111,7 +113,7 @@ def told(session: Session, restored: Restored) -> None:
     if restored.old is None:
         return
     with suppress(SurefootError, psycopg.Error), _server(session, restored.database) as m:
-        for one in marked(databases(m), restored.database):
+        for one in marked(databases(m, restored.database), restored.database):
             if one.name == restored.old and one.mark.untold:
                 write_mark(m, one.name, msgspec.structs.replace(one.mark, untold=False))
 

@@ -61,6 +61,7 @@ class Session:
         self.server: Server | None = None  # the embedded one, where no database was named
         self.run: str | None = None  # in the journal's rows, once a plan was begun
         self.backup: Taken | None = None  # taken before the plan was begun
+        self.role_set: str | None = None  # by env.py, once that was asked
         self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
@@ -108,6 +109,7 @@ class Session:
         self, connection: psycopg.Connection[Any], application: Application
     ) -> tuple[Facts, Decision]:
         """The same with all that Alembic knows."""
+        self.role_set = application.version_table.role
         facts = application.facts(connection)
         return facts, self._decide(facts)
 
@@ -126,7 +128,8 @@ class Session:
         """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
         from surefoot.act.lock import holder
 
-        return holder(connection)
+        by = holder(connection)
+        return None if by is None else str(by)
 
     def backs_up(self, facts: Facts, plan: Plan) -> bool:
         """Whether a backup is taken before this plan; what this run itself has made needs none."""
@@ -178,7 +181,8 @@ def take_lock(
 
     wait = seconds(session.project.config.lock_wait)
     with locked(connection, wait=wait, say=report.notice) as lock:
-        wait_for_orphans(session.connect, wait=wait, say=report.notice)
+        role = session.role_set
+        wait_for_orphans(session.connect, role, wait=wait, say=report.notice)
         yield lock
 
 

@@ -8,6 +8,7 @@ from typing import Literal, TypedDict
 from surefoot import __version__
 from surefoot.application.account import Begun, Execute
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.history import Revision
 from surefoot.observation import Observation, ScriptFile
 from surefoot.sql import query
@@ -229,7 +230,9 @@ class Journal:
                     f"schema surefoot belongs to {schema_owner}",
                     f"surefoot.journal belongs to {owner}",
                 ],
-                next="as a superuser: drop schema surefoot cascade; then start again",
+                next=to_type(
+                    "as a superuser", "drop schema surefoot cascade;", then="then start again"
+                ),
             )
         for role in granted:  # quoted by the server
             execute(f"revoke trigger on surefoot.journal from {role}", {})

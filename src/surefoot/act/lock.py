@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg import sql
 
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.observe.connect import application_name, kept_connection
 from surefoot.observe.look import looking
 from surefoot.sql import query
@@ -36,6 +38,7 @@ _FATE = sql.SQL(
     " then pg_catalog.pg_xact_status({id}::pg_catalog.xid8) end"
 )
 _FREE = "the lock was held a moment ago"
+_NO_MIGRATION = "a role that could not migrate this database"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
 
 
@@ -100,13 +103,7 @@ def locked(
     pause, told = _FIRST_PAUSE, False
     while not _taken(connection):
         if time.monotonic() >= deadline:
-            raise SurefootError(
-                "lock-held-elsewhere",
-                f"Another surefoot has been migrating this database for over {wait:g} s.",
-                seen=[holder(connection) or _FREE],
-                next="wait for it and start again; `lock_wait` in surefoot.toml sets how long to "
-                "wait",
-            )
+            raise _held(holder(connection), wait)
         if not told:
             say(f"waiting up to {wait:g} s: {holder(connection) or _FREE}")
             told = True
@@ -126,6 +123,18 @@ def begin_if_free(connection: psycopg.Connection[Any]) -> bool:
     then there is no transaction. It doesn't wait. Raises psycopg.Error.
     """
     return _try(connection)
+
+
+def _held(by: "Holder | None", wait: float) -> SurefootError:
+    message = f"Another surefoot has been migrating this database for over {wait:g} s."
+    if by is not None and not by.could_migrate:
+        message = f"Somebody has held surefoot's lock on this database for over {wait:g} s."
+    return SurefootError(
+        "lock-held-elsewhere",
+        message,
+        seen=[str(by or _FREE)],
+        next=by.next if by is not None else "start again",
+    )
 
 
 def _taken(connection: psycopg.Connection[Any]) -> bool:
@@ -152,13 +161,43 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
     return False
 
 
-def holder(connection: psycopg.Connection[Any]) -> str | None:
-    """Who holds the lock at the moment, and what it is at; None where nobody does."""
+class Holder(msgspec.Struct, frozen=True):
+    """The session that holds the lock. `at` is the revision that it is at, where it can be seen;
+    `could_migrate`: its role could, and so it may be a surefoot at all.
+    """
+
+    pid: int
+    application: str
+    role: str
+    could_migrate: bool
+    client: str | None
+    xact_start: Any
+    at: str | None
+
+    def __str__(self) -> str:
+        role = f", role {self.role}" if self.role else ""
+        since = f", since {self.xact_start:%H:%M:%S}" if self.xact_start else ""
+        place = f", from {self.client}" if self.client else ""
+        at = f", at revision {self.at}" if self.at else ""
+        who = f"{self.application or 'a session'} holds the lock"
+        told = f"{who} (pid {self.pid}{role}{place}{since}){at}"
+        return told if self.could_migrate else f"{told}; {_NO_MIGRATION}"
+
+    @property
+    def next(self) -> str:
+        """What to do about it."""
+        if self.could_migrate:
+            return "wait for it and start again; `lock_wait` in surefoot.toml sets how long to wait"
+        return to_type(
+            f"{self.role} can't be migrating: find out why it holds the lock. As {self.role} or a "
+            "superuser, end its session",
+            f"select pg_terminate_backend({self.pid});",
+            then="then start again; who may not connect can't take the lock",
+        )
+
+
+def holder(connection: psycopg.Connection[Any]) -> Holder | None:
+    """Who holds the lock at the moment; None where nobody does."""
     with looking(connection) as look:
         row = look.cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
-    if row is None:
-        return None
-    since = f", since {row['xact_start']:%H:%M:%S}" if row["xact_start"] else ""
-    place = f", from {row['client']}" if row["client"] else ""
-    at = f", at revision {row['at']}" if row["at"] else ""
-    return f"{row['application']} holds the lock (pid {row['pid']}{place}{since}){at}"
+    return None if row is None else Holder(**row)

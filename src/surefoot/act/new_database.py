@@ -20,7 +20,12 @@ from surefoot.backup.room import size_text
 from surefoot.backup.sidecar import Sidecar
 from surefoot.errors import SurefootError
 from surefoot.observation import VersionTableName
-from surefoot.observe.beside import database_of, databases, is_empty
+from surefoot.observe.beside import (
+    database_of,
+    databases,
+    is_empty,
+    require_trusted,
+)
 from surefoot.observe.connect import connect
 from surefoot.observe.contents import observe_contents, snapshot
 from surefoot.observe.programs import Program, called
@@ -45,10 +50,12 @@ class Filling(msgspec.Struct, frozen=True):
 def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> bool:
     """Make the database, or find it: whether an earlier start has filled it already.
 
-    `m` is a connection to the server. Raises SurefootError `restore-in-the-way`,
-    `restore-not-possible`.
+    `m` is a connection to the server. Raises SurefootError `object-not-trusted`,
+    `restore-in-the-way`, `restore-not-possible`.
     """
-    there = {one.name: one for one in databases(m)}.get(filling.name)
+    databases_there = databases(m, filling.mark.database)
+    require_trusted(databases_there, filling.name)
+    there = {one.name: one for one in databases_there}.get(filling.name)
     if there is not None:
         mark = read(there.comment)
         ours = mark is not None and (mark.database, mark.backup) == (

@@ -56,7 +56,7 @@ def swapped(swap: Swap, connect_m: Connect, leave: Callable[[], None]) -> None:
     except BaseException as error:
         try:
             with connect_m() as m:
-                there = {one.name: one.oid for one in databases(m)}
+                there = {one.name: one.oid for one in databases(m, swap.name)}
         except SurefootError:
             raise _in_doubt(swap) from error
         if there.get(swap.name) == new.oid:

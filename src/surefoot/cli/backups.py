@@ -72,6 +72,6 @@ def _beside(
             from surefoot.observe.connect import connect
 
             with connect(session.target, wait=0, say=lambda _: None) as connection:
-                return marked(databases(connection)), ""
+                return marked(databases(connection, connection.info.dbname)), ""
     except SurefootError as error:
         return None, error.finding.message

@@ -112,7 +112,7 @@ def distrust(objects: Iterable[Owned], role: str) -> Finding | None:
         "object-not-trusted",
         f"{names} could have been made by somebody else: surefoot neither reads nor writes it.",
         (*seen[:_SHOWN], *([f"and {len(seen) - _SHOWN} more"] if len(seen) > _SHOWN else [])),
-        next="; ".join(dict.fromkeys(_remedy(one, role) for one in wrong)),
+        next="\n".join(dict.fromkeys(_remedy(one, role) for one in wrong)),
     )
 
 
@@ -149,51 +149,56 @@ def _why(one: Owned) -> Iterable[str]:
 
 def _remedy(one: Owned, role: str) -> str:
     """What to type, as a superuser or as an owner; each statement is complete."""
+    from surefoot.errors.steps import to_type
+
     if one.is_journal:
         return _of_the_journal(one, role)
     quoted = one.quoted or ""
     kind = _KINDS.get(one.kind or "", "table")
     if one.kind != "r" or any(suspect.what == "type" for suspect in one.suspects):
         drop = "table" if one.kind == "p" else kind
-        return (
-            f"find out who made it: Alembic's own is an ordinary table. If it may go: drop {drop} "
-            f"{quoted};"
+        return to_type(
+            f"find out who made {quoted}: the version table that Alembic makes is an ordinary "
+            "table with a column of text. If it may go, as a superuser",
+            f"drop {drop} {quoted};",
+            then="then start again",
         )
     statements = [
         *([] if one.schema_trusted else [_owner("schema", one.quoted_schema, role)]),
         *([] if one.trusted else [_owner("table", quoted, role)]),
         *dict.fromkeys(_without(quoted, suspect) for suspect in one.suspects),
     ]
-    found = f"if it is the application's, as a superuser: {' '.join(statements)}"
-    owner = one.owner if not one.trusted else one.schema_owner
-    if one.trusted and one.schema_trusted:
-        return found
-    return (
-        f"{found} Or, if {owner} is the role that migrates this database: connect as {owner}, or "
-        f"grant {_quoted(owner or '')} to {_quoted(role)}. If it is somebody else's: drop {kind} "
-        f"{quoted}"
-    )
+    then = "then start again"
+    if not (one.trusted and one.schema_trusted):
+        owner = (one.owner if not one.trusted else one.schema_owner) or ""
+        then += (
+            f". Or, if {owner} is the role that migrates this database: connect as {owner}, or "
+            f"grant {_quoted(owner)} to {_quoted(role)}. If the table is somebody else's: drop it"
+        )
+    return to_type(f"if {quoted} is the application's, as a superuser", *statements, then=then)
 
 
 def _of_the_journal(one: Owned, role: str) -> str:
+    from surefoot.errors.steps import to_type
+
     strangers = {
         *([] if one.schema_trusted else [one.schema_owner]),
         *([one.owner] if one.trusted is False and one.owner else []),
     }
     if not strangers and one.kind == "r" and all(s.what != "type" for s in one.suspects):
         statements = dict.fromkeys(_without(one.quoted or "", s) for s in one.suspects)
-        return f"take away what doesn't belong there, as its owner: {' '.join(statements)}"
-    drop = (
-        "as a superuser: drop schema surefoot cascade; (the record of what has run is lost with it)"
-    )
+        text = "take away what doesn't belong on the journal, as a superuser"
+        return to_type(text, *statements, then="then start again")
+    then = "then start again; the record of what has run is lost with it"
     sound = one.name is None or (one.kind == "r" and not one.suspects)
-    if not sound or len(strangers) != 1:
-        return drop
-    (owner,) = strangers
-    return (
-        f"{drop}. To keep it, if {owner} is a role that migrates this database: connect as "
-        f"{owner}, or grant {_quoted(owner)} to {_quoted(role)}"
-    )
+    if sound and len(strangers) == 1:
+        (owner,) = strangers
+        then += (
+            f". To keep it, if {owner} is a role that migrates this database: connect as {owner}, "
+            f"or grant {_quoted(owner)} to {_quoted(role)}"
+        )
+    text = "schema surefoot is made anew where it is missing. As a superuser"
+    return to_type(text, "drop schema surefoot cascade;", then=then)
 
 
 def _owner(kind: str, name: str | None, role: str) -> str:

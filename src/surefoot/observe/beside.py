@@ -6,15 +6,16 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg.rows import dict_row
 
 from surefoot.backup.mark import Beside, read
 from surefoot.backup.properties import Properties, properties
 from surefoot.backup.sidecar import Sidecar
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.observe.connect import connect, kept_connection
 from surefoot.observe.contents import system_identifier
 from surefoot.observe.look import looking, looking_within
+from surefoot.preflight.names import typed
 from surefoot.sql import query
 from surefoot.target import Target
 
@@ -22,10 +23,14 @@ Row = dict[str, Any]
 
 
 class There(msgspec.Struct, frozen=True):
-    """A database of the server's. Its comment may hold a mark."""
+    """A database of the server's. Its comment may hold a mark, which is believed where its owner is
+    `trusted`.
+    """
 
     oid: int
     name: str
+    owner: str
+    trusted: bool
     comment: str | None
     bytes: int | None
 
@@ -74,7 +79,8 @@ def observe_surroundings(
         seen = look.cursor.execute(query("restore_surroundings"), wanted).fetchone()
         assert seen is not None
     with kept_connection():
-        there, server = databases(connection), system_identifier(connection)
+        there = databases(connection, seen["name"])
+        server = system_identifier(connection)
     return Surroundings(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there)
 
 
@@ -93,20 +99,47 @@ def _obstacles(seen: Row) -> Iterable[str]:
         yield f"prepared transactions are open in it: {seen['prepared']} (pg_prepared_xacts)"
 
 
-def databases(connection: psycopg.Connection[Any]) -> tuple[There, ...]:
-    """Every database of the server."""
-    with kept_connection(), connection.cursor(row_factory=dict_row) as cursor:
-        return tuple(There(**row) for row in cursor.execute(query("databases")))
+def databases(connection: psycopg.Connection[Any], of: str) -> tuple[There, ...]:
+    """Every database of the server; `of` is the one that a restore is for, by its name."""
+    with looking(connection) as look:
+        asked = {"trusted": look.trusted, "of": of}
+        return tuple(There(**row) for row in look.cursor.execute(query("databases"), asked))
+
+
+def require_trusted(there: Iterable[There], name: str) -> None:
+    """A database of this name, if there is one, must be of an owner that is trusted: nobody enters
+    another one. Raises SurefootError `object-not-trusted`.
+    """
+    one = next((one for one in there if one.name == name), None)
+    if one is None or one.trusted:
+        return
+    raise SurefootError(
+        "object-not-trusted",
+        f"Database {typed(name)} could have been made by somebody else, and a restore needs its "
+        "name: surefoot doesn't enter it.",
+        seen=[
+            f"database {typed(name)} belongs to {one.owner}",
+            f"its comment: {one.comment or 'none'}",
+        ],
+        next=to_type(
+            f"find out what {one.owner} wants with it. If it may go: as a superuser",
+            f"drop database {typed(name)};",
+            then="then start again",
+        ),
+    )
 
 
 def marked(there: Iterable[There], database: str | None = None) -> tuple[Beside, ...]:
-    """Those that a restore has made or set aside; of this database, if one is named.
+    """Those that a restore has made or set aside; of this database, if one is named. A mark counts
+    only where the database's owner is trusted.
 
     One that has the name itself is none of them, whatever its comment says: it was put back there.
     """
     found: list[Beside] = []
     for one in there:
         mark = read(one.comment)
+        if not one.trusted:
+            continue
         if mark is not None and database in (None, mark.database) and one.name != mark.database:
             found.append(Beside(one.name, one.oid, one.bytes, mark))
     return tuple(found)
