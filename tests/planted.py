@@ -32,14 +32,13 @@ class Planted:
         self._log = database.server._log  # pyright: ignore[reportPrivateUsage]
         self._from = self._log.stat().st_size
 
-    def plant(self, statements: str, *options: str) -> None:
+    def plant(self, *statements: str) -> None:
         """Execute them as that role."""
         conninfo = re.sub(r"user=\S+", f"user={ROLE}", self.database.conninfo)
         conninfo = re.sub(r"password=\S+", f"password={ROLE}", conninfo)
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            for setting in options:
-                connection.execute(setting.encode())
-            connection.execute(statements.encode())
+        with psycopg.connect(conninfo) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
 
     def hits(self) -> list[str]:
         """What was run of it since, a line each."""

@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 # A stage of tests/chaos, which takes a while to make, belongs to a way that runs go.
 _WAY = re.compile(r"tests/chaos/test_kill_and_cut\.py::.*\[(\w+)\]$")
-_TOGETHER = ("tests/chaos/test_replicas.py",)
+_TOGETHER = ("tests/chaos/test_replicas.py", "tests/postgres/test_planted.py")
 
 
 class Groups(LoadScopeScheduling):

@@ -1,6 +1,7 @@
 """One surefoot at a time, and what happens to those that wait or lose."""
 
 import json
+import re
 import subprocess
 import time
 
@@ -8,8 +9,11 @@ import psycopg
 import pytest
 
 from surefoot.act.lock import CLASS, OBJECT, locked
+from surefoot.errors.steps import is_command
+from surefoot.server import Server
 from tests import starts
 from tests.conftest import Database
+from tests.planted import ROLE, role_of_a_stranger
 from tests.project import Application
 
 
@@ -26,6 +30,43 @@ def test_the_holder_is_named_and_the_wait_has_an_end(
     assert "surefoot (web-2:41) holds the lock" in str(result.json["findings"][0]["seen"])
     assert result.err.count("waiting up to 1 s: surefoot (web-2:41)") == 1
     assert database.tables() == []
+
+
+def test_a_holder_that_could_not_migrate(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Whoever may connect can take the lock: it is told who has, and what `next` says helps."""
+    application.linear()
+    application.config('lock_wait = "1s"\n')
+    name = database.name
+    with role_of_a_stranger(server):
+        conninfo = re.sub(r"user=\S+", f"user={ROLE}", database.conninfo)
+        conninfo = re.sub(r"password=\S+", f"password={ROLE}", conninfo)
+        for prepare in ("select", f"grant create on database {name} to {ROLE}"):
+            database.execute(prepare)
+            with psycopg.connect(conninfo, application_name="surefoot (web-2:41)") as holder:
+                holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+                status = application.run("status", url=database.url())
+                result = application.run("up", "--json", url=database.url())
+                (finding,) = result.json["findings"]
+                assert finding["code"] == "lock-held-elsewhere"
+                (seen,) = finding["seen"]
+                told = f"surefoot (web-2:41) holds the lock (pid {holder.info.backend_pid}, role "
+                assert seen.startswith(f"{told}{ROLE}")
+                stranger = "a role that could not migrate this database"
+                could = prepare != "select"
+                assert (stranger in seen) is not could
+                assert (stranger in " ".join(status.out.split())) is not could
+                assert stranger in " ".join(result.err.split()) or could
+                if could:
+                    continue
+                (statement,) = filter(is_command, finding["next"].splitlines())
+                database.execute(statement)
+                # the session is gone, and with it the lock
+                assert application.run("plan", url=database.url()).code == 0
+                with pytest.raises(psycopg.OperationalError):
+                    holder.execute("select 1")
+        database.execute(f"revoke create on database {name} from {ROLE}")
 
 
 def test_the_lock_holds_no_snapshot(database: Database) -> None:

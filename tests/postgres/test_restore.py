@@ -1,5 +1,6 @@
 """Restores: beside, verified, swapped; what stops one, and what is there when one is killed."""
 
+import hashlib
 import json
 import os
 import pty
@@ -16,8 +17,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from surefoot.errors.steps import is_command
 from surefoot.server import Server, embedded_bin
 from tests.conftest import Database, fresh_database
+from tests.planted import ROLE, role_of_a_stranger
 from tests.postgres.test_backup import backup, dumps, sidecar, stand, with_programs
 from tests.project import Application, Result
 from tests.proxy import proxy
@@ -886,4 +889,74 @@ def test_a_start_after_the_end_restores_again(application: Application, shop: Da
     assert len(around(shop)) == 2
     shop.execute("delete from people")
     assert restore(application, shop, file.name, "--yes").json["changed"] is True
+    assert counts(shop) == BEFORE
+
+
+# --- databases that others have made
+
+
+@pytest.fixture
+def stranger(server: Server) -> Iterator[str]:
+    """The address of a role that may create databases, and that isn't anything else."""
+    with (
+        role_of_a_stranger(server),
+        psycopg.connect(server.conninfo(), autocommit=True) as connection,
+    ):
+        connection.execute(f"alter role {ROLE} createdb".encode())
+        yield re.sub(r"//[^@]+@", f"//{ROLE}:{ROLE}@", server.url())
+        for (name,) in connection.execute(
+            "select datname from pg_database where pg_get_userbyid(datdba) = %s", [ROLE]
+        ).fetchall():
+            connection.execute(f'drop database "{name}" with (force)'.encode())
+
+
+@pytest.mark.parametrize("state", ["restored", "restoring", "kept", None])
+def test_a_database_of_a_strangers_is_not_entered(
+    application: Application, shop: Database, stranger: str, state: str | None
+) -> None:
+    """Whoever may create databases can make one of the name that a restore uses, mark included."""
+    file = backed_up(application, shop)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    new = f"{shop.name}_restore_{sha256[:10]}"
+    mark = {"state": state, "database": shop.name, "backup": sha256, "file": file.name}
+    with psycopg.connect(stranger, autocommit=True) as connection:
+        connection.execute(f"create database {new}".encode())
+        if state is not None:
+            comment = f"surefoot {json.dumps(mark)}"
+            connection.execute(f"comment on database {new} is '{comment}'".encode())
+    log = shop.server._log  # pyright: ignore[reportPrivateUsage]
+    shop.execute("alter system set log_connections = on")
+    shop.execute("select pg_reload_conf()")
+    since = log.stat().st_size
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.error) == (4, "object-not-trusted")
+    (finding,) = result.json["findings"]
+    assert f"database {new} belongs to {ROLE}" in finding["seen"]
+    assert restore(application, shop, "--drop-old", "--yes").json["dropped"] == []
+    listed = application.run("backups", "--json", url=shop.url()).json["databases"]
+    assert new not in [one["name"] for one in listed]
+    assert f"database={new}" not in log.read_text(errors="replace")[since:]
+    shop.execute("alter system reset log_connections")
+    shop.execute("select pg_reload_conf()")
+    assert counts(shop) == AFTER
+    (statement,) = filter(is_command, finding["next"].splitlines())
+    shop.execute(statement)
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert counts(shop) == BEFORE
+
+
+def test_a_mark_of_a_strangers_says_nothing(
+    application: Application, shop: Database, stranger: str
+) -> None:
+    """A database that says that it is what an untold restore has set aside isn't believed."""
+    file = backed_up(application, shop)
+    ((oid,),) = shop.query("select oid from pg_database where datname = current_database()")
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    mark = {"state": "kept", "database": shop.name, "backup": sha256, "file": file.name}
+    comment = f"surefoot {json.dumps(mark | {'successor': oid, 'untold': True})}"
+    with psycopg.connect(stranger, autocommit=True) as connection:
+        connection.execute(f"create database {shop.name}_kept".encode())
+        connection.execute(f"comment on database {shop.name}_kept is '{comment}'".encode())
+    result = restore(application, shop, file.name, "--yes")
+    assert (result.code, result.json["changed"]) == (0, True)
     assert counts(shop) == BEFORE
