@@ -56,7 +56,7 @@ def test_a_holder_that_could_not_migrate(
                 stranger = "a role that could not migrate this database"
                 could = prepare != "select"
                 assert (stranger in seen) is not could
-                assert (stranger in " ".join(status.out.split())) is not could
+                assert (stranger in " ".join((status.out + status.err).split())) is not could
                 assert stranger in " ".join(result.err.split()) or could
                 if could:
                     continue
