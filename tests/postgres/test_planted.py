@@ -52,7 +52,14 @@ BARE = frozenset(
     (
         *("unnamed", "look", "pin", "facts_settings", "system_identifier"),
         *("create_journal_schema", "create_journal", "add_journal_down", "journal_made"),
-        *("insert_journal", "begin_revision", "end_revision", "begin_mending", "end_mending"),
+        *(
+            "insert_journal",
+            "insert_mark",
+            "begin_revision",
+            "end_revision",
+            "begin_mending",
+            "end_mending",
+        ),
         *("way_back_done", "guard_table", "guard_tables", "guard_unique"),
     )
 )
@@ -203,6 +210,9 @@ GIVEN = {
     "surefoot": "0",
     "at": None,
     "advisory": True,
+    "after": 0,
+    "end": "reached",
+    "tables": ["people"],
 }
 
 

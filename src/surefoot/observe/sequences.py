@@ -25,7 +25,8 @@ def sequences(connection: psycopg.Connection[Any], schema: str, table: str) -> t
         cursor.execute("set local lock_timeout = '2s'")
         cursor.execute("set local statement_timeout = '10s'")
         rows = cursor.execute(
-            query("sequence_columns"), {"schema": schema, "table": table}
+            query("sequence_columns"),
+            {"schema": schema, "table": table, "trusted": look.trusted},
         ).fetchall()
         groups: dict[int, list[dict[str, Any]]] = {}
         for row in rows:

@@ -31,6 +31,9 @@ join pg_catalog.pg_sequence p on p.seqrelid = s.oid
 join pg_catalog.pg_namespace ns on ns.oid = s.relnamespace
 where t.relkind in ('r', 'p') and not t.relispartition and a.attinhcount = 0 and not a.attisdropped
   and nt.nspname !~ '^pg_' and nt.nspname <> 'information_schema'
+  -- to read another role's table may be to run what that role has made (`trusted`: trusted.sql's answer)
+  and t.relowner = any(%(trusted)s::int8[]::oid[]) and nt.nspowner = any(%(trusted)s::int8[]::oid[])
+  and s.relowner = any(%(trusted)s::int8[]::oid[])
   and case when y.typtype = 'd' then y.typbasetype else y.oid end in (
       'pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
       'pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.numeric'::pg_catalog.regtype
