@@ -18,6 +18,7 @@ from surefoot.backup.names import kept_name, restoring_name
 from surefoot.backup.sidecar import Sidecar
 from surefoot.config import seconds
 from surefoot.errors import SurefootError
+from surefoot.files import open_to_all
 from surefoot.observation import VersionTableName
 from surefoot.observe.backups import Kept, contradiction, sha256_of
 from surefoot.observe.beside import (
@@ -43,6 +44,7 @@ class Wish(msgspec.Struct, frozen=True):
     without_sidecar: bool = False
     of_another: bool = False
     jobs: int = 1
+    trust_files: bool = False
 
 
 class Intended(msgspec.Struct, frozen=True):
@@ -125,6 +127,15 @@ def _server(session: Session, database: str) -> psycopg.Connection[Any]:
 
 def _trusted(kept: Kept, wish: Wish) -> tuple[Sidecar | None, str]:
     """The sidecar and the dump's hash. Raises SurefootError `backup-unverified`."""
+    why = kept.foreign or open_to_all(kept.file.absolute().parent)
+    if why is not None and not wish.trust_files:
+        raise SurefootError(
+            "backup-unverified",
+            f"Somebody else could have made or changed the backup {kept.name}.",
+            seen=[why, "what a dump says is run in the database, with this role's rights"],
+            next="if you know where it comes from: --trust-files; or give both files, and their "
+            "directory, to this user and to nobody else",
+        )
     if wish.without_sidecar:
         return None, sha256_of(kept.file)
     problem = contradiction(kept)

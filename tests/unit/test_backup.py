@@ -61,9 +61,11 @@ def test_a_backup_is_named_by_database_revision_and_time() -> None:
     [
         ("shop", (), "shop_no-revision_20261127T190039Z"),
         ("shop", ("a1", None, "b2"), "shop_a1+b2_20261127T190039Z"),
-        ("../et c/pass$wd", ("r1",), "et-c-pass-wd_r1_20261127T190039Z"),
-        ("läden", ("r1",), "l-den_r1_20261127T190039Z"),
-        ("...", ("r1",), "-_r1_20261127T190039Z"),
+        ("../et c/pass$wd", ("r1",), "et-c-pass-wd-b899029d_r1_20261127T190039Z"),
+        ("läden", ("r1",), "l-den-cf98f495_r1_20261127T190039Z"),
+        ("база", ("r1",), "database-82ad6f7f_r1_20261127T190039Z"),
+        ("-x", ("r1",), "x-a4209624_r1_20261127T190039Z"),
+        ("...", ("r1",), "database-ab5df625_r1_20261127T190039Z"),
     ],
 )
 def test_no_name_leads_out_of_the_directory(
@@ -73,7 +75,7 @@ def test_no_name_leads_out_of_the_directory(
 
 
 def test_a_partial_name_knows_its_backup() -> None:
-    partial = partial_name("shop_r-1_20261127T190039Z", 4711)
+    partial = partial_name("shop_r-1_20261127T190039Z", "4711.abc")
     assert is_partial(partial)
     assert name_of_partial(partial) == "shop_r-1_20261127T190039Z"
     assert not is_partial("shop_r1_20261127T190039Z.dump")
@@ -102,7 +104,7 @@ def test_a_kept_name_is_nobody_elses() -> None:
 def gone(*ages: tuple[float, str | None], keep: int = 2, days: int | None = None) -> list[float]:
     """The ages of those that go; each is an age in days, and how its upgrade has ended."""
     backups = [(str(age), sidecar(age, upgrade=upgrade)) for age, upgrade in ages]
-    return [float(name) for name in outlived(backups, Retention(keep, days), NOW)]
+    return [float(name) for name in outlived(backups, Retention(keep, days), NOW, "")]
 
 
 def test_the_newest_stay() -> None:
@@ -136,7 +138,7 @@ def test_failed_upgrades_from_different_revisions_are_told_apart() -> None:
         ("b", sidecar(2, upgrade="failed", contents=other)),
         ("c", sidecar(3, upgrade="failed", contents=other)),
     ]
-    assert outlived(backups, Retention(1, None), NOW) == ()
+    assert outlived(backups, Retention(1, None), NOW, "") == ()
 
 
 # --- room

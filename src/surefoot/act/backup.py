@@ -20,13 +20,16 @@ from surefoot.backup.retention import Retention, outlived
 from surefoot.backup.room import estimate, needed, size_text
 from surefoot.backup.sidecar import Sidecar, encode
 from surefoot.errors import SurefootError
+from surefoot.files import open_to_all
 from surefoot.observation import VersionTableName
-from surefoot.observe.backups import backups_in, lies_in_container, sha256_of
+from surefoot.observe.backups import backups_in, lies_in_container
 from surefoot.observe.contents import Needs, observe_contents, observe_needs, resolved, snapshot
 from surefoot.observe.programs import Program, called, closest
 from surefoot.progress import Progress
+from surefoot.sql import query
 from surefoot.target import Target
 
+_CLOCKS_APART = 3600.0  # seconds between two clocks of which one must be wrong
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
@@ -65,6 +68,8 @@ def take(
         order.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with locked_directory(order.directory):
             cleaned(order.directory)
+        if why := open_to_all(order.directory):
+            progress.notice(f"{why}: a backup there can be taken away or replaced by anybody")
     except OSError as error:
         raise _unusable(order.directory, error) from error
     if lies_in_container(order.directory):
@@ -76,6 +81,7 @@ def take(
         database = connection.info.dbname
         with snapshot(connection) as name:
             taken_at = datetime.now(UTC)
+            now = _believed(connection, taken_at, progress)
             needs = observe_needs(connection)
             estimated = _require_room(order.directory, database, needs, progress)
             progress.begin("backup", "backup", "")
@@ -85,6 +91,7 @@ def take(
             with _writing(order.directory, called_so) as writing:
                 _dump(pg_dump, target, name, order, writing, estimated, progress)
                 _read_back(pg_restore, target, writing)
+                sequence = _next_number(order.directory, taken_at, progress)
                 sidecar = Sidecar(
                     database=database,
                     taken_at=taken_at,
@@ -100,12 +107,13 @@ def take(
                     extensions=needs.extensions,
                     sizes=needs.sizes,
                     bytes=writing.size,
-                    sha256=sha256_of(writing.file),
+                    sha256=writing.sha256(),
                     upgrade="begun" if order.before_upgrade else None,
                     server=needs.server,
+                    sequence=sequence,
                 )
                 file = finished(writing, encode(sidecar))
-    gone = _let_go(order, database)
+    gone = _let_go(order, database, file.name, now)
     size = size_text(sidecar.bytes)
     seconds = time.monotonic() - started
     progress.end("backup", f"backup {file.name}", size, seconds, committed=True)
@@ -154,7 +162,7 @@ def _require_room(directory: Path, database: str, needs: Needs, progress: Progre
     earlier = [
         one.sidecar
         for one in backups_in(directory)
-        if one.sidecar is not None and one.sidecar.database == database
+        if one.sidecar is not None and one.foreign is None and one.sidecar.database == database
     ]
     estimated = estimate(needs.sizes, earlier)
     least, free = needed(needs.sizes, estimated), _free(directory)
@@ -225,15 +233,49 @@ def _read_back(pg_restore: Program, target: Target, writing: Writing) -> None:
         )
 
 
-def _let_go(order: Order, database: str) -> tuple[str, ...]:
-    """The older backups of this database that the configuration doesn't want kept."""
+def _believed(
+    connection: psycopg.Connection[Any], now: datetime, progress: Progress
+) -> datetime | None:
+    """The time, if the server's clock says the same: none of them has to be right, and a backup
+    isn't deleted for its age by one that is wrong.
+    """
+    row = connection.execute(query("server_clock")).fetchone()
+    apart = abs(now.timestamp() - row[0]) if row else 0.0
+    if apart <= _CLOCKS_APART:
+        return now
+    progress.notice(
+        f"this machine's clock and the server's are {apart:,.0f} s apart: no backup is removed for "
+        "its age"
+    )
+    return None
+
+
+def _next_number(directory: Path, now: datetime, progress: Progress) -> int:
+    """By which backups are ordered; what clocks say may have been put right since."""
+    there = [one.sidecar for one in backups_in(directory) if one.sidecar and not one.foreign]
+    ahead = [one for one in there if (one.taken_at - now).total_seconds() > _CLOCKS_APART]
+    if ahead:
+        latest = max(one.taken_at for one in ahead)
+        progress.notice(
+            f"{len(ahead)} of the backups there {'says' if len(ahead) == 1 else 'say'} to be of a "
+            f"later time than now (up to {latest:%Y-%m-%d %H:%M UTC}): a clock was or is wrong. "
+            "This one counts as the newest all the same"
+        )
+    return 1 + max((one.sequence for one in there), default=0)
+
+
+def _let_go(order: Order, database: str, taken: str, now: datetime | None) -> tuple[str, ...]:
+    """The older backups of this database that the configuration doesn't want kept. What others
+    have made or could have changed doesn't count, and isn't touched.
+    """
     with contextlib.suppress(OSError), locked_directory(order.directory):
         whole = [
             (one.name, one.sidecar)
             for one in backups_in(order.directory)
             if one.sidecar is not None and one.problem is None and one.sidecar.database == database
+            if one.foreign is None
         ]
-        gone = outlived(whole, order.retention, datetime.now(UTC))
+        gone = outlived(whole, order.retention, now, taken)
         for name in gone:
             removed(order.directory, name)
         return gone

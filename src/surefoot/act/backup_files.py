@@ -5,13 +5,16 @@ nobody's holding its lock any more.
 """
 
 import contextlib
+import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Self
 
 from surefoot.backup.names import DUMP, SIDECAR, is_partial, name_of_partial, partial_name
+from surefoot.files import a_token, create, replace_file
 
 
 @contextlib.contextmanager
@@ -36,10 +39,9 @@ class Writing:
     @contextlib.contextmanager
     def begun(cls, directory: Path, name: str) -> Generator[Self, None, None]:
         """A new file, for its owner's eyes only; gone at the end, unless it was finished."""
-        file = directory / partial_name(name, os.getpid())
+        file = directory / partial_name(name, _writer())
         with locked_directory(directory):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(file, flags, 0o600)
+            descriptor = create(file)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:
             yield cls(file, name, descriptor)
@@ -52,6 +54,12 @@ class Writing:
         """In bytes, by now."""
         return os.fstat(self.descriptor).st_size
 
+    def sha256(self) -> str:
+        """Of what was written, whatever has the name by now."""
+        with open(os.dup(self.descriptor), "rb") as written:
+            written.seek(0)
+            return hashlib.file_digest(written, "sha256").hexdigest()
+
     def sync(self) -> None:
         """It is on the disk, and not only on its way there."""
         os.fsync(self.descriptor)
@@ -62,48 +70,53 @@ def finished(writing: Writing, sidecar: bytes) -> Path:
     directory = writing.file.parent
     with locked_directory(directory):
         name, number = writing.name, 2
-        while (directory / f"{name}{DUMP}").exists() or (directory / f"{name}{SIDECAR}").exists():
+        while any(os.path.lexists(directory / f"{name}{ending}") for ending in (DUMP, SIDECAR)):
             name, number = f"{writing.name}-{number}", number + 1
         replace_sidecar(directory / f"{name}{SIDECAR}", sidecar)
         file = directory / f"{name}{DUMP}"
         try:
             writing.file.rename(file)
+            if not os.path.samestat(file.lstat(), os.fstat(writing.descriptor)):
+                raise OSError(errno.EBUSY, "somebody has put another file in its place", str(file))
         except OSError:
             file.with_suffix(SIDECAR).unlink()
             raise
     return file
 
 
+def _writer() -> str:
+    """Who writes, in a name that nobody else can have taken before."""
+    return f"{os.getpid()}.{a_token()}"
+
+
 def replace_sidecar(file: Path, text: bytes) -> None:
     """Write it, all or nothing."""
-    beside = file.with_name(f"{partial_name(file.stem, os.getpid())}{SIDECAR}")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(descriptor)
-        beside.rename(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    beside = file.with_name(f"{partial_name(file.stem, _writer())}{SIDECAR}")
+    replace_file(file, text, beside=beside)
 
 
 def removed(directory: Path, name: str) -> None:
     """Take a backup away: from its first step on, what is left is known as half a backup."""
     file = directory / name
-    partial = directory / partial_name(file.stem, os.getpid())
+    partial = directory / partial_name(file.stem, _writer())
     file.rename(partial)
     file.with_suffix(SIDECAR).unlink(missing_ok=True)
     partial.unlink()
 
 
 def cleaned(directory: Path) -> None:
-    """Remove what killed runs have left half-written, and nothing else."""
+    """Remove what killed runs of this user have left half-written, and nothing else."""
     for file in directory.iterdir():
         if not is_partial(file.name) or not file.is_file() or file.is_symlink():
             continue
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(file, flags)
+        except OSError:
+            continue  # another user's, or gone meanwhile
+        try:
+            if os.fstat(descriptor).st_uid != os.geteuid():
+                continue
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue  # somebody is at it

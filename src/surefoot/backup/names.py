@@ -1,5 +1,6 @@
 """What backups, and the databases around a restore, are called."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,20 +12,31 @@ _LONGEST = 63  # bytes of a database's name
 
 
 def backup_name(database: str, rows: Iterable[str | None], taken_at: datetime) -> str:
-    """Database, revision and time, without an ending: shop_b47e0a9d13c8_20261127T190039Z."""
+    """Database, revision and time, without an ending: shop_b47e0a9d13c8_20261127T190039Z.
+
+    A database whose name can't stand there as it is has a hash of it, so that no two share one.
+    """
     revision = "+".join(row for row in rows if row) or "no-revision"
     moment = f"{taken_at:%Y%m%dT%H%M%SZ}"
-    return f"{_plain(database, 63)}_{_plain(revision, 80)}_{moment}"
+    return f"{_database(database)}_{_plain(revision, 80) or '-'}_{moment}"
+
+
+def _database(name: str) -> str:
+    plain = _plain(name, 63)
+    if plain == name:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{plain.strip('.-') or 'database'}-{digest}"
 
 
 def _plain(text: str, longest: int) -> str:
-    """With nothing that a shell or a file system takes for something else."""
-    return re.sub(r"[^\w.+-]", "-", text, flags=re.ASCII)[:longest].lstrip(".-") or "-"
+    """With nothing that a shell, a file system or a program takes for something else."""
+    return re.sub(r"[^\w.+-]", "-", text, flags=re.ASCII)[:longest].lstrip(".-")
 
 
-def partial_name(name: str, pid: int) -> str:
-    """What a backup is called for as long as it isn't one."""
-    return f"{_PARTIAL}{name}-{pid}"
+def partial_name(name: str, writer: str) -> str:
+    """The temporary name of a backup while it is being written. `writer` holds no "-"."""
+    return f"{_PARTIAL}{name}-{writer}"
 
 
 def name_of_partial(file: str) -> str:

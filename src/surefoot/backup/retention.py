@@ -16,22 +16,22 @@ class Retention(msgspec.Struct, frozen=True):
 
 
 def outlived(
-    backups: Sequence[tuple[str, Sidecar]], retention: Retention, now: datetime
+    backups: Sequence[tuple[str, Sidecar]], retention: Retention, now: datetime | None, taken: str
 ) -> tuple[str, ...]:
     """The names of those that go; each is of a whole backup of one and the same database.
 
-    The newest one stays, whatever its age. So does what an upgrade that failed was begun from,
-    until one has succeeded: the first and the last backup from each revision. Those in between are
-    of a container that tries again and again; they go first, and don't push out older ones.
+    `taken` was taken just now. It stays, and is the newest one, whatever any clock says. Without
+    `now`, where no clock can be believed, none goes for its age. What an upgrade that failed was
+    begun from stays, too, until one has succeeded: the first and the last backup from each
+    revision. Those in between are of a container that tries again and again; they go first, and
+    don't push out older ones.
     """
-    newest_first = sorted(backups, key=lambda one: one[1].taken_at, reverse=True)
-    succeeded = max(
-        (s.taken_at for _, s in newest_first if s.upgrade == "succeeded"),
-        default=datetime.min.replace(tzinfo=now.tzinfo),
-    )
+    newest_first = sorted(backups, key=lambda one: (one[0] == taken, one[1].age_key), reverse=True)
     failed: dict[tuple[str | None, ...], list[str]] = {}
     for name, sidecar in newest_first:
-        if sidecar.upgrade in ("begun", "failed") and sidecar.taken_at > succeeded:
+        if sidecar.upgrade == "succeeded":
+            break
+        if sidecar.upgrade in ("begun", "failed"):
             failed.setdefault(sidecar.contents.version_rows, []).append(name)
     between = {name for names in failed.values() for name in names[1:-1]}
     protected = {name for names in failed.values() for name in (names[0], names[-1])}
@@ -42,7 +42,16 @@ def outlived(
             gone.append(name)
             continue
         kept += 1
-        old = retention.days is not None and now - sidecar.taken_at > timedelta(days=retention.days)
-        if kept > 1 and name not in protected and (kept > retention.keep or old):
+        if (
+            kept > 1
+            and name not in protected
+            and (kept > retention.keep or _old(sidecar, retention, now))
+        ):
             gone.append(name)
     return tuple(gone)
+
+
+def _old(sidecar: Sidecar, retention: Retention, now: datetime | None) -> bool:
+    if retention.days is None or now is None:
+        return False
+    return now - sidecar.taken_at > timedelta(days=retention.days)

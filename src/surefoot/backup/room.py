@@ -15,7 +15,7 @@ def estimate(sizes: Sizes, earlier: Iterable[Sidecar]) -> int | None:
     measured = [one for one in earlier if one.sizes.tables]
     if not measured:
         return None
-    newest = max(measured, key=lambda one: one.taken_at)
+    newest = max(measured, key=lambda one: one.age_key)
     return max(round(sizes.tables * newest.bytes / newest.sizes.tables), newest.bytes // 10)
 
 

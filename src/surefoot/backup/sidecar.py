@@ -51,7 +51,8 @@ class Sidecar(msgspec.Struct, frozen=True):
 
     `reason` is what it was taken for, `upgrade` how that has ended. `roles` own something in the
     dump or are granted something, `extensions` are made by it. `bytes` and `sha256` are the dump's.
-    `server` is the server's system identifier, None where it isn't known.
+    `server` is the server's system identifier, None where it isn't known. `sequence` counts the
+    backups of a directory: clocks are put right, and it isn't. Older sidecars have none (0).
     """
 
     database: str
@@ -71,7 +72,13 @@ class Sidecar(msgspec.Struct, frozen=True):
     sha256: str
     upgrade: Upgrade | None = None
     server: str | None = None
+    sequence: int = 0
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def age_key(self) -> tuple[int, datetime]:
+        """What backups of one directory are ordered by: the older, the smaller."""
+        return self.sequence, self.taken_at
 
     @property
     def revision(self) -> str:

@@ -23,13 +23,8 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
     from surefoot.first_config import propose
 
     file = config_file or Path(FILE_NAME)
-    if file.exists() and not force:
-        raise SurefootError(
-            "config-exists",
-            f"{file} is there already.",
-            database=NOT_REACHED,
-            next="edit it, or write over it with: surefoot init --force",
-        )
+    if (file.exists() or file.is_symlink()) and not force:
+        raise _exists(file)
     found = propose(file.absolute().parent)
     if not (found.alembic or found.init or found.seeds or force):
         raise SurefootError(
@@ -40,7 +35,7 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
             next="run it in the application's directory; or write the file all the same: "
             "surefoot init --force",
         )
-    file.write_text(found.text, encoding="utf-8")
+    _write(file, found.text.encode(), force=force)
     if edge.as_json:
         edge.emit_json(
             ExitCode.DONE,
@@ -56,3 +51,28 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
         edge.say(f"to fill in: {line}")
     edge.say("then: surefoot plan" if found.to_fill_in else "next: surefoot plan")
     return ExitCode.DONE
+
+
+def _write(file: Path, text: bytes, *, force: bool) -> None:
+    """A new file, or one in the place of the old one; where a link leads is left alone."""
+    from surefoot.files import a_token, create, replace_file
+
+    if force:
+        beside = file.with_name(f".{file.name}.{a_token()}")
+        replace_file(file, text, beside=beside, mode=0o666)
+        return
+    try:
+        descriptor = create(file, 0o666)
+    except FileExistsError as error:
+        raise _exists(file) from error
+    with open(descriptor, "wb") as opened:
+        opened.write(text)
+
+
+def _exists(file: Path) -> SurefootError:
+    return SurefootError(
+        "config-exists",
+        f"{file} is there already.",
+        database=NOT_REACHED,
+        next="edit it, or write over it with: surefoot init --force",
+    )

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     help="Restore a dump that has no sidecar, or contradicts it: nothing can be verified.",
 )
 @click.option(
+    "--trust-files",
+    is_flag=True,
+    help="Restore from files that another user owns, or that everybody may write to.",
+)
+@click.option(
     "--of-another-database", is_flag=True, help="The backup is of a database of another name."
 )
 @click.option(
@@ -52,6 +57,7 @@ def command(
     no_owner: bool,
     jobs: int,
     without_sidecar: bool,
+    trust_files: bool,
     of_another_database: bool,
     drop_old: bool,
 ) -> ExitCode:
@@ -66,7 +72,9 @@ def command(
 
     if (file is None) is not drop_old:
         raise click.UsageError("Name a FILE, or --drop-old.")
-    wish = Wish(disconnect, not no_owner, without_sidecar, of_another_database, jobs)
+    wish = Wish(
+        *(disconnect, not no_owner, without_sidecar, of_another_database, jobs, trust_files)
+    )
     with open_session(edge, config_file, database_url, needs_code=False) as session:
         report = TextReport(edge.terminal)
         try:

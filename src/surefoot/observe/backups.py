@@ -10,16 +10,19 @@ from surefoot.backup.names import DUMP, SIDECAR, is_partial
 from surefoot.backup.sidecar import Sidecar, decode
 from surefoot.config import Project
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.files import open_file, read_file
+from surefoot.files import not_ours, open_file, read_file
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A backup. `problem` says why there is no sidecar, or how the dump contradicts it."""
+    """A backup. `problem` says why there is no sidecar, or how the dump contradicts it; `foreign`
+    why others than this user and root could have made or changed its files.
+    """
 
     file: Path
     bytes: int
     sidecar: Sidecar | None
     problem: str | None
+    foreign: str | None = None
 
     @property
     def name(self) -> str:
@@ -42,24 +45,35 @@ def backups_in(directory: Path) -> tuple[Kept, ...]:
         if file.suffix == DUMP and not is_partial(file.name) and file.is_file()
     ]
     found.sort(key=lambda one: one.name)
-    found.sort(key=lambda one: one.sidecar.taken_at.timestamp() if one.sidecar else 0, reverse=True)
+    found.sort(key=_age, reverse=True)
     return tuple(found)
+
+
+def _age(one: Kept) -> tuple[int, float]:
+    if one.sidecar is None:
+        return -1, 0.0
+    sequence, taken_at = one.sidecar.age_key
+    return sequence, taken_at.timestamp()
 
 
 def kept(file: Path) -> Kept:
     """One backup. Raises OSError where there is no such file."""
     size = file.stat().st_size
     beside = file.with_suffix(SIDECAR)
+    foreign = not_ours(file)
+    if foreign is None and os.path.lexists(beside):
+        foreign = not_ours(beside)
     try:
         sidecar = decode(read_file(beside), beside.name)
     except OSError as error:
-        return Kept(file, size, None, f"no sidecar {beside.name}: {error.strerror}")
+        return Kept(file, size, None, f"no sidecar {beside.name}: {error.strerror}", foreign)
     except SurefootError as error:
-        return Kept(file, size, None, f"{error.finding.message} {error.finding.seen[0]}")
+        why = f"{error.finding.message} {error.finding.seen[0]}"
+        return Kept(file, size, None, why, foreign)
     problem = None
     if size != sidecar.bytes:
         problem = f"it has {size:,} bytes, and its sidecar says {sidecar.bytes:,}"
-    return Kept(file, size, sidecar, problem)
+    return Kept(file, size, sidecar, problem, foreign)
 
 
 def find_backup(project: Project, named: str) -> Kept:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from surefoot.files import a_token, replace_file
+
 
 def shown(file: Path) -> str:
     """The file's path as a person here would write it."""
@@ -26,10 +28,9 @@ def replace(file: Path, data: bytes) -> bool:
     file = file.resolve()  # a link stays one
     if file.is_file() and file.read_bytes() == data:
         return False
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_bytes(data)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+        mode = file.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mode = 0o666  # and what the umask leaves of it
+    replace_file(file, data, beside=file.with_name(f".{file.name}.{a_token()}"), mode=mode)
     return True

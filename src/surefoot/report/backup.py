@@ -1,5 +1,6 @@
 """Backups, for people and for programs."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,14 +32,17 @@ class _Kept(Protocol):
     def sidecar(self) -> Sidecar | None: ...
     @property
     def problem(self) -> str | None: ...
+    @property
+    def foreign(self) -> str | None: ...
 
 
 def shown(file: Path) -> str:
-    """The file's path as a person here would write it."""
+    """The file's path as a person here would write it, and never as an option."""
     try:
-        return str(file.relative_to(Path.cwd()))
+        path = str(file.relative_to(Path.cwd()))
     except ValueError:
         return str(file)
+    return f"./{path}" if path.startswith("-") else path
 
 
 def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
@@ -51,7 +55,8 @@ def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
     lines = ["", *labelled(terminal, "backup", *texts)]
     if taken.removed:
         lines += labelled(terminal, "removed", *taken.removed)
-    return lines + labelled(terminal, "next", f"to go back: surefoot restore {shown(taken.file)}")
+    file = shlex.quote(shown(taken.file))
+    return lines + labelled(terminal, "next", f"to go back: surefoot restore {file}")
 
 
 def taken_json(taken: _Taken) -> dict[str, Any]:
@@ -88,6 +93,8 @@ def _kept_texts(one: _Kept) -> Iterable[str]:
     yield f"{one.file.name}  {size_text(one.bytes)}"
     if one.problem is not None:
         yield f"    problem: {one.problem}"
+    if one.foreign is not None:
+        yield f"    not surefoot's alone: {one.foreign}"
     if one.sidecar is not None:
         taken = _taken_at(one.sidecar)
         yield f"    {one.sidecar.database} at {_where(one.sidecar)}, {taken}, {_why(one.sidecar)}"
@@ -225,6 +232,7 @@ def sidecar_json(sidecar: Sidecar) -> dict[str, Any]:
         "upgrade": sidecar.upgrade,
         "bytes": sidecar.bytes,
         "sha256": sidecar.sha256,
+        "sequence": sidecar.sequence,
         "tables": {str(one): one.rows for one in sidecar.contents.tables},
     }
 
@@ -241,6 +249,7 @@ def backups_json(
                 "bytes": one.bytes,
                 "backup": None if one.sidecar is None else sidecar_json(one.sidecar),
                 "problem": one.problem,
+                "foreign": one.foreign,
             }
             for one in backups
         ],

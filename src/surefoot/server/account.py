@@ -1,8 +1,11 @@
 """Whose processes and directories: PostgreSQL doesn't run as root, so root lends it `nobody`."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
+
+from surefoot.files import create
 
 
 def unprivileged_user() -> int | None:
@@ -28,13 +31,27 @@ def no_groups(user: int | None) -> list[int] | None:
 
 
 def own(path: Path, user: int | None) -> None:
+    """Give it to `user`: itself, and not what a link of that name leads to."""
     if user is not None:
-        os.chown(path, user, -1)
+        os.chown(path, user, -1, follow_symlinks=False)
 
 
 def make_directory(path: Path, user: int | None) -> None:
+    """A directory of this user's. Raises NotADirectoryError where it's a link."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "It is a link", str(path))
     own(path, user)
+
+
+def write_new(path: Path, text: str, user: int | None) -> None:
+    """A file that only this user may read, in the place of whatever has the name."""
+    path.unlink(missing_ok=True)
+    descriptor = create(path)
+    with open(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(text)
+        if user is not None:
+            os.fchown(opened.fileno(), user, -1)
 
 
 def reachable_programs(bin_directory: Path, work: Path, user: int | None) -> Path:

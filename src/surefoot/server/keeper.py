@@ -10,8 +10,10 @@ import select
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
+from surefoot.files import create
 from surefoot.server.account import group, no_groups
 
 
@@ -25,7 +27,8 @@ def keep() -> None:
     with open(0, "rb", buffering=0, closefd=False) as pipe:
         orders: dict[str, Any] = json.loads(pipe.readline())
     user: int | None = orders["user"]
-    with open(orders["log"], "wb") as log:
+    # the directory is the server's: a link there must not lead root elsewhere
+    with open(create(Path(orders["log"]), 0o644), "wb") as log:
         server = subprocess.Popen(
             orders["command"],
             user=user,

@@ -30,9 +30,9 @@ from surefoot.server.account import (
     group,
     make_directory,
     no_groups,
-    own,
     reachable_programs,
     unprivileged_user,
+    write_new,
 )
 
 USER = "postgres"
@@ -107,9 +107,7 @@ class Server:
         make_directory(home, user)
         cluster, password_file = home / "data", home / "password"
         if not (cluster / "PG_VERSION").exists():
-            password_file.write_text(secrets.token_urlsafe(24))
-            password_file.chmod(0o600)
-            own(password_file, user)
+            write_new(password_file, secrets.token_urlsafe(24), user)
             self._initdb(programs, cluster, password_file, user)
         self.password = password_file.read_text()
         self.port = int(settings.get("port") or _free_port())
