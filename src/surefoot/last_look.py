@@ -13,6 +13,7 @@ from surefoot.observe.facts import Application
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan, Seed
 from surefoot.session import Session
+from surefoot.states import State
 
 
 def look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:
@@ -108,18 +109,28 @@ def evidence_of(
     return Evidence("unchecked", asked.grounds, grounds, remarks=remarks, why=why)
 
 
+def _is_another_structure(facts: Facts, decision: Decision) -> bool:
+    """Whether the structure isn't the version rows'. At head, harmless differences don't count."""
+    standing = facts.standing
+    if standing is None or standing.recorded is None:
+        return False
+    if standing.promise is not None:
+        return decision.state is State.CONTRADICTED
+    return standing.contradicted
+
+
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:
     """Success is head seen, not the absence of an exception."""
     rows = tuple(str(row) for row in facts.database.rows)
     outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
     migrated = any(not isinstance(step, Seed) for step in plan.steps)
-    if migrated and facts.standing is not None and facts.standing.contradicted:
+    if migrated and _is_another_structure(facts, decision):
         from surefoot.decision.structure_refusals import structure_not_reached
 
         finding = structure_not_reached(facts, len(outcome.done))
         return msgspec.structs.replace(outcome, findings=(finding,))
     if isinstance(decision, NothingToDo):
-        return outcome
+        return msgspec.structs.replace(outcome, remarks=(*outcome.remarks, *decision.remarks))
     left = decision.plan if isinstance(decision, Ready) else None
     seeds = [s.script.path for s in left.steps if isinstance(s, Seed)] if left else []
     pending = [r.id for r in left.revisions] if left else []

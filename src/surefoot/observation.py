@@ -54,13 +54,15 @@ class Journaled(msgspec.Struct, frozen=True):
     """A revision that the journal says has run here.
 
     `below` are the revisions that it needs, `release` is the application's that it ends, `floor`
-    the oldest release or revision whose code can run on it, if its file says so.
+    the oldest release or revision whose code can run on it, if its file says so. `sha256` is the
+    hash of the file that has run.
     """
 
     id: str
     below: tuple[str, ...] = ()
     release: str | None = None
     floor: str | None = None
+    sha256: str | None = None
 
 
 class CodeGrounds(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import msgspec
 from surefoot.decision.at_ones_word import take_at_ones_word
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.mending import decide_mending
+from surefoot.decision.promise_texts import put_below
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.row_refusals import ahead_of_code, ahead_remarks
 from surefoot.decision.version_rows import faults, judge, width_of
@@ -14,7 +15,7 @@ from surefoot.plan import Adopt, Plan
 from surefoot.states import State
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.remedy import How
-from surefoot.structure.standing import Stand
+from surefoot.structure.standing import Difference, Stand
 
 _SHOWN, _WIDTH = 20, 80
 
@@ -88,22 +89,35 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     rows, mend = facts.database.rows, faults(facts.database) != ()
     if any(one.judgement == "cut-short" for one in judged):
         mend = True  # its column may be what cut it
+    own = _own_to_accept(facts)
     said = stand.rows == rows and state is not State.INTERRUPTED
-    if said and not stand.differences and not mend:
+    if said and not (stand.differences or mend or own or put_below(facts)):
         return NothingToDo(state)
     if stand.differences and standing.foreign:
         return Refused(state, (REFUSALS[State.FOREIGN](facts),))
-    if stand.differences and not wish.accept_difference:
+    if (stand.differences or own) and not wish.accept_difference:
         return Refused(state, (_different(facts, stand),))
     obstacles = in_the_way(facts)
     if obstacles:
         return Refused(state, obstacles)
-    if stand.differences:
+    if stand.differences or own:
         by = "person"
-    step = Adopt(
-        stand, by, rows, standing.own_objects, standing.accepted, width_of(facts) if mend else 0
-    )
+    accepted = (*standing.accepted, *own)
+    step = Adopt(stand, by, rows, standing.own_objects, accepted, width_of(facts) if mend else 0)
     return Ready(state, Plan((step,), facts.fingerprint, _against_the_journal(facts, stand)))
+
+
+def _own_to_accept(facts: Facts) -> tuple[Difference, ...]:
+    """The user's own objects that certainly make the code's writes fail, and so are refused."""
+    standing = facts.standing
+    if standing is None or standing.promise is None:
+        return ()
+    known = {(d.kind, d.name) for d in (standing.recorded.differences if standing.recorded else ())}
+    return tuple(
+        Difference(b.kind, b.name, (None,), b.found)
+        for b in standing.promise.broken
+        if (b.kind, b.name) not in known
+    )
 
 
 def _against_the_journal(facts: Facts, stand: Stand) -> tuple[str, ...]:

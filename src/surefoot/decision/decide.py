@@ -55,8 +55,8 @@ def classify(facts: Facts) -> State:
     at_head, standing = history.at_head(rows), facts.standing
     if facts.database.begun_elsewhere and not at_head:
         return State.BEHIND  # the structure is on its way, and this isn't the place to judge it
-    # Where there's nothing to do, what only differs in itself is drift; what is really another
-    # revision's structure was stamped wrongly, and then something is still to be done.
+    # A version row is believed as far as the structure bears it out: at head, what head promises
+    # must be there; what differs and stops nobody is reported.
     if standing is None:
         # the last look saw another structure, and nobody can see now whether that was mended
         doubtful = facts.database.mark == "unreached" or bool(facts.database.reversing)
@@ -64,8 +64,9 @@ def classify(facts: Facts) -> State:
         return State.CONTRADICTED if unmended else _by_rows(at_head=at_head)
     if standing.recorded is None and standing.exact:
         return State.CONTRADICTED  # no way of the catalogue leads there, and one leads elsewhere
-    mere_drift = at_head and standing.drifted and not facts.database.unverified
-    if standing.contradicted and not mere_drift and not _is_in_the_way(facts, standing):
+    if at_head and standing.promise is not None:
+        return State.AT_HEAD if standing.keeps_promise else State.CONTRADICTED
+    if standing.contradicted and not _is_in_the_way(facts, standing):
         return State.CONTRADICTED
     return _by_rows(at_head=at_head)
 
@@ -177,7 +178,7 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
                     return Refused(state, (wrong,))
             steps = _steps(facts, state)
             if not steps:
-                return NothingToDo(state, _half_way_remarks(facts))
+                return NothingToDo(state, (*_half_way_remarks(facts), *at_head_remarks(facts)))
             if code_unread := _seeds_unknown(facts):
                 return Refused(state, (code_unread,))
             obstacles = in_the_way(facts) if intent is Intent.ACT else ()
@@ -187,6 +188,8 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
             remarks = facts.preflight.remarks if facts.preflight else ()
             if state is State.EMPTY:
                 remarks = (*installation.remarks(facts.code), *remarks)
+            if state is State.AT_HEAD:
+                remarks = (*remarks, *at_head_remarks(facts))
             return Ready(state, Plan(steps, facts.fingerprint, remarks))
         case State.AHEAD_COMPATIBLE:
             from surefoot.decision.row_refusals import ahead_remarks
@@ -205,6 +208,16 @@ def _half_way_remarks(facts: Facts) -> tuple[str, ...]:
     return (
         f"revision {left} of a newer release was left half-way; all that this code needs is there",
     )
+
+
+def at_head_remarks(facts: Facts) -> tuple[str, ...]:
+    """What differs from head's structure, or is the user's own, and stops nobody."""
+    standing = facts.standing
+    if standing is None or standing.promise is None:
+        return ()
+    from surefoot.decision.promise_texts import harmless_lines
+
+    return harmless_lines(facts, standing.promise)
 
 
 def preflight_findings(facts: Facts, intent: Intent) -> tuple[Finding, ...]:

@@ -1,9 +1,10 @@
 """Why a database is refused by its structure: a finding for each case, for people."""
 
+from surefoot.decision.promise_texts import broken_lines, promise_next, unrun_lines
 from surefoot.errors import Finding
 from surefoot.observation import Facts
 from surefoot.structure.differences import difference_lines, probe_lines, revision_text
-from surefoot.structure.standing import CatalogueState, Stand
+from surefoot.structure.standing import CatalogueState, Stand, Standing
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
@@ -200,6 +201,8 @@ def contradicted(facts: Facts) -> Finding:
             ),
             next=f"to record where it stands: surefoot adopt {_word(standing.exact)}",
         )
+    if standing.promise is not None:
+        return _not_heads(facts, standing, standing.recorded)
     recorded = standing.recorded
     number = len(recorded.differences)
     seen = [
@@ -236,6 +239,36 @@ def contradicted(facts: Facts) -> Finding:
     )
 
 
+def _not_heads(facts: Facts, standing: Standing, recorded: Stand) -> Finding:
+    """The version rows are the head's, and the structure lacks what head promises."""
+    promise = standing.promise
+    assert promise is not None
+    number = len(recorded.differences)
+    seen = [
+        f"recorded is {revision_text(recorded)}: {facts_match(recorded.matching)} it, {number:,} "
+        f"{'differs' if number == 1 else 'differ'}"
+    ]
+    if promise.absent:
+        seen.append("none of the application's tables is there")
+    elif standing.exact:
+        names = [revision_text(stand) for stand in standing.exact]
+        which = names[0] if len(names) == 1 else f"one of {', '.join(names[:8])}"
+        seen.append(
+            f"the structure is exactly that of {which}: {facts_match(standing.exact[0].matching)}"
+        )
+    elif standing.nearer_elsewhere:
+        nearest = standing.nearest[0]
+        seen.append(f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different")
+    seen += broken_lines(promise) or difference_lines(recorded.differences, _SHOWN, _WIDTH)
+    seen += unrun_lines(facts, promise)
+    return Finding(
+        "structure-contradicts-revision",
+        f"The version table says {revision_text(recorded)}, and the structure is another.",
+        tuple(seen),
+        next=promise_next(facts, standing),
+    )
+
+
 def nothing_to_hold_against(facts: Facts) -> Finding:
     """A structure can't be compared: there is none, or no catalogue that is worth it."""
     catalogue = facts.catalogue
@@ -260,13 +293,21 @@ def structure_not_reached(facts: Facts, committed: int) -> Finding:
     standing = facts.standing
     assert standing is not None
     assert standing.recorded is not None
-    recorded = standing.recorded
+    recorded, promise = standing.recorded, standing.promise
+    lines = difference_lines(recorded.differences, _SHOWN, _WIDTH)
+    next = "surefoot drift shows all of it"
+    if promise is not None:
+        lines = broken_lines(promise) or lines
+        next = promise_next(facts, standing)
     return Finding(
         "structure-not-reached",
         f"Every revision ran, and the structure is not that of {revision_text(recorded)}.",
-        tuple(difference_lines(recorded.differences, _SHOWN, _WIDTH)),
+        (
+            *lines,
+            "a revision that decides by what it finds (if_not_exists, has_table) may have passed "
+            "something over",
+        ),
         f"Every step of the plan was committed ({committed}). The version table says "
         f"{revision_text(recorded)}.",
-        "surefoot drift shows all of it; a revision that decides by what it finds (if_not_exists, "
-        "has_table) may have passed something over",
+        next,
     )

@@ -199,6 +199,7 @@ class _Ran(msgspec.Struct):
     parents: str
     release: str | None
     floor: str | None
+    hash: str | None
 
 
 class _Last(msgspec.Struct):
@@ -250,7 +251,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) ->
         reversing=tuple(reversing.name.split()) if reversing is not None else (),
         reversed_so_far=_number(reversing.evidence) if reversing is not None else 0,
         journaled=tuple(
-            Journaled(ran.id, tuple(ran.parents.split()), ran.release, ran.floor)
+            Journaled(ran.id, tuple(ran.parents.split()), ran.release, ran.floor, ran.hash)
             for ran in rows_of("journaled", _Ran)
         ),
         accepted=_accepted(evidence.evidence) if evidence else (),

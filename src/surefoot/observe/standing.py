@@ -23,6 +23,7 @@ from surefoot.structure.compatible import verdict
 from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
 from surefoot.structure.interruption import Interruption, interruption, without_catalogue
+from surefoot.structure.promise import promise
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.source import Source
 from surefoot.structure.standing import CatalogueState, Difference, Probe, Standing
@@ -104,20 +105,33 @@ class Cataloguing:
         known = bool(rows) and not wrong
         recorded = identifier.stand(history.applied(rows)) if known else None
         held = None if asked is None else identifier.stand(history.applied(asked))
+        kept = promise(catalogue, identifier, facts) if known and history.at_head(rows) else None
+        promised = None if kept is None else kept[0]
         if recorded is not None and not recorded.differences and held is None:
             return Standing(
-                len(facts), identifier.own, recorded=recorded, accepted=identifier.accepted
+                len(facts),
+                identifier.own,
+                recorded=recorded,
+                accepted=identifier.accepted,
+                promise=promised,
             )
         standing = identifier.standing()
         if known and not standing.exact:
             # It's no other's structure; what nobody has seen of a branch contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
+            recorded = recorded if kept is None else kept[1]
         ahead = verdict(catalogue, facts) if unknown else None
         early, begun = (), False
         if recorded is not None:
             early, begun = early_differences(recorded, catalogue)
         standing = msgspec.structs.replace(
-            standing, recorded=recorded, asked=held, ahead=ahead, early=early, begun=begun
+            standing,
+            recorded=recorded,
+            asked=held,
+            ahead=ahead,
+            early=early,
+            begun=begun,
+            promise=promised,
         )
         journaled = [revision.id for revision in seen.journaled]
         return self._settled(connection, standing, catalogue, journaled)

@@ -236,15 +236,18 @@ class TextReport:
             if outcome.backup is not None:
                 text = f"{outcome.backup} was taken before; surefoot restore brings it back"
                 self._write(labelled(self._terminal, "backup", text))
-        elif outcome.remarks and not outcome.done:
-            self._terminal.line(f"surefoot: {target.label} is newer than this code ({head})")
-            self._write(labelled(self._terminal, "warning", *outcome.remarks))
         elif not outcome.done:
-            self._terminal.line(f"surefoot: {target.label} is at head ({head}), nothing to do")
+            newer = outcome.state is State.AHEAD_COMPATIBLE
+            what = f"newer than this code ({head})" if newer else f"at head ({head}), nothing to do"
+            self._terminal.line(f"surefoot: {target.label} is {what}")
+            if outcome.remarks:
+                self._write(labelled(self._terminal, "warning", *outcome.remarks))
         else:
             self._terminal.line()
             text = f"at head, {head}; {_done_text(outcome)} in {outcome.seconds:.1f} s"
             self._write(labelled(self._terminal, "now", text))
+            if outcome.remarks:
+                self._write(labelled(self._terminal, "warning", *outcome.remarks))
 
     def recorded(self, target: Target, outcome: Outcome) -> None:
         """The end of `surefoot adopt` and `surefoot repair`."""

@@ -1,8 +1,8 @@
 -- What the journal says has run here since the last adoption (itself included) and was not taken back,
 -- in that order: each revision, what it needs, the release that it ends, the oldest code that can run
--- on it.
+-- on it, and the hash of its file.
 with told as (
-    select r.id, j.id as place, j.step, j.parents, j.release, j.floor
+    select r.id, j.id as place, j.step, j.parents, j.release, j.floor, j.hash
     from surefoot.journal j
     cross join lateral pg_catalog.unnest(pg_catalog.string_to_array(j.name, ' ')) as r(id)
     where j.history = %(history)s
@@ -16,7 +16,7 @@ with told as (
           0
       )
 )
-select t.id, t.parents, t.release, t.floor
+select t.id, t.parents, t.release, t.floor, t.hash
 from told t
 where t.step <> 'down'
   and not exists (select from told d where d.id = t.id and d.step = 'down' and d.place > t.place)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from surefoot.structure.contents import added_contents, added_references
 from surefoot.structure.definitions import is_plain
-from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told
+from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told, Weight
 
 
 def added(sides: Sides) -> Iterator[Told]:
@@ -35,7 +35,7 @@ def _overloads(sides: Sides) -> Iterator[Told]:
             continue
         if name.partition("(")[0] in called:
             why = "the code calls another one of this name: a call without casts may be ambiguous"
-            yield Told(False, kind, name, None, definitions[0], why)
+            yield Told(Weight.REMARK, kind, name, None, definitions[0], why)
 
 
 def _columns(sides: Sides, owner: str) -> Iterator[Told]:
@@ -46,14 +46,14 @@ def _columns(sides: Sides, owner: str) -> Iterator[Told]:
         ):
             if sides.live.not_null(found) and not sides.live.filled(found):
                 why = "inserts that leave it out would fail: it is NOT NULL without a default"
-                yield Told(True, "column", name, None, definition, why)
+                yield Told(Weight.BREAK, "column", name, None, definition, why)
             elif found.generated is not None:
                 if "::" in found.generated or not is_plain(found.generated):
                     why = "it is computed at every write, which may fail for what the code writes"
-                    yield Told(True, "column", name, None, definition, why)
+                    yield Told(Weight.BREAK, "column", name, None, definition, why)
             elif not is_plain(found.default or ""):
                 why = "its default is computed at every insert, and may fail where the code inserts"
-                yield Told(True, "column", name, None, definition, why)
+                yield Told(Weight.BREAK, "column", name, None, definition, why)
 
 
 def _settings(sides: Sides, owner: str) -> Iterator[Told]:
@@ -61,7 +61,9 @@ def _settings(sides: Sides, owner: str) -> Iterator[Told]:
         if sides.promised.has(kind, name):
             continue  # `kept` has judged it
         if kind == "row security":
-            yield Told(True, kind, name, None, definition, "rows may be hidden from the code")
+            yield Told(
+                Weight.BREAK, kind, name, None, definition, "rows may be hidden from the code"
+            )
         elif name.endswith(VIEW_OPTIONS):
             why = "what can be read or written through the view is another thing"
-            yield Told(True, kind, name, None, definition, why)
+            yield Told(Weight.BREAK, kind, name, None, definition, why)

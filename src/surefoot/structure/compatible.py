@@ -13,13 +13,14 @@ from surefoot.structure.added import added
 from surefoot.structure.catalogue import Catalogue, State, state
 from surefoot.structure.facts import Fact
 from surefoot.structure.kept import kept
-from surefoot.structure.sides import Sides, Told
+from surefoot.structure.sides import Sides, Told, Weight
 
 
 class Breach(msgspec.Struct, frozen=True):
     """One name that isn't as the code knows it; `why` says what that means for the code.
 
     `expected` is the definition that the code knows, `found` the one that is there; None: nothing.
+    `by` is the revision that makes it, where that was asked.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Breach(msgspec.Struct, frozen=True):
     expected: str | None
     found: str | None
     why: str
+    by: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -41,18 +43,20 @@ class Verdict(msgspec.Struct, frozen=True):
         return not self.breaks
 
 
-def compatible(promised: State, live: Iterable[Fact]) -> Verdict:
+def compatible(promised: State, live: Iterable[Fact], *, own_head: bool = False) -> Verdict:
     """What the structure `live` means for code whose head promises `promised`.
 
     `live` may be what was seen, or `facts_of` a state: of several definitions of one name each
-    counts, since any of them may be there.
+    counts, since any of them may be there. `own_head`: the structure should be this very head's,
+    so what it lacks breaks the promise, even if older code could run without it.
     """
+    enough = Weight.LACK if own_head else Weight.BREAK
     sides = Sides(promised, live)
     breaks: list[Breach] = []
     remarks: list[Breach] = []
     for told in _once(kept(sides), added(sides)):
         breach = Breach(told.kind, told.name, told.expected, told.found, told.why)
-        (breaks if told.breaks else remarks).append(breach)
+        (breaks if told.weight >= enough else remarks).append(breach)
     return Verdict(_sorted(breaks), _sorted(remarks))
 
 
@@ -71,13 +75,14 @@ def verdict(catalogue: Catalogue, live: Iterable[Fact]) -> Verdict | None:
 
 def _once(promised: Iterator[Told], new: Iterator[Told]) -> Iterator[Told]:
     """A name that the promised side told of isn't told again as an addition, unless it's worse."""
-    seen: dict[tuple[str, str], bool] = {}
+    seen: dict[tuple[str, str], Weight] = {}
     for told in promised:
-        seen[told.kind, told.name] = seen.get((told.kind, told.name), False) or told.breaks
+        before = seen.get((told.kind, told.name), Weight.REMARK)
+        seen[told.kind, told.name] = max(before, told.weight)
         yield told
     for told in new:
-        before = seen.get((told.kind, told.name))
-        if before is None or (told.breaks and not before):
+        heaviest = seen.get((told.kind, told.name))
+        if heaviest is None or told.weight > heaviest:
             yield told
 
 

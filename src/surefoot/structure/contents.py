@@ -16,13 +16,15 @@ from surefoot.structure.definitions import (
     unique,
 )
 from surefoot.structure.facts import Key
-from surefoot.structure.sides import Side, Sides, Told, alike
+from surefoot.structure.sides import Side, Sides, Told, Weight, alike
 
 BY_CONTENT = frozenset(("constraint", "index", "trigger", "policy", "rule", "domain constraint"))
 _UNIQUE = ("constraint", "index")
+_NOT_VALID = " NOT VALID"
+_UNCHECKED = "rows that were there before it aren't checked: it is not valid"
 
-Found = tuple[bool, str]  # whether it breaks the code, and why
-_BREAKS, _REMARK = True, False
+Found = tuple[Weight, str]  # how much it matters, and why
+_BREAKS, _LACKS, _REMARK = Weight.BREAK, Weight.LACK, Weight.REMARK
 
 
 def kept_contents(sides: Sides, owner: str) -> Iterator[Told]:
@@ -39,11 +41,13 @@ def kept_contents(sides: Sides, owner: str) -> Iterator[Told]:
             (expected, list(_kept(sides.live, owner, key, expected)))
             for expected in sides.promised.definitions[key]
         ]
-        expected, found = min(verdicts, key=lambda v: sum(breaks for breaks, _ in v[1]))
+        expected, found = min(
+            verdicts, key=lambda v: sorted((weight for weight, _ in v[1]), reverse=True)
+        )
         if live is None and (key in sides.promised.optional or gone & names(expected)):
             continue  # it may be missing, or went with a column that is told
-        for breaks, why in found:
-            yield Told(breaks, kind, name, expected, live, why)
+        for weight, why in found:
+            yield Told(weight, kind, name, expected, live, why)
 
 
 def _kept(live: Side, owner: str, key: Key, expected: str) -> Iterator[Found]:
@@ -59,8 +63,10 @@ def _kept(live: Side, owner: str, key: Key, expected: str) -> Iterator[Found]:
     elif expected.startswith("CHECK "):
         if any(looser(expected, found) for _, found in live.of(owner, kind)):
             yield _REMARK, "the code may read a value that it doesn't know"
+        elif any(found == expected + _NOT_VALID for _, found in live.of(owner, kind)):
+            yield _REMARK, _UNCHECKED
         else:
-            yield _REMARK, "it refuses nothing any more"
+            yield _LACKS, "it refuses nothing any more"
     elif kind == "constraint":
         yield _BREAKS, "the code may rely on it to refuse rows, and it is gone"
     else:
@@ -91,7 +97,7 @@ def _kept_foreign_key(live: Side, owner: str, key: ForeignKey) -> Iterator[Found
     ]
     same = [found for found in there if (found.update, found.delete) == (key.update, key.delete)]
     if not there and not (key.update or key.delete):
-        yield _REMARK, "it refuses nothing any more"
+        yield _LACKS, "it refuses nothing any more"
     elif not there:
         yield _BREAKS, "the code may rely on its action, and it is gone"
     elif not same and (key.update or key.delete):
@@ -101,14 +107,14 @@ def _kept_foreign_key(live: Side, owner: str, key: ForeignKey) -> Iterator[Found
     elif key.deferrable and not any(f.deferrable and f.deferred >= key.deferred for f in there):
         yield _BREAKS, "it is checked earlier: the code may write in another order"
     elif not same:
-        yield _REMARK, "it acts on what refers to a row that is deleted or changed"
+        yield _LACKS, "it acts on what refers to a row that is deleted or changed"
 
 
 def added_contents(sides: Sides, owner: str) -> Iterator[Told]:
     """What was added to a table (or a domain) that the code knows, and can hurt it."""
     for key, definition in sides.live.of(owner, *BY_CONTENT):
-        for breaks, why in _added(sides, owner, key[0], definition):
-            yield Told(breaks, *key, None, definition, why)
+        for weight, why in _added(sides, owner, key[0], definition):
+            yield Told(weight, *key, None, definition, why)
 
 
 def added_references(sides: Sides, owner: str) -> Iterator[Told]:

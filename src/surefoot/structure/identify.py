@@ -11,7 +11,7 @@ are the user's.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from surefoot.structure.catalogue import Catalogue, Way, conflicts
 from surefoot.structure.comparison import Comparison, same
@@ -59,15 +59,20 @@ class Identifier:
             else:
                 self._live[number] = fact.definition
         self.own = tuple(sorted(own))
-        self.accepted = tuple(
-            d
-            for d in accepted
-            if (number := numbers.get((d.kind, d.name))) is not None
-            and self._live[number] == d.found
-        )
+        unknown = {(fact.kind, fact.name): fact.definition for fact in own}
+        still = [d for d in accepted if self._is_still(d, numbers.get((d.kind, d.name)), unknown)]
+        self.accepted = tuple(still)
         # what may be there instead of what is: by name, as it was expected then
-        self._ignored = {numbers[d.kind, d.name]: {*d.expected} for d in self.accepted}
+        self._ignored = {
+            numbers[d.kind, d.name]: {*d.expected} for d in still if (d.kind, d.name) in numbers
+        }
         self._common = {number for key, number in numbers.items() if key[0] in _COMMON}
+
+    def _is_still(self, one: Difference, number: int | None, own: Mapping[Key, str]) -> bool:
+        """Whether an accepted difference is as it was; one of the user's own objects, too."""
+        if number is None:
+            return one.found is not None and own.get((one.kind, one.name)) == one.found
+        return self._live[number] == one.found
 
     def stand(self, applied: frozenset[str], *, unseen_is_doubtful: bool = False) -> Stand | None:
         """The structure against one set of revisions; None if no way leads there.
@@ -100,6 +105,13 @@ class Identifier:
             if revision not in applied and not applied <= history.applied((revision,)):
                 found.update(number for number, _ in changed)
         return frozenset(found)
+
+    def above(self, revision: str) -> frozenset[str]:
+        """The revisions that need this one to be applied before them."""
+        history = self._catalogue.history
+        return frozenset(
+            id for id in history.revisions if id != revision and revision in history.applied((id,))
+        )
 
     def standing(self) -> Standing:
         """Every set of revisions that the structure may be, or the nearest ones."""

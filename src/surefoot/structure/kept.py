@@ -17,13 +17,20 @@ from surefoot.structure.definitions import (
     widened,
 )
 from surefoot.structure.facts import Key, relation_kind
-from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told, alike
+from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told, Weight, alike
 
-Rule = Iterator[tuple[bool, str]]  # whether it breaks the code, and why
+Rule = Iterator[tuple[Weight, str]]  # how much it matters, and why
 
 _OWNER = re.compile(r" (?:owned by|identity of) (.*)$")
 _RANGE = re.compile(r" increment (-?\d+) minvalue (-?\d+) maxvalue (-?\d+)")
-_BREAKS, _REMARK = True, False
+_BREAKS, _LACKS, _REMARK = Weight.BREAK, Weight.LACK, Weight.REMARK
+
+# Of a function, what only the planner reads.
+_HINTS = re.compile(
+    r" (?:parallel (?:safe|restricted)|leakproof|cost \d+(?:\.\d+)?|rows \d+(?:\.\d+)?|support \S+)"
+    r"(?= |$)"
+)
+_NUMBERED = re.compile(r"nextval\(")
 
 _MISSING = {
     "relation": (_BREAKS, "the code uses it, and it is gone"),
@@ -51,8 +58,8 @@ def kept(sides: Sides) -> Iterator[Told]:
             continue
         live = sides.live.definitions.get(key, ())
         if not live and kind in _MISSING and key not in sides.promised.optional:
-            breaks, why = _MISSING[kind]
-            yield Told(breaks, kind, name, allowed[0], None, why)
+            weight, why = _MISSING[kind]
+            yield Told(weight, kind, name, allowed[0], None, why)
         for found in live:
             if not any(alike(kind, expected, found) for expected in allowed):
                 yield from _best(_changed(key, expected, found) for expected in allowed)
@@ -92,14 +99,14 @@ def _passed_over(sides: Sides, gone: frozenset[str], key: Key, allowed: tuple[st
 
 def _best(told: Iterable[Iterator[Told]]) -> list[Told]:
     """What the kindest of several definitions leaves to tell."""
-    return min(map(list, told), key=lambda found: sum(t.breaks for t in found))
+    return min(map(list, told), key=lambda found: sorted((t.weight for t in found), reverse=True))
 
 
 def _changed(key: Key, expected: str, found: str) -> Iterator[Told]:
     kind, name = key
     rule = _RULES.get(kind)
-    for breaks, why in () if rule is None else rule(expected, found):
-        yield Told(breaks, kind, name, expected, found, why)
+    for weight, why in () if rule is None else rule(expected, found):
+        yield Told(weight, kind, name, expected, found, why)
 
 
 def _relation(expected: str, found: str) -> Rule:
@@ -107,8 +114,14 @@ def _relation(expected: str, found: str) -> Rule:
         yield _BREAKS, f"it is a {relation_kind(found)} now"
     elif " partition by " in found and " partition by " not in expected:
         yield _BREAKS, "it is partitioned now: rows that no partition takes are refused"
+    elif _inherits(expected) != _inherits(found):
+        yield _LACKS, "it inherits from other tables"
     else:
         yield _REMARK, "it is made otherwise"
+
+
+def _inherits(definition: str) -> str:
+    return definition.partition(" inherits ")[2]
 
 
 def _column(expected: str, found: str) -> Rule:
@@ -119,11 +132,11 @@ def _column(expected: str, found: str) -> Rule:
         else:
             yield _BREAKS, "it is of another type"
     if old.collation != new.collation:
-        yield _REMARK, "it is sorted and compared otherwise"
+        yield _LACKS, "it is sorted and compared otherwise"
     if new.not_null and not old.not_null:
         yield _BREAKS, "the code may write NULL, and it is NOT NULL now"
     if old.not_null and not new.not_null:
-        yield _REMARK, "the code may read NULL"
+        yield _LACKS, "it may be NULL: the code may read that"
     if not (_same(old.generated, new.generated)):
         if old.generated is None:
             yield _BREAKS, "it is computed now, and can't be written"
@@ -137,11 +150,16 @@ def _default(old: Column, new: Column) -> Rule:
     if new.identity == "always" and old.identity != "always":
         yield _BREAKS, "values of the code's own can't be written any more"
     elif new.filled:
-        yield _REMARK, "inserts that leave it out get another value"
+        numbered = _draws_numbers(old) and _draws_numbers(new)
+        yield _REMARK if numbered else _LACKS, "inserts that leave it out get another value"
     elif new.not_null:
         yield _BREAKS, "inserts that leave it out would fail: it has no default any more"
     else:
-        yield _REMARK, "inserts that leave it out get NULL"
+        yield _LACKS, "inserts that leave it out get NULL"
+
+
+def _draws_numbers(found: Column) -> bool:
+    return found.identity is not None or _NUMBERED.search(found.default or "") is not None
 
 
 def _same(one: str | None, other: str | None) -> bool:
@@ -160,7 +178,10 @@ def _view(expected: str, found: str) -> Rule:
         yield _BREAKS, f"{', '.join(retyped)} is of another type"
     if not lost and not retyped:
         more = [name for name in now if name not in before]
-        yield _REMARK, f"it has {', '.join(more)} besides" if more else "its query is another one"
+        if more:
+            yield _REMARK, f"it has {', '.join(more)} besides"
+        else:
+            yield _LACKS, "its query is another one"
 
 
 def _function(expected: str, found: str) -> Rule:
@@ -171,8 +192,10 @@ def _function(expected: str, found: str) -> Rule:
         yield _BREAKS, "it is called otherwise"
     elif old.result == "trigger":
         yield _BREAKS, "a trigger calls it at the code's writes, and it does something else"
+    elif _HINTS.sub("", expected) == _HINTS.sub("", found):
+        yield _REMARK, "the planner is told something else of it"
     else:
-        yield _REMARK, "it does something else, or has other properties"
+        yield _LACKS, "it does something else, or has other properties"
 
 
 def _sequence(expected: str, found: str) -> Rule:
@@ -185,7 +208,7 @@ def _sequence(expected: str, found: str) -> Rule:
         or int(new[3]) < int(old[3])
     )
     yield (
-        narrower,
+        _BREAKS if narrower else _REMARK,
         "it ends earlier, or counts the other way" if narrower else "it counts otherwise",
     )
 
@@ -194,7 +217,7 @@ def _aggregate(expected: str, found: str) -> Rule:
     if expected.partition(" step ")[0] != found.partition(" step ")[0]:
         yield _BREAKS, "it returns something else"
     else:
-        yield _REMARK, "it does something else, or has other properties"
+        yield _LACKS, "it does something else, or has other properties"
 
 
 def _enum(expected: str, found: str) -> Rule:

@@ -163,6 +163,8 @@ def changed(key: Key, found: str, wanted: str) -> tuple[Sql, ...] | None:
             return _column(f"alter table {table} alter column {quoted(names[-1])}", found, wanted)
         case "constraint" if found == f"{wanted} NOT VALID":
             return (Sql(f"alter table {table} validate constraint {quoted(names[-1])}"),)
+        case "domain":
+            return _column(f"alter domain {table}", found, wanted)
         case "enum":
             return _labels(table, labels(found), labels(wanted))
         case "constraint" | "index" | "trigger" | "policy" | "rule" | "row security" | "option":

@@ -1,5 +1,6 @@
 """Two structures side by side: what code was written for, and what is there."""
 
+import enum
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -14,10 +15,23 @@ from surefoot.structure.facts import Fact, Key, table
 VIEW_OPTIONS = (".check_option", ".security_invoker")
 
 
+class Weight(enum.IntEnum):
+    """How much a difference matters.
+
+    LACK: something that the code's head promises is missing or weaker. Older code can run without
+    it (a constraint that refuses nothing any more, say); for the code's own head it means that the
+    structure isn't head's.
+    """
+
+    REMARK = 0
+    LACK = 1
+    BREAK = 2
+
+
 class Told(msgspec.Struct, frozen=True):
     """What a rule says of one name."""
 
-    breaks: bool
+    weight: Weight
     kind: str
     name: str
     expected: str | None

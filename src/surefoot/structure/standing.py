@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.structure.compatible import Verdict
-from surefoot.structure.facts import Definition, Fact, relation_kind, table
+from surefoot.structure.compatible import Breach, Verdict
+from surefoot.structure.facts import Definition, Fact, Key, relation_kind, table
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
@@ -56,6 +56,36 @@ class Probe(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Restoration(msgspec.Struct, frozen=True):
+    """The SQL that gives a structure what head promises: `statements`, in order.
+
+    `by_hand` are the objects whose SQL the catalogue can't give. `notes` say what the statements
+    don't do.
+    """
+
+    statements: tuple[str, ...] = ()
+    by_hand: tuple[Key, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """Whether a structure keeps what the code's head promises.
+
+    `broken`: what it lacks; the application must not start. `harmless`: what differs and stops
+    nobody. `absent`: none of the application's tables is there. `unrun` are the revisions of which
+    nothing is there, each with a later revision of which something is ("": there is none). `back`
+    is the SQL that puts right what is broken; `left`, where all tables are gone, the SQL that drops
+    what else the application's revisions have left.
+    """
+
+    broken: tuple[Breach, ...] = ()
+    harmless: tuple[Breach, ...] = ()
+    absent: bool = False
+    unrun: tuple[tuple[str, str], ...] = ()
+    back: Restoration = Restoration()
+    left: tuple[str, ...] = ()
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What the catalogue says of a structure.
 
@@ -70,7 +100,8 @@ class Standing(msgspec.Struct, frozen=True):
     says have run, and that are in none of `exact`. `ahead` is asked where a version row isn't
     known: whether the code could run on this structure. `early` are those of `recorded`'s
     differences that are there before the pending revision that makes them; `begun`: the first such
-    revision may have run.
+    revision may have run. `promise` is asked where the version rows are head's: whether the
+    structure keeps what head promises.
     """
 
     facts: int
@@ -89,6 +120,7 @@ class Standing(msgspec.Struct, frozen=True):
     early: tuple[Difference, ...] = ()
     begun: bool = False
     ahead: Verdict | None = None
+    promise: Promise | None = None
 
     @property
     def sure(self) -> Stand | None:
@@ -119,17 +151,15 @@ class Standing(msgspec.Struct, frozen=True):
         )
 
     @property
-    def drifted(self) -> bool:
-        """Whether it is contradicted, and yet no other revision's structure is as near."""
-        recorded = self.recorded
-        if recorded is None or not recorded.differences or self.exact or not self.complete:
+    def keeps_promise(self) -> bool:
+        """Whether the structure is head's, but for what stops nobody.
+
+        What is exactly another revision's structure, or nearer to it, was stamped: then a revision
+        is recorded that has not run, even if nothing else is missing than an index.
+        """
+        if self.promise is None or self.promise.broken:
             return False
-        # as near with the very same differences is a revision that changes nothing of the structure
-        return all(
-            len(stand.differences) > len(recorded.differences)
-            or stand.differences == recorded.differences
-            for stand in self.nearest
-        )
+        return not self.contradicted or not (self.exact or self.nearer_elsewhere)
 
     @property
     def own_objects(self) -> tuple[str, ...]:

@@ -1,0 +1,207 @@
+"""What a structure lacks of head's promise, in words, and what to do about it."""
+
+from surefoot.errors.steps import to_type
+from surefoot.observation import Facts
+from surefoot.preflight.names import parts, typed
+from surefoot.structure.compatible import Breach
+from surefoot.structure.facts import Key, relation_kind
+from surefoot.structure.making import INVALID
+from surefoot.structure.standing import Promise, Standing
+
+_SHOWN, _WIDTH = 20, 80  # lines of what is missing, characters of a definition
+_A_FEW = 8  # lines of a warning
+_COMMON = ("extension", "schema")
+
+
+def broken_lines(promise: Promise) -> list[str]:
+    """What is missing or otherwise, a line each, and the revision that makes it."""
+    whole = [b for b in promise.broken if b.kind == "relation"]
+    ordered = [*whole, *(b for b in promise.broken if b.kind != "relation")]
+    lines = [_broken_line(breach) for breach in ordered[:_SHOWN]]
+    if len(ordered) > _SHOWN:
+        lines.append(f"and {len(ordered) - _SHOWN:,} more: surefoot drift shows all of it")
+    return lines
+
+
+def _broken_line(breach: Breach) -> str:
+    kind = breach.kind
+    if kind == "relation":
+        kind = relation_kind(breach.expected or breach.found or "")
+    by = f", which revision {breach.by} makes" if breach.by else ""
+    if breach.found is None:
+        definition = "" if breach.kind == "relation" else f" {_cut(breach.expected)}"
+        whole = ", with all that belongs to it" if breach.kind == "relation" else ""
+        return f"missing: {kind} {breach.name}{definition}{whole}{by}: {breach.why}"
+    if breach.expected is None:
+        return f"unexpected: {kind} {breach.name} {_cut(breach.found)}: {breach.why}"
+    by = f" (revision {breach.by})" if breach.by else ""
+    return (
+        f"changed: {kind} {breach.name} is {_cut(breach.found)}; it should be "
+        f"{_cut(breach.expected)}{by}: {breach.why}"
+    )
+
+
+def _cut(text: str | None) -> str:
+    text = text or ""
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
+
+
+def unrun_lines(facts: Facts, promise: Promise) -> list[str]:
+    """The revisions that the version row counts as applied and of which nothing is there."""
+    if promise.absent:
+        return []
+    lines: list[str] = []
+    history = facts.code.history
+    journaled = {one.id: one for one in facts.database.journaled}
+    inserted = dict(put_below(facts))
+    for revision, later in promise.unrun[:_A_FEW]:
+        text = f"nothing that revision {revision} makes is there"
+        if revision in inserted:
+            text += (
+                f": it has not run here; surefoot's journal says that {inserted[revision]} ran "
+                "without it, so it was put below that one since"
+            )
+        elif later:
+            text += (
+                f", and {later}, which comes after it, has left its own: {revision} has not run "
+                f"here (was it put below {later} since?), or what it made was dropped"
+            )
+        elif revision in journaled:
+            text += ", and surefoot's journal says that it has run here: it was dropped since"
+        else:
+            text += ": it has not run here, or what it made was dropped"
+        lines.append(text)
+    makers = dict.fromkeys(b.by for b in promise.broken if b.by)
+    for revision in makers:
+        ran = journaled.get(revision)
+        now = history.revisions[revision].sha256 if revision in history.revisions else None
+        if ran is not None and ran.sha256 and now and ran.sha256 != now:
+            lines.append(
+                f"the file of revision {revision} is not the one that has run here: SHA-256 "
+                f"{ran.sha256[:12]}… then, {now[:12]}… now"
+            )
+    return lines
+
+
+def put_below(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Revisions that were put below one that had already run here, each with that one.
+
+    The journal says what a revision needed when it ran. It is only asked where it knows of nothing
+    that would say otherwise: a revision that it says has run here is none.
+    """
+    history = facts.code.history
+    ran = {one.id: one for one in facts.database.journaled}
+    known = frozenset(ran).union(*(one.below for one in ran.values()))
+    applied = history.applied(row for row in facts.database.rows if row in history.revisions)
+    found: list[tuple[str, str]] = []
+    for id, one in ran.items():
+        if id not in applied or not one.below or not set(one.below) <= history.revisions.keys():
+            continue
+        then = history.applied(one.below)
+        for below in history.below(id):
+            if below not in then and below not in known:
+                # everything that lies between what it needed then and what it needs now
+                since = history.applied((below,)) - then - known
+                found += [(between, id) for between in sorted(since)]
+    return tuple(dict(found).items())
+
+
+def promise_next(facts: Facts, standing: Standing) -> str:
+    """The next step where rows are head's and the structure isn't."""
+    promise = standing.promise
+    assert promise is not None
+    rows = " ".join(str(row) for row in facts.database.rows)
+    if promise.absent:
+        return _install_anew(facts, standing)
+    if standing.exact:
+        stands = (standing.chosen,) if standing.chosen else standing.exact
+        word = " ".join(stands[0].rows) if len(stands) == 1 else "REVISION"
+        which = "" if len(stands) == 1 else ", with the one of them that has run"
+        return (
+            f"to record where it stands: surefoot adopt {word}{which}; then surefoot up runs what "
+            "is pending from there, if anything is"
+        )
+    return _put_back(facts, promise, f"surefoot adopt {rows} --accept-difference")
+
+
+def _put_back(facts: Facts, promise: Promise, accept: str) -> str:
+    back = promise.back
+    by_hand = [_by_hand_line(facts, promise, key) for key in back.by_hand]
+    if not back.statements:
+        lines = by_hand or ["surefoot drift shows all of it; put it right"]
+        return "; ".join([*lines, "then start again"]) + f". If it may stay so: {accept}"
+    then = [*(f"{note}." for note in back.notes)]
+    if by_hand:
+        then = [f"{line}." for line in by_hand] + then
+    return to_type(
+        "restore the backup that has it; or put back what is missing, as the tables' owner",
+        *back.statements,
+        then=" ".join(["Then start again.", *then, f"If it may stay so: {accept}"]),
+    )
+
+
+def _by_hand_line(facts: Facts, promise: Promise, key: Key) -> str:
+    """What to do about an object whose SQL the catalogue can't give."""
+    kind, name = key
+    by = next((b.by for b in promise.broken if (b.kind, b.name) == key), "")
+    file = facts.code.history.revisions[by].path if by in facts.code.history.revisions else ""
+    where = f"as {file} makes it" if file else "as surefoot dump writes it"
+    return f"the catalogue can't give the SQL of {kind} {name}: make it {where}"
+
+
+def _install_anew(facts: Facts, standing: Standing) -> str:
+    """Nothing of the application's is left: its rows are gone, and so is the reason to repair."""
+    table, schema = facts.database.version_table.name, facts.database.version_schema
+    drop = f"drop table {typed(schema, table) if schema else typed(table)};"
+    others = [fact for fact in standing.own if fact.kind not in _COMMON]
+    if others:
+        return (
+            "is it the right database? surefoot status names the address and its source; if it is, "
+            "restore the backup that has the tables; to install anew, give the application a "
+            "database of its own"
+        )
+    promise = standing.promise
+    assert promise is not None
+    left = promise.left
+    return to_type(
+        "restore the backup that has the tables; or, to install anew (nothing else is there)"
+        if not left
+        else "restore the backup that has the tables; or, to install anew, drop what is left",
+        *left,
+        drop,
+        then="Then: surefoot up",
+    )
+
+
+def harmless_lines(facts: Facts, promise: Promise) -> tuple[str, ...]:
+    """The warnings of a start at head: what differs, and the statement that puts it right."""
+    lines = [_harmless_line(breach) for breach in promise.harmless[:_A_FEW]]
+    if len(promise.harmless) > _A_FEW:
+        more = len(promise.harmless) - _A_FEW
+        lines.append(f"and {more:,} more: surefoot drift shows all of it")
+    lines += [
+        f"revision {revision} has not run here: it was put below {later}, which had already run; "
+        f"once what it does is done, surefoot adopt {' '.join(map(str, facts.database.rows))} "
+        "records that"
+        for revision, later in put_below(facts)
+    ]
+    return tuple(lines)
+
+
+def _harmless_line(breach: Breach) -> str:
+    kind = breach.kind
+    if kind == "relation":
+        kind = relation_kind(breach.expected or breach.found or "")
+    name = f"{kind} {breach.name}"
+    if breach.kind == "index" and (breach.found or "").endswith(INVALID):
+        found = parts(breach.name)
+        return (
+            f"{name} is invalid, so it is not used: reindex index concurrently "
+            f"{typed(found[0], found[-1])};"
+        )
+    by = f" (revision {breach.by})" if breach.by else ""
+    if breach.found is None:
+        return f"{name}{by} is missing: {breach.why}"
+    if breach.expected is None:
+        return f"{name} is not the application's: {breach.why}"
+    return f"{name}{by} differs: {breach.why}"

@@ -1,0 +1,159 @@
+"""Does the structure keep what the code's head promises? Pure.
+
+The comparison is the one that protects an older image on a newer structure (`compatible`), held
+against head itself, and stricter: what older code can run without is still something that head's
+revisions make, so without it the structure isn't head's.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from surefoot.structure.catalogue import Catalogue, State, Way, state
+from surefoot.structure.compatible import Breach, compatible
+from surefoot.structure.definitions import column
+from surefoot.structure.differences import table_of
+from surefoot.structure.facts import Fact, Key, relation_kind, table
+from surefoot.structure.identify import Identifier
+from surefoot.structure.making import dropped, rank
+from surefoot.structure.restoring import Restoration, restoration
+from surefoot.structure.standing import Difference, Promise, Stand
+
+_UNEXPECTED = "a revision has dropped it, or made it anew under another name"
+
+
+def promise(
+    catalogue: Catalogue, identifier: Identifier, facts: tuple[Fact, ...]
+) -> tuple[Promise, Stand] | None:
+    """What the structure lacks of head's promise, and the structure compared with head.
+
+    Of several paths to the head, the one that fits best counts. None if no path leads there.
+    """
+    applied = frozenset(catalogue.history.revisions)
+    found = [
+        _by_way(identifier, way, applied, facts) for way in catalogue.ways if way.start <= applied
+    ]
+    return min(found, key=lambda one: (len(one[0].broken), len(one[1].differences)), default=None)
+
+
+def _by_way(
+    identifier: Identifier, way: Way, applied: frozenset[str], facts: tuple[Fact, ...]
+) -> tuple[Promise, Stand]:
+    stand = identifier.held(way, applied)
+    promised = state(way, applied)
+    verdict = compatible(promised, facts, own_head=True)
+    differing = {(d.kind, d.name): d for d in stand.differences}
+    own = {(fact.kind, fact.name) for fact in identifier.own}
+    own -= {(d.kind, d.name) for d in identifier.accepted}
+    broken = [b for b in verdict.breaks if (b.kind, b.name) in differing or _fails(b, own)]
+    keys = {(b.kind, b.name) for b in broken}
+    harmless = [
+        b
+        for b in (*verdict.breaks, *verdict.remarks)
+        if (b.kind, b.name) in differing.keys() | own and (b.kind, b.name) not in keys
+    ]
+    told = keys | {(b.kind, b.name) for b in harmless}
+    whole = {b.name for b in broken if b.kind == "relation"}
+    harmless += [
+        _untold(d)
+        for d in stand.differences
+        if (d.kind, d.name) not in told and table_of(d) not in whole
+    ]
+    harmless += [
+        Breach(f.kind, f.name, None, f.definition, "it is not the application's")
+        for f in identifier.own
+        if (f.kind, f.name) in own - told and ("relation", table(f)) in promised
+    ]
+    makers = _makers(way, {(b.kind, b.name) for b in (*broken, *harmless)})
+
+    def known(breaches: Iterable[Breach]) -> tuple[Breach, ...]:
+        return tuple(
+            msgspec.structs.replace(b, by=makers.get((b.kind, b.name), "")) for b in breaches
+        )
+
+    needed = bool(stand.differences or broken)
+    back = restoration(promised, stand.differences, facts, broken) if needed else Restoration()
+    absent = _is_absent(promised, facts)
+    return (
+        Promise(
+            known(broken),
+            known(harmless),
+            absent=absent,
+            left=_left(facts, identifier.own) if absent else (),
+            unrun=_unrun(identifier, way, set(differing)) if broken else (),
+            back=back,
+        ),
+        stand,
+    )
+
+
+def _fails(breach: Breach, own: set[Key]) -> bool:
+    """Whether one of the user's own objects certainly makes the code's writes fail.
+
+    A trigger or a constraint of the user's may do so, too, and is meant to: that is a warning.
+    """
+    if (breach.kind, breach.name) not in own or breach.kind != "column" or breach.found is None:
+        return False
+    found = column(breach.found)
+    return found.not_null and not found.filled
+
+
+def _untold(difference: Difference) -> Breach:
+    """A difference for which no rule says what it means for the code."""
+    expected = next((d for d in difference.expected if d is not None), None)
+    why = {
+        "missing": "it is missing",
+        "changed": "it is not as the revision makes it",
+        "unexpected": _UNEXPECTED,
+    }[difference.what]
+    return Breach(difference.kind, difference.name, expected, difference.found, why)
+
+
+def _makers(way: Way, keys: set[Key]) -> dict[Key, str]:
+    """The last revision that made or changed each of these names; the init scripts' have none."""
+    found: dict[Key, str] = {}
+    for revision, changed in way.changes.items():
+        for change in changed:
+            if change.key in keys:
+                found[change.key] = revision
+    return found
+
+
+def _is_absent(promised: State, facts: Iterable[Fact]) -> bool:
+    """Whether head has tables, and none of them is there."""
+    tables = {
+        name
+        for (kind, name), allowed in promised.items()
+        if kind == "relation" and relation_kind(allowed[0] or "") == "table"
+    }
+    return bool(tables) and not any(f.kind == "relation" and f.name in tables for f in facts)
+
+
+def _left(facts: Iterable[Fact], own: Iterable[Fact]) -> tuple[str, ...]:
+    """What drops the types, functions and so on that outlived the application's tables."""
+    ours = [f for f in set(facts).difference(own) if f.kind not in ("extension", "schema")]
+    views = {f.name for f in ours if f.kind == "relation"}
+    ordered = sorted(ours, key=lambda f: ("view" if f.kind == "relation" else f.kind, f.name))
+    ordered.sort(key=lambda f: rank("view" if f.kind == "relation" else f.kind), reverse=True)
+    return tuple(
+        f"{sql.text};"
+        for fact in ordered
+        if fact.kind == "relation" or table(fact) not in views
+        for sql in dropped((fact.kind, fact.name), fact.definition) or ()
+    )
+
+
+def _unrun(identifier: Identifier, way: Way, differing: set[Key]) -> tuple[tuple[str, str], ...]:
+    """The revisions of which nothing is there, each with a later one of which something is."""
+    last = {change.key: revision for revision, changed in way.changes.items() for change in changed}
+    names: dict[str, list[Key]] = {}
+    for key, revision in last.items():
+        names.setdefault(revision, []).append(key)
+    order = [revision for revision in way.changes if revision in names]
+    without = [r for r in order if all(key in differing for key in names[r])]
+    found: list[tuple[str, str]] = []
+    for revision in without:
+        above = identifier.above(revision)
+        later = next((r for r in order if r in above and r not in without), "")
+        found.append((revision, later))
+    return tuple(found)

@@ -1,0 +1,336 @@
+"""The SQL that gives a structure what head promises and it lacks, from facts. Pure.
+
+A definition in the catalogue is canonical, and some can't be written back (of a function, only a
+hash of its body is known). Nothing that may lose rows is written: a column in the way stays.
+"""
+
+# ruff: noqa: S608  the statements are for people to type
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from surefoot.preflight.names import parts, quoted, typed
+from surefoot.structure.catalogue import State
+from surefoot.structure.compatible import Breach
+from surefoot.structure.contents import BY_CONTENT
+from surefoot.structure.definitions import column, labels, names, view_columns, widened
+from surefoot.structure.facts import Definition, Fact, Key, relation_kind, table
+from surefoot.structure.making import Sql, changed, dropped, made, owned, rank
+from surefoot.structure.standing import Difference, Restoration
+
+_OTHER_TABLES = re.compile(r" (?:of|server|inherits|partition by) ")
+_OWNED = re.compile(r" owned by (.*)$")
+_CONCURRENTLY = re.compile(r"^(create (?:unique )?index|drop index) concurrently ")
+
+
+class _Step(msgspec.Struct, frozen=True):
+    place: tuple[int, bool, str]
+    name: str
+    statements: tuple[str, ...]
+
+
+def restoration(
+    promised: State,
+    differences: Iterable[Difference],
+    facts: tuple[Fact, ...],
+    broken: Iterable[Breach],
+) -> Restoration:
+    """What puts back what is missing, and puts right what is `broken`; and what it can't do."""
+    return _Restoring(promised, facts).of(tuple(differences), tuple(broken))
+
+
+class _Restoring:
+    def __init__(self, promised: State, facts: tuple[Fact, ...]) -> None:
+        self._promised = promised
+        self._live = {(fact.kind, fact.name): fact.definition for fact in facts}
+        self._facts = facts
+        self._tables: list[str] = []
+        self._columns: list[str] = []
+        self._filled: list[str] = []
+        self._checked = False
+
+    def of(self, differences: tuple[Difference, ...], broken: tuple[Breach, ...]) -> Restoration:
+        keys = {(b.kind, b.name) for b in broken}
+        gone = {d.name for d in differences if d.kind == "relation" and d.found is None}
+        away: list[_Step] = []
+        anew: list[_Step] = []
+        last: list[str] = []
+        by_hand: list[Key] = []
+        seen = {(d.kind, d.name) for d in differences}
+        own = [Difference(b.kind, b.name, (None,), b.found) for b in broken]
+        for difference in (*differences, *(d for d in own if (d.kind, d.name) not in seen)):
+            key = (difference.kind, difference.name)
+            if not self._counts(difference, key in keys) or self._goes_along(difference, gone):
+                continue
+            texts = self._texts(difference)
+            if texts is None:
+                if key in keys:
+                    by_hand.append(key)
+                continue
+            step = _Step(self._place(difference), difference.name, texts)
+            (away if difference.what == "unexpected" else anew).append(step)
+            if difference.found is None and difference.kind == "sequence":
+                last += self._to_its_column(difference)
+        away.sort(key=lambda step: step.place, reverse=True)
+        anew.sort(key=lambda step: step.place)
+        ordered = [*away, *_after_each_other(anew)]
+        return Restoration(
+            tuple(f"{text};" for step in ordered for text in step.statements)
+            + tuple(f"{text};" for text in last),
+            tuple(sorted(set(by_hand))),
+            self._notes(),
+        )
+
+    def _counts(self, difference: Difference, is_broken: bool) -> bool:
+        match difference.what:
+            case "missing":
+                return is_broken or not self._is_there_by_content(difference)
+            case "changed":
+                return is_broken or difference.kind == "index"
+            case "unexpected":
+                return is_broken
+
+    def _is_there_by_content(self, difference: Difference) -> bool:
+        """Whether the same is there under another name."""
+        if difference.kind not in BY_CONTENT:
+            return False
+        owner = table(Fact(difference.kind, difference.name, ""))
+        return any(
+            fact.definition in difference.expected
+            and fact.kind == difference.kind
+            and table(fact) == owner
+            for fact in self._facts
+        )
+
+    def _goes_along(self, difference: Difference, gone: set[str]) -> bool:
+        """Whether it comes with another object that is put back."""
+        if difference.kind == "relation":
+            return False
+        if difference.kind == "sequence":
+            return " identity of " in (_wanted(difference) or "")
+        owner = table(Fact(difference.kind, difference.name, ""))
+        return owner in gone and difference.kind in ("column", "view")
+
+    def _texts(self, difference: Difference) -> tuple[str, ...] | None:
+        key, found, wanted = (
+            (difference.kind, difference.name),
+            difference.found,
+            _wanted(difference),
+        )
+        if found is None and wanted is not None:
+            if difference.kind == "relation" and relation_kind(wanted) == "table":
+                return self._table(difference.name, wanted)
+            return self._made(key, wanted)
+        if found is not None and wanted is None:
+            if difference.kind == "column":  # it may hold values: it stays, and is in nobody's way
+                return (f"{_alter_column(key)} drop not null",)
+            return _plain(dropped(key, found))
+        assert found is not None
+        assert wanted is not None
+        return self._changed(key, found, wanted)
+
+    def _made(self, key: Key, wanted: str) -> tuple[str, ...] | None:
+        if key[0] == "column":
+            self._columns.append(key[1])
+            made_column = column(wanted)
+            if made_column.not_null and not made_column.filled:
+                self._filled.append(key[1])
+        if key[0] in ("constraint", "domain constraint") or wanted.startswith("unique "):
+            self._checked = True
+        view = self._promised.get(("view", key[1]), (None,))[0]
+        return _plain(made(key, wanted, view=view))
+
+    def _table(self, name: str, wanted: str) -> tuple[str, ...] | None:
+        """The order of a table's columns isn't in its facts: the key's come first."""
+        if _OTHER_TABLES.search(f" {wanted} "):
+            return None
+        columns = {
+            parts(found)[-1]: definition
+            for (kind, found), (definition, *_) in self._promised.items()
+            if kind == "column" and table(Fact(kind, found, "")) == name and definition is not None
+        }
+        if any(" not valid" in text or " no inherit" in text for text in columns.values()):
+            return None
+        primary = {
+            part
+            for (kind, found), (definition, *_) in self._promised.items()
+            if kind == "constraint" and table(Fact(kind, found, "")) == name and definition
+            for part in (names(definition) if definition.startswith("PRIMARY KEY") else ())
+        }
+        ordered = sorted(columns, key=lambda c: (c not in primary, c))
+        self._tables.append(name)
+        texts = ", ".join(f"{quoted(c)} {columns[c].replace('<ext>.', '')}" for c in ordered)
+        return (f"create {wanted} {typed(*parts(name))} ({texts})",)
+
+    def _changed(self, key: Key, found: str, wanted: str) -> tuple[str, ...] | None:
+        match key[0]:
+            case "column":
+                return self._column(key, found, wanted)
+            case "view":
+                return self._view(key[1], found, wanted)
+            case "sequence":
+                text = wanted.partition(" owned by ")[0].partition(" identity of ")[0]
+                return (f"alter sequence {typed(*parts(key[1]))} as {text}",)
+            case "enum":
+                return _labels(key[1], labels(found), labels(wanted))
+            case _:
+                self._checked = self._checked or key[0] == "constraint"
+                return _plain(changed(key, found, wanted))
+
+    def _column(self, key: Key, found: str, wanted: str) -> tuple[str, ...] | None:
+        one, other = column(found), column(wanted)
+        done: list[str] = []
+        if (one.type, one.collation) != (other.type, other.collation):
+            if not widened(one.type, other.type) and not widened(other.type, one.type):
+                return None
+            wider = widened(one.type, other.type)
+            type = other.type if wider else one.type
+            collate = f" collate {other.collation}" if other.collation else ""
+            done.append(f"{_alter_column(key)} type {type.replace('<ext>.', '')}{collate}")
+            one = msgspec.structs.replace(one, type=other.type, collation=other.collation)
+        if other.identity and not one.identity and not one.filled and other.not_null:
+            if not one.not_null:
+                done.append(f"{_alter_column(key)} set not null")
+            done.append(f"{_alter_column(key)} add generated {other.identity} as identity")
+            done.append(_next_number(key[1]))
+            return tuple(done)
+        if (one.identity, one.generated) != (other.identity, other.generated):
+            return None
+        if one.default != other.default:
+            default = "drop default" if other.default is None else f"set default {other.default}"
+            done.append(f"{_alter_column(key)} {default.replace('<ext>.', '')}")
+        if one.not_null != other.not_null:
+            done.append(f"{_alter_column(key)} {'set' if other.not_null else 'drop'} not null")
+            self._checked = self._checked or other.not_null
+        return tuple(done) or None
+
+    def _view(self, name: str, found: str, wanted: str) -> tuple[str, ...] | None:
+        """A view is replaced where its columns stay, others being added at the end."""
+        if self._live.get(("relation", name)) != "view":
+            return None  # a materialized view would lose its indexes
+        texts = _plain(made(("relation", name), "view", view=wanted))
+        before, after = list(view_columns(found).items()), list(view_columns(wanted).items())
+        if texts is None:
+            return None
+        if after[: len(before)] == before:
+            return tuple(text.replace("create view", "create or replace view", 1) for text in texts)
+        return (f"drop view {typed(*parts(name))}", *texts)
+
+    def _to_its_column(self, difference: Difference) -> list[str]:
+        wanted = _wanted(difference) or ""
+        own = _OWNED.search(wanted)
+        texts = [sql.text for sql in owned((difference.kind, difference.name), wanted)]
+        if own is not None:
+            texts.append(_set_number(typed(*parts(difference.name)), own[1]))
+        return texts
+
+    def _place(self, difference: Difference) -> tuple[int, bool, str]:
+        definition = difference.found or _wanted(difference) or ""
+        is_view = difference.kind == "relation" and relation_kind(definition) != "table"
+        kind = "view" if is_view else difference.kind
+        owner = self._promised.get(("relation", table(Fact(kind, difference.name, "")) or ""), ())
+        if kind == "option" and any(relation_kind(d or "") != "table" for d in owner):
+            kind = "row security"  # behind the view
+        return rank(kind), definition.startswith("FOREIGN KEY"), difference.name
+
+    def _notes(self) -> tuple[str, ...]:
+        lines: list[str] = []
+        if self._tables:
+            lines.append(
+                f"{_listed(self._tables)}: made empty, and the order of the columns may be "
+                "another; a backup has the rows"
+            )
+        if self._columns:
+            lines.append(
+                f"{_listed(self._columns)}: made without values, but for a default; a backup has "
+                "those that were there, and the revision's file says what it fills in"
+            )
+        if self._filled:
+            lines.append(
+                f"{_listed(self._filled)}: NOT NULL without a default can't be added to a table "
+                "with rows; add the column without NOT NULL, fill it, then set NOT NULL"
+            )
+        if self._checked:
+            lines.append("PostgreSQL names the rows that a constraint refuses: correct them first")
+        return tuple(lines)
+
+
+def _wanted(difference: Difference) -> Definition:
+    return next((d for d in difference.expected if d is not None), None)
+
+
+def _alter_column(key: Key) -> str:
+    names = parts(key[1])
+    return f"alter table {typed(*names[:2])} alter column {quoted(names[-1])}"
+
+
+def _plain(steps: tuple[Sql, ...] | None) -> tuple[str, ...] | None:
+    """The statements as they can be typed together: in one transaction, too."""
+    if steps is None:
+        return None
+    return tuple(_CONCURRENTLY.sub(r"\1 ", sql.text) for sql in steps)
+
+
+def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels that are missing, each at its place."""
+    there = list(found)
+    texts: list[str] = []
+    for number, label in enumerate(wanted):
+        if label in there:
+            continue
+        at = ""
+        if number:
+            at = f" after {wanted[number - 1]}"
+        elif there:
+            at = f" before {there[0]}"
+        texts.append(f"alter type {typed(*parts(name))} add value {label}{at}")
+        there.append(label)
+    return tuple(texts)
+
+
+def _set_number(sequence: str, column_name: str) -> str:
+    """What lets a sequence that was made anew go on behind the numbers that are there."""
+    return _setval(f"'{_inside(sequence)}'", column_name)
+
+
+def _next_number(column_name: str) -> str:
+    """The same for the sequence of an identity column."""
+    *owner, last = parts(column_name)
+    within = f"'{_inside(typed(*owner))}', '{_inside(last)}'"
+    return _setval(f"pg_catalog.pg_get_serial_sequence({within})", column_name)
+
+
+def _setval(sequence: str, column_name: str) -> str:
+    *owner, last = parts(column_name)
+    number = f"coalesce(max({quoted(last)}), 0) + 1"
+    return f"select pg_catalog.setval({sequence}, {number}, false) from {typed(*owner)}"
+
+
+def _inside(literal: str) -> str:
+    return literal.replace("'", "''")
+
+
+def _after_each_other(steps: list[_Step]) -> list[_Step]:
+    """Views after those that they select from."""
+    ordered: list[_Step] = []
+    left = list(steps)
+    while left:
+        names = {step.name for step in left if step.statements[0].startswith("create ")}
+        ready = [
+            step
+            for step in left
+            if not any(
+                name != step.name and name in text for name in names for text in step.statements
+            )
+        ]
+        first = ready[:1] or left[:1]
+        ordered += first
+        left.remove(first[0])
+    return ordered
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:4])
+    return f"{shown} and {len(names) - 4} more" if len(names) > 4 else shown
