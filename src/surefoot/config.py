@@ -53,6 +53,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ambiguous: Literal["refuse", "earliest", "latest"] = "refuse"
     evidence: dict[str, str] = {}
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
+    accept_newer: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     heads: Annotated[int, msgspec.Meta(ge=1)] = 1
     build_hosts: list[str] = []
     build_programs: list[str] = []

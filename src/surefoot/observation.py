@@ -166,6 +166,8 @@ class Observation(msgspec.Struct, frozen=True):
     `journal_writers` are roles that may write the journal and aren't trusted: then it is no proof.
     `open_to_triggers`: such a role could put a trigger on the journal or on the version table.
     `distrusted`: the journal or the version table may not be read, and wasn't.
+    `places`: where a version row isn't the code's, the revisions that the journal keeps a way back
+    of, each with what it needs.
     """
 
     server: ServerInfo
@@ -199,6 +201,7 @@ class Observation(msgspec.Struct, frozen=True):
     journal_writers: tuple[str, ...] = ()
     open_to_triggers: bool = False
     distrusted: bool = False
+    places: dict[str, tuple[str, ...]] = {}
 
     @property
     def begun_elsewhere(self) -> bool:
@@ -248,7 +251,8 @@ class Code(msgspec.Struct, frozen=True):
     """What the application's code wants: its history and scripts.
 
     `init_revision` is the revision that the init scripts stand for, as it is configured. `ahead`
-    says what shall be done with a newer database on which this code can run.
+    says what shall be done with a newer database on which this code can run. `accept_newer` is the
+    version row that the operator takes for a newer release's.
     """
 
     history: History
@@ -256,6 +260,7 @@ class Code(msgspec.Struct, frozen=True):
     init_revision: str | None = None
     seeds: tuple[ScriptFile, ...] = ()
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
+    accept_newer: str | None = None
 
     @property
     def stands_for(self) -> str | None:

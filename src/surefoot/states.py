@@ -59,7 +59,8 @@ def _refused(means: str, repair: str, adopt: str) -> StateRow:
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
-        "the version table names the code's head",
+        "the version table names the code's head, and by the catalogue (if there is one) all that "
+        "head promises is there",
         "exit 0, or 3 if a seed script is to run",
         "nothing, or the seed scripts that changed",
         "nothing, or the seed scripts that changed",
@@ -86,7 +87,8 @@ STATE_TABLE: dict[State, StateRow] = {
         "refused: nothing is there",
     ),
     State.AHEAD_COMPATIBLE: StateRow(
-        "the version table names a newer revision, and all that the code needs is there",
+        "the version table names a newer revision (by the journal, or by accept_newer), and all "
+        "that the code needs is there",
         "exit 0, with a warning",
         _NOTHING,
         "nothing, with a warning: the application can be started",
@@ -101,7 +103,8 @@ STATE_TABLE: dict[State, StateRow] = {
         "refused",
     ),
     State.UNKNOWN_REVISION: _refused(
-        "the version table names a revision that the code does not have, and that isn't newer",
+        "the version table names a revision that the code does not have, and surefoot's journal "
+        "does not say that it ran here above the code's head",
         _FOUND,
         _AS_NAMED,
     ),
@@ -133,7 +136,8 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.CONTRADICTED: _refused(
-        "the version table names known revisions, and the structure isn't theirs",
+        "the version table names known revisions, and the structure isn't theirs; at head: it "
+        "lacks something that head promises",
         _FOUND,
         _FOUND,
     ),

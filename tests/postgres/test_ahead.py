@@ -69,13 +69,21 @@ HARMFUL = {
 def test_the_older_code_runs_where_it_can(
     shop: Application, database: Database, statement: str, surefoot: bool
 ) -> None:
-    """Nothing is done, a warning says why, and the application is started."""
+    """Nothing is done, a warning says why, and the application is started.
+
+    Where no journal says that the row is newer, the operator does.
+    """
     newer(shop, database, statement, surefoot=surefoot)
     before = database.dump()
+    if not surefoot:
+        result = refused(shop, database, "unknown-revision", ("status",), ("up",))
+        assert f"SUREFOOT_ACCEPT_NEWER={NEWER}" in result.json["findings"][0]["next"]
+        shop.config(f'accept_newer = "{NEWER}"\n')
     result = shop.run("up", "--", sys.executable, "-c", "print('started')", url=database.url())
     assert (result.code, result.out.strip()) == (0, "started"), result.err
     assert f"newer than this code ({NEWER})" in text(result)
     assert "everything that this code's head promises is still there" in text(result)
+    assert ("it is the operator's word" in text(result)) is not surefoot
     for command in ("status", "plan"):
         looked = shop.run(command, "--json", url=database.url())
         assert (looked.code, looked.json["state"]) == (0, "ahead-and-compatible")
@@ -89,8 +97,11 @@ def test_the_older_code_runs_where_it_can(
 def test_the_older_code_is_refused_where_it_can_not_run(
     shop: Application, database: Database, statement: str, surefoot: bool
 ) -> None:
-    """What it would miss is named, and nothing is changed or recorded."""
+    """What it would miss is named, and nothing is changed or recorded: whoever says it's newer."""
     newer(shop, database, statement, surefoot=surefoot)
+    if not surefoot:
+        refused(shop, database, "unknown-revision", ("status",), ("up",))
+        shop.config(f'accept_newer = "{NEWER}"\n')
     result = refused(
         shop,
         database,
@@ -103,6 +114,34 @@ def test_the_older_code_is_refused_where_it_can_not_run(
     )
     assert "this code would trip over" in seen(result)
     assert HARMFUL[statement] in seen(result)
+
+
+def test_the_operators_word_is_for_one_row(shop: Application, database: Database) -> None:
+    """In the environment, for one start; another row than that isn't accepted."""
+    newer(shop, database, HARMLESS[0], surefoot=False)
+    refused(shop, database, "unknown-revision", ("up",))
+    for word, code in ((NEWER, 0), (NEWER[:-1], 4), (NEWER.upper(), 4), ("", 4)):
+        environ = {"SUREFOOT_ACCEPT_NEWER": word}
+        assert shop.run("up", url=database.url(), env=environ).code == code, word
+    database.execute("update alembic_version set version_num = 'another_one'")
+    environ = {"SUREFOOT_ACCEPT_NEWER": NEWER}
+    assert shop.run("up", url=database.url(), env=environ).code == 4
+
+
+def test_a_row_that_the_newer_image_adopted(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """Plain Alembic made it, the newer image recorded it: the journal knows its place."""
+    shop.revision(NEWER, R2, HARMLESS[0])
+    with_catalogue(shop, server)
+    shop.alembic("upgrade", "head", url=database.url(DRIVER))
+    database.execute("drop table alembic_version")
+    assert shop.run("up", url=database.url()).code == 0
+    (shop.root / f"migrations/versions/{NEWER}.py").unlink()
+    with_catalogue(shop, server)
+    result = shop.run("up", url=database.url())
+    assert result.code == 0, result.err
+    assert f"newer than this code ({NEWER})" in text(result)
 
 
 def test_a_project_may_refuse_all_the_same(shop: Application, database: Database) -> None:

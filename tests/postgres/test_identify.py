@@ -267,10 +267,10 @@ def test_a_stamp_over_a_new_release_is_seen(known: Application, database: Databa
     assert known.run("up", "--json", url=database.url()).error == "structure-contradicts-revision"
     known.alembic("stamp", "r2", url=database.url(DRIVER))
     database.execute("delete from surefoot.journal where step = 'reached'")  # cut off before it
-    database.execute("drop index people_name")
+    database.execute("alter table pets drop constraint pets_owner_fkey")
     result = known.run("up", "--json", url=database.url())
     assert result.error == "structure-contradicts-revision"
-    database.execute("create index people_name on people (lower(name))")
+    database.execute("alter table pets add foreign key (owner) references people (id)")
     assert known.run("up", url=database.url()).code == 0
     assert database.query("select step from surefoot.journal order by id desc limit 1") == [
         ("reached",)
@@ -522,7 +522,7 @@ def test_a_revision_that_passes_something_over_is_noticed(
         None,
         "create table t (a int)",
         body="import os\nop.execute('create table t (a int)')\n"
-        "if 'SKIP' not in os.environ:\n    op.execute('create index t_a on t (a)')",
+        "if 'SKIP' not in os.environ:\n    op.execute('create unique index t_a on t (a)')",
     )
     catalogue(application, server)
     result = application.run("up", "--json", url=database.url(), env={"SKIP": "1"})
@@ -531,7 +531,7 @@ def test_a_revision_that_passes_something_over_is_noticed(
     # and the next start doesn't take it for granted
     again = application.run("up", "--json", url=database.url())
     assert again.error == "structure-contradicts-revision"
-    database.execute("create index t_a on t (a)")
+    database.execute("create unique index t_a on t (a)")
     assert application.run("up", url=database.url()).code == 0
 
 

@@ -279,15 +279,13 @@ def test_a_difference_while_revisions_are_pending(
     assert "missing: column public.people.name text" in seen(result)
 
 
-def test_drift_at_head_stops_nobody(
-    application: Application, server: Server, database: Database
-) -> None:
-    """A dropped column at head: `up` has nothing to do; `drift` tells it, with exit code 3."""
+def test_drift_at_head(application: Application, server: Server, database: Database) -> None:
+    """A dropped column at head stops `up`; `drift` reports all of it, with exit code 3."""
     application.linear()
     with_catalogue(application, server)
     at(application, database, "r3", row=True)
     database.execute("alter table people drop column name; create index people_id on people (id)")
-    assert application.run("up", url=database.url()).code == 0
+    refused(application, database, "structure-contradicts-revision", *ALL)
     result = application.run("drift", "--json", url=database.url())
     assert result.code == 3, result.err
     tables = result.json["drift"]["tables"]

@@ -214,7 +214,9 @@ def test_an_id_that_nobody_knows_over_an_older_structure(
     """What is newer has more than the code knows; this has less: no newer release made it."""
     at(shop, database, R1, f"update alembic_version set version_num = '{NEWER}'")
     result = refused(shop, database, "unknown-revision", ("status",), ("up",), ("adopt",))
-    assert f"'{NEWER}' is not known: the structure is an older revision's" in seen(result)
+    assert f"'{NEWER}' is not known: nothing here tells what it was" in seen(result)
+    assert f"by its structure it is at {R1}" in seen(result)
+    assert "not all that this code's head needs is there" in seen(result)
     assert shop.run("repair", "--yes", url=database.url()).code == 0
     assert rows(database) == [R1]
 
@@ -262,20 +264,83 @@ def test_the_databases_comment_is_evidence(shop: Application, database: Database
 
 
 def test_the_form_of_an_id_proves_nothing(shop: Application, database: Database) -> None:
-    """People name revisions by hand: over head's structure it may well be newer."""
+    """Over head's very structure: nobody saw it run, so it isn't taken for newer."""
     at(shop, database, R3, "update alembic_version set version_num = 'double_n'")
-    assert shop.run("status", "--json", url=database.url()).json["state"] == "ahead-and-compatible"
+    result = refused(shop, database, "unknown-revision", ("status",), ("plan",), ("up",))
+    assert "all that this code's head promises is there" in seen(result)
+    assert "there is nothing that no revision of this code makes" in seen(result)
+    assert "surefoot repair" in result.json["findings"][0]["next"]
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert rows(database) == [R3]
+
+
+def test_an_id_that_nobody_knows_in_a_database_of_surefoots(
+    shop: Application, database: Database
+) -> None:
+    """The journal knows every revision that ran here, and doesn't know this one."""
+    assert shop.run("up", url=database.url()).code == 0
+    database.execute("update alembic_version set version_num = 'invalid_revision_12345'")
+    result = refused(shop, database, "unknown-revision", ("status",), ("up",))
+    assert "surefoot's journal does not say that it has run here" in seen(result)
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert rows(database) == [R3]
+    assert shop.run("up", url=database.url()).code == 0
+
+
+def test_a_revision_that_was_renamed(shop: Application, database: Database, server: Server) -> None:
+    """The catalogue keeps the old id, and knows which revision makes the same."""
+    catalogue = shop.root / "migrations/surefoot-catalog.txt"
+    at(shop, database, R3, "select 1")
+    file = shop.root / f"migrations/versions/{R3}.py"
+    body = file.read_text()
+    file.unlink()
+    (shop.root / "migrations/versions/renamed.py").write_text(body.replace(R3, "renamed"))
+    built = shop.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert built.code == 0, built.err
+    assert f"removed\t{R3}\n" in catalogue.read_text()
+    result = refused(shop, database, "unknown-revision", ("status",), ("up",))
+    assert "says that renamed replaced it, with the same structure" in seen(result)
+    assert "to record what replaced it: surefoot repair" in result.json["findings"][0]["next"]
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert rows(database) == ["renamed"]
+    again = shop.run("catalog", "build", "--no-downgrade", "--server", server.url(), "--json")
+    assert again.json["changed"] is False
+
+
+def test_what_is_older_than_a_squash(shop: Application, database: Database, server: Server) -> None:
+    """All revisions became one; a database at one of them is told that it is older than that."""
+    at(shop, database, R2, "select 1")
+    for id in (R1, R2, R3):
+        (shop.root / f"migrations/versions/{id}.py").unlink()
+    shop.revision(
+        "squashed",
+        None,
+        "create table customers (id int primary key, name text)",
+        "create table orders (id int primary key, total numeric, note text)",
+    )
+    built = shop.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert built.code == 0, built.err
+    result = refused(shop, database, "unknown-revision", ("status",), ("up",))
+    assert "says that it is older than squashed" in seen(result)
+    assert "run the last release that has it" in result.json["findings"][0]["next"]
+    database.execute("alter table orders add note text")
+    database.execute(f"update alembic_version set version_num = '{R3}'")
+    result = refused(shop, database, "unknown-revision", ("up",))
+    assert "says that squashed replaced it, with the same structure" in seen(result)
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert shop.run("up", url=database.url()).code == 0
 
 
 def test_a_newer_row_beside_a_corrupted_one_is_not_thrown_away(
     shop: Application, database: Database
 ) -> None:
-    """What is newer may have run: repair leaves it to a person to say what is true."""
-    at(shop, database, R3, f"update alembic_version set version_num = '{NEWER}'")
+    """What is newer has run: neither of them takes it back, whatever stands beside it."""
+    shop.revision(NEWER, R3, "create table invoices (id int)")
+    assert shop.run("up", url=database.url()).code == 0
+    (shop.root / f"migrations/versions/{NEWER}.py").unlink()
     database.execute("insert into alembic_version values ('???? x')")
-    refused(shop, database, "version-table-corrupted", ("up",), ("repair", "--yes"))
-    assert shop.run("repair", R3, "--yes", url=database.url()).code == 0
-    assert rows(database) == [R3]
+    refused(shop, database, "version-table-corrupted", ("up",))
+    refused(shop, database, "database-ahead-of-code", ("repair", "--yes"), ("repair", R3, "--yes"))
 
 
 def test_a_head_that_only_changes_data_leaves_a_doubt(
@@ -288,7 +353,8 @@ def test_a_head_that_only_changes_data_leaves_a_doubt(
     with_catalogue(shop, server)
     at(shop, database, R3, f"update alembic_version set version_num = '{NEWER}'")
     result = refused(shop, database, "unknown-revision", ("status",), ("up",))
-    assert "the structure is the head's, and an older revision's, too" in seen(result)
+    assert f"by its structure it is at one of {R3}, c90f4d21ab37" in seen(result)
+    refused(shop, database, "unknown-revision", ("repair", "--yes"))
 
 
 def test_schemas_of_several_installations(shop: Application, database: Database) -> None:

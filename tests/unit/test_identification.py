@@ -17,6 +17,7 @@ from surefoot.structure.catalogue import (
 )
 from surefoot.structure.facts import Fact
 from surefoot.structure.identify import Identifier
+from surefoot.structure.promise import promise
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.standing import Difference, Probe
 
@@ -324,20 +325,24 @@ def test_one_table_among_many_of_somebody_elses_is_no_evidence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "drifted"),
+    ("facts", "keeps"),
     [
         ((TABLE, column("a"), column("b")), False),  # it's r2's
-        ((TABLE, column("b", "integer")), True),
-        ((TABLE, column("a", "integer"), column("b")), False),  # r2 is nearer
-        ((TABLE, column("a", "integer")), False),  # r1 is nearer
+        ((TABLE, column("b")), True),
+        ((TABLE, column("b", "varchar")), False),  # it can't hold what head's can
+        ((TABLE, column("a"), column("b"), column("own")), False),  # r2's, with one of the user's
+        ((TABLE, column("b"), column("own")), True),
+        ((TABLE, column("b"), column("own", "text not null")), False),  # inserts would fail
     ],
 )
-def test_drift_at_r3(facts: tuple[Fact, ...], drifted: bool) -> None:
-    """Only where no other revision's structure is as near."""
+def test_what_head_promises_at_r3(facts: tuple[Fact, ...], keeps: bool) -> None:
+    """What differs and stops nobody is head's, unless it's another revision's structure."""
     identifier = Identifier(THREE, facts)
     recorded = identifier.stand(THREE.history.applied(("r3",)))
-    standing = msgspec.structs.replace(identifier.standing(), recorded=recorded)
-    assert standing.drifted is drifted
+    found = promise(THREE, identifier, facts)
+    assert found is not None
+    standing = msgspec.structs.replace(identifier.standing(), recorded=recorded, promise=found[0])
+    assert standing.keeps_promise is keeps
 
 
 def test_recorded_at_one_branch_what_nobody_has_seen_contradicts_nothing() -> None:

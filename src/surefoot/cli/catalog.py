@@ -1,5 +1,6 @@
 """`surefoot catalog`: build, show, diff, check."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,15 @@ def _file(config_file: Path | None) -> Path:
     return catalogue_file(project, find_ini(project))
 
 
+def _before(file: Path) -> "Catalogue | None":
+    """The catalogue that is there before a build; None where there is none, or none to read."""
+    from surefoot.observe.catalogue import read_catalogue
+
+    with contextlib.suppress(SurefootError):
+        return read_catalogue(file)
+    return None
+
+
 @command.command("build")
 @project_options
 @server_option
@@ -67,12 +77,14 @@ def build_command(
     from surefoot.observe.catalogue import require_writable, write_catalogue
     from surefoot.observe.generated import shown
     from surefoot.report.catalogue import built_lines, classes
+    from surefoot.structure.removed import with_removed
     from surefoot.structure.write import dumps
 
     file = _file(config_file)
     require_writable(file)
     built = _build(edge, config_file, server, stepwise, no_downgrade)
-    text = dumps(built.catalogue)
+    catalogue = with_removed(built.catalogue, _before(file))
+    text = dumps(catalogue)
     changed = write_catalogue(file, text)
     if edge.as_json:
         verdicts = classes(built.catalogue)

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
 
 import click
+import msgspec
 
 from surefoot.config import Project, load
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
@@ -205,8 +206,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def load_project(config_file: Path | None) -> Project:
-    """The configuration. Raises SurefootError `config-…`."""
-    return load(config_file, Path.cwd())
+    """The configuration, with what the environment says instead. Raises SurefootError `config-…`.
+
+    SUREFOOT_ACCEPT_NEWER is for one start: an operator has no image to put a file into.
+    """
+    project = load(config_file, Path.cwd())
+    if row := os.environ.get("SUREFOOT_ACCEPT_NEWER"):
+        config = msgspec.structs.replace(project.config, accept_newer=row)
+        project = msgspec.structs.replace(project, config=config)
+    return project
 
 
 @contextlib.contextmanager

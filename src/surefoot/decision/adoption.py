@@ -125,9 +125,17 @@ def _against_the_journal(facts: Facts, stand: Stand) -> tuple[str, ...]:
     history = facts.code.history
     applied = history.applied(row for row in stand.rows if row in history.revisions)
     again = [r.id for r in facts.database.journaled if r.id not in applied]
-    if not again:
-        return ()
-    return (f"surefoot's journal says that {', '.join(again)} has run here; it would run again",)
+    lines: list[str] = []
+    if again:
+        ran = ", ".join(again)
+        lines.append(f"surefoot's journal says that {ran} has run here; it would run again")
+    for one in judge(facts):
+        if one.judgement in ("unknown", "newer"):
+            lines.append(
+                f"nobody here knows {one.row}: if it is a newer release's, that release would run "
+                "it again"
+            )
+    return tuple(lines)
 
 
 def _empty() -> Finding:

@@ -65,7 +65,8 @@ def _behind(facts: Facts) -> tuple[str, ...]:
     the code's heads, but not for what is behind a row that the code knows.
     """
     history, database = facts.code.history, facts.database
-    below = {revision.id: revision.below for revision in database.journaled}
+    below = dict(database.places)
+    below |= {one.id: one.below for one in database.journaled if one.below}
     known = {row for row in database.rows if row and row in history.revisions}
     certain = True
     for one in judge(facts):

@@ -203,5 +203,6 @@ def _harmless_line(breach: Breach) -> str:
     if breach.found is None:
         return f"{name}{by} is missing: {breach.why}"
     if breach.expected is None:
-        return f"{name} is not the application's: {breach.why}"
+        why = f": {breach.why}" if breach.why else ""
+        return f"{name} is not the application's{why}"
     return f"{name}{by} differs: {breach.why}"

@@ -1,12 +1,14 @@
 """Why a database is refused by what its version table holds: a finding for each case."""
 
-from surefoot.causes.names import identifier
+import shlex
+
 from surefoot.decision.ahead import ahead
 from surefoot.decision.structure_refusals import catalogue_lines, comment_lines, facts_match
-from surefoot.decision.version_rows import faults, judge
+from surefoot.decision.version_rows import Judged, faults, judge
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.observation import Facts
+from surefoot.preflight.names import typed
 from surefoot.structure.compatible import Breach
 from surefoot.structure.differences import revision_text
 
@@ -80,12 +82,9 @@ def _repair(facts: Facts) -> str:
             "surefoot catalog build, where the application is developed"
         )
     if standing.facts == 0:
-        table = identifier(*version_table(facts).split(".", 1))
-        return to_type(
-            "nothing else is there, so drop the version table",
-            f"drop table {table};",
-            then="then start again",
-        )
+        table, schema = facts.database.version_table.name, facts.database.version_schema
+        name = typed(schema, table) if schema else typed(table)
+        return to_type("nothing else is there", f"drop table {name};", then="Then: surefoot up")
     if standing.sure is not None:
         return f"surefoot repair, which asks before it writes {revision_text(standing.sure)}"
     if standing.exact:
@@ -99,7 +98,6 @@ def unknown_revision(facts: Facts) -> Finding:
     """A row names a revision that the code doesn't have, and it isn't a newer code's."""
     unknown = facts.code.history.unknown(facts.database.rows)
     judged = judge(facts)
-    removed = [one for one in judged if one.judgement == "removed"]
     heads = ", ".join(facts.code.history.heads)
     return Finding(
         "unknown-revision",
@@ -108,17 +106,77 @@ def unknown_revision(facts: Facts) -> Finding:
             holds(facts),
             f"the code's {len(facts.code.history.revisions)} revisions end at {heads}",
             *_judgements(facts),
+            *_for_and_against(facts),
             *stands(facts),
             *comment_lines(facts),
         ),
-        next=(
-            "bring its file back into the code; or, if what it did shall not count: "
-            if removed
-            else "if the image was rolled back, run the newer image again; if the revision was "
-            "removed from the code, bring its file back; if the row is wrong: "
-        )
-        + _repair(facts),
+        next=_ways_on(facts, judged),
     )
+
+
+def _for_and_against(facts: Facts) -> list[str]:
+    """What speaks for a newer release's row, and what against: nothing of it is a proof."""
+    standing = facts.standing
+    lines: list[str] = []
+    verdict = standing.ahead if standing else None
+    if standing is not None and verdict is not None and not standing.foreign:
+        if verdict.compatible:
+            lines.append("all that this code's head promises is there")
+        else:
+            named = ", ".join(f"{b.kind} {b.name}" for b in verdict.breaks[:3])
+            more = len(verdict.breaks) - 3
+            lines.append(
+                f"not all that this code's head needs is there: {named}"
+                + (f" and {more} more" if more > 0 else "")
+            )
+        own = standing.own_objects
+        if own:
+            more = f" and {len(own) - 3} more" if len(own) > 3 else ""
+            lines.append(f"no revision of this code makes {', '.join(own[:3])}{more}")
+        else:
+            lines.append("there is nothing that no revision of this code makes")
+    hashes = {r.sha256: id for id, r in facts.code.history.revisions.items() if r.sha256}
+    for ran in facts.database.journaled:
+        if ran.id in facts.database.rows and ran.id not in facts.code.history.revisions:
+            text = f"surefoot's journal has {ran.id}"
+            if ran.sha256:
+                text += f"; the file's SHA-256 was {ran.sha256}"
+                if ran.sha256 in hashes:
+                    text += f", which is that of {hashes[ran.sha256]}"
+            lines.append(text)
+    if facts.database.journal and facts.database.journal_readable and not _journal_has_one(facts):
+        lines.append("surefoot's journal does not say that it has run here")
+    return lines
+
+
+def _journal_has_one(facts: Facts) -> bool:
+    """Whether the journal has one of the rows that the code doesn't know."""
+    known = {ran.id for ran in facts.database.journaled}
+    return any(row in known for row in facts.database.rows if row is not None)
+
+
+def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
+    """What an operator can do about a row that this code doesn't have."""
+    removed = [one for one in judged if one.judgement == "removed"]
+    if removed and all(one.known for one in removed):
+        return f"to record what replaced it: {_repair(facts)}"
+    if removed:
+        return (
+            "run the last release that has it, up to its head, then this one; or bring its file "
+            f"back into the code; or, if what it did shall not count: {_repair(facts)}"
+        )
+    text = (
+        "if the image was rolled back, run the newer image again; if the revision was removed from "
+        f"the code, bring its file back; if the row is wrong: {_repair(facts)}"
+    )
+    verdict = facts.standing.ahead if facts.standing else None
+    unknown = [one.row for one in judged if one.judgement == "unknown"]
+    if verdict is not None and verdict.compatible and len(unknown) == 1 and unknown[0]:
+        text += (
+            "; if you know that a newer release wrote it, and this code is to run: "
+            f"SUREFOOT_ACCEPT_NEWER={shlex.quote(unknown[0])}, or accept_newer in surefoot.toml"
+        )
+    return text
 
 
 def corrupted(facts: Facts) -> Finding:
@@ -234,6 +292,8 @@ def ahead_remarks(facts: Facts) -> tuple[str, ...]:
     found = ahead(facts)
     unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
     lines = [f"the database is at {unknown}, newer than this code; nothing is migrated"]
+    if not all(one.certain for one in judge(facts)):
+        lines.append("nothing here says so but accept_newer: it is the operator's word")
     if found.floor is not None:
         lines.append(f"revision {found.floor[0]} says that code from {found.floor[1]} on can run")
         broken = found.verdict.breaks if found.verdict else ()

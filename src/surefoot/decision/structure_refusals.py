@@ -260,7 +260,8 @@ def _not_heads(facts: Facts, standing: Standing, recorded: Stand) -> Finding:
         nearest = standing.nearest[0]
         seen.append(f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different")
     seen += broken_lines(promise) or difference_lines(recorded.differences, _SHOWN, _WIDTH)
-    seen += unrun_lines(facts, promise)
+    if not standing.exact:
+        seen += unrun_lines(facts, promise)
     return Finding(
         "structure-contradicts-revision",
         f"The version table says {revision_text(recorded)}, and the structure is another.",

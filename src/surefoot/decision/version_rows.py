@@ -1,12 +1,14 @@
 """What the version table holds, judged: newer, removed, cut short, garbage, or not known."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from surefoot.history import History
 from surefoot.observation import Facts, Journaled, Observation
+from surefoot.structure.standing import CatalogueState
 
 Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
 
@@ -20,7 +22,8 @@ class Judged(msgspec.Struct, frozen=True):
     """One version row that no revision file defines, what it is, and by what that is seen.
 
     `meant` are the code's revisions that it may have been; `certain`: the journal says so, and not
-    only the structure.
+    only the operator. `known` is the code's revision that makes the same structure as a removed
+    one, where the catalogue says so.
     """
 
     row: str | None
@@ -28,6 +31,7 @@ class Judged(msgspec.Struct, frozen=True):
     why: str
     meant: tuple[str, ...] = ()
     certain: bool = False
+    known: str = ""
 
 
 def judge(facts: Facts) -> tuple[Judged, ...]:
@@ -68,23 +72,44 @@ def _judged(row: str | None, facts: Facts) -> Judged:
     if not row.isprintable():  # nobody could tell it from what a terminal shows
         return Judged(row, "garbage", "it holds characters that can't be seen, so it is no id")
     journaled = {revision.id: revision for revision in database.journaled}
-    if row in journaled and (found := _by_journal(row, journaled, history)):
+    if row in journaled and (found := _by_journal(row, journaled, database.places, history)):
         return found
     if facts.catalogue is not None and row in facts.catalogue.removed:
-        return Judged(row, "removed", f"{facts.catalogue.file} still has it, and the code hasn't")
+        return _removed(row, facts.catalogue)
     longer = tuple(id for id in history.revisions if id.startswith(row))
     if longer and len(row) >= _SHORTEST:
         named = longer[0] if len(longer) == 1 else f"one of {', '.join(longer[:4])}"
         return Judged(row, "cut-short", f"it is the beginning of {named}", longer)
     if _AN_ID.fullmatch(row) is None:
         return Judged(row, "garbage", "it can't be a revision's id")
-    return _by_structure(row, facts)
+    if row == facts.code.accept_newer:
+        return Judged(row, "newer", "accept_newer says so, and surefoot's journal doesn't")
+    if row in journaled:
+        return Judged(row, "unknown", "surefoot's journal has it, and not what it came after")
+    return Judged(row, "unknown", "nothing here tells what it was")
 
 
-def _by_journal(row: str, journaled: dict[str, Journaled], history: History) -> Judged | None:
+def _removed(row: str, catalogue: CatalogueState) -> Judged:
+    """The catalogue knows the id, and the code doesn't have it."""
+    removed = catalogue.removed[row]
+    if removed.same:
+        why = f"{catalogue.file} says that {removed.same} replaced it, with the same structure"
+    elif removed.before:
+        why = f"{catalogue.file} says that it is older than {', '.join(removed.before)}"
+    else:
+        why = f"{catalogue.file} still has it, and the code hasn't"
+    return Judged(row, "removed", why, known=removed.same)
+
+
+def _by_journal(
+    row: str,
+    journaled: dict[str, Journaled],
+    places: Mapping[str, tuple[str, ...]],
+    history: History,
+) -> Judged | None:
     """It has run here. Newer is what grew out of the code's heads; else its place is another's.
 
-    None where the journal doesn't say what it grew out of: it was adopted, or is another history's.
+    None where the journal doesn't say what it grew out of: it is another history's.
     """
     below: set[str] = set()
     seen: set[str] = set()
@@ -93,10 +118,12 @@ def _by_journal(row: str, journaled: dict[str, Journaled], history: History) -> 
         id = todo.pop()
         if id in history.revisions:
             below.add(id)
-        elif id in journaled and journaled[id].below and id not in seen:
-            todo += journaled[id].below
         elif id not in seen:
-            return None
+            needed = journaled[id].below if id in journaled else ()
+            needed = needed or places.get(id, ())
+            if not needed:
+                return None
+            todo += needed
         seen.add(id)
     release = journaled[row].release
     ran = "surefoot's journal says that it has run here"
@@ -106,19 +133,3 @@ def _by_journal(row: str, journaled: dict[str, Journaled], history: History) -> 
         return Judged(row, "newer", ran, certain=True)
     root = ", ".join(sorted(below))
     return Judged(row, "removed", f"{ran}, behind {root}, where the code goes on otherwise")
-
-
-def _by_structure(row: str, facts: Facts) -> Judged:
-    """Its form is that of an id. What is newer has another structure than the code's revisions."""
-    standing, heads = facts.standing, facts.code.history.heads
-    if standing is None or standing.foreign:
-        return Judged(row, "unknown", "nothing here tells what it was")
-    at_head = [stand.rows == heads for stand in standing.exact]
-    chosen = standing.chosen is not None and standing.chosen.rows == heads
-    if at_head and not any(at_head):
-        return Judged(row, "unknown", "the structure is an older revision's")
-    if at_head and not all(at_head) and not chosen:
-        return Judged(row, "unknown", "the structure is the head's, and an older revision's, too")
-    if at_head:
-        return Judged(row, "newer", "the structure is that of the code's head")
-    return Judged(row, "newer", "the structure is none of the code's revisions'")

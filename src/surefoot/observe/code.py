@@ -133,6 +133,7 @@ def code_of(project: Project, history: History) -> Code:
         config.init_revision,
         read_scripts(project, config.scripts(config.seeds)),
         config.ahead,
+        config.accept_newer,
     )
 
 

@@ -1,5 +1,6 @@
 """Put the two looks together: at the code and at the database."""
 
+import contextlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from surefoot.application.history_files import IniFile, read_revision_files
 from surefoot.config import Project
 from surefoot.decision.decide import classify
 from surefoot.decision.recovery import recovery
+from surefoot.errors import SurefootError
 from surefoot.history import Revision
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_grounds, code_of, quick_code
@@ -268,6 +270,7 @@ class Application:
         while True:
             # the seal is older than the look at the structure: DDL in between makes it void
             database = observe_database(connection, self.version_table, sealed=True)
+            database = self._with_places(connection, database)
             # until a surefoot has begun, this one or another: what is there, then, isn't its doing
             untouched = not database.rows and database.mark == self._mark_before
             facts = Facts(self._code, database, was_empty=self.was_empty and untouched)
@@ -279,6 +282,20 @@ class Application:
                 return facts
             if observe_database(connection, self.version_table).rows == database.rows:
                 return facts
+
+    def _with_places(
+        self, connection: psycopg.Connection[Any], database: Observation
+    ) -> Observation:
+        """With the places that the journal keeps of revisions, where a row isn't the code's."""
+        if not self._code.history.unknown(database.rows):
+            return database
+        from surefoot.observe.ways_back import observe_ways_back
+
+        places: dict[str, tuple[str, ...]] = {}
+        with contextlib.suppress(SurefootError):  # what can't be read tells of no place
+            kept = observe_ways_back(connection, database)
+            places = {id: (*one.parents, *one.depends_on) for id, one in kept.items()}
+        return msgspec.structs.replace(database, places=places)
 
     def _with_standing(
         self, connection: psycopg.Connection[Any], facts: Facts, asked: tuple[str, ...] | None

@@ -17,7 +17,7 @@ from surefoot.observe.connect import kept_connection
 from surefoot.observe.generated import shown
 from surefoot.observe.structure import observe_structure, structure_within
 from surefoot.preflight.early import early_differences
-from surefoot.structure.catalogue import Catalogue
+from surefoot.structure.catalogue import Catalogue, Removed
 from surefoot.structure.check import outdated
 from surefoot.structure.compatible import verdict
 from surefoot.structure.facts import Fact
@@ -80,9 +80,10 @@ class Cataloguing:
             self._for_install = catalogue
         if behind:
             known = self._code.history.revisions
-            removed = tuple(id for id in catalogue.history.revisions if id not in known)
+            gone = [id for id in catalogue.history.revisions if id not in known]
+            removed = {**catalogue.removed, **dict.fromkeys(gone, Removed())}
             return CatalogueState("stale", file, behind, removed), None
-        return CatalogueState("usable", file), catalogue
+        return CatalogueState("usable", file, removed=catalogue.removed), catalogue
 
     def standing(
         self,

@@ -24,8 +24,9 @@ from surefoot.plan import (
     Undone,
     Upgrade,
 )
+from surefoot.structure.compatible import Breach
 from surefoot.structure.interruption import Interruption
-from surefoot.structure.standing import Difference, Stand
+from surefoot.structure.standing import Difference, Promise, Stand
 from surefoot.target import Target
 
 SCHEMA_VERSION = 1
@@ -223,6 +224,7 @@ def structure(facts: Facts) -> dict[str, Any] | None:
             "own": list(standing.own_objects),
             "accepted": [difference(d) for d in standing.accepted],
             "vetoed": list(standing.vetoed),
+            "promise": None if standing.promise is None else promise(standing.promise),
             "interruption": None
             if facts.interruption is None
             else interruption(facts.interruption),
@@ -243,6 +245,26 @@ def verified(mark: Mark) -> dict[str, Any]:
         "run": mark.run,
         "at": f"{mark.at.replace(' ', 'T')}Z",
         "differences": evidence.differences if evidence else 0,
+    }
+
+
+def promise(kept: Promise) -> dict[str, Any]:
+    """What the structure lacks of head's promise, and what differs and stops nobody."""
+    return {
+        "broken": [_breach(b) for b in kept.broken],
+        "harmless": [_breach(b) for b in kept.harmless],
+        "sql": list(kept.back.statements),
+    }
+
+
+def _breach(one: Breach) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "expected": one.expected,
+        "found": one.found,
+        "why": one.why,
+        "revision": one.by or None,
     }
 
 

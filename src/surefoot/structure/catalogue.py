@@ -78,6 +78,22 @@ class InitScripts(msgspec.Struct, frozen=True):
     former: tuple[tuple[tuple[str, str], ...], ...] = ()
 
 
+class Removed(msgspec.Struct, frozen=True):
+    """A revision that the history had once, and has no more.
+
+    `below` are the revisions that it needed, `title`, `path` and `sha256` its file's. `same` is the
+    revision of the code that makes the same structure ("": none does): it was squashed into that
+    one, or is called so now. `before` are the revisions of the code that come after its place.
+    """
+
+    below: tuple[str, ...] = ()
+    title: str = ""
+    path: str = ""
+    sha256: str = ""
+    same: str = ""
+    before: tuple[str, ...] = ()
+
+
 class Way(msgspec.Struct, frozen=True):
     """One way to the head: `base` through every revision, `init` from the init scripts on.
 
@@ -96,6 +112,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
     `history` holds the revisions in the order that they were run, their hashes as they were then.
     `schema` is where the application's connection made what it didn't name a schema for.
+    `removed` are revisions that an earlier build of the catalogue knew, by id.
     """
 
     history: History
@@ -103,6 +120,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     init: InitScripts | None = None
     downgrades: dict[str, Downgrade] = {}
     schema: str = "public"
+    removed: dict[str, Removed] = {}
 
     @functools.cached_property
     def index(self) -> "Index":

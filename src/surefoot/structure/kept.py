@@ -37,6 +37,7 @@ _MISSING = {
     "column": (_BREAKS, "the code reads and writes it, and it is gone"),
     "sequence": (_BREAKS, "the code may draw numbers from it, and it is gone"),
     "row security": (_BREAKS, "the code may rely on it to hide rows, and it is off"),
+    "option": (_LACKS, "what can be read or written through the view is another thing"),
     "event trigger": (_REMARK, "it is gone"),
     **dict.fromkeys(
         ("function", "procedure", "aggregate"), (_BREAKS, "the code may call it, and it is gone")

@@ -29,6 +29,7 @@ INVALID = " invalid"  # at the end of an index's definition
 _SEQUENCE = re.compile(r"(unlogged )?(.*?)(?: (owned by|identity of) (.*))?", re.DOTALL)
 _VIEW = re.compile(r"\((?P<columns>.*?)\) as (?P<query>.*?)(?: uses (?P<uses>[^;]*))?", re.DOTALL)
 
+_FIRING = re.compile(r"(?P<head>.*?)(?: (?P<how>disabled|enabled (?:replica|always)))?", re.DOTALL)
 _NAME = re.compile(r'"(?:[^"]|"")*"|[\w$]+')
 _KEY = re.compile(
     r"(?P<key>.*?)(?P<how>(?: COLLATE \S+)?(?: (?:[\w$]+\.)?[\w$]+_ops(?:\(.*\))?)?"
@@ -101,12 +102,17 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
             return (Sql(f"create policy {quoted(found[-1])} on {table}{how} {rest}"),)
         case "statistics" if len(found) == 3:
             return (Sql(f"create statistics {typed(found[0], found[2])} {text}"),)
-        case "trigger" if not re.search(r" (?:disabled|enabled \w+)$", text):
-            constraint = "constraint " if text.startswith("constraint ") else ""
-            rest = text.removeprefix("constraint ")
-            return (Sql(f"create {constraint}trigger {quoted(found[-1])} {rest}"),)
-        case "rule" if not re.search(r" (?:disabled|enabled \w+)$", text):
-            return (Sql(text.rstrip(";")),)
+        case "trigger" | "rule":
+            match = _FIRING.fullmatch(text)
+            assert match is not None
+            head = match["head"].rstrip(";")
+            if kind == "trigger":
+                constraint = "constraint " if head.startswith("constraint ") else ""
+                rest = head.removeprefix("constraint ")
+                head = f"create {constraint}trigger {quoted(found[-1])} {rest}"
+            how = (match["how"] or "").replace("disabled", "disable").replace("enabled", "enable")
+            also = [Sql(f"alter table {table} {how} {kind} {quoted(found[-1])}")] if how else []
+            return (Sql(head), *also)
         case _:
             return None
 

@@ -60,7 +60,7 @@ def _by_way(
         if (d.kind, d.name) not in told and table_of(d) not in whole
     ]
     harmless += [
-        Breach(f.kind, f.name, None, f.definition, "it is not the application's")
+        Breach(f.kind, f.name, None, f.definition, "")
         for f in identifier.own
         if (f.kind, f.name) in own - told and ("relation", table(f)) in promised
     ]
@@ -71,9 +71,10 @@ def _by_way(
             msgspec.structs.replace(b, by=makers.get((b.kind, b.name), "")) for b in breaches
         )
 
-    needed = bool(stand.differences or broken)
-    back = restoration(promised, stand.differences, facts, broken) if needed else Restoration()
     absent = _is_absent(promised, facts)
+    back = Restoration()
+    if not absent and (stand.differences or broken):
+        back = restoration(promised, stand.differences, facts, broken)
     return (
         Promise(
             known(broken),

@@ -12,6 +12,7 @@ from surefoot.structure.catalogue import (
     Downgrade,
     DownStatement,
     InitScripts,
+    Removed,
     Verdict,
     Way,
     changes,
@@ -128,6 +129,7 @@ def loads(text: str, name: str) -> Catalogue:
     base: _Block | None = None
     init: _Block | None = None
     blocks: dict[str, _Block] = {}
+    removed: dict[str, Removed] = {}
     for block in _blocks(text, name):
         match block.kind, block.head:
             case "ways", names:
@@ -138,7 +140,9 @@ def loads(text: str, name: str) -> Catalogue:
                 init = block
             case "revision", [id] if id not in blocks:
                 blocks[id] = block
-            case "revision", [id]:
+            case "removed", [id] if id not in removed:
+                removed[id] = _removed(block)
+            case "revision" | "removed", [id]:
                 raise _unreadable(name, block.number, f"revision {id} has two blocks")
             case _:
                 raise _unreadable(name, block.number, "this is no block of a catalogue")
@@ -171,7 +175,19 @@ def loads(text: str, name: str) -> Catalogue:
         found.append(Way("init", start, initial, _along(blocks, "init", start, order)))
     downgrades = {id: d for id, b in blocks.items() if (d := _downgrade(b)) is not None}
     tried = {id: downgrades[id] for id in order if id in downgrades}
-    return Catalogue(history, tuple(found), scripts, tried, schema)
+    removed = {id: one for id, one in removed.items() if id not in blocks}
+    return Catalogue(history, tuple(found), scripts, tried, schema, removed)
+
+
+def _removed(block: _Block) -> Removed:
+    return Removed(
+        block.all("after"),
+        block.one("title"),
+        block.one("file"),
+        block.one("file", 1),
+        block.one("same"),
+        block.all("before"),
+    )
 
 
 def _history(blocks: Mapping[str, _Block], name: str) -> History:

@@ -20,6 +20,7 @@ from surefoot.structure.facts import Definition, Fact, Key, relation_kind, table
 from surefoot.structure.making import Sql, changed, dropped, made, owned, rank
 from surefoot.structure.standing import Difference, Restoration
 
+_NEEDED = frozenset(("function", "procedure", "aggregate", "range", "relation"))  # by others
 _OTHER_TABLES = re.compile(r" (?:of|server|inherits|partition by) ")
 _OWNED = re.compile(r" owned by (.*)$")
 _CONCURRENTLY = re.compile(r"^(create (?:unique )?index|drop index) concurrently ")
@@ -66,7 +67,9 @@ class _Restoring:
                 continue
             texts = self._texts(difference)
             if texts is None:
-                if key in keys:
+                owner = table(Fact(*key, ""))
+                needed = difference.kind in _NEEDED or owner in gone
+                if key in keys or (difference.found is None and needed):
                     by_hand.append(key)
                 continue
             step = _Step(self._place(difference), difference.name, texts)
@@ -233,7 +236,8 @@ class _Restoring:
         owner = self._promised.get(("relation", table(Fact(kind, difference.name, "")) or ""), ())
         if kind == "option" and any(relation_kind(d or "") != "table" for d in owner):
             kind = "row security"  # behind the view
-        return rank(kind), definition.startswith("FOREIGN KEY"), difference.name
+        needs = definition.startswith("FOREIGN KEY") or " generated always as (" in definition
+        return rank(kind), needs, difference.name
 
     def _notes(self) -> tuple[str, ...]:
         lines: list[str] = []
@@ -313,22 +317,21 @@ def _inside(literal: str) -> str:
 
 
 def _after_each_other(steps: list[_Step]) -> list[_Step]:
-    """Views after those that they select from."""
+    """What is made before what names it: a table before its policies, a view before another."""
     ordered: list[_Step] = []
     left = list(steps)
     while left:
-        names = {step.name for step in left if step.statements[0].startswith("create ")}
-        ready = [
-            step
-            for step in left
-            if not any(
-                name != step.name and name in text for name in names for text in step.statements
-            )
-        ]
-        first = ready[:1] or left[:1]
-        ordered += first
-        left.remove(first[0])
+        makers = [step for step in left if step.statements[0].startswith("create ")]
+        ready = next((s for s in left if not any(_names(s, m) for m in makers)), left[0])
+        ordered.append(ready)
+        left.remove(ready)
     return ordered
+
+
+def _names(step: _Step, maker: _Step) -> bool:
+    """Whether one step's statements name what another one makes."""
+    name = re.compile(rf"(?<![\w$\".]){re.escape(maker.name)}(?![\w$\"])")
+    return step is not maker and any(name.search(text) for text in step.statements)
 
 
 def _listed(names: list[str]) -> str:

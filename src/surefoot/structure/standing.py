@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from surefoot.structure.catalogue import Removed
 from surefoot.structure.compatible import Breach, Verdict
 from surefoot.structure.facts import Definition, Fact, Key, relation_kind, table
 
@@ -180,10 +181,10 @@ class CatalogueState(msgspec.Struct, frozen=True):
     """Whether there is a catalogue to go by: if not, `why`, a line each.
 
     `file` is where it is, or would be. `removed` are the revisions that it knows and the code
-    doesn't have.
+    doesn't have, with their place.
     """
 
     condition: Literal["usable", "missing", "stale", "unreadable", "unusable"]
     file: str
     why: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    removed: dict[str, Removed] = {}

@@ -14,6 +14,7 @@ from surefoot.history import Revision
 from surefoot.structure.catalogue import (
     Catalogue,
     Change,
+    Removed,
     Way,
     changes,
     state,
@@ -47,6 +48,7 @@ def dumps(catalogue: Catalogue) -> str:
         lines += [_line("former", *(c for script in run for c in script)) for run in init.former]
         blocks.append([*lines, *_change_lines(_difference(catalogue, init_way))])
     blocks += [_revision_lines(catalogue, r) for r in catalogue.history.revisions.values()]
+    blocks += [_removed_lines(id, catalogue.removed[id]) for id in sorted(catalogue.removed)]
     return "\n".join(
         [_HEADER, *("".join([*lines, _line("sum", sum_of(lines))]) for lines in blocks)]
     )
@@ -88,6 +90,18 @@ def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:
         if down.again:
             lines.append(_line("again", down.again))
         lines += _change_lines(down.left, "[down] ")
+    return lines
+
+
+def _removed_lines(id: str, removed: Removed) -> list[str]:
+    lines = [_line("removed", id)]
+    lines += [_line("after", name) for name in removed.below]
+    if removed.title:
+        lines.append(_line("title", removed.title))
+    lines.append(_line("file", removed.path, removed.sha256))
+    if removed.same:
+        lines.append(_line("same", removed.same))
+    lines += [_line("before", name) for name in removed.before]
     return lines
 
 

@@ -1,0 +1,68 @@
+"""Revisions that the history had once: the catalogue keeps their ids and places. Pure."""
+
+from surefoot.structure.catalogue import Catalogue, Removed, state
+
+
+def with_removed(built: Catalogue, before: Catalogue | None) -> Catalogue:
+    """A catalogue that was just built, with the revisions that the one before it knew and the code
+    has no more.
+    """
+    if before is None:
+        return built
+    code = built.history.revisions
+    removed = {id: _still_there(one, built) for id, one in before.removed.items() if id not in code}
+    removed |= {
+        id: _removed(id, built, before) for id in before.history.revisions if id not in code
+    }
+    return Catalogue(built.history, built.ways, built.init, built.downgrades, built.schema, removed)
+
+
+def _still_there(one: Removed, built: Catalogue) -> Removed:
+    """Without what isn't in the code any more, either."""
+    code = built.history.revisions
+    same = one.same if one.same in code else ""
+    left = tuple(id for id in one.before if id in code)
+    return Removed(one.below, one.title, one.path, one.sha256, same, left or built.history.heads)
+
+
+def _removed(id: str, built: Catalogue, before: Catalogue) -> Removed:
+    was = before.history.revisions[id]
+    return Removed(
+        before.history.below(id),
+        was.message,
+        was.path,
+        was.sha256 or "",
+        _same(id, built, before),
+        _after(id, built, before),
+    )
+
+
+def _same(id: str, built: Catalogue, before: Catalogue) -> str:
+    """The code's revision that makes the structure that this one made; "" if none does."""
+    applied = before.history.applied((id,))
+    old = before.way_to(applied)
+    if old is None:
+        return ""
+    wanted = state(old, applied)
+    for candidate in built.history.revisions:
+        if candidate in before.history.revisions:
+            continue  # it makes what it made before
+        up_to = built.history.applied((candidate,))
+        way = built.way_to(up_to)
+        if way is not None and state(way, up_to) == wanted:
+            return candidate
+    return ""
+
+
+def _after(id: str, built: Catalogue, before: Catalogue) -> tuple[str, ...]:
+    """The first of the code's revisions that come after its place."""
+    old, new = before.history, built.history
+    order = list(new.revisions)
+    above = [name for name in order if name in old.revisions and id in old.applied((name,))]
+    if above:
+        first = above[0]
+        brought = [name for name in order if name not in old.revisions]
+        between = [name for name in brought if name in new.applied((first,))]
+        return tuple(between[:1]) or (first,)
+    brought = [name for name in order if name not in old.revisions]
+    return tuple(brought[:1]) or new.heads
