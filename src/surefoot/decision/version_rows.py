@@ -72,7 +72,8 @@ def _judged(row: str | None, facts: Facts) -> Judged:
     if not row.isprintable():  # nobody could tell it from what a terminal shows
         return Judged(row, "garbage", "it holds characters that can't be seen, so it is no id")
     journaled = {revision.id: revision for revision in database.journaled}
-    if row in journaled and (found := _by_journal(row, journaled, database.places, history)):
+    proof = row in journaled and not database.journal_writers
+    if proof and (found := _by_journal(row, journaled, database.places, history)):
         return found
     if facts.catalogue is not None and row in facts.catalogue.removed:
         return _removed(row, facts.catalogue)
@@ -84,6 +85,13 @@ def _judged(row: str | None, facts: Facts) -> Judged:
         return Judged(row, "garbage", "it can't be a revision's id")
     if row == facts.code.accept_newer:
         return Judged(row, "newer", "accept_newer says so, and surefoot's journal doesn't")
+    if row in journaled and not proof:
+        who = ", ".join(database.journal_writers)
+        return Judged(
+            row,
+            "unknown",
+            f"surefoot's journal has it, and {who} may write there: that is no proof",
+        )
     if row in journaled:
         return Judged(row, "unknown", "surefoot's journal has it, and not what it came after")
     return Judged(row, "unknown", "nothing here tells what it was")
