@@ -62,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lock_timeout: Duration = "5s"
     lock_retries: Annotated[int, msgspec.Meta(ge=0)] = 10
     statement_timeout: Duration | None = None
+    row_security: Literal["refuse", "apply"] = "refuse"
     backup: Literal["off", "before-upgrade"] = "off"
     backup_directory: str = "backups"
     backup_keep: Annotated[int, msgspec.Meta(ge=1)] = 5

@@ -13,7 +13,7 @@ from psycopg import sql
 from surefoot.server import Server
 from tests.conftest import Database, fresh_database
 from tests.next_steps import inline_statements, printed_steps, run_next
-from tests.project import Application, Result
+from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
 from tests.servers import OwnServer, copy_owned, reachable_directory
 
 
@@ -491,3 +491,123 @@ def test_something_in_the_way_is_put_aside_whole(
         assert up(application, fresh).code == 0
         made = set(fresh.query(NAMES))
     assert made <= set(database.query(NAMES))
+
+
+# --- row security
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[str]:
+    """A role that owns the database, and no superuser."""
+    name = f"owner_{database.name}"
+    database.execute(
+        f"create role {name} login password 'pass-of';"
+        f" alter database {database.name} owner to {name}"
+    )
+    yield name
+    database.execute(f"alter database {database.name} owner to postgres")
+    database.execute(f"drop owned by {name} cascade; drop role {name}")
+
+
+POLICIES = (
+    "create table doc (id int primary key, tenant text, body text, norm text)",
+    "alter table doc enable row level security",
+    "alter table doc force row level security",
+    "create policy own on doc using (tenant = current_setting('app.tenant', true))",
+)
+
+
+def under_policies(application: Application, database: Database, owner: str) -> str:
+    """Two revisions, of which the second one fills a column; gives the owner's address."""
+    url = f"postgresql://{owner}:pass-of@127.0.0.1:{database.server.port}/{database.name}"
+    application.revision("r1", None, *POLICIES)
+    application.revision("r2", "r1", "update doc set norm = lower(body)")
+    application.alembic("upgrade", "r1", url=url.replace("postgresql:", "postgresql+psycopg:"))
+    return url
+
+
+@pytest.mark.provokes("row-security-in-the-way")
+def test_a_backfill_that_policies_would_hide_rows_from(
+    application: Application, database: Database, owner: str
+) -> None:
+    """It isn't recorded with no row filled; what next says fills all of them."""
+    url = under_policies(application, database, owner)
+    database.execute("insert into doc values (1, 'a', 'X', null)")
+    failed = up(application, database, url)
+    assert (failed.code, failed.error) == (5, "row-security-in-the-way"), failed.err
+    run_next(failed.json["findings"][0]["next"], database)
+    after = up(application, database, url)
+    assert after.code == 0, after.err
+    assert database.query("select norm from doc") == [("x",)]
+
+
+def test_a_fresh_database_and_one_that_says_apply(
+    application: Application, database: Database, owner: str
+) -> None:
+    """Where no row can be hidden, or the configuration says so, policies stay as they are."""
+    url = under_policies(application, database, owner)
+    assert up(application, database, url).code == 0
+    database.execute("insert into doc values (1, 'a', 'X', null), (2, 'b', 'Y', null)")
+    application.revision(
+        "r3", "r2", "select set_config('app.tenant', 'a', true)", "update doc set norm = body"
+    )
+    application.config('row_security = "apply"\n')
+    assert up(application, database, url).code == 0
+    assert database.query("select norm from doc order by id") == [("X",), (None,)]
+
+
+# --- a new value of an enum
+
+OWN_TRANSACTION = """\
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+config = context.config
+connectable = engine_from_config(
+    config.get_section(config.config_ini_section), prefix="sqlalchemy.", poolclass=pool.NullPool
+)
+with connectable.begin() as connection:
+    context.configure(connection=connection, target_metadata=None{options})
+    context.run_migrations()
+"""
+
+
+@pytest.mark.parametrize("env", [SYNC_ENV, ASYNC_ENV, OWN_TRANSACTION])
+def test_a_new_value_that_the_next_revision_uses(
+    application: Application, database: Database, env: str
+) -> None:
+    """A commit between the two, whoever has the transaction; the other revisions stay together."""
+    driver = "postgresql+asyncpg" if env == ASYNC_ENV else "postgresql+psycopg"
+    application.env(env)
+    application.revision("r1", None, "create type kind as enum ('a')", "create table t (k kind)")
+    application.alembic("upgrade", "r1", url=database.url(driver))
+    application.revision("r2", "r1", "alter type kind add value 'b'")
+    application.revision("r3", "r2", "create table between (i int)")
+    application.revision("r4", "r3", "insert into t values ('b')")
+    application.revision("r5", "r4", "create table last (i int)")
+    done = up(application, database, database.url(driver))
+    assert done.code == 0, done.err
+    assert "with a commit between the two" in " ".join(done.err.split())
+    assert database.query("select k::text from t") == [("b",)]
+    together = database.query(
+        "select count(distinct xmin::text) from surefoot.journal where step = 'revision'"
+    )
+    assert together == [(2,)]
+
+
+@pytest.mark.parametrize("passes_over", [True, False])
+def test_a_new_value_that_the_same_revision_uses(
+    application: Application, database: Database, passes_over: bool
+) -> None:
+    """A commit before it doesn't help. The operator can, where it says IF NOT EXISTS."""
+    application.revision("r1", None, "create type kind as enum ('a')", "create table t (k kind)")
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    word = "if not exists " if passes_over else ""
+    application.revision(
+        "r2", "r1", f"alter type kind add value {word}'b'", "insert into t values ('b')"
+    )
+    failed = up(application, database)
+    assert (failed.code, failed.error) == (5, "revision-failed"), failed.err
+    assert "autocommit_block" in failed.json["findings"][0]["next"]
+    if passes_over:
+        arrives(application, database, failed)

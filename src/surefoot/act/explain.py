@@ -113,7 +113,7 @@ def _circumstances(
     numbers = sequences(connection, cause.schema, cause.table) if is_duplicate(cause) else ()
     return About(
         step,
-        role=before.database.server.role,
+        role=asked.role,
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
         objects=objects,

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # other session has come to its end.
 _WAITED = ("55P03", "40P01")
 
+_NEW_VALUE = "55P04"  # an enum's value is used in the transaction that adds it
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
 
 
@@ -57,9 +59,13 @@ class Upgrading:
         self._asked, self._seen, self._lock = asked, seen, lock
         self._journal, self._connect, self._progress = journal, connect, progress
         self._timeouts = Timeouts(
-            seconds(config.lock_timeout), seconds(config.statement_timeout or "0s")
+            seconds(config.lock_timeout),
+            seconds(config.statement_timeout or "0s"),
+            policies=config.row_security == "apply",
         )
         self._retries = config.lock_retries
+        self._cuts: frozenset[str] = frozenset()  # before these revisions, there's a commit
+        self._apart = False  # which is the end of a run of env.py
 
     def carry_out(self, revisions: tuple[Revision, ...]) -> None:
         """Run them. Raises Stopped, whose cause is what a revision raised, if one did."""
@@ -75,11 +81,15 @@ class Upgrading:
                 begun |= running.transactions
                 again = self._had_to_wait(failed) and not running.left
                 pause = next(pauses, None) if again else None
+                cut = self._can_cut(revisions, failed, running)
+                pause = 0.0 if cut else pause
                 left = None
                 if pause is not None:
                     try:
                         left = self._left(revisions, failed, begun)
-                        if left is not None:
+                        if left is not None and cut:
+                            self._cut(failed, running)
+                        elif left is not None:
                             self._wait(failed, pause, attempt)
                     except KeyboardInterrupt as error:
                         name = failed.revision.id
@@ -118,13 +128,37 @@ class Upgrading:
         return self._journal
 
     def _run(self, revisions: tuple[Revision, ...], running: Running) -> None:
-        upgrade(
-            self._asked.environment,
-            revisions,
-            seen=self._seen,
-            running=running,
-            asking=self._lock,
-            progress=self._progress,
+        parts = _parts(revisions, self._cuts) if self._apart else [revisions]
+        for part in parts:
+            upgrade(
+                self._asked.environment,
+                part,
+                seen=self._seen,
+                running=running,
+                asking=self._lock,
+                progress=self._progress,
+                cuts=self._cuts,
+                partly=part is not parts[-1],
+            )
+
+    def _can_cut(
+        self, revisions: tuple[Revision, ...], failed: RevisionFailed, running: Running
+    ) -> bool:
+        """Whether a commit before the revision may help, which it hasn't had yet: it uses an enum's
+        value that was added before in the same transaction.
+        """
+        if failed.cause is None or failed.cause.sqlstate != _NEW_VALUE or running.left:
+            return False
+        if self.back or revisions[0].id == failed.revision.id:
+            return False
+        return failed.revision.id not in self._cuts or (running.uncut and not self._apart)
+
+    def _cut(self, failed: RevisionFailed, running: Running) -> None:
+        self._cuts |= {failed.revision.id}
+        self._apart = self._apart or running.uncut
+        self._progress.notice(
+            f"{failed.revision.id} uses an enum's value that a revision before it adds; PostgreSQL "
+            "allows that once the value is committed: again, with a commit between the two"
         )
 
     @staticmethod
@@ -159,6 +193,16 @@ class Upgrading:
         for line in holder_lines(found):
             self._progress.notice(line.strip())
         time.sleep(pause)
+
+
+def _parts(revisions: tuple[Revision, ...], cuts: frozenset[str]) -> list[tuple[Revision, ...]]:
+    """The revisions in pieces, of which each but the first begins with one of `cuts`."""
+    parts: list[list[Revision]] = [[]]
+    for revision in revisions:
+        if parts[-1] and revision.id in cuts:
+            parts.append([])
+        parts[-1].append(revision)
+    return [tuple(part) for part in parts]
 
 
 def _pauses() -> Iterator[float]:

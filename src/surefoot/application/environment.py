@@ -276,6 +276,16 @@ def _after(
     return run_migrations
 
 
+def commit_between(context: Any) -> bool:
+    """Commit what the steps so far have done, between two of them. False where env.py has begun the
+    transaction itself, which Alembic then leaves alone.
+    """
+    if context._transaction is None:
+        return False
+    with context.autocommit_block():
+        return True
+
+
 def upgrade_steps(context: Any, heads: Any) -> list[Any]:
     """Alembic's own steps from these version rows to the heads, for a function given to `run`."""
     return _steps(context.script, heads)

@@ -28,6 +28,7 @@ class Running:
         self.ends: dict[str, str] = {}
         self.raised: BaseException | None = None
         self.left: set[str] = set()
+        self.uncut = False  # no commit between two revisions: the transaction is env.py's
         self._account, self._timeouts = account, timeouts
         self._settings: str | None = None
         self._begun: Begun | None = None
@@ -40,6 +41,7 @@ class Running:
 
     def on(self, connection: Any) -> None:
         """The application's connection, once it's known."""
+        self._settings = None
         self._connection = connection
 
     def committed(self, connection: Any) -> None:

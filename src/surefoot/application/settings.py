@@ -24,15 +24,34 @@ _ASK = sqlalchemy.text(
     " s.name, s.source, s.setting"
     " from pg_catalog.pg_settings s"
     " where s.name OPERATOR(pg_catalog.=) any (array['lock_timeout', 'statement_timeout',"
-    " 'client_connection_check_interval']::pg_catalog.text[])"
+    " 'row_security', 'client_connection_check_interval']::pg_catalog.text[])"
+)
+
+
+# Whether a policy hides rows of some table from the role. A table without a page has none to hide:
+# in a fresh database, revisions write under the policies that the revisions before them have made.
+_HIDDEN = sqlalchemy.text(
+    "select exists (select from pg_catalog.pg_class c"
+    " where c.relrowsecurity and c.relkind OPERATOR(pg_catalog.=) any"
+    " (array['r', 'p']::pg_catalog.\"char\"[])"
+    " and pg_catalog.row_security_active(c.oid)"
+    " and exists (select 1 from pg_catalog.pg_partition_tree(c.oid) p"
+    " where pg_catalog.pg_relation_size(p.relid) OPERATOR(pg_catalog.>) 0"
+    " union all select 1 where c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog.\"char\""
+    " and pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog.>) 0))"
 )
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """In seconds: how long one statement may wait for a lock, and how long it may take. 0: ever."""
+    """In seconds: how long one statement may wait for a lock, and how long it may take. 0: ever.
+
+    `policies`: row security may hide rows from the revisions. Otherwise a statement from which it
+    would hide some of the user's is an error.
+    """
 
     lock: float = 0.0
     statement: float = 0.0
+    policies: bool = False
 
 
 def settings(connection: Any, timeouts: Timeouts) -> str:
@@ -56,6 +75,11 @@ def settings(connection: Any, timeouts: Timeouts) -> str:
         for name, seconds, local in wanted
         if found[name][0] not in ("client", "session")
     ]
+    if not timeouts.policies and found["row_security"][0] not in ("client", "session"):
+        with untouched(connection) as reading, unprepared(reading):
+            if reading.execute(_HIDDEN).scalar():
+                setting = f"'row_security', 'off', {str(local).lower()}"
+                parts.append(f"pg_catalog.set_config({setting})")
     check = "client_connection_check_interval"
     if linux and check in found and found[check][1] == "0":
         parts.append(_set(check, _LOOK_FOR_CLIENT, local=local))

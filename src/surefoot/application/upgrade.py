@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 
 from surefoot.application.before_configure import BeforeConfigure
 from surefoot.application.connection import same_database
-from surefoot.application.environment import Environment, upgrade_steps
+from surefoot.application.environment import Environment, commit_between, upgrade_steps
 from surefoot.application.loading import (
     ApplicationFailed,
     place,
@@ -78,8 +78,11 @@ def upgrade(
     running: Running,
     asking: Server,
     progress: Progress,
+    cuts: frozenset[str] = frozenset(),
+    partly: bool = False,
 ) -> None:
-    """Run these revisions through env.py, in one run, with its own transaction settings.
+    """Run these revisions through env.py, in one run, with its own transaction settings, and with a
+    commit before each of `cuts`. `partly`: those that come after them have a run of their own.
 
     `running` keeps account of them. Raises RevisionFailed, or SurefootError where env.py itself
     fails, wants to run anything else, or doesn't commit (`env-never-commits`).
@@ -87,10 +90,12 @@ def upgrade(
 
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
         found = upgrade_steps(context, heads)
+        if partly:
+            found = found[: len(revisions)]
         require_same(revisions, found)
         return list(zip(revisions, found, strict=True))
 
-    _Migration(environment, "revision", None, seen, running, asking, progress).run(steps)
+    _Migration(environment, "revision", None, seen, running, asking, progress, cuts).run(steps)
 
 
 def downgrade(
@@ -126,7 +131,9 @@ class _Migration:
         running: Running,
         asking: Server,
         progress: Progress,
+        cuts: frozenset[str] = frozenset(),
     ) -> None:
+        self._cuts = cuts
         self._environment, self._kind, self._checking = environment, kind, checking
         self._server, self._running, self._asking = seen.server, running, asking
         self._version_table = seen.version_table
@@ -178,7 +185,9 @@ class _Migration:
 
     def _steps(self, found: list[tuple[Revision, Any]], context: Any) -> Iterator[Any]:
         self._found = found
-        for revision, step in found:
+        for number, (revision, step) in enumerate(found):
+            if number and revision.id in self._cuts:
+                self._running.uncut = not commit_between(context)
             self._progress.begin(self._kind, revision.id, revision.message)
             self._asking.check(revision.id)
             self._now, self._at_end, self._started = revision, False, time.monotonic()

@@ -32,7 +32,7 @@ class Object(msgspec.Struct, frozen=True):
     """Something in the database that has a name from the cause.
 
     `table` is the one that an index, a column, a constraint or a trigger belongs to; `arguments`
-    are a function's types.
+    are a function's types; `row_security` is "enabled" or "forced" for a table that has policies.
     """
 
     kind: str
@@ -41,6 +41,7 @@ class Object(msgspec.Struct, frozen=True):
     table: str = ""
     owner: str = ""
     arguments: str = ""
+    row_security: str = ""
 
 
 class Part(msgspec.Struct, frozen=True):

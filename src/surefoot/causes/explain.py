@@ -13,6 +13,7 @@ _EXPLAINED: dict[str, Callable[[Cause, About], Explanation]] = {
     **dict.fromkeys(("42501",), objects.privileges),
     **dict.fromkeys(("22P02", "22003", "22001", "22007", "22008"), rows.unconvertible),
     "23505": rows.duplicates,
+    "55P04": rows.new_value,
     "23502": rows.nulls,
     "23503": rows.orphans,
     "23514": rows.checked,

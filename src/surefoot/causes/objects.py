@@ -268,10 +268,38 @@ def _keep_and_drop(fact: Fact) -> tuple[str, ...]:
     return "keep its definition (surefoot drift shows it), and drop it", drop
 
 
+def _hidden(table: Object, role: str, about: About) -> Explanation:
+    """Row security hides rows of this table from the role, or doesn't let it write some."""
+    name = sql_name(table)
+    forced = table.row_security == "forced"
+    why = f"{name} says force row level security" if forced else f"the role doesn't own {name}"
+    then = f"then {AGAIN}"
+    if forced:
+        then += f". Or, as {table.owner}: alter table {name} no force row level security, start "
+        then += "again, and force it again afterwards"
+    then += '. If the revisions are written for the policies: row_security = "apply" in '
+    then += "surefoot.toml"
+    return Explanation(
+        to_type(
+            "let the role see every row, as a superuser", f"alter role {role} bypassrls;", then=then
+        ),
+        (
+            f"the policies of {name} apply to the role {about.role}: {why}",
+            "the revision would have changed or read only the rows that they show, perhaps none, "
+            "and been recorded as done",
+        ),
+        "row-security-in-the-way",
+    )
+
+
 def privileges(cause: Cause, about: About) -> Explanation:
     """The role may not do what the revision does."""
     role = identifier(about.role) if about.role else "ROLE"
-    named = quoted_names(cause.message) or tuple(cause.message.split()[-1:])
+    named = quoted_names(cause.message)
+    hidden = next((o for o in about.objects if o.row_security and o.name in named), None)
+    if hidden is not None:  # only what is about row security has a table's name in quotes
+        return _hidden(hidden, role, about)
+    named = named or tuple(cause.message.split()[-1:])
     name = named[0].strip(".") if named else ""
     found = next((o for o in about.objects if o.name == name and o.kind != "column"), None)
     seen = [f"the role is {about.role}"] if about.role else []

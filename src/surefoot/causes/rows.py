@@ -215,6 +215,30 @@ def unconvertible(cause: Cause, about: About) -> Explanation:
     return _without_query()
 
 
+def new_value(cause: Cause, about: About) -> Explanation:
+    """55P04: an enum's value is used in the transaction that adds it."""
+    named = quoted_names(cause.message)
+    there = next(
+        (o for o in about.objects if o.kind == "type" and o.name in words(cause.message)[-3:]), None
+    )
+    seen = ("a new value of an enum can be used only once it is committed",)
+    correct = (
+        "the revision itself adds the value and uses it: it must add it in a block of its own, "
+        f"with op.get_context().autocommit_block(). {REPORT}"
+    )
+    if there is None or not named:
+        return Explanation(correct, seen)
+    add = f"alter type {identifier(there.schema, there.name)} add value if not exists"
+    return Explanation(
+        to_type(
+            "add the value beforehand, which helps where the revision says IF NOT EXISTS",
+            f"{add} {literal(named[0])};",
+            then=f"then {AGAIN}. Otherwise {correct}",
+        ),
+        seen,
+    )
+
+
 def _found(query: str, which: str, then: str) -> Explanation:
     text = f"{then}. To find {which}"
     return Explanation(to_type(text, query, then=f"then {AGAIN}. {REPORT}"), code=_CODE)

@@ -130,6 +130,7 @@ CODES: dict[str, ExitCode] = {
     "requirement-not-met": ExitCode.FAILED,
     "lock-not-available": ExitCode.FAILED,
     "revision-failed": ExitCode.FAILED,
+    "row-security-in-the-way": ExitCode.FAILED,
     "sequence-behind": ExitCode.FAILED,
     "script-failed": ExitCode.FAILED,
     # the same, and the cause is the server or somebody at it
