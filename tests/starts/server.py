@@ -157,7 +157,8 @@ class _Replays:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def Popen(self, command: list[str], **streams: Any) -> Any:
+    def Popen(self, command: list[str], *, env: dict[str, str], **streams: Any) -> Any:
+        """With the hashes that it was forked with, whatever PYTHONHASHSEED says."""
         file = os.path.join(os.path.dirname(__file__), "forked.py")
         spec = importlib.util.spec_from_file_location("surefoot_tests_forked", file)
         assert spec is not None
@@ -167,7 +168,7 @@ class _Replays:
         orders = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         orders.connect(self._address)
         arguments = command[1:]
-        told = forked.order(arguments, os.getcwd(), os.environ, session=False)
+        told = forked.order(arguments, os.getcwd(), env, session=False)
         return forked.Forked(told, arguments, **streams, orders=orders)
 
 

@@ -232,6 +232,14 @@ class Environment:
         """Whether the revision's file speaks of the version table's column."""
         return self._speaks_of(revision, rb"version_num")
 
+    def may_vary(self, revision: str) -> bool:
+        """Whether the revision's file speaks of something that may differ from run to run."""
+        if not self._speaks_of(revision, rb"\b(?:random|urandom|uuid|secrets|set|hash)\b|\{"):
+            return False
+        from surefoot.application.varying import may_vary
+
+        return may_vary(Path(self._scripts.get_revision(revision).path).read_bytes())
+
     def source(self, revision: str) -> Source | None:
         """What its upgrade() does, as far as its text tells; None where it isn't a file of text."""
         script = self._scripts.get_revision(revision)

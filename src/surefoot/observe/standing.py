@@ -27,6 +27,7 @@ from surefoot.structure.promise import promise
 from surefoot.structure.settle import in_doubt, settle
 from surefoot.structure.source import Source
 from surefoot.structure.standing import CatalogueState, Difference, Probe, Standing
+from surefoot.structure.varying import recognised
 
 _PROBE_TIMEOUT = "30s"
 
@@ -96,7 +97,8 @@ class Cataloguing:
 
         Where the version rows are known and the structure is theirs, no other is looked for.
         """
-        facts = self.live = observe_structure(connection, seen.version_table)
+        facts = recognised(catalogue, observe_structure(connection, seen.version_table))
+        self.live = facts
         identifier = Identifier(catalogue, facts, seen.accepted)
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
@@ -174,7 +176,7 @@ class Cataloguing:
         """
         _, catalogue = self.read()
         assert catalogue is not None
-        facts = structure_within(connection, version_table)
+        facts = recognised(catalogue, structure_within(connection, version_table))
         identifier = Identifier(catalogue, facts, accepted)
         found = interruption(
             catalogue, identifier, facts, before.revision, before.rows, before.source
@@ -201,7 +203,7 @@ class Cataloguing:
         catalogue = self.for_install
         if catalogue is None:
             return None
-        facts = structure_within(connection, version_table)
+        facts = recognised(catalogue, structure_within(connection, version_table))
         identifier = Identifier(catalogue, facts)
         asked = identifier.stand(catalogue.history.applied(rows)) if rows else None
         standing = msgspec.structs.replace(

@@ -13,10 +13,12 @@ from surefoot.structure.catalogue import (
     Downgrade,
     InitScripts,
     State,
+    Varying,
     Way,
     changes,
 )
 from surefoot.structure.facts import Definition, Key
+from surefoot.structure.varying import Settling, find, settled
 
 
 def assemble(
@@ -46,6 +48,35 @@ def assemble(
 def _way(name: str, start: frozenset[str], seen: Replayed, order: tuple[str, ...]) -> Way:
     found = {id: seen.changes.get(id, ()) for id in order if id not in start}
     return Way(name, start, seen.opened.initial, found)
+
+
+def compared(
+    order: tuple[str, ...], main: Replayed, more: list[Replayed]
+) -> tuple[dict[str, tuple[Varying, ...]], list[dict[str, tuple[Change, ...]]]]:
+    """What several replays of the same made otherwise, by revision; and what is left of each that
+    differs even so, in the spelling of what varies.
+    """
+    varies: dict[str, tuple[Varying, ...]] = {}
+    for other in more:
+        settling = _settling(varies)
+        found = find(order, settling.each(main.changes), settling.each(other.changes))
+        for id, several in found.items():
+            varies[id] = tuple(sorted({*varies.get(id, ()), *several}))
+    settling = _settling(varies)
+    own = settling.each(main.changes)
+    others = [settling.each(other.changes) for other in more]
+    return varies, [seen for seen in others if any(own.get(id) != c for id, c in seen.items())]
+
+
+def _settling(varies: Mapping[str, tuple[Varying, ...]]) -> Settling:
+    return Settling(v for several in varies.values() for v in several)
+
+
+def with_varying(catalogue: Catalogue, varies: Mapping[str, tuple[Varying, ...]]) -> Catalogue:
+    """The catalogue, in which this is known not to be the same twice."""
+    ordered = {id: varies[id] for id in catalogue.history.revisions if id in varies}
+    found = settled(catalogue, (v for several in ordered.values() for v in several))
+    return msgspec.structs.replace(found, varies=ordered)
 
 
 def with_variants(

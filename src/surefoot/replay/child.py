@@ -150,6 +150,7 @@ def _replay(orders: Orders, watching: _Watching) -> None:
                 asked.version_table,
                 asked.schema,
                 initial,
+                tuple(id for id in order if environment.may_vary(id)),
             )
         )
         if orders.committing:

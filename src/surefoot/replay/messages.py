@@ -39,7 +39,8 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The application's code was loaded. `order` is Alembic's, from the base to where it ends.
 
     `schema` is the one that is current on the application's connection, `initial` the structure
-    before the first revision.
+    before the first revision. `doubtful` are revisions whose files speak of something that may
+    differ from run to run: a set, a random number.
     """
 
     history: History
@@ -47,6 +48,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     version_table: VersionTableName
     schema: str
     initial: tuple[Change, ...]
+    doubtful: tuple[str, ...] = ()
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):

@@ -1,5 +1,6 @@
 """One replay in a process of its own, as the process that ordered it sees it."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -68,8 +69,12 @@ def replayed(
     upto: str | None = None,
     scripts: bool = True,
     whole_server: bool = False,
+    seed: int = 1,
 ) -> Replayed:
     """Replay on `target` what is pending there, to the heads or `upto` a revision.
+
+    `seed` is that of Python's hashes, by which the order of a set goes: what two replays with
+    different seeds do otherwise isn't deterministic.
 
     Raises the SurefootError that ended it before the first revision.
     """
@@ -91,6 +96,7 @@ def replayed(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONHASHSEED": str(seed)},
     )
     assert child.stdin is not None
     assert child.stdout is not None

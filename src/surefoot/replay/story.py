@@ -1,6 +1,6 @@
 """`catalog build`: replay, look, assemble. The whole story on one page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -8,7 +8,7 @@ from surefoot.config import Project, ScriptEntry
 from surefoot.errors import SurefootError
 from surefoot.observe.catalogue import init_scripts
 from surefoot.observe.code import code_of
-from surefoot.replay.assemble import assemble, with_variants
+from surefoot.replay.assemble import assemble, compared, with_variants, with_varying
 from surefoot.replay.install import installed, startable_code
 from surefoot.replay.passes import Replayed, replayed
 from surefoot.replay.scratch import Candidate, Scratch
@@ -20,7 +20,15 @@ from surefoot.replay.servers import (
     tell_refused,
     why_stopped,
 )
-from surefoot.structure.catalogue import Catalogue, Downgrade, InitScripts
+from surefoot.structure.catalogue import (
+    NEEDS_CODE,
+    Catalogue,
+    Change,
+    Downgrade,
+    InitScripts,
+    Varying,
+)
+from surefoot.structure.varying import Settling, in_words, without_statements
 from surefoot.target import Target
 
 
@@ -57,6 +65,7 @@ class _Building:
         self._scratch, self._project = scratch, project
         self._options, self._told = options, told
         self._refused: set[tuple[str, str]] = set()
+        self._seed = 0  # of the last replay: each has another
 
     def build(self) -> Built:
         told, config = self._told, self._project.config
@@ -78,9 +87,21 @@ class _Building:
         main = init if base.stopped is not None else base
         assert main is not None
         opened = base.opened
+        tried = None
         if self._options.downgrades:
-            main.downgrades = self._downgrades(base, main)
+            # in a replay of its own, which may come to grief
+            tried = self._pass("its downgrades", self._start(base, main), downgrades=True)
+            self._come_to_grief(tried, "with downgrades tried")
+        more = self._again(base, main, tried)
+        varies, others = compared(opened.order, main, more)
+        if tried is not None:
+            main.downgrades = self._downgrades(base, main, tried, varies)
         catalogue = assemble(opened, None if base.stopped else base, init, scripts, main.downgrades)
+        catalogue = with_varying(catalogue, varies)
+        name = "base" if main is base else "init"
+        for other in others:
+            catalogue = with_variants(catalogue, name, other)
+        self._tell_varying(catalogue, main, others)
         if scripts is not None:
             for run in config.former():
                 catalogue = self._former(base, catalogue, run, scripts.revision)
@@ -99,6 +120,7 @@ class _Building:
     ) -> Replayed:
         """One replay, begun anew without each downgrade that has ruined the scratch database."""
         self._told.begin(what)
+        self._seed += 1
         known: dict[str, Downgrade] = {}
         passed_over: list[str] = []
         while True:
@@ -112,6 +134,7 @@ class _Building:
                     passed_over=tuple(passed_over),
                     committing=tuple(id for id in committing if id not in known),
                     whole_server=self._scratch.ours,
+                    seed=self._seed,
                 )
             except SurefootError as error:
                 look_for_extension(error.finding)
@@ -156,21 +179,61 @@ class _Building:
         """Where the main way begins: an empty database, or one that the init scripts made."""
         return self._scratch.database if main is base else lambda: self._installed(base)
 
-    def _downgrades(self, base: Replayed, main: Replayed) -> dict[str, Downgrade]:
-        """What each downgrade does: tried in a replay of its own, which may come to grief.
+    def _again(self, base: Replayed, main: Replayed, tried: Replayed | None) -> list[Replayed]:
+        """Replays of the same, as many as are needed to see whether each does the same.
 
-        Those that can't be taken back are tried for good in another one.
+        The one with downgrades tried is the second look; only where it saw something else, or a
+        revision's source speaks of chance, are there more.
         """
+        doubtful = set(base.opened.doubtful).intersection(main.changes)
+        number = 2 if doubtful else 0
+        if tried is None or any(seen != main.changes.get(id) for id, seen in tried.changes.items()):
+            number = max(number, 1)
         start = self._start(base, main)
-        tried = self._pass("its downgrades", start, downgrades=True)
-        self._come_to_grief(tried, "with downgrades tried")
-        found = self._as_without(tried, main)
+        return [self._pass("the history again, to compare", start) for _ in range(number)]
+
+    def _tell_varying(
+        self, catalogue: Catalogue, main: Replayed, others: list[dict[str, tuple[Change, ...]]]
+    ) -> None:
+        for id, varying in catalogue.varies.items():
+            said = "; ".join(map(in_words, varying))
+            self._told.notice(f"revision {id} is not deterministic: {said}")
+        spelled = Settling(v for several in catalogue.varies.values() for v in several)
+        own = spelled.each(main.changes)
+        for id in own:
+            left = {
+                f"{change.kind} {change.name}"
+                for other in others
+                for change in {*other.get(id, own[id])} ^ {*own[id]}
+            }
+            if left:
+                self._told.notice(
+                    f"revision {id} is not deterministic: {', '.join(sorted(left))} differs each "
+                    "time; what was seen is recorded, and nothing else will be recognised"
+                )
+
+    def _downgrades(
+        self,
+        base: Replayed,
+        main: Replayed,
+        tried: Replayed,
+        varies: Mapping[str, tuple[Varying, ...]],
+    ) -> dict[str, Downgrade]:
+        """What each downgrade did when it was tried.
+
+        Those that can't be taken back are tried for good in another replay.
+        """
+        found = self._as_without(tried, main, varies)
         left = tuple(id for id, down in found.items() if down.verdict == "untried")
         if left:
+            start = self._start(base, main)
             committed = self._pass("downgrades that commit", start, committing=left)
             self._come_to_grief(committed, "with each revision committed")
-            found |= self._as_without(committed, main)
-        return found
+            found |= self._as_without(committed, main, varies)
+        return {
+            id: without_statements(down, varies.get(id, ()), NEEDS_CODE)
+            for id, down in found.items()
+        }
 
     def _come_to_grief(self, tried: Replayed, how: str) -> None:
         if tried.stopped is not None:
@@ -179,10 +242,14 @@ class _Building:
                 "was seen until there is recorded"
             )
 
-    def _as_without(self, tried: Replayed, main: Replayed) -> dict[str, Downgrade]:
+    def _as_without(
+        self, tried: Replayed, main: Replayed, varies: Mapping[str, tuple[Varying, ...]]
+    ) -> dict[str, Downgrade]:
         """The verdicts, but for those around which the upgrades did something else than without."""
-        same = [id for id, changed in tried.changes.items() if changed == main.changes.get(id)]
-        if len(same) < len(tried.changes):
+        settling = Settling(v for several in varies.values() for v in several)
+        seen, own = settling.each(tried.changes), settling.each(main.changes)
+        same = [id for id, changed in seen.items() if changed == own.get(id)]
+        if len(same) < len(seen):
             self._told.notice(
                 "trying downgrades changed what later upgrades do: those aren't recorded"
             )
@@ -196,7 +263,9 @@ class _Building:
             self._told.notice(
                 f"one revision a run, {stepwise.failed} fails: {why_stopped(stepwise.stopped)}"
             )
-        return with_variants(catalogue, "base" if main is base else "init", stepwise.changes)
+        settling = Settling(v for several in catalogue.varies.values() for v in several)
+        name = "base" if main is base else "init"
+        return with_variants(catalogue, name, settling.each(stepwise.changes))
 
     def _former(
         self, base: Replayed, catalogue: Catalogue, scripts: list[ScriptEntry], revision: str
@@ -212,7 +281,9 @@ class _Building:
                 f"behind the former init script {names}, {found.failed or 'env.py'} fails "
                 f"({why_stopped(found.stopped)}): what was seen until there is recorded"
             )
-        return with_variants(catalogue, "init", found.changes, found.opened.initial)
+        settling = Settling(v for several in catalogue.varies.values() for v in several)
+        initial = settling.changes(found.opened.initial)
+        return with_variants(catalogue, "init", settling.each(found.changes), initial)
 
     def _init_scripts(self, base: Replayed) -> InitScripts | None:
         """What a database can begin with, besides the base; None if the scripts don't say."""

@@ -65,6 +65,19 @@ class Downgrade(msgspec.Struct, frozen=True):
     again: str = ""
 
 
+class Varying(msgspec.Struct, frozen=True, order=True):
+    """Something that a revision doesn't make the same twice.
+
+    `name` and `definition` have `…` where they differ each time. `order`: the parts of the
+    definition are the same, in another order; `definition` is one such order, "" for an enum.
+    """
+
+    kind: str
+    name: str
+    how: Literal["order", "text"]
+    definition: str = ""
+
+
 class InitScripts(msgspec.Struct, frozen=True):
     """The scripts that a fresh install begins with: path and hash of each, and their revision.
 
@@ -113,6 +126,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     `history` holds the revisions in the order that they were run, their hashes as they were then.
     `schema` is where the application's connection made what it didn't name a schema for.
     `removed` are revisions that an earlier build of the catalogue knew, by id.
+    `varies` is what a revision doesn't make the same twice, by revision.
     """
 
     history: History
@@ -121,6 +135,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     downgrades: dict[str, Downgrade] = {}
     schema: str = "public"
     removed: dict[str, Removed] = {}
+    varies: dict[str, tuple[Varying, ...]] = {}
 
     @functools.cached_property
     def index(self) -> "Index":

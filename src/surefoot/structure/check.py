@@ -9,9 +9,11 @@ from surefoot.structure.catalogue import (
     Change,
     Downgrade,
     InitScripts,
+    Varying,
     changes,
     state,
 )
+from surefoot.structure.varying import settled
 
 _SHOWN = 8  # of the lines of a difference
 
@@ -69,6 +71,7 @@ def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
 
     `heads` is how many the history shall have.
     """
+    old, new = (settled(one, (*_varying(old), *_varying(new))) for one in (old, new))
     # one finding a revision: what was put elsewhere may well do something else there
     told = dict([*_removed(old, new), *_edited(old, new), *_reparented(old, new)])
     return (
@@ -78,6 +81,10 @@ def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
         *_init(new),
         *_downgrades(old, new),
     )
+
+
+def _varying(catalogue: Catalogue) -> list[Varying]:
+    return [v for several in catalogue.varies.values() for v in several]
 
 
 def _removed(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
@@ -205,6 +212,9 @@ def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Fin
         path = new.history.revisions[id].path
         if id not in told and path != old.history.revisions[id].path:
             lines.append(f"the file of revision {id} is called {path} now")
+    for id in _common(old, new):
+        if id not in told and new.varies.get(id) and not old.varies.get(id):
+            lines.append(f"revision {id} is not deterministic, which the catalogue doesn't know")
     if {way.name for way in old.ways} != {way.name for way in new.ways}:
         ways = ", ".join(way.name for way in new.ways)
         lines.append(f"it knows other ways to the head than there are now: {ways}")

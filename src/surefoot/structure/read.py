@@ -13,6 +13,7 @@ from surefoot.structure.catalogue import (
     DownStatement,
     InitScripts,
     Removed,
+    Varying,
     Verdict,
     Way,
     changes,
@@ -176,7 +177,8 @@ def loads(text: str, name: str) -> Catalogue:
     downgrades = {id: d for id, b in blocks.items() if (d := _downgrade(b)) is not None}
     tried = {id: downgrades[id] for id in order if id in downgrades}
     removed = {id: one for id, one in removed.items() if id not in blocks}
-    return Catalogue(history, tuple(found), scripts, tried, schema, removed)
+    varies = {id: v for id in order if (v := _varies(blocks[id], name))}
+    return Catalogue(history, tuple(found), scripts, tried, schema, removed, varies)
 
 
 def _removed(block: _Block) -> Removed:
@@ -228,6 +230,16 @@ def _downgrade(block: _Block) -> Downgrade | None:
         block.changes.get("down", ()),
         block.one("again"),
     )
+
+
+def _varies(block: _Block, name: str) -> tuple[Varying, ...]:
+    found: list[Varying] = []
+    for columns in block.fields.get("varies", []):
+        if len(columns) < 3 or columns[2] not in ("order", "text"):
+            raise _unreadable(name, block.number, "a line `varies` isn't as it is written")
+        kind, its, how, definition = *columns[:3], columns[3] if len(columns) > 3 else ""
+        found.append(Varying(kind, its, "order" if how == "order" else "text", definition))
+    return tuple(found)
 
 
 def _along(

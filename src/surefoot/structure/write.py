@@ -76,6 +76,10 @@ def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:
     if revision.release:
         lines.append(_line("release", revision.release))
     lines.append(_line("file", revision.path, revision.sha256 or ""))
+    lines += [
+        _line("varies", v.kind, v.name, v.how, *([v.definition] if v.definition else []))
+        for v in catalogue.varies.get(revision.id, ())
+    ]
     ways = [way for way in catalogue.ways if revision.id in way.changes]
     of_way = {way.name: way.changes[revision.id] for way in ways}
     common: set[Change] = set(next(iter(of_way.values()), ()))
