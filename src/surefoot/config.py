@@ -50,6 +50,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search_path: str | None = None
     application: str | None = None
     catalog: str | None = None
+    catalog_required: bool = False
     ambiguous: Literal["refuse", "earliest", "latest"] = "refuse"
     evidence: dict[str, str] = {}
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
@@ -72,6 +73,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The entries of `init` or `seeds` in full form, the common search_path filled in."""
         full = [ScriptEntry(entry) if isinstance(entry, str) else entry for entry in entries]
         return [ScriptEntry(e.path, e.search_path or self.search_path) for e in full]
+
+    @property
+    def catalog_file(self) -> str | None:
+        """The catalogue's configured place; None for the usual one. "required" isn't a place."""
+        return None if self.catalog == "required" else self.catalog
+
+    @property
+    def requires_catalogue(self) -> bool:
+        """Whether a start without a usable catalogue is refused."""
+        return self.catalog_required or self.catalog == "required"
 
     def former(self) -> list[list[ScriptEntry]]:
         """The entries of `former_init` in full form: the scripts that one release began with."""

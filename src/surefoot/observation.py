@@ -253,6 +253,7 @@ class Code(msgspec.Struct, frozen=True):
     `init_revision` is the revision that the init scripts stand for, as it is configured. `ahead`
     says what shall be done with a newer database on which this code can run. `accept_newer` is the
     version row that the operator takes for a newer release's.
+    `requires_catalogue`: without a usable catalogue, nothing is done.
     """
 
     history: History
@@ -261,6 +262,7 @@ class Code(msgspec.Struct, frozen=True):
     seeds: tuple[ScriptFile, ...] = ()
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
     accept_newer: str | None = None
+    requires_catalogue: bool = False
 
     @property
     def stands_for(self) -> str | None:

@@ -78,6 +78,8 @@ def as_toml(value: object) -> str:
     """A default as configuration.md writes it."""
     if value is None:
         return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 
@@ -119,6 +121,8 @@ def test_a_keys_type_is_a_string_a_list_or_a_table_as_in_the_code(key: str) -> N
         assert said.startswith("list of ")
     elif kind is dict:
         assert said.startswith("table of ")
+    elif kind is bool:
+        assert said == "boolean"
     elif kind is int:
         assert said == "number"
     elif kind is typing.Literal:

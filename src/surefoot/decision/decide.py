@@ -5,6 +5,7 @@ from enum import Enum
 import msgspec
 
 from surefoot.decision import installation
+from surefoot.decision.catalogue import catalogue_remarks, catalogue_required
 from surefoot.decision.installation import refused_beforehand
 from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.version_rows import faults, judge
@@ -169,6 +170,17 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
 
     To act, the role and the server must allow it; to look, they needn't.
     """
+    decision = _decided(facts, intent)
+    if facts.catalogue is None:
+        return decision
+    missing = catalogue_required(facts)
+    if missing is None:
+        return decision
+    others = decision.findings if isinstance(decision, Refused) else ()
+    return Refused(decision.state, (missing, *others))
+
+
+def _decided(facts: Facts, intent: Intent) -> Decision:
     state = classify(facts)
     match state:
         case _ if state in _GOES_ON or (state is State.INTERRUPTED and recovery(facts)):
@@ -178,7 +190,8 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
                     return Refused(state, (wrong,))
             steps = _steps(facts, state)
             if not steps:
-                return NothingToDo(state, (*_half_way_remarks(facts), *at_head_remarks(facts)))
+                remarks = (*_half_way_remarks(facts), *at_head_remarks(facts))
+                return NothingToDo(state, (*remarks, *catalogue_remarks(facts)))
             if code_unread := _seeds_unknown(facts):
                 return Refused(state, (code_unread,))
             obstacles = in_the_way(facts) if intent is Intent.ACT else ()
@@ -190,11 +203,12 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
                 remarks = (*installation.remarks(facts.code), *remarks)
             if state is State.AT_HEAD:
                 remarks = (*remarks, *at_head_remarks(facts))
+            remarks = (*remarks, *catalogue_remarks(facts))
             return Ready(state, Plan(steps, facts.fingerprint, remarks))
         case State.AHEAD_COMPATIBLE:
             from surefoot.decision.row_refusals import ahead_remarks
 
-            return NothingToDo(state, ahead_remarks(facts))
+            return NothingToDo(state, (*ahead_remarks(facts), *catalogue_remarks(facts)))
         case _:
             from surefoot.decision.refusals import REFUSALS
 

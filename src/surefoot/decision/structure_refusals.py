@@ -273,7 +273,7 @@ def _not_heads(facts: Facts, standing: Standing, recorded: Stand) -> Finding:
 def nothing_to_hold_against(facts: Facts) -> Finding:
     """A structure can't be compared: there is none, or no catalogue that is worth it."""
     catalogue = facts.catalogue
-    if catalogue is None:
+    if catalogue is None or not (facts.database.rows or facts.database.objects):
         return Finding(
             "nothing-to-compare",
             "There is no structure to compare.",

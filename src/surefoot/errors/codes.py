@@ -78,6 +78,7 @@ CODES: dict[str, ExitCode] = {
     "look-failed": ExitCode.REFUSED,
     "object-not-trusted": ExitCode.REFUSED,
     "ambiguous-revision": ExitCode.REFUSED,
+    "catalogue-required": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
     "foreign-database": ExitCode.REFUSED,
     "journal-contradicts-structure": ExitCode.REFUSED,

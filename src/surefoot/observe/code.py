@@ -19,8 +19,8 @@ def catalogue_file(project: Project, ini: IniFile | None) -> Path:
 
     Where that isn't among the project's own files, in the project's directory.
     """
-    if project.config.catalog is not None:
-        return project.path(project.config.catalog)
+    if project.config.catalog_file is not None:
+        return project.path(project.config.catalog_file)
     location = ini.get("script_location") if ini else None
     if ini is not None and location and ":" not in location:
         directory = (ini.working_directory() / location).resolve()
@@ -134,6 +134,7 @@ def code_of(project: Project, history: History) -> Code:
         read_scripts(project, config.scripts(config.seeds)),
         config.ahead,
         config.accept_newer,
+        config.requires_catalogue,
     )
 
 

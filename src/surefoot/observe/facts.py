@@ -57,7 +57,8 @@ def quick_facts(
     mark = database.marked(grounds)
     if mark is None or mark.evidence is None:
         return None
-    if mark.evidence.structure == "unchecked" and grounds.catalogue is not None:
+    looks = grounds.catalogue is not None or code.requires_catalogue
+    if mark.evidence.structure == "unchecked" and looks:
         return None
     return Facts(code, database, verified=mark)
 
@@ -267,6 +268,7 @@ class Application:
         They are two looks, and others may migrate: where the rows stayed, so did what they are of.
         """
         left = _LOOKS
+        required = self._code.requires_catalogue
         while True:
             # the seal is older than the look at the structure: DDL in between makes it void
             database = observe_database(connection, self.version_table, sealed=True)
@@ -275,7 +277,10 @@ class Application:
             untouched = not database.rows and database.mark == self._mark_before
             facts = Facts(self._code, database, was_empty=self.was_empty and untouched)
             if classify(facts) is State.EMPTY:
-                return facts
+                condition, _ = self._cataloguing.read()
+                if condition.condition in ("usable", "missing") and not required:
+                    return facts
+                return msgspec.structs.replace(facts, catalogue=condition)
             facts = self._with_standing(connection, facts, asked)
             left -= 1
             if facts.standing is None or not left:

@@ -1,0 +1,41 @@
+"""A catalogue that can't be used: a warning at each start, or a refusal where it is required."""
+
+from surefoot.errors import Finding
+from surefoot.observation import Facts
+
+_SHOWN = 8
+_IN_A_LINE = 3
+
+
+def catalogue_remarks(facts: Facts) -> tuple[str, ...]:
+    """A warning that nobody verifies the structure, though there is a catalogue."""
+    catalogue = facts.catalogue
+    if catalogue is None or catalogue.condition in ("usable", "missing"):
+        return ()
+    why = "; ".join(catalogue.why[:_IN_A_LINE])
+    if len(catalogue.why) > _IN_A_LINE:
+        why += f" and {len(catalogue.why) - _IN_A_LINE} more"
+    return (
+        f"the catalogue {catalogue.file} is {catalogue.condition}, so the structure isn't "
+        f"verified: {why}; make it again where the application is developed: "
+        "surefoot catalog build",
+    )
+
+
+def catalogue_required(facts: Facts) -> Finding | None:
+    """The refusal where the configuration requires a catalogue and none can be used."""
+    catalogue = facts.catalogue
+    if not facts.code.requires_catalogue or catalogue is None or catalogue.condition == "usable":
+        return None
+    what = "There is no catalogue" if catalogue.condition == "missing" else "The catalogue"
+    is_so = "" if catalogue.condition == "missing" else f" is {catalogue.condition}"
+    return Finding(
+        "catalogue-required",
+        f"{what} {catalogue.file}{is_so}, and the configuration requires one.",
+        catalogue.why[:_SHOWN],
+        next="make it, where the application is developed: surefoot catalog build; commit it, and "
+        "copy it into the image"
+        if catalogue.condition != "unusable"
+        else "give the role or the database the search_path that the catalogue was made with; or "
+        "make it with this one: surefoot catalog build",
+    )

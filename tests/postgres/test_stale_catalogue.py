@@ -1,0 +1,82 @@
+"""A catalogue that can't be used is reported at each start, and refused where it is required."""
+
+import pytest
+
+from surefoot.server import Server
+from tests.conftest import Database
+from tests.project import Application, Result
+
+FILE = "migrations/surefoot-catalog.txt"
+
+
+def built(application: Application, server: Server) -> None:
+    result = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert result.code == 0, result.err
+
+
+def spoil(application: Application, how: str) -> None:
+    file = application.root / FILE
+    match how:
+        case "stale":
+            application.revision("r4", "r3", "create table toys (id int)")
+        case "unreadable":
+            file.write_text(file.read_text().replace("people", "persons"))
+        case _:
+            file.unlink()
+
+
+def starts(application: Application, database: Database) -> list[Result]:
+    return [application.run(command, url=database.url()) for command in ("status", "plan", "up")]
+
+
+@pytest.mark.parametrize("how", ["stale", "unreadable"])
+def test_each_start_warns(
+    application: Application, server: Server, database: Database, how: str
+) -> None:
+    """Before the upgrade, after it, and at each start with nothing to do; JSON has it, too."""
+    application.linear()
+    built(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    spoil(application, how)
+    words = f"the catalogue {FILE} is {how}, so the structure isn't verified: "
+    for _ in range(2):
+        for result in starts(application, database):
+            assert words in " ".join((result.out + result.err).split())
+    again = application.run("up", "--json", url=database.url())
+    assert again.code == 0
+    assert any(remark.startswith(words) for remark in again.json["remarks"])
+
+
+@pytest.mark.provokes("catalogue-required")
+@pytest.mark.parametrize("setting", ["catalog_required = true", 'catalog = "required"'])
+@pytest.mark.parametrize("how", ["stale", "unreadable", "missing"])
+def test_required_and_not_usable(
+    application: Application, server: Server, database: Database, setting: str, how: str
+) -> None:
+    """Refused on an empty database and at head, until the catalogue is built again."""
+    application.linear()
+    application.config(setting)
+    built(application, server)
+    good = (application.root / FILE).read_text()
+    spoil(application, how)
+    refused = application.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "catalogue-required")
+    assert database.tables() == []
+    assert refused.json["findings"][0]["next"].startswith("make it, where the application")
+    built(application, server)  # what `next` says
+    assert application.run("up", url=database.url()).code == 0
+    assert application.run("up", url=database.url()).code == 0
+    if how != "stale":
+        assert (application.root / FILE).read_text() == good
+        spoil(application, how)
+        for result in starts(application, database):
+            assert result.code == 4, result.out + result.err
+
+
+def test_without_the_setting_a_project_without_a_catalogue_is_not_warned(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["remarks"]) == (0, [])
