@@ -216,6 +216,10 @@ class Running:
             self._said += line
             assert line, self._said
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it with SIGKILL."""
         self._process.kill()

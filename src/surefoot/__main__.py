@@ -1,9 +1,9 @@
 """The program: `surefoot`, or `python -m surefoot`. Its start and end are measured in bench/."""
 
-import contextlib
-import gc
 import os
 import sys
+
+from surefoot.process.shadowing import guard_start
 
 
 def run() -> None:
@@ -14,6 +14,10 @@ def run() -> None:
     `application.loading` turns it on), and a process that has loaded nothing of the application's
     ends without taking the interpreter apart, which takes longer than all the rest of our work.
     """
+    guard_start()  # before anything is imported that the application may have a module of
+    import contextlib
+    import gc
+
     gc.disable()
     _open_missing_streams()
     from surefoot.cli import main

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.process import stop
 from surefoot.report.terminal import Terminal
 from surefoot.server import Server, embedded_bin
 
@@ -174,6 +175,7 @@ class Demo:
         return text.rstrip()
 
     def _surefoot(self, command: str, database: str) -> int:
+        stop.check()
         self._say(self._terminal.paint(f"$ surefoot {command}", "bold") + "\n")
         environ = self._environ(database)
         # Its account goes where ours goes, so that it sees the same terminal.

@@ -12,6 +12,7 @@ from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.outcome import Outcome
 from surefoot.plan import Plan, Seed
+from surefoot.process import stop
 from surefoot.session import Session
 from surefoot.states import State
 
@@ -38,6 +39,7 @@ def seen_at_head(
     except SurefootError as error:
         finding = error.finding
     except KeyboardInterrupt:
+        stop.answered()
         finding = Finding(
             "interrupted",
             "A signal ended the run before its last look.",

@@ -46,7 +46,7 @@ ROOMS = {
 }
 
 # The main job, on three pages.
-STORY = ("up", "session", "last_look")
+STORY = ("up", "session", "last_look", "last_words")
 # What a person is asked about first.
 ASKED = ("confirmed", "adopt", "down", "cleanup")
 # Backups, and bringing one back.

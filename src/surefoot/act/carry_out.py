@@ -37,6 +37,7 @@ from surefoot.plan import (
     Undone,
     Upgrade,
 )
+from surefoot.process import stop, supervisor
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Run:
         Raises nothing that the plan, the application, the database or a signal may cause.
         """
         started = time.monotonic()
+        table = self._seen.version_table
+        supervisor.tell(run=self._journal.run, version_table=(table.name, table.schema))
         stopped: Stopped | None = None
         failed: RevisionFailed | None = None
         try:
@@ -97,13 +100,15 @@ class Run:
                         self._downgrade(step)
                     case Install() | Adopt() | Record() | Undone() | Clear() | Seed():
                         self._own().carry_out(step)
-        except Stopped as stop:
-            stopped = stop
-            failed = stop.failed
+        except Stopped as error:
+            stopped = error
+            failed = error.failed
         except SurefootError as error:
             stopped = Stopped(error.finding)
         except KeyboardInterrupt:
             stopped = Stopped(interrupted(""))
+        if stopped is not None:
+            stop.answered()  # what became of it is looked at undisturbed
         if stopped is not None and stopped.finding.code == "interrupted":
             self._connect = functools.partial(self._connect, hurry=True)
         after, lost = self._look(stopped)

@@ -21,6 +21,7 @@ from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
 from surefoot.observe.sequences import sequences
 from surefoot.outcome import Outcome
+from surefoot.process import stop
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.source import Source
 from surefoot.structure.standing import Stand
@@ -73,6 +74,7 @@ def explained(
         )
         return msgspec.structs.replace(outcome, findings=(finding, *others))
     except KeyboardInterrupt:
+        stop.answered()
         return outcome
     if about is not None and cause is not None:
         finding = _with_cause(finding, cause, _known(about, after, asked))

@@ -23,6 +23,7 @@ from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.observe.connect import application_name, kept_connection
 from surefoot.observe.look import looking
+from surefoot.process import stop
 from surefoot.sql import query
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
@@ -47,6 +48,7 @@ class Lock:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
+        stop.spare(connection)
         self._crashed = False  # another of the server's processes did; told in a warning
         connection.add_notice_handler(self._noticed)
 
@@ -65,8 +67,10 @@ class Lock:
         """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.
 
         Asks the server, since a session that was just ended may look alive from here. `at` is the
-        revision that is run: whoever waits reads it in what this session asked last.
+        revision that is run: whoever waits reads it in what this session asked last. Raises
+        StopRequested where a signal came.
         """
+        stop.check()
         self._ask(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
 
     def committed(self, transaction: str, at: str = "") -> bool:
@@ -108,7 +112,7 @@ def locked(
             say(f"waiting up to {wait:g} s: {holder(connection) or _FREE}")
             told = True
         left = max(0.0, deadline - time.monotonic())
-        time.sleep(min(pause * random.uniform(0.7, 1.3), left))
+        stop.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
     try:
         yield Lock(connection)

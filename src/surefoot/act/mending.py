@@ -14,6 +14,7 @@ from surefoot.act.lock import Lock
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Observation
 from surefoot.plan import DropIndexes, Mend
+from surefoot.process import stop
 from surefoot.progress import Progress
 from surefoot.structure.interruption import Interruption
 from surefoot.structure.remedy import unmet
@@ -156,6 +157,8 @@ class Mending:
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(name)) from error
         except psycopg.Error as error:
+            if stop.requested():
+                raise Stopped(interrupted(name)) from error
             lost = error.sqlstate is None
             finding = _refused_by_the_server(name, error).finding
             finding = msgspec.structs.replace(finding, database=_STAYS)

@@ -14,6 +14,7 @@ from surefoot.config import Project
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
 from surefoot.observation import Facts
 from surefoot.plan import Adopt, Clear, Install, Record, Seed, Undone
+from surefoot.process import stop, supervisor
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
@@ -72,21 +73,30 @@ class OneTransaction:
                 ).fetchone()
                 if row is not None:
                     begun[step] = row[0]
+                    supervisor.tell(begun=(step, row[0]))
                 work(connection)
                 self._lock.check()
             if not all(self._lock.committed(transaction) for transaction in begun.values()):
                 raise SurefootError.of(_not_committed(step))
-        except ScriptFailed as error:
-            found = error.error(NOT_CHANGED).finding
-            raise Stopped(found, step, begun, cause=error.cause) from error
-        except SurefootError as error:
-            raise Stopped(error.finding, step, begun) from error
+        except (ScriptFailed, SurefootError, psycopg.Error) as error:
+            if stop.requested():
+                raise Stopped(interrupted(step), step, begun) from error
+            raise self._stopped(step, begun, error) from error
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(step), step, begun) from error
-        except psycopg.Error as error:
+
+    @staticmethod
+    def _stopped(step: str, begun: dict[str, str], error: Exception) -> Stopped:
+        if isinstance(error, SurefootError):
+            return Stopped(error.finding, step, begun)
+        if isinstance(error, psycopg.Error):
             lost = error.sqlstate is None or loses_connection(error.sqlstate)
             found, cause = database_error(step, error), cause_of(error)
-            raise Stopped(found, step, begun, lost=lost, cause=cause) from error
+            return Stopped(found, step, begun, lost=lost, cause=cause)
+        from surefoot.act.run_script import ScriptFailed
+
+        assert isinstance(error, ScriptFailed)
+        return Stopped(error.error(NOT_CHANGED).finding, step, begun, cause=error.cause)
 
     def _install(self, step: Install) -> None:
         from surefoot.act.install import install

@@ -18,6 +18,7 @@ from surefoot.observation import VersionTableName
 from surefoot.observe.connect import kept_connection
 from surefoot.observe.database import observe_owners
 from surefoot.observe.look import looking
+from surefoot.process import stop
 from surefoot.sql import query
 
 _PAUSE = 0.5  # seconds
@@ -88,7 +89,7 @@ def wait_for_orphans(
                 if str(one) not in told:
                     say(f"an earlier surefoot is gone, and its statement goes on: {one}")
                     told.add(str(one))
-            time.sleep(_PAUSE)
+            stop.sleep(_PAUSE)
 
 
 def _left(message: str, orphans: list[Orphan]) -> SurefootError:

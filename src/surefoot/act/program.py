@@ -8,6 +8,7 @@ from typing import IO, Any
 import msgspec
 
 from surefoot.observe.programs import Call
+from surefoot.process import stop
 
 _INTERVAL = 0.5  # seconds between two looks
 _PATIENCE = 5.0  # seconds that a program has to end when it's told to
@@ -47,6 +48,7 @@ def run(
                     code = process.wait(_INTERVAL)
                     break
                 except subprocess.TimeoutExpired:
+                    stop.check()
                     look()
         except BaseException:
             _end(process)

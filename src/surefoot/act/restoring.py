@@ -10,6 +10,7 @@ import psycopg
 from surefoot.act.new_database import Filling, dropped, filled, marked, prepared, verified
 from surefoot.errors import SurefootError
 from surefoot.observe.beside import observe_properties
+from surefoot.process import stop
 from surefoot.progress import Progress
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Restoring:
         try:
             return self._attempt()
         except KeyboardInterrupt as error:
+            stop.answered()
             raise SurefootError(
                 "interrupted",
                 "A signal ended the restore.",
@@ -41,6 +43,8 @@ class Restoring:
                 next="start again when you like",
             ) from error
         except psycopg.Error as error:
+            if stop.requested():
+                stop.answered()
             raise SurefootError(
                 "restore-failed",
                 "The restore stopped.",

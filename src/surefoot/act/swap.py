@@ -23,6 +23,7 @@ from surefoot.backup.properties import Properties
 from surefoot.errors import SurefootError
 from surefoot.observe.beside import databases, observe_properties, sessions_in
 from surefoot.observe.look import looking_within
+from surefoot.process import stop
 from surefoot.sql import query
 
 _PAUSE = 0.1  # seconds
@@ -54,6 +55,8 @@ def swapped(swap: Swap, connect_m: Connect, leave: Callable[[], None]) -> None:
     try:
         _transaction(swap, connect_m, leave, properties, new.oid)
     except BaseException as error:
+        if stop.requested():
+            stop.answered()
         try:
             with connect_m() as m:
                 there = {one.name: one.oid for one in databases(m, swap.name)}

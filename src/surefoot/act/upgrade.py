@@ -14,7 +14,6 @@ from surefoot.act.account import Stopped, applied_half_way, interrupted, revisio
 from surefoot.act.holders import holders
 from surefoot.act.journal import Journal
 from surefoot.act.lock import Lock
-from surefoot.act.signals import cancelled_by_signal
 from surefoot.act.verify import look_after
 from surefoot.application.account import Account
 from surefoot.application.running import Running
@@ -26,6 +25,7 @@ from surefoot.errors import SurefootError
 from surefoot.history import Revision
 from surefoot.observation import Observation
 from surefoot.observe.database import observe_database
+from surefoot.process import stop
 from surefoot.progress import Progress
 
 if TYPE_CHECKING:
@@ -116,12 +116,12 @@ class Upgrading:
                 raise Stopped(error.finding, running.last, begun, left=running.left) from error
 
     def _once(self, revisions: tuple[Revision, ...], running: Running) -> None:
-        with cancelled_by_signal(running.cancel, running.cut, self._progress.notice) as signalled:
+        with stop.working(running, self._progress.notice):
             try:
                 self._run(revisions, running)
-            except RevisionFailed as failed:
-                if signalled:  # it was cancelled, and the signal's own exception got lost in it
-                    raise KeyboardInterrupt from failed
+            except (RevisionFailed, SurefootError) as failed:
+                if stop.requested():  # it was cancelled, and the exception got lost in this one
+                    raise stop.StopRequested from failed
                 raise
 
     def _account(self) -> Account:
@@ -192,7 +192,7 @@ class Upgrading:
         self._progress.notice(f"{revision} was rolled back, {waited}: {again}")
         for line in holder_lines(found):
             self._progress.notice(line.strip())
-        time.sleep(pause)
+        stop.sleep(pause)
 
 
 def _parts(revisions: tuple[Revision, ...], cuts: frozenset[str]) -> list[tuple[Revision, ...]]:

@@ -12,6 +12,7 @@ from surefoot.observe.connect import kept_connection, undisturbed
 from surefoot.observe.database import observe_database
 from surefoot.observe.look import looking
 from surefoot.outcome import Done
+from surefoot.process import stop
 from surefoot.sql import query
 
 # How long a transaction whose client is gone may go on before its end is called unknown.
@@ -85,4 +86,4 @@ def _fate(connection: psycopg.Connection[Any], transaction: str) -> Fate:
             return status
         if status is None or time.monotonic() > deadline:  # too old to be known, or still running
             return "unknown"
-        time.sleep(0.1)
+        stop.sleep(0.1)

@@ -12,6 +12,8 @@ import psycopg
 from psycopg import pq
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
+from surefoot.process import stop
+
 _MOST_WARNINGS = 20
 # What the server ends a session with; psycopg's own exceptions, which know their SQLSTATE.
 _OF_STATE = {
@@ -64,6 +66,7 @@ class Wire:
 
     def send(self, sql: bytes) -> None:
         """Send statements without waiting for their answer, which `finish` takes."""
+        stop.check()
         self._pgconn.send_query(sql)
         # Rows of a SELECT are dropped one by one, however many.
         self._pgconn.set_single_row_mode()

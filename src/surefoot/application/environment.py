@@ -6,10 +6,11 @@ instance; the `fn` that it is given may be a generator; a step's `migration_fn` 
 the step's transaction, and so are the `on_version_apply` callbacks.
 """
 
+import contextlib
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from surefoot.errors import SurefootError
 from surefoot.guards import NOTICE
 from surefoot.history import History, Revision
 from surefoot.observation import ServerInfo, VersionTableName
+from surefoot.process import stop
 from surefoot.structure.source import Source, Statement
 
 
@@ -161,7 +163,8 @@ class Environment:
         own, to which revisions may be added. `each`: every step is a transaction of its own,
         whatever env.py says.
         """
-        with self._open_config() as config:
+        # env.py may go elsewhere; its next run begins where the first did
+        with stop.interruptible(), contextlib.chdir("."), self._open_config() as config:
             if notice is not None:
                 config.attributes[NOTICE] = notice
             if config is not self._config or self._script is None:
@@ -169,7 +172,7 @@ class Environment:
                     self._script = ScriptDirectory.from_config(config)
                 self._config = config
             script = ScriptDirectory.from_config(config) if fresh else self._script
-            environment = EnvironmentContext(config, script, fn=fn, **options)
+            environment = EnvironmentContext(config, script, fn=_uninterrupted(fn), **options)
             self._intercept(environment, check, applied, ready, each=each)
             quiet_pools()
             with environment:
@@ -186,18 +189,24 @@ class Environment:
     ) -> None:
         original = environment.configure
 
+        def ours(**keywords: Any) -> None:
+            assert applied is not None
+            with stop.uninterrupted():
+                applied(**keywords)
+
         def configure(*args: Any, **keywords: Any) -> None:
             if each:
                 keywords["transaction_per_migration"] = True
             if applied is not None:
                 own = to_tuple(keywords.get("on_version_apply"), default=())
-                keywords["on_version_apply"] = (*own, applied)
+                keywords["on_version_apply"] = (*own, ours)
             # Alembic announces each revision too; one account is enough. Here, because the
             # logging that env.py sets up would undo it earlier.
             logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
             original(*args, **keywords)
             context: Any = environment.get_context()
-            check(context)
+            with stop.uninterrupted():
+                check(context)
             if ready is not None:
                 context.run_migrations = _after(ready, context, context.run_migrations)
 
@@ -278,7 +287,8 @@ def _after(
     ready: Callable[[Any], None], context: Any, migrate: Callable[..., None]
 ) -> Callable[..., None]:
     def run_migrations(**keywords: Any) -> None:
-        ready(context)
+        with stop.uninterrupted():
+            ready(context)
         migrate(**keywords)
 
     return run_migrations
@@ -292,6 +302,24 @@ def commit_between(context: Any) -> bool:
         return False
     with context.autocommit_block():
         return True
+
+
+def _uninterrupted(fn: Callable[..., Iterable[Any]]) -> Callable[..., Iterable[Any]]:
+    """The same steps, of which no signal interrupts the making; what Alembic does with them may
+    be interrupted.
+    """
+
+    def steps(heads: Any, context: Any) -> Iterator[Any]:
+        with stop.uninterrupted():
+            made = iter(fn(heads, context))
+        while True:
+            with stop.uninterrupted():
+                step = next(made, None)
+            if step is None:
+                return
+            yield step
+
+    return steps
 
 
 def upgrade_steps(context: Any, heads: Any) -> list[Any]:

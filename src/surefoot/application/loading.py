@@ -6,7 +6,6 @@ application context or whatever the project's own callable sets up.
 
 import contextlib
 import gc
-import importlib
 import inspect
 import os
 import sys
@@ -24,6 +23,7 @@ from surefoot.application.raised import cause_of, describe
 from surefoot.causes.refused import before_anything
 from surefoot.config import Project
 from surefoot.errors import SurefootError
+from surefoot.process import stop
 from surefoot.target import Target
 
 # Opens the application's Alembic configuration for one run of env.py.
@@ -52,7 +52,7 @@ def alembic_config(
         stack.enter_context(contextlib.chdir(working_directory))
         for directory in (project.root, working_directory):
             if str(directory) not in sys.path:
-                sys.path.insert(0, str(directory))
+                _put_on_path(str(directory), first=config.flask_app is not None)
         if config.alembic_config and not config.flask_app:
             name = config.alembic_config
             yield lambda: _own_config(name)
@@ -92,8 +92,19 @@ def _prepend_sys_path(config: AlembicConfig) -> None:
     listed = config.get_main_option("prepend_sys_path")
     for part in (listed or "").replace(",", " ").replace(os.pathsep, " ").split():
         directory = str(Path(part).absolute())
-        if directory not in sys.path:
-            sys.path.insert(0, directory)
+        if sys.path[0] != directory:
+            _put_on_path(directory, first=True)
+
+
+def _put_on_path(directory: str, *, first: bool) -> None:
+    """Make the directory's modules importable. `first`: they come before the standard library's,
+    for the application itself, as under the command that it is used to.
+    """
+    from surefoot.process import shadowing
+
+    if first:
+        shadowing.guard([directory])
+    sys.path.insert(0 if first else shadowing.after_standard(), directory)
 
 
 @contextlib.contextmanager
@@ -133,8 +144,10 @@ def env_runner(project: Project) -> Callable[[Callable[[], None]], object]:
 
 def imported(name: str) -> Any:
     """What "package.module:attribute" names."""
+    from surefoot.process.shadowing import import_for_application
+
     module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute or "app")
+    return getattr(import_for_application(module), attribute or "app")
 
 
 class ApplicationFailed(SurefootError):
@@ -149,14 +162,16 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
     application that raised.
     """
     try:
-        with recursion_limit_kept():
+        with recursion_limit_kept(), stop.interruptible():
             yield
     except SurefootError:
         raise
     except BaseException as error:
         closed = isinstance(error, GeneratorExit) and _raised_here(error)
-        if closed or isinstance(error, KeyboardInterrupt):
+        if closed or isinstance(error, stop.StopRequested):
             raise
+        if stop.requested():  # whatever the application has made of it
+            raise stop.StopRequested from error
         where = place(error, root)
         lines = describe(error)
         refused = before_anything(cause_of(error), "\n".join(lines))

@@ -11,6 +11,7 @@ from surefoot.application.loading import recursion_limit_kept
 from surefoot.application.settings import Timeouts, settings
 from surefoot.application.steps import executor
 from surefoot.history import Revision
+from surefoot.process import stop, supervisor
 
 
 class Running:
@@ -62,20 +63,24 @@ class Running:
         itself leaves SQLAlchemy none the wiser.
         """
 
+        @stop.never_here
         def noting(**keywords: Any) -> None:
             connection = context.connection
-            if self._settings is None:  # only here: env.py may have set its own until now
-                self._settings = settings(connection, self._timeouts)
-            self._begun = self._account.begin(executor(connection), revision, self._settings)
-            self.transactions[revision.id] = self._begun.transaction
+            with stop.uninterrupted():
+                if self._settings is None:  # only here: env.py may have set its own until now
+                    self._settings = settings(connection, self._timeouts)
+                self._begun = self._account.begin(executor(connection), revision, self._settings)
+                self.transactions[revision.id] = self._begun.transaction
+                supervisor.tell(begun=(revision.id, self._begun.transaction))
             try:
                 with recursion_limit_kept():
                     migrate(**keywords)
             except BaseException as error:
-                self.raised = error
-                gone = connection.closed or connection.invalidated  # with all that it had begun
-                if not gone and is_idle(driver_of(connection)):
-                    self.left.add(revision.id)
+                with stop.uninterrupted():
+                    self.raised = error
+                    gone = connection.closed or connection.invalidated  # with all it had begun
+                    if not gone and is_idle(driver_of(connection)):
+                        self.left.add(revision.id)
                 raise
 
         return noting

@@ -25,6 +25,7 @@ from surefoot.errors import SurefootError
 from surefoot.guards import RequirementNotMet
 from surefoot.history import Revision
 from surefoot.observation import Observation, VersionTableName
+from surefoot.process import stop
 from surefoot.progress import Progress
 from surefoot.structure.reversal import Reversal
 from surefoot.structure.way_back import Undo
@@ -157,6 +158,7 @@ class _Migration:
             return self._steps(steps_of(heads, context), context)
 
         event.listen(Engine, "commit", self._anywhere)
+        event.listen(Engine, "before_cursor_execute", _stop_here)
         try:
             with told_as_the_applications(root), self._before:
                 self._environment.run(
@@ -175,6 +177,7 @@ class _Migration:
             raise RevisionFailed(self._now, cause, root, at_end=self._at_end) from cause
         finally:
             event.remove(Engine, "commit", self._anywhere)
+            event.remove(Engine, "before_cursor_execute", _stop_here)
             if self._connection is not None:
                 event.remove(self._connection, "commit", self._committing)
         if self._running.raised is not None and self._now is not None:
@@ -224,12 +227,15 @@ class _Migration:
         self._guarded = any(one.open_to_triggers for one in ours)
 
     def _committing(self, _: Any) -> None:
-        if self._now is not None:
-            self._asking.check(self._now.id)
+        with stop.uninterrupted():
+            if self._now is not None:
+                self._asking.check(self._now.id)
 
     def _anywhere(self, committing: Any) -> None:
-        if self._now is not None:
-            self._running.committed(committing)
+        stop.check()
+        with stop.uninterrupted():
+            if self._now is not None:
+                self._running.committed(committing)
 
     def _notice(self, text: str) -> None:
         self._progress.notice(f"{self._now.id if self._now else 'env.py'}: {text}")
@@ -268,6 +274,11 @@ def _guarded(
         migrate(**keywords)
 
     return guarded
+
+
+def _stop_here(*_: Any) -> None:
+    """The application goes on with a statement, though a signal came: no further."""
+    stop.check()
 
 
 def _counted(number: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from surefoot.cli.edge import Edge
 from surefoot.cli.emitting import emit_outcome
 from surefoot.errors import ExitCode, SurefootError
+from surefoot.process import stop
 
 if TYPE_CHECKING:
     from surefoot.outcome import Outcome
@@ -73,7 +74,9 @@ def ask_about(edge: Edge, question: str, would_be_done: list[str]) -> None:
             next="if that is right: --yes",
         )
     edge.terminal.write(edge.terminal.rendered(f"{question} [y/N] "))
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    with stop.interruptible():
+        answer = sys.stdin.readline()
+    if answer.strip().lower() not in ("y", "yes"):
         raise SurefootError(
             "not-confirmed", "The answer was no.", next="nothing, if so it was meant"
         )

@@ -7,8 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, ParamSpec, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TextIO
 
 import click
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from surefoot.config import Project, load
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.locate import ADDRESS_NAMES, locate
+from surefoot.process import stop, supervisor
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.target import Target
 
@@ -77,6 +77,11 @@ class Edge:
             self.terminal.line(line)
         self._said = True
 
+    def restore_output(self) -> None:
+        """Standard output is what it was when the command began."""
+        with contextlib.suppress(OSError):
+            os.dup2(self.data.fileno(), 1)
+
     def said(self) -> None:
         """Something is written otherwise: what comes at the end stands apart from it."""
         self._said = True
@@ -136,22 +141,17 @@ def command_body(
     def wrap(function: Callable[..., ExitCode]) -> Callable[..., None]:
         @functools.wraps(function)
         def wrapped(*, as_json: bool, **options: Any) -> None:
-            signal.signal(signal.SIGTERM, _interrupt)
-            signal.signal(signal.SIGINT, _interrupt)
-            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-                signal.signal(signal.SIGHUP, _interrupt)
-            after: list[str] = options.get("run", [])
-            environ = dict(os.environ)  # what env.py is given is not for the command
+            stop.install()
             with data_stream() as data:
                 edge = Edge(command, as_json, data)
-                try:
-                    code = function(edge, **options)
-                except SurefootError as error:
-                    code = edge.tell(error)
-                except KeyboardInterrupt:
-                    code = edge.tell(_interrupted(edge))
-            if after and code is ExitCode.DONE:
-                code = _become(after, environ | edge.command_environment, edge)
+                running = _Running(edge, options.get("run", []))
+                supervisor.prepare(running)
+                code = _outcome(edge, lambda: function(edge, **options))
+                supervisor.tell(code=int(code))
+            if supervisor.is_child():
+                sys.exit(int(code))  # the application may have something to do at exit
+            if running.after and code is ExitCode.DONE:
+                code = running.become()
             sys.exit(int(code))
 
         return wrapped
@@ -159,26 +159,96 @@ def command_body(
     return wrap
 
 
-def _become(command: list[str], environ: dict[str, str], edge: Edge) -> ExitCode:
-    """Replace this program by the command, with the signals that it would have had without us."""
-    # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    edge.as_json = False  # its one object has been written
+def _outcome(edge: Edge, run: Callable[[], ExitCode]) -> ExitCode:
+    """Run the command's function. Returns its exit code, once its account was given."""
     try:
-        os.execvpe(command[0], command, environ)
-    except OSError as error:
-        return edge.tell(
-            SurefootError(
-                "command-not-found",
-                f"{command[0]} can't be started.",
-                seen=[error.strerror or str(error)],
-                database="The database is at head.",
-                next="a script needs a first line such as #!/bin/sh, and the right to be executed",
+        return run()
+    except SurefootError as error:
+        if not stop.requested():
+            return edge.tell(error)
+        # a statement that was cancelled for the signal, say
+    except KeyboardInterrupt:
+        pass
+    except Exception:
+        if not stop.requested():
+            raise
+    stop.answered()
+    return edge.tell(_interrupted(edge))
+
+
+class _Running:
+    """A command that is run: how it ends, in whichever process."""
+
+    def __init__(self, edge: Edge, after: list[str]) -> None:
+        self._edge, self.after = edge, after
+        self._environ = dict(os.environ)  # what env.py is given is not for the command
+
+    def become(self) -> ExitCode:
+        """Replace this program by the command that was given after `--`, with the signals that it
+        would have had without us; unless a signal came. Returns the exit code where it failed.
+        """
+        edge = self._edge
+        edge.as_json = False  # its one object has been written
+        signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
+        if stop.requested() or not signal.sigpending().isdisjoint(stop.SIGNALS):
+            stop.answered()
+            return edge.tell(_interrupted(edge))
+        # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
+        for number in (*stop.SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
+        try:
+            os.execvpe(self.after[0], self.after, self._environ | edge.command_environment)
+        except OSError as error:
+            return edge.tell(
+                SurefootError(
+                    "command-not-found",
+                    f"{self.after[0]} can't be started.",
+                    seen=[error.strerror or str(error)],
+                    database="The database is at head.",
+                    next="a script needs a first line such as #!/bin/sh, and the right to be "
+                    "executed",
+                )
             )
-        )
+
+    # --- as the supervising process sees it
+
+    def alone(self) -> None:
+        """This is the child: what it says goes to streams of its own, whatever becomes of 1 and
+        2; the embedded server is the other process's.
+        """
+        self._edge.terminal.keep_stream()
+        if self._edge.session is not None and self._edge.session.server is not None:
+            self._edge.session.server.leave()
+
+    def died(self, died: supervisor.Died) -> int:
+        """The account of a child that has given none."""
+        from surefoot.last_words import account_of
+
+        stop.answered()
+        edge = self._edge
+        edge.said()
+        return int(edge.tell(account_of(died, edge.session)))
+
+    def end(self, code: int, *, signalled: bool) -> NoReturn:
+        """End this process, with the command in its place where all is well."""
+        edge = self._edge
+        if code == 0 and self.after:
+            if signalled:
+                stop.request()
+            if edge.session is not None:
+                edge.command_environment = edge.session.leave_server_to_command()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            edge.restore_output()
+            code = int(self.become())
+        if edge.session is not None and edge.session.server is not None:
+            edge.session.server.close()
+        with contextlib.suppress(OSError, ValueError):
+            edge.data.flush()
+            sys.stderr.flush()
+        os._exit(code)
 
 
 def _interrupted(edge: Edge) -> SurefootError:
@@ -195,14 +265,6 @@ def _interrupted(edge: Edge) -> SurefootError:
         "A signal ended the run before anything was begun.",
         next="start again when you like",
     )
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Once: a second signal must not interrupt the tidying up after the first.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def load_project(config_file: Path | None) -> Project:

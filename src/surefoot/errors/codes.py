@@ -124,6 +124,7 @@ CODES: dict[str, ExitCode] = {
     "data-violates-constraint": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
     "env-never-commits": ExitCode.FAILED,
+    "application-ended-process": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,
     "cleanup-failed": ExitCode.FAILED,
     "repair-failed": ExitCode.FAILED,

@@ -4,7 +4,6 @@ What is needed to report a failure is imported there: most starts have none.
 """
 
 import contextlib
-import os
 import random
 import re
 import socket
@@ -16,6 +15,7 @@ import psycopg
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.masking import keep_secrets
+from surefoot.process import stop
 from surefoot.sql import query
 from surefoot.target import Target
 
@@ -69,7 +69,9 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
     while True:
         left = max(1.0, deadline - time.monotonic())
         try:
-            return _connect_once(target, timeout=min(left, 10.0))
+            connection = _connect_once(target, timeout=min(left, 10.0))
+            stop.own_connection(connection)
+            return connection
         except psycopg.OperationalError as error:
             text, failure = str(error).strip(), error
         except psycopg.ProgrammingError as error:  # libpq can't make sense of a parameter
@@ -84,7 +86,7 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
             waiting = True
         # jitter: the replicas of a service shall not come back all at the same instant
         left = max(0.0, deadline - time.monotonic())
-        time.sleep(min(pause * random.uniform(0.7, 1.3), left))
+        stop.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
 
 
@@ -102,6 +104,7 @@ def kept_connection() -> Generator[None, None, None]:
     try:
         yield
     except psycopg.Error as error:
+        stop.check()  # what was cancelled for a signal is no failure
         state = error.sqlstate
         if state is None or state.startswith(("08", "57P")):
             raise _lost(error) from error
@@ -138,7 +141,7 @@ def undisturbed(look: Callable[[], T]) -> T:
         try:
             return look()
         except ConnectionLost:
-            time.sleep(_FIRST_PAUSE)
+            stop.sleep(_FIRST_PAUSE)
     return look()
 
 
@@ -181,7 +184,8 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         "application_name": application_name(),
     }
     # No prepared statements: a pooler may give the next transaction another server connection.
-    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    with stop.interruptible():
+        connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
     _keep_secrets_of(connection)
     try:
         connection.execute(query("unnamed"), {"pid": connection.info.backend_pid})
@@ -202,7 +206,7 @@ def application_name() -> str:
     """What the server's administrators see this run's sessions called; through a pooler only that
     of the lock, for as long as it's held.
     """
-    return f"surefoot ({socket.gethostname()}:{os.getpid()})"[:63]
+    return f"surefoot ({socket.gethostname()}:{stop.process_id()})"[:63]
 
 
 def _tell_what_waiting_cannot_mend(
@@ -219,7 +223,8 @@ def _tell_what_waiting_cannot_mend(
     if found is None and not _WRONG_PASSWORD.search(text) and not _NOBODY.search(text):
         from surefoot.observe.answer import answer
 
-        got = answer(error, timeout=timeout)
+        with stop.interruptible():
+            got = answer(error, timeout=timeout)
         pgconn: Any = error.pgconn
         if got is not None:
             found = entry(got, _text(pgconn.user), _text(pgconn.db))

@@ -321,6 +321,9 @@ def application(
     Raises SurefootError `history-unreadable`, `application-environment-failed`,
     `another-database`.
     """
+    from surefoot.process.supervisor import supervise
+
+    supervise()
     from surefoot.application.environment import Environment
     from surefoot.application.loading import alembic_config, env_runner
 

@@ -1,7 +1,6 @@
 """One read-only look at the database's structure, in one snapshot: its facts."""
 
 import re
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from psycopg.rows import tuple_row
 from surefoot.errors import SurefootError
 from surefoot.observation import VersionTableName
 from surefoot.observe.connect import kept_connection
+from surefoot.process import stop
 from surefoot.sql import query
 from surefoot.structure.canonical import canonical, canonical_view
 from surefoot.structure.expression import unquoted
@@ -47,7 +47,7 @@ def observe_structure(
             else:
                 if all(map(_is_whole, rows)):
                     return facts_of(rows)
-            time.sleep(_PAUSE)
+            stop.sleep(_PAUSE)
     raise SurefootError(
         "look-failed",
         "The structure kept changing during the look at it.",

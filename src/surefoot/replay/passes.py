@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +12,7 @@ import msgspec
 
 from surefoot.config import Project
 from surefoot.errors import Finding, SurefootError
+from surefoot.process import stop
 from surefoot.replay.messages import (
     Begun,
     Ended,
@@ -55,6 +56,16 @@ def _relay(stream: IO[bytes]) -> None:
     """What the application prints goes through our own stream: above the line of progress."""
     for line in stream:
         sys.stderr.write(line.decode("utf-8", "replace"))
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Each line, until a signal comes. Raises StopRequested then."""
+    while True:
+        with stop.interruptible():
+            line = stream.readline()
+        if not line:
+            return
+        yield line
 
 
 def replayed(
@@ -110,7 +121,7 @@ def replayed(
         # what may hold a password goes through the pipe: a process list shows arguments
         child.stdin.write(msgspec.json.encode(orders) + b"\n")
         child.stdin.close()
-        for line in child.stdout:
+        for line in _lines(child.stdout):
             message: Message = _DECODER.decode(line)
             match message:
                 case Opened():

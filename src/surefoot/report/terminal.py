@@ -113,6 +113,20 @@ class Terminal:
             self.stream.write(rendered)
             self.stream.flush()
 
+    def keep_stream(self) -> None:
+        """Write to a descriptor of our own: the application may close or replace its own."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream = self.stream
+            own = os.dup(stream.fileno())
+            self.stream = cast(
+                TextIO,
+                MaskingStream(
+                    open(  # noqa: SIM115 - for as long as the process lasts
+                        own, "w", buffering=1, encoding=stream.encoding, errors=stream.errors
+                    )
+                ),
+            )
+
     def cut(self, text: str, width: int) -> str:
         """The text, printable, in at most `width` columns."""
         text = printable(hidden(text))

@@ -215,6 +215,10 @@ class Server:
         os.set_inheritable(self._keeper.stdin.fileno(), True)
         self._left = True
 
+    def leave(self) -> None:
+        """This process is a copy of the one that started the server, and has no part in it."""
+        self._left = True
+
     def close(self) -> None:
         """Stop the server, remove what is temporary, and return when both are done."""
         if self._left:

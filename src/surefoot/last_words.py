@@ -1,0 +1,61 @@
+"""The account of a run whose process was ended by the application's code, or killed.
+
+It is given by the process that supervises the run, which has loaded nothing of the application's.
+"""
+
+import signal
+from functools import partial
+from typing import TYPE_CHECKING
+
+from surefoot.act.account import Stopped, account
+from surefoot.act.verify import look_after
+from surefoot.errors import Finding, SurefootError
+from surefoot.observation import VersionTableName
+from surefoot.process.supervisor import Died
+
+if TYPE_CHECKING:
+    from surefoot.session import Session
+
+
+def account_of(died: Died, session: "Session | None") -> SurefootError:
+    """Why the run ended, and what the server says became of what it had begun."""
+    finding = _why(died)
+    if session is None or died.run is None:
+        return SurefootError.of(finding)
+    name, schema = died.version_table
+    table = VersionTableName(name or "", schema)
+    step = next(reversed(died.transactions), "")
+    stopped = Stopped(finding, step, died.transactions)
+    connect = partial(session.connect, hurry=died.signalled)
+    try:
+        after = look_after(connect, died.run, died.transactions.values(), table)
+    except SurefootError as error:
+        (finding,) = account(stopped, None, error, table)
+    else:
+        (finding,) = account(stopped, after, None, table)
+    return SurefootError.of(finding)
+
+
+def _why(died: Died) -> Finding:
+    if died.signalled:
+        return Finding(
+            "interrupted",
+            "A signal ended the run. The application's code did not stop, and was killed.",
+            next="start again: surefoot goes on from where the database stands",
+        )
+    if died.status < 0:
+        return Finding(
+            "application-ended-process",
+            "The process that runs the application's code was killed by "
+            f"{signal.Signals(-died.status).name}.",
+            next="see what has killed it: the kernel where memory is short, a crash in a library "
+            "of the application's (its own log or the kernel's says so), or a person. Then start "
+            "again",
+        )
+    return Finding(
+        "application-ended-process",
+        "The application's code ended the process that it runs in, with exit code "
+        f"{died.status}, before the run was over.",
+        next="have env.py, the revisions and what they import not call os._exit() or os.exec…(), "
+        "nor exit from a thread, a signal handler or atexit. Then start again",
+    )
