@@ -79,6 +79,7 @@ CODES: dict[str, ExitCode] = {
     "object-not-trusted": ExitCode.REFUSED,
     "ambiguous-revision": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
+    "search-path-unusable": ExitCode.REFUSED,
     "foreign-database": ExitCode.REFUSED,
     "journal-contradicts-structure": ExitCode.REFUSED,
     "nothing-to-compare": ExitCode.REFUSED,
@@ -121,6 +122,7 @@ CODES: dict[str, ExitCode] = {
     "script-truncated": ExitCode.REFUSED,
     # what was begun and rolled back
     "data-violates-constraint": ExitCode.FAILED,
+    "database-encoding": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
     "env-never-commits": ExitCode.FAILED,
     "interrupted": ExitCode.FAILED,

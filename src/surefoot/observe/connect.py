@@ -101,6 +101,17 @@ def kept_connection() -> Generator[None, None, None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise SurefootError(
+            "look-failed",
+            "The database holds a name or a text that isn't UTF-8.",
+            seen=[
+                f"bytes: {error.object[max(0, error.start - 40) : error.end + 20]!r}",
+                "the database's encoding is SQL_ASCII, which takes any bytes",
+            ],
+            next="rename what has such a name, if it is one object; or make the database anew with "
+            "encoding 'UTF8', from a dump of this one that was converted with iconv",
+        ) from error
     except psycopg.Error as error:
         state = error.sqlstate
         if state is None or state.startswith(("08", "57P")):
