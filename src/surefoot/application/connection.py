@@ -69,9 +69,9 @@ def same_database(context: Any, server: ServerInfo) -> None:
         )
 
 
-def without_schema(connection: Any) -> SurefootError | None:
-    """What is wrong with the search path of the application's connection, if no schema that exists
-    and may be used is on it: what has no schema in its name can't be made then, nor found.
+def without_schema(connection: Any) -> SurefootError:
+    """What is wrong with the search path of the application's connection, on which no schema exists
+    that may be used: what has no schema in its name can neither be made then nor found.
     """
     statement = sqlalchemy.text(
         "select pg_catalog.current_setting('search_path'), s.source, pg_catalog.current_database(),"
@@ -79,13 +79,9 @@ def without_schema(connection: Any) -> SurefootError | None:
         " from pg_catalog.pg_settings s"
         " left join pg_catalog.pg_namespace n on n.nspname OPERATOR(pg_catalog.=) 'public'"
         " where s.name OPERATOR(pg_catalog.=) 'search_path'"
-        " and pg_catalog.current_schema() is null"
     )
     with untouched(connection) as reading:
-        row = reading.execute(statement).first()
-    if row is None:
-        return None
-    path, source, database, role, there, usable = row
+        path, source, database, role, there, usable = reading.execute(statement).one()
     return no_schema(path, source, database, role, public=bool(there), usable=bool(usable))
 
 

@@ -226,7 +226,9 @@ class Environment:
             ).one()
             self._autocommit = is_idle(driver_of(connection))  # though it has just been used
         self._current_schema = found or ""
-        self._without_schema = without_schema(context.connection) if found is None else None
+        # the server's own schema and that of temporary tables hold nobody's tables
+        unusable = found is None or found.startswith("pg_")
+        self._without_schema = without_schema(context.connection) if unusable else None
         schema = context.version_table_schema
         if schema is None:
             # The application's own search path may differ from ours.

@@ -105,7 +105,14 @@ def entry(answer: Answer, user: str, database: str) -> Refusal | None:
             f"from another database: alter database {identifier(database)} allow_connections true; "
             "`wait` in surefoot.toml sets how long to wait",
         )
-    return refusal("", state)
+    found = refusal("", state)
+    if found is None and state:
+        return Refusal(
+            "server-not-ready",
+            "The server answers, and doesn't let this user in",
+            "see its own words above, and its log; `wait` in surefoot.toml sets how long to wait",
+        )
+    return found
 
 
 def _not_let_in(next: str) -> Refusal:

@@ -40,7 +40,7 @@ def no_schema(
         next += "address"
     return SurefootError(
         "search-path-unusable",
-        "No schema on the application's search path exists and may be used.",
+        "The application's search path has no schema that can hold its tables.",
         seen=[f"search_path is {path!r}, set by {_SOURCES.get(source, source)}", f"role {role}"],
         next=next,
     )

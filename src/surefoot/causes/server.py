@@ -102,11 +102,11 @@ def encoding(name: str, database: str) -> Explanation:
     called = identifier(database)
     if name == "SQL_ASCII":
         return Explanation(
-            "the revision is right: its text can't be written in the encoding that sessions of "
+            "the application's text can't be written or read in the encoding that sessions of "
             "this database have. Let them speak UTF-8, as the database's owner: "
             f"alter database {called} set client_encoding = 'UTF8'; then {AGAIN}. The better way "
             "is to make the database anew with encoding 'UTF8', from a dump of this one",
-            (f"the database {database} has the encoding SQL_ASCII, which is none",),
+            (f"sessions of the database {database} have the encoding SQL_ASCII, which is none",),
             "database-encoding",
         )
     return Explanation(
