@@ -2,6 +2,7 @@
 
 from surefoot.causes.names import identifier
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 
 _SOURCES = {
     "database": "alter database … set search_path",
@@ -21,26 +22,28 @@ def no_schema(
     schema of that name, which the statements of `next` use.
     """
     name, login = identifier(database), identifier(role)
-    first = ""
+    commands: list[str] = []
     if not public:
-        first = "create schema public; "
+        commands.append("create schema public;")
     elif not usable:
-        first = f"grant usage, create on schema public to {login}; "
-    statement = {
+        commands.append(f"grant usage, create on schema public to {login};")
+    setting = {
         "user": f"alter role {login} set search_path = public;",
         "database user": f"alter role {login} in database {name} set search_path = public;",
         "default": "",
     }.get(source, f"alter database {name} set search_path = public;")
     if source in ("client", "session"):
-        next = f"name a schema that exists and that {role} may use there; then start again"
-        next = f"as the database's owner: {first}then {next}" if first else next
+        text = f"name a schema there that exists and that {role} may use"
+        text += "; as the database's owner" if commands else ""
+        then = "then start again"
     else:
-        next = f"as the database's owner: {first}{statement}".rstrip() + " then start again"
-        next += "; or, for surefoot and env.py alone, add options=-csearch_path%3Dpublic to the "
-        next += "address"
+        commands += [setting] if setting else []
+        text = "as the database's owner"
+        then = "then start again; or, for surefoot and env.py alone, add "
+        then += "options=-csearch_path%3Dpublic to the address"
     return SurefootError(
         "search-path-unusable",
         "The application's search path has no schema that can hold its tables.",
         seen=[f"search_path is {path!r}, set by {_SOURCES.get(source, source)}", f"role {role}"],
-        next=next,
+        next=to_type(text, *commands, then=then),
     )

@@ -102,10 +102,13 @@ def encoding(name: str, database: str) -> Explanation:
     called = identifier(database)
     if name == "SQL_ASCII":
         return Explanation(
-            "the application's text can't be written or read in the encoding that sessions of "
-            "this database have. Let them speak UTF-8, as the database's owner: "
-            f"alter database {called} set client_encoding = 'UTF8'; then {AGAIN}. The better way "
-            "is to make the database anew with encoding 'UTF8', from a dump of this one",
+            to_type(
+                "the application's text can't be written or read in the encoding that sessions of "
+                "this database have. Let them speak UTF-8, as the database's owner",
+                f"alter database {called} set client_encoding = 'UTF8';",
+                then=f"then {AGAIN}. The better way is to make the database anew with encoding "
+                "'UTF8', from a dump of this one",
+            ),
             (f"sessions of the database {database} have the encoding SQL_ASCII, which is none",),
             "database-encoding",
         )
