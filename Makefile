@@ -39,6 +39,7 @@ accuracy: $(STAMP) ## the tables of docs/accuracy.md (npm, real histories, most 
 
 chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/reliability.md counts (little more than an hour)
 	@$(RUN)/python -m tests.chaos.run
+	@$(RUN)/python -m tests.chaos.session_settings
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache dist build .pytest_cache .ruff_cache .hypothesis

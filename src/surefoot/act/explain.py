@@ -12,6 +12,7 @@ from surefoot.causes.aside import SUFFIX, wanted
 from surefoot.causes.cause import About, Cause, Part, Wanted
 from surefoot.causes.explain import explain, in_the_way, is_duplicate, mentioned
 from surefoot.causes.names import identifier
+from surefoot.causes.server import encoding
 from surefoot.decision.half_way import interruption_lines
 from surefoot.decision.recovery import recovery
 from surefoot.errors import Finding, SurefootError
@@ -32,6 +33,8 @@ _WHATEVER_IT_WAS = frozenset(("sequence-behind", "lock-not-available", "statemen
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 
+# Text that isn't in the encoding that it is said to be in, or has no equal in the database's.
+_UNTRANSLATABLE = ("22021", "22P05")
 # What stopped a run from outside: the revision may well succeed the next time.
 _FROM_OUTSIDE = frozenset(
     (
@@ -57,16 +60,17 @@ def explained(
     finding, *others = outcome.findings
     cause = stopped.cause if stopped is not None else None
 
-    def look() -> tuple[About | None, Facts]:
+    def look() -> tuple[About | None, Facts, tuple[str, str]]:
         with connect() as connection:
-            about = None
+            about, info = None, connection.info
+            encoded = (info.parameter_status("server_encoding") or "", info.dbname)
             if stopped is not None and cause is not None:
                 # first: whoever is in the way may be gone a moment later
                 about = _circumstances(connection, stopped.step, cause, before, asked)
-            return about, asked.facts(connection)
+            return about, asked.facts(connection), encoded
 
     try:
-        about, after = undisturbed(look)
+        about, after, encoded = undisturbed(look)
     except SurefootError as error:
         why = f"no more could be seen: {error.finding.message}"
         finding = msgspec.structs.replace(
@@ -78,6 +82,15 @@ def explained(
         return outcome
     if about is not None and cause is not None:
         finding = _with_cause(finding, cause, _known(about, after, asked))
+    failed = stopped.failed if stopped is not None else None
+    of_text = failed is not None and (
+        failed.encoding or (cause is not None and cause.sqlstate in _UNTRANSLATABLE)
+    )
+    if of_text and finding.code == "revision-failed" and encoded[0] != "UTF8":
+        found = encoding(*encoded)
+        finding = msgspec.structs.replace(
+            finding, code=found.code, seen=(*finding.seen, *found.seen), next=found.next
+        )
     finding = _with_structure(finding, before, after)
     if stopped is not None and stopped.finding.code in _FROM_OUTSIDE:
         finding = _with_recovery(finding, stopped.finding.code, after)

@@ -175,12 +175,12 @@ class Holder(msgspec.Struct, frozen=True):
     role: str
     could_migrate: bool
     client: str | None
-    xact_start: Any
+    since: str | None
     at: str | None
 
     def __str__(self) -> str:
         role = f", role {self.role}" if self.role else ""
-        since = f", since {self.xact_start:%H:%M:%S}" if self.xact_start else ""
+        since = f", since {self.since}" if self.since else ""
         place = f", from {self.client}" if self.client else ""
         at = f", at revision {self.at}" if self.at else ""
         who = f"{self.application or 'a session'} holds the lock"

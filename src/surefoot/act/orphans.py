@@ -33,7 +33,7 @@ class Orphan(msgspec.Struct, frozen=True):
     pid: int
     application: str
     client: str
-    query_start: Any
+    since: str | None
     query: str
     gid: str = ""
     role: str = ""
@@ -50,12 +50,12 @@ class Orphan(msgspec.Struct, frozen=True):
         if self.gid:
             return (
                 f"the prepared transaction {literal(self.gid)} (of role {self.role}, since "
-                f"{self.query_start:%Y-%m-%d %H:%M:%S})"
+                f"{self.since})"
             )
         parts = [
             f"pid {self.pid}",
             *([f"from {self.client}"] if self.client else []),
-            *([f"since {self.query_start:%H:%M:%S}"] if self.query_start else []),
+            *([f"since {self.since}"] if self.since else []),
         ]
         doing = f": {without_literals(self.query, _WIDTH)}" if self.query else ""
         return f"{self.application or 'a session'} ({', '.join(parts)}){doing}"

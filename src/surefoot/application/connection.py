@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy
 
+from surefoot.causes.search_path import no_schema
 from surefoot.errors import SurefootError
 from surefoot.observation import ServerInfo
 
@@ -47,7 +48,8 @@ def same_database(context: Any, server: ServerInfo) -> None:
         raise did_nothing()
     statement = sqlalchemy.text(
         "select pg_catalog.current_database(),"
-        " pg_catalog.pg_postmaster_start_time()::pg_catalog.text, current_user"
+        " pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()),"
+        " 'YYYY-MM-DD HH24:MI:SS.US'), current_user"
     )
     with untouched(connection) as reading:
         database, started, role = reading.execute(statement).one()
@@ -65,6 +67,22 @@ def same_database(context: Any, server: ServerInfo) -> None:
             next="give both the same address: env.py reads names that surefoot doesn't set; list "
             "them in surefoot.toml under [url_variables]",
         )
+
+
+def without_schema(connection: Any) -> SurefootError:
+    """What is wrong with the search path of the application's connection, on which no schema exists
+    that may be used: what has no schema in its name can neither be made then nor found.
+    """
+    statement = sqlalchemy.text(
+        "select pg_catalog.current_setting('search_path'), s.source, pg_catalog.current_database(),"
+        " session_user, n.oid is not null, pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+        " from pg_catalog.pg_settings s"
+        " left join pg_catalog.pg_namespace n on n.nspname OPERATOR(pg_catalog.=) 'public'"
+        " where s.name OPERATOR(pg_catalog.=) 'search_path'"
+    )
+    with untouched(connection) as reading:
+        path, source, database, role, there, usable = reading.execute(statement).one()
+    return no_schema(path, source, database, role, public=bool(there), usable=bool(usable))
 
 
 def did_nothing() -> SurefootError:

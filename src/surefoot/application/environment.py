@@ -22,7 +22,13 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
-from surefoot.application.connection import did_nothing, quiet_pools, same_database, untouched
+from surefoot.application.connection import (
+    did_nothing,
+    quiet_pools,
+    same_database,
+    untouched,
+    without_schema,
+)
 from surefoot.application.driver import driver_of, is_idle
 from surefoot.application.loading import (
     OpenConfig,
@@ -73,6 +79,7 @@ class Environment:
         self._script: ScriptDirectory | None = None
         self._search_path = self._current_schema = self._role = ""
         self._autocommit = False
+        self._without_schema: SurefootError | None = None
 
     @property
     def _scripts(self) -> ScriptDirectory:
@@ -114,6 +121,8 @@ class Environment:
             self.run(nothing, check, ready=ready, dont_mutate=True)
             if not seen:
                 raise did_nothing()
+        if self._without_schema is not None and seen[0].schema is None:
+            raise self._without_schema
         if len(set(seen)) > 1:
             tables = ", ".join(name.name for name in seen)
             raise SurefootError(
@@ -226,6 +235,9 @@ class Environment:
             ).one()
             self._autocommit = is_idle(driver_of(connection))  # though it has just been used
         self._current_schema = found or ""
+        # the server's own schema and that of temporary tables hold nobody's tables
+        unusable = found is None or found.startswith("pg_")
+        self._without_schema = without_schema(context.connection) if unusable else None
         schema = context.version_table_schema
         if schema is None:
             # The application's own search path may differ from ours.

@@ -41,6 +41,15 @@ def cause_of(error: BaseException) -> Cause | None:
     return Cause(sqlstate=str(state), statement=statement, **found)
 
 
+def of_encoding(error: BaseException) -> bool:
+    """Whether a driver raised it that can't write or read a text in the session's encoding."""
+    if not isinstance(error, UnicodeError):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    drivers = ("sqlalchemy", "psycopg", "psycopg2", "asyncpg", "pg8000")
+    return bool(frames) and any(f"/{name}/" in frames[-1].filename for name in drivers)
+
+
 def _said(error: BaseException) -> str:
     """Its message; "" where the application's own class can't say it."""
     try:

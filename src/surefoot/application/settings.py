@@ -24,7 +24,8 @@ _ASK = sqlalchemy.text(
     " s.name, s.source, s.setting"
     " from pg_catalog.pg_settings s"
     " where s.name OPERATOR(pg_catalog.=) any (array['lock_timeout', 'statement_timeout',"
-    " 'row_security', 'client_connection_check_interval']::pg_catalog.text[])"
+    " 'row_security', 'client_connection_check_interval', 'idle_in_transaction_session_timeout',"
+    " 'idle_session_timeout', 'transaction_timeout']::pg_catalog.text[])"
 )
 
 
@@ -69,11 +70,15 @@ def settings(connection: Any, timeouts: Timeouts) -> str:
     wanted = [
         ("lock_timeout", timeouts.lock, True),
         ("statement_timeout", timeouts.statement, local),
+        # a revision may compute for long between two statements; not every version has all three
+        ("idle_in_transaction_session_timeout", 0.0, local),
+        ("idle_session_timeout", 0.0, local),
+        ("transaction_timeout", 0.0, local),
     ]
     parts = [
         _set(name, round(seconds * 1000), local=local)
         for name, seconds, local in wanted
-        if found[name][0] not in ("client", "session")
+        if name in found and found[name][0] not in ("client", "session")
     ]
     if not timeouts.policies and found["row_security"][0] not in ("client", "session"):
         with untouched(connection) as reading, unprepared(reading):

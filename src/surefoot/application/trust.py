@@ -33,7 +33,7 @@ def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[O
     Raises SurefootError `object-not-trusted`.
     """
     with untouched(connection), savepoint(connection, "surefoot_look"), unprepared(connection):
-        ((path, _),) = connection.execute(sqlalchemy.text(query("pin"))).all()
+        ((path, *_),) = connection.execute(sqlalchemy.text(query("pin"))).all()
         (role,) = connection.execute(sqlalchemy.text("select current_user")).one()
         execute = executor(connection)
         ((trusted,),) = execute(query("trusted"), {})

@@ -16,7 +16,7 @@ from surefoot.application.loading import (
     place,
     told_as_the_applications,
 )
-from surefoot.application.raised import cause_of, describe
+from surefoot.application.raised import cause_of, describe, of_encoding
 from surefoot.application.running import Running
 from surefoot.application.steps import require_same
 from surefoot.application.trust import require_no_new_trigger, require_trusted
@@ -36,7 +36,7 @@ class RevisionFailed(Exception):
 
     `cause` is what PostgreSQL said, if it was it. `at_end`: all of its statements had run; it was
     the commit, or what env.py does after it. `lack`: what a guard of the revision didn't find, if
-    that is why.
+    that is why. `encoding`: the driver could not write or read a text in the session's encoding.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class RevisionFailed(Exception):
         self.file = place(error, root) or revision.path
         self.lines = describe(error)
         self.cause = cause_of(error)
+        self.encoding = self.cause is None and of_encoding(error)
         self.lost = bool(getattr(error, "connection_invalidated", False))
         self.at_end = at_end
         self.lack = error.lack if isinstance(error, RequirementNotMet) else None

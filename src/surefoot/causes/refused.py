@@ -13,6 +13,7 @@ from surefoot.causes import pooler
 from surefoot.causes.cause import Cause
 from surefoot.causes.names import identifier
 from surefoot.causes.server import more_connections
+from surefoot.errors.steps import to_type
 
 _FULL = re.compile(
     r"sorry, too many clients already|remaining connection slots are reserved"
@@ -92,7 +93,7 @@ def entry(answer: Answer, user: str, database: str) -> Refusal | None:
         return _by_name(answer, user)
     if state == "42501":
         grant = f"grant connect on database {identifier(database)} to {identifier(user)};"
-        return _not_let_in(f"let the role into the database, as its owner: {grant}")
+        return _not_let_in(to_type("let the role into the database, as its owner", grant))
     if state == "3D000":
         return Refusal("database-not-found", "", "", waits=False)
     if state == "53300":
@@ -102,10 +103,20 @@ def entry(answer: Answer, user: str, database: str) -> Refusal | None:
         return Refusal(
             "server-not-ready",
             "The server is there, and the database takes no connections",
-            f"from another database: alter database {identifier(database)} allow_connections true; "
-            "`wait` in surefoot.toml sets how long to wait",
+            to_type(
+                "in another database of the server",
+                f"alter database {identifier(database)} allow_connections true;",
+                then="`wait` in surefoot.toml sets how long to wait",
+            ),
         )
-    return refusal("", state)
+    found = refusal("", state)
+    if found is None and state:
+        return Refusal(
+            "server-not-ready",
+            "The server answers, and doesn't let this user in",
+            "see its own words above, and its log; `wait` in surefoot.toml sets how long to wait",
+        )
+    return found
 
 
 def _not_let_in(next: str) -> Refusal:
@@ -127,8 +138,13 @@ def _by_name(answer: Answer, user: str) -> Refusal:
     if answer.routine == _OF_ROLE:
         name = identifier(user)
         return _not_let_in(
-            f"correct the user in the address; or make the role (create role {name} login;), or "
-            f"let it log in (alter role {name} login;)"
+            to_type(
+                "correct the user in the address; or, if the role isn't there or may not log in, "
+                "make it or let it log in, by one of",
+                f"create role {name} login;",
+                f"alter role {name} login;",
+                then="then start again",
+            )
         )
     if wants_certificate(answer, user):
         return Refusal(

@@ -8,6 +8,7 @@ import re
 
 from surefoot.causes import pooler
 from surefoot.causes.cause import AGAIN, About, Cause, Explanation
+from surefoot.causes.names import identifier
 from surefoot.errors.steps import to_type
 
 _SETTING = re.compile(r"max_(?:pred_)?locks_per_transaction")
@@ -91,6 +92,33 @@ def limit_reached(cause: Cause) -> Explanation:
     """53400: temp_file_limit, most often."""
     setting = "temp_file_limit" if "temp_file_limit" in cause.message else "the limit that it names"
     return Explanation(f"raise {setting} for the role or in postgresql.conf; then {AGAIN}")
+
+
+def encoding(name: str, database: str) -> Explanation:
+    """A text that the session can't write in its encoding, or the database can't hold in its own.
+
+    `name` is the database's encoding.
+    """
+    called = identifier(database)
+    if name == "SQL_ASCII":
+        return Explanation(
+            to_type(
+                "the application's text can't be written or read in the encoding that sessions of "
+                "this database have. Let them speak UTF-8, as the database's owner",
+                f"alter database {called} set client_encoding = 'UTF8';",
+                then=f"then {AGAIN}. The better way is to make the database anew with encoding "
+                "'UTF8', from a dump of this one",
+            ),
+            (f"sessions of the database {database} have the encoding SQL_ASCII, which is none",),
+            "database-encoding",
+        )
+    return Explanation(
+        f"the revision is right, and the encoding {name} can't hold its text. Make the database "
+        "anew: dump it with pg_dump, create database NAME encoding 'UTF8' template template0; and "
+        f"restore the dump there; then correct the address and {AGAIN}",
+        (f"the database {database} has the encoding {name}",),
+        "database-encoding",
+    )
 
 
 def read_only(cause: Cause) -> Explanation:

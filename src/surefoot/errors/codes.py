@@ -80,6 +80,7 @@ CODES: dict[str, ExitCode] = {
     "ambiguous-revision": ExitCode.REFUSED,
     "catalogue-required": ExitCode.REFUSED,
     "database-read-only": ExitCode.REFUSED,
+    "search-path-unusable": ExitCode.REFUSED,
     "foreign-database": ExitCode.REFUSED,
     "journal-contradicts-structure": ExitCode.REFUSED,
     "nothing-to-compare": ExitCode.REFUSED,
@@ -122,6 +123,7 @@ CODES: dict[str, ExitCode] = {
     "script-truncated": ExitCode.REFUSED,
     # what was begun and rolled back
     "data-violates-constraint": ExitCode.FAILED,
+    "database-encoding": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
     "env-never-commits": ExitCode.FAILED,
     "application-ended-process": ExitCode.FAILED,

@@ -32,6 +32,13 @@ _LOOKS = 5
 # Cancelled, a standby's conflict with recovery, a deadlock, lock_timeout.
 _MAY_PASS = frozenset(("57014", "40001", "40P01", "55P03"))
 
+# The timeouts that end a session, each with its SQLSTATE.
+_SESSION_TIMEOUTS = {
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+    "57P05": "idle_session_timeout",
+}
+
 # What waiting mends is told apart in `causes.refused`; this, it doesn't mend.
 _AUTHENTICATION = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry"
@@ -103,33 +110,58 @@ def kept_connection() -> Generator[None, None, None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:
+        cut = error.object[max(0, error.start - 40) : error.end + 20]
+        raise _not_text([f"bytes: {cut!r}"]) from error
     except psycopg.Error as error:
         stop.check()  # what was cancelled for a signal is no failure
         state = error.sqlstate
-        if state is None or state.startswith(("08", "57P")):
+        if state is None or (state.startswith(("08", "57P")) and state not in _SESSION_TIMEOUTS):
             raise _lost(error) from error
-        seen = [*_lines(str(error)), f"SQLSTATE {state}"]
-        if state in _MAY_PASS:
-            raise SurefootError(
-                "look-cancelled",
-                "The server cancelled a look at the database.",
-                seen=seen,
-                next="start again; if it happens each time, see who cancels it, or which timeout "
-                "is set for the role",
-            ) from error
-        from surefoot.causes.cause import Cause
-        from surefoot.causes.server import of_server
+        cancelled = state in _MAY_PASS or state in _SESSION_TIMEOUTS
+        raise (_cancelled if cancelled else _failed)(error, state) from error
 
-        found = of_server(Cause(state, error.diag.message_primary or "", hint=_hint(error)))
-        raise SurefootError(
-            "look-failed",
-            "A look at the database failed.",
-            seen=[*seen, *(found.seen if found else ())],
-            next=found.next
-            if found
-            else "see what the server objects to; a table that isn't what surefoot takes it "
-            "for (surefoot.journal, the version table) may be somebody else's",
-        ) from error
+
+def _not_text(seen: list[str]) -> SurefootError:
+    return SurefootError(
+        "look-failed",
+        "The database holds a name or a text that isn't UTF-8.",
+        seen=[*seen, "the database's encoding is SQL_ASCII, which takes any bytes"],
+        next="rename what has such a name, if it is one object; or make the database anew with "
+        "encoding 'UTF8', from a dump of this one that was converted with iconv",
+    )
+
+
+def _cancelled(error: psycopg.Error, state: str) -> SurefootError:
+    setting = _SESSION_TIMEOUTS.get(state)
+    return SurefootError(
+        "look-cancelled",
+        "The server cancelled a look at the database.",
+        seen=[*_lines(str(error)), f"SQLSTATE {state}"],
+        next=f"{setting} is too short: alter role ROLE set {setting} = 0, for the role that "
+        "migrates; then start again"
+        if setting
+        else "start again; if it happens each time, see who cancels it, or which timeout is set "
+        "for the role",
+    )
+
+
+def _failed(error: psycopg.Error, state: str) -> SurefootError:
+    if state == "22021":
+        return _not_text([*_lines(str(error)), f"SQLSTATE {state}"])
+    from surefoot.causes.cause import Cause
+    from surefoot.causes.server import of_server
+
+    found = of_server(Cause(state, error.diag.message_primary or "", hint=_hint(error)))
+    return SurefootError(
+        "look-failed",
+        "A look at the database failed.",
+        seen=[*_lines(str(error)), f"SQLSTATE {state}", *(found.seen if found else ())],
+        next=found.next
+        if found
+        else "see what the server objects to; a table that isn't what surefoot takes it "
+        "for (surefoot.journal, the version table) may be somebody else's",
+    )
 
 
 def undisturbed(look: Callable[[], T]) -> T:
@@ -189,6 +221,14 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
     _keep_secrets_of(connection)
     try:
         connection.execute(query("unnamed"), {"pid": connection.info.backend_pid})
+    except psycopg.Error as error:
+        connection.close()
+        state = error.sqlstate or ""
+        if state in _SESSION_TIMEOUTS or state in _MAY_PASS:
+            raise _cancelled(error, state) from error
+        if state and not state.startswith(("08", "57P")):
+            raise _failed(error, state) from error
+        raise
     except BaseException:
         connection.close()
         raise

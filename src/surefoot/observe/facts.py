@@ -17,6 +17,7 @@ from surefoot.history import Revision
 from surefoot.observation import Code, Facts, Observation, VersionTableName
 from surefoot.observe.code import code_grounds, code_of, quick_code
 from surefoot.observe.database import observe_database
+from surefoot.sql import query
 from surefoot.states import State
 from surefoot.structure.facts import Fact
 from surefoot.structure.interruption import Interruption
@@ -331,4 +332,31 @@ def application(
     before = observe_database(connection, configured_version_table(project), lenient=True)
     with alembic_config(project, ini, target) as open_config:
         environment = Environment(open_config, project.root, env_runner(project))
-        yield Application(project, ini, environment, before)
+        try:
+            made = Application(project, ini, environment, before)
+        except SurefootError as error:
+            raise _of_encoding(connection, error) from error
+        yield made
+
+
+def _of_encoding(connection: psycopg.Connection[Any], error: SurefootError) -> SurefootError:
+    """The error, if a driver raised it that can't read the encoding of this database's sessions.
+
+    psycopg gives bytes for text where that is SQL_ASCII, and SQLAlchemy fails at it.
+    """
+    finding, cause = error.finding, error.__cause__
+    if finding.code != "application-environment-failed" or cause is None:
+        return error
+    if not isinstance(cause, TypeError | UnicodeError):
+        return error
+    from surefoot.causes.server import encoding
+    from surefoot.observe.look import looking
+
+    with looking(connection) as look:
+        row = look.cursor.execute(query("session_encoding")).fetchone()
+    assert row is not None
+    if row["encoding"] != "SQL_ASCII":
+        return error
+    found = encoding("SQL_ASCII", row["database"])
+    seen = (*finding.seen, *found.seen)
+    return SurefootError.of(msgspec.structs.replace(finding, seen=seen, next=found.next))

@@ -1,6 +1,8 @@
 -- The sessions of the last revisions that began and committed a part of themselves, and of what was
 -- begun about such a one. `open`: its history has no row since, so that it may be at work still.
-select j.pid, j.session,
+select j.pid,
+       -- as text that means the same under every DateStyle and TimeZone
+       pg_catalog.to_char(pg_catalog.timezone('UTC', j.session), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as session,
        j.id = (
            select pg_catalog.max(l.id) from surefoot.journal l where l.history = j.history
        ) as open

@@ -19,7 +19,8 @@ select a.pid, coalesce(a.application_name, '') as application,
            else pg_catalog.has_database_privilege(a.usesysid, l.database, 'CREATE')
        end, true) as could_migrate,
        pg_catalog.host(a.client_addr) as client, -- null: the local socket, or not for us to see
-       a.xact_start,
+       -- as text: psycopg reads no other DateStyle than ISO, and not every TimeZone
+       pg_catalog.to_char(a.xact_start, 'HH24:MI:SS') as since,
        -- what the session asked last tells the revision (Lock.check); to its own role only
        substring(a.query from $$^select '(.*)' as at_revision$$) as at
 from pg_catalog.pg_locks l

@@ -1,5 +1,5 @@
 -- The last revision that the journal tells of, and when.
-select j.name, j.at::date::text as day
+select j.name, pg_catalog.to_char(j.at, 'YYYY-MM-DD') as day
 from surefoot.journal j
 where j.history = %(history)s and j.step in ('stamp', 'adopt', 'revision')
 order by j.id desc

@@ -1,9 +1,16 @@
 -- A look begins: one snapshot, read-only, and only the server's own functions, operators and types can
--- be meant. The search path that was in force is given back, as schemas that exist and may be used.
+-- be meant; and texts are as surefoot reads them, whatever the role or the database has set. The search path that was in force is given back, as schemas that exist and may be used.
 set transaction isolation level repeatable read, read only;
 set local statement_timeout = 0;
 set local jit = off; -- its cost would be many times that of a look
+set local lock_timeout = 0;
 -- rows that a policy hides are an error, not an empty table
 set local row_security = off;
 select pg_catalog.current_schemas(false)::pg_catalog.text[] as path,
-       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)
+       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+       pg_catalog.set_config('datestyle', 'ISO, YMD', true),
+       pg_catalog.set_config('intervalstyle', 'postgres', true),
+       pg_catalog.set_config('bytea_output', 'hex', true),
+       pg_catalog.set_config('extra_float_digits', '1', true),
+       pg_catalog.set_config('standard_conforming_strings', 'on', true),
+       pg_catalog.set_config('quote_all_identifiers', 'off', true)

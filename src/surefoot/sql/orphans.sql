@@ -7,7 +7,7 @@
 select a.pid,
        coalesce(a.application_name, '') as application,
        coalesce(pg_catalog.host(a.client_addr), '') as client,
-       a.query_start,
+       pg_catalog.to_char(a.query_start, 'HH24:MI:SS') as since,
        case when a.query = '<insufficient privilege>' then '' else coalesce(a.query, '') end as query,
        '' as gid,
        coalesce(a.usename::text, '') as role
@@ -27,7 +27,7 @@ where a.pid <> pg_catalog.pg_backend_pid()
           and coalesce(a.query, '') !~* '^\s*(select|fetch|show|begin|commit|rollback|discard)\M'
           and (a.pid, a.backend_start) in (
               select * from rows from (
-                  pg_catalog.unnest(%(pids)s::int[]), pg_catalog.unnest(%(sessions)s::timestamptz[])
+                  pg_catalog.unnest(%(pids)s::int[]), pg_catalog.unnest(%(sessions)s::text[]::timestamptz[])
               ) as begun (pid, session)
           )
       )
@@ -38,10 +38,10 @@ where a.pid <> pg_catalog.pg_backend_pid()
       )
   )
 union all
-select 0, '', '', p.prepared, '', p.gid, p.owner::text
+select 0, '', '', pg_catalog.to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS'), '', p.gid, p.owner::text
 from pg_catalog.pg_prepared_xacts p
 join pg_catalog.pg_locks x on x.pid is null and x.locktype = 'transactionid' and x.transactionid = p.transaction
 join pg_catalog.pg_locks l on l.pid is null and l.virtualtransaction = x.virtualtransaction
 where p.database = pg_catalog.current_database()
   and l.locktype = 'advisory' and l.classid = 1937072741 and l.objid = 2003792491 and l.objsubid = 2
-order by query_start, pid
+order by since, pid

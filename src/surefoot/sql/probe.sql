@@ -7,7 +7,10 @@ select
     pg_catalog.current_database() as database,
     current_user as role,
     (%(path)s::text[])[1] as default_schema,
-    pg_catalog.pg_postmaster_start_time()::text as server_started,
+    -- the same text in every session of this server, whatever its TimeZone and DateStyle
+    pg_catalog.to_char(
+        pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()), 'YYYY-MM-DD HH24:MI:SS.US'
+    ) as server_started,
     pg_catalog.pg_is_in_recovery() as standby,
     pg_catalog.pg_is_in_recovery()
         or pg_catalog.current_setting('default_transaction_read_only')::boolean as read_only,
