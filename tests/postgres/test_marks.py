@@ -158,6 +158,18 @@ def test_what_somebody_adds_is_looked_at_once(at_head: Application, database: Da
     looked_at_once(at_head, database)
 
 
+def test_every_start_repeats_what_the_thorough_look_warned_of(
+    at_head: Application, database: Database
+) -> None:
+    """The quick look doesn't see it: the mark keeps it."""
+    database.execute("create index extra on people (name)")
+    for _ in range(2):
+        result = at_head.run("up", url=database.url(PSYCOPG))
+        assert result.code == 0, result.err
+        assert "public.people.extra is not the application's" in " ".join(result.err.split())
+    assert was_quick(at_head, database)
+
+
 def test_maintenance_and_rows_change_nothing(at_head: Application, database: Database) -> None:
     database.execute("insert into people values (1, 'a')")
     with database.connect() as connection:
