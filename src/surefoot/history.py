@@ -16,7 +16,9 @@ class Revision(msgspec.Struct, frozen=True):
     content's hash, `evidence` its evidence probe if it has one, `floor` the oldest release or
     revision whose code can run on a database that is at it, if the file says so; these three are
     None where only a quick look was taken. `resumable`: the file says that it may be run again from
-    wherever it was cut off.
+    wherever it was cut off. `tree` is the hash of what the file does, with the project's modules
+    that it imports, which are `uses`: each name with the hash of its bytes. Both are there only in
+    a catalogue, and where the code is compared with one.
     """
 
     id: str
@@ -29,6 +31,8 @@ class Revision(msgspec.Struct, frozen=True):
     evidence: str | None = None
     floor: str | None = None
     resumable: bool = False
+    tree: str | None = None
+    uses: tuple[tuple[str, str], ...] = ()
 
 
 class History(msgspec.Struct, frozen=True):

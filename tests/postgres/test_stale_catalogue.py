@@ -80,3 +80,24 @@ def test_without_the_setting_a_project_without_a_catalogue_is_not_warned(
     assert application.run("up", url=database.url()).code == 0
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.json["remarks"]) == (0, [])
+
+
+def test_what_a_revision_does_decides_and_not_its_bytes(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A comment makes no catalogue stale; another value in a module that is imported does."""
+    application.linear()
+    application.write("app/__init__.py", "")
+    application.write("app/names.py", "TABLE = 'toys'\n")
+    application.revision(
+        "r4", "r3", body="from app.names import TABLE\nop.execute(f'create table {TABLE} (id int)')"
+    )
+    built(application, server)
+    file = application.root / "migrations/versions/r1.py"
+    application.write("migrations/versions/r1.py", file.read_text() + "\n# a comment\n")
+    application.write("app/names.py", "# the tables' names\nTABLE = 'toys'\n")
+    up = application.run("up", "--json", url=database.url())
+    assert (up.code, up.json["remarks"]) == (0, [])
+    application.write("app/names.py", "TABLE = 'dolls'\n")
+    status = application.run("status", url=database.url())
+    assert "what revision r4 imports was edited (app.names)" in " ".join(status.out.split())

@@ -253,6 +253,10 @@ class Environment:
         """Whether the revision's file speaks of the version table's column."""
         return self._speaks_of(revision, rb"version_num")
 
+    def files(self) -> dict[str, Path]:
+        """Each revision's file."""
+        return {id: Path(self._scripts.get_revision(id).path) for id in self._revisions}
+
     def may_vary(self, revision: str) -> bool:
         """Whether the revision's file speaks of something that may differ from run to run."""
         if not self._speaks_of(revision, rb"\b(?:random|urandom|uuid|secrets|set|hash)\b|\{"):

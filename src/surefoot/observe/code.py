@@ -1,6 +1,8 @@
 """What the application's code wants, read from its files."""
 
 import hashlib
+import os
+import re
 from pathlib import Path
 
 from surefoot import __version__
@@ -151,6 +153,10 @@ def quick_code(
     return None if history is None else code_of(project, history)
 
 
+# A line of the catalogue that names a module which a revision imports.
+_USES = re.compile(rb"^uses\t([\w.]+)", re.MULTILINE)
+
+
 def code_grounds(
     project: Project,
     ini: IniFile | None,
@@ -166,16 +172,45 @@ def code_grounds(
     former = [entry for release in project.config.former() for entry in release]
     scripts = [(script.path, script.sha256) for script in code.init]
     scripts += [(entry.path, _hash(project.path(entry.path)) or "") for entry in former]
+    catalogue = catalogue_file(project, ini)
+    scripts += _imported(project, ini, catalogue)
     text = "".join(f"{path}\0{sha256}\n" for path, sha256 in scripts)
     return CodeGrounds(
         surefoot=__version__,
-        catalogue=_hash(catalogue_file(project, ini)),
+        catalogue=_hash(catalogue),
         env=env_sha256,
         ini=_hash(ini.file) if ini else None,
         config=_hash(project.file) if project.file else None,
         history=manifest(ini, files) if ini else None,
         scripts=hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
     )
+
+
+def _imported(project: Project, ini: IniFile | None, catalogue: Path) -> list[tuple[str, str]]:
+    """The modules that revisions import, as the catalogue names them, each with its file's hash.
+
+    Only where the project keeps them: this look loads nothing, so it doesn't know where an
+    installed package is. Such a package doesn't change between two starts of one image.
+    """
+    try:
+        names = sorted(set(_USES.findall(catalogue.read_bytes())))
+    except OSError:
+        return []
+    directories = [project.root]
+    if names and ini is not None:
+        working = ini.working_directory()
+        added = (ini.get("prepend_sys_path") or "").replace(",", " ").replace(os.pathsep, " ")
+        directories += [working, *(working / part for part in added.split())]
+    found: list[tuple[str, str]] = []
+    for name in map(bytes.decode, names):
+        below = Path(*name.split("."))
+        files = (
+            directory / file
+            for directory in directories
+            for file in (below / "__init__.py", below.with_name(f"{below.name}.py"))
+        )
+        found.append((name, next((h for f in files if (h := _hash(f)) is not None), "")))
+    return found
 
 
 def _hash(file: Path) -> str | None:

@@ -95,7 +95,12 @@ class Application:
         self._accepted: tuple[Difference, ...] = ()
         self._view = view
         self._cataloguing = Cataloguing(
-            project, ini, self._code, search_path=view.search_path, schema=view.schema
+            project,
+            ini,
+            self._code,
+            search_path=view.search_path,
+            schema=view.schema,
+            files=environment.files,
         )
 
     def facts(

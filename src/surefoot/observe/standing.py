@@ -1,6 +1,7 @@
 """Hold the structure of a database against the catalogue; ask the evidence probes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from surefoot.application.history_files import IniFile
 from surefoot.config import Project
 from surefoot.decision.version_rows import faults
 from surefoot.errors import SurefootError
+from surefoot.history import History
 from surefoot.observation import Code, Observation, VersionTableName
 from surefoot.observe.catalogue import init_scripts, read_catalogue
 from surefoot.observe.code import catalogue_file
@@ -36,9 +38,20 @@ class Cataloguing:
     """A project's catalogue, read once, and only if it's asked for."""
 
     def __init__(
-        self, project: Project, ini: IniFile | None, code: Code, *, search_path: str, schema: str
+        self,
+        project: Project,
+        ini: IniFile | None,
+        code: Code,
+        *,
+        search_path: str,
+        schema: str,
+        files: Callable[[], dict[str, Path]] = dict,
     ) -> None:
-        """`search_path` and the current `schema` are those of the application's connection."""
+        """`search_path` and the current `schema` are those of the application's connection.
+
+        `files` gives each revision's file, where it may have to be parsed.
+        """
+        self._files = files
         self._search_path, self._schema = search_path, schema
         self._file = catalogue_file(project, ini)
         self._code = code
@@ -76,8 +89,9 @@ class Cataloguing:
             why = f"it was made where names without a schema are in {catalogue.schema}"
             return CatalogueState("unusable", file, (why, f"here they are in {self._schema}")), None
         scripts = init_scripts(self._project, self._code)
-        behind = outdated(catalogue, self._code.history, scripts)
-        if not outdated(catalogue, self._code.history, catalogue.init):
+        history = self._with_trees(catalogue)
+        behind = outdated(catalogue, history, scripts)
+        if not outdated(catalogue, history, catalogue.init):
             self._for_install = catalogue
         if behind:
             known = self._code.history.revisions
@@ -85,6 +99,13 @@ class Cataloguing:
             removed = {**catalogue.removed, **dict.fromkeys(gone, Removed())}
             return CatalogueState("stale", file, behind, removed), None
         return CatalogueState("usable", file, removed=catalogue.removed), catalogue
+
+    def _with_trees(self, catalogue: Catalogue) -> History:
+        """The code's history, comparable with the catalogue's by what the revisions do."""
+        from surefoot.application.trees import Trees, with_trees
+
+        code = self._code.history
+        return with_trees(code, catalogue.history, self._files(), Trees(self._project.root))
 
     def standing(
         self,

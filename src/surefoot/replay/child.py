@@ -12,14 +12,16 @@ import psycopg
 
 from surefoot.application.committing import commit_downgrades
 from surefoot.application.confinement.gate import Gate
+from surefoot.application.environment import Environment
 from surefoot.application.history_files import IniFile
 from surefoot.application.looking import Row
 from surefoot.application.replay import Attempt, Ruined, replay
+from surefoot.application.trees import Trees
 from surefoot.application.upgrade import RevisionFailed
 from surefoot.config import Project, load
 from surefoot.errors import Finding, SurefootError
 from surefoot.errors.masking import MaskingStream, keep_secret
-from surefoot.history import Revision, applied_at
+from surefoot.history import History, Revision, applied_at
 from surefoot.observe.code import find_ini
 from surefoot.observe.connect import connect
 from surefoot.observe.facts import application
@@ -112,6 +114,17 @@ class _Watching:
         return Downgrade("leaves", code, statements, left, attempt.again)
 
 
+def _with_trees(history: History, environment: Environment, root: Path) -> History:
+    """The history with the hash of what each revision does, for the catalogue."""
+    trees = Trees(root)
+    found: dict[str, Revision] = {}
+    files = environment.files()
+    for id, revision in history.revisions.items():
+        tree, uses = trees.of(files[id])
+        found[id] = msgspec.structs.replace(revision, tree=tree, uses=uses)
+    return History(found)
+
+
 @contextmanager
 def _confined(
     project: Project,
@@ -145,7 +158,7 @@ def _replay(orders: Orders, watching: _Watching) -> None:
         initial = watching.begins_with(observe_structure(connection, asked.version_table))
         watching.tell(
             Opened(
-                asked.history,
+                _with_trees(asked.history, environment, project.root),
                 tuple(id for id in order if wanted is None or id in wanted),
                 asked.version_table,
                 asked.schema,

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 
 from surefoot.errors import Finding
-from surefoot.history import History
+from surefoot.history import History, Revision
 from surefoot.structure.catalogue import (
     Catalogue,
     Change,
@@ -37,10 +37,27 @@ def _outdated(
             continue
         if (revision.parents, revision.depends_on) != (old[id].parents, old[id].depends_on):
             yield id, f"revision {id} was put elsewhere in the history"
-        elif revision.sha256 != old[id].sha256:
-            yield id, f"revision {id} was edited ({revision.path})"
+        elif _is_edited(old[id], revision):
+            yield id, _edited_text(old[id], revision)
     if init != catalogue.init:
         yield from (("", line) for line in _init_outdated(catalogue.init, init))
+
+
+def _is_edited(old: Revision, new: Revision) -> bool:
+    """Whether the file, or a module that it imports, does something else than it did.
+
+    A catalogue that knows no tree goes by the file's bytes.
+    """
+    if old.tree is None or new.tree is None:
+        return old.sha256 != new.sha256
+    return old.tree != new.tree
+
+
+def _edited_text(old: Revision, new: Revision) -> str:
+    if old.sha256 != new.sha256:
+        return f"revision {new.id} was edited ({new.path})"
+    modules = sorted({name for name, _ in {*old.uses} ^ {*new.uses}})
+    return f"what revision {new.id} imports was edited ({', '.join(modules)})"
 
 
 def _init_outdated(old: InitScripts | None, new: InitScripts | None) -> list[str]:

@@ -202,6 +202,8 @@ def _history(blocks: Mapping[str, _Block], name: str) -> History:
             block.one("release") or None,
             block.one("file"),
             block.one("file", 1) or None,
+            tree=block.one("file", 2) or None,
+            uses=tuple((c[0], c[1] if len(c) > 1 else "") for c in block.fields.get("uses", [])),
         )
         for id, block in blocks.items()
     }

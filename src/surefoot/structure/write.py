@@ -75,7 +75,9 @@ def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:
         lines.append(_line("title", revision.message))
     if revision.release:
         lines.append(_line("release", revision.release))
-    lines.append(_line("file", revision.path, revision.sha256 or ""))
+    tree = [revision.tree] if revision.tree else []
+    lines.append(_line("file", revision.path, revision.sha256 or "", *tree))
+    lines += [_line("uses", *module) for module in revision.uses]
     lines += [
         _line("varies", v.kind, v.name, v.how, *([v.definition] if v.definition else []))
         for v in catalogue.varies.get(revision.id, ())
