@@ -170,7 +170,7 @@ class Application:
         *arguments: str,
         url: str | None = None,
         env: dict[str, str] | None = None,
-        timeout: float = 60,
+        timeout: float = 240,  # a run that hangs; a slow one is no failure
         cwd: str = ".",
     ) -> Result:
         """Run `surefoot ARGUMENTS` in the application's directory, as a process of its own."""
