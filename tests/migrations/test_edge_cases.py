@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.example import BACKFILL, BASELINE, HEAD, MERGE, ORIGIN, TABLES, VIEW, Example
+from tests.next_steps import steps_of
 from tests.project import Result
 
 KEPT = """
@@ -54,7 +55,9 @@ def at_head(example: Example, *, user: bool = True) -> Result:
     if user:
         assert example.database.query(KEPT) == [("Luna", "slow", ["Ada"])]
     assert example.database.query(TRAITS)[0][1] == 5
-    assert "is at head" in (said := example.surefoot("up").err) and "nothing to do" in said
+    said = example.surefoot("up").err
+    assert "is at head" in said
+    assert "nothing to do" in said
     return result
 
 
@@ -427,9 +430,9 @@ def test_table_schema_mismatch(v106: Example, statement: str, place: str | None)
     assert finding["message"].startswith(f"The {kind} public.{table} is in the way of revision")
     for column in MISSING[table]:
         assert f"column {column}" in "\n".join(finding["seen"])
-    statements = finding["next"].rpartition("then start again: ")[2]
-    assert statements.startswith(f"alter {kind} public.{table} rename to ")
-    v106.database.execute(statements)
+    statements = steps_of(finding["next"]).sql
+    assert statements[0].startswith(f"alter {kind} public.{table} rename to ")
+    v106.database.execute("\n".join(statements))
     at_head(v106)
 
 
