@@ -16,6 +16,7 @@ from surefoot.observe.database import require_supported
 from surefoot.server import Server, embedded_bin
 from tests import starts
 from tests.conftest import Database
+from tests.next_steps import run_next
 from tests.project import Application
 
 
@@ -139,10 +140,10 @@ def test_a_role_that_may_not_make_the_journal(
     try:
         result = application.run("up", "--json", url=url)
         assert (result.code, result.error) == (4, "journal-not-writable")
-        cure = result.json["findings"][0]["next"].split(": ")[1]
+        cure = result.json["findings"][0]["next"]
         assert application.run("status", url=url).code == 3  # to look, no privilege is needed
         assert database.tables() == []
-        database.execute(cure)
+        run_next(cure, database)
         result = application.run("up", "--json", url=url)
         assert result.code == 0, result.err
         assert len(result.json["done"]) == 3
@@ -154,7 +155,7 @@ def test_a_role_that_may_not_make_the_journal(
         application.revision("r4", "r3", "create table more (id int)")
         result = application.run("up", "--json", url=url)
         assert (result.code, result.error) == (4, "journal-not-writable")
-        database.execute(result.json["findings"][0]["next"].split(": ")[1])
+        run_next(result.json["findings"][0]["next"], database)
         assert application.run("up", url=url).code == 0
     finally:
         database.execute("drop owned by plain cascade; drop role plain")

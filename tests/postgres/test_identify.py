@@ -15,6 +15,7 @@ from tests.project import ASYNC_ENV, Application
 
 DRIVER = "postgresql+psycopg"
 FILE = "migrations/surefoot-catalog.txt"
+LONG = 240  # seconds: what takes that long hangs
 
 
 def history(application: Application) -> None:
@@ -287,9 +288,16 @@ def test_a_row_that_comes_meanwhile_is_not_written_over(
     with psycopg.connect(database.conninfo) as other:
         other.execute("insert into alembic_version values ('r2')")
         waiting = starts.start(*command, cwd=known.root, stderr=subprocess.PIPE)
-        time.sleep(2.5)
-        assert waiting.poll() is None
-    _, told = waiting.communicate(timeout=60)
+        for_a_lock = (
+            "select from pg_stat_activity"
+            " where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        deadline = time.monotonic() + LONG
+        while not database.query(for_a_lock):
+            assert waiting.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    _, told = waiting.communicate(timeout=LONG)
     assert waiting.returncode != 0
     assert "The version rows changed while surefoot was at work." in " ".join(told.split())
     assert database.query("select version_num from alembic_version") == [("r2",)]
@@ -377,7 +385,7 @@ def test_another_replica_in_the_middle_of_its_migration_is_waited_for(
         time.sleep(2.5)
         assert waiting.poll() is None
         database.execute("update alembic_version set version_num = 'r2'")
-    _, told = waiting.communicate(timeout=60)
+    _, told = waiting.communicate(timeout=LONG)
     assert waiting.returncode == 0, told
 
 

@@ -16,6 +16,8 @@ from tests.conftest import Database
 from tests.planted import ROLE, role_of_a_stranger
 from tests.project import Application
 
+LONG = 240  # seconds: what takes that long hangs
+
 
 @pytest.mark.provokes("lock-held-elsewhere")
 def test_the_holder_is_named_and_the_wait_has_an_end(
@@ -96,7 +98,7 @@ def test_replicas(application: Application, database: Database) -> None:
     replicas = [
         starts.start(*command, cwd=application.root, stderr=subprocess.PIPE) for _ in range(5)
     ]
-    ends = [replica.communicate(timeout=90)[1] for replica in replicas]
+    ends = [replica.communicate(timeout=LONG)[1] for replica in replicas]
     assert [replica.returncode for replica in replicas] == [0] * 5, ends
     names = database.query("select name from surefoot.journal where step = 'revision' order by id")
     assert names == [("r1",), ("r2",), ("r3",), ("r4",)]
@@ -146,9 +148,9 @@ def test_a_lost_lock_stops_the_run_before_a_commit_midway(
 @pytest.mark.parametrize("phase", ["running", "waiting"])
 def test_sigterm_rolls_back(application: Application, database: Database, phase: str) -> None:
     application.linear()
-    application.config('wait = "30s"\n')
+    application.config('wait = "600s"\n')
     application.revision(
-        "r4", "r3", body="print('sleeping', flush=True)\nop.execute('select pg_sleep(30)')"
+        "r4", "r3", body="print('sleeping', flush=True)\nop.execute('select pg_sleep(600)')"
     )
     url = database.url() if phase == "running" else "postgresql://u@127.0.0.1:1/d"
     process = starts.start(
@@ -163,14 +165,14 @@ def test_sigterm_rolls_back(application: Application, database: Database, phase:
         assert process.poll() is None
     time.sleep(0.3)
     process.terminate()
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=LONG)
     assert process.returncode == 5, err
     assert '"code":"interrupted"' in out
     if phase == "running":
         assert "Rolled back, verified" in err
         assert database.tables() == []
         left = database.query(
-            "select count(*) from pg_stat_activity where query ~ 'pg_sleep.30'"
+            "select count(*) from pg_stat_activity where query ~ 'pg_sleep.600'"
             " and pid <> pg_backend_pid()"
         )
         assert left == [(0,)]
@@ -198,7 +200,7 @@ def test_a_database_that_left_head_while_we_waited(
             assert process.poll() is None
         database.execute("drop index pets_owner; update alembic_version set version_num = 'r2'")
         holder.execute("rollback")
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, err
     assert [done["name"] for done in json.loads(out)["done"]] == ["r3", "seed.sql"]
 
@@ -224,7 +226,7 @@ def test_who_waited_and_finds_another_ones_work_done_says_so(
             assert process.poll() is None
         application.alembic("upgrade", "head", url=database.url())
         database.execute("delete from surefoot.journal where step = 'unchecked'")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, err
     assert json.loads(out)["done"] == []
     marks = database.query("select step from surefoot.journal order by id desc limit 2")

@@ -9,6 +9,7 @@ from surefoot import __version__
 from surefoot.application.history_files import IniFile, RevisionFiles, manifest, read_history
 from surefoot.config import Project, ScriptEntry
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.files import read_file
 from surefoot.history import History
 from surefoot.observation import Code, CodeGrounds, ScriptFile
 from surefoot.observe.script_file import hashed, sha256_of
@@ -193,7 +194,7 @@ def _imported(project: Project, ini: IniFile | None, catalogue: Path) -> list[tu
     installed package is. Such a package doesn't change between two starts of one image.
     """
     try:
-        names = sorted(set(_USES.findall(catalogue.read_bytes())))
+        names = sorted(set(_USES.findall(read_file(catalogue))))
     except OSError:
         return []
     directories = [project.root]
