@@ -135,23 +135,25 @@ def run(seed: int, count: int = 0) -> list[Row]:
     """So many random instants: a thousand."""
     numbers = range(seed, seed + (count or 1_000))
     started = time.monotonic()
+    ends: dict[str, int] = {}
+    violations = 0
     stage = Stage()
     try:
         longest = _undisturbed(stage)
         with ThreadPoolExecutor(WORKERS) as pool:
-            results = list(pool.map(lambda n: perform(stage, n, longest), numbers))
+            results = pool.map(lambda n: (n, *perform(stage, n, longest)), numbers)
+            for number, ended, wrong in results:
+                ends[ended] = ends.get(ended, 0) + 1
+                violations += len(wrong)
+                for told in wrong:
+                    print(f"VIOLATED in {number}: {told}", file=sys.stderr, flush=True)
+                if sum(ends.values()) % 100 == 0:
+                    print(f"ends so far: {ends}", file=sys.stderr, flush=True)
     finally:
         stage.close()
-    ends: dict[str, int] = {}
-    violations = 0
-    for number, (ended, wrong) in zip(numbers, results, strict=True):
-        ends[ended] = ends.get(ended, 0) + 1
-        violations += len(wrong)
-        for told in wrong:
-            print(f"VIOLATED in {number}: {told}", file=sys.stderr, flush=True)
-    print(f"ends: {ends}", file=sys.stderr, flush=True)
     text = "`up`, SIGTERM, SIGINT or SIGHUP at a random instant"
-    return [Row(text, len(results), violations, time.monotonic() - started)]
+    told = ", ".join(f"{ended}: {times}" for ended, times in sorted(ends.items()))
+    return [Row(text, sum(ends.values()), violations, time.monotonic() - started, told)]
 
 
 def _undisturbed(stage: Stage) -> float:
