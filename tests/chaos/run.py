@@ -27,6 +27,7 @@ SUBJECTS = {
     "kill": (0, 120),
     "cuts": (0, 20),
     "back": (0, 20),
+    "signals": (1_000, 40),
     "replicas": (100, 5),
     "histories": (50, 4),
     "scripts": (10_000, 500),

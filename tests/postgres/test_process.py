@@ -213,14 +213,15 @@ def test_a_signal_ends_the_run_whatever_the_application_does(
     assert database.tables() == []
 
 
+@pytest.mark.parametrize("how", ["a statement", "sleeps", "swallows each time"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_for_an_event_loop(
-    application: Application, database: Database, number: signal.Signals
+    application: Application, database: Database, number: signal.Signals, how: str
 ) -> None:
-    """asyncio.run() has handlers of its own."""
+    """asyncio.run() has handlers of its own, and asyncpg is no place for an exception."""
     application.env(ASYNC_ENV)
     application.linear()
-    application.revision("r4", "r3", body=SWALLOWS["a statement"])
+    application.revision("r4", "r3", body=SWALLOWS[how])
     url = database.url("postgresql+asyncpg")
     running = Running(application, "up", "--database-url", url)
     running.until("at work")

@@ -24,6 +24,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # Its default is to be ignored, and hardly any library uses it.
 _WAKE = signal.SIGURG
 _AGAIN = 0.3  # seconds between two attempts to have the run stop
+_RAISED_AGAIN = 1.5  # and between two exceptions: what cleans up after the first needs a moment
 # What the server needs to end a statement that was cancelled, and the application's code to give
 # up. After that its connections are cut: whoever sent the signal kills us soon, often after ten
 # seconds, and an account is worth more than a clean end.
@@ -50,6 +51,7 @@ class _State:
     def __init__(self) -> None:
         self.requested = False
         self.answered = False
+        self.raised = 0.0  # when the handler did something about it last
         self.interruptible = False  # whether the main thread is in such a region
         self.supervisor: int | None = None
         self.strange = False  # a process that the application has forked
@@ -113,8 +115,30 @@ def _noted(number: int, frame: FrameType | None) -> None:
 
 def _woken(number: int, frame: FrameType | None) -> None:
     leaving = frame is not None and frame.f_code in _REGION_CODES
-    if _state.interruptible and requested() and not leaving:
+    if not _state.interruptible or not requested() or leaving:
+        return
+    now = time.monotonic()
+    if now - _state.raised < _RAISED_AGAIN:
+        return
+    first, _state.raised = not _state.raised, now
+    if not first or not _tasks_cancelled():
         raise StopRequested
+
+
+def _tasks_cancelled() -> bool:
+    """Whether an event loop runs here, whose tasks are cancelled then, as asyncio itself does for
+    the first SIGINT: an exception in the middle of the loop's own work, or of an extension that it
+    calls, may break more than the run (asyncpg on Python 3.13.0 crashes).
+    """
+    events: Any = sys.modules.get("asyncio.events")
+    loop = events._get_running_loop() if events is not None else None
+    if loop is None:
+        return False
+    tasks: Any = sys.modules["asyncio.tasks"]
+    with contextlib.suppress(RuntimeError):  # it changes at this moment, or is closed
+        for task in tasks.all_tasks(loop):
+            loop.call_soon_threadsafe(task.cancel)
+    return True
 
 
 class _Region:

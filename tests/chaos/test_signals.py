@@ -1,0 +1,9 @@
+"""Signals at random instants, a part of `python -m tests.chaos.run --only signals`."""
+
+from tests.chaos.run import SEED
+from tests.chaos.signals import instants
+
+
+def test_whenever_a_signal_comes_the_account_is_true() -> None:
+    """Never exit code 1, no signal lost, and the next start comes to head."""
+    assert instants(SEED, 40) == {}
