@@ -10,7 +10,7 @@ from surefoot.application.confinement.drivers import confine_drivers
 from surefoot.application.confinement.gate import IDENTITY, Elsewhere, Gate, Kind, Refusal
 from surefoot.application.confinement.system import confine_system
 from surefoot.config import Project
-from surefoot.errors import Finding
+from surefoot.errors import Finding, SurefootError
 from surefoot.locate import LIBPQ_PARAMETERS
 from surefoot.target import Target, environment
 
@@ -81,6 +81,8 @@ def _forget_other_addresses(target: Target) -> None:
 
 def is_refusal(error: BaseException | None) -> bool:
     """Whether an exception comes from a refused connection, whatever was made of it."""
+    if isinstance(error, SurefootError) and Elsewhere.SAID in "\n".join(error.finding.seen):
+        return True
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, Elsewhere) or Elsewhere.SAID in str(error):
