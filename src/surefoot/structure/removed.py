@@ -1,5 +1,7 @@
 """Revisions that the history had once: the catalogue keeps their ids and places. Pure."""
 
+import msgspec
+
 from surefoot.structure.catalogue import Catalogue, Removed, state
 
 
@@ -14,7 +16,7 @@ def with_removed(built: Catalogue, before: Catalogue | None) -> Catalogue:
     removed |= {
         id: _removed(id, built, before) for id in before.history.revisions if id not in code
     }
-    return Catalogue(built.history, built.ways, built.init, built.downgrades, built.schema, removed)
+    return msgspec.structs.replace(built, removed=removed)
 
 
 def _still_there(one: Removed, built: Catalogue) -> Removed:
