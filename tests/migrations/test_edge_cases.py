@@ -486,8 +486,8 @@ def test_mid_migration_failure_and_recovery(v106: Example) -> None:
     (finding,) = result.json["findings"]
     assert "8a46c1f3d27e" in finding["message"]
     assert "22P02" in str(finding["seen"])
-    (query,) = (line for line in finding["seen"] if line.startswith("to find the row: "))
-    assert len(v106.database.query(query.removeprefix("to find the row: "))) == 1
+    (query,) = steps_of(finding["next"]).sql
+    assert len(v106.database.query(query)) == 1
     assert "Rolled back, verified. No step was committed." in finding["database"]
     assert v106.database.dump() == before
     v106.database.execute(spoil.format('{"pace": "slow"}'))

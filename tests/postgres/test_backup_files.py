@@ -103,7 +103,7 @@ def test_a_link_in_the_way_is_never_written_through(
     def lay() -> None:
         """A link for each name that is there, with the endings that belong to it."""
         while not over.is_set():
-            for file in list(directory.iterdir()):
+            for file in (one for one in directory.iterdir() if not one.is_symlink()):
                 for other in (file.with_suffix(".json"), file.with_name(f"{file.name}.json")):
                     if not os.path.lexists(other):
                         other.symlink_to(victim)

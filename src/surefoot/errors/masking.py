@@ -71,7 +71,8 @@ def _forms(secret: str) -> set[str]:
     import json
 
     doubled = secret.replace("\\", "\\\\")
-    found = {secret, doubled.replace("'", "\\'"), secret.replace("'", "''")}
+    # unquoted: one that holds a percent sign, put into a URL as it is
+    found = {secret, unquote(secret), doubled.replace("'", "\\'"), secret.replace("'", "''")}
     found |= {doubled.replace("'", "''"), doubled.replace('"', '\\"')}
     found |= {repr(secret)[1:-1], ascii(secret)[1:-1], repr(secret.encode())[2:-1]}
     found |= {json.dumps(secret, ensure_ascii=every)[1:-1] for every in (True, False)}
