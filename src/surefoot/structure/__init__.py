@@ -1,1 +1,0 @@
-"""What is true of a structure, what each revision makes of it, and where one stands. Pure."""
