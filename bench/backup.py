@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 
 TABLES = 12
 # what an application may have: ids, a moment, a name, a text of words, a number of no pattern

@@ -18,12 +18,12 @@ from pathlib import Path
 import psycopg
 from run import install, ms, paired, ratio, write_history
 
-from surefoot.history import History, Revision
-from surefoot.server import Server, embedded_bin
-from surefoot.structure.catalogue import Catalogue, Change, Way, facts_of, state
-from surefoot.structure.facts import Fact
-from surefoot.structure.identify import Identifier
-from surefoot.structure.read import loads
+from surefoot.catalogue.catalogue import Catalogue, Change, Way, facts_of, state
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.read import loads
+from surefoot.model.history import History, Revision
+from surefoot.postgres.embedded import Server, embedded_bin
+from surefoot.schema.fact import Fact
 
 FILE = "migrations/surefoot-catalog.txt"
 

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import psycopg
 import sqlalchemy
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import observe_structure
-from surefoot.server import Server, embedded_bin
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import observe_structure
+from surefoot.postgres.embedded import Server, embedded_bin
 
 PLAIN = """
 create table t{n} (

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = ROOT / ".cache" / "bench"

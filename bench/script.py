@@ -14,14 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 
 TABLE = "CREATE TABLE bench (id int, name text, email text, body text, made timestamptz, n numeric)"
 RUN = """
 import sys, time, psycopg
 from pathlib import Path
-from surefoot.act.run_script import run_script
-from surefoot.script import Script, check
+from surefoot.scripts.run import run_script
+from surefoot.scripts import Script, check
 script = Script(Path(sys.argv[1]))
 with psycopg.connect(sys.argv[2]) as connection, connection.transaction():
     started = time.perf_counter()

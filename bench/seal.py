@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg
 from facts import PLAIN, RICH, make, paired, ratio
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.database import observe_database
-from surefoot.server import Server, embedded_bin
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.database import observe_database
+from surefoot.postgres.embedded import Server, embedded_bin
 
 FILES = {
     "alembic.ini": "[alembic]\nscript_location = m\n",

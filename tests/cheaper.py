@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 
 _MEMORY, _ENOUGH = Path("/dev/shm"), 6 * 2**30
 

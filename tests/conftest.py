@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.cheaper import cheaper_passwords, copied, servers_in_memory
 from tests.project import Application
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 
 ROLE = "mallory"

@@ -17,8 +17,8 @@ from typing import Any
 
 import psycopg
 
-from surefoot.server import Server
-from surefoot.server.account import (
+from surefoot.postgres.embedded import Server
+from surefoot.postgres.embedded.account import (
     group,
     make_directory,
     may_enter,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from surefoot.errors import SurefootError
-from surefoot.server import Server
-from surefoot.server.account import unprivileged_user
+from surefoot.postgres.embedded import Server
+from surefoot.postgres.embedded.account import unprivileged_user
 from tests.conftest import Database
 
 _SETTINGS = {"fsync": "off", "full_page_writes": "off"}

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from surefoot.process.shadowing import guard_start
+from surefoot.system.shadowing import guard_start
 
 
 def run() -> None:

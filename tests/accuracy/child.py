@@ -19,21 +19,21 @@ from typing import Any, Literal
 import msgspec
 import psycopg
 
-from surefoot.application.connection import same_database
-from surefoot.application.environment import upgrade_steps
-from surefoot.application.loading import ApplicationFailed, told_as_the_applications
-from surefoot.application.looking import Row
-from surefoot.application.replay import replay
-from surefoot.config import load
+from surefoot.alembic_env.connection import same_database
+from surefoot.alembic_env.environment import upgrade_steps
+from surefoot.alembic_env.loading import ApplicationFailed, told_as_the_applications
+from surefoot.alembic_env.looking import Row
+from surefoot.catalogue.read import loads
+from surefoot.catalogue_build.replay import replay
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
-from surefoot.observe.code import find_ini
-from surefoot.observe.connect import connect
-from surefoot.observe.facts import application
-from surefoot.observe.structure import facts_of, observe_structure
-from surefoot.structure.facts import Fact
-from surefoot.structure.read import loads
-from surefoot.target import Target
+from surefoot.look.code import find_ini
+from surefoot.look.structure import facts_of, observe_structure
+from surefoot.look.survey import application
+from surefoot.model.history import Revision
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
+from surefoot.project.config import load
+from surefoot.schema.fact import Fact
 
 from .customise import Customisations
 from .damage import KINDS, damage

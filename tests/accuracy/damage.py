@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-from surefoot.structure.catalogue import Key
-from surefoot.structure.facts import Fact, table
+from surefoot.catalogue.catalogue import Key
+from surefoot.schema.fact import Fact, table
 
 from .database import Connection, tried
 from .sqltext import parts, quoted

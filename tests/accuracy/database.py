@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import facts_of
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import facts_of
+from surefoot.schema.fact import Fact
 from surefoot.sql import query
-from surefoot.structure.facts import Fact
 
 Connection = psycopg.Connection[Any]
 

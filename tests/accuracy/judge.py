@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from surefoot.structure.catalogue import Catalogue, Key, State, facts_of, state
-from surefoot.structure.facts import Fact
-from surefoot.structure.identify import Identifier
-from surefoot.structure.standing import Stand, Standing
+from surefoot.catalogue.catalogue import Catalogue, Key, State, facts_of, state
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import Stand, Standing
+from surefoot.schema.fact import Fact
 
 from .sqltext import parts
 

@@ -28,7 +28,7 @@ from typing import Any
 from histories import SERVERS, names, prepare, programs_of, python_of
 from table import Unit, summary, write_document
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

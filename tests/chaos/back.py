@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import psycopg
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
 from tests.chaos.invariants import Output, no_bug, no_password
 from tests.chaos.running import LONGEST, Running, clean_environment, processes_of

@@ -5,8 +5,8 @@ import random
 import re
 import tomllib
 
+from surefoot.catalogue.read import loads
 from surefoot.errors import SurefootError
-from surefoot.structure.read import loads
 from tests.chaos.bad_cases import (
     ACTING,
     ANY,

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # by itself, this file's directory stands there
 
-from surefoot.server import Server, embedded_bin  # noqa: E402
+from surefoot.postgres.embedded import Server, embedded_bin  # noqa: E402
 from tests.chaos.bad_addresses import address, parameters  # noqa: E402
 from tests.chaos.bad_cases import ACTING, Case  # noqa: E402
 from tests.chaos.bad_databases import journal, version_table  # noqa: E402

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from surefoot.application.history_files import IniFile, read_history
-from surefoot.config import load, seconds
+from surefoot.catalogue.check import outdated
+from surefoot.catalogue.read import loads
 from surefoot.errors import SurefootError
-from surefoot.init_header import split_header
-from surefoot.locate import locate
-from surefoot.structure.check import outdated
-from surefoot.structure.read import loads
+from surefoot.project.config import load, seconds
+from surefoot.project.locate import locate
+from surefoot.revision_source.history_files import IniFile, read_history
+from surefoot.scripts.header import split_header
 from tests.chaos.bad_addresses import OPEN, RIGHT, WRONG
 from tests.chaos.bad_cases import mutated
 from tests.chaos.bad_files import KEYS, VALUES

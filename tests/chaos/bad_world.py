@@ -10,7 +10,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.project import Application
 
 # Three marks in each password, so that a part of it that gets out is found, whatever its form.

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.chaos.killed import Kill, Result, perform
 from tests.chaos.real import History, Place
 from tests.chaos.table import Row, table

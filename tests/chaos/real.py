@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.chaos.invariants import Undisturbed
 from tests.chaos.running import Running
 from tests.chaos.seen import Seen, look

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.chaos.table import Row, table, write_document
 from tests.cheaper import servers_in_memory
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 
-from surefoot.act.run_script import ScriptFailed, run_script
 from surefoot.errors import Finding, SurefootError
-from surefoot.script import Script, check
-from surefoot.server import embedded_bin
+from surefoot.postgres.embedded import embedded_bin
+from surefoot.scripts import Script, check
+from surefoot.scripts.run import ScriptFailed, run_script
 from tests.chaos.script_texts import EMPTY_AFTER_COPY
 
 _BOM = b"\xef\xbb\xbf"

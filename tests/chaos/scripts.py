@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # by itself, this file's director
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from surefoot.server import Server, embedded_bin  # noqa: E402
+from surefoot.postgres.embedded import Server, embedded_bin  # noqa: E402
 from tests.chaos import script_texts  # noqa: E402
 from tests.chaos.script_pair import Address, Found, Pair, compare  # noqa: E402
 from tests.chaos.table import Row  # noqa: E402

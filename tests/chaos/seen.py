@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 
 # What an upgrade from v1.0.6 must keep: rows and objects of the user's own, see tests/example.py.
 OWN = """

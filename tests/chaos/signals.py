@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.chaos.running import Running
 from tests.chaos.table import Row
 from tests.cheaper import cheaper_passwords, copied

@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 import psycopg
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
 from tests.chaos.history import INIT, write_history
 from tests.chaos.invariants import Undisturbed

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.chaos.session_settings import World, groups, judged, values
 
 

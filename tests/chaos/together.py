@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from surefoot.act.lock import CLASS, OBJECT
+from surefoot.run.lock import CLASS, OBJECT
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
 from tests.chaos.running import LONGEST, Running, processes_of

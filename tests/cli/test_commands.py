@@ -182,10 +182,10 @@ def test_what_an_image_may_lack(
 def test_an_embedded_server_that_does_not_start(application: Application) -> None:
     application.linear()
     script = (
-        "from pathlib import Path\nimport surefoot.server.launcher as launcher\n"
+        "from pathlib import Path\nimport surefoot.postgres.embedded.launcher as launcher\n"
         "launcher.TEMPORARY_SETTINGS['shared_buffers'] = '1000TB'\n"
         "from surefoot.errors import SurefootError\n"
-        "from surefoot.server import Server, embedded_bin\n"
+        "from surefoot.postgres.embedded import Server, embedded_bin\n"
         "try:\n    Server(embedded_bin())\n"
         "except SurefootError as error:\n"
         "    print(error.finding.code, *error.finding.seen, sep='\\n')\n"

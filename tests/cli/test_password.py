@@ -121,7 +121,7 @@ def test_the_list_of_processes(application: Application, url: str) -> None:
         while process.poll() is None:
             seen |= begun_by(process.pid)
         assert process.returncode == 0
-        assert any("surefoot.replay.child" in text for text in seen)
+        assert any("surefoot.catalogue_build.child" in text for text in seen)
         assert command[0] == "catalog" or any("pg_dump" in text for text in seen)
         assert not [text for text in seen if any(mark in text for mark in MARKS)]
 

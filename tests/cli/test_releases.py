@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.project import Application
 
 PAGE = Path(__file__).parents[2] / "docs" / "releases.md"

@@ -11,10 +11,10 @@ import msgspec
 from environments import Failed
 from run import create_database, timed
 
-from surefoot.history import History
-from surefoot.server import Server
-from surefoot.structure.catalogue import Catalogue, Way
-from surefoot.structure.write import dumps
+from surefoot.catalogue.catalogue import Catalogue, Way
+from surefoot.catalogue.write import dumps
+from surefoot.model.history import History
+from surefoot.postgres.embedded import Server
 
 
 class OlderImage:

@@ -24,12 +24,12 @@ import psycopg
 from environments import Failed, NotRun, environment, find_python
 from run import Case, cases, create_database, prepare, timed
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import observe_structure
-from surefoot.server import Server, embedded_bin
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.compatible import Verdict, verdict
-from surefoot.structure.read import loads
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.read import loads
+from surefoot.compatibility.compatible import Verdict, verdict
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import observe_structure
+from surefoot.postgres.embedded import Server, embedded_bin
 
 MODELS = Path(__file__).with_name("rolled_back_models.py")
 

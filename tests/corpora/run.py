@@ -30,7 +30,7 @@ from typing import Any
 
 from environments import Failed, NotRun, environment, find_python
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 
 HERE = Path(__file__).parent
 

@@ -34,14 +34,14 @@ from older_image import OlderImage, restored
 from psycopg import sql
 from run import Case, cases, create_database, prepare, timed
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import observe_structure
-from surefoot.replay.messages import Orders
-from surefoot.server import Server, embedded_bin
-from surefoot.structure.catalogue import Catalogue, DownStatement, Way, state
-from surefoot.structure.facts import Definition, Key
-from surefoot.structure.read import loads
-from surefoot.structure.reversal import Class, Reversal, reversal
+from surefoot.catalogue.catalogue import Catalogue, DownStatement, Way, state
+from surefoot.catalogue.read import loads
+from surefoot.catalogue_build.messages import Orders
+from surefoot.decision.facts import VersionTableName
+from surefoot.downgrades.recipe import Class, Reversal, reversal
+from surefoot.look.structure import observe_structure
+from surefoot.postgres.embedded import Server, embedded_bin
+from surefoot.schema.fact import Definition, Key
 
 CLASSES: tuple[str, ...] = tuple(name for name in get_args(Class) if name != "unknown")
 
@@ -105,7 +105,7 @@ class Application:
 
     def _replay(self, orders: Orders) -> list[dict[str, Any]]:
         done = subprocess.run(
-            [self.made / "bin" / "python", "-P", "-m", "surefoot.replay.child"],
+            [self.made / "bin" / "python", "-P", "-m", "surefoot.catalogue_build.child"],
             input=msgspec.json.encode(orders) + b"\n",
             cwd=self.work,
             env=self.variables,

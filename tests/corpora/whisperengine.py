@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 
 CONFIG = """\
 init = ["sql/00_init.sql"]

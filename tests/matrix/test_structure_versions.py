@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import observe_structure
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.facts import Fact
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import observe_structure
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.fact import Fact
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "rich.facts"

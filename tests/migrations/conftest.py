@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database, fresh_database
 from tests.example import BACKFILL, HEAD, ORIGIN, ROWS, TABLES, VIEW, Example
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.postgres.test_identify_errors import refused, seen, with_catalogue
 from tests.project import Application, Result

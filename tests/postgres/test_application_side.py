@@ -5,8 +5,8 @@ import sys
 import pytest
 import sqlalchemy
 
-from surefoot.application.connection import quiet_pools
-from surefoot.server import Server
+from surefoot.alembic_env.connection import quiet_pools
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.project import SYNC_ENV, Application
 from tests.versions import alembic_from

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from surefoot.confirmed import Looked
 from surefoot.decision.decide import NothingToDo
-from surefoot.history import History
-from surefoot.observation import Code, Facts, Observation, ServerInfo, VersionTableName
-from surefoot.server import Server
-from surefoot.states import State
+from surefoot.decision.facts import Code, Facts, Observation, ServerInfo, VersionTableName
+from surefoot.model.history import History
+from surefoot.model.states import State
+from surefoot.postgres.embedded import Server
+from surefoot.workflows.confirm import Looked
 from tests import starts
 from tests.conftest import Database
 from tests.postgres.test_down import R2, R3, mood, shop, up

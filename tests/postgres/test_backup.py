@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.conftest import Database
 from tests.pgbouncer import NotHere
 from tests.pooler import Pooler, pooler
@@ -170,7 +170,7 @@ def with_programs(
     for name, text in programs.items():
         application.write(f"programs/{name}", text).chmod(0o755)
     code = (
-        "import surefoot.observe.programs as programs, surefoot.cli as cli\n"
+        "import surefoot.postgres.programs as programs, surefoot.cli as cli\n"
         "programs.has_embedded = lambda: False\n"
         "programs._SYSTEM = ()\n"
         f"cli.group({[*(command or ('up',)), '--json']!r})\n"
@@ -591,7 +591,7 @@ def test_progress_is_on_the_last_line_of_a_terminal(
     for name, text in programs.items():
         application.write(f"programs/{name}", text).chmod(0o755)
     code = (
-        "import surefoot.observe.programs as programs, surefoot.cli as cli\n"
+        "import surefoot.postgres.programs as programs, surefoot.cli as cli\n"
         "programs.has_embedded = lambda: False\n"
         "programs._SYSTEM = ()\n"
         "cli.group(['backup'])\n"
@@ -622,15 +622,15 @@ def test_a_directory_of_the_containers_own(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mount table tells: the root is an overlay, and the directory isn't mounted by itself."""
-    from surefoot.observe import backups
+    from surefoot.backups import directory
 
     table = application.write(
         "mounts",
         "1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 / /data\\040here rw - ext4 /dev/sda rw\n",
     )
-    monkeypatch.setattr(backups, "Path", lambda _: table)
-    assert backups.lies_in_container(Path("/app/backups"))
-    assert not backups.lies_in_container(Path("/data here/backups"))
+    monkeypatch.setattr(directory, "Path", lambda _: table)
+    assert directory.lies_in_container(Path("/app/backups"))
+    assert not directory.lies_in_container(Path("/data here/backups"))
 
 
 # --- through a pooler

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 from psycopg import sql
 
-from surefoot.backup.names import backup_name
-from surefoot.backup.retention import Retention, outlived
+from surefoot.backups.names import backup_name
+from surefoot.backups.retention import Retention, outlived
 from tests.conftest import Database
 from tests.postgres.test_backup import BEFORE, backup, dumps, sidecar, stand
 from tests.project import Application
@@ -227,7 +227,7 @@ def test_a_clock_that_is_ahead_now_deletes_nothing_for_its_age(
     database: Database,
 ) -> None:
     """The server's clock says otherwise."""
-    from surefoot.act import backup as module
+    from surefoot.backups import take as module
 
     told: list[str] = []
 
@@ -258,7 +258,7 @@ def test_numbers_order_before_clocks() -> None:
 
 def test_the_cluster_of_root_follows_no_link(tmp_path: Path) -> None:
     """What the server's user lays into its directory leads root nowhere."""
-    from surefoot.server.account import make_directory, write_new
+    from surefoot.postgres.embedded.account import make_directory, write_new
 
     victim = tmp_path / "victim"
     victim.write_text("as it was")

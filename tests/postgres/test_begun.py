@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.conftest import Database
 from tests.project import Application

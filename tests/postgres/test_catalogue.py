@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from surefoot.server import Server
-from surefoot.structure.catalogue import Catalogue, Change, Downgrade, DownStatement
-from surefoot.structure.read import loads
+from surefoot.catalogue.catalogue import Catalogue, Change, Downgrade, DownStatement
+from surefoot.catalogue.read import loads
+from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.project import ASYNC_ENV, SYNC_ENV, Application
 
@@ -512,7 +512,7 @@ def test_a_replay_that_is_forked_sees_what_another_sees(
     application.write("migrations/env.py", asked + env)
     command = ("-m", "surefoot", "catalog", "build", "--server", server.url())
     forked, real = (starts.run(*command, cwd=application.root, real=real) for real in (False, True))
-    assert "'-P', '-m', 'surefoot.replay.child'" in forked.stderr
+    assert "'-P', '-m', 'surefoot.catalogue_build.child'" in forked.stderr
     told = [
         [line for line in done.stderr.splitlines() if line.startswith("['")]
         for done in (forked, real)

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.project import Application, Result
 
@@ -141,7 +141,7 @@ def test_no_server_at_all(application: Application) -> None:
     """Neither one of the system's nor the embedded one: it's told how to get one."""
     application.linear()
     program = (
-        "import sys, surefoot.replay.scratch as scratch, surefoot.cli as cli\n"
+        "import sys, surefoot.catalogue_build.scratch as scratch, surefoot.cli as cli\n"
         "scratch._system_directories = lambda: []\n"
         "scratch.has_embedded = lambda: False\n"
         "cli.group(['catalog', 'build'])\n"

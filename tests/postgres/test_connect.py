@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from surefoot.decision.facts import ServerInfo
 from surefoot.errors import SurefootError
-from surefoot.observation import ServerInfo
-from surefoot.observe.database import require_supported
-from surefoot.server import Server, embedded_bin
+from surefoot.look.database import require_supported
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
 from tests.conftest import Database
 from tests.next_steps import run_next

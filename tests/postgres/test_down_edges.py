@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.postgres.test_down import CATALOGUE, CUSTOMERS, R1, R2, R3, older, text, up
 from tests.postgres.test_down import with_catalogue as catalogued

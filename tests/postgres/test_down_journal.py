@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from surefoot.server import Server
-from surefoot.structure.catalogue import Change, DownStatement
-from surefoot.structure.reversal import Reversal
+from surefoot.catalogue.catalogue import Change, DownStatement
+from surefoot.downgrades.recipe import Reversal
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.postgres.test_down import CUSTOMERS, R1, R2, older, text, up, with_catalogue
 from tests.project import Application

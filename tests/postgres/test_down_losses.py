@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.postgres.test_down import text, with_catalogue
 from tests.project import Application

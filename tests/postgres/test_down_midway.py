@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.postgres.test_down import CUSTOMERS, R1, R2, R3, older, text, up, with_catalogue
 from tests.project import Application, Running

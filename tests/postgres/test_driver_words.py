@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from surefoot.driver_words import is_libpq
 from surefoot.errors import SurefootError
-from surefoot.target import parse
+from surefoot.model.driver_words import is_libpq
+from surefoot.model.target import parse
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, SYNC_ENV, Application
 from tests.servers import OwnServer, reachable_directory

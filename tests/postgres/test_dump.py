@@ -7,11 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.init_header import Header, read_header
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import observe_structure
-from surefoot.server import Server
-from surefoot.structure.facts import Fact
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import observe_structure
+from surefoot.postgres.embedded import Server
+from surefoot.schema.fact import Fact
+from surefoot.scripts.header import Header, read_header
 from tests.conftest import Database
 from tests.project import Application, Result
 

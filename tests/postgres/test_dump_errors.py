@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.conftest import Database
 from tests.project import Application, Result
 
@@ -137,7 +137,7 @@ def with_pg_dump(application: Application, server: Server, program: str) -> Resu
     file = application.write("programs/pg_dump", program)
     file.chmod(0o755)
     code = (
-        "import surefoot.observe.programs as programs, surefoot.cli as cli\n"
+        "import surefoot.postgres.programs as programs, surefoot.cli as cli\n"
         "programs.has_embedded = lambda: False\n"
         f"cli.group(['dump', '--json', '-o', 'init.sql', '--server', {server.url()!r}])\n"
     )

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.next_steps import run_next, steps_of
 from tests.project import ASYNC_ENV, Application, Result

@@ -2,10 +2,10 @@
 
 import pytest
 
-from surefoot.server import Server
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.facts import Definition
-from surefoot.structure.read import loads
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.read import loads
+from surefoot.postgres.embedded import Server
+from surefoot.schema.fact import Definition
 from tests.conftest import Database
 from tests.postgres.test_identify_errors import refused, seen
 from tests.project import Application, Result

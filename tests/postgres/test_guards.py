@@ -10,7 +10,7 @@ from alembic.operations import Operations
 from alembic.util import CommandError
 
 import surefoot.guards
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application, Result

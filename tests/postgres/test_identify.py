@@ -7,8 +7,8 @@ import time
 import psycopg
 import pytest
 
-from surefoot.act.lock import CLASS, OBJECT
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
+from surefoot.run.lock import CLASS, OBJECT
 from tests import starts
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application

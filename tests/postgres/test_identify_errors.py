@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.project import Application, Result
 

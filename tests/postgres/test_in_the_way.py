@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database, fresh_database
 from tests.next_steps import run_next, steps_of
 from tests.postgres.test_identify_errors import at, with_catalogue
@@ -414,9 +414,9 @@ def test_an_extension_that_the_server_does_not_have(
     application.revision("r2", "r1", "create extension citext")
     behind(application, server, database)
     file = application.root / "migrations/surefoot-catalog.txt"
-    from surefoot.structure.catalogue import Change
-    from surefoot.structure.read import loads
-    from surefoot.structure.write import dumps
+    from surefoot.catalogue.catalogue import Change
+    from surefoot.catalogue.read import loads
+    from surefoot.catalogue.write import dumps
 
     catalogue = loads(file.read_text(), "catalogue")
     catalogue.ways[0].changes["r2"] = (Change("extension", "elsewhere", (), ("",)),)

@@ -8,9 +8,9 @@ import time
 import psycopg
 import pytest
 
-from surefoot.act.lock import CLASS, OBJECT, locked
 from surefoot.errors.steps import is_command
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
+from surefoot.run.lock import CLASS, OBJECT, locked
 from tests import starts
 from tests.conftest import Database
 from tests.planted import ROLE, role_of_a_stranger

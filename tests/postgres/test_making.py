@@ -2,9 +2,9 @@
 
 import pytest
 
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.facts import Fact
-from surefoot.structure.making import Sql, changed, dropped, made
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.ddl import Sql, changed, dropped, made
+from surefoot.schema.fact import Fact
 from tests.conftest import Database
 from tests.postgres.test_structure import RICH, observe
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database, fresh_database
 from tests.postgres.test_standby import Pair
 from tests.project import SYNC_ENV, Application
@@ -331,7 +331,7 @@ def test_nothing_is_written_while_another_one_is_at_work(
     at_head: Application, database: Database
 ) -> None:
     """Its own row must stay the last one: it may be cut off half-way."""
-    from surefoot.act.lock import CLASS, OBJECT
+    from surefoot.run.lock import CLASS, OBJECT
 
     database.execute("create table notes (id int)")
     before = marks(database)

@@ -5,10 +5,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import observe_structure
-from surefoot.structure.catalogue import state_of
-from surefoot.structure.compatible import Verdict, compatible
+from surefoot.catalogue.catalogue import state_of
+from surefoot.compatibility.compatible import Verdict, compatible
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import observe_structure
 
 BASE = """\
 CREATE TYPE mood AS ENUM ('sad', 'happy');

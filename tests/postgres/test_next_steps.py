@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database, fresh_database
 from tests.next_steps import inline_statements, printed_steps, run_next
 from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
@@ -270,7 +270,7 @@ def test_an_advisory_lock(application: Application, database: Database) -> None:
 
 def test_a_parallel_worker_is_its_leader(database: Database) -> None:
     """Only the leader's session can be ended by hand; a worker has a pid of its own."""
-    from surefoot.observe.circumstances import lock_holders
+    from surefoot.look.circumstances import lock_holders
 
     database.execute(
         "create table large (a int); insert into large select generate_series(1, 100000);"

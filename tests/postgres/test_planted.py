@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 import surefoot
-from surefoot.act.lock import CLASS, OBJECT
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
+from surefoot.run.lock import CLASS, OBJECT
 from surefoot.sql import query
 from tests.conftest import Database
 from tests.planted import ROLE, Planted, role_of_a_stranger

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.conftest import Database, fresh_database
 from tests.example import BASELINE, HEAD, Example

@@ -8,18 +8,18 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.history import History, Revision
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import structure_within
-from surefoot.preflight.names import parts, typed
-from surefoot.server import Server
-from surefoot.structure.catalogue import Catalogue, Way, changes, state_of
-from surefoot.structure.facts import Fact, table
-from surefoot.structure.identify import Identifier
-from surefoot.structure.making import dropped
-from surefoot.structure.promise import promise
-from surefoot.structure.read import loads
-from surefoot.structure.standing import Promise
+from surefoot.catalogue.catalogue import Catalogue, Way, changes, state_of
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import Promise
+from surefoot.catalogue.read import loads
+from surefoot.compatibility.promise import promise
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import structure_within
+from surefoot.model.history import History, Revision
+from surefoot.postgres.embedded import Server
+from surefoot.schema.ddl import dropped
+from surefoot.schema.fact import Fact, table
+from surefoot.schema.names import parts, typed
 from tests.conftest import Database
 from tests.example import Example
 from tests.postgres.test_identify_errors import refused, seen, with_catalogue

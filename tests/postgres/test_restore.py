@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from surefoot.errors.steps import is_command
-from surefoot.server import Server, embedded_bin
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.conftest import Database, fresh_database
 from tests.planted import ROLE, role_of_a_stranger
 from tests.postgres.test_backup import backup, dumps, sidecar, stand, with_programs
@@ -704,7 +704,7 @@ def driven(programs: dict[str, str], application: Application, command: list[str
     for name, text in programs.items():
         application.write(f"programs/{name}", text).chmod(0o755)
     return (
-        "import surefoot.observe.programs as programs, surefoot.cli as cli\n"
+        "import surefoot.postgres.programs as programs, surefoot.cli as cli\n"
         "programs.has_embedded = lambda: False\n"
         "programs._SYSTEM = ()\n"
         f"cli.group({command!r})\n"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 
 from surefoot.errors import SurefootError
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.chaos.script_pair import Address, Found, Pair, compare
 from tests.chaos.script_texts import BODY, ENCODED, RICH
 

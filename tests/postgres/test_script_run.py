@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.act.run_script import ScriptFailed, ScriptResult, run_script
 from surefoot.errors import SurefootError
-from surefoot.script import Script, check, rules
+from surefoot.scripts import Script, check, rules
+from surefoot.scripts.run import ScriptFailed, ScriptResult, run_script
 
 
 @pytest.fixture
@@ -358,8 +358,8 @@ def test_the_rules_say_what_the_server_says(
 MEMORY = """
 import sys, psycopg
 from pathlib import Path
-from surefoot.act.run_script import run_script
-from surefoot.script import Script, check
+from surefoot.scripts.run import run_script
+from surefoot.scripts import Script, check
 script = Script(Path(sys.argv[1]))
 with psycopg.connect(sys.argv[2]) as connection:
     check([script], server_version=connection.info.server_version)

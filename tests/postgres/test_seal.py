@@ -6,10 +6,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.database import observe_database
-from surefoot.observe.structure import observe_structure
-from surefoot.structure.facts import Fact
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.database import observe_database
+from surefoot.look.structure import observe_structure
+from surefoot.schema.fact import Fact
 from tests.conftest import Database
 
 RICH = (Path(__file__).parents[1] / "matrix" / "rich.sql").read_text(encoding="utf-8")

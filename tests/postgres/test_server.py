@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from surefoot.server import Server, embedded_bin
-from surefoot.server.account import may_enter, reachable_programs, unprivileged_user
+from surefoot.postgres.embedded import Server, embedded_bin
+from surefoot.postgres.embedded.account import may_enter, reachable_programs, unprivileged_user
 from tests.servers import MakeServer
 
 
@@ -45,7 +45,7 @@ def test_programs_that_its_user_cannot_reach_are_copied(tmp_path: Path) -> None:
 def test_no_orphan_is_left(number: signal.Signals) -> None:
     """However the starter ends, the server and its files are gone soon after."""
     script = (
-        "import time\nfrom surefoot.server import Server, embedded_bin\n"
+        "import time\nfrom surefoot.postgres.embedded import Server, embedded_bin\n"
         "server = Server(embedded_bin())\n"
         "print(server.socket_directory, flush=True)\ntime.sleep(60)\n"
     )

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from surefoot.server.account import group, unprivileged_user
+from surefoot.postgres.embedded.account import group, unprivileged_user
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application, Result
 from tests.servers import MakeServer, copy_owned, enlarge, small_disk

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application
 

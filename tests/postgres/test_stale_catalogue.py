@@ -2,7 +2,7 @@
 
 import pytest
 
-from surefoot.server import Server
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.project import Application, Result
 

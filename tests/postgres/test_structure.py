@@ -8,10 +8,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import observe_structure
-from surefoot.server import embedded_bin
-from surefoot.structure.facts import Fact, table
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.structure import observe_structure
+from surefoot.postgres.embedded import embedded_bin
+from surefoot.schema.fact import Fact, table
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.sql"
 

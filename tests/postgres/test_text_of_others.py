@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from surefoot.causes.names import identifier, literal
-from surefoot.preflight.names import typed
+from surefoot.diagnosis.names import identifier, literal
+from surefoot.schema.names import typed
 from tests.conftest import Database
 from tests.project import Application
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from surefoot.act.install import executor
-from surefoot.act.journal import Journal
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import is_command
-from surefoot.observation import VersionTableName
-from surefoot.observe.database import observe_database
-from surefoot.server import Server
+from surefoot.look.database import observe_database
+from surefoot.postgres.embedded import Server
+from surefoot.run.journal import Journal
+from surefoot.run.steps.install import executor
 from surefoot.sql import query
 from tests.conftest import Database
 from tests.planted import HIT, ROLE, Planted, role_of_a_stranger

@@ -1,7 +1,7 @@
 """A revision that isn't the same twice: named at the build, and its databases are recognised."""
 
-from surefoot.server import Server
-from surefoot.structure.read import loads
+from surefoot.catalogue.read import loads
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.project import Application, Result
 
@@ -81,7 +81,7 @@ def test_a_catalogue_that_does_not_know_it_yet_is_stale(
     catalogue = loads(file.read_text(), FILE)
     from msgspec.structs import replace
 
-    from surefoot.structure.write import dumps
+    from surefoot.catalogue.write import dumps
 
     file.write_text(dumps(replace(catalogue, varies={})))
     result = catalog(application, server, "check", "--no-downgrade")

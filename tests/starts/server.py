@@ -174,7 +174,7 @@ class _Replays:
 
 def _fork_replays(address: str) -> None:
     """The process that surefoot starts for each replay is forked as well."""
-    passes: Any = importlib.import_module("surefoot.replay.passes")
+    passes: Any = importlib.import_module("surefoot.catalogue_build.passes")
     passes.subprocess = _Replays(address)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from surefoot.backup.comparison import differences, digested
-from surefoot.backup.mark import Mark, own, read, written
-from surefoot.backup.names import (
+from surefoot.backups.comparison import differences, digested
+from surefoot.backups.mark import Mark, own, read, written
+from surefoot.backups.names import (
     backup_name,
     is_partial,
     kept_name,
@@ -16,12 +16,12 @@ from surefoot.backup.names import (
     partial_name,
     restoring_name,
 )
-from surefoot.backup.properties import properties
-from surefoot.backup.retention import Retention, outlived
-from surefoot.backup.room import estimate, needed, size_text
-from surefoot.backup.sidecar import Contents, Sidecar, Sizes, TableRows, decode, encode
+from surefoot.backups.properties import properties
+from surefoot.backups.retention import Retention, outlived
+from surefoot.backups.room import estimate, needed, size_text
+from surefoot.backups.sidecar import Contents, Sidecar, Sizes, TableRows, decode, encode
 from surefoot.errors import SurefootError
-from surefoot.structure.facts import Fact
+from surefoot.schema.fact import Fact
 
 NOW = datetime(2026, 11, 27, 19, 0, 39, tzinfo=UTC)
 CONTENTS = Contents(("r2",), 3, "whole", {"public.a": "1", "public.b": "2"}, ())

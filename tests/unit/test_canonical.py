@@ -7,9 +7,9 @@ import itertools
 
 import pytest
 
-from surefoot.structure.canonical import canonical, canonical_view, is_weak, loosened
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.facts import Fact, table
+from surefoot.schema.canonical import canonical, canonical_view, is_weak, loosened
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.fact import Fact, table
 
 IN_13 = "((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))"
 IN_AGAIN = (

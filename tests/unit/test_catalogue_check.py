@@ -3,9 +3,7 @@
 import msgspec
 import pytest
 
-from surefoot.errors import ExitCode
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -14,8 +12,10 @@ from surefoot.structure.catalogue import (
     changes,
     state_of,
 )
-from surefoot.structure.check import check, outdated
-from surefoot.structure.facts import Fact
+from surefoot.catalogue.check import check, outdated
+from surefoot.errors import ExitCode
+from surefoot.model.history import History, Revision
+from surefoot.schema.fact import Fact
 
 R1 = Revision("r1", (), (), "first", None, "r1.py", "hash 1")
 R2 = Revision("r2", ("r1",), (), "second", None, "r2.py", "hash 2")

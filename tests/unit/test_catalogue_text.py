@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surefoot.errors import SurefootError
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -17,9 +15,11 @@ from surefoot.structure.catalogue import (
     state,
     state_of,
 )
-from surefoot.structure.facts import Fact
-from surefoot.structure.read import loads
-from surefoot.structure.write import dumps
+from surefoot.catalogue.read import loads
+from surefoot.catalogue.write import dumps
+from surefoot.errors import SurefootError
+from surefoot.model.history import History, Revision
+from surefoot.schema.fact import Fact
 
 TABLE = Fact("relation", "public.t", "table")
 

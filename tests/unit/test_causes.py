@@ -2,18 +2,18 @@
 
 import pytest
 
-from surefoot.causes import names
-from surefoot.causes.aside import put_aside
-from surefoot.causes.cause import About, Cause, Holder, Object, lines, statement_lines
-from surefoot.causes.explain import explain, mentioned, readers_matter
-from surefoot.causes.history import expected_at, known_as, makers, removers, tables_of
-from surefoot.causes.loss import Loss, explain_loss, loses_connection
-from surefoot.causes.refused import before_anything, refusal
-from surefoot.causes.server import of_server, script_code
-from surefoot.causes.sessions import holder_lines, numbers
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.diagnosis import names
+from surefoot.diagnosis.cause import About, Cause, Holder, Object, lines, statement_lines
+from surefoot.diagnosis.connection_loss import Loss, explain_loss, loses_connection
+from surefoot.diagnosis.diagnose import explain, mentioned, readers_matter
+from surefoot.diagnosis.history import expected_at, known_as, makers, removers, tables_of
+from surefoot.diagnosis.refused import before_anything, refusal
+from surefoot.diagnosis.renamed_aside import put_aside
+from surefoot.diagnosis.server import of_server, script_code
+from surefoot.diagnosis.sessions import holder_lines, numbers
 from surefoot.errors import CODES
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.facts import Fact
+from surefoot.schema.fact import Fact
 from tests.next_steps import steps_of
 from tests.unit.test_identification import TABLE, column, linear
 

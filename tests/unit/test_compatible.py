@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import Catalogue, Change, Way, changes, facts_of, state, state_of
-from surefoot.structure.compatible import Verdict, compatible, verdict
-from surefoot.structure.facts import Fact
-from surefoot.structure.rollback import oldest_compatible
+from surefoot.catalogue.catalogue import Catalogue, Change, Way, changes, facts_of, state, state_of
+from surefoot.compatibility.compatible import Verdict, compatible, verdict
+from surefoot.compatibility.rollback import oldest_compatible
+from surefoot.model.history import History, Revision
+from surefoot.schema.fact import Fact
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.facts"
 

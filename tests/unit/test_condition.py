@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from surefoot.structure.condition import UNSURE, Truth, Value, literal, outcome
+from surefoot.schema.condition import UNSURE, Truth, Value, literal, outcome
 
 ROW: dict[str, Value] = {"a": Decimal(3), "t": "x", "b": True, "n": None, '"O k"': "it's"}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.config import Config, ScriptEntry, load, seconds
 from surefoot.errors import SurefootError
+from surefoot.project.config import Config, ScriptEntry, load, seconds
 
 
 def test_defaults_where_there_is_no_file(tmp_path: Path) -> None:

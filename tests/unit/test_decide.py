@@ -4,10 +4,17 @@ import msgspec
 import pytest
 
 from surefoot.decision.decide import NothingToDo, Ready, Refused, classify, decide
-from surefoot.history import History, Revision
-from surefoot.observation import Code, Facts, Observation, ScriptFile, ServerInfo, VersionTableName
-from surefoot.plan import Install, Seed, Upgrade
-from surefoot.states import STATE_TABLE, State
+from surefoot.decision.facts import (
+    Code,
+    Facts,
+    Observation,
+    ScriptFile,
+    ServerInfo,
+    VersionTableName,
+)
+from surefoot.decision.plan import Install, Seed, Upgrade
+from surefoot.model.history import History, Revision
+from surefoot.model.states import STATE_TABLE, State
 
 REVISIONS = [
     Revision("r1", (), (), "one", None, "r1.py"),

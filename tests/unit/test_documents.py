@@ -21,10 +21,10 @@ import pytest
 import surefoot
 from surefoot.cli import group
 from surefoot.cli.explain import TOPICS
-from surefoot.config import Config
 from surefoot.errors import CODES, ExitCode
+from surefoot.model.states import state_table
+from surefoot.project.config import Config
 from surefoot.report.text import HEADLINES
-from surefoot.states import state_table
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -136,7 +136,7 @@ def test_the_names_that_hold_the_address_are_described() -> None:
     """Every environment variable that locate.py and names.py know is in configuration.md."""
     text = read(DOCS / "configuration.md")
     known: set[str] = set()
-    for module in ("locate.py", "target.py", "application/names.py"):
+    for module in ("locate.py", "target.py", "project/url_variables.py"):
         source = read(PACKAGE / module)
         known |= set(re.findall(r'"((?:PG|POSTGRES_|DATABASE_|SUREFOOT_DATABASE)[A-Z_]*)"', source))
     known -= {"POSTGRES_", "PG", "DATABASE_"}

@@ -6,8 +6,8 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from surefoot.application.history_files import IniFile, read_history
-from surefoot.history import History, Revision
+from surefoot.model.history import History, Revision
+from surefoot.revision_source.history_files import IniFile, read_history
 from tests.project import Application
 from tests.versions import alembic_from
 

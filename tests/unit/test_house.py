@@ -127,8 +127,8 @@ def test_nothing_to_do_imports_neither_alembic_nor_sqlalchemy(application, datab
     script = (
         "import sys\nfrom surefoot.cli import main\n"
         "try:\n    main(['up'])\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
-        "heavy = {'alembic', 'sqlalchemy', 'surefoot.script', 'surefoot.act.carry_out',"
-        " 'surefoot.server', 'asyncpg'}\n"
+        "heavy = {'alembic', 'sqlalchemy', 'surefoot.scripts', 'surefoot.run.carry_out',"
+        " 'surefoot.postgres.embedded', 'asyncpg'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     import os

@@ -5,8 +5,7 @@ import random
 import msgspec
 import pytest
 
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     Catalogue,
     Change,
     InitScripts,
@@ -15,11 +14,12 @@ from surefoot.structure.catalogue import (
     state,
     state_of,
 )
-from surefoot.structure.facts import Fact
-from surefoot.structure.identify import Identifier
-from surefoot.structure.promise import promise
-from surefoot.structure.settle import in_doubt, settle
-from surefoot.structure.standing import Difference, Probe
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import Difference, Probe
+from surefoot.catalogue.resolve_ambiguity import in_doubt, settle
+from surefoot.compatibility.promise import promise
+from surefoot.model.history import History, Revision
+from surefoot.schema.fact import Fact
 
 
 def column(name: str, definition: str = "text") -> Fact:
@@ -359,7 +359,7 @@ def test_recorded_at_one_branch_what_nobody_has_seen_contradicts_nothing() -> No
 
 
 def test_too_many_combinations_are_not_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("surefoot.structure.identify.MOST_SETS", 3)
+    monkeypatch.setattr("surefoot.catalogue.identify.MOST_SETS", 3)
     catalogue = branched()
     standing = Identifier(catalogue, (TABLE,)).standing()
     assert not standing.complete

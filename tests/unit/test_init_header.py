@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.config import load
+from surefoot.catalogue_build.pg_dump import steady
 from surefoot.errors import SurefootError
-from surefoot.init_header import ContentHash, Header, content_hash, header_text, read_header
-from surefoot.init_script import outdated
-from surefoot.observe.code import read_scripts
-from surefoot.replay.pg_dump import steady
+from surefoot.look.code import read_scripts
+from surefoot.project.config import load
+from surefoot.scripts.check import outdated
+from surefoot.scripts.header import ContentHash, Header, content_hash, header_text, read_header
 
 CONTENT = b"create table people (id int);\n"
 

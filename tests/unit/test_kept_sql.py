@@ -2,7 +2,7 @@
 
 import pytest
 
-from surefoot.structure.kept_sql import unverified
+from surefoot.downgrades.trusted_sql import unverified
 
 VERIFIED = [
     "DROP INDEX ux_orders",

@@ -2,21 +2,21 @@
 
 import pytest
 
-from surefoot.history import Revision
+from surefoot.catalogue.catalogue import Catalogue, state
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import Difference
+from surefoot.model.history import Revision
 from surefoot.preflight.collisions import collisions
 from surefoot.preflight.customisations import customisations
 from surefoot.preflight.early import early_differences
 from surefoot.preflight.locks import estimate, room, transactions
-from surefoot.preflight.names import arguments, aside, parts, typed
 from surefoot.preflight.needs import needs
 from surefoot.preflight.path import Path, column_type, path_from_nothing, path_of
 from surefoot.preflight.privileges import privilege_needs, privileges
 from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
 from surefoot.preflight.version_column import version_column
-from surefoot.structure.catalogue import Catalogue, state
-from surefoot.structure.facts import Fact
-from surefoot.structure.identify import Identifier
-from surefoot.structure.standing import Difference
+from surefoot.schema.fact import Fact
+from surefoot.schema.names import arguments, aside, parts, typed
 from tests.unit.test_identification import linear
 
 AROUND = Surroundings("app", "shop", "public.alembic_version", 32)

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from surefoot.errors import SurefootError
-from surefoot.observe.programs import called
-from surefoot.target import Target
+from surefoot.model.target import Target
+from surefoot.postgres.programs import called
 
 # what this machine's libpq may be too old to know isn't tried here
 SECRET = {"sslpassword": "of the key", "password": "the word"}

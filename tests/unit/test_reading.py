@@ -2,9 +2,9 @@
 
 import pytest
 
-from surefoot.application.reading import read_upgrade
-from surefoot.structure.source import Source
-from surefoot.structure.sqltext import structural
+from surefoot.revision_source.read import read_upgrade
+from surefoot.revision_source.source import Source
+from surefoot.revision_source.statement import structural
 
 HEAD = "from alembic import op\nimport sqlalchemy as sa\nfrom sqlalchemy import text\n"
 

@@ -3,18 +3,18 @@
 import msgspec
 import pytest
 
-from surefoot.application.reading import read_upgrade
+from surefoot.catalogue.catalogue import Catalogue, Way, changes, state_of
+from surefoot.catalogue.identify import Identifier
 from surefoot.decision.decide import Ready, Refused, decide
-from surefoot.decision.mending import decide_mending
+from surefoot.decision.facts import Code, Facts, Observation, ServerInfo, VersionTableName
+from surefoot.decision.plan import DropIndexes, Mend, Record, Undone, Upgrade
 from surefoot.decision.recovery import is_finished
-from surefoot.observation import Code, Facts, Observation, ServerInfo, VersionTableName
-from surefoot.plan import DropIndexes, Mend, Record, Undone, Upgrade
-from surefoot.structure.catalogue import Catalogue, Way, changes, state_of
-from surefoot.structure.facts import Fact
-from surefoot.structure.identify import Identifier
-from surefoot.structure.interruption import Interruption, interruption
-from surefoot.structure.remedy import remedy
-from surefoot.structure.source import Source
+from surefoot.decision.repair import decide_mending
+from surefoot.interrupted.interruption import Interruption, interruption
+from surefoot.interrupted.repair_sql import remedy
+from surefoot.revision_source.read import read_upgrade
+from surefoot.revision_source.source import Source
+from surefoot.schema.fact import Fact
 from tests.unit.test_identification import history
 
 SERVER = ServerInfo(160004, "16.4", "app", "app", "2026-01-01", "public")

@@ -3,8 +3,7 @@
 import msgspec
 import pytest
 
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     NEEDS_CODE,
     Catalogue,
     Change,
@@ -12,7 +11,7 @@ from surefoot.structure.catalogue import (
     DownStatement,
     Way,
 )
-from surefoot.structure.releases import (
+from surefoot.compatibility.releases import (
     UNRELEASED,
     Declared,
     Pair,
@@ -20,7 +19,8 @@ from surefoot.structure.releases import (
     pair,
     releases,
 )
-from surefoot.structure.reversal import Loss
+from surefoot.downgrades.recipe import Loss
+from surefoot.model.history import History, Revision
 
 
 def revision(id: str, *parents: str, release: str | None = None) -> Revision:

@@ -3,8 +3,7 @@
 import msgspec
 import pytest
 
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     NEEDS_CODE,
     Catalogue,
     Change,
@@ -13,8 +12,9 @@ from surefoot.structure.catalogue import (
     DownStatement,
     Way,
 )
-from surefoot.structure.losing import HANGS, UNCOUNTED
-from surefoot.structure.reversal import Loss, Reversal, reversal
+from surefoot.downgrades.downgrade_sql import HANGS, UNCOUNTED
+from surefoot.downgrades.recipe import Loss, Reversal, reversal
+from surefoot.model.history import History, Revision
 
 
 def change(kind: str, name: str, before: str | None, after: Definition) -> Change:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import SurefootError
-from surefoot.locate import locate
-from surefoot.target import Target, parse, parse_url
+from surefoot.model.target import Target, parse, parse_url
+from surefoot.project.locate import locate
 
 
 @pytest.mark.parametrize(

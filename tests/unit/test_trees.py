@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.application.trees import Trees, tree_hash
+from surefoot.revision_source.trees import Trees, tree_hash
 
 SOURCE = '''\
 """Add people."""

@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
-from surefoot.history import History, Revision
-from surefoot.replay.assemble import with_variants
-from surefoot.structure.catalogue import Catalogue, Change, Way, changes, state, state_of
-from surefoot.structure.facts import Fact
+from surefoot.catalogue.catalogue import Catalogue, Change, Way, changes, state, state_of
+from surefoot.catalogue_build.assemble import with_variants
+from surefoot.model.history import History, Revision
+from surefoot.schema.fact import Fact
 
 F, G, INDEX = ("function", "public.f()"), ("function", "public.g()"), ("index", "public.i")
 

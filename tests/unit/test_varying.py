@@ -2,11 +2,11 @@
 
 import pytest
 
-from surefoot.application.varying import may_vary
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import Catalogue, Change, Way
-from surefoot.structure.facts import Fact
-from surefoot.structure.varying import find, recognised, settled
+from surefoot.catalogue.catalogue import Catalogue, Change, Way
+from surefoot.catalogue.variants import find, recognised, settled
+from surefoot.model.history import History, Revision
+from surefoot.revision_source.varying import may_vary
+from surefoot.schema.fact import Fact
 
 UNIQUE = "UNIQUE (name)"
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from surefoot.history import Revision
+from surefoot.model.history import Revision
 
 Execute = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 """Executes a statement with named parameters, written as psycopg writes them: `%(name)s`; gives

@@ -14,8 +14,8 @@ from typing import Any, Self
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from surefoot.application.driver import driver_of
-from surefoot.application.loading import is_own_file
+from surefoot.alembic_env.driver import driver_of
+from surefoot.alembic_env.loading import is_own_file
 
 _WIDTH = 100
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy
 
-from surefoot.causes.search_path import no_schema
+from surefoot.decision.facts import ServerInfo
+from surefoot.diagnosis.search_path import no_schema
 from surefoot.errors import SurefootError
-from surefoot.observation import ServerInfo
 
 
 @contextlib.contextmanager

@@ -22,27 +22,27 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
-from surefoot.application.connection import (
+from surefoot.alembic_env.connection import (
     did_nothing,
     quiet_pools,
     same_database,
     untouched,
     without_schema,
 )
-from surefoot.application.driver import driver_of, is_idle
-from surefoot.application.loading import (
+from surefoot.alembic_env.driver import driver_of, is_idle
+from surefoot.alembic_env.loading import (
     OpenConfig,
     told_as_the_applications,
 )
-from surefoot.application.reading import read_upgrade
-from surefoot.application.scripts import readable, revision_of
-from surefoot.application.trust import require_trusted, role_set
+from surefoot.alembic_env.scripts import readable, revision_of
+from surefoot.alembic_env.trust import require_trusted, role_set
+from surefoot.decision.facts import ServerInfo, VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.guards import NOTICE
-from surefoot.history import History, Revision
-from surefoot.observation import ServerInfo, VersionTableName
-from surefoot.process import stop
-from surefoot.structure.source import Source, Statement
+from surefoot.model.history import History, Revision
+from surefoot.revision_source.read import read_upgrade
+from surefoot.revision_source.source import Source, Statement
+from surefoot.system import signals
 
 
 class View(msgspec.Struct, frozen=True):
@@ -173,7 +173,7 @@ class Environment:
         whatever env.py says.
         """
         # env.py may go elsewhere; its next run begins where the first did
-        with stop.interruptible(), contextlib.chdir("."), self._open_config() as config:
+        with signals.interruptible(), contextlib.chdir("."), self._open_config() as config:
             if notice is not None:
                 config.attributes[NOTICE] = notice
             if config is not self._config or self._script is None:
@@ -200,7 +200,7 @@ class Environment:
 
         def ours(**keywords: Any) -> None:
             assert applied is not None
-            with stop.uninterrupted():
+            with signals.uninterrupted():
                 applied(**keywords)
 
         def configure(*args: Any, **keywords: Any) -> None:
@@ -214,7 +214,7 @@ class Environment:
             logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
             original(*args, **keywords)
             context: Any = environment.get_context()
-            with stop.uninterrupted():
+            with signals.uninterrupted():
                 check(context)
             if ready is not None:
                 context.run_migrations = _after(ready, context, context.run_migrations)
@@ -261,7 +261,7 @@ class Environment:
         """Whether the revision's file speaks of something that may differ from run to run."""
         if not self._speaks_of(revision, rb"\b(?:random|urandom|uuid|secrets|set|hash)\b|\{"):
             return False
-        from surefoot.application.varying import may_vary
+        from surefoot.revision_source.varying import may_vary
 
         return may_vary(Path(self._scripts.get_revision(revision).path).read_bytes())
 
@@ -303,7 +303,7 @@ def _after(
     ready: Callable[[Any], None], context: Any, migrate: Callable[..., None]
 ) -> Callable[..., None]:
     def run_migrations(**keywords: Any) -> None:
-        with stop.uninterrupted():
+        with signals.uninterrupted():
             ready(context)
         migrate(**keywords)
 
@@ -326,10 +326,10 @@ def _uninterrupted(fn: Callable[..., Iterable[Any]]) -> Callable[..., Iterable[A
     """
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
-        with stop.uninterrupted():
+        with signals.uninterrupted():
             made = iter(fn(heads, context))
         while True:
-            with stop.uninterrupted():
+            with signals.uninterrupted():
                 step = next(made, None)
             if step is None:
                 return

@@ -17,14 +17,14 @@ from typing import Any
 import sqlalchemy
 from alembic.config import Config as AlembicConfig
 
-from surefoot.application.history_files import IniFile
-from surefoot.application.names import driver_of_ini, variables
-from surefoot.application.raised import cause_of, describe
-from surefoot.causes.refused import before_anything
-from surefoot.config import Project
+from surefoot.alembic_env.raised import cause_of, describe
+from surefoot.diagnosis.refused import before_anything
 from surefoot.errors import SurefootError
-from surefoot.process import stop
-from surefoot.target import Target
+from surefoot.model.target import Target
+from surefoot.project.config import Project
+from surefoot.project.url_variables import driver_of_ini, variables
+from surefoot.revision_source.history_files import IniFile
+from surefoot.system import signals
 
 # Opens the application's Alembic configuration for one run of env.py.
 OpenConfig = Callable[[], contextlib.AbstractContextManager[AlembicConfig]]
@@ -100,7 +100,7 @@ def _put_on_path(directory: str, *, first: bool) -> None:
     """Make the directory's modules importable. `first`: they come before the standard library's,
     for the application itself, as under the command that it is used to.
     """
-    from surefoot.process import shadowing
+    from surefoot.system import shadowing
 
     if first:
         shadowing.guard([directory])
@@ -144,7 +144,7 @@ def env_runner(project: Project) -> Callable[[Callable[[], None]], object]:
 
 def imported(name: str) -> Any:
     """What "package.module:attribute" names."""
-    from surefoot.process.shadowing import import_for_application
+    from surefoot.system.shadowing import import_for_application
 
     module, _, attribute = name.partition(":")
     return getattr(import_for_application(module), attribute or "app")
@@ -162,16 +162,16 @@ def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, Non
     application that raised.
     """
     try:
-        with recursion_limit_kept(), stop.interruptible():
+        with recursion_limit_kept(), signals.interruptible():
             yield
     except SurefootError:
         raise
     except BaseException as error:
         closed = isinstance(error, GeneratorExit) and _raised_here(error)
-        if closed or isinstance(error, stop.StopRequested):
+        if closed or isinstance(error, signals.StopRequested):
             raise
-        if stop.requested():  # whatever the application has made of it
-            raise stop.StopRequested from error
+        if signals.requested():  # whatever the application has made of it
+            raise signals.StopRequested from error
         where = place(error, root)
         lines = describe(error)
         refused = before_anything(cause_of(error), "\n".join(lines))

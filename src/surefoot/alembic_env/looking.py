@@ -8,8 +8,8 @@ import sqlalchemy
 from psycopg import sql
 from sqlalchemy.exc import DBAPIError
 
-from surefoot.application.connection import unprepared
-from surefoot.observation import VersionTableName
+from surefoot.alembic_env.connection import unprepared
+from surefoot.decision.facts import VersionTableName
 from surefoot.sql import query
 
 _PREPARED = "surefoot_facts"
@@ -46,7 +46,7 @@ class Looking:
         )
 
     def rows(self, connection: Any) -> list[Row]:
-        """The rows, for `surefoot.observe.structure.facts_of`."""
+        """The rows, for `surefoot.look.structure.facts_of`."""
         with savepoint(connection, "surefoot_look"):
             connection.execute(self._settings)
             # asked each time: drivers throw all prepared statements away when a table is dropped

@@ -6,8 +6,8 @@ The application's texts may quote its database URL: passwords in them are masked
 import traceback
 from typing import Any
 
-from surefoot.causes.cause import Cause, lines
-from surefoot.causes.refused import state_by_words
+from surefoot.diagnosis.cause import Cause, lines
+from surefoot.diagnosis.refused import state_by_words
 from surefoot.errors.masking import masked
 
 # psycopg and psycopg2 keep these in `diag`, asyncpg on the exception, some by other names.

@@ -11,10 +11,10 @@ from psycopg import sql
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 
-from surefoot.application.connection import untouched
-from surefoot.application.driver import driver_of, is_idle
-from surefoot.application.steps import word_for_word
-from surefoot.structure.catalogue import DownStatement
+from surefoot.alembic_env.connection import untouched
+from surefoot.alembic_env.driver import driver_of, is_idle
+from surefoot.alembic_env.steps import word_for_word
+from surefoot.catalogue.catalogue import DownStatement
 
 # Where a transaction begins or ends as text, nobody can put the statements between others' own.
 _TRANSACTION = re.compile(

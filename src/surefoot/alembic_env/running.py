@@ -5,13 +5,13 @@ after, and stopped.
 from collections.abc import Callable
 from typing import Any
 
-from surefoot.application.account import Account, Begun
-from surefoot.application.driver import cut, driver_of, is_idle, is_in_transaction
-from surefoot.application.loading import recursion_limit_kept
-from surefoot.application.settings import Timeouts, settings
-from surefoot.application.steps import executor
-from surefoot.history import Revision
-from surefoot.process import stop, supervisor
+from surefoot.alembic_env.account import Account, Begun
+from surefoot.alembic_env.driver import cut, driver_of, is_idle, is_in_transaction
+from surefoot.alembic_env.loading import recursion_limit_kept
+from surefoot.alembic_env.settings import Timeouts, settings
+from surefoot.alembic_env.steps import executor
+from surefoot.model.history import Revision
+from surefoot.system import signals, supervisor
 
 
 class Running:
@@ -63,10 +63,10 @@ class Running:
         itself leaves SQLAlchemy none the wiser.
         """
 
-        @stop.never_here
+        @signals.never_here
         def noting(**keywords: Any) -> None:
             connection = context.connection
-            with stop.uninterrupted():
+            with signals.uninterrupted():
                 if self._settings is None:  # only here: env.py may have set its own until now
                     self._settings = settings(connection, self._timeouts)
                 self._begun = self._account.begin(executor(connection), revision, self._settings)
@@ -76,7 +76,7 @@ class Running:
                 with recursion_limit_kept():
                     migrate(**keywords)
             except BaseException as error:
-                with stop.uninterrupted():
+                with signals.uninterrupted():
                     self.raised = error
                     gone = connection.closed or connection.invalidated  # with all it had begun
                     if not gone and is_idle(driver_of(connection)):

@@ -9,10 +9,10 @@ from typing import Any
 
 from alembic.util import CommandError, to_tuple
 
-from surefoot.application.loading import place
-from surefoot.application.raised import describe
+from surefoot.alembic_env.loading import place
+from surefoot.alembic_env.raised import describe
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
+from surefoot.model.history import Revision
 
 
 @contextlib.contextmanager

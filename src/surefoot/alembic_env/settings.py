@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy
 
-from surefoot.application.connection import unprepared, untouched
+from surefoot.alembic_env.connection import unprepared, untouched
 
 # The server looks this often whether its client is still there: what a killed surefoot had begun
 # then ends by itself, and isn't left to go on with its locks. From PostgreSQL 14, where the server

@@ -7,10 +7,10 @@ from typing import Any
 
 import sqlalchemy
 
-from surefoot.application.account import Execute
-from surefoot.application.connection import unprepared
+from surefoot.alembic_env.account import Execute
+from surefoot.alembic_env.connection import unprepared
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
+from surefoot.model.history import Revision
 
 
 def word_for_word(connection: Any, statement: str) -> Any:

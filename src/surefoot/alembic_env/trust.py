@@ -4,13 +4,13 @@ from typing import Any
 
 import sqlalchemy
 
-from surefoot.application.connection import unprepared, untouched
-from surefoot.application.driver import driver_of, is_idle
-from surefoot.application.looking import savepoint
-from surefoot.application.steps import execute_text, executor
+from surefoot.alembic_env.connection import unprepared, untouched
+from surefoot.alembic_env.driver import driver_of, is_idle
+from surefoot.alembic_env.looking import savepoint
+from surefoot.alembic_env.steps import execute_text, executor
+from surefoot.decision.facts import VersionTableName
 from surefoot.decision.trust import Owned, distrust, of_the_run, owned
 from surefoot.errors import SurefootError
-from surefoot.observation import VersionTableName
 from surefoot.sql import query
 
 

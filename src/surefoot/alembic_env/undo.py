@@ -15,11 +15,11 @@ from alembic.runtime.migration import MigrationStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from surefoot.application.recording import execute, search_path, set_search_path
-from surefoot.application.running import Running
-from surefoot.history import Revision
-from surefoot.structure.reversal import Reversal
-from surefoot.structure.way_back import Undo
+from surefoot.alembic_env.recording import execute, search_path, set_search_path
+from surefoot.alembic_env.running import Running
+from surefoot.downgrades.path import Undo
+from surefoot.downgrades.recipe import Reversal
+from surefoot.model.history import Revision
 
 
 class Checking(Protocol):

@@ -8,27 +8,27 @@ from typing import Any, Protocol
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from surefoot.application.before_configure import BeforeConfigure
-from surefoot.application.connection import same_database
-from surefoot.application.environment import Environment, commit_between, upgrade_steps
-from surefoot.application.loading import (
+from surefoot.alembic_env.before_configure import BeforeConfigure
+from surefoot.alembic_env.connection import same_database
+from surefoot.alembic_env.environment import Environment, commit_between, upgrade_steps
+from surefoot.alembic_env.loading import (
     ApplicationFailed,
     place,
     told_as_the_applications,
 )
-from surefoot.application.raised import cause_of, describe, of_encoding
-from surefoot.application.running import Running
-from surefoot.application.steps import require_same
-from surefoot.application.trust import require_no_new_trigger, require_trusted
-from surefoot.application.undoing import Checking, undoing_steps
+from surefoot.alembic_env.raised import cause_of, describe, of_encoding
+from surefoot.alembic_env.running import Running
+from surefoot.alembic_env.steps import require_same
+from surefoot.alembic_env.trust import require_no_new_trigger, require_trusted
+from surefoot.alembic_env.undo import Checking, undoing_steps
+from surefoot.decision.facts import Observation, VersionTableName
+from surefoot.downgrades.path import Undo
+from surefoot.downgrades.recipe import Reversal
 from surefoot.errors import SurefootError
 from surefoot.guards import RequirementNotMet
-from surefoot.history import Revision
-from surefoot.observation import Observation, VersionTableName
-from surefoot.process import stop
-from surefoot.progress import Progress
-from surefoot.structure.reversal import Reversal
-from surefoot.structure.way_back import Undo
+from surefoot.model.history import Revision
+from surefoot.model.progress import Progress
+from surefoot.system import signals
 
 
 class RevisionFailed(Exception):
@@ -228,13 +228,13 @@ class _Migration:
         self._guarded = any(one.open_to_triggers for one in ours)
 
     def _committing(self, _: Any) -> None:
-        with stop.uninterrupted():
+        with signals.uninterrupted():
             if self._now is not None:
                 self._asking.check(self._now.id)
 
     def _anywhere(self, committing: Any) -> None:
-        stop.check()
-        with stop.uninterrupted():
+        signals.check()
+        with signals.uninterrupted():
             if self._now is not None:
                 self._running.committed(committing)
 
@@ -279,7 +279,7 @@ def _guarded(
 
 def _stop_here(*_: Any) -> None:
     """The application goes on with a statement, though a signal came: no further."""
-    stop.check()
+    signals.check()
 
 
 def _counted(number: int) -> str:

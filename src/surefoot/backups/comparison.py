@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Iterable
 
-from surefoot.backup.sidecar import Contents
-from surefoot.structure.canonical import loosened
-from surefoot.structure.comparison import weak
-from surefoot.structure.facts import Fact, table
+from surefoot.backups.sidecar import Contents
+from surefoot.schema.canonical import loosened
+from surefoot.schema.comparison import weak
+from surefoot.schema.fact import Fact, table
 
 
 def digested(facts: Iterable[Fact]) -> tuple[str, dict[str, str]]:

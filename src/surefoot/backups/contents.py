@@ -8,14 +8,14 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.backup.comparison import digested
-from surefoot.backup.sidecar import Contents, Sizes, TableRows
+from surefoot.backups.comparison import digested
+from surefoot.backups.sidecar import Contents, Sizes, TableRows
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
-from surefoot.observation import VersionTableName
-from surefoot.observe.connect import kept_connection
-from surefoot.observe.database import observe_version_rows
-from surefoot.observe.look import looking_within
-from surefoot.observe.structure import structure_within
+from surefoot.look.database import observe_version_rows
+from surefoot.look.structure import structure_within
+from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.look import looking_within
 from surefoot.sql import query
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from surefoot.backup.names import DUMP, SIDECAR, is_partial
-from surefoot.backup.sidecar import Sidecar, decode
-from surefoot.config import Project
+from surefoot.backups.names import DUMP, SIDECAR, is_partial
+from surefoot.backups.sidecar import Sidecar, decode
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.files import not_ours, open_file, read_file
+from surefoot.project.config import Project
+from surefoot.system.files import not_ours, open_file, read_file
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -13,8 +13,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Self
 
-from surefoot.backup.names import DUMP, SIDECAR, is_partial, name_of_partial, partial_name
-from surefoot.files import a_token, create, replace_file
+from surefoot.backups.names import DUMP, SIDECAR, is_partial, name_of_partial, partial_name
+from surefoot.system.files import a_token, create, replace_file
 
 
 @contextlib.contextmanager

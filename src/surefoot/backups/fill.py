@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 
-from surefoot.act.new_database import Filling, dropped, filled, marked, prepared, verified
+from surefoot.backups.new_database import Filling, dropped, filled, marked, prepared, verified
+from surefoot.backups.set_aside import observe_properties
 from surefoot.errors import SurefootError
-from surefoot.observe.beside import observe_properties
-from surefoot.process import stop
-from surefoot.progress import Progress
+from surefoot.model.progress import Progress
+from surefoot.system import signals
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Restoring:
         try:
             return self._attempt()
         except KeyboardInterrupt as error:
-            stop.answered()
+            signals.answered()
             raise SurefootError(
                 "interrupted",
                 "A signal ended the restore.",
@@ -43,8 +43,8 @@ class Restoring:
                 next="start again when you like",
             ) from error
         except psycopg.Error as error:
-            if stop.requested():
-                stop.answered()
+            if signals.requested():
+                signals.answered()
             raise SurefootError(
                 "restore-failed",
                 "The restore stopped.",

@@ -12,25 +12,25 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.act.program import Ended, run
-from surefoot.backup.comparison import differences
-from surefoot.backup.mark import Mark, read, written
-from surefoot.backup.properties import Properties
-from surefoot.backup.room import size_text
-from surefoot.backup.sidecar import Sidecar
-from surefoot.errors import SurefootError
-from surefoot.observation import VersionTableName
-from surefoot.observe.beside import (
+from surefoot.backups.comparison import differences
+from surefoot.backups.contents import observe_contents, snapshot
+from surefoot.backups.mark import Mark, read, written
+from surefoot.backups.properties import Properties
+from surefoot.backups.room import size_text
+from surefoot.backups.set_aside import (
     database_of,
     databases,
     is_empty,
     require_trusted,
 )
-from surefoot.observe.connect import connect
-from surefoot.observe.contents import observe_contents, snapshot
-from surefoot.observe.programs import Program, called
-from surefoot.progress import Progress
-from surefoot.target import Target
+from surefoot.backups.sidecar import Sidecar
+from surefoot.decision.facts import VersionTableName
+from surefoot.errors import SurefootError
+from surefoot.model.progress import Progress
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
+from surefoot.postgres.programs import Program, called
+from surefoot.postgres.run_program import Ended, run
 
 
 class Filling(msgspec.Struct, frozen=True):

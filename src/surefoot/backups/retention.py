@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from surefoot.backup.sidecar import Sidecar
+from surefoot.backups.sidecar import Sidecar
 
 
 class Retention(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from surefoot.backup.sidecar import Sidecar, Sizes
+from surefoot.backups.sidecar import Sidecar, Sizes
 
 _LEAST = 1_000_000  # bytes: the catalogue of a small database
 # Without an earlier backup to go by: hardly any data is compressed to less than a tenth.

@@ -7,17 +7,17 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.backup.mark import Beside, read
-from surefoot.backup.properties import Properties, properties
-from surefoot.backup.sidecar import Sidecar
+from surefoot.backups.contents import system_identifier
+from surefoot.backups.mark import Beside, read
+from surefoot.backups.properties import Properties, properties
+from surefoot.backups.sidecar import Sidecar
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.observe.connect import connect, kept_connection
-from surefoot.observe.contents import system_identifier
-from surefoot.observe.look import looking, looking_within
-from surefoot.preflight.names import typed
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect, kept_connection
+from surefoot.postgres.look import looking, looking_within
+from surefoot.schema.names import typed
 from surefoot.sql import query
-from surefoot.target import Target
 
 Row = dict[str, Any]
 

@@ -18,13 +18,13 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.backup.mark import Mark, own, written
-from surefoot.backup.properties import Properties
+from surefoot.backups.mark import Mark, own, written
+from surefoot.backups.properties import Properties
+from surefoot.backups.set_aside import databases, observe_properties, sessions_in
 from surefoot.errors import SurefootError
-from surefoot.observe.beside import databases, observe_properties, sessions_in
-from surefoot.observe.look import looking_within
-from surefoot.process import stop
+from surefoot.postgres.look import looking_within
 from surefoot.sql import query
+from surefoot.system import signals
 
 _PAUSE = 0.1  # seconds
 
@@ -55,8 +55,8 @@ def swapped(swap: Swap, connect_m: Connect, leave: Callable[[], None]) -> None:
     try:
         _transaction(swap, connect_m, leave, properties, new.oid)
     except BaseException as error:
-        if stop.requested():
-            stop.answered()
+        if signals.requested():
+            signals.answered()
         try:
             with connect_m() as m:
                 there = {one.name: one.oid for one in databases(m, swap.name)}

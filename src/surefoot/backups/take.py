@@ -13,21 +13,21 @@ import msgspec
 import psycopg
 
 from surefoot import __version__
-from surefoot.act.backup_files import Writing, cleaned, finished, locked_directory, removed
-from surefoot.act.program import Ended, run
-from surefoot.backup.names import backup_name
-from surefoot.backup.retention import Retention, outlived
-from surefoot.backup.room import estimate, needed, size_text
-from surefoot.backup.sidecar import Sidecar, encode
+from surefoot.backups.contents import Needs, observe_contents, observe_needs, resolved, snapshot
+from surefoot.backups.directory import backups_in, lies_in_container
+from surefoot.backups.files import Writing, cleaned, finished, locked_directory, removed
+from surefoot.backups.names import backup_name
+from surefoot.backups.retention import Retention, outlived
+from surefoot.backups.room import estimate, needed, size_text
+from surefoot.backups.sidecar import Sidecar, encode
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
-from surefoot.files import open_to_all
-from surefoot.observation import VersionTableName
-from surefoot.observe.backups import backups_in, lies_in_container
-from surefoot.observe.contents import Needs, observe_contents, observe_needs, resolved, snapshot
-from surefoot.observe.programs import Program, called, closest
-from surefoot.progress import Progress
+from surefoot.model.progress import Progress
+from surefoot.model.target import Target
+from surefoot.postgres.programs import Program, called, closest
+from surefoot.postgres.run_program import Ended, run
 from surefoot.sql import query
-from surefoot.target import Target
+from surefoot.system.files import open_to_all
 
 _CLOCKS_APART = 3600.0  # seconds between two clocks of which one must be wrong
 _FULL = ("No space left on device", "Disk quota exceeded")

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.history import History
-from surefoot.structure.facts import Definition, Fact, Key
+from surefoot.model.history import History
+from surefoot.schema.fact import Definition, Fact, Key
 
 State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Container, Iterable
 
-from surefoot.errors import Finding
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -13,7 +11,9 @@ from surefoot.structure.catalogue import (
     changes,
     state,
 )
-from surefoot.structure.varying import settled
+from surefoot.catalogue.variants import settled
+from surefoot.errors import Finding
+from surefoot.model.history import History, Revision
 
 _SHOWN = 8  # of the lines of a difference
 

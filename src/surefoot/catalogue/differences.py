@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from surefoot.structure.facts import Fact, relation_kind, table
-from surefoot.structure.standing import Difference, Probe, Stand
+from surefoot.catalogue.match import Difference, Probe, Stand
+from surefoot.schema.fact import Fact, relation_kind, table
 
 
 def difference_lines(

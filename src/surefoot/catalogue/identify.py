@@ -13,10 +13,10 @@ are the user's.
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 
-from surefoot.structure.catalogue import Catalogue, Way, conflicts
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.facts import Definition, Fact, Key
-from surefoot.structure.standing import Difference, Stand, Standing
+from surefoot.catalogue.catalogue import Catalogue, Way, conflicts
+from surefoot.catalogue.match import Difference, Stand, Standing
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.fact import Definition, Fact, Key
 
 NEAREST = 8
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's

@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.structure.catalogue import Removed
-from surefoot.structure.compatible import Breach, Verdict
-from surefoot.structure.facts import Definition, Fact, Key, relation_kind, table
+from surefoot.catalogue.catalogue import Removed
+from surefoot.compatibility.compatible import Breach, Verdict
+from surefoot.schema.fact import Definition, Fact, Key, relation_kind, table
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):

@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import cast, get_args
 
-from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.history import History, Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -19,8 +17,10 @@ from surefoot.structure.catalogue import (
     changes,
     state,
 )
-from surefoot.structure.facts import Definition, Key
-from surefoot.structure.write import FORMAT, sum_of
+from surefoot.catalogue.write import FORMAT, sum_of
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.model.history import History, Revision
+from surefoot.schema.fact import Definition, Key
 
 _ESCAPED = re.compile(r"\\(.)")
 _MARKED = re.compile(r"\[(base|init|down)\] (.*)")

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from surefoot.structure.catalogue import Catalogue, Removed, state
+from surefoot.catalogue.catalogue import Catalogue, Removed, state
 
 
 def with_removed(built: Catalogue, before: Catalogue | None) -> Catalogue:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.standing import Probe, Stand, Standing
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.match import Probe, Stand, Standing
 
 
 def in_doubt(standing: Standing, catalogue: Catalogue) -> tuple[str, ...]:

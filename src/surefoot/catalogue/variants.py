@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import msgspec
 
-from surefoot.structure.catalogue import Catalogue, Change, Downgrade, Varying, Way
-from surefoot.structure.facts import Definition, Fact, Key
+from surefoot.catalogue.catalogue import Catalogue, Change, Downgrade, Varying, Way
+from surefoot.schema.fact import Definition, Fact, Key
 
 Changes = Mapping[str, tuple[Change, ...]]  # by revision
 

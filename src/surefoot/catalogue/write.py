@@ -10,8 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from surefoot.history import Revision
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     Catalogue,
     Change,
     Removed,
@@ -19,6 +18,7 @@ from surefoot.structure.catalogue import (
     changes,
     state,
 )
+from surefoot.model.history import Revision
 
 FORMAT = "surefoot catalogue 1"
 

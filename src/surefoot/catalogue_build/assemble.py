@@ -4,10 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from surefoot.history import History
-from surefoot.replay.messages import Opened
-from surefoot.replay.passes import Replayed
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     Catalogue,
     Change,
     Downgrade,
@@ -17,8 +14,11 @@ from surefoot.structure.catalogue import (
     Way,
     changes,
 )
-from surefoot.structure.facts import Definition, Key
-from surefoot.structure.varying import Settling, find, settled
+from surefoot.catalogue.variants import Settling, find, settled
+from surefoot.catalogue_build.messages import Opened
+from surefoot.catalogue_build.passes import Replayed
+from surefoot.model.history import History
+from surefoot.schema.fact import Definition, Key
 
 
 def assemble(

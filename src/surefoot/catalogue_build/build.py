@@ -4,23 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from surefoot.config import Project, ScriptEntry
-from surefoot.errors import SurefootError
-from surefoot.observe.catalogue import init_scripts
-from surefoot.observe.code import code_of
-from surefoot.replay.assemble import assemble, compared, with_variants, with_varying
-from surefoot.replay.install import installed, startable_code
-from surefoot.replay.passes import Replayed, replayed
-from surefoot.replay.scratch import Candidate, Scratch
-from surefoot.replay.servers import (
-    Told,
-    look_for_extension,
-    on_a_server,
-    require_confined,
-    tell_refused,
-    why_stopped,
-)
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     NEEDS_CODE,
     Catalogue,
     Change,
@@ -28,8 +12,24 @@ from surefoot.structure.catalogue import (
     InitScripts,
     Varying,
 )
-from surefoot.structure.varying import Settling, in_words, without_statements
-from surefoot.target import Target
+from surefoot.catalogue.variants import Settling, in_words, without_statements
+from surefoot.catalogue_build.assemble import assemble, compared, with_variants, with_varying
+from surefoot.catalogue_build.install import installed, startable_code
+from surefoot.catalogue_build.passes import Replayed, replayed
+from surefoot.catalogue_build.scratch import Candidate, Scratch
+from surefoot.catalogue_build.servers import (
+    Told,
+    look_for_extension,
+    on_a_server,
+    require_confined,
+    tell_refused,
+    why_stopped,
+)
+from surefoot.errors import SurefootError
+from surefoot.look.catalogue import init_scripts
+from surefoot.look.code import code_of
+from surefoot.model.target import Target
+from surefoot.project.config import Project, ScriptEntry
 
 
 class Options(msgspec.Struct, frozen=True):

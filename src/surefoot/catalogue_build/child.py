@@ -10,24 +10,26 @@ from typing import Any, TextIO, cast
 import msgspec
 import psycopg
 
-from surefoot.application.committing import commit_downgrades
-from surefoot.application.confinement.gate import Gate
-from surefoot.application.environment import Environment
-from surefoot.application.history_files import IniFile
-from surefoot.application.looking import Row
-from surefoot.application.replay import Attempt, Ruined, replay
-from surefoot.application.trees import Trees
-from surefoot.application.upgrade import RevisionFailed
-from surefoot.config import Project, load
-from surefoot.errors import Finding, SurefootError
-from surefoot.errors.masking import MaskingStream, keep_secret
-from surefoot.history import History, Revision, applied_at
-from surefoot.observe.code import find_ini
-from surefoot.observe.connect import connect
-from surefoot.observe.facts import application
-from surefoot.observe.structure import facts_of, observe_structure
-from surefoot.replay.confined import Refusals, confine, finding, in_words, is_refusal, untried
-from surefoot.replay.messages import (
+from surefoot.alembic_env.environment import Environment
+from surefoot.alembic_env.looking import Row
+from surefoot.alembic_env.upgrade import RevisionFailed
+from surefoot.catalogue.catalogue import (
+    NEEDS_CODE,
+    Change,
+    Downgrade,
+    changes,
+    state_of,
+)
+from surefoot.catalogue_build.confined import (
+    Refusals,
+    confine,
+    finding,
+    in_words,
+    is_refusal,
+    untried,
+)
+from surefoot.catalogue_build.confinement.gate import Gate
+from surefoot.catalogue_build.messages import (
     SCRATCH,
     Begun,
     Ended,
@@ -40,15 +42,20 @@ from surefoot.replay.messages import (
     Stopped,
     Tried,
 )
-from surefoot.structure.catalogue import (
-    NEEDS_CODE,
-    Change,
-    Downgrade,
-    changes,
-    state_of,
-)
-from surefoot.structure.facts import Fact
-from surefoot.target import Target
+from surefoot.catalogue_build.replay import Attempt, Ruined, replay
+from surefoot.catalogue_build.try_downgrades import commit_downgrades
+from surefoot.errors import Finding, SurefootError
+from surefoot.errors.masking import MaskingStream, keep_secret
+from surefoot.look.code import find_ini
+from surefoot.look.structure import facts_of, observe_structure
+from surefoot.look.survey import application
+from surefoot.model.history import History, Revision, applied_at
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
+from surefoot.project.config import Project, load
+from surefoot.revision_source.history_files import IniFile
+from surefoot.revision_source.trees import Trees
+from surefoot.schema.fact import Fact
 
 
 class _Watching:

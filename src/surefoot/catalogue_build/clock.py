@@ -7,7 +7,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.observe.look import looking_within
+from surefoot.postgres.look import looking_within
 from surefoot.sql import query
 
 Span = tuple[Any, Any]  # from, to

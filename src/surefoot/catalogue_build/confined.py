@@ -6,13 +6,13 @@ from typing import Any
 
 import psycopg
 
-from surefoot.application.confinement.drivers import confine_drivers
-from surefoot.application.confinement.gate import IDENTITY, Elsewhere, Gate, Kind, Refusal
-from surefoot.application.confinement.system import confine_system
-from surefoot.config import Project
+from surefoot.catalogue_build.confinement.drivers import confine_drivers
+from surefoot.catalogue_build.confinement.gate import IDENTITY, Elsewhere, Gate, Kind, Refusal
+from surefoot.catalogue_build.confinement.system import confine_system
 from surefoot.errors import Finding, SurefootError
-from surefoot.locate import LIBPQ_PARAMETERS
-from surefoot.target import Target, environment
+from surefoot.model.target import Target, environment
+from surefoot.project.config import Project
+from surefoot.project.locate import LIBPQ_PARAMETERS
 
 UNTOUCHED = "It was refused before it was made; only a scratch database was written to."
 

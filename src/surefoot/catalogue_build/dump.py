@@ -6,22 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from surefoot.config import Project, application_name
-from surefoot.errors import SurefootError
-from surefoot.history import applied_at
-from surefoot.init_header import Header, content_hash, header_text
-from surefoot.observe.code import catalogue_file, code_of, find_ini
-from surefoot.observe.connect import connect
-from surefoot.observe.database import observe_version_rows
-from surefoot.observe.script_file import hashed
-from surefoot.observe.standing import Cataloguing
-from surefoot.replay.clock import now, settle
-from surefoot.replay.install import installed, startable_code
-from surefoot.replay.messages import SCRATCH, Opened
-from surefoot.replay.passes import Replayed, replayed
-from surefoot.replay.pg_dump import dumped, find_pg_dump
-from surefoot.replay.scratch import Candidate, Scratch
-from surefoot.replay.servers import (
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue_build.clock import now, settle
+from surefoot.catalogue_build.install import installed, startable_code
+from surefoot.catalogue_build.messages import SCRATCH, Opened
+from surefoot.catalogue_build.passes import Replayed, replayed
+from surefoot.catalogue_build.pg_dump import dumped, find_pg_dump
+from surefoot.catalogue_build.scratch import Candidate, Scratch
+from surefoot.catalogue_build.servers import (
     Told,
     look_for_extension,
     on_a_server,
@@ -29,9 +21,17 @@ from surefoot.replay.servers import (
     tell_refused,
     why_stopped,
 )
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.rollback import oldest_compatible
-from surefoot.target import Target
+from surefoot.compatibility.rollback import oldest_compatible
+from surefoot.errors import SurefootError
+from surefoot.look.code import catalogue_file, code_of, find_ini
+from surefoot.look.database import observe_version_rows
+from surefoot.look.match import Cataloguing
+from surefoot.model.history import applied_at
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
+from surefoot.project.config import Project, application_name
+from surefoot.scripts.file import hashed
+from surefoot.scripts.header import Header, content_hash, header_text
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -2,21 +2,21 @@
 
 import psycopg
 
-from surefoot.act.install import install
-from surefoot.act.journal import Journal
-from surefoot.act.run_script import ScriptFailed
-from surefoot.config import Project
-from surefoot.decision.installation import refused_beforehand
+from surefoot.catalogue_build.messages import SCRATCH, Opened
+from surefoot.catalogue_build.scratch import Scratch
+from surefoot.decision.facts import Code
+from surefoot.decision.install import refused_beforehand
+from surefoot.decision.plan import Install
 from surefoot.errors import SurefootError
-from surefoot.observation import Code
-from surefoot.observe.code import code_of
-from surefoot.observe.connect import connect
-from surefoot.observe.database import observe_database
-from surefoot.plan import Install
-from surefoot.replay.messages import SCRATCH, Opened
-from surefoot.replay.scratch import Scratch
-from surefoot.script import check
-from surefoot.target import Target
+from surefoot.look.code import code_of
+from surefoot.look.database import observe_database
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
+from surefoot.project.config import Project
+from surefoot.run.journal import Journal
+from surefoot.run.steps.install import install
+from surefoot.scripts import check
+from surefoot.scripts.run import ScriptFailed
 
 
 class _Quiet:

@@ -6,10 +6,10 @@ the enums that it made) must not reach into the next one.
 
 import msgspec
 
+from surefoot.catalogue.catalogue import Change, Downgrade
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import Finding
-from surefoot.history import History
-from surefoot.observation import VersionTableName
-from surefoot.structure.catalogue import Change, Downgrade
+from surefoot.model.history import History
 
 SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."
 

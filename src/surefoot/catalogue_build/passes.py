@@ -10,10 +10,8 @@ from typing import IO
 
 import msgspec
 
-from surefoot.config import Project
-from surefoot.errors import Finding, SurefootError
-from surefoot.process import stop
-from surefoot.replay.messages import (
+from surefoot.catalogue.catalogue import Change, Downgrade
+from surefoot.catalogue_build.messages import (
     Begun,
     Ended,
     Finished,
@@ -25,8 +23,10 @@ from surefoot.replay.messages import (
     Stopped,
     Tried,
 )
-from surefoot.structure.catalogue import Change, Downgrade
-from surefoot.target import Target
+from surefoot.errors import Finding, SurefootError
+from surefoot.model.target import Target
+from surefoot.project.config import Project
+from surefoot.system import signals
 
 _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
@@ -61,7 +61,7 @@ def _relay(stream: IO[bytes]) -> None:
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
     """Each line, until a signal comes. Raises StopRequested then."""
     while True:
-        with stop.interruptible():
+        with signals.interruptible():
             line = stream.readline()
         if not line:
             return
@@ -103,7 +103,7 @@ def replayed(
     )
     child = subprocess.Popen(
         # -P: no module of the application's may stand in for one of Python's
-        [sys.executable, "-P", "-m", "surefoot.replay.child"],
+        [sys.executable, "-P", "-m", "surefoot.catalogue_build.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,10 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from surefoot.catalogue_build.messages import SCRATCH
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.observe.programs import called, programs
-from surefoot.replay.messages import SCRATCH
-from surefoot.target import Target
+from surefoot.model.target import Target
+from surefoot.postgres.programs import called, programs
 
 _OPTIONS = ("--no-owner", "--no-privileges", "--exclude-schema=surefoot", "--encoding=UTF8")
 

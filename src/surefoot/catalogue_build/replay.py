@@ -8,21 +8,21 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from surefoot.application.connection import same_database
-from surefoot.application.environment import Environment, upgrade_steps
-from surefoot.application.loading import ApplicationFailed, told_as_the_applications
-from surefoot.application.looking import Looking, Row, savepoint
-from surefoot.application.recording import (
+from surefoot.alembic_env.connection import same_database
+from surefoot.alembic_env.environment import Environment, upgrade_steps
+from surefoot.alembic_env.loading import ApplicationFailed, told_as_the_applications
+from surefoot.alembic_env.looking import Looking, Row, savepoint
+from surefoot.alembic_env.recording import (
     candidates,
     execute,
     recorded,
     search_path,
     with_search_path,
 )
-from surefoot.application.upgrade import RevisionFailed
-from surefoot.history import Revision
-from surefoot.observation import ServerInfo, VersionTableName
-from surefoot.structure.catalogue import DownStatement
+from surefoot.alembic_env.upgrade import RevisionFailed
+from surefoot.catalogue.catalogue import DownStatement
+from surefoot.decision.facts import ServerInfo, VersionTableName
+from surefoot.model.history import Revision
 
 
 class Watching(Protocol):

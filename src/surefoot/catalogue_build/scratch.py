@@ -14,9 +14,9 @@ from psycopg import sql
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.masking import keep_secret
-from surefoot.observe.connect import connect
-from surefoot.server import Server, embedded_bin, has_embedded
-from surefoot.target import Target, parse
+from surefoot.model.target import Target, parse
+from surefoot.postgres.connect import connect
+from surefoot.postgres.embedded import Server, embedded_bin, has_embedded
 
 _SYSTEM = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
+from surefoot.catalogue_build.scratch import Candidate, Scratch, candidates
 from surefoot.errors import Finding, SurefootError
-from surefoot.replay.scratch import Candidate, Scratch, candidates
 
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available|/([\w-]+)\.control"')
 

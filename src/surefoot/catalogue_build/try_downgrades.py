@@ -9,16 +9,16 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from surefoot.application.connection import same_database, untouched
-from surefoot.application.environment import (
+from surefoot.alembic_env.connection import same_database, untouched
+from surefoot.alembic_env.environment import (
     Environment,
     downgrade_step,
     upgrade_step,
     upgrade_steps,
 )
-from surefoot.application.loading import ApplicationFailed, told_as_the_applications
-from surefoot.application.looking import Looking, Row
-from surefoot.application.recording import (
+from surefoot.alembic_env.loading import ApplicationFailed, told_as_the_applications
+from surefoot.alembic_env.looking import Looking, Row
+from surefoot.alembic_env.recording import (
     Recording,
     candidates,
     recorded,
@@ -26,11 +26,11 @@ from surefoot.application.recording import (
     search_path,
     with_search_path,
 )
-from surefoot.application.replay import Attempt, Ruined, Watching, in_a_word
-from surefoot.application.upgrade import RevisionFailed
-from surefoot.history import Revision
-from surefoot.observation import ServerInfo, VersionTableName
-from surefoot.structure.catalogue import DownStatement
+from surefoot.alembic_env.upgrade import RevisionFailed
+from surefoot.catalogue.catalogue import DownStatement
+from surefoot.catalogue_build.replay import Attempt, Ruined, Watching, in_a_word
+from surefoot.decision.facts import ServerInfo, VersionTableName
+from surefoot.model.history import Revision
 
 
 def commit_downgrades(

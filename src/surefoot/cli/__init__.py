@@ -92,6 +92,6 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         group.main(args=arguments, prog_name="surefoot", standalone_mode=True)
     except Exception as error:  # noqa: BLE001 (nothing above knows it: a bug, and said so)
-        from surefoot.cli.edge import report_bug
+        from surefoot.cli.console import report_bug
 
         sys.exit(report_bug(error))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.console import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from surefoot.structure.remedy import How
+    from surefoot.interrupted.repair_sql import How
 
 
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,9 +72,9 @@ def record(
 ) -> ExitCode:
     """What `adopt` and `repair` have in common: everything but what they take for granted."""
     with open_session(edge, config_file, database_url) as session:
-        from surefoot.adopt import adopt
-        from surefoot.cli.asking import asked
-        from surefoot.plan import Mend
+        from surefoot.cli.ask import asked
+        from surefoot.decision.plan import Mend
+        from surefoot.workflows.adopt import adopt
 
         return asked(
             edge,

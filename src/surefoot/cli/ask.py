@@ -4,16 +4,16 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from surefoot.cli.edge import Edge
-from surefoot.cli.emitting import emit_outcome
+from surefoot.cli.console import Edge
+from surefoot.cli.emit import emit_outcome
 from surefoot.errors import ExitCode, SurefootError
-from surefoot.process import stop
+from surefoot.system import signals
 
 if TYPE_CHECKING:
-    from surefoot.outcome import Outcome
-    from surefoot.plan import Plan
+    from surefoot.decision.plan import Plan
+    from surefoot.model.outcome import Outcome
     from surefoot.report.text import TextReport
-    from surefoot.session import Session
+    from surefoot.workflows.workspace import Session
 
 Confirm = Callable[["Plan"], None]
 
@@ -53,9 +53,9 @@ def ask(edge: Edge, plan: "Plan", what: str) -> None:
 
     Raises as `ask_about` does.
     """
-    from surefoot.plan import Adopt
+    from surefoot.catalogue.differences import difference_lines
+    from surefoot.decision.plan import Adopt
     from surefoot.report.plan import step_lines
-    from surefoot.structure.differences import difference_lines
 
     accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
     lines = [*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))]
@@ -74,7 +74,7 @@ def ask_about(edge: Edge, question: str, would_be_done: list[str]) -> None:
             next="if that is right: --yes",
         )
     edge.terminal.write(edge.terminal.rendered(f"{question} [y/N] "))
-    with stop.interruptible():
+    with signals.interruptible():
         answer = sys.stdin.readline()
     if answer.strip().lower() not in ("y", "yes"):
         raise SurefootError(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.console import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 
@@ -19,7 +19,7 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     """
     from surefoot.report.backup import taken_json, taken_lines
     from surefoot.report.text import TextReport
-    from surefoot.take_backup import take_backup
+    from surefoot.workflows.backup import take_backup
 
     with open_session(edge, config_file, database_url, needs_code=False) as session:
         report = TextReport(edge.terminal)

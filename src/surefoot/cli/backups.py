@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from surefoot.cli.edge import Edge, command_body, common_options, load_project, open_session
+from surefoot.cli.console import Edge, command_body, common_options, load_project, open_session
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 if TYPE_CHECKING:
-    from surefoot.backup.mark import Beside
-    from surefoot.observe.backups import Kept
+    from surefoot.backups.directory import Kept
+    from surefoot.backups.mark import Beside
 
 
 @click.command("backups")
@@ -27,7 +27,7 @@ def command(
 
     The files are enough for it: where no server is reached, that is said.
     """
-    from surefoot.observe.backups import backup_directory, contradiction
+    from surefoot.backups.directory import backup_directory, contradiction
     from surefoot.report.backup import backups_json, backups_lines
     from surefoot.report.terminal import Terminal
 
@@ -48,7 +48,7 @@ def command(
 
 
 def _found(directory: Path) -> "tuple[Kept, ...]":
-    from surefoot.observe.backups import backups_in
+    from surefoot.backups.directory import backups_in
 
     try:
         return backups_in(directory)
@@ -68,8 +68,8 @@ def _beside(
     """What restores have left on the server; None, and why, where it can't be asked."""
     try:
         with open_session(edge, config_file, database_url, needs_code=False) as session:
-            from surefoot.observe.beside import databases, marked
-            from surefoot.observe.connect import connect
+            from surefoot.backups.set_aside import databases, marked
+            from surefoot.postgres.connect import connect
 
             with connect(session.target, wait=0, say=lambda _: None) as connection:
                 return marked(databases(connection, connection.info.dbname)), ""

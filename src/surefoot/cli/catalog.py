@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, load_project, project_options, server_option
+from surefoot.cli.console import Edge, command_body, load_project, project_options, server_option
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 if TYPE_CHECKING:
-    from surefoot.replay.story import Built
-    from surefoot.structure.catalogue import Catalogue, Way
+    from surefoot.catalogue.catalogue import Catalogue, Way
+    from surefoot.catalogue_build.build import Built
 
 
 @click.group("catalog")
@@ -32,7 +32,7 @@ _STEPWISE = click.option(
 def _build(
     edge: Edge, config_file: Path | None, server: str | None, stepwise: bool, no_downgrade: bool
 ) -> "Built":
-    from surefoot.replay.story import Options, build
+    from surefoot.catalogue_build.build import Options, build
     from surefoot.report.building import BuildReport
 
     project = load_project(config_file)
@@ -45,7 +45,7 @@ def _build(
 
 
 def _file(config_file: Path | None) -> Path:
-    from surefoot.observe.code import catalogue_file, find_ini
+    from surefoot.look.code import catalogue_file, find_ini
 
     project = load_project(config_file)
     return catalogue_file(project, find_ini(project))
@@ -53,7 +53,7 @@ def _file(config_file: Path | None) -> Path:
 
 def _before(file: Path) -> "Catalogue | None":
     """The catalogue that is there before a build; None where there is none, or none to read."""
-    from surefoot.observe.catalogue import read_catalogue
+    from surefoot.look.catalogue import read_catalogue
 
     with contextlib.suppress(SurefootError):
         return read_catalogue(file)
@@ -74,11 +74,11 @@ def build_command(
     No database of yours is touched. Commit the file beside the migrations, and copy it into the
     image with them.
     """
-    from surefoot.observe.catalogue import require_writable, write_catalogue
-    from surefoot.observe.generated import shown
+    from surefoot.catalogue.removed import with_removed
+    from surefoot.catalogue.write import dumps
+    from surefoot.look.catalogue import require_writable, write_catalogue
+    from surefoot.project.generated_files import shown
     from surefoot.report.catalogue import built_lines, classes
-    from surefoot.structure.removed import with_removed
-    from surefoot.structure.write import dumps
 
     file = _file(config_file)
     require_writable(file)
@@ -129,14 +129,14 @@ def check_command(
     """
     if required is not None and no_downgrade:
         raise click.UsageError("--require-downgrade needs the downgrades to be tried.")
-    from surefoot.history import applied_at
-    from surefoot.observe.catalogue import read_catalogue
-    from surefoot.observe.generated import shown
+    from surefoot.catalogue.check import broken, check
+    from surefoot.downgrades.required import asked, without_a_way_back
+    from surefoot.look.catalogue import read_catalogue
+    from surefoot.model.history import applied_at
+    from surefoot.project.generated_files import shown
     from surefoot.report import json
     from surefoot.report.structure import count
     from surefoot.report.text import finding_lines
-    from surefoot.structure.check import broken, check
-    from surefoot.structure.required import asked, without_a_way_back
 
     file = _file(config_file)
     old = read_catalogue(file)
@@ -174,10 +174,10 @@ def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str 
     REV is an id or its beginning, a release, or head; with --facts base, too. No database is
     reached.
     """
-    from surefoot.observe.catalogue import read_catalogue
+    from surefoot.catalogue.catalogue import facts_of, state
+    from surefoot.look.catalogue import read_catalogue
     from surefoot.report import catalogue as report
     from surefoot.report.terminal import Terminal
-    from surefoot.structure.catalogue import facts_of, state
 
     if facts and rev is None:
         raise click.UsageError("--facts is of one revision: name it, or head.")
@@ -215,10 +215,10 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
 
     Each is a revision's id or its beginning, a release, head or base. No database is reached.
     """
-    from surefoot.observe.catalogue import read_catalogue
+    from surefoot.catalogue.catalogue import changes, state
+    from surefoot.look.catalogue import read_catalogue
     from surefoot.report import catalogue as report
     from surefoot.report.terminal import Terminal
-    from surefoot.structure.catalogue import changes, state
 
     catalogue = read_catalogue(_file(config_file))
     one, two = _applied(catalogue, a), _applied(catalogue, b)
@@ -232,7 +232,7 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
 
 
 def _one(catalogue: "Catalogue", word: str) -> str:
-    from surefoot.history import one_revision
+    from surefoot.model.history import one_revision
 
     if word == "base":
         raise SurefootError(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.console import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 
@@ -32,8 +32,8 @@ def command(
     looks before it commits whether anything else would go with them.
     """
     with open_session(edge, config_file, database_url) as session:
-        from surefoot.cleanup import cleanup
-        from surefoot.cli.asking import asked
+        from surefoot.cli.ask import asked
+        from surefoot.workflows.cleanup import cleanup
 
         return asked(
             edge,

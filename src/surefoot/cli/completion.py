@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from surefoot.cli.edge import Edge, command_body, common_options
+from surefoot.cli.console import Edge, command_body, common_options
 from surefoot.errors import ExitCode
 
 

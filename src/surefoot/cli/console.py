@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TextIO
 import click
 import msgspec
 
-from surefoot.config import Project, load
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
-from surefoot.locate import ADDRESS_NAMES, locate
-from surefoot.process import stop, supervisor
+from surefoot.model.target import Target
+from surefoot.project.config import Project, load
+from surefoot.project.locate import ADDRESS_NAMES, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
-from surefoot.target import Target
+from surefoot.system import signals, supervisor
 
 if TYPE_CHECKING:
-    from surefoot.server import Server
-    from surefoot.session import Session
+    from surefoot.postgres.embedded import Server
+    from surefoot.workflows.workspace import Session
 
 P = ParamSpec("P")
 
@@ -141,7 +141,7 @@ def command_body(
     def wrap(function: Callable[..., ExitCode]) -> Callable[..., None]:
         @functools.wraps(function)
         def wrapped(*, as_json: bool, **options: Any) -> None:
-            stop.install()
+            signals.install()
             with data_stream() as data:
                 edge = Edge(command, as_json, data)
                 running = _Running(edge, options.get("run", []))
@@ -164,15 +164,15 @@ def _outcome(edge: Edge, run: Callable[[], ExitCode]) -> ExitCode:
     try:
         return run()
     except SurefootError as error:
-        if not stop.requested():
+        if not signals.requested():
             return edge.tell(error)
         # a statement that was cancelled for the signal, say
     except KeyboardInterrupt:
         pass
     except Exception:
-        if not stop.requested():
+        if not signals.requested():
             raise
-    stop.answered()
+    signals.answered()
     return edge.tell(_interrupted(edge))
 
 
@@ -189,15 +189,15 @@ class _Running:
         """
         edge = self._edge
         edge.as_json = False  # its one object has been written
-        signal.pthread_sigmask(signal.SIG_BLOCK, stop.SIGNALS)
-        if stop.requested() or not signal.sigpending().isdisjoint(stop.SIGNALS):
-            stop.answered()
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals.SIGNALS)
+        if signals.requested() or not signal.sigpending().isdisjoint(signals.SIGNALS):
+            signals.answered()
             return edge.tell(_interrupted(edge))
         # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
-        for number in (*stop.SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
+        for number in (*signals.SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, stop.SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SIGNALS)
         try:
             os.execvpe(self.after[0], self.after, self._environ | edge.command_environment)
         except OSError as error:
@@ -224,9 +224,9 @@ class _Running:
 
     def died(self, died: supervisor.Died) -> int:
         """The account of a child that has given none."""
-        from surefoot.last_words import account_of
+        from surefoot.workflows.last_words import account_of
 
-        stop.answered()
+        signals.answered()
         edge = self._edge
         edge.said()
         return int(edge.tell(account_of(died, edge.session)))
@@ -236,7 +236,7 @@ class _Running:
         edge = self._edge
         if code == 0 and self.after:
             if signalled:
-                stop.request()
+                signals.request()
             if edge.session is not None:
                 edge.command_environment = edge.session.leave_server_to_command()
             sys.stdout.flush()
@@ -292,7 +292,7 @@ def open_session(
 
     Without `needs_code`, the application's history may be missing.
     """
-    from surefoot.observe.code import find_ini
+    from surefoot.look.code import find_ini
 
     project = load_project(config_file)
     try:
@@ -305,7 +305,7 @@ def open_session(
     target = locate(database_url, os.environ, ini_url)
     _require_libpq()
     from surefoot.decision.decide import Intent
-    from surefoot.session import Session
+    from surefoot.workflows.workspace import Session
 
     intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:
@@ -313,7 +313,7 @@ def open_session(
         edge.session = Session(project, ini, target, edge.say, intent)
         yield edge.session
         return
-    from surefoot.server import has_embedded
+    from surefoot.postgres.embedded import has_embedded
 
     if not has_embedded():
         raise _not_named(ini_url)
@@ -345,7 +345,7 @@ def _embedded(project: Project) -> "Server":
     """This project's own embedded server; its data is kept between runs."""
     import hashlib
 
-    from surefoot.server import Server, embedded_bin
+    from surefoot.postgres.embedded import Server, embedded_bin
 
     if os.geteuid() == 0:
         home = Path("/var/lib/surefoot")  # the server runs as nobody, who can't enter /root

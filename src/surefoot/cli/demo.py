@@ -2,7 +2,7 @@
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options
+from surefoot.cli.console import Edge, command_body, common_options
 from surefoot.errors import ExitCode
 
 
@@ -17,7 +17,7 @@ def command(edge: Edge, **_: object) -> ExitCode:
     an init script that fails half-way. Nothing outside a
     temporary directory is touched, and no database of yours.
     """
-    from surefoot.demo import Demo
+    from surefoot.workflows.demo import Demo
 
     scenes = Demo(edge.terminal).play()
     failed = [scene.title for scene in scenes if not scene.as_promised]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.console import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 
@@ -51,8 +51,8 @@ def command(
       surefoot down --to head          # in an older image: to what its code wants
     """
     with open_session(edge, config_file, database_url) as session:
-        from surefoot.cli.asking import asked
-        from surefoot.down import down
+        from surefoot.cli.ask import asked
+        from surefoot.workflows.down import down
 
         return asked(
             edge,

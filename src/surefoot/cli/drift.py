@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.console import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode, SurefootError
 
 
@@ -19,9 +19,9 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     """
     from surefoot.decision.decide import classify
     from surefoot.decision.refusals import REFUSALS
-    from surefoot.decision.row_refusals import ahead_of_code
-    from surefoot.decision.structure_refusals import nothing_to_hold_against
-    from surefoot.observe.facts import application
+    from surefoot.decision.refusals.structure import nothing_to_hold_against
+    from surefoot.decision.refusals.version_rows import ahead_of_code
+    from surefoot.look.survey import application
     from surefoot.report import json
     from surefoot.report.drift import drift_json, drift_lines
     from surefoot.report.terminal import Terminal

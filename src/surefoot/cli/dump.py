@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, load_project, project_options, server_option
+from surefoot.cli.console import Edge, command_body, load_project, project_options, server_option
 from surefoot.errors import ExitCode, SurefootError
 
 _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -52,8 +52,8 @@ def command(
     that stands at REV, with its version row; its header says which revision that is. Seeds aren't
     in it. Two runs give the same text. No database of yours is touched.
     """
-    from surefoot.observe.generated import shown
-    from surefoot.replay.dump import Options, dump
+    from surefoot.catalogue_build.dump import Options, dump
+    from surefoot.project.generated_files import shown
     from surefoot.report.building import BuildReport
 
     if check and output is None:
@@ -94,9 +94,9 @@ def command(
 
 
 def _check(edge: Edge, file: str, old: bytes, new: bytes) -> ExitCode:
-    from surefoot.init_script import outdated
     from surefoot.report import json
     from surefoot.report.text import finding_lines
+    from surefoot.scripts.check import outdated
 
     finding = outdated(file, old, new)
     code = ExitCode.DONE if finding is None else finding.exit_code
@@ -137,7 +137,7 @@ def _read(file: Path) -> bytes:
 
 
 def _require_writable(file: Path) -> None:
-    from surefoot.observe.generated import obstacle
+    from surefoot.project.generated_files import obstacle
 
     why = obstacle(file)
     if why is not None:
@@ -145,7 +145,7 @@ def _require_writable(file: Path) -> None:
 
 
 def _write(file: Path, script: bytes) -> bool:
-    from surefoot.observe.generated import replace
+    from surefoot.project.generated_files import replace
 
     try:
         return replace(file, script)

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from surefoot.cli.edge import Edge
-from surefoot.target import Target
+from surefoot.cli.console import Edge
+from surefoot.model.target import Target
 
 if TYPE_CHECKING:
-    from surefoot.outcome import Outcome
+    from surefoot.model.outcome import Outcome
 
 
 def emit_outcome(edge: Edge, target: Target, outcome: "Outcome") -> None:

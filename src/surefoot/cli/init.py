@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options
-from surefoot.config import FILE_NAME
+from surefoot.cli.console import Edge, command_body, common_options
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.project.config import FILE_NAME
 
 
 @click.command("init")
@@ -20,7 +20,7 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
     directory. No database is reached. What can't be known is left out, with a line that says what
     to fill in.
     """
-    from surefoot.first_config import propose
+    from surefoot.workflows.init import propose
 
     file = config_file or Path(FILE_NAME)
     if (file.exists() or file.is_symlink()) and not force:
@@ -55,7 +55,7 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
 
 def _write(file: Path, text: bytes, *, force: bool) -> None:
     """A new file, or one in the place of the old one; where a link leads is left alone."""
-    from surefoot.files import a_token, create, replace_file
+    from surefoot.system.files import a_token, create, replace_file
 
     if force:
         beside = file.with_name(f".{file.name}.{a_token()}")

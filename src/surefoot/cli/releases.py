@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, load_project, project_options
+from surefoot.cli.console import Edge, command_body, load_project, project_options
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from surefoot.history import History
-    from surefoot.structure.catalogue import Catalogue
-    from surefoot.structure.releases import Declared, Release
+    from surefoot.catalogue.catalogue import Catalogue
+    from surefoot.compatibility.releases import Declared, Release
+    from surefoot.model.history import History
 
 
 @click.command("releases")
@@ -36,13 +36,13 @@ def command(
     run as it is on the newer database, whether down leads back, and what is lost by it. From the
     catalogue and the revision files; no database is reached. REL is a release, or a revision.
     """
-    from surefoot.observe.catalogue import read_catalogue
-    from surefoot.observe.code import catalogue_file, find_ini
-    from surefoot.observe.declared import declared
+    from surefoot.compatibility.releases import Declared, pair
+    from surefoot.look.catalogue import read_catalogue
+    from surefoot.look.code import catalogue_file, find_ini
+    from surefoot.look.declared import declared
     from surefoot.report.releases import markdown as markdown_lines
     from surefoot.report.releases import pair_json, pair_lines
     from surefoot.report.terminal import Terminal
-    from surefoot.structure.releases import Declared, pair
 
     if everything and (older or newer):
         raise click.UsageError("--all has no --from and no --to.")
@@ -92,7 +92,7 @@ def _chosen(
     catalogue: "Catalogue", older: str | None, newer: str | None, everything: bool
 ) -> list[tuple["Release", "Release"]]:
     """The pairs, the newest release first, and the nearest older one."""
-    from surefoot.structure.releases import releases
+    from surefoot.compatibility.releases import releases
 
     ends = releases(catalogue)[::-1]
     if everything:
@@ -108,8 +108,8 @@ def _chosen(
 
 def _named(catalogue: "Catalogue", word: str) -> "Release":
     """A release or a revision that a person names."""
-    from surefoot.history import one_revision
-    from surefoot.structure.releases import Release, releases
+    from surefoot.compatibility.releases import Release, releases
+    from surefoot.model.history import one_revision
 
     for release in releases(catalogue)[::-1]:
         if word in (release.name, "head"):

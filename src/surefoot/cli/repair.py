@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from surefoot.cli.adopt import record, recording_options
-from surefoot.cli.edge import Edge, command_body
+from surefoot.cli.console import Edge, command_body
 from surefoot.errors import ExitCode
 
 

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surefoot.cli.asking import ask_about
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.ask import ask_about
+from surefoot.cli.console import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from surefoot.backup.mark import Beside
+    from surefoot.backups.mark import Beside
     from surefoot.report.text import TextReport
-    from surefoot.restore import Intended, Wish
-    from surefoot.session import Session
+    from surefoot.workflows.restore import Intended, Wish
+    from surefoot.workflows.workspace import Session
 
 
 @click.command("restore")
@@ -68,7 +68,7 @@ def command(
     kept under another name, until surefoot restore --drop-old.
     """
     from surefoot.report.text import TextReport
-    from surefoot.restore import Wish
+    from surefoot.workflows.restore import Wish
 
     if (file is None) is not drop_old:
         raise click.UsageError("Name a FILE, or --drop-old.")
@@ -90,9 +90,9 @@ def command(
 def _restore(
     edge: Edge, session: "Session", file: str, wish: "Wish", report: "TextReport", *, yes: bool
 ) -> ExitCode:
-    from surefoot.observe.backups import find_backup
+    from surefoot.backups.directory import find_backup
     from surefoot.report.backup import intended_lines, restored_json, restored_lines
-    from surefoot.restore import restore, told
+    from surefoot.workflows.restore import restore, told
 
     kept = find_backup(session.project, file)
 
@@ -121,10 +121,10 @@ def _restore(
 
 
 def _drop_old(edge: Edge, session: "Session", *, yes: bool) -> ExitCode:
-    from surefoot.drop_old import drop_old
     from surefoot.report import json
     from surefoot.report.backup import beside_json, beside_text
     from surefoot.report.text import labelled
+    from surefoot.workflows.drop_old import drop_old
 
     def confirm(found: "tuple[Beside, ...]") -> None:
         texts = [beside_text(one) for one in found]

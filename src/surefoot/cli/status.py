@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
+from surefoot.cli.console import Edge, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 

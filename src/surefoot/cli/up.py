@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.edge import Edge, command_body, common_options, open_session
-from surefoot.cli.emitting import emit_outcome
+from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.emit import emit_outcome
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 
@@ -51,7 +51,7 @@ def command(
         )
     with open_session(edge, config_file, database_url) as session:
         from surefoot.report.text import TextReport
-        from surefoot.up import up
+        from surefoot.workflows.up import up
 
         report = TextReport(edge.terminal)
         try:

@@ -6,9 +6,9 @@ INSERT may leave out.
 
 from collections.abc import Iterator
 
-from surefoot.structure.contents import added_contents, added_references
-from surefoot.structure.definitions import is_plain
-from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told, Weight
+from surefoot.compatibility.contents import added_contents, added_references
+from surefoot.compatibility.pairs import VIEW_OPTIONS, Sides, Told, Weight
+from surefoot.schema.definitions import is_plain
 
 
 def added(sides: Sides) -> Iterator[Told]:

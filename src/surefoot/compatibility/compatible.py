@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from surefoot.structure.added import added
-from surefoot.structure.catalogue import Catalogue, State, state
-from surefoot.structure.facts import Fact
-from surefoot.structure.kept import kept
-from surefoot.structure.sides import Sides, Told, Weight
+from surefoot.catalogue.catalogue import Catalogue, State, state
+from surefoot.compatibility.additions import added
+from surefoot.compatibility.pairs import Sides, Told, Weight
+from surefoot.compatibility.removals import kept
+from surefoot.schema.fact import Fact
 
 
 class Breach(msgspec.Struct, frozen=True):

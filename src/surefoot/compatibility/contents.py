@@ -6,8 +6,9 @@ The same under another name is the same. So is what can't be told apart by its t
 
 from collections.abc import Iterator
 
-from surefoot.structure.condition import outcome
-from surefoot.structure.definitions import (
+from surefoot.compatibility.pairs import Side, Sides, Told, Weight, alike
+from surefoot.schema.condition import outcome
+from surefoot.schema.definitions import (
     ForeignKey,
     Unique,
     foreign_key,
@@ -15,8 +16,7 @@ from surefoot.structure.definitions import (
     names,
     unique,
 )
-from surefoot.structure.facts import Key
-from surefoot.structure.sides import Side, Sides, Told, Weight, alike
+from surefoot.schema.fact import Key
 
 BY_CONTENT = frozenset(("constraint", "index", "trigger", "policy", "rule", "domain constraint"))
 _UNIQUE = ("constraint", "index")

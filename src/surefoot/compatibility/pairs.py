@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from surefoot.structure.catalogue import State
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.condition import Value, literal
-from surefoot.structure.definitions import Column, column
-from surefoot.structure.facts import Fact, Key, table
+from surefoot.catalogue.catalogue import State
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.condition import Value, literal
+from surefoot.schema.definitions import Column, column
+from surefoot.schema.fact import Fact, Key, table
 
 # The options that can hurt: those of storage can't.
 VIEW_OPTIONS = (".check_option", ".security_invoker")

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from surefoot.structure.catalogue import Catalogue, State, Way, state
-from surefoot.structure.compatible import Breach, compatible
-from surefoot.structure.definitions import column
-from surefoot.structure.differences import table_of
-from surefoot.structure.facts import Fact, Key, relation_kind, table
-from surefoot.structure.identify import Identifier
-from surefoot.structure.making import dropped, rank
-from surefoot.structure.restoring import Restoration, restoration
-from surefoot.structure.standing import Difference, Promise, Stand
+from surefoot.catalogue.catalogue import Catalogue, State, Way, state
+from surefoot.catalogue.differences import table_of
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import Difference, Promise, Stand
+from surefoot.compatibility.compatible import Breach, compatible
+from surefoot.compatibility.restoring import Restoration, restoration
+from surefoot.schema.ddl import dropped, rank
+from surefoot.schema.definitions import column
+from surefoot.schema.fact import Fact, Key, relation_kind, table
 
 _UNEXPECTED = "a revision has dropped it, or made it anew under another name"
 

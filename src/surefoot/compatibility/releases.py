@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from surefoot.preflight.names import parts
-from surefoot.structure.catalogue import Catalogue, Change, Way, facts_of, state
-from surefoot.structure.compatible import Verdict, compatible
-from surefoot.structure.facts import Fact, Key, relation_kind, table
-from surefoot.structure.lost import standing
-from surefoot.structure.reversal import Loss, Reversal, reversal
-from surefoot.structure.sqltext import renamed
+from surefoot.catalogue.catalogue import Catalogue, Change, Way, facts_of, state
+from surefoot.compatibility.compatible import Verdict, compatible
+from surefoot.downgrades.data_loss import standing
+from surefoot.downgrades.recipe import Loss, Reversal, reversal
+from surefoot.revision_source.statement import renamed
+from surefoot.schema.fact import Fact, Key, relation_kind, table
+from surefoot.schema.names import parts
 
 UNRELEASED = "(unreleased)"
 

@@ -7,8 +7,9 @@ each other, the one that fits best counts.
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from surefoot.structure.contents import BY_CONTENT, kept_contents
-from surefoot.structure.definitions import (
+from surefoot.compatibility.contents import BY_CONTENT, kept_contents
+from surefoot.compatibility.pairs import VIEW_OPTIONS, Sides, Told, Weight, alike
+from surefoot.schema.definitions import (
     Column,
     column,
     function,
@@ -16,8 +17,7 @@ from surefoot.structure.definitions import (
     view_columns,
     widened,
 )
-from surefoot.structure.facts import Key, relation_kind
-from surefoot.structure.sides import VIEW_OPTIONS, Sides, Told, Weight, alike
+from surefoot.schema.fact import Key, relation_kind
 
 Rule = Iterator[tuple[Weight, str]]  # how much it matters, and why
 

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from surefoot.preflight.names import parts, quoted, typed
-from surefoot.structure.catalogue import State
-from surefoot.structure.compatible import Breach
-from surefoot.structure.contents import BY_CONTENT
-from surefoot.structure.definitions import column, labels, names, view_columns, widened
-from surefoot.structure.facts import Definition, Fact, Key, relation_kind, table
-from surefoot.structure.making import Sql, changed, dropped, made, owned, rank
-from surefoot.structure.standing import Difference, Restoration
+from surefoot.catalogue.catalogue import State
+from surefoot.catalogue.match import Difference, Restoration
+from surefoot.compatibility.compatible import Breach
+from surefoot.compatibility.contents import BY_CONTENT
+from surefoot.schema.ddl import Sql, changed, dropped, made, owned, rank
+from surefoot.schema.definitions import column, labels, names, view_columns, widened
+from surefoot.schema.fact import Definition, Fact, Key, relation_kind, table
+from surefoot.schema.names import parts, quoted, typed
 
 _NEEDED = frozenset(("function", "procedure", "aggregate", "range", "relation"))  # by others
 _OTHER_TABLES = re.compile(r" (?:of|server|inherits|partition by) ")

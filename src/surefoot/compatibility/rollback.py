@@ -1,7 +1,7 @@
 """How far back an image can be rolled: which older code can run on a structure."""
 
-from surefoot.structure.catalogue import Catalogue, facts_of, state
-from surefoot.structure.compatible import compatible
+from surefoot.catalogue.catalogue import Catalogue, facts_of, state
+from surefoot.compatibility.compatible import compatible
 
 
 def oldest_compatible(catalogue: Catalogue, applied: frozenset[str]) -> str | None:

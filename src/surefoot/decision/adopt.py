@@ -2,20 +2,20 @@
 
 import msgspec
 
-from surefoot.decision.at_ones_word import take_at_ones_word
+from surefoot.catalogue.differences import difference_lines, revision_text
+from surefoot.catalogue.match import Difference, Stand
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
-from surefoot.decision.mending import decide_mending
-from surefoot.decision.promise_texts import put_below
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Adopt, Plan
 from surefoot.decision.refusals import REFUSALS
-from surefoot.decision.row_refusals import ahead_of_code, ahead_remarks
+from surefoot.decision.refusals.promise import put_below
+from surefoot.decision.refusals.version_rows import ahead_of_code, ahead_remarks
+from surefoot.decision.repair import decide_mending
+from surefoot.decision.trust_operator import take_at_ones_word
 from surefoot.decision.version_rows import faults, judge, width_of
 from surefoot.errors import Finding
-from surefoot.observation import Facts
-from surefoot.plan import Adopt, Plan
-from surefoot.states import State
-from surefoot.structure.differences import difference_lines, revision_text
-from surefoot.structure.remedy import How
-from surefoot.structure.standing import Difference, Stand
+from surefoot.interrupted.repair_sql import How
+from surefoot.model.states import State
 
 _SHOWN, _WIDTH = 20, 80
 

@@ -3,15 +3,15 @@
 import msgspec
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Clear, Plan
 from surefoot.decision.refusals import REFUSALS
-from surefoot.decision.structure_refusals import catalogue_lines
-from surefoot.decision.way_back_refusals import revoking
+from surefoot.decision.refusals.downgrade import revoking
+from surefoot.decision.refusals.structure import catalogue_lines
+from surefoot.downgrades.leftovers import Leftover
 from surefoot.errors import Finding
-from surefoot.observation import Facts
-from surefoot.plan import Clear, Plan
-from surefoot.states import State
-from surefoot.structure.facts import relation_kind
-from surefoot.structure.leftovers import Leftover
+from surefoot.model.states import State
+from surefoot.schema.fact import relation_kind
 
 
 class Remains(msgspec.Struct, frozen=True):

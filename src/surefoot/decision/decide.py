@@ -4,16 +4,16 @@ from enum import Enum
 
 import msgspec
 
-from surefoot.decision import installation
-from surefoot.decision.catalogue import catalogue_remarks, catalogue_required
-from surefoot.decision.installation import refused_beforehand
+from surefoot.catalogue.match import Standing
+from surefoot.decision import install
+from surefoot.decision.facts import Facts, ScriptFile
+from surefoot.decision.install import refused_beforehand
+from surefoot.decision.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.decision.recovery import drop_index, record, recovery
+from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_required
 from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
-from surefoot.observation import Facts, ScriptFile
-from surefoot.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
-from surefoot.states import State
-from surefoot.structure.standing import Standing
+from surefoot.model.states import State
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing-to-do"):
@@ -120,7 +120,7 @@ def _unknown_state(facts: Facts) -> State:
         return State.VERSION_TABLE_CORRUPTED
     if judgements != {"newer"}:
         return State.UNKNOWN_REVISION
-    from surefoot.decision.ahead import ahead
+    from surefoot.decision.newer_database import ahead
 
     if facts.database.reversing:
         return State.AHEAD  # a part of it may be gone
@@ -200,13 +200,13 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
                 return Refused(state, obstacles)
             remarks = facts.preflight.remarks if facts.preflight else ()
             if state is State.EMPTY:
-                remarks = (*installation.remarks(facts.code), *remarks)
+                remarks = (*install.remarks(facts.code), *remarks)
             if state is State.AT_HEAD:
                 remarks = (*remarks, *at_head_remarks(facts))
             remarks = (*remarks, *catalogue_remarks(facts))
             return Ready(state, Plan(steps, facts.fingerprint, remarks))
         case State.AHEAD_COMPATIBLE:
-            from surefoot.decision.row_refusals import ahead_remarks
+            from surefoot.decision.refusals.version_rows import ahead_remarks
 
             return NothingToDo(state, (*ahead_remarks(facts), *catalogue_remarks(facts)))
         case _:
@@ -229,7 +229,7 @@ def at_head_remarks(facts: Facts) -> tuple[str, ...]:
     standing = facts.standing
     if standing is None or standing.promise is None:
         return ()
-    from surefoot.decision.promise_texts import harmless_lines
+    from surefoot.decision.refusals.promise import harmless_lines
 
     return harmless_lines(facts, standing.promise)
 

@@ -12,8 +12,10 @@ from surefoot.decision.decide import (
     in_the_way,
     preflight_findings,
 )
-from surefoot.decision.retreat import Lost, Retreat
-from surefoot.decision.way_back_refusals import (
+from surefoot.decision.downgrade_assessment import Lost, Retreat
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Downgrade, Plan
+from surefoot.decision.refusals.downgrade import (
     another_first,
     command_to,
     cut_off_somewhere,
@@ -26,12 +28,10 @@ from surefoot.decision.way_back_refusals import (
     unknown_rows,
     would_be_lost,
 )
+from surefoot.downgrades.path import blocked
 from surefoot.errors import SurefootError
-from surefoot.history import History, one_revision
-from surefoot.observation import Facts
-from surefoot.plan import Downgrade, Plan
-from surefoot.states import State
-from surefoot.structure.way_back import blocked
+from surefoot.model.history import History, one_revision
+from surefoot.model.states import State
 
 _STEPS = re.compile(r"-(\d+)")
 _SHOWN = 8

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from surefoot.structure.kept_sql import unverified
-from surefoot.structure.reversal import Loss, Reversal
-from surefoot.structure.standing import Difference
-from surefoot.structure.way_back import Undo
+from surefoot.catalogue.match import Difference
+from surefoot.downgrades.path import Undo
+from surefoot.downgrades.recipe import Loss, Reversal
+from surefoot.downgrades.trusted_sql import unverified
 
 
 class Unverified(msgspec.Struct, frozen=True):

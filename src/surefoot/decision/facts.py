@@ -5,11 +5,11 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.history import History, Revision
-from surefoot.init_header import Header
+from surefoot.catalogue.match import CatalogueState, Difference, Standing
+from surefoot.interrupted.interruption import Interruption
+from surefoot.model.history import History, Revision
 from surefoot.preflight.verdict import Preflight
-from surefoot.structure.interruption import Interruption
-from surefoot.structure.standing import CatalogueState, Difference, Standing
+from surefoot.scripts.header import Header
 
 
 class VersionTableName(msgspec.Struct, frozen=True):

@@ -4,11 +4,11 @@ Pure. Asked twice: before anything is run, of what is said; and behind the scrip
 their transaction, of the structure.
 """
 
+from surefoot.catalogue.differences import difference_lines, revision_text
+from surefoot.catalogue.match import Stand, Standing
+from surefoot.decision.facts import Code
 from surefoot.errors import Finding, SurefootError
-from surefoot.history import History
-from surefoot.observation import Code
-from surefoot.structure.differences import difference_lines, revision_text
-from surefoot.structure.standing import Stand, Standing
+from surefoot.model.history import History
 
 _SHOWN, _WIDTH = 6, 80
 

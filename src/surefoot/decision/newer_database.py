@@ -5,9 +5,9 @@ What the newer release says of itself (a floor, kept in the journal) counts; els
 
 import msgspec
 
+from surefoot.compatibility.compatible import Verdict
+from surefoot.decision.facts import Facts
 from surefoot.decision.version_rows import judge
-from surefoot.observation import Facts
-from surefoot.structure.compatible import Verdict
 
 
 class Ahead(msgspec.Struct, frozen=True):

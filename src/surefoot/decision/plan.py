@@ -2,13 +2,13 @@
 
 import msgspec
 
-from surefoot.history import Revision
-from surefoot.observation import ScriptFile
-from surefoot.structure.facts import Key
-from surefoot.structure.remedy import How
-from surefoot.structure.reversal import Loss, Reversal
-from surefoot.structure.standing import Difference, Stand
-from surefoot.structure.way_back import Undo
+from surefoot.catalogue.match import Difference, Stand
+from surefoot.decision.facts import ScriptFile
+from surefoot.downgrades.path import Undo
+from surefoot.downgrades.recipe import Loss, Reversal
+from surefoot.interrupted.repair_sql import How
+from surefoot.model.history import Revision
+from surefoot.schema.fact import Key
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):

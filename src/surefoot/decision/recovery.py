@@ -7,13 +7,13 @@ be run again from anywhere (`Source.resumable`).
 
 import msgspec
 
-from surefoot.observation import Facts
-from surefoot.plan import Record
-from surefoot.preflight.names import parts, typed
-from surefoot.structure.facts import Fact, table
-from surefoot.structure.interruption import Interruption, Named
-from surefoot.structure.making import changed
-from surefoot.structure.source import Source
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Record
+from surefoot.interrupted.interruption import Interruption, Named
+from surefoot.revision_source.source import Source
+from surefoot.schema.ddl import changed
+from surefoot.schema.fact import Fact, table
+from surefoot.schema.names import parts, typed
 
 
 class Recovery(msgspec.Struct, frozen=True):

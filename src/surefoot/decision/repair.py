@@ -1,15 +1,15 @@
 """The decision to finish or to undo a revision that was left half-way, where a person asks."""
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
-from surefoot.decision.half_way import commands, interrupted, interruption_lines
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Mend, Plan, Record, Step, Undone
 from surefoot.decision.recovery import record
 from surefoot.decision.refusals import REFUSALS
+from surefoot.decision.refusals.interrupted import commands, interrupted, interruption_lines
 from surefoot.errors import Finding
-from surefoot.observation import Facts
-from surefoot.plan import Mend, Plan, Record, Step, Undone
-from surefoot.states import State
-from surefoot.structure.interruption import Interruption
-from surefoot.structure.remedy import How, Remedy, remedy
+from surefoot.interrupted.interruption import Interruption
+from surefoot.interrupted.repair_sql import How, Remedy, remedy
+from surefoot.model.states import State
 
 _SHOWN = 12
 

@@ -1,7 +1,7 @@
 """A catalogue that can't be used: a warning at each start, or a refusal where it is required."""
 
+from surefoot.decision.facts import Facts
 from surefoot.errors import Finding
-from surefoot.observation import Facts
 
 _SHOWN = 8
 _IN_A_LINE = 3

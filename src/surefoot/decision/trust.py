@@ -222,6 +222,6 @@ def _without(relation: str, suspect: Suspect) -> str:
 
 
 def _quoted(role: str) -> str:
-    from surefoot.preflight.names import quoted
+    from surefoot.schema.names import quoted
 
     return quoted(role)

@@ -1,11 +1,11 @@
 """What became of a revision that was left half-way, on a person's word: without a catalogue."""
 
 from surefoot.decision.decide import Decision, Ready, Refused, in_the_way
-from surefoot.decision.half_way import interrupted
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Plan, Record, Undone
 from surefoot.decision.recovery import record
-from surefoot.observation import Facts
-from surefoot.plan import Plan, Record, Undone
-from surefoot.states import State
+from surefoot.decision.refusals.interrupted import interrupted
+from surefoot.model.states import State
 
 
 def take_at_ones_word(facts: Facts, rows: tuple[str, ...], *, base: bool) -> Decision:

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.history import History
-from surefoot.observation import Facts, Journaled, Observation
-from surefoot.structure.standing import CatalogueState
+from surefoot.catalogue.match import CatalogueState
+from surefoot.decision.facts import Facts, Journaled, Observation
+from surefoot.model.history import History
 
 Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.facts import Fact
-from surefoot.structure.source import Creation
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.revision_source.source import Creation
+from surefoot.schema.fact import Fact
 
 _STATEMENT_LINES, _WIDTH = 6, 160
 

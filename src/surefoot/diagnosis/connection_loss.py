@@ -2,7 +2,7 @@
 
 import msgspec
 
-from surefoot.causes.cause import AGAIN, Explanation
+from surefoot.diagnosis.cause import AGAIN, Explanation
 
 # The server ends the session with these; a driver may lose them on the way.
 _BY_TIMEOUT = {

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from surefoot.causes import objects, rows, server, sessions
-from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation
-from surefoot.causes.names import quoted_names, words
+from surefoot.diagnosis import objects, rows, server, sessions
+from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Explanation
+from surefoot.diagnosis.names import quoted_names, words
 
 _EXPLAINED: dict[str, Callable[[Cause, About], Explanation]] = {
     **dict.fromkeys(("42P07", "42701", "42710", "42P06", "42723"), objects.duplicate),

@@ -1,8 +1,8 @@
 """What the catalogue says about a name: who makes it, who removes it, whether it is to be there."""
 
-from surefoot.causes.names import identifier
-from surefoot.structure.catalogue import Catalogue, state
-from surefoot.structure.facts import Fact, table
+from surefoot.catalogue.catalogue import Catalogue, state
+from surefoot.diagnosis.names import identifier
+from surefoot.schema.fact import Fact, table
 
 _ABSENT = (None,)
 

@@ -6,7 +6,7 @@ language, and by the order in which they come.
 
 import re
 
-from surefoot.causes.cause import Object
+from surefoot.diagnosis.cause import Object
 from surefoot.errors.printable import quoted_identifier, quoted_literal
 
 _QUOTED = re.compile(r'"([^"]+)"|»([^«»]+)«|«\s?([^«»]+?)\s?»|„([^“]+)“|“([^”]+)”')

@@ -2,10 +2,9 @@
 
 import re
 
-from surefoot.causes.aside import SUFFIX, also_in_the_way, put_aside
-from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation, Object
-from surefoot.causes.history import expected_at, known_as, makers, removers
-from surefoot.causes.names import (
+from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Explanation, Object
+from surefoot.diagnosis.history import expected_at, known_as, makers, removers
+from surefoot.diagnosis.names import (
     RELATIONS,
     described,
     fact_name,
@@ -15,9 +14,10 @@ from surefoot.causes.names import (
     sql_name,
     words,
 )
+from surefoot.diagnosis.renamed_aside import SUFFIX, also_in_the_way, put_aside
 from surefoot.errors.steps import to_type
-from surefoot.preflight.names import aside as aside_name
-from surefoot.structure.facts import Fact, relation_kind
+from surefoot.schema.fact import Fact, relation_kind
+from surefoot.schema.names import aside as aside_name
 
 _EXTENSION = re.compile(r'\s*create\s+extension\s+("(?:[^"]|"")+"|[\w$]+)', re.I)
 _ADD_VALUE = re.compile(

@@ -2,7 +2,7 @@
 
 import re
 
-from surefoot.causes.cause import Cause, Explanation
+from surefoot.diagnosis.cause import Cause, Explanation
 
 OWN_ADDRESS = (
     "give surefoot the server's own address, past the pooler: set SUREFOOT_DATABASE_URL, which "

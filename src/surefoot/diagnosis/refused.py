@@ -2,17 +2,17 @@
 
 libpq gives no SQLSTATE of a connection that failed, only the text. `refusal` knows the text of a
 server or a pooler that speaks English. `entry` knows the server's own answer, which
-`surefoot.observe.answer` asks for, in any language.
+`surefoot.postgres.answer` asks for, in any language.
 """
 
 import re
 
 import msgspec
 
-from surefoot.causes import pooler
-from surefoot.causes.cause import Cause
-from surefoot.causes.names import identifier
-from surefoot.causes.server import more_connections
+from surefoot.diagnosis import pooler
+from surefoot.diagnosis.cause import Cause
+from surefoot.diagnosis.names import identifier
+from surefoot.diagnosis.server import more_connections
 from surefoot.errors.steps import to_type
 
 _FULL = re.compile(

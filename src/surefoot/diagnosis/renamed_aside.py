@@ -7,11 +7,11 @@ renamed, in statements that are run as one block.
 
 from collections.abc import Iterable
 
-from surefoot.causes.cause import About, Object, Wanted
-from surefoot.causes.history import makers
-from surefoot.causes.names import RELATIONS, fact_name, identifier, sql_name, words
-from surefoot.preflight.names import aside
-from surefoot.structure.source import Creation, Source
+from surefoot.diagnosis.cause import About, Object, Wanted
+from surefoot.diagnosis.history import makers
+from surefoot.diagnosis.names import RELATIONS, fact_name, identifier, sql_name, words
+from surefoot.revision_source.source import Creation, Source
+from surefoot.schema.names import aside
 
 SUFFIX = "_before"
 

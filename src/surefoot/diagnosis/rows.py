@@ -6,9 +6,9 @@ The queries are for people to run; none of them is executed here.
 
 import re
 
-from surefoot.causes import sequences
-from surefoot.causes.cause import AGAIN, REPORT, About, Cause, Explanation
-from surefoot.causes.names import identifier, literal, quoted_names, words
+from surefoot.diagnosis import sequences
+from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Explanation
+from surefoot.diagnosis.names import identifier, literal, quoted_names, words
 from surefoot.errors.steps import to_type
 
 _KEY = re.compile(r"\((.+?)\)=\((.*)\)", re.S)

@@ -1,6 +1,6 @@
 """A search path without a schema that exists and may be used: whose setting it is, what helps."""
 
-from surefoot.causes.names import identifier
+from surefoot.diagnosis.names import identifier
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 

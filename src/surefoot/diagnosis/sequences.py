@@ -8,10 +8,10 @@ run; none of them is executed here.
 
 import re
 
-from surefoot.causes.cause import AGAIN, About, Cause, Drawn, Explanation, Numbers
-from surefoot.causes.names import identifier, literal, words
+from surefoot.diagnosis.cause import AGAIN, About, Cause, Drawn, Explanation, Numbers
+from surefoot.diagnosis.names import identifier, literal, words
 from surefoot.errors.steps import to_type
-from surefoot.preflight.names import in_a_text
+from surefoot.schema.names import in_a_text
 
 CODE = "sequence-behind"
 

@@ -6,9 +6,9 @@ server's and a revision's alone: an extension that isn't there, a version table 
 
 import re
 
-from surefoot.causes import pooler
-from surefoot.causes.cause import AGAIN, About, Cause, Explanation
-from surefoot.causes.names import identifier
+from surefoot.diagnosis import pooler
+from surefoot.diagnosis.cause import AGAIN, About, Cause, Explanation
+from surefoot.diagnosis.names import identifier
 from surefoot.errors.steps import to_type
 
 _SETTING = re.compile(r"max_(?:pred_)?locks_per_transaction")

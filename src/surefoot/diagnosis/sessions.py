@@ -2,9 +2,9 @@
 
 import re
 
-from surefoot.causes.cause import AGAIN, About, Cause, Explanation, Holder
-from surefoot.causes.names import identifier, literal, without_literals
-from surefoot.causes.server import ended, timed_out
+from surefoot.diagnosis.cause import AGAIN, About, Cause, Explanation, Holder
+from surefoot.diagnosis.names import identifier, literal, without_literals
+from surefoot.diagnosis.server import ended, timed_out
 from surefoot.errors.steps import to_type
 
 _SHOWN, _WIDTH = 4, 60

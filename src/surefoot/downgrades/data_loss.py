@@ -4,11 +4,11 @@ from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
-from surefoot.preflight.names import parts
-from surefoot.structure.catalogue import DownStatement
-from surefoot.structure.facts import Key
-from surefoot.structure.losing import Followed, Name, fact_part
-from surefoot.structure.reversal import Loss, Reversal
+from surefoot.catalogue.catalogue import DownStatement
+from surefoot.downgrades.downgrade_sql import Followed, Name, fact_part
+from surefoot.downgrades.recipe import Loss, Reversal
+from surefoot.schema.fact import Key
+from surefoot.schema.names import parts
 
 _KINDS = {"table": "relation", "column": "column", "values": "column"}  # what can be counted
 

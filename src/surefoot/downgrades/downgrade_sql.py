@@ -8,8 +8,8 @@ that it drops can be named as it was called before the first statement. Whatever
 import re
 from collections.abc import Iterable
 
-from surefoot.preflight.names import parts
-from surefoot.structure.sqltext import NAME, bare, lowered, structural
+from surefoot.revision_source.statement import NAME, bare, lowered, structural
+from surefoot.schema.names import parts
 
 Name = tuple[str, ...]  # schema and name, of a column its name as well
 

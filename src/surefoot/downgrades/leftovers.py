@@ -8,9 +8,9 @@ from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
-from surefoot.structure.facts import Fact, Key, relation_kind, table
-from surefoot.structure.making import dropped, rank
-from surefoot.structure.reversal import Reversal
+from surefoot.downgrades.recipe import Reversal
+from surefoot.schema.ddl import dropped, rank
+from surefoot.schema.fact import Fact, Key, relation_kind, table
 
 
 class Leftover(msgspec.Struct, frozen=True):

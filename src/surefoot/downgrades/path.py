@@ -6,14 +6,14 @@ from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
-from surefoot.history import History, Revision
-from surefoot.preflight.names import table_of
-from surefoot.structure.catalogue import Catalogue, Change, DownStatement
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.facts import Definition, Fact, Key
-from surefoot.structure.making import INVALID
-from surefoot.structure.reversal import Reversal, reversal
-from surefoot.structure.standing import Difference
+from surefoot.catalogue.catalogue import Catalogue, Change, DownStatement
+from surefoot.catalogue.match import Difference
+from surefoot.downgrades.recipe import Reversal, reversal
+from surefoot.model.history import History, Revision
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.ddl import INVALID
+from surefoot.schema.fact import Definition, Fact, Key
+from surefoot.schema.names import table_of
 
 # What any database may have, made beforehand by an administrator.
 _COMMON = frozenset(("extension", "schema"))

@@ -9,8 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.preflight.names import parts
-from surefoot.structure.catalogue import (
+from surefoot.catalogue.catalogue import (
     NEEDS_CODE,
     Catalogue,
     Change,
@@ -18,10 +17,11 @@ from surefoot.structure.catalogue import (
     DownStatement,
     Way,
 )
-from surefoot.structure.definitions import column, labels, widened
-from surefoot.structure.facts import Fact, relation_kind, table
-from surefoot.structure.losing import UNCOUNTED, Followed, Name, fact_part
-from surefoot.structure.sqltext import renamed, structural
+from surefoot.downgrades.downgrade_sql import UNCOUNTED, Followed, Name, fact_part
+from surefoot.revision_source.statement import renamed, structural
+from surefoot.schema.definitions import column, labels, widened
+from surefoot.schema.fact import Fact, relation_kind, table
+from surefoot.schema.names import parts
 
 Class = Literal[
     "proved", "loses-data", "leaves", "needs-code", "broken", "none", "untried", "unknown"

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.check import change_lines
+from surefoot.downgrades.recipe import Reversal, reversal
 from surefoot.errors import Finding
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.check import change_lines
-from surefoot.structure.reversal import Reversal, reversal
 
 _SHOWN = 6  # lines of what is left
 

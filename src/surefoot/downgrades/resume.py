@@ -3,13 +3,13 @@
 import re
 from collections.abc import Container, Iterable, Mapping
 
-from surefoot.preflight.names import parts
-from surefoot.structure.catalogue import DownStatement
-from surefoot.structure.facts import Key
-from surefoot.structure.making import INVALID, dropped
-from surefoot.structure.reversal import Reversal
-from surefoot.structure.sqltext import structural
-from surefoot.structure.way_back import Undo, not_back, unlike
+from surefoot.catalogue.catalogue import DownStatement
+from surefoot.downgrades.path import Undo, not_back, unlike
+from surefoot.downgrades.recipe import Reversal
+from surefoot.revision_source.statement import structural
+from surefoot.schema.ddl import INVALID, dropped
+from surefoot.schema.fact import Key
+from surefoot.schema.names import parts
 
 # What an earlier statement sets for the session, and a later one may rely on.
 _SESSION = re.compile(

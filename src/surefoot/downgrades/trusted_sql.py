@@ -7,7 +7,7 @@ doesn't see roles, grants, owners, rows, or what a function did that the stateme
 
 import re
 
-from surefoot.structure.sqltext import NAME, bare, lowered, structural
+from surefoot.revision_source.statement import NAME, bare, lowered, structural
 
 # Settings that only decide how long a statement may wait or run, or how much memory it may use.
 _SETTINGS = (

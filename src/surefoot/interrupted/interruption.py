@@ -5,13 +5,13 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.structure.catalogue import Catalogue, Way, conflicts, state
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.facts import Definition, Fact, Key
-from surefoot.structure.identify import Identifier
-from surefoot.structure.making import INVALID
-from surefoot.structure.source import Source
-from surefoot.structure.standing import Difference, Stand
+from surefoot.catalogue.catalogue import Catalogue, Way, conflicts, state
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import Difference, Stand
+from surefoot.revision_source.source import Source
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.ddl import INVALID
+from surefoot.schema.fact import Definition, Fact, Key
 
 _ABSENT: tuple[Definition, ...] = (None,)
 

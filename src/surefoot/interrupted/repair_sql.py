@@ -9,12 +9,12 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.preflight.names import parts, quoted, typed
+from surefoot.interrupted.interruption import Interruption, Named
 from surefoot.preflight.path import column_type
-from surefoot.structure.facts import Definition, Fact, Key, relation_kind, table
-from surefoot.structure.interruption import Interruption, Named
-from surefoot.structure.making import INVALID, Sql, changed, dropped, made, owned, rank
-from surefoot.structure.source import Source
+from surefoot.revision_source.source import Source
+from surefoot.schema.ddl import INVALID, Sql, changed, dropped, made, owned, rank
+from surefoot.schema.fact import Definition, Fact, Key, relation_kind, table
+from surefoot.schema.names import parts, quoted, typed
 
 How = Literal["finish", "undo"]
 HOWS: tuple[How, ...] = ("finish", "undo")

@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from surefoot.config import Project
+from surefoot.catalogue.catalogue import Catalogue, InitScripts
+from surefoot.decision.facts import Code
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.files import read_file
-from surefoot.observation import Code
-from surefoot.observe.generated import obstacle, replace, shown
-from surefoot.observe.script_file import hashed
-from surefoot.structure.catalogue import Catalogue, InitScripts
+from surefoot.project.config import Project
+from surefoot.project.generated_files import obstacle, replace, shown
+from surefoot.scripts.file import hashed
+from surefoot.system.files import read_file
 
 
 def read_catalogue(file: Path) -> Catalogue:
     """Raises SurefootError `catalogue-missing` or `catalogue-unreadable`."""
-    from surefoot.structure.read import loads
+    from surefoot.catalogue.read import loads
 
     name = shown(file)
     try:

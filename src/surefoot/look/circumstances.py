@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.causes.cause import Holder, Object, Part
-from surefoot.observe.look import looking
+from surefoot.diagnosis.cause import Holder, Object, Part
+from surefoot.postgres.look import looking
 from surefoot.sql import query
 
 

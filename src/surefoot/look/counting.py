@@ -6,10 +6,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from surefoot.observe.look import Look, looking
-from surefoot.preflight.names import parts
+from surefoot.postgres.look import Look, looking
+from surefoot.schema.fact import Key
+from surefoot.schema.names import parts
 from surefoot.sql import query
-from surefoot.structure.facts import Key
 
 
 def row_lines(

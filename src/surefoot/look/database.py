@@ -9,9 +9,8 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.decision.trust import Owned, distrust, owned
-from surefoot.errors import SurefootError
-from surefoot.observation import (
+from surefoot.catalogue.match import Difference
+from surefoot.decision.facts import (
     DatabaseGrounds,
     Elsewhere,
     Evidence,
@@ -21,9 +20,10 @@ from surefoot.observation import (
     ServerInfo,
     VersionTableName,
 )
-from surefoot.observe.look import Look, looking, looking_within
+from surefoot.decision.trust import Owned, distrust, owned
+from surefoot.errors import SurefootError
+from surefoot.postgres.look import Look, looking, looking_within
 from surefoot.sql import query
-from surefoot.structure.standing import Difference
 
 OLDEST_SERVER = 130000
 
@@ -332,7 +332,7 @@ def _version_rows(
     try:
         return tuple(row["id"] for row in cursor.execute(statement))
     except psycopg.errors.InsufficientPrivilege as error:
-        from surefoot.causes.names import identifier
+        from surefoot.diagnosis.names import identifier
         from surefoot.errors.steps import to_type
 
         role = identifier(cursor.connection.info.user)

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from surefoot.application.history_files import IniFile, read_history
-from surefoot.history import History
-from surefoot.structure.releases import Declared
+from surefoot.compatibility.releases import Declared
+from surefoot.model.history import History
+from surefoot.revision_source.history_files import IniFile, read_history
 
 _FLOOR = re.compile(
     r"""^surefoot_floor\s*(?::[^=\n]+)?=[ \t]*(?:"([^"\\\n]*)"|'([^'\\\n]*)')[ \t]*(?:#.*)?$""",

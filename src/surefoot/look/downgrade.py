@@ -7,25 +7,12 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.decision.going_back import aim
-from surefoot.decision.retreat import Lost, Retreat
-from surefoot.observation import Facts
-from surefoot.observe.counting import count_rows, counting_statement
-from surefoot.observe.look import looking
-from surefoot.observe.preflight import observe_surroundings
-from surefoot.observe.structure import observe_structure
-from surefoot.observe.ways_back import journal_writers, observe_ways_back
-from surefoot.preflight.judge import judge
-from surefoot.preflight.names import parts
-from surefoot.preflight.path import Doing, Path
-from surefoot.preflight.privileges import privilege_needs
-from surefoot.preflight.verdict import Preflight
-from surefoot.structure.catalogue import Catalogue, DownStatement
-from surefoot.structure.facts import Definition, Key
-from surefoot.structure.lost import Standing, standing
-from surefoot.structure.resuming import prepared
-from surefoot.structure.reversal import Loss, Reversal
-from surefoot.structure.way_back import (
+from surefoot.catalogue.catalogue import Catalogue, DownStatement
+from surefoot.decision.downgrade import aim
+from surefoot.decision.downgrade_assessment import Lost, Retreat
+from surefoot.decision.facts import Facts
+from surefoot.downgrades.data_loss import Standing, standing
+from surefoot.downgrades.path import (
     Undo,
     inverse,
     reversals,
@@ -33,9 +20,22 @@ from surefoot.structure.way_back import (
     unlike,
     whole_history,
 )
+from surefoot.downgrades.recipe import Loss, Reversal
+from surefoot.downgrades.resume import prepared
+from surefoot.look.counting import count_rows, counting_statement
+from surefoot.look.journal_recipes import journal_writers, observe_ways_back
+from surefoot.look.preflight import observe_surroundings
+from surefoot.look.structure import observe_structure
+from surefoot.postgres.look import looking
+from surefoot.preflight.judge import judge
+from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.privileges import privilege_needs
+from surefoot.preflight.verdict import Preflight
+from surefoot.schema.fact import Definition, Key
+from surefoot.schema.names import parts
 
 if TYPE_CHECKING:
-    from surefoot.observe.facts import Application
+    from surefoot.look.survey import Application
 
 Statements = tuple[DownStatement, ...]
 

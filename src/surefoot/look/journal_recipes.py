@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import psycopg
 
+from surefoot.decision.facts import Observation
+from surefoot.downgrades.recipe import Reversal, reassessed
 from surefoot.errors import SurefootError
-from surefoot.observation import Observation
-from surefoot.observe.look import looking
+from surefoot.postgres.look import looking
 from surefoot.sql import query
-from surefoot.structure.reversal import Reversal, reassessed
 
 _DECODER = msgspec.json.Decoder(tuple[Reversal, ...])
 

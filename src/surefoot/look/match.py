@@ -7,29 +7,29 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.application.history_files import IniFile
-from surefoot.config import Project
+from surefoot.catalogue.catalogue import Catalogue, Removed
+from surefoot.catalogue.check import outdated
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import CatalogueState, Difference, Probe, Standing
+from surefoot.catalogue.resolve_ambiguity import in_doubt, settle
+from surefoot.catalogue.variants import recognised
+from surefoot.compatibility.compatible import verdict
+from surefoot.compatibility.promise import promise
+from surefoot.decision.facts import Code, Observation, VersionTableName
 from surefoot.decision.version_rows import faults
 from surefoot.errors import SurefootError
-from surefoot.history import History
-from surefoot.observation import Code, Observation, VersionTableName
-from surefoot.observe.catalogue import init_scripts, read_catalogue
-from surefoot.observe.code import catalogue_file
-from surefoot.observe.connect import kept_connection
-from surefoot.observe.generated import shown
-from surefoot.observe.structure import observe_structure, structure_within
+from surefoot.interrupted.interruption import Interruption, interruption, without_catalogue
+from surefoot.look.catalogue import init_scripts, read_catalogue
+from surefoot.look.code import catalogue_file
+from surefoot.look.structure import observe_structure, structure_within
+from surefoot.model.history import History
+from surefoot.postgres.connect import kept_connection
 from surefoot.preflight.early import early_differences
-from surefoot.structure.catalogue import Catalogue, Removed
-from surefoot.structure.check import outdated
-from surefoot.structure.compatible import verdict
-from surefoot.structure.facts import Fact
-from surefoot.structure.identify import Identifier
-from surefoot.structure.interruption import Interruption, interruption, without_catalogue
-from surefoot.structure.promise import promise
-from surefoot.structure.settle import in_doubt, settle
-from surefoot.structure.source import Source
-from surefoot.structure.standing import CatalogueState, Difference, Probe, Standing
-from surefoot.structure.varying import recognised
+from surefoot.project.config import Project
+from surefoot.project.generated_files import shown
+from surefoot.revision_source.history_files import IniFile
+from surefoot.revision_source.source import Source
+from surefoot.schema.fact import Fact
 
 _PROBE_TIMEOUT = "30s"
 
@@ -102,7 +102,7 @@ class Cataloguing:
 
     def _with_trees(self, catalogue: Catalogue) -> History:
         """The code's history, comparable with the catalogue's by what the revisions do."""
-        from surefoot.application.trees import Trees, with_trees
+        from surefoot.revision_source.trees import Trees, with_trees
 
         code = self._code.history
         return with_trees(code, catalogue.history, self._files(), Trees(self._project.root))

@@ -7,14 +7,15 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from surefoot.history import Revision
-from surefoot.observation import Facts, Observation
-from surefoot.observe.connect import kept_connection
-from surefoot.observe.structure import fact_name
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.match import Stand
+from surefoot.decision.facts import Facts, Observation
+from surefoot.look.structure import fact_name
+from surefoot.model.history import Revision
+from surefoot.postgres.connect import kept_connection
 from surefoot.preflight.invalid_indexes import invalid_indexes
 from surefoot.preflight.judge import judge
 from surefoot.preflight.locks import transactions
-from surefoot.preflight.names import arguments, parts
 from surefoot.preflight.path import End, Path, path_from_nothing, path_of
 from surefoot.preflight.privileges import privilege_needs, privileges
 from surefoot.preflight.surroundings import (
@@ -27,11 +28,10 @@ from surefoot.preflight.surroundings import (
 )
 from surefoot.preflight.verdict import Preflight
 from surefoot.preflight.version_column import version_column
+from surefoot.revision_source.source import Statement
+from surefoot.schema.fact import Fact, Key
+from surefoot.schema.names import arguments, parts
 from surefoot.sql import query
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.facts import Fact, Key
-from surefoot.structure.source import Statement
-from surefoot.structure.standing import Stand
 
 
 class Preparation(msgspec.Struct, frozen=True):

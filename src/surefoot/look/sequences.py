@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from surefoot.causes.cause import Drawn, Numbers
-from surefoot.observe.look import looking
+from surefoot.diagnosis.cause import Drawn, Numbers
+from surefoot.postgres.look import looking
 from surefoot.sql import query
 
 _AT_ONCE = 50  # sequences in one statement

@@ -7,14 +7,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
-from surefoot.observation import VersionTableName
-from surefoot.observe.connect import kept_connection
-from surefoot.process import stop
+from surefoot.postgres.connect import kept_connection
+from surefoot.schema.canonical import canonical, canonical_view
+from surefoot.schema.expression import unquoted
+from surefoot.schema.fact import Fact
 from surefoot.sql import query
-from surefoot.structure.canonical import canonical, canonical_view
-from surefoot.structure.expression import unquoted
-from surefoot.structure.facts import Fact
+from surefoot.system import signals
 
 # kind, name, and the definition: text, expression, text
 Row = tuple[str, str, str, str | None, str]
@@ -47,7 +47,7 @@ def observe_structure(
             else:
                 if all(map(_is_whole, rows)):
                     return facts_of(rows)
-            stop.sleep(_PAUSE)
+            signals.sleep(_PAUSE)
     raise SurefootError(
         "look-failed",
         "The structure kept changing during the look at it.",

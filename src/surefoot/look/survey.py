@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.application.history_files import IniFile, read_revision_files
-from surefoot.config import Project
+from surefoot.catalogue.match import Difference, Standing
 from surefoot.decision.decide import classify
+from surefoot.decision.facts import Code, Facts, Observation, VersionTableName
 from surefoot.decision.recovery import recovery
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
-from surefoot.observation import Code, Facts, Observation, VersionTableName
-from surefoot.observe.code import code_grounds, code_of, quick_code
-from surefoot.observe.database import observe_database
+from surefoot.interrupted.interruption import Interruption
+from surefoot.look.code import code_grounds, code_of, quick_code
+from surefoot.look.database import observe_database
+from surefoot.model.history import Revision
+from surefoot.model.states import State
+from surefoot.model.target import Target
+from surefoot.project.config import Project
+from surefoot.revision_source.history_files import IniFile, read_revision_files
+from surefoot.schema.fact import Fact
 from surefoot.sql import query
-from surefoot.states import State
-from surefoot.structure.facts import Fact
-from surefoot.structure.interruption import Interruption
-from surefoot.structure.standing import Difference, Standing
-from surefoot.target import Target
 
 if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
-    from surefoot.application.environment import Environment
-    from surefoot.observe.preflight import Preparation
-    from surefoot.structure.catalogue import Catalogue
+    from surefoot.alembic_env.environment import Environment
+    from surefoot.catalogue.catalogue import Catalogue
+    from surefoot.look.preflight import Preparation
 
 
 def configured_version_table(project: Project) -> VersionTableName:
@@ -89,7 +89,7 @@ class Application:
         self._code: Code = code_of(project, view.history)
         # before any of these files is read for a look: one that changes later isn't what was used
         self.grounds = code_grounds(project, ini, self._code, self.env_sha256)
-        from surefoot.observe.standing import Cataloguing
+        from surefoot.look.match import Cataloguing
 
         self.schema, self.autocommit = view.schema, view.autocommit
         self._accepted: tuple[Difference, ...] = ()
@@ -221,7 +221,7 @@ class Application:
             return msgspec.structs.replace(facts, pending=pending)
         if not pending and (facts.database.rows or facts.database.objects):
             return msgspec.structs.replace(facts, pending=pending)
-        from surefoot.observe.preflight import preflight
+        from surefoot.look.preflight import preflight
 
         given = self._preflight_of(facts, pending)
         if interruption is not None:
@@ -236,7 +236,7 @@ class Application:
         return msgspec.structs.replace(facts, pending=pending, preflight=found)
 
     def _preflight_of(self, facts: Facts, pending: tuple[Revision, ...]) -> "Preparation":
-        from surefoot.observe.preflight import Preparation
+        from surefoot.look.preflight import Preparation
 
         environment, view = self.environment, self._view
         _, catalogue = self._cataloguing.read()
@@ -300,7 +300,7 @@ class Application:
         """With the places that the journal keeps of revisions, where a row isn't the code's."""
         if not self._code.history.unknown(database.rows):
             return database
-        from surefoot.observe.ways_back import observe_ways_back
+        from surefoot.look.journal_recipes import observe_ways_back
 
         places: dict[str, tuple[str, ...]] = {}
         with contextlib.suppress(SurefootError):  # what can't be read tells of no place
@@ -327,11 +327,11 @@ def application(
     Raises SurefootError `history-unreadable`, `application-environment-failed`,
     `another-database`.
     """
-    from surefoot.process.supervisor import supervise
+    from surefoot.system.supervisor import supervise
 
     supervise()
-    from surefoot.application.environment import Environment
-    from surefoot.application.loading import alembic_config, env_runner
+    from surefoot.alembic_env.environment import Environment
+    from surefoot.alembic_env.loading import alembic_config, env_runner
 
     # Merely loading the application may change the database: look before.
     before = observe_database(connection, configured_version_table(project), lenient=True)
@@ -354,8 +354,8 @@ def _of_encoding(connection: psycopg.Connection[Any], error: SurefootError) -> S
         return error
     if not isinstance(cause, TypeError | UnicodeError):
         return error
-    from surefoot.causes.server import encoding
-    from surefoot.observe.look import looking
+    from surefoot.diagnosis.server import encoding
+    from surefoot.postgres.look import looking
 
     with looking(connection) as look:
         row = look.cursor.execute(query("session_encoding")).fetchone()

@@ -3,7 +3,7 @@
 import msgspec
 
 from surefoot.errors import ExitCode, Finding
-from surefoot.states import State
+from surefoot.model.states import State
 
 
 class Done(msgspec.Struct, frozen=True):

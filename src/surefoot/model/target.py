@@ -79,7 +79,7 @@ class Target(msgspec.Struct, frozen=True):
 
         Raises SurefootError `database-url-invalid` where the driver can't express it.
         """
-        from surefoot.driver_words import driver_words, is_libpq
+        from surefoot.model.driver_words import driver_words, is_libpq
 
         scheme = driver or self.driver or "postgresql"
         rest = dict(self.parameters)

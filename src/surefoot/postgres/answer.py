@@ -26,7 +26,7 @@ from typing import Any
 
 import psycopg
 
-from surefoot.causes.refused import Answer, wants_certificate
+from surefoot.diagnosis.refused import Answer, wants_certificate
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PROTOCOL = 196608  # 3.0

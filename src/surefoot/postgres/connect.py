@@ -15,12 +15,12 @@ import psycopg
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.masking import keep_secrets
-from surefoot.process import stop
+from surefoot.model.target import Target
 from surefoot.sql import query
-from surefoot.target import Target
+from surefoot.system import signals
 
 if TYPE_CHECKING:
-    from surefoot.causes.refused import Refusal
+    from surefoot.diagnosis.refused import Refusal
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
         left = max(1.0, deadline - time.monotonic())
         try:
             connection = _connect_once(target, timeout=min(left, 10.0))
-            stop.own_connection(connection)
+            signals.own_connection(connection)
             return connection
         except psycopg.OperationalError as error:
             text, failure = str(error).strip(), error
@@ -93,7 +93,7 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
             waiting = True
         # jitter: the replicas of a service shall not come back all at the same instant
         left = max(0.0, deadline - time.monotonic())
-        stop.sleep(min(pause * random.uniform(0.7, 1.3), left))
+        signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
 
 
@@ -114,7 +114,7 @@ def kept_connection() -> Generator[None, None, None]:
         cut = error.object[max(0, error.start - 40) : error.end + 20]
         raise _not_text([f"bytes: {cut!r}"]) from error
     except psycopg.Error as error:
-        stop.check()  # what was cancelled for a signal is no failure
+        signals.check()  # what was cancelled for a signal is no failure
         state = error.sqlstate
         if state is None or (state.startswith(("08", "57P")) and state not in _SESSION_TIMEOUTS):
             raise _lost(error) from error
@@ -149,8 +149,8 @@ def _cancelled(error: psycopg.Error, state: str) -> SurefootError:
 def _failed(error: psycopg.Error, state: str) -> SurefootError:
     if state == "22021":
         return _not_text([*_lines(str(error)), f"SQLSTATE {state}"])
-    from surefoot.causes.cause import Cause
-    from surefoot.causes.server import of_server
+    from surefoot.diagnosis.cause import Cause
+    from surefoot.diagnosis.server import of_server
 
     found = of_server(Cause(state, error.diag.message_primary or "", hint=_hint(error)))
     return SurefootError(
@@ -173,7 +173,7 @@ def undisturbed(look: Callable[[], T]) -> T:
         try:
             return look()
         except ConnectionLost:
-            stop.sleep(_FIRST_PAUSE)
+            signals.sleep(_FIRST_PAUSE)
     return look()
 
 
@@ -216,7 +216,7 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         "application_name": application_name(),
     }
     # No prepared statements: a pooler may give the next transaction another server connection.
-    with stop.interruptible():
+    with signals.interruptible():
         connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
     _keep_secrets_of(connection)
     try:
@@ -246,7 +246,7 @@ def application_name() -> str:
     """What the server's administrators see this run's sessions called; through a pooler only that
     of the lock, for as long as it's held.
     """
-    return f"surefoot ({socket.gethostname()}:{stop.process_id()})"[:63]
+    return f"surefoot ({socket.gethostname()}:{signals.process_id()})"[:63]
 
 
 def _tell_what_waiting_cannot_mend(
@@ -257,13 +257,13 @@ def _tell_what_waiting_cannot_mend(
     Raises SurefootError for what doesn't pass. The words of a server or a pooler that speaks
     English come first, since nothing needs to be asked for them; then the server's own answer.
     """
-    from surefoot.causes.refused import by_client, entry, refusal
+    from surefoot.diagnosis.refused import by_client, entry, refusal
 
     found = refusal(text)
     if found is None and not _WRONG_PASSWORD.search(text) and not _NOBODY.search(text):
-        from surefoot.observe.answer import answer
+        from surefoot.postgres.answer import answer
 
-        with stop.interruptible():
+        with signals.interruptible():
             got = answer(error, timeout=timeout)
         pgconn: Any = error.pgconn
         if got is not None:
@@ -283,7 +283,7 @@ def _tell_what_waiting_cannot_mend(
 
 def _by_words(text: str) -> "Refusal | None":
     """The same by the words of a server that speaks English, where it gave no answer of its own."""
-    from surefoot.causes.refused import Answer, Refusal, entry
+    from surefoot.diagnosis.refused import Answer, Refusal, entry
 
     if _BAD_ADDRESS.search(text) or _BAD_OPTIONS.search(text):
         return Refusal("database-url-invalid", "", "", waits=False)

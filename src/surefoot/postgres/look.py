@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
-from surefoot.observe.connect import kept_connection
+from surefoot.postgres.connect import kept_connection
 from surefoot.sql import query
 
 

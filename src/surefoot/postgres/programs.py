@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 
 from surefoot.errors import SurefootError
 from surefoot.errors.masking import SECRET_PARAMETERS
-from surefoot.server import embedded_bin, has_embedded
-from surefoot.target import Target
+from surefoot.model.target import Target
+from surefoot.postgres.embedded import embedded_bin, has_embedded
 
 _SERVICE = "surefoot"  # that of the file in memory
 _LONGEST = 900  # bytes of a value; libpq reads lines of 1,023

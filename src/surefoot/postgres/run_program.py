@@ -7,8 +7,8 @@ from typing import IO, Any
 
 import msgspec
 
-from surefoot.observe.programs import Call
-from surefoot.process import stop
+from surefoot.postgres.programs import Call
+from surefoot.system import signals
 
 _INTERVAL = 0.5  # seconds between two looks
 _PATIENCE = 5.0  # seconds that a program has to end when it's told to
@@ -48,7 +48,7 @@ def run(
                     code = process.wait(_INTERVAL)
                     break
                 except subprocess.TimeoutExpired:
-                    stop.check()
+                    signals.check()
                     look()
         except BaseException:
             _end(process)

@@ -6,11 +6,11 @@ import msgspec
 
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.preflight.names import arguments, parts, table_of, typed
 from surefoot.preflight.path import COMMON, Doing, Made, Path
 from surefoot.preflight.rename import renaming
-from surefoot.structure.comparison import Comparison, same
-from surefoot.structure.facts import Definition, Fact, Key, relation_kind
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.fact import Definition, Fact, Key, relation_kind
+from surefoot.schema.names import arguments, parts, table_of, typed
 
 _NAME, _DEFINITION = 24, 21  # columns, so that a line has room on a terminal
 _LONGEST, _LINES = 200, 24

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from surefoot.downgrades.path import GO_ALONG
 from surefoot.errors import Finding
 from surefoot.errors.printable import quoted_literal
 from surefoot.errors.steps import to_type
-from surefoot.preflight.names import arguments, aside, in_a_text, parts, quoted, table_of, typed
 from surefoot.preflight.path import End, Path
 from surefoot.preflight.surroundings import Dependent
-from surefoot.structure.facts import Key, relation_kind
-from surefoot.structure.way_back import GO_ALONG
+from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.names import arguments, aside, in_a_text, parts, quoted, table_of, typed
 
 # What PostgreSQL doesn't alter a column's type under; an index it makes anew by itself.
 _HOLDS_THE_TYPE = frozenset(("relation", "rule", "trigger", "policy", "function", "procedure"))

@@ -1,8 +1,8 @@
 """What is there before the pending revision that makes it."""
 
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.match import Difference, Stand
 from surefoot.preflight.path import path_of
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.standing import Difference, Stand
 
 
 def early_differences(recorded: Stand, catalogue: Catalogue) -> tuple[tuple[Difference, ...], bool]:

@@ -8,12 +8,12 @@ import msgspec
 
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.history import Revision
-from surefoot.preflight.names import parts, typed
+from surefoot.model.history import Revision
 from surefoot.preflight.path import Path
 from surefoot.preflight.surroundings import InvalidIndex
-from surefoot.structure.facts import Key
-from surefoot.structure.source import Statement
+from surefoot.revision_source.source import Statement
+from surefoot.schema.fact import Key
+from surefoot.schema.names import parts, typed
 
 
 class Met(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from surefoot.catalogue.match import Difference
 from surefoot.preflight.collisions import collisions
 from surefoot.preflight.customisations import customisations
 from surefoot.preflight.extensions import extensions
@@ -11,8 +12,7 @@ from surefoot.preflight.path import Doing, Path
 from surefoot.preflight.privileges import privileges
 from surefoot.preflight.surroundings import Need, Surroundings
 from surefoot.preflight.verdict import Preflight
-from surefoot.structure.facts import Key
-from surefoot.structure.standing import Difference
+from surefoot.schema.fact import Key
 
 
 def judge(

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from surefoot.errors import Finding
-from surefoot.preflight.names import parts, table_of
 from surefoot.preflight.path import Doing, Path
 from surefoot.preflight.surroundings import Locks
-from surefoot.structure.facts import Definition, Key
+from surefoot.schema.fact import Definition, Key
+from surefoot.schema.names import parts, table_of
 
 # PostgreSQL finds more room than it promises: the tables of locks grow into what shared memory is
 # left. So it's refused where it's clearly too much, and told from where it's more than promised.

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from surefoot.preflight.names import parts, table_of
+from surefoot.catalogue.match import Difference
 from surefoot.preflight.path import Doing, Path
-from surefoot.structure.standing import Difference
+from surefoot.schema.names import parts, table_of
 
 _USES_COLUMNS = ("index", "constraint")
 

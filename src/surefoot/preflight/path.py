@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from surefoot.history import Revision
-from surefoot.preflight.names import table_of
-from surefoot.structure.catalogue import Catalogue, Change, Way, state
-from surefoot.structure.facts import Definition, Key
+from surefoot.catalogue.catalogue import Catalogue, Change, Way, state
+from surefoot.model.history import Revision
+from surefoot.schema.fact import Definition, Key
+from surefoot.schema.names import table_of
 
 _ABSENT: tuple[Definition, ...] = (None,)
 

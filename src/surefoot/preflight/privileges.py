@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
+from surefoot.catalogue.catalogue import Change
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.preflight.names import arguments, parts, quoted, table_of, typed
 from surefoot.preflight.path import Doing, Path
 from surefoot.preflight.surroundings import Lacking, Need, Surroundings
-from surefoot.structure.catalogue import Change
-from surefoot.structure.facts import relation_kind
+from surefoot.schema.fact import relation_kind
+from surefoot.schema.names import arguments, parts, quoted, table_of, typed
 
 _REFERENCES = "FOREIGN KEY"
 _SHOWN = 12

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from surefoot.preflight.names import arguments, aside, parts, quoted, table_of, typed
-from surefoot.structure.facts import Key, relation_kind
+from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.names import arguments, aside, parts, quoted, table_of, typed
 
 _WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 

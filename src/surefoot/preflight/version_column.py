@@ -2,8 +2,8 @@
 
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.preflight.names import typed
 from surefoot.preflight.surroundings import Surroundings
+from surefoot.schema.names import typed
 
 
 def version_column(

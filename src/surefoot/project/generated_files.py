@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from surefoot.files import a_token, replace_file
+from surefoot.system.files import a_token, replace_file
 
 
 def shown(file: Path) -> str:

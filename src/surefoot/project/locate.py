@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from surefoot import target
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.target import Target
+from surefoot.model import target
+from surefoot.model.target import Target
 
 # The names that are looked at, for a message to list.
 ADDRESS_NAMES = ("SUREFOOT_DATABASE_URL", "DATABASE_URL", "POSTGRES_HOST", "POSTGRES_DB", "PGHOST")

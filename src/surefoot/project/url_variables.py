@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from surefoot.config import Config
-from surefoot.target import Target, environment
+from surefoot.model.target import Target, environment
+from surefoot.project.config import Config
 
 _POSTGRES_NAMES = {
     "host": "POSTGRES_HOST",

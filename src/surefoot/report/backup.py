@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from surefoot.backup.mark import Beside
-from surefoot.backup.room import size_text
-from surefoot.backup.sidecar import Sidecar
+from surefoot.backups.mark import Beside
+from surefoot.backups.room import size_text
+from surefoot.backups.sidecar import Sidecar
+from surefoot.model.target import Target
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
-from surefoot.target import Target
 
 
 class _Taken(Protocol):

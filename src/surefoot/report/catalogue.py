@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from surefoot.catalogue.catalogue import Catalogue, Change
+from surefoot.downgrades.recipe import Loss, Reversal, reversal
 from surefoot.errors.printable import printable
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
-from surefoot.structure.catalogue import Catalogue, Change
-from surefoot.structure.facts import Fact
-from surefoot.structure.reversal import Loss, Reversal, reversal
+from surefoot.schema.fact import Fact
 
 
 def built_lines(

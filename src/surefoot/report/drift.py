@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from surefoot.observation import Facts
+from surefoot.catalogue.differences import difference_lines, revision_text, table_of
+from surefoot.catalogue.match import Difference, Stand, Standing
+from surefoot.decision.facts import Facts
+from surefoot.model.target import Target
 from surefoot.report import json
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal, wrapped
 from surefoot.report.text import database_text, labelled
-from surefoot.structure.differences import difference_lines, revision_text, table_of
-from surefoot.structure.facts import Fact, table
-from surefoot.structure.standing import Difference, Stand, Standing
-from surefoot.target import Target
+from surefoot.schema.fact import Fact, table
 
 _COLOURS = {"missing": "red", "changed": "yellow", "unexpected": "yellow"}
 

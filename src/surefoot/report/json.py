@@ -5,13 +5,11 @@ from typing import Any, cast
 
 import msgspec
 
+from surefoot.catalogue.match import Difference, Promise, Stand
+from surefoot.compatibility.compatible import Breach
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
-from surefoot.errors import ExitCode, Finding
-from surefoot.errors.masking import hidden
-from surefoot.errors.printable import escaped
-from surefoot.observation import Facts, Mark
-from surefoot.outcome import Outcome
-from surefoot.plan import (
+from surefoot.decision.facts import Facts, Mark
+from surefoot.decision.plan import (
     Adopt,
     Clear,
     Downgrade,
@@ -24,10 +22,12 @@ from surefoot.plan import (
     Undone,
     Upgrade,
 )
-from surefoot.structure.compatible import Breach
-from surefoot.structure.interruption import Interruption
-from surefoot.structure.standing import Difference, Promise, Stand
-from surefoot.target import Target
+from surefoot.errors import ExitCode, Finding
+from surefoot.errors.masking import hidden
+from surefoot.errors.printable import escaped
+from surefoot.interrupted.interruption import Interruption
+from surefoot.model.outcome import Outcome
+from surefoot.model.target import Target
 
 SCHEMA_VERSION = 1
 _FIELD = re.compile(r"[a-z_]+")

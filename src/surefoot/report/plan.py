@@ -1,6 +1,6 @@
 """The plan, for people: in short, and in full."""
 
-from surefoot.plan import (
+from surefoot.decision.plan import (
     Adopt,
     Clear,
     Downgrade,
@@ -14,9 +14,9 @@ from surefoot.plan import (
     Undone,
     Upgrade,
 )
+from surefoot.downgrades.path import Undo
 from surefoot.report.structure import adoption_text, count
 from surefoot.report.terminal import Terminal, wrapped
-from surefoot.structure.way_back import Undo
 
 
 def step_lines(plan: Plan) -> list[str]:
@@ -107,7 +107,7 @@ def _sql(step: DropIndexes) -> str:
 
 
 def _tips(revisions: tuple[object, ...]) -> list[str]:
-    from surefoot.history import Revision
+    from surefoot.model.history import Revision
 
     found = [r for r in revisions if isinstance(r, Revision)]
     below = {name for r in found for name in (*r.parents, *r.depends_on)}

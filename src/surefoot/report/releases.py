@@ -4,14 +4,14 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.check import change_lines
+from surefoot.compatibility.compatible import Breach
+from surefoot.compatibility.releases import Pair
 from surefoot.report.catalogue import change_json, downgrade_json, loss_json, loss_text
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
-from surefoot.structure.catalogue import Catalogue
-from surefoot.structure.check import change_lines
-from surefoot.structure.compatible import Breach
-from surefoot.structure.releases import Pair
 
 _SHOWN = 6
 _WHY = {"broken": "its downgrade() fails, {}", "untried": "its downgrade can't be tried, {}"}

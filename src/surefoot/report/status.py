@@ -1,7 +1,8 @@
 """Where a database stands, for people."""
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
-from surefoot.observation import Facts, Mark
+from surefoot.decision.facts import Facts, Mark
+from surefoot.model.target import Target
 from surefoot.report.plan import step_lines
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import (
@@ -11,7 +12,6 @@ from surefoot.report.text import (
     labelled,
     structure_texts,
 )
-from surefoot.target import Target
 
 
 def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Decision) -> list[str]:

@@ -1,10 +1,10 @@
 """What the catalogue says of a structure, in words."""
 
-from surefoot.decision.half_way import interruption_lines
+from surefoot.catalogue.differences import probe_lines
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Adopt
+from surefoot.decision.refusals.interrupted import interruption_lines
 from surefoot.decision.version_rows import faults
-from surefoot.observation import Facts
-from surefoot.plan import Adopt
-from surefoot.structure.differences import probe_lines
 
 
 def count(number: int, noun: str) -> str:

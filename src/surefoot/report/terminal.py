@@ -12,7 +12,7 @@ from typing import Any, TextIO, cast
 from surefoot.errors import masking
 from surefoot.errors.masking import MaskingStream, hidden
 from surefoot.errors.printable import printable
-from surefoot.target import Target
+from surefoot.model.target import Target
 
 # Where a style begins or ends: others can't know the number, so only surefoot sets styles.
 _STYLE = f"\x1b{os.urandom(8).hex()}["
@@ -40,7 +40,7 @@ def keep_secret(target: Target, *texts: str) -> None:
 def _read_secret(file: str) -> str:
     from pathlib import Path
 
-    from surefoot.files import read_file
+    from surefoot.system.files import read_file
 
     try:
         return read_file(Path(file)).decode().strip()

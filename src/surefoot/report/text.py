@@ -2,19 +2,19 @@
 
 import re
 
+from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.decide import Decision, Ready
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Adopt, Clear, Install, Plan
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.steps import is_command
-from surefoot.observation import Facts
-from surefoot.outcome import Outcome
-from surefoot.plan import Adopt, Clear, Install, Plan
+from surefoot.model.outcome import Outcome
+from surefoot.model.states import State
+from surefoot.model.target import Target
 from surefoot.report.live import Live
 from surefoot.report.plan import step_lines
 from surefoot.report.structure import before_texts, count, structure_texts
 from surefoot.report.terminal import Terminal, columns, wrapped
-from surefoot.states import State
-from surefoot.structure.differences import difference_lines
-from surefoot.target import Target
 
 _LABEL = 10  # columns of the labels on the left
 # a command in prose, with its options: it isn't broken across lines

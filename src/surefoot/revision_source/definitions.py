@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from surefoot.application.values import Doubtful, Names, value
+from surefoot.revision_source.values import Doubtful, Names, value
 
 
 def define(

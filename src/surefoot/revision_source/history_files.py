@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import cast
 
-from surefoot.history import History, Revision
+from surefoot.model.history import History, Revision
 
 # A module-level assignment of one of the names that make a revision. Alembic's own template
 # writes them so, with or without an annotation.

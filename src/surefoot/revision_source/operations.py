@@ -3,9 +3,9 @@
 import ast
 from typing import Any
 
-from surefoot.application.values import Construct, Doubtful
-from surefoot.structure.source import Creation, Kind
-from surefoot.structure.sqltext import Sql, is_mere_cast
+from surefoot.revision_source.source import Creation, Kind
+from surefoot.revision_source.statement import Sql, is_mere_cast
+from surefoot.revision_source.values import Construct, Doubtful
 
 # Each with what it is about, and where its table and its name are among the arguments.
 OPERATIONS: dict[str, Kind] = {

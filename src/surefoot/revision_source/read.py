@@ -11,9 +11,12 @@ import ast
 import re
 from typing import Any
 
-from surefoot.application.definitions import define, imported
-from surefoot.application.operations import OPERATIONS, operation
-from surefoot.application.values import (
+from surefoot.errors.masking import masked
+from surefoot.revision_source.definitions import define, imported
+from surefoot.revision_source.operations import OPERATIONS, operation
+from surefoot.revision_source.source import Creation, Doubt, Source, Statement
+from surefoot.revision_source.statement import UNKNOWN, Sql, structural
+from surefoot.revision_source.values import (
     BIND,
     CONTEXT,
     UNKNOWN_VALUE,
@@ -23,9 +26,6 @@ from surefoot.application.values import (
     elements,
     value,
 )
-from surefoot.errors.masking import masked
-from surefoot.structure.source import Creation, Doubt, Source, Statement
-from surefoot.structure.sqltext import UNKNOWN, Sql, structural
 
 _DEPTH = 8  # functions that call functions
 _MANY = 2_000  # statements; more are no list that a person wrote

@@ -1,4 +1,4 @@
-"""What a revision's upgrade() does, as its source says it: a value, made by `application/reading`.
+"""What a revision's upgrade() does, as its source says it: a value, made by `revision_source/read`.
 
 Only what is certain from the text alone is in it. Whatever else there is, is in `doubtful`.
 """
@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.preflight.names import parts
-from surefoot.structure.facts import Key
+from surefoot.schema.fact import Key
+from surefoot.schema.names import parts
 
 Kind = Literal["relation", "column", "index", "constraint", "enum", "extension", "schema", ""]
 

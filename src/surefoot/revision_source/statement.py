@@ -8,8 +8,8 @@ import re
 
 import msgspec
 
-from surefoot.preflight.names import parts
-from surefoot.structure.source import Creation, Kind
+from surefoot.revision_source.source import Creation, Kind
+from surefoot.schema.names import parts
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # stands for what the source computes
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-from surefoot.history import History, Revision
+from surefoot.model.history import History, Revision
 
 # Fields that say nothing of what the code does, or that not every version has.
 _LEFT_OUT = frozenset(("ctx", "kind", "type_comment", "type_ignores", "lineno", "col_offset"))

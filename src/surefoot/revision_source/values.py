@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from surefoot.structure.sqltext import UNKNOWN
+from surefoot.revision_source.statement import UNKNOWN
 
 # What is called for what it gives, and does nothing: constructs of these packages.
 _CONSTRUCTS = ("sqlalchemy", "sqlmodel", "sqlalchemy_utils", "pgvector", "geoalchemy2", "uuid")

@@ -10,21 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from surefoot.act.account import (
-    Stopped,
-    account,
-    interrupted,
-)
-from surefoot.act.journal import Journal
-from surefoot.act.lock import Lock
-from surefoot.act.loss import whose_loss
-from surefoot.act.verify import Aftermath, look_after
-from surefoot.config import Project
-from surefoot.errors import SurefootError
-from surefoot.observation import Facts
-from surefoot.observe.database import observe_database
-from surefoot.outcome import Outcome
-from surefoot.plan import (
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import (
     Adopt,
     Clear,
     Downgrade,
@@ -37,14 +24,27 @@ from surefoot.plan import (
     Undone,
     Upgrade,
 )
-from surefoot.process import stop, supervisor
-from surefoot.progress import Progress
+from surefoot.errors import SurefootError
+from surefoot.look.database import observe_database
+from surefoot.model.outcome import Outcome
+from surefoot.model.progress import Progress
+from surefoot.project.config import Project
+from surefoot.run.connection_loss import whose_loss
+from surefoot.run.failure_report import (
+    Stopped,
+    account,
+    interrupted,
+)
+from surefoot.run.journal import Journal
+from surefoot.run.lock import Lock
+from surefoot.run.verify import Aftermath, look_after
+from surefoot.system import signals, supervisor
 
 if TYPE_CHECKING:
-    from surefoot.act.mending import Mending
-    from surefoot.act.one_transaction import OneTransaction
-    from surefoot.application.upgrade import RevisionFailed
-    from surefoot.observe.facts import Application
+    from surefoot.alembic_env.upgrade import RevisionFailed
+    from surefoot.look.survey import Application
+    from surefoot.run.one_transaction import OneTransaction
+    from surefoot.run.steps.repair import Mending
 
 Connect = Callable[..., psycopg.Connection[Any]]
 
@@ -108,7 +108,7 @@ class Run:
         except KeyboardInterrupt:
             stopped = Stopped(interrupted(""))
         if stopped is not None:
-            stop.answered()  # what became of it is looked at undisturbed
+            signals.answered()  # what became of it is looked at undisturbed
         if stopped is not None and stopped.finding.code == "interrupted":
             self._connect = functools.partial(self._connect, hurry=True)
         after, lost = self._look(stopped)
@@ -125,7 +125,7 @@ class Run:
             self._remember(stopped, after)
         if not outcome.findings or after is None or self._asked is None:
             return outcome
-        from surefoot.act.explain import explained
+        from surefoot.run.diagnose import explained
 
         return explained(outcome, stopped, self._before, self._asked, self._connect)
 
@@ -139,7 +139,7 @@ class Run:
         ]
         if not lost:
             return  # the mark is there
-        from surefoot.act.install import executor
+        from surefoot.run.steps.install import executor
 
         try:
             with self._connect() as connection:
@@ -150,7 +150,7 @@ class Run:
             self._progress.notice(f"the journal could not be told of it: {str(error).strip()}")
 
     def _own(self) -> "OneTransaction":
-        from surefoot.act.one_transaction import OneTransaction
+        from surefoot.run.one_transaction import OneTransaction
 
         return OneTransaction(
             project=self._project,
@@ -163,7 +163,7 @@ class Run:
         )
 
     def _mending(self) -> "Mending":
-        from surefoot.act.mending import Mending
+        from surefoot.run.steps.repair import Mending
 
         assert self._asked is not None
         assert self._before.interruption is not None
@@ -179,7 +179,7 @@ class Run:
         )
 
     def _upgrade(self, step: Upgrade) -> None:
-        from surefoot.act.upgrade import Upgrading
+        from surefoot.run.steps.upgrade import Upgrading
 
         assert self._asked is not None
         Upgrading(
@@ -193,7 +193,7 @@ class Run:
         ).carry_out(step.revisions)
 
     def _downgrade(self, step: Downgrade) -> None:
-        from surefoot.act.downgrade import Downgrading
+        from surefoot.run.steps.downgrade import Downgrading
 
         assert self._asked is not None
         Downgrading(

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import psycopg
 
-from surefoot.act.account import Stopped
-from surefoot.act.lock import Lock
-from surefoot.act.verify import Aftermath
-from surefoot.causes.loss import Loss, explain_loss, loses_connection
-from surefoot.observation import ServerInfo
+from surefoot.decision.facts import ServerInfo
+from surefoot.diagnosis.connection_loss import Loss, explain_loss, loses_connection
+from surefoot.run.failure_report import Stopped
+from surefoot.run.lock import Lock
+from surefoot.run.verify import Aftermath
 
 if TYPE_CHECKING:
-    from surefoot.application.upgrade import RevisionFailed
+    from surefoot.alembic_env.upgrade import RevisionFailed
 
 _TELLS_LITTLE = frozenset(("revision-failed", "script-failed", "lock-lost"))
 

@@ -6,26 +6,26 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.act.account import Stopped
-from surefoot.act.holders import holders
-from surefoot.causes.aside import SUFFIX, wanted
-from surefoot.causes.cause import About, Cause, Part, Wanted
-from surefoot.causes.explain import explain, in_the_way, is_duplicate, mentioned
-from surefoot.causes.names import identifier
-from surefoot.causes.server import encoding
-from surefoot.decision.half_way import interruption_lines
+from surefoot.catalogue.differences import difference_lines, revision_text
+from surefoot.catalogue.match import Stand
+from surefoot.decision.facts import Facts
 from surefoot.decision.recovery import recovery
+from surefoot.decision.refusals.interrupted import interruption_lines
+from surefoot.diagnosis.cause import About, Cause, Part, Wanted
+from surefoot.diagnosis.diagnose import explain, in_the_way, is_duplicate, mentioned
+from surefoot.diagnosis.names import identifier
+from surefoot.diagnosis.renamed_aside import SUFFIX, wanted
+from surefoot.diagnosis.server import encoding
 from surefoot.errors import Finding, SurefootError
-from surefoot.observation import Facts
-from surefoot.observe.circumstances import objects_named, parts_of
-from surefoot.observe.connect import undisturbed
-from surefoot.observe.facts import Application
-from surefoot.observe.sequences import sequences
-from surefoot.outcome import Outcome
-from surefoot.process import stop
-from surefoot.structure.differences import difference_lines, revision_text
-from surefoot.structure.source import Source
-from surefoot.structure.standing import Stand
+from surefoot.look.circumstances import objects_named, parts_of
+from surefoot.look.sequences import sequences
+from surefoot.look.survey import Application
+from surefoot.model.outcome import Outcome
+from surefoot.postgres.connect import undisturbed
+from surefoot.revision_source.source import Source
+from surefoot.run.failure_report import Stopped
+from surefoot.run.lock_holders import holders
+from surefoot.system import signals
 
 # What follows from the cause whether a revision or a script met it.
 _WHATEVER_IT_WAS = frozenset(("sequence-behind", "lock-not-available", "statement-timeout"))
@@ -78,7 +78,7 @@ def explained(
         )
         return msgspec.structs.replace(outcome, findings=(finding, *others))
     except KeyboardInterrupt:
-        stop.answered()
+        signals.answered()
         return outcome
     if about is not None and cause is not None:
         finding = _with_cause(finding, cause, _known(about, after, asked))

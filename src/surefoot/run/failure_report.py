@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import psycopg
 
-from surefoot.act.verify import Aftermath
-from surefoot.causes.cause import Cause
-from surefoot.causes.server import of_server, script_code
+from surefoot.decision.facts import VersionTableName
+from surefoot.diagnosis.cause import Cause
+from surefoot.diagnosis.server import of_server, script_code
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
-from surefoot.observation import VersionTableName
+from surefoot.run.verify import Aftermath
 
 if TYPE_CHECKING:
-    from surefoot.application.upgrade import RevisionFailed
+    from surefoot.alembic_env.upgrade import RevisionFailed
 
 
 class Stopped(Exception):

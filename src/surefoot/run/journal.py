@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Literal, TypedDict
 
 from surefoot import __version__
-from surefoot.application.account import Begun, Execute
+from surefoot.alembic_env.account import Begun, Execute
+from surefoot.decision.facts import Observation, ScriptFile
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.history import Revision
-from surefoot.observation import Observation, ScriptFile
+from surefoot.model.history import Revision
 from surefoot.sql import query
 
 Direction = Literal["up", "down"]

@@ -21,10 +21,10 @@ from psycopg import sql
 
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.observe.connect import application_name, kept_connection
-from surefoot.observe.look import looking
-from surefoot.process import stop
+from surefoot.postgres.connect import application_name, kept_connection
+from surefoot.postgres.look import looking
 from surefoot.sql import query
+from surefoot.system import signals
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
 CLASS, OBJECT = 0x73757265, 0x666F6F74
@@ -48,7 +48,7 @@ class Lock:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        stop.spare(connection)
+        signals.spare(connection)
         self._crashed = False  # another of the server's processes did; told in a warning
         connection.add_notice_handler(self._noticed)
 
@@ -70,7 +70,7 @@ class Lock:
         revision that is run: whoever waits reads it in what this session asked last. Raises
         StopRequested where a signal came.
         """
-        stop.check()
+        signals.check()
         self._ask(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
 
     def committed(self, transaction: str, at: str = "") -> bool:
@@ -112,7 +112,7 @@ def locked(
             say(f"waiting up to {wait:g} s: {holder(connection) or _FREE}")
             told = True
         left = max(0.0, deadline - time.monotonic())
-        stop.sleep(min(pause * random.uniform(0.7, 1.3), left))
+        signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
     try:
         yield Lock(connection)

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from surefoot.causes.cause import Cause, Holder
-from surefoot.causes.explain import readers_matter, waited
-from surefoot.causes.history import tables_of
-from surefoot.causes.names import quoted_names, words
-from surefoot.causes.sessions import numbers
-from surefoot.observe.circumstances import lock_holders
+from surefoot.diagnosis.cause import Cause, Holder
+from surefoot.diagnosis.diagnose import readers_matter, waited
+from surefoot.diagnosis.history import tables_of
+from surefoot.diagnosis.names import quoted_names, words
+from surefoot.diagnosis.sessions import numbers
+from surefoot.look.circumstances import lock_holders
 
 if TYPE_CHECKING:
-    from surefoot.structure.catalogue import Catalogue
+    from surefoot.catalogue.catalogue import Catalogue
 
 _EXCLUSIVE = frozenset(("alter", "drop", "truncate", "lock", "reindex", "refresh", "cluster"))
 

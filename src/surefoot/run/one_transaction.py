@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from surefoot.act.account import Stopped, cause_of, database_error, interrupted
-from surefoot.act.journal import Journal
-from surefoot.act.lock import Lock
-from surefoot.causes.loss import loses_connection
-from surefoot.config import Project
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Adopt, Clear, Install, Record, Seed, Undone
+from surefoot.diagnosis.connection_loss import loses_connection
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
-from surefoot.observation import Facts
-from surefoot.plan import Adopt, Clear, Install, Record, Seed, Undone
-from surefoot.process import stop, supervisor
-from surefoot.progress import Progress
+from surefoot.model.progress import Progress
+from surefoot.project.config import Project
+from surefoot.run.failure_report import Stopped, cause_of, database_error, interrupted
+from surefoot.run.journal import Journal
+from surefoot.run.lock import Lock
+from surefoot.system import signals, supervisor
 
 if TYPE_CHECKING:
-    from surefoot.observe.facts import Application
+    from surefoot.look.survey import Application
 
 Own = Install | Adopt | Record | Undone | Clear | Seed
 
@@ -63,7 +63,7 @@ class OneTransaction:
 
     def run(self, step: str, work: Callable[[psycopg.Connection[Any]], None]) -> None:
         """Run `work` in a transaction whose id is known, so that its end can be asked for."""
-        from surefoot.act.run_script import ScriptFailed
+        from surefoot.scripts.run import ScriptFailed
 
         begun: dict[str, str] = {}
         try:
@@ -79,7 +79,7 @@ class OneTransaction:
             if not all(self._lock.committed(transaction) for transaction in begun.values()):
                 raise SurefootError.of(_not_committed(step))
         except (ScriptFailed, SurefootError, psycopg.Error) as error:
-            if stop.requested():
+            if signals.requested():
                 raise Stopped(interrupted(step), step, begun) from error
             raise self._stopped(step, begun, error) from error
         except KeyboardInterrupt as error:
@@ -93,13 +93,13 @@ class OneTransaction:
             lost = error.sqlstate is None or loses_connection(error.sqlstate)
             found, cause = database_error(step, error), cause_of(error)
             return Stopped(found, step, begun, lost=lost, cause=cause)
-        from surefoot.act.run_script import ScriptFailed
+        from surefoot.scripts.run import ScriptFailed
 
         assert isinstance(error, ScriptFailed)
         return Stopped(error.error(NOT_CHANGED).finding, step, begun, cause=error.cause)
 
     def _install(self, step: Install) -> None:
-        from surefoot.act.install import install
+        from surefoot.run.steps.install import install
 
         def work(connection: psycopg.Connection[Any]) -> None:
             install(
@@ -117,7 +117,7 @@ class OneTransaction:
         self._progress.committed("the installation, in one transaction")
 
     def _adopt(self, step: Adopt) -> None:
-        from surefoot.act.adopt import adopt
+        from surefoot.run.steps.adopt import adopt
 
         def work(connection: psycopg.Connection[Any]) -> None:
             adopt(
@@ -132,7 +132,7 @@ class OneTransaction:
         self._progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
 
     def _record(self, step: Record) -> None:
-        from surefoot.act.recover import record
+        from surefoot.run.steps.recover import record
 
         def work(connection: psycopg.Connection[Any]) -> None:
             record(
@@ -147,7 +147,7 @@ class OneTransaction:
         self._progress.end("record", name, "it is all there", 0.0, committed=True)
 
     def _undone(self, step: Undone) -> None:
-        from surefoot.act.recover import undone
+        from surefoot.run.steps.recover import undone
 
         def work(connection: psycopg.Connection[Any]) -> None:
             undone(
@@ -161,7 +161,7 @@ class OneTransaction:
         self._progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
 
     def _clear(self, step: Clear) -> None:
-        from surefoot.act.cleanup import clear
+        from surefoot.run.steps.cleanup import clear
 
         assert self._asked is not None
         asked, name = self._asked, "the cleanup"
@@ -184,7 +184,7 @@ class OneTransaction:
         self._progress.end("cleanup", name, what, took, committed=True)
 
     def _seed(self, step: Seed) -> None:
-        from surefoot.act.install import run_one
+        from surefoot.run.steps.install import run_one
 
         path = step.script.path
 

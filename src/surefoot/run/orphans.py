@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.causes.names import literal, without_literals
+from surefoot.decision.facts import VersionTableName
+from surefoot.diagnosis.names import literal, without_literals
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.observation import VersionTableName
-from surefoot.observe.connect import kept_connection
-from surefoot.observe.database import observe_owners
-from surefoot.observe.look import looking
-from surefoot.process import stop
+from surefoot.look.database import observe_owners
+from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.look import looking
 from surefoot.sql import query
+from surefoot.system import signals
 
 _PAUSE = 0.5  # seconds
 _WIDTH = 60  # characters of a statement
@@ -89,7 +89,7 @@ def wait_for_orphans(
                 if str(one) not in told:
                     say(f"an earlier surefoot is gone, and its statement goes on: {one}")
                     told.add(str(one))
-            stop.sleep(_PAUSE)
+            signals.sleep(_PAUSE)
 
 
 def _left(message: str, orphans: list[Orphan]) -> SurefootError:

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import msgspec
 import psycopg
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.connect import kept_connection, undisturbed
-from surefoot.observe.database import observe_database
-from surefoot.observe.look import looking
-from surefoot.outcome import Done
-from surefoot.process import stop
+from surefoot.decision.facts import VersionTableName
+from surefoot.look.database import observe_database
+from surefoot.model.outcome import Done
+from surefoot.postgres.connect import kept_connection, undisturbed
+from surefoot.postgres.look import looking
 from surefoot.sql import query
+from surefoot.system import signals
 
 # How long a transaction whose client is gone may go on before its end is called unknown.
 _SETTLE_SECONDS = 30.0
@@ -86,4 +86,4 @@ def _fate(connection: psycopg.Connection[Any], transaction: str) -> Fate:
             return status
         if status is None or time.monotonic() > deadline:  # too old to be known, or still running
             return "unknown"
-        stop.sleep(0.1)
+        signals.sleep(0.1)

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from surefoot.observation import VersionTableName
-from surefoot.observe.look import looking_within
+from surefoot.decision.facts import VersionTableName
+from surefoot.postgres.look import looking_within
 from surefoot.sql import query
 
 

@@ -10,7 +10,7 @@ The rules' names (D1, …) are those of docs/facts.md.
 import re
 from functools import lru_cache
 
-from surefoot.structure.expression import (
+from surefoot.schema.expression import (
     KEYWORD,
     QUERIES,
     Node,

@@ -3,8 +3,8 @@
 import enum
 import re
 
-from surefoot.structure.canonical import is_weak, loosened
-from surefoot.structure.facts import Fact
+from surefoot.schema.canonical import is_weak, loosened
+from surefoot.schema.fact import Fact
 
 _FLOATING = re.compile(r"\bdouble precision\b|\bnumeric\b")
 

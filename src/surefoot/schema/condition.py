@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-from surefoot.structure.expression import (
+from surefoot.schema.expression import (
     Nodes,
     parsed,
     split,

@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.preflight.names import arguments, parts, quoted, typed
-from surefoot.structure.definitions import column, labels, view_columns
-from surefoot.structure.expression import parsed, printed, split
-from surefoot.structure.facts import Key, relation_kind
+from surefoot.schema.definitions import column, labels, view_columns
+from surefoot.schema.expression import parsed, printed, split
+from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.names import arguments, parts, quoted, typed
 
 When = Literal["first", "within", "then"]
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.structure.canonical import is_weak, loosened
-from surefoot.structure.expression import (
+from surefoot.schema.canonical import is_weak, loosened
+from surefoot.schema.expression import (
     Node,
     Nodes,
     is_name,

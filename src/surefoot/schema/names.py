@@ -5,7 +5,7 @@ import re
 from collections.abc import Container
 
 from surefoot.errors.printable import quoted_identifier
-from surefoot.structure.facts import Definition, Fact, Key, table
+from surefoot.schema.fact import Definition, Fact, Key, table
 
 _PART = re.compile(r'\.?("(?:[^"]|"")*"|[^".(]+)')
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")

@@ -1,5 +1,5 @@
 """SQL scripts: read, judged, and split into statements, as psql would."""
 
-from surefoot.script.reader import CopyBlock, Script, Statement, Summary, check, read
+from surefoot.scripts.reader import CopyBlock, Script, Statement, Summary, check, read
 
 __all__ = ["CopyBlock", "Script", "Statement", "Summary", "check", "read"]

@@ -3,7 +3,7 @@
 from difflib import unified_diff
 
 from surefoot.errors import Finding
-from surefoot.init_header import FIRST, TITLE
+from surefoot.scripts.header import FIRST, TITLE
 
 _SHOWN = 5  # lines of either side
 _WINDOW = 500  # lines that are compared more closely, from the first that differs on

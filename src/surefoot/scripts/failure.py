@@ -4,9 +4,9 @@ import re
 
 import msgspec
 
-from surefoot.causes.cause import Cause, Explanation
-from surefoot.causes.server import of_server, script_code
-from surefoot.script.refusals import first_line, shorten
+from surefoot.diagnosis.cause import Cause, Explanation
+from surefoot.diagnosis.server import of_server, script_code
+from surefoot.scripts.refusals import first_line, shorten
 
 _LONG = 200
 _COPY_LINE = re.compile(r"COPY [^\n]*?, \S+ (\d+)")

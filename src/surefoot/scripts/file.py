@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from surefoot.files import open_file
-from surefoot.init_header import FIRST, ContentHash, Header, split_header
+from surefoot.scripts.header import FIRST, ContentHash, Header, split_header
+from surefoot.system.files import open_file
 
 _CHUNK = 1 << 18
 

@@ -9,7 +9,7 @@ letters.
 import re
 from typing import NamedTuple
 
-from surefoot.script.tokens import COARSE, RUN, STATEMENT, TOKEN
+from surefoot.scripts.tokens import COARSE, RUN, STATEMENT, TOKEN
 
 # An INSERT of many rows is worth waiting for: when the fast expression stops this near to the end
 # of what was read, more text is asked for before the slow way is taken.

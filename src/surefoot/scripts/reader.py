@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from surefoot.files import open_file
-from surefoot.script import refusals, rules
-from surefoot.script.lexer import Cut, NotSql, Unfinished, cut, cut_fast, cut_run
-from surefoot.script.rules import Role
-from surefoot.script.source import Source
+from surefoot.scripts import refusals, rules
+from surefoot.scripts.lexer import Cut, NotSql, Unfinished, cut, cut_fast, cut_run
+from surefoot.scripts.rules import Role
+from surefoot.scripts.source import Source
+from surefoot.system.files import open_file
 
 CHUNK = 1 << 20
 _RUN_BYTES = 1 << 16  # of plain statements that are told apart only if one of them fails

@@ -10,11 +10,11 @@ from psycopg import pq
 from psycopg.rows import tuple_row
 from psycopg.sql import Literal
 
-from surefoot.act.wire import Wire
-from surefoot.causes.cause import Cause
+from surefoot.diagnosis.cause import Cause
 from surefoot.errors import SurefootError
-from surefoot.script import failure, rules
-from surefoot.script.reader import CopyBlock, Script, Statement, read
+from surefoot.scripts import failure, rules
+from surefoot.scripts.reader import CopyBlock, Script, Statement, read
+from surefoot.scripts.wire import Wire
 
 # Measured: from 32 KiB to 512 KiB it makes no difference to either side.
 _BATCH_BYTES = 1 << 17

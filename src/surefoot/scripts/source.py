@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from surefoot.script import refusals
+from surefoot.scripts import refusals
 
 _BOM = b"\xef\xbb\xbf"
 _END_OF_DATA = b"\n\\."

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import pq
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
-from surefoot.process import stop
+from surefoot.system import signals
 
 _MOST_WARNINGS = 20
 # What the server ends a session with; psycopg's own exceptions, which know their SQLSTATE.
@@ -66,7 +66,7 @@ class Wire:
 
     def send(self, sql: bytes) -> None:
         """Send statements without waiting for their answer, which `finish` takes."""
-        stop.check()
+        signals.check()
         self._pgconn.send_query(sql)
         # Rows of a SELECT are dropped one by one, however many.
         self._pgconn.set_single_row_mode()

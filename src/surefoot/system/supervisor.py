@@ -21,11 +21,11 @@ import sys
 import time
 from typing import Any, NoReturn, Protocol
 
-from surefoot.process import stop
+from surefoot.system import signals
 
 # What the application's code may take after a signal, after the account of a signal has begun,
 # and after the account was given: atexit handlers run, and threads are waited for.
-_TO_STOP, _TO_ANSWER, _TO_END = stop.PATIENCE + 3.0, 60.0, 10.0  # seconds
+_TO_STOP, _TO_ANSWER, _TO_END = signals.PATIENCE + 3.0, 60.0, 10.0  # seconds
 
 
 class Died:
@@ -77,14 +77,14 @@ def supervise() -> None:
     if command is None:
         return
     if sys.platform != "linux":  # elsewhere, libraries of the system may not survive a fork
-        stop.listen()
+        signals.listen()
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    stop.check()
+    signals.check()
     mine, theirs = socket.socketpair()
     life, alive = os.pipe()
-    watched: set[int] = {*stop.SIGNALS, signal.SIGCHLD}
+    watched: set[int] = {*signals.SIGNALS, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     pid = os.fork()
     if pid:
@@ -106,9 +106,9 @@ def _become_child(command: Command, channel: socket.socket, life: int) -> None:
     fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
     _channel = channel
-    stop.supervised(lambda: tell(answering=True))
-    stop.listen(channel.fileno())
-    os.register_at_fork(after_in_child=stop.forked_by_application)
+    signals.supervised(lambda: tell(answering=True))
+    signals.listen(channel.fileno())
+    os.register_at_fork(after_in_child=signals.forked_by_application)
     command.alone()
 
 
@@ -139,7 +139,7 @@ def _watch(command: Command, pid: int, channel: socket.socket, watched: set[int]
     code = notes.get("code")
     if code is None:
         # the application may have taken our handlers away
-        by_signal = watching.signalled() and -status in stop.SIGNALS
+        by_signal = watching.signalled() and -status in signals.SIGNALS
         code = command.died(Died(status, notes, signalled=watching.killed or by_signal))
     command.end(code, signalled=watching.signalled())
 
@@ -199,7 +199,7 @@ class _Watching:
         """Whether a signal has come; it's passed on, once."""
         while select.select([self._heard], [], [], 0)[0]:
             numbers = os.read(self._heard, 64)
-            if self._signalled or {int(n) for n in stop.SIGNALS}.isdisjoint(numbers):
+            if self._signalled or {int(n) for n in signals.SIGNALS}.isdisjoint(numbers):
                 continue
             self._signalled = True
             if "code" not in self.notes:

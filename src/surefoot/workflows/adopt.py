@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from surefoot.confirmed import Looked, confirmed
-from surefoot.decision.adoption import Wish, decide_adoption
+from surefoot.decision.adopt import Wish, decide_adoption
+from surefoot.decision.plan import Plan
 from surefoot.errors import SurefootError
-from surefoot.history import one_revision
-from surefoot.observe.facts import Application, application
-from surefoot.outcome import Outcome
-from surefoot.plan import Plan
-from surefoot.session import Report, Session
-from surefoot.structure.remedy import How, remedy
+from surefoot.interrupted.repair_sql import How, remedy
+from surefoot.look.survey import Application, application
+from surefoot.model.history import one_revision
+from surefoot.model.outcome import Outcome
+from surefoot.workflows.confirm import Looked, confirmed
+from surefoot.workflows.workspace import Report, Session
 
 
 def adopt(

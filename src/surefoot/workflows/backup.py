@@ -5,20 +5,20 @@ from collections.abc import Callable
 
 import msgspec
 
-from surefoot.act.backup import Order, Taken, take
-from surefoot.act.backup_files import locked_directory, replace_sidecar
-from surefoot.backup.names import SIDECAR
-from surefoot.backup.retention import Retention
-from surefoot.backup.sidecar import encode
-from surefoot.config import seconds
+from surefoot.backups.directory import backup_directory
+from surefoot.backups.files import locked_directory, replace_sidecar
+from surefoot.backups.names import SIDECAR
+from surefoot.backups.retention import Retention
+from surefoot.backups.sidecar import encode
+from surefoot.backups.take import Order, Taken, take
+from surefoot.decision.facts import Facts, VersionTableName
 from surefoot.errors import SurefootError
-from surefoot.history import History
-from surefoot.observation import Facts, VersionTableName
-from surefoot.observe.backups import backup_directory
-from surefoot.observe.code import quick_code
-from surefoot.observe.facts import configured_version_table
-from surefoot.progress import Progress
-from surefoot.session import Session
+from surefoot.look.code import quick_code
+from surefoot.look.survey import configured_version_table
+from surefoot.model.history import History
+from surefoot.model.progress import Progress
+from surefoot.project.config import seconds
+from surefoot.workflows.workspace import Session
 
 
 def take_backup(session: Session, progress: Progress) -> Taken:

@@ -6,18 +6,18 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.confirmed import Looked, confirmed
-from surefoot.decision.tidying import Remains, decide_cleanup
-from surefoot.observation import Facts
-from surefoot.observe.facts import Application, application
-from surefoot.observe.structure import observe_structure
-from surefoot.observe.ways_back import journal_writers, observe_ways_back
-from surefoot.outcome import Outcome
-from surefoot.plan import Plan
-from surefoot.session import Report, Session
-from surefoot.structure.catalogue import state
-from surefoot.structure.facts import Key
-from surefoot.structure.leftovers import leftovers
+from surefoot.catalogue.catalogue import state
+from surefoot.decision.cleanup import Remains, decide_cleanup
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Plan
+from surefoot.downgrades.leftovers import leftovers
+from surefoot.look.journal_recipes import journal_writers, observe_ways_back
+from surefoot.look.structure import observe_structure
+from surefoot.look.survey import Application, application
+from surefoot.model.outcome import Outcome
+from surefoot.schema.fact import Key
+from surefoot.workflows.confirm import Looked, confirmed
+from surefoot.workflows.workspace import Report, Session
 
 
 def cleanup(

@@ -6,14 +6,14 @@ import msgspec
 import psycopg
 
 from surefoot.decision.decide import Decision, Ready
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Plan
 from surefoot.errors import SurefootError
-from surefoot.observation import Facts
-from surefoot.observe.counting import row_lines
-from surefoot.observe.facts import Application
-from surefoot.outcome import Outcome
-from surefoot.plan import Plan
-from surefoot.session import Report, Session, carry_out, ended, take_lock
-from surefoot.structure.facts import Key
+from surefoot.look.counting import row_lines
+from surefoot.look.survey import Application
+from surefoot.model.outcome import Outcome
+from surefoot.schema.fact import Key
+from surefoot.workflows.workspace import Report, Session, carry_out, ended, take_lock
 
 
 class Looked(msgspec.Struct, frozen=True):

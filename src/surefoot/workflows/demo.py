@@ -13,9 +13,9 @@ import psycopg
 from psycopg import sql
 
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.process import stop
+from surefoot.postgres.embedded import Server, embedded_bin
 from surefoot.report.terminal import Terminal
-from surefoot.server import Server, embedded_bin
+from surefoot.system import signals
 
 BASELINE = "20251011_baseline_v106"
 
@@ -175,7 +175,7 @@ class Demo:
         return text.rstrip()
 
     def _surefoot(self, command: str, database: str) -> int:
-        stop.check()
+        signals.check()
         self._say(self._terminal.paint(f"$ surefoot {command}", "bold") + "\n")
         environ = self._environ(database)
         # Its account goes where ours goes, so that it sees the same terminal.

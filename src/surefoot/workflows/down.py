@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from surefoot.confirmed import Looked, confirmed
-from surefoot.decision.going_back import decide_going_back
+from surefoot.catalogue.differences import difference_lines
+from surefoot.decision.downgrade import decide_going_back
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Downgrade, Plan
 from surefoot.errors import Finding, SurefootError
-from surefoot.last_look import mark_end
-from surefoot.observation import Facts
-from surefoot.observe.facts import Application, application
-from surefoot.observe.retreat import observe_retreat
-from surefoot.outcome import Outcome
-from surefoot.plan import Downgrade, Plan
-from surefoot.session import Report, Session
-from surefoot.structure.differences import difference_lines
+from surefoot.look.downgrade import observe_retreat
+from surefoot.look.survey import Application, application
+from surefoot.model.outcome import Outcome
+from surefoot.workflows.confirm import Looked, confirmed
+from surefoot.workflows.last_look import mark_end
+from surefoot.workflows.workspace import Report, Session
 
 _SHOWN, _WIDTH = 12, 80
 _LEFT = "something is left behind: surefoot cleanup shows it, and drops it"

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import psycopg
 from psycopg import sql
 
-from surefoot.act.lock import holder, locked
-from surefoot.backup.mark import Beside
-from surefoot.config import seconds
+from surefoot.backups.mark import Beside
+from surefoot.backups.set_aside import databases, maintenance, marked, sessions_in
 from surefoot.errors import SurefootError
-from surefoot.observe.beside import databases, maintenance, marked, sessions_in
-from surefoot.session import Session
+from surefoot.project.config import seconds
+from surefoot.run.lock import holder, locked
+from surefoot.workflows.workspace import Session
 
 
 def drop_old(session: Session, confirm: Callable[[tuple[Beside, ...]], None]) -> tuple[Beside, ...]:

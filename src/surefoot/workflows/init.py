@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from surefoot.application.history_files import IniFile, read_history
+from surefoot.revision_source.history_files import IniFile, read_history
 
 _LEFT_OUT = {"node_modules", "site-packages", "__pycache__", "tests", "test", "examples"}
 _MOST_FILES = 5000  # of a tree: enough for any project, and a home directory ends

@@ -6,15 +6,15 @@ import msgspec
 import psycopg
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready
+from surefoot.decision.facts import DatabaseGrounds, Evidence, Facts
+from surefoot.decision.plan import Plan, Seed
 from surefoot.errors import Finding, SurefootError
-from surefoot.observation import DatabaseGrounds, Evidence, Facts
-from surefoot.observe.connect import undisturbed
-from surefoot.observe.facts import Application
-from surefoot.outcome import Outcome
-from surefoot.plan import Plan, Seed
-from surefoot.process import stop
-from surefoot.session import Session
-from surefoot.states import State
+from surefoot.look.survey import Application
+from surefoot.model.outcome import Outcome
+from surefoot.model.states import State
+from surefoot.postgres.connect import undisturbed
+from surefoot.system import signals
+from surefoot.workflows.workspace import Session
 
 
 def look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:
@@ -39,7 +39,7 @@ def seen_at_head(
     except SurefootError as error:
         finding = error.finding
     except KeyboardInterrupt:
-        stop.answered()
+        signals.answered()
         finding = Finding(
             "interrupted",
             "A signal ended the run before its last look.",
@@ -77,9 +77,9 @@ def mark_end(
     seen = facts.database
     if seen.interrupted or seen.grounds is None:
         return  # a newer release's revision: its mark is for that release to see
-    from surefoot.act.install import executor
-    from surefoot.act.journal import End, Journal
-    from surefoot.act.lock import begin_if_free
+    from surefoot.run.journal import End, Journal
+    from surefoot.run.lock import begin_if_free
+    from surefoot.run.steps.install import executor
 
     evidence = evidence_of(asked, facts, seen.grounds, remarks)
     step: End = "reached" if evidence.structure == "verified" else "unchecked"
@@ -127,7 +127,7 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
     outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
     migrated = any(not isinstance(step, Seed) for step in plan.steps)
     if migrated and _is_another_structure(facts, decision):
-        from surefoot.decision.structure_refusals import structure_not_reached
+        from surefoot.decision.refusals.structure import structure_not_reached
 
         finding = structure_not_reached(facts, len(outcome.done))
         return msgspec.structs.replace(outcome, findings=(finding,))

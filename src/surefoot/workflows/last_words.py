@@ -7,14 +7,14 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
-from surefoot.act.account import Stopped, account
-from surefoot.act.verify import look_after
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import Finding, SurefootError
-from surefoot.observation import VersionTableName
-from surefoot.process.supervisor import Died
+from surefoot.run.failure_report import Stopped, account
+from surefoot.run.verify import look_after
+from surefoot.system.supervisor import Died
 
 if TYPE_CHECKING:
-    from surefoot.session import Session
+    from surefoot.workflows.workspace import Session
 
 
 def account_of(died: Died, session: "Session | None") -> SurefootError:

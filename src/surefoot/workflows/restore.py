@@ -8,20 +8,15 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.act.new_database import Filling
-from surefoot.act.new_database import marked as write_mark
-from surefoot.act.restoring import Restoring
-from surefoot.act.swap import Swap, in_use, swapped
-from surefoot.backup.comparison import differences
-from surefoot.backup.mark import Mark
-from surefoot.backup.names import kept_name, restoring_name
-from surefoot.backup.sidecar import Sidecar
-from surefoot.config import seconds
-from surefoot.errors import SurefootError
-from surefoot.files import open_to_all
-from surefoot.observation import VersionTableName
-from surefoot.observe.backups import Kept, contradiction, sha256_of
-from surefoot.observe.beside import (
+from surefoot.backups.comparison import differences
+from surefoot.backups.contents import observe_contents, require_direct, snapshot
+from surefoot.backups.directory import Kept, contradiction, sha256_of
+from surefoot.backups.fill import Restoring
+from surefoot.backups.mark import Mark
+from surefoot.backups.names import kept_name, restoring_name
+from surefoot.backups.new_database import Filling
+from surefoot.backups.new_database import marked as write_mark
+from surefoot.backups.set_aside import (
     Surroundings,
     databases,
     maintenance,
@@ -30,10 +25,15 @@ from surefoot.observe.beside import (
     require_trusted,
     sessions_in,
 )
-from surefoot.observe.contents import observe_contents, require_direct, snapshot
-from surefoot.observe.facts import configured_version_table
-from surefoot.observe.programs import Program, closest
-from surefoot.session import Report, Session, take_lock
+from surefoot.backups.sidecar import Sidecar
+from surefoot.backups.swap import Swap, in_use, swapped
+from surefoot.decision.facts import VersionTableName
+from surefoot.errors import SurefootError
+from surefoot.look.survey import configured_version_table
+from surefoot.postgres.programs import Program, closest
+from surefoot.project.config import seconds
+from surefoot.system.files import open_to_all
+from surefoot.workflows.workspace import Report, Session, take_lock
 
 
 class Wish(msgspec.Struct, frozen=True):

@@ -6,15 +6,15 @@ import msgspec
 import psycopg
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
-from surefoot.last_look import look_again, mark_end, seen_at_head
-from surefoot.observation import Facts
-from surefoot.observe.facts import Application, application
-from surefoot.outcome import Outcome
-from surefoot.session import Report, Session, carry_out, ended, take_lock
-from surefoot.states import State
+from surefoot.decision.facts import Facts
+from surefoot.look.survey import Application, application
+from surefoot.model.outcome import Outcome
+from surefoot.model.states import State
+from surefoot.workflows.last_look import look_again, mark_end, seen_at_head
+from surefoot.workflows.workspace import Report, Session, carry_out, ended, take_lock
 
 if TYPE_CHECKING:
-    from surefoot.act.lock import Lock
+    from surefoot.run.lock import Lock
 
 # What is refused for its structure may be in the middle of another replica's migration, which isn't
 # always one transaction: under the lock it's looked at once more.

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import psycopg
 
-from surefoot.application.history_files import IniFile
-from surefoot.config import Project, seconds
 from surefoot.decision.decide import (
     Decision,
     Intent,
@@ -18,20 +16,22 @@ from surefoot.decision.decide import (
     classify,
     decide,
 )
-from surefoot.observation import Facts
-from surefoot.observe.connect import connect
-from surefoot.observe.facts import Application, application, quick_facts
-from surefoot.outcome import Outcome
-from surefoot.plan import Install, Plan
-from surefoot.progress import Progress
-from surefoot.states import State
-from surefoot.target import Target, environment
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Install, Plan
+from surefoot.look.survey import Application, application, quick_facts
+from surefoot.model.outcome import Outcome
+from surefoot.model.progress import Progress
+from surefoot.model.states import State
+from surefoot.model.target import Target, environment
+from surefoot.postgres.connect import connect
+from surefoot.project.config import Project, seconds
+from surefoot.revision_source.history_files import IniFile
 
 if TYPE_CHECKING:
-    from surefoot.act.backup import Taken
-    from surefoot.act.journal import Back
-    from surefoot.act.lock import Lock
-    from surefoot.server import Server
+    from surefoot.backups.take import Taken
+    from surefoot.postgres.embedded import Server
+    from surefoot.run.journal import Back
+    from surefoot.run.lock import Lock
 
 # Behind a signal, whoever sent it has set a term, and ends us hard when that is over.
 _HURRY = 5.0  # seconds
@@ -126,7 +126,7 @@ class Session:
 
     def at_work(self, connection: psycopg.Connection[Any]) -> str | None:
         """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
-        from surefoot.act.lock import holder
+        from surefoot.run.lock import holder
 
         by = holder(connection)
         return None if by is None else str(by)
@@ -140,7 +140,7 @@ class Session:
         """The run's end, which its backup is told of: one of a failed upgrade is kept."""
         if self.backup is None:
             return outcome
-        from surefoot.take_backup import mark_upgrade
+        from surefoot.workflows.backup import mark_upgrade
 
         mark_upgrade(self.backup, succeeded=not outcome.findings)
         return msgspec.structs.replace(outcome, backup=str(self.backup.file))
@@ -160,7 +160,7 @@ class Session:
         """Read every script to its end before anything is sent. Raises SurefootError script-…."""
         scripts = plan.scripts
         if scripts:
-            from surefoot.script import check
+            from surefoot.scripts import check
 
             check(
                 [self.project.script(script) for script in scripts],
@@ -176,8 +176,8 @@ def take_lock(
 
     Raises `lock-held-elsewhere`, `orphaned-statement`.
     """
-    from surefoot.act.lock import locked
-    from surefoot.act.orphans import wait_for_orphans
+    from surefoot.run.lock import locked
+    from surefoot.run.orphans import wait_for_orphans
 
     wait = seconds(session.project.config.lock_wait)
     with locked(connection, wait=wait, say=report.notice) as lock:
@@ -198,8 +198,8 @@ def carry_out(
 
     What a plan before it did in the same session belongs to the same run.
     """
-    from surefoot.act.carry_out import Run
-    from surefoot.act.journal import Journal
+    from surefoot.run.carry_out import Run
+    from surefoot.run.journal import Journal
 
     env, back = (asked.env_sha256, _ways_back(asked, facts, plan)) if asked else (None, None)
     journal = Journal(facts.database, env, session.run, back)
@@ -214,7 +214,7 @@ def carry_out(
         journal=journal,
     )
     if session.backs_up(facts, plan):
-        from surefoot.take_backup import before_upgrade
+        from surefoot.workflows.backup import before_upgrade
 
         session.backup = before_upgrade(session, facts, report)
         lock.check()
@@ -238,8 +238,8 @@ def _ways_back(asked: Application, facts: Facts, plan: Plan) -> "Back | None":
     catalogue = asked.catalogue
     if catalogue is None:
         return None
-    from surefoot.observe.retreat import way_of
-    from surefoot.structure.way_back import kept_of
+    from surefoot.downgrades.path import kept_of
+    from surefoot.look.downgrade import way_of
 
     installs = any(isinstance(step, Install) for step in plan.steps)
     way = "init" if installs else way_of(facts, catalogue)

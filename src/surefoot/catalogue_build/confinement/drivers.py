@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from surefoot.application.confinement.gate import IDENTITY, Address, Gate, address_of
+from surefoot.catalogue_build.confinement.gate import IDENTITY, Address, Gate, address_of
 
 # A driver that connects through Python's sockets has been checked by the time it opens one.
 _checked: ContextVar[bool] = ContextVar("surefoot_checked", default=False)

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from surefoot.target import Target
+from surefoot.model.target import Target
 
 Kind = Literal["database", "service", "program"]
 

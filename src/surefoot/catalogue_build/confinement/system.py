@@ -11,8 +11,8 @@ import sys
 from pathlib import PurePath
 from typing import Any, cast
 
-from surefoot.application.confinement.drivers import is_checked
-from surefoot.application.confinement.gate import Gate
+from surefoot.catalogue_build.confinement.drivers import is_checked
+from surefoot.catalogue_build.confinement.gate import Gate
 
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ash", "busybox", "cmd.exe"))
 

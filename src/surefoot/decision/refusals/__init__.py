@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from surefoot.causes.names import identifier
-from surefoot.decision import half_way, row_refusals, structure_refusals
-from surefoot.decision.row_refusals import version_table
+from surefoot.decision.facts import Facts
+from surefoot.decision.refusals import interrupted, structure, version_rows
+from surefoot.decision.refusals.version_rows import version_table
+from surefoot.diagnosis.names import identifier
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.observation import Facts
-from surefoot.states import State
+from surefoot.model.states import State
 
 _NO_CATALOGUE = {
     "usable": "ask whoever made the database",
@@ -25,7 +25,7 @@ _NO_CATALOGUE = {
 def read_only(facts: Facts) -> Finding:
     """The database can only be read, and there is something to do."""
     database = facts.database
-    server, half_way = database.server, ", ".join(database.interrupted)
+    server, interrupted = database.server, ", ".join(database.interrupted)
     if database.standby:
         return Finding(
             "database-read-only",
@@ -33,7 +33,7 @@ def read_only(facts: Facts) -> Finding:
             seen=(
                 f"{server.database} is on a server in recovery; what the primary has done since "
                 "may not have come here yet",
-                *([f"{half_way} has begun on the primary"] if database.begun_elsewhere else []),
+                *([f"{interrupted} has begun on the primary"] if database.begun_elsewhere else []),
             ),
             next="run surefoot up with the primary's address; when that is done, this one goes "
             "through as soon as the standby has caught up",
@@ -103,8 +103,8 @@ def _unversioned(facts: Facts) -> Finding:
         + (f", which {other.stranger} owns: it is not read" if other.stranger else "")
         for other in database.elsewhere
     ]
-    seen += structure_refusals.catalogue_lines(facts.catalogue)
-    seen += structure_refusals.comment_lines(facts)
+    seen += structure.catalogue_lines(facts.catalogue)
+    seen += structure.comment_lines(facts)
     return Finding(
         "unversioned-database",
         "The database has objects, and no record of the revision that it is at.",
@@ -115,16 +115,16 @@ def _unversioned(facts: Facts) -> Finding:
 
 
 REFUSALS: dict[State, Callable[[Facts], Finding]] = {
-    State.UNKNOWN_REVISION: row_refusals.unknown_revision,
-    State.VERSION_ROWS_OVERLAP: row_refusals.overlap,
-    State.INTERRUPTED: half_way.interrupted,
-    State.VERSION_TABLE_CORRUPTED: row_refusals.corrupted,
-    State.VERSION_TABLE_ELSEWHERE: row_refusals.elsewhere,
-    State.AHEAD: row_refusals.ahead_of_code,
+    State.UNKNOWN_REVISION: version_rows.unknown_revision,
+    State.VERSION_ROWS_OVERLAP: version_rows.overlap,
+    State.INTERRUPTED: interrupted.interrupted,
+    State.VERSION_TABLE_CORRUPTED: version_rows.corrupted,
+    State.VERSION_TABLE_ELSEWHERE: version_rows.elsewhere,
+    State.AHEAD: version_rows.ahead_of_code,
     State.UNVERSIONED: _unversioned,
-    State.AMBIGUOUS: structure_refusals.ambiguous,
-    State.UNIDENTIFIED: structure_refusals.unidentified,
-    State.FOREIGN: structure_refusals.foreign,
-    State.JOURNAL_CONTRADICTS: structure_refusals.journal_contradicts,
-    State.CONTRADICTED: structure_refusals.contradicted,
+    State.AMBIGUOUS: structure.ambiguous,
+    State.UNIDENTIFIED: structure.unidentified,
+    State.FOREIGN: structure.foreign,
+    State.JOURNAL_CONTRADICTS: structure.journal_contradicts,
+    State.CONTRADICTED: structure.contradicted,
 }

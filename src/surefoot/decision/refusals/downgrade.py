@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
+from surefoot.catalogue.differences import difference_lines
+from surefoot.decision.downgrade_assessment import Lost, Retreat, Unverified
+from surefoot.decision.facts import Facts
 from surefoot.decision.refusals import REFUSALS
-from surefoot.decision.retreat import Lost, Retreat, Unverified
+from surefoot.downgrades.downgrade_sql import fact_part
+from surefoot.downgrades.path import takes_away
+from surefoot.downgrades.recipe import Reversal
 from surefoot.errors import Finding
-from surefoot.observation import Facts
-from surefoot.states import State
-from surefoot.structure.differences import difference_lines
-from surefoot.structure.losing import fact_part
-from surefoot.structure.reversal import Reversal
-from surefoot.structure.way_back import takes_away
+from surefoot.model.states import State
 
 _SHOWN = 8
 

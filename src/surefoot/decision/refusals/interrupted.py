@@ -1,12 +1,12 @@
 """A revision that was left half-way: why it is refused, and what of it is there, for people."""
 
+from surefoot.catalogue.differences import difference_lines
+from surefoot.decision.facts import Facts
 from surefoot.decision.recovery import drop_index, obstacles
-from surefoot.decision.row_refusals import holds, stands
+from surefoot.decision.refusals.version_rows import holds, stands
 from surefoot.errors import Finding
-from surefoot.observation import Facts
-from surefoot.structure.differences import difference_lines
-from surefoot.structure.interruption import Interruption, Place
-from surefoot.structure.remedy import HOWS, remedy
+from surefoot.interrupted.interruption import Interruption, Place
+from surefoot.interrupted.repair_sql import HOWS, remedy
 
 _SHOWN, _WIDTH = 8, 80
 

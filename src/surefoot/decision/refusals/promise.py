@@ -1,12 +1,12 @@
 """What a structure lacks of head's promise, in words, and what to do about it."""
 
+from surefoot.catalogue.match import Promise, Standing
+from surefoot.compatibility.compatible import Breach
+from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
-from surefoot.observation import Facts
-from surefoot.preflight.names import parts, typed
-from surefoot.structure.compatible import Breach
-from surefoot.structure.facts import Key, relation_kind
-from surefoot.structure.making import INVALID
-from surefoot.structure.standing import Promise, Standing
+from surefoot.schema.ddl import INVALID
+from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.names import parts, typed
 
 _SHOWN, _WIDTH = 20, 80  # lines of what is missing, characters of a definition
 _A_FEW = 8  # lines of a warning

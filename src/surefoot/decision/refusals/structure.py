@@ -1,10 +1,10 @@
 """Why a database is refused by its structure: a finding for each case, for people."""
 
-from surefoot.decision.promise_texts import broken_lines, promise_next, unrun_lines
+from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
+from surefoot.catalogue.match import CatalogueState, Stand, Standing
+from surefoot.decision.facts import Facts
+from surefoot.decision.refusals.promise import broken_lines, promise_next, unrun_lines
 from surefoot.errors import Finding
-from surefoot.observation import Facts
-from surefoot.structure.differences import difference_lines, probe_lines, revision_text
-from surefoot.structure.standing import CatalogueState, Stand, Standing
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 

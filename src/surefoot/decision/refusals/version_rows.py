@@ -2,15 +2,15 @@
 
 import shlex
 
-from surefoot.decision.ahead import ahead
-from surefoot.decision.structure_refusals import catalogue_lines, comment_lines, facts_match
+from surefoot.catalogue.differences import revision_text
+from surefoot.compatibility.compatible import Breach
+from surefoot.decision.facts import Facts
+from surefoot.decision.newer_database import ahead
+from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match
 from surefoot.decision.version_rows import Judged, faults, judge
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.observation import Facts
-from surefoot.preflight.names import typed
-from surefoot.structure.compatible import Breach
-from surefoot.structure.differences import revision_text
+from surefoot.schema.names import typed
 
 _SHOWN = 8
 

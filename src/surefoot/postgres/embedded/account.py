@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from surefoot.files import create
+from surefoot.system.files import create
 
 
 def unprivileged_user() -> int | None:

@@ -1,4 +1,4 @@
-"""The process that the server's life hangs on: `python -m surefoot.server.keeper`.
+"""The process that the server's life hangs on: `python -m surefoot.postgres.embedded.keeper`.
 
 It starts `postgres` as its child and reads a pipe; when the last holder of the other end is gone,
 however it ended, it stops the server and removes what was temporary.
@@ -13,8 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from surefoot.files import create
-from surefoot.server.account import group, no_groups
+from surefoot.postgres.embedded.account import group, no_groups
+from surefoot.system.files import create
 
 
 def keep() -> None:

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.server.account import (
+from surefoot.postgres.embedded.account import (
     group,
     make_directory,
     no_groups,
@@ -127,7 +127,7 @@ class Server:
         before = _started(cluster / "postmaster.pid")
         # The keeper gets what to do on its standard input, which then stays open: its end is ours.
         self._keeper = subprocess.Popen(
-            [sys.executable, "-P", "-m", "surefoot.server.keeper"],
+            [sys.executable, "-P", "-m", "surefoot.postgres.embedded.keeper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -6,14 +6,14 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.act.install import executor
-from surefoot.act.journal import Journal
-from surefoot.act.version_row import mend_version_table, write_version_rows
+from surefoot.catalogue.match import Difference
+from surefoot.decision.facts import VersionTableName
+from surefoot.decision.plan import Adopt
 from surefoot.errors import SurefootError
-from surefoot.observation import VersionTableName
-from surefoot.observe.database import observe_version_rows
-from surefoot.plan import Adopt
-from surefoot.structure.standing import Difference
+from surefoot.look.database import observe_version_rows
+from surefoot.run.journal import Journal
+from surefoot.run.steps.install import executor
+from surefoot.run.version_row import mend_version_table, write_version_rows
 
 _LOCK_TIMEOUT = "10s"
 

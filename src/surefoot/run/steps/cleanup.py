@@ -4,13 +4,13 @@ from typing import Any
 
 import psycopg
 
-from surefoot.act.install import executor
-from surefoot.act.journal import Journal
+from surefoot.decision.facts import VersionTableName
+from surefoot.decision.plan import Clear
 from surefoot.errors import SurefootError
-from surefoot.observation import VersionTableName
-from surefoot.observe.structure import structure_within
-from surefoot.plan import Clear
-from surefoot.structure.facts import table
+from surefoot.look.structure import structure_within
+from surefoot.run.journal import Journal
+from surefoot.run.steps.install import executor
+from surefoot.schema.fact import table
 
 _LOCK_TIMEOUT = "10s"
 

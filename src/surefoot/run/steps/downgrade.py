@@ -3,28 +3,28 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from surefoot.act.journal import Backwards
-from surefoot.act.upgrade import Upgrading
-from surefoot.application.account import Account
-from surefoot.application.looking import Looking
-from surefoot.application.running import Running
-from surefoot.application.steps import execute_text
-from surefoot.application.undoing import revision_of
-from surefoot.application.upgrade import downgrade
-from surefoot.decision.retreat import Lost
-from surefoot.decision.way_back_refusals import command_to, would_be_lost
+from surefoot.alembic_env.account import Account
+from surefoot.alembic_env.looking import Looking
+from surefoot.alembic_env.running import Running
+from surefoot.alembic_env.steps import execute_text
+from surefoot.alembic_env.undo import revision_of
+from surefoot.alembic_env.upgrade import downgrade
+from surefoot.catalogue.differences import difference_lines
+from surefoot.decision.downgrade_assessment import Lost
+from surefoot.decision.facts import VersionTableName
+from surefoot.decision.plan import Downgrade
+from surefoot.decision.refusals.downgrade import command_to, would_be_lost
+from surefoot.downgrades.downgrade_sql import fact_part
+from surefoot.downgrades.path import not_back
+from surefoot.downgrades.recipe import Loss
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
-from surefoot.observation import VersionTableName
-from surefoot.observe.retreat import counting, locking_statement
-from surefoot.observe.structure import facts_of
-from surefoot.plan import Downgrade
-from surefoot.preflight.names import parts
-from surefoot.structure.differences import difference_lines
-from surefoot.structure.facts import Key, relation_kind
-from surefoot.structure.losing import fact_part
-from surefoot.structure.reversal import Loss
-from surefoot.structure.way_back import not_back
+from surefoot.look.downgrade import counting, locking_statement
+from surefoot.look.structure import facts_of
+from surefoot.model.history import Revision
+from surefoot.run.journal import Backwards
+from surefoot.run.steps.upgrade import Upgrading
+from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.names import parts
 
 _SHOWN, _WIDTH = 12, 80
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import psycopg
 
-from surefoot.act.journal import Journal
-from surefoot.act.run_script import run_script
-from surefoot.act.version_row import write_version_rows
-from surefoot.application.account import Execute
-from surefoot.config import Project
-from surefoot.decision.installation import made
+from surefoot.alembic_env.account import Execute
+from surefoot.catalogue.match import Standing
+from surefoot.decision.facts import ScriptFile, VersionTableName
+from surefoot.decision.install import made
+from surefoot.decision.plan import Install
 from surefoot.errors import SurefootError
-from surefoot.history import History
-from surefoot.observation import ScriptFile, VersionTableName
-from surefoot.observe.database import observe_version_rows
-from surefoot.plan import Install
-from surefoot.progress import Progress
-from surefoot.structure.standing import Standing
+from surefoot.look.database import observe_version_rows
+from surefoot.model.history import History
+from surefoot.model.progress import Progress
+from surefoot.project.config import Project
+from surefoot.run.journal import Journal
+from surefoot.run.version_row import write_version_rows
+from surefoot.scripts.run import run_script
 
 Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Standing | None]
 """From a connection in a transaction, and version rows to hold the structure against (or none)."""

@@ -6,13 +6,13 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.act.adopt import lock_version_table, require_rows
-from surefoot.act.install import executor
-from surefoot.act.journal import Journal
-from surefoot.act.version_row import write_version_rows
-from surefoot.observation import VersionTableName
-from surefoot.observe.database import observe_version_rows
-from surefoot.plan import Record, Undone
+from surefoot.decision.facts import VersionTableName
+from surefoot.decision.plan import Record, Undone
+from surefoot.look.database import observe_version_rows
+from surefoot.run.journal import Journal
+from surefoot.run.steps.adopt import lock_version_table, require_rows
+from surefoot.run.steps.install import executor
+from surefoot.run.version_row import write_version_rows
 
 
 def record(

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.act.account import Stopped, interrupted
-from surefoot.act.install import executor
-from surefoot.act.journal import Journal
-from surefoot.act.lock import Lock
+from surefoot.decision.facts import Observation
+from surefoot.decision.plan import DropIndexes, Mend
 from surefoot.errors import Finding, SurefootError
-from surefoot.observation import Observation
-from surefoot.plan import DropIndexes, Mend
-from surefoot.process import stop
-from surefoot.progress import Progress
-from surefoot.structure.interruption import Interruption
-from surefoot.structure.remedy import unmet
+from surefoot.interrupted.interruption import Interruption
+from surefoot.interrupted.repair_sql import unmet
+from surefoot.model.progress import Progress
+from surefoot.run.failure_report import Stopped, interrupted
+from surefoot.run.journal import Journal
+from surefoot.run.lock import Lock
+from surefoot.run.steps.install import executor
+from surefoot.system import signals
 
 if TYPE_CHECKING:
-    from surefoot.observe.facts import Application
+    from surefoot.look.survey import Application
 
 _LOCK_TIMEOUT = "10s"
 _STAYS = "What was done outside of a transaction stays, and the revision is still half-way."
@@ -157,7 +157,7 @@ class Mending:
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(name)) from error
         except psycopg.Error as error:
-            if stop.requested():
+            if signals.requested():
                 raise Stopped(interrupted(name)) from error
             lost = error.sqlstate is None
             finding = _refused_by_the_server(name, error).finding

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from surefoot.act.account import Stopped, applied_half_way, interrupted, revision_failed
-from surefoot.act.holders import holders
-from surefoot.act.journal import Journal
-from surefoot.act.lock import Lock
-from surefoot.act.verify import look_after
-from surefoot.application.account import Account
-from surefoot.application.running import Running
-from surefoot.application.settings import Timeouts
-from surefoot.application.upgrade import RevisionFailed, upgrade
-from surefoot.causes.sessions import holder_lines
-from surefoot.config import Config, seconds
+from surefoot.alembic_env.account import Account
+from surefoot.alembic_env.running import Running
+from surefoot.alembic_env.settings import Timeouts
+from surefoot.alembic_env.upgrade import RevisionFailed, upgrade
+from surefoot.decision.facts import Observation
+from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
-from surefoot.history import Revision
-from surefoot.observation import Observation
-from surefoot.observe.database import observe_database
-from surefoot.process import stop
-from surefoot.progress import Progress
+from surefoot.look.database import observe_database
+from surefoot.model.history import Revision
+from surefoot.model.progress import Progress
+from surefoot.project.config import Config, seconds
+from surefoot.run.failure_report import Stopped, applied_half_way, interrupted, revision_failed
+from surefoot.run.journal import Journal
+from surefoot.run.lock import Lock
+from surefoot.run.lock_holders import holders
+from surefoot.run.verify import look_after
+from surefoot.system import signals
 
 if TYPE_CHECKING:
-    from surefoot.observe.facts import Application
+    from surefoot.look.survey import Application
 
 # A lock wasn't to be had in time, or two sessions waited for each other. Both are over once the
 # other session has come to its end.
@@ -116,12 +116,12 @@ class Upgrading:
                 raise Stopped(error.finding, running.last, begun, left=running.left) from error
 
     def _once(self, revisions: tuple[Revision, ...], running: Running) -> None:
-        with stop.working(running, self._progress.notice):
+        with signals.working(running, self._progress.notice):
             try:
                 self._run(revisions, running)
             except (RevisionFailed, SurefootError) as failed:
-                if stop.requested():  # it was cancelled, and the exception got lost in this one
-                    raise stop.StopRequested from failed
+                if signals.requested():  # it was cancelled, and the exception got lost in this one
+                    raise signals.StopRequested from failed
                 raise
 
     def _account(self) -> Account:
@@ -192,7 +192,7 @@ class Upgrading:
         self._progress.notice(f"{revision} was rolled back, {waited}: {again}")
         for line in holder_lines(found):
             self._progress.notice(line.strip())
-        stop.sleep(pause)
+        signals.sleep(pause)
 
 
 def _parts(revisions: tuple[Revision, ...], cuts: frozenset[str]) -> list[tuple[Revision, ...]]:

@@ -1,0 +1,1 @@
+"""The values that every room speaks of: a history, an address, states, outcomes."""

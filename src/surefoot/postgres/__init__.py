@@ -1,0 +1,1 @@
+"""The PostgreSQL server: connections, client programs, and a server of our own."""

@@ -1,0 +1,1 @@
+"""The project: its configuration, its database's address, the files that surefoot generates."""

@@ -1,0 +1,1 @@
+"""What a revision's source says, read without running it."""

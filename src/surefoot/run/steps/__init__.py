@@ -1,0 +1,1 @@
+"""The steps of a plan: one file each, carried out under the lock."""

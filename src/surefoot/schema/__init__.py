@@ -1,0 +1,1 @@
+"""A structure, as facts: their names, definitions, canonical spellings, and the SQL that makes them. Pure."""

@@ -1,0 +1,1 @@
+"""One page a command: what it does, in order."""
