@@ -12,7 +12,7 @@ import psycopg
 
 from surefoot.errors import Finding, SurefootError
 from surefoot.postgres.embedded import embedded_bin
-from surefoot.scripts import Script, check
+from surefoot.scripts.reader import Script, check
 from surefoot.scripts.run import ScriptFailed, run_script
 from tests.chaos.script_texts import EMPTY_AFTER_COPY
 

@@ -25,8 +25,9 @@ from environments import Failed, NotRun, environment, find_python
 from run import Case, cases, create_database, prepare, timed
 
 from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.match import Verdict
 from surefoot.catalogue.read import loads
-from surefoot.compatibility.compatible import Verdict, verdict
+from surefoot.compatibility.compatible import verdict
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.embedded import Server, embedded_bin

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from surefoot.catalogue.catalogue import state_of
-from surefoot.compatibility.compatible import Verdict, compatible
+from surefoot.catalogue.match import Verdict
+from surefoot.compatibility.compatible import compatible
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import observe_structure
 

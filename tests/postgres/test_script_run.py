@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from surefoot.errors import SurefootError
-from surefoot.scripts import Script, check, rules
+from surefoot.scripts import rules
+from surefoot.scripts.reader import Script, check
 from surefoot.scripts.run import ScriptFailed, ScriptResult, run_script
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from surefoot.catalogue.catalogue import Catalogue, Change, Way, changes, facts_of, state, state_of
-from surefoot.compatibility.compatible import Verdict, compatible, verdict
+from surefoot.catalogue.match import Verdict
+from surefoot.compatibility.compatible import compatible, verdict
 from surefoot.compatibility.rollback import oldest_compatible
 from surefoot.model.history import History, Revision
 from surefoot.schema.fact import Fact

@@ -4,17 +4,11 @@ import msgspec
 import pytest
 
 from surefoot.decision.decide import NothingToDo, Ready, Refused, classify, decide
-from surefoot.decision.facts import (
-    Code,
-    Facts,
-    Observation,
-    ScriptFile,
-    ServerInfo,
-    VersionTableName,
-)
+from surefoot.decision.facts import Code, Facts, Observation, ServerInfo, VersionTableName
 from surefoot.decision.plan import Install, Seed, Upgrade
 from surefoot.model.history import History, Revision
 from surefoot.model.states import STATE_TABLE, State
+from surefoot.scripts.file import ScriptFile
 
 REVISIONS = [
     Revision("r1", (), (), "one", None, "r1.py"),

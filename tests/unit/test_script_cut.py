@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import SurefootError
-from surefoot.scripts import CopyBlock, Script, Statement, read
 from surefoot.scripts.lexer import NotSql, Unfinished, cut, cut_fast, cut_run
+from surefoot.scripts.reader import CopyBlock, Script, Statement, read
 
 CASES: dict[str, tuple[bytes, list[tuple[int, bytes]]]] = {
     "two": (b"SELECT 1;\nSELECT 2;\n", [(1, b"SELECT 1;"), (2, b"SELECT 2;")]),

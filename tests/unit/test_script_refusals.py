@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.errors import CODES, Finding, SurefootError
-from surefoot.scripts import Script, check
+from surefoot.scripts.reader import Script, check
 
 
 def refusal(path: Path, content: bytes, *, server_version: int = 180000) -> Finding:

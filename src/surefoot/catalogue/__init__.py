@@ -1,1 +1,1 @@
-"""The catalogue: the structure after each revision, its file, and which revision a structure matches. Pure."""
+"""The catalogue: the structure after each revision, its file, what a structure matches. Pure."""

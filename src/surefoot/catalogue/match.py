@@ -5,7 +5,6 @@ from typing import Literal
 import msgspec
 
 from surefoot.catalogue.catalogue import Removed
-from surefoot.compatibility.compatible import Breach, Verdict
 from surefoot.schema.fact import Definition, Fact, Key, relation_kind, table
 
 
@@ -67,6 +66,33 @@ class Restoration(msgspec.Struct, frozen=True):
     statements: tuple[str, ...] = ()
     by_hand: tuple[Key, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """One name that isn't as the code knows it; `why` says what that means for the code.
+
+    `expected` is the definition that the code knows, `found` the one that is there; None: nothing.
+    `by` is the revision that makes it, where that was asked.
+    """
+
+    kind: str
+    name: str
+    expected: str | None
+    found: str | None
+    why: str
+    by: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether the code can run: not if anything `breaks` it. `remarks` are harmless, and told."""
+
+    breaks: tuple[Breach, ...] = ()
+    remarks: tuple[Breach, ...] = ()
+
+    @property
+    def compatible(self) -> bool:
+        """Whether the code can run on the structure."""
+        return not self.breaks
 
 
 class Promise(msgspec.Struct, frozen=True):

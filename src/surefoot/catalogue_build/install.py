@@ -15,7 +15,7 @@ from surefoot.postgres.connect import connect
 from surefoot.project.config import Project
 from surefoot.run.journal import Journal
 from surefoot.run.steps.install import install
-from surefoot.scripts import check
+from surefoot.scripts.reader import check
 from surefoot.scripts.run import ScriptFailed
 
 

@@ -7,40 +7,12 @@ what is new. Where no rule knows, the answer is no.
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from surefoot.catalogue.catalogue import Catalogue, State, state
+from surefoot.catalogue.match import Breach, Verdict
 from surefoot.compatibility.additions import added
 from surefoot.compatibility.pairs import Sides, Told, Weight
 from surefoot.compatibility.removals import kept
 from surefoot.schema.fact import Fact
-
-
-class Breach(msgspec.Struct, frozen=True):
-    """One name that isn't as the code knows it; `why` says what that means for the code.
-
-    `expected` is the definition that the code knows, `found` the one that is there; None: nothing.
-    `by` is the revision that makes it, where that was asked.
-    """
-
-    kind: str
-    name: str
-    expected: str | None
-    found: str | None
-    why: str
-    by: str = ""
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """Whether the code can run: not if anything `breaks` it. `remarks` are harmless, and told."""
-
-    breaks: tuple[Breach, ...] = ()
-    remarks: tuple[Breach, ...] = ()
-
-    @property
-    def compatible(self) -> bool:
-        """Whether the code can run on the structure."""
-        return not self.breaks
 
 
 def compatible(promised: State, live: Iterable[Fact], *, own_head: bool = False) -> Verdict:

@@ -12,8 +12,8 @@ import msgspec
 from surefoot.catalogue.catalogue import Catalogue, State, Way, state
 from surefoot.catalogue.differences import table_of
 from surefoot.catalogue.identify import Identifier
-from surefoot.catalogue.match import Difference, Promise, Stand
-from surefoot.compatibility.compatible import Breach, compatible
+from surefoot.catalogue.match import Breach, Difference, Promise, Stand
+from surefoot.compatibility.compatible import compatible
 from surefoot.compatibility.restoring import Restoration, restoration
 from surefoot.schema.ddl import dropped, rank
 from surefoot.schema.definitions import column

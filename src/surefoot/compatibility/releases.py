@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue, Change, Way, facts_of, state
-from surefoot.compatibility.compatible import Verdict, compatible
+from surefoot.catalogue.match import Verdict
+from surefoot.compatibility.compatible import compatible
 from surefoot.downgrades.data_loss import standing
 from surefoot.downgrades.recipe import Loss, Reversal, reversal
 from surefoot.revision_source.statement import renamed

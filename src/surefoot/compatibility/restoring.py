@@ -12,8 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from surefoot.catalogue.catalogue import State
-from surefoot.catalogue.match import Difference, Restoration
-from surefoot.compatibility.compatible import Breach
+from surefoot.catalogue.match import Breach, Difference, Restoration
 from surefoot.compatibility.contents import BY_CONTENT
 from surefoot.schema.ddl import Sql, changed, dropped, made, owned, rank
 from surefoot.schema.definitions import column, labels, names, view_columns, widened

@@ -6,7 +6,7 @@ import msgspec
 
 from surefoot.catalogue.match import Standing
 from surefoot.decision import install
-from surefoot.decision.facts import Facts, ScriptFile
+from surefoot.decision.facts import Facts
 from surefoot.decision.install import refused_beforehand
 from surefoot.decision.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.decision.recovery import drop_index, record, recovery
@@ -14,6 +14,7 @@ from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_requi
 from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
 from surefoot.model.states import State
+from surefoot.scripts.file import ScriptFile
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing-to-do"):

@@ -9,7 +9,7 @@ from surefoot.catalogue.match import CatalogueState, Difference, Standing
 from surefoot.interrupted.interruption import Interruption
 from surefoot.model.history import History, Revision
 from surefoot.preflight.verdict import Preflight
-from surefoot.scripts.header import Header
+from surefoot.scripts.file import ScriptFile
 
 
 class VersionTableName(msgspec.Struct, frozen=True):
@@ -231,20 +231,6 @@ class Observation(msgspec.Struct, frozen=True):
         """Whose rows in the journal are ours: the version table's name, with its schema."""
         schema = self.version_schema or self.version_table.schema or self.server.default_schema
         return f"{schema}.{self.version_table.name}"
-
-
-class ScriptFile(msgspec.Struct, frozen=True):
-    """An SQL script of the project: its path as configured, its search_path, its content's hash.
-
-    `header` is what an init script says of itself, if `surefoot dump` wrote it; `edited`: it isn't
-    what was written then.
-    """
-
-    path: str
-    search_path: str | None
-    sha256: str
-    header: Header | None = None
-    edited: bool = False
 
 
 class Code(msgspec.Struct, frozen=True):

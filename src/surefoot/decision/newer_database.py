@@ -5,7 +5,7 @@ What the newer release says of itself (a floor, kept in the journal) counts; els
 
 import msgspec
 
-from surefoot.compatibility.compatible import Verdict
+from surefoot.catalogue.match import Verdict
 from surefoot.decision.facts import Facts
 from surefoot.decision.version_rows import judge
 

@@ -3,12 +3,12 @@
 import msgspec
 
 from surefoot.catalogue.match import Difference, Stand
-from surefoot.decision.facts import ScriptFile
 from surefoot.downgrades.path import Undo
 from surefoot.downgrades.recipe import Loss, Reversal
 from surefoot.interrupted.repair_sql import How
 from surefoot.model.history import Revision
 from surefoot.schema.fact import Key
+from surefoot.scripts.file import ScriptFile
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):

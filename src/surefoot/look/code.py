@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 from surefoot import __version__
-from surefoot.decision.facts import Code, CodeGrounds, ScriptFile
+from surefoot.decision.facts import Code, CodeGrounds
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.model.history import History
 from surefoot.project.config import Project, ScriptEntry
 from surefoot.revision_source.history_files import IniFile, RevisionFiles, manifest, read_history
-from surefoot.scripts.file import hashed, sha256_of
+from surefoot.scripts.file import ScriptFile, hashed, sha256_of
 from surefoot.system.files import read_file
 
 CATALOGUE_NAME = "surefoot-catalog.txt"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 
-from surefoot.decision.facts import ScriptFile
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.scripts.file import ScriptFile
 from surefoot.system.files import read_file
 
 if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
-    from surefoot.scripts import Script
+    from surefoot.scripts.reader import Script
 
 FILE_NAME = "surefoot.toml"
 
@@ -116,7 +116,7 @@ class Project(msgspec.Struct, frozen=True):
 
     def script(self, file: ScriptFile) -> "Script":
         """A script of the configuration, ready to be read."""
-        from surefoot.scripts import Script
+        from surefoot.scripts.reader import Script
 
         return Script(self.path(file.path), file.search_path, file.path)
 

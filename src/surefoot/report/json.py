@@ -5,8 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
-from surefoot.catalogue.match import Difference, Promise, Stand
-from surefoot.compatibility.compatible import Breach
+from surefoot.catalogue.match import Breach, Difference, Promise, Stand
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
 from surefoot.decision.plan import (

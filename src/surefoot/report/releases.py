@@ -6,7 +6,7 @@ from typing import Any
 
 from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.check import change_lines
-from surefoot.compatibility.compatible import Breach
+from surefoot.catalogue.match import Breach
 from surefoot.compatibility.releases import Pair
 from surefoot.report.catalogue import change_json, downgrade_json, loss_json, loss_text
 from surefoot.report.structure import count

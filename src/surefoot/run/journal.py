@@ -7,10 +7,11 @@ from typing import Literal, TypedDict
 
 from surefoot import __version__
 from surefoot.alembic_env.account import Begun, Execute
-from surefoot.decision.facts import Observation, ScriptFile
+from surefoot.decision.facts import Observation
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.model.history import Revision
+from surefoot.scripts.file import ScriptFile
 from surefoot.sql import query
 
 Direction = Literal["up", "down"]

@@ -1,5 +1,1 @@
-"""SQL scripts: read, judged, and split into statements, as psql would."""
-
-from surefoot.scripts.reader import CopyBlock, Script, Statement, Summary, check, read
-
-__all__ = ["CopyBlock", "Script", "Statement", "Summary", "check", "read"]
+"""SQL scripts: read, judged, split into statements as psql would, and run."""

@@ -160,7 +160,7 @@ class Session:
         """Read every script to its end before anything is sent. Raises SurefootError script-…."""
         scripts = plan.scripts
         if scripts:
-            from surefoot.scripts import check
+            from surefoot.scripts.reader import check
 
             check(
                 [self.project.script(script) for script in scripts],

@@ -1,7 +1,6 @@
 """What a structure lacks of head's promise, in words, and what to do about it."""
 
-from surefoot.catalogue.match import Promise, Standing
-from surefoot.compatibility.compatible import Breach
+from surefoot.catalogue.match import Breach, Promise, Standing
 from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
 from surefoot.schema.ddl import INVALID

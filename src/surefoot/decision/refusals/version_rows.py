@@ -3,7 +3,7 @@
 import shlex
 
 from surefoot.catalogue.differences import revision_text
-from surefoot.compatibility.compatible import Breach
+from surefoot.catalogue.match import Breach
 from surefoot.decision.facts import Facts
 from surefoot.decision.newer_database import ahead
 from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match

@@ -8,7 +8,7 @@ import psycopg
 
 from surefoot.alembic_env.account import Execute
 from surefoot.catalogue.match import Standing
-from surefoot.decision.facts import ScriptFile, VersionTableName
+from surefoot.decision.facts import VersionTableName
 from surefoot.decision.install import made
 from surefoot.decision.plan import Install
 from surefoot.errors import SurefootError
@@ -18,6 +18,7 @@ from surefoot.model.progress import Progress
 from surefoot.project.config import Project
 from surefoot.run.journal import Journal
 from surefoot.run.version_row import write_version_rows
+from surefoot.scripts.file import ScriptFile
 from surefoot.scripts.run import run_script
 
 Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Standing | None]
