@@ -23,7 +23,7 @@ from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.read import loads
 from surefoot.model.history import History, Revision
 from surefoot.postgres.embedded import Server, embedded_bin
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 FILE = "migrations/surefoot-catalog.txt"
 
@@ -115,7 +115,7 @@ def identifying(sets: int, facts: int) -> None:
         took = median_ms(lambda live=live: Identifier(catalogue, live).standing(), 9)
         print(f"| {label} | {len(live):,} | {took:.0f} ms |")
     changed = [*facts_of(state(way, frozenset(names)))]
-    changed[7] = Fact(changed[7].kind, changed[7].name, "xml")
+    changed[7] = SchemaFact(changed[7].kind, changed[7].name, "xml")
     took = median_ms(lambda: Identifier(catalogue, changed).standing(), 9)
     print(f"| none: one column was retyped | {len(changed):,} | {took:.0f} ms |")
 

@@ -21,7 +21,7 @@ import psycopg
 
 from surefoot.alembic_env.connection import same_database
 from surefoot.alembic_env.environment import upgrade_steps
-from surefoot.alembic_env.loading import ApplicationFailed, told_as_the_applications
+from surefoot.alembic_env.loading import ApplicationFailed, wrap_app_errors
 from surefoot.alembic_env.looking import Row
 from surefoot.catalogue.read import loads
 from surefoot.catalogue_build.replay import replay
@@ -33,7 +33,7 @@ from surefoot.model.history import Revision
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
 from surefoot.project.config import load
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 from .customise import Customisations
 from .damage import KINDS, damage
@@ -72,7 +72,7 @@ class Measuring:
         self._server = psycopg.connect(**orders.parameters, autocommit=True, client_encoding="utf8")
         self._number = 0
         self._last: frozenset[str] = frozenset()
-        self._before: tuple[tuple[Fact, ...], list[str]] = (), []
+        self._before: tuple[tuple[SchemaFact, ...], list[str]] = (), []
 
     def tell(self, **message: Any) -> None:
         """One line to whoever ordered this."""
@@ -162,7 +162,7 @@ class Measuring:
             return found
 
         while True:
-            with told_as_the_applications(environment.root):
+            with wrap_app_errors(environment.root):
                 environment.run(steps, lambda context: same_database(context, server))
             if done:
                 break
@@ -187,7 +187,7 @@ class Measuring:
                 self._revision()
 
         environment._intercept = committing
-        with told_as_the_applications(environment.root):
+        with wrap_app_errors(environment.root):
             environment.run(steps, lambda context: same_database(context, server))
 
     def _revision(self) -> None:
@@ -219,7 +219,7 @@ class Measuring:
         self,
         case: str,
         truth: frozenset[str],
-        facts: tuple[Fact, ...],
+        facts: tuple[SchemaFact, ...],
         statements: list[str] | None = None,
     ) -> None:
         """Judge a database whose own structure nobody touched."""
@@ -244,11 +244,11 @@ class Measuring:
             statements=statements or [],
         )
 
-    def _look(self) -> tuple[Fact, ...]:
+    def _look(self) -> tuple[SchemaFact, ...]:
         return facts_within(self._connection, self._asked.version_table)
 
     def _customised(
-        self, truth: frozenset[str], before: tuple[Fact, ...], rng: random.Random
+        self, truth: frozenset[str], before: tuple[SchemaFact, ...], rng: random.Random
     ) -> None:
         with taken_back(self._connection):
             made = Customisations(self._connection, rng, self.judge)
@@ -262,7 +262,7 @@ class Measuring:
         self.counts["customised facts"] += len(set(after) - set(before))
 
     def _damaged(
-        self, truth: frozenset[str], own: list[Fact], kind: str, rng: random.Random
+        self, truth: frozenset[str], own: list[SchemaFact], kind: str, rng: random.Random
     ) -> None:
         statements: list[str] = []
         with taken_back(self._connection):
@@ -283,7 +283,7 @@ class Measuring:
         if outcome == WRONG:
             self._failed(f"damage {kind}", outcome, truth, why, statements)
 
-    def _dumped(self, truth: frozenset[str], look: tuple[Fact, ...]) -> None:
+    def _dumped(self, truth: frozenset[str], look: tuple[SchemaFact, ...]) -> None:
         at = self.database()
         failed, dump = restored(self._orders.programs, self._at, at)
         self._unchanged(truth, look, dump)
@@ -297,7 +297,9 @@ class Measuring:
         self.counts["restored facts changed"] += len(set(look) ^ set(facts))
         self.intact("restored", truth, facts)
 
-    def _unchanged(self, truth: frozenset[str], look: tuple[Fact, ...], dump: list[str]) -> None:
+    def _unchanged(
+        self, truth: frozenset[str], look: tuple[SchemaFact, ...], dump: list[str]
+    ) -> None:
         """Whether a revision that changes no fact changes something in pg_dump's text."""
         if look == self._before[0]:
             same = dump == self._before[1]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from surefoot.catalogue.catalogue import Key
-from surefoot.schema.fact import Fact, table
+from surefoot.schema.fact import SchemaFact, table
 
 from .database import Connection, tried
 from .sqltext import parts, quoted
@@ -21,10 +21,10 @@ _DEFAULTS = (
 )
 ATTEMPTS = 25
 
-Look = Callable[[], tuple[Fact, ...]]
+Look = Callable[[], tuple[SchemaFact, ...]]
 
 
-def _column_changes(kind: str, fact: Fact, rng: random.Random) -> list[str]:
+def _column_changes(kind: str, fact: SchemaFact, rng: random.Random) -> list[str]:
     schema, table, column = parts(fact.name)
     on, name = f"alter table {quoted(schema, table)}", quoted(column)
     if kind == "column dropped":
@@ -43,7 +43,7 @@ def _column_changes(kind: str, fact: Fact, rng: random.Random) -> list[str]:
     return [f"{on} alter column {name} {what} not null"]
 
 
-def _other(fact: Fact, rng: random.Random) -> list[str]:
+def _other(fact: SchemaFact, rng: random.Random) -> list[str]:
     name = parts(fact.name)
     where = quoted(*name)
     match fact.kind:
@@ -74,7 +74,7 @@ KINDS = (
 _OTHER = ("trigger", "enum", "sequence", "function", "procedure", "domain", "extension")
 
 
-def _candidates(kind: str, facts: list[Fact]) -> list[Fact]:
+def _candidates(kind: str, facts: list[SchemaFact]) -> list[SchemaFact]:
     if kind.startswith(("column", "default", "not null")):
         tables = {f.name for f in facts if f.kind == "relation" and "view" not in f.definition}
         return [f for f in facts if f.kind == "column" and _table(f) in tables]
@@ -87,11 +87,11 @@ def _candidates(kind: str, facts: list[Fact]) -> list[Fact]:
     return [fact for fact in facts if fact.kind in kinds]
 
 
-def _table(fact: Fact) -> str:
+def _table(fact: SchemaFact) -> str:
     return table(fact) or ""
 
 
-def _statements(kind: str, fact: Fact, rng: random.Random) -> list[str]:
+def _statements(kind: str, fact: SchemaFact, rng: random.Random) -> list[str]:
     name = parts(fact.name)
     if kind == "index dropped":
         return [f"drop index {quoted(name[0], name[2])} cascade"]
@@ -107,12 +107,12 @@ class Damaged(NamedTuple):
 
     key: Key
     statements: list[str]
-    facts: tuple[Fact, ...]
+    facts: tuple[SchemaFact, ...]
     visible: bool
 
 
 def damage(
-    connection: Connection, kind: str, own: list[Fact], rng: random.Random, look: Look
+    connection: Connection, kind: str, own: list[SchemaFact], rng: random.Random, look: Look
 ) -> Damaged | None:
     """Damage one of `own`, whichever the server lets us. None if there is none."""
     found = _candidates(kind, own)

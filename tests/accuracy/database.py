@@ -10,7 +10,7 @@ import psycopg
 
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import facts_of
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from surefoot.sql import query
 
 Connection = psycopg.Connection[Any]
@@ -49,7 +49,7 @@ class Catalog:
         self.functions.sort()
 
 
-def facts_within(connection: Connection, version_table: VersionTableName) -> tuple[Fact, ...]:
+def facts_within(connection: Connection, version_table: VersionTableName) -> tuple[SchemaFact, ...]:
     """The facts as the transaction that is under way sees them."""
     names = {"table": version_table.name, "schema": version_table.schema}
     with connection.transaction(force_rollback=True):

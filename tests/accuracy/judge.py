@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from surefoot.catalogue.catalogue import Catalogue, Key, State, facts_of, state
 from surefoot.catalogue.identify import Identifier
-from surefoot.catalogue.match import Stand, Standing
-from surefoot.schema.fact import Fact
+from surefoot.catalogue.match import Identification, Match
+from surefoot.schema.fact import SchemaFact
 
 from .sqltext import parts
 
@@ -48,11 +48,13 @@ class Judge:
         """Whether something of the application's, of any kind, is called so."""
         return name in self._names
 
-    def of_application(self, facts: Iterable[Fact]) -> frozenset[Fact]:
+    def of_application(self, facts: Iterable[SchemaFact]) -> frozenset[SchemaFact]:
         """The facts whose names some revision knows."""
         return frozenset(fact for fact in facts if (fact.kind, fact.name) in self.known)
 
-    def intact(self, way: str, truth: frozenset[str], facts: tuple[Fact, ...]) -> tuple[str, str]:
+    def intact(
+        self, way: str, truth: frozenset[str], facts: tuple[SchemaFact, ...]
+    ) -> tuple[str, str]:
         """The outcome for a database at `truth` whose own structure nobody touched, and why."""
         standing = Identifier(self.catalogue, facts).standing()
         there = self.state(way, truth)
@@ -70,7 +72,7 @@ class Judge:
         return WRONG, self._told(standing)
 
     def damaged(
-        self, truth: frozenset[str], facts: tuple[Fact, ...], damaged: Key
+        self, truth: frozenset[str], facts: tuple[SchemaFact, ...], damaged: Key
     ) -> tuple[str, str]:
         """The outcome for a database at `truth` in which the application's `damaged` is damaged."""
         identifier = Identifier(self.catalogue, facts)
@@ -91,13 +93,13 @@ class Judge:
             return TRUE, ""
         return WRONG, f"not told: {damaged}; {self._told(standing)}"
 
-    def _applied(self, stand: Stand) -> frozenset[str]:
+    def _applied(self, stand: Match) -> frozenset[str]:
         return self.history.applied(stand.rows)
 
-    def _state_of(self, stand: Stand) -> State:
+    def _state_of(self, stand: Match) -> State:
         return self.state(stand.way, self._applied(stand))
 
-    def _told(self, standing: Standing) -> str:
+    def _told(self, standing: Identification) -> str:
         if standing.exact:
             return "exact: " + "; ".join(",".join(stand.rows) for stand in standing.exact)
         lines = [
@@ -113,5 +115,5 @@ def _telling(found: State) -> State:
     return {key: allowed for key, allowed in found.items() if key[0] not in COMMON}
 
 
-def _names(stand: Stand) -> set[Key]:
+def _names(stand: Match) -> set[Key]:
     return {(difference.kind, difference.name) for difference in stand.differences}

@@ -38,7 +38,7 @@ from surefoot.catalogue.catalogue import Catalogue, DownStatement, Way, state
 from surefoot.catalogue.read import loads
 from surefoot.catalogue_build.messages import Orders
 from surefoot.decision.facts import VersionTableName
-from surefoot.downgrades.recipe import Class, Reversal, reversal
+from surefoot.downgrades.recipe import Class, DowngradeRecipe, reversal
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.embedded import Server, embedded_bin
 from surefoot.schema.fact import Definition, Key
@@ -51,7 +51,7 @@ class Result:
     """One history: the way back over each of its revisions, and how the proof went."""
 
     name: str
-    backs: list[Reversal]
+    backs: list[DowngradeRecipe]
     seconds: float
     exact: list[str] = field(default_factory=list[str])
     other: dict[str, str] = field(default_factory=dict[str, str])
@@ -228,7 +228,7 @@ def gone_back(
     catalogue: Catalogue,
     way: Way,
     table: VersionTableName,
-    back: Reversal,
+    back: DowngradeRecipe,
     below: frozenset[str],
 ) -> str:
     """Execute the statements, and compare: "" if the structure is what it should be."""

@@ -13,7 +13,7 @@ import pytest
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import observe_structure
 from surefoot.schema.comparison import Comparison, same
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "rich.facts"
@@ -30,18 +30,18 @@ UNDECIDED_ON_13 = {
 }
 
 
-def written(facts: tuple[Fact, ...]) -> str:
+def written(facts: tuple[SchemaFact, ...]) -> str:
     """A line a fact."""
     return "".join(f"{fact.kind}\t{fact.name}\t{fact.definition}\n" for fact in facts)
 
 
-def read(text: str) -> tuple[Fact, ...]:
+def read(text: str) -> tuple[SchemaFact, ...]:
     """The opposite."""
-    return tuple(Fact(*line.split("\t")) for line in text.splitlines())
+    return tuple(SchemaFact(*line.split("\t")) for line in text.splitlines())
 
 
 @pytest.fixture
-def facts(database: Any) -> tuple[int, tuple[Fact, ...]]:
+def facts(database: Any) -> tuple[int, tuple[SchemaFact, ...]]:
     """The server's major version, and the facts of rich.sql on it."""
     database.execute((HERE / "rich.sql").read_text(encoding="utf-8"))
     with database.connect() as connection:
@@ -49,7 +49,9 @@ def facts(database: Any) -> tuple[int, tuple[Fact, ...]]:
         return connection.info.server_version // 10000, found
 
 
-def test_rich_structure_is_the_same_on_every_version(facts: tuple[int, tuple[Fact, ...]]) -> None:
+def test_rich_structure_is_the_same_on_every_version(
+    facts: tuple[int, tuple[SchemaFact, ...]],
+) -> None:
     """To the byte from 14 on; on 13, seven facts that are known can't be told from theirs."""
     major, found = facts
     if os.environ.get("UPDATE_FACTS") and major == 18:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from surefoot.decision.decide import NothingToDo
-from surefoot.decision.facts import Code, Facts, Observation, ServerInfo, VersionTableName
+from surefoot.decision.facts import Code, DatabaseState, Facts, ServerInfo, VersionTableName
 from surefoot.model.history import History
 from surefoot.model.states import State
 from surefoot.postgres.embedded import Server
@@ -79,7 +79,7 @@ def test_what_changes_while_it_asks(
 
 def test_two_looks_are_the_same_in_all_that_the_plan_rests_on() -> None:
     server = ServerInfo(180000, "18", "shop", "app", "today", "public")
-    seen = Observation(server, VersionTableName("alembic_version", None))
+    seen = DatabaseState(server, VersionTableName("alembic_version", None))
     facts = Facts(Code(History({})), seen)
     decision = NothingToDo(State.EMPTY)
     one = Looked(facts, decision, beside=("left",))

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from surefoot.catalogue.catalogue import Change, DownStatement
-from surefoot.downgrades.recipe import Reversal
+from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.postgres.test_down import CUSTOMERS, R1, R2, older, text, up, with_catalogue
 from tests.project import Application
 
-READER = msgspec.json.Decoder(tuple[Reversal, ...])
+READER = msgspec.json.Decoder(tuple[DowngradeRecipe, ...])
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def mallory(database: Database) -> Iterator[str]:
     database.execute(f"drop owned by {role}; drop role {role}")
 
 
-def kept(database: Database) -> tuple[Reversal, ...]:
+def kept(database: Database) -> tuple[DowngradeRecipe, ...]:
     ((stored,),) = database.query(
         f"select down from surefoot.journal where step = 'revision' and name = '{R2}'"
     )
     return READER.decode(stored)
 
 
-def rewrite(database: Database, *backs: Reversal) -> None:
+def rewrite(database: Database, *backs: DowngradeRecipe) -> None:
     """What the journal keeps of the newer revision, replaced."""
     with database.connect() as connection:
         connection.execute(
@@ -66,7 +66,7 @@ def rewrite(database: Database, *backs: Reversal) -> None:
         )
 
 
-def with_statement(back: Reversal, sql: str) -> Reversal:
+def with_statement(back: DowngradeRecipe, sql: str) -> DowngradeRecipe:
     statements = (*back.statements, DownStatement(sql))
     return msgspec.structs.replace(back, statements=statements)
 

@@ -10,7 +10,7 @@ import pytest
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.embedded import Server
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from surefoot.scripts.header import Header, read_header
 from tests.conftest import Database
 from tests.project import Application, Result
@@ -42,7 +42,7 @@ def use(application: Application, revision: str, more: str = "") -> None:
     application.config(f'init = ["{SCRIPT}"]\ninit_revision = "{revision}"\n{more}')
 
 
-def facts(database: Database) -> tuple[Fact, ...]:
+def facts(database: Database) -> tuple[SchemaFact, ...]:
     with database.connect() as connection:
         found = observe_structure(connection, VersionTableName())
     return tuple(fact for fact in found if not fact.name.startswith("surefoot"))

@@ -4,7 +4,7 @@ import pytest
 
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.ddl import Sql, changed, dropped, made
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from tests.conftest import Database
 from tests.postgres.test_structure import RICH, observe
 
@@ -53,7 +53,7 @@ def test_what_belongs_to_a_table_is_made_again(rich: Database) -> None:
     assert tried > 25
 
 
-def _is_needed(fact: Fact) -> bool:
+def _is_needed(fact: SchemaFact) -> bool:
     """A unique constraint or index that a foreign key or the replica identity hangs on."""
     return fact.kind in ("constraint", "index") and (
         fact.definition.startswith(("UNIQUE", "unique", "EXCLUDE")) or fact.name.count(".") != 2
@@ -85,7 +85,7 @@ def test_views_are_made_again(rich: Database) -> None:
 _TOLD = {("view", name) for name in ("app.v_alias", "app.v_json", "app.v_words")}
 
 
-def _is_used(name: str, facts: tuple[Fact, ...]) -> bool:
+def _is_used(name: str, facts: tuple[SchemaFact, ...]) -> bool:
     return any(name in f.definition for f in facts if f.name != name)
 
 

@@ -18,8 +18,8 @@ from surefoot.look.structure import structure_within
 from surefoot.model.history import History, Revision
 from surefoot.postgres.embedded import Server
 from surefoot.schema.ddl import dropped
-from surefoot.schema.fact import Fact, table
-from surefoot.schema.names import parts, typed
+from surefoot.schema.fact import SchemaFact, table
+from surefoot.schema.names import quote_name, split_name
 from tests.conftest import Database
 from tests.example import Example
 from tests.postgres.test_identify_errors import refused, seen, with_catalogue
@@ -32,7 +32,7 @@ TABLE = VersionTableName()
 HARMLESS = frozenset(("statistics", "option", "replica identity", "event trigger"))
 
 
-def is_harmless(fact: Fact) -> bool:
+def is_harmless(fact: SchemaFact) -> bool:
     """What the application can be started without, by kind."""
     if fact.kind == "index":
         return not fact.definition.startswith("unique ")
@@ -41,29 +41,29 @@ def is_harmless(fact: Fact) -> bool:
     return fact.kind in HARMLESS
 
 
-def held(catalogue: Catalogue, facts: tuple[Fact, ...]) -> Promise:
+def held(catalogue: Catalogue, facts: tuple[SchemaFact, ...]) -> Promise:
     found = promise(catalogue, Identifier(catalogue, facts), facts)
     assert found is not None
     return found[0]
 
 
-def of_one_revision(facts: tuple[Fact, ...]) -> Catalogue:
+def of_one_revision(facts: tuple[SchemaFact, ...]) -> Catalogue:
     """A history of one revision that makes all of this."""
     revision = Revision("r1", (), (), "all of it", None, "r1.py", "a" * 64)
     way = Way("base", frozenset(), (), {"r1": changes({}, state_of(facts))})
     return Catalogue(History({"r1": revision}), (way,))
 
 
-def taken_away(fact: Fact) -> list[str]:
+def taken_away(fact: SchemaFact) -> list[str]:
     """The SQL that takes one object away, and what can't be without it."""
     if fact.kind in ("schema", "extension"):
-        return [f"drop {fact.kind} {typed(*parts(fact.name))} cascade"]
+        return [f"drop {fact.kind} {quote_name(*split_name(fact.name))} cascade"]
     if fact.kind == "replica identity":
-        return [f"alter table {typed(*parts(fact.name)[:2])} replica identity default"]
+        return [f"alter table {quote_name(*split_name(fact.name)[:2])} replica identity default"]
     if fact.kind == "event trigger":
-        return [f"drop event trigger {typed(*parts(fact.name))}"]
+        return [f"drop event trigger {quote_name(*split_name(fact.name))}"]
     if fact.kind == "statistics" and fact.name.count(".") > 2:
-        return [f"drop statistics {typed(*parts(fact.name)[2:])}"]
+        return [f"drop statistics {quote_name(*split_name(fact.name)[2:])}"]
     texts = [s.text for s in dropped((fact.kind, fact.name), fact.definition) or ()]
     cascading = ("drop table", "drop view", "drop materialized", "drop foreign", "drop type")
     cascading += ("drop domain", "drop sequence", "drop function", "drop procedure")
@@ -75,7 +75,7 @@ def taken_away(fact: Fact) -> list[str]:
 
 
 def tried(
-    connection: psycopg.Connection[Any], catalogue: Catalogue, facts: Iterable[Fact]
+    connection: psycopg.Connection[Any], catalogue: Catalogue, facts: Iterable[SchemaFact]
 ) -> dict[str, int]:
     """Take each away in a transaction of its own, see what is said, and do what is said.
 
@@ -146,7 +146,7 @@ def test_the_head_of_a_real_history(
     with other_database.connect() as connection:
         with connection.transaction():
             facts = structure_within(connection, TABLE)
-        by_kind: dict[str, list[Fact]] = {}
+        by_kind: dict[str, list[SchemaFact]] = {}
         for fact in facts:
             by_kind.setdefault(fact.kind, []).append(fact)
         sample = [fact for some in by_kind.values() for fact in some[:: max(1, len(some) // 12)]]

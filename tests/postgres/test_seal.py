@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.database import observe_database
 from surefoot.look.structure import observe_structure
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from tests.conftest import Database
 
 RICH = (Path(__file__).parents[1] / "matrix" / "rich.sql").read_text(encoding="utf-8")
@@ -153,7 +153,7 @@ def seal(database: Database) -> str:
     return grounds.seal
 
 
-def structure(database: Database) -> tuple[Fact, ...]:
+def structure(database: Database) -> tuple[SchemaFact, ...]:
     with database.connect() as connection:
         return observe_structure(connection, TABLE)
 

@@ -11,18 +11,18 @@ import pytest
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.embedded import embedded_bin
-from surefoot.schema.fact import Fact, table
+from surefoot.schema.fact import SchemaFact, table
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.sql"
 
 
-def observe(database: Any, **options: Any) -> tuple[Fact, ...]:
+def observe(database: Any, **options: Any) -> tuple[SchemaFact, ...]:
     """The facts as a connection of its own sees them."""
     with database.connect(**options) as connection:
         return observe_structure(connection, VersionTableName())
 
 
-def lines(facts: set[Fact]) -> list[str]:
+def lines(facts: set[SchemaFact]) -> list[str]:
     """Facts as a person would write them down."""
     return sorted(f"{fact.kind} {fact.name} {fact.definition}".strip() for fact in facts)
 

@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from surefoot.diagnosis.names import identifier, literal
-from surefoot.schema.names import typed
+from surefoot.schema.names import quote_name
 from tests.conftest import Database
 from tests.project import Application
 
@@ -121,7 +121,7 @@ def test_at_a_terminal_with_colour(application: Application, database: Database)
 @pytest.mark.parametrize("name", ["a\x1bb", "l\nf", 'q"\x9b', "b\\\u202e", "\U000e0041", "plain"])
 def test_a_name_that_is_copied_from_the_screen_works(name: str, database: Database) -> None:
     database.execute(composed("create table {} (a int)", name))
-    for written in (identifier("public", name), typed("public", name)):
+    for written in (identifier("public", name), quote_name("public", name)):
         assert written.isprintable()
         assert database.query(f"select count(*) from {written}") == [(0,)]
     assert literal(name).isprintable()

@@ -21,7 +21,7 @@ from surefoot.backups.retention import Retention, outlived
 from surefoot.backups.room import estimate, needed, size_text
 from surefoot.backups.sidecar import Contents, Sidecar, Sizes, TableRows, decode, encode
 from surefoot.errors import SurefootError
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 NOW = datetime(2026, 11, 27, 19, 0, 39, tzinfo=UTC)
 CONTENTS = Contents(("r2",), 3, "whole", {"public.a": "1", "public.b": "2"}, ())
@@ -181,11 +181,11 @@ def test_what_is_no_sidecar_is_told(text: bytes) -> None:
     assert raised.value.finding.code == "backup-unverified"
 
 
-def facts(*changed: Fact) -> dict[str, str]:
+def facts(*changed: SchemaFact) -> dict[str, str]:
     whole = {
-        Fact("relation", "public.a", "table"),
-        Fact("column", "public.a.id", "integer not null"),
-        Fact("sequence", "public.s", "bigint"),
+        SchemaFact("relation", "public.a", "table"),
+        SchemaFact("column", "public.a.id", "integer not null"),
+        SchemaFact("sequence", "public.s", "bigint"),
     }
     names = {fact.name for fact in changed}
     return digested({fact for fact in whole if fact.name not in names} | set(changed))[1]
@@ -193,7 +193,7 @@ def facts(*changed: Fact) -> dict[str, str]:
 
 def test_a_structure_is_hashed_by_table() -> None:
     assert set(facts()) == {"public.a", "(sequence)"}
-    retyped = facts(Fact("column", "public.a.id", "bigint not null"))
+    retyped = facts(SchemaFact("column", "public.a.id", "bigint not null"))
     assert retyped["public.a"] != facts()["public.a"]
     assert retyped["(sequence)"] == facts()["(sequence)"]
 

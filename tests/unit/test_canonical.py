@@ -9,7 +9,7 @@ import pytest
 
 from surefoot.schema.canonical import canonical, canonical_view, is_weak, loosened
 from surefoot.schema.comparison import Comparison, same
-from surefoot.schema.fact import Fact, table
+from surefoot.schema.fact import SchemaFact, table
 
 IN_13 = "((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))"
 IN_AGAIN = (
@@ -184,7 +184,9 @@ def test_plain_texts_need_no_rules() -> None:
 
 def compare(one: str, other: str, kind: str = "constraint") -> Comparison:
     """Two definitions as facts of the same name."""
-    return same(Fact(kind, "a.b.c", canonical(one)), Fact(kind, "a.b.c", canonical(other)))
+    return same(
+        SchemaFact(kind, "a.b.c", canonical(one)), SchemaFact(kind, "a.b.c", canonical(other))
+    )
 
 
 UNDECIDED = [
@@ -211,7 +213,10 @@ def test_what_is_not_weak_differs() -> None:
     """A cast is a difference where nothing hides casts."""
     assert compare("lower((v)::text)", "lower(v)") is Comparison.DIFFERENT
     assert compare("lower(v)", "btrim(v)") is Comparison.DIFFERENT
-    one, other = Fact("column", "a.b.c", "btrim(v)"), Fact("column", "a.b.d", "btrim(v)")
+    one, other = (
+        SchemaFact("column", "a.b.c", "btrim(v)"),
+        SchemaFact("column", "a.b.d", "btrim(v)"),
+    )
     assert same(one, other) is Comparison.DIFFERENT
 
 
@@ -238,17 +243,17 @@ def test_mutations_of_one_check_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("fact", "owner"),
     [
-        (Fact("relation", "app.t", "table"), "app.t"),
-        (Fact("column", "app.t.c", "text"), "app.t"),
-        (Fact("index", '"a.b"."c ""d".e', "USING btree (x)"), '"a.b"."c ""d"'),
-        (Fact("sequence", "app.s", "integer start 1 cache 1 owned by app.t.c"), "app.t"),
-        (Fact("sequence", "app.s", 'bigint cycle identity of app."T 1".c'), 'app."T 1"'),
-        (Fact("sequence", "app.s", "integer start 1 cache 1"), None),
-        (Fact("function", "app.f(integer)", "()"), None),
-        (Fact("enum", "app.e", "'a'"), None),
-        (Fact("extension", "citext", ""), None),
+        (SchemaFact("relation", "app.t", "table"), "app.t"),
+        (SchemaFact("column", "app.t.c", "text"), "app.t"),
+        (SchemaFact("index", '"a.b"."c ""d".e', "USING btree (x)"), '"a.b"."c ""d"'),
+        (SchemaFact("sequence", "app.s", "integer start 1 cache 1 owned by app.t.c"), "app.t"),
+        (SchemaFact("sequence", "app.s", 'bigint cycle identity of app."T 1".c'), 'app."T 1"'),
+        (SchemaFact("sequence", "app.s", "integer start 1 cache 1"), None),
+        (SchemaFact("function", "app.f(integer)", "()"), None),
+        (SchemaFact("enum", "app.e", "'a'"), None),
+        (SchemaFact("extension", "citext", ""), None),
     ],
 )
-def test_table(fact: Fact, owner: str | None) -> None:
+def test_table(fact: SchemaFact, owner: str | None) -> None:
     """What a fact is grouped under."""
     assert table(fact) == owner

@@ -15,13 +15,13 @@ from surefoot.catalogue.catalogue import (
 from surefoot.catalogue.check import check, outdated
 from surefoot.errors import ExitCode
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 R1 = Revision("r1", (), (), "first", None, "r1.py", "hash 1")
 R2 = Revision("r2", ("r1",), (), "second", None, "r2.py", "hash 2")
 R3 = Revision("r3", ("r2",), (), "third", None, "r3.py", "hash 3")
-TABLE = Fact("relation", "public.t", "table")
-EMPTY: tuple[Fact, ...] = ()
+TABLE = SchemaFact("relation", "public.t", "table")
+EMPTY: tuple[SchemaFact, ...] = ()
 
 
 def made(*revisions: Revision, effects: dict[str, tuple[Change, ...]] | None = None) -> Catalogue:
@@ -100,14 +100,14 @@ def test_a_downgrade_that_is_not_come_back_from_is_broken() -> None:
 
 
 def test_init_scripts_must_make_what_they_stand_for() -> None:
-    def with_scripts(*facts: Fact) -> Catalogue:
+    def with_scripts(*facts: SchemaFact) -> Catalogue:
         start = frozenset({"r1", "r2"})
         init = Way("init", start, changes({}, state_of(facts)), {})
         scripts = InitScripts("r2", (("sql/init.sql", "hash"),))
         return msgspec.structs.replace(OLD, ways=(*OLD.ways, init), init=scripts)
 
     assert codes(with_scripts(TABLE), with_scripts(TABLE)) == []
-    column = Fact("column", "public.t.x", "text")
+    column = SchemaFact("column", "public.t.x", "text")
     assert codes(with_scripts(TABLE), with_scripts(TABLE, column)) == ["init-script-differs"]
     (finding,) = check(with_scripts(TABLE), with_scripts(TABLE, column), heads=1)
     assert "the scripts: + column public.t.x text" in finding.seen

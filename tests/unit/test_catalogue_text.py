@@ -19,9 +19,9 @@ from surefoot.catalogue.read import loads
 from surefoot.catalogue.write import dumps
 from surefoot.errors import SurefootError
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
-TABLE = Fact("relation", "public.t", "table")
+TABLE = SchemaFact("relation", "public.t", "table")
 
 
 def revision(id: str, *below: str, needs: tuple[str, ...] = ()) -> Revision:
@@ -96,8 +96,12 @@ def test_what_is_written_is_read(catalogue: Catalogue) -> None:
 
 
 def example() -> Catalogue:
-    facts = (TABLE, Fact("column", "public.t.a", "text"), Fact("extension", "citext", ""))
-    more = (*facts, Fact("column", "public.t.b", "integer default 1"))
+    facts = (
+        TABLE,
+        SchemaFact("column", "public.t.a", "text"),
+        SchemaFact("extension", "citext", ""),
+    )
+    more = (*facts, SchemaFact("column", "public.t.b", "integer default 1"))
     history = History({"r1": revision("r1"), "r2": revision("r2", "r1")})
     found = {"r1": changes({}, state_of(facts)), "r2": changes(state_of(facts), state_of(more))}
     down = {"r2": Downgrade("proved", "", (DownStatement("ALTER TABLE t DROP COLUMN b"),))}
@@ -188,7 +192,7 @@ def test_what_is_wrong_is_said(text: str, says: str) -> None:
 
 
 def test_changes_of_one_way_only_are_marked() -> None:
-    index = Fact("index", "public.i", "USING btree (a)")
+    index = SchemaFact("index", "public.i", "USING btree (a)")
     history = History({"r1": revision("r1"), "r2": revision("r2", "r1")})
     one, two = state_of((TABLE,)), state_of((TABLE, index))
     base = Way("base", frozenset(), (), {"r1": changes({}, two), "r2": changes(two, two)})

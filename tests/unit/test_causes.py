@@ -13,11 +13,11 @@ from surefoot.diagnosis.renamed_aside import put_aside
 from surefoot.diagnosis.server import of_server, script_code
 from surefoot.diagnosis.sessions import holder_lines, numbers
 from surefoot.errors import CODES
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from tests.next_steps import steps_of
 from tests.unit.test_identification import TABLE, column, linear
 
-INDEX = Fact("index", "public.t.t_a", "USING btree (a)")
+INDEX = SchemaFact("index", "public.t.t_a", "USING btree (a)")
 CATALOGUE = linear(
     (TABLE, column("a")), (TABLE, column("a", "int"), INDEX), (TABLE, column("a", "int"))
 )

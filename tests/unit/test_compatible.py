@@ -9,7 +9,7 @@ from surefoot.catalogue.match import Verdict
 from surefoot.compatibility.compatible import compatible, verdict
 from surefoot.compatibility.rollback import oldest_compatible
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.facts"
 
@@ -51,17 +51,17 @@ schema	p
 """
 
 
-def parsed(text: str) -> tuple[Fact, ...]:
+def parsed(text: str) -> tuple[SchemaFact, ...]:
     """Facts as they're written above; names are in the schema p."""
-    found: list[Fact] = []
+    found: list[SchemaFact] = []
     for line in text.splitlines():
         kind, name, definition = (line + "\t").split("\t")[:3]
         plain = kind in ("extension", "schema")
-        found.append(Fact(kind, name if plain else f"p.{name}", definition))
+        found.append(SchemaFact(kind, name if plain else f"p.{name}", definition))
     return tuple(found)
 
 
-def fact(line: str) -> Fact:
+def fact(line: str) -> SchemaFact:
     """`kind name definition`, separated by two spaces."""
     kind, name, definition = (line + "  ").split("  ", 2)
     return parsed(f"{kind}\t{name}\t{definition.strip()}")[0]
@@ -91,7 +91,9 @@ def told(verdict: Verdict) -> tuple[list[str], list[str]]:
 def test_the_same_is_compatible() -> None:
     """The head's own structure, and one with every kind of fact, leave nothing to tell."""
     assert judged() == Verdict()
-    rich = tuple(Fact(*line.split("\t")) for line in RICH.read_text(encoding="utf-8").splitlines())
+    rich = tuple(
+        SchemaFact(*line.split("\t")) for line in RICH.read_text(encoding="utf-8").splitlines()
+    )
     assert compatible(state_of(rich), rich) == Verdict()
 
 
@@ -497,19 +499,19 @@ def test_what_belongs_to_a_missing_table_is_told_once() -> None:
 
 def test_variants_are_as_good_as_each_other() -> None:
     """One of several definitions is enough; what may be missing may be missing."""
-    text, number = Fact("column", "p.t.a", "text"), Fact("column", "p.t.a", "integer")
-    table = Fact("relation", "p.t", "table")
+    text, number = SchemaFact("column", "p.t.a", "text"), SchemaFact("column", "p.t.a", "integer")
+    table = SchemaFact("relation", "p.t", "table")
     promised = {("relation", "p.t"): ("table",), ("column", "p.t.a"): ("text", "integer", None)}
     for live in ((table, text), (table, number), (table,), facts_of(promised)):
         assert compatible(promised, live) == Verdict()
-    assert not compatible(promised, (table, Fact("column", "p.t.a", "jsonb"))).compatible
+    assert not compatible(promised, (table, SchemaFact("column", "p.t.a", "jsonb"))).compatible
 
 
 def test_several_definitions_of_what_is_there_all_count() -> None:
     """A state, as `facts_of` gives it: whichever it is, the code must be able to run."""
-    table = Fact("relation", "p.t", "table")
+    table = SchemaFact("relation", "p.t", "table")
     either = {("relation", "p.t"): ("table",), ("column", "p.t.a"): ("text", "jsonb")}
-    found = compatible(state_of((table, Fact("column", "p.t.a", "text"))), facts_of(either))
+    found = compatible(state_of((table, SchemaFact("column", "p.t.a", "text"))), facts_of(either))
     assert [breach.found for breach in found.breaks] == ["jsonb"]
 
 
@@ -517,14 +519,14 @@ def test_what_cannot_be_told_apart_breaks_nothing() -> None:
     """13 prints a call where newer servers print SQL's own syntax."""
     text = "CHECK (EXTRACT(year FROM at) > 2000::numeric)"
     other = "CHECK (date_part('year'::text, at) > 2000::double precision)"
-    table = Fact("relation", "p.t", "table")
-    promised = state_of((table, Fact("constraint", "p.t.c", text)))
-    assert compatible(promised, (table, Fact("constraint", "p.t.c", other))) == Verdict()
+    table = SchemaFact("relation", "p.t", "table")
+    promised = state_of((table, SchemaFact("constraint", "p.t.c", text)))
+    assert compatible(promised, (table, SchemaFact("constraint", "p.t.c", other))) == Verdict()
 
 
 def test_the_way_that_fits_best() -> None:
     """A structure that came from the init scripts isn't held against the revisions' way."""
-    a, b = Fact("relation", "p.a", "table"), Fact("relation", "p.b", "table")
+    a, b = SchemaFact("relation", "p.a", "table"), SchemaFact("relation", "p.b", "table")
     history = History({"r1": Revision("r1", (), (), "", None, "r1.py")})
     ways = (
         Way("base", frozenset(), (), {"r1": changes({}, state_of((a, b)))}),
@@ -541,7 +543,7 @@ def line(*structures: str, start: int = 0) -> Catalogue:
     """r1, r2, … with these structures; with `start`, there's a way from init scripts, too."""
     found: dict[str, tuple[Change, ...]] = {}
     revisions: dict[str, Revision] = {}
-    before: tuple[Fact, ...] = ()
+    before: tuple[SchemaFact, ...] = ()
     for number, text in enumerate(structures, 1):
         below = (f"r{number - 1}",) if number > 1 else ()
         revisions[f"r{number}"] = Revision(f"r{number}", below, (), "", None, f"r{number}.py")
@@ -594,9 +596,9 @@ def test_the_oldest_release_that_can_run() -> None:
 
 def test_a_deferrable_key_implies_no_other_one() -> None:
     """Within a transaction, rows may be in conflict for a while: a wider key refuses that."""
-    table = Fact("relation", "p.t", "table")
-    wider = Fact("constraint", "p.t.w", "UNIQUE (a, b)")
+    table = SchemaFact("relation", "p.t", "table")
+    wider = SchemaFact("constraint", "p.t.w", "UNIQUE (a, b)")
     for text, compatible_with in (("UNIQUE (a)", True), ("UNIQUE (a) DEFERRABLE", False)):
-        known = Fact("constraint", "p.t.u", text)
+        known = SchemaFact("constraint", "p.t.u", text)
         found = compatible(state_of((table, known)), (table, known, wider))
         assert found.compatible is compatible_with

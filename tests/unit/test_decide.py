@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from surefoot.decision.decide import NothingToDo, Ready, Refused, classify, decide
-from surefoot.decision.facts import Code, Facts, Observation, ServerInfo, VersionTableName
+from surefoot.decision.facts import Code, DatabaseState, Facts, ServerInfo, VersionTableName
 from surefoot.decision.plan import Install, Seed, Upgrade
 from surefoot.model.history import History, Revision
 from surefoot.model.states import STATE_TABLE, State
-from surefoot.scripts.file import ScriptFile
+from surefoot.scripts.header import ScriptFile
 
 REVISIONS = [
     Revision("r1", (), (), "one", None, "r1.py"),
@@ -32,7 +32,7 @@ def facts(
     **observed: object,
 ) -> Facts:
     """Facts in short: version rows, objects, what Alembic said is pending, what has been seeded."""
-    database = Observation(
+    database = DatabaseState(
         SERVER,
         VersionTableName(),
         version_schema="public" if rows else None,

@@ -136,7 +136,7 @@ def test_the_names_that_hold_the_address_are_described() -> None:
     """Every environment variable that locate.py and names.py know is in configuration.md."""
     text = read(DOCS / "configuration.md")
     known: set[str] = set()
-    for module in ("locate.py", "target.py", "project/url_variables.py"):
+    for module in ("project/locate.py", "model/target.py", "project/url_variables.py"):
         source = read(PACKAGE / module)
         known |= set(re.findall(r'"((?:PG|POSTGRES_|DATABASE_|SUREFOOT_DATABASE)[A-Z_]*)"', source))
     known -= {"POSTGRES_", "PG", "DATABASE_"}

@@ -10,57 +10,40 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "surefoot"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-# These think: values in, values out. No database, no files, no clock, no Alembic.
+# The rooms, from the ground up: each may import from those above it in this list, and no other.
+LAYERS = (
+    *("errors", "sql", "system"),
+    # pure: values in, values out
+    *("schema", "model", "revision_source", "catalogue", "downgrades", "preflight"),
+    *("interrupted", "compatibility", "diagnosis", "scripts"),
+    *("project", "postgres"),
+    *("decision", "guards"),
+    *("alembic_env", "look", "backups", "run", "catalogue_build"),
+    *("report", "workflows", "cli", "__main__"),
+)
+
+# These think: no database, no files, no clock, no Alembic.
+PURE_ROOMS = (
+    *("schema", "model", "catalogue", "downgrades", "preflight", "interrupted", "compatibility"),
+    *("diagnosis", "decision"),
+)
 PURE = {
-    *("history", "observation", "states", "plan", "outcome", "target", "progress"),
-    "driver_words",
-    *(f"decision.{file.stem}" for file in (SOURCE / "decision").glob("[a-z]*.py")),
-    *("init_header", "init_script"),
-    *(f"structure.{file.stem}" for file in (SOURCE / "structure").glob("[a-z]*.py")),
-    *(f"causes.{file.stem}" for file in (SOURCE / "causes").glob("[a-z]*.py")),
-    *(f"backup.{file.stem}" for file in (SOURCE / "backup").glob("[a-z]*.py")),
-    *(f"preflight.{file.stem}" for file in (SOURCE / "preflight").glob("[a-z]*.py")),
+    *(f"backups.{name}" for name in ("comparison", "mark", "names", "properties", "retention")),
+    *(f"backups.{name}" for name in ("room", "sidecar")),
+    *(f"revision_source.{name}" for name in ("definitions", "operations", "read", "source")),
+    *(f"revision_source.{name}" for name in ("statement", "values", "varying")),
+    *("scripts.check", "scripts.header"),
 }
 
-# Third-party packages, and the rooms that may import them (as prefixes of module names).
-ROOMS = {
+# Third-party packages, and the rooms that may import them.
+PACKAGES = {
     "psycopg": (
-        "act.",
-        "observe.",
-        "application.",
-        "replay.",
-        "up",
-        "session",
-        "last_look",
-        "confirmed",
-        "cleanup",
-        "restore",
-        "drop_old",
-        "target",
-        "demo",
-        "cli.edge",
+        *("postgres", "look", "backups", "run", "alembic_env", "catalogue_build", "workflows"),
+        *("scripts.run", "scripts.wire", "model.target", "cli.console"),
     ),
-    "alembic": ("application.", "guards"),
-    "sqlalchemy": ("application.", "guards"),
+    "alembic": ("alembic_env", "catalogue_build", "revision_source", "guards"),
+    "sqlalchemy": ("alembic_env", "catalogue_build", "guards"),
     "click": ("cli",),
-}
-
-# The main job, on three pages.
-STORY = ("up", "session", "last_look", "last_words")
-# What a person is asked about first.
-ASKED = ("confirmed", "adopt", "down", "cleanup")
-# Backups, and bringing one back.
-BACKUPS = ("take_backup", "restore", "drop_old")
-
-# Rooms of our own: who is used (left) and who may use it (right).
-ARROWS = {
-    "cli": ("cli", "__main__"),
-    "act": ("act", "replay", *STORY, *BACKUPS),
-    "replay": ("replay", "cli"),
-    "observe": ("observe", "act", "replay", "cli", *ASKED, *STORY, *BACKUPS),
-    "report": ("report", "cli", "demo"),
-    "application": ("application", "observe", "act", "replay", "first_config", *STORY),
-    "script": ("script", "act", "replay", "config", *STORY),
 }
 
 
@@ -80,26 +63,59 @@ def imports_of(file: Path) -> set[str]:
     return found
 
 
+def own_imports(file: Path) -> set[str]:
+    """The same of surefoot's own modules, `from surefoot.room import module` taken apart."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("surefoot"):
+            modules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (modules & NAMES) or {node.module}
+    return {name.removeprefix("surefoot.") for name in found - {"surefoot"}}
+
+
+NAMES = {f"surefoot.{name_of(file)}" for file in MODULES}
+
+
+def room_of(name: str) -> str:
+    return name.split(".")[0]
+
+
+def test_every_room_has_its_layer() -> None:
+    assert {room_of(name_of(file)) for file in MODULES} - {""} == set(LAYERS)
+
+
 @pytest.mark.parametrize("file", MODULES, ids=name_of)
-def test_arrows(file: Path) -> None:
+def test_arrows_point_down(file: Path) -> None:
     name = name_of(file)
+    for imported in own_imports(file):
+        if name and room_of(imported) != room_of(name):
+            below = LAYERS[: LAYERS.index(room_of(name))]
+            assert room_of(imported) in below, f"{name} imports {imported}"
     for imported in imports_of(file):
-        package = imported.split(".")[0]
-        if package in ROOMS:
-            assert name.startswith(ROOMS[package]), f"{name} imports {imported}"
-        if package == "surefoot" and "." in imported:
-            room = imported.split(".")[1]
-            if room in ARROWS:
-                assert name.split(".")[0] in ARROWS[room], f"{name} imports {imported}"
+        rooms = PACKAGES.get(imported.split(".")[0])
+        if rooms is not None:
+            allowed = any(name == room or name.startswith(f"{room}.") for room in rooms)
+            assert allowed, f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("name", sorted(PURE))
-def test_pure_rooms_import_no_other(name: str) -> None:
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Also not within functions: a circle means that two modules are one."""
+    graph = {name_of(file): own_imports(file) for file in MODULES}
+    while leaves := {name for name, needs in graph.items() if not needs & graph.keys()}:
+        for name in leaves:
+            del graph[name]
+    assert not graph
+
+
+def is_pure(name: str) -> bool:
+    return name in PURE or room_of(name) in PURE_ROOMS
+
+
+@pytest.mark.parametrize("file", [f for f in MODULES if is_pure(name_of(f))], ids=name_of)
+def test_pure_modules_import_no_other(file: Path) -> None:
     """The standard library, msgspec, the errors and each other; psycopg only to parse (lazily)."""
-    allowed = {room.split(".")[0] for room in PURE} | {"errors"}
-    for imported in imports_of(SOURCE / f"{name.replace('.', '/')}.py"):
-        if imported.startswith("surefoot."):
-            assert imported.split(".")[1] in allowed, f"{name} imports {imported}"
+    for imported in own_imports(file):
+        assert is_pure(imported) or room_of(imported) == "errors", f"imports {imported}"
 
 
 def test_private_alembic_is_touched_in_one_room() -> None:
@@ -108,7 +124,7 @@ def test_private_alembic_is_touched_in_one_room() -> None:
         for file in MODULES
         if any(word in file.read_text() for word in ("_upgrade_revs", "_resolved_dependencies"))
     }
-    assert touching == {"application.environment", "application.scripts"}
+    assert touching == {"alembic_env.environment", "alembic_env.scripts"}
 
 
 def test_no_sql_in_an_f_string() -> None:
@@ -127,7 +143,7 @@ def test_nothing_to_do_imports_neither_alembic_nor_sqlalchemy(application, datab
     script = (
         "import sys\nfrom surefoot.cli import main\n"
         "try:\n    main(['up'])\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
-        "heavy = {'alembic', 'sqlalchemy', 'surefoot.scripts', 'surefoot.run.carry_out',"
+        "heavy = {'alembic', 'sqlalchemy', 'surefoot.scripts.reader', 'surefoot.run.carry_out',"
         " 'surefoot.postgres.embedded', 'asyncpg'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

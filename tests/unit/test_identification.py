@@ -16,17 +16,17 @@ from surefoot.catalogue.catalogue import (
 )
 from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Difference, Probe
-from surefoot.catalogue.resolve_ambiguity import in_doubt, settle
+from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
 from surefoot.compatibility.promise import promise
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 
-def column(name: str, definition: str = "text") -> Fact:
-    return Fact("column", f"public.t.{name}", definition)
+def column(name: str, definition: str = "text") -> SchemaFact:
+    return SchemaFact("column", f"public.t.{name}", definition)
 
 
-TABLE = Fact("relation", "public.t", "table")
+TABLE = SchemaFact("relation", "public.t", "table")
 
 
 def history(parents: dict[str, tuple[str, ...]]) -> History:
@@ -35,11 +35,11 @@ def history(parents: dict[str, tuple[str, ...]]) -> History:
     )
 
 
-def linear(*structures: tuple[Fact, ...]) -> Catalogue:
+def linear(*structures: tuple[SchemaFact, ...]) -> Catalogue:
     """Revisions r1, r2, … with these structures."""
     parents: dict[str, tuple[str, ...]] = {}
     found: dict[str, tuple[Change, ...]] = {}
-    before: tuple[Fact, ...] = ()
+    before: tuple[SchemaFact, ...] = ()
     for number, facts in enumerate(structures, 1):
         parents[f"r{number}"] = (f"r{number - 1}",) if number > 1 else ()
         found[f"r{number}"] = changes(state_of(before), state_of(facts))
@@ -50,7 +50,7 @@ def linear(*structures: tuple[Fact, ...]) -> Catalogue:
 THREE = linear((TABLE, column("a")), (TABLE, column("a"), column("b")), (TABLE, column("b")))
 
 
-def exact(catalogue: Catalogue, *facts: Fact) -> list[tuple[str, ...]]:
+def exact(catalogue: Catalogue, *facts: SchemaFact) -> list[tuple[str, ...]]:
     return [stand.rows for stand in Identifier(catalogue, facts).standing().exact]
 
 
@@ -61,10 +61,13 @@ def exact(catalogue: Catalogue, *facts: Fact) -> list[tuple[str, ...]]:
         ((TABLE, column("a"), column("b")), ["r2"]),
         ((TABLE, column("b")), ["r3"]),
         # the user's own, of whatever name, is nothing to any revision
-        ((TABLE, column("b"), column("emoji_custom"), Fact("relation", "x.y", "view")), ["r3"]),
+        (
+            (TABLE, column("b"), column("emoji_custom"), SchemaFact("relation", "x.y", "view")),
+            ["r3"],
+        ),
     ],
 )
-def test_exact(facts: tuple[Fact, ...], expected: list[str]) -> None:
+def test_exact(facts: tuple[SchemaFact, ...], expected: list[str]) -> None:
     assert exact(THREE, *facts) == [(id,) for id in expected]
 
 
@@ -79,7 +82,7 @@ def test_exact(facts: tuple[Fact, ...], expected: list[str]) -> None:
         (TABLE,),
     ],
 )
-def test_a_difference_is_no_match(facts: tuple[Fact, ...]) -> None:
+def test_a_difference_is_no_match(facts: tuple[SchemaFact, ...]) -> None:
     standing = Identifier(THREE, facts).standing()
     assert standing.exact == ()
     assert standing.nearest
@@ -99,7 +102,7 @@ def test_data_only_revisions_are_ambiguous() -> None:
     catalogue = linear(same, same, same, (TABLE, column("a"), column("b")))
     standing = Identifier(catalogue, same).standing()
     assert [s.rows for s in standing.exact] == [("r1",), ("r2",), ("r3",)]
-    assert in_doubt(standing, catalogue) == ("r2", "r3")
+    assert ambiguous_revisions(standing, catalogue) == ("r2", "r3")
 
 
 def test_a_history_that_comes_back_to_an_earlier_structure_is_ambiguous() -> None:
@@ -128,7 +131,7 @@ def test_evidence_then_policy(
     same = (TABLE, column("a"))
     catalogue = linear(same, same, same)
     probes = tuple(Probe(revision, answer) for revision, answer in answers.items())
-    standing = settle(Identifier(catalogue, same).standing(), catalogue, probes, policy)
+    standing = resolve_ambiguity(Identifier(catalogue, same).standing(), catalogue, probes, policy)
     assert (standing.chosen.rows if standing.chosen else None) == ((chosen,) if chosen else None)
     assert standing.by == by
 
@@ -148,7 +151,9 @@ def test_the_journal_excludes_and_never_chooses(
 ) -> None:
     same = (TABLE, column("a"))
     catalogue = linear(same, same, same, (*same, column("b")))
-    standing = settle(Identifier(catalogue, same).standing(), catalogue, (), policy, journaled)
+    standing = resolve_ambiguity(
+        Identifier(catalogue, same).standing(), catalogue, (), policy, journaled
+    )
     assert (standing.chosen.rows if standing.chosen else None) == ((chosen,) if chosen else None)
     assert standing.vetoed == vetoed
 
@@ -156,20 +161,20 @@ def test_the_journal_excludes_and_never_chooses(
 @pytest.mark.parametrize(
     "facts",
     [
-        (Fact("relation", "public.orders", "table"),),
+        (SchemaFact("relation", "public.orders", "table"),),
         # what any database may have is no evidence
-        (Fact("extension", "pg_trgm", ""), Fact("relation", "public.orders", "table")),
+        (SchemaFact("extension", "pg_trgm", ""), SchemaFact("relation", "public.orders", "table")),
     ],
 )
-def test_foreign(facts: tuple[Fact, ...]) -> None:
-    extension = (Fact("extension", "pg_trgm", ""),)
+def test_foreign(facts: tuple[SchemaFact, ...]) -> None:
+    extension = (SchemaFact("extension", "pg_trgm", ""),)
     catalogue = linear((), extension, (*extension, TABLE, column("a")))
     standing = Identifier(catalogue, facts).standing()
     assert standing.exact == ()
     assert standing.foreign
 
 
-TRIGRAM = Fact("extension", "pg_trgm", "")
+TRIGRAM = SchemaFact("extension", "pg_trgm", "")
 
 
 def test_an_extension_that_was_there_first_is_no_difference() -> None:
@@ -188,7 +193,7 @@ def test_an_extension_that_was_there_first_is_no_difference() -> None:
 def test_one_common_name_is_foreign_too() -> None:
     many = tuple(column(f"c{n}") for n in range(40))
     standing = Identifier(
-        linear((TABLE, *many)), (TABLE, Fact("relation", "x.y", "table"))
+        linear((TABLE, *many)), (TABLE, SchemaFact("relation", "x.y", "table"))
     ).standing()
     assert standing.foreign
     assert standing.nearest[0].rows == ("r1",)
@@ -212,7 +217,7 @@ def branched(touching: bool = False) -> Catalogue:
     }
     structure["m"] = structure["b1"]
     found: dict[str, tuple[Change, ...]] = {}
-    before: tuple[Fact, ...] = ()
+    before: tuple[SchemaFact, ...] = ()
     for id, facts in structure.items():
         found[id] = changes(state_of(before), state_of(facts))
         before = facts
@@ -250,8 +255,8 @@ def test_a_variant_is_as_good() -> None:
     catalogue = Catalogue(
         history({"r1": ()}), (Way("base", frozenset(), (), {"r1": tuple(sorted(changed))}),)
     )
-    there = Fact("index", "public.i", "USING btree (a)")
-    other = Fact("index", "public.i", "USING hash (a)")
+    there = SchemaFact("index", "public.i", "USING btree (a)")
+    other = SchemaFact("index", "public.i", "USING hash (a)")
     assert exact(catalogue, TABLE, column("a")) == [("r1",)]
     assert exact(catalogue, TABLE, column("a"), there) == [("r1",)]
     assert exact(catalogue, TABLE, column("a"), other) == []
@@ -259,7 +264,12 @@ def test_a_variant_is_as_good() -> None:
 
 def test_ways_are_never_mixed() -> None:
     """The init scripts make one index fewer: so may a database have it, or not, but whole."""
-    r1 = (TABLE, column("a"), Fact("index", "public.i", "x"), Fact("index", "public.j", "x"))
+    r1 = (
+        TABLE,
+        column("a"),
+        SchemaFact("index", "public.i", "x"),
+        SchemaFact("index", "public.j", "x"),
+    )
     script = (TABLE, column("a"))
     base = Way("base", frozenset(), (), {"r1": changes({}, state_of(r1))})
     init = Way("init", frozenset({"r1"}), changes({}, state_of(script)), {})
@@ -270,8 +280,8 @@ def test_ways_are_never_mixed() -> None:
 
 def test_a_weak_text_decides_nothing() -> None:
     """Printed on another version, it may be the same or not: the rest must settle it."""
-    one = Fact("constraint", "public.t.k", "CHECK (btrim(v) <> ''::text)")
-    other = Fact("constraint", "public.t.k", "CHECK (btrim((v)::text) <> ''::text)")
+    one = SchemaFact("constraint", "public.t.k", "CHECK (btrim(v) <> ''::text)")
+    other = SchemaFact("constraint", "public.t.k", "CHECK (btrim((v)::text) <> ''::text)")
     catalogue = linear((TABLE, one), (TABLE, one, column("a")))
     standing = Identifier(catalogue, (TABLE, other)).standing()
     assert [s.rows for s in standing.exact] == [("r1",)]
@@ -318,7 +328,7 @@ def test_what_was_accepted_instead_of_one_definition_is_no_other() -> None:
 
 def test_one_table_among_many_of_somebody_elses_is_no_evidence() -> None:
     catalogue = linear((TABLE, column("a")), (TABLE, column("a"), column("b")))
-    shop = [Fact("relation", f"public.shop_{n}", "table") for n in range(30)]
+    shop = [SchemaFact("relation", f"public.shop_{n}", "table") for n in range(30)]
     standing = Identifier(catalogue, (TABLE, column("a"), *shop)).standing()
     assert standing.exact == ()
     assert exact(catalogue, TABLE, column("a"), *shop[:4]) == [("r1",)]
@@ -335,7 +345,7 @@ def test_one_table_among_many_of_somebody_elses_is_no_evidence() -> None:
         ((TABLE, column("b"), column("own", "text not null")), False),  # inserts would fail
     ],
 )
-def test_what_head_promises_at_r3(facts: tuple[Fact, ...], keeps: bool) -> None:
+def test_what_head_promises_at_r3(facts: tuple[SchemaFact, ...], keeps: bool) -> None:
     """What differs and stops nobody is head's, unless it's another revision's structure."""
     identifier = Identifier(THREE, facts)
     recorded = identifier.stand(THREE.history.applied(("r3",)))
@@ -363,7 +373,7 @@ def test_too_many_combinations_are_not_guessed_at(monkeypatch: pytest.MonkeyPatc
     catalogue = branched()
     standing = Identifier(catalogue, (TABLE,)).standing()
     assert not standing.complete
-    assert settle(standing, catalogue, (), "latest").chosen is None
+    assert resolve_ambiguity(standing, catalogue, (), "latest").chosen is None
 
 
 def every_set(parents: dict[str, tuple[str, ...]]) -> set[frozenset[str]]:
@@ -403,7 +413,7 @@ def test_the_walk_agrees_with_the_definition(seed: int) -> None:
     way = Way("base", frozenset(), (), found)
     catalogue = Catalogue(history(parents), (way,))
     live = [
-        Fact("column", f"public.t.c{n}", r.choice(["text", "integer"]))
+        SchemaFact("column", f"public.t.c{n}", r.choice(["text", "integer"]))
         for n in range(6)
         if r.random() < 0.6
     ]

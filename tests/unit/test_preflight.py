@@ -11,26 +11,26 @@ from surefoot.preflight.customisations import customisations
 from surefoot.preflight.early import early_differences
 from surefoot.preflight.locks import estimate, room, transactions
 from surefoot.preflight.needs import needs
-from surefoot.preflight.path import Path, column_type, path_from_nothing, path_of
+from surefoot.preflight.path import UpgradePath, column_type, path_from_nothing, path_of
 from surefoot.preflight.privileges import privilege_needs, privileges
 from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
 from surefoot.preflight.version_column import version_column
-from surefoot.schema.fact import Fact
-from surefoot.schema.names import arguments, aside, parts, typed
+from surefoot.schema.fact import SchemaFact
+from surefoot.schema.names import arguments, quote_name, renamed_aside, split_name
 from tests.unit.test_identification import linear
 
 AROUND = Surroundings("app", "shop", "public.alembic_version", 32)
 
 
-def table(name: str, /, **columns: str) -> tuple[Fact, ...]:
+def table(name: str, /, **columns: str) -> tuple[SchemaFact, ...]:
     """A table and its columns."""
     return (
-        Fact("relation", f"public.{name}", "table"),
-        *(Fact("column", f"public.{name}.{c}", d) for c, d in columns.items()),
+        SchemaFact("relation", f"public.{name}", "table"),
+        *(SchemaFact("column", f"public.{name}.{c}", d) for c, d in columns.items()),
     )
 
 
-def path(*structures: tuple[Fact, ...], applied: int = 1) -> Path:
+def path(*structures: tuple[SchemaFact, ...], applied: int = 1) -> UpgradePath:
     """From the first structures on, over the revisions that make the others."""
     catalogue = linear(*structures)
     return path_of(catalogue, catalogue.ways[0], done(applied), pending(catalogue, applied))
@@ -44,13 +44,13 @@ def pending(catalogue: Catalogue, applied: int) -> list[Revision]:
     return list(catalogue.history.revisions.values())[applied:]
 
 
-def live(*facts: Fact) -> dict[tuple[str, str], str]:
+def live(*facts: SchemaFact) -> dict[tuple[str, str], str]:
     return {(fact.kind, fact.name): fact.definition for fact in facts}
 
 
 T = table("t", a="integer not null")
 PETS = table("pets", id="integer", name="text")
-NAMED = Fact("index", "public.pets.named", "USING btree (name)")
+NAMED = SchemaFact("index", "public.pets.named", "USING btree (name)")
 
 
 # --- names
@@ -66,13 +66,13 @@ NAMED = Fact("index", "public.pets.named", "USING btree (name)")
     ],
 )
 def test_names_are_taken_apart(name: str, expected: tuple[str, ...]) -> None:
-    assert parts(name) == expected
+    assert split_name(name) == expected
 
 
 def test_names_are_typed_as_the_server_reads_them() -> None:
-    assert typed("public", "user", "Email", "plain_1") == 'public."user"."Email".plain_1'
+    assert quote_name("public", "user", "Email", "plain_1") == 'public."user"."Email".plain_1'
     assert arguments('public.f(integer, public."T")') == '(integer, public."T")'
-    assert len(aside("é" * 40).encode()) <= 63
+    assert len(renamed_aside("é" * 40).encode()) <= 63
 
 
 # --- the path
@@ -129,13 +129,13 @@ def test_the_same_shape_is_a_remark() -> None:
         (table("pets", id="integer", name="integer"), "column name text integer"),
         (table("pets", id="integer", name="text", own="text"), "column own nothing text"),
         (
-            (*PETS, Fact("index", "public.pets.x", "unique USING btree (id)")),
+            (*PETS, SchemaFact("index", "public.pets.x", "unique USING btree (id)")),
             "index x nothing unique USING btree (id)",
         ),
-        ((Fact("relation", "public.pets", "view"), *PETS[1:]), "relation table view"),
+        ((SchemaFact("relation", "public.pets", "view"), *PETS[1:]), "relation table view"),
     ],
 )
-def test_every_other_shape_is_a_finding(found: tuple[Fact, ...], line: str) -> None:
+def test_every_other_shape_is_a_finding(found: tuple[SchemaFact, ...], line: str) -> None:
     (finding,) = collisions(path(T, T + PETS), live(*T, *found)).findings
     assert finding.code == "wrong-shape-in-the-way"
     told = " ".join(" ".join(seen.split()) for seen in finding.seen)
@@ -144,7 +144,7 @@ def test_every_other_shape_is_a_finding(found: tuple[Fact, ...], line: str) -> N
 
 
 def test_a_plain_index_of_the_users_is_no_other_shape() -> None:
-    own = Fact("index", "public.pets.mine", "USING btree (id)")
+    own = SchemaFact("index", "public.pets.mine", "USING btree (id)")
     assert collisions(path(T, T + PETS), live(*T, *PETS, own)).findings == ()
 
 
@@ -152,25 +152,25 @@ def test_what_a_later_revision_adds_is_judged_as_that_one_makes_it() -> None:
     """The table as r2 makes it, and r3's index already: both as they should be."""
     found = path(T, T + PETS, (*T, *PETS, NAMED))
     assert collisions(found, live(*T, *PETS, NAMED)).findings == ()
-    wrong = Fact("index", "public.pets.named", "USING btree (id)")
+    wrong = SchemaFact("index", "public.pets.named", "USING btree (id)")
     (finding,) = collisions(found, live(*T, *PETS, wrong)).findings
     assert "USING btree (name) (r3)" in " ".join(finding.seen)
 
 
 def test_the_users_index_has_the_name_of_one_to_come() -> None:
-    own = (*table("mine", x="text"), Fact("index", "public.mine.named", "USING btree (x)"))
+    own = (*table("mine", x="text"), SchemaFact("index", "public.mine.named", "USING btree (x)"))
     (finding,) = collisions(path((*T, *PETS), (*T, *PETS, NAMED)), live(*T, *PETS, *own)).findings
     assert "index public.mine.named" in finding.message
     assert "\n    alter index public.named rename to named_own;\n" in finding.next
 
 
 def test_an_index_of_the_same_name_in_another_schema_is_nobodys_business() -> None:
-    own = Fact("index", "other.mine.named", "USING btree (x)")
+    own = SchemaFact("index", "other.mine.named", "USING btree (x)")
     assert collisions(path((*T, *PETS), (*T, *PETS, NAMED)), live(*T, *PETS, own)).findings == ()
 
 
 def test_extensions_and_schemas_are_in_nobodys_way() -> None:
-    both = (Fact("extension", "citext", ""), Fact("schema", "more", ""))
+    both = (SchemaFact("extension", "citext", ""), SchemaFact("schema", "more", ""))
     met = collisions(path(T, (*T, *both)), live(*T, *both))
     assert met.findings == met.remarks == ()
 
@@ -194,7 +194,7 @@ def test_only_what_is_in_the_way_is_early() -> None:
 
 def test_who_needs_what_is_missing() -> None:
     """The revision that alters it, indexes it, or alters something of its table."""
-    indexed = Fact("index", "public.pets.named", "USING btree (name)")
+    indexed = SchemaFact("index", "public.pets.named", "USING btree (name)")
     found = path((*T, *PETS), (*T, *PETS, indexed), (*table("t", a="bigint"), *PETS, indexed))
     missing = [
         Difference("column", "public.pets.name", ("text",), None),
@@ -212,11 +212,11 @@ def test_who_needs_what_is_missing() -> None:
 
 def test_only_what_is_the_users_own_and_hurts() -> None:
     """On a retyped column: the user's view, and neither his index nor the application's view."""
-    view = Fact("relation", "public.app_view", "view")
+    view = SchemaFact("relation", "public.app_view", "view")
     found = path((*T, view), (*table("t", a="bigint not null"), view))
     own = (
-        Fact("relation", "public.mine", "view"),
-        Fact("index", "public.t.own", "USING btree (a)"),
+        SchemaFact("relation", "public.mine", "view"),
+        SchemaFact("index", "public.t.own", "USING btree (a)"),
     )
     dependents = [
         Dependent(0, "relation", "public.mine"),
@@ -231,8 +231,8 @@ def test_only_what_is_the_users_own_and_hurts() -> None:
 
 def test_what_is_the_users_on_a_table_that_is_dropped() -> None:
     own = (
-        Fact("column", "public.pets.note", "text"),
-        Fact("index", "public.pets.own", "USING btree (id)"),
+        SchemaFact("column", "public.pets.note", "text"),
+        SchemaFact("index", "public.pets.own", "USING btree (id)"),
     )
     found = customisations(path((*T, *PETS), T), live(*T, *PETS, *own), ())
     assert [f.message.split(" is in ")[0] for f in found.findings] == [
@@ -244,8 +244,8 @@ def test_what_is_the_users_on_a_table_that_is_dropped() -> None:
 @pytest.mark.parametrize(("after", "remarks"), [("'a', 'b', 'c'", 0), ("'b', 'a'", 1), ("'a'", 1)])
 def test_a_type_whose_labels_are_lost_was_made_anew(after: str, remarks: int) -> None:
     """ADD VALUE leaves the user's column alone; anything else may not."""
-    mood = Fact("enum", "public.mood", "'a', 'b'")
-    found = path((*T, mood), (*T, Fact("enum", "public.mood", after)))
+    mood = SchemaFact("enum", "public.mood", "'a', 'b'")
+    found = path((*T, mood), (*T, SchemaFact("enum", "public.mood", after)))
     own = table("mine", felt="public.mood")
     dependents = [Dependent(n, "column", "public.mine.felt") for n in range(len(found.ends))]
     met = customisations(found, live(*T, mood, *own), dependents)
@@ -257,7 +257,7 @@ def test_a_type_whose_labels_are_lost_was_made_anew(after: str, remarks: int) ->
 
 def test_the_privileges_of_a_path() -> None:
     """What it makes itself needs no owner; what goes with its table is the table's."""
-    key = Fact("constraint", "public.pets.fk", "FOREIGN KEY (id) REFERENCES public.t(a)")
+    key = SchemaFact("constraint", "public.pets.fk", "FOREIGN KEY (id) REFERENCES public.t(a)")
     old = table("old", x="text")
     found = path((*T, *old), (*table("t", a="bigint"), *PETS, key))
     assert {(n.right, n.kind, f"{n.schema}.{n.name}") for n in privilege_needs(found)} == {

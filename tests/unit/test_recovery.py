@@ -6,15 +6,15 @@ import pytest
 from surefoot.catalogue.catalogue import Catalogue, Way, changes, state_of
 from surefoot.catalogue.identify import Identifier
 from surefoot.decision.decide import Ready, Refused, decide
-from surefoot.decision.facts import Code, Facts, Observation, ServerInfo, VersionTableName
-from surefoot.decision.plan import DropIndexes, Mend, Record, Undone, Upgrade
+from surefoot.decision.facts import Code, DatabaseState, Facts, ServerInfo, VersionTableName
+from surefoot.decision.plan import DropIndexes, Record, Repair, Undone, Upgrade
 from surefoot.decision.recovery import is_finished
-from surefoot.decision.repair import decide_mending
-from surefoot.interrupted.interruption import Interruption, interruption
+from surefoot.decision.repair import decide_repair
+from surefoot.interrupted.interruption import InterruptedRevision, interruption
 from surefoot.interrupted.repair_sql import remedy
 from surefoot.revision_source.read import read_upgrade
 from surefoot.revision_source.source import Source
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from tests.unit.test_identification import history
 
 SERVER = ServerInfo(160004, "16.4", "app", "app", "2026-01-01", "public")
@@ -22,15 +22,15 @@ HISTORY = history({"r1": (), "r2": ("r1",)})
 R2 = HISTORY.revisions["r2"]
 
 
-def column(name: str, definition: str = "integer") -> Fact:
-    return Fact("column", f"public.t.{name}", definition)
+def column(name: str, definition: str = "integer") -> SchemaFact:
+    return SchemaFact("column", f"public.t.{name}", definition)
 
 
-def index(name: str, definition: str = "USING btree (a)") -> Fact:
-    return Fact("index", f"public.t.{name}", definition)
+def index(name: str, definition: str = "USING btree (a)") -> SchemaFact:
+    return SchemaFact("index", f"public.t.{name}", definition)
 
 
-TABLE = (Fact("relation", "public.t", "table"), column("a"), column("gone"))
+TABLE = (SchemaFact("relation", "public.t", "table"), column("a"), column("gone"))
 ONE, TWO = index("i"), index("u", "unique USING btree (a)")
 
 
@@ -46,8 +46,8 @@ ADDS_B = 'op.add_column("t", sa.Column("b", sa.Integer))'
 
 
 def half_way(
-    after: tuple[Fact, ...], live: tuple[Fact, ...], of: Source, *, edited: bool = False
-) -> Interruption:
+    after: tuple[SchemaFact, ...], live: tuple[SchemaFact, ...], of: Source, *, edited: bool = False
+) -> InterruptedRevision:
     """r2, which makes of the table what `after` is, held against what is there."""
     first, second = state_of(TABLE), state_of(after)
     made = {"r1": changes({}, first), "r2": changes(first, second)}
@@ -58,8 +58,8 @@ def half_way(
     return found
 
 
-def facts(found: Interruption) -> Facts:
-    database = Observation(
+def facts(found: InterruptedRevision) -> Facts:
+    database = DatabaseState(
         SERVER,
         VersionTableName(),
         version_schema="public",
@@ -69,7 +69,7 @@ def facts(found: Interruption) -> Facts:
     return Facts(Code(HISTORY), database, (R2,), interruption=found)
 
 
-def steps(found: Interruption) -> list[str]:
+def steps(found: InterruptedRevision) -> list[str]:
     """What is done, in short; for a refusal, why."""
     seen = facts(found)
     decision = decide(seen)
@@ -134,7 +134,7 @@ CASES = [
 
 @pytest.mark.parametrize(("after", "there", "body", "expected"), [c[1:] for c in CASES])
 def test_an_index(
-    after: tuple[Fact, ...], there: tuple[Fact, ...], body: str, expected: list[str]
+    after: tuple[SchemaFact, ...], there: tuple[SchemaFact, ...], body: str, expected: list[str]
 ) -> None:
     """An index is no data: what is in the way of making it again may be dropped."""
     found = half_way((*TABLE, *after), (*TABLE, *there), source(body))
@@ -159,7 +159,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("after", "there", "body", "why"), REFUSED)
 def test_what_is_refused(
-    after: tuple[Fact, ...], there: tuple[Fact, ...], body: str, why: str
+    after: tuple[SchemaFact, ...], there: tuple[SchemaFact, ...], body: str, why: str
 ) -> None:
     """Where it isn't provably right, a person is asked, and told why."""
     (told,) = steps(half_way((*TABLE, *after), (*TABLE, *there), source(body)))
@@ -181,7 +181,7 @@ def test_the_users_own_is_nothing_to_it() -> None:
 
 def test_what_is_made_on_the_way_may_be_theirs() -> None:
     """An index that becomes a constraint's own: no fact of the revision's, when it's done."""
-    key = Fact("constraint", "public.t.k", "UNIQUE (a)")
+    key = SchemaFact("constraint", "public.t.k", "UNIQUE (a)")
     body = (
         'op.execute("create unique index concurrently w on t (a)")\n'
         'op.execute("alter table t add constraint k unique using index w")'
@@ -193,7 +193,7 @@ def test_what_is_made_on_the_way_may_be_theirs() -> None:
 
 def test_a_partitioned_table_is_for_a_person() -> None:
     """Its index can't be dropped concurrently, and has others below it."""
-    table = (Fact("relation", "public.t", "table partition by RANGE (a)"), *TABLE[1:])
+    table = (SchemaFact("relation", "public.t", "table partition by RANGE (a)"), *TABLE[1:])
     first, second = state_of(table), state_of((*table, ONE))
     made = {"r1": changes({}, first), "r2": changes(first, second)}
     catalogue = Catalogue(HISTORY, (Way("base", frozenset(), (), made),))
@@ -231,7 +231,7 @@ def test_another_revision_would_come_first() -> None:
     assert any("revision r9 would be run before it" in s for s in decision.findings[0].seen)
 
 
-MOOD = Fact("enum", "public.mood", "'a'")
+MOOD = SchemaFact("enum", "public.mood", "'a'")
 ADDS = "op.execute(\"alter type mood add value{0} '{1}'\")"
 
 
@@ -241,16 +241,16 @@ def test_an_enum_that_has_some_of_its_labels(exists: str, goes_on: bool) -> None
     before, after = state_of((*TABLE, MOOD)), "'a', 'b', 'c'"
     made = {
         "r1": changes({}, before),
-        "r2": changes(before, state_of((*TABLE, Fact("enum", "public.mood", after)))),
+        "r2": changes(before, state_of((*TABLE, SchemaFact("enum", "public.mood", after)))),
     }
     catalogue = Catalogue(HISTORY, (Way("base", frozenset(), (), made),))
     of = source(f"{ADDS.format(exists, 'b')}\n{ADDS.format(exists, 'c')}")
     for labels, expected in (("'a'", True), ("'a', 'b'", goes_on), ("'a', 'c'", goes_on)):
-        live = (*TABLE, Fact("enum", "public.mood", labels))
+        live = (*TABLE, SchemaFact("enum", "public.mood", labels))
         found = interruption(catalogue, Identifier(catalogue, live), live, "r2", ("r1",), of)
         assert found is not None
         assert (steps(found) == ["run"]) is expected
-    live = (*TABLE, Fact("enum", "public.mood", after))
+    live = (*TABLE, SchemaFact("enum", "public.mood", after))
     found = interruption(catalogue, Identifier(catalogue, live), live, "r2", ("r1",), of)
     assert found is not None
     decision = decide(msgspec.structs.replace(facts(found), pending=()))
@@ -263,7 +263,7 @@ def test_an_enum_that_has_some_of_its_labels(exists: str, goes_on: bool) -> None
 
 def test_finishing_makes_what_is_missing_in_its_order() -> None:
     """Columns before what is about them; indexes outside, behind the transaction."""
-    check = Fact("constraint", "public.t.c", "CHECK (b > 0)")
+    check = SchemaFact("constraint", "public.t.c", "CHECK (b > 0)")
     after = (*TABLE[:2], column("b"), ONE, check)
     body = f'{MAKES_I}\n{ADDS_B}\nop.drop_column("t", "gone")\n'
     body += 'op.create_check_constraint("c", "t", "b > 0")'
@@ -278,14 +278,14 @@ def test_finishing_makes_what_is_missing_in_its_order() -> None:
     )
     assert done.then == ("create index concurrently i on public.t USING btree (a)",)
     assert done.dropped == (("column", "public.t.gone"),)
-    decision = decide_mending(facts(found), "finish")
+    decision = decide_repair(facts(found), "finish")
     assert isinstance(decision, Ready)
-    assert [type(step) for step in decision.plan.steps] == [Mend, Record]
+    assert [type(step) for step in decision.plan.steps] == [Repair, Record]
 
 
 def test_undoing_drops_in_the_other_order() -> None:
     """What hangs on a column goes before it; nothing is dropped with what hangs on it."""
-    check = Fact("constraint", "public.t.c", "CHECK (b > 0)")
+    check = SchemaFact("constraint", "public.t.c", "CHECK (b > 0)")
     after = (*TABLE, column("b"), ONE, check)
     body = f'{ADDS_B}\n{MAKES_I}\nop.create_check_constraint("c", "t", "b > 0")'
     found = half_way(after, after, source(body))
@@ -296,17 +296,17 @@ def test_undoing_drops_in_the_other_order() -> None:
         "alter table public.t drop column b",
     )
     assert not any("cascade" in text for text in done.statements)
-    decision = decide_mending(facts(found), "undo")
+    decision = decide_repair(facts(found), "undo")
     assert isinstance(decision, Ready)
-    assert [type(step) for step in decision.plan.steps] == [Mend, Undone]
+    assert [type(step) for step in decision.plan.steps] == [Repair, Undone]
 
 
 def test_undoing_a_table_drops_it_whole() -> None:
     """Its columns and keys go with it."""
     pets = (
-        Fact("relation", "public.pets", "table"),
-        Fact("column", "public.pets.id", "integer not null"),
-        Fact("constraint", "public.pets.pets_pkey", "PRIMARY KEY (id)"),
+        SchemaFact("relation", "public.pets", "table"),
+        SchemaFact("column", "public.pets.id", "integer not null"),
+        SchemaFact("constraint", "public.pets.pets_pkey", "PRIMARY KEY (id)"),
     )
     body = 'op.create_table("pets", sa.Column("id", sa.Integer, primary_key=True))\n' + MAKES_I
     done = remedy(half_way((*TABLE, *pets, ONE), (*TABLE, *pets), source(body)), "undo")

@@ -13,7 +13,7 @@ from surefoot.catalogue.catalogue import (
     Way,
 )
 from surefoot.downgrades.downgrade_sql import HANGS, UNCOUNTED
-from surefoot.downgrades.recipe import Loss, Reversal, reversal
+from surefoot.downgrades.recipe import DowngradeRecipe, Loss, reversal
 from surefoot.model.history import History, Revision
 
 
@@ -21,7 +21,7 @@ def change(kind: str, name: str, before: str | None, after: Definition) -> Chang
     return Change(kind, name, () if before is None else (before,), (after,))
 
 
-def of(down: Downgrade | None, *changes: Change) -> Reversal:
+def of(down: Downgrade | None, *changes: Change) -> DowngradeRecipe:
     """The way back over a revision that makes these changes."""
     revision = Revision("r1", (), (), "first", "v1", "r1.py", "hash")
     way = Way("base", frozenset(), (), {"r1": changes})

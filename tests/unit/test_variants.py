@@ -5,18 +5,20 @@ from itertools import pairwise
 from surefoot.catalogue.catalogue import Catalogue, Change, Way, changes, state, state_of
 from surefoot.catalogue_build.assemble import with_variants
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 F, G, INDEX = ("function", "public.f()"), ("function", "public.g()"), ("index", "public.i")
 
 
-def facts(**definitions: str) -> tuple[Fact, ...]:
+def facts(**definitions: str) -> tuple[SchemaFact, ...]:
     """f, g and i with these definitions."""
     keys = {"f": F, "g": G, "i": INDEX}
-    return tuple(Fact(*keys[name], definition) for name, definition in definitions.items())
+    return tuple(SchemaFact(*keys[name], definition) for name, definition in definitions.items())
 
 
-def seen(*states: tuple[Fact, ...]) -> tuple[tuple[Change, ...], dict[str, tuple[Change, ...]]]:
+def seen(
+    *states: tuple[SchemaFact, ...],
+) -> tuple[tuple[Change, ...], dict[str, tuple[Change, ...]]]:
     """A replay that saw these states: at its start, and behind r1, r2, r3."""
     steps = [state_of(found) for found in states]
     pairs = pairwise(steps)
@@ -24,7 +26,7 @@ def seen(*states: tuple[Fact, ...]) -> tuple[tuple[Change, ...], dict[str, tuple
     return changes({}, steps[0]), found
 
 
-def catalogue(*states: tuple[Fact, ...]) -> Catalogue:
+def catalogue(*states: tuple[SchemaFact, ...]) -> Catalogue:
     """The catalogue of a way `init` that saw these states."""
     initial, found = seen(*states)
     revisions = {

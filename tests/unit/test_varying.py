@@ -6,7 +6,7 @@ from surefoot.catalogue.catalogue import Catalogue, Change, Way
 from surefoot.catalogue.variants import find, recognised, settled
 from surefoot.model.history import History, Revision
 from surefoot.revision_source.varying import may_vary
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 UNIQUE = "UNIQUE (name)"
 
@@ -28,32 +28,32 @@ CASES = {
     "labels": (
         made("enum", "public.kind", "'b', 'a', 'c'"),
         made("enum", "public.kind", "'c', 'a', 'b'"),
-        Fact("enum", "public.kind", "'a', 'c', 'b'"),
-        Fact("enum", "public.kind", "'a', 'c', 'b', 'd'"),
+        SchemaFact("enum", "public.kind", "'a', 'c', 'b'"),
+        SchemaFact("enum", "public.kind", "'a', 'c', 'b', 'd'"),
     ),
     "a name": (
         made("constraint", "public.t.t_3f2a_key", UNIQUE),
         made("constraint", "public.t.t_x91_key", UNIQUE),
-        Fact("constraint", "public.t.t_0000_key", UNIQUE),
-        Fact("constraint", "public.t.t_0000_key", "UNIQUE (id)"),
+        SchemaFact("constraint", "public.t.t_0000_key", UNIQUE),
+        SchemaFact("constraint", "public.t.t_0000_key", "UNIQUE (id)"),
     ),
     "a quoted name": (
         made("index", 'public.t."ix-3f2a-0b"', "USING btree (a)"),
         made("index", 'public.t."ix-91aa-ff"', "USING btree (a)"),
-        Fact("index", 'public.t."ix-7c7c-12"', "USING btree (a)"),
-        Fact("index", 'public.t."own-7c7c-12"', "USING btree (a)"),
+        SchemaFact("index", 'public.t."ix-7c7c-12"', "USING btree (a)"),
+        SchemaFact("index", 'public.t."own-7c7c-12"', "USING btree (a)"),
     ),
     "a default": (
         made("column", "public.t.a", "text default '2026-11-28 22:31'"),
         made("column", "public.t.a", "text default '2026-11-28 22:32'"),
-        Fact("column", "public.t.a", "text default '2027-01-01 00:00'"),
-        Fact("column", "public.t.a", "text"),
+        SchemaFact("column", "public.t.a", "text default '2027-01-01 00:00'"),
+        SchemaFact("column", "public.t.a", "text"),
     ),
     "the order of a list": (
         made("constraint", "public.t.c", "CHECK (k IN ('a', 'b'))"),
         made("constraint", "public.t.c", "CHECK (k IN ('b', 'a'))"),
-        Fact("constraint", "public.t.c", "CHECK (k IN ('b', 'a'))"),
-        Fact("constraint", "public.t.c", "CHECK (k IN ('b', 'c'))"),
+        SchemaFact("constraint", "public.t.c", "CHECK (k IN ('b', 'a'))"),
+        SchemaFact("constraint", "public.t.c", "CHECK (k IN ('b', 'c'))"),
     ),
 }
 
@@ -67,18 +67,18 @@ def test_one_spelling(case: str) -> None:
     turned = catalogue(other, one)
     assert found == turned
     (change,) = found.ways[0].changes["r1"]
-    known = Fact(change.kind, change.name, change.after[0] or "")
+    known = SchemaFact(change.kind, change.name, change.after[0] or "")
     assert recognised(found, (third,)) == (known,)
     assert recognised(found, (another,)) != (known,)
 
 
 def test_an_object_of_the_users_with_a_similar_name_stays_its_own() -> None:
     found = catalogue(*CASES["a name"][:2])
-    own = Fact("constraint", "public.t.t_mine_key", "UNIQUE (id)")
-    there = Fact("constraint", "public.t.t_77_key", UNIQUE)
+    own = SchemaFact("constraint", "public.t.t_mine_key", "UNIQUE (id)")
+    there = SchemaFact("constraint", "public.t.t_77_key", UNIQUE)
     facts = recognised(found, (own, there))
     assert own in facts
-    assert Fact("constraint", "public.t.t_…_key", UNIQUE) in facts
+    assert SchemaFact("constraint", "public.t.t_…_key", UNIQUE) in facts
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_same_twice_varies_in_nothing() -> None:
     one = CASES["labels"][0]
     found = catalogue(one, one)
     assert not found.varies
-    facts = (Fact("enum", "public.kind", "'c', 'b', 'a'"),)
+    facts = (SchemaFact("enum", "public.kind", "'c', 'b', 'a'"),)
     assert recognised(found, facts) is facts
 
 

@@ -32,7 +32,7 @@ from surefoot.alembic_env.connection import (
 from surefoot.alembic_env.driver import driver_of, is_idle
 from surefoot.alembic_env.loading import (
     OpenConfig,
-    told_as_the_applications,
+    wrap_app_errors,
 )
 from surefoot.alembic_env.scripts import readable, revision_of
 from surefoot.alembic_env.trust import require_trusted, role_set
@@ -117,7 +117,7 @@ class Environment:
         def check(context: Any) -> None:
             same_database(context, server)
 
-        with told_as_the_applications(self.root):
+        with wrap_app_errors(self.root):
             self.run(nothing, check, ready=ready, dont_mutate=True)
             if not seen:
                 raise did_nothing()

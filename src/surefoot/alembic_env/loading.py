@@ -57,7 +57,7 @@ def alembic_config(
             name = config.alembic_config
             yield lambda: _own_config(name)
             return
-        with told_as_the_applications(project.root):
+        with wrap_app_errors(project.root):
             if config.flask_app:
                 made = stack.enter_context(_flask_config(config.flask_app, ini))
             else:
@@ -138,7 +138,7 @@ def env_runner(project: Project) -> Callable[[Callable[[], None]], object]:
     """
     if project.config.env_runner is None:
         return lambda run: run()
-    with told_as_the_applications(project.root):
+    with wrap_app_errors(project.root):
         return imported(project.config.env_runner)
 
 
@@ -155,7 +155,7 @@ class ApplicationFailed(SurefootError):
 
 
 @contextlib.contextmanager
-def told_as_the_applications(root: Path, doing: str = "") -> Generator[None, None, None]:
+def wrap_app_errors(root: Path, doing: str = "") -> Generator[None, None, None]:
     """Turn whatever the application's own code raises into one clear finding.
 
     Raises SurefootError `application-environment-failed`, naming the file and line of the

@@ -17,8 +17,8 @@ from alembic.util import CommandError
 
 from surefoot.alembic_env.recording import execute, search_path, set_search_path
 from surefoot.alembic_env.running import Running
-from surefoot.downgrades.path import Undo
-from surefoot.downgrades.recipe import Reversal
+from surefoot.downgrades.path import DowngradeStep
+from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.model.history import Revision
 
 
@@ -34,7 +34,7 @@ class Checking(Protocol):
     def behind(self, connection: Any, revision: str) -> None: ...
 
 
-def revision_of(undo: Undo) -> Revision:
+def revision_of(undo: DowngradeStep) -> Revision:
     """The revision, as far as it's known without its file."""
     one = undo.reversal
     return Revision(one.id, one.parents, one.depends_on, one.message, one.release, "its way back")
@@ -42,8 +42,8 @@ def revision_of(undo: Undo) -> Revision:
 
 def undoing_steps(
     context: Any,
-    undo: tuple[Undo, ...],
-    staying: Iterable[Reversal],
+    undo: tuple[DowngradeStep, ...],
+    staying: Iterable[DowngradeRecipe],
     running: Running,
     checking: Checking,
 ) -> list[tuple[Revision, Any]]:
@@ -74,7 +74,7 @@ def _has(directory: ScriptDirectory, revision: str) -> bool:
     return True
 
 
-def _script(reversal: Reversal) -> Script:
+def _script(reversal: DowngradeRecipe) -> Script:
     """A revision that Alembic can place in its history, though it has no file."""
 
     def nothing() -> None:
@@ -105,7 +105,7 @@ def _looked_at(
 
 
 def _executing(
-    context: Any, one: Undo, running: Running, checking: Checking
+    context: Any, one: DowngradeStep, running: Running, checking: Checking
 ) -> Callable[..., None]:
     """A downgrade() that executes the statements: each alone that was so, the others together.
 

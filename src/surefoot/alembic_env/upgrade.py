@@ -14,16 +14,16 @@ from surefoot.alembic_env.environment import Environment, commit_between, upgrad
 from surefoot.alembic_env.loading import (
     ApplicationFailed,
     place,
-    told_as_the_applications,
+    wrap_app_errors,
 )
 from surefoot.alembic_env.raised import cause_of, describe, of_encoding
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.steps import require_same
 from surefoot.alembic_env.trust import require_no_new_trigger, require_trusted
 from surefoot.alembic_env.undo import Checking, undoing_steps
-from surefoot.decision.facts import Observation, VersionTableName
-from surefoot.downgrades.path import Undo
-from surefoot.downgrades.recipe import Reversal
+from surefoot.decision.facts import DatabaseState, VersionTableName
+from surefoot.downgrades.path import DowngradeStep
+from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.errors import SurefootError
 from surefoot.guards import RequirementNotMet
 from surefoot.model.history import Revision
@@ -76,7 +76,7 @@ def upgrade(
     environment: Environment,
     revisions: tuple[Revision, ...],
     *,
-    seen: Observation,
+    seen: DatabaseState,
     running: Running,
     asking: Server,
     progress: Progress,
@@ -102,11 +102,11 @@ def upgrade(
 
 def downgrade(
     environment: Environment,
-    undo: tuple[Undo, ...],
-    staying: tuple[Reversal, ...],
+    undo: tuple[DowngradeStep, ...],
+    staying: tuple[DowngradeRecipe, ...],
     checking: Checking,
     *,
-    seen: Observation,
+    seen: DatabaseState,
     running: Running,
     asking: Server,
     progress: Progress,
@@ -129,7 +129,7 @@ class _Migration:
         environment: Environment,
         kind: str,
         checking: Checking | None,
-        seen: Observation,
+        seen: DatabaseState,
         running: Running,
         asking: Server,
         progress: Progress,
@@ -161,7 +161,7 @@ class _Migration:
         event.listen(Engine, "commit", self._anywhere)
         event.listen(Engine, "before_cursor_execute", _stop_here)
         try:
-            with told_as_the_applications(root), self._before:
+            with wrap_app_errors(root), self._before:
                 self._environment.run(
                     steps,
                     self._configured,

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from surefoot.backups.sidecar import Contents
 from surefoot.schema.canonical import loosened
 from surefoot.schema.comparison import weak
-from surefoot.schema.fact import Fact, table
+from surefoot.schema.fact import SchemaFact, table
 
 
-def digested(facts: Iterable[Fact]) -> tuple[str, dict[str, str]]:
+def digested(facts: Iterable[SchemaFact]) -> tuple[str, dict[str, str]]:
     """A hash of all the facts; and one for each table, or for each kind that is no table's.
 
     Of a weak fact, what can be compared counts: another server may print the rest in another way.

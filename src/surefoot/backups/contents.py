@@ -14,7 +14,7 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.look.database import observe_version_rows
 from surefoot.look.structure import structure_within
-from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.connect import translate_db_errors
 from surefoot.postgres.look import looking_within
 from surefoot.sql import query
 
@@ -37,7 +37,7 @@ def snapshot(connection: psycopg.Connection[Any]) -> Generator[str, None, None]:
     to others. Raises SurefootError `pooler-in-the-way`, and what `kept_connection` does.
     """
     require_direct(connection)
-    with kept_connection(), connection.transaction():
+    with translate_db_errors(), connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
         connection.execute("set local statement_timeout = 0")
         connection.execute("set local idle_in_transaction_session_timeout = 0")
@@ -52,7 +52,7 @@ def snapshot(connection: psycopg.Connection[Any]) -> Generator[str, None, None]:
 
 def require_direct(connection: psycopg.Connection[Any]) -> None:
     """Raises SurefootError `pooler-in-the-way` where the session may be another one each time."""
-    with kept_connection():
+    with translate_db_errors():
         row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
     if row is not None and row[0] == connection.info.backend_pid:
         return

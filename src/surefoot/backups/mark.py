@@ -25,7 +25,7 @@ class Mark(msgspec.Struct, frozen=True):
     untold: bool = False
 
 
-class Beside(msgspec.Struct, frozen=True):
+class SetAsideDatabase(msgspec.Struct, frozen=True):
     """A database with a mark."""
 
     name: str

@@ -8,15 +8,15 @@ import msgspec
 import psycopg
 
 from surefoot.backups.contents import system_identifier
-from surefoot.backups.mark import Beside, read
+from surefoot.backups.mark import SetAsideDatabase, read
 from surefoot.backups.properties import Properties, properties
 from surefoot.backups.sidecar import Sidecar
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
-from surefoot.postgres.connect import connect, kept_connection
+from surefoot.postgres.connect import connect, translate_db_errors
 from surefoot.postgres.look import looking, looking_within
-from surefoot.schema.names import typed
+from surefoot.schema.names import quote_name
 from surefoot.sql import query
 
 Row = dict[str, Any]
@@ -78,7 +78,7 @@ def observe_surroundings(
     with looking(connection) as look:
         seen = look.cursor.execute(query("restore_surroundings"), wanted).fetchone()
         assert seen is not None
-    with kept_connection():
+    with translate_db_errors():
         there = databases(connection, seen["name"])
         server = system_identifier(connection)
     return Surroundings(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there)
@@ -115,33 +115,33 @@ def require_trusted(there: Iterable[There], name: str) -> None:
         return
     raise SurefootError(
         "object-not-trusted",
-        f"Database {typed(name)} could have been made by somebody else, and a restore needs its "
-        "name: surefoot doesn't enter it.",
+        f"Database {quote_name(name)} could have been made by somebody else, and a restore needs "
+        "its name: surefoot doesn't enter it.",
         seen=[
-            f"database {typed(name)} belongs to {one.owner}",
+            f"database {quote_name(name)} belongs to {one.owner}",
             f"its comment: {one.comment or 'none'}",
         ],
         next=to_type(
             f"find out what {one.owner} wants with it. If it may go: as a superuser",
-            f"drop database {typed(name)};",
+            f"drop database {quote_name(name)};",
             then="then start again",
         ),
     )
 
 
-def marked(there: Iterable[There], database: str | None = None) -> tuple[Beside, ...]:
+def marked(there: Iterable[There], database: str | None = None) -> tuple[SetAsideDatabase, ...]:
     """Those that a restore has made or set aside; of this database, if one is named. A mark counts
     only where the database's owner is trusted.
 
     One that has the name itself is none of them, whatever its comment says: it was put back there.
     """
-    found: list[Beside] = []
+    found: list[SetAsideDatabase] = []
     for one in there:
         mark = read(one.comment)
         if not one.trusted:
             continue
         if mark is not None and database in (None, mark.database) and one.name != mark.database:
-            found.append(Beside(one.name, one.oid, one.bytes, mark))
+            found.append(SetAsideDatabase(one.name, one.oid, one.bytes, mark))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from surefoot.model.history import History
-from surefoot.schema.fact import Definition, Fact, Key
+from surefoot.schema.fact import Definition, Key, SchemaFact
 
 State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
 
@@ -192,11 +192,11 @@ def state(way: Way, applied: frozenset[str]) -> dict[Key, tuple[Definition, ...]
     return found
 
 
-def facts_of(state: State) -> tuple[Fact, ...]:
+def facts_of(state: State) -> tuple[SchemaFact, ...]:
     """The facts of a state, every variant among them, sorted."""
     return tuple(
         sorted(
-            Fact(*key, definition)
+            SchemaFact(*key, definition)
             for key, allowed in state.items()
             for definition in allowed
             if definition is not None
@@ -204,7 +204,7 @@ def facts_of(state: State) -> tuple[Fact, ...]:
     )
 
 
-def state_of(facts: Iterable[Fact]) -> dict[Key, tuple[Definition, ...]]:
+def state_of(facts: Iterable[SchemaFact]) -> dict[Key, tuple[Definition, ...]]:
     """A structure that was seen, as a state."""
     return {(fact.kind, fact.name): (fact.definition,) for fact in facts}
 

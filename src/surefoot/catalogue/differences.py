@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from surefoot.catalogue.match import Difference, Probe, Stand
-from surefoot.schema.fact import Fact, relation_kind, table
+from surefoot.catalogue.match import Difference, Match, Probe
+from surefoot.schema.fact import SchemaFact, relation_kind, table
 
 
 def difference_lines(
@@ -44,7 +44,7 @@ def difference_lines(
 def table_of(difference: Difference) -> str | None:
     """The table that it belongs to; None if it's none's."""
     known = difference.found or next((d for d in difference.expected if d is not None), "")
-    return table(Fact(difference.kind, difference.name, known))
+    return table(SchemaFact(difference.kind, difference.name, known))
 
 
 def _difference_line(difference: Difference, width: int | None) -> str:
@@ -64,7 +64,7 @@ def _difference_line(difference: Difference, width: int | None) -> str:
             return f"changed: {name} is {cut(difference.found)}; it should be {expected}"
 
 
-def revision_text(stand: Stand) -> str:
+def revision_text(stand: Match) -> str:
     """The version rows of a stand, for people."""
     return ", ".join(stand.rows) or "base"
 

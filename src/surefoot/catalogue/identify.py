@@ -14,9 +14,9 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 from surefoot.catalogue.catalogue import Catalogue, Way, conflicts
-from surefoot.catalogue.match import Difference, Stand, Standing
+from surefoot.catalogue.match import Difference, Identification, Match
 from surefoot.schema.comparison import Comparison, same
-from surefoot.schema.fact import Definition, Fact, Key
+from surefoot.schema.fact import Definition, Key, SchemaFact
 
 NEAREST = 8
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
@@ -37,7 +37,7 @@ class Identifier:
     def __init__(
         self,
         catalogue: Catalogue,
-        facts: Iterable[Fact],
+        facts: Iterable[SchemaFact],
         accepted: Iterable[Difference] = (),
     ) -> None:
         """`accepted` are differences that a person has accepted. Those that are still so are held
@@ -49,7 +49,7 @@ class Identifier:
         self._index = catalogue.index
         numbers = self._index.numbers
         self._live: list[Definition] = [None] * len(numbers)  # what each known name has
-        own: list[Fact] = []
+        own: list[SchemaFact] = []
         self._facts = 0
         for fact in facts:
             self._facts += 1
@@ -74,7 +74,7 @@ class Identifier:
             return one.found is not None and own.get((one.kind, one.name)) == one.found
         return self._live[number] == one.found
 
-    def stand(self, applied: frozenset[str], *, unseen_is_doubtful: bool = False) -> Stand | None:
+    def stand(self, applied: frozenset[str], *, unseen_is_doubtful: bool = False) -> Match | None:
         """The structure against one set of revisions; None if no way leads there.
 
         `unseen_is_doubtful`: what nobody has seen there (`conflicts`), because branches were run
@@ -89,7 +89,7 @@ class Identifier:
         ]
         return min(stands, key=lambda stand: len(stand.differences), default=None)
 
-    def held(self, way: Way, applied: frozenset[str]) -> Stand:
+    def held(self, way: Way, applied: frozenset[str]) -> Match:
         """The structure against one set of revisions, come to by this way."""
         return self._stand(way, applied, self._beside(way, applied))
 
@@ -113,9 +113,9 @@ class Identifier:
             id for id in history.revisions if id != revision and revision in history.applied((id,))
         )
 
-    def standing(self) -> Standing:
+    def standing(self) -> Identification:
         """Every set of revisions that the structure may be, or the nearest ones."""
-        exact: dict[frozenset[str], Stand] = {}
+        exact: dict[frozenset[str], Match] = {}
         near: list[tuple[int, int, frozenset[str], Way]] = []
         complete = True
         for way in self._catalogue.ways:
@@ -133,7 +133,7 @@ class Identifier:
                     del near[NEAREST:]
         # What is empty, or has only what any database may have, is no evidence.
         held = tuple(stand for stand in exact.values() if self._is_evidence(stand))
-        nearest: tuple[Stand, ...] = ()
+        nearest: tuple[Match, ...] = ()
         if not held:
             found = {applied: self._stand(way, applied) for _, _, applied, way in near}
             nearest = tuple(stand for stand in found.values() if stand.rows)
@@ -141,7 +141,7 @@ class Identifier:
         foreign = not held and all(
             stand.matching * _A_LITTLE <= len(stand.missing) for stand in nearest
         )
-        return Standing(
+        return Identification(
             self._facts,
             self.own,
             held,
@@ -151,7 +151,7 @@ class Identifier:
             accepted=self.accepted,
         )
 
-    def _is_evidence(self, stand: Stand) -> bool:
+    def _is_evidence(self, stand: Match) -> bool:
         if stand.matching == 0 or not stand.rows or not self._has_own_kind:
             return False
         # One table `settings` among sixty of a shop's may be like ours by chance.
@@ -171,7 +171,7 @@ class Identifier:
 
     def _stand(
         self, way: Way, applied: frozenset[str], beside: frozenset[int] = frozenset()
-    ) -> Stand:
+    ) -> Match:
         live, keys = self._live, self._index.keys
         there: list[tuple[Definition, ...]] = [_ABSENT] * len(live)
         for number, allowed in self._index.initial[way.name]:
@@ -201,7 +201,7 @@ class Identifier:
                 differences.append(Difference(*key, expected, found))
         rows = self._catalogue.history.rows(applied)
         ordered = tuple(sorted(differences, key=lambda d: (d.kind, d.name)))
-        return Stand(rows, way.name, matching, ordered, tuple(sorted(doubtful)))
+        return Match(rows, way.name, matching, ordered, tuple(sorted(doubtful)))
 
     def _unseen(self, way: Way, applied: frozenset[str]) -> set[int]:
         """Names whose definition nobody has seen without a revision that isn't applied."""
@@ -297,9 +297,9 @@ class Identifier:
 @functools.cache
 def _cannot_tell(key: Key, found: str, expected: tuple[Definition, ...]) -> bool:
     """Whether it may be one of those expected: its text is no evidence for or against it."""
-    fact = Fact(*key, found)
+    fact = SchemaFact(*key, found)
     return any(
-        same(fact, Fact(*key, definition)) is Comparison.CANNOT_TELL
+        same(fact, SchemaFact(*key, definition)) is Comparison.CANNOT_TELL
         for definition in expected
         if definition is not None
     )

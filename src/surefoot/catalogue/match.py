@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from surefoot.catalogue.catalogue import Removed
-from surefoot.schema.fact import Definition, Fact, Key, relation_kind, table
+from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
@@ -28,7 +28,7 @@ class Difference(msgspec.Struct, frozen=True, order=True):
         return "unexpected" if self.expected == (None,) else "changed"
 
 
-class Stand(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True):
     """A structure held against one set of applied revisions.
 
     `rows` are the version rows that stand for them (none: before the first revision); `way` is the
@@ -68,7 +68,7 @@ class Restoration(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class Breach(msgspec.Struct, frozen=True):
+class Issue(msgspec.Struct, frozen=True):
     """One name that isn't as the code knows it; `why` says what that means for the code.
 
     `expected` is the definition that the code knows, `found` the one that is there; None: nothing.
@@ -86,8 +86,8 @@ class Breach(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """Whether the code can run: not if anything `breaks` it. `remarks` are harmless, and told."""
 
-    breaks: tuple[Breach, ...] = ()
-    remarks: tuple[Breach, ...] = ()
+    breaks: tuple[Issue, ...] = ()
+    remarks: tuple[Issue, ...] = ()
 
     @property
     def compatible(self) -> bool:
@@ -105,15 +105,15 @@ class Promise(msgspec.Struct, frozen=True):
     what else the application's revisions have left.
     """
 
-    broken: tuple[Breach, ...] = ()
-    harmless: tuple[Breach, ...] = ()
+    broken: tuple[Issue, ...] = ()
+    harmless: tuple[Issue, ...] = ()
     absent: bool = False
     unrun: tuple[tuple[str, str], ...] = ()
     back: Restoration = Restoration()
     left: tuple[str, ...] = ()
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Identification(msgspec.Struct, frozen=True):
     """What the catalogue says of a structure.
 
     `facts` were seen; `own` are those whose names no revision knows: the user's. `exact` are all
@@ -132,13 +132,13 @@ class Standing(msgspec.Struct, frozen=True):
     """
 
     facts: int
-    own: tuple[Fact, ...] = ()
-    exact: tuple[Stand, ...] = ()
-    nearest: tuple[Stand, ...] = ()
-    chosen: Stand | None = None
+    own: tuple[SchemaFact, ...] = ()
+    exact: tuple[Match, ...] = ()
+    nearest: tuple[Match, ...] = ()
+    chosen: Match | None = None
     by: str = ""
-    recorded: Stand | None = None
-    asked: Stand | None = None
+    recorded: Match | None = None
+    asked: Match | None = None
     foreign: bool = False
     complete: bool = True
     probes: tuple[Probe, ...] = ()
@@ -150,7 +150,7 @@ class Standing(msgspec.Struct, frozen=True):
     promise: Promise | None = None
 
     @property
-    def sure(self) -> Stand | None:
+    def sure(self) -> Match | None:
         """Where the structure stands for certain: what is recorded, if nothing differs, or else
         what it was identified as.
         """
@@ -199,11 +199,11 @@ class Standing(msgspec.Struct, frozen=True):
         )
 
 
-def _kind(fact: Fact) -> str:
+def _kind(fact: SchemaFact) -> str:
     return relation_kind(fact.definition) if fact.kind == "relation" else fact.kind
 
 
-class CatalogueState(msgspec.Struct, frozen=True):
+class StructureLook(msgspec.Struct, frozen=True):
     """Whether there is a catalogue to go by: if not, `why`, a line each.
 
     `file` is where it is, or would be. `removed` are the revisions that it knows and the code

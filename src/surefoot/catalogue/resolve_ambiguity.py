@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue
-from surefoot.catalogue.match import Probe, Stand, Standing
+from surefoot.catalogue.match import Identification, Match, Probe
 
 
-def in_doubt(standing: Standing, catalogue: Catalogue) -> tuple[str, ...]:
+def ambiguous_revisions(standing: Identification, catalogue: Catalogue) -> tuple[str, ...]:
     """The revisions that some of the exact matches have and others haven't, in the history's order.
 
     Evidence about one of these settles something.
@@ -20,13 +20,13 @@ def in_doubt(standing: Standing, catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(revision for revision in catalogue.history.revisions if revision in some)
 
 
-def settle(
-    standing: Standing,
+def resolve_ambiguity(
+    standing: Identification,
     catalogue: Catalogue,
     probes: tuple[Probe, ...],
     policy: str,
     journaled: Iterable[str] = (),
-) -> Standing:
+) -> Identification:
     """Choose among the exact matches: by evidence, then by the policy (refuse, earliest, latest).
 
     What can't be chosen stays unchosen: `chosen` is None then. `journaled` revisions have run, says
@@ -54,7 +54,7 @@ def settle(
         )
     ]
     left = [stand for stand in proved if stand in possible]
-    chosen: Stand | None = None
+    chosen: Match | None = None
     by = ""
     if len(proved) == 1 and left:
         chosen, by = left[0], "structure" if len(standing.exact) == 1 else "evidence"

@@ -12,7 +12,7 @@ from functools import lru_cache
 import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue, Change, Downgrade, Varying, Way
-from surefoot.schema.fact import Definition, Fact, Key
+from surefoot.schema.fact import Definition, Key, SchemaFact
 
 Changes = Mapping[str, tuple[Change, ...]]  # by revision
 
@@ -116,7 +116,7 @@ def settled(catalogue: Catalogue, varying: Iterable[Varying]) -> Catalogue:
     )
 
 
-def recognised(catalogue: Catalogue, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+def recognised(catalogue: Catalogue, facts: tuple[SchemaFact, ...]) -> tuple[SchemaFact, ...]:
     """The facts of a database, with what varies spelled as in the catalogue.
 
     An object counts as one whose name varies only if it also has a definition that the catalogue
@@ -126,7 +126,7 @@ def recognised(catalogue: Catalogue, facts: tuple[Fact, ...]) -> tuple[Fact, ...
     if not varying:
         return facts
     settling = Settling(varying)
-    found: list[Fact] = []
+    found: list[SchemaFact] = []
     taken: set[Key] = set()
     for fact in facts:
         key = fact.kind, settling.name(fact.kind, fact.name)
@@ -136,7 +136,7 @@ def recognised(catalogue: Catalogue, facts: tuple[Fact, ...]) -> tuple[Fact, ...
             found.append(fact)
             continue
         taken.add(key)
-        found.append(Fact(*key, definition))
+        found.append(SchemaFact(*key, definition))
     return tuple(sorted(found))
 
 

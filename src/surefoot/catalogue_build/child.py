@@ -32,15 +32,15 @@ from surefoot.catalogue_build.confinement.gate import Gate
 from surefoot.catalogue_build.messages import (
     SCRATCH,
     Begun,
+    DowngradeTrial,
     Ended,
     Finished,
     Message,
     Opened,
     Orders,
     Refused,
+    ReplayStopped,
     Spoilt,
-    Stopped,
-    Tried,
 )
 from surefoot.catalogue_build.replay import Attempt, Ruined, replay
 from surefoot.catalogue_build.try_downgrades import commit_downgrades
@@ -55,7 +55,7 @@ from surefoot.postgres.connect import connect
 from surefoot.project.config import Project, load
 from surefoot.revision_source.history_files import IniFile
 from surefoot.revision_source.trees import Trees
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 
 class _Watching:
@@ -71,7 +71,7 @@ class _Watching:
         self._out.write(msgspec.json.encode(message).decode() + "\n")
         self._out.flush()
 
-    def begins_with(self, facts: Iterable[Fact]) -> tuple[Change, ...]:
+    def begins_with(self, facts: Iterable[SchemaFact]) -> tuple[Change, ...]:
         """The structure before the first revision."""
         self._before = self._now = state_of(facts)
         return changes({}, self._now)
@@ -86,7 +86,7 @@ class _Watching:
         self.refusals.revision = f"{revision.id}'s downgrade"  # where one is tried
 
     def tried(self, revision: Revision, attempt: Attempt) -> None:
-        self.tell(Tried(revision.id, self._judged(revision, attempt)))
+        self.tell(DowngradeTrial(revision.id, self._judged(revision, attempt)))
 
     def ruined(self, ruin: Ruined) -> None:
         """The last word of a replay that can't go on."""
@@ -98,7 +98,7 @@ class _Watching:
         if self.gate is not None and refused and is_refusal(error):
             who = f"Revision {revision}" if revision else "The application's code"
             found = finding(self.gate, refused, who, where)
-        self.tell(Stopped(revision, found))
+        self.tell(ReplayStopped(revision, found))
 
     def same(self, one: list[Row], other: list[Row]) -> bool:
         return one == other or state_of(facts_of(one)) == state_of(facts_of(other))

@@ -74,14 +74,14 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     what: str
 
 
-class Tried(msgspec.Struct, frozen=True, tag="tried"):
+class DowngradeTrial(msgspec.Struct, frozen=True, tag="tried"):
     """Its downgrade has been tried."""
 
     revision: str
     downgrade: Downgrade
 
 
-class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+class ReplayStopped(msgspec.Struct, frozen=True, tag="stopped"):
     """The replay did not get to its end. `revision` failed; it's "" if none had begun."""
 
     revision: str
@@ -99,4 +99,4 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """It came to its end."""
 
 
-Message = Opened | Begun | Ended | Refused | Tried | Stopped | Spoilt | Finished
+Message = Opened | Begun | Ended | Refused | DowngradeTrial | ReplayStopped | Spoilt | Finished

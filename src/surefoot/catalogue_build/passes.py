@@ -13,15 +13,15 @@ import msgspec
 from surefoot.catalogue.catalogue import Change, Downgrade
 from surefoot.catalogue_build.messages import (
     Begun,
+    DowngradeTrial,
     Ended,
     Finished,
     Message,
     Opened,
     Orders,
     Refused,
+    ReplayStopped,
     Spoilt,
-    Stopped,
-    Tried,
 )
 from surefoot.errors import Finding, SurefootError
 from surefoot.model.target import Target
@@ -135,10 +135,10 @@ def replayed(
                     found.changes[revision] = changes
                 case Refused(revision, what):
                     refused.append((revision, what))
-                case Tried(revision, downgrade):
+                case DowngradeTrial(revision, downgrade):
                     assert found is not None
                     found.downgrades[revision] = downgrade
-                case Stopped(revision, finding):
+                case ReplayStopped(revision, finding):
                     if found is None:
                         raise SurefootError.of(finding)
                     found.stopped, found.failed = finding, revision

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from surefoot.alembic_env.connection import same_database
 from surefoot.alembic_env.environment import Environment, upgrade_steps
-from surefoot.alembic_env.loading import ApplicationFailed, told_as_the_applications
+from surefoot.alembic_env.loading import ApplicationFailed, wrap_app_errors
 from surefoot.alembic_env.looking import Looking, Row, savepoint
 from surefoot.alembic_env.recording import (
     candidates,
@@ -126,7 +126,7 @@ def replay(
     while more:
         more = False
         try:
-            with told_as_the_applications(environment.root):
+            with wrap_app_errors(environment.root):
                 environment.run(steps, lambda context: same_database(context, server), applied)
         except ApplicationFailed as failed:
             cause = failed.__cause__

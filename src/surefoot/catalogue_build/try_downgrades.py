@@ -16,7 +16,7 @@ from surefoot.alembic_env.environment import (
     upgrade_step,
     upgrade_steps,
 )
-from surefoot.alembic_env.loading import ApplicationFailed, told_as_the_applications
+from surefoot.alembic_env.loading import ApplicationFailed, wrap_app_errors
 from surefoot.alembic_env.looking import Looking, Row
 from surefoot.alembic_env.recording import (
     Recording,
@@ -70,7 +70,7 @@ def commit_downgrades(
                 trying = None
 
     try:
-        with told_as_the_applications(environment.root):
+        with wrap_app_errors(environment.root):
             environment.run(steps, lambda context: same_database(context, server), each=True)
     except ApplicationFailed as failed:
         cause = failed.__cause__

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from surefoot.interrupted.repair_sql import How
+    from surefoot.interrupted.repair_sql import RepairMode
 
 
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,7 +34,7 @@ def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @recording_options
 @command_body("adopt")
 def command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     database_url: str | None,
@@ -49,7 +49,7 @@ def command(
     on from there.
     """
     return record(
-        edge,
+        context,
         config_file,
         database_url,
         rev,
@@ -60,7 +60,7 @@ def command(
 
 
 def record(
-    edge: Edge,
+    context: CommandContext,
     config_file: Path | None,
     database_url: str | None,
     rev: tuple[str, ...],
@@ -68,19 +68,19 @@ def record(
     accept_difference: bool,
     yes: bool,
     repair: bool,
-    how: "How | None" = None,
+    how: "RepairMode | None" = None,
 ) -> ExitCode:
     """What `adopt` and `repair` have in common: everything but what they take for granted."""
-    with open_session(edge, config_file, database_url) as session:
+    with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked
-        from surefoot.decision.plan import Mend
+        from surefoot.decision.plan import Repair
         from surefoot.workflows.adopt import adopt
 
         return asked(
-            edge,
-            session,
+            context,
+            workspace,
             lambda report, confirm: adopt(
-                session,
+                workspace,
                 rev,
                 report,
                 confirm,
@@ -89,6 +89,6 @@ def record(
                 how=how,
             ),
             lambda report: report.recorded,
-            verb=lambda plan: "Do" if any(isinstance(s, Mend) for s in plan.steps) else "Record",
+            verb=lambda plan: "Do" if any(isinstance(s, Repair) for s in plan.steps) else "Record",
             yes=yes,
         )

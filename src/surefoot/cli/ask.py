@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from surefoot.cli.console import Edge
+from surefoot.cli.console import CommandContext
 from surefoot.cli.emit import emit_outcome
 from surefoot.errors import ExitCode, SurefootError
 from surefoot.system import signals
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from surefoot.decision.plan import Plan
     from surefoot.model.outcome import Outcome
     from surefoot.report.text import TextReport
-    from surefoot.workflows.workspace import Session
+    from surefoot.workflows.workspace import Workspace
 
 Confirm = Callable[["Plan"], None]
 
 
 def asked(
-    edge: Edge,
-    session: "Session",
+    context: CommandContext,
+    workspace: "Workspace",
     job: Callable[["TextReport", Confirm], "Outcome"],
     told: Callable[["TextReport"], Callable[..., None]],
     *,
@@ -33,22 +33,22 @@ def asked(
     """
     from surefoot.report.text import TextReport
 
-    report = TextReport(edge.terminal)
+    report = TextReport(context.terminal)
 
     def confirm(plan: "Plan") -> None:
         if not yes:
-            ask(edge, plan, verb(plan))
+            ask(context, plan, verb(plan))
 
     try:
         outcome = job(report, confirm)
     finally:
         report.close()
-    emit_outcome(edge, session.target, outcome)
-    told(report)(session.target, outcome)
+    emit_outcome(context, workspace.target, outcome)
+    told(report)(workspace.target, outcome)
     return outcome.exit_code
 
 
-def ask(edge: Edge, plan: "Plan", what: str) -> None:
+def ask(context: CommandContext, plan: "Plan", what: str) -> None:
     """Whether the plan shall be carried out; `what` is the verb of the question.
 
     Raises as `ask_about` does.
@@ -59,10 +59,10 @@ def ask(edge: Edge, plan: "Plan", what: str) -> None:
 
     accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
     lines = [*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))]
-    ask_about(edge, f"{what} this?", lines)
+    ask_about(context, f"{what} this?", lines)
 
 
-def ask_about(edge: Edge, question: str, would_be_done: list[str]) -> None:
+def ask_about(context: CommandContext, question: str, would_be_done: list[str]) -> None:
     """Raises SurefootError `not-confirmed` where the answer is no, `confirmation-needed` where
     nobody is there to give one.
     """
@@ -73,7 +73,7 @@ def ask_about(edge: Edge, question: str, would_be_done: list[str]) -> None:
             seen=would_be_done,
             next="if that is right: --yes",
         )
-    edge.terminal.write(edge.terminal.rendered(f"{question} [y/N] "))
+    context.terminal.write(context.terminal.rendered(f"{question} [y/N] "))
     with signals.interruptible():
         answer = sys.stdin.readline()
     if answer.strip().lower() not in ("y", "yes"):

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 
 @click.command("backup")
 @common_options
 @command_body("backup")
-def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -> ExitCode:
+def command(
+    context: CommandContext, *, config_file: Path | None, database_url: str | None
+) -> ExitCode:
     """Take a backup of the database now. The database is only read.
 
     A file of pg_dump's custom format goes to backup_directory, with a sidecar beside it that says
@@ -21,20 +23,20 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     from surefoot.report.text import TextReport
     from surefoot.workflows.backup import take_backup
 
-    with open_session(edge, config_file, database_url, needs_code=False) as session:
-        report = TextReport(edge.terminal)
+    with open_session(context, config_file, database_url, needs_code=False) as workspace:
+        report = TextReport(context.terminal)
         try:
-            taken = take_backup(session, report)
+            taken = take_backup(workspace, report)
         finally:
             report.close()
             if report.told_steps:
-                edge.said()
-        if edge.as_json:
+                context.said()
+        if context.as_json:
             from surefoot.report import json
 
-            edge.emit_json(
-                ExitCode.DONE, database=json.database(session.target, None), **taken_json(taken)
+            context.emit_json(
+                ExitCode.DONE, database=json.database(workspace.target, None), **taken_json(taken)
             )
-        for line in taken_lines(edge.terminal, taken):
-            edge.terminal.line(line)
+        for line in taken_lines(context.terminal, taken):
+            context.terminal.line(line)
         return ExitCode.DONE

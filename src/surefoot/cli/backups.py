@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from surefoot.cli.console import Edge, command_body, common_options, load_project, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    command_body,
+    common_options,
+    load_project,
+    open_session,
+)
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 if TYPE_CHECKING:
     from surefoot.backups.directory import Kept
-    from surefoot.backups.mark import Beside
+    from surefoot.backups.mark import SetAsideDatabase
 
 
 @click.command("backups")
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
 )
 @command_body("backups")
 def command(
-    edge: Edge, *, config_file: Path | None, database_url: str | None, check: bool
+    context: CommandContext, *, config_file: Path | None, database_url: str | None, check: bool
 ) -> ExitCode:
     """List the backups, the newest first, and the databases that restores have set aside.
 
@@ -35,13 +41,13 @@ def command(
     found = _found(directory)
     if check:
         found = tuple(msgspec.structs.replace(one, problem=contradiction(one)) for one in found)
-    beside, why_not = _beside(edge, config_file, database_url)
+    beside, why_not = _beside(context, config_file, database_url)
     damaged = check and any(one.problem is not None for one in found)
     code = ExitCode.PENDING if damaged else ExitCode.DONE
-    if edge.as_json:
-        edge.emit_json(code, **backups_json(directory, found, beside))
+    if context.as_json:
+        context.emit_json(code, **backups_json(directory, found, beside))
         return code
-    terminal = Terminal(edge.data)
+    terminal = Terminal(context.data)
     for line in backups_lines(terminal, directory, found, beside, why_not):
         terminal.line(line)
     return code
@@ -63,15 +69,15 @@ def _found(directory: Path) -> "tuple[Kept, ...]":
 
 
 def _beside(
-    edge: Edge, config_file: Path | None, database_url: str | None
-) -> "tuple[tuple[Beside, ...] | None, str]":
+    context: CommandContext, config_file: Path | None, database_url: str | None
+) -> "tuple[tuple[SetAsideDatabase, ...] | None, str]":
     """What restores have left on the server; None, and why, where it can't be asked."""
     try:
-        with open_session(edge, config_file, database_url, needs_code=False) as session:
+        with open_session(context, config_file, database_url, needs_code=False) as workspace:
             from surefoot.backups.set_aside import databases, marked
             from surefoot.postgres.connect import connect
 
-            with connect(session.target, wait=0, say=lambda _: None) as connection:
+            with connect(workspace.target, wait=0, say=lambda _: None) as connection:
                 return marked(databases(connection, connection.info.dbname)), ""
     except SurefootError as error:
         return None, error.finding.message

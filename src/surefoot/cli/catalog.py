@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surefoot.cli.console import Edge, command_body, load_project, project_options, server_option
+from surefoot.cli.console import (
+    CommandContext,
+    command_body,
+    load_project,
+    project_options,
+    server_option,
+)
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 if TYPE_CHECKING:
@@ -30,14 +36,18 @@ _STEPWISE = click.option(
 
 
 def _build(
-    edge: Edge, config_file: Path | None, server: str | None, stepwise: bool, no_downgrade: bool
+    context: CommandContext,
+    config_file: Path | None,
+    server: str | None,
+    stepwise: bool,
+    no_downgrade: bool,
 ) -> "Built":
     from surefoot.catalogue_build.build import Options, build
     from surefoot.report.building import BuildReport
 
     project = load_project(config_file)
-    report = BuildReport(edge.terminal)
-    edge.said()
+    report = BuildReport(context.terminal)
+    context.said()
     try:
         return build(project, Options(server, stepwise, not no_downgrade), report)
     finally:
@@ -67,7 +77,12 @@ def _before(file: Path) -> "Catalogue | None":
 @_NO_DOWNGRADE
 @command_body("catalog build")
 def build_command(
-    edge: Edge, *, config_file: Path | None, server: str | None, stepwise: bool, no_downgrade: bool
+    context: CommandContext,
+    *,
+    config_file: Path | None,
+    server: str | None,
+    stepwise: bool,
+    no_downgrade: bool,
 ) -> ExitCode:
     """Replay the history on a scratch server and write the catalogue.
 
@@ -82,13 +97,13 @@ def build_command(
 
     file = _file(config_file)
     require_writable(file)
-    built = _build(edge, config_file, server, stepwise, no_downgrade)
+    built = _build(context, config_file, server, stepwise, no_downgrade)
     catalogue = with_removed(built.catalogue, _before(file))
     text = dumps(catalogue)
     changed = write_catalogue(file, text)
-    if edge.as_json:
+    if context.as_json:
         verdicts = classes(built.catalogue)
-        edge.emit_json(
+        context.emit_json(
             ExitCode.DONE,
             catalogue=shown(file),
             changed=changed,
@@ -97,8 +112,8 @@ def build_command(
             downgrades=dict(sorted(verdicts.items())),
             server=built.server,
         )
-    for line in built_lines(edge.terminal, built.catalogue, shown(file), len(text), changed):
-        edge.terminal.line(line)
+    for line in built_lines(context.terminal, built.catalogue, shown(file), len(text), changed):
+        context.terminal.line(line)
     return ExitCode.DONE
 
 
@@ -116,7 +131,7 @@ def build_command(
 )
 @command_body("catalog check")
 def check_command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     server: str | None,
@@ -143,7 +158,7 @@ def check_command(
     behind: frozenset[str] = frozenset()
     if required not in (None, "all", "new"):
         behind = applied_at(old.history, required)
-    built = _build(edge, config_file, server, False, no_downgrade)
+    built = _build(context, config_file, server, False, no_downgrade)
     heads = load_project(config_file).config.heads
     findings = check(old, built.catalogue, heads=heads)
     if required is not None:
@@ -151,15 +166,15 @@ def check_command(
         told = frozenset(broken(old, built.catalogue))
         findings = (*findings, *without_a_way_back(built.catalogue, revisions, told))
     code = max((f.exit_code for f in findings), default=ExitCode.DONE)
-    if edge.as_json:
-        edge.emit_json(code, catalogue=shown(file), findings=[json.finding(f) for f in findings])
+    if context.as_json:
+        context.emit_json(code, catalogue=shown(file), findings=[json.finding(f) for f in findings])
     for finding in findings:
-        edge.terminal.line()
-        for line in finding_lines(edge.terminal, finding):
-            edge.terminal.line(line)
+        context.terminal.line()
+        for line in finding_lines(context.terminal, finding):
+            context.terminal.line(line)
     if not findings:
         number = len(old.history.revisions)
-        edge.say(f"{shown(file)} is what the code does now ({count(number, 'revision')})")
+        context.say(f"{shown(file)} is what the code does now ({count(number, 'revision')})")
     return code
 
 
@@ -168,7 +183,9 @@ def check_command(
 @click.option("--facts", is_flag=True, help="The whole structure at REV, not only what it changes.")
 @click.argument("rev", required=False)
 @command_body("catalog show")
-def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str | None) -> ExitCode:
+def show_command(
+    context: CommandContext, *, config_file: Path | None, facts: bool, rev: str | None
+) -> ExitCode:
     """Print what revision REV changes; without REV, a line for each revision.
 
     REV is an id or its beginning, a release, or head; with --facts base, too. No database is
@@ -182,26 +199,26 @@ def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str 
     if facts and rev is None:
         raise click.UsageError("--facts is of one revision: name it, or head.")
     catalogue = read_catalogue(_file(config_file))
-    terminal = Terminal(edge.data)
+    terminal = Terminal(context.data)
     if rev is None:
-        if edge.as_json:
-            edge.emit_json(ExitCode.DONE, revisions=report.revisions_json(catalogue))
+        if context.as_json:
+            context.emit_json(ExitCode.DONE, revisions=report.revisions_json(catalogue))
             return ExitCode.DONE
         lines = report.revision_list(terminal, catalogue)
     elif facts:
         applied, way = _applied(catalogue, rev)
         found = facts_of(state(way, applied))
-        if edge.as_json:
-            edge.emit_json(ExitCode.DONE, facts=[report.fact_json(fact) for fact in found])
+        if context.as_json:
+            context.emit_json(ExitCode.DONE, facts=[report.fact_json(fact) for fact in found])
             return ExitCode.DONE
         lines = report.fact_lines(found)
     else:
         revision = _one(catalogue, rev)
-        if edge.as_json:
-            edge.emit_json(ExitCode.DONE, **report.revision_json(catalogue, revision))
+        if context.as_json:
+            context.emit_json(ExitCode.DONE, **report.revision_json(catalogue, revision))
             return ExitCode.DONE
         lines = report.revision_lines(terminal, catalogue, revision)
-    edge.write_lines(lines)
+    context.write_lines(lines)
     return ExitCode.DONE
 
 
@@ -210,7 +227,7 @@ def show_command(edge: Edge, *, config_file: Path | None, facts: bool, rev: str 
 @click.argument("a")
 @click.argument("b")
 @command_body("catalog diff")
-def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> ExitCode:
+def diff_command(context: CommandContext, *, config_file: Path | None, a: str, b: str) -> ExitCode:
     """Print what differs between the structures at A and at B.
 
     Each is a revision's id or its beginning, a release, head or base. No database is reached.
@@ -223,11 +240,11 @@ def diff_command(edge: Edge, *, config_file: Path | None, a: str, b: str) -> Exi
     catalogue = read_catalogue(_file(config_file))
     one, two = _applied(catalogue, a), _applied(catalogue, b)
     found = changes(state(one[1], one[0]), state(two[1], two[0]))
-    if edge.as_json:
-        edge.emit_json(ExitCode.DONE, changes=[report.change_json(c) for c in found])
+    if context.as_json:
+        context.emit_json(ExitCode.DONE, changes=[report.change_json(c) for c in found])
         return ExitCode.DONE
-    terminal = Terminal(edge.data)
-    edge.write_lines(report.change_lines(terminal, found) or ["no difference"])
+    terminal = Terminal(context.data)
+    context.write_lines(report.change_lines(terminal, found) or ["no difference"])
     return ExitCode.DONE
 
 

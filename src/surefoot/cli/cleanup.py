@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 
@@ -18,7 +18,7 @@ from surefoot.errors import ExitCode
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @command_body("cleanup")
 def command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     database_url: str | None,
@@ -31,14 +31,16 @@ def command(
     revision has; never an object of your own. Shows the objects, their rows and the SQL, asks, and
     looks before it commits whether anything else would go with them.
     """
-    with open_session(edge, config_file, database_url) as session:
+    with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked
         from surefoot.workflows.cleanup import cleanup
 
         return asked(
-            edge,
-            session,
-            lambda report, confirm: cleanup(session, report, confirm, trust_journal=trust_journal),
+            context,
+            workspace,
+            lambda report, confirm: cleanup(
+                workspace, report, confirm, trust_journal=trust_journal
+            ),
             lambda report: report.cleaned,
             verb=lambda _: "Drop",
             yes=yes,

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from surefoot.cli.console import Edge, command_body, common_options
+from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import ExitCode
 
 
@@ -11,7 +11,7 @@ from surefoot.errors import ExitCode
 @common_options
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @command_body("completion")
-def command(edge: Edge, *, shell: str, **_: object) -> ExitCode:
+def command(context: CommandContext, *, shell: str, **_: object) -> ExitCode:
     """Print the completion script for a shell.
 
     \b
@@ -24,8 +24,8 @@ def command(edge: Edge, *, shell: str, **_: object) -> ExitCode:
     kind = get_completion_class(shell)
     assert kind is not None, shell
     script = kind(group, {}, "surefoot", "_SUREFOOT_COMPLETE").source()
-    if edge.as_json:
-        edge.emit_json(ExitCode.DONE, shell=shell, text=script)
+    if context.as_json:
+        context.emit_json(ExitCode.DONE, shell=shell, text=script)
     else:
-        edge.write(script)
+        context.write(script)
     return ExitCode.DONE

@@ -21,7 +21,7 @@ from surefoot.system import signals, supervisor
 
 if TYPE_CHECKING:
     from surefoot.postgres.embedded import Server
-    from surefoot.workflows.workspace import Session
+    from surefoot.workflows.workspace import Workspace
 
 P = ParamSpec("P")
 
@@ -60,14 +60,14 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _CONFIG(_DATABASE_URL(_JSON(function)))
 
 
-class Edge:
+class CommandContext:
     """What a command writes to: data on standard output, everything else on standard error."""
 
     def __init__(self, command: str, as_json: bool, data: TextIO) -> None:
         self.command, self.as_json, self.data = command, as_json, data
         self.terminal = Terminal(sys.stderr)
         self.command_environment: dict[str, str] = {}
-        self.session: Session | None = None
+        self.session: Workspace | None = None
         self._said = False
 
     def say(self, text: str) -> None:
@@ -143,10 +143,10 @@ def command_body(
         def wrapped(*, as_json: bool, **options: Any) -> None:
             signals.install()
             with data_stream() as data:
-                edge = Edge(command, as_json, data)
-                running = _Running(edge, options.get("run", []))
+                context = CommandContext(command, as_json, data)
+                running = _Running(context, options.get("run", []))
                 supervisor.prepare(running)
-                code = _outcome(edge, lambda: function(edge, **options))
+                code = _outcome(context, lambda: function(context, **options))
                 supervisor.tell(code=int(code))
             if supervisor.is_child():
                 sys.exit(int(code))  # the application may have something to do at exit
@@ -159,13 +159,13 @@ def command_body(
     return wrap
 
 
-def _outcome(edge: Edge, run: Callable[[], ExitCode]) -> ExitCode:
+def _outcome(context: CommandContext, run: Callable[[], ExitCode]) -> ExitCode:
     """Run the command's function. Returns its exit code, once its account was given."""
     try:
         return run()
     except SurefootError as error:
         if not signals.requested():
-            return edge.tell(error)
+            return context.tell(error)
         # a statement that was cancelled for the signal, say
     except KeyboardInterrupt:
         pass
@@ -173,35 +173,35 @@ def _outcome(edge: Edge, run: Callable[[], ExitCode]) -> ExitCode:
         if not signals.requested():
             raise
     signals.answered()
-    return edge.tell(_interrupted(edge))
+    return context.tell(_interrupted(context))
 
 
 class _Running:
     """A command that is run: how it ends, in whichever process."""
 
-    def __init__(self, edge: Edge, after: list[str]) -> None:
-        self._edge, self.after = edge, after
+    def __init__(self, context: CommandContext, after: list[str]) -> None:
+        self._edge, self.after = context, after
         self._environ = dict(os.environ)  # what env.py is given is not for the command
 
     def become(self) -> ExitCode:
         """Replace this program by the command that was given after `--`, with the signals that it
         would have had without us; unless a signal came. Returns the exit code where it failed.
         """
-        edge = self._edge
-        edge.as_json = False  # its one object has been written
+        context = self._edge
+        context.as_json = False  # its one object has been written
         signal.pthread_sigmask(signal.SIG_BLOCK, signals.SIGNALS)
         if signals.requested() or not signal.sigpending().isdisjoint(signals.SIGNALS):
             signals.answered()
-            return edge.tell(_interrupted(edge))
+            return context.tell(_interrupted(context))
         # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
         for number in (*signals.SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SIGNALS)
         try:
-            os.execvpe(self.after[0], self.after, self._environ | edge.command_environment)
+            os.execvpe(self.after[0], self.after, self._environ | context.command_environment)
         except OSError as error:
-            return edge.tell(
+            return context.tell(
                 SurefootError(
                     "command-not-found",
                     f"{self.after[0]} can't be started.",
@@ -227,33 +227,33 @@ class _Running:
         from surefoot.workflows.last_words import account_of
 
         signals.answered()
-        edge = self._edge
-        edge.said()
-        return int(edge.tell(account_of(died, edge.session)))
+        context = self._edge
+        context.said()
+        return int(context.tell(account_of(died, context.session)))
 
     def end(self, code: int, *, signalled: bool) -> NoReturn:
         """End this process, with the command in its place where all is well."""
-        edge = self._edge
+        context = self._edge
         if code == 0 and self.after:
             if signalled:
                 signals.request()
-            if edge.session is not None:
-                edge.command_environment = edge.session.leave_server_to_command()
+            if context.session is not None:
+                context.command_environment = context.session.leave_server_to_command()
             sys.stdout.flush()
             sys.stderr.flush()
-            edge.restore_output()
+            context.restore_output()
             code = int(self.become())
-        if edge.session is not None and edge.session.server is not None:
-            edge.session.server.close()
+        if context.session is not None and context.session.server is not None:
+            context.session.server.close()
         with contextlib.suppress(OSError, ValueError):
-            edge.data.flush()
+            context.data.flush()
             sys.stderr.flush()
         os._exit(code)
 
 
-def _interrupted(edge: Edge) -> SurefootError:
+def _interrupted(context: CommandContext) -> SurefootError:
     """A signal came outside of the steps, which tell of theirs themselves."""
-    if edge.session is not None and edge.session.begun:
+    if context.session is not None and context.session.begun:
         return SurefootError(
             "interrupted",
             "A signal ended the run when its steps were over.",
@@ -281,13 +281,13 @@ def load_project(config_file: Path | None) -> Project:
 
 @contextlib.contextmanager
 def open_session(
-    edge: Edge,
+    context: CommandContext,
     config_file: Path | None,
     database_url: str | None,
     *,
     to_act: bool = True,
     needs_code: bool = True,
-) -> Generator["Session", None, None]:
+) -> Generator["Workspace", None, None]:
     """The way to the database and the code; the embedded server where no database is named.
 
     Without `needs_code`, the application's history may be missing.
@@ -305,13 +305,13 @@ def open_session(
     target = locate(database_url, os.environ, ini_url)
     _require_libpq()
     from surefoot.decision.decide import Intent
-    from surefoot.workflows.workspace import Session
+    from surefoot.workflows.workspace import Workspace
 
     intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:
         keep_secret(target, ini_url or "")
-        edge.session = Session(project, ini, target, edge.say, intent)
-        yield edge.session
+        context.session = Workspace(project, ini, target, context.say, intent)
+        yield context.session
         return
     from surefoot.postgres.embedded import has_embedded
 
@@ -320,9 +320,9 @@ def open_session(
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
-        edge.session = Session(project, ini, target, edge.say, intent)
-        edge.session.server = server
-        yield edge.session
+        context.session = Workspace(project, ini, target, context.say, intent)
+        context.session.server = server
+        yield context.session
 
 
 def _not_named(ini_url: str | None) -> SurefootError:

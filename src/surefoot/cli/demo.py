@@ -2,14 +2,14 @@
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options
+from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import ExitCode
 
 
 @click.command("demo")
 @common_options
 @command_body("demo")
-def command(edge: Edge, **_: object) -> ExitCode:
+def command(context: CommandContext, **_: object) -> ExitCode:
     """Show surefoot at work on an embedded PostgreSQL, then tidy up.
 
     Five scenes with the example application: a fresh install; a database of an old release, with
@@ -19,11 +19,11 @@ def command(edge: Edge, **_: object) -> ExitCode:
     """
     from surefoot.workflows.demo import Demo
 
-    scenes = Demo(edge.terminal).play()
+    scenes = Demo(context.terminal).play()
     failed = [scene.title for scene in scenes if not scene.as_promised]
     code = ExitCode.BUG if failed else ExitCode.DONE
-    if edge.as_json:
-        edge.emit_json(
+    if context.as_json:
+        context.emit_json(
             code,
             scenes=[
                 {"title": s.title, "as_promised": s.as_promised, "shown": list(s.shown)}

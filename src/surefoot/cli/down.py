@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 
@@ -31,7 +31,7 @@ from surefoot.errors import ExitCode
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @command_body("down")
 def command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     database_url: str | None,
@@ -50,15 +50,15 @@ def command(
       surefoot down --to v1.0.28
       surefoot down --to head          # in an older image: to what its code wants
     """
-    with open_session(edge, config_file, database_url) as session:
+    with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked
         from surefoot.workflows.down import down
 
         return asked(
-            edge,
-            session,
+            context,
+            workspace,
             lambda report, confirm: down(
-                *(session, words, report, confirm),
+                *(workspace, words, report, confirm),
                 accept=accept_data_loss,
                 trust_journal=trust_journal,
             ),

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.errors import ExitCode, SurefootError
 
 
 @click.command("drift")
 @common_options
 @command_body("drift")
-def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -> ExitCode:
+def command(
+    context: CommandContext, *, config_file: Path | None, database_url: str | None
+) -> ExitCode:
     """Compare the structure with what the current revision makes. Reads only.
 
     Lists what is missing, changed or there too early, table by table, and the objects that are
@@ -26,10 +28,10 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
     from surefoot.report.drift import drift_json, drift_lines
     from surefoot.report.terminal import Terminal
 
-    with open_session(edge, config_file, database_url, to_act=False) as session:
+    with open_session(context, config_file, database_url, to_act=False) as workspace:
         with (
-            session.connect() as connection,
-            application(session.project, session.ini, session.target, connection) as asked,
+            workspace.connect() as connection,
+            application(workspace.project, workspace.ini, workspace.target, connection) as asked,
         ):
             facts = asked.facts(connection)
         standing = facts.standing
@@ -40,15 +42,15 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
             refusal = REFUSALS.get(classify(facts), ahead_of_code)
             raise SurefootError.of(refusal(facts))
         code = ExitCode.PENDING if held.differences else ExitCode.DONE
-        if edge.as_json:
-            edge.emit_json(
+        if context.as_json:
+            context.emit_json(
                 code,
-                database=json.database(session.target, facts),
+                database=json.database(workspace.target, facts),
                 structure=json.structure(facts),
                 drift=drift_json(held, standing),
             )
         else:
-            terminal = Terminal(edge.data)
-            for line in drift_lines(terminal, session.target, facts, held):
+            terminal = Terminal(context.data)
+            for line in drift_lines(terminal, workspace.target, facts, held):
                 terminal.line(line)
         return code

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, load_project, project_options, server_option
+from surefoot.cli.console import (
+    CommandContext,
+    command_body,
+    load_project,
+    project_options,
+    server_option,
+)
 from surefoot.errors import ExitCode, SurefootError
 
 _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -36,7 +42,7 @@ _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
 @click.option("--check", is_flag=True, help="Write nothing: exit code 3 if FILE is another text.")
 @command_body("dump")
 def command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     server: str | None,
@@ -58,28 +64,28 @@ def command(
 
     if check and output is None:
         raise click.UsageError("--check compares a file: name it with -o FILE.")
-    if edge.as_json and output is None:
+    if context.as_json and output is None:
         raise click.UsageError("--json and the script can't both go to standard output: -o FILE.")
     options = Options(_moment(), server, revision, release, from_init)
     project = load_project(config_file)
     old = _read(output) if check and output is not None else b""
     if output is not None and not check:
         _require_writable(output)
-    report = BuildReport(edge.terminal)
-    edge.said()
+    report = BuildReport(context.terminal)
+    context.said()
     try:
         dumped = dump(project, options, report)
     finally:
         report.close()
     if output is None:
-        edge.write_bytes(dumped.script)
+        context.write_bytes(dumped.script)
         return ExitCode.DONE
     if check:
-        return _check(edge, shown(output), old, dumped.script)
+        return _check(context, shown(output), old, dumped.script)
     changed = _write(output, dumped.script)
-    if edge.as_json:
+    if context.as_json:
         header = dumped.header
-        edge.emit_json(
+        context.emit_json(
             ExitCode.DONE,
             file=shown(output),
             changed=changed,
@@ -89,25 +95,25 @@ def command(
         )
     words = "written" if changed else "as it was"
     revisions = ", ".join(dumped.header.revisions)
-    edge.say(f"{shown(output)}: at {revisions}, {len(dumped.script):,} bytes, {words}")
+    context.say(f"{shown(output)}: at {revisions}, {len(dumped.script):,} bytes, {words}")
     return ExitCode.DONE
 
 
-def _check(edge: Edge, file: str, old: bytes, new: bytes) -> ExitCode:
+def _check(context: CommandContext, file: str, old: bytes, new: bytes) -> ExitCode:
     from surefoot.report import json
     from surefoot.report.text import finding_lines
     from surefoot.scripts.check import outdated
 
     finding = outdated(file, old, new)
     code = ExitCode.DONE if finding is None else finding.exit_code
-    if edge.as_json:
-        edge.emit_json(code, file=file, findings=[json.finding(finding)] if finding else [])
+    if context.as_json:
+        context.emit_json(code, file=file, findings=[json.finding(finding)] if finding else [])
     if finding is None:
-        edge.say(f"{file} is what the history makes now")
+        context.say(f"{file} is what the history makes now")
         return code
-    edge.terminal.line()
-    for line in finding_lines(edge.terminal, finding):
-        edge.terminal.line(line)
+    context.terminal.line()
+    for line in finding_lines(context.terminal, finding):
+        context.terminal.line(line)
     return code
 
 

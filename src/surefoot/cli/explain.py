@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options
+from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
 TOPICS = (
@@ -18,7 +18,7 @@ TOPICS = (
 @click.argument("what", required=False, metavar="[CODE|TOPIC]")
 @click.option("--states", is_flag=True, help="The same as the topic states.")
 @command_body("explain")
-def command(edge: Edge, *, what: str | None, states: bool, **_: object) -> ExitCode:
+def command(context: CommandContext, *, what: str | None, states: bool, **_: object) -> ExitCode:
     """Explain an error code, or print one of the reference documents.
 
     Without an argument, lists the codes (a number lists those of that exit code) and the topics:
@@ -27,10 +27,10 @@ def command(edge: Edge, *, what: str | None, states: bool, **_: object) -> ExitC
     """
     what = "states" if states else what
     text = _text(what)
-    if edge.as_json:
-        edge.emit_json(ExitCode.DONE, code=what, text=text)
+    if context.as_json:
+        context.emit_json(ExitCode.DONE, code=what, text=text)
     else:
-        edge.write(text)
+        context.write(text)
     return ExitCode.DONE
 
 

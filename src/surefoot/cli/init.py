@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options
+from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.project.config import FILE_NAME
 
@@ -13,7 +13,9 @@ from surefoot.project.config import FILE_NAME
 @common_options
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @command_body("init")
-def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -> ExitCode:
+def command(
+    context: CommandContext, *, config_file: Path | None, force: bool, **_: object
+) -> ExitCode:
     """Write a commented surefoot.toml after a look at the project.
 
     Looks for alembic.ini, a Flask application, init scripts and seed scripts below the current
@@ -36,8 +38,8 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
             "surefoot init --force",
         )
     _write(file, found.text.encode(), force=force)
-    if edge.as_json:
-        edge.emit_json(
+    if context.as_json:
+        context.emit_json(
             ExitCode.DONE,
             file=str(file),
             alembic=found.alembic,
@@ -46,10 +48,10 @@ def command(edge: Edge, *, config_file: Path | None, force: bool, **_: object) -
             to_fill_in=list(found.to_fill_in),
         )
         return ExitCode.DONE
-    edge.say(f"wrote {file}")
+    context.say(f"wrote {file}")
     for line in found.to_fill_in:
-        edge.say(f"to fill in: {line}")
-    edge.say("then: surefoot plan" if found.to_fill_in else "next: surefoot plan")
+        context.say(f"to fill in: {line}")
+    context.say("then: surefoot plan" if found.to_fill_in else "next: surefoot plan")
     return ExitCode.DONE
 
 

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 
 @click.command("plan")
 @common_options
 @command_body("plan")
-def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -> ExitCode:
+def command(
+    context: CommandContext, *, config_file: Path | None, database_url: str | None
+) -> ExitCode:
     """Show what `up` would do, step by step. Reads only.
 
     Exit code 0 if `up` would go ahead or has nothing to do, 4 if it would refuse.
@@ -28,21 +30,21 @@ def command(edge: Edge, *, config_file: Path | None, database_url: str | None) -
         structure_texts,
     )
 
-    with open_session(edge, config_file, database_url) as session:
-        with session.connect() as connection:
-            facts, decision = session.look(connection)
+    with open_session(context, config_file, database_url) as workspace:
+        with workspace.connect() as connection:
+            facts, decision = workspace.look(connection)
         code = decision.findings[0].exit_code if isinstance(decision, Refused) else ExitCode.DONE
-        if edge.as_json:
-            edge.emit_json(
+        if context.as_json:
+            context.emit_json(
                 code,
-                database=json.database(session.target, facts),
+                database=json.database(workspace.target, facts),
                 structure=json.structure(facts),
                 **json.decision(decision),
             )
             return code
-        terminal = Terminal(edge.data)
+        terminal = Terminal(context.data)
         lines = [
-            *labelled(terminal, "database", database_text(session.target, facts)),
+            *labelled(terminal, "database", database_text(workspace.target, facts)),
             *labelled(terminal, "found", found_text(facts, decision.state)),
         ]
         texts = structure_texts(facts)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surefoot.cli.console import Edge, command_body, load_project, project_options
+from surefoot.cli.console import CommandContext, command_body, load_project, project_options
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--markdown", is_flag=True, help="For the application's own release notes.")
 @command_body("releases")
 def command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     older: str | None,
@@ -50,39 +50,41 @@ def command(
     ini = find_ini(project)
     catalogue = read_catalogue(catalogue_file(project, ini))
     found = declared(ini)
-    _tell(edge, catalogue, found)
+    _tell(context, catalogue, found)
     said = found[1] if found else Declared()
     chosen = _chosen(catalogue, older, newer, everything)
     pairs = [pair(catalogue, one, other, said) for one, other in chosen]
-    if edge.as_json:
-        edge.emit_json(ExitCode.DONE, pairs=[pair_json(found) for found in pairs])
+    if context.as_json:
+        context.emit_json(ExitCode.DONE, pairs=[pair_json(found) for found in pairs])
         return ExitCode.DONE
     if not pairs:
-        edge.say(
+        context.say(
             "there is no older release to hold against: a revision names the release that ends "
             'with it, release = "v1.2"'
         )
         return ExitCode.DONE
     if markdown:
-        edge.write_lines(markdown_lines(catalogue, pairs))
+        context.write_lines(markdown_lines(catalogue, pairs))
         return ExitCode.DONE
-    terminal = Terminal(edge.data)
+    terminal = Terminal(context.data)
     several = [["", *pair_lines(terminal, catalogue, p)] for p in pairs]
-    edge.write_lines(line for lines in several for line in lines[lines is several[0] :])
+    context.write_lines(line for lines in several for line in lines[lines is several[0] :])
     return ExitCode.DONE
 
 
-def _tell(edge: Edge, catalogue: "Catalogue", found: "tuple[History, Declared] | None") -> None:
+def _tell(
+    context: CommandContext, catalogue: "Catalogue", found: "tuple[History, Declared] | None"
+) -> None:
     """What is not known."""
     if found is None:
-        edge.say(
+        context.say(
             "the revision files can't be read without running the application: what they say of "
             "themselves, as surefoot_floor, isn't in this"
         )
         return
     missing = [id for id in found[0].revisions if id not in catalogue.history.revisions]
     if missing:
-        edge.say(
+        context.say(
             f"the catalogue is older than the code and doesn't have {', '.join(missing[:3])}: "
             "surefoot catalog build"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from surefoot.cli.adopt import record, recording_options
-from surefoot.cli.console import Edge, command_body
+from surefoot.cli.console import CommandContext, command_body
 from surefoot.errors import ExitCode
 
 
@@ -23,7 +23,7 @@ from surefoot.errors import ExitCode
 )
 @command_body("repair")
 def command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     database_url: str | None,
@@ -51,7 +51,7 @@ def command(
             "--finish and --undo are about the revision that was left half-way; leave REV out."
         )
     return record(
-        edge,
+        context,
         config_file,
         database_url,
         rev,

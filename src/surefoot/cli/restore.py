@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from surefoot.cli.ask import ask_about
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from surefoot.backups.mark import Beside
+    from surefoot.backups.mark import SetAsideDatabase
     from surefoot.report.text import TextReport
-    from surefoot.workflows.restore import Intended, Wish
-    from surefoot.workflows.workspace import Session
+    from surefoot.workflows.restore import Intended, RestoreOptions
+    from surefoot.workflows.workspace import Workspace
 
 
 @click.command("restore")
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @command_body("restore")
 def command(
-    edge: Edge,
+    context: CommandContext,
     *,
     config_file: Path | None,
     database_url: str | None,
@@ -68,80 +68,86 @@ def command(
     kept under another name, until surefoot restore --drop-old.
     """
     from surefoot.report.text import TextReport
-    from surefoot.workflows.restore import Wish
+    from surefoot.workflows.restore import RestoreOptions
 
     if (file is None) is not drop_old:
         raise click.UsageError("Name a FILE, or --drop-old.")
-    wish = Wish(
+    options = RestoreOptions(
         *(disconnect, not no_owner, without_sidecar, of_another_database, jobs, trust_files)
     )
-    with open_session(edge, config_file, database_url, needs_code=False) as session:
-        report = TextReport(edge.terminal)
+    with open_session(context, config_file, database_url, needs_code=False) as workspace:
+        report = TextReport(context.terminal)
         try:
             if file is None:
-                return _drop_old(edge, session, yes=yes)
-            return _restore(edge, session, file, wish, report, yes=yes)
+                return _drop_old(context, workspace, yes=yes)
+            return _restore(context, workspace, file, options, report, yes=yes)
         finally:
             report.close()
             if report.told_steps:
-                edge.said()
+                context.said()
 
 
 def _restore(
-    edge: Edge, session: "Session", file: str, wish: "Wish", report: "TextReport", *, yes: bool
+    context: CommandContext,
+    workspace: "Workspace",
+    file: str,
+    options: "RestoreOptions",
+    report: "TextReport",
+    *,
+    yes: bool,
 ) -> ExitCode:
     from surefoot.backups.directory import find_backup
     from surefoot.report.backup import intended_lines, restored_json, restored_lines
     from surefoot.workflows.restore import restore, told
 
-    kept = find_backup(session.project, file)
+    kept = find_backup(workspace.project, file)
 
     def confirm(intended: "Intended") -> None:
-        shown = intended_lines(edge.terminal, session.target, intended)
+        shown = intended_lines(context.terminal, workspace.target, intended)
         for line in shown:
-            edge.terminal.line(line)
+            context.terminal.line(line)
         if not yes:
-            ask_about(edge, "Do this?", [line.strip() for line in shown if line])
+            ask_about(context, "Do this?", [line.strip() for line in shown if line])
 
-    restored = restore(session, kept, wish, report, confirm)
+    restored = restore(workspace, kept, options, report, confirm)
     report.close()
-    if edge.as_json:
+    if context.as_json:
         from surefoot.report import json
 
-        edge.emit_json(
+        context.emit_json(
             ExitCode.DONE,
-            database=json.database(session.target, None),
+            database=json.database(workspace.target, None),
             file=str(kept.file),
             **restored_json(restored),
         )
-    for line in restored_lines(edge.terminal, kept, restored):
-        edge.terminal.line(line)
-    told(session, restored)
+    for line in restored_lines(context.terminal, kept, restored):
+        context.terminal.line(line)
+    told(workspace, restored)
     return ExitCode.DONE
 
 
-def _drop_old(edge: Edge, session: "Session", *, yes: bool) -> ExitCode:
+def _drop_old(context: CommandContext, workspace: "Workspace", *, yes: bool) -> ExitCode:
     from surefoot.report import json
     from surefoot.report.backup import beside_json, beside_text
     from surefoot.report.text import labelled
     from surefoot.workflows.drop_old import drop_old
 
-    def confirm(found: "tuple[Beside, ...]") -> None:
+    def confirm(found: "tuple[SetAsideDatabase, ...]") -> None:
         texts = [beside_text(one) for one in found]
-        for line in labelled(edge.terminal, "drop", *texts):
-            edge.terminal.line(line)
+        for line in labelled(context.terminal, "drop", *texts):
+            context.terminal.line(line)
         if not yes:
-            ask_about(edge, "Drop this for ever?", texts)
+            ask_about(context, "Drop this for ever?", texts)
 
-    dropped = drop_old(session, confirm)
-    if edge.as_json:
-        edge.emit_json(
+    dropped = drop_old(workspace, confirm)
+    if context.as_json:
+        context.emit_json(
             ExitCode.DONE,
-            database=json.database(session.target, None),
+            database=json.database(workspace.target, None),
             dropped=[beside_json(one) for one in dropped],
         )
     if dropped:
-        edge.say(f"dropped: {', '.join(one.name for one in dropped)}")
+        context.say(f"dropped: {', '.join(one.name for one in dropped)}")
     else:
-        edge.say("no restore has left a database beside this one")
+        context.say("no restore has left a database beside this one")
     return ExitCode.DONE

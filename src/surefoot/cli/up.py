@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import Edge, command_body, common_options, open_session
+from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.cli.emit import emit_outcome
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
@@ -31,7 +31,11 @@ class _Up(click.Command):
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @command_body("up")
 def command(
-    edge: Edge, *, config_file: Path | None, database_url: str | None, run: tuple[str, ...]
+    context: CommandContext,
+    *,
+    config_file: Path | None,
+    database_url: str | None,
+    run: tuple[str, ...],
 ) -> ExitCode:
     """Bring the database to the code's head, or refuse, having changed nothing.
 
@@ -49,17 +53,17 @@ def command(
             database=NOT_REACHED,
             next="correct the words after --",
         )
-    with open_session(edge, config_file, database_url) as session:
+    with open_session(context, config_file, database_url) as workspace:
         from surefoot.report.text import TextReport
         from surefoot.workflows.up import up
 
-        report = TextReport(edge.terminal)
+        report = TextReport(context.terminal)
         try:
-            outcome = up(session, report)
+            outcome = up(workspace, report)
         finally:
             report.close()
-        emit_outcome(edge, session.target, outcome)
-        report.outcome(session.target, outcome)
+        emit_outcome(context, workspace.target, outcome)
+        report.outcome(workspace.target, outcome)
         if run and outcome.exit_code is ExitCode.DONE:
-            edge.command_environment = session.leave_server_to_command()
+            context.command_environment = workspace.leave_server_to_command()
         return outcome.exit_code

@@ -8,14 +8,14 @@ what is new. Where no rule knows, the answer is no.
 from collections.abc import Iterable, Iterator
 
 from surefoot.catalogue.catalogue import Catalogue, State, state
-from surefoot.catalogue.match import Breach, Verdict
+from surefoot.catalogue.match import Issue, Verdict
 from surefoot.compatibility.additions import added
-from surefoot.compatibility.pairs import Sides, Told, Weight
+from surefoot.compatibility.pairs import SchemaPair, WeighedIssue, Weight
 from surefoot.compatibility.removals import kept
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 
-def compatible(promised: State, live: Iterable[Fact], *, own_head: bool = False) -> Verdict:
+def compatible(promised: State, live: Iterable[SchemaFact], *, own_head: bool = False) -> Verdict:
     """What the structure `live` means for code whose head promises `promised`.
 
     `live` may be what was seen, or `facts_of` a state: of several definitions of one name each
@@ -23,16 +23,16 @@ def compatible(promised: State, live: Iterable[Fact], *, own_head: bool = False)
     so what it lacks breaks the promise, even if older code could run without it.
     """
     enough = Weight.LACK if own_head else Weight.BREAK
-    sides = Sides(promised, live)
-    breaks: list[Breach] = []
-    remarks: list[Breach] = []
-    for told in _once(kept(sides), added(sides)):
-        breach = Breach(told.kind, told.name, told.expected, told.found, told.why)
+    pair = SchemaPair(promised, live)
+    breaks: list[Issue] = []
+    remarks: list[Issue] = []
+    for told in _once(kept(pair), added(pair)):
+        breach = Issue(told.kind, told.name, told.expected, told.found, told.why)
         (breaks if told.weight >= enough else remarks).append(breach)
     return Verdict(_sorted(breaks), _sorted(remarks))
 
 
-def verdict(catalogue: Catalogue, live: Iterable[Fact]) -> Verdict | None:
+def verdict(catalogue: Catalogue, live: Iterable[SchemaFact]) -> Verdict | None:
     """The same for the head of the catalogue's history, by the way that fits the structure best.
 
     None if no way leads to the head.
@@ -45,7 +45,7 @@ def verdict(catalogue: Catalogue, live: Iterable[Fact]) -> Verdict | None:
     return min(verdicts, key=lambda v: (len(v.breaks), len(v.remarks)), default=None)
 
 
-def _once(promised: Iterator[Told], new: Iterator[Told]) -> Iterator[Told]:
+def _once(promised: Iterator[WeighedIssue], new: Iterator[WeighedIssue]) -> Iterator[WeighedIssue]:
     """A name that the promised side told of isn't told again as an addition, unless it's worse."""
     seen: dict[tuple[str, str], Weight] = {}
     for told in promised:
@@ -58,7 +58,7 @@ def _once(promised: Iterator[Told], new: Iterator[Told]) -> Iterator[Told]:
             yield told
 
 
-def _sorted(breaches: list[Breach]) -> tuple[Breach, ...]:
+def _sorted(breaches: list[Issue]) -> tuple[Issue, ...]:
     """Whole relations first, then by kind and name; each once."""
     unique = dict.fromkeys(breaches)
     return tuple(sorted(unique, key=lambda b: (b.kind != "relation", b.kind, b.name, b.why)))

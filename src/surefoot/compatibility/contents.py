@@ -6,7 +6,7 @@ The same under another name is the same. So is what can't be told apart by its t
 
 from collections.abc import Iterator
 
-from surefoot.compatibility.pairs import Side, Sides, Told, Weight, alike
+from surefoot.compatibility.pairs import SchemaIndex, SchemaPair, WeighedIssue, Weight, alike
 from surefoot.schema.condition import outcome
 from surefoot.schema.definitions import (
     ForeignKey,
@@ -27,30 +27,30 @@ Found = tuple[Weight, str]  # how much it matters, and why
 _BREAKS, _LACKS, _REMARK = Weight.BREAK, Weight.LACK, Weight.REMARK
 
 
-def kept_contents(sides: Sides, owner: str) -> Iterator[Told]:
+def kept_contents(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
     """What the code knows of a table's (or a domain's), and isn't there, or is there otherwise."""
-    gone = frozenset(sides.promised.columns.get(owner, ())) - frozenset(
-        sides.live.columns.get(owner, ())
+    gone = frozenset(pair.promised.columns.get(owner, ())) - frozenset(
+        pair.live.columns.get(owner, ())
     )
-    for key in sides.promised.tables[owner]:
+    for key in pair.promised.tables[owner]:
         if key[0] not in BY_CONTENT:
             continue
         kind, name = key
-        live = sides.live.definitions.get(key, (None,))[0]
+        live = pair.live.definitions.get(key, (None,))[0]
         verdicts = [
-            (expected, list(_kept(sides.live, owner, key, expected)))
-            for expected in sides.promised.definitions[key]
+            (expected, list(_kept(pair.live, owner, key, expected)))
+            for expected in pair.promised.definitions[key]
         ]
         expected, found = min(
             verdicts, key=lambda v: sorted((weight for weight, _ in v[1]), reverse=True)
         )
-        if live is None and (key in sides.promised.optional or gone & names(expected)):
+        if live is None and (key in pair.promised.optional or gone & names(expected)):
             continue  # it may be missing, or went with a column that is told
         for weight, why in found:
-            yield Told(weight, kind, name, expected, live, why)
+            yield WeighedIssue(weight, kind, name, expected, live, why)
 
 
-def _kept(live: Side, owner: str, key: Key, expected: str) -> Iterator[Found]:
+def _kept(live: SchemaIndex, owner: str, key: Key, expected: str) -> Iterator[Found]:
     kind = key[0]
     if (key_of := foreign_key(expected)) is not None and kind == "constraint":
         yield from _kept_foreign_key(live, owner, key_of)
@@ -73,7 +73,7 @@ def _kept(live: Side, owner: str, key: Key, expected: str) -> Iterator[Found]:
         yield _BREAKS, "the code may rely on what it does, and it is gone or another one"
 
 
-def _kept_unique(live: Side, owner: str, key: Key, what: Unique) -> Iterator[Found]:
+def _kept_unique(live: SchemaIndex, owner: str, key: Key, what: Unique) -> Iterator[Found]:
     there = [
         (other, found)
         for other, definition in live.of(owner, *_UNIQUE)
@@ -89,7 +89,7 @@ def _kept_unique(live: Side, owner: str, key: Key, what: Unique) -> Iterator[Fou
         yield _REMARK, "it has another name or is an index now: ON CONFLICT ON CONSTRAINT fails"
 
 
-def _kept_foreign_key(live: Side, owner: str, key: ForeignKey) -> Iterator[Found]:
+def _kept_foreign_key(live: SchemaIndex, owner: str, key: ForeignKey) -> Iterator[Found]:
     there = [
         found
         for _, definition in live.of(owner, "constraint")
@@ -110,44 +110,44 @@ def _kept_foreign_key(live: Side, owner: str, key: ForeignKey) -> Iterator[Found
         yield _LACKS, "it acts on what refers to a row that is deleted or changed"
 
 
-def added_contents(sides: Sides, owner: str) -> Iterator[Told]:
+def added_contents(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
     """What was added to a table (or a domain) that the code knows, and can hurt it."""
-    for key, definition in sides.live.of(owner, *BY_CONTENT):
-        for weight, why in _added(sides, owner, key[0], definition):
-            yield Told(weight, *key, None, definition, why)
+    for key, definition in pair.live.of(owner, *BY_CONTENT):
+        for weight, why in _added(pair, owner, key[0], definition):
+            yield WeighedIssue(weight, *key, None, definition, why)
 
 
-def added_references(sides: Sides, owner: str) -> Iterator[Told]:
+def added_references(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
     """Foreign keys of a table that the code doesn't know to tables that it knows."""
-    for key, definition in sides.live.of(owner, "constraint"):
+    for key, definition in pair.live.of(owner, "constraint"):
         found = foreign_key(definition)
-        if found is not None and _holds(sides, found):
-            yield Told(_REMARK, *key, None, definition, _HELD)
+        if found is not None and _holds(pair, found):
+            yield WeighedIssue(_REMARK, *key, None, definition, _HELD)
 
 
 _HELD = "deletes of rows that newer rows refer to fail"
 
 
-def _holds(sides: Sides, key: ForeignKey) -> bool:
-    return sides.known_table(key.target) and key.delete in ("", "RESTRICT") and key.enforced
+def _holds(pair: SchemaPair, key: ForeignKey) -> bool:
+    return pair.known_table(key.target) and key.delete in ("", "RESTRICT") and key.enforced
 
 
-def _added(sides: Sides, owner: str, kind: str, definition: str) -> Iterator[Found]:
-    promised = sides.promised
+def _added(pair: SchemaPair, owner: str, kind: str, definition: str) -> Iterator[Found]:
+    promised = pair.promised
     if (key := foreign_key(definition)) is not None and kind == "constraint":
-        yield from _added_foreign_key(sides, owner, key)
+        yield from _added_foreign_key(pair, owner, key)
     elif (what := unique(kind, definition)) is not None:
         if not any(
             known is not None and known.excludes_more_than(what)
             for other, d in promised.of(owner, *_UNIQUE)
             for known in [unique(other[0], d)]
-        ) and not _apart(sides, owner, what):
+        ) and not _apart(pair, owner, what):
             yield _BREAKS, "it is unique, unknown to the code, and may refuse rows that it writes"
     elif _harmless(promised, owner, kind, definition):
         return
     elif definition.startswith("CHECK "):
         loosened = any(looser(known, definition) for _, known in promised.of(owner, kind))
-        if not loosened and not _holds_for_new(sides, owner, definition):
+        if not loosened and not _holds_for_new(pair, owner, definition):
             yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
     elif kind == "constraint":
         yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
@@ -155,42 +155,42 @@ def _added(sides: Sides, owner: str, kind: str, definition: str) -> Iterator[Fou
         yield _BREAKS, "the code doesn't know it, and what it writes or reads may be another thing"
 
 
-def _apart(sides: Sides, owner: str, what: Unique) -> bool:
+def _apart(pair: SchemaPair, owner: str, what: Unique) -> bool:
     """Whether the code's own rows can't conflict: they are NULL there, or not in the index."""
-    if not what.nulls_not_distinct and what.keys & sides.left_null(owner):
+    if not what.nulls_not_distinct and what.keys & pair.left_null(owner):
         return True
-    row = sides.row_of_defaults(owner)
-    within = names(what.where) & frozenset(sides.live.columns.get(owner, ()))
+    row = pair.row_of_defaults(owner)
+    within = names(what.where) & frozenset(pair.live.columns.get(owner, ()))
     return bool(within) and within <= row.keys() and outcome(what.where, row) in (False, None)
 
 
-def _holds_for_new(sides: Sides, owner: str, check: str) -> bool:
+def _holds_for_new(pair: SchemaPair, owner: str, check: str) -> bool:
     """Whether a check is about new columns only, and holds where the code leaves them out.
 
     It writes none of them, so what holds when a row is inserted does ever after.
     """
-    row = sides.row_of_defaults(owner)
-    within = names(check) & frozenset(sides.live.columns.get(owner, ()))
+    row = pair.row_of_defaults(owner)
+    within = names(check) & frozenset(pair.live.columns.get(owner, ()))
     condition = check.removeprefix("CHECK ").removesuffix(" NOT VALID").removesuffix(" NO INHERIT")
     return bool(within) and within <= row.keys() and outcome(condition, row) in (True, None)
 
 
-def _harmless(promised: Side, owner: str, kind: str, definition: str) -> bool:
+def _harmless(promised: SchemaIndex, owner: str, kind: str, definition: str) -> bool:
     if kind == "index" or definition.endswith((" disabled", " NOT ENFORCED")):
         return True
     return any(alike(kind, known, definition) for _, known in promised.of(owner, kind))
 
 
-def _added_foreign_key(sides: Sides, owner: str, key: ForeignKey) -> Iterator[Found]:
+def _added_foreign_key(pair: SchemaPair, owner: str, key: ForeignKey) -> Iterator[Found]:
     known = [
         found
-        for _, definition in sides.promised.of(owner, "constraint")
+        for _, definition in pair.promised.of(owner, "constraint")
         if (found := foreign_key(definition)) is not None
     ]
     if not key.enforced or any(found.way == key.way for found in known):
         return
-    null = sides.left_null(owner)
+    null = pair.left_null(owner)
     if not null.intersection(key.columns) or (key.full and not null.issuperset(key.columns)):
         yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
-    elif _holds(sides, key):
+    elif _holds(pair, key):
         yield _REMARK, _HELD

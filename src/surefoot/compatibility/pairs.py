@@ -9,7 +9,7 @@ from surefoot.catalogue.catalogue import State
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.condition import Value, literal
 from surefoot.schema.definitions import Column, column
-from surefoot.schema.fact import Fact, Key, table
+from surefoot.schema.fact import Key, SchemaFact, table
 
 # The options that can hurt: those of storage can't.
 VIEW_OPTIONS = (".check_option", ".security_invoker")
@@ -28,7 +28,7 @@ class Weight(enum.IntEnum):
     BREAK = 2
 
 
-class Told(msgspec.Struct, frozen=True):
+class WeighedIssue(msgspec.Struct, frozen=True):
     """What a rule says of one name."""
 
     weight: Weight
@@ -39,7 +39,7 @@ class Told(msgspec.Struct, frozen=True):
     why: str
 
 
-class Side:
+class SchemaIndex:
     """One structure: definitions by kind and name, and by table.
 
     `definitions` has every one that a name may have, `optional` the names that may be missing.
@@ -85,15 +85,15 @@ class Side:
         return found.not_null or any(d.not_null for d in self.domains(found.type))
 
 
-class Sides:
+class SchemaPair:
     """What the code promises, and what is there."""
 
-    def __init__(self, promised: State, live: Iterable[Fact]) -> None:
+    def __init__(self, promised: State, live: Iterable[SchemaFact]) -> None:
         found: dict[Key, list[str]] = {}
         for fact in live:
             found.setdefault((fact.kind, fact.name), []).append(fact.definition)
-        self.live = Side({key: tuple(known) for key, known in found.items()}, frozenset())
-        self.promised = Side(
+        self.live = SchemaIndex({key: tuple(known) for key, known in found.items()}, frozenset())
+        self.promised = SchemaIndex(
             {key: tuple(d for d in known if d is not None) for key, known in promised.items()},
             frozenset(key for key, known in promised.items() if None in known),
         )
@@ -131,9 +131,9 @@ class Sides:
 
 def owner_of(kind: str, name: str) -> str | None:
     """The relation or the domain that an object's name begins with."""
-    return table(Fact("column" if kind == "domain constraint" else kind, name, ""))
+    return table(SchemaFact("column" if kind == "domain constraint" else kind, name, ""))
 
 
 def alike(kind: str, one: str, other: str) -> bool:
     """Whether two definitions say the same, or can't be told apart."""
-    return same(Fact(kind, "", one), Fact(kind, "", other)) is not Comparison.DIFFERENT
+    return same(SchemaFact(kind, "", one), SchemaFact(kind, "", other)) is not Comparison.DIFFERENT

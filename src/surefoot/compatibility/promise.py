@@ -12,19 +12,19 @@ import msgspec
 from surefoot.catalogue.catalogue import Catalogue, State, Way, state
 from surefoot.catalogue.differences import table_of
 from surefoot.catalogue.identify import Identifier
-from surefoot.catalogue.match import Breach, Difference, Promise, Stand
+from surefoot.catalogue.match import Difference, Issue, Match, Promise
 from surefoot.compatibility.compatible import compatible
 from surefoot.compatibility.restoring import Restoration, restoration
 from surefoot.schema.ddl import dropped, rank
 from surefoot.schema.definitions import column
-from surefoot.schema.fact import Fact, Key, relation_kind, table
+from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
 
 _UNEXPECTED = "a revision has dropped it, or made it anew under another name"
 
 
 def promise(
-    catalogue: Catalogue, identifier: Identifier, facts: tuple[Fact, ...]
-) -> tuple[Promise, Stand] | None:
+    catalogue: Catalogue, identifier: Identifier, facts: tuple[SchemaFact, ...]
+) -> tuple[Promise, Match] | None:
     """What the structure lacks of head's promise, and the structure compared with head.
 
     Of several paths to the head, the one that fits best counts. None if no path leads there.
@@ -37,8 +37,8 @@ def promise(
 
 
 def _by_way(
-    identifier: Identifier, way: Way, applied: frozenset[str], facts: tuple[Fact, ...]
-) -> tuple[Promise, Stand]:
+    identifier: Identifier, way: Way, applied: frozenset[str], facts: tuple[SchemaFact, ...]
+) -> tuple[Promise, Match]:
     stand = identifier.held(way, applied)
     promised = state(way, applied)
     verdict = compatible(promised, facts, own_head=True)
@@ -60,13 +60,13 @@ def _by_way(
         if (d.kind, d.name) not in told and table_of(d) not in whole
     ]
     harmless += [
-        Breach(f.kind, f.name, None, f.definition, "")
+        Issue(f.kind, f.name, None, f.definition, "")
         for f in identifier.own
         if (f.kind, f.name) in own - told and ("relation", table(f)) in promised
     ]
     makers = _makers(way, {(b.kind, b.name) for b in (*broken, *harmless)})
 
-    def known(breaches: Iterable[Breach]) -> tuple[Breach, ...]:
+    def known(breaches: Iterable[Issue]) -> tuple[Issue, ...]:
         return tuple(
             msgspec.structs.replace(b, by=makers.get((b.kind, b.name), "")) for b in breaches
         )
@@ -88,7 +88,7 @@ def _by_way(
     )
 
 
-def _fails(breach: Breach, own: set[Key]) -> bool:
+def _fails(breach: Issue, own: set[Key]) -> bool:
     """Whether one of the user's own objects certainly makes the code's writes fail.
 
     A trigger or a constraint of the user's may do so, too, and is meant to: that is a warning.
@@ -99,7 +99,7 @@ def _fails(breach: Breach, own: set[Key]) -> bool:
     return found.not_null and not found.filled
 
 
-def _untold(difference: Difference) -> Breach:
+def _untold(difference: Difference) -> Issue:
     """A difference for which no rule says what it means for the code."""
     expected = next((d for d in difference.expected if d is not None), None)
     why = {
@@ -107,7 +107,7 @@ def _untold(difference: Difference) -> Breach:
         "changed": "it is not as the revision makes it",
         "unexpected": _UNEXPECTED,
     }[difference.what]
-    return Breach(difference.kind, difference.name, expected, difference.found, why)
+    return Issue(difference.kind, difference.name, expected, difference.found, why)
 
 
 def _makers(way: Way, keys: set[Key]) -> dict[Key, str]:
@@ -120,7 +120,7 @@ def _makers(way: Way, keys: set[Key]) -> dict[Key, str]:
     return found
 
 
-def _is_absent(promised: State, facts: Iterable[Fact]) -> bool:
+def _is_absent(promised: State, facts: Iterable[SchemaFact]) -> bool:
     """Whether head has tables, and none of them is there."""
     tables = {
         name
@@ -130,7 +130,7 @@ def _is_absent(promised: State, facts: Iterable[Fact]) -> bool:
     return bool(tables) and not any(f.kind == "relation" and f.name in tables for f in facts)
 
 
-def _left(facts: Iterable[Fact], own: Iterable[Fact]) -> tuple[str, ...]:
+def _left(facts: Iterable[SchemaFact], own: Iterable[SchemaFact]) -> tuple[str, ...]:
     """What drops the types, functions and so on that outlived the application's tables."""
     ours = [f for f in set(facts).difference(own) if f.kind not in ("extension", "schema")]
     views = {f.name for f in ours if f.kind == "relation"}

@@ -8,10 +8,10 @@ from surefoot.catalogue.catalogue import Catalogue, Change, Way, facts_of, state
 from surefoot.catalogue.match import Verdict
 from surefoot.compatibility.compatible import compatible
 from surefoot.downgrades.data_loss import standing
-from surefoot.downgrades.recipe import Loss, Reversal, reversal
+from surefoot.downgrades.recipe import DowngradeRecipe, Loss, reversal
 from surefoot.revision_source.statement import renamed
-from surefoot.schema.fact import Fact, Key, relation_kind, table
-from surefoot.schema.names import parts
+from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
+from surefoot.schema.names import split_name
 
 UNRELEASED = "(unreleased)"
 
@@ -38,8 +38,8 @@ class Down(msgspec.Struct, frozen=True):
     are those before it. `needs_code` are those for which the newer image's files are needed.
     """
 
-    backs: tuple[Reversal, ...]
-    stops: Reversal | None
+    backs: tuple[DowngradeRecipe, ...]
+    stops: DowngradeRecipe | None
     needs_code: tuple[str, ...]
 
 
@@ -159,14 +159,17 @@ def _lost(down: Down, there: Mapping[Key, object]) -> Iterator[Loss]:
         name = one.name or one.loss.name
         if one.loss.kind == "table":
             tables.add(name)
-        if one.loss.kind in ("column", "values") and table(Fact("column", name, "")) in tables:
+        if (
+            one.loss.kind in ("column", "values")
+            and table(SchemaFact("column", name, "")) in tables
+        ):
             continue
         code = Loss(one.loss.kind, "", f"the code of {one.id} decides")
         yield one.loss if one.loss.name else code
 
 
 def _table(change: Change) -> str | None:
-    return table(Fact(change.kind, change.name, next(filter(None, change.after), "")))
+    return table(SchemaFact(change.kind, change.name, next(filter(None, change.after), "")))
 
 
 def _empty(
@@ -182,8 +185,8 @@ def _empty(
         for kind, name in keys
         if kind == "relation" and relation_kind(before[kind, name][0] or "") == "table"
     }
-    yield from (f"table {name}" for name in sorted(gone) if parts(name)[-1:] not in names)
+    yield from (f"table {name}" for name in sorted(gone) if split_name(name)[-1:] not in names)
     for kind, name in sorted(keys):
-        kept = table(Fact(kind, name, "")) in gone or parts(name)[-2:] in names
+        kept = table(SchemaFact(kind, name, "")) in gone or split_name(name)[-2:] in names
         if kind == "column" and not kept:
             yield f"column {name}"

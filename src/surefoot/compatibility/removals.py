@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from surefoot.compatibility.contents import BY_CONTENT, kept_contents
-from surefoot.compatibility.pairs import VIEW_OPTIONS, Sides, Told, Weight, alike
+from surefoot.compatibility.pairs import VIEW_OPTIONS, SchemaPair, WeighedIssue, Weight, alike
 from surefoot.schema.definitions import (
     Column,
     column,
@@ -50,31 +50,31 @@ _MISSING = {
 }
 
 
-def kept(sides: Sides) -> Iterator[Told]:
+def kept(pair: SchemaPair) -> Iterator[WeighedIssue]:
     """What of the promise isn't kept, and what is kept otherwise."""
-    gone = _gone(sides)
-    for key, allowed in sides.promised.definitions.items():
+    gone = _gone(pair)
+    for key, allowed in pair.promised.definitions.items():
         kind, name = key
-        if kind in BY_CONTENT or _passed_over(sides, gone, key, allowed):
+        if kind in BY_CONTENT or _passed_over(pair, gone, key, allowed):
             continue
-        live = sides.live.definitions.get(key, ())
-        if not live and kind in _MISSING and key not in sides.promised.optional:
+        live = pair.live.definitions.get(key, ())
+        if not live and kind in _MISSING and key not in pair.promised.optional:
             weight, why = _MISSING[kind]
-            yield Told(weight, kind, name, allowed[0], None, why)
+            yield WeighedIssue(weight, kind, name, allowed[0], None, why)
         for found in live:
             if not any(alike(kind, expected, found) for expected in allowed):
                 yield from _best(_changed(key, expected, found) for expected in allowed)
-    for owner in sides.promised.tables:
+    for owner in pair.promised.tables:
         if owner not in gone:
-            yield from kept_contents(sides, owner)
+            yield from kept_contents(pair, owner)
 
 
-def _gone(sides: Sides) -> frozenset[str]:
+def _gone(pair: SchemaPair) -> frozenset[str]:
     """Relations, domains and schemas that are missing or something else now: told as a whole."""
     found: set[str] = set()
-    for (kind, name), allowed in sides.promised.definitions.items():
+    for (kind, name), allowed in pair.promised.definitions.items():
         if kind in ("relation", "domain", "schema"):
-            live = sides.live.definitions.get((kind, name), ())
+            live = pair.live.definitions.get((kind, name), ())
             if not live or (
                 kind == "relation"
                 and {relation_kind(d) for d in allowed}.isdisjoint(map(relation_kind, live))
@@ -83,7 +83,9 @@ def _gone(sides: Sides) -> frozenset[str]:
     return frozenset(found)
 
 
-def _passed_over(sides: Sides, gone: frozenset[str], key: Key, allowed: tuple[str, ...]) -> bool:
+def _passed_over(
+    pair: SchemaPair, gone: frozenset[str], key: Key, allowed: tuple[str, ...]
+) -> bool:
     """Whether it belongs to something that is told as a whole, or says nothing to the code."""
     kind, name = key
     if any(name.startswith(f"{whole}.") for whole in gone):
@@ -94,20 +96,20 @@ def _passed_over(sides: Sides, gone: frozenset[str], key: Key, allowed: tuple[st
         return name in gone
     if kind == "sequence":
         owner = _OWNER.search(allowed[0])
-        return owner is not None and not sides.live.has("column", owner[1])
+        return owner is not None and not pair.live.has("column", owner[1])
     return False
 
 
-def _best(told: Iterable[Iterator[Told]]) -> list[Told]:
+def _best(told: Iterable[Iterator[WeighedIssue]]) -> list[WeighedIssue]:
     """What the kindest of several definitions leaves to tell."""
     return min(map(list, told), key=lambda found: sorted((t.weight for t in found), reverse=True))
 
 
-def _changed(key: Key, expected: str, found: str) -> Iterator[Told]:
+def _changed(key: Key, expected: str, found: str) -> Iterator[WeighedIssue]:
     kind, name = key
     rule = _RULES.get(kind)
     for weight, why in () if rule is None else rule(expected, found):
-        yield Told(weight, kind, name, expected, found, why)
+        yield WeighedIssue(weight, kind, name, expected, found, why)
 
 
 def _relation(expected: str, found: str) -> Rule:

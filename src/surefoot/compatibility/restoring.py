@@ -12,12 +12,12 @@ from collections.abc import Iterable
 import msgspec
 
 from surefoot.catalogue.catalogue import State
-from surefoot.catalogue.match import Breach, Difference, Restoration
+from surefoot.catalogue.match import Difference, Issue, Restoration
 from surefoot.compatibility.contents import BY_CONTENT
 from surefoot.schema.ddl import Sql, changed, dropped, made, owned, rank
 from surefoot.schema.definitions import column, labels, names, view_columns, widened
-from surefoot.schema.fact import Definition, Fact, Key, relation_kind, table
-from surefoot.schema.names import parts, quoted, typed
+from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
+from surefoot.schema.names import quote_name, quoted, split_name
 
 _NEEDED = frozenset(("function", "procedure", "aggregate", "range", "relation"))  # by others
 _OTHER_TABLES = re.compile(r" (?:of|server|inherits|partition by) ")
@@ -34,15 +34,15 @@ class _Step(msgspec.Struct, frozen=True):
 def restoration(
     promised: State,
     differences: Iterable[Difference],
-    facts: tuple[Fact, ...],
-    broken: Iterable[Breach],
+    facts: tuple[SchemaFact, ...],
+    broken: Iterable[Issue],
 ) -> Restoration:
     """What puts back what is missing, and puts right what is `broken`; and what it can't do."""
     return _Restoring(promised, facts).of(tuple(differences), tuple(broken))
 
 
 class _Restoring:
-    def __init__(self, promised: State, facts: tuple[Fact, ...]) -> None:
+    def __init__(self, promised: State, facts: tuple[SchemaFact, ...]) -> None:
         self._promised = promised
         self._live = {(fact.kind, fact.name): fact.definition for fact in facts}
         self._facts = facts
@@ -51,7 +51,7 @@ class _Restoring:
         self._filled: list[str] = []
         self._checked = False
 
-    def of(self, differences: tuple[Difference, ...], broken: tuple[Breach, ...]) -> Restoration:
+    def of(self, differences: tuple[Difference, ...], broken: tuple[Issue, ...]) -> Restoration:
         keys = {(b.kind, b.name) for b in broken}
         gone = {d.name for d in differences if d.kind == "relation" and d.found is None}
         away: list[_Step] = []
@@ -66,7 +66,7 @@ class _Restoring:
                 continue
             texts = self._texts(difference)
             if texts is None:
-                owner = table(Fact(*key, ""))
+                owner = table(SchemaFact(*key, ""))
                 needed = difference.kind in _NEEDED or owner in gone
                 if key in keys or (difference.found is None and needed):
                     by_hand.append(key)
@@ -98,7 +98,7 @@ class _Restoring:
         """Whether the same is there under another name."""
         if difference.kind not in BY_CONTENT:
             return False
-        owner = table(Fact(difference.kind, difference.name, ""))
+        owner = table(SchemaFact(difference.kind, difference.name, ""))
         return any(
             fact.definition in difference.expected
             and fact.kind == difference.kind
@@ -112,7 +112,7 @@ class _Restoring:
             return False
         if difference.kind == "sequence":
             return " identity of " in (_wanted(difference) or "")
-        owner = table(Fact(difference.kind, difference.name, ""))
+        owner = table(SchemaFact(difference.kind, difference.name, ""))
         return owner in gone and difference.kind in ("column", "view")
 
     def _texts(self, difference: Difference) -> tuple[str, ...] | None:
@@ -149,22 +149,24 @@ class _Restoring:
         if _OTHER_TABLES.search(f" {wanted} "):
             return None
         columns = {
-            parts(found)[-1]: definition
+            split_name(found)[-1]: definition
             for (kind, found), (definition, *_) in self._promised.items()
-            if kind == "column" and table(Fact(kind, found, "")) == name and definition is not None
+            if kind == "column"
+            and table(SchemaFact(kind, found, "")) == name
+            and definition is not None
         }
         if any(" not valid" in text or " no inherit" in text for text in columns.values()):
             return None
         primary = {
             part
             for (kind, found), (definition, *_) in self._promised.items()
-            if kind == "constraint" and table(Fact(kind, found, "")) == name and definition
+            if kind == "constraint" and table(SchemaFact(kind, found, "")) == name and definition
             for part in (names(definition) if definition.startswith("PRIMARY KEY") else ())
         }
         ordered = sorted(columns, key=lambda c: (c not in primary, c))
         self._tables.append(name)
         texts = ", ".join(f"{quoted(c)} {columns[c].replace('<ext>.', '')}" for c in ordered)
-        return (f"create {wanted} {typed(*parts(name))} ({texts})",)
+        return (f"create {wanted} {quote_name(*split_name(name))} ({texts})",)
 
     def _changed(self, key: Key, found: str, wanted: str) -> tuple[str, ...] | None:
         match key[0]:
@@ -174,7 +176,7 @@ class _Restoring:
                 return self._view(key[1], found, wanted)
             case "sequence":
                 text = wanted.partition(" owned by ")[0].partition(" identity of ")[0]
-                return (f"alter sequence {typed(*parts(key[1]))} as {text}",)
+                return (f"alter sequence {quote_name(*split_name(key[1]))} as {text}",)
             case "enum":
                 return _labels(key[1], labels(found), labels(wanted))
             case _:
@@ -218,21 +220,23 @@ class _Restoring:
             return None
         if after[: len(before)] == before:
             return tuple(text.replace("create view", "create or replace view", 1) for text in texts)
-        return (f"drop view {typed(*parts(name))}", *texts)
+        return (f"drop view {quote_name(*split_name(name))}", *texts)
 
     def _to_its_column(self, difference: Difference) -> list[str]:
         wanted = _wanted(difference) or ""
         own = _OWNED.search(wanted)
         texts = [sql.text for sql in owned((difference.kind, difference.name), wanted)]
         if own is not None:
-            texts.append(_set_number(typed(*parts(difference.name)), own[1]))
+            texts.append(_set_number(quote_name(*split_name(difference.name)), own[1]))
         return texts
 
     def _place(self, difference: Difference) -> tuple[int, bool, str]:
         definition = difference.found or _wanted(difference) or ""
         is_view = difference.kind == "relation" and relation_kind(definition) != "table"
         kind = "view" if is_view else difference.kind
-        owner = self._promised.get(("relation", table(Fact(kind, difference.name, "")) or ""), ())
+        owner = self._promised.get(
+            ("relation", table(SchemaFact(kind, difference.name, "")) or ""), ()
+        )
         if kind == "option" and any(relation_kind(d or "") != "table" for d in owner):
             kind = "row security"  # behind the view
         needs = definition.startswith("FOREIGN KEY") or " generated always as (" in definition
@@ -265,8 +269,8 @@ def _wanted(difference: Difference) -> Definition:
 
 
 def _alter_column(key: Key) -> str:
-    names = parts(key[1])
-    return f"alter table {typed(*names[:2])} alter column {quoted(names[-1])}"
+    names = split_name(key[1])
+    return f"alter table {quote_name(*names[:2])} alter column {quoted(names[-1])}"
 
 
 def _plain(steps: tuple[Sql, ...] | None) -> tuple[str, ...] | None:
@@ -288,7 +292,7 @@ def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple
             at = f" after {wanted[number - 1]}"
         elif there:
             at = f" before {there[0]}"
-        texts.append(f"alter type {typed(*parts(name))} add value {label}{at}")
+        texts.append(f"alter type {quote_name(*split_name(name))} add value {label}{at}")
         there.append(label)
     return tuple(texts)
 
@@ -300,15 +304,15 @@ def _set_number(sequence: str, column_name: str) -> str:
 
 def _next_number(column_name: str) -> str:
     """The same for the sequence of an identity column."""
-    *owner, last = parts(column_name)
-    within = f"'{_inside(typed(*owner))}', '{_inside(last)}'"
+    *owner, last = split_name(column_name)
+    within = f"'{_inside(quote_name(*owner))}', '{_inside(last)}'"
     return _setval(f"pg_catalog.pg_get_serial_sequence({within})", column_name)
 
 
 def _setval(sequence: str, column_name: str) -> str:
-    *owner, last = parts(column_name)
+    *owner, last = split_name(column_name)
     number = f"coalesce(max({quoted(last)}), 0) + 1"
-    return f"select pg_catalog.setval({sequence}, {number}, false) from {typed(*owner)}"
+    return f"select pg_catalog.setval({sequence}, {number}, false) from {quote_name(*owner)}"
 
 
 def _inside(literal: str) -> str:

@@ -3,24 +3,24 @@
 import msgspec
 
 from surefoot.catalogue.differences import difference_lines, revision_text
-from surefoot.catalogue.match import Difference, Stand
+from surefoot.catalogue.match import Difference, Match
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.promise import put_below
 from surefoot.decision.refusals.version_rows import ahead_of_code, ahead_remarks
-from surefoot.decision.repair import decide_mending
-from surefoot.decision.trust_operator import take_at_ones_word
+from surefoot.decision.repair import decide_repair
+from surefoot.decision.trust_operator import trust_operator
 from surefoot.decision.version_rows import faults, judge, width_of
 from surefoot.errors import Finding
-from surefoot.interrupted.repair_sql import How
+from surefoot.interrupted.repair_sql import RepairMode
 from surefoot.model.states import State
 
 _SHOWN, _WIDTH = 20, 80
 
 
-class Wish(msgspec.Struct, frozen=True):
+class AdoptOptions(msgspec.Struct, frozen=True):
     """What was asked for: the revisions by their ids (none: those that are identified), whether a
     difference is accepted, and whether the version table is to be repaired, whatever it says.
     `base`: the state before the first revision was named. `how`: what a revision has left half-way
@@ -31,7 +31,7 @@ class Wish(msgspec.Struct, frozen=True):
     accept_difference: bool = False
     repair: bool = False
     base: bool = False
-    how: How | None = None
+    how: RepairMode | None = None
 
 
 # A person who adopts believes the version table to be right or empty; these say that it's wrong.
@@ -46,37 +46,37 @@ _TO_REPAIR = frozenset(
 _IN_ORDER = frozenset((State.AT_HEAD, State.BEHIND))
 
 
-def decide_adoption(facts: Facts, wish: Wish) -> Decision:
+def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
     """What is to be recorded, or why not."""
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
         return Refused(state, (_empty(),))
-    if wish.how is not None:
-        return decide_mending(facts, wish.how)
-    if standing is None and state is State.INTERRUPTED and wish.repair:
-        return take_at_ones_word(facts, wish.rows, base=wish.base)
+    if options.how is not None:
+        return decide_repair(facts, options.how)
+    if standing is None and state is State.INTERRUPTED and options.repair:
+        return trust_operator(facts, options.rows, base=options.base)
     if standing is None:
         refused = state if state in REFUSALS else State.UNVERSIONED
         return Refused(state, (REFUSALS[refused](facts),))
     judged = judge(facts)
     if any(one.certain and one.judgement == "newer" for one in judged):
         # it has run here, and the newer image would run it again
-        if state is State.AHEAD_COMPATIBLE and not wish.rows:
+        if state is State.AHEAD_COMPATIBLE and not options.rows:
             return NothingToDo(state, ahead_remarks(facts))
         return Refused(state, (ahead_of_code(facts),))
-    if not wish.rows:
+    if not options.rows:
         if state is State.INTERRUPTED:
             return Refused(state, (REFUSALS[state](facts),))
         if state is State.AHEAD_COMPATIBLE:
             return NothingToDo(state, ahead_remarks(facts))
-        if wish.repair and state in _IN_ORDER:
+        if options.repair and state in _IN_ORDER:
             return NothingToDo(state)
         if any(one.judgement == "newer" for one in judged):
             return Refused(state, (REFUSALS[state](facts),))
-        if state is State.AHEAD or (state in _TO_REPAIR and not wish.repair):
+        if state is State.AHEAD or (state in _TO_REPAIR and not options.repair):
             return Refused(state, (REFUSALS[state](facts),))
     stand, by = standing.asked, "person"
-    if not wish.rows:
+    if not options.rows:
         recorded = standing.recorded
         if state in _IN_ORDER and recorded is not None and not recorded.differences:
             return NothingToDo(state)
@@ -85,7 +85,7 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
             return Refused(state, (REFUSALS[refused](facts),))
         stand, by = standing.sure, standing.by or "structure"
     if stand is None:
-        return Refused(state, (_unreachable(wish),))
+        return Refused(state, (_unreachable(options),))
     rows, mend = facts.database.rows, faults(facts.database) != ()
     if any(one.judgement == "cut-short" for one in judged):
         mend = True  # its column may be what cut it
@@ -95,7 +95,7 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
         return NothingToDo(state)
     if stand.differences and standing.foreign:
         return Refused(state, (REFUSALS[State.FOREIGN](facts),))
-    if (stand.differences or own) and not wish.accept_difference:
+    if (stand.differences or own) and not options.accept_difference:
         return Refused(state, (_different(facts, stand),))
     obstacles = in_the_way(facts)
     if obstacles:
@@ -120,7 +120,7 @@ def _own_to_accept(facts: Facts) -> tuple[Difference, ...]:
     )
 
 
-def _against_the_journal(facts: Facts, stand: Stand) -> tuple[str, ...]:
+def _against_the_journal(facts: Facts, stand: Match) -> tuple[str, ...]:
     """What would run a second time, as far as the journal knows."""
     history = facts.code.history
     applied = history.applied(row for row in stand.rows if row in history.revisions)
@@ -146,16 +146,16 @@ def _empty() -> Finding:
     )
 
 
-def _unreachable(wish: Wish) -> Finding:
+def _unreachable(options: AdoptOptions) -> Finding:
     return Finding(
         "unidentified-structure",
-        f"The catalogue doesn't know the structure at {', '.join(wish.rows)}.",
+        f"The catalogue doesn't know the structure at {', '.join(options.rows)}.",
         ("it begins with the init scripts",),
         next="surefoot catalog show lists the revisions",
     )
 
 
-def _different(facts: Facts, stand: Stand) -> Finding:
+def _different(facts: Facts, stand: Match) -> Finding:
     number = len(stand.differences)
     exact = [revision_text(s) for s in (facts.standing.exact if facts.standing else ())]
     return Finding(

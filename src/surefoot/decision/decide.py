@@ -4,7 +4,7 @@ from enum import Enum
 
 import msgspec
 
-from surefoot.catalogue.match import Standing
+from surefoot.catalogue.match import Identification
 from surefoot.decision import install
 from surefoot.decision.facts import Facts
 from surefoot.decision.install import refused_beforehand
@@ -14,7 +14,7 @@ from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_requi
 from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
 from surefoot.model.states import State
-from surefoot.scripts.file import ScriptFile
+from surefoot.scripts.header import ScriptFile
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing-to-do"):
@@ -96,7 +96,7 @@ def _is_a_newer_release_s(facts: Facts) -> bool:
     return history.at_head(database.rows)
 
 
-def _is_in_the_way(facts: Facts, standing: Standing) -> bool:
+def _is_in_the_way(facts: Facts, standing: Identification) -> bool:
     """Whether all that differs is in the way of pending revisions, and told of by name.
 
     Where a pending revision may have run (the journal says so; or another revision's structure is

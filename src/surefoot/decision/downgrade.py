@@ -12,7 +12,7 @@ from surefoot.decision.decide import (
     in_the_way,
     preflight_findings,
 )
-from surefoot.decision.downgrade_assessment import Lost, Retreat
+from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Downgrade, Plan
 from surefoot.decision.refusals.downgrade import (
@@ -104,7 +104,7 @@ _MAY_GO = frozenset(
 
 def decide_going_back(
     facts: Facts,
-    retreat: Retreat,
+    assessment: DowngradeAssessment,
     lost: tuple[Lost, ...],
     *,
     accept: bool,
@@ -119,44 +119,46 @@ def decide_going_back(
     cut_off = bool(database.reversing)
     if state not in _MAY_GO and not (cut_off and state is State.CONTRADICTED):
         return Refused(state, (not_from_here(facts, state),))
-    if retreat.unknown:
-        return Refused(state, (unknown_rows(facts, retreat),))
-    begun = [id for id in database.reversing if all(r.id != id for r in retreat.reversals)]
+    if assessment.unknown:
+        return Refused(state, (unknown_rows(facts, assessment),))
+    begun = [id for id in database.reversing if all(r.id != id for r in assessment.reversals)]
     if begun:
         return Refused(state, (another_first(facts, begun),))
-    if not retreat.reversals:
+    if not assessment.reversals:
         return NothingToDo(state)
-    if retreat.autocommit:
+    if assessment.autocommit:
         return Refused(state, (in_autocommit(),))
-    no_way = blocked(retreat.reversals, retreat.own)
+    no_way = blocked(assessment.reversals, assessment.own)
     if no_way:
-        return Refused(state, (no_way_back(facts, retreat, no_way),))
-    if retreat.differences:
-        return Refused(state, (differs(facts, retreat),))
-    if retreat.undo is None:
+        return Refused(state, (no_way_back(facts, assessment, no_way),))
+    if assessment.differences:
+        return Refused(state, (differs(facts, assessment),))
+    if assessment.undo is None:
         return Refused(state, (cut_off_somewhere(facts),))
     obstacles = in_the_way(facts) + preflight_findings(facts, Intent.ACT)
     if obstacles:
         return Refused(state, obstacles)
     dear = tuple(one for one in lost if one.rows != 0)
-    doubtful = () if trust_journal else retreat.unverified
+    doubtful = () if trust_journal else assessment.unverified
     if doubtful or (dear and not accept):
         options = (*(("--accept-data-loss",) if dear else ()), "--trust-journal")
-        command = command_to(retreat.rows, options if doubtful or trust_journal else options[:-1])
+        command = command_to(
+            assessment.rows, options if doubtful or trust_journal else options[:-1]
+        )
         return Refused(
             state,
             (
-                *((journal_unverified(doubtful, retreat.writers, command),) if doubtful else ()),
+                *((journal_unverified(doubtful, assessment.writers, command),) if doubtful else ()),
                 *((would_be_lost(dear, command),) if dear and not accept else ()),
             ),
         )
     step = Downgrade(
-        retreat.undo,
-        retreat.rows,
+        assessment.undo,
+        assessment.rows,
         tuple(row for row in database.rows if row),
         () if accept else tuple(one.loss for one in lost if one.rows == 0),
-        retreat.staying,
+        assessment.staying,
     )
     remarks = facts.preflight.remarks if facts.preflight else ()
-    told = (*(one.text for one in dear), *left_behind(retreat.reversals), *remarks)
+    told = (*(one.text for one in dear), *left_behind(assessment.reversals), *remarks)
     return Ready(state, Plan((step,), facts.fingerprint, told))

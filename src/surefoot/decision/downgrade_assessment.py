@@ -3,8 +3,8 @@
 import msgspec
 
 from surefoot.catalogue.match import Difference
-from surefoot.downgrades.path import Undo
-from surefoot.downgrades.recipe import Loss, Reversal
+from surefoot.downgrades.path import DowngradeStep
+from surefoot.downgrades.recipe import DowngradeRecipe, Loss
 from surefoot.downgrades.trusted_sql import unverified
 
 
@@ -16,7 +16,7 @@ class Unverified(msgspec.Struct, frozen=True):
     why: str
 
 
-class Retreat(msgspec.Struct, frozen=True):
+class DowngradeAssessment(msgspec.Struct, frozen=True):
     """The way back from where a database stands, as it was seen.
 
     `rows` are the version rows at its end, `reversals` what is taken back, the last one first;
@@ -29,12 +29,12 @@ class Retreat(msgspec.Struct, frozen=True):
     """
 
     rows: tuple[str, ...] = ()
-    reversals: tuple[Reversal, ...] = ()
+    reversals: tuple[DowngradeRecipe, ...] = ()
     own: frozenset[str] = frozenset()
-    undo: tuple[Undo, ...] | None = ()
+    undo: tuple[DowngradeStep, ...] | None = ()
     differences: tuple[Difference, ...] = ()
     unknown: tuple[str, ...] = ()
-    staying: tuple[Reversal, ...] = ()
+    staying: tuple[DowngradeRecipe, ...] = ()
     autocommit: bool = False
     from_journal: frozenset[str] = frozenset()
     writers: tuple[str, ...] = ()

@@ -5,11 +5,11 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.catalogue.match import CatalogueState, Difference, Standing
-from surefoot.interrupted.interruption import Interruption
+from surefoot.catalogue.match import Difference, Identification, StructureLook
+from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.history import History, Revision
 from surefoot.preflight.verdict import Preflight
-from surefoot.scripts.file import ScriptFile
+from surefoot.scripts.header import ScriptFile
 
 
 class VersionTableName(msgspec.Struct, frozen=True):
@@ -141,7 +141,7 @@ class Mark(msgspec.Struct, frozen=True):
     evidence: Evidence | None = None
 
 
-class Observation(msgspec.Struct, frozen=True):
+class DatabaseState(msgspec.Struct, frozen=True):
     """The database as one snapshot saw it.
 
     `version_schema` is where the version table is, None where there is none; `rows` are its rows
@@ -276,14 +276,14 @@ class Facts(msgspec.Struct, frozen=True):
     """
 
     code: Code
-    database: Observation
+    database: DatabaseState
     pending: tuple[Revision, ...] | None = None
     was_empty: bool = False
-    catalogue: CatalogueState | None = None
-    standing: Standing | None = None
+    catalogue: StructureLook | None = None
+    standing: Identification | None = None
     preflight: Preflight | None = None
     identifiable: bool = False
-    interruption: Interruption | None = None
+    interruption: InterruptedRevision | None = None
     verified: Mark | None = None
 
     @property

@@ -5,7 +5,7 @@ their transaction, of the structure.
 """
 
 from surefoot.catalogue.differences import difference_lines, revision_text
-from surefoot.catalogue.match import Stand, Standing
+from surefoot.catalogue.match import Identification, Match
 from surefoot.decision.facts import Code
 from surefoot.errors import Finding, SurefootError
 from surefoot.model.history import History
@@ -108,7 +108,7 @@ def made(
     history: History,
     said: str | None,
     written: tuple[str | None, ...],
-    standing: Standing | None,
+    standing: Identification | None,
 ) -> tuple[str, ...]:
     """The version rows for what the scripts have made.
 
@@ -162,7 +162,7 @@ def made(
     return standing.chosen.rows
 
 
-def _newer(standing: Standing) -> SurefootError:
+def _newer(standing: Identification) -> SurefootError:
     own = standing.own_objects
     return _error(
         "init-script-newer-than-code",
@@ -173,7 +173,7 @@ def _newer(standing: Standing) -> SurefootError:
     )
 
 
-def _contradicted(history: History, asked: Stand, standing: Standing) -> SurefootError:
+def _contradicted(history: History, asked: Match, standing: Identification) -> SurefootError:
     if not standing.exact and standing.ahead is not None and standing.ahead.compatible:
         return _newer(standing)
     if standing.own and any(stand.rows == history.heads for stand in standing.exact):
@@ -191,7 +191,7 @@ def _contradicted(history: History, asked: Stand, standing: Standing) -> Surefoo
     )
 
 
-def _unidentified(history: History, standing: Standing) -> SurefootError:
+def _unidentified(history: History, standing: Identification) -> SurefootError:
     if standing.exact:
         names = [revision_text(stand) for stand in standing.exact]
         return _error(

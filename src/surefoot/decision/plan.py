@@ -2,13 +2,13 @@
 
 import msgspec
 
-from surefoot.catalogue.match import Difference, Stand
-from surefoot.downgrades.path import Undo
-from surefoot.downgrades.recipe import Loss, Reversal
-from surefoot.interrupted.repair_sql import How
+from surefoot.catalogue.match import Difference, Match
+from surefoot.downgrades.path import DowngradeStep
+from surefoot.downgrades.recipe import DowngradeRecipe, Loss
+from surefoot.interrupted.repair_sql import RepairMode
 from surefoot.model.history import Revision
 from surefoot.schema.fact import Key
-from surefoot.scripts.file import ScriptFile
+from surefoot.scripts.header import ScriptFile
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):
@@ -30,7 +30,7 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     isn't as Alembic makes it, and is made so, its column this many characters wide (0: it is).
     """
 
-    stand: Stand
+    stand: Match
     by: str
     before: tuple[str | None, ...] = ()
     own: tuple[str, ...] = ()
@@ -76,14 +76,14 @@ class DropIndexes(msgspec.Struct, frozen=True, tag="drop-indexes"):
     statements: tuple[str, ...]
 
 
-class Mend(msgspec.Struct, frozen=True, tag="mend"):
+class Repair(msgspec.Struct, frozen=True, tag="mend"):
     """Finish or undo (`how`) what a revision has left half-way.
 
     Statements `first` outside a transaction, then `within` one, `then` outside again.
     """
 
     revision: str
-    how: How
+    how: RepairMode
     first: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
@@ -103,11 +103,11 @@ class Downgrade(msgspec.Struct, frozen=True, tag="downgrade"):
     `staying` are revisions that stay applied, and that the code has no file of, in their order.
     """
 
-    undo: tuple[Undo, ...]
+    undo: tuple[DowngradeStep, ...]
     rows: tuple[str, ...]
     before: tuple[str, ...]
     spare: tuple[Loss, ...] = ()
-    staying: tuple[Reversal, ...] = ()
+    staying: tuple[DowngradeRecipe, ...] = ()
 
 
 class Clear(msgspec.Struct, frozen=True, tag="clear"):
@@ -124,10 +124,10 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
     changed: bool
 
 
-Step = Install | Adopt | Record | Undone | DropIndexes | Mend | Upgrade | Downgrade | Clear | Seed
+Step = Install | Adopt | Record | Undone | DropIndexes | Repair | Upgrade | Downgrade | Clear | Seed
 
 # Steps that change or drop what somebody may want back.
-_MIGRATING = (Upgrade, Downgrade, Mend, DropIndexes, Clear)
+_MIGRATING = (Upgrade, Downgrade, Repair, DropIndexes, Clear)
 
 
 class Plan(msgspec.Struct, frozen=True):

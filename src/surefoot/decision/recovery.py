@@ -9,11 +9,11 @@ import msgspec
 
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Record
-from surefoot.interrupted.interruption import Interruption, Named
+from surefoot.interrupted.interruption import ExpectedObject, InterruptedRevision
 from surefoot.revision_source.source import Source
 from surefoot.schema.ddl import changed
-from surefoot.schema.fact import Fact, table
-from surefoot.schema.names import parts, typed
+from surefoot.schema.fact import SchemaFact, table
+from surefoot.schema.names import quote_name, split_name
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class Recovery(msgspec.Struct, frozen=True):
     """
 
     record: bool = False
-    drops: tuple[Named, ...] = ()
+    drops: tuple[ExpectedObject, ...] = ()
 
 
 def recovery(facts: Facts) -> Recovery | None:
@@ -69,7 +69,7 @@ def obstacles(facts: Facts) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _has_some(named: Named, source: Source) -> bool:
+def _has_some(named: ExpectedObject, source: Source) -> bool:
     """Whether it's an enum that has some of its new labels, which are passed over."""
     wanted = next((d for d in named.after if d), None)
     if named.kind != "enum" or named.found is None or wanted is None:
@@ -81,7 +81,7 @@ def _has_some(named: Named, source: Source) -> bool:
 _UNREAD = "its file can't be read"
 
 
-def _not_again(found: Interruption, source: Source) -> list[str]:
+def _not_again(found: InterruptedRevision, source: Source) -> list[str]:
     """Why it can't be run again."""
     if not (source.structural or source.resumable):
         first = source.doubtful[0]
@@ -110,7 +110,7 @@ def _not_again(found: Interruption, source: Source) -> list[str]:
     return []
 
 
-def _to_drop(found: Interruption) -> tuple[Named, ...]:
+def _to_drop(found: InterruptedRevision) -> tuple[ExpectedObject, ...]:
     """Its indexes that have to go before it is run again: an index is no data."""
     source = found.source
     invalid = tuple(named for named in found.placed("invalid") if named.made)
@@ -119,7 +119,7 @@ def _to_drop(found: Interruption) -> tuple[Named, ...]:
     return invalid + tuple(n for n in _in_its_way(found, source) if n.kind == "index" and n.made)
 
 
-def _in_its_way(found: Interruption, source: Source) -> tuple[Named, ...]:
+def _in_its_way(found: InterruptedRevision, source: Source) -> tuple[ExpectedObject, ...]:
     """What is there of it and would be made again by a statement that doesn't pass it over."""
     whole = {
         named.name
@@ -135,12 +135,12 @@ def _in_its_way(found: Interruption, source: Source) -> tuple[Named, ...]:
     )
 
 
-def _passes_over(source: Source, named: Named) -> bool:
+def _passes_over(source: Source, named: ExpectedObject) -> bool:
     about = source.about(named.key)
     return bool(about) and all(statement.passes_over for statement in about)
 
 
-def is_finished(found: Interruption) -> bool:
+def is_finished(found: InterruptedRevision) -> bool:
     """Whether all of it has run, as far as that leaves a trace in the structure.
 
     All that it changes is as after it, and so is what it does last: statements that leave no trace
@@ -158,7 +158,7 @@ def is_finished(found: Interruption) -> bool:
     return all_there and len(done) == 1 and (done[0].found is None) == last.drops
 
 
-def record(facts: Facts, found: Interruption, by: str = "structure") -> Record:
+def record(facts: Facts, found: InterruptedRevision, by: str = "structure") -> Record:
     """The step that records it as it is."""
     revision = facts.code.history.revisions[found.revision]
     made = len(found.names)
@@ -167,15 +167,15 @@ def record(facts: Facts, found: Interruption, by: str = "structure") -> Record:
 
 def drop_index(name: str) -> str:
     """The SQL that drops an index, by its fact's name, without locking its table."""
-    found = parts(name)
-    return f"drop index concurrently {typed(found[0], found[-1])}"
+    found = split_name(name)
+    return f"drop index concurrently {quote_name(found[0], found[-1])}"
 
 
-def _table(named: Named) -> str:
+def _table(named: ExpectedObject) -> str:
     """The table that it belongs to, as facts name it."""
-    return table(Fact(*named.key, named.found or "")) or ""
+    return table(SchemaFact(*named.key, named.found or "")) or ""
 
 
-def _listed(names: tuple[Named, ...]) -> str:
+def _listed(names: tuple[ExpectedObject, ...]) -> str:
     shown = ", ".join(f"{named.kind} {named.name}" for named in names[:4])
     return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")

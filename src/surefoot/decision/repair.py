@@ -2,19 +2,19 @@
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.facts import Facts
-from surefoot.decision.plan import Mend, Plan, Record, Step, Undone
+from surefoot.decision.plan import Plan, Record, Repair, Step, Undone
 from surefoot.decision.recovery import record
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.interrupted import commands, interrupted, interruption_lines
 from surefoot.errors import Finding
-from surefoot.interrupted.interruption import Interruption
-from surefoot.interrupted.repair_sql import How, Remedy, remedy
+from surefoot.interrupted.interruption import InterruptedRevision
+from surefoot.interrupted.repair_sql import RepairMode, RepairSql, remedy
 from surefoot.model.states import State
 
 _SHOWN = 12
 
 
-def decide_mending(facts: Facts, how: How) -> Decision:
+def decide_repair(facts: Facts, how: RepairMode) -> Decision:
     """The statements that finish the revision, or undo it; then what is kept in mind of that."""
     state = classify(facts)
     if state is not State.INTERRUPTED:
@@ -31,14 +31,14 @@ def decide_mending(facts: Facts, how: How) -> Decision:
         return Refused(state, obstacles)
     steps: list[Step] = []
     if done.statements:
-        steps.append(Mend(found.revision, how, done.first, done.within, done.then))
+        steps.append(Repair(found.revision, how, done.first, done.within, done.then))
     settled: Record | Undone = record(facts, found, by="finish")
     if how == "undo":
         settled = Undone(found.revision, facts.database.rows, "undo")
     return Ready(state, Plan((*steps, settled), facts.fingerprint, done.remarks))
 
 
-def _refused(found: Interruption, done: Remedy, how: How) -> Finding:
+def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Finding:
     word = "finished" if how == "finish" else "undone"
     more = len(done.refused) - _SHOWN
     before = " ".join(found.rows) or "base"

@@ -8,7 +8,7 @@ from surefoot.decision.refusals.interrupted import interrupted
 from surefoot.model.states import State
 
 
-def take_at_ones_word(facts: Facts, rows: tuple[str, ...], *, base: bool) -> Decision:
+def trust_operator(facts: Facts, rows: tuple[str, ...], *, base: bool) -> Decision:
     """Record that it is finished, or that it is undone: whichever a person has named, by the
     version rows with it, or by those without it (`base`: there were none).
 

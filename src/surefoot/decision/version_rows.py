@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.catalogue.match import CatalogueState
-from surefoot.decision.facts import Facts, Journaled, Observation
+from surefoot.catalogue.match import StructureLook
+from surefoot.decision.facts import DatabaseState, Facts, Journaled
 from surefoot.model.history import History
 
 Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
@@ -41,7 +41,7 @@ def judge(facts: Facts) -> tuple[Judged, ...]:
     return tuple(_judged(row, facts) for row in rows if row not in known)
 
 
-def faults(database: Observation) -> tuple[str, ...]:
+def faults(database: DatabaseState) -> tuple[str, ...]:
     """What is wrong with the table itself: its column's type, rows that are there twice."""
     found: list[str] = []
     column = database.version_column
@@ -57,7 +57,7 @@ def width_of(facts: Facts) -> int:
     return max(32, *map(len, facts.code.history.revisions))
 
 
-def _times(database: Observation, row: str | None) -> str:
+def _times(database: DatabaseState, row: str | None) -> str:
     number = database.rows.count(row)
     return "twice" if number == 2 else f"{number} times"
 
@@ -97,7 +97,7 @@ def _judged(row: str | None, facts: Facts) -> Judged:
     return Judged(row, "unknown", "nothing here tells what it was")
 
 
-def _removed(row: str, catalogue: CatalogueState) -> Judged:
+def _removed(row: str, catalogue: StructureLook) -> Judged:
     """The catalogue knows the id, and the code doesn't have it."""
     removed = catalogue.removed[row]
     if removed.same:

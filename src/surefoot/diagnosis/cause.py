@@ -4,7 +4,7 @@ import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue
 from surefoot.revision_source.source import Creation
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 _STATEMENT_LINES, _WIDTH = 6, 160
 
@@ -143,7 +143,7 @@ class About(msgspec.Struct, frozen=True):
     objects: tuple[Object, ...] = ()
     holders: tuple[Holder, ...] = ()
     catalogue: Catalogue | None = None
-    own: tuple[Fact, ...] = ()
+    own: tuple[SchemaFact, ...] = ()
     applied: frozenset[str] = frozenset()
     numbers: tuple[Numbers, ...] = ()
     wanted: tuple[Wanted, ...] = ()
@@ -151,7 +151,7 @@ class About(msgspec.Struct, frozen=True):
     taken: frozenset[str] = frozenset()
 
 
-class Explanation(msgspec.Struct, frozen=True):
+class Diagnosis(msgspec.Struct, frozen=True):
     """What to add to what was seen, and the next step."""
 
     next: str

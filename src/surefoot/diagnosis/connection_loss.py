@@ -2,7 +2,7 @@
 
 import msgspec
 
-from surefoot.diagnosis.cause import AGAIN, Explanation
+from surefoot.diagnosis.cause import AGAIN, Diagnosis
 
 # The server ends the session with these; a driver may lose them on the way.
 _BY_TIMEOUT = {
@@ -31,16 +31,16 @@ def loses_connection(sqlstate: str) -> bool:
     return sqlstate in _ENDED or sqlstate.startswith("08")
 
 
-def explain_loss(loss: Loss) -> tuple[str, Explanation]:
+def explain_loss(loss: Loss) -> tuple[str, Diagnosis]:
     """What happened, as the end of a sentence, and what to say of it."""
     if loss.now != loss.before:
-        return "the server was restarted, or another took its place", Explanation(
+        return "the server was restarted, or another took its place", Diagnosis(
             f"see the server's log for why it was; then {AGAIN}",
             (f"up since {loss.before} before; now since {loss.now}",),
             "server-restarted",
         )
     if "57P02" in (loss.sqlstate, loss.lock):
-        return "one of the server's processes crashed, so all sessions were ended", Explanation(
+        return "one of the server's processes crashed, so all sessions were ended", Diagnosis(
             "see the server's log for which process, and what it did (out of memory is the usual "
             f"one); then {AGAIN}",
             ("terminating connection because of crash of another server process (SQLSTATE 57P02)",),
@@ -48,18 +48,18 @@ def explain_loss(loss: Loss) -> tuple[str, Explanation]:
         )
     if loss.sqlstate in _BY_TIMEOUT:
         setting = _BY_TIMEOUT[loss.sqlstate]
-        return f"{setting} ended its session", Explanation(
+        return f"{setting} ended its session", Diagnosis(
             f"raise {setting}, or set it to 0, for the role; then {AGAIN}",
             code="session-terminated",
         )
     if loss.sqlstate == "57P01":
-        return "its session was ended by an administrator", Explanation(
+        return "its session was ended by an administrator", Diagnosis(
             "ask who ended it (pg_terminate_backend, or a program that watches for long "
             f"transactions); then {AGAIN}",
             code="session-terminated",
         )
     also = ("the lock's connection was lost as well",) if loss.lock is not None else ()
-    return "its connection was lost", Explanation(
+    return "its connection was lost", Diagnosis(
         "see the server's log of that time: somebody ended the session (pg_terminate_backend), its "
         f"process was killed, or the network was cut (a proxy, a firewall); then {AGAIN}",
         ("the server was not restarted meanwhile", *also),

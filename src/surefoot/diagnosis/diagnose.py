@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from surefoot.diagnosis import objects, rows, server, sessions
-from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Explanation
+from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Diagnosis
 from surefoot.diagnosis.names import quoted_names, words
 
-_EXPLAINED: dict[str, Callable[[Cause, About], Explanation]] = {
+_EXPLAINED: dict[str, Callable[[Cause, About], Diagnosis]] = {
     **dict.fromkeys(("42P07", "42701", "42710", "42P06", "42723"), objects.duplicate),
     **dict.fromkeys(("42P01", "42703", "42704", "42883", "3F000"), objects.missing),
     **dict.fromkeys(("2BP01",), objects.dependents),
@@ -25,7 +25,7 @@ _EXPLAINED: dict[str, Callable[[Cause, About], Explanation]] = {
 _WAITED = frozenset(("55P03", "40P01", "57014"))
 
 
-def explain(cause: Cause, about: About) -> Explanation:
+def explain(cause: Cause, about: About) -> Diagnosis:
     """What follows from the cause. What no rule knows gets PostgreSQL's words and the way on."""
     if cause.sqlstate == "22001":
         found = server.too_long(cause, about)
@@ -41,7 +41,7 @@ def explain(cause: Cause, about: About) -> Explanation:
     found = server.of_server(cause)
     if found is not None:
         return found
-    return Explanation(
+    return Diagnosis(
         "correct what PostgreSQL names above, in the database or in the revision, and "
         f"{AGAIN}: surefoot goes on from where the database stands. {REPORT}"
     )

@@ -2,7 +2,7 @@
 
 from surefoot.catalogue.catalogue import Catalogue, state
 from surefoot.diagnosis.names import identifier
-from surefoot.schema.fact import Fact, table
+from surefoot.schema.fact import SchemaFact, table
 
 _ABSENT = (None,)
 
@@ -60,7 +60,7 @@ def tables_of(catalogue: Catalogue, revision: str) -> tuple[str, ...]:
     for way in catalogue.ways:
         for change in way.changes.get(revision, ()):
             definition = next((d for d in (*change.before, *change.after) if d is not None), "")
-            name = table(Fact(change.kind, change.name, definition))
+            name = table(SchemaFact(change.kind, change.name, definition))
             if name is not None:
                 found[name.partition(".")[2].strip('"')] = None
     return tuple(found)

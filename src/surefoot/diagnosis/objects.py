@@ -2,7 +2,7 @@
 
 import re
 
-from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Explanation, Object
+from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Diagnosis, Object
 from surefoot.diagnosis.history import expected_at, known_as, makers, removers
 from surefoot.diagnosis.names import (
     RELATIONS,
@@ -16,8 +16,8 @@ from surefoot.diagnosis.names import (
 )
 from surefoot.diagnosis.renamed_aside import SUFFIX, also_in_the_way, put_aside
 from surefoot.errors.steps import to_type
-from surefoot.schema.fact import Fact, relation_kind
-from surefoot.schema.names import aside as aside_name
+from surefoot.schema.fact import SchemaFact, relation_kind
+from surefoot.schema.names import renamed_aside as aside_name
 
 _EXTENSION = re.compile(r'\s*create\s+extension\s+("(?:[^"]|"")+"|[\w$]+)', re.I)
 _ADD_VALUE = re.compile(
@@ -38,7 +38,7 @@ _MISSING = {
 }
 
 
-def duplicate(cause: Cause, about: About) -> Explanation:
+def duplicate(cause: Cause, about: About) -> Diagnosis:
     """What the revision makes is there already: whose is it?"""
     if (found := _in_a_place(cause)) is not None:
         return found
@@ -47,16 +47,16 @@ def duplicate(cause: Cause, about: About) -> Explanation:
     if (
         found is None and cause.sqlstate == "42710"
     ):  # of a kind that nobody looked for: a policy, say
-        return Explanation(f"if the application didn't make it, put it aside and {AGAIN}. {REPORT}")
+        return Diagnosis(f"if the application didn't make it, put it aside and {AGAIN}. {REPORT}")
     if cause.sqlstate == "42723" and len(candidates) > 1:
         named = "; ".join(sql_name(one) for one in candidates[:4])
-        return Explanation(
+        return Diagnosis(
             "put aside the one that has the same arguments, if the application didn't make it, "
             f"and {AGAIN}. {REPORT}",
             (f"in the way is one of {named}",),
         )
     if found is None:
-        return Explanation(
+        return Diagnosis(
             "correct the revision: what is in its way is not there now that everything is rolled "
             f"back, so the revisions make it twice. {REPORT}",
             ("it is not there now: the revisions themselves made it, in this run",),
@@ -69,21 +69,21 @@ def duplicate(cause: Cause, about: About) -> Explanation:
     who = f", as {found.owner} or a superuser" if owner else ""
     moving = f"put it aside with all that has a name of its own{who} (nothing in it is lost)"
 
-    def aside(text: str = "{}", then: str = f"then {AGAIN}") -> str:
+    def rename_first(text: str = "{}", then: str = f"then {AGAIN}") -> str:
         return to_type(text.format(moving), *statements, then=then)
 
     if about.catalogue is None:
-        return Explanation(
-            aside("if nothing needs it under this name, {}", f"then {AGAIN}. {REPORT}"),
+        return Diagnosis(
+            rename_first("if nothing needs it under this name, {}", f"then {AGAIN}. {REPORT}"),
             (f"in the way: {what}{owner}; it was there before this revision", *others),
         )
     if any(fact.name == fact_name(found) for fact in about.own):
         lines = (f"in the way: {what}{owner}; it is the user's own: no revision makes it",)
-        return Explanation(aside(), (*lines, *others))
+        return Diagnosis(rename_first(), (*lines, *others))
     by = makers(about.catalogue, fact_name(found))
     applied = [revision for revision in by if revision in about.applied]
     if applied:
-        return Explanation(
+        return Diagnosis(
             f"correct the revision: it makes what is there already. {REPORT}",
             (f"in the way: {what}; {applied[-1]}, which is applied, makes it",),
         )
@@ -91,16 +91,17 @@ def duplicate(cause: Cause, about: About) -> Explanation:
         which = "this revision itself" if by[0] == about.revision else f"revision {by[0]}"
         lines = (f"in the way: {what}{owner}; {which} makes it, and is not recorded as applied",)
         compare = f"surefoot catalog show {by[0]} --facts"
-        return Explanation(aside(f"{compare} shows how it should be. {{}}"), (*lines, *others))
-    return Explanation(
-        aside("if nothing needs it under this name, {}"), (f"in the way: {what}{owner}", *others)
+        return Diagnosis(rename_first(f"{compare} shows how it should be. {{}}"), (*lines, *others))
+    return Diagnosis(
+        rename_first("if nothing needs it under this name, {}"),
+        (f"in the way: {what}{owner}", *others),
     )
 
 
-def _in_a_place(cause: Cause) -> Explanation | None:
+def _in_a_place(cause: Cause) -> Diagnosis | None:
     """An extension or an enum's value: neither has a schema's name that could be given away."""
     if found := _EXTENSION.match(cause.statement):
-        return Explanation(
+        return Diagnosis(
             to_type(
                 "if nothing uses it, drop it, and the revision makes it again (PostgreSQL refuses "
                 "to drop what is in use)",
@@ -110,7 +111,7 @@ def _in_a_place(cause: Cause) -> Explanation | None:
         )
     if found := _ADD_VALUE.match(cause.statement):
         value = found[2].replace("''", "'")
-        return Explanation(
+        return Diagnosis(
             to_type(
                 "the value is there already, and the revision doesn't say IF NOT EXISTS: give it "
                 "another name, which rows that have it follow",
@@ -151,11 +152,11 @@ def _function(message: str) -> tuple[str, ...]:
     return (found[1],) if found else ()
 
 
-def missing(cause: Cause, about: About) -> Explanation:
+def missing(cause: Cause, about: About) -> Diagnosis:
     """A name that the revision expects isn't there: was it ever to be?"""
     named = quoted_names(cause.message) or _function(cause.message) or _dotted(cause.message)
     if not named:
-        return Explanation(f"correct the revision, or put back what it misses, and {AGAIN}")
+        return Diagnosis(f"correct the revision, or put back what it misses, and {AGAIN}")
     name = named[0].rpartition(".")[2]
     table = named[1].rpartition(".")[2] if len(named) > 1 else ""
     elsewhere = [
@@ -168,7 +169,7 @@ def missing(cause: Cause, about: About) -> Explanation:
             f"{identifier(about.schema)}",
         )
     if about.catalogue is None:
-        return Explanation(
+        return Diagnosis(
             f"if it was removed or renamed, put it back and {AGAIN}; if it never was there, "
             f"correct the revision. {REPORT}",
             seen,
@@ -182,7 +183,7 @@ def missing(cause: Cause, about: About) -> Explanation:
     before = about.applied | _below(about)
     if by and expected_at(catalogue, before, keys):
         maker = next((r for r in reversed(by) if r in before), by[0])
-        return Explanation(
+        return Diagnosis(
             "it was dropped or renamed by hand, or that revision passed it over: surefoot drift "
             f"shows what is missing; put it back, then {AGAIN}",
             (*seen, f"the catalogue has {name} here: {maker} makes it"),
@@ -194,16 +195,16 @@ def missing(cause: Cause, about: About) -> Explanation:
         seen = (*seen, f"this revision makes {name} itself, further down")
     elif by:
         seen = (*seen, f"{by[0]} makes {name}, and need not come before this revision")
-        return Explanation(f'correct the revision: it needs depends_on = "{by[0]}". {REPORT}', seen)
+        return Diagnosis(f'correct the revision: it needs depends_on = "{by[0]}". {REPORT}', seen)
     else:
         seen = (*seen, f"no revision makes {name}")
         if cause.sqlstate in ("42883", "42704"):
-            return Explanation(
+            return Diagnosis(
                 f"if an extension brings it: create that extension, and {AGAIN}; otherwise correct "
                 f"the revision. {REPORT}",
                 seen,
             )
-    return Explanation(f"correct the revision. {REPORT}", seen)
+    return Diagnosis(f"correct the revision. {REPORT}", seen)
 
 
 def _below(about: About) -> frozenset[str]:
@@ -219,7 +220,7 @@ def _dotted(message: str) -> tuple[str, ...]:
     return (found[1],) if found else ()
 
 
-def dependents(cause: Cause, about: About) -> Explanation:
+def dependents(cause: Cause, about: About) -> Diagnosis:
     """Other objects depend on what the revision drops or retypes."""
     mentioned = set(re.findall(r"[\w$]+", cause.detail))
     own = [
@@ -230,12 +231,12 @@ def dependents(cause: Cause, about: About) -> Explanation:
     ]
     if not own:
         if about.catalogue is not None:
-            return Explanation(
+            return Diagnosis(
                 "correct the revision: it must drop what depends on it first, and make it anew "
                 f"behind. {REPORT}",
                 ("none of what depends on it is the user's own",),
             )
-        return Explanation(
+        return Diagnosis(
             "if the application didn't make what depends on it: keep its definition, drop it, "
             f"{AGAIN}; then make it anew. {REPORT}"
         )
@@ -244,16 +245,16 @@ def dependents(cause: Cause, about: About) -> Explanation:
     text, *statements = _keep_and_drop(first)
     then = f"then {AGAIN}, and make it anew afterwards"
     if not statements:
-        return Explanation(f"{text}; {then}", (f"the user's own: {named}",))
-    return Explanation(to_type(text, *statements, then=then), (f"the user's own: {named}",))
+        return Diagnosis(f"{text}; {then}", (f"the user's own: {named}",))
+    return Diagnosis(to_type(text, *statements, then=then), (f"the user's own: {named}",))
 
 
-def _own_name(fact: Fact) -> str:
+def _own_name(fact: SchemaFact) -> str:
     kind = relation_kind(fact.definition) if fact.kind == "relation" else fact.kind
     return f"{kind} {fact.name}"
 
 
-def _keep_and_drop(fact: Fact) -> tuple[str, ...]:
+def _keep_and_drop(fact: SchemaFact) -> tuple[str, ...]:
     kind = relation_kind(fact.definition) if fact.kind == "relation" else fact.kind
     if "view" in kind:
         query = f"select pg_get_viewdef({literal(fact.name)}::regclass);"
@@ -268,7 +269,7 @@ def _keep_and_drop(fact: Fact) -> tuple[str, ...]:
     return "keep its definition (surefoot drift shows it), and drop it", drop
 
 
-def _hidden(table: Object, role: str, about: About) -> Explanation:
+def _hidden(table: Object, role: str, about: About) -> Diagnosis:
     """Row security hides rows of this table from the role, or doesn't let it write some."""
     name = sql_name(table)
     forced = table.row_security == "forced"
@@ -279,7 +280,7 @@ def _hidden(table: Object, role: str, about: About) -> Explanation:
         then += "again, and force it again afterwards"
     then += '. If the revisions are written for the policies: row_security = "apply" in '
     then += "surefoot.toml"
-    return Explanation(
+    return Diagnosis(
         to_type(
             "let the role see every row, as a superuser", f"alter role {role} bypassrls;", then=then
         ),
@@ -292,7 +293,7 @@ def _hidden(table: Object, role: str, about: About) -> Explanation:
     )
 
 
-def privileges(cause: Cause, about: About) -> Explanation:
+def privileges(cause: Cause, about: About) -> Diagnosis:
     """The role may not do what the revision does."""
     role = identifier(about.role) if about.role else "ROLE"
     named = quoted_names(cause.message)
@@ -310,12 +311,12 @@ def privileges(cause: Cause, about: About) -> Explanation:
         seen = [f"the role is {about.role}; {described(found)} belongs to {owner}"]
     if "extension" in cause.message:
         statement = f"create extension {identifier(name)};"
-        return Explanation(
+        return Diagnosis(
             to_type("let a superuser make it", statement, then=f"then {AGAIN}"), tuple(seen)
         )
     if found is None:
         text = f"give the role what it needs, or connect as the role that owns it; then {AGAIN}"
-        return Explanation(text, tuple(seen))
+        return Diagnosis(text, tuple(seen))
     if "owner" in cause.message:
         statement = f"alter {found.kind} {sql_name(found)} owner to {role};"
         who = f"{owner} or a superuser"
@@ -327,4 +328,4 @@ def privileges(cause: Cause, about: About) -> Explanation:
         }.get(found.kind, f"all on {sql_name(found)}")
         statement, who = f"grant {granted} to {role};", owner
     text = f"connect as {owner}; or, as {who}"
-    return Explanation(to_type(text, statement, then=f"then {AGAIN}"), tuple(seen))
+    return Diagnosis(to_type(text, statement, then=f"then {AGAIN}"), tuple(seen))

@@ -2,7 +2,7 @@
 
 import re
 
-from surefoot.diagnosis.cause import Cause, Explanation
+from surefoot.diagnosis.cause import Cause, Diagnosis
 
 OWN_ADDRESS = (
     "give surefoot the server's own address, past the pooler: set SUREFOOT_DATABASE_URL, which "
@@ -16,9 +16,9 @@ _WAITED = re.compile(r"query_wait_timeout")
 _FULL = re.compile(r"no more connections allowed|max_client_conn|client_connections")
 
 
-def prepared_statement(cause: Cause) -> Explanation:
+def prepared_statement(cause: Cause) -> Diagnosis:
     """26000, 42P05: a statement was prepared on another of the server's connections."""
-    return Explanation(
+    return Diagnosis(
         OWN_ADDRESS + "; or let the application's driver prepare nothing (asyncpg: "
         "statement_cache_size=0, psycopg: prepare_threshold=None)",
         (

@@ -11,7 +11,7 @@ from surefoot.diagnosis.cause import About, Object, Wanted
 from surefoot.diagnosis.history import makers
 from surefoot.diagnosis.names import RELATIONS, fact_name, identifier, sql_name, words
 from surefoot.revision_source.source import Creation, Source
-from surefoot.schema.names import aside
+from surefoot.schema.names import renamed_aside
 
 SUFFIX = "_before"
 
@@ -105,7 +105,7 @@ def put_aside(objects: Iterable[Object], about: About) -> tuple[str, ...]:
                 table = identifier(part.schema, part.table)
                 found.append(f"alter table {table} alter {identifier(new)} drop not null;")
                 continue
-            name = aside(part.name, taken, SUFFIX)
+            name = renamed_aside(part.name, taken, SUFFIX)
             taken.add(name)
             new = new or name
             found += renaming(part, name)

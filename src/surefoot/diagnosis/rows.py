@@ -7,7 +7,7 @@ The queries are for people to run; none of them is executed here.
 import re
 
 from surefoot.diagnosis import sequences
-from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Explanation
+from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Diagnosis
 from surefoot.diagnosis.names import identifier, literal, quoted_names, words
 from surefoot.errors.steps import to_type
 
@@ -29,7 +29,7 @@ def key(cause: Cause) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", "")
 
 
-def _new(cause: Cause, about: About) -> Explanation | None:
+def _new(cause: Cause, about: About) -> Diagnosis | None:
     """What to say where the table or a column of the key is gone with the rest of the revision.
 
     No row of the user's can be found then: a query would only fail.
@@ -47,20 +47,20 @@ def _new(cause: Cause, about: About) -> Explanation | None:
         if not missing:
             return None
         new = f"{identifier(missing[0])} of {table}"
-    return Explanation(
+    return Diagnosis(
         f"correct the revision: it makes {new} itself, so the values are its own. {REPORT}",
         (f"{new} is not there now: this run made it",),
         _CODE,
     )
 
 
-def duplicates(cause: Cause, about: About) -> Explanation:
+def duplicates(cause: Cause, about: About) -> Diagnosis:
     """23505: a unique index or constraint over rows that aren't."""
     columns, values = key(cause)
     if not (columns and cause.table):
         return _without_query()
     if cause.schema == "pg_catalog":  # a name, and both looked for it before either made it
-        return Explanation(
+        return Diagnosis(
             f"{AGAIN}: another session made an object of that name at the same moment. If it "
             "happens again, stop what else makes tables (the application's create_all, say)",
             code=_CODE,
@@ -97,12 +97,12 @@ def _equal(columns: str, values: str) -> str:
     return f"({columns}) = ({', '.join(map(literal, parts))})"
 
 
-def nulls(cause: Cause, about: About) -> Explanation:
+def nulls(cause: Cause, about: About) -> Diagnosis:
     """23502: a column that shall not be null, and rows in which it is."""
     if not (cause.table and cause.column):
         return _without_query()
     if _WRITES.match(cause.statement):
-        return Explanation(
+        return Diagnosis(
             f"correct the revision: the row that it writes has no {cause.column}. {REPORT}",
             code=_CODE,
         )
@@ -112,7 +112,7 @@ def nulls(cause: Cause, about: About) -> Explanation:
         for o in about.objects
     )
     if not there:
-        return Explanation(
+        return Diagnosis(
             "correct the revision: it adds a column that must not be null to a table that has "
             f"rows, so it needs a server_default. {REPORT}",
             (f"{table} has rows, and {column} is new: in each of them it would be null",),
@@ -123,7 +123,7 @@ def nulls(cause: Cause, about: About) -> Explanation:
     )
 
 
-def orphans(cause: Cause, about: About) -> Explanation:
+def orphans(cause: Cause, about: About) -> Diagnosis:
     """23503: rows that refer to what isn't there."""
     columns, values = key(cause)
     if not (columns and cause.table):
@@ -133,7 +133,7 @@ def orphans(cause: Cause, about: About) -> Explanation:
     if (
         told and told[-1].rpartition(".")[2] == cause.table
     ):  # the other way round: still referred to
-        return Explanation(
+        return Diagnosis(
             f"correct the revision: it removes rows that {table} refers to; or remove those rows "
             f"first, and {AGAIN}",
             code=_CODE,
@@ -159,7 +159,7 @@ def orphans(cause: Cause, about: About) -> Explanation:
     )
 
 
-def checked(cause: Cause, about: About) -> Explanation:
+def checked(cause: Cause, about: About) -> Diagnosis:
     """23514: rows that a check doesn't allow."""
     expression = _checked(cause.statement, cause.constraint)
     if not (cause.table and expression) or _WRITES.match(cause.statement):
@@ -187,11 +187,11 @@ def _checked(statement: str, constraint: str) -> str:
     return ""
 
 
-def unconvertible(cause: Cause, about: About) -> Explanation:
+def unconvertible(cause: Cause, about: About) -> Diagnosis:
     """22P02, 22003 and the like: a value that the new type can't take."""
     retyped = _RETYPED.search(cause.statement)
     if retyped is None:
-        return Explanation(
+        return Diagnosis(
             f"correct the value in the database or in the revision, and {AGAIN}. {REPORT}",
             code=_CODE,
         )
@@ -215,7 +215,7 @@ def unconvertible(cause: Cause, about: About) -> Explanation:
     return _without_query()
 
 
-def new_value(cause: Cause, about: About) -> Explanation:
+def new_value(cause: Cause, about: About) -> Diagnosis:
     """55P04: an enum's value is used in the transaction that adds it."""
     named = quoted_names(cause.message)
     there = next(
@@ -227,9 +227,9 @@ def new_value(cause: Cause, about: About) -> Explanation:
         f"with op.get_context().autocommit_block(). {REPORT}"
     )
     if there is None or not named:
-        return Explanation(correct, seen)
+        return Diagnosis(correct, seen)
     add = f"alter type {identifier(there.schema, there.name)} add value if not exists"
-    return Explanation(
+    return Diagnosis(
         to_type(
             "add the value beforehand, which helps where the revision says IF NOT EXISTS",
             f"{add} {literal(named[0])};",
@@ -239,13 +239,13 @@ def new_value(cause: Cause, about: About) -> Explanation:
     )
 
 
-def _found(query: str, which: str, then: str) -> Explanation:
+def _found(query: str, which: str, then: str) -> Diagnosis:
     text = f"{then}. To find {which}"
-    return Explanation(to_type(text, query, then=f"then {AGAIN}. {REPORT}"), code=_CODE)
+    return Diagnosis(to_type(text, query, then=f"then {AGAIN}. {REPORT}"), code=_CODE)
 
 
-def _without_query() -> Explanation:
-    return Explanation(
+def _without_query() -> Diagnosis:
+    return Diagnosis(
         f"correct the rows that PostgreSQL names above, or the revision, and {AGAIN}. {REPORT}",
         code=_CODE,
     )

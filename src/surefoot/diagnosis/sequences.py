@@ -8,7 +8,7 @@ run; none of them is executed here.
 
 import re
 
-from surefoot.diagnosis.cause import AGAIN, About, Cause, Drawn, Explanation, Numbers
+from surefoot.diagnosis.cause import AGAIN, About, Cause, Diagnosis, Drawn, Numbers
 from surefoot.diagnosis.names import identifier, literal, words
 from surefoot.errors.steps import to_type
 from surefoot.schema.names import in_a_text
@@ -20,7 +20,7 @@ _INSERT = re.compile(rf"\s*insert\s+into\s+{_NAME}(?:\.{_NAME})?(?:\s+as\s+{_NAM
 _OTHERS = 5  # sequences of other tables that are shown
 
 
-def behind(cause: Cause, about: About, columns: str, values: str) -> Explanation | None:
+def behind(cause: Cause, about: About, columns: str, values: str) -> Diagnosis | None:
     """What to say where the duplicate number was drawn from a sequence; None where it wasn't."""
     found = _drawn(cause, about, columns, values)
     if found is None:
@@ -43,9 +43,9 @@ def behind(cause: Cause, about: About, columns: str, values: str) -> Explanation
         seen.append(f"and {len(others) - _OTHERS} more sequences")
     wanting = [one for one in (numbers, *others) if one.behind]
     if not wanting:
-        return Explanation(AGAIN, tuple(seen), CODE)
+        return Diagnosis(AGAIN, tuple(seen), CODE)
     which = "the sequence" if len(wanting) == 1 else "the sequences"
-    return Explanation(
+    return Diagnosis(
         to_type(
             f"move {which} to where the rows are (no row needs to change)",
             *(setting(one) for one in wanting),

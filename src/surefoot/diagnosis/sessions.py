@@ -2,7 +2,7 @@
 
 import re
 
-from surefoot.diagnosis.cause import AGAIN, About, Cause, Explanation, Holder
+from surefoot.diagnosis.cause import AGAIN, About, Cause, Diagnosis, Holder
 from surefoot.diagnosis.names import identifier, literal, without_literals
 from surefoot.diagnosis.server import ended, timed_out
 from surefoot.errors.steps import to_type
@@ -18,25 +18,25 @@ _NOBODY = (
 )
 
 
-def lock_not_available(cause: Cause, about: About) -> Explanation:
+def lock_not_available(cause: Cause, about: About) -> Diagnosis:
     """55P03: lock_timeout ended the wait for a lock."""
     if about.holders:
-        return Explanation(ending(about.holders), holder_lines(about.holders), _CODE)
-    return Explanation(
+        return Diagnosis(ending(about.holders), holder_lines(about.holders), _CODE)
+    return Diagnosis(
         f"{AGAIN}. If it happens again, run it when the application is stopped", (_NOBODY,), _CODE
     )
 
 
-def deadlock(cause: Cause, about: About) -> Explanation:
+def deadlock(cause: Cause, about: About) -> Diagnosis:
     """40P01: the revision and another session waited for each other."""
-    return Explanation(
+    return Diagnosis(
         f"stop what else writes to the database (the application's old release, say), and {AGAIN}",
         holder_lines(about.holders),
         _CODE,
     )
 
 
-def cancelled(cause: Cause, about: About) -> Explanation:
+def cancelled(cause: Cause, about: About) -> Diagnosis:
     """57014: statement_timeout, or somebody, cancelled the statement."""
     found = ended(cause)
     if not timed_out(cause):
@@ -44,13 +44,13 @@ def cancelled(cause: Cause, about: About) -> Explanation:
     role = identifier(about.role) if about.role else "ROLE"
     longer = f"alter role {role} set statement_timeout = 0;"
     if about.holders:
-        return Explanation(
+        return Diagnosis(
             f"it may have waited for a lock: {ending(about.holders)}.\n"
             + to_type("If it only takes long, give it more time", longer),
             holder_lines(about.holders),
             found.code,
         )
-    return Explanation(
+    return Diagnosis(
         to_type("give it more time, for the role or in the revision", longer, then=f"then {AGAIN}"),
         (_NOBODY, "so the statement took too long by itself, unless somebody held one until then"),
         found.code,

@@ -6,14 +6,14 @@ import msgspec
 
 from surefoot.catalogue.catalogue import DownStatement
 from surefoot.downgrades.downgrade_sql import Followed, Name, fact_part
-from surefoot.downgrades.recipe import Loss, Reversal
+from surefoot.downgrades.recipe import DowngradeRecipe, Loss
 from surefoot.schema.fact import Key
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 
 _KINDS = {"table": "relation", "column": "column", "values": "column"}  # what can be counted
 
 
-class Standing(msgspec.Struct, frozen=True):
+class StandingObjects(msgspec.Struct, frozen=True):
     """A loss on a way back, and `name`: what it's called now; None: it can't be told."""
 
     loss: Loss
@@ -22,26 +22,27 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standing(
-    backs: Iterable[Reversal],
+    backs: Iterable[DowngradeRecipe],
     live: Container[Key],
     rest: Mapping[str, tuple[DownStatement, ...]] = {},
-) -> tuple[Standing, ...]:
+) -> tuple[StandingObjects, ...]:
     """What is lost on a way back, the last revision first, each once, by the names that are `live`.
 
     What a newer one's way back certainly makes anew has no rows, and is left out. Whatever has a
     name that isn't there, and can't be followed to one that is, stays: nobody can count it.
     """
-    found: dict[tuple[str, str | None, str], Standing] = {}
+    found: dict[tuple[str, str | None, str], StandingObjects] = {}
     before: list[Followed] = []
     for back in backs:
         left = rest.get(back.id, back.statements)
         past = back.statements[: len(back.statements) - len(left)]
         begun = Followed((s.sql for s in past), back.schema)
         for loss in back.losses:
-            name: Name | None = parts(loss.name)
+            name: Name | None = split_name(loss.name)
             if loss.kind not in _KINDS or (loss.kind == "values" and len(name) < 3):
                 found.setdefault(
-                    (loss.kind, loss.name or back.id, loss.detail), Standing(loss, None, back.id)
+                    (loss.kind, loss.name or back.id, loss.detail),
+                    StandingObjects(loss, None, back.id),
                 )
                 continue
             for done in reversed(before):
@@ -50,11 +51,12 @@ def standing(
                     break
             if name is None or name in begun.tables or name in begun.columns:
                 continue
-            now = ".".join(map(fact_part, name)) if name != parts(loss.name) else loss.name
+            now = ".".join(map(fact_part, name)) if name != split_name(loss.name) else loss.name
             there = (_KINDS[loss.kind], now) in live
             called = now if there else None
             found.setdefault(
-                (loss.kind, called, "" if there else loss.name), Standing(loss, called, back.id)
+                (loss.kind, called, "" if there else loss.name),
+                StandingObjects(loss, called, back.id),
             )
         before.append(Followed((s.sql for s in left), back.schema))
     return tuple(found.values())

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from surefoot.revision_source.statement import NAME, bare, lowered, structural
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 
 Name = tuple[str, ...]  # schema and name, of a column its name as well
 
@@ -137,7 +137,7 @@ class Followed:
 
     def _name(self, written: str) -> Name | None:
         """With its schema, if that is certain."""
-        found = parts(written)
+        found = split_name(written)
         if len(found) in self._blind or not 1 <= len(found) <= 2:
             return None
         return found if len(found) == 2 else (self._schema, *found)
@@ -168,7 +168,7 @@ class Followed:
         if to is None and away is None:
             return False
         name = self._name(written)
-        target = parts(to[1] if to else away[1] if away else "")
+        target = split_name(to[1] if to else away[1] if away else "")
         if name is None or len(target) != 1:
             self._blind |= {1, 2}
             return True
@@ -226,7 +226,7 @@ class Followed:
 
 
 def _last(name: str) -> str:
-    return (parts(name) or ("",))[-1]
+    return (split_name(name) or ("",))[-1]
 
 
 def _cascades(text: str) -> bool:
@@ -242,7 +242,9 @@ def _same(column: str, type: str, using: str | None) -> bool:
         return True
     value, _, cast = using.partition("::")
     wanted = _spelt(type.split(" collate ")[0])
-    return parts(value.strip("( )")) == parts(column) and (not cast or _spelt(cast) == wanted)
+    return split_name(value.strip("( )")) == split_name(column) and (
+        not cast or _spelt(cast) == wanted
+    )
 
 
 def _spelt(type: str) -> str:

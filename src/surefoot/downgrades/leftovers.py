@@ -8,9 +8,9 @@ from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
-from surefoot.downgrades.recipe import Reversal
+from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.schema.ddl import dropped, rank
-from surefoot.schema.fact import Fact, Key, relation_kind, table
+from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
 
 
 class Leftover(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Leftover(msgspec.Struct, frozen=True):
 
 
 def leftovers(
-    kept: Iterable[Reversal],
+    kept: Iterable[DowngradeRecipe],
     applied: Container[str],
     known: Container[Key],
     live: Mapping[Key, str],
@@ -82,7 +82,7 @@ def _own_on(
     """For each of these tables, something on it that none of the revisions has made."""
     found: dict[str, str] = {}
     for key, definition in live.items():
-        owner = table(Fact(*key, definition))
+        owner = table(SchemaFact(*key, definition))
         if owner and owner in tables and key not in made and key[0] != "option":
             what = "has changed" if key in changed else "is your own"
             found.setdefault(owner, f"{key[0]} {key[1]} {what}")
@@ -97,7 +97,7 @@ def _one(
     own: Mapping[str, str],
 ) -> Leftover:
     definition = live[key]
-    owner = table(Fact(*key, definition))
+    owner = table(SchemaFact(*key, definition))
     whole = key[0] == "relation"
     if owner is not None and owner in own:
         return Leftover(*key, definition, revision, kept=own[owner])

@@ -8,11 +8,11 @@ import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue, Change, DownStatement
 from surefoot.catalogue.match import Difference
-from surefoot.downgrades.recipe import Reversal, reversal
+from surefoot.downgrades.recipe import DowngradeRecipe, reversal
 from surefoot.model.history import History, Revision
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.ddl import INVALID
-from surefoot.schema.fact import Definition, Fact, Key
+from surefoot.schema.fact import Definition, Key, SchemaFact
 from surefoot.schema.names import table_of
 
 # What any database may have, made beforehand by an administrator.
@@ -22,13 +22,13 @@ _COMMON = frozenset(("extension", "schema"))
 GO_ALONG = frozenset(("index", "statistics", "option", "replica identity"))
 
 
-class Undo(msgspec.Struct, frozen=True):
+class DowngradeStep(msgspec.Struct, frozen=True):
     """One revision to be taken back, and by what: `statements`, or (None) its file's downgrade().
 
     `done`: so many of its statements were done before these, by a run that was cut off.
     """
 
-    reversal: Reversal
+    reversal: DowngradeRecipe
     statements: tuple[DownStatement, ...] | None = None
     done: int = 0
 
@@ -39,7 +39,7 @@ class Undo(msgspec.Struct, frozen=True):
 
 
 def whole_history(
-    code: History, kept: Mapping[str, Reversal], catalogue: Catalogue | None
+    code: History, kept: Mapping[str, DowngradeRecipe], catalogue: Catalogue | None
 ) -> History:
     """The code's revisions and those that only the journal knows, each behind all below it.
 
@@ -63,15 +63,15 @@ def to_undo(history: History, applied: frozenset[str], goal: frozenset[str]) -> 
 
 def reversals(
     undo: Iterable[str],
-    kept: Mapping[str, Reversal],
+    kept: Mapping[str, DowngradeRecipe],
     catalogue: Catalogue | None,
     way: str,
     own: Container[str],
-) -> tuple[Reversal, ...]:
+) -> tuple[DowngradeRecipe, ...]:
     """The way back over each: of the code's `own` revisions as its catalogue has it, else as the
     journal has. `way` is the one that the database has come.
     """
-    found: list[Reversal] = []
+    found: list[DowngradeRecipe] = []
     for id in undo:
         known = kept.get(id)
         if catalogue is not None and id in own and id in catalogue.history.revisions:
@@ -79,13 +79,15 @@ def reversals(
             made = known.changes if known is not None else None
             found.append(reversal(catalogue, id, catalogue.way(way), made))
         else:
-            found.append(known or Reversal(id, (), (), "", None, "unknown", "nothing is known"))
+            found.append(
+                known or DowngradeRecipe(id, (), (), "", None, "unknown", "nothing is known")
+            )
     return tuple(found)
 
 
 def kept_of(
     catalogue: Catalogue, way: str, revisions: Iterable[str], *, below: bool, search_path: str
-) -> tuple[Reversal, ...]:
+) -> tuple[DowngradeRecipe, ...]:
     """What the journal keeps of these revisions' ways back (and of all `below` them), by the way
     that the database has come; `search_path` is that of the connection that ran them.
     """
@@ -101,7 +103,7 @@ def kept_of(
     )
 
 
-def blocked(undo: Iterable[Reversal], own: Container[str]) -> tuple[Reversal, ...]:
+def blocked(undo: Iterable[DowngradeRecipe], own: Container[str]) -> tuple[DowngradeRecipe, ...]:
     """Those that can't be: nobody has seen it done, or it needs a file that isn't there, or it
     takes away what was there before the revision.
     """
@@ -112,13 +114,13 @@ def blocked(undo: Iterable[Reversal], own: Container[str]) -> tuple[Reversal, ..
     )
 
 
-def takes_away(one: Reversal) -> bool:
+def takes_away(one: DowngradeRecipe) -> bool:
     """Whether something of what was there before it is gone or another behind its way back."""
     return any(change.before for change in one.left)
 
 
 def unlike(
-    undo: Iterable[Reversal], live: Mapping[Key, str], reversing: Container[str] = ()
+    undo: Iterable[DowngradeRecipe], live: Mapping[Key, str], reversing: Container[str] = ()
 ) -> tuple[Difference, ...]:
     """The names that aren't as these revisions have left them, from the last one on.
 
@@ -142,7 +144,7 @@ def unlike(
 
 
 def not_back(
-    one: Reversal, live: Mapping[Key, str], before: Mapping[Key, str]
+    one: DowngradeRecipe, live: Mapping[Key, str], before: Mapping[Key, str]
 ) -> tuple[Difference, ...]:
     """What isn't as it should be behind the way back over this revision.
 
@@ -170,7 +172,7 @@ def _relations(live: Mapping[Key, str]) -> frozenset[str]:
     return frozenset(name for kind, name in live if kind == "relation")
 
 
-def inverse(one: Reversal) -> tuple[Change, ...]:
+def inverse(one: DowngradeRecipe) -> tuple[Change, ...]:
     """What taking a revision back changes."""
     return tuple(
         Change(
@@ -183,7 +185,7 @@ def inverse(one: Reversal) -> tuple[Change, ...]:
     )
 
 
-def _below(one: Reversal, change: Change) -> tuple[Definition, ...]:
+def _below(one: DowngradeRecipe, change: Change) -> tuple[Definition, ...]:
     """What a name may be once the revision is taken back."""
     left = next((c.after for c in one.left if c.key == change.key), ())
     return left or change.before or (None,)
@@ -201,9 +203,9 @@ def _difference(
 
 
 def _cannot_tell(key: Key, found: str, expected: tuple[Definition, ...]) -> bool:
-    fact = Fact(*key, found)
+    fact = SchemaFact(*key, found)
     return any(
-        same(fact, Fact(*key, definition)) is Comparison.CANNOT_TELL
+        same(fact, SchemaFact(*key, definition)) is Comparison.CANNOT_TELL
         for definition in expected
         if definition is not None
     )

@@ -20,8 +20,8 @@ from surefoot.catalogue.catalogue import (
 from surefoot.downgrades.downgrade_sql import UNCOUNTED, Followed, Name, fact_part
 from surefoot.revision_source.statement import renamed, structural
 from surefoot.schema.definitions import column, labels, widened
-from surefoot.schema.fact import Fact, relation_kind, table
-from surefoot.schema.names import parts
+from surefoot.schema.fact import SchemaFact, relation_kind, table
+from surefoot.schema.names import split_name
 
 Class = Literal[
     "proved", "loses-data", "leaves", "needs-code", "broken", "none", "untried", "unknown"
@@ -49,7 +49,7 @@ class Loss(msgspec.Struct, frozen=True, order=True):
         return f"{self.name[:_SHOWN]}…" if len(self.name) > _SHOWN + 1 else self.name
 
 
-class Reversal(msgspec.Struct, frozen=True, omit_defaults=True):
+class DowngradeRecipe(msgspec.Struct, frozen=True, omit_defaults=True):
     """One revision's way back, with all that is needed to go it without the revision's file.
 
     `proved` is exact and loses nothing, `loses-data` is exact, `leaves` leaves `left` behind,
@@ -96,7 +96,7 @@ def reversal(
     id: str,
     way: Way | None = None,
     changes: tuple[Change, ...] | None = None,
-) -> Reversal:
+) -> DowngradeRecipe:
     """The way back over this revision; `way` is the one that the database has come, `changes` are
     what the revision did there, if that is known.
 
@@ -113,7 +113,7 @@ def reversal(
     verdict, why = _verdict(down, losses)
     if way is None:
         verdict, why = "none", "it is a part of the init scripts"
-    return Reversal(
+    return DowngradeRecipe(
         id,
         revision.parents,
         revision.depends_on,
@@ -130,7 +130,7 @@ def reversal(
     )
 
 
-def reassessed(kept: Reversal) -> Reversal:
+def reassessed(kept: DowngradeRecipe) -> DowngradeRecipe:
     """A way back that the journal keeps, with what it loses worked out from its own statements.
 
     Whoever wrote the journal may have left out a loss, or called it proved.
@@ -189,7 +189,7 @@ def _losses(changes: tuple[Change, ...], down: Downgrade, schema: str) -> Iterat
     yield from found
     if down.why == NEEDS_CODE:
         yield Loss("rows", "", "its code decides")
-    yield from _of_statements(taken, done, {(loss.kind, parts(loss.name)) for loss in found})
+    yield from _of_statements(taken, done, {(loss.kind, split_name(loss.name)) for loss in found})
 
 
 def _of_changes(taken: list[Change], done: Followed, hint: str) -> Iterator[Loss]:
@@ -200,19 +200,19 @@ def _of_changes(taken: list[Change], done: Followed, hint: str) -> Iterator[Loss
         if c.kind == "relation" and not c.before and relation_kind(_first(c)) == "table"
     }
     for change in taken:
-        made, kept = _first(change), done.kept(parts(change.name))
+        made, kept = _first(change), done.kept(split_name(change.name))
         match change.kind:
             case "relation" if change.name in gone and not kept:
                 yield Loss("table", change.name, hint)
             case "column" if not kept:
-                if table(Fact(change.kind, change.name, made)) not in gone:
+                if table(SchemaFact(change.kind, change.name, made)) not in gone:
                     yield from _column(change, hint)
             case "enum" if change.before and made:
                 lost = [x for x in labels(made) if x not in labels(change.before[0])]
                 if lost:
                     yield Loss("values", change.name, f"{', '.join(lost)} can't be kept")
             case "sequence" if not change.before:
-                if table(Fact(change.kind, change.name, made)) is None:
+                if table(SchemaFact(change.kind, change.name, made)) is None:
                     yield Loss("sequence", change.name)
             case _:
                 pass
@@ -224,9 +224,11 @@ def _of_statements(
     """What the structure doesn't tell: another one takes the place of what goes, or nobody knows
     what a statement does. A drop that can't be traced to what the revision changed is such a one.
     """
-    names = {(c.kind, parts(c.name)): c for c in taken}
+    names = {(c.kind, split_name(c.name)): c for c in taken}
     absent = {key for key, c in names.items() if not _first(c)}
-    tables = {parts(t): t for c in taken if (t := table(Fact(c.kind, c.name, _first(c))))}
+    tables = {
+        split_name(t): t for c in taken if (t := table(SchemaFact(c.kind, c.name, _first(c))))
+    }
     doubtful = dict(done.doubtful)
     for name, sql in done.tables.items():
         if ("table", name) in found or ("relation", name) in absent:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.check import change_lines
-from surefoot.downgrades.recipe import Reversal, reversal
+from surefoot.downgrades.recipe import DowngradeRecipe, reversal
 from surefoot.errors import Finding
 
 _SHOWN = 6  # lines of what is left
@@ -45,7 +45,7 @@ def without_a_way_back(
         )
 
 
-def _seen(back: Reversal) -> Iterator[str]:
+def _seen(back: DowngradeRecipe) -> Iterator[str]:
     yield f"its downgrade: {back.verdict}{f' ({back.why})' if back.why else ''}"
     if back.again:
         yield f"behind it, its upgrade does something else: {back.again}"

@@ -4,12 +4,12 @@ import re
 from collections.abc import Container, Iterable, Mapping
 
 from surefoot.catalogue.catalogue import DownStatement
-from surefoot.downgrades.path import Undo, not_back, unlike
-from surefoot.downgrades.recipe import Reversal
+from surefoot.downgrades.path import DowngradeStep, not_back, unlike
+from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.revision_source.statement import structural
 from surefoot.schema.ddl import INVALID, dropped
 from surefoot.schema.fact import Key
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 
 # What an earlier statement sets for the session, and a later one may rely on.
 _SESSION = re.compile(
@@ -17,7 +17,7 @@ _SESSION = re.compile(
 )
 
 
-def by_statements(one: Reversal, own: Container[str]) -> bool:
+def by_statements(one: DowngradeRecipe, own: Container[str]) -> bool:
     """Whether its statements are executed, and not the downgrade() of its file.
 
     Also where there is a file, if it commits midway: only of statements is it known how many were
@@ -27,33 +27,33 @@ def by_statements(one: Reversal, own: Container[str]) -> bool:
 
 
 def prepared(
-    undo: Iterable[Reversal],
+    undo: Iterable[DowngradeRecipe],
     own: Container[str],
     live: Mapping[Key, str],
     reversing: Container[str],
     done: int,
-) -> tuple[Undo, ...] | None:
+) -> tuple[DowngradeStep, ...] | None:
     """What each is taken back by; None where one was cut off, and how far can't be told."""
-    found: list[Undo] = []
+    found: list[DowngradeStep] = []
     for one in undo:
         if one.id not in reversing:
-            found.append(Undo(one, one.statements if by_statements(one, own) else None))
+            found.append(DowngradeStep(one, one.statements if by_statements(one, own) else None))
         elif by_statements(one, own):
             rest = resumed(one, done, live)
             if rest is None:
                 return None
-            found.append(Undo(one, *rest))
+            found.append(DowngradeStep(one, *rest))
         elif not unlike((one,), live):
-            found.append(Undo(one))
+            found.append(DowngradeStep(one))
         elif not not_back(one, live, live):
-            found.append(Undo(one, ()))  # all of it is gone, but for its row
+            found.append(DowngradeStep(one, ()))  # all of it is gone, but for its row
         else:
             return None
     return tuple(found)
 
 
 def resumed(
-    one: Reversal, done: int, live: Mapping[Key, str]
+    one: DowngradeRecipe, done: int, live: Mapping[Key, str]
 ) -> tuple[tuple[DownStatement, ...], int] | None:
     """The statements that are left of a way back which was cut off when so many were `done`, and
     how many are; None where it can't be told whether the next one was executed.
@@ -71,7 +71,7 @@ def resumed(
 
 
 def _rest(
-    one: Reversal, done: int, live: Mapping[Key, str]
+    one: DowngradeRecipe, done: int, live: Mapping[Key, str]
 ) -> tuple[tuple[DownStatement, ...], int] | None:
     left = one.statements[done:]
     if not left or not left[0].alone or _SESSION.match(left[0].sql):
@@ -97,5 +97,5 @@ def _rest(
 
 def _is_called(name: str, identifiers: tuple[str, ...]) -> bool:
     """An index's fact has its table between its schema and its own name."""
-    found = parts(name)
+    found = split_name(name)
     return (found[0], found[-1]) == identifiers or found[-1:] == identifiers

@@ -7,18 +7,18 @@ import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue, Way, conflicts, state
 from surefoot.catalogue.identify import Identifier
-from surefoot.catalogue.match import Difference, Stand
+from surefoot.catalogue.match import Difference, Match
 from surefoot.revision_source.source import Source
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.ddl import INVALID
-from surefoot.schema.fact import Definition, Fact, Key
+from surefoot.schema.fact import Definition, Key, SchemaFact
 
 _ABSENT: tuple[Definition, ...] = (None,)
 
-Place = Literal["there", "missing", "invalid", "otherwise"]
+ObjectStatus = Literal["there", "missing", "invalid", "otherwise"]
 
 
-class Named(msgspec.Struct, frozen=True):
+class ExpectedObject(msgspec.Struct, frozen=True):
     """One name that the revision changes: how it may be `before` it and `after`, and is `found`.
 
     `there`: as after it. `missing`: as before it. `invalid`: an index that is being made (or
@@ -30,7 +30,7 @@ class Named(msgspec.Struct, frozen=True):
     before: tuple[Definition, ...]
     after: tuple[Definition, ...]
     found: Definition
-    place: Place
+    place: ObjectStatus
 
     @property
     def key(self) -> Key:
@@ -43,7 +43,7 @@ class Named(msgspec.Struct, frozen=True):
         return self.before == _ABSENT
 
 
-class Interruption(msgspec.Struct, frozen=True):
+class InterruptedRevision(msgspec.Struct, frozen=True):
     """A revision that was left half-way, held against what is there.
 
     `rows` are the version rows, which don't count it; `after` those with it, `matching` the facts
@@ -58,35 +58,35 @@ class Interruption(msgspec.Struct, frozen=True):
     rows: tuple[str, ...]
     after: tuple[str, ...]
     source: Source | None
-    names: tuple[Named, ...] = ()
+    names: tuple[ExpectedObject, ...] = ()
     beside: tuple[Difference, ...] = ()
-    between: tuple[Fact, ...] = ()
-    invalid: tuple[Fact, ...] = ()
+    between: tuple[SchemaFact, ...] = ()
+    invalid: tuple[SchemaFact, ...] = ()
     partitioned: tuple[str, ...] = ()
     way: str = ""
     matching: int = 0
     edited: bool = False
     known: bool = False
 
-    def placed(self, *places: Place) -> tuple[Named, ...]:
+    def placed(self, *places: ObjectStatus) -> tuple[ExpectedObject, ...]:
         """The names that are in one of these places."""
         return tuple(named for named in self.names if named.place in places)
 
-    def below(self) -> Stand:
+    def below(self) -> Match:
         """The structure as if nothing of the revision were there."""
-        return Stand(self.rows, self.way, self.matching, self.beside)
+        return Match(self.rows, self.way, self.matching, self.beside)
 
 
 def interruption(
     catalogue: Catalogue,
     identifier: Identifier,
-    facts: tuple[Fact, ...],
+    facts: tuple[SchemaFact, ...],
     revision: str,
     rows: tuple[str, ...],
     source: Source | None,
     *,
     edited: bool = False,
-) -> Interruption | None:
+) -> InterruptedRevision | None:
     """Hold the facts against a revision that is half-way above these version rows.
 
     None where no way of the catalogue goes over it.
@@ -107,12 +107,12 @@ def interruption(
 
 
 def without_catalogue(
-    facts: tuple[Fact, ...],
+    facts: tuple[SchemaFact, ...],
     revision: str,
     rows: tuple[str, ...],
     after: tuple[str, ...],
     source: Source | None,
-) -> Interruption:
+) -> InterruptedRevision:
     """What can be told without a catalogue: which indexes that the source makes can't be used."""
     statements = source.statements if source else ()
     invalid = tuple(
@@ -121,18 +121,18 @@ def without_catalogue(
         if fact.definition.endswith(INVALID)
         and any(s.is_about((fact.kind, fact.name)) for s in statements)
     )
-    return Interruption(revision, rows, after, source, invalid=invalid)
+    return InterruptedRevision(revision, rows, after, source, invalid=invalid)
 
 
 def _held(
     catalogue: Catalogue,
     identifier: Identifier,
-    facts: tuple[Fact, ...],
+    facts: tuple[SchemaFact, ...],
     way: Way,
     revision: str,
     applied: frozenset[str],
     source: Source | None,
-) -> Interruption:
+) -> InterruptedRevision:
     before, after = state(way, applied), state(way, applied | {revision})
     live = {(fact.kind, fact.name): fact.definition for fact in facts}
     changed = {change.key for change in way.changes[revision]}
@@ -142,14 +142,14 @@ def _held(
         for key, others in conflicts(catalogue, way).get(revision, {}).items()
         if not others <= applied
     }
-    names: list[Named] = []
+    names: list[ExpectedObject] = []
     for key in sorted(changed - accepted):
         was, will = before.get(key, _ABSENT), after.get(key, _ABSENT)
         found = live.get(key)
         if found in was and found in will:
             continue  # it says nothing
-        place: Place = "otherwise" if key in unseen else _place(key, found, was, will)
-        names.append(Named(*key, was, will, found, place))
+        place: ObjectStatus = "otherwise" if key in unseen else _place(key, found, was, will)
+        names.append(ExpectedObject(*key, was, will, found, place))
     stand = identifier.held(way, applied)
     statements = source.statements if source else ()
     own = tuple(
@@ -157,7 +157,7 @@ def _held(
         for fact in identifier.own
         if any(s.is_about((fact.kind, fact.name)) and not s.drops for s in statements)
     )
-    return Interruption(
+    return InterruptedRevision(
         revision,
         (),
         (),
@@ -171,13 +171,13 @@ def _held(
     )
 
 
-def _partitioned(facts: Iterable[Fact]) -> tuple[str, ...]:
+def _partitioned(facts: Iterable[SchemaFact]) -> tuple[str, ...]:
     return tuple(f.name for f in facts if f.kind == "relation" and " partition by " in f.definition)
 
 
 def _place(
     key: Key, found: Definition, before: tuple[Definition, ...], after: tuple[Definition, ...]
-) -> Place:
+) -> ObjectStatus:
     there, missing = _is_one(key, found, after), _is_one(key, found, before)
     if there != missing:
         return "there" if there else "missing"
@@ -195,7 +195,7 @@ def _is_one(key: Key, found: Definition, allowed: tuple[Definition, ...]) -> boo
     if found in allowed:
         return True
     return found is not None and any(
-        same(Fact(*key, found), Fact(*key, definition)) is Comparison.CANNOT_TELL
+        same(SchemaFact(*key, found), SchemaFact(*key, definition)) is Comparison.CANNOT_TELL
         for definition in allowed
         if definition is not None
     )

@@ -9,21 +9,21 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.interrupted.interruption import Interruption, Named
+from surefoot.interrupted.interruption import ExpectedObject, InterruptedRevision
 from surefoot.preflight.path import column_type
 from surefoot.revision_source.source import Source
 from surefoot.schema.ddl import INVALID, Sql, changed, dropped, made, owned, rank
-from surefoot.schema.fact import Definition, Fact, Key, relation_kind, table
-from surefoot.schema.names import parts, quoted, typed
+from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
+from surefoot.schema.names import quote_name, quoted, split_name
 
-How = Literal["finish", "undo"]
-HOWS: tuple[How, ...] = ("finish", "undo")
+RepairMode = Literal["finish", "undo"]
+HOWS: tuple[RepairMode, ...] = ("finish", "undo")
 
 # What any database may have, made beforehand by an administrator: it's left where it is.
 _COMMON = frozenset(("extension", "schema"))
 
 
-class Remedy(msgspec.Struct, frozen=True):
+class RepairSql(msgspec.Struct, frozen=True):
     """Statements: outside a transaction (`first`), in one (`within`), and outside again (`then`).
 
     `dropped` are the tables and columns with their rows; `refused` says why it can't be done, a
@@ -43,7 +43,7 @@ class Remedy(msgspec.Struct, frozen=True):
         return (*self.first, *self.within, *self.then)
 
 
-def remedy(found: Interruption, how: How) -> Remedy:
+def remedy(found: InterruptedRevision, how: RepairMode) -> RepairSql:
     """How to finish the revision, or to undo it."""
     source = found.source
     refused = list(_cannot_vouch(source))
@@ -52,8 +52,8 @@ def remedy(found: Interruption, how: How) -> Remedy:
         "revision's"
         for fact in found.between
     ]
-    away: list[tuple[Named, Sql]] = []
-    anew: list[tuple[Named, Sql]] = []
+    away: list[tuple[ExpectedObject, Sql]] = []
+    anew: list[tuple[ExpectedObject, Sql]] = []
     done = "there" if how == "finish" else "missing"
     open_names = [n for n in found.names if n.place != done and not _left(n, how)]
     gone = {n.name for n in open_names if n.kind == "relation" and _wanted(n, how) is None}
@@ -66,7 +66,7 @@ def remedy(found: Interruption, how: How) -> Remedy:
         if steps is None:
             refused.append(f"{named.kind} {named.name}: {why or 'its facts are no SQL'}")
             continue
-        if table(Fact(*named.key, named.found or "")) in found.partitioned:
+        if table(SchemaFact(*named.key, named.found or "")) in found.partitioned:
             steps = tuple(map(_in_place, steps))
         removing = named.found is not None and _wanted(named, how) is None
         for sql in steps:
@@ -86,7 +86,7 @@ def remedy(found: Interruption, how: How) -> Remedy:
         when: tuple(s.text for s in ordered if s.when == when)
         for when in ("first", "within", "then")
     }
-    return Remedy(
+    return RepairSql(
         texts["first"],
         texts["within"] + unseen,
         texts["then"],
@@ -96,22 +96,22 @@ def remedy(found: Interruption, how: How) -> Remedy:
     )
 
 
-def _wanted(named: Named, how: How) -> Definition:
+def _wanted(named: ExpectedObject, how: RepairMode) -> Definition:
     """How the name is to be: the first of the definitions that it may have."""
     allowed = named.after if how == "finish" else named.before
     return next((d for d in allowed if d is not None), None)
 
 
-def _left(named: Named, how: How) -> bool:
+def _left(named: ExpectedObject, how: RepairMode) -> bool:
     """Whether it stays as it is: an extension that the revision has made is in nobody's way."""
     return how == "undo" and named.kind in _COMMON
 
 
-def _goes_along(named: Named, gone: set[str], views: dict[str, Definition]) -> bool:
+def _goes_along(named: ExpectedObject, gone: set[str], views: dict[str, Definition]) -> bool:
     """Whether it comes or goes with another name."""
     definition = named.found or next((d for d in named.after if d), "")
     if named.kind == "sequence":
-        owner = table(Fact(*named.key, definition))
+        owner = table(SchemaFact(*named.key, definition))
         return (
             " identity of " in definition
             or owner in gone
@@ -120,11 +120,13 @@ def _goes_along(named: Named, gone: set[str], views: dict[str, Definition]) -> b
     if named.kind == "relation":
         return False
     return (named.kind == "view" and named.name in views) or (
-        table(Fact(*named.key, definition)) in gone
+        table(SchemaFact(*named.key, definition)) in gone
     )
 
 
-def _steps(named: Named, how: How, views: dict[str, Definition]) -> tuple[Sql, ...] | None:
+def _steps(
+    named: ExpectedObject, how: RepairMode, views: dict[str, Definition]
+) -> tuple[Sql, ...] | None:
     wanted, found = _wanted(named, how), named.found
     if found is None:
         assert wanted is not None
@@ -134,7 +136,7 @@ def _steps(named: Named, how: How, views: dict[str, Definition]) -> tuple[Sql, .
     return changed(named.key, found, wanted)
 
 
-def _why_not(named: Named, source: Source | None, how: How) -> str:
+def _why_not(named: ExpectedObject, source: Source | None, how: RepairMode) -> str:
     """Why facts don't suffice; "" where they do."""
     kind, found, wanted = named.kind, named.found, _wanted(named, how)
     if kind == "relation" and found is None and relation_kind(wanted or "") == "table":
@@ -159,7 +161,7 @@ def _why_not(named: Named, source: Source | None, how: How) -> str:
     return ""
 
 
-def _on_the_way(named: Named) -> bool:
+def _on_the_way(named: ExpectedObject) -> bool:
     """Whether what is there can be what the revision had made of it so far."""
     after, found = next((d for d in named.after if d), None), named.found
     if after is None or found is None:
@@ -190,7 +192,7 @@ def _cannot_vouch(source: Source | None) -> Iterable[str]:
 
 
 def _unseen(
-    found: Interruption, source: Source | None, how: How
+    found: InterruptedRevision, source: Source | None, how: RepairMode
 ) -> tuple[tuple[str, ...], list[str]]:
     """The statements that leave no trace, and may not have run: to be executed, they can be twice;
     and remarks of those that aren't in the source as SQL.
@@ -207,7 +209,7 @@ def _unseen(
     return again, untold
 
 
-def _remarks(found: Interruption) -> tuple[str, ...]:
+def _remarks(found: InterruptedRevision) -> tuple[str, ...]:
     lines: list[str] = []
     if found.edited:
         lines.append(
@@ -225,16 +227,16 @@ def _remarks(found: Interruption) -> tuple[str, ...]:
 # --- their order
 
 
-def _place_of(named: Named) -> tuple[int, bool, str]:
+def _place_of(named: ExpectedObject) -> tuple[int, bool, str]:
     """Foreign keys behind the keys that they refer to, views behind columns."""
     definition = named.found or next((d for d in (*named.after, *named.before) if d), "")
     is_view = named.kind == "relation" and relation_kind(definition) != "table"
     return rank("view" if is_view else named.kind), definition.startswith("FOREIGN KEY"), named.name
 
 
-def _behind_each_other(steps: list[tuple[Named, Sql]]) -> list[Sql]:
+def _behind_each_other(steps: list[tuple[ExpectedObject, Sql]]) -> list[Sql]:
     """Views behind those that they select from; indexes first, where nothing else is made."""
-    ordered: list[tuple[Named, Sql]] = []
+    ordered: list[tuple[ExpectedObject, Sql]] = []
     left = list(steps)
     while left:
         names = {n.name for n, _ in left if n.kind == "relation"}
@@ -258,10 +260,10 @@ def _in_place(sql: Sql) -> Sql:
 
 
 def unmet(
-    before: Interruption,
-    now: Interruption,
-    how: How,
-    own: tuple[frozenset[Fact], frozenset[Fact]],
+    before: InterruptedRevision,
+    now: InterruptedRevision,
+    how: RepairMode,
+    own: tuple[frozenset[SchemaFact], frozenset[SchemaFact]],
     *,
     to_come: bool,
 ) -> tuple[str, ...]:
@@ -282,5 +284,5 @@ def unmet(
 
 def counting(key: Key) -> tuple[str, str]:
     """The table to be counted, and the column in it ("": all rows), as they are typed."""
-    found = parts(key[1])
-    return typed(*found[:2]), quoted(found[2]) if len(found) > 2 else ""
+    found = split_name(key[1])
+    return quote_name(*found[:2]), quoted(found[2]) if len(found) > 2 else ""

@@ -11,7 +11,8 @@ from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.model.history import History
 from surefoot.project.config import Project, ScriptEntry
 from surefoot.revision_source.history_files import IniFile, RevisionFiles, manifest, read_history
-from surefoot.scripts.file import ScriptFile, hashed, sha256_of
+from surefoot.scripts.file import hashed, sha256_of
+from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
 CATALOGUE_NAME = "surefoot-catalog.txt"

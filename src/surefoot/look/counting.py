@@ -8,7 +8,7 @@ from psycopg import sql
 
 from surefoot.postgres.look import Look, looking
 from surefoot.schema.fact import Key
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 from surefoot.sql import query
 
 
@@ -24,7 +24,7 @@ def row_lines(
     lines: list[str] = []
     with looking(connection) as look:
         for kind, name in dropped:
-            schema, table, *column = parts(name)
+            schema, table, *column = split_name(name)
             what = sql.Identifier(*column) if kind == "column" else sql.SQL("*")
             number = count_rows(look, role, schema, table, what)
             if number is None:

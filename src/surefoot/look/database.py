@@ -12,11 +12,11 @@ from psycopg import sql
 from surefoot.catalogue.match import Difference
 from surefoot.decision.facts import (
     DatabaseGrounds,
+    DatabaseState,
     Elsewhere,
     Evidence,
     Journaled,
     Mark,
-    Observation,
     ServerInfo,
     VersionTableName,
 )
@@ -34,7 +34,7 @@ def observe_database(
     *,
     lenient: bool = False,
     sealed: bool = False,
-) -> Observation:
+) -> DatabaseState:
     """Look at the database that `connection` (in autocommit) leads to.
 
     What may not be trusted isn't read. `lenient`: then the observation says so, and knows neither
@@ -67,7 +67,7 @@ def observe_database(
             objects = cursor.execute(query("objects"), names).fetchone() or objects
             elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
         journal = next((one for one in owners if one.is_journal and one.name), None)
-        found = Observation(
+        found = DatabaseState(
             server=server,
             version_table=version_table,
             version_schema=seen["version_schema"],
@@ -214,7 +214,7 @@ class _Evidence(msgspec.Struct):
 T = TypeVar("T")
 
 
-def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: Observation) -> Observation:
+def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) -> DatabaseState:
     """What the journal adds to an observation."""
 
     def rows_of(name: str, type: type[T]) -> list[T]:

@@ -9,18 +9,18 @@ from psycopg import sql
 
 from surefoot.catalogue.catalogue import Catalogue, DownStatement
 from surefoot.decision.downgrade import aim
-from surefoot.decision.downgrade_assessment import Lost, Retreat
+from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost
 from surefoot.decision.facts import Facts
-from surefoot.downgrades.data_loss import Standing, standing
+from surefoot.downgrades.data_loss import StandingObjects, standing
 from surefoot.downgrades.path import (
-    Undo,
+    DowngradeStep,
     inverse,
     reversals,
     to_undo,
     unlike,
     whole_history,
 )
-from surefoot.downgrades.recipe import Loss, Reversal
+from surefoot.downgrades.recipe import DowngradeRecipe, Loss
 from surefoot.downgrades.resume import prepared
 from surefoot.look.counting import count_rows, counting_statement
 from surefoot.look.journal_recipes import journal_writers, observe_ways_back
@@ -28,11 +28,11 @@ from surefoot.look.preflight import observe_surroundings
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.look import looking
 from surefoot.preflight.judge import judge
-from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.privileges import privilege_needs
 from surefoot.preflight.verdict import Preflight
 from surefoot.schema.fact import Definition, Key
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 
 if TYPE_CHECKING:
     from surefoot.look.survey import Application
@@ -45,7 +45,7 @@ def observe_retreat(
     connection: psycopg.Connection[Any],
     facts: Facts,
     words: tuple[str, ...],
-) -> tuple[Facts, Retreat, tuple[Lost, ...]]:
+) -> tuple[Facts, DowngradeAssessment, tuple[Lost, ...]]:
     """The way back to what `words` name, and the facts with what is in its way; what would be lost
     is counted now, and may become more.
 
@@ -58,7 +58,7 @@ def observe_retreat(
     rows = tuple(row for row in seen.rows if row)
     unknown = history.unknown(seen.rows)
     if unknown:
-        return facts, Retreat(unknown=unknown), ()
+        return facts, DowngradeAssessment(unknown=unknown), ()
     applied = history.applied(rows)
     goal = aim(history, rows, words, code.heads)
     own = frozenset(code.revisions)
@@ -69,7 +69,7 @@ def observe_retreat(
         (fact.kind, fact.name): fact.definition
         for fact in observe_structure(connection, seen.version_table)
     }
-    retreat = Retreat(
+    assessment = DowngradeAssessment(
         history.rows(goal),
         found,
         own,
@@ -81,14 +81,14 @@ def observe_retreat(
         writers=journal_writers(connection, seen),
     )
     if not found:
-        return facts, retreat, ()
+        return facts, assessment, ()
     known = frozenset(change.key for one in found for change in one.changes)
     if catalogue is not None:
         known |= frozenset(catalogue.index.numbers)
     in_its_way = _preflight(asked, connection, facts, found, live, known)
-    losses = standing(found, live, _rest(retreat.undo, seen.reversing))
+    losses = standing(found, live, _rest(assessment.undo, seen.reversing))
     lost = count_losses(connection, losses, seen.version_table.role)
-    return msgspec.structs.replace(facts, preflight=in_its_way), retreat, lost
+    return msgspec.structs.replace(facts, preflight=in_its_way), assessment, lost
 
 
 def way_of(facts: Facts, catalogue: Catalogue | None) -> str:
@@ -106,7 +106,9 @@ def way_of(facts: Facts, catalogue: Catalogue | None) -> str:
     return way.name if way else ""
 
 
-def _rest(undo: tuple[Undo, ...] | None, reversing: Container[str]) -> dict[str, Statements]:
+def _rest(
+    undo: tuple[DowngradeStep, ...] | None, reversing: Container[str]
+) -> dict[str, Statements]:
     """What is left of a way back that was cut off."""
     return {
         one.id: one.statements
@@ -116,25 +118,27 @@ def _rest(undo: tuple[Undo, ...] | None, reversing: Container[str]) -> dict[str,
 
 
 def count_losses(
-    connection: psycopg.Connection[Any], losses: Iterable[Standing], role: str | None
+    connection: psycopg.Connection[Any], losses: Iterable[StandingObjects], role: str | None
 ) -> tuple[Lost, ...]:
     """How many rows each concerns; None where nobody can count them. What goes with a table that
     has rows isn't told besides. Read-only. `role` is the role that env.py sets. Raises
     `look-failed`, `server-unreachable`.
     """
-    found: list[tuple[Standing, Lost]] = []
+    found: list[tuple[StandingObjects, Lost]] = []
     with looking(connection) as look:
         for one in losses:
             named = msgspec.structs.replace(one.loss, name=one.name or "")
             counted = counted_by(named)
             number = None if counted is None else count_rows(look, role, *counted)
             found.append((one, Lost(one.loss, number)))
-    full = {parts(s.name) for s, n in found if s.name and s.loss.kind == "table" and n.rows != 0}
+    full = {
+        split_name(s.name) for s, n in found if s.name and s.loss.kind == "table" and n.rows != 0
+    }
     return tuple(
         lost
         for one, lost in found
         if not (one.name and one.loss.kind in ("column", "values"))
-        or parts(one.name)[:2] not in full
+        or split_name(one.name)[:2] not in full
     )
 
 
@@ -142,7 +146,7 @@ def counted_by(loss: Loss) -> tuple[str, str, sql.Composable] | None:
     """The schema, the table and what of it is counted to know how much is lost; None where that
     can't be counted.
     """
-    match loss.kind, parts(loss.name):
+    match loss.kind, split_name(loss.name):
         case "table", (schema, table):
             return schema, table, sql.SQL("*")
         case "column" | "values", (schema, table, column):
@@ -159,7 +163,7 @@ def counting(loss: Loss) -> sql.Composed | None:
 
 def locking_statement(loss: Loss) -> sql.Composed:
     """What keeps others from writing what is counted."""
-    table = sql.Identifier(*parts(loss.name)[:2])
+    table = sql.Identifier(*split_name(loss.name)[:2])
     return sql.SQL("lock table {} in access exclusive mode").format(table)
 
 
@@ -167,14 +171,14 @@ def _preflight(
     asked: "Application",
     connection: psycopg.Connection[Any],
     facts: Facts,
-    found: tuple[Reversal, ...],
+    found: tuple[DowngradeRecipe, ...],
     live: dict[Key, str],
     known: frozenset[Key],
 ) -> Preflight:
     """What is in the way of going back: the user's own objects, privileges, room for locks."""
-    doings = tuple(Doing(one.id, "going back over it", inverse(one)) for one in found)
+    doings = tuple(PathChange(one.id, "going back over it", inverse(one)) for one in found)
     start: dict[Key, tuple[Definition, ...]] = {k: (live[k],) for k in known if k in live}
-    path = Path(start, doings, known)
+    path = UpgradePath(start, doings, known)
     needed = privilege_needs(path)
     around = observe_surroundings(
         connection, facts.database, path, needed, role=asked.role, version_length=None

@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 import psycopg
 
-from surefoot.decision.facts import Observation
-from surefoot.downgrades.recipe import Reversal, reassessed
+from surefoot.decision.facts import DatabaseState
+from surefoot.downgrades.recipe import DowngradeRecipe, reassessed
 from surefoot.errors import SurefootError
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 
-_DECODER = msgspec.json.Decoder(tuple[Reversal, ...])
+_DECODER = msgspec.json.Decoder(tuple[DowngradeRecipe, ...])
 
 
 def observe_ways_back(
-    connection: psycopg.Connection[Any], seen: Observation
-) -> dict[str, Reversal]:
+    connection: psycopg.Connection[Any], seen: DatabaseState
+) -> dict[str, DowngradeRecipe]:
     """By revision, in the order in which they have run; what was told last counts.
 
     Raises SurefootError `look-failed`, `server-unreachable`.
@@ -27,7 +27,7 @@ def observe_ways_back(
         return {}
     with looking(connection) as look:
         rows = look.cursor.execute(query("ways_back"), {"history": seen.history}).fetchall()
-    found: dict[str, Reversal] = {}
+    found: dict[str, DowngradeRecipe] = {}
     try:
         for row in rows:
             for reversal in _DECODER.decode(row["down"]):
@@ -44,7 +44,7 @@ def observe_ways_back(
     return found
 
 
-def journal_writers(connection: psycopg.Connection[Any], seen: Observation) -> tuple[str, ...]:
+def journal_writers(connection: psycopg.Connection[Any], seen: DatabaseState) -> tuple[str, ...]:
     """The roles that may write the journal, and could not change the database otherwise.
 
     Superusers, the database's owner and this session's own roles are not among them.

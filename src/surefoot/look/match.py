@@ -10,26 +10,26 @@ import psycopg
 from surefoot.catalogue.catalogue import Catalogue, Removed
 from surefoot.catalogue.check import outdated
 from surefoot.catalogue.identify import Identifier
-from surefoot.catalogue.match import CatalogueState, Difference, Probe, Standing
-from surefoot.catalogue.resolve_ambiguity import in_doubt, settle
+from surefoot.catalogue.match import Difference, Identification, Probe, StructureLook
+from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
 from surefoot.catalogue.variants import recognised
 from surefoot.compatibility.compatible import verdict
 from surefoot.compatibility.promise import promise
-from surefoot.decision.facts import Code, Observation, VersionTableName
+from surefoot.decision.facts import Code, DatabaseState, VersionTableName
 from surefoot.decision.version_rows import faults
 from surefoot.errors import SurefootError
-from surefoot.interrupted.interruption import Interruption, interruption, without_catalogue
+from surefoot.interrupted.interruption import InterruptedRevision, interruption, without_catalogue
 from surefoot.look.catalogue import init_scripts, read_catalogue
 from surefoot.look.code import catalogue_file
 from surefoot.look.structure import observe_structure, structure_within
 from surefoot.model.history import History
-from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.connect import translate_db_errors
 from surefoot.preflight.early import early_differences
 from surefoot.project.config import Project
 from surefoot.project.generated_files import shown
 from surefoot.revision_source.history_files import IniFile
 from surefoot.revision_source.source import Source
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 _PROBE_TIMEOUT = "30s"
 
@@ -60,11 +60,11 @@ class Cataloguing:
         _require_known(project, code)
         declared = {id: r.evidence for id, r in code.history.revisions.items() if r.evidence}
         self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
-        self._read: tuple[CatalogueState, Catalogue | None] | None = None
+        self._read: tuple[StructureLook, Catalogue | None] | None = None
         self._for_install: Catalogue | None = None
-        self.live: tuple[Fact, ...] = ()  # the structure, as the last look saw it
+        self.live: tuple[SchemaFact, ...] = ()  # the structure, as the last look saw it
 
-    def read(self) -> tuple[CatalogueState, Catalogue | None]:
+    def read(self) -> tuple[StructureLook, Catalogue | None]:
         """The catalogue, if it can be gone by; its condition, and why not if it can't."""
         if self._read is None:
             self._read = self._look()
@@ -76,18 +76,18 @@ class Cataloguing:
         self.read()
         return self._for_install
 
-    def _look(self) -> tuple[CatalogueState, Catalogue | None]:
+    def _look(self) -> tuple[StructureLook, Catalogue | None]:
         file = shown(self._file)
         if not self._file.exists():
-            return CatalogueState("missing", file), None
+            return StructureLook("missing", file), None
         try:
             catalogue = read_catalogue(self._file)
         except SurefootError as error:
             why = (error.finding.message, *error.finding.seen)
-            return CatalogueState("unreadable", file, why), None
+            return StructureLook("unreadable", file, why), None
         if catalogue.schema != self._schema:
             why = f"it was made where names without a schema are in {catalogue.schema}"
-            return CatalogueState("unusable", file, (why, f"here they are in {self._schema}")), None
+            return StructureLook("unusable", file, (why, f"here they are in {self._schema}")), None
         scripts = init_scripts(self._project, self._code)
         history = self._with_trees(catalogue)
         behind = outdated(catalogue, history, scripts)
@@ -97,8 +97,8 @@ class Cataloguing:
             known = self._code.history.revisions
             gone = [id for id in catalogue.history.revisions if id not in known]
             removed = {**catalogue.removed, **dict.fromkeys(gone, Removed())}
-            return CatalogueState("stale", file, behind, removed), None
-        return CatalogueState("usable", file, removed=catalogue.removed), catalogue
+            return StructureLook("stale", file, behind, removed), None
+        return StructureLook("usable", file, removed=catalogue.removed), catalogue
 
     def _with_trees(self, catalogue: Catalogue) -> History:
         """The code's history, comparable with the catalogue's by what the revisions do."""
@@ -110,10 +110,10 @@ class Cataloguing:
     def standing(
         self,
         connection: psycopg.Connection[Any],
-        seen: Observation,
+        seen: DatabaseState,
         catalogue: Catalogue,
         asked: tuple[str, ...] | None = None,
-    ) -> Standing:
+    ) -> Identification:
         """Where the structure stands. `asked` are version rows to hold it against, besides.
 
         Where the version rows are known and the structure is theirs, no other is looked for.
@@ -132,7 +132,7 @@ class Cataloguing:
         kept = promise(catalogue, identifier, facts) if known and history.at_head(rows) else None
         promised = None if kept is None else kept[0]
         if recorded is not None and not recorded.differences and held is None:
-            return Standing(
+            return Identification(
                 len(facts),
                 identifier.own,
                 recorded=recorded,
@@ -163,12 +163,12 @@ class Cataloguing:
     def interruption(
         self,
         connection: psycopg.Connection[Any],
-        seen: Observation,
+        seen: DatabaseState,
         revision: str,
         source: Source | None,
         *,
         edited: bool,
-    ) -> Interruption | None:
+    ) -> InterruptedRevision | None:
         """How much is there of a revision that an earlier run left half-way; `source` is what it
         does. With a catalogue it is the structure that `standing` saw.
         """
@@ -188,9 +188,9 @@ class Cataloguing:
         self,
         connection: psycopg.Connection[Any],
         version_table: VersionTableName,
-        before: Interruption,
+        before: InterruptedRevision,
         accepted: tuple[Difference, ...],
-    ) -> tuple[Interruption, tuple[Fact, ...]]:
+    ) -> tuple[InterruptedRevision, tuple[SchemaFact, ...]]:
         """The same again, as the transaction sees it that `connection` is in; and the facts.
 
         Raises psycopg.Error.
@@ -205,7 +205,7 @@ class Cataloguing:
         assert found is not None
         return found, facts
 
-    def own(self, facts: tuple[Fact, ...]) -> frozenset[Fact]:
+    def own(self, facts: tuple[SchemaFact, ...]) -> frozenset[SchemaFact]:
         """Those that no revision knows: the user's."""
         _, catalogue = self.read()
         assert catalogue is not None
@@ -216,7 +216,7 @@ class Cataloguing:
         connection: psycopg.Connection[Any],
         version_table: VersionTableName,
         rows: tuple[str, ...],
-    ) -> Standing | None:
+    ) -> Identification | None:
         """Where the structure stands inside the transaction that has just made it.
 
         `rows` are version rows to hold it against. None without a catalogue for it.
@@ -235,18 +235,18 @@ class Cataloguing:
     def _settled(
         self,
         connection: psycopg.Connection[Any],
-        standing: Standing,
+        standing: Identification,
         catalogue: Catalogue,
         journaled: Iterable[str],
-    ) -> Standing:
+    ) -> Identification:
         probes = tuple(
             _ask(connection, revision, self._probes[revision], self._search_path)
-            for revision in in_doubt(standing, catalogue)
+            for revision in ambiguous_revisions(standing, catalogue)
             if revision in self._probes
         )
-        return settle(standing, catalogue, probes, self._policy, journaled)
+        return resolve_ambiguity(standing, catalogue, probes, self._policy, journaled)
 
-    def is_merely_early(self, standing: Standing) -> bool:
+    def is_merely_early(self, standing: Identification) -> bool:
         """Whether the nearest revision differs only by what is in the way of later ones."""
         _, catalogue = self.read()
         if catalogue is None or not standing.nearest:
@@ -275,7 +275,7 @@ def _ask(
     As a cursor it can be one query and nothing else. The names in it are the application's: they
     are looked up as its own connection does. A policy that hides rows makes it fail.
     """
-    with kept_connection():
+    with translate_db_errors():
         try:
             with connection.transaction(force_rollback=True):
                 connection.execute("set transaction read only")

@@ -8,15 +8,15 @@ import psycopg
 from psycopg.rows import dict_row
 
 from surefoot.catalogue.catalogue import Catalogue
-from surefoot.catalogue.match import Stand
-from surefoot.decision.facts import Facts, Observation
+from surefoot.catalogue.match import Match
+from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.look.structure import fact_name
 from surefoot.model.history import Revision
-from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.connect import translate_db_errors
 from surefoot.preflight.invalid_indexes import invalid_indexes
 from surefoot.preflight.judge import judge
 from surefoot.preflight.locks import transactions
-from surefoot.preflight.path import End, Path, path_from_nothing, path_of
+from surefoot.preflight.path import Removal, UpgradePath, path_from_nothing, path_of
 from surefoot.preflight.privileges import privilege_needs, privileges
 from surefoot.preflight.surroundings import (
     Dependent,
@@ -29,8 +29,8 @@ from surefoot.preflight.surroundings import (
 from surefoot.preflight.verdict import Preflight
 from surefoot.preflight.version_column import version_column
 from surefoot.revision_source.source import Statement
-from surefoot.schema.fact import Fact, Key
-from surefoot.schema.names import arguments, parts
+from surefoot.schema.fact import Key, SchemaFact
+from surefoot.schema.names import arguments, split_name
 from surefoot.sql import query
 
 
@@ -49,19 +49,19 @@ class Preparation(msgspec.Struct, frozen=True):
     facts: Facts
     pending: tuple[Revision, ...]
     catalogue: Catalogue | None
-    live: tuple[Fact, ...]
+    live: tuple[SchemaFact, ...]
     role: str
     each: bool = False
     version_length: int | None = None
     committing: frozenset[str] = frozenset()
     widening: frozenset[str] = frozenset()
-    held: Stand | None = None
+    held: Match | None = None
     going: frozenset[Key] = frozenset()
     indexes: tuple[tuple[Revision, Statement], ...] = ()
     schema: str = ""
 
     @property
-    def stand(self) -> Stand | None:
+    def stand(self) -> Match | None:
         """The structure held against the revisions that the pending ones follow."""
         standing = self.facts.standing
         if standing is None or self.held is not None:
@@ -122,7 +122,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     return msgspec.structs.replace(found, findings=(*met.findings, *found.findings, *short))
 
 
-def _path(given: Preparation) -> Path | None:
+def _path(given: Preparation) -> UpgradePath | None:
     """What the pending revisions do; None where no catalogue says it."""
     facts, catalogue = given.facts, given.catalogue
     if catalogue is None:
@@ -154,8 +154,8 @@ def _nearer(given: Preparation) -> str:
 
 def observe_surroundings(
     connection: psycopg.Connection[Any],
-    seen: Observation,
-    path: Path | None,
+    seen: DatabaseState,
+    path: UpgradePath | None,
     needed: tuple[Need, ...],
     *,
     role: str,
@@ -168,7 +168,7 @@ def observe_surroundings(
     `server-unreachable`).
     """
     with (
-        kept_connection(),
+        translate_db_errors(),
         connection.transaction(),
         connection.cursor(row_factory=dict_row) as cursor,
     ):
@@ -179,7 +179,7 @@ def observe_surroundings(
         names: dict[str, Any] = {
             "schema": seen.version_schema,
             "table": seen.version_table.name,
-            "extensions": [parts(name)[0] for kind, name in made if kind == "extension"],
+            "extensions": [split_name(name)[0] for kind, name in made if kind == "extension"],
         }
         row = cursor.execute(query("surroundings"), names).fetchone()
         assert row is not None
@@ -200,7 +200,7 @@ def observe_surroundings(
         )
 
 
-def _version_table(seen: Observation) -> str:
+def _version_table(seen: DatabaseState) -> str:
     schema = seen.version_schema or seen.version_table.schema or seen.server.default_schema
     return f"{schema}.{seen.version_table.name}"
 
@@ -222,7 +222,7 @@ def _lacking(
 
 
 def _dependents(
-    cursor: psycopg.Cursor[dict[str, Any]], ends: Iterable[End]
+    cursor: psycopg.Cursor[dict[str, Any]], ends: Iterable[Removal]
 ) -> tuple[Dependent, ...]:
     asked = [_asked(end) for end in ends]
     if not asked:
@@ -242,10 +242,10 @@ def _dependents(
     )
 
 
-def _asked(end: End) -> tuple[str, str, str, str]:
+def _asked(end: Removal) -> tuple[str, str, str, str]:
     """The object as the query looks it up: kind, schema, name, and its part."""
     kind, name = end.key
-    found = parts(name)
+    found = split_name(name)
     if kind in ("function", "procedure", "aggregate"):
         return kind, found[0], found[1] + arguments(name), ""
     if kind == "index":

@@ -9,10 +9,10 @@ from psycopg.rows import tuple_row
 
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
-from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.connect import translate_db_errors
 from surefoot.schema.canonical import canonical, canonical_view
 from surefoot.schema.expression import unquoted
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from surefoot.sql import query
 from surefoot.system import signals
 
@@ -29,7 +29,7 @@ _STRINGS = ("text", "character varying")
 
 def observe_structure(
     connection: psycopg.Connection[Any], version_table: VersionTableName
-) -> tuple[Fact, ...]:
+) -> tuple[SchemaFact, ...]:
     """The facts of the database that `connection` (in autocommit) leads to, sorted.
 
     The version table isn't among them; without a schema, none of that name is. Raises
@@ -37,7 +37,7 @@ def observe_structure(
     don't stop changing the structure.
     """
     names = {"table": version_table.name, "schema": version_table.schema}
-    with kept_connection():
+    with translate_db_errors():
         for left in reversed(range(_LOOKS)):
             try:
                 rows = _rows(connection, names)
@@ -58,7 +58,7 @@ def observe_structure(
 
 def structure_within(
     connection: psycopg.Connection[Any], version_table: VersionTableName
-) -> tuple[Fact, ...]:
+) -> tuple[SchemaFact, ...]:
     """The same, as the transaction sees it that `connection` is in: with what it has made itself.
 
     No setting stays. Raises psycopg.Error.
@@ -97,12 +97,12 @@ def _is_whole(row: tuple[str, str, str | None, str | None, str | None]) -> bool:
     return True
 
 
-def facts_of(rows: Iterable[Row]) -> tuple[Fact, ...]:
+def facts_of(rows: Iterable[Row]) -> tuple[SchemaFact, ...]:
     """Facts from the rows of `facts.sql`, sorted: for a caller that has asked it by itself."""
     rows = list(rows)
     brought = {row[1]: frozenset(row[2].split("\n")) for row in rows if row[0] == "<ext>"}
     relocated = _relocation(brought) if brought else None
-    facts: list[Fact] = []
+    facts: list[SchemaFact] = []
     for kind, name, before, expression, after in rows:
         if kind == "<ext>":
             continue
@@ -115,7 +115,7 @@ def facts_of(rows: Iterable[Row]) -> tuple[Fact, ...]:
             definition = relocated(definition)
             called, bracket, types = name.partition("(")
             name = called + bracket + relocated(types) if bracket else name
-        facts.append(Fact(kind, name, definition))
+        facts.append(SchemaFact(kind, name, definition))
     facts.sort()
     return tuple(facts)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.catalogue.match import Difference, Standing
+from surefoot.catalogue.match import Difference, Identification
 from surefoot.decision.decide import classify
-from surefoot.decision.facts import Code, Facts, Observation, VersionTableName
+from surefoot.decision.facts import Code, DatabaseState, Facts, VersionTableName
 from surefoot.decision.recovery import recovery
 from surefoot.errors import SurefootError
-from surefoot.interrupted.interruption import Interruption
+from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.look.code import code_grounds, code_of, quick_code
 from surefoot.look.database import observe_database
 from surefoot.model.history import Revision
@@ -21,7 +21,7 @@ from surefoot.model.states import State
 from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.revision_source.history_files import IniFile, read_revision_files
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 from surefoot.sql import query
 
 if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
@@ -75,7 +75,7 @@ class Application:
         project: Project,
         ini: IniFile | None,
         environment: "Environment",
-        before: Observation,
+        before: DatabaseState,
     ) -> None:
         """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
@@ -178,22 +178,22 @@ class Application:
 
     def installed(
         self, connection: psycopg.Connection[Any], rows: tuple[str, ...]
-    ) -> Standing | None:
+    ) -> Identification | None:
         """Where the structure stands that the init scripts have made on this connection, in the
         transaction that it is in; held against `rows`, if any. None without a catalogue.
         """
         return self._cataloguing.installed(connection, self.version_table, rows)
 
     def half_way(
-        self, connection: psycopg.Connection[Any], before: Interruption
-    ) -> tuple[Interruption, tuple[Fact, ...]]:
+        self, connection: psycopg.Connection[Any], before: InterruptedRevision
+    ) -> tuple[InterruptedRevision, tuple[SchemaFact, ...]]:
         """What is there of the interrupted revision by now, in the transaction that the connection
         is in; and all the facts.
         """
         accepted = self._accepted
         return self._cataloguing.half_way(connection, self.version_table, before, accepted)
 
-    def own(self, facts: tuple[Fact, ...]) -> frozenset[Fact]:
+    def own(self, facts: tuple[SchemaFact, ...]) -> frozenset[SchemaFact]:
         """Those that no revision knows: the user's."""
         return self._cataloguing.own(facts)
 
@@ -207,7 +207,7 @@ class Application:
         connection: psycopg.Connection[Any],
         facts: Facts,
         rows: tuple[str, ...],
-        interruption: Interruption | None = None,
+        interruption: InterruptedRevision | None = None,
         *,
         whole: bool = False,
     ) -> Facts:
@@ -295,8 +295,8 @@ class Application:
                 return facts
 
     def _with_places(
-        self, connection: psycopg.Connection[Any], database: Observation
-    ) -> Observation:
+        self, connection: psycopg.Connection[Any], database: DatabaseState
+    ) -> DatabaseState:
         """With the places that the journal keeps of revisions, where a row isn't the code's."""
         if not self._code.history.unknown(database.rows):
             return database

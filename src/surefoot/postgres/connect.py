@@ -102,7 +102,7 @@ class ConnectionLost(SurefootError):
 
 
 @contextlib.contextmanager
-def kept_connection() -> Generator[None, None, None]:
+def translate_db_errors() -> Generator[None, None, None]:
     """For looking: a connection that is lost meanwhile is told as such, nothing being changed.
 
     Raises ConnectionLost (`server-unreachable`), SurefootError `look-cancelled` where the server
@@ -164,7 +164,7 @@ def _failed(error: psycopg.Error, state: str) -> SurefootError:
     )
 
 
-def undisturbed(look: Callable[[], T]) -> T:
+def retry_on_disconnect(look: Callable[[], T]) -> T:
     """A look that connects by itself, begun anew if its connection is lost meanwhile.
 
     For what must be known: what became of a step. Raises what the last attempt raised.

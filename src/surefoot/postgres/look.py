@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
-from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.connect import translate_db_errors
 from surefoot.sql import query
 
 
@@ -33,7 +33,7 @@ def looking(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
     Raises as `kept_connection` does.
     """
     with (
-        kept_connection(),
+        translate_db_errors(),
         connection.transaction(),
         connection.cursor(row_factory=dict_row) as cursor,
     ):

@@ -6,11 +6,11 @@ import msgspec
 
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.preflight.path import COMMON, Doing, Made, Path
+from surefoot.preflight.path import COMMON, Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
 from surefoot.schema.comparison import Comparison, same
-from surefoot.schema.fact import Definition, Fact, Key, relation_kind
-from surefoot.schema.names import arguments, parts, table_of, typed
+from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind
+from surefoot.schema.names import arguments, quote_name, split_name, table_of
 
 _NAME, _DEFINITION = 24, 21  # columns, so that a line has room on a terminal
 _LONGEST, _LINES = 200, 24
@@ -35,16 +35,16 @@ class _Line(msgspec.Struct, frozen=True):
     what: str
     made: str
     found: str
-    by: Doing
+    by: PathChange
 
 
-def in_the_way(path: Path, live: Mapping[Key, str]) -> frozenset[Key]:
+def in_the_way(path: UpgradePath, live: Mapping[Key, str]) -> frozenset[Key]:
     """The names that are there, and that a pending revision makes."""
     return frozenset(key for key in path.made if key in live and key[0] not in COMMON)
 
 
 def collisions(
-    path: Path,
+    path: UpgradePath,
     live: Mapping[Key, str],
     nearer: str = "",
     committing: frozenset[str] = frozenset(),
@@ -58,7 +58,7 @@ def collisions(
     tables = {key[1] for key in present if key[0] == "relation"}
     findings: list[Finding] = []
     remarks: list[str] = []
-    same: list[tuple[str, Key, Made]] = []
+    same: list[tuple[str, Key, Creation]] = []
     belonging: dict[str, list[Key]] = {name: [] for name in tables}
     if tables:
         for key, definition in live.items():
@@ -96,14 +96,16 @@ def collisions(
 
 
 def _is_same(key: Key, found: str, allowed: tuple[Definition, ...]) -> bool:
-    fact = Fact(*key, found)
+    fact = SchemaFact(*key, found)
     return found in allowed or any(
-        same(fact, Fact(*key, d)) is not Comparison.DIFFERENT for d in allowed if d is not None
+        same(fact, SchemaFact(*key, d)) is not Comparison.DIFFERENT
+        for d in allowed
+        if d is not None
     )
 
 
 def _table_lines(
-    path: Path, name: str, made: Made, live: Mapping[Key, str], belonging: list[Key]
+    path: UpgradePath, name: str, made: Creation, live: Mapping[Key, str], belonging: list[Key]
 ) -> list[_Line]:
     """What differs in a table that a revision makes, and that is there."""
     lines: list[_Line] = []
@@ -143,7 +145,7 @@ def _called(key: Key, table: str) -> str:
 
 
 def _finding(
-    live: Mapping[Key, str], kind: str, name: str, by: Doing, lines: list[_Line]
+    live: Mapping[Key, str], kind: str, name: str, by: PathChange, lines: list[_Line]
 ) -> Finding:
     shown = relation_kind(live[kind, name]) if kind == "relation" else kind
     seen = _compared(f"{by.revision or 'the init script'} makes", lines[:_LINES], by)
@@ -160,11 +162,11 @@ def _finding(
 def _moved(text: str, live: Mapping[Key, str], kind: str, name: str) -> str:
     statements = renaming(live, kind, name)
     if not statements:
-        text = f"if it is yours, take it away from {typed(*parts(name)[:2])}"
+        text = f"if it is yours, take it away from {quote_name(*split_name(name)[:2])}"
     return to_type(text, *statements, then="then start again")
 
 
-def _compared(heading: str, lines: list[_Line], by: Doing) -> list[str]:
+def _compared(heading: str, lines: list[_Line], by: PathChange) -> list[str]:
     """What is made and what there is, side by side; what has no room for that, below each other."""
     rows = [("", heading, "there is")]
     long: list[str] = []
@@ -188,7 +190,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Made) -> Finding:
+def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Finding:
     return Finding(
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which commits by itself midway.",
@@ -207,7 +209,7 @@ def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Made) -> Finding
     )
 
 
-def _remark(what: str, made: Made) -> str:
+def _remark(what: str, made: Creation) -> str:
     return (
         f"{what} is there already, as {made.by.text} makes it; that goes on only if it says "
         "IF NOT EXISTS or replaces it, and is rolled back otherwise"
@@ -220,7 +222,7 @@ def _remark(what: str, made: Made) -> str:
 def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
     """The names that it takes in its schema: relations and indexes share theirs, types theirs."""
     kind, name = key
-    found = parts(name)
+    found = split_name(name)
     match kind:
         case "relation":
             return [("class", *found), ("type", *found)]
@@ -240,7 +242,9 @@ def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
             return []
 
 
-def _other_kinds(path: Path, live: Mapping[Key, str], present: frozenset[Key]) -> list[Finding]:
+def _other_kinds(
+    path: UpgradePath, live: Mapping[Key, str], present: frozenset[Key]
+) -> list[Finding]:
     """What has a name that a pending revision gives to something of another kind or table."""
     wanted = {
         slot: key

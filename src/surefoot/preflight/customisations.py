@@ -8,10 +8,18 @@ from surefoot.downgrades.path import GO_ALONG
 from surefoot.errors import Finding
 from surefoot.errors.printable import quoted_literal
 from surefoot.errors.steps import to_type
-from surefoot.preflight.path import End, Path
+from surefoot.preflight.path import Removal, UpgradePath
 from surefoot.preflight.surroundings import Dependent
 from surefoot.schema.fact import Key, relation_kind
-from surefoot.schema.names import arguments, aside, in_a_text, parts, quoted, table_of, typed
+from surefoot.schema.names import (
+    arguments,
+    in_a_text,
+    quote_name,
+    quoted,
+    renamed_aside,
+    split_name,
+    table_of,
+)
 
 # What PostgreSQL doesn't alter a column's type under; an index it makes anew by itself.
 _HOLDS_THE_TYPE = frozenset(("relation", "rule", "trigger", "policy", "function", "procedure"))
@@ -27,10 +35,10 @@ class Customisations(msgspec.Struct, frozen=True):
 
 
 def customisations(
-    path: Path, live: Mapping[Key, str], dependents: Iterable[Dependent]
+    path: UpgradePath, live: Mapping[Key, str], dependents: Iterable[Dependent]
 ) -> Customisations:
     """Every object of the user's own that is in the way; `dependents` are those of `path.ends`."""
-    concerned: dict[Key, list[End]] = {}  # what would be lost, or be in the way
+    concerned: dict[Key, list[Removal]] = {}  # what would be lost, or be in the way
     definitions: dict[Key, str] = {}
     remarks: list[str] = []
     for end in path.ends:
@@ -66,7 +74,7 @@ def customisations(
     return Customisations(tuple(findings), tuple(dict.fromkeys(remarks)))
 
 
-def _perhaps(key: Key, live: Mapping[Key, str], end: End) -> str:
+def _perhaps(key: Key, live: Mapping[Key, str], end: Removal) -> str:
     on = f"{end.key[0]} {end.key[1]}"
     what = f"your own {_called(key, live)} depends on {on}, which {end.by.text}"
     if end.renamed:
@@ -74,7 +82,7 @@ def _perhaps(key: Key, live: Mapping[Key, str], end: End) -> str:
     return f"{what} drops: it goes with it"
 
 
-def _is_part(key: Key, live: Mapping[Key, str], end: End) -> bool:
+def _is_part(key: Key, live: Mapping[Key, str], end: Removal) -> bool:
     """What belongs to a table that is dropped is known already."""
     return end.key[0] == "relation" and table_of(key, live[key]) == end.key[1]
 
@@ -83,7 +91,7 @@ def _holds(found: Dependent) -> bool:
     return found.kind in _HOLDS_THE_TYPE or found.detail == "generated"
 
 
-def _goes_with(key: Key, live: Mapping[Key, str], concerned: Mapping[Key, list[End]]) -> bool:
+def _goes_with(key: Key, live: Mapping[Key, str], concerned: Mapping[Key, list[Removal]]) -> bool:
     """A view's rule and the like: the view itself is told."""
     table = table_of(key, live[key])
     return key[0] != "relation" and table is not None and ("relation", table) in concerned
@@ -94,7 +102,7 @@ def _called(key: Key, live: Mapping[Key, str]) -> str:
     return f"{kind} {key[1]}"
 
 
-def _finding(key: Key, live: Mapping[Key, str], ends: list[End], definition: str) -> Finding:
+def _finding(key: Key, live: Mapping[Key, str], ends: list[Removal], definition: str) -> Finding:
     seen = [f"{end.by.text} {_done(end)}, on which it depends" for end in ends]
     definition = definition or _column_definition(key, live)
     if definition:
@@ -114,7 +122,7 @@ def _finding(key: Key, live: Mapping[Key, str], ends: list[End], definition: str
     )
 
 
-def _done(end: End) -> str:
+def _done(end: Removal) -> str:
     kind = relation_kind(end.definition) if end.key[0] == "relation" else end.key[0]
     if end.how == "retypes":
         return f"gives the {kind} {end.key[1]} another type: {end.to}"
@@ -127,7 +135,7 @@ def _column_definition(key: Key, live: Mapping[Key, str]) -> str:
 
 def _read_by(key: Key, live: Mapping[Key, str]) -> str:
     """The query that gives its definition, where that is too long to be shown."""
-    name = in_a_text(*parts(key[1]))
+    name = in_a_text(*split_name(key[1]))
     if key[0] == "relation" and relation_kind(live[key]) in ("view", "materialized view"):
         return f"select pg_get_viewdef({quoted_literal(name)}::regclass);"
     if key[0] in ("function", "procedure"):
@@ -138,26 +146,26 @@ def _read_by(key: Key, live: Mapping[Key, str]) -> str:
 
 def _dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
     kind, name = key
-    found = parts(name)
-    table = typed(*found[:2])
+    found = split_name(name)
+    table = quote_name(*found[:2])
     query = _read_by(key, live)
     keeping = (query,) if query else ()
     match kind:
         case "relation":
-            return (*keeping, f"drop {relation_kind(live[key])} {typed(*found)};")
+            return (*keeping, f"drop {relation_kind(live[key])} {quote_name(*found)};")
         case "index" | "statistics":
-            return (f"drop {kind} {typed(found[0], found[-1])};",)
+            return (f"drop {kind} {quote_name(found[0], found[-1])};",)
         case "sequence" | "domain":
-            return (f"drop {kind} {typed(*found)};",)
+            return (f"drop {kind} {quote_name(*found)};",)
         case "composite type" | "range":
-            return (f"drop type {typed(*found)};",)
+            return (f"drop type {quote_name(*found)};",)
         case "function" | "procedure" | "aggregate":
-            return (*keeping, f"drop {kind} {typed(*found)}{arguments(name)};")
+            return (*keeping, f"drop {kind} {quote_name(*found)}{arguments(name)};")
         case "constraint":
             return (f"alter table {table} drop constraint {quoted(found[-1])};",)
         case "column":
-            taken = {other for _, full in live for other in parts(full)}
-            copy = typed(found[0], aside(f"{found[1]}_{found[-1]}", taken))
+            taken = {other for _, full in live for other in split_name(full)}
+            copy = quote_name(found[0], renamed_aside(f"{found[1]}_{found[-1]}", taken))
             return (
                 f"create table {copy} as select * from {table};",  # noqa: S608
                 f"alter table {table} drop column {quoted(found[-1])};",

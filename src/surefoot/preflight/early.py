@@ -1,11 +1,11 @@
 """What is there before the pending revision that makes it."""
 
 from surefoot.catalogue.catalogue import Catalogue
-from surefoot.catalogue.match import Difference, Stand
+from surefoot.catalogue.match import Difference, Match
 from surefoot.preflight.path import path_of
 
 
-def early_differences(recorded: Stand, catalogue: Catalogue) -> tuple[tuple[Difference, ...], bool]:
+def early_differences(recorded: Match, catalogue: Catalogue) -> tuple[tuple[Difference, ...], bool]:
     """Those differences of the recorded revisions that are objects in a pending revision's way; and
     whether something of the first pending revision that makes anything is among them.
 

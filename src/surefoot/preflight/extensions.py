@@ -1,11 +1,11 @@
 """Extensions that a pending revision makes, and that the server doesn't have."""
 
 from surefoot.errors import Finding
-from surefoot.preflight.path import Path
+from surefoot.preflight.path import UpgradePath
 from surefoot.preflight.surroundings import Surroundings
 
 
-def extensions(path: Path, around: Surroundings) -> tuple[Finding, ...]:
+def extensions(path: UpgradePath, around: Surroundings) -> tuple[Finding, ...]:
     """One finding for each; `around.unavailable` are those of the path that can't be made."""
     found: list[Finding] = []
     for name in around.unavailable:

@@ -9,11 +9,11 @@ import msgspec
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.model.history import Revision
-from surefoot.preflight.path import Path
+from surefoot.preflight.path import UpgradePath
 from surefoot.preflight.surroundings import InvalidIndex
 from surefoot.revision_source.source import Statement
 from surefoot.schema.fact import Key
-from surefoot.schema.names import parts, typed
+from surefoot.schema.names import quote_name, split_name
 
 
 class Met(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class Met(msgspec.Struct, frozen=True):
 
 
 def invalid_indexes(
-    path: Path | None,
+    path: UpgradePath | None,
     statements: tuple[tuple[Revision, Statement], ...],
     invalid: tuple[InvalidIndex, ...],
     *,
@@ -41,7 +41,7 @@ def invalid_indexes(
             (
                 (f"revision {revision.id} ({revision.path}:{one.line})", one)
                 for revision, one in statements
-                if one.is_about(key) and (one.schema or schema) == parts(index.name)[0]
+                if one.is_about(key) and (one.schema or schema) == split_name(index.name)[0]
             ),
             None,
         )
@@ -58,7 +58,7 @@ def invalid_indexes(
 
 
 def _finding(index: InvalidIndex, by: str, which: str) -> Finding:
-    found = parts(index.name)
+    found = split_name(index.name)
     how = "index" if index.partitioned else "index concurrently"
     return Finding(
         "invalid-index-in-the-way",
@@ -68,6 +68,6 @@ def _finding(index: InvalidIndex, by: str, which: str) -> Finding:
             "and a unique one keeps nothing apart",
         ),
         next=to_type(
-            "drop it", f"drop {how} {typed(found[0], found[-1])};", then="then start again"
+            "drop it", f"drop {how} {quote_name(found[0], found[-1])};", then="then start again"
         ),
     )

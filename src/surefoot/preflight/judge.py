@@ -8,7 +8,7 @@ from surefoot.preflight.customisations import customisations
 from surefoot.preflight.extensions import extensions
 from surefoot.preflight.locks import room
 from surefoot.preflight.needs import needs
-from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.privileges import privileges
 from surefoot.preflight.surroundings import Need, Surroundings
 from surefoot.preflight.verdict import Preflight
@@ -16,12 +16,12 @@ from surefoot.schema.fact import Key
 
 
 def judge(
-    path: Path,
+    path: UpgradePath,
     live: Mapping[Key, str],
     around: Surroundings,
     *,
     needed: tuple[Need, ...] = (),
-    pieces: tuple[tuple[Doing, ...], ...] = (),
+    pieces: tuple[tuple[PathChange, ...], ...] = (),
     differences: tuple[Difference, ...] = (),
     nearer: str = "",
     committing: frozenset[str] = frozenset(),

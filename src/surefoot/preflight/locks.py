@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from surefoot.errors import Finding
-from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.surroundings import Locks
 from surefoot.schema.fact import Definition, Key
-from surefoot.schema.names import parts, table_of
+from surefoot.schema.names import split_name, table_of
 
 # PostgreSQL finds more room than it promises: the tables of locks grow into what shared memory is
 # left. So it's refused where it's clearly too much, and told from where it's more than promised.
@@ -18,14 +18,14 @@ _WITHOUT_LIMIT = ("text", "jsonb", "json", "bytea", "xml", "tsvector", "characte
 
 
 def transactions(
-    path: Path, *, each: bool, committing: frozenset[str]
-) -> tuple[tuple[Doing, ...], ...]:
+    path: UpgradePath, *, each: bool, committing: frozenset[str]
+) -> tuple[tuple[PathChange, ...], ...]:
     """The path in pieces that are one transaction each.
 
     `each`: every revision is one; otherwise all together, but for what the init scripts do, and
     for revisions that commit by themselves midway.
     """
-    found: list[list[Doing]] = [[]]
+    found: list[list[PathChange]] = [[]]
     for doing in path.doings:
         found[-1].append(doing)
         if each or not doing.revision or doing.revision in committing:
@@ -33,7 +33,7 @@ def transactions(
     return tuple(tuple(piece) for piece in found if piece)
 
 
-def estimate(path: Path, pieces: Iterable[tuple[Doing, ...]]) -> int:
+def estimate(path: UpgradePath, pieces: Iterable[tuple[PathChange, ...]]) -> int:
     """The most locks that one of these transactions takes.
 
     Counted are relations: tables with their TOAST tables, indexes, sequences, views; what is made,
@@ -43,7 +43,7 @@ def estimate(path: Path, pieces: Iterable[tuple[Doing, ...]]) -> int:
     return max((_locks_of(piece, there) for piece in pieces), default=0)
 
 
-def _locks_of(piece: tuple[Doing, ...], there: dict[Key, str]) -> int:
+def _locks_of(piece: tuple[PathChange, ...], there: dict[Key, str]) -> int:
     taken: set[tuple[str, str]] = set()
     for doing in piece:
         for change in doing.changes:
@@ -68,7 +68,7 @@ def _taken(key: Key, definition: str) -> set[tuple[str, str]]:
     if kind == "index" or (kind == "constraint" and definition.startswith(_WITH_INDEX)):
         return {("index", name)}
     if kind == "column" and _has_toast(definition):
-        table = ".".join(parts(table_of(key, definition) or name)[:2])
+        table = ".".join(split_name(table_of(key, definition) or name)[:2])
         return {("toast", table), ("toast index", table)}
     return set()
 
@@ -79,7 +79,7 @@ def _has_toast(definition: str) -> bool:
 
 
 def room(
-    path: Path, locks: Locks, pieces: tuple[tuple[Doing, ...], ...]
+    path: UpgradePath, locks: Locks, pieces: tuple[tuple[PathChange, ...], ...]
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Hold the estimate against the server's room: findings, and remarks."""
     wanted = estimate(path, pieces)

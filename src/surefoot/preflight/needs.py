@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable
 
 from surefoot.catalogue.match import Difference
-from surefoot.preflight.path import Doing, Path
-from surefoot.schema.names import parts, table_of
+from surefoot.preflight.path import PathChange, UpgradePath
+from surefoot.schema.names import split_name, table_of
 
 _USES_COLUMNS = ("index", "constraint")
 
 
-def needs(path: Path, differences: Iterable[Difference]) -> tuple[tuple[str, str, str], ...]:
+def needs(path: UpgradePath, differences: Iterable[Difference]) -> tuple[tuple[str, str, str], ...]:
     """For each difference that a pending revision touches: kind, name, and that revision."""
     found: list[tuple[str, str, str]] = []
     for difference in differences:
@@ -20,16 +20,16 @@ def needs(path: Path, differences: Iterable[Difference]) -> tuple[tuple[str, str
     return tuple(found)
 
 
-def _uses(path: Path, difference: Difference) -> Doing | None:
+def _uses(path: UpgradePath, difference: Difference) -> PathChange | None:
     """Who changes something of the table, or indexes the column."""
     if difference.kind not in ("relation", "column"):
         return None
-    name = parts(difference.name)
+    name = split_name(difference.name)
     column = re.compile(rf"\b{re.escape(name[-1])}\b") if difference.kind == "column" else None
     for doing in path.doings:
         for change in doing.changes:
             definition = next((d for d in change.after if d is not None), "")
-            if parts(table_of(change.key, definition) or "") != name[:2]:
+            if split_name(table_of(change.key, definition) or "") != name[:2]:
                 continue
             if column is None or (change.kind in _USES_COLUMNS and column.search(definition)):
                 return doing

@@ -19,7 +19,7 @@ COMMON = frozenset(("extension", "schema"))
 _BEHIND_TYPE = re.compile(r" (?:not null|not valid|no inherit|generated|default)(?: |$)")
 
 
-class Doing(msgspec.Struct, frozen=True):
+class PathChange(msgspec.Struct, frozen=True):
     """A pending revision (or the init scripts): its id, its file, and what it changes."""
 
     revision: str
@@ -32,10 +32,10 @@ class Doing(msgspec.Struct, frozen=True):
         return f"revision {self.revision} ({self.file})" if self.revision else "an init script"
 
 
-class Made(msgspec.Struct, frozen=True):
+class Creation(msgspec.Struct, frozen=True):
     """A name that isn't there at the beginning: who makes it, and how it may be then."""
 
-    by: Doing
+    by: PathChange
     allowed: tuple[Definition, ...]
 
     @property
@@ -44,7 +44,7 @@ class Made(msgspec.Struct, frozen=True):
         return next((d for d in self.allowed if d is not None), "")
 
 
-class End(msgspec.Struct, frozen=True):
+class Removal(msgspec.Struct, frozen=True):
     """What becomes of an object that is there: `drops`, `retypes` (`to` a type) or `replaces`.
 
     A revision that renames one object drops it, as far as the catalogue can tell. `renamed` is the
@@ -52,46 +52,46 @@ class End(msgspec.Struct, frozen=True):
     """
 
     key: Key
-    by: Doing
+    by: PathChange
     how: str
     to: str = ""
     definition: str = ""  # as it is before
     renamed: str = ""
 
 
-class Path(msgspec.Struct, frozen=True, dict=True):
+class UpgradePath(msgspec.Struct, frozen=True, dict=True):
     """The pending revisions in their order, from the structure `start` on."""
 
     start: dict[Key, tuple[Definition, ...]]
-    doings: tuple[Doing, ...]
+    doings: tuple[PathChange, ...]
     known: frozenset[Key] = frozenset()  # every name that some revision knows
 
     @functools.cached_property
-    def made(self) -> dict[Key, Made]:
+    def made(self) -> dict[Key, Creation]:
         """What isn't there at the beginning, as the first revision that has it makes it."""
-        found: dict[Key, Made] = {}
+        found: dict[Key, Creation] = {}
         for doing in self.doings:
             for change in doing.changes:
                 if change.key not in self.start and change.after != _ABSENT:
-                    found.setdefault(change.key, Made(doing, change.after))
+                    found.setdefault(change.key, Creation(doing, change.after))
         return found
 
     @functools.cached_property
-    def touched(self) -> dict[Key, Doing]:
+    def touched(self) -> dict[Key, PathChange]:
         """Every name that is changed, with the first revision that does."""
-        found: dict[Key, Doing] = {}
+        found: dict[Key, PathChange] = {}
         for doing in self.doings:
             for change in doing.changes:
                 found.setdefault(change.key, doing)
         return found
 
     @functools.cached_property
-    def ends(self) -> tuple[End, ...]:
+    def ends(self) -> tuple[Removal, ...]:
         """What is dropped, retyped or replaced of that which is there at the beginning.
 
         Of a table that is dropped, only the table.
         """
-        found: list[End] = []
+        found: list[Removal] = []
         gone: set[Key] = set()
         for doing in self.doings:
             dropped = {c.name for c in doing.changes if c.kind == "relation" and c.after == _ABSENT}
@@ -103,7 +103,7 @@ class Path(msgspec.Struct, frozen=True, dict=True):
                     gone.add(change.key)
                     if change.kind == "relation" or table_of(change.key, before) not in dropped:
                         other = _renamed(change.key, doing, self.start)
-                        found.append(End(change.key, doing, "drops", "", before, other))
+                        found.append(Removal(change.key, doing, "drops", "", before, other))
                     continue
                 end = _changed(change, doing, before)
                 if end is not None:
@@ -111,7 +111,7 @@ class Path(msgspec.Struct, frozen=True, dict=True):
         return tuple(found)
 
 
-def _renamed(key: Key, doing: Doing, start: Mapping[Key, tuple[Definition, ...]]) -> str:
+def _renamed(key: Key, doing: PathChange, start: Mapping[Key, tuple[Definition, ...]]) -> str:
     """What the revision makes just like what it drops: a column of the same table and definition,
     a relation with the same columns. "": nothing.
     """
@@ -142,16 +142,18 @@ def _columns(
     }
 
 
-def _changed(change: Change, doing: Doing, before: str) -> End | None:
+def _changed(change: Change, doing: PathChange, before: str) -> Removal | None:
     after = next((d for d in change.after if d is not None), "")
     if change.kind == "column":
         to = column_type(after)
-        return None if column_type(before) == to else End(change.key, doing, "retypes", to, before)
+        return (
+            None if column_type(before) == to else Removal(change.key, doing, "retypes", to, before)
+        )
     if change.kind == "constraint" and before.startswith(("PRIMARY KEY", "UNIQUE")):
-        return End(change.key, doing, "drops", definition=before)
+        return Removal(change.key, doing, "drops", definition=before)
     labels = change.kind == "enum" and _are_lost(before, after)
     if change.kind == "view" or labels:
-        return End(change.key, doing, "replaces", definition=before)
+        return Removal(change.key, doing, "replaces", definition=before)
     return None
 
 
@@ -169,17 +171,17 @@ def column_type(definition: str) -> str:
 
 def path_of(
     catalogue: Catalogue, way: Way, applied: frozenset[str], pending: Iterable[Revision]
-) -> Path:
+) -> UpgradePath:
     """From these applied revisions on, over the pending ones in their order.
 
     `applied` may be what Alembic has not applied yet, too: what the init scripts stand for.
     """
-    doings = tuple(Doing(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
-    return Path(state(way, applied), doings, frozenset(catalogue.index.numbers))
+    doings = tuple(PathChange(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
+    return UpgradePath(state(way, applied), doings, frozenset(catalogue.index.numbers))
 
 
-def path_from_nothing(catalogue: Catalogue, way: Way, pending: Iterable[Revision]) -> Path:
+def path_from_nothing(catalogue: Catalogue, way: Way, pending: Iterable[Revision]) -> UpgradePath:
     """From an empty database on: what the way begins with, then the pending revisions."""
-    doings = tuple(Doing(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
-    first = (Doing("", "", way.initial),) if way.initial else ()
-    return Path({}, (*first, *doings), frozenset(catalogue.index.numbers))
+    doings = tuple(PathChange(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
+    first = (PathChange("", "", way.initial),) if way.initial else ()
+    return UpgradePath({}, (*first, *doings), frozenset(catalogue.index.numbers))

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from surefoot.catalogue.catalogue import Change
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.preflight.path import Doing, Path
+from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.surroundings import Lacking, Need, Surroundings
 from surefoot.schema.fact import relation_kind
-from surefoot.schema.names import arguments, parts, quoted, table_of, typed
+from surefoot.schema.names import arguments, quote_name, quoted, split_name, table_of
 
 _REFERENCES = "FOREIGN KEY"
 _SHOWN = 12
@@ -28,14 +28,14 @@ _OWNED = frozenset(
 )
 
 
-def privilege_needs(path: Path) -> tuple[Need, ...]:
+def privilege_needs(path: UpgradePath) -> tuple[Need, ...]:
     """Every privilege that the path needs, each once, with the first revision that needs it.
 
     What the path itself makes isn't asked for: whoever makes it owns it.
     """
     found: dict[tuple[str, str, str, str], Need] = {}
 
-    def need(right: str, kind: str, schema: str, name: str, by: Doing) -> None:
+    def need(right: str, kind: str, schema: str, name: str, by: PathChange) -> None:
         found.setdefault((right, kind, schema, name), Need(right, kind, schema, name, by.text))
 
     for doing in path.doings:
@@ -49,17 +49,17 @@ def privilege_needs(path: Path) -> tuple[Need, ...]:
     return tuple(found.values())
 
 
-def _needs_of(path: Path, change: Change) -> Iterable[tuple[str, str, str, str]]:
+def _needs_of(path: UpgradePath, change: Change) -> Iterable[tuple[str, str, str, str]]:
     kind, name = change.key
     definition = next((d for d in change.after if d is not None), "")
     before = change.before[0] if change.before else ""
     if kind in ("extension", "schema"):
         if definition or None not in change.after:
-            yield kind, kind, "", parts(name)[0]
+            yield kind, kind, "", split_name(name)[0]
         return
     if kind == "event trigger":
         return
-    found = parts(name)
+    found = split_name(name)
     is_new = not change.before
     if is_new and (kind in _MADE_IN_A_SCHEMA or definition.startswith(("PRIMARY KEY", "UNIQUE"))):
         yield "create", "schema", "", found[0]
@@ -71,11 +71,11 @@ def _needs_of(path: Path, change: Change) -> Iterable[tuple[str, str, str, str]]
     if kind == "constraint" and is_new and definition.startswith(_REFERENCES):
         referred = definition.partition(" REFERENCES ")[2].partition("(")[0]
         if ("relation", referred) in path.start:
-            schema, table = parts(referred)
+            schema, table = split_name(referred)
             yield "references", "table", schema, table
 
 
-def _owner_of(path: Path, change: Change, definition: str) -> tuple[str, str, str] | None:
+def _owner_of(path: UpgradePath, change: Change, definition: str) -> tuple[str, str, str] | None:
     """Whose owner may do it: an object that is there at the beginning, as kind, schema, name."""
     kind, name = change.key
     table = table_of(change.key, definition)
@@ -83,11 +83,11 @@ def _owner_of(path: Path, change: Change, definition: str) -> tuple[str, str, st
         before = path.start.get(("relation", table))
         if before is None:
             return None
-        schema, called = parts(table)
+        schema, called = split_name(table)
         return relation_kind(before[0] or ""), schema, called
     if kind not in _OWNED or change.key not in path.start or not change.before:
         return None
-    found = parts(name)
+    found = split_name(name)
     if kind in ("function", "procedure", "aggregate"):
         return kind, found[0], found[1] + arguments(name)
     return ("type" if kind not in ("domain", "sequence") else kind), found[0], found[1]
@@ -126,7 +126,7 @@ def _told(need: Need, lacking: Lacking, role: str, database: str) -> tuple[str, 
     match need.right:
         case "owner" | "drop":
             signature = "(" + name.partition("(")[2] if "(" in name else ""
-            called = typed(need.schema, name.removesuffix(signature)) + signature
+            called = quote_name(need.schema, name.removesuffix(signature)) + signature
             return (
                 f"{need.kind} {called} belongs to {lacking.owner}",
                 f"alter {need.kind} {called} owner to {role};",
@@ -137,13 +137,13 @@ def _told(need: Need, lacking: Lacking, role: str, database: str) -> tuple[str, 
                 f"grant usage, create on schema {quoted(name)} to {role};",
             )
         case "record":
-            called = typed(need.schema, name)
+            called = quote_name(need.schema, name)
             return (
                 f"no {need.kind} on {called}",
                 f"grant insert, update, delete on {called} to {role};",
             )
         case "references":
-            called = typed(need.schema, name)
+            called = quote_name(need.schema, name)
             return (
                 f"no REFERENCES on table {called}",
                 f"grant references on table {called} to {role};",

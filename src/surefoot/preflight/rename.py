@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from surefoot.schema.fact import Key, relation_kind
-from surefoot.schema.names import arguments, aside, parts, quoted, table_of, typed
+from surefoot.schema.names import arguments, quote_name, quoted, renamed_aside, split_name, table_of
 
 _WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 
@@ -12,7 +12,7 @@ def renaming(live: Mapping[Key, str], kind: str, name: str) -> tuple[str, ...]:
     """The statements. Of a table, its indexes, sequences and statistics are renamed as well: their
     names are the schema's, and whatever is made next would meet them.
     """
-    taken = {part for _, other in live for part in parts(other) if "_own" in part}
+    taken = {part for _, other in live for part in split_name(other) if "_own" in part}
     found = list(_rename((kind, name), live[kind, name], taken))
     if kind != "relation":
         return tuple(found)
@@ -26,62 +26,64 @@ def renaming(live: Mapping[Key, str], kind: str, name: str) -> tuple[str, ...]:
 
 def _new(name: str, taken: set[str]) -> str:
     """A free name; from now on it's taken."""
-    found = aside(name, taken)
+    found = renamed_aside(name, taken)
     taken.add(found)
     return quoted(found)
 
 
 def _rename_in_schema(key: Key, taken: set[str]) -> str:
-    found = parts(key[1])
+    found = split_name(key[1])
     kind = key[0] if key[0] in ("sequence", "statistics") else "index"
     schema, own = found[0], found[2:]
     if len(own) > 1:  # statistics that are in another schema than their table
         schema = own[0]
-    return f"alter {kind} {typed(schema, found[-1])} rename to {_new(found[-1], taken)};"
+    return f"alter {kind} {quote_name(schema, found[-1])} rename to {_new(found[-1], taken)};"
 
 
 def _rename(key: Key, definition: str, taken: set[str]) -> tuple[str, ...]:
     kind, name = key
-    found = parts(name)
+    found = split_name(name)
     if kind in ("index", "sequence", "statistics"):
         return (_rename_in_schema(key, taken),)
     to = _new(found[-1], taken)
     match kind:
         case "relation":
-            return (f"alter {relation_kind(definition)} {typed(*found)} rename to {to};",)
+            return (f"alter {relation_kind(definition)} {quote_name(*found)} rename to {to};",)
         case "column":
-            table = f"alter table {typed(*found[:2])}"
+            table = f"alter table {quote_name(*found[:2])}"
             statements = (f"{table} rename column {quoted(found[-1])} to {to};",)
             if " not null" in definition and " default " not in definition:
                 statements += (f"{table} alter column {to} drop not null;",)
             return statements
         case "constraint":
-            table = typed(*found[:2])
+            table = quote_name(*found[:2])
             return (f"alter table {table} rename constraint {quoted(found[-1])} to {to};",)
         case "trigger":
-            table = typed(*found[:2])
+            table = quote_name(*found[:2])
             return (
                 f"alter trigger {quoted(found[-1])} on {table} rename to {to};",
                 f"alter table {table} disable trigger {to};",  # the new one does its work
             )
         case "policy" | "rule":
-            return (f"alter {kind} {quoted(found[-1])} on {typed(*found[:2])} rename to {to};",)
+            return (
+                f"alter {kind} {quoted(found[-1])} on {quote_name(*found[:2])} rename to {to};",
+            )
         case "enum" | "range" | "composite type":
-            return (f"alter type {typed(*found)} rename to {to};",)
+            return (f"alter type {quote_name(*found)} rename to {to};",)
         case "function" | "procedure" | "aggregate":
-            return (f"alter {kind} {typed(*found)}{arguments(name)} rename to {to};",)
+            return (f"alter {kind} {quote_name(*found)}{arguments(name)} rename to {to};",)
         case "domain constraint":
-            domain = typed(*found[:2])
+            domain = quote_name(*found[:2])
             return (f"alter domain {domain} rename constraint {quoted(found[-1])} to {to};",)
         case "domain" | "event trigger":
-            return (f"alter {kind} {typed(*found)} rename to {to};",)
+            return (f"alter {kind} {quote_name(*found)} rename to {to};",)
         case "row security":
-            table = typed(*found[:2])
+            table = quote_name(*found[:2])
             return (
                 f"alter table {table} no force row level security;",
                 f"alter table {table} disable row level security;",
             )
         case "option":
-            return (f"alter table {typed(*found[:2])} reset ({quoted(found[-1])});",)
+            return (f"alter table {quote_name(*found[:2])} reset ({quoted(found[-1])});",)
         case _:  # what has no name of its own
             return ()

@@ -3,7 +3,7 @@
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.preflight.surroundings import Surroundings
-from surefoot.schema.names import typed
+from surefoot.schema.names import quote_name
 
 
 def version_column(
@@ -16,7 +16,7 @@ def version_column(
         return ()
     table = around.version_table
     wanted = max(len(id) for id in long)
-    written = typed(*table.split(".", 1))
+    written = quote_name(*table.split(".", 1))
     statement = f"alter table {written} alter column version_num type varchar({wanted});"
     make = f"create table {written} (version_num varchar({wanted}) not null primary key);"
     return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.scripts.file import ScriptFile
+from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
 if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from surefoot.backups.mark import Beside
+from surefoot.backups.mark import SetAsideDatabase
 from surefoot.backups.room import size_text
 from surefoot.backups.sidecar import Sidecar
 from surefoot.model.target import Target
@@ -72,7 +72,7 @@ def backups_lines(
     terminal: Terminal,
     directory: Path,
     backups: Sequence[_Kept],
-    beside: Sequence[Beside] | None,
+    beside: Sequence[SetAsideDatabase] | None,
     why_not: str,
 ) -> list[str]:
     """`surefoot backups`: a few lines each. `beside` is None where the server wasn't asked."""
@@ -100,7 +100,7 @@ def _kept_texts(one: _Kept) -> Iterable[str]:
         yield f"    {one.sidecar.database} at {_where(one.sidecar)}, {taken}, {_why(one.sidecar)}"
 
 
-def beside_text(one: Beside) -> str:
+def beside_text(one: SetAsideDatabase) -> str:
     """A database that a restore has made or set aside."""
     size = f", {size_text(one.bytes)}" if one.bytes is not None else ""
     what = {
@@ -238,7 +238,7 @@ def sidecar_json(sidecar: Sidecar) -> dict[str, Any]:
 
 
 def backups_json(
-    directory: Path, backups: Sequence[_Kept], beside: Sequence[Beside] | None
+    directory: Path, backups: Sequence[_Kept], beside: Sequence[SetAsideDatabase] | None
 ) -> dict[str, Any]:
     """`surefoot backups --json`."""
     return {
@@ -257,7 +257,7 @@ def backups_json(
     }
 
 
-def beside_json(one: Beside) -> dict[str, Any]:
+def beside_json(one: SetAsideDatabase) -> dict[str, Any]:
     """A database that a restore has made or set aside."""
     return {
         "name": one.name,

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from surefoot.catalogue.catalogue import Catalogue, Change
-from surefoot.downgrades.recipe import Loss, Reversal, reversal
+from surefoot.downgrades.recipe import DowngradeRecipe, Loss, reversal
 from surefoot.errors.printable import printable
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 
 def built_lines(
@@ -86,7 +86,7 @@ def revision_lines(terminal: Terminal, catalogue: Catalogue, id: str) -> list[st
     return lines
 
 
-def _downgrade_lines(terminal: Terminal, back: Reversal) -> list[str]:
+def _downgrade_lines(terminal: Terminal, back: DowngradeRecipe) -> list[str]:
     lines = labelled(terminal, "downgrade", f"{back.verdict}{f': {back.why}' if back.why else ''}")
     if back.again:
         lines += labelled(terminal, "", f"its upgrade does something else behind it: {back.again}")
@@ -134,12 +134,12 @@ def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
     return lines
 
 
-def fact_lines(facts: Iterable[Fact]) -> list[str]:
+def fact_lines(facts: Iterable[SchemaFact]) -> list[str]:
     """A line a fact."""
     return [printable(f"{f.kind}  {f.name}  {f.definition}".rstrip()) for f in facts]
 
 
-def fact_json(fact: Fact) -> dict[str, Any]:
+def fact_json(fact: SchemaFact) -> dict[str, Any]:
     """A fact for programs."""
     return {"kind": fact.kind, "name": fact.name, "definition": fact.definition}
 
@@ -174,7 +174,7 @@ def revision_json(catalogue: Catalogue, id: str) -> dict[str, Any]:
     }
 
 
-def downgrade_json(back: Reversal) -> dict[str, Any]:
+def downgrade_json(back: DowngradeRecipe) -> dict[str, Any]:
     """The way back over a revision, for programs."""
     return {
         "verdict": back.verdict,

@@ -3,28 +3,28 @@
 from typing import Any
 
 from surefoot.catalogue.differences import difference_lines, revision_text, table_of
-from surefoot.catalogue.match import Difference, Stand, Standing
+from surefoot.catalogue.match import Difference, Identification, Match
 from surefoot.decision.facts import Facts
 from surefoot.model.target import Target
 from surefoot.report import json
 from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal, wrapped
 from surefoot.report.text import database_text, labelled
-from surefoot.schema.fact import Fact, table
+from surefoot.schema.fact import SchemaFact, table
 
 _COLOURS = {"missing": "red", "changed": "yellow", "unexpected": "yellow"}
 
 
 def _place(kind: str, name: str, definition: str) -> str:
     """The table that something belongs to; what is none's is grouped by its kind."""
-    return table(Fact(kind, name, definition)) or f"{kind}s"
+    return table(SchemaFact(kind, name, definition)) or f"{kind}s"
 
 
 def _place_of(difference: Difference) -> str:
     return table_of(difference) or f"{difference.kind}s"
 
 
-def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Stand) -> list[str]:
+def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Match) -> list[str]:
     """The whole account of `surefoot drift`."""
     standing = facts.standing
     assert standing is not None
@@ -72,7 +72,7 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Stand) -
     return lines
 
 
-def drift_json(held: Stand, standing: Standing) -> dict[str, Any]:
+def drift_json(held: Match, standing: Identification) -> dict[str, Any]:
     """The same for programs: differences and own facts, by table."""
     tables: dict[str, dict[str, list[Any]]] = {}
     for difference in held.differences:

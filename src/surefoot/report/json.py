@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
-from surefoot.catalogue.match import Breach, Difference, Promise, Stand
+from surefoot.catalogue.match import Difference, Issue, Match, Promise
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
 from surefoot.decision.plan import (
@@ -14,8 +14,8 @@ from surefoot.decision.plan import (
     Downgrade,
     DropIndexes,
     Install,
-    Mend,
     Record,
+    Repair,
     Seed,
     Step,
     Undone,
@@ -24,7 +24,7 @@ from surefoot.decision.plan import (
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.masking import hidden
 from surefoot.errors.printable import escaped
-from surefoot.interrupted.interruption import Interruption
+from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.outcome import Outcome
 from surefoot.model.target import Target
 
@@ -134,7 +134,7 @@ def step(one: Step) -> dict[str, Any]:
                 "indexes": list(names),
                 "sql": list(statements),
             }
-        case Mend(revision, how):
+        case Repair(revision, how):
             return {
                 "step": "mend",
                 "revision": revision,
@@ -176,7 +176,7 @@ def difference(found: Difference) -> dict[str, Any]:
     }
 
 
-def stand(held: Stand) -> dict[str, Any]:
+def stand(held: Match) -> dict[str, Any]:
     """A structure held against a revision."""
     return {
         "revisions": list(held.rows),
@@ -186,7 +186,7 @@ def stand(held: Stand) -> dict[str, Any]:
     }
 
 
-def interruption(found: Interruption) -> dict[str, Any]:
+def interruption(found: InterruptedRevision) -> dict[str, Any]:
     """What is there of a revision that was left half-way."""
     return {
         "revision": found.revision,
@@ -256,7 +256,7 @@ def promise(kept: Promise) -> dict[str, Any]:
     }
 
 
-def _breach(one: Breach) -> dict[str, Any]:
+def _breach(one: Issue) -> dict[str, Any]:
     return {
         "kind": one.kind,
         "name": one.name,

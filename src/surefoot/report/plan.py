@@ -6,15 +6,15 @@ from surefoot.decision.plan import (
     Downgrade,
     DropIndexes,
     Install,
-    Mend,
     Plan,
     Record,
+    Repair,
     Seed,
     Step,
     Undone,
     Upgrade,
 )
-from surefoot.downgrades.path import Undo
+from surefoot.downgrades.path import DowngradeStep
 from surefoot.report.structure import adoption_text, count
 from surefoot.report.terminal import Terminal, wrapped
 
@@ -44,7 +44,7 @@ def _lines(step: Step) -> list[str]:
         case DropIndexes(revision, names):
             noun = "index" if len(names) == 1 else "indexes"
             return [f"drop the half-made {noun} of revision {revision}: {_sql(step)}"]
-        case Mend(revision, how):
+        case Repair(revision, how):
             return [f"{how} revision {revision}:", *_mending_lines(step)]
         case Upgrade(revisions):
             number = count(len(revisions), "revision")
@@ -75,7 +75,7 @@ def _why(step: Record) -> str:
             return f"it only changes the structure, and all of it is there ({made})"
 
 
-def _mending_lines(step: Mend) -> list[str]:
+def _mending_lines(step: Repair) -> list[str]:
     """The SQL in its order, and what of it is one transaction."""
     within = ["  begin", *(f"    {text}" for text in step.within), "  commit"]
     return [
@@ -89,7 +89,7 @@ def _indented(statements: tuple[str, ...]) -> list[str]:
     return [f"  {text}" for text in ("begin", *(f"  {s}" for s in statements), "commit")]
 
 
-def _undo_lines(one: Undo) -> list[str]:
+def _undo_lines(one: DowngradeStep) -> list[str]:
     """A revision that is undone, how, and the SQL that will be executed."""
     title = f" ({one.reversal.message})" if one.reversal.message else ""
     if one.statements is None:

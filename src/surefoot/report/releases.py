@@ -6,7 +6,7 @@ from typing import Any
 
 from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.check import change_lines
-from surefoot.catalogue.match import Breach
+from surefoot.catalogue.match import Issue
 from surefoot.compatibility.releases import Pair
 from surefoot.report.catalogue import change_json, downgrade_json, loss_json, loss_text
 from surefoot.report.structure import count
@@ -69,7 +69,7 @@ def _breaches(pair: Pair) -> list[str]:
     return breaks or (remarks if pair.can_run else [])
 
 
-def _breach(breach: Breach) -> str:
+def _breach(breach: Issue) -> str:
     return f"{breach.kind} {breach.name}: {breach.why}"
 
 
@@ -204,5 +204,5 @@ def pair_json(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _breach_json(breach: Breach) -> dict[str, Any]:
+def _breach_json(breach: Issue) -> dict[str, Any]:
     return {"kind": breach.kind, "name": breach.name, "why": breach.why}

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from surefoot.schema.fact import Key
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 
 Kind = Literal["relation", "column", "index", "constraint", "enum", "extension", "schema", ""]
 
@@ -52,7 +52,7 @@ class Statement(msgspec.Struct, frozen=True):
         kind, name = key
         if kind != self.kind or not self.name:
             return False
-        found = parts(name)
+        found = split_name(name)
         return found[-len(self.name) :] == self.name
 
 

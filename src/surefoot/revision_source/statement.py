@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from surefoot.revision_source.source import Creation, Kind
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"  # stands for what the source computes
 
@@ -206,12 +206,12 @@ def _flat(text: str) -> str:
 
 def _last(name: str) -> str:
     """The identifier behind the last point; UNKNOWN where the source computes some of it."""
-    return parts(name)[-1] if UNKNOWN not in name and parts(name) else UNKNOWN
+    return split_name(name)[-1] if UNKNOWN not in name and split_name(name) else UNKNOWN
 
 
 def _schema(name: str) -> str:
     """What is in front of the point; "" where nothing is."""
-    found = parts(name)
+    found = split_name(name)
     return found[-2] if UNKNOWN not in name and len(found) > 1 else ""
 
 

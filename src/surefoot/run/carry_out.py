@@ -17,9 +17,9 @@ from surefoot.decision.plan import (
     Downgrade,
     DropIndexes,
     Install,
-    Mend,
     Plan,
     Record,
+    Repair,
     Seed,
     Undone,
     Upgrade,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from surefoot.alembic_env.upgrade import RevisionFailed
     from surefoot.look.survey import Application
     from surefoot.run.one_transaction import OneTransaction
-    from surefoot.run.steps.repair import Mending
+    from surefoot.run.steps.repair import Repairing
 
 Connect = Callable[..., psycopg.Connection[Any]]
 
@@ -92,7 +92,7 @@ class Run:
                 match step:
                     case DropIndexes():
                         self._mending().drop_indexes(step)
-                    case Mend():
+                    case Repair():
                         self._mending().mend(step)
                     case Upgrade():
                         self._upgrade(step)
@@ -162,12 +162,12 @@ class Run:
             journal=self._journal,
         )
 
-    def _mending(self) -> "Mending":
-        from surefoot.run.steps.repair import Mending
+    def _mending(self) -> "Repairing":
+        from surefoot.run.steps.repair import Repairing
 
         assert self._asked is not None
         assert self._before.interruption is not None
-        return Mending(
+        return Repairing(
             asked=self._asked,
             seen=self._seen,
             before=self._before.interruption,

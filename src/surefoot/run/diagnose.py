@@ -7,7 +7,7 @@ import msgspec
 import psycopg
 
 from surefoot.catalogue.differences import difference_lines, revision_text
-from surefoot.catalogue.match import Stand
+from surefoot.catalogue.match import Match
 from surefoot.decision.facts import Facts
 from surefoot.decision.recovery import recovery
 from surefoot.decision.refusals.interrupted import interruption_lines
@@ -21,7 +21,7 @@ from surefoot.look.circumstances import objects_named, parts_of
 from surefoot.look.sequences import sequences
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
-from surefoot.postgres.connect import undisturbed
+from surefoot.postgres.connect import retry_on_disconnect
 from surefoot.revision_source.source import Source
 from surefoot.run.failure_report import Stopped
 from surefoot.run.lock_holders import holders
@@ -70,7 +70,7 @@ def explained(
             return about, asked.facts(connection), encoded
 
     try:
-        about, after, encoded = undisturbed(look)
+        about, after, encoded = retry_on_disconnect(look)
     except SurefootError as error:
         why = f"no more could be seen: {error.finding.message}"
         finding = msgspec.structs.replace(
@@ -202,7 +202,7 @@ def _with_structure(finding: Finding, before: Facts, after: Facts) -> Finding:
     )
 
 
-def _stand(facts: Facts) -> Stand | None:
+def _stand(facts: Facts) -> Match | None:
     """Where the structure stands: at the version rows, else where it was identified."""
     standing = facts.standing
     if standing is None:

@@ -7,11 +7,11 @@ from typing import Literal, TypedDict
 
 from surefoot import __version__
 from surefoot.alembic_env.account import Begun, Execute
-from surefoot.decision.facts import Observation
+from surefoot.decision.facts import DatabaseState
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.model.history import Revision
-from surefoot.scripts.file import ScriptFile
+from surefoot.scripts.header import ScriptFile
 from surefoot.sql import query
 
 Direction = Literal["up", "down"]
@@ -35,7 +35,7 @@ class Journal:
 
     def __init__(
         self,
-        seen: Observation,
+        seen: DatabaseState,
         env_sha256: str | None,
         run: str | None = None,
         back: Back | None = None,
@@ -49,7 +49,7 @@ class Journal:
         self._back = back or _nothing_kept
         self.found(seen)
 
-    def found(self, seen: Observation) -> None:
+    def found(self, seen: DatabaseState) -> None:
         """The database was looked at again: what this run had made may have been rolled back."""
         self._table, self._schema = seen.journal, seen.journal_schema
         self._down = seen.journal_down

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.postgres.connect import application_name, kept_connection
+from surefoot.postgres.connect import application_name, translate_db_errors
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
@@ -142,7 +142,7 @@ def _held(by: "Holder | None", wait: float) -> SurefootError:
 
 
 def _taken(connection: psycopg.Connection[Any]) -> bool:
-    with kept_connection():
+    with translate_db_errors():
         return _try(connection)
 
 

@@ -16,7 +16,7 @@ from surefoot.diagnosis.names import literal, without_literals
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.look.database import observe_owners
-from surefoot.postgres.connect import kept_connection
+from surefoot.postgres.connect import translate_db_errors
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
@@ -75,7 +75,7 @@ def wait_for_orphans(
     """
     deadline = time.monotonic() + wait
     told: set[str] = set()
-    with kept_connection(), connect() as connection:
+    with translate_db_errors(), connect() as connection:
         begun = _begun(connection, role)
         while orphans := _orphans(connection, begun):
             if all(one.gid for one in orphans):  # which nobody but a person ends

@@ -10,7 +10,7 @@ import psycopg
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.database import observe_database
 from surefoot.model.outcome import Done
-from surefoot.postgres.connect import kept_connection, undisturbed
+from surefoot.postgres.connect import retry_on_disconnect, translate_db_errors
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
@@ -45,7 +45,7 @@ def look_after(
     `connect` waits for a server that restarts. Raises what it raises, if the server doesn't come
     back.
     """
-    return undisturbed(lambda: _look(connect, run, tuple(transactions), version_table))
+    return retry_on_disconnect(lambda: _look(connect, run, tuple(transactions), version_table))
 
 
 def _look(
@@ -54,7 +54,7 @@ def _look(
     transactions: tuple[str, ...],
     version_table: VersionTableName,
 ) -> Aftermath:
-    with kept_connection(), connect() as connection:
+    with translate_db_errors(), connect() as connection:
         fates: dict[str, Fate] = {
             xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)
         }

@@ -4,7 +4,7 @@ import enum
 import re
 
 from surefoot.schema.canonical import is_weak, loosened
-from surefoot.schema.fact import Fact
+from surefoot.schema.fact import SchemaFact
 
 _FLOATING = re.compile(r"\bdouble precision\b|\bnumeric\b")
 
@@ -17,7 +17,7 @@ class Comparison(enum.Enum):
     CANNOT_TELL = "cannot tell"
 
 
-def same(one: Fact, other: Fact) -> Comparison:
+def same(one: SchemaFact, other: SchemaFact) -> Comparison:
     """Whether two facts say the same, as far as their texts can tell."""
     if one == other:
         return Comparison.SAME
@@ -28,7 +28,7 @@ def same(one: Fact, other: Fact) -> Comparison:
     return Comparison.DIFFERENT
 
 
-def weak(fact: Fact) -> bool:
+def weak(fact: SchemaFact) -> bool:
     """Whether its definition may be printed otherwise and mean the same: `same` decides.
 
     Where a weak fact isn't found, one of its kind and name with which it can't be told apart is no

@@ -12,7 +12,7 @@ import msgspec
 from surefoot.schema.definitions import column, labels, view_columns
 from surefoot.schema.expression import parsed, printed, split
 from surefoot.schema.fact import Key, relation_kind
-from surefoot.schema.names import arguments, parts, quoted, typed
+from surefoot.schema.names import arguments, quote_name, quoted, split_name
 
 When = Literal["first", "within", "then"]
 
@@ -56,9 +56,9 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
     `view` is the fact of kind view that belongs to a relation which is one.
     """
     kind, name = key
-    found = parts(name)
+    found = split_name(name)
     text = _without_places(definition)
-    table = typed(*found[:2])
+    table = quote_name(*found[:2])
     match kind:
         case "index" if not definition.endswith(INVALID):
             unique, using = text.startswith("unique "), text.removeprefix("unique ")
@@ -101,7 +101,7 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
             rest = text.removeprefix("restrictive ")
             return (Sql(f"create policy {quoted(found[-1])} on {table}{how} {rest}"),)
         case "statistics" if len(found) == 3:
-            return (Sql(f"create statistics {typed(found[0], found[2])} {text}"),)
+            return (Sql(f"create statistics {quote_name(found[0], found[2])} {text}"),)
         case "trigger" | "rule":
             match = _FIRING.fullmatch(text)
             assert match is not None
@@ -122,11 +122,11 @@ def dropped(key: Key, definition: str) -> tuple[Sql, ...] | None:
     be dropped so.
     """
     kind, name = key
-    found = parts(name)
-    table = typed(*found[:2])
+    found = split_name(name)
+    table = quote_name(*found[:2])
     match kind:
         case "index":
-            text = f"drop index concurrently {typed(found[0], found[-1])}"
+            text = f"drop index concurrently {quote_name(found[0], found[-1])}"
             return (Sql(text, "first"),)
         case "constraint" | "column":
             return (Sql(f"alter table {table} drop {kind} {quoted(found[-1])}"),)
@@ -152,7 +152,7 @@ def dropped(key: Key, definition: str) -> tuple[Sql, ...] | None:
         case "policy" | "trigger" | "rule":
             return (Sql(f"drop {kind} {quoted(found[-1])} on {table}"),)
         case "statistics" if len(found) == 3:
-            return (Sql(f"drop statistics {typed(found[0], found[2])}"),)
+            return (Sql(f"drop statistics {quote_name(found[0], found[2])}"),)
         case _:
             return None
 
@@ -162,8 +162,8 @@ def changed(key: Key, found: str, wanted: str) -> tuple[Sql, ...] | None:
     or can't be written from its facts.
     """
     kind, name = key
-    names = parts(name)
-    table = typed(*names[:2])
+    names = split_name(name)
+    table = quote_name(*names[:2])
     match kind:
         case "column":
             return _column(f"alter table {table} alter column {quoted(names[-1])}", found, wanted)
@@ -239,7 +239,8 @@ def owned(key: Key, definition: str) -> tuple[Sql, ...]:
     match = _SEQUENCE.fullmatch(definition)
     if key[0] != "sequence" or match is None or match[3] != "owned by":
         return ()
-    return (Sql(f"alter sequence {typed(*parts(key[1])[:2])} owned by {typed(*parts(match[4]))}"),)
+    sequence, owner = quote_name(*split_name(key[1])[:2]), quote_name(*split_name(match[4]))
+    return (Sql(f"alter sequence {sequence} owned by {owner}"),)
 
 
 def _view_columns(definition: str) -> str | None:

@@ -20,7 +20,7 @@ _OF_A_TABLE = frozenset(
 )
 
 
-class Fact(msgspec.Struct, frozen=True, order=True):
+class SchemaFact(msgspec.Struct, frozen=True, order=True):
     """One line about the structure.
 
     `name` is unique among facts of a `kind`: schema-qualified, what belongs to a table behind the
@@ -39,7 +39,7 @@ def relation_kind(definition: str) -> str:
     return next((kind for kind in kinds if definition.startswith(kind)), "table")
 
 
-def table(fact: Fact) -> str | None:
+def table(fact: SchemaFact) -> str | None:
     """The table (or view) that the fact belongs to; None if it's none's.
 
     A sequence belongs to the table whose column owns it.

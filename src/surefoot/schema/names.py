@@ -5,7 +5,7 @@ import re
 from collections.abc import Container
 
 from surefoot.errors.printable import quoted_identifier
-from surefoot.schema.fact import Definition, Fact, Key, table
+from surefoot.schema.fact import Definition, Key, SchemaFact, table
 
 _PART = re.compile(r'\.?("(?:[^"]|"")*"|[^".(]+)')
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -28,7 +28,7 @@ _RESERVED = frozenset(
 )
 
 
-def parts(name: str) -> tuple[str, ...]:
+def split_name(name: str) -> tuple[str, ...]:
     """The identifiers of a fact's name, unquoted; a routine's arguments are left out."""
     found: list[str] = []
     at = 0
@@ -53,7 +53,7 @@ def quoted(identifier: str) -> str:
     return quoted_identifier(identifier)
 
 
-def typed(*identifiers: str) -> str:
+def quote_name(*identifiers: str) -> str:
     """A qualified name as it's typed."""
     return ".".join(map(quoted, identifiers))
 
@@ -68,7 +68,7 @@ def _in_quotes(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def aside(identifier: str, taken: Container[str] = (), suffix: str = "_own") -> str:
+def renamed_aside(identifier: str, taken: Container[str] = (), suffix: str = "_own") -> str:
     """The name that something is given to be out of the way, none of those that are `taken`."""
     for number in itertools.count(1):
         end = f"{suffix}{number}" if number > 1 else suffix
@@ -80,4 +80,4 @@ def aside(identifier: str, taken: Container[str] = (), suffix: str = "_own") -> 
 
 def table_of(key: Key, definition: Definition) -> str | None:
     """The table (or view) that a fact belongs to, as facts name it; None if it's none's."""
-    return table(Fact(*key, definition or ""))
+    return table(SchemaFact(*key, definition or ""))

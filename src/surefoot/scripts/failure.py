@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from surefoot.diagnosis.cause import Cause, Explanation
+from surefoot.diagnosis.cause import Cause, Diagnosis
 from surefoot.diagnosis.server import of_server, script_code
 from surefoot.scripts.refusals import first_line, shorten
 
@@ -30,7 +30,7 @@ class ServerError(msgspec.Struct, frozen=True):
     position: int | None = None
 
 
-class Place(msgspec.Struct, frozen=True):
+class ScriptPosition(msgspec.Struct, frozen=True):
     """Where in a script: the statement's line, its text, and the line of the error itself."""
 
     line: int
@@ -48,7 +48,7 @@ class Circumstances(msgspec.Struct, frozen=True):
 
 def locate(
     batch: list[tuple[int, int, bytes]], sent: bytes, done: int, error: ServerError, codec: str
-) -> Place:
+) -> ScriptPosition:
     """The statement of a batch that failed: of each its line, its place in `sent`, its text.
 
     `sent` is what was sent, in the encoding `codec`. `done` counts the results
@@ -67,9 +67,9 @@ def locate(
         if offset <= start + len(sql):
             if done and index < done:
                 break  # a position in some other text, such as a prepared statement's
-            return Place(line, sql, line + sql.count(b"\n", 0, max(offset - start, 0)))
+            return ScriptPosition(line, sql, line + sql.count(b"\n", 0, max(offset - start, 0)))
     line, _, sql = batch[min(done, len(batch) - 1)]
-    return Place(line, sql)
+    return ScriptPosition(line, sql)
 
 
 def _undecodable(text: bytes, codec: str) -> int | None:
@@ -86,18 +86,18 @@ def copy_line(context: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def statement(place: Place) -> str:
+def statement(place: ScriptPosition) -> str:
     """The statement's line and the beginning of its text."""
     return f"line {place.line}: {first_line(place.sql)}"
 
 
-def message(label: str, place: Place, error: ServerError) -> str:
+def message(label: str, place: ScriptPosition, error: ServerError) -> str:
     """What happened, in one line that begins with FILE:LINE."""
     line = place.line if place.error_line is None else place.error_line
     return f"{label}:{line}: {shorten(error.message, _LONG)}"
 
 
-def seen(place: Place, error: ServerError) -> list[str]:
+def seen(place: ScriptPosition, error: ServerError) -> list[str]:
     """The statement and PostgreSQL's words, each cut to a bearable length."""
     lines = [statement(place), f"SQLSTATE {error.sqlstate}"]
     for name, text in (("detail", error.detail), ("hint", error.hint)):
@@ -112,7 +112,7 @@ def code(error: ServerError) -> str:
     return script_code(_of_server(error))
 
 
-def cause(place: Place, error: ServerError, codec: str) -> Cause:
+def cause(place: ScriptPosition, error: ServerError, codec: str) -> Cause:
     """The same as of a revision, for what is asked of the server afterwards."""
     return Cause(
         error.sqlstate,
@@ -128,7 +128,7 @@ def cause(place: Place, error: ServerError, codec: str) -> Cause:
     )
 
 
-def _of_server(error: ServerError) -> Explanation | None:
+def _of_server(error: ServerError) -> Diagnosis | None:
     return of_server(Cause(error.sqlstate, error.message, error.detail, error.hint))
 
 

@@ -4,8 +4,6 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from surefoot.scripts.header import FIRST, ContentHash, Header, split_header
 from surefoot.system.files import open_file
 
@@ -46,17 +44,3 @@ def hashed(path: Path, name: str) -> Hashed:
             whole.update(piece)
             content.update(piece)
     return Hashed(whole.hexdigest(), content.hexdigest(), header)
-
-
-class ScriptFile(msgspec.Struct, frozen=True):
-    """An SQL script of the project: its path as configured, its search_path, its content's hash.
-
-    `header` is what an init script says of itself, if `surefoot dump` wrote it; `edited`: it isn't
-    what was written then.
-    """
-
-    path: str
-    search_path: str | None
-    sha256: str
-    header: Header | None = None
-    edited: bool = False

@@ -145,3 +145,17 @@ def content_hash(content: bytes) -> str:
     found = ContentHash()
     found.update(content)
     return found.hexdigest()
+
+
+class ScriptFile(msgspec.Struct, frozen=True):
+    """An SQL script of the project: its path as configured, its search_path, its content's hash.
+
+    `header` is what an init script says of itself, if `surefoot dump` wrote it; `edited`: it isn't
+    what was written then.
+    """
+
+    path: str
+    search_path: str | None
+    sha256: str
+    header: Header | None = None
+    edited: bool = False

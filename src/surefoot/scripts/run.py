@@ -183,7 +183,7 @@ class _Run:
         raise ScriptFailed(
             f"{self._script.label}:{first}: a statement up to line {last} changes {changed}, "
             "other than by a SET that can be read in the script.",
-            [failure.statement(failure.Place(last, batch[-1].sql))],
+            [failure.statement(failure.ScriptPosition(last, batch[-1].sql))],
             "leave the setting as it is, or use a plain SET",
         )
 
@@ -198,7 +198,7 @@ class _Run:
         error = _server_error(result, codec)
         place = failure.locate(_told_apart(batch), _joined(batch), done, error, codec)
         if data_line is not None and (row := failure.copy_line(error.context)) is not None:
-            place = failure.Place(place.line, place.sql, data_line + row - 1)
+            place = failure.ScriptPosition(place.line, place.sql, data_line + row - 1)
         about = failure.Circumstances(
             self._script.search_path, self._reading.dump_search_path, self._max_locks
         )

@@ -4,26 +4,26 @@ from collections.abc import Callable
 
 import msgspec
 
-from surefoot.decision.adopt import Wish, decide_adoption
+from surefoot.decision.adopt import AdoptOptions, decide_adoption
 from surefoot.decision.plan import Plan
 from surefoot.errors import SurefootError
-from surefoot.interrupted.repair_sql import How, remedy
+from surefoot.interrupted.repair_sql import RepairMode, remedy
 from surefoot.look.survey import Application, application
 from surefoot.model.history import one_revision
 from surefoot.model.outcome import Outcome
 from surefoot.workflows.confirm import Looked, confirmed
-from surefoot.workflows.workspace import Report, Session
+from surefoot.workflows.workspace import Report, Workspace
 
 
 def adopt(
-    session: Session,
+    workspace: Workspace,
     named: tuple[str, ...],
     report: Report,
     confirm: Callable[[Plan], None],
     *,
     accept_difference: bool,
     repair: bool = False,
-    how: How | None = None,
+    how: RepairMode | None = None,
 ) -> Outcome:
     """Record where the database stands: where it is identified, or where a person says.
 
@@ -33,21 +33,23 @@ def adopt(
     SurefootError for what can't be looked at.
     """
     with (
-        session.connect() as connection,
-        application(session.project, session.ini, session.target, connection) as asked,
+        workspace.connect() as connection,
+        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
     ):
         base = named == ("base",) and "base" not in asked.history.revisions
-        wish = Wish(() if base else _rows(asked, named), accept_difference, repair, base, how)
+        options = AdoptOptions(
+            () if base else _rows(asked, named), accept_difference, repair, base, how
+        )
 
         def look() -> Looked:
-            with session.connect() as looking:
-                facts = asked.facts(looking, wish.rows or None)
+            with workspace.connect() as looking:
+                facts = asked.facts(looking, options.rows or None)
                 half_way = facts.interruption
                 dropped = remedy(half_way, how).dropped if how and half_way else ()
-                return Looked(facts, decide_adoption(facts, wish), dropped=dropped)
+                return Looked(facts, decide_adoption(facts, options), dropped=dropped)
 
         return confirmed(
-            *(session, connection, asked, report),
+            *(workspace, connection, asked, report),
             look=look,
             confirm=confirm,
             behind=lambda outcome, before, done: _seen_after(outcome, look),

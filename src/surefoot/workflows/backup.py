@@ -18,28 +18,28 @@ from surefoot.look.survey import configured_version_table
 from surefoot.model.history import History
 from surefoot.model.progress import Progress
 from surefoot.project.config import seconds
-from surefoot.workflows.workspace import Session
+from surefoot.workflows.workspace import Workspace
 
 
-def take_backup(session: Session, progress: Progress) -> Taken:
+def take_backup(workspace: Workspace, progress: Progress) -> Taken:
     """Take one now. It reads only, so it needs no lock, and none of the application's code.
 
     Raises as `act.backup.take` does.
     """
     history = None
     with contextlib.suppress(SurefootError):  # it only names the release
-        code = quick_code(session.project, session.ini)
+        code = quick_code(workspace.project, workspace.ini)
         history = code.history if code else None
-    table = configured_version_table(session.project)
-    order = _order(session, table, history, before_upgrade=False)
-    return take(order, session.target, session.connect, progress)
+    table = configured_version_table(workspace.project)
+    order = _order(workspace, table, history, before_upgrade=False)
+    return take(order, workspace.target, workspace.connect, progress)
 
 
-def before_upgrade(session: Session, facts: Facts, progress: Progress) -> Taken:
+def before_upgrade(workspace: Workspace, facts: Facts, progress: Progress) -> Taken:
     """Take the one without which the upgrade isn't begun. Raises as `act.backup.take` does."""
     table = facts.database.version_table
-    order = _order(session, table, facts.code.history, before_upgrade=True)
-    return take(order, session.target, session.connect, progress)
+    order = _order(workspace, table, facts.code.history, before_upgrade=True)
+    return take(order, workspace.target, workspace.connect, progress)
 
 
 def mark_upgrade(taken: Taken, *, succeeded: bool) -> None:
@@ -52,11 +52,11 @@ def mark_upgrade(taken: Taken, *, succeeded: bool) -> None:
 
 
 def _order(
-    session: Session, table: VersionTableName, history: History | None, *, before_upgrade: bool
+    workspace: Workspace, table: VersionTableName, history: History | None, *, before_upgrade: bool
 ) -> Order:
-    config = session.project.config
+    config = workspace.project.config
     return Order(
-        backup_directory(session.project),
+        backup_directory(workspace.project),
         Retention(config.backup_keep, config.backup_keep_days),
         table,
         _release_of(history),

@@ -17,11 +17,11 @@ from surefoot.look.survey import Application, application
 from surefoot.model.outcome import Outcome
 from surefoot.schema.fact import Key
 from surefoot.workflows.confirm import Looked, confirmed
-from surefoot.workflows.workspace import Report, Session
+from surefoot.workflows.workspace import Report, Workspace
 
 
 def cleanup(
-    session: Session, report: Report, confirm: Callable[[Plan], None], *, trust_journal: bool
+    workspace: Workspace, report: Report, confirm: Callable[[Plan], None], *, trust_journal: bool
 ) -> Outcome:
     """Drop what revisions have made that aren't applied any more, and nothing of the user's own.
 
@@ -30,12 +30,12 @@ def cleanup(
     SurefootError for what can't be looked at.
     """
     with (
-        session.connect() as connection,
-        application(session.project, session.ini, session.target, connection) as asked,
+        workspace.connect() as connection,
+        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
     ):
 
         def look() -> Looked:
-            with session.connect() as looking:
+            with workspace.connect() as looking:
                 facts = asked.facts(looking)
                 remains = _remains(asked, looking, facts)
                 dropped = [one.key for one in remains.left if one.has_rows and one.statements]
@@ -47,7 +47,7 @@ def cleanup(
                 )
 
         return confirmed(
-            *(session, connection, asked, report),
+            *(workspace, connection, asked, report),
             look=look,
             confirm=confirm,
             behind=lambda outcome, _, done: msgspec.structs.replace(outcome, state=done.state),

@@ -13,7 +13,8 @@ from surefoot.look.counting import row_lines
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
 from surefoot.schema.fact import Key
-from surefoot.workflows.workspace import Report, Session, carry_out, ended, take_lock
+from surefoot.workflows.carry_out import carry_out, ended, finished, take_lock
+from surefoot.workflows.workspace import Report, Workspace
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -34,7 +35,7 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 def confirmed(
-    session: Session,
+    workspace: Workspace,
     connection: psycopg.Connection[object],
     asked: Application,
     report: Report,
@@ -49,12 +50,12 @@ def confirmed(
     still under the lock. Raises SurefootError `plan-outdated`, and for what can't be looked at.
     """
     seen = look()
-    decision = _with_rows(session, seen)
-    report.found(session.target, seen.facts, decision)
+    decision = _with_rows(workspace, seen)
+    report.found(workspace.target, seen.facts, decision)
     if not isinstance(decision, Ready):
         return ended(seen.facts, decision)
     confirm(decision.plan)
-    with take_lock(session, connection, report) as lock:
+    with take_lock(workspace, connection, report) as lock:
         again = look()
         if not again.same(seen):
             raise SurefootError(
@@ -65,18 +66,18 @@ def confirmed(
         facts, decision = again.facts, again.decision
         if not isinstance(decision, Ready):
             return ended(facts, decision)
-        outcome = carry_out(session, asked, facts, decision.plan, lock, report)
+        outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
         if not outcome.findings:
             outcome = behind(outcome, facts, decision)
-        return session.ended(outcome)
+        return finished(workspace, outcome)
 
 
-def _with_rows(session: Session, seen: Looked) -> Decision:
+def _with_rows(workspace: Workspace, seen: Looked) -> Decision:
     """With the rows that are lost. They may become more meanwhile, so no plan depends on them."""
     decision = seen.decision
     if not isinstance(decision, Ready) or not seen.dropped:
         return decision
-    with session.connect() as connection:
+    with workspace.connect() as connection:
         role = seen.facts.database.version_table.role
         lines = row_lines(connection, seen.dropped, role)
     plan = decision.plan

@@ -14,14 +14,14 @@ from surefoot.look.survey import Application, application
 from surefoot.model.outcome import Outcome
 from surefoot.workflows.confirm import Looked, confirmed
 from surefoot.workflows.last_look import mark_end
-from surefoot.workflows.workspace import Report, Session
+from surefoot.workflows.workspace import Report, Workspace
 
 _SHOWN, _WIDTH = 12, 80
 _LEFT = "something is left behind: surefoot cleanup shows it, and drops it"
 
 
 def down(
-    session: Session,
+    workspace: Workspace,
     words: tuple[str, ...],
     report: Report,
     confirm: Callable[[Plan], None],
@@ -36,45 +36,45 @@ def down(
     answer is no. Raises SurefootError for what can't be looked at.
     """
     with (
-        session.connect() as connection,
-        application(session.project, session.ini, session.target, connection) as asked,
+        workspace.connect() as connection,
+        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
     ):
 
         def look() -> Looked:
-            with session.connect() as looking:
+            with workspace.connect() as looking:
                 facts = asked.facts(looking)
-                facts, retreat, lost = observe_retreat(asked, looking, facts, words)
+                facts, assessment, lost = observe_retreat(asked, looking, facts, words)
                 decision = decide_going_back(
-                    facts, retreat, lost, accept=accept, trust_journal=trust_journal
+                    facts, assessment, lost, accept=accept, trust_journal=trust_journal
                 )
-                return Looked(facts, decision, retreat)
+                return Looked(facts, decision, assessment)
 
         return confirmed(
-            *(session, connection, asked, report),
+            *(workspace, connection, asked, report),
             look=look,
             confirm=confirm,
             behind=lambda outcome, before, done: _seen_below(
-                session, asked, outcome, done.plan, before
+                workspace, asked, outcome, done.plan, before
             ),
         )
 
 
 def _seen_below(
-    session: Session, asked: Application, outcome: Outcome, plan: Plan, before: Facts
+    workspace: Workspace, asked: Application, outcome: Outcome, plan: Plan, before: Facts
 ) -> Outcome:
     """The last look: success is the older revision seen, not the absence of an exception."""
     (step,) = (step for step in plan.steps if isinstance(step, Downgrade))
     done = f"Every step of the plan was committed ({len(outcome.done)})."
     try:
-        with session.connect() as connection:
-            facts, decision = session.thorough(connection, asked)
+        with workspace.connect() as connection:
+            facts, decision = workspace.thorough(connection, asked)
     except SurefootError as error:
         finding = msgspec.structs.replace(error.finding, database=done)
         return msgspec.structs.replace(outcome, findings=(finding,))
     rows = tuple(str(row) for row in facts.database.rows)
     outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
     finding = _unreached(facts, step, before, done)
-    mark_end(session, asked, facts, reached=finding is None)
+    mark_end(workspace, asked, facts, reached=finding is None)
     if finding is not None:
         return msgspec.structs.replace(outcome, findings=(finding,))
     if any(one.reversal.left for one in step.undo):

@@ -5,22 +5,24 @@ from collections.abc import Callable
 import psycopg
 from psycopg import sql
 
-from surefoot.backups.mark import Beside
+from surefoot.backups.mark import SetAsideDatabase
 from surefoot.backups.set_aside import databases, maintenance, marked, sessions_in
 from surefoot.errors import SurefootError
 from surefoot.project.config import seconds
 from surefoot.run.lock import holder, locked
-from surefoot.workflows.workspace import Session
+from surefoot.workflows.workspace import Workspace
 
 
-def drop_old(session: Session, confirm: Callable[[tuple[Beside, ...]], None]) -> tuple[Beside, ...]:
+def drop_old(
+    workspace: Workspace, confirm: Callable[[tuple[SetAsideDatabase, ...]], None]
+) -> tuple[SetAsideDatabase, ...]:
     """Drop what restores of this database have set aside, or left half-made.
 
     Our own session stays in the database that the address leads to, and nobody's session is ended:
     so PostgreSQL itself refuses to drop that one, and any that is in use. Raises SurefootError
     `lock-held-elsewhere`, `database-in-use`, `restore-not-possible`.
     """
-    with session.connect() as connection:
+    with workspace.connect() as connection:
         name = connection.info.dbname
         found = marked(databases(connection, name), name)
         if not found:
@@ -29,8 +31,8 @@ def drop_old(session: Session, confirm: Callable[[tuple[Beside, ...]], None]) ->
         _require_nobody_at_work(connection, name)
         # not waited for: whoever waits in a database is in the way of a restore's swap
         with locked(connection, wait=0, say=lambda _: None):
-            wait = seconds(session.project.config.wait)
-            with maintenance(session.target, name, wait, lambda _: None) as m:
+            wait = seconds(workspace.project.config.wait)
+            with maintenance(workspace.target, name, wait, lambda _: None) as m:
                 return _dropped(m, name, found)
 
 
@@ -47,11 +49,11 @@ def _require_nobody_at_work(connection: psycopg.Connection[object], name: str) -
 
 
 def _dropped(
-    m: psycopg.Connection[object], name: str, found: tuple[Beside, ...]
-) -> tuple[Beside, ...]:
+    m: psycopg.Connection[object], name: str, found: tuple[SetAsideDatabase, ...]
+) -> tuple[SetAsideDatabase, ...]:
     """Those that were shown, and are still what they were then."""
     shown = {(one.oid, one.name) for one in found}
-    gone: list[Beside] = []
+    gone: list[SetAsideDatabase] = []
     used: list[str] = []
     for one in marked(databases(m, name), name):
         if (one.oid, one.name) not in shown:
@@ -81,5 +83,5 @@ def _dropped(
     return tuple(gone)
 
 
-def _told(gone: list[Beside]) -> str:
+def _told(gone: list[SetAsideDatabase]) -> str:
     return f"Dropped: {', '.join(one.name for one in gone)}." if gone else "Nothing was dropped."

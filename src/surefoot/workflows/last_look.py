@@ -12,29 +12,29 @@ from surefoot.errors import Finding, SurefootError
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
-from surefoot.postgres.connect import undisturbed
+from surefoot.postgres.connect import retry_on_disconnect
 from surefoot.system import signals
-from surefoot.workflows.workspace import Session
+from surefoot.workflows.workspace import Workspace
 
 
-def look_again(session: Session, asked: Application | None) -> tuple[Facts, Decision] | None:
+def look_again(workspace: Workspace, asked: Application | None) -> tuple[Facts, Decision] | None:
     """On a connection of its own: one that waited all the while may have been cut for idleness."""
-    with session.connect() as connection:
-        return session.thorough(connection, asked) if asked else session.quick(connection)
+    with workspace.connect() as connection:
+        return workspace.thorough(connection, asked) if asked else workspace.quick(connection)
 
 
 def seen_at_head(
-    session: Session, asked: Application | None, outcome: Outcome, plan: Plan
+    workspace: Workspace, asked: Application | None, outcome: Outcome, plan: Plan
 ) -> Outcome:
     """The last look. Whatever comes in its way, what was committed is said."""
     try:
-        again = undisturbed(lambda: _looked(session, asked))
+        again = retry_on_disconnect(lambda: _looked(workspace, asked))
         confirmed = _confirmed(outcome, plan, *again)
         unreached = any(f.code == "structure-not-reached" for f in confirmed.findings)
         if asked is not None and (unreached or not confirmed.findings):
             decision = again[1]
             remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
-            mark_end(session, asked, again[0], reached=not unreached, remarks=remarks)
+            mark_end(workspace, asked, again[0], reached=not unreached, remarks=remarks)
         return confirmed
     except SurefootError as error:
         finding = error.finding
@@ -50,16 +50,16 @@ def seen_at_head(
     return msgspec.structs.replace(outcome, findings=(finding,))
 
 
-def _looked(session: Session, asked: Application | None) -> tuple[Facts, Decision]:
-    again = look_again(session, asked)
+def _looked(workspace: Workspace, asked: Application | None) -> tuple[Facts, Decision]:
+    again = look_again(workspace, asked)
     if again is not None:
         return again
-    with session.connect() as connection:
-        return session.look(connection)
+    with workspace.connect() as connection:
+        return workspace.look(connection)
 
 
 def mark_end(
-    session: Session,
+    workspace: Workspace,
     asked: Application,
     facts: Facts,
     *,
@@ -87,12 +87,12 @@ def mark_end(
         step = "unreached"
     rows = [row for row in seen.rows if row]
     text = msgspec.json.encode(evidence).decode() if reached else "{}"
-    with contextlib.suppress(SurefootError, psycopg.Error), session.connect() as connection:
+    with contextlib.suppress(SurefootError, psycopg.Error), workspace.connect() as connection:
         if locked:
             connection.execute("begin isolation level read committed")
         elif not begin_if_free(connection):
             return
-        journal = Journal(seen, asked.env_sha256, session.run)
+        journal = Journal(seen, asked.env_sha256, workspace.run)
         journal.end(executor(connection), step, rows, text, seen.mark_row)
         connection.execute("commit")
 

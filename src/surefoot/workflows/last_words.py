@@ -14,19 +14,19 @@ from surefoot.run.verify import look_after
 from surefoot.system.supervisor import Died
 
 if TYPE_CHECKING:
-    from surefoot.workflows.workspace import Session
+    from surefoot.workflows.workspace import Workspace
 
 
-def account_of(died: Died, session: "Session | None") -> SurefootError:
+def account_of(died: Died, workspace: "Workspace | None") -> SurefootError:
     """Why the run ended, and what the server says became of what it had begun."""
     finding = _why(died)
-    if session is None or died.run is None:
+    if workspace is None or died.run is None:
         return SurefootError.of(finding)
     name, schema = died.version_table
     table = VersionTableName(name or "", schema)
     step = next(reversed(died.transactions), "")
     stopped = Stopped(finding, step, died.transactions)
-    connect = partial(session.connect, hurry=died.signalled)
+    connect = partial(workspace.connect, hurry=died.signalled)
     try:
         after = look_after(connect, died.run, died.transactions.values(), table)
     except SurefootError as error:

@@ -33,10 +33,11 @@ from surefoot.look.survey import configured_version_table
 from surefoot.postgres.programs import Program, closest
 from surefoot.project.config import seconds
 from surefoot.system.files import open_to_all
-from surefoot.workflows.workspace import Report, Session, take_lock
+from surefoot.workflows.carry_out import take_lock
+from surefoot.workflows.workspace import Report, Workspace
 
 
-class Wish(msgspec.Struct, frozen=True):
+class RestoreOptions(msgspec.Struct, frozen=True):
     """What a person wants besides the backup itself."""
 
     disconnect: bool = False
@@ -72,9 +73,9 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 def restore(
-    session: Session,
+    workspace: Workspace,
     kept: Kept,
-    wish: Wish,
+    options: RestoreOptions,
     report: Report,
     confirm: Callable[[Intended], None],
 ) -> Restored:
@@ -82,53 +83,53 @@ def restore(
     no. Until the last step, the database isn't touched. Who tells how it ended says so with
     `told`. Raises SurefootError.
     """
-    sidecar, sha256 = _trusted(kept, wish)
-    with session.connect() as connection:
+    sidecar, sha256 = _trusted(kept, options)
+    with workspace.connect() as connection:
         require_direct(connection)
-        seen = observe_surroundings(connection, sidecar, owners=wish.owners)
-        _require_possible(seen, sidecar, wish)
+        seen = observe_surroundings(connection, sidecar, owners=options.owners)
+        _require_possible(seen, sidecar, options)
         pg_restore = _program(sidecar, connection.info.server_version)
-        done = _done_before(session, seen, sidecar, sha256, connection)
+        done = _done_before(workspace, seen, sidecar, sha256, connection)
         if done is not None:
             return done
-        intended = _intended(connection, seen, kept, sidecar, sha256, wish)
-        if intended.sessions and not wish.disconnect:
-            raise in_use(_swap(intended, sha256, wish), intended.sessions)
+        intended = _intended(connection, seen, kept, sidecar, sha256, options)
+        if intended.sessions and not options.disconnect:
+            raise in_use(_swap(intended, sha256, options), intended.sessions)
         require_trusted(seen.there, intended.new)
         confirm(intended)
-        with take_lock(session, connection, report) as lock:
+        with take_lock(workspace, connection, report) as lock:
             mark = Mark("restoring", seen.name, sha256, kept.name)
             filling = Filling(
-                *(intended.new, kept.file, sidecar, mark, session.target, pg_restore),
-                *(_table(session, sidecar), wish.owners, wish.jobs),
+                *(intended.new, kept.file, sidecar, mark, workspace.target, pg_restore),
+                *(_table(workspace, sidecar), options.owners, options.jobs),
             )
-            rows = Restoring(filling, lambda: _server(session, seen.name), report).made()
+            rows = Restoring(filling, lambda: _server(workspace, seen.name), report).made()
             lock.check()
             # the lock's session is in the database that is renamed
-            swap = _swap(intended, sha256, wish)
-            swapped(swap, lambda: _server(session, seen.name), connection.close)
+            swap = _swap(intended, sha256, options)
+            swapped(swap, lambda: _server(workspace, seen.name), connection.close)
             return Restored(seen.name, rows, intended.old)
 
 
-def told(session: Session, restored: Restored) -> None:
+def told(workspace: Workspace, restored: Restored) -> None:
     """The outcome was told: asked for once more, the restore is done once more."""
     if restored.old is None:
         return
-    with suppress(SurefootError, psycopg.Error), _server(session, restored.database) as m:
+    with suppress(SurefootError, psycopg.Error), _server(workspace, restored.database) as m:
         for one in marked(databases(m, restored.database), restored.database):
             if one.name == restored.old and one.mark.untold:
                 write_mark(m, one.name, msgspec.structs.replace(one.mark, untold=False))
 
 
-def _server(session: Session, database: str) -> psycopg.Connection[Any]:
-    wait = seconds(session.project.config.wait)
-    return maintenance(session.target, database, wait, lambda _: None)
+def _server(workspace: Workspace, database: str) -> psycopg.Connection[Any]:
+    wait = seconds(workspace.project.config.wait)
+    return maintenance(workspace.target, database, wait, lambda _: None)
 
 
-def _trusted(kept: Kept, wish: Wish) -> tuple[Sidecar | None, str]:
+def _trusted(kept: Kept, options: RestoreOptions) -> tuple[Sidecar | None, str]:
     """The sidecar and the dump's hash. Raises SurefootError `backup-unverified`."""
     why = kept.foreign or open_to_all(kept.file.absolute().parent)
-    if why is not None and not wish.trust_files:
+    if why is not None and not options.trust_files:
         raise SurefootError(
             "backup-unverified",
             f"Somebody else could have made or changed the backup {kept.name}.",
@@ -136,7 +137,7 @@ def _trusted(kept: Kept, wish: Wish) -> tuple[Sidecar | None, str]:
             next="if you know where it comes from: --trust-files; or give both files, and their "
             "directory, to this user and to nobody else",
         )
-    if wish.without_sidecar:
+    if options.without_sidecar:
         return None, sha256_of(kept.file)
     problem = contradiction(kept)
     if problem is None and kept.sidecar is not None:
@@ -150,8 +151,8 @@ def _trusted(kept: Kept, wish: Wish) -> tuple[Sidecar | None, str]:
     )
 
 
-def _require_possible(seen: Surroundings, sidecar: Sidecar | None, wish: Wish) -> None:
-    if sidecar is not None and sidecar.database != seen.name and not wish.of_another:
+def _require_possible(seen: Surroundings, sidecar: Sidecar | None, options: RestoreOptions) -> None:
+    if sidecar is not None and sidecar.database != seen.name and not options.of_another:
         raise SurefootError(
             "backup-of-another-database",
             f"The backup is of {sidecar.database}, and the address leads to {seen.name}.",
@@ -185,7 +186,7 @@ def _program(sidecar: Sidecar | None, server_version: int) -> Program:
 
 
 def _done_before(
-    session: Session,
+    workspace: Workspace,
     seen: Surroundings,
     sidecar: Sidecar | None,
     sha256: str,
@@ -204,15 +205,15 @@ def _done_before(
     if not by_us or sidecar is None:
         return None
     with snapshot(connection):
-        found = observe_contents(connection, _table(session, sidecar), sidecar.contents.tables)
+        found = observe_contents(connection, _table(workspace, sidecar), sidecar.contents.tables)
     if differences(sidecar.contents, found):
         return None
     return Restored(seen.name, found.version_rows, by_us[0], changed=False)
 
 
-def _table(session: Session, sidecar: Sidecar | None) -> VersionTableName:
+def _table(workspace: Workspace, sidecar: Sidecar | None) -> VersionTableName:
     if sidecar is None:
-        return configured_version_table(session.project)
+        return configured_version_table(workspace.project)
     return VersionTableName(sidecar.version_table, sidecar.version_schema)
 
 
@@ -222,7 +223,7 @@ def _intended(
     kept: Kept,
     sidecar: Sidecar | None,
     sha256: str,
-    wish: Wish,
+    options: RestoreOptions,
 ) -> Intended:
     return Intended(
         kept,
@@ -231,11 +232,11 @@ def _intended(
         restoring_name(seen.name, sha256),
         kept_name(seen.name, datetime.now(UTC), (one.name for one in seen.there)),
         sessions_in(connection, (seen.name,), (connection.info.backend_pid,)),
-        wish.owners,
+        options.owners,
         bool(sidecar and sidecar.server and seen.server and sidecar.server != seen.server),
     )
 
 
-def _swap(intended: Intended, sha256: str, wish: Wish) -> Swap:
+def _swap(intended: Intended, sha256: str, options: RestoreOptions) -> Swap:
     mark = Mark("kept", intended.database, sha256, intended.kept.name)
-    return Swap(intended.database, intended.new, intended.old, mark, wish.disconnect)
+    return Swap(intended.database, intended.new, intended.old, mark, options.disconnect)

@@ -10,8 +10,9 @@ from surefoot.decision.facts import Facts
 from surefoot.look.survey import Application, application
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
+from surefoot.workflows.carry_out import carry_out, ended, finished, take_lock
 from surefoot.workflows.last_look import look_again, mark_end, seen_at_head
-from surefoot.workflows.workspace import Report, Session, carry_out, ended, take_lock
+from surefoot.workflows.workspace import Report, Workspace
 
 if TYPE_CHECKING:
     from surefoot.run.lock import Lock
@@ -27,26 +28,26 @@ _MAY_PASS = frozenset(
 )
 
 
-def up(session: Session, report: Report) -> Outcome:
+def up(workspace: Workspace, report: Report) -> Outcome:
     """Bring the database to the code's head, or refuse, having changed nothing.
 
     Returns what verifiably happened. Raises SurefootError for what stops the run before the plan
     is begun.
     """
-    with session.connect() as connection:
-        quick = session.quick(connection)
+    with workspace.connect() as connection:
+        quick = workspace.quick(connection)
         if quick is not None:
             facts, decision = quick
             if isinstance(decision, NothingToDo):
                 return ended(facts, decision)
-            return _act(session, connection, None, facts, decision, report)
-        with application(session.project, session.ini, session.target, connection) as asked:
-            facts, decision = session.thorough(connection, asked)
-            return _act(session, connection, asked, facts, decision, report)
+            return _act(workspace, connection, None, facts, decision, report)
+        with application(workspace.project, workspace.ini, workspace.target, connection) as asked:
+            facts, decision = workspace.thorough(connection, asked)
+            return _act(workspace, connection, asked, facts, decision, report)
 
 
 def _act(
-    session: Session,
+    workspace: Workspace,
     connection: psycopg.Connection[Any],
     asked: Application | None,
     facts: Facts,
@@ -54,33 +55,33 @@ def _act(
     report: Report,
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
-        return _seen_by_us(session, asked, facts, decision, locked=False)
-    report.found(session.target, facts, decision)
+        return _seen_by_us(workspace, asked, facts, decision, locked=False)
+    report.found(workspace.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
         return ended(facts, decision)
-    with take_lock(session, connection, report) as lock:
-        again = look_again(session, asked)
+    with take_lock(workspace, connection, report) as lock:
+        again = look_again(workspace, asked)
         if again is not None:
             if again[0].fingerprint != facts.fingerprint:
                 facts, decision = again
                 report.changed_meanwhile(facts, decision)
             if isinstance(decision, NothingToDo):
-                return _seen_by_us(session, asked, facts, decision, locked=True)
+                return _seen_by_us(workspace, asked, facts, decision, locked=True)
             if isinstance(decision, Refused):
                 return ended(facts, decision)
-            outcome = carry_out(session, asked, facts, decision.plan, lock, report)
+            outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
             if decision.plan.open_ended and asked is not None and not outcome.findings:
-                outcome, decision = _go_on(session, asked, outcome, decision, lock, report)
+                outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
             if not outcome.findings:
-                outcome = seen_at_head(session, asked, outcome, decision.plan)
-            return session.ended(outcome)
+                outcome = seen_at_head(workspace, asked, outcome, decision.plan)
+            return finished(workspace, outcome)
     # It was at head, and isn't any more: Alembic must be asked, from the beginning. Out here,
     # since whoever begins anew takes the lock anew.
-    return up(session, report)
+    return up(workspace, report)
 
 
 def _go_on(
-    session: Session,
+    workspace: Workspace,
     asked: Application,
     before: Outcome,
     done: Ready,
@@ -88,12 +89,12 @@ def _go_on(
     report: Report,
 ) -> tuple[Outcome, Ready]:
     """What is pending from where an open-ended plan has led."""
-    with session.connect() as connection:
-        facts, decision = session.thorough(connection, asked)
+    with workspace.connect() as connection:
+        facts, decision = workspace.thorough(connection, asked)
     match decision:
         case Ready(plan=plan):
             report.goes_on(facts, decision)
-            outcome = carry_out(session, asked, facts, plan, lock, report)
+            outcome = carry_out(workspace, asked, facts, plan, lock, report)
             seconds = before.seconds + outcome.seconds
             return msgspec.structs.replace(outcome, seconds=seconds), decision
         case Refused(findings=findings):
@@ -105,7 +106,7 @@ def _go_on(
 
 
 def _seen_by_us(
-    session: Session,
+    workspace: Workspace,
     asked: Application | None,
     facts: Facts,
     decision: NothingToDo,
@@ -116,7 +117,7 @@ def _seen_by_us(
     look, this was that look: the journal gets to know it, so that the next start can be quick.
     """
     if asked is not None and decision.state is State.AT_HEAD and _is_news(asked, facts):
-        mark_end(session, asked, facts, reached=True, remarks=decision.remarks, locked=locked)
+        mark_end(workspace, asked, facts, reached=True, remarks=decision.remarks, locked=locked)
     return ended(facts, decision)
 
 

@@ -1,7 +1,6 @@
 """A command's way to the database and to the application's code, and the way to act there."""
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -12,14 +11,12 @@ from surefoot.decision.decide import (
     Intent,
     NothingToDo,
     Ready,
-    Refused,
     classify,
     decide,
 )
 from surefoot.decision.facts import Facts
-from surefoot.decision.plan import Install, Plan
+from surefoot.decision.plan import Plan
 from surefoot.look.survey import Application, application, quick_facts
-from surefoot.model.outcome import Outcome
 from surefoot.model.progress import Progress
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
@@ -30,8 +27,6 @@ from surefoot.revision_source.history_files import IniFile
 if TYPE_CHECKING:
     from surefoot.backups.take import Taken
     from surefoot.postgres.embedded import Server
-    from surefoot.run.journal import Back
-    from surefoot.run.lock import Lock
 
 # Behind a signal, whoever sent it has set a term, and ends us hard when that is over.
 _HURRY = 5.0  # seconds
@@ -45,7 +40,7 @@ class Report(Progress, Protocol):
     def goes_on(self, facts: Facts, decision: Decision) -> None: ...
 
 
-class Session:
+class Workspace:
     """One command's way to the database and to the application's code."""
 
     def __init__(
@@ -136,15 +131,6 @@ class Session:
         wanted = self.project.config.backup == "before-upgrade" and plan.worth_a_backup
         return wanted and not self.begun and classify(facts) is not State.EMPTY
 
-    def ended(self, outcome: Outcome) -> Outcome:
-        """The run's end, which its backup is told of: one of a failed upgrade is kept."""
-        if self.backup is None:
-            return outcome
-        from surefoot.workflows.backup import mark_upgrade
-
-        mark_upgrade(self.backup, succeeded=not outcome.findings)
-        return msgspec.structs.replace(outcome, backup=str(self.backup.file))
-
     def _decide(self, facts: Facts) -> Decision:
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
@@ -166,86 +152,3 @@ class Session:
                 [self.project.script(script) for script in scripts],
                 server_version=facts.database.server.version,
             )
-
-
-@contextmanager
-def take_lock(
-    session: Session, connection: psycopg.Connection[Any], report: Report
-) -> Generator["Lock", None, None]:
-    """The lock, for a block, once nobody else is at work; waiting for that as configured.
-
-    Raises `lock-held-elsewhere`, `orphaned-statement`.
-    """
-    from surefoot.run.lock import locked
-    from surefoot.run.orphans import wait_for_orphans
-
-    wait = seconds(session.project.config.lock_wait)
-    with locked(connection, wait=wait, say=report.notice) as lock:
-        role = session.role_set
-        wait_for_orphans(session.connect, role, wait=wait, say=report.notice)
-        yield lock
-
-
-def carry_out(
-    session: Session,
-    asked: Application | None,
-    facts: Facts,
-    plan: Plan,
-    lock: "Lock",
-    report: Report,
-) -> Outcome:
-    """Do what the plan says, which was made for these facts, under the lock.
-
-    What a plan before it did in the same session belongs to the same run.
-    """
-    from surefoot.run.carry_out import Run
-    from surefoot.run.journal import Journal
-
-    env, back = (asked.env_sha256, _ways_back(asked, facts, plan)) if asked else (None, None)
-    journal = Journal(facts.database, env, session.run, back)
-    session.run = journal.run
-    run = Run(
-        project=session.project,
-        before=facts,
-        asked=asked,
-        lock=lock,
-        connect=session.connect,
-        progress=report,
-        journal=journal,
-    )
-    if session.backs_up(facts, plan):
-        from surefoot.workflows.backup import before_upgrade
-
-        session.backup = before_upgrade(session, facts, report)
-        lock.check()
-    session.begun = True
-    if asked is not None:
-        asked.was_empty = False
-    return run.carry_out(plan)
-
-
-def ended(facts: Facts, decision: Decision) -> Outcome:
-    """The outcome where nothing was begun: there is nothing to do, or it was refused."""
-    rows = tuple(str(row) for row in facts.database.rows)
-    findings = decision.findings if isinstance(decision, Refused) else ()
-    assert findings or isinstance(decision, NothingToDo)
-    remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
-    return Outcome(decision.state, rows, findings=findings, remarks=remarks)
-
-
-def _ways_back(asked: Application, facts: Facts, plan: Plan) -> "Back | None":
-    """What the journal keeps of the way back over what the plan runs or records."""
-    catalogue = asked.catalogue
-    if catalogue is None:
-        return None
-    from surefoot.downgrades.path import kept_of
-    from surefoot.look.downgrade import way_of
-
-    installs = any(isinstance(step, Install) for step in plan.steps)
-    way = "init" if installs else way_of(facts, catalogue)
-
-    def back(revisions: Iterable[str], below: bool) -> str | None:
-        found = kept_of(catalogue, way, revisions, below=below, search_path=asked.search_path)
-        return msgspec.json.encode(found).decode() if found else None
-
-    return back

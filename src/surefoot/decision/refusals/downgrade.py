@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from surefoot.catalogue.differences import difference_lines
-from surefoot.decision.downgrade_assessment import Lost, Retreat, Unverified
+from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost, Unverified
 from surefoot.decision.facts import Facts
 from surefoot.decision.refusals import REFUSALS
 from surefoot.downgrades.downgrade_sql import fact_part
 from surefoot.downgrades.path import takes_away
-from surefoot.downgrades.recipe import Reversal
+from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.errors import Finding
 from surefoot.model.states import State
 
@@ -22,7 +22,7 @@ def not_from_here(facts: Facts, state: State) -> Finding:
     return REFUSALS[state](facts) if state in REFUSALS else REFUSALS[State.CONTRADICTED](facts)
 
 
-def left_behind(reversals: Iterable[Reversal]) -> tuple[str, ...]:
+def left_behind(reversals: Iterable[DowngradeRecipe]) -> tuple[str, ...]:
     """What stays behind, for people."""
     return tuple(
         f"{one.id} leaves {change.kind} {change.name} behind"
@@ -32,11 +32,11 @@ def left_behind(reversals: Iterable[Reversal]) -> tuple[str, ...]:
     )
 
 
-def unknown_rows(facts: Facts, retreat: Retreat) -> Finding:
+def unknown_rows(facts: Facts, assessment: DowngradeAssessment) -> Finding:
     """Nobody knows the revision that the database is at."""
     return Finding(
         "no-way-back",
-        f"The database is at {', '.join(retreat.unknown)}, of which nothing is known here.",
+        f"The database is at {', '.join(assessment.unknown)}, of which nothing is known here.",
         (
             "this code has no file of it, and surefoot's journal doesn't tell how it is taken back",
             "the journal tells of revisions that surefoot up has run with a catalogue, by which "
@@ -87,10 +87,12 @@ _WHY = {
 }
 
 
-def no_way_back(facts: Facts, retreat: Retreat, no_way: tuple[Reversal, ...]) -> Finding:
+def no_way_back(
+    facts: Facts, assessment: DowngradeAssessment, no_way: tuple[DowngradeRecipe, ...]
+) -> Finding:
     """These can't be taken back."""
     far: list[str] = []
-    for one in retreat.reversals:
+    for one in assessment.reversals:
         if one in no_way:
             break
         far.append(one.id)
@@ -102,11 +104,11 @@ def no_way_back(facts: Facts, retreat: Retreat, no_way: tuple[Reversal, ...]) ->
     ]
     next = "nothing was undone; "
     if far:
-        last = next_below(retreat, far)
+        last = next_below(assessment, far)
         next += f"as far as it goes: surefoot down --to {last}"
     elif all(one.possible for one in no_way):
         next += "run surefoot down with the newer image, which has the files"
-    elif all(one.verdict == "unknown" and one.id in retreat.own for one in no_way):
+    elif all(one.verdict == "unknown" and one.id in assessment.own for one in no_way):
         next += "surefoot catalog build tries the downgrades, where the application is developed"
     else:
         next += "restore the backup that was made before the upgrade"
@@ -117,26 +119,26 @@ def no_way_back(facts: Facts, retreat: Retreat, no_way: tuple[Reversal, ...]) ->
         (
             *lines[:_SHOWN],
             *([f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),
-            f"of {len(retreat.reversals)} on the way, the last {len(far)} could be taken back",
+            f"of {len(assessment.reversals)} on the way, the last {len(far)} could be taken back",
         ),
         next=next,
     )
 
 
-def next_below(retreat: Retreat, far: list[str]) -> str:
+def next_below(assessment: DowngradeAssessment, far: list[str]) -> str:
     """The options that lead as far as it goes: what is the last one there, behind those undone."""
-    below = [r.id for r in retreat.reversals if r.id not in far]
-    parents = {name for r in retreat.reversals if r.id in below for name in (*r.parents,)}
-    tips = [id for id in below if id not in parents] or list(retreat.rows)
+    below = [r.id for r in assessment.reversals if r.id not in far]
+    parents = {name for r in assessment.reversals if r.id in below for name in (*r.parents,)}
+    tips = [id for id in below if id not in parents] or list(assessment.rows)
     return " --to ".join(tips)
 
 
-def differs(facts: Facts, retreat: Retreat) -> Finding:
+def differs(facts: Facts, assessment: DowngradeAssessment) -> Finding:
     """What is there isn't what would be taken back."""
     return Finding(
         "structure-contradicts-revision",
         "The structure isn't as the revisions have left it that would be taken back.",
-        (*difference_lines(retreat.differences, _SHOWN, 80),),
+        (*difference_lines(assessment.differences, _SHOWN, 80),),
         next="put right what differs, then start again; surefoot drift compares with the revision "
         "that the database is at",
     )

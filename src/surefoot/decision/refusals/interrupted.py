@@ -5,12 +5,12 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.recovery import drop_index, obstacles
 from surefoot.decision.refusals.version_rows import holds, stands
 from surefoot.errors import Finding
-from surefoot.interrupted.interruption import Interruption, Place
+from surefoot.interrupted.interruption import InterruptedRevision, ObjectStatus
 from surefoot.interrupted.repair_sql import HOWS, remedy
 
 _SHOWN, _WIDTH = 8, 80
 
-_PLACES: tuple[tuple[Place, str], ...] = (
+_PLACES: tuple[tuple[ObjectStatus, str], ...] = (
     ("there", "there"),
     ("missing", "not done"),
     ("invalid", "invalid"),
@@ -61,7 +61,7 @@ def _next(facts: Facts) -> str:
     )
 
 
-def commands(found: Interruption) -> str:
+def commands(found: InterruptedRevision) -> str:
     """What surefoot can do about it where a person asks, for people; "" where it can't."""
     shows = {"finish": "for what is missing", "undo": "for what is there"}
     able = [
@@ -73,7 +73,7 @@ def commands(found: Interruption) -> str:
     return ", ".join(able) + asks
 
 
-def interruption_lines(found: Interruption) -> list[str]:
+def interruption_lines(found: InterruptedRevision) -> list[str]:
     """Which of the revision's names are there, and which aren't."""
     lines: list[str] = []
     for place, said in _PLACES:

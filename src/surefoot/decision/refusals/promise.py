@@ -1,11 +1,11 @@
 """What a structure lacks of head's promise, in words, and what to do about it."""
 
-from surefoot.catalogue.match import Breach, Promise, Standing
+from surefoot.catalogue.match import Identification, Issue, Promise
 from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
 from surefoot.schema.ddl import INVALID
 from surefoot.schema.fact import Key, relation_kind
-from surefoot.schema.names import parts, typed
+from surefoot.schema.names import quote_name, split_name
 
 _SHOWN, _WIDTH = 20, 80  # lines of what is missing, characters of a definition
 _A_FEW = 8  # lines of a warning
@@ -22,7 +22,7 @@ def broken_lines(promise: Promise) -> list[str]:
     return lines
 
 
-def _broken_line(breach: Breach) -> str:
+def _broken_line(breach: Issue) -> str:
     kind = breach.kind
     if kind == "relation":
         kind = relation_kind(breach.expected or breach.found or "")
@@ -105,7 +105,7 @@ def put_below(facts: Facts) -> tuple[tuple[str, str], ...]:
     return tuple(dict(found).items())
 
 
-def promise_next(facts: Facts, standing: Standing) -> str:
+def promise_next(facts: Facts, standing: Identification) -> str:
     """The next step where rows are head's and the structure isn't."""
     promise = standing.promise
     assert promise is not None
@@ -148,10 +148,10 @@ def _by_hand_line(facts: Facts, promise: Promise, key: Key) -> str:
     return f"the catalogue can't give the SQL of {kind} {name}: make it {where}"
 
 
-def _install_anew(facts: Facts, standing: Standing) -> str:
+def _install_anew(facts: Facts, standing: Identification) -> str:
     """Nothing of the application's is left: its rows are gone, and so is the reason to repair."""
     table, schema = facts.database.version_table.name, facts.database.version_schema
-    drop = f"drop table {typed(schema, table) if schema else typed(table)};"
+    drop = f"drop table {quote_name(schema, table) if schema else quote_name(table)};"
     others = [fact for fact in standing.own if fact.kind not in _COMMON]
     if others:
         return (
@@ -187,16 +187,16 @@ def harmless_lines(facts: Facts, promise: Promise) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _harmless_line(breach: Breach) -> str:
+def _harmless_line(breach: Issue) -> str:
     kind = breach.kind
     if kind == "relation":
         kind = relation_kind(breach.expected or breach.found or "")
     name = f"{kind} {breach.name}"
     if breach.kind == "index" and (breach.found or "").endswith(INVALID):
-        found = parts(breach.name)
+        found = split_name(breach.name)
         return (
             f"{name} is invalid, so it is not used: reindex index concurrently "
-            f"{typed(found[0], found[-1])};"
+            f"{quote_name(found[0], found[-1])};"
         )
     by = f" (revision {breach.by})" if breach.by else ""
     if breach.found is None:

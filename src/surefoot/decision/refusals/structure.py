@@ -1,7 +1,7 @@
 """Why a database is refused by its structure: a finding for each case, for people."""
 
 from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
-from surefoot.catalogue.match import CatalogueState, Stand, Standing
+from surefoot.catalogue.match import Identification, Match, StructureLook
 from surefoot.decision.facts import Facts
 from surefoot.decision.refusals.promise import broken_lines, promise_next, unrun_lines
 from surefoot.errors import Finding
@@ -14,7 +14,7 @@ def facts_match(number: int) -> str:
     return "1 fact matches" if number == 1 else f"{number:,} facts match"
 
 
-def catalogue_lines(catalogue: CatalogueState | None) -> list[str]:
+def catalogue_lines(catalogue: StructureLook | None) -> list[str]:
     """What keeps a catalogue from being gone by; nothing where it is."""
     if catalogue is None or catalogue.condition == "usable":
         return []
@@ -145,12 +145,12 @@ def foreign(facts: Facts) -> Finding:
     )
 
 
-def _word(stands: tuple[Stand, ...]) -> str:
+def _word(stands: tuple[Match, ...]) -> str:
     """What is typed behind `surefoot adopt`."""
     return " ".join(stands[0].rows) if len(stands) == 1 else "REVISION"
 
 
-def _half_way_back(facts: Facts, recorded: Stand | None) -> Finding:
+def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
     """A `surefoot down` was cut off between two transactions."""
     over = ", ".join(facts.database.reversing)
     below = [
@@ -239,7 +239,7 @@ def contradicted(facts: Facts) -> Finding:
     )
 
 
-def _not_heads(facts: Facts, standing: Standing, recorded: Stand) -> Finding:
+def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Finding:
     """The version rows are the head's, and the structure lacks what head promises."""
     promise = standing.promise
     assert promise is not None

@@ -3,14 +3,14 @@
 import shlex
 
 from surefoot.catalogue.differences import revision_text
-from surefoot.catalogue.match import Breach
+from surefoot.catalogue.match import Issue
 from surefoot.decision.facts import Facts
 from surefoot.decision.newer_database import ahead
 from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match
 from surefoot.decision.version_rows import Judged, faults, judge
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.schema.names import typed
+from surefoot.schema.names import quote_name
 
 _SHOWN = 8
 
@@ -83,7 +83,7 @@ def _repair(facts: Facts) -> str:
         )
     if standing.facts == 0:
         table, schema = facts.database.version_table.name, facts.database.version_schema
-        name = typed(schema, table) if schema else typed(table)
+        name = quote_name(schema, table) if schema else quote_name(table)
         return to_type("nothing else is there", f"drop table {name};", then="Then: surefoot up")
     if standing.sure is not None:
         return f"surefoot repair, which asks before it writes {revision_text(standing.sure)}"
@@ -307,5 +307,5 @@ def ahead_remarks(facts: Facts) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _breach_line(breach: Breach) -> str:
+def _breach_line(breach: Issue) -> str:
     return f"{breach.kind} {breach.name}: {breach.why}"

@@ -24,7 +24,7 @@ from surefoot.model.history import Revision
 from surefoot.run.journal import Backwards
 from surefoot.run.steps.upgrade import Upgrading
 from surefoot.schema.fact import Key, relation_kind
-from surefoot.schema.names import parts
+from surefoot.schema.names import split_name
 
 _SHOWN, _WIDTH = 12, 80
 
@@ -144,7 +144,7 @@ class _Checking:
 
 def _is_there(loss: Loss, live: Mapping[Key, str]) -> bool:
     """Whether the table is there whose rows are counted: a table, and nothing that runs code."""
-    name = parts(loss.name)
+    name = split_name(loss.name)
     table = ".".join(map(fact_part, name[:2]))
     if loss.kind != "table" and ("column", loss.name) not in live:
         return False

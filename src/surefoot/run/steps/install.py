@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from surefoot.alembic_env.account import Execute
-from surefoot.catalogue.match import Standing
+from surefoot.catalogue.match import Identification
 from surefoot.decision.facts import VersionTableName
 from surefoot.decision.install import made
 from surefoot.decision.plan import Install
@@ -18,10 +18,10 @@ from surefoot.model.progress import Progress
 from surefoot.project.config import Project
 from surefoot.run.journal import Journal
 from surefoot.run.version_row import write_version_rows
-from surefoot.scripts.file import ScriptFile
+from surefoot.scripts.header import ScriptFile
 from surefoot.scripts.run import run_script
 
-Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Standing | None]
+Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Identification | None]
 """From a connection in a transaction, and version rows to hold the structure against (or none)."""
 
 

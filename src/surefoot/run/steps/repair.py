@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.decision.facts import Observation
-from surefoot.decision.plan import DropIndexes, Mend
+from surefoot.decision.facts import DatabaseState
+from surefoot.decision.plan import DropIndexes, Repair
 from surefoot.errors import Finding, SurefootError
-from surefoot.interrupted.interruption import Interruption
+from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.interrupted.repair_sql import unmet
 from surefoot.model.progress import Progress
 from surefoot.run.failure_report import Stopped, interrupted
@@ -28,15 +28,15 @@ _STAYS = "What was done outside of a transaction stays, and the revision is stil
 InOneTransaction = Callable[[str, Callable[[psycopg.Connection[Any]], None]], None]
 
 
-class Mending:
+class Repairing:
     """Carries out the SQL of one plan's steps; `in_one_transaction` opens the one transaction."""
 
     def __init__(
         self,
         *,
         asked: "Application",
-        seen: Observation,
-        before: Interruption,
+        seen: DatabaseState,
+        before: InterruptedRevision,
         lock: Lock,
         journal: Journal,
         connect: Callable[[], psycopg.Connection[Any]],
@@ -65,7 +65,7 @@ class Mending:
                 "end",
             )
 
-    def mend(self, step: Mend) -> None:
+    def mend(self, step: Repair) -> None:
         """What is outside a transaction, what is in one, the rest; each looked at. Raises Stopped.
 
         Wherever that is cut off, the revision is still half-way: the same command goes on.
@@ -114,7 +114,7 @@ class Mending:
 
     def _require(
         self,
-        step: Mend,
+        step: Repair,
         connection: psycopg.Connection[Any],
         own: frozenset[Any],
         *,

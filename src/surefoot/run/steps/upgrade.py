@@ -14,7 +14,7 @@ from surefoot.alembic_env.account import Account
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.settings import Timeouts
 from surefoot.alembic_env.upgrade import RevisionFailed, upgrade
-from surefoot.decision.facts import Observation
+from surefoot.decision.facts import DatabaseState
 from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
 from surefoot.look.database import observe_database
@@ -49,7 +49,7 @@ class Upgrading:
         self,
         *,
         asked: "Application",
-        seen: Observation,
+        seen: DatabaseState,
         config: Config,
         lock: Lock,
         journal: Journal,

@@ -1,0 +1,113 @@
+"""Carry a plan out: take the lock, take a backup where one is configured, run the steps."""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import psycopg
+
+from surefoot.decision.decide import Decision, NothingToDo, Refused
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Install, Plan
+from surefoot.look.survey import Application
+from surefoot.model.outcome import Outcome
+from surefoot.project.config import seconds
+from surefoot.workflows.workspace import Report, Workspace
+
+if TYPE_CHECKING:
+    from surefoot.run.journal import Back
+    from surefoot.run.lock import Lock
+
+
+@contextmanager
+def take_lock(
+    workspace: Workspace, connection: psycopg.Connection[Any], report: Report
+) -> Generator["Lock", None, None]:
+    """The lock, for a block, once nobody else is at work; waiting for that as configured.
+
+    Raises `lock-held-elsewhere`, `orphaned-statement`.
+    """
+    from surefoot.run.lock import locked
+    from surefoot.run.orphans import wait_for_orphans
+
+    wait = seconds(workspace.project.config.lock_wait)
+    with locked(connection, wait=wait, say=report.notice) as lock:
+        role = workspace.role_set
+        wait_for_orphans(workspace.connect, role, wait=wait, say=report.notice)
+        yield lock
+
+
+def carry_out(
+    workspace: Workspace,
+    asked: Application | None,
+    facts: Facts,
+    plan: Plan,
+    lock: "Lock",
+    report: Report,
+) -> Outcome:
+    """Do what the plan says, which was made for these facts, under the lock.
+
+    What a plan before it did in the same session belongs to the same run.
+    """
+    from surefoot.run.carry_out import Run
+    from surefoot.run.journal import Journal
+
+    env, back = (asked.env_sha256, _ways_back(asked, facts, plan)) if asked else (None, None)
+    journal = Journal(facts.database, env, workspace.run, back)
+    workspace.run = journal.run
+    run = Run(
+        project=workspace.project,
+        before=facts,
+        asked=asked,
+        lock=lock,
+        connect=workspace.connect,
+        progress=report,
+        journal=journal,
+    )
+    if workspace.backs_up(facts, plan):
+        from surefoot.workflows.backup import before_upgrade
+
+        workspace.backup = before_upgrade(workspace, facts, report)
+        lock.check()
+    workspace.begun = True
+    if asked is not None:
+        asked.was_empty = False
+    return run.carry_out(plan)
+
+
+def finished(workspace: Workspace, outcome: Outcome) -> Outcome:
+    """Record in the backup's sidecar how the run ended: a failed upgrade's backup is kept."""
+    if workspace.backup is None:
+        return outcome
+    from surefoot.workflows.backup import mark_upgrade
+
+    mark_upgrade(workspace.backup, succeeded=not outcome.findings)
+    return msgspec.structs.replace(outcome, backup=str(workspace.backup.file))
+
+
+def ended(facts: Facts, decision: Decision) -> Outcome:
+    """The outcome where nothing was begun: there is nothing to do, or it was refused."""
+    rows = tuple(str(row) for row in facts.database.rows)
+    findings = decision.findings if isinstance(decision, Refused) else ()
+    assert findings or isinstance(decision, NothingToDo)
+    remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
+    return Outcome(decision.state, rows, findings=findings, remarks=remarks)
+
+
+def _ways_back(asked: Application, facts: Facts, plan: Plan) -> "Back | None":
+    """What the journal keeps of the way back over what the plan runs or records."""
+    catalogue = asked.catalogue
+    if catalogue is None:
+        return None
+    from surefoot.downgrades.path import kept_of
+    from surefoot.look.downgrade import way_of
+
+    installs = any(isinstance(step, Install) for step in plan.steps)
+    way = "init" if installs else way_of(facts, catalogue)
+
+    def back(revisions: Iterable[str], below: bool) -> str | None:
+        found = kept_of(catalogue, way, revisions, below=below, search_path=asked.search_path)
+        return msgspec.json.encode(found).decode() if found else None
+
+    return back
