@@ -1,4 +1,4 @@
-"""What was seen, as values. Made by `observe/`, read by `decide`."""
+"""What was seen, as values. Made by `look/`, read by `decide`."""
 
 import hashlib
 from typing import Literal
