@@ -33,7 +33,7 @@ def example() -> Path:
 
     Raises SurefootError `script-not-found`.
     """
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent
     for place in (here / "examples", here.parent.parent / "examples"):
         if (place / "whisperengine" / "surefoot.toml").is_file():
             return place / "whisperengine"
