@@ -4,8 +4,12 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from surefoot.decision.plan import Step
+from surefoot.run.steps import handler_of
 
 SOURCE = Path(__file__).parents[2] / "src" / "surefoot"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -159,3 +163,9 @@ def test_nothing_to_do_imports_neither_alembic_nor_sqlalchemy(application, datab
     )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
     assert "nothing to do" in done.stderr
+
+
+@pytest.mark.parametrize("kind", get_args(Step), ids=lambda kind: kind.__name__)
+def test_every_step_is_done_shown_and_written_in_its_own_file(kind: type) -> None:
+    file = handler_of(kind)
+    assert all(callable(getattr(file, name, None)) for name in ("carry_out", "lines", "as_json"))

@@ -1,6 +1,7 @@
 """Differences, revisions and probes in words: the same ones in refusals and in accounts."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from surefoot.catalogue.match import Difference, Match, Probe
 from surefoot.schema.fact import SchemaFact, relation_kind, table
@@ -78,3 +79,14 @@ def _answer(probe: Probe) -> str:
     if probe.error:
         return f"no answer ({probe.error})"
     return {True: "it has run", False: "it has not run", None: "it can't say"}[probe.answer]
+
+
+def difference_json(found: Difference) -> dict[str, Any]:
+    """One name that isn't as a revision has it; null stands for "not there"."""
+    return {
+        "what": found.what,
+        "kind": found.kind,
+        "name": found.name,
+        "expected": list(found.expected),
+        "found": found.found,
+    }

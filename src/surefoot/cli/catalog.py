@@ -146,11 +146,11 @@ def check_command(
         raise click.UsageError("--require-downgrade needs the downgrades to be tried.")
     from surefoot.catalogue.check import broken, check
     from surefoot.downgrades.required import asked, without_a_way_back
+    from surefoot.errors.wording import count
     from surefoot.look.catalogue import read_catalogue
     from surefoot.model.history import applied_at
     from surefoot.project.generated_files import shown
     from surefoot.report import json
-    from surefoot.report.structure import count
     from surefoot.report.text import finding_lines
 
     file = _file(config_file)

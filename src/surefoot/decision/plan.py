@@ -37,6 +37,11 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     accepted: tuple[Difference, ...] = ()
     mend: int = 0
 
+    @property
+    def before_texts(self) -> tuple[str, ...]:
+        """What the version table holds before the adoption, a text a row."""
+        return tuple("NULL" if row is None else repr(row) for row in self.before) or ("no row",)
+
 
 class Record(msgspec.Struct, frozen=True, tag="record"):
     """Record a revision that was left half-way and is all there: it needs no more than its row.

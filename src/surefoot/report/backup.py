@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from surefoot.backups.mark import SetAsideDatabase
 from surefoot.backups.room import size_text
 from surefoot.backups.sidecar import Sidecar
+from surefoot.errors.wording import count
 from surefoot.model.target import Target
-from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
 

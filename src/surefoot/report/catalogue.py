@@ -7,7 +7,7 @@ from typing import Any
 from surefoot.catalogue.catalogue import Catalogue, Change
 from surefoot.downgrades.recipe import DowngradeRecipe, Loss, reversal
 from surefoot.errors.printable import printable
-from surefoot.report.structure import count
+from surefoot.errors.wording import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
 from surefoot.schema.fact import SchemaFact

@@ -2,12 +2,16 @@
 
 from typing import Any
 
-from surefoot.catalogue.differences import difference_lines, revision_text, table_of
+from surefoot.catalogue.differences import (
+    difference_json,
+    difference_lines,
+    revision_text,
+    table_of,
+)
 from surefoot.catalogue.match import Difference, Identification, Match
 from surefoot.decision.facts import Facts
+from surefoot.errors.wording import count
 from surefoot.model.target import Target
-from surefoot.report import json
-from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal, wrapped
 from surefoot.report.text import database_text, labelled
 from surefoot.schema.fact import SchemaFact, table
@@ -77,7 +81,7 @@ def drift_json(held: Match, standing: Identification) -> dict[str, Any]:
     tables: dict[str, dict[str, list[Any]]] = {}
     for difference in held.differences:
         group = tables.setdefault(_place_of(difference), {"differences": [], "own": []})
-        group["differences"].append(json.difference(difference))
+        group["differences"].append(difference_json(difference))
     for fact in standing.own:
         place = _place(fact.kind, fact.name, fact.definition)
         group = tables.setdefault(place, {"differences": [], "own": []})
@@ -85,6 +89,6 @@ def drift_json(held: Match, standing: Identification) -> dict[str, Any]:
     return {
         "revisions": list(held.rows),
         "matching": held.matching,
-        "accepted": [json.difference(d) for d in standing.accepted],
+        "accepted": [difference_json(d) for d in standing.accepted],
         "tables": {name: tables[name] for name in sorted(tables)},
     }

@@ -5,28 +5,17 @@ from typing import Any, cast
 
 import msgspec
 
-from surefoot.catalogue.match import Difference, Issue, Match, Promise
+from surefoot.catalogue.differences import difference_json
+from surefoot.catalogue.match import Issue, Match, Promise
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
-from surefoot.decision.plan import (
-    Adopt,
-    Clear,
-    Downgrade,
-    DropIndexes,
-    Install,
-    Record,
-    Repair,
-    Seed,
-    Step,
-    Undone,
-    Upgrade,
-)
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.masking import hidden
 from surefoot.errors.printable import escaped
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.outcome import Outcome
 from surefoot.model.target import Target
+from surefoot.run.steps import handler
 
 SCHEMA_VERSION = 1
 _FIELD = re.compile(r"[a-z_]+")
@@ -98,90 +87,12 @@ def finding(found: Finding) -> dict[str, Any]:
     }
 
 
-def step(one: Step) -> dict[str, Any]:
-    """A step of the plan."""
-    match one:
-        case Install(scripts, revision):
-            paths = [script.path for script in scripts]
-            return {
-                "step": "install",
-                "scripts": paths,
-                "revision": None if revision is None else revision.id,
-            }
-        case Adopt(held, by, before):
-            return {
-                "step": "adopt",
-                "revisions": list(held.rows),
-                "by": by,
-                "matching": held.matching,
-                "replaces": list(before),
-                "accepted": [difference(d) for d in held.differences],
-            }
-        case Record():
-            return {
-                "step": "record",
-                "revision": one.revision.id,
-                "by": one.by,
-                "matching": one.matching,
-                "replaces": list(one.before),
-            }
-        case Undone(revision, by=by):
-            return {"step": "undone", "revision": revision, "by": by}
-        case DropIndexes(revision, names, statements):
-            return {
-                "step": "drop-indexes",
-                "revision": revision,
-                "indexes": list(names),
-                "sql": list(statements),
-            }
-        case Repair(revision, how):
-            return {
-                "step": "mend",
-                "revision": revision,
-                "how": how,
-                "outside_before": list(one.first),
-                "within": list(one.within),
-                "outside_after": list(one.then),
-            }
-        case Upgrade(revisions):
-            listed = [{"id": r.id, "message": r.message, "release": r.release} for r in revisions]
-            return {"step": "upgrade", "revisions": listed}
-        case Downgrade():
-            taken = [
-                {
-                    "id": one.id,
-                    "message": one.reversal.message,
-                    "release": one.reversal.release,
-                    "class": one.reversal.verdict,
-                    "sql": None if one.statements is None else [s.sql for s in one.statements],
-                }
-                for one in one.undo
-            ]
-            return {"step": "downgrade", "revisions": taken, "to": list(one.rows)}
-        case Clear(names, statements):
-            objects = [{"kind": kind, "name": name} for kind, name in names]
-            return {"step": "clear", "objects": objects, "sql": list(statements)}
-        case Seed(script, changed):
-            return {"step": "seed", "script": script.path, "changed": changed}
-
-
-def difference(found: Difference) -> dict[str, Any]:
-    """One name that isn't as a revision has it; null stands for "not there"."""
-    return {
-        "what": found.what,
-        "kind": found.kind,
-        "name": found.name,
-        "expected": list(found.expected),
-        "found": found.found,
-    }
-
-
 def stand(held: Match) -> dict[str, Any]:
     """A structure held against a revision."""
     return {
         "revisions": list(held.rows),
         "matching": held.matching,
-        "differences": [difference(d) for d in held.differences],
+        "differences": [difference_json(d) for d in held.differences],
         "cannot_tell": list(held.doubtful),
     }
 
@@ -191,7 +102,7 @@ def interruption(found: InterruptedRevision) -> dict[str, Any]:
     return {
         "revision": found.revision,
         "names": [{"kind": n.kind, "name": n.name, "place": n.place} for n in found.names],
-        "beside": [difference(d) for d in found.beside],
+        "beside": [difference_json(d) for d in found.beside],
     }
 
 
@@ -221,7 +132,7 @@ def structure(facts: Facts) -> dict[str, Any] | None:
             "by": standing.by or None,
             "foreign": standing.foreign,
             "own": list(standing.own_objects),
-            "accepted": [difference(d) for d in standing.accepted],
+            "accepted": [difference_json(d) for d in standing.accepted],
             "vetoed": list(standing.vetoed),
             "promise": None if standing.promise is None else promise(standing.promise),
             "interruption": None
@@ -271,7 +182,9 @@ def decision(decided: Decision) -> dict[str, Any]:
     """What a look led to."""
     return {
         "state": decided.state.value,
-        "plan": [step(s) for s in decided.plan.steps] if isinstance(decided, Ready) else [],
+        "plan": [handler(step).as_json(step) for step in decided.plan.steps]
+        if isinstance(decided, Ready)
+        else [],
         "remarks": list(_remarks(decided)),
         "findings": [finding(f) for f in decided.findings] if isinstance(decided, Refused) else [],
     }

@@ -8,8 +8,8 @@ from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.check import change_lines
 from surefoot.catalogue.match import Issue
 from surefoot.compatibility.releases import Pair
+from surefoot.errors.wording import count
 from surefoot.report.catalogue import change_json, downgrade_json, loss_json, loss_text
-from surefoot.report.structure import count
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import labelled
 

@@ -2,37 +2,9 @@
 
 from surefoot.catalogue.differences import probe_lines
 from surefoot.decision.facts import Facts
-from surefoot.decision.plan import Adopt
 from surefoot.decision.refusals.interrupted import interruption_lines
 from surefoot.decision.version_rows import faults
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 revision", "3 revisions"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-_BY = {
-    "evidence": "; the evidence probes leave only this one",
-    "earliest": ", the earliest of those that it may be",
-    "latest": ", the latest of those that it may be",
-}
-
-
-def adoption_text(step: Adopt) -> str:
-    """ "adopt revision X: 1,533 facts match"."""
-    revisions = f"revision{'' if len(step.stand.rows) == 1 else 's'} {', '.join(step.stand.rows)}"
-    if step.before and step.before != step.stand.rows:
-        revisions += f", instead of {', '.join(before_texts(step))}"
-    number = len(step.stand.differences)
-    accepted = f", {count(number, 'difference')} accepted" if number else ""
-    facts = f"{count(step.stand.matching, 'fact')} match{'es' if step.stand.matching == 1 else ''}"
-    return f"adopt {revisions}: {facts}{accepted}{_BY.get(step.by, '')}"
-
-
-def before_texts(step: Adopt) -> list[str]:
-    """What the version table holds before an adoption, a text a row."""
-    return ["NULL" if row is None else repr(row) for row in step.before] or ["no row"]
+from surefoot.errors.wording import count
 
 
 def structure_texts(facts: Facts) -> list[str]:

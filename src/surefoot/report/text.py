@@ -8,12 +8,13 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Clear, Install, Plan
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.steps import is_command
+from surefoot.errors.wording import count
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
 from surefoot.model.target import Target
 from surefoot.report.live import Live
 from surefoot.report.plan import step_lines
-from surefoot.report.structure import before_texts, count, structure_texts
+from surefoot.report.structure import structure_texts
 from surefoot.report.terminal import Terminal, columns, wrapped
 
 _LABEL = 10  # columns of the labels on the left
@@ -177,7 +178,7 @@ class TextReport:
         adoptions = [step for step in plan.steps if isinstance(step, Adopt)]
         for step in adoptions:
             if (step.before and step.before != step.stand.rows) or step.mend:
-                self._write(labelled(self._terminal, "before", *before_texts(step)))
+                self._write(labelled(self._terminal, "before", *step.before_texts))
                 self._write(labelled(self._terminal, "after", " and ".join(step.stand.rows)))
         if plan.remarks:
             self._write(labelled(self._terminal, "remarks", *plan.remarks))

@@ -1,13 +1,12 @@
-"""The steps that are one transaction of surefoot's own, each with its row in the journal."""
+"""One run of a plan: what every step needs, and the transaction that most steps are."""
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 
-from surefoot.decision.facts import Facts
-from surefoot.decision.plan import Adopt, Clear, Install, Record, Seed, Undone
+from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.diagnosis.connection_loss import loses_connection
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
 from surefoot.model.progress import Progress
@@ -20,54 +19,45 @@ from surefoot.system import signals, supervisor
 if TYPE_CHECKING:
     from surefoot.look.survey import Application
 
-Own = Install | Adopt | Record | Undone | Clear | Seed
+Connect = Callable[..., psycopg.Connection[Any]]
 
 
-class OneTransaction:
-    """Carries such steps out, each on a connection of its own.
+class Run(msgspec.Struct, frozen=True):
+    """One run of a plan, under the lock. Each step is carried out with it and with nothing else.
 
-    `connect` gives one; the rest is as in `carry_out.Run`.
+    The steps run on connections of their own; the lock's connection only holds the lock.
     """
 
-    def __init__(
-        self,
-        *,
-        project: Project,
-        before: Facts,
-        asked: "Application | None",
-        lock: Lock,
-        connect: Callable[[], psycopg.Connection[Any]],
-        progress: Progress,
-        journal: Journal,
-    ) -> None:
-        self._project, self._before, self._asked = project, before, asked
-        self._seen = before.database
-        self._lock, self._connect = lock, connect
-        self._progress, self._journal = progress, journal
+    project: Project
+    before: Facts
+    """What the plan was made from."""
+    env: "Application | None"
+    """The application, once its env.py was asked; None where nobody needed to ask."""
+    lock: Lock
+    connect: Connect
+    progress: Progress
+    journal: Journal
 
-    def carry_out(self, step: Own) -> None:
-        """Do the step. Raises Stopped."""
-        match step:
-            case Install():
-                self._install(step)
-            case Adopt():
-                self._adopt(step)
-            case Record():
-                self._record(step)
-            case Undone():
-                self._undone(step)
-            case Clear():
-                self._clear(step)
-            case Seed():
-                self._seed(step)
+    @property
+    def seen(self) -> DatabaseState:
+        """The database before the run."""
+        return self.before.database
 
-    def run(self, step: str, work: Callable[[psycopg.Connection[Any]], None]) -> None:
-        """Run `work` in a transaction whose id is known, so that its end can be asked for."""
+    @property
+    def application(self) -> "Application":
+        """The application, where the step can't do without it."""
+        assert self.env is not None
+        return self.env
+
+    def in_transaction(self, step: str, work: Callable[[psycopg.Connection[Any]], None]) -> None:
+        """Run `work` in a transaction whose id is known, so that the server can be asked for its
+        end. Raises Stopped.
+        """
         from surefoot.scripts.run import ScriptFailed
 
         begun: dict[str, str] = {}
         try:
-            with self._connect() as connection, connection.transaction():
+            with self.connect() as connection, connection.transaction():
                 row = connection.execute(
                     "select pg_catalog.pg_current_xact_id()::pg_catalog.text"
                 ).fetchone()
@@ -75,132 +65,28 @@ class OneTransaction:
                     begun[step] = row[0]
                     supervisor.tell(begun=(step, row[0]))
                 work(connection)
-                self._lock.check()
-            if not all(self._lock.committed(transaction) for transaction in begun.values()):
+                self.lock.check()
+            if not all(self.lock.committed(transaction) for transaction in begun.values()):
                 raise SurefootError.of(_not_committed(step))
         except (ScriptFailed, SurefootError, psycopg.Error) as error:
             if signals.requested():
                 raise Stopped(interrupted(step), step, begun) from error
-            raise self._stopped(step, begun, error) from error
+            raise _stopped(step, begun, error) from error
         except KeyboardInterrupt as error:
             raise Stopped(interrupted(step), step, begun) from error
 
-    @staticmethod
-    def _stopped(step: str, begun: dict[str, str], error: Exception) -> Stopped:
-        if isinstance(error, SurefootError):
-            return Stopped(error.finding, step, begun)
-        if isinstance(error, psycopg.Error):
-            lost = error.sqlstate is None or loses_connection(error.sqlstate)
-            found, cause = database_error(step, error), cause_of(error)
-            return Stopped(found, step, begun, lost=lost, cause=cause)
-        from surefoot.scripts.run import ScriptFailed
 
-        assert isinstance(error, ScriptFailed)
-        return Stopped(error.error(NOT_CHANGED).finding, step, begun, cause=error.cause)
+def _stopped(step: str, begun: dict[str, str], error: Exception) -> Stopped:
+    if isinstance(error, SurefootError):
+        return Stopped(error.finding, step, begun)
+    if isinstance(error, psycopg.Error):
+        lost = error.sqlstate is None or loses_connection(error.sqlstate)
+        found, cause = database_error(step, error), cause_of(error)
+        return Stopped(found, step, begun, lost=lost, cause=cause)
+    from surefoot.scripts.run import ScriptFailed
 
-    def _install(self, step: Install) -> None:
-        from surefoot.run.steps.install import install
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            install(
-                step,
-                connection,
-                project=self._project,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-                progress=self._progress,
-                history=self._before.code.history,
-                look=self._asked.installed if self._asked else None,
-            )
-
-        self.run(step.scripts[-1].path, work)
-        self._progress.committed("the installation, in one transaction")
-
-    def _adopt(self, step: Adopt) -> None:
-        from surefoot.run.steps.adopt import adopt
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            adopt(
-                step,
-                connection,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        name = " ".join(step.stand.rows)
-        self.run(name, work)
-        self._progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
-
-    def _record(self, step: Record) -> None:
-        from surefoot.run.steps.recover import record
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            record(
-                step,
-                connection,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        name = step.revision.id
-        self.run(name, work)
-        self._progress.end("record", name, "it is all there", 0.0, committed=True)
-
-    def _undone(self, step: Undone) -> None:
-        from surefoot.run.steps.recover import undone
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            undone(
-                step,
-                connection,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        self.run(step.revision, work)
-        self._progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
-
-    def _clear(self, step: Clear) -> None:
-        from surefoot.run.steps.cleanup import clear
-
-        assert self._asked is not None
-        asked, name = self._asked, "the cleanup"
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            clear(
-                step,
-                connection,
-                role=asked.role,
-                search_path=asked.search_path,
-                version_table=self._seen.version_table,
-                journal=self._journal,
-            )
-
-        started = time.monotonic()
-        self.run(name, work)
-        took = time.monotonic() - started
-        number = len(step.statements)
-        what = "1 statement" if number == 1 else f"{number} statements"
-        self._progress.end("cleanup", name, what, took, committed=True)
-
-    def _seed(self, step: Seed) -> None:
-        from surefoot.run.steps.install import run_one
-
-        path = step.script.path
-
-        def work(connection: psycopg.Connection[Any]) -> None:
-            run_one(
-                "seed",
-                step.script,
-                connection,
-                project=self._project,
-                journal=self._journal,
-                progress=self._progress,
-            )
-
-        started = time.monotonic()
-        self.run(path, work)
-        self._progress.end("seed", path, "", time.monotonic() - started, committed=True)
+    assert isinstance(error, ScriptFailed)
+    return Stopped(error.error(NOT_CHANGED).finding, step, begun, cause=error.cause)
 
 
 def _not_committed(step: str) -> Finding:

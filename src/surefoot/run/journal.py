@@ -2,8 +2,10 @@
 
 import secrets
 import socket
-from collections.abc import Callable, Iterable
-from typing import Literal, TypedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypedDict
+
+import psycopg
 
 from surefoot import __version__
 from surefoot.alembic_env.account import Begun, Execute
@@ -281,3 +283,13 @@ def _of(revision: Revision) -> _Columns:
         "floor": revision.floor,
         "hash": revision.sha256,
     }
+
+
+def executor(connection: psycopg.Connection[Any]) -> Execute:
+    """Executes what the journal wants, in the transaction that the connection is in."""
+
+    def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        cursor = connection.execute(statement.encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+    return execute

@@ -50,7 +50,8 @@ def carry_out(
 
     What a plan before it did in the same session belongs to the same run.
     """
-    from surefoot.run.carry_out import Run
+    from surefoot.run import carry_out as running
+    from surefoot.run.context import Run
     from surefoot.run.journal import Journal
 
     env, back = (asked.env_sha256, _ways_back(asked, facts, plan)) if asked else (None, None)
@@ -59,7 +60,7 @@ def carry_out(
     run = Run(
         project=workspace.project,
         before=facts,
-        asked=asked,
+        env=asked,
         lock=lock,
         connect=workspace.connect,
         progress=report,
@@ -73,7 +74,7 @@ def carry_out(
     workspace.begun = True
     if asked is not None:
         asked.was_empty = False
-    return run.carry_out(plan)
+    return running.carry_out(plan, run)
 
 
 def finished(workspace: Workspace, outcome: Outcome) -> Outcome:

@@ -77,9 +77,8 @@ def mark_end(
     seen = facts.database
     if seen.interrupted or seen.grounds is None:
         return  # a newer release's revision: its mark is for that release to see
-    from surefoot.run.journal import End, Journal
+    from surefoot.run.journal import End, Journal, executor
     from surefoot.run.lock import begin_if_free
-    from surefoot.run.steps.install import executor
 
     evidence = evidence_of(asked, facts, seen.grounds, remarks)
     step: End = "reached" if evidence.structure == "verified" else "unchecked"

@@ -1,1 +1,41 @@
-"""The steps of a plan: one file each, carried out under the lock."""
+"""The steps of a plan: one file each, which does the step, shows it and writes it as JSON.
+
+A step's file is named like its class in `decision/plan.py`: `DropIndexes` is `drop_indexes.py`. It
+is imported when a plan has the step, because most runs have one or two of them.
+"""
+
+import importlib
+import re
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from surefoot.decision.plan import Step
+
+if TYPE_CHECKING:
+    from surefoot.run.context import Run
+
+
+class Handler(Protocol):
+    """What a step's file has."""
+
+    def carry_out(self, step: Any, run: "Run") -> None:
+        """Do the step. Raises Stopped, or SurefootError where nothing was begun."""
+        ...
+
+    def lines(self, step: Any) -> list[str]:
+        """The step in a plan, for people: one line, and what belongs below it."""
+        ...
+
+    def as_json(self, step: Any) -> dict[str, Any]:
+        """The step in a plan, for programs."""
+        ...
+
+
+def handler(step: Step) -> Handler:
+    """The file of a step."""
+    return handler_of(type(step))
+
+
+def handler_of(kind: type) -> Handler:
+    """The file of a kind of step."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+    return cast("Handler", importlib.import_module(f"surefoot.run.steps.{name}"))

@@ -6,16 +6,23 @@ import msgspec
 import psycopg
 from psycopg import sql
 
+from surefoot.catalogue.differences import difference_json
 from surefoot.catalogue.match import Difference
-from surefoot.decision.facts import VersionTableName
 from surefoot.decision.plan import Adopt
 from surefoot.errors import SurefootError
+from surefoot.errors.wording import count
 from surefoot.look.database import observe_version_rows
-from surefoot.run.journal import Journal
-from surefoot.run.steps.install import executor
+from surefoot.run.context import Run
+from surefoot.run.journal import executor
 from surefoot.run.version_row import mend_version_table, write_version_rows
 
 _LOCK_TIMEOUT = "10s"
+
+_BY = {
+    "evidence": "; the evidence probes leave only this one",
+    "earliest": ", the earliest of those that it may be",
+    "latest": ", the latest of those that it may be",
+}
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,14 +41,38 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     accepted: tuple[Difference, ...] = ()
 
 
-def adopt(
-    step: Adopt,
-    connection: psycopg.Connection[Any],
-    *,
-    version_table: VersionTableName,
-    journal: Journal,
-) -> None:
-    """Write the version rows and the journal's row, in the transaction that the caller opened."""
+def carry_out(step: Adopt, run: Run) -> None:
+    """Write the version rows and the journal's row."""
+    name = " ".join(step.stand.rows)
+    run.in_transaction(name, lambda connection: _adopt(step, connection, run))
+    run.progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
+
+
+def lines(step: Adopt) -> list[str]:
+    """ "adopt revision X: 1,533 facts match"."""
+    revisions = f"revision{'' if len(step.stand.rows) == 1 else 's'} {', '.join(step.stand.rows)}"
+    if step.before and step.before != step.stand.rows:
+        revisions += f", instead of {', '.join(step.before_texts)}"
+    number = len(step.stand.differences)
+    accepted = f", {count(number, 'difference')} accepted" if number else ""
+    facts = f"{count(step.stand.matching, 'fact')} match{'es' if step.stand.matching == 1 else ''}"
+    return [f"adopt {revisions}: {facts}{accepted}{_BY.get(step.by, '')}"]
+
+
+def as_json(step: Adopt) -> dict[str, Any]:
+    """The revisions, the evidence and what it replaces."""
+    return {
+        "step": "adopt",
+        "revisions": list(step.stand.rows),
+        "by": step.by,
+        "matching": step.stand.matching,
+        "replaces": list(step.before),
+        "accepted": [difference_json(one) for one in step.stand.differences],
+    }
+
+
+def _adopt(step: Adopt, connection: psycopg.Connection[Any], run: Run) -> None:
+    version_table = run.seen.version_table
     schema, _ = observe_version_rows(connection, version_table)
     if schema is not None:
         lock_version_table(
@@ -65,7 +96,7 @@ def adopt(
         doubtful=stand.doubtful,
         accepted=(*step.accepted, *stand.differences),
     )
-    journal.adoption(executor(connection), stand.rows, msgspec.json.encode(evidence).decode())
+    run.journal.adoption(executor(connection), stand.rows, msgspec.json.encode(evidence).decode())
 
 
 def require_rows(found: tuple[str | None, ...], planned: tuple[str | None, ...]) -> None:

@@ -1,41 +1,55 @@
 """Drop what was left of revisions that aren't applied any more, and look before the commit."""
 
+import time
 from typing import Any
 
 import psycopg
 
-from surefoot.decision.facts import VersionTableName
 from surefoot.decision.plan import Clear
 from surefoot.errors import SurefootError
+from surefoot.errors.wording import count
 from surefoot.look.structure import structure_within
-from surefoot.run.journal import Journal
-from surefoot.run.steps.install import executor
+from surefoot.run.context import Run
+from surefoot.run.journal import executor
 from surefoot.schema.fact import table
 
 _LOCK_TIMEOUT = "10s"
 
 
-def clear(
-    step: Clear,
-    connection: psycopg.Connection[Any],
-    *,
-    role: str,
-    search_path: str,
-    version_table: VersionTableName,
-    journal: Journal,
-) -> None:
-    """Execute the statements, in the caller's transaction, as the application's role.
+def carry_out(step: Clear, run: Run) -> None:
+    """Drop the objects, as the application's role, in one transaction."""
+    name = "the cleanup"
+    started = time.monotonic()
+    run.in_transaction(name, lambda connection: _clear(step, connection, run))
+    what, took = count(len(step.statements), "statement"), time.monotonic() - started
+    run.progress.end("cleanup", name, what, took, committed=True)
 
-    Raises SurefootError `cleanup-failed` where anything else would be lost with it, or the server
-    refuses.
+
+def lines(step: Clear) -> list[str]:
+    """How many objects, and the SQL."""
+    sql = ("begin", *(f"  {text}" for text in step.statements), "commit")
+    what = count(len(step.names), "object")
+    return [f"drop {what} of revisions that aren't applied:", *(f"  {text}" for text in sql)]
+
+
+def as_json(step: Clear) -> dict[str, Any]:
+    """The objects and the SQL."""
+    objects = [{"kind": kind, "name": name} for kind, name in step.names]
+    return {"step": "clear", "objects": objects, "sql": list(step.statements)}
+
+
+def _clear(step: Clear, connection: psycopg.Connection[Any], run: Run) -> None:
+    """Raises SurefootError `cleanup-failed` where anything else would be lost with it, or the
+    server refuses.
     """
+    version_table = run.seen.version_table
     before = set(structure_within(connection, version_table))
     connection.execute(
         "select pg_catalog.set_config('role', %s, true),"
         " pg_catalog.set_config('search_path', %s, true),"
         " pg_catalog.set_config('lock_timeout', %s, true),"
         " pg_catalog.set_config('statement_timeout', '0', true)",
-        (role, search_path, _LOCK_TIMEOUT),
+        (run.application.role, run.application.search_path, _LOCK_TIMEOUT),
     )
     for statement in step.statements:
         try:
@@ -62,7 +76,7 @@ def clear(
     if lost or left or new:
         raise _failed("The cleanup would do more, or less, than it should.", [*lost, *left, *new])
     told = ", ".join(f"{kind} {name}" for kind, name in step.names)
-    journal.cleaned(executor(connection), told, "; ".join(step.statements))
+    run.journal.cleaned(executor(connection), told, "; ".join(step.statements))
 
 
 def _failed(message: str, seen: list[str]) -> SurefootError:

@@ -15,12 +15,14 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.decision.plan import Downgrade
 from surefoot.decision.refusals.downgrade import command_to, would_be_lost
 from surefoot.downgrades.downgrade_sql import fact_part
-from surefoot.downgrades.path import not_back
+from surefoot.downgrades.path import DowngradeStep, not_back
 from surefoot.downgrades.recipe import Loss
 from surefoot.errors import SurefootError
+from surefoot.errors.wording import count
 from surefoot.look.downgrade import counting, locking_statement
 from surefoot.look.structure import facts_of
 from surefoot.model.history import Revision
+from surefoot.run.context import Run
 from surefoot.run.journal import Backwards
 from surefoot.run.steps.upgrade import Upgrading
 from surefoot.schema.fact import Key, relation_kind
@@ -36,13 +38,56 @@ class _Counting(NamedTuple):
     locking: str
 
 
+def carry_out(step: Downgrade, run: Run) -> None:
+    """Take the revisions back through the application's env.py."""
+    Downgrading(step, run).carry_out_all()
+
+
+def lines(step: Downgrade) -> list[str]:
+    """How many revisions, and for each of them how it is undone."""
+    below = f"down to {', '.join(step.rows)}" if step.rows else "to before the first revision"
+    number = count(len(step.undo), "revision")
+    return [
+        f"take back {number}, {below}",
+        *(line for one in step.undo for line in _undo_lines(one)),
+    ]
+
+
+def _undo_lines(one: DowngradeStep) -> list[str]:
+    """A revision that is undone, how, and the SQL that will be executed."""
+    title = f" ({one.reversal.message})" if one.reversal.message else ""
+    if one.statements is None:
+        how = "by its downgrade()"
+    else:
+        how = f"by {count(len(one.statements), 'statement')}"
+        if one.done:
+            how += f", {one.done} of them done before"
+    sql = (line for s in one.statements or () for line in s.sql.strip().splitlines())
+    return [f"  {one.id}{title}: {how}", *(f"    {line}" for line in sql)]
+
+
+def as_json(step: Downgrade) -> dict[str, Any]:
+    """The revisions in their order, and the rows at the end."""
+    taken = [
+        {
+            "id": one.id,
+            "message": one.reversal.message,
+            "release": one.reversal.release,
+            "class": one.reversal.verdict,
+            "sql": None if one.statements is None else [s.sql for s in one.statements],
+        }
+        for one in step.undo
+    ]
+    return {"step": "downgrade", "revisions": taken, "to": list(step.rows)}
+
+
 class Downgrading(Upgrading):
     """One step of a plan: these revisions are taken back, through the application's env.py."""
 
     back = True
 
-    def __init__(self, step: Downgrade, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, step: Downgrade, run: Run) -> None:
+        super().__init__(run)
         self._step = step
 
     def carry_out_all(self) -> None:

@@ -1,12 +1,11 @@
 """A fresh install: the init scripts, the version row and the journal, in one transaction."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 
-from surefoot.alembic_env.account import Execute
 from surefoot.catalogue.match import Identification
 from surefoot.decision.facts import VersionTableName
 from surefoot.decision.install import made
@@ -16,13 +15,51 @@ from surefoot.look.database import observe_version_rows
 from surefoot.model.history import History
 from surefoot.model.progress import Progress
 from surefoot.project.config import Project
-from surefoot.run.journal import Journal
+from surefoot.run.context import Run
+from surefoot.run.journal import Journal, executor
 from surefoot.run.version_row import write_version_rows
 from surefoot.scripts.header import ScriptFile
 from surefoot.scripts.run import run_script
 
 Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Identification | None]
 """From a connection in a transaction, and version rows to hold the structure against (or none)."""
+
+
+def carry_out(step: Install, run: Run) -> None:
+    """Run the scripts and record the revision, in one transaction."""
+
+    def work(connection: psycopg.Connection[Any]) -> None:
+        install(
+            step,
+            connection,
+            project=run.project,
+            version_table=run.seen.version_table,
+            journal=run.journal,
+            progress=run.progress,
+            history=run.before.code.history,
+            look=run.env.installed if run.env else None,
+        )
+
+    run.in_transaction(step.scripts[-1].path, work)
+    run.progress.committed("the installation, in one transaction")
+
+
+def lines(step: Install) -> list[str]:
+    """The scripts, and what they stand for."""
+    paths = ", ".join(script.path for script in step.scripts)
+    if step.revision is None:
+        return [f"install {paths}; find its revision by what it has made, and go on"]
+    stand = "which stands for" if len(step.scripts) == 1 else "which stand for"
+    return [f"install {paths}, {stand} {step.revision.id}"]
+
+
+def as_json(step: Install) -> dict[str, Any]:
+    """The scripts, and the revision that they stand for."""
+    return {
+        "step": "install",
+        "scripts": [script.path for script in step.scripts],
+        "revision": None if step.revision is None else step.revision.id,
+    }
 
 
 def install(
@@ -89,13 +126,3 @@ def run_one(
     if result.warning_count > len(result.warnings):
         progress.notice(f"and {result.warning_count - len(result.warnings)} more warnings")
     journal.script(executor(connection), kind, script, result.seconds)
-
-
-def executor(connection: psycopg.Connection[Any]) -> Execute:
-    """Executes what the journal wants, in the transaction that the connection is in."""
-
-    def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        cursor = connection.execute(statement.encode(), parameters or None)
-        return cursor.fetchall() if cursor.description else []
-
-    return execute

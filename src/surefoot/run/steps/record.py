@@ -1,4 +1,4 @@
-"""Settle what became of a revision that an earlier run left half-way: it is done, or undone."""
+"""Record a revision that an earlier run left half-way, and that is all there."""
 
 from typing import Any
 
@@ -6,23 +6,48 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.decision.facts import VersionTableName
-from surefoot.decision.plan import Record, Undone
+from surefoot.decision.plan import Record
+from surefoot.errors.wording import count
 from surefoot.look.database import observe_version_rows
-from surefoot.run.journal import Journal
+from surefoot.run.context import Run
+from surefoot.run.journal import executor
 from surefoot.run.steps.adopt import lock_version_table, require_rows
-from surefoot.run.steps.install import executor
 from surefoot.run.version_row import write_version_rows
 
 
-def record(
-    step: Record,
-    connection: psycopg.Connection[Any],
-    *,
-    version_table: VersionTableName,
-    journal: Journal,
-) -> None:
-    """Write the version rows and the journal's row, in the transaction that the caller opened."""
+def carry_out(step: Record, run: Run) -> None:
+    """Write the version rows and the journal's row."""
+    name = step.revision.id
+    run.in_transaction(name, lambda connection: _record(step, connection, run))
+    run.progress.end("record", name, "it is all there", 0.0, committed=True)
+
+
+def lines(step: Record) -> list[str]:
+    """The revision, and why nothing of it is missing."""
+    match step.by:
+        case "person":
+            why = "it is finished, on your word"
+        case "finish":
+            why = "then all of it is there"
+        case _:
+            made = count(step.made, "name")
+            why = f"it only changes the structure, and all of it is there ({made})"
+    return [f"record revision {step.revision.id}: {why}"]
+
+
+def as_json(step: Record) -> dict[str, Any]:
+    """The revision, what decided for it and what it replaces."""
+    return {
+        "step": "record",
+        "revision": step.revision.id,
+        "by": step.by,
+        "matching": step.matching,
+        "replaces": list(step.before),
+    }
+
+
+def _record(step: Record, connection: psycopg.Connection[Any], run: Run) -> None:
+    version_table = run.seen.version_table
     schema, _ = observe_version_rows(connection, version_table)
     if schema is not None:
         lock_version_table(connection, sql.Identifier(schema, version_table.name), mend=False)
@@ -31,17 +56,4 @@ def record(
     write_version_rows(connection, version_table, schema, step.rows)
     evidence = {"by": step.by, "matching": step.matching, "made": step.made, "before": before}
     encoded = msgspec.json.encode(evidence).decode()
-    journal.record(executor(connection), step.revision, encoded)
-
-
-def undone(
-    step: Undone,
-    connection: psycopg.Connection[Any],
-    *,
-    version_table: VersionTableName,
-    journal: Journal,
-) -> None:
-    """Write the journal's row that lets it be run again, in the caller's transaction."""
-    _, before = observe_version_rows(connection, version_table)
-    require_rows(before, step.rows)
-    journal.mended(executor(connection), "undone", step.revision, step.by)
+    run.journal.record(executor(connection), step.revision, encoded)

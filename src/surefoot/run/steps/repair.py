@@ -1,71 +1,59 @@
 """Finish or undo what a revision has left half-way: the SQL, and a look before each commit."""
 
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import psycopg
 
-from surefoot.decision.facts import DatabaseState
-from surefoot.decision.plan import DropIndexes, Repair
+from surefoot.decision.plan import Repair
 from surefoot.errors import Finding, SurefootError
-from surefoot.interrupted.interruption import InterruptedRevision
+from surefoot.errors.wording import count
 from surefoot.interrupted.repair_sql import unmet
-from surefoot.model.progress import Progress
+from surefoot.run.context import Run
 from surefoot.run.failure_report import Stopped, interrupted
-from surefoot.run.journal import Journal
-from surefoot.run.lock import Lock
-from surefoot.run.steps.install import executor
+from surefoot.run.journal import executor
 from surefoot.system import signals
-
-if TYPE_CHECKING:
-    from surefoot.look.survey import Application
 
 _LOCK_TIMEOUT = "10s"
 _STAYS = "What was done outside of a transaction stays, and the revision is still half-way."
 
-InOneTransaction = Callable[[str, Callable[[psycopg.Connection[Any]], None]], None]
+
+def carry_out(step: Repair, run: Run) -> None:
+    """Execute the SQL: what is outside a transaction, what is in one, the rest. Raises Stopped."""
+    Repairing(run).repair(step)
+
+
+def lines(step: Repair) -> list[str]:
+    """The SQL in its order, and what of it is one transaction."""
+    within = ("begin", *(f"  {text}" for text in step.within), "commit") if step.within else ()
+    sql = (*step.first, *within, *step.then)
+    return [f"{step.how} revision {step.revision}:", *(f"  {text}" for text in sql)]
+
+
+def as_json(step: Repair) -> dict[str, Any]:
+    """The SQL in its order. The step is called mend in JSON, as it was from the beginning."""
+    return {
+        "step": "mend",
+        "revision": step.revision,
+        "how": step.how,
+        "outside_before": list(step.first),
+        "within": list(step.within),
+        "outside_after": list(step.then),
+    }
 
 
 class Repairing:
-    """Carries out the SQL of one plan's steps; `in_one_transaction` opens the one transaction."""
+    """Executes SQL on what an interrupted revision left, and checks what came of it."""
 
-    def __init__(
-        self,
-        *,
-        asked: "Application",
-        seen: DatabaseState,
-        before: InterruptedRevision,
-        lock: Lock,
-        journal: Journal,
-        connect: Callable[[], psycopg.Connection[Any]],
-        in_one_transaction: InOneTransaction,
-        progress: Progress,
-    ) -> None:
-        self._asked, self._seen, self._before, self._lock = asked, seen, before, lock
-        self._journal, self._connect, self._progress = journal, connect, progress
-        self._in_one_transaction = in_one_transaction
+    def __init__(self, run: Run) -> None:
+        assert run.before.interruption is not None
+        self._asked, self._before, self._lock = run.application, run.before.interruption, run.lock
+        self._journal, self._connect, self._progress = run.journal, run.connect, run.progress
+        self._in_transaction = run.in_transaction
 
-    def drop_indexes(self, step: DropIndexes) -> None:
-        """Drop them one by one; then look whether they are gone. Raises Stopped.
-
-        Where that is cut off, an index is invalid as before or gone, and the next start sees which.
-        """
-        self._outside("drop-indexes", ", ".join(step.names), step.statements)
-        with self._connect() as connection:
-            left = {f.name for f in self._asked.half_way(connection, self._before)[1]}
-        again = [name for name in step.names if name in left]
-        if again:
-            raise SurefootError(
-                "plan-outdated",
-                "An index that was dropped is there again.",
-                seen=again,
-                next="something else changes this database; start again when that has come to its "
-                "end",
-            )
-
-    def mend(self, step: Repair) -> None:
+    def repair(self, step: Repair) -> None:
         """What is outside a transaction, what is in one, the rest; each looked at. Raises Stopped.
 
         Wherever that is cut off, the revision is still half-way: the same command goes on.
@@ -73,7 +61,7 @@ class Repairing:
         with self._connect() as connection:
             _, facts = self._asked.half_way(connection, self._before)
         own = self._asked.own(facts)
-        self._outside("mended", step.revision, step.first)
+        self.outside("mended", step.revision, step.first)
         if step.within:
 
             def work(connection: psycopg.Connection[Any]) -> None:
@@ -84,11 +72,11 @@ class Repairing:
                 )
 
             started = time.monotonic()
-            self._in_one_transaction(step.revision, work)
+            self._in_transaction(step.revision, work)
             took = time.monotonic() - started
-            what = "1 statement" if len(step.within) == 1 else f"{len(step.within)} statements"
+            what = count(len(step.within), "statement")
             self._progress.end("mended", step.revision, what, took, committed=True)
-        self._outside("mended", step.revision, step.then)
+        self.outside("mended", step.revision, step.then)
         try:
             with self._connect() as connection:
                 self._require(step, connection, own, to_come=False)
@@ -131,7 +119,7 @@ class Repairing:
                 next="mend it by hand; then surefoot repair REVISION records what is true",
             )
 
-    def _outside(self, kind: str, name: str, statements: tuple[str, ...]) -> None:
+    def outside(self, kind: str, name: str, statements: tuple[str, ...]) -> None:
         """Statements that can't be in a transaction, one after the other."""
         if not statements:
             return
@@ -164,7 +152,7 @@ class Repairing:
             finding = msgspec.structs.replace(finding, database=_STAYS)
             raise Stopped(finding, lost=lost) from error
         took = time.monotonic() - started
-        what = "1 statement" if len(statements) == 1 else f"{len(statements)} statements"
+        what = count(len(statements), "statement")
         self._progress.end(kind, name, what, took, committed=True)
 
     def _one(self, connection: psycopg.Connection[Any], statement: str) -> None:

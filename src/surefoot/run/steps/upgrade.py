@@ -5,31 +5,25 @@ signal came or our own lock was lost.
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
-
-import psycopg
+from collections.abc import Iterator
+from typing import Any
 
 from surefoot.alembic_env.account import Account
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.settings import Timeouts
 from surefoot.alembic_env.upgrade import RevisionFailed, upgrade
-from surefoot.decision.facts import DatabaseState
+from surefoot.decision.plan import Upgrade
 from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
+from surefoot.errors.wording import count
 from surefoot.look.database import observe_database
 from surefoot.model.history import Revision
-from surefoot.model.progress import Progress
-from surefoot.project.config import Config, seconds
+from surefoot.project.config import seconds
+from surefoot.run.context import Run
 from surefoot.run.failure_report import Stopped, applied_half_way, interrupted, revision_failed
-from surefoot.run.journal import Journal
-from surefoot.run.lock import Lock
 from surefoot.run.lock_holders import holders
 from surefoot.run.verify import look_after
 from surefoot.system import signals
-
-if TYPE_CHECKING:
-    from surefoot.look.survey import Application
 
 # A lock wasn't to be had in time, or two sessions waited for each other. Both are over once the
 # other session has come to its end.
@@ -40,24 +34,33 @@ _NEW_VALUE = "55P04"  # an enum's value is used in the transaction that adds it
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
 
 
+def carry_out(step: Upgrade, run: Run) -> None:
+    """Run the revisions through the application's env.py."""
+    Upgrading(run).carry_out(step.revisions)
+
+
+def lines(step: Upgrade) -> list[str]:
+    """How many revisions, and where they end."""
+    below = {name for r in step.revisions for name in (*r.parents, *r.depends_on)}
+    tips = ", ".join(r.id for r in step.revisions if r.id not in below)
+    return [f"apply {count(len(step.revisions), 'revision')}, up to {tips}"]
+
+
+def as_json(step: Upgrade) -> dict[str, Any]:
+    """The revisions in their order."""
+    listed = [{"id": r.id, "message": r.message, "release": r.release} for r in step.revisions]
+    return {"step": "upgrade", "revisions": listed}
+
+
 class Upgrading:
     """One step of a plan: these revisions, in this order, through the application's env.py."""
 
     back = False  # whether they are taken back
 
-    def __init__(
-        self,
-        *,
-        asked: "Application",
-        seen: DatabaseState,
-        config: Config,
-        lock: Lock,
-        journal: Journal,
-        connect: Callable[[], psycopg.Connection[Any]],
-        progress: Progress,
-    ) -> None:
-        self._asked, self._seen, self._lock = asked, seen, lock
-        self._journal, self._connect, self._progress = journal, connect, progress
+    def __init__(self, run: Run) -> None:
+        self._asked, self._seen, self._lock = run.application, run.seen, run.lock
+        self._journal, self._connect, self._progress = run.journal, run.connect, run.progress
+        config = run.project.config
         self._timeouts = Timeouts(
             seconds(config.lock_timeout),
             seconds(config.statement_timeout or "0s"),

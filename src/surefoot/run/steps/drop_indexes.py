@@ -1,0 +1,45 @@
+"""Drop indexes that an interrupted revision left half-made, so that it can make them anew."""
+
+from typing import Any
+
+from surefoot.decision.plan import DropIndexes
+from surefoot.errors import SurefootError
+from surefoot.run.context import Run
+from surefoot.run.steps.repair import Repairing
+
+
+def carry_out(step: DropIndexes, run: Run) -> None:
+    """Drop them one by one; then look whether they are gone. Raises Stopped.
+
+    Where that is cut off, an index is invalid as before or gone, and the next start sees which.
+    """
+    assert run.before.interruption is not None
+    Repairing(run).outside("drop-indexes", ", ".join(step.names), step.statements)
+    with run.connect() as connection:
+        _, facts = run.application.half_way(connection, run.before.interruption)
+    there = {fact.name for fact in facts}
+    again = [name for name in step.names if name in there]
+    if again:
+        raise SurefootError(
+            "plan-outdated",
+            "An index that was dropped is there again.",
+            seen=again,
+            next="something else changes this database; start again when that has come to its end",
+        )
+
+
+def lines(step: DropIndexes) -> list[str]:
+    """Whose indexes, and the SQL."""
+    noun = "index" if len(step.names) == 1 else "indexes"
+    sql = "; ".join(step.statements)
+    return [f"drop the half-made {noun} of revision {step.revision}: {sql}"]
+
+
+def as_json(step: DropIndexes) -> dict[str, Any]:
+    """The indexes and the SQL."""
+    return {
+        "step": "drop-indexes",
+        "revision": step.revision,
+        "indexes": list(step.names),
+        "sql": list(step.statements),
+    }

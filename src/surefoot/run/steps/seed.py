@@ -1,0 +1,39 @@
+"""Run a seed script, in a transaction of its own."""
+
+import time
+from typing import Any
+
+import psycopg
+
+from surefoot.decision.plan import Seed
+from surefoot.run.context import Run
+from surefoot.run.steps.install import run_one
+
+
+def carry_out(step: Seed, run: Run) -> None:
+    """Run the script and write its row in the journal."""
+
+    def work(connection: psycopg.Connection[Any]) -> None:
+        run_one(
+            "seed",
+            step.script,
+            connection,
+            project=run.project,
+            journal=run.journal,
+            progress=run.progress,
+        )
+
+    path, started = step.script.path, time.monotonic()
+    run.in_transaction(path, work)
+    run.progress.end("seed", path, "", time.monotonic() - started, committed=True)
+
+
+def lines(step: Seed) -> list[str]:
+    """The script, and why it is run again."""
+    why = ": its content changed" if step.changed else ""
+    return [f"run the seed script {step.script.path}{why}"]
+
+
+def as_json(step: Seed) -> dict[str, Any]:
+    """The script, and whether its content changed."""
+    return {"step": "seed", "script": step.script.path, "changed": step.changed}

@@ -1,0 +1,34 @@
+"""Record that nothing is left of a revision that an earlier run left half-way."""
+
+from typing import Any
+
+import psycopg
+
+from surefoot.decision.plan import Undone
+from surefoot.look.database import observe_version_rows
+from surefoot.run.context import Run
+from surefoot.run.journal import executor
+from surefoot.run.steps.adopt import require_rows
+
+
+def carry_out(step: Undone, run: Run) -> None:
+    """Write the journal's row that lets the revision be run again."""
+
+    def work(connection: psycopg.Connection[Any]) -> None:
+        _, before = observe_version_rows(connection, run.seen.version_table)
+        require_rows(before, step.rows)
+        run.journal.mended(executor(connection), "undone", step.revision, step.by)
+
+    run.in_transaction(step.revision, work)
+    run.progress.end("undone", step.revision, "to be run again", 0.0, committed=True)
+
+
+def lines(step: Undone) -> list[str]:
+    """The revision, and who has seen to it."""
+    why = "on your word" if step.by == "person" else "surefoot up runs it again"
+    return [f"keep in mind that revision {step.revision} is undone: {why}"]
+
+
+def as_json(step: Undone) -> dict[str, Any]:
+    """The revision, and who has seen to it."""
+    return {"step": "undone", "revision": step.revision, "by": step.by}
