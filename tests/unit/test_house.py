@@ -1,6 +1,7 @@
 """The house: who may import whom, and what the fast path doesn't carry."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import get_args
 import pytest
 
 from surefoot.decision.plan import Step
+from surefoot.errors import CODES
+from surefoot.preflight.checks import CHECKS
 from surefoot.run.steps import handler_of
 
 SOURCE = Path(__file__).parents[2] / "src" / "surefoot"
@@ -169,3 +172,13 @@ def test_nothing_to_do_imports_neither_alembic_nor_sqlalchemy(application, datab
 def test_every_step_is_done_shown_and_written_in_its_own_file(kind: type) -> None:
     file = handler_of(kind)
     assert all(callable(getattr(file, name, None)) for name in ("carry_out", "lines", "as_json"))
+
+
+def test_every_check_of_the_preflight_is_a_file_that_names_its_codes() -> None:
+    files = {f.stem for f in (SOURCE / "preflight" / "checks").glob("[a-z]*.py")}
+    modules = [importlib.import_module(check.__module__) for check in CHECKS]
+    assert {module.__name__.rpartition(".")[2] for module in modules} == files
+    for module in modules:
+        file = module.__name__.rpartition(".")[2]
+        assert file.replace("_", "-") in module.CODES
+        assert set(module.CODES) <= CODES.keys()

@@ -6,15 +6,16 @@ from surefoot.catalogue.catalogue import Catalogue, state
 from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Difference
 from surefoot.model.history import Revision
-from surefoot.preflight.collisions import collisions
-from surefoot.preflight.customisations import customisations
+from surefoot.preflight.check import Found, Given
+from surefoot.preflight.checks import version_column_too_short
+from surefoot.preflight.checks.customisation_in_the_way import customisations
+from surefoot.preflight.checks.locks_too_few import estimate, room, transactions
+from surefoot.preflight.checks.object_in_the_way import collisions
+from surefoot.preflight.checks.privilege_missing import privilege_needs, privileges
 from surefoot.preflight.early import early_differences
-from surefoot.preflight.locks import estimate, room, transactions
 from surefoot.preflight.needs import needs
 from surefoot.preflight.path import UpgradePath, column_type, path_from_nothing, path_of
-from surefoot.preflight.privileges import privilege_needs, privileges
 from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
-from surefoot.preflight.version_column import version_column
 from surefoot.schema.fact import SchemaFact
 from surefoot.schema.names import arguments, quote_name, renamed_aside, split_name
 from tests.unit.test_identification import linear
@@ -319,7 +320,9 @@ def test_the_init_scripts_are_a_transaction_of_their_own() -> None:
 
 
 def test_ids_that_are_too_long() -> None:
-    (finding,) = version_column(("r1", "x" * 33), AROUND, there=True)
+    given = Given(None, AROUND, ids=("r1", "x" * 33), has_version_table=True)
+    (finding,) = version_column_too_short.check(given).findings
     assert finding.seen == (f"{'x' * 33}: 33 characters",)
     assert "type varchar(33);" in finding.next
-    assert version_column(("x" * 32,), AROUND, there=True) == ()
+    given = Given(None, AROUND, ids=("x" * 32,), has_version_table=True)
+    assert version_column_too_short.check(given) == Found()

@@ -27,9 +27,10 @@ from surefoot.look.journal_recipes import journal_writers, observe_ways_back
 from surefoot.look.preflight import observe_surroundings
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.look import looking
+from surefoot.preflight.check import Given
+from surefoot.preflight.checks.privilege_missing import privilege_needs
 from surefoot.preflight.judge import judge
 from surefoot.preflight.path import PathChange, UpgradePath
-from surefoot.preflight.privileges import privilege_needs
 from surefoot.preflight.verdict import Preflight
 from surefoot.schema.fact import Definition, Key
 from surefoot.schema.names import split_name
@@ -183,4 +184,4 @@ def _preflight(
     around = observe_surroundings(
         connection, facts.database, path, needed, role=asked.role, version_length=None
     )
-    return judge(path, live, around, needed=needed, pieces=(path.doings,))
+    return judge(Given(path, around, live=live, needed=needed, pieces=(path.doings,)))

@@ -13,11 +13,11 @@ from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.look.structure import fact_name
 from surefoot.model.history import Revision
 from surefoot.postgres.connect import translate_db_errors
-from surefoot.preflight.invalid_indexes import invalid_indexes
+from surefoot.preflight.check import Given
+from surefoot.preflight.checks.locks_too_few import transactions
+from surefoot.preflight.checks.privilege_missing import privilege_needs
 from surefoot.preflight.judge import judge
-from surefoot.preflight.locks import transactions
 from surefoot.preflight.path import Removal, UpgradePath, path_from_nothing, path_of
-from surefoot.preflight.privileges import privilege_needs, privileges
 from surefoot.preflight.surroundings import (
     Dependent,
     InvalidIndex,
@@ -27,7 +27,6 @@ from surefoot.preflight.surroundings import (
     Surroundings,
 )
 from surefoot.preflight.verdict import Preflight
-from surefoot.preflight.version_column import version_column
 from surefoot.revision_source.source import Statement
 from surefoot.schema.fact import Key, SchemaFact
 from surefoot.schema.names import arguments, split_name
@@ -95,31 +94,33 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     ids = tuple(revision.id for revision in given.pending[:until])
     if not (seen.objects or seen.rows) and given.facts.code.stands_for is not None:
         ids = (given.facts.code.stands_for, *ids)
-    short = version_column(ids, around, there=seen.version_schema is not None)
-    invalid = tuple(i for i in around.invalid if ("index", i.name) not in given.going)
-    met = invalid_indexes(path, given.indexes, invalid, schema=given.schema)
-    if path is None:
-        return Preflight((*met.findings, *short), privileges(needed, around))
     stand = given.stand
     standing = given.facts.standing
-    # what a person has accepted is held against nobody
-    taken = {(d.kind, d.name) for d in (standing.accepted if standing else ())}
-    taken |= met.told | given.going
-    found = judge(
-        path,
-        {
-            key: fact.definition
-            for fact in given.live
-            if (key := (fact.kind, fact.name)) not in taken
-        },
-        around,
-        needed=needed,
-        pieces=transactions(path, each=given.each, committing=given.committing),
-        differences=stand.differences if stand else (),
-        nearer=_nearer(given),
-        committing=given.committing,
+    # what a person has accepted is in nobody's way
+    taken = {(d.kind, d.name) for d in (standing.accepted if standing else ())} | given.going
+    return judge(
+        Given(
+            path,
+            around,
+            live={
+                key: fact.definition
+                for fact in given.live
+                if (key := (fact.kind, fact.name)) not in taken
+            },
+            needed=needed,
+            pieces=transactions(path, each=given.each, committing=given.committing)
+            if path is not None
+            else (),
+            differences=stand.differences if stand else (),
+            nearer=_nearer(given),
+            committing=given.committing,
+            ids=ids,
+            has_version_table=seen.version_schema is not None,
+            statements=given.indexes,
+            going=given.going,
+            schema=given.schema,
+        )
     )
-    return msgspec.structs.replace(found, findings=(*met.findings, *found.findings, *short))
 
 
 def _path(given: Preparation) -> UpgradePath | None:

@@ -1,5 +1,5 @@
 """What is in the way of the pending revisions, found before the first of them is begun.
 
-Pure: `path` says what they do, a module for each family of findings holds that against what is
-there, and `judge` puts all of it together. `look/preflight.py` reads what they need.
+Pure: `path` says what they do, each file in `checks/` compares that with what is there, and `judge`
+runs the checks. `look/preflight.py` reads what they need.
 """

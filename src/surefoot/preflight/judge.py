@@ -1,43 +1,25 @@
-"""All of it together: what is in the way of a path, in what is there."""
+"""Run the checks: what is in the way of a path, in what is there."""
 
-from collections.abc import Mapping
+import msgspec
 
-from surefoot.catalogue.match import Difference
-from surefoot.preflight.collisions import collisions
-from surefoot.preflight.customisations import customisations
-from surefoot.preflight.extensions import extensions
-from surefoot.preflight.locks import room
+from surefoot.preflight.check import Given
+from surefoot.preflight.checks import CHECKS
 from surefoot.preflight.needs import needs
-from surefoot.preflight.path import PathChange, UpgradePath
-from surefoot.preflight.privileges import privileges
-from surefoot.preflight.surroundings import Need, Surroundings
 from surefoot.preflight.verdict import Preflight
-from surefoot.schema.fact import Key
 
 
-def judge(
-    path: UpgradePath,
-    live: Mapping[Key, str],
-    around: Surroundings,
-    *,
-    needed: tuple[Need, ...] = (),
-    pieces: tuple[tuple[PathChange, ...], ...] = (),
-    differences: tuple[Difference, ...] = (),
-    nearer: str = "",
-    committing: frozenset[str] = frozenset(),
-) -> Preflight:
-    """Every finding and every remark.
-
-    `needed` are the privileges that `around` was asked for, `pieces` the path's transactions,
-    `differences` what isn't as recorded, `nearer` whose structure it resembles more, `committing`
-    the revisions that commit by themselves midway.
-    """
-    met = collisions(path, live, nearer, committing)
-    own = customisations(path, live, around.dependents)
-    too_few, maybe = room(path, around.locks, pieces) if around.locks else ((), ())
-    return Preflight(
-        findings=(*met.findings, *own.findings, *extensions(path, around), *too_few),
-        of_role=privileges(needed, around),
-        remarks=(*met.remarks, *own.remarks, *maybe),
-        needs=needs(path, differences),
-    )
+def judge(given: Given) -> Preflight:
+    """Every finding and every remark of all checks."""
+    found = Preflight(needs=needs(given.path, given.differences) if given.path else ())
+    for check in CHECKS:
+        one = check(given)
+        found = msgspec.structs.replace(
+            found,
+            findings=(*found.findings, *one.findings),
+            of_role=(*found.of_role, *one.of_role),
+            remarks=(*found.remarks, *one.remarks),
+        )
+        if one.reported:
+            live = {key: text for key, text in given.live.items() if key not in one.reported}
+            given = msgspec.structs.replace(given, live=live)
+    return found

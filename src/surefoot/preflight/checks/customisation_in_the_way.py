@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
 from surefoot.downgrades.path import GO_ALONG
 from surefoot.errors import Finding
 from surefoot.errors.printable import quoted_literal
 from surefoot.errors.steps import to_type
+from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import Removal, UpgradePath
 from surefoot.preflight.surroundings import Dependent
 from surefoot.schema.fact import Key, relation_kind
@@ -27,16 +26,19 @@ _HOLDS_THE_TYPE = frozenset(("relation", "rule", "trigger", "policy", "function"
 _SHOWN = 200  # characters of a definition
 
 
-class Customisations(msgspec.Struct, frozen=True):
-    """`findings`: what would be lost or make a revision fail. `remarks`: what might."""
+CODES = ("customisation-in-the-way",)
 
-    findings: tuple[Finding, ...]
-    remarks: tuple[str, ...]
+
+def check(given: Given) -> Found:
+    """What would be lost or make a revision fail is a finding; what might is a remark."""
+    if given.path is None:
+        return Found()
+    return customisations(given.path, given.live, given.around.dependents)
 
 
 def customisations(
     path: UpgradePath, live: Mapping[Key, str], dependents: Iterable[Dependent]
-) -> Customisations:
+) -> Found:
     """Every object of the user's own that is in the way; `dependents` are those of `path.ends`."""
     concerned: dict[Key, list[Removal]] = {}  # what would be lost, or be in the way
     definitions: dict[Key, str] = {}
@@ -71,7 +73,7 @@ def customisations(
         for key, ends in sorted(concerned.items(), key=lambda item: item[0])
         if not _goes_with(key, live, concerned)
     ]
-    return Customisations(tuple(findings), tuple(dict.fromkeys(remarks)))
+    return Found(tuple(findings), remarks=tuple(dict.fromkeys(remarks)))
 
 
 def _perhaps(key: Key, live: Mapping[Key, str], end: Removal) -> str:

@@ -1,15 +1,17 @@
 """Extensions that a pending revision makes, and that the server doesn't have."""
 
 from surefoot.errors import Finding
-from surefoot.preflight.path import UpgradePath
-from surefoot.preflight.surroundings import Surroundings
+from surefoot.preflight.check import Found, Given
+
+CODES = ("extension-missing",)
 
 
-def extensions(path: UpgradePath, around: Surroundings) -> tuple[Finding, ...]:
-    """One finding for each; `around.unavailable` are those of the path that can't be made."""
+def check(given: Given) -> Found:
+    """A finding for each extension of the path that the server doesn't have."""
+    made_by = given.path.made if given.path else {}
     found: list[Finding] = []
-    for name in around.unavailable:
-        made = next((m for key, m in path.made.items() if key == ("extension", name)), None)
+    for name in given.around.unavailable:
+        made = made_by.get(("extension", name))
         by = made.by.text if made else "a pending revision"
         found.append(
             Finding(
@@ -20,4 +22,4 @@ def extensions(path: UpgradePath, around: Surroundings) -> tuple[Finding, ...]:
                 "again",
             )
         )
-    return tuple(found)
+    return Found(tuple(found))

@@ -4,44 +4,30 @@ A CREATE INDEX CONCURRENTLY that was cut off leaves its index there, INVALID. IF
 over it, and the revision would seem to have made what it hasn't.
 """
 
-import msgspec
-
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.model.history import Revision
-from surefoot.preflight.path import UpgradePath
+from surefoot.preflight.check import Found, Given
 from surefoot.preflight.surroundings import InvalidIndex
-from surefoot.revision_source.source import Statement
 from surefoot.schema.fact import Key
 from surefoot.schema.names import quote_name, split_name
 
-
-class Met(msgspec.Struct, frozen=True):
-    """`told` are the indexes that are spoken of: by the findings, or dropped by the revision."""
-
-    findings: tuple[Finding, ...] = ()
-    told: frozenset[Key] = frozenset()
+CODES = ("invalid-index-in-the-way",)
 
 
-def invalid_indexes(
-    path: UpgradePath | None,
-    statements: tuple[tuple[Revision, Statement], ...],
-    invalid: tuple[InvalidIndex, ...],
-    *,
-    schema: str,
-) -> Met:
-    """Each that a pending revision makes, by the catalogue or by its source; `schema` is where
-    names without one are made.
-    """
+def check(given: Given) -> Found:
+    """Each that a pending revision makes, by the catalogue or by its source."""
+    path = given.path
     findings: list[Finding] = []
     told: set[Key] = set()
-    for index in invalid:
+    for index in given.around.invalid:
         key = ("index", index.name)
+        if key in given.going:
+            continue
         by = next(
             (
                 (f"revision {revision.id} ({revision.path}:{one.line})", one)
-                for revision, one in statements
-                if one.is_about(key) and (one.schema or schema) == split_name(index.name)[0]
+                for revision, one in given.statements
+                if one.is_about(key) and (one.schema or given.schema) == split_name(index.name)[0]
             ),
             None,
         )
@@ -54,7 +40,7 @@ def invalid_indexes(
         elif made is not None:
             told.add(key)
             findings.append(_finding(index, made.by.text, "which makes it"))
-    return Met(tuple(findings), frozenset(told))
+    return Found(tuple(findings), reported=frozenset(told))
 
 
 def _finding(index: InvalidIndex, by: str, which: str) -> Finding:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from surefoot.errors import Finding
+from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.surroundings import Locks
 from surefoot.schema.fact import Definition, Key
@@ -15,6 +16,18 @@ CLEARLY = 3
 _ABSENT: tuple[Definition, ...] = (None,)
 _WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 _WITHOUT_LIMIT = ("text", "jsonb", "json", "bytea", "xml", "tsvector", "character varying")
+
+
+CODES = ("locks-too-few",)
+
+
+def check(given: Given) -> Found:
+    """A finding where it is clearly too much, a remark where the server promises less."""
+    locks = given.around.locks
+    if given.path is None or locks is None:
+        return Found()
+    findings, remarks = room(given.path, locks, given.pieces)
+    return Found(findings, remarks=remarks)
 
 
 def transactions(

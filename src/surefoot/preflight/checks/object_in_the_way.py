@@ -6,6 +6,7 @@ import msgspec
 
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
+from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import COMMON, Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
 from surefoot.schema.comparison import Comparison, same
@@ -22,11 +23,14 @@ _CONSTRAINT_WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 _HARMLESS = frozenset(("index", "statistics", "option", "view"))
 
 
-class Collisions(msgspec.Struct, frozen=True):
-    """`findings` are those of a wrong shape; `remarks` tell of those that are as they should be."""
+CODES = ("wrong-shape-in-the-way", "object-in-the-way")
 
-    findings: tuple[Finding, ...]
-    remarks: tuple[str, ...]
+
+def check(given: Given) -> Found:
+    """Those of a wrong shape are findings; those that are as they should be are remarks."""
+    if given.path is None:
+        return Found()
+    return collisions(given.path, given.live, given.nearer, given.committing)
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -48,7 +52,7 @@ def collisions(
     live: Mapping[Key, str],
     nearer: str = "",
     committing: frozenset[str] = frozenset(),
-) -> Collisions:
+) -> Found:
     """Hold what is in the way against the revisions that make it, table by table.
 
     `nearer` says whose structure it resembles more than the recorded revision's, if it does. Of
@@ -92,7 +96,7 @@ def collisions(
     if nearer:
         findings = [msgspec.structs.replace(f, seen=(*f.seen, nearer)) for f in findings]
         remarks += [nearer] if remarks else []
-    return Collisions(tuple(findings), tuple(remarks))
+    return Found(tuple(findings), remarks=tuple(remarks))
 
 
 def _is_same(key: Key, found: str, allowed: tuple[Definition, ...]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from surefoot.catalogue.catalogue import Change
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
+from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.surroundings import Lacking, Need, Surroundings
 from surefoot.schema.fact import relation_kind
@@ -26,6 +27,14 @@ _OWNED = frozenset(
         *("enum", "domain", "range", "composite type"),
     )
 )
+
+
+CODES = ("privilege-missing",)
+
+
+def check(given: Given) -> Found:
+    """What the role lacks, in one finding."""
+    return Found(of_role=privileges(given.needed, given.around))
 
 
 def privilege_needs(path: UpgradePath) -> tuple[Need, ...]:
