@@ -4,10 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench matrix accuracy chaos clean
+.PHONY: help setup demo test lint bench matrix accuracy chaos new-check clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 setup: $(STAMP) ## make .venv with what the examples, tests and benches need
 
@@ -40,6 +40,9 @@ accuracy: $(STAMP) ## the tables of docs/accuracy.md (npm, real histories, most 
 chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/reliability.md counts (little more than an hour)
 	@$(RUN)/python -m tests.chaos.run
 	@$(RUN)/python -m tests.chaos.session_settings
+
+new-check: $(STAMP) ## a new check of the preflight: make new-check CODE=table-too-large
+	@$(RUN)/python tools/new_check.py $(CODE)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache dist build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,114 @@
+"""Write a new check of the preflight: `make new-check CODE=table-too-large`.
+
+Adds the check's file and its line in the registry, the error code, its page and a test that fails
+until the check is written.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PREFLIGHT = ROOT / "src" / "surefoot" / "preflight"
+CODES = ROOT / "src" / "surefoot" / "errors" / "codes.py"
+GROUP = "    # what is in the way of the pending revisions\n"
+
+CHECK = '''"""TODO: say in one sentence what is in the way."""
+
+from surefoot.errors import Finding
+from surefoot.preflight.check import Found, Given
+
+CODES = ("{code}",)
+
+
+def check(given: Given) -> Found:
+    """TODO: one finding for each TODO."""
+    if given.path is None:
+        return Found()
+    findings: list[Finding] = []
+    return Found(tuple(findings))
+'''
+
+PAGE = """# {code}
+
+TODO: what happened, and what it would lead to. (exit code 4)
+
+## What surefoot saw
+
+TODO: what was compared.
+
+```
+surefoot refuses: TODO
+
+seen      TODO
+```
+
+## The database now
+
+It was not changed: it was only read.
+
+## What to do
+
+1. TODO: what the operator does.
+"""
+
+TEST = '''"""TODO: what this check is about."""
+
+import pytest
+
+from tests.conftest import Database
+from tests.project import Application
+
+
+@pytest.mark.provokes("{code}")
+@pytest.mark.follows("{code}")
+def test_{name}(application: Application, database: Database) -> None:
+    """TODO: refused for it; after what `next` says, the upgrade goes through."""
+    application.linear()
+    result = application.run("plan", "--json", url=database.url())
+    assert [finding["code"] for finding in result.json["findings"]] == ["{code}"]
+'''
+
+
+def write(file: Path, text: str) -> None:
+    """A file that isn't there yet."""
+    with file.open("x", encoding="utf-8") as new:
+        new.write(text)
+    print(file.relative_to(ROOT))
+
+
+def change(file: Path, old: str, new: str) -> None:
+    """One place in a file."""
+    text = file.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        sys.exit(f"{file}: expected {old.strip()!r} once; adapt tools/new_check.py")
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    print(file.relative_to(ROOT))
+
+
+def main(code: str) -> None:
+    """Write the files of the check with this code."""
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)*", code):
+        sys.exit(f"{code!r} is no code: lower-case words, joined by hyphens (table-too-large)")
+    name = code.replace("-", "_")
+    write(PREFLIGHT / "checks" / f"{name}.py", CHECK.format(code=code))
+    registry = PREFLIGHT / "checks" / "__init__.py"
+    change(
+        registry,
+        "from surefoot.preflight.checks import (\n",
+        f"from surefoot.preflight.checks import (\n    {name},\n",
+    )
+    change(registry, ".check,\n)", f".check,\n    {name}.check,\n)")
+    change(CODES, GROUP, f'{GROUP}    "{code}": ExitCode.REFUSED,\n')
+    write(CODES.parent / "pages" / f"{code}.md", PAGE.format(code=code))
+    write(ROOT / "tests" / "postgres" / f"test_{name}.py", TEST.format(code=code, name=name))
+    ruff = [sys.executable, "-m", "ruff"]
+    subprocess.run([*ruff, "check", "--fix", "--quiet", registry], check=True)
+    print("then: python tests/unit/test_documents.py writes docs/troubleshooting.md anew")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("which code? make new-check CODE=table-too-large")
+    main(sys.argv[1])
