@@ -170,10 +170,11 @@ def test_the_states_are_the_codes() -> None:
 def emitted_keys() -> set[str]:
     """Every key that report/ and the commands put into an object, read from their source.
 
-    In report/: all of json.py, and elsewhere the functions named `…_json`.
+    All of report/json.py, and elsewhere the functions named `…_json`.
     """
     found: set[str] = set()
-    for file in [*(PACKAGE / "report").glob("*.py"), *(PACKAGE / "cli").glob("*.py")]:
+    rooms = ("report", "cli", "run/steps", "catalogue")
+    for file in [file for room in rooms for file in (PACKAGE / room).glob("*.py")]:
         for node in ast.walk(ast.parse(read(file))):
             emits = (
                 isinstance(node, ast.Call)

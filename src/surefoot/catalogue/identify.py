@@ -17,6 +17,7 @@ from surefoot.catalogue.catalogue import Catalogue, Way, conflicts
 from surefoot.catalogue.match import Difference, Identification, Match
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.kinds import COMMON
 
 NEAREST = 8
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
@@ -26,8 +27,6 @@ MOST_SETS = 100_000  # of applied revisions; linear histories have as many as re
 
 # What many databases have, whatever application they belong to: an administrator makes them
 # beforehand, since the application's role may not. Being there is evidence of nothing.
-_COMMON = frozenset(("extension", "schema"))
-
 _ABSENT: tuple[Definition, ...] = (None,)
 
 
@@ -66,7 +65,7 @@ class Identifier:
         self._ignored = {
             numbers[d.kind, d.name]: {*d.expected} for d in still if (d.kind, d.name) in numbers
         }
-        self._common = {number for key, number in numbers.items() if key[0] in _COMMON}
+        self._common = {number for key, number in numbers.items() if key[0] in COMMON}
 
     def _is_still(self, one: Difference, number: int | None, own: Mapping[Key, str]) -> bool:
         """Whether an accepted difference is as it was; one of the user's own objects, too."""

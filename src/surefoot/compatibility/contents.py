@@ -17,8 +17,9 @@ from surefoot.schema.definitions import (
     unique,
 )
 from surefoot.schema.fact import Key
+from surefoot.schema.kinds import KINDS
 
-BY_CONTENT = frozenset(("constraint", "index", "trigger", "policy", "rule", "domain constraint"))
+BY_CONTENT = frozenset(name for name, kind in KINDS.items() if kind.by_content)
 _UNIQUE = ("constraint", "index")
 _NOT_VALID = " NOT VALID"
 _UNCHECKED = "rows that were there before it aren't checked: it is not valid"

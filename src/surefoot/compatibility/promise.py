@@ -15,9 +15,10 @@ from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Difference, Issue, Match, Promise
 from surefoot.compatibility.compatible import compatible
 from surefoot.compatibility.restoring import Restoration, restoration
-from surefoot.schema.ddl import dropped, rank
+from surefoot.schema.ddl import dropped
 from surefoot.schema.definitions import column
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
+from surefoot.schema.kinds import rank
 
 _UNEXPECTED = "a revision has dropped it, or made it anew under another name"
 

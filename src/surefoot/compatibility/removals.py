@@ -32,7 +32,7 @@ _HINTS = re.compile(
 )
 _NUMBERED = re.compile(r"nextval\(")
 
-_MISSING = {
+MISSING = {
     "relation": (_BREAKS, "the code uses it, and it is gone"),
     "column": (_BREAKS, "the code reads and writes it, and it is gone"),
     "sequence": (_BREAKS, "the code may draw numbers from it, and it is gone"),
@@ -58,8 +58,8 @@ def kept(pair: SchemaPair) -> Iterator[WeighedIssue]:
         if kind in BY_CONTENT or _passed_over(pair, gone, key, allowed):
             continue
         live = pair.live.definitions.get(key, ())
-        if not live and kind in _MISSING and key not in pair.promised.optional:
-            weight, why = _MISSING[kind]
+        if not live and kind in MISSING and key not in pair.promised.optional:
+            weight, why = MISSING[kind]
             yield WeighedIssue(weight, kind, name, allowed[0], None, why)
         for found in live:
             if not any(alike(kind, expected, found) for expected in allowed):
@@ -107,7 +107,7 @@ def _best(told: Iterable[Iterator[WeighedIssue]]) -> list[WeighedIssue]:
 
 def _changed(key: Key, expected: str, found: str) -> Iterator[WeighedIssue]:
     kind, name = key
-    rule = _RULES.get(kind)
+    rule = RULES.get(kind)
     for weight, why in () if rule is None else rule(expected, found):
         yield WeighedIssue(weight, kind, name, expected, found, why)
 
@@ -242,7 +242,7 @@ def _remark(why: str) -> Callable[[str, str], Rule]:
     return lambda expected, found: iter(((_REMARK, why),))
 
 
-_RULES: dict[str, Callable[[str, str], Rule]] = {
+RULES: dict[str, Callable[[str, str], Rule]] = {
     "relation": _relation,
     "column": _column,
     "view": _view,

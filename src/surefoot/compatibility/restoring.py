@@ -14,9 +14,10 @@ import msgspec
 from surefoot.catalogue.catalogue import State
 from surefoot.catalogue.match import Difference, Issue, Restoration
 from surefoot.compatibility.contents import BY_CONTENT
-from surefoot.schema.ddl import Sql, changed, dropped, made, owned, rank
+from surefoot.schema.ddl import Sql, changed, dropped, made, owned
 from surefoot.schema.definitions import column, labels, names, view_columns, widened
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
+from surefoot.schema.kinds import rank
 from surefoot.schema.names import quote_name, quoted, split_name
 
 _NEEDED = frozenset(("function", "procedure", "aggregate", "range", "relation"))  # by others

@@ -9,8 +9,9 @@ from collections.abc import Container, Iterable, Mapping
 import msgspec
 
 from surefoot.downgrades.recipe import DowngradeRecipe
-from surefoot.schema.ddl import dropped, rank
+from surefoot.schema.ddl import dropped
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
+from surefoot.schema.kinds import rank
 
 
 class Leftover(msgspec.Struct, frozen=True):

@@ -13,13 +13,8 @@ from surefoot.model.history import History, Revision
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.ddl import INVALID
 from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.kinds import COMMON, kind_of
 from surefoot.schema.names import table_of
-
-# What any database may have, made beforehand by an administrator.
-_COMMON = frozenset(("extension", "schema"))
-
-# What is of no use without its table, and goes with it, whoever made it.
-GO_ALONG = frozenset(("index", "statistics", "option", "replica identity"))
 
 
 class DowngradeStep(msgspec.Struct, frozen=True):
@@ -162,7 +157,11 @@ def not_back(
     gone = {c.name for c in one.changes if c.kind == "relation" and c.name not in _relations(live)}
     for key in before.keys() | live.keys():
         if key not in touched and before.get(key) != live.get(key):
-            if key not in live and key[0] in GO_ALONG and table_of(key, before[key]) in gone:
+            if (
+                key not in live
+                and kind_of(key[0]).goes_along
+                and table_of(key, before[key]) in gone
+            ):
                 continue
             found.append(Difference(*key, (before.get(key),), live.get(key)))
     return tuple(sorted(found, key=lambda d: (d.kind, d.name)))
@@ -195,7 +194,7 @@ def _difference(
     key: Key, expected: tuple[Definition, ...], live: Mapping[Key, str]
 ) -> Iterable[Difference]:
     found = live.get(key)
-    if found in expected or (key[0] in _COMMON and found is not None):
+    if found in expected or (key[0] in COMMON and found is not None):
         return ()
     if found is not None and _cannot_tell(key, found, expected):
         return ()

@@ -12,15 +12,13 @@ import msgspec
 from surefoot.interrupted.interruption import ExpectedObject, InterruptedRevision
 from surefoot.preflight.path import column_type
 from surefoot.revision_source.source import Source
-from surefoot.schema.ddl import INVALID, Sql, changed, dropped, made, owned, rank
+from surefoot.schema.ddl import INVALID, Sql, changed, dropped, made, owned
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
+from surefoot.schema.kinds import COMMON, rank
 from surefoot.schema.names import quote_name, quoted, split_name
 
 RepairMode = Literal["finish", "undo"]
 HOWS: tuple[RepairMode, ...] = ("finish", "undo")
-
-# What any database may have, made beforehand by an administrator: it's left where it is.
-_COMMON = frozenset(("extension", "schema"))
 
 
 class RepairSql(msgspec.Struct, frozen=True):
@@ -104,7 +102,7 @@ def _wanted(named: ExpectedObject, how: RepairMode) -> Definition:
 
 def _left(named: ExpectedObject, how: RepairMode) -> bool:
     """Whether it stays as it is: an extension that the revision has made is in nobody's way."""
-    return how == "undo" and named.kind in _COMMON
+    return how == "undo" and named.kind in COMMON
 
 
 def _goes_along(named: ExpectedObject, gone: set[str], views: dict[str, Definition]) -> bool:

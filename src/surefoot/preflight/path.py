@@ -14,7 +14,6 @@ from surefoot.schema.names import table_of
 _ABSENT: tuple[Definition, ...] = (None,)
 
 # What any database may have, made beforehand by an administrator: it's in nobody's way.
-COMMON = frozenset(("extension", "schema"))
 
 _BEHIND_TYPE = re.compile(r" (?:not null|not valid|no inherit|generated|default)(?: |$)")
 

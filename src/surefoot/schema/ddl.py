@@ -12,6 +12,7 @@ import msgspec
 from surefoot.schema.definitions import column, labels, view_columns
 from surefoot.schema.expression import parsed, printed, split
 from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.kinds import kind_of
 from surefoot.schema.names import arguments, quote_name, quoted, split_name
 
 When = Literal["first", "within", "then"]
@@ -36,18 +37,6 @@ _KEY = re.compile(
     r"(?: ASC| DESC)?(?: NULLS (?:FIRST|LAST))?)",
     re.DOTALL,
 )
-
-# In the order in which they can be made; dropped in the other.
-_ORDER = (
-    *("schema", "extension", "enum", "domain", "domain constraint", "composite type", "sequence"),
-    *("function", "procedure", "relation", "column", "option", "constraint", "index", "view"),
-    *("row security", "policy", "statistics", "trigger", "rule"),
-)
-
-
-def rank(kind: str) -> int:
-    """Its place among the kinds, as they can be made one after the other."""
-    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
 def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ...] | None:
@@ -132,10 +121,8 @@ def dropped(key: Key, definition: str) -> tuple[Sql, ...] | None:
             return (Sql(f"alter table {table} drop {kind} {quoted(found[-1])}"),)
         case "relation":
             return (Sql(f"drop {relation_kind(definition)} {table}"),)
-        case "enum" | "composite type" | "range":
-            return (Sql(f"drop type {table}"),)
-        case "domain" | "aggregate":
-            return (Sql(f"drop {kind} {table}{arguments(name)}"),)
+        case "enum" | "composite type" | "range" | "domain" | "aggregate":
+            return (Sql(f"drop {kind_of(kind).sql} {table}{arguments(name)}"),)
         case "domain constraint":
             return (Sql(f"alter domain {table} drop constraint {quoted(found[-1])}"),)
         case "sequence":

@@ -4,20 +4,14 @@ import re
 
 import msgspec
 
+from surefoot.schema.kinds import kind_of
+
 _NAME = r'(?:"(?:[^"]|"")*"|[^".\s]+)'
 _TWO_NAMES = re.compile(rf"{_NAME}\.{_NAME}")
 _OWNER = re.compile(rf" (?:owned by|identity of) ({_NAME}\.{_NAME})\.{_NAME}$")
 
 Key = tuple[str, str]  # a fact's kind and name
 Definition = str | None  # None: there is no such object
-
-# Kinds whose names begin with the table's.
-_OF_A_TABLE = frozenset(
-    (
-        *("relation", "option", "row security", "replica identity", "column", "constraint"),
-        *("index", "trigger", "rule", "policy", "statistics", "view"),
-    )
-)
 
 
 class SchemaFact(msgspec.Struct, frozen=True, order=True):
@@ -44,7 +38,7 @@ def table(fact: SchemaFact) -> str | None:
 
     A sequence belongs to the table whose column owns it.
     """
-    if fact.kind in _OF_A_TABLE:
+    if kind_of(fact.kind).of_table:
         found = _TWO_NAMES.match(fact.name)
         return None if found is None else found[0]
     if fact.kind == "sequence":

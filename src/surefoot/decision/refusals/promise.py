@@ -5,11 +5,11 @@ from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
 from surefoot.schema.ddl import INVALID
 from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.kinds import COMMON
 from surefoot.schema.names import quote_name, split_name
 
 _SHOWN, _WIDTH = 20, 80  # lines of what is missing, characters of a definition
 _A_FEW = 8  # lines of a warning
-_COMMON = ("extension", "schema")
 
 
 def broken_lines(promise: Promise) -> list[str]:
@@ -152,7 +152,7 @@ def _install_anew(facts: Facts, standing: Identification) -> str:
     """Nothing of the application's is left: its rows are gone, and so is the reason to repair."""
     table, schema = facts.database.version_table.name, facts.database.version_schema
     drop = f"drop table {quote_name(schema, table) if schema else quote_name(table)};"
-    others = [fact for fact in standing.own if fact.kind not in _COMMON]
+    others = [fact for fact in standing.own if fact.kind not in COMMON]
     if others:
         return (
             "is it the right database? surefoot status names the address and its source; if it is, "

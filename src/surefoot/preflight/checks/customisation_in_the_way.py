@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from surefoot.downgrades.path import GO_ALONG
 from surefoot.errors import Finding
 from surefoot.errors.printable import quoted_literal
 from surefoot.errors.steps import to_type
@@ -10,6 +9,7 @@ from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import Removal, UpgradePath
 from surefoot.preflight.surroundings import Dependent
 from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.kinds import kind_of
 from surefoot.schema.names import (
     arguments,
     in_a_text,
@@ -48,7 +48,7 @@ def customisations(
             for key, definition in live.items():
                 if key in path.known or table_of(key, definition) != end.key[1]:
                     continue
-                if end.renamed or key[0] in GO_ALONG:
+                if end.renamed or kind_of(key[0]).goes_along:
                     remarks.append(_perhaps(key, live, end))
                 else:
                     concerned.setdefault(key, []).append(end)
@@ -157,10 +157,8 @@ def _dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
             return (*keeping, f"drop {relation_kind(live[key])} {quote_name(*found)};")
         case "index" | "statistics":
             return (f"drop {kind} {quote_name(found[0], found[-1])};",)
-        case "sequence" | "domain":
-            return (f"drop {kind} {quote_name(*found)};",)
-        case "composite type" | "range":
-            return (f"drop type {quote_name(*found)};",)
+        case "sequence" | "domain" | "composite type" | "range":
+            return (f"drop {kind_of(kind).sql} {quote_name(*found)};",)
         case "function" | "procedure" | "aggregate":
             return (*keeping, f"drop {kind} {quote_name(*found)}{arguments(name)};")
         case "constraint":

@@ -7,10 +7,11 @@ import msgspec
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.preflight.check import Found, Given
-from surefoot.preflight.path import COMMON, Creation, PathChange, UpgradePath
+from surefoot.preflight.path import Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind
+from surefoot.schema.kinds import COMMON, kind_of
 from surefoot.schema.names import arguments, quote_name, split_name, table_of
 
 _NAME, _DEFINITION = 24, 21  # columns, so that a line has room on a terminal
@@ -227,23 +228,12 @@ def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
     """The names that it takes in its schema: relations and indexes share theirs, types theirs."""
     kind, name = key
     found = split_name(name)
-    match kind:
-        case "relation":
-            return [("class", *found), ("type", *found)]
-        case "composite type":
-            return [("class", *found), ("type", *found)]
-        case "sequence":
-            return [("class", *found)]
-        case "index":
-            return [("class", found[0], found[-1])]
-        case "constraint" if definition.startswith(_CONSTRAINT_WITH_INDEX):
-            return [("class", found[0], found[-1])]
-        case "enum" | "domain" | "range":
-            return [("type", *found)]
-        case "function" | "procedure" | "aggregate":
-            return [("routine", *found, arguments(name))]
-        case _:
-            return []
+    if kind == "index" or (kind == "constraint" and definition.startswith(_CONSTRAINT_WITH_INDEX)):
+        return [("class", found[0], found[-1])]  # the table's name doesn't count
+    return [
+        (space, *found, arguments(name)) if space == "routine" else (space, *found)
+        for space in kind_of(kind).takes
+    ]
 
 
 def _other_kinds(

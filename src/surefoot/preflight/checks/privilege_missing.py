@@ -9,25 +9,11 @@ from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.surroundings import Lacking, Need, Surroundings
 from surefoot.schema.fact import relation_kind
+from surefoot.schema.kinds import kind_of
 from surefoot.schema.names import arguments, quote_name, quoted, split_name, table_of
 
 _REFERENCES = "FOREIGN KEY"
 _SHOWN = 12
-
-# In whose schema something is made: indexes and statistics need CREATE there as well.
-_MADE_IN_A_SCHEMA = frozenset(
-    (
-        *("relation", "sequence", "index", "statistics", "function", "procedure", "aggregate"),
-        *("enum", "domain", "range", "composite type"),
-    )
-)
-_OWNED = frozenset(
-    (
-        *("relation", "sequence", "function", "procedure", "aggregate"),
-        *("enum", "domain", "range", "composite type"),
-    )
-)
-
 
 CODES = ("privilege-missing",)
 
@@ -70,13 +56,13 @@ def _needs_of(path: UpgradePath, change: Change) -> Iterable[tuple[str, str, str
         return
     found = split_name(name)
     is_new = not change.before
-    if is_new and (kind in _MADE_IN_A_SCHEMA or definition.startswith(("PRIMARY KEY", "UNIQUE"))):
+    if is_new and (kind_of(kind).needs_create or definition.startswith(("PRIMARY KEY", "UNIQUE"))):
         yield "create", "schema", "", found[0]
     owner = _owner_of(path, change, definition or before)
     # who may make a trigger needn't be the table's owner
     if owner is not None and not (is_new and kind == "trigger"):
         # who owns the schema may drop what is in it
-        yield "drop" if kind in _OWNED and change.after == (None,) else "owner", *owner
+        yield "drop" if kind_of(kind).owned and change.after == (None,) else "owner", *owner
     if kind == "constraint" and is_new and definition.startswith(_REFERENCES):
         referred = definition.partition(" REFERENCES ")[2].partition("(")[0]
         if ("relation", referred) in path.start:
@@ -94,7 +80,7 @@ def _owner_of(path: UpgradePath, change: Change, definition: str) -> tuple[str, 
             return None
         schema, called = split_name(table)
         return relation_kind(before[0] or ""), schema, called
-    if kind not in _OWNED or change.key not in path.start or not change.before:
+    if not kind_of(kind).owned or change.key not in path.start or not change.before:
         return None
     found = split_name(name)
     if kind in ("function", "procedure", "aggregate"):
