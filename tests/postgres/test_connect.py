@@ -127,6 +127,7 @@ def test_through_the_local_socket(application: Application, database: Database) 
 
 
 @pytest.mark.provokes("journal-not-writable")
+@pytest.mark.follows("journal-not-writable")
 def test_a_role_that_may_not_make_the_journal(
     application: Application, database: Database, server: Server
 ) -> None:

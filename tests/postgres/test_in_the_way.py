@@ -58,6 +58,7 @@ def sql_of(finding: dict[str, Any]) -> str:
 
 
 @pytest.mark.provokes("wrong-shape-in-the-way")
+@pytest.mark.follows("wrong-shape-in-the-way")
 def test_a_table_with_the_right_name_and_the_wrong_shape(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -341,6 +342,7 @@ def role(server: Server) -> Any:
 
 
 @pytest.mark.provokes("privilege-missing")
+@pytest.mark.follows("privilege-missing")
 def test_a_role_that_may_not_do_all_of_it(
     application: Application, server: Server, pg_bin: Any, role: Any
 ) -> None:
@@ -457,6 +459,7 @@ LONG = "r2_" + "x" * 37
 
 
 @pytest.mark.provokes("version-column-too-short")
+@pytest.mark.follows("version-column-too-short")
 def test_an_id_that_the_version_column_has_no_room_for(
     application: Application, database: Database
 ) -> None:

@@ -22,6 +22,7 @@ from surefoot.structure.read import loads
 from surefoot.structure.standing import Promise
 from tests.conftest import Database
 from tests.example import Example
+from tests.next_steps import steps_of
 from tests.postgres.test_identify_errors import refused, seen, with_catalogue
 from tests.postgres.test_structure import RICH, observe
 from tests.project import Application, Result
@@ -161,7 +162,7 @@ def test_the_head_of_a_real_history(
 def copied(result: Result) -> str:
     """The statements of the next step, as they are copied from it."""
     (finding,) = result.json["findings"]
-    return "\n".join(line for line in finding["next"].split("\n") if line.startswith("    "))
+    return "\n".join(steps_of(finding["next"]).sql)
 
 
 SHOP = """
@@ -217,6 +218,7 @@ def shop(application: Application, server: Server, database: Database) -> Applic
 
 @pytest.mark.parametrize("damage", LACKING)
 @pytest.mark.provokes("structure-contradicts-revision")
+@pytest.mark.follows("structure-contradicts-revision")
 def test_what_head_promises_is_missed_and_put_back(
     shop: Application, database: Database, damage: str
 ) -> None:

@@ -123,6 +123,7 @@ def test_memory(shop: Application, database: Database, driver: str) -> None:
 
 @pytest.mark.provokes("out-of-shared-memory")
 @pytest.mark.parametrize("driver", [PSYCOPG2, ASYNCPG])
+@pytest.mark.follows("out-of-shared-memory")
 def test_room_for_locks(shop: Application, own_server: MakeServer, driver: str) -> None:
     """The setting is named; raised, the same command goes through."""
     if driver == ASYNCPG:

@@ -169,6 +169,7 @@ def not_accepting(server: OwnServer) -> Generator[None]:
 
 
 @pytest.mark.provokes("server-not-ready")
+@pytest.mark.follows("server-not-ready")
 def test_a_server_that_lets_nobody_in_yet(shop: Application, own_server: MakeServer) -> None:
     """Waited for; told by its own name if it takes too long; gone through when it's ready."""
     server = own_server()
@@ -305,6 +306,7 @@ def asleep(server: OwnServer) -> int:
         (ASYNCPG, signal.SIGKILL),
     ],
 )
+@pytest.mark.follows("server-restarted")
 def test_the_server_is_restarted_in_the_middle_of_a_revision(
     shop: Application, own_server: MakeServer, driver: str, how: signal.Signals
 ) -> None:
@@ -423,6 +425,7 @@ def test_the_server_is_restarted_in_the_middle_of_an_init_script(
 
 
 @pytest.mark.provokes("look-cancelled")
+@pytest.mark.follows("look-cancelled")
 def test_somebody_cancels_a_look(shop: Application, database: Database) -> None:
     """It waits behind a lock on the version table: nothing is changed; it may be tried again."""
     shop.alembic("upgrade", "r1", url=database.url(PSYCOPG))

@@ -40,6 +40,7 @@ def statements(next: str) -> list[str]:
         "drop schema public",
     ],
 )
+@pytest.mark.follows("search-path-unusable")
 def test_a_search_path_without_a_schema(
     application: Application, database: Database, driver: str, made: str
 ) -> None:

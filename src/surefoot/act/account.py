@@ -10,10 +10,12 @@ from surefoot.act.verify import Aftermath
 from surefoot.causes.cause import Cause
 from surefoot.causes.server import of_server, script_code
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.observation import VersionTableName
 
 if TYPE_CHECKING:
     from surefoot.application.upgrade import RevisionFailed
+    from surefoot.guards import Lack
 
 
 class Stopped(Exception):
@@ -146,6 +148,14 @@ def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
     return f"The database is at {', '.join(str(row) for row in rows)}."
 
 
+def _cure(lack: "Lack", again: str) -> str:
+    """What to do about what a guard didn't find."""
+    otherwise = f". {lack.otherwise[0].upper()}{lack.otherwise[1:]}" if lack.otherwise else ""
+    if not lack.statements:
+        return f"{lack.remedy}{otherwise}{again}"
+    return to_type(lack.remedy, *lack.statements, then=f"then{again[5:]}{otherwise}")
+
+
 def revision_failed(
     failed: "RevisionFailed", tried: int = 1, took: float = 0.0, *, back: bool = False
 ) -> Finding:
@@ -164,7 +174,7 @@ def revision_failed(
             "requirement-not-met",
             f"Revision {revision.id}{title} can't be run: {failed.lack.what}.",
             (f"at {failed.file}", *failed.lack.seen),
-            next=failed.lack.remedy + again,
+            next=_cure(failed.lack, again),
         )
     when = " when it was to be committed" if failed.at_end else ""
     going = "Going back over revision" if back else "Revision"

@@ -18,11 +18,12 @@ from surefoot.decision.recovery import recovery
 from surefoot.errors import Finding, SurefootError
 from surefoot.observation import Facts
 from surefoot.observe.circumstances import objects_named, parts_of
-from surefoot.observe.connect import undisturbed
+from surefoot.observe.connect import kept_connection, undisturbed
 from surefoot.observe.facts import Application
 from surefoot.observe.sequences import sequences
 from surefoot.outcome import Outcome
 from surefoot.process import stop
+from surefoot.sql import query
 from surefoot.structure.differences import difference_lines, revision_text
 from surefoot.structure.source import Source
 from surefoot.structure.standing import Stand
@@ -60,13 +61,16 @@ def explained(
     finding, *others = outcome.findings
     cause = stopped.cause if stopped is not None else None
 
-    def look() -> tuple[About | None, Facts, tuple[str, str]]:
+    def look() -> tuple[About | None, Facts, tuple[str, str, str]]:
         with connect() as connection:
             about, info = None, connection.info
-            encoded = (info.parameter_status("server_encoding") or "", info.dbname)
+            encoded = (info.parameter_status("server_encoding") or "", info.dbname, asked.role)
             if stopped is not None and cause is not None:
                 # first: whoever is in the way may be gone a moment later
                 about = _circumstances(connection, stopped.step, cause, before, asked)
+                if cause.sqlstate == "57014":
+                    timeout = _timeout(connection, asked, of_revision=stopped.failed is not None)
+                    about = msgspec.structs.replace(about, timeout=timeout)
             return about, asked.facts(connection), encoded
 
     try:
@@ -129,6 +133,7 @@ def _circumstances(
     return About(
         step,
         role=asked.role,
+        database=connection.info.dbname,
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
         objects=objects,
@@ -138,6 +143,22 @@ def _circumstances(
         parts=parts,
         taken=taken,
     )
+
+
+def _timeout(connection: psycopg.Connection[Any], asked: Application, *, of_revision: bool) -> str:
+    """Who limits the time of a step's statements, as `About.timeout` says it.
+
+    A revision's session gets the configuration's limit in the place of the role's; what the address
+    sets counts for both.
+    """
+    with kept_connection():
+        row = connection.execute(query("default_setting"), {"name": "statement_timeout"}).fetchone()
+    source, setting = row if row is not None else ("", "0")
+    if source == "client" and setting != "0":
+        return "address"
+    if of_revision:
+        return "configuration" if asked.statement_timeout else ""
+    return "role" if setting != "0" else ""
 
 
 def _wanted(step: str, before: Facts, asked: Application) -> tuple[Wanted, ...]:

@@ -38,7 +38,7 @@ def explain(cause: Cause, about: About) -> Explanation:
     rule = _EXPLAINED.get(cause.sqlstate)
     if rule is not None:
         return rule(cause, about)
-    found = server.of_server(cause)
+    found = server.of_server(cause, about)
     if found is not None:
         return found
     return Explanation(

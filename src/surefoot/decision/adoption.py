@@ -3,6 +3,7 @@
 import msgspec
 
 from surefoot.decision.at_ones_word import take_at_ones_word
+from surefoot.decision.commands import naming
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.mending import decide_mending
 from surefoot.decision.promise_texts import put_below
@@ -10,6 +11,7 @@ from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.row_refusals import ahead_of_code, ahead_remarks
 from surefoot.decision.version_rows import faults, judge, width_of
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.observation import Facts
 from surefoot.plan import Adopt, Plan
 from surefoot.states import State
@@ -142,7 +144,7 @@ def _empty() -> Finding:
     return Finding(
         "nothing-to-compare",
         "The database is empty: there is nothing to adopt.",
-        next="surefoot up installs the application",
+        next=to_type("to install the application", "surefoot up"),
     )
 
 
@@ -167,6 +169,9 @@ def _different(facts: Facts, stand: Stand) -> Finding:
             *difference_lines(stand.differences, _SHOWN, _WIDTH),
             *([f"it is exactly that of {', or of '.join(exact)}"] if exact else []),
         ),
-        next=f"surefoot adopt {' '.join(stand.rows)} --accept-difference, if it may stay so; "
-        "surefoot up then takes what is there for what should be",
+        next=to_type(
+            "correct what differs, then start the same command again; or, if it may stay so",
+            *naming("adopt", (stand,), "--accept-difference"),
+            then="surefoot up then accepts what is there",
+        ),
     )

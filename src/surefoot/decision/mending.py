@@ -1,7 +1,7 @@
 """The decision to finish or to undo a revision that was left half-way, where a person asks."""
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
-from surefoot.decision.half_way import commands, interrupted, interruption_lines
+from surefoot.decision.half_way import commands, interrupted, interruption_lines, recording
 from surefoot.decision.recovery import record
 from surefoot.decision.refusals import REFUSALS
 from surefoot.errors import Finding
@@ -43,6 +43,7 @@ def _refused(found: Interruption, done: Remedy, how: How) -> Finding:
     more = len(done.refused) - _SHOWN
     before = " ".join(found.rows) or "base"
     other = commands(found)
+    by_hand = "mend these by hand, the rows that those lines are about, too"
     return Finding(
         "interrupted-revision",
         f"Revision {found.revision} can't be {word} from what the structure tells.",
@@ -51,7 +52,7 @@ def _refused(found: Interruption, done: Remedy, how: How) -> Finding:
             *done.refused[:_SHOWN],
             *([f"and {more} more"] if more > 0 else []),
         ),
-        next=f"{other}{'; or ' if other else ''}mend these by hand, the rows that those lines are "
-        "about, too. Then record what is true: surefoot repair "
-        f"{found.revision}, if it is finished, or surefoot repair {before}, if it is undone",
+        next=f"{other}\nOr {by_hand}. {recording(found.revision, before)}"
+        if other
+        else f"{by_hand}. {recording(found.revision, before)}",
     )
