@@ -336,8 +336,9 @@ def test_a_revision_that_passes_its_work_over(
     for command in ("status", "up"):
         again = application.run(command, "--json", url=database.url())
         assert (again.code, again.error) == (4, "structure-contradicts-revision"), again.err
-    run_next(put_back, database, only="create table")
+    run_next(put_back, database, application)
     assert application.run("up", url=database.url()).code == 0
+    assert "public.toys" in database.tables()
 
 
 # --- without a catalogue, or with one that can't be gone by

@@ -19,6 +19,7 @@ from surefoot.backup.properties import Properties
 from surefoot.backup.room import size_text
 from surefoot.backup.sidecar import Sidecar
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.observation import VersionTableName
 from surefoot.observe.beside import (
     database_of,
@@ -29,6 +30,7 @@ from surefoot.observe.beside import (
 from surefoot.observe.connect import connect
 from surefoot.observe.contents import observe_contents, snapshot
 from surefoot.observe.programs import Program, called
+from surefoot.preflight.names import aside, typed
 from surefoot.progress import Progress
 from surefoot.target import Target
 
@@ -69,7 +71,12 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
                 "restore-in-the-way",
                 f"There is a database {filling.name}, and a restore didn't make it.",
                 seen=[f"its comment: {there.comment or 'none'}", "it isn't empty"],
-                next="rename it or drop it, if it may go; then start again",
+                next=to_type(
+                    "if it may go, drop it. Or give it another name, as its owner",
+                    f"alter database {typed(filling.name)} rename to "
+                    f"{typed(aside(filling.name, {one.name for one in databases_there}))};",
+                    then="then start again",
+                ),
             )
         dropped(m, filling.name)
     try:
