@@ -5,8 +5,10 @@ import contextlib
 import msgspec
 import psycopg
 
+from surefoot.causes.names import identifier, literal
 from surefoot.decision.decide import Decision, NothingToDo, Ready
 from surefoot.errors import Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.observation import DatabaseGrounds, Evidence, Facts
 from surefoot.observe.connect import undisturbed
 from surefoot.observe.facts import Application
@@ -121,6 +123,24 @@ def _is_another_structure(facts: Facts, decision: Decision) -> bool:
     return standing.contradicted
 
 
+def _not_at_head_next(facts: Facts) -> str:
+    """How to go on, where the version rows aren't what the committed plan has written."""
+    text = (
+        "something else changes the version table: another container that runs Alembic, a "
+        "revision, or env.py after run_migrations(). Stop it"
+    )
+    database = facts.database
+    if database.rows or database.version_schema is None:
+        return f"{text}, then start again"
+    table = identifier(database.version_schema, database.version_table.name)
+    heads = ", ".join(f"({literal(head)})" for head in facts.code.history.heads)
+    return to_type(
+        f"{text}, and put back the rows that it deleted",
+        f"insert into {table} (version_num) values {heads};",  # noqa: S608 - for people to run
+        then="then start again",
+    )
+
+
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:
     """Success is head seen, not the absence of an exception."""
     rows = tuple(str(row) for row in facts.database.rows)
@@ -145,7 +165,6 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
             *([f"still to run: {', '.join(seeds)}"] if seeds else []),
         ),
         f"Every step of the plan was committed ({len(outcome.done)}).",
-        "something else changes the version table: another container that runs Alembic, a "
-        "revision, or env.py after run_migrations(). Stop it, then start again",
+        _not_at_head_next(facts),
     )
     return msgspec.structs.replace(outcome, findings=(finding,))

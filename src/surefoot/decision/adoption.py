@@ -153,7 +153,7 @@ def _unreachable(wish: Wish) -> Finding:
         "unidentified-structure",
         f"The catalogue doesn't know the structure at {', '.join(wish.rows)}.",
         ("it begins with the init scripts",),
-        next="surefoot catalog show lists the revisions",
+        next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
     )
 
 

@@ -4,7 +4,10 @@ Pure. Asked twice: before anything is run, of what is said; and behind the scrip
 their transaction, of the structure.
 """
 
+import shlex
+
 from surefoot.errors import Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.history import History
 from surefoot.observation import Code
 from surefoot.structure.differences import difference_lines, revision_text
@@ -60,8 +63,11 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                     "the hash in its header isn't that of its content",
                     "there is no usable catalogue to see which revision it makes",
                 ),
-                next="make it again: surefoot dump; or, if it's kept by hand, take its header out "
-                'and say what it stands for: init_revision = "…" in surefoot.toml',
+                next=to_type(
+                    "if it's kept by hand, take its header out, and set init_revision in "
+                    "surefoot.toml to the revision that it stands for; or make it again",
+                    f"surefoot dump -o {shlex.quote(script.path)}",
+                ),
             )
     if code.stands_for is None and not identifiable and not _headers(code):
         return Finding(
@@ -71,8 +77,11 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                 *(f"init script {script.path}" for script in code.init),
                 "there is no usable catalogue to identify it by",
             ),
-            next='say it in surefoot.toml: init_revision = "…", the last revision whose changes '
-            "the scripts hold; or make a catalogue: surefoot catalog build",
+            next=to_type(
+                "set init_revision in surefoot.toml to the last revision whose changes the scripts "
+                "hold; or make a catalogue",
+                "surefoot catalog build",
+            ),
         )
     return unknown_revision(code)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast, get_args
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.history import History, Revision
 from surefoot.structure.catalogue import (
     Catalogue,
@@ -116,7 +117,7 @@ def _unreadable(name: str, line: int, what: str) -> SurefootError:
         "catalogue-unreadable",
         f"{name}:{line}: {what}." if line else f"{name}: {what}.",
         database=NOT_REACHED,
-        next="make it again: surefoot catalog build",
+        next=to_type("make it again", "surefoot catalog build"),
     )
 
 
