@@ -9,6 +9,7 @@ import psycopg
 from surefoot.act.verify import Aftermath
 from surefoot.causes.cause import Cause
 from surefoot.causes.server import of_server, script_code
+from surefoot.decision.half_way import recording
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.observation import VersionTableName
@@ -104,7 +105,11 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
             stopped.finding.seen,
             f"{', '.join(half_way)} committed by itself half-way: a part of it may stay. {stands}",
             "compare the structure with that revision's file: what it did before its commit is "
-            "there, and its version row isn't; undo that or finish it by hand, then start again",
+            "there, and its version row isn't. Undo that, or finish it by hand. "
+            + recording(
+                " ".join(half_way), " ".join(str(row) for row in after.rows if row) or "base"
+            )
+            + "\nthen start again",
         )
     transaction = stopped.transactions.get(stopped.step)
     if transaction is None:

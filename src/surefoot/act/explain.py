@@ -31,6 +31,8 @@ from surefoot.structure.standing import Stand
 # What follows from the cause whether a revision or a script met it.
 _WHATEVER_IT_WAS = frozenset(("sequence-behind", "lock-not-available", "statement-timeout"))
 
+_CANCELLED = ("statement-timeout", "statement-cancelled")
+
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 
@@ -189,7 +191,8 @@ def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
     """Only what was rolled back is told by its cause: a part that stays matters more. Of a script,
     only what isn't about the script's own statement.
     """
-    if finding.code not in ("revision-failed", "script-failed"):
+    # of a statement that was cancelled, only what is known around it says why
+    if finding.code not in ("revision-failed", "script-failed", *_CANCELLED):
         return finding
     found = explain(cause, about)
     if finding.code == "script-failed" and found.code not in _WHATEVER_IT_WAS:

@@ -46,6 +46,7 @@ def script_code(found: Explanation | None) -> str:
 
 def out_of_memory(cause: Cause) -> Explanation:
     """53200: the transaction locks more objects than there is room for; or memory itself."""
+    # a translated hint has the setting's name, too
     setting = _SETTING.search(f"{cause.hint} {cause.message}")
     if setting is not None:
         return Explanation(

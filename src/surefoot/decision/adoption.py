@@ -52,7 +52,8 @@ def decide_adoption(facts: Facts, wish: Wish) -> Decision:
     """What is to be recorded, or why not."""
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
-        return Refused(state, (_empty(),))
+        # a revision that was undone by hand may have been all there was
+        return NothingToDo(state) if wish.repair and wish.base else Refused(state, (_empty(),))
     if wish.how is not None:
         return decide_mending(facts, wish.how)
     if standing is None and state is State.INTERRUPTED and wish.repair:

@@ -222,7 +222,7 @@ def _unidentified(history: History, standing: Standing) -> SurefootError:
         "init-script-unidentified",
         "What the init scripts make is the structure of none of this code's revisions.",
         seen,
-        f"{_OLDER_IMAGE}; or make it anew: surefoot dump",
+        to_type(f"{_OLDER_IMAGE}; or make one from the history", "surefoot dump -o init.sql"),
     )
 
 
@@ -231,8 +231,11 @@ def _names_another(message: str, *seen: str) -> Finding:
         "init-script-names-another-revision",
         message,
         seen,
-        next="use this release's own script; or correct what is said (init_revision, the header), "
-        "or make the script from the history: surefoot dump",
+        next=to_type(
+            "use this release's own script; or correct what is said (init_revision, the header). "
+            "Or make a script from the history, and name only that one, without init_revision",
+            "surefoot dump -o init.sql",
+        ),
     )
 
 

@@ -12,13 +12,12 @@ from surefoot.states import State
 
 _NO_CATALOGUE = {
     "usable": "ask whoever made the database",
-    "missing": "make a catalogue, by which it can be identified: surefoot catalog build, where the "
-    "application is developed; commit it, and copy it into the image",
-    "stale": "make the catalogue anew, where the application is developed: surefoot catalog build",
+    "missing": structure_refusals.MAKE_CATALOGUE
+    + "; then surefoot can identify the revision, and goes on from there",
+    "stale": structure_refusals.MAKE_CATALOGUE,
     "unusable": "give the role or the database the search_path that the catalogue was made with; "
     "or ask whoever made the database",
-    "unreadable": "make the catalogue anew, where the application is developed: surefoot catalog "
-    "build",
+    "unreadable": structure_refusals.MAKE_CATALOGUE,
 }
 
 
@@ -110,7 +109,7 @@ def _unversioned(facts: Facts) -> Finding:
         "The database has objects, and no record of the revision that it is at.",
         seen=tuple(seen),
         next=_NO_CATALOGUE[facts.catalogue.condition if facts.catalogue else "missing"]
-        + "; if the database belongs to something else, correct the address",
+        + ". If the database belongs to something else, correct the address",
     )
 
 
