@@ -26,7 +26,7 @@ _STATEMENT = re.compile(
     re.I | re.S,
 )
 _COMMAND = re.compile(r"\bsurefoot (?:adopt|repair|cleanup) (?:--)?\w+|\bsurefoot down --to \w+")
-_PROGRAMS = ("surefoot ", "export ", "pg_dump ")
+_PROGRAMS = ("surefoot ", "export ", "pg_dump ", "pg_restore ", "iconv ")
 # These ask at a terminal; `--yes` is the answer of the person who sits there.
 _ASKING = ("adopt", "repair", "down", "cleanup", "restore")
 _REPLAYING = (("catalog", "build"), ("dump",))
@@ -109,7 +109,7 @@ def run_next(
                 name, _, value = shlex.split(line)[1].partition("=")
                 env[name] = value
             elif line.startswith("pg_dump "):
-                _in_a_shell(line, database)
+                in_a_shell(line, database, application)
             elif line.startswith("surefoot "):
                 assert application is not None
                 words = shlex.split(line)[1:]
@@ -127,13 +127,14 @@ def run_next(
     return done
 
 
-def _in_a_shell(line: str, database: Database) -> None:
+def in_a_shell(line: str, database: Database, application: Application | None = None) -> None:
     """A line with PostgreSQL's clients, which find the server in the environment."""
     found = database.server.parameters(database.name)
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
     env = {**os.environ, **{name: str(found[key]) for key, name in names.items()}}
     env["PATH"] = f"{embedded_bin()}:{os.environ['PATH']}"
-    run = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=env, check=False)
+    where = application.root if application else None
+    run = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=env, cwd=where, check=False)
     assert run.returncode == 0, line
 
 

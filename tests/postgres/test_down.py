@@ -208,6 +208,7 @@ def test_the_users_own_is_in_the_way_and_kept(shop: Application, database: Datab
 
 
 @pytest.mark.provokes("way-back-differs")
+@pytest.mark.follows("way-back-differs")
 def test_a_downgrade_that_does_something_else_here_is_rolled_back(
     shop: Application, database: Database, server: Server
 ) -> None:

@@ -114,6 +114,7 @@ def refused(application: Application, url: str, **env: str) -> dict[str, Any]:
 
 
 @pytest.mark.provokes("tls-failed")
+@pytest.mark.follows("tls-failed")
 def test_a_server_without_tls(waiting: Application, database: Any) -> None:
     """At once; and what is said next suffices."""
     found = refused(waiting, database.url() + "?sslmode=require")

@@ -169,6 +169,7 @@ def read_only(about: About) -> Explanation:
         to_type(
             "connect to the primary; or, if default_transaction_read_only is set for the database "
             "or the role",
+            "set default_transaction_read_only = off;",  # else the next one is refused
             f"{_for_role(about)} set default_transaction_read_only = off;",
             then=f"then {AGAIN}",
         )

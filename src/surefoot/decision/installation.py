@@ -64,8 +64,8 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                     "there is no usable catalogue to see which revision it makes",
                 ),
                 next=to_type(
-                    "if it's kept by hand, take its header out, and set init_revision in "
-                    "surefoot.toml to the revision that it stands for; or make it again",
+                    "if it's kept by hand, take its header out, and name the revision that it "
+                    "stands for in surefoot.toml, as init_revision. Or make it again",
                     f"surefoot dump -o {shlex.quote(script.path)}",
                 ),
             )
@@ -79,7 +79,7 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
             ),
             next=to_type(
                 "set init_revision in surefoot.toml to the last revision whose changes the scripts "
-                "hold; or make a catalogue",
+                "hold. Or make a catalogue",
                 "surefoot catalog build",
             ),
         )

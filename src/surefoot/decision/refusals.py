@@ -44,6 +44,7 @@ def read_only(facts: Facts) -> Finding:
         seen=(f"default_transaction_read_only is on in {server.database} for {server.role}",),
         next=to_type(
             "wait until whoever set it is done, or take it back, as a superuser",
+            "set default_transaction_read_only = off;",  # else the next ones are refused
             f"alter database {base} reset default_transaction_read_only;",
             f"alter role {role} reset default_transaction_read_only;",
             f"alter role {role} in database {base} reset default_transaction_read_only;",
