@@ -14,6 +14,7 @@ from surefoot.application.upgrade import downgrade
 from surefoot.decision.retreat import Lost
 from surefoot.decision.way_back_refusals import command_to, would_be_lost
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.history import Revision
 from surefoot.observation import VersionTableName
 from surefoot.observe.retreat import counting, locking_statement
@@ -133,8 +134,13 @@ class _Checking:
                 f"Behind the way back over revision {revision}, the structure isn't the one below "
                 "it.",
                 seen=difference_lines(wrong, _SHOWN, _WIDTH),
-                next="what the revision's downgrade does depends on what is there: go back by "
-                "hand, or restore the backup that was made before the upgrade",
+                next=to_type(
+                    "what the revision's downgrade does depends on what is there: restore the "
+                    "backup that was made before the upgrade; or change the structure by hand to "
+                    "the one below the revision, and record that",
+                    " ".join(("surefoot adopt", *(self._reversals[revision].parents or ("base",)))),
+                    then="with the revisions of other branches, if the database has any",
+                ),
             )
 
     def _structure(self, connection: Any) -> dict[Key, str]:
