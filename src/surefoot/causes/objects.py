@@ -273,15 +273,13 @@ def _hidden(table: Object, role: str, about: About) -> Explanation:
     name = sql_name(table)
     forced = table.row_security == "forced"
     why = f"{name} says force row level security" if forced else f"the role doesn't own {name}"
-    then = f"then {AGAIN}"
-    if forced:
-        then += f". Or, as {table.owner}: alter table {name} no force row level security, start "
-        then += "again, and force it again afterwards"
-    then += '. If the revisions are written for the policies: row_security = "apply" in '
-    then += "surefoot.toml"
+    applied = 'if the revisions are written for the policies, set row_security = "apply" in '
+    applied += "surefoot.toml"
     return Explanation(
         to_type(
-            "let the role see every row, as a superuser", f"alter role {role} bypassrls;", then=then
+            f"{applied}. Otherwise let the role see every row, as a superuser",
+            f"alter role {role} bypassrls;",
+            then=f"then {AGAIN}",
         ),
         (
             f"the policies of {name} apply to the role {about.role}: {why}",

@@ -20,4 +20,4 @@ def naming(verb: str, stands: Sequence[Stand], *options: str) -> tuple[str, ...]
 
 def one_of(text: str, commands: Sequence[str]) -> str:
     """The text before these commands: of several, only one is to be run."""
-    return text if len(commands) == 1 else f"{text}; only the one of them that is true"
+    return text if len(commands) == 1 else f"{text}, by one of"

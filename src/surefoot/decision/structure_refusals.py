@@ -73,7 +73,7 @@ def ambiguous(facts: Facts) -> Finding:
             *comment_lines(facts),
         ),
         next=to_type(
-            one_of("if you know which revision has run", commands),
+            one_of("if you know which revision has run, record it", commands),
             *commands,
             then="then start again. To decide it for every database, add an evidence probe to the "
             'revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
@@ -101,7 +101,8 @@ def journal_contradicts(facts: Facts) -> Finding:
         ),
         next=to_type(
             one_of(
-                "was an older backup restored, or something dropped? If the structure is right",
+                "was an older backup restored, or something dropped? If the structure is right, "
+                "record that",
                 commands,
             ),
             *commands,
@@ -127,7 +128,10 @@ def unidentified(facts: Facts) -> Finding:
         nearest = [stand for stand in standing.nearest if len(stand.differences) == least]
         commands = naming("adopt", nearest, "--accept-difference")
         next = to_type(
-            one_of("correct what differs, then start again; or, if it may stay so", commands),
+            one_of(
+                "correct what differs, then start again; or, if it may stay so, record that",
+                commands,
+            ),
             *commands,
             then="then start again",
         )
