@@ -23,6 +23,9 @@ _EXTENSION = re.compile(r'\s*create\s+extension\s+("(?:[^"]|"")+"|[\w$]+)', re.I
 _ADD_VALUE = re.compile(
     r'\s*alter\s+type\s+((?:"(?:[^"]|"")+"|[\w$.])+)\s+add\s+value\s+\'((?:[^\']|\'\')*)\'', re.I
 )
+_OWNERS = re.compile(
+    r"\s*(?:alter|drop|comment|reindex|cluster|refresh|create\s+(?:unique\s+)?index)\b", re.I
+)
 _OF_STATE = {
     "42P07": (*RELATIONS, "type"),
     "42701": ("column",),
@@ -97,14 +100,20 @@ def duplicate(cause: Cause, about: About) -> Explanation:
     )
 
 
+def extension_of(statement: str) -> str | None:
+    """The extension that the statement makes, as it is written there; None if it makes none."""
+    found = _EXTENSION.match(statement)
+    return found[1] if found else None
+
+
 def _in_a_place(cause: Cause) -> Explanation | None:
     """An extension or an enum's value: neither has a schema's name that could be given away."""
-    if found := _EXTENSION.match(cause.statement):
+    if extension := extension_of(cause.statement):
         return Explanation(
             to_type(
                 "if nothing uses it, drop it, and the revision makes it again (PostgreSQL refuses "
                 "to drop what is in use)",
-                f"drop extension {found[1]};",
+                f"drop extension {extension};",
                 then=f"then {AGAIN}. Otherwise the revision must say IF NOT EXISTS. {REPORT}",
             )
         )
@@ -290,6 +299,16 @@ def _hidden(table: Object, role: str, about: About) -> Explanation:
     )
 
 
+def _wants_owner(cause: Cause, kind: str) -> bool:
+    """Whether only the owner of the object, of this kind, may do it: by the server's words, or,
+    where these are in another language, by what the statement does.
+    """
+    if "owner" in cause.message or "permission denied" in cause.message:
+        return "owner" in cause.message
+    # what makes or moves an object needs a privilege on its schema
+    return kind != "schema" and _OWNERS.match(cause.statement) is not None
+
+
 def privileges(cause: Cause, about: About) -> Explanation:
     """The role may not do what the revision does."""
     role = identifier(about.role) if about.role else "ROLE"
@@ -306,7 +325,7 @@ def privileges(cause: Cause, about: About) -> Explanation:
         # in PostgreSQL 15 and newer, whoever owns the database owns the schema public
         owner = "the database's owner" if found.owner == "pg_database_owner" else found.owner
         seen = [f"the role is {about.role}; {described(found)} belongs to {owner}"]
-    if "extension" in cause.message:
+    if "extension" in cause.message or extension_of(cause.statement):
         statement = f"create extension {identifier(name)};"
         return Explanation(
             to_type("let a superuser make it", statement, then=f"then {AGAIN}"), tuple(seen)
@@ -314,7 +333,7 @@ def privileges(cause: Cause, about: About) -> Explanation:
     if found is None:
         text = f"give the role what it needs, or connect as the role that owns it; then {AGAIN}"
         return Explanation(text, tuple(seen))
-    if "owner" in cause.message:
+    if _wants_owner(cause, found.kind):
         statement = f"alter {found.kind} {sql_name(found)} owner to {role};"
         who = f"{owner} or a superuser"
     else:
