@@ -3,17 +3,20 @@
     done = run_next(finding["next"], database, application)
 
 Statements go to the database one after the other, each in a transaction of its own, as psql does
-it; commands of surefoot are run in the application's directory. What `next` has to copy is on
-indented lines of its own, so whatever is found elsewhere in its prose counts as a fault
-(`inline_statements`).
+it; commands of surefoot are run in the application's directory, those of PostgreSQL's clients in a
+shell. What `next` has to copy is on indented lines of its own, so a statement or a command with
+arguments that stands in its prose counts as a fault (`inline_statements`).
 """
 
+import os
 import re
 import shlex
+import subprocess
 from dataclasses import dataclass, field
 from typing import Any
 
 from surefoot.errors.steps import INDENT
+from surefoot.postgres.embedded import embedded_bin
 from tests.conftest import Database
 from tests.project import Application, Result
 
@@ -22,6 +25,11 @@ _STATEMENT = re.compile(
     r"|commit prepared|reindex|comment on|set)\s[^;]*;",
     re.I | re.S,
 )
+_COMMAND = re.compile(r"\bsurefoot (?:adopt|repair|cleanup) (?:--)?\w+|\bsurefoot down --to \w+")
+_PROGRAMS = ("surefoot ", "export ", "pg_dump ", "pg_restore ", "iconv ")
+# These ask at a terminal; `--yes` is the answer of the person who sits there.
+_ASKING = ("adopt", "repair", "down", "cleanup", "restore")
+_REPLAYING = (("catalog", "build"), ("dump",))
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Steps:
     @property
     def sql(self) -> tuple[str, ...]:
         """Only the statements."""
-        return tuple(line for line in self.lines if not line.startswith(("surefoot ", "export ")))
+        return tuple(line for line in self.lines if not line.startswith(_PROGRAMS))
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -47,6 +55,7 @@ class Done:
 
     rows: list[list[tuple[Any, ...]]] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
 
 
 def steps_of(next: str) -> Steps:
@@ -69,25 +78,82 @@ def printed_steps(err: str) -> Steps:
 
 
 def inline_statements(next: str) -> list[str]:
-    """Statements that stand in the prose, where wrapping breaks them."""
+    """Statements and commands that stand in the prose, where wrapping breaks them."""
     prose = "\n".join(line for line in next.split("\n") if not line.startswith(INDENT))
-    return _STATEMENT.findall(prose)
+    return _STATEMENT.findall(prose) + _COMMAND.findall(prose)
 
 
-def run_next(next: str | Steps, database: Database, application: Application | None = None) -> Done:
-    """Do what it says, as superuser, with the lines as they stand. Any error fails the test."""
+def run_next(
+    next: str | Steps,
+    database: Database,
+    application: Application | None = None,
+    *,
+    only: str = "",
+    scratch: str = "",
+) -> Done:
+    """Do what it says, as superuser, with the lines as they stand. Any error fails the test.
+
+    Where `next` offers several ways, `only` is the beginning of the line that is chosen. `scratch`
+    is the address of a server for what replays the history, which starts one of its own otherwise.
+    """
     steps = steps_of(next) if isinstance(next, str) else next
-    assert steps.lines, f"nothing to copy in: {next}"
+    if isinstance(next, str):
+        assert not inline_statements(next), next
+    lines = [line for line in steps.lines if line.startswith(only)]
+    assert lines, f"nothing to copy in: {next}"
     done = Done()
+    env: dict[str, str] = {}
     with database.connect() as connection:
-        for line in steps.lines:
-            if line.startswith("surefoot "):
+        for line in lines:
+            if line.startswith("export "):
+                name, _, value = shlex.split(line)[1].partition("=")
+                env[name] = value
+            elif line.startswith("pg_dump "):
+                in_a_shell(line, database, application)
+            elif line.startswith("surefoot "):
                 assert application is not None
-                run = application.run(*shlex.split(line)[1:], url=database.url())
-                assert run.code == 0, run.err
+                words = shlex.split(line)[1:]
+                words += ["--yes"] if words[0] in _ASKING else []
+                if scratch and any(tuple(words[: len(one)]) == one for one in _REPLAYING):
+                    words += ["--server", scratch]
+                run = application.run(*words, url=database.url(), env=env)
+                assert run.code == 0, run.out + run.err
                 done.results.append(run)
             else:
                 assert line.endswith(";"), f"no whole statement: {line}"
                 cursor = connection.execute(line)  # type: ignore[arg-type]
                 done.rows.append(cursor.fetchall() if cursor.description else [])
+    done.env = env
     return done
+
+
+def in_a_shell(line: str, database: Database, application: Application | None = None) -> None:
+    """A line with PostgreSQL's clients, which find the server in the environment."""
+    found = database.server.parameters(database.name)
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
+    env = {**os.environ, **{name: str(found[key]) for key, name in names.items()}}
+    env["PATH"] = f"{embedded_bin()}:{os.environ['PATH']}"
+    where = application.root if application else None
+    run = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=env, cwd=where, check=False)
+    assert run.returncode == 0, line
+
+
+def next_of(failed: Result) -> str:
+    """The next step of the run's only finding."""
+    (finding,) = failed.json["findings"]
+    return finding["next"]
+
+
+def arrives(
+    application: Application,
+    database: Database,
+    failed: Result,
+    *,
+    only: str = "",
+    scratch: str = "",
+    url: str = "",
+) -> None:
+    """The run failed with one finding; what its `next` says leads to head."""
+    done = run_next(next_of(failed), database, application, only=only, scratch=scratch)
+    after = application.run("up", "--json", url=url or database.url(), env=done.env)
+    assert after.code == 0, after.out + after.err

@@ -32,11 +32,16 @@ _OTHERS = {"v": "view", "m": "materialized view", "S": "sequence", "i": "index",
 
 
 class Lack(msgspec.Struct, frozen=True):
-    """What isn't as required, what is there instead, and what to do about it."""
+    """What isn't as required, what is there instead, and what to do about it.
+
+    `statements` are those of the remedy, each whole; `otherwise` is what to do if it isn't that.
+    """
 
     what: str
     seen: tuple[str, ...]
     remedy: str
+    statements: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 class RequirementNotMet(CommandError):
@@ -47,7 +52,9 @@ class RequirementNotMet(CommandError):
 
     def __init__(self, lack: Lack) -> None:
         self.lack = lack
-        super().__init__(_sentences(lack.what, *lack.seen, f"to go on, {lack.remedy}"))
+        cure = f"{lack.remedy}: {' '.join(lack.statements)}" if lack.statements else lack.remedy
+        otherwise = (lack.otherwise,) if lack.otherwise else ()
+        super().__init__(_sentences(lack.what, *lack.seen, f"to go on, {cure}", *otherwise))
 
 
 # Annotations of built-in types only: old Alembics write the signature into a text that they run.
@@ -202,24 +209,25 @@ class _Question:
         near = {c: found for c in missing if (found := _near(c, set(columns) - set(missing)))}
         lines = [f"near {self._quote(c)}: {self._list(found)}" for c, found in near.items()]
         noun = "column" if len(missing) == 1 else "columns"
+        what = f"table {name} has no {noun} {self._list(missing)}"
+        seen = (f"it has {self._list(columns)}", *lines)
         remedy = f"add the {noun}, as the revision that makes the table has it"
-        if near:
-            column, (other, *_) = next(iter(near.items()))
-            old, new = self._quote(other), self._quote(column)
-            remedy = (
-                f"if {old} is {new} under another name, "
-                f"alter table {name} rename column {old} to {new}; else {remedy}"
-            )
+        if not near:
+            return Lack(what, seen, remedy)
+        renamed = [(self._quote(found[0]), self._quote(column)) for column, found in near.items()]
         return Lack(
-            f"table {name} has no {noun} {self._list(missing)}",
-            (f"it has {self._list(columns)}", *lines),
-            remedy,
+            what,
+            seen,
+            f"if {' and '.join(f'{old} is {new}' for old, new in renamed)} under another name, "
+            "rename it",
+            tuple(f"alter table {name} rename column {old} to {new};" for old, new in renamed),
+            f"otherwise {remedy}",
         )
 
     def _not_unique(self, name: str, schema: str, indexes: list[Any]) -> Lack | None:
         wanted = set(self._required.columns)
         seen: list[str] = []
-        again = ""
+        again: list[str] = []
         for index, columns, keys, expressions, condition, valid, immediate in indexes:
             on_these = not expressions and set(columns) == wanted
             if on_these and condition is None and valid and immediate:
@@ -229,7 +237,8 @@ class _Question:
                 line += f" where {condition}: not for every row"
             elif not valid:
                 line += ": not valid, its making was cut off"
-                again = f"drop index {self._name(schema, index)}, " if on_these else again
+                if on_these:
+                    again.append(f"drop index {self._name(schema, index)};")
             elif not immediate:
                 line += ": deferrable, which ON CONFLICT can't use"
             seen.append(line)
@@ -238,8 +247,14 @@ class _Question:
         return Lack(
             f"table {name} has no unique index or constraint on exactly ({columns})",
             (there,),
-            f"{again}remove the duplicates, if there are any, and "
-            f"create unique index on {name} ({columns})",
+            "remove duplicates, if there are any (the first statement shows them), and make a "
+            "unique index",
+            (
+                # for people to run; it is not executed here
+                f"select {columns}, count(*) from {name} group by {columns} having count(*) > 1;",  # noqa: S608
+                *again,
+                f"create unique index on {name} ({columns});",
+            ),
         )
 
     def _name(self, schema: str | None, table: str) -> str:

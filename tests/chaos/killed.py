@@ -22,7 +22,7 @@ from tests.chaos.statements import Proxy, Stop, between, moment
 # What a refusal names: the commands that mend it, or what a person records who has seen to it.
 _NAMED = re.compile(r"surefoot repair (--finish|--undo)")
 _RECORDED = re.compile(
-    r"surefoot repair (\S+), if it is finished, or surefoot repair (\S+), if it is undone"
+    r"finished, record that:\s+surefoot repair (\S+)\s+If it is undone:\s+surefoot repair (\S+)"
 )
 _WAITS = "select from pg_stat_activity where datname = %s and wait_event = 'virtualxid'"
 _STAYS = 8.0  # seconds; every five, the server looks whether the client is there

@@ -15,6 +15,7 @@ import pytest
 from surefoot.cli import _COMMANDS
 from surefoot.errors import CODES
 from tests.conftest import Database
+from tests.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.project import Application
 
 # those that reach no database of the user's
@@ -94,6 +95,7 @@ def test_the_command_is_never_started_otherwise(
 
 
 @pytest.mark.provokes("command-not-found")
+@pytest.mark.follows("command-not-found")
 def test_a_command_that_does_not_exist_is_told_before_anything(
     application: Application, database: Database
 ) -> None:
@@ -101,6 +103,8 @@ def test_a_command_that_does_not_exist_is_told_before_anything(
     result = application.run("up", "--json", "--", "no-such-program", url=database.url())
     assert (result.code, result.error) == (2, "command-not-found")
     assert database.tables() == []
+    assert next_of(result) == "correct the words after --"
+    assert application.run("up", "--", "true", url=database.url()).code == 0
 
 
 def test_the_embedded_server_serves_the_command(
@@ -148,8 +152,11 @@ def test_the_embedded_server_serves_the_command(
         ("psycopg", "up", "libpq-missing"),
     ],
 )
+@pytest.mark.follows("database-not-named")
+@pytest.mark.follows("embedded-server-missing")
+@pytest.mark.follows("libpq-missing")
 def test_what_an_image_may_lack(
-    application: Application, module: str, command: str, code: str
+    application: Application, database: Database, module: str, command: str, code: str
 ) -> None:
     """Without the extras: one clear message, no ImportError."""
     application.linear()
@@ -164,22 +171,38 @@ def test_what_an_image_may_lack(
         f"lacking = lambda name, *a: None if name == {module!r} else real(name, *a)\n"
         "importlib.util.find_spec = lacking\n"
         "sys.meta_path.insert(0, Lacking())\n"
-        f"from surefoot.cli import main\nmain([{command!r}, '--json'])\n"
+        f"from surefoot.cli import main\nmain([{command!r}, '--json', *sys.argv[1:]])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=application.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=application.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run()
     assert done.returncode == 2, done.stderr
     assert json.loads(done.stdout)["findings"][0]["code"] == code
     assert "Traceback" not in done.stderr
+    next = json.loads(done.stdout)["findings"][0]["next"]
+    (line,) = steps_of(next).lines
+    # what it installs is here already, so pip has nothing to fetch
+    in_a_shell(f"{Path(sys.executable).parent}/{line} --no-deps --dry-run -q", database)
+    if module == "psycopg":
+        assert application.run("up", url=database.url()).code == 0
+    elif command == "up":  # the demo is run by test_the_demonstration_ends_clean
+        assert next.startswith("name the database in one of these ways")
+        assert run("--database-url", database.url()).returncode == 0
 
 
 @pytest.mark.provokes("embedded-server-failed")
-def test_an_embedded_server_that_does_not_start(application: Application) -> None:
+@pytest.mark.follows("embedded-server-failed")
+def test_an_embedded_server_that_does_not_start(
+    application: Application, database: Database
+) -> None:
     application.linear()
     script = (
         "from pathlib import Path\nimport surefoot.postgres.embedded.launcher as launcher\n"
@@ -188,16 +211,19 @@ def test_an_embedded_server_that_does_not_start(application: Application) -> Non
         "from surefoot.postgres.embedded import Server, embedded_bin\n"
         "try:\n    Server(embedded_bin())\n"
         "except SurefootError as error:\n"
-        "    print(error.finding.code, *error.finding.seen, sep='\\n')\n"
+        "    print(error.finding.code, *error.finding.seen, error.finding.next, sep='\\n')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("embedded-server-failed\n")
     assert "shared_buffers" in done.stdout
+    assert "--database-url" in done.stdout
+    assert application.run("up", "--database-url", database.url()).code == 0
 
 
 @pytest.mark.provokes("history-not-found")
+@pytest.mark.follows("history-not-found")
 def test_no_history_here(tmp_path: Path, application: Application, database: Database) -> None:
     """Started in the wrong directory: what was found below is named."""
     empty = Application(tmp_path / "empty")
@@ -212,6 +238,9 @@ def test_no_history_here(tmp_path: Path, application: Application, database: Dat
         result.json["findings"][0]["next"]
         == 'write alembic = "backend/alembic.ini" in surefoot.toml'
     )
+    above.config('alembic = "backend/alembic.ini"\n')
+    above.linear()
+    assert above.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -337,12 +366,31 @@ def test_init_writes_what_it_found(application: Application, database: Database)
 
 
 @pytest.mark.provokes("config-exists")
-def test_init_never_writes_over_a_file(application: Application) -> None:
+@pytest.mark.follows("config-exists")
+def test_init_never_writes_over_a_file(application: Application, database: Database) -> None:
     application.config("# mine\n")
     result = application.run("init", "--json")
     assert (result.code, result.error) == (2, "config-exists")
     assert (application.root / "surefoot.toml").read_text() == "# mine\n"
-    assert application.run("init", "--force").code == 0
+    run_next(next_of(result), database, application)
+    assert application.run("status", url=database.url()).code != 2
+
+
+@pytest.mark.follows("config-not-found")
+@pytest.mark.follows("config-invalid")
+def test_a_configuration_that_is_not_there_or_wrong(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    result = application.run("up", "--json", "--config", "other.toml", url=database.url())
+    assert (result.code, result.error) == (2, "config-not-found")
+    run_next(next_of(result), database, application)
+    application.write("other.toml", "alembik = 'alembic.ini'\n")
+    result = application.run("up", "--json", "--config", "other.toml", url=database.url())
+    assert (result.code, result.error) == (2, "config-invalid")
+    assert next_of(result) == "write alembic instead of alembik"
+    application.write("other.toml", "alembic = 'alembic.ini'\n")
+    assert application.run("up", "--config", "other.toml", url=database.url()).code == 0
 
 
 def on_a_terminal(command: list[str], cwd: Path, columns: int, environ: dict[str, str]) -> str:
@@ -455,6 +503,7 @@ def test_the_run_does_not_depend_on_who_listens(
 
 
 @pytest.mark.provokes("output-lost")
+@pytest.mark.follows("output-lost")
 def test_data_that_could_not_be_written_is_an_error(
     application: Application, database: Database
 ) -> None:
@@ -465,6 +514,9 @@ def test_data_that_could_not_be_written_is_an_error(
     assert "Standard output could not be written" in done.stderr
     assert "Traceback" not in done.stderr
     database.execute("update alembic_version set version_num = 'unknown'")
+    assert "where it's written to" in " ".join(done.stderr.split())
+    again = shell("$S up --json >out.json", application.root, database.url())
+    assert again.returncode == 4  # what the database says is now read
     refused = shell("$S status --json >/dev/full", application.root, database.url())
     assert refused.returncode in (2, 4)
     assert "Traceback" not in refused.stderr

@@ -6,7 +6,8 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
-from tests.postgres.test_identify_errors import refused, seen, with_catalogue
+from tests.next_steps import arrives
+from tests.postgres.test_identify_errors import CATALOGUE, refused, seen, with_catalogue
 from tests.project import Application, Result
 
 R1, R2, R3 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8"
@@ -77,7 +78,7 @@ def test_the_older_code_runs_where_it_can(
     before = database.dump()
     if not surefoot:
         result = refused(shop, database, "unknown-revision", ("status",), ("up",))
-        assert f"SUREFOOT_ACCEPT_NEWER={NEWER}" in result.json["findings"][0]["next"]
+        arrives(shop, database, result, only="export ")
         shop.config(f'accept_newer = "{NEWER}"\n')
     result = shop.run("up", "--", sys.executable, "-c", "print('started')", url=database.url())
     assert (result.code, result.out.strip()) == (0, "started"), result.err
@@ -114,6 +115,27 @@ def test_the_older_code_is_refused_where_it_can_not_run(
     )
     assert "this code would trip over" in seen(result)
     assert HARMFUL[statement] in seen(result)
+
+
+@pytest.mark.follows("database-ahead-of-code")
+def test_what_the_newer_code_did_is_undone_where_the_older_code_must_run(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """By the journal: the newer revision's downgrade was tried when its catalogue was made."""
+    shop.revision(
+        NEWER,
+        R2,
+        "alter table orders drop column note",
+        downgrade="op.add_column('orders', sa.Column('note', sa.String(20)))",
+    )
+    older = (shop.root / CATALOGUE).read_text()
+    build = shop.run("catalog", "build", "--server", server.url())
+    assert build.code == 0, build.err
+    assert shop.run("up", url=database.url()).code == 0
+    (shop.root / f"migrations/versions/{NEWER}.py").unlink()
+    shop.write(CATALOGUE, older)
+    result = refused(shop, database, "database-ahead-of-code", ("up",))
+    arrives(shop, database, result)
 
 
 def test_the_operators_word_is_for_one_row(shop: Application, database: Database) -> None:

@@ -8,6 +8,7 @@ import sqlalchemy
 from surefoot.alembic_env.connection import quiet_pools
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
+from tests.next_steps import next_of
 from tests.project import SYNC_ENV, Application
 from tests.versions import alembic_from
 
@@ -74,6 +75,7 @@ def test_env_gets_the_address_by_the_names_it_reads(
 
 
 @pytest.mark.provokes("another-database")
+@pytest.mark.follows("another-database")
 def test_env_that_goes_elsewhere_is_refused(
     application: Application, database: Database, other_database: Database
 ) -> None:
@@ -84,6 +86,12 @@ def test_env_that_goes_elsewhere_is_refused(
         result = application.run(command, "--json", url=database.url())
         assert (result.code, result.error) == (4, "another-database")
     assert database.tables() == []
+    assert other_database.tables() == []
+    assert "[url_variables]" in next_of(result)
+    application.env(READS_NAMES.format(url='os.environ["SHOP_URL"]'))
+    application.config('[url_variables]\nSHOP_URL = "postgresql+psycopg"\n')
+    arrived = application.run("up", url=database.url("postgresql+psycopg"))
+    assert arrived.code == 0, arrived.err
     assert other_database.tables() == []
 
 
@@ -102,6 +110,7 @@ def test_env_that_goes_elsewhere_is_refused(
         ("def broken(:", "SyntaxError"),
     ],
 )
+@pytest.mark.follows("application-environment-failed")
 def test_env_that_fails_is_told_with_file_and_line(
     application: Application, database: Database, env: str, seen: str
 ) -> None:
@@ -114,6 +123,8 @@ def test_env_that_fails_is_told_with_file_and_line(
     if "reached" not in seen and "Syntax" not in seen:
         assert "at migrations/env.py:1" in told
     assert database.tables() == []
+    application.env()  # corrected
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("history-unreadable")
@@ -127,6 +138,7 @@ def test_env_that_fails_is_told_with_file_and_line(
         ("revision = 'r3'\ndown_revision = 'r2'\ndef upgrade(): pass", "more than once"),
     ],
 )
+@pytest.mark.follows("history-unreadable")
 def test_a_history_that_alembic_cannot_read(
     application: Application, database: Database, text: str, seen: str
 ) -> None:
@@ -136,6 +148,9 @@ def test_a_history_that_alembic_cannot_read(
     assert (result.code, result.error) == (4, "history-unreadable")
     assert seen in str(result.json["findings"][0]["seen"])
     assert database.tables() == []
+    assert next_of(result).startswith("correct the file")
+    application.revision("r4", "r3", "create table toys (id int)")
+    assert application.run("up", url=database.url()).code == 0
 
 
 def test_an_alembic_config_of_the_projects_own(
@@ -328,6 +343,7 @@ def test_env_that_fails_after_something_was_committed(
 
 
 @pytest.mark.provokes("application-changed-database")
+@pytest.mark.follows("application-changed-database")
 def test_an_application_that_makes_its_tables_at_import(
     application: Application, database: Database
 ) -> None:
@@ -346,6 +362,10 @@ def test_an_application_that_makes_its_tables_at_import(
     assert "public.people" in str(result.json["findings"][0]["seen"])
     assert "surefoot changed nothing" in result.json["findings"][0]["database"]
     assert application.run("up", "--json", url=database.url()).error == "unversioned-database"
+    assert "then drop what it made" in next_of(result)
+    application.env()
+    database.execute("drop table people")
+    assert application.run("up", url=database.url()).code == 0
 
 
 @alembic_from(1, 16)

@@ -150,6 +150,7 @@ def test_a_container_that_tries_again_and_again(
 
 
 @pytest.mark.provokes("backup-failed")
+@pytest.mark.follows("backup-failed")
 def test_without_pg_dump_no_upgrade(application: Application, database: Database) -> None:
     """Exit code 4, and the database is at its revision still."""
     stand(application, database)
@@ -159,6 +160,9 @@ def test_without_pg_dump_no_upgrade(application: Application, database: Database
     assert finding["message"].startswith("There is no pg_dump for PostgreSQL")
     assert finding["database"] == "The database was not changed."
     assert version_rows(database) == ["r2"]
+    assert 'backup = "off"' in finding["next"]
+    application.config('backup = "off"\n')
+    assert application.run("up", url=database.url()).code == 0
 
 
 def with_programs(
@@ -233,6 +237,7 @@ def test_what_makes_a_backup_fail_stops_the_upgrade(
     assert version_rows(database) == ["r2"]
 
 
+@pytest.mark.follows("backup-failed")
 def test_a_directory_that_cannot_be_used(application: Application, database: Database) -> None:
     """A file is in its place: told with the key that names another one."""
     stand(application, database)
@@ -241,6 +246,8 @@ def test_a_directory_that_cannot_be_used(application: Application, database: Dat
     assert (result.code, result.error) == (4, "backup-failed")
     assert "backup_directory" in result.json["findings"][0]["next"]
     assert version_rows(database) == ["r2"]
+    application.config(f'{BEFORE}backup_directory = "elsewhere"\n')
+    assert application.run("up", url=database.url()).code == 0
 
 
 # --- room
@@ -259,6 +266,7 @@ NOISE = "(select string_agg(md5(concat(n, k, random())), '') from generate_serie
 
 
 @pytest.mark.provokes("backup-no-room")
+@pytest.mark.follows("backup-no-room")
 def test_a_disk_that_is_too_small_is_told_before(
     application: Application, database: Database, small: Path
 ) -> None:
@@ -280,6 +288,9 @@ def test_a_disk_that_is_too_small_is_told_before(
     assert finding["database"] == "The database was not changed."
     assert not (application.root / "started").exists()
     assert version_rows(database) == ["r2"]
+    enlarge(small, "400m")  # as `next` says
+    assert application.run("up", url=database.url()).code == 0
+    assert len(dumps(application)) == 1
 
 
 def test_a_disk_that_fills_during_the_backup(

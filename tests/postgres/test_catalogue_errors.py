@@ -11,9 +11,20 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
+from tests.next_steps import next_of, run_next
 from tests.project import Application, Result
 
 CATALOGUE = "migrations/surefoot-catalog.txt"
+REVISION_TEMPLATE = """\
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+def upgrade():
+    pass
+
+def downgrade():
+    pass
+"""
 
 
 def build(application: Application, server: Server, *options: str) -> Result:
@@ -37,6 +48,12 @@ def told(result: Result, code: str) -> str:
     (finding,) = (f for f in result.json["findings"] if f["code"] == code)
     assert finding["next"]
     return "\n".join((finding["message"], *finding["seen"]))
+
+
+def _alembic(application: Application, *arguments: str) -> None:
+    """A command of Alembic's that reaches no database."""
+    program = Path(sys.executable).parent / "alembic"
+    subprocess.run([program, *arguments], cwd=application.root, check=True, capture_output=True)
 
 
 def scratch_databases(server: Server) -> int:
@@ -81,6 +98,7 @@ def test_built_and_checked(application: Application, server: Server) -> None:
 
 
 @pytest.mark.provokes("catalogue-build-failed")
+@pytest.mark.follows("catalogue-build-failed")
 def test_a_revision_that_fails_on_the_scratch_server(
     application: Application, server: Server
 ) -> None:
@@ -96,6 +114,9 @@ def test_a_revision_that_fails_on_the_scratch_server(
     assert "scratch database" in result.json["findings"][0]["database"]
     assert not (application.root / CATALOGUE).exists()
     assert scratch_databases(server) == 0
+    assert next_of(result).startswith("correct the revision")
+    application.revision("r4", "r3", "alter table people add column x int", message="Add x")
+    built(application, server)
 
 
 def test_a_history_that_begins_with_the_init_scripts(
@@ -123,6 +144,7 @@ def test_an_extension_that_the_server_has_not(application: Application, server: 
 
 
 @pytest.mark.provokes("scratch-server-unusable")
+@pytest.mark.follows("scratch-server-unusable")
 def test_a_role_that_may_make_no_database(application: Application, server: Server) -> None:
     application.linear()
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
@@ -130,8 +152,11 @@ def test_a_role_that_may_make_no_database(application: Application, server: Serv
         try:
             url = f"postgresql://no_maker:password@{server.host}:{server.port}/postgres"
             result = application.run("catalog", "build", "--json", "--server", url)
+            connection.execute("alter role no_maker createdb")  # what `next` says
+            again = application.run("catalog", "build", "--no-downgrade", "--server", url)
         finally:
             connection.execute("drop role no_maker")
+    assert again.code == 0, again.err
     assert (result.code, result.error) == (4, "scratch-server-unusable")
     assert "permission denied to create database" in told(result, "scratch-server-unusable")
     assert "CREATEDB" in result.json["findings"][0]["next"]
@@ -159,12 +184,17 @@ def test_no_server_at_all(application: Application) -> None:
 
 
 @pytest.mark.provokes("catalogue-not-written")
+@pytest.mark.follows("catalogue-not-written")
 def test_a_place_that_cannot_be_written(application: Application, server: Server) -> None:
     application.linear()
     application.config('catalog = "alembic.ini/catalogue.txt"\n')
     result = build(application, server, "--no-downgrade")
     assert (result.code, result.error) == (2, "catalogue-not-written")
     assert "alembic.ini/catalogue.txt can't be written" in told(result, "catalogue-not-written")
+    assert "catalog = " in next_of(result)
+    application.config('catalog = "catalogue.txt"\n')
+    assert build(application, server, "--no-downgrade").code == 0
+    assert (application.root / "catalogue.txt").exists()
 
 
 # --- reading it
@@ -172,17 +202,24 @@ def test_a_place_that_cannot_be_written(application: Application, server: Server
 
 @pytest.mark.provokes("catalogue-missing")
 @pytest.mark.parametrize("arguments", [("show",), ("diff", "r1", "r2"), ("check",)])
-def test_there_is_no_catalogue(application: Application, arguments: tuple[str, ...]) -> None:
+@pytest.mark.follows("catalogue-missing")
+def test_there_is_no_catalogue(
+    application: Application, server: Server, database: Database, arguments: tuple[str, ...]
+) -> None:
     """Told before anything is replayed."""
     application.linear()
     result = application.run("catalog", *arguments, "--json")
     assert (result.code, result.error) == (2, "catalogue-missing")
     assert f"There is no catalogue {CATALOGUE}." in told(result, "catalogue-missing")
+    if arguments[0] == "check":  # once: `next` is the same
+        run_next(next_of(result), database, application, scratch=server.url())
+        assert check(application, server).code == 0
 
 
 @pytest.mark.provokes("catalogue-unreadable")
+@pytest.mark.follows("catalogue-unreadable")
 def test_a_catalogue_that_was_edited_or_merged_by_hand(
-    application: Application, server: Server
+    application: Application, server: Server, database: Database
 ) -> None:
     """The line is named; what no sum vouches for isn't taken for the history's."""
     application.linear()
@@ -201,11 +238,14 @@ def test_a_catalogue_that_was_edited_or_merged_by_hand(
         assert (result.code, result.error) == (2, "catalogue-unreadable"), words
         assert words in told(result, "catalogue-unreadable")
         assert f"{CATALOGUE}:" in result.json["findings"][0]["message"]
+    run_next(next_of(result), database, application, scratch=server.url())
+    assert application.run("catalog", "show").code == 0
 
 
 @pytest.mark.provokes("revision-not-found")
+@pytest.mark.follows("revision-not-found")
 def test_a_revision_that_the_catalogue_does_not_have(
-    application: Application, server: Server
+    application: Application, server: Server, database: Database
 ) -> None:
     """No such one, and more than one."""
     application.revision("aa11", None, "create table a (id int)", message="Make a")
@@ -218,6 +258,8 @@ def test_a_revision_that_the_catalogue_does_not_have(
     assert (result.code, result.error) == (2, "revision-not-found")
     text = told(result, "revision-not-found")
     assert text == "aa is more than one revision.\naa11  Make a\naa22  Make b"
+    (listing,) = run_next(next_of(result), database, application).results
+    assert "aa11" in listing.out
     assert application.run("catalog", "show", "aa1").code == 0
 
 
@@ -236,7 +278,10 @@ def test_a_comment_is_no_other_effect(application: Application, server: Server) 
 
 
 @pytest.mark.provokes("catalogue-stale")
-def test_a_revision_that_the_catalogue_lacks(application: Application, server: Server) -> None:
+@pytest.mark.follows("catalogue-stale")
+def test_a_revision_that_the_catalogue_lacks(
+    application: Application, server: Server, database: Database
+) -> None:
     application.linear()
     built(application, server)
     application.revision("r4", "r3", "create table toys (id int)")
@@ -244,10 +289,15 @@ def test_a_revision_that_the_catalogue_lacks(application: Application, server: S
     assert (result.code, result.error) == (3, "catalogue-stale")
     assert "revision r4 is not in it" in told(result, "catalogue-stale")
     assert result.json["findings"][0]["exit_code"] == 3
+    run_next(next_of(result), database, application, scratch=server.url())
+    assert check(application, server, "--no-downgrade").code == 0
 
 
 @pytest.mark.provokes("revision-edited")
-def test_a_revision_that_does_something_else(application: Application, server: Server) -> None:
+@pytest.mark.follows("revision-edited")
+def test_a_revision_that_does_something_else(
+    application: Application, server: Server, database: Database
+) -> None:
     """By its own text, or by what it imports."""
     application.linear()
     application.revision(
@@ -269,19 +319,29 @@ def test_a_revision_that_does_something_else(application: Application, server: S
     text = told(result, "revision-edited")
     assert "r2.py was edited" in text
     assert "now: + column public.pets.id bigint not null" in text
+    found = next(f for f in result.json["findings"] if f["code"] == "revision-edited")
+    run_next(found["next"], database, application, scratch=server.url())
+    assert check(application, server, "--no-downgrade").code == 0
 
 
 @pytest.mark.provokes("revision-removed")
+@pytest.mark.follows("revision-removed")
 def test_a_revision_that_is_gone(application: Application, server: Server) -> None:
     application.linear()
     built(application, server)
-    (application.root / "migrations/versions/r3.py").unlink()
+    file = application.root / "migrations/versions/r3.py"
+    text = file.read_text()
+    file.unlink()
     result = check(application, server, "--no-downgrade")
     assert (result.code, result.error) == (3, "revision-removed")
+    assert next_of(result).startswith("bring its file back")
+    file.write_text(text)
+    assert check(application, server, "--no-downgrade").code == 0
     assert "Revision r3 (Revision r3) is no longer in the code." in told(result, "revision-removed")
 
 
 @pytest.mark.provokes("revision-reparented")
+@pytest.mark.follows("revision-reparented")
 def test_a_revision_that_was_put_elsewhere(application: Application, server: Server) -> None:
     """A new one slipped in below one that databases have run."""
     application.linear()
@@ -292,10 +352,15 @@ def test_a_revision_that_was_put_elsewhere(application: Application, server: Ser
     assert result.code == 3
     text = told(result, "revision-reparented")
     assert "it came after r1" in text
+    application.revision("r2", "r1", "create table pets (id int primary key, owner int)")
+    application.revision("r0", "r3", "create table toys (id int)")  # at the end, as `next` says
+    again = check(application, server, "--no-downgrade")
+    assert (again.code, again.error) == (3, "catalogue-stale"), again.err
     assert "it comes after r0 now" in text
 
 
 @pytest.mark.provokes("several-heads")
+@pytest.mark.follows("several-heads")
 def test_more_heads_than_expected(application: Application, server: Server) -> None:
     """Two heads are refused by the check, unless the configuration says that there are two."""
     application.linear()
@@ -304,11 +369,18 @@ def test_more_heads_than_expected(application: Application, server: Server) -> N
     result = check(application, server, "--no-downgrade")
     assert (result.code, result.error) == (3, "several-heads")
     assert "head: s3 (Toys)" in told(result, "several-heads")
+    assert "heads = 2" in next_of(result)
     application.config("heads = 2\n")
+    assert check(application, server, "--no-downgrade").code == 0
+    application.config("")
+    application.write("migrations/script.py.mako", REVISION_TEMPLATE)
+    _alembic(application, "merge", "heads")
+    built(application, server)
     assert check(application, server, "--no-downgrade").code == 0
 
 
 @pytest.mark.provokes("init-script-differs")
+@pytest.mark.follows("init-script-differs")
 def test_init_scripts_that_make_another_structure(application: Application, server: Server) -> None:
     application.linear()
     application.write(
@@ -322,9 +394,13 @@ def test_init_scripts_that_make_another_structure(application: Application, serv
     assert "don't make the structure of revision r1" in text
     assert "the scripts: - column public.people.name text" in text
     assert "the scripts: + column public.people.name character varying(80)" in text
+    application.write("sql/00_init.sql", "create table people (id int primary key, name text);\n")
+    built(application, server)
+    assert check(application, server, "--no-downgrade").code == 0
 
 
 @pytest.mark.provokes("revision-irreversible")
+@pytest.mark.follows("revision-irreversible")
 def test_a_way_back_is_required(application: Application, server: Server) -> None:
     """Of all revisions, of new ones, of those behind a release; what loses data is a way back."""
     application.revision("r1", None, "create table t (a int)", head='release = "v1"')
@@ -352,9 +428,23 @@ def test_a_way_back_is_required(application: Application, server: Server) -> Non
         assert codes == ["catalogue-stale", "revision-irreversible"]
         assert "left behind: + relation public.v table" in result.json["findings"][1]["seen"]
     assert check(application, server, "--require-downgrade", "--no-downgrade").code == 2
+    # the downgrades are corrected
+    application.revision(
+        "r1",
+        None,
+        "create table t (a int)",
+        head='release = "v1"',
+        downgrade="op.execute('drop table t')",
+    )
+    application.revision(
+        "r3", "r2", "create table v (a int)", downgrade="op.execute('drop table v')"
+    )
+    build(application, server)
+    assert check(application, server, "--require-downgrade").code == 0
 
 
 @pytest.mark.provokes("downgrade-broken")
+@pytest.mark.follows("downgrade-broken")
 def test_a_downgrade_that_worked(application: Application, server: Server) -> None:
     """It gave exactly the structure below, and now leaves something."""
     application.linear()
@@ -374,4 +464,7 @@ def test_a_downgrade_that_worked(application: Application, server: Server) -> No
     assert result.code == 3
     text = told(result, "downgrade-broken")
     assert "The downgrade of revision r2 worked, and doesn't any more." in text
+    downgrade("drop table pets")
+    again = check(application, server)
+    assert again.code == 0, again.out
     assert "+ relation public.pets table" in text

@@ -60,6 +60,7 @@ def test_an_env_that_never_commits(
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.follows("env-never-commits")
 def test_what_next_says_of_a_statement_before_configure(
     application: Application, database: Database, template: str
 ) -> None:

@@ -136,6 +136,7 @@ def untouched(live: Database) -> bool:
 
 @pytest.mark.provokes("replay-leaves-scratch-server")
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.follows("replay-leaves-scratch-server")
 def test_another_database_of_the_same_server(
     application: Application, server: Server, live: Database, way: str
 ) -> None:
@@ -149,6 +150,10 @@ def test_another_database_of_the_same_server(
     assert untouched(live)
     assert server.password not in result.out + result.err
     assert not (application.root / "migrations/surefoot-catalog.txt").exists()
+    if way == "psycopg":  # once: `next` is the same
+        assert "let it use op.get_bind()" in result.json["findings"][0]["next"]
+        application.revision("r2", "r1", body="op.get_bind().execute(sa.text('select 1'))")
+        assert build(application, server).code == 0
 
 
 @pytest.mark.parametrize("command", [["catalog", "check"], ["dump", "-o", "init.sql"]])

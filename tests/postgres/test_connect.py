@@ -15,8 +15,8 @@ from surefoot.errors import SurefootError
 from surefoot.look.database import require_supported
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
-from tests.conftest import Database
-from tests.next_steps import run_next
+from tests.conftest import Database, fresh_database
+from tests.next_steps import next_of, run_next
 from tests.project import Application
 
 
@@ -35,7 +35,8 @@ def quick(application: Application) -> Application:
 
 
 @pytest.mark.provokes("server-unreachable")
-def test_nobody_answers(quick: Application) -> None:
+@pytest.mark.follows("server-unreachable")
+def test_nobody_answers(quick: Application, database: Database) -> None:
     """Waited for until the deadline, with one line that says what for; exit 7: try again."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -46,6 +47,9 @@ def test_nobody_answers(quick: Application) -> None:
     assert time.monotonic() - started > 1
     assert result.err.count("waiting up to 1.5 s for d on 127.0.0.1") == 1
     assert "secret" not in result.err + result.out
+    assert "correct the address" in next_of(result)
+    quick.linear()
+    assert quick.run("up", url=database.url()).code == 0
 
 
 def test_a_server_that_comes_up_later(application: Application, reachable_directory: Path) -> None:
@@ -70,6 +74,7 @@ def test_a_server_that_comes_up_later(application: Application, reachable_direct
 
 @pytest.mark.provokes("authentication-failed")
 @pytest.mark.parametrize("user", ["postgres", "nobody_here"])
+@pytest.mark.follows("authentication-failed")
 def test_a_wrong_password_is_told_at_once(
     application: Application, database: Database, user: str
 ) -> None:
@@ -81,14 +86,22 @@ def test_a_wrong_password_is_told_at_once(
     assert (result.code, result.error) == (4, "authentication-failed")
     assert time.monotonic() - started < 10
     assert "wrong" not in result.err.replace("wrong password", "")
+    assert "correct the user" in next_of(result)
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("database-not-found")
-def test_an_unknown_database_is_told_at_once(application: Application, server: Server) -> None:
+@pytest.mark.follows("database-not-found")
+def test_an_unknown_database_is_told_at_once(
+    application: Application, server: Server, pg_bin: Path
+) -> None:
     application.linear()
     result = application.run("up", "--json", url=server.url("no_such_database"))
     assert (result.code, result.error) == (4, "database-not-found")
     assert "no_such_database" in result.json["findings"][0]["message"]
+    assert next_of(result).startswith("create it")
+    with fresh_database(server, pg_bin, "no_such_database"):
+        assert application.run("up", url=server.url("no_such_database")).code == 0
 
 
 @pytest.mark.provokes("database-url-invalid")
@@ -100,6 +113,7 @@ def test_an_unknown_database_is_told_at_once(application: Application, server: S
         ("-cwork_mem=much", 'invalid value for parameter "work_mem"'),
     ],
 )
+@pytest.mark.follows("database-url-invalid")
 def test_options_that_the_server_does_not_take(
     quick: Application, database: Database, options: str, told: str
 ) -> None:
@@ -109,6 +123,9 @@ def test_options_that_the_server_does_not_take(
     assert told in " ".join(result.json["findings"][0]["seen"])
     assert "waiting" not in result.err
     assert "piece" not in result.err + result.out
+    assert next_of(result) == "correct the address"
+    quick.linear()
+    assert quick.run("up", url=f"{database.url()}?options=-cwork_mem%3D8MB").code == 0
 
 
 def test_a_host_that_can_have_no_such_name(application: Application) -> None:
@@ -127,6 +144,7 @@ def test_through_the_local_socket(application: Application, database: Database) 
 
 
 @pytest.mark.provokes("journal-not-writable")
+@pytest.mark.follows("journal-not-writable")
 def test_a_role_that_may_not_make_the_journal(
     application: Application, database: Database, server: Server
 ) -> None:
@@ -162,6 +180,7 @@ def test_a_role_that_may_not_make_the_journal(
 
 
 @pytest.mark.provokes("database-read-only")
+@pytest.mark.follows("database-read-only")
 def test_a_database_that_can_only_be_read(application: Application, database: Database) -> None:
     """A standby, or a setting: told before anything is begun. At head it doesn't matter."""
     application.linear()
@@ -169,11 +188,15 @@ def test_a_database_that_can_only_be_read(application: Application, database: Da
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "database-read-only")
     assert application.run("status", url=database.url()).code == 3
+    read_only = next_of(result)
     database.execute(
         "begin read write; create table alembic_version (version_num varchar(32) primary key);"
         " insert into alembic_version values ('r3'); commit"
     )
     assert "nothing to do" in application.run("up", url=database.url()).err
+    database.execute("begin read write; drop table alembic_version; commit")
+    run_next(read_only, database)
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("server-too-old")

@@ -8,6 +8,7 @@ import pytest
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
 from tests.example import Example
+from tests.next_steps import next_of, run_next
 from tests.project import Application, Result, Running
 
 R1, R2, R3, R4 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8", "e6f1029a4b7d"
@@ -125,6 +126,7 @@ def test_an_older_image_goes_back_without_the_files(
 
 
 @pytest.mark.provokes("data-would-be-lost")
+@pytest.mark.follows("data-would-be-lost")
 def test_data_is_counted_and_not_lost_without_leave(shop: Application, database: Database) -> None:
     """Tables and columns with rows are listed with their numbers before anything runs."""
     up(shop, database)
@@ -138,8 +140,7 @@ def test_data_is_counted_and_not_lost_without_leave(shop: Application, database:
     assert "drops table public.orders, which has 3 rows" in text(result)
     assert "drops column public.customers.phone, which has a value in 1 row" in text(result)
     assert database.dump() == before
-    result = shop.run("down", "--to", R1, "--yes", "--accept-data-loss", url=database.url())
-    assert result.code == 0, result.err
+    run_next(next_of(result), database, shop)
     assert database.query("select id, name from customers") == [(1, "Ada"), (2, "Bob")]
 
 
@@ -156,6 +157,7 @@ def test_without_a_terminal_and_without_yes_it_asks_nobody(
 
 @pytest.mark.provokes("goal-unclear")
 @pytest.mark.parametrize("word", ["-9", R3])
+@pytest.mark.follows("goal-unclear")
 def test_a_goal_must_be_below(shop: Application, database: Database, word: str) -> None:
     """What has not run can't be gone back to, nor more revisions than there are."""
     up(shop, database)
@@ -165,9 +167,12 @@ def test_a_goal_must_be_below(shop: Application, database: Database, word: str) 
     result = shop.run("down", "--to", word, "--yes", "--json", url=database.url())
     assert (result.code, result.error) == (2, "goal-unclear"), result.err
     assert database.dump() == before
+    assert "surefoot down --to" in next_of(result)
+    assert shop.run("down", "--to", R1, "--yes", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("no-way-back")
+@pytest.mark.follows("no-way-back")
 def test_what_has_no_way_back_is_told_before_the_first_step(
     shop: Application, database: Database, server: Server
 ) -> None:
@@ -181,9 +186,9 @@ def test_what_has_no_way_back_is_told_before_the_first_step(
     result = shop.run("down", "--to", R1, "--yes", "--json", url=database.url())
     assert (result.code, result.error) == (4, "no-way-back"), result.err
     assert f"{R4} (Revision {R4}): there is no way back" in text(result)
-    assert f"surefoot down --to {R4}" in text(result)
     assert database.dump() == before
-    assert shop.run("down", "--to", R4, "--yes", url=database.url()).code == 0
+    run_next(next_of(result), database, shop)
+    assert database.query("select version_num from alembic_version") == [(R4,)]
 
 
 def test_the_users_own_is_in_the_way_and_kept(shop: Application, database: Database) -> None:
@@ -203,6 +208,7 @@ def test_the_users_own_is_in_the_way_and_kept(shop: Application, database: Datab
 
 
 @pytest.mark.provokes("way-back-differs")
+@pytest.mark.follows("way-back-differs")
 def test_a_downgrade_that_does_something_else_here_is_rolled_back(
     shop: Application, database: Database, server: Server
 ) -> None:
@@ -226,6 +232,11 @@ def test_a_downgrade_that_does_something_else_here_is_rolled_back(
     assert (result.code, result.error) == (5, "way-back-differs"), result.err
     assert "Rolled back, verified" in text(result)
     assert database.dump("--exclude-schema=surefoot") == before
+    database.execute("alter table orders drop column total")  # by hand
+    run_next(next_of(result), database, shop)
+    assert database.query("select version_num from alembic_version") == [(R3,)]
+    assert database.query("select phone from customers") == [("123",)]
+    up(shop, database)
 
 
 NEWER_THAN_V1_0_28 = ("c64001afbd46", "4ae0b7d65f13", "f7319c28e0b4", "0d5e92b7c386")
@@ -356,6 +367,7 @@ def test_what_a_downgrade_leaves_is_said_and_cleaned_up(
 
 
 @pytest.mark.provokes("cleanup-failed")
+@pytest.mark.follows("cleanup-failed")
 def test_cleanup_drops_nothing_with_it(
     shop: Application, database: Database, server: Server
 ) -> None:
@@ -368,6 +380,10 @@ def test_cleanup_drops_nothing_with_it(
     assert (result.code, result.error) == (5, "cleanup-failed"), result.err
     assert "Rolled back, verified" in text(result)
     assert database.query("select count(*) from pg_type where typname = 'mood'") == [(1,)]
+    assert "drop or change it by hand" in next_of(result)
+    database.execute("drop function f(mood)")
+    assert shop.run("cleanup", "--yes", url=database.url()).code == 0
+    assert database.query("select count(*) from pg_type where typname = 'mood'") == [(0,)]
 
 
 def test_what_a_newer_image_made_is_cleaned_up_after_a_stamp_back(

@@ -10,6 +10,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests.conftest import Database
+from tests.next_steps import arrives, next_of, run_next
 from tests.project import Application, Result
 
 SCRIPT = "sql/00_init.sql"
@@ -47,6 +48,7 @@ def test_a_revision_that_fails(application: Application, server: Server) -> None
 
 
 @pytest.mark.provokes("dump-failed")
+@pytest.mark.follows("dump-failed")
 def test_a_revision_below_the_init_scripts(application: Application, server: Server) -> None:
     """Where the history begins with them, what is before them can't be had."""
     application.revision("r1", None, "alter table people add column name text")
@@ -57,6 +59,8 @@ def test_a_revision_below_the_init_scripts(application: Application, server: Ser
     assert (result.code, result.error) == (4, "dump-failed")
     text = told(result, "dump-failed")
     assert "The init scripts stand for r2, which is not among what r1 holds." in text
+    assert "--revision REV" in next_of(result)
+    assert dump(application, server, "--revision", "r2").code == 0
 
 
 def test_from_init_without_scripts(application: Application, server: Server) -> None:
@@ -77,6 +81,7 @@ def test_a_revision_that_the_code_does_not_have(application: Application, server
 
 
 @pytest.mark.provokes("init-script-not-written")
+@pytest.mark.follows("init-script-not-written")
 def test_a_place_that_cannot_be_written(application: Application, server: Server) -> None:
     """Told before anything is replayed."""
     application.linear()
@@ -86,10 +91,17 @@ def test_a_place_that_cannot_be_written(application: Application, server: Server
     assert (result.code, result.error) == (2, "init-script-not-written")
     assert "there is no directory no/such/directory" in told(result, "init-script-not-written")
     assert "replaying" not in result.err
+    assert next_of(result).startswith("make the directory")
+    (application.root / "no/such/directory").mkdir(parents=True)
+    again = ("dump", "--server", server.url(), "-o", "no/such/directory/init.sql")
+    assert application.run(*again).code == 0
 
 
 @pytest.mark.provokes("init-script-outdated")
-def test_a_script_that_is_behind(application: Application, server: Server) -> None:
+@pytest.mark.follows("init-script-outdated")
+def test_a_script_that_is_behind(
+    application: Application, server: Server, database: Database
+) -> None:
     """Edited by hand, made of an older history, or never made by surefoot at all."""
     application.linear()
     assert dump(application, server).code == 0
@@ -105,17 +117,25 @@ def test_a_script_that_is_behind(application: Application, server: Server) -> No
     result = dump(application, server, "--check")
     assert (result.code, result.error) == (3, "init-script-outdated")
     assert f"{SCRIPT} has no header" in told(result, "init-script-outdated")
+    run_next(next_of(result), database, application, scratch=server.url())
+    assert dump(application, server, "--check").code == 0
 
 
 @pytest.mark.provokes("script-not-found")
-def test_the_check_of_a_script_that_there_is_not(application: Application, server: Server) -> None:
+@pytest.mark.follows("script-not-found")
+def test_the_check_of_a_script_that_there_is_not(
+    application: Application, server: Server, database: Database
+) -> None:
     application.linear()
     result = dump(application, server, "--check")
     assert (result.code, result.error) == (2, "script-not-found")
+    run_next(next_of(result), database, application, scratch=server.url())
+    assert dump(application, server, "--check").code == 0
 
 
 @pytest.mark.provokes("init-script-header-invalid")
 @pytest.mark.parametrize("command", ["up", "status", "plan"])
+@pytest.mark.follows("init-script-header-invalid")
 def test_a_header_that_a_merge_has_spoilt(
     application: Application, server: Server, database: Database, command: str
 ) -> None:
@@ -129,6 +149,8 @@ def test_a_header_that_a_merge_has_spoilt(
     assert (result.code, result.error) == (4, "init-script-header-invalid")
     assert f"{SCRIPT}:3: " in told(result, "init-script-header-invalid")
     assert database.tables() == []
+    if command == "up":
+        arrives(application, database, result, scratch=server.url())
 
 
 def with_pg_dump(application: Application, server: Server, program: str) -> Result:
@@ -153,6 +175,7 @@ def with_pg_dump(application: Application, server: Server, program: str) -> Resu
 
 
 @pytest.mark.provokes("pg-dump-missing")
+@pytest.mark.follows("pg-dump-missing")
 def test_a_pg_dump_that_is_older_than_the_server(application: Application, server: Server) -> None:
     """Told before anything is replayed, with what was found."""
     application.linear()
@@ -162,6 +185,7 @@ def test_a_pg_dump_that_is_older_than_the_server(application: Application, serve
     assert (result.code, result.error) == (2, "pg-dump-missing"), result.err
     assert "programs/pg_dump: pg_dump (PostgreSQL) 9.6.24" in told(result, "pg-dump-missing")
     assert "surefoot[embedded]" in result.json["findings"][0]["next"]
+    assert dump(application, server).code == 0  # with the embedded one
 
 
 def test_the_password_is_in_no_list_of_processes(application: Application, server: Server) -> None:

@@ -114,6 +114,7 @@ def refused(application: Application, url: str, **env: str) -> dict[str, Any]:
 
 
 @pytest.mark.provokes("tls-failed")
+@pytest.mark.follows("tls-failed")
 def test_a_server_without_tls(waiting: Application, database: Any) -> None:
     """At once; and what is said next suffices."""
     found = refused(waiting, database.url() + "?sslmode=require")
@@ -269,7 +270,7 @@ def test_a_server_that_speaks_german(
 @pytest.mark.parametrize(
     ("user", "name", "code", "next"),
     [
-        ("few", "postgres", "too-many-connections", "alter role ROLE connection limit"),
+        ("few", "postgres", "too-many-connections", "alter role few connection limit -1;"),
         ("app", "closed", "server-not-ready", "allow_connections true"),
     ],
 )
@@ -298,5 +299,10 @@ def test_a_german_server_is_migrated_as_any_other(
     application.revision("r4", "r3", "create table people (id int)")
     failed = application.run("up", "--json", url=url)
     assert failed.code in (4, 5), failed.err
+    application.revision("r4", "r3", "do 'begin perform pg_sleep(0.5); end'")
+    application.config('statement_timeout = "100ms"\n')
+    failed = application.run("up", "--json", url=url)
+    assert (failed.code, failed.error) == (5, "statement-timeout"), failed.err
+    application.config("")
     application.revision("r4", "r3", "create table more (id int)")
     assert application.run("up", url=url).code == 0

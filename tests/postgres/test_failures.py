@@ -9,7 +9,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
-from tests.next_steps import run_next, steps_of
+from tests.next_steps import arrives, next_of, run_next, steps_of
 from tests.project import ASYNC_ENV, Application, Result
 
 DRIVER = "postgresql+psycopg"
@@ -209,12 +209,79 @@ def test_statement_timeout_by_itself_and_behind_a_lock(
     assert result.error == "statement-timeout"
     seen, _, next = told(result)
     assert "took too long by itself" in seen
-    assert "set statement_timeout = 0" in next
+    assert "the revision or env.py sets statement_timeout" in next
     with holding(database, "select * from people") as pid:
         result = fail(shop, database, short, "drop table people")
     seen, _, next = told(result)
     assert f"pid {pid}" in seen
     assert f"pg_terminate_backend({pid})" in next
+
+
+SLOW = "do 'begin perform pg_sleep(0.5); end'"
+
+
+@pytest.mark.follows("statement-timeout")
+@pytest.mark.parametrize("where", ["configuration", "address", "revision", "script"])
+def test_who_limits_a_statement_is_named(shop: Application, database: Database, where: str) -> None:
+    """A statement for the role helps where the role's setting counts, which is in scripts only."""
+    url = database.url("postgresql+psycopg")
+    if where == "script":
+        shop.write("seed.sql", f"{SLOW};\n")
+        shop.config('seeds = ["seed.sql"]\n')
+        database.execute(f"alter database {database.name} set statement_timeout = '100ms'")
+        failed = shop.run("up", "--json", url=url)
+    elif where == "configuration":
+        shop.config('statement_timeout = "100ms"\n')
+        failed = fail(shop, database, SLOW)
+    elif where == "address":
+        shop.revision("r3", "r2", SLOW)
+        failed = shop.run("up", "--json", url=f"{url}?options=-cstatement_timeout%3D100")
+    else:
+        failed = fail(shop, database, "set local statement_timeout = '100ms'", SLOW)
+    assert (failed.code, failed.error) == (5, "statement-timeout"), failed.err
+    next = next_of(failed)
+    if where == "script":
+        arrives(shop, database, failed)
+        return
+    if where == "configuration":
+        assert "raise statement_timeout in surefoot.toml" in next
+        shop.config('statement_timeout = "20s"\n')
+    elif where == "address":
+        assert "take statement_timeout out of the address's options" in next
+    else:
+        assert "raise it there" in next
+        shop.revision("r3", "r2", "set local statement_timeout = '20s'", SLOW)
+    assert shop.run("up", url=url).code == 0
+
+
+def test_a_role_s_limit_does_not_count_for_revisions(shop: Application, database: Database) -> None:
+    """surefoot switches it off, which is why no next step tells people to."""
+    database.execute(f"alter database {database.name} set statement_timeout = '100ms'")
+    shop.revision("r3", "r2", SLOW)
+    assert shop.run("up", url=database.url("postgresql+psycopg")).code == 0
+
+
+@pytest.mark.follows("look-failed")
+@pytest.mark.follows("revision-failed")
+@pytest.mark.parametrize(
+    ("limit", "code"), [("64kB", (4, "look-failed")), ("2MB", (5, "revision-failed"))]
+)
+def test_a_limit_on_temporary_files(
+    shop: Application, database: Database, limit: str, code: tuple[int, str]
+) -> None:
+    """Surefoot's own looks may reach it, or a revision."""
+    database.execute(f"alter database {database.name} set temp_file_limit = '{limit}'")
+    database.execute(f"alter database {database.name} set work_mem = '64kB'")
+    failed = fail(
+        shop,
+        database,
+        "create table large as select n from generate_series(1, 100000) n order by md5(n::text)",
+    )
+    assert (failed.code, failed.error) == code, failed.err
+    try:
+        arrives(shop, database, failed)
+    finally:  # `next` names the role, and the tests share theirs
+        database.execute("alter role current_user reset temp_file_limit")
 
 
 # --- rows
@@ -281,6 +348,7 @@ ROWS = [
 
 @pytest.mark.provokes("data-violates-constraint")
 @pytest.mark.parametrize(("rows", "statement", "query", "found"), ROWS)
+@pytest.mark.follows("data-violates-constraint")
 def test_the_query_that_finds_the_rows(
     shop: Application,
     database: Database,
@@ -296,6 +364,8 @@ def test_the_query_that_finds_the_rows(
     _, _, next = told(result)
     assert steps_of(next).sql == (query,)
     assert database.query(query) == found
+    database.execute("delete from pets; delete from people")  # they may all go
+    assert shop.run("up", url=database.url("postgresql+psycopg")).code == 0
 
 
 def test_names_that_need_quotes_have_them(shop: Application, database: Database) -> None:

@@ -3,6 +3,7 @@
 import importlib
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy
 from alembic.migration import MigrationContext
@@ -13,6 +14,7 @@ import surefoot.guards
 from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.conftest import Database
+from tests.next_steps import arrives, next_of, steps_of
 from tests.project import ASYNC_ENV, Application, Result
 
 HEAD = "import surefoot.guards"
@@ -148,7 +150,7 @@ def test_a_unique_index_that_was_cut_off(database: Database) -> None:
         database.execute("create unique index concurrently i on t (a, b)")
     said = message(database, "require_unique", "t", ["a", "b"])
     assert "i (a, b): not valid, its making was cut off" in said
-    assert "drop index public.i, remove the duplicates" in said
+    assert "drop index public.i; create unique index on public.t (a, b);" in said
 
 
 def test_names(database: Database) -> None:
@@ -161,11 +163,11 @@ def test_names(database: Database) -> None:
     assert message(database, "require_columns", 'Or"der', ["To tal", "sélect"], **schema) == ""
     assert "There is no table" in message(database, "require_table", 'or"der', **schema)
     said = message(database, "require_columns", 'Or"der', ["To Tal"], **schema)
-    statement = said.partition("under another name, ")[2].partition("; else")[0]
+    statement = said.partition("under another name, rename it: ")[2].partition(";")[0]
     database.execute(statement)
     assert message(database, "require_columns", 'Or"der', ["To Tal"], **schema) == ""
     said = message(database, "require_unique", 'Or"der', ["To Tal", "sélect"], **schema)
-    database.execute(said.partition("if there are any, and ")[2].removesuffix("."))
+    database.execute(said.partition("make a unique index: ")[2].removesuffix("."))
     assert message(database, "require_unique", 'Or"der', ["sélect", "To Tal"], **schema) == ""
 
 
@@ -421,3 +423,39 @@ def test_a_skipped_structure_is_told(
     assert (result.code, result.error) == (6, "structure-not-reached"), result.err
     (finding,) = result.json["findings"]
     assert any("public.traits.origin" in line for line in finding["seen"])
+
+
+@pytest.mark.follows("requirement-not-met")
+@pytest.mark.parametrize(
+    ("there", "line"),
+    [
+        (
+            "create table traits (owner int, nane text, character text)",
+            'op.require_columns("traits", ["owner", "name", "characters"])',
+        ),
+        ("create table traits (owner int)", 'op.require_unique("traits", ["owner"])'),
+        (
+            "create table traits (owner int); insert into traits values (1), (1)",
+            'op.require_unique("traits", ["owner"])',
+        ),
+    ],
+    ids=["columns that were renamed", "nothing is unique", "an invalid index, and duplicates"],
+)
+def test_what_next_says_meets_the_requirement(
+    application: Application, database: Database, there: str, line: str
+) -> None:
+    """The statements stand on lines of their own, and suffice."""
+    application.revision("r1", None, "create table other (id int)")
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    application.revision("r2", "r1", head="import surefoot.guards", body=line)
+    database.execute(there)
+    if "insert" in there:
+        with database.connect() as connection, pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute("create unique index concurrently cut_off on traits (owner)")
+    failed = application.run("up", "--json", url=database.url())
+    assert (failed.code, failed.error) == (5, "requirement-not-met"), failed.err
+    if "insert" in there:
+        (query, *_) = steps_of(next_of(failed)).sql
+        assert database.query(query) == [(1, 2)]
+        database.execute("delete from traits where ctid = (select max(ctid) from traits)")
+    arrives(application, database, failed)

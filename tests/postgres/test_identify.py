@@ -236,7 +236,7 @@ def test_a_row_that_forgets_a_branch_is_contradicted(
     result = known.run("up", "--json", url=database.url())
     assert result.error == "structure-contradicts-revision"
     assert "the structure is exactly that of a1, b1" in result.json["findings"][0]["seen"][1]
-    assert "surefoot adopt a1 b1;" in result.json["findings"][0]["next"]
+    assert "    surefoot adopt a1 b1\n" in result.json["findings"][0]["next"]
 
 
 def test_branches_that_touch_one_name(

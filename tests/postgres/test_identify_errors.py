@@ -10,6 +10,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
+from tests.next_steps import arrives, next_of, run_next
 from tests.project import Application, Result
 
 CATALOGUE = "migrations/surefoot-catalog.txt"
@@ -40,6 +41,10 @@ def seen(result: Result) -> str:
     """The message and the lines of the only finding."""
     (finding,) = result.json["findings"]
     return "\n".join((finding["message"], *finding["seen"]))
+
+
+def run_up(application: Application, database: Database) -> Result:
+    return application.run("up", "--json", url=database.url())
 
 
 def refused(
@@ -82,6 +87,7 @@ def test_identified_and_brought_to_head(
 
 
 @pytest.mark.provokes("ambiguous-revision")
+@pytest.mark.follows("ambiguous-revision")
 def test_revisions_that_leave_no_trace(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -95,7 +101,7 @@ def test_revisions_that_leave_no_trace(
     )
     assert "r3: Revision r3" in seen(result)
     assert "r4: Fill owners" in seen(result)
-    assert "surefoot adopt REVISION" in result.json["findings"][0]["next"]
+    arrives(application, database, run_up(application, database), only="surefoot adopt r3")
 
 
 @pytest.mark.parametrize("answer", [True, False, None, "wrong"])
@@ -161,6 +167,7 @@ def test_the_policy_chooses(
 
 
 @pytest.mark.provokes("unidentified-structure")
+@pytest.mark.follows("unidentified-structure")
 def test_a_structure_that_is_near_a_revision(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -175,7 +182,10 @@ def test_a_structure_that_is_near_a_revision(
     assert "changed: column public.people.name is character varying(80); it should be text" in seen(
         result
     )
-    assert "--accept-difference" in result.json["findings"][0]["next"]
+    run_next(next_of(result), database, application)  # what adopt says
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("drop table alembic_version; drop schema surefoot cascade")
+    arrives(application, database, run_up(application, database))
 
 
 def test_an_accepted_difference_is_no_longer_held_against_it(
@@ -200,6 +210,7 @@ def test_an_accepted_difference_is_no_longer_held_against_it(
 
 
 @pytest.mark.provokes("nothing-to-compare")
+@pytest.mark.follows("nothing-to-compare")
 def test_an_empty_database_has_no_structure(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -211,9 +222,13 @@ def test_an_empty_database_has_no_structure(
     )
     assert "the database is empty" in seen(result)
     assert database.tables() == []
+    adopted = application.run("adopt", "r1", "--yes", "--json", url=database.url())
+    run_next(next_of(adopted), database, application)
+    assert application.run("drift", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("journal-contradicts-structure")
+@pytest.mark.follows("journal-contradicts-structure")
 def test_the_journal_knows_of_more(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -228,13 +243,13 @@ def test_the_journal_knows_of_more(
     assert "the structure is exactly that of r1" in seen(result)
     assert "the journal says that it has run r2, r3, too" in seen(result)
     assert refused(application, database, "journal-contradicts-structure", ("drift",))
-    adopted = application.run("adopt", "r1", "--yes", "--json", url=database.url())
-    assert (adopted.code, adopted.json["current"]) == (0, ["r1"]), adopted.err
+    arrives(application, database, result)
 
 
 @pytest.mark.provokes("foreign-database")
+@pytest.mark.follows("foreign-database")
 def test_somebody_elses_database(
-    application: Application, server: Server, database: Database
+    application: Application, server: Server, database: Database, other_database: Database
 ) -> None:
     """Nothing of the application is there: it isn't near to anything, either."""
     application.linear()
@@ -245,12 +260,16 @@ def test_somebody_elses_database(
     )
     assert "table public.posts" in seen(result)
     assert "next to nothing that the application's catalogue knows is there" in seen(result)
+    assert "a database of its own" in next_of(result)
+    arrived = application.run("up", url=other_database.url())
+    assert arrived.code == 0, arrived.err
 
 
 # --- with a version row
 
 
 @pytest.mark.provokes("structure-contradicts-revision")
+@pytest.mark.follows("structure-contradicts-revision")
 def test_a_stamp_that_lies(application: Application, server: Server, database: Database) -> None:
     """At r1 by its structure, stamped head: refused, adopted where it stands, brought to head."""
     application.linear()
@@ -261,9 +280,7 @@ def test_a_stamp_that_lies(application: Application, server: Server, database: D
     assert "The version table says r3, and the structure is another." in seen(result)
     assert "missing: table public.pets, with all that belongs to it" in seen(result)
     assert "the structure is exactly that of r1" in seen(result)
-    adopted = application.run("adopt", "r1", "--yes", "--json", url=database.url())
-    assert (adopted.code, adopted.json["current"]) == (0, ["r1"]), adopted.err
-    assert application.run("up", url=database.url()).code == 0
+    arrives(application, database, result)
     assert "public.pets" in database.tables()
 
 
@@ -296,6 +313,7 @@ def test_drift_at_head(application: Application, server: Server, database: Datab
 
 
 @pytest.mark.provokes("structure-not-reached")
+@pytest.mark.follows("structure-not-reached")
 def test_a_revision_that_passes_its_work_over(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -313,12 +331,14 @@ def test_a_revision_that_passes_its_work_over(
     assert "the structure is not that of r4" in seen(result)
     assert "missing: table public.toys, with all that belongs to it" in seen(result)
     assert result.json["current"] == ["r4"]
+    put_back = next_of(result)
     # nor is it taken for head by whoever starts next
     for command in ("status", "up"):
         again = application.run(command, "--json", url=database.url())
         assert (again.code, again.error) == (4, "structure-contradicts-revision"), again.err
-    database.execute("create table toys ()")
+    run_next(put_back, database, application)
     assert application.run("up", url=database.url()).code == 0
+    assert "public.toys" in database.tables()
 
 
 # --- without a catalogue, or with one that can't be gone by
@@ -359,6 +379,7 @@ def test_without_a_usable_catalogue_nothing_is_identified(
 
 
 @pytest.mark.provokes("catalogue-unusable")
+@pytest.mark.follows("catalogue-unusable")
 def test_drift_needs_a_catalogue(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -371,7 +392,8 @@ def test_drift_needs_a_catalogue(
     result = application.run("drift", "--json", url=database.url())
     assert (result.code, result.error) == (2, "catalogue-unusable")
     assert f"{CATALOGUE} is unreadable" in seen(result)
-    with_catalogue(application, server)
+    run_next(next_of(result), database, application, scratch=server.url())
+    assert application.run("drift", url=database.url()).code == 0
     application.revision("r4", "r3", "create table toys (id int)")
     result = application.run("drift", "--json", url=database.url())
     assert (result.code, result.error) == (2, "catalogue-unusable")
@@ -382,6 +404,7 @@ def test_drift_needs_a_catalogue(
 
 
 @pytest.mark.provokes("confirmation-needed")
+@pytest.mark.follows("confirmation-needed")
 def test_nobody_is_there_to_confirm(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -393,8 +416,9 @@ def test_nobody_is_there_to_confirm(
     result = application.run("adopt", "--json", url=database.url())
     assert (result.code, result.error) == (2, "confirmation-needed")
     assert "adopt revision r2: " in result.err
-    assert "--yes" in result.json["findings"][0]["next"]
+    assert next_of(result).endswith(" --yes")
     assert database.dump() == before
+    assert application.run("adopt", "--yes", url=database.url()).code == 0
 
 
 def answered(answer: str, root: Path, url: str) -> subprocess.CompletedProcess[str]:
@@ -417,6 +441,7 @@ def answered(answer: str, root: Path, url: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.provokes("not-confirmed")
+@pytest.mark.follows("not-confirmed")
 def test_the_answer_is_no(application: Application, server: Server, database: Database) -> None:
     """No, nothing, and yes."""
     application.linear()

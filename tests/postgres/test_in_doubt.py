@@ -32,6 +32,7 @@ def test_cut_before_commit_reaches_the_server(application: Application, database
 
 
 @pytest.mark.provokes("connection-lost-at-commit")
+@pytest.mark.follows("connection-lost-at-commit")
 def test_cut_after_the_server_has_committed(application: Application, database: Database) -> None:
     """The client never hears of it, and yet the report says that it is done."""
     _application(application)

@@ -58,6 +58,7 @@ def sql_of(finding: dict[str, Any]) -> str:
 
 
 @pytest.mark.provokes("wrong-shape-in-the-way")
+@pytest.mark.follows("wrong-shape-in-the-way")
 def test_a_table_with_the_right_name_and_the_wrong_shape(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_structure_that_is_exactly_another_revisions_stays_contradicted(
 
 
 @pytest.mark.provokes("customisation-in-the-way")
+@pytest.mark.follows("customisation-in-the-way")
 def test_what_depends_on_a_retyped_column(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -229,10 +231,8 @@ def test_what_depends_on_a_retyped_column(
     (view,) = [f for f in found if "public.more" in f["message"]]
     assert "gives the column public.people.age another type: bigint" in view["seen"][0]
     assert "pg_get_viewdef('public.more'::regclass)" in view["seen"][1]
-    database.execute(
-        "drop view more; drop view ages; drop trigger aged on people;"
-        "alter table people drop column twice"
-    )
+    for finding in found:  # in the order in which they are told
+        run_next(finding["next"], database)
     ends_at_head(application, database, "r2")
 
 
@@ -341,6 +341,7 @@ def role(server: Server) -> Any:
 
 
 @pytest.mark.provokes("privilege-missing")
+@pytest.mark.follows("privilege-missing")
 def test_a_role_that_may_not_do_all_of_it(
     application: Application, server: Server, pg_bin: Any, role: Any
 ) -> None:
@@ -427,6 +428,7 @@ def test_an_extension_that_the_server_does_not_have(
 
 
 @pytest.mark.provokes("locks-too-few")
+@pytest.mark.follows("locks-too-few")
 def test_more_locks_than_the_server_has_room_for(application: Application, pg_bin: Any) -> None:
     """Refused where PostgreSQL fails for certain; with a transaction for each revision it goes."""
     number = 300
@@ -447,16 +449,27 @@ def test_more_locks_than_the_server_has_room_for(application: Application, pg_bi
         assert "about 1,200 objects" in finding["seen"][0]
         with pytest.raises(AssertionError, match="out of shared memory"):
             application.alembic("upgrade", "head", url=database.url("postgresql+psycopg"))
+        run_next(finding["next"], database)
+        ((written,),) = database.query(
+            "select setting from pg_file_settings where name = 'max_locks_per_transaction'"
+            " and sourcefile like '%auto.conf'"
+        )
         application.env(options="transaction_per_migration=True")
         result = application.run("plan", "--json", url=database.url())
         assert result.code == 0, result.out
         assert "about 600 objects" in result.json["remarks"][0]
+    settings["max_locks_per_transaction"] = written
+    application.env()
+    with Server(pg_bin, settings=settings) as larger, fresh_database(larger, pg_bin) as database:
+        at(application, database, "r1", row=True)
+        ends_at_head(application, database, "r3")
 
 
 LONG = "r2_" + "x" * 37
 
 
 @pytest.mark.provokes("version-column-too-short")
+@pytest.mark.follows("version-column-too-short")
 def test_an_id_that_the_version_column_has_no_room_for(
     application: Application, database: Database
 ) -> None:
@@ -529,6 +542,7 @@ def test_an_empty_database_needs_privileges_too(
 
 
 @pytest.mark.provokes("object-in-the-way")
+@pytest.mark.follows("object-in-the-way")
 def test_a_revision_that_commits_midway_is_not_begun(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -548,8 +562,19 @@ def test_a_revision_that_commits_midway_is_not_begun(
     database.execute("insert into people values (1, 5); create table pets (id int primary key)")
     result = application.run("up", "--json", url=database.url())
     assert result.code == 4, result.err
-    assert "object-in-the-way" in [f["code"] for f in result.json["findings"]]
+    (found,) = [f for f in result.json["findings"] if f["code"] == "object-in-the-way"]
     assert database.query("select n from people") == [(5,)]
+    # what is the user's own gets another name, and comes back here for the rest of the test
+    statements = steps_of(found["next"]).sql
+    run_next(found["next"], database)
+    arrived = application.run("up", "--json", url=database.url())
+    assert arrived.code == 0, arrived.err
+    assert statements[0].startswith("alter table public.pets rename to ")
+    database.execute(
+        "drop table pets, people, alembic_version cascade; drop schema surefoot cascade;"
+    )
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute("insert into people values (1, 5); create table pets (id int primary key)")
     # who has read the revision may accept what is there
     database.execute("drop table pets; create index people_n on people (n)")
     file = application.root / "migrations/versions/r2.py"

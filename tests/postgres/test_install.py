@@ -1,8 +1,12 @@
 """A fresh install is one transaction; seeds are repeatable, each in its own."""
 
+import subprocess
+
 import pytest
 
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.conftest import Database
+from tests.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.project import Application
 
 CONFIG = """\
@@ -49,6 +53,7 @@ def test_the_version_table_is_the_one_alembic_makes(
 
 
 @pytest.mark.provokes("script-failed")
+@pytest.mark.follows("script-failed")
 def test_a_script_that_fails_leaves_nothing(application: Application, database: Database) -> None:
     """The second script fails: the first one's tables, the version row and the journal go too.
 
@@ -69,9 +74,13 @@ def test_a_script_that_fails_leaves_nothing(application: Application, database: 
     assert "Rolled back, verified. No step was committed." in finding["database"]
     assert database.tables() == []
     assert database.query("select to_regnamespace('surefoot')") == [(None,)]
+    assert next_of(result).startswith("correct the statement in sql/01_more.sql")
+    application.write("sql/01_more.sql", "create table pets (id int primary key, owner int);\n")
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("script-not-transactional")
+@pytest.mark.follows("script-not-transactional")
 def test_what_no_transaction_can_hold_is_refused_before_the_first_statement(
     application: Application, database: Database
 ) -> None:
@@ -84,9 +93,16 @@ def test_what_no_transaction_can_hold_is_refused_before_the_first_statement(
         assert "sql/01_more.sql:1" in seen
         assert "sql/01_more.sql:2" in seen
     assert database.tables() == []
+    assert next_of(result).startswith("take them out (CREATE INDEX without CONCURRENTLY")
+    application.write(
+        "sql/01_more.sql",
+        "create table pets (id int primary key, owner int);\ncreate index x on people (id);\n",
+    )
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("script-needs-psql")
+@pytest.mark.follows("script-needs-psql")
 def test_psqls_commands_are_refused_by_name_and_line(
     application: Application, database: Database
 ) -> None:
@@ -98,34 +114,83 @@ def test_psqls_commands_are_refused_by_name_and_line(
     assert "sql/01_more.sql:2" in message
     assert "\\\\i" in message
     assert database.tables() == []
+    assert "list the included file in surefoot.toml" in next_of(result)
+    application.write("sql/other.sql", "create table pets (id int primary key, owner int);\n")
+    scripts = '"sql/00_init.sql", "sql/other.sql"'
+    application.config(f'init = [{scripts}]\ninit_revision = "r2"\n')
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("script-truncated")
+@pytest.mark.follows("script-truncated")
 def test_a_truncated_script_is_refused(application: Application, database: Database) -> None:
     with_scripts(application)
     application.write("sql/01_more.sql", "create table pets (id int);\ninsert into pets values ('")
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "script-truncated")
     assert database.tables() == []
+    application.write("sql/01_more.sql", "create table pets (id int primary key, owner int);\n")
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("script-encoding")
+@pytest.mark.follows("script-encoding")
 def test_a_binary_dump_is_refused(application: Application, database: Database) -> None:
     with_scripts(application)
-    application.write("sql/01_more.sql", b"PGDMP\x01\x0e\x00\x04\x08")
+    database.execute("create table pets (id int primary key, owner int)")
+    dump = subprocess.run(
+        [embedded_bin() / "pg_dump", "-Fc", "-d", database.conninfo],
+        check=True,
+        capture_output=True,
+    ).stdout
+    database.execute("drop table pets")
+    application.write("sql/01_more.sql", dump)
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "script-encoding")
+    (command,) = steps_of(next_of(result)).lines
+    in_a_shell(command, database, application)
+    scripts = '"sql/00_init.sql", { path = "sql/01_more_utf8.sql", search_path = "public" }'
+    application.config(f'init = [{scripts}]\ninit_revision = "r2"\n')
+    arrived = application.run("up", url=database.url())
+    assert arrived.code == 0, arrived.err
+
+
+@pytest.mark.follows("script-encoding")
+@pytest.mark.parametrize("encoding", ["UTF-16", "SJIS"])
+def test_a_script_is_converted_as_next_says(
+    application: Application, database: Database, encoding: str
+) -> None:
+    with_scripts(application)
+    text = "create table pets (id int primary key, owner int);\n"
+    if encoding == "SJIS":
+        text = f"SET client_encoding = 'SJIS';\n{text}"
+    application.write("sql/01_more.sql", text.encode(encoding.replace("SJIS", "shift_jis")))
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "script-encoding"), result.err
+    (command,) = steps_of(next_of(result)).lines
+    in_a_shell(command, database, application)
+    made = application.root / "sql/01_more_utf8.sql"
+    made.write_text(made.read_text().replace("'SJIS'", "'UTF8'"))
+    scripts = '"sql/00_init.sql", "sql/01_more_utf8.sql"'
+    application.config(f'init = [{scripts}]\ninit_revision = "r2"\n')
+    arrived = application.run("up", url=database.url())
+    assert arrived.code == 0, arrived.err
 
 
 @pytest.mark.provokes("script-not-found")
+@pytest.mark.follows("script-not-found")
 def test_a_missing_script(application: Application, database: Database) -> None:
     with_scripts(application)
     application.config('init = ["sql/nowhere.sql"]\ninit_revision = "r2"\n')
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (2, "script-not-found")
+    assert next_of(result).startswith("correct its path in surefoot.toml")
+    application.config(CONFIG)
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("init-revision-missing")
+@pytest.mark.follows("init-revision-missing")
 def test_init_scripts_must_say_what_they_stand_for(
     application: Application, database: Database
 ) -> None:
@@ -134,23 +199,31 @@ def test_init_scripts_must_say_what_they_stand_for(
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "init-revision-missing")
     assert database.tables() == []
+    assert next_of(result).startswith("set init_revision in surefoot.toml")
+    application.config(CONFIG)
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("init-revision-unknown")
+@pytest.mark.follows("init-revision-unknown")
 def test_init_scripts_of_a_newer_release(application: Application, database: Database) -> None:
     with_scripts(application)
     application.config('init = ["sql/00_init.sql"]\ninit_revision = "r9"\n')
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "init-revision-unknown")
     assert database.tables() == []
+    assert next_of(result).startswith("correct init_revision in surefoot.toml")
+    application.config(CONFIG)
+    assert application.run("up", url=database.url()).code == 0
 
 
 VERSION_TABLE = "create table alembic_version (version_num varchar(32) not null primary key);\n"
 
 
 @pytest.mark.provokes("init-script-names-another-revision")
+@pytest.mark.follows("init-script-names-another-revision")
 def test_a_script_that_stamps_another_revision(
-    application: Application, database: Database
+    application: Application, server: Server, database: Database
 ) -> None:
     """pg_dump with data brings the version row along: it must be the one that was said."""
     with_scripts(application)
@@ -161,6 +234,10 @@ def test_a_script_that_stamps_another_revision(
     assert (result.code, result.error) == (4, "init-script-names-another-revision")
     assert "Rolled back, verified" in result.json["findings"][0]["database"]
     assert database.tables() == []
+    # a script made from the history, and only that one
+    run_next(next_of(result), database, application, scratch=server.url())
+    application.config('init = ["init.sql"]\n')
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.parametrize("row", ["", "insert into alembic_version values ('r3');"])

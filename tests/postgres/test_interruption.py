@@ -537,6 +537,7 @@ IF_NOT_EXISTS = {
 @pytest.mark.provokes("invalid-index-in-the-way")
 @pytest.mark.parametrize("catalogue", [True, False], ids=["catalogue", "no catalogue"])
 @pytest.mark.parametrize("said", IF_NOT_EXISTS)
+@pytest.mark.follows("invalid-index-in-the-way")
 def test_an_invalid_index_is_not_passed_over(
     application: Application, server: Server, database: Database, catalogue: bool, said: str
 ) -> None:

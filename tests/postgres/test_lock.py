@@ -20,6 +20,7 @@ LONG = 240  # seconds: what takes that long hangs
 
 
 @pytest.mark.provokes("lock-held-elsewhere")
+@pytest.mark.follows("lock-held-elsewhere")
 def test_the_holder_is_named_and_the_wait_has_an_end(
     application: Application, database: Database
 ) -> None:
@@ -32,6 +33,7 @@ def test_the_holder_is_named_and_the_wait_has_an_end(
     assert "surefoot (web-2:41) holds the lock" in str(result.json["findings"][0]["seen"])
     assert result.err.count("waiting up to 1 s: surefoot (web-2:41)") == 1
     assert database.tables() == []
+    assert application.run("up", url=database.url()).code == 0  # its transaction has ended
 
 
 def test_a_holder_that_could_not_migrate(
@@ -108,6 +110,7 @@ def test_replicas(application: Application, database: Database) -> None:
 
 
 @pytest.mark.provokes("lock-lost")
+@pytest.mark.follows("lock-lost")
 def test_a_lost_lock_stops_the_run_before_its_commit(
     application: Application, database: Database
 ) -> None:
@@ -123,6 +126,8 @@ def test_a_lost_lock_stops_the_run_before_its_commit(
     assert (result.code, result.error) == (5, "lock-lost")
     assert "Rolled back, verified" in result.json["findings"][0]["database"]
     assert database.tables() == []
+    application.revision("r2", "r1", "create table u (id int)")  # nobody ends the session now
+    assert application.run("up", url=database.url()).code == 0
 
 
 def test_a_lost_lock_stops_the_run_before_a_commit_midway(
@@ -146,6 +151,7 @@ def test_a_lost_lock_stops_the_run_before_a_commit_midway(
 
 @pytest.mark.provokes("interrupted")
 @pytest.mark.parametrize("phase", ["running", "waiting"])
+@pytest.mark.follows("interrupted")
 def test_sigterm_rolls_back(application: Application, database: Database, phase: str) -> None:
     application.linear()
     application.config('wait = "600s"\n')
@@ -176,6 +182,8 @@ def test_sigterm_rolls_back(application: Application, database: Database, phase:
             " and pid <> pg_backend_pid()"
         )
         assert left == [(0,)]
+        application.revision("r4", "r3", "select 1")
+        assert application.run("up", url=database.url()).code == 0
 
 
 def test_a_database_that_left_head_while_we_waited(

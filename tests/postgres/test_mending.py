@@ -152,6 +152,7 @@ def test_an_invalid_index_is_made_anew(
 
 
 @pytest.mark.provokes("repair-failed")
+@pytest.mark.follows("repair-failed")
 def test_a_unique_index_that_rows_refuse(
     application: Application, server: Server, database: Database
 ) -> None:

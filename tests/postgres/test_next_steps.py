@@ -12,7 +12,7 @@ from psycopg import sql
 
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database, fresh_database
-from tests.next_steps import inline_statements, printed_steps, run_next
+from tests.next_steps import arrives, printed_steps, run_next
 from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
 from tests.servers import OwnServer, copy_owned, reachable_directory
 
@@ -36,15 +36,6 @@ def database(preparing: Server, pg_bin: Path) -> Iterator[Database]:
 
 def up(application: Application, database: Database, url: str = "") -> Result:
     return application.run("up", "--json", url=url or database.url())
-
-
-def arrives(application: Application, database: Database, failed: Result) -> None:
-    """The first run failed with one finding; what its `next` says leads to head."""
-    (finding,) = failed.json["findings"]
-    assert not inline_statements(finding["next"]), finding["next"]
-    run_next(finding["next"], database, application)
-    after = up(application, database)
-    assert after.code == 0, after.err
 
 
 # --- a sequence behind its rows
@@ -101,6 +92,7 @@ def behind(application: Application, database: Database, table: str) -> None:
 
 @pytest.mark.provokes("sequence-behind")
 @pytest.mark.parametrize("which", SEQUENCES)
+@pytest.mark.follows("sequence-behind")
 def test_a_sequence_behind_its_rows(
     application: Application, database: Database, which: str
 ) -> None:
@@ -242,6 +234,7 @@ def test_a_prepared_transaction_that_holds_a_lock(
         assert up(application, database).code == 0
 
 
+@pytest.mark.follows("lock-not-available")
 def test_a_session_that_holds_a_lock(application: Application, database: Database) -> None:
     application.config('lock_timeout = "300ms"\nlock_retries = 0\n')
     application.revision("r1", None, "create table people (id int primary key)")
@@ -311,6 +304,7 @@ with connectable.connect() as connection:
 
 
 @pytest.mark.provokes("orphaned-statement")
+@pytest.mark.follows("orphaned-statement")
 def test_a_revision_that_was_prepared_and_never_committed(
     application: Application, database: Database
 ) -> None:
@@ -474,6 +468,7 @@ select c.relname, c.relkind::text from pg_class c where c.oid in (
 
 
 @pytest.mark.parametrize("which", IN_THE_WAY)
+@pytest.mark.follows("revision-failed")
 def test_something_in_the_way_is_put_aside_whole(
     application: Application, database: Database, server: Server, pg_bin: Path, which: str
 ) -> None:
@@ -528,6 +523,7 @@ def under_policies(application: Application, database: Database, owner: str) -> 
 
 
 @pytest.mark.provokes("row-security-in-the-way")
+@pytest.mark.follows("row-security-in-the-way")
 def test_a_backfill_that_policies_would_hide_rows_from(
     application: Application, database: Database, owner: str
 ) -> None:

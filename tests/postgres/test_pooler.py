@@ -219,6 +219,7 @@ def test_every_driver(
     assert {row[0] for row in kept} == ({"prepared"} if "asyncpg" in driver else set())
 
 
+@pytest.mark.follows("pooler-in-the-way")
 def test_asyncpg_untold_is_refused_and_goes_past_the_pooler(
     application: Application, database: Database, bouncer: Pooler
 ) -> None:

@@ -38,6 +38,7 @@ ENDS = {
 
 @pytest.mark.provokes("application-ended-process")
 @pytest.mark.parametrize("how", ENDS)
+@pytest.mark.follows("application-ended-process")
 def test_env_ends_the_process(application: Application, database: Database, how: str) -> None:
     """Before anything was begun: nothing is changed, the command isn't started."""
     application.env(env_with(ENDS[how]))

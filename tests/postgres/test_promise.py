@@ -22,6 +22,7 @@ from surefoot.schema.fact import SchemaFact, table
 from surefoot.schema.names import quote_name, split_name
 from tests.conftest import Database
 from tests.example import Example
+from tests.next_steps import steps_of
 from tests.postgres.test_identify_errors import refused, seen, with_catalogue
 from tests.postgres.test_structure import RICH, observe
 from tests.project import Application, Result
@@ -161,7 +162,7 @@ def test_the_head_of_a_real_history(
 def copied(result: Result) -> str:
     """The statements of the next step, as they are copied from it."""
     (finding,) = result.json["findings"]
-    return "\n".join(line for line in finding["next"].split("\n") if line.startswith("    "))
+    return "\n".join(steps_of(finding["next"]).sql)
 
 
 SHOP = """
@@ -217,6 +218,7 @@ def shop(application: Application, server: Server, database: Database) -> Applic
 
 @pytest.mark.parametrize("damage", LACKING)
 @pytest.mark.provokes("structure-contradicts-revision")
+@pytest.mark.follows("structure-contradicts-revision")
 def test_what_head_promises_is_missed_and_put_back(
     shop: Application, database: Database, damage: str
 ) -> None:
@@ -321,7 +323,7 @@ def test_what_an_older_revision_has_made_is_adopted(
     with_catalogue(shop, server)
     database.execute("update alembic_version set version_num = 'r3'")
     result = refused(shop, database, "structure-contradicts-revision", ("up",))
-    assert "surefoot adopt r2;" in result.json["findings"][0]["next"]
+    assert steps_of(result.json["findings"][0]["next"]).lines == ("surefoot adopt r2",)
     assert shop.run("adopt", "r2", "--yes", url=database.url()).code == 0
     done = shop.run("up", "--json", url=database.url())
     assert (done.code, [one["name"] for one in done.json["done"]]) == (0, ["r3"])

@@ -6,6 +6,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
+from tests.next_steps import arrives, next_of, run_next
 from tests.postgres.test_identify_errors import refused, seen, with_catalogue
 from tests.project import Application, Result
 
@@ -78,6 +79,7 @@ CORRUPTED = {
 
 @pytest.mark.parametrize("case", CORRUPTED)
 @pytest.mark.provokes("version-table-corrupted")
+@pytest.mark.follows("version-table-corrupted")
 def test_a_corrupted_version_table_is_refused_then_repaired(
     shop: Application, database: Database, case: str
 ) -> None:
@@ -89,8 +91,7 @@ def test_a_corrupted_version_table_is_refused_then_repaired(
     )
     assert said in seen(result)
     assert f"by its structure it is at {R2}" in seen(result)
-    done = shop.run("repair", "--yes", url=database.url())
-    assert done.code == 0, done.err
+    (done,) = run_next(next_of(result), database, shop).results
     assert f"after {R2}" in text(done)
     assert rows(database) == [R2]
     # Alembic itself goes on from there, and so does surefoot
@@ -137,6 +138,7 @@ def test_repair_asks(shop: Application, database: Database) -> None:
 
 
 @pytest.mark.provokes("version-rows-overlap")
+@pytest.mark.follows("version-rows-overlap")
 def test_an_ancestor_beside_its_descendant(shop: Application, database: Database) -> None:
     """The structure says which of the two is true, whichever it is."""
     for stands in (R1, R2):
@@ -146,20 +148,35 @@ def test_an_ancestor_beside_its_descendant(shop: Application, database: Database
         database.execute(f"insert into alembic_version values ('{R1}'), ('{R2}')")
         result = refused(shop, database, "version-rows-overlap", ("status",), ("up",))
         assert f"by its structure it is at {stands}" in seen(result)
-        assert shop.run("repair", "--yes", url=database.url()).code == 0
+        run_next(next_of(result), database, shop)
         assert rows(database) == [stands]
+        assert shop.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("version-table-elsewhere")
+@pytest.mark.follows("version-table-elsewhere")
 def test_a_version_table_in_another_schema(shop: Application, database: Database) -> None:
     """It knows the application's revisions, and isn't looked for there: told, and not guessed."""
     at(shop, database, R2, "create schema app; alter table alembic_version set schema app")
     result = refused(shop, database, "version-table-elsewhere", ("status",), ("plan",), ("up",))
     assert f"app.alembic_version holds {R2}" in seen(result)
     assert f"by its structure it is at {R2}" in seen(result)
-    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    run_next(next_of(result), database, shop, only="surefoot repair")
     assert rows(database) == [R2]
     assert database.query("select version_num from app.alembic_version") == [(R2,)]
+    assert shop.run("up", url=database.url()).code == 0
+
+
+@pytest.mark.follows("version-table-elsewhere")
+def test_a_version_table_in_another_schema_is_put_on_the_search_path(
+    shop: Application, database: Database
+) -> None:
+    """Where that schema is right: the statement of `next` suffices, and no second table is made."""
+    at(shop, database, R2, "create schema app; alter table alembic_version set schema app")
+    result = refused(shop, database, "version-table-elsewhere", ("up",))
+    arrives(shop, database, result, only="alter role")
+    assert database.query("select version_num from app.alembic_version") == [(R3,)]
+    assert "public.alembic_version" not in database.tables()
 
 
 def test_another_applications_version_table_in_another_schema(
@@ -287,6 +304,7 @@ def test_an_id_that_nobody_knows_in_a_database_of_surefoots(
     assert shop.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.follows("unknown-revision")
 def test_a_revision_that_was_renamed(shop: Application, database: Database, server: Server) -> None:
     """The catalogue keeps the old id, and knows which revision makes the same."""
     catalogue = shop.root / "migrations/surefoot-catalog.txt"
@@ -300,8 +318,8 @@ def test_a_revision_that_was_renamed(shop: Application, database: Database, serv
     assert f"removed\t{R3}\n" in catalogue.read_text()
     result = refused(shop, database, "unknown-revision", ("status",), ("up",))
     assert "says that renamed replaced it, with the same structure" in seen(result)
-    assert "to record what replaced it: surefoot repair" in result.json["findings"][0]["next"]
-    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert next_of(result).startswith("it was replaced by another revision")
+    arrives(shop, database, result)
     assert rows(database) == ["renamed"]
     again = shop.run("catalog", "build", "--no-downgrade", "--server", server.url(), "--json")
     assert again.json["changed"] is False
@@ -373,6 +391,7 @@ def test_schemas_of_several_installations(shop: Application, database: Database)
 
 @pytest.mark.provokes("interrupted-revision")
 @pytest.mark.parametrize("finish", [True, False], ids=["finished", "undone"])
+@pytest.mark.follows("interrupted-revision")
 def test_a_revision_that_was_left_half_way_is_for_a_person(
     application: Application, server: Server, database: Database, finish: bool
 ) -> None:
@@ -384,17 +403,15 @@ def test_a_revision_that_was_left_half_way_is_for_a_person(
     database.execute("insert into people values (1, 5)")
     assert application.run("up", url=database.url()).code == 6
     for command in (("status",), ("up",), ("adopt", "--yes"), ("repair", "--yes")):
-        result = application.run(*command, "--json", url=database.url())
-        assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+        refusal = application.run(*command, "--json", url=database.url())
+        assert (refusal.code, refusal.error) == (4, "interrupted-revision"), refusal.err
     database.execute("delete from people where id = 2")  # why it failed
     if finish:
         database.execute("update people set n = 2 * n")
     else:
         database.execute("drop index people_n; delete from people")
     named = R2 if finish else R1
-    assert application.run("adopt", named, "--yes", url=database.url()).code == 0
-    result = application.run("up", url=database.url())
-    assert result.code == 0, result.err
+    arrives(application, database, refusal, only=f"surefoot repair {named}")
     assert rows(database) == [R2]
     assert database.query("select n from people") == ([(10,)] if finish else [])
 

@@ -20,6 +20,7 @@ import pytest
 from surefoot.errors.steps import is_command
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests.conftest import Database, fresh_database
+from tests.next_steps import next_of, run_next
 from tests.planted import ROLE, role_of_a_stranger
 from tests.postgres.test_backup import backup, dumps, sidecar, stand, with_programs
 from tests.project import Application, Result
@@ -192,6 +193,7 @@ def test_a_database_that_is_gone(application: Application, shop: Database, serve
 
 
 @pytest.mark.provokes("confirmation-needed")
+@pytest.mark.follows("confirmation-needed")
 def test_without_a_terminal_it_refuses(application: Application, shop: Database) -> None:
     """Nothing is made; what would be done is shown."""
     file = backed_up(application, shop)
@@ -353,14 +355,18 @@ def test_a_pg_restore_that_is_newer_than_the_server(
 
 
 @pytest.mark.provokes("database-in-use")
+@pytest.mark.follows("database-in-use")
 def test_others_are_named_and_not_cut_off(application: Application, shop: Database) -> None:
     """Exit code 7, before anything is made."""
     file = backed_up(application, shop)
     with shop.connect(application_name="the shop's own web server"):
         result = restore(application, shop, file.name, "--yes")
-    assert (result.code, result.error) == (7, "database-in-use"), result.err
-    assert "the shop's own web server" in result.json["findings"][0]["seen"][0]
-    assert (around(shop), counts(shop)) == ([], AFTER)
+        assert (result.code, result.error) == (7, "database-in-use"), result.err
+        assert "the shop's own web server" in result.json["findings"][0]["seen"][0]
+        assert (around(shop), counts(shop)) == ([], AFTER)
+        assert next_of(result).endswith("--disconnect")
+        assert restore(application, shop, file.name, "--yes", "--disconnect").code == 0
+    assert counts(shop) == BEFORE
 
 
 def test_disconnect_wins_over_those_who_come_back_at_once(
@@ -433,14 +439,20 @@ def test_no_up_runs_meanwhile(application: Application, shop: Database) -> None:
 
 
 @pytest.mark.provokes("backup-not-found")
+@pytest.mark.follows("backup-not-found")
 def test_a_backup_that_there_is_not(application: Application, shop: Database) -> None:
     application.linear()
     result = restore(application, shop, "nothing", "--yes")
     assert (result.code, result.error) == (2, "backup-not-found")
+    file = backed_up(application, shop)
+    (listing,) = run_next(next_of(result), shop, application).results
+    assert file.name in listing.out + listing.err
+    assert restore(application, shop, file.name, "--yes").code == 0
 
 
 @pytest.mark.provokes("backup-unverified")
 @pytest.mark.parametrize("what", ["no sidecar", "one byte", "cut off", "no json", "of tomorrow"])
+@pytest.mark.follows("backup-unverified")
 def test_a_dump_that_contradicts_its_sidecar(
     application: Application, shop: Database, what: str
 ) -> None:
@@ -465,6 +477,11 @@ def test_a_dump_that_contradicts_its_sidecar(
     result = restore(application, shop, file.name, "--yes")
     assert (result.code, result.error) == (4, "backup-unverified"), result.err
     assert (around(shop), counts(shop)) == ([], AFTER)
+    if what == "no sidecar":
+        assert "--without-sidecar" in next_of(result)
+        result = restore(application, shop, file.name, "--yes", "--without-sidecar")
+        assert result.code == 0, result.err
+        assert counts(shop) == BEFORE
 
 
 def test_without_a_sidecar_on_a_persons_word(application: Application, shop: Database) -> None:
@@ -478,6 +495,7 @@ def test_without_a_sidecar_on_a_persons_word(application: Application, shop: Dat
 
 
 @pytest.mark.provokes("backup-of-another-database")
+@pytest.mark.follows("backup-of-another-database")
 def test_a_backup_of_another_database(
     application: Application, shop: Database, other_database: Database
 ) -> None:
@@ -486,6 +504,7 @@ def test_a_backup_of_another_database(
     shop.execute("create table mine (id int)")
     result = restore(application, shop, file.name, "--yes")
     assert (result.code, result.error) == (4, "backup-of-another-database")
+    assert next_of(result).endswith("--of-another-database")
     result = restore(application, shop, file.name, "--yes", "--of-another-database")
     assert result.code == 0, result.err
     assert counts(shop) == BEFORE
@@ -522,6 +541,7 @@ def test_a_backup_that_does_not_know_its_server(application: Application, shop: 
 
 
 @pytest.mark.provokes("restore-not-possible")
+@pytest.mark.follows("restore-not-possible")
 def test_roles_and_extensions_that_are_not_here(application: Application, shop: Database) -> None:
     """All at once, before anything is made; owners can be left out."""
     stand(application, shop, "")
@@ -589,6 +609,7 @@ def test_a_role_that_is_no_superuser_may(application: Application, shop: Databas
 
 
 @pytest.mark.provokes("restore-in-the-way")
+@pytest.mark.follows("restore-in-the-way")
 def test_somebody_elses_database_has_the_name(application: Application, shop: Database) -> None:
     """It isn't dropped; an empty one without a mark is what a kill between two statements left."""
     file = backed_up(application, shop)
@@ -599,12 +620,13 @@ def test_somebody_elses_database_has_the_name(application: Application, shop: Da
     result = restore(application, shop, file.name, "--yes")
     assert (result.code, result.error) == (4, "restore-in-the-way"), result.err
     assert mine.tables() == ["public.precious"]
-    mine.execute("drop table precious")
+    run_next(next_of(result), shop)
     assert restore(application, shop, file.name, "--yes").code == 0
     assert counts(shop) == BEFORE
 
 
 @pytest.mark.provokes("restore-failed")
+@pytest.mark.follows("restore-failed")
 def test_pg_restore_fails(application: Application, shop: Database) -> None:
     """Its words; the half-made database is dropped, the one that is there is as it was."""
     file = backed_up(application, shop)
@@ -613,14 +635,19 @@ def test_pg_restore_fails(application: Application, shop: Database) -> None:
     result = with_programs(application, shop, programs, "restore", file.name, "--yes")
     assert (result.code, result.error) == (5, "restore-failed"), result.err
     (finding,) = result.json["findings"]
+    assert "read what pg_restore says" in finding["next"]
     assert "out of ink" in finding["seen"]
     assert finding["database"].startswith(f"{shop.name} was not changed. The half-made ")
     assert (around(shop), counts(shop)) == ([], AFTER)
+    # with a pg_restore that works
+    assert restore(application, shop, file.name, "--yes").code == 0
+    assert counts(shop) == BEFORE
 
 
 # what stands in for pg_restore is of 18; for an older server its own may be nearer
 @pytest.mark.server_from(18)
 @pytest.mark.provokes("restore-differs")
+@pytest.mark.follows("restore-differs")
 def test_what_was_restored_is_something_else(application: Application, shop: Database) -> None:
     """A pg_restore that leaves something out, and says nothing: told by name, not swapped."""
     file = backed_up(application, shop)

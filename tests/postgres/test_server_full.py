@@ -33,6 +33,7 @@ def told(result: Result, code: str) -> tuple[str, str]:
 
 @pytest.mark.provokes("disk-full")
 @pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.follows("disk-full")
 def test_a_device_without_room(shop: Application, database: Database, driver: str) -> None:
     """The kernel's own device that is always full: this needs no privilege on the machine."""
     if driver == ASYNCPG:
@@ -44,6 +45,8 @@ def test_a_device_without_room(shop: Application, database: Database, driver: st
     assert "No space left on device (SQLSTATE 53100)" in seen
     assert next.startswith("make room on that disk")
     assert database.tables() == []
+    shop.revision("r3", "r2", f"copy ({rows}) to '/dev/null'")  # as a disk with room
+    assert shop.run("up", url=database.url(driver)).code == 0
 
 
 def test_an_init_script_fills_a_device(shop: Application, database: Database) -> None:
@@ -56,6 +59,7 @@ def test_an_init_script_fills_a_device(shop: Application, database: Database) ->
     assert database.tables() == []
 
 
+@pytest.mark.follows("disk-full")
 def test_a_tablespace_without_room(shop: Application, own_server: MakeServer) -> None:
     """The message leads to it; when there is room, the same command goes through."""
     server = own_server()
@@ -102,6 +106,7 @@ def test_the_log_has_no_room(shop: Application, own_server: MakeServer) -> None:
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit limits the memory")
 @pytest.mark.provokes("out-of-memory")
 @pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.follows("out-of-memory")
 def test_memory(shop: Application, database: Database, driver: str) -> None:
     """The kernel gives the server's process no more: only the statement fails."""
     if driver == ASYNCPG:
@@ -119,10 +124,13 @@ def test_memory(shop: Application, database: Database, driver: str) -> None:
     seen, next = told(shop.run("up", "--json", url=database.url(driver)), "out-of-memory")
     assert "SQLSTATE 53200" in seen
     assert next.startswith("give the server more memory")
+    shop.revision("r3", "r2", body=body.replace("2**26", "2**32"))
+    assert shop.run("up", url=database.url(driver)).code == 0
 
 
 @pytest.mark.provokes("out-of-shared-memory")
 @pytest.mark.parametrize("driver", [PSYCOPG2, ASYNCPG])
+@pytest.mark.follows("out-of-shared-memory")
 def test_room_for_locks(shop: Application, own_server: MakeServer, driver: str) -> None:
     """The setting is named; raised, the same command goes through."""
     if driver == ASYNCPG:

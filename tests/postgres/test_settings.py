@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from surefoot.postgres.embedded import Server
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.conftest import Database
+from tests.next_steps import next_of, run_next
 from tests.project import ASYNC_ENV, Application
 
 DRIVERS = ["psycopg", "psycopg2", "asyncpg"]
@@ -40,6 +41,7 @@ def statements(next: str) -> list[str]:
         "drop schema public",
     ],
 )
+@pytest.mark.follows("search-path-unusable")
 def test_a_search_path_without_a_schema(
     application: Application, database: Database, driver: str, made: str
 ) -> None:
@@ -119,8 +121,14 @@ def test_a_database_in_sql_ascii(application: Application, server: Server, drive
         assert connection.execute("select n from t").fetchone() == ("Gr\xfc\xdfe",)
 
 
+def drop(server: Server, name: str) -> None:
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"drop database if exists {name} with (force)".encode())
+
+
 @pytest.mark.provokes("database-encoding")
 @pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.follows("database-encoding")
 def test_a_text_that_the_database_cannot_hold(
     application: Application, server: Server, driver: str
 ) -> None:
@@ -132,7 +140,12 @@ def test_a_text_that_the_database_cannot_hold(
     assert (result.code, result.error) == (5, "database-encoding"), result.err
     assert "LATIN1" in " ".join(result.json["findings"][0]["seen"])
     # the database made anew, as `next` says
-    assert application.run("up", url=encoded(server, f"latin_{driver}", "UTF8")).code == 0
+    for left in ("before", "utf8"):
+        drop(server, f"latin_{driver}_{left}")
+    run_next(next_of(result), Database(server, "postgres", embedded_bin()))
+    after = application.run("up", url=url)
+    assert after.code == 0, after.err
+    drop(server, f"latin_{driver}_before")
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP", "SQL_ASCII", "WIN1251"])

@@ -6,6 +6,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.conftest import Database
+from tests.next_steps import arrives, next_of
 from tests.postgres.test_identify_errors import refused, seen, with_catalogue
 from tests.project import Application, Result
 
@@ -98,12 +99,16 @@ NEWER = {
 
 @pytest.mark.parametrize("case", NEWER)
 @pytest.mark.provokes("init-script-newer-than-code")
+@pytest.mark.follows("init-script-newer-than-code")
 def test_a_newer_script_is_rolled_back(shop: Application, database: Database, case: str) -> None:
     """Nothing stays: not a table, not a row, not a journal."""
     shop.write(SCRIPT, NEWER[case])
     result = refused(shop, database, "init-script-newer-than-code", ("up",))
     assert "Rolled back, verified." in result.json["findings"][0]["database"]
     assert database.tables() == []
+    assert "this release's script" in next_of(result)
+    shop.write(SCRIPT, TO_R3)
+    assert shop.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("init-script-unidentified")
@@ -114,13 +119,15 @@ def test_a_newer_script_is_rolled_back(shop: Application, database: Database, ca
         "create table something_else (id int);\n",
     ],
 )
+@pytest.mark.follows("init-script-unidentified")
 def test_a_script_that_makes_no_revisions_structure(
-    shop: Application, database: Database, script: str
+    shop: Application, server: Server, database: Database, script: str
 ) -> None:
     """Rolled back, and said what it is near to."""
     shop.write(SCRIPT, script)
-    refused(shop, database, "init-script-unidentified", ("up",))
+    result = refused(shop, database, "init-script-unidentified", ("up",))
     assert database.tables() == []
+    arrives(shop, database, result, scratch=server.url())
 
 
 def test_several_revisions_of_one_structure(
@@ -202,6 +209,7 @@ def test_a_tampered_script_that_makes_something_else(
 
 
 @pytest.mark.provokes("init-script-edited")
+@pytest.mark.follows("init-script-edited")
 def test_a_tampered_script_without_a_catalogue(
     shop: Application, database: Database, server: Server
 ) -> None:
@@ -209,17 +217,20 @@ def test_a_tampered_script_without_a_catalogue(
     script = dump(shop, server, R2)
     script.write_text(script.read_text() + "\nselect 1;\n")
     (shop.root / CATALOGUE).unlink()
-    refused(shop, database, "init-script-edited", ("status",), ("plan",), ("up",))
+    result = refused(shop, database, "init-script-edited", ("status",), ("plan",), ("up",))
+    arrives(shop, database, result, scratch=server.url())
 
 
 @pytest.mark.provokes("init-revision-missing")
+@pytest.mark.follows("init-revision-missing")
 def test_a_script_that_says_nothing_without_a_catalogue(
-    shop: Application, database: Database
+    shop: Application, server: Server, database: Database
 ) -> None:
     """Nothing to identify it by."""
     (shop.root / CATALOGUE).unlink()
     result = refused(shop, database, "init-revision-missing", ("status",), ("plan",), ("up",))
     assert "no usable catalogue" in seen(result)
+    arrives(shop, database, result, scratch=server.url())
 
 
 def test_two_scripts_whose_headers_disagree(

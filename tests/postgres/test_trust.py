@@ -132,6 +132,7 @@ def typed(next: str) -> str:
 
 @pytest.mark.provokes("object-not-trusted")
 @pytest.mark.parametrize("what", JOURNALS)
+@pytest.mark.follows("object-not-trusted")
 def test_a_journal_of_a_strangers(
     application: Application, database: Database, stranger: Planted, what: str
 ) -> None:

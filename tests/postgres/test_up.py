@@ -2,7 +2,9 @@
 
 import pytest
 
+from surefoot.postgres.embedded import Server
 from tests.conftest import Database
+from tests.next_steps import arrives, next_of, run_next
 from tests.project import ASYNC_ENV, SYNC_ENV, Application
 
 DRIVERS = ["postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
@@ -96,8 +98,9 @@ def test_unknown_revision_is_refused(
 
 @pytest.mark.provokes("unversioned-database")
 @pytest.mark.parametrize("empty_table", [False, True])
+@pytest.mark.follows("unversioned-database")
 def test_objects_without_a_version_row_are_refused(
-    application: Application, database: Database, empty_table: bool
+    application: Application, server: Server, database: Database, empty_table: bool
 ) -> None:
     """Somebody's tables, and no row that says what they are: no guess is made."""
     application.linear()
@@ -109,6 +112,13 @@ def test_objects_without_a_version_row_are_refused(
     assert (result.code, result.error) == (4, "unversioned-database")
     assert any("table public.people" in line for line in result.json["findings"][0]["seen"])
     assert database.dump() == before
+    # with a catalogue, as `next` says; of tables that are as a revision makes them
+    database.execute("drop table if exists people, alembic_version")
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute("delete from alembic_version" if empty_table else "drop table alembic_version")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "unversioned-database")
+    arrives(application, database, result, scratch=server.url())
 
 
 def test_extensions_and_an_empty_version_table_are_nobodys_objects(
@@ -133,13 +143,41 @@ def test_an_ancestor_beside_its_descendant_is_refused(
 
 
 @pytest.mark.provokes("version-table-unreadable")
+@pytest.mark.follows("version-table-unreadable")
 def test_a_version_table_of_another_shape_is_refused(
-    application: Application, database: Database
+    application: Application, database: Database, other_database: Database
 ) -> None:
     application.linear()
     database.execute("create table alembic_version (version text)")
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "version-table-unreadable")
+    assert next_of(result).startswith("correct the address")
+    assert application.run("up", url=other_database.url()).code == 0
+
+
+@pytest.mark.follows("version-table-unreadable")
+def test_a_version_table_that_the_role_may_not_read(
+    application: Application, database: Database
+) -> None:
+    """The two statements of `next` let it read; what it may write is told afterwards."""
+    application.linear()
+    role = f"reader_{database.name}"
+    database.execute(
+        f"create role {role} login password 'p';"
+        f"grant create on database {database.name} to {role}; create schema shop;"
+        "create table shop.alembic_version (version_num varchar(32) primary key);"
+        f"alter role {role} in database {database.name} set search_path = shop, public"
+    )
+    address = f"postgresql://{role}:p@127.0.0.1:{database.server.port}/{database.name}"
+    try:
+        database.execute(f"grant usage on schema shop to {role}")
+        result = application.run("up", "--json", url=address)
+        assert (result.code, result.error) == (4, "version-table-unreadable"), result.err
+        run_next(next_of(result), database)
+        again = application.run("status", "--json", url=address)
+        assert "version-table-unreadable" not in again.out, again.out
+    finally:
+        database.execute(f"drop owned by {role} cascade; drop role {role}")
 
 
 def test_two_heads_two_bases_and_a_dependency(application: Application, database: Database) -> None:
@@ -325,6 +363,7 @@ def test_a_failing_revision_leaves_nothing(
 
 
 @pytest.mark.provokes("revision-partly-applied")
+@pytest.mark.follows("revision-partly-applied")
 def test_a_revision_that_commits_half_way(application: Application, database: Database) -> None:
     """What it committed by itself stays, and the report says so: exit 6, not "rolled back"."""
     application.revision(
@@ -339,6 +378,11 @@ def test_a_revision_that_commits_half_way(application: Application, database: Da
     assert (result.code, result.error) == (6, "revision-partly-applied")
     assert "public.half" in database.tables()
     assert result.json["current"] == []
+    # undone by hand, and the revision corrected
+    database.execute("drop table half")
+    application.revision("r1", None, "create table half (id int)")
+    run_next(next_of(result), database, application, only="surefoot repair base")
+    assert application.run("up", url=database.url()).code == 0
 
 
 def test_create_index_concurrently_under_the_lock(
@@ -357,6 +401,7 @@ def test_create_index_concurrently_under_the_lock(
 
 
 @pytest.mark.provokes("database-not-at-head")
+@pytest.mark.follows("database-not-at-head")
 def test_success_is_head_seen(application: Application, database: Database) -> None:
     """An env.py that takes the version row away after everything was committed."""
     application.env(
@@ -371,11 +416,11 @@ def test_success_is_head_seen(application: Application, database: Database) -> N
     assert finding["database"] == "Every step of the plan was committed (3)."
     assert "public.pets" in database.tables()
     application.env()
-    database.execute("insert into alembic_version values ('r3')")
-    assert application.run("up", url=database.url()).code == 0
+    arrives(application, database, result)
 
 
 @pytest.mark.provokes("plan-outdated")
+@pytest.mark.follows("plan-outdated")
 def test_env_that_changes_its_history_is_stopped(
     application: Application, database: Database
 ) -> None:
@@ -398,6 +443,9 @@ def test_env_that_changes_its_history_is_stopped(
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "plan-outdated"), result.err
     assert database.tables() == []
+    assert "env.py puts the history together differently" in next_of(result)
+    application.env()
+    assert application.run("up", url=database.url()).code == 0
 
 
 def test_a_tick_is_for_what_is_committed(application: Application, database: Database) -> None:
@@ -416,6 +464,7 @@ def test_a_tick_is_for_what_is_committed(application: Application, database: Dat
 
 @pytest.mark.provokes("history-empty")
 @pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.follows("history-empty")
 def test_a_history_without_revisions_is_never_at_head(
     application: Application, database: Database, gone: bool
 ) -> None:
@@ -427,3 +476,5 @@ def test_a_history_without_revisions_is_never_at_head(
     assert result.code == 4
     assert result.error in ("history-empty", "history-unreadable")
     assert not (application.root / "started").exists()
+    application.linear()  # the directory was forgotten
+    assert application.run("up", url=database.url()).code == 0

@@ -322,6 +322,69 @@ def test_what_is_the_servers_own_doing(sqlstate: str, message: str, hint: str, c
     assert script_code(found) == ("script-failed" if code == "revision-failed" else code)
 
 
+@pytest.mark.parametrize(
+    ("message", "timeout", "code"),
+    [
+        ("storniere Anfrage wegen Zeitüberschreitung der Anfrage", "", "statement-cancelled"),
+        ("storniere Anfrage wegen Zeitüberschreitung der Anfrage", "role", "statement-timeout"),
+        ("canceling statement due to user request", "role", "statement-cancelled"),
+    ],
+)
+def test_a_timeout_in_another_language(message: str, timeout: str, code: str) -> None:
+    """Both have one SQLSTATE: where the words aren't English, a limit that is set is the cause."""
+    assert explain(Cause("57014", message), About("r2", timeout=timeout)).code == code
+
+
+TABLES = (
+    Object("table", "public", "people", owner="boss"),
+    Object("schema", "app", "app", owner="boss"),
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "statement", "line"),
+    [
+        (
+            "Berechtigung nur für Eigentümer der Tabelle people",
+            "alter table people add column n int",
+            "alter table public.people owner to me;",
+        ),
+        (
+            "keine Berechtigung für Tabelle people",
+            "insert into people values (1)",
+            "grant all on public.people to me;",
+        ),
+        (
+            "keine Berechtigung für Schema app",
+            "create index i on app.t (a)",
+            "grant usage, create on schema app to me;",
+        ),
+        (
+            "keine Berechtigung, um Erweiterung »hstore« zu erzeugen",
+            "create extension hstore",
+            "create extension hstore;",
+        ),
+    ],
+)
+def test_privileges_in_another_language(message: str, statement: str, line: str) -> None:
+    """What the statement does says whether ownership or a privilege is missing."""
+    cause = Cause("42501", message, statement=statement)
+    found = explain(cause, About("r2", role="me", objects=TABLES))
+    assert steps_of(found.next).sql == (line,)
+
+
+def test_what_cannot_be_done_in_another_language() -> None:
+    """An extension without files, and a column that something is built on."""
+    cause = Cause("0A000", "Erweiterung »x« ist nicht verfügbar", statement="create extension x")
+    assert "install the package" in explain(cause, About("r2")).next
+    cause = Cause(
+        "0A000",
+        "Typ einer Spalte, die von einer Sicht verwendet wird, kann nicht geändert werden",
+        statement="alter table t alter column a type bigint",
+    )
+    assert "depends on it" in explain(cause, About("r2")).next
+
+
 def test_a_statement_that_is_wrong_is_not_the_servers_doing() -> None:
     assert of_server(Cause("42601", "syntax error")) is None
     assert script_code(None) == "script-failed"

@@ -34,7 +34,7 @@ def snapshot(connection: psycopg.Connection[Any]) -> Generator[str, None, None]:
     """One snapshot for the block; gives the name by which pg_dump gets the same.
 
     The connection must lead to the server itself: behind a pooler, pg_dump's settings would be left
-    to others. Raises SurefootError `pooler-in-the-way`, and what `kept_connection` does.
+    to others. Raises SurefootError `pooler-in-the-way`, and what `translate_db_errors` does.
     """
     require_direct(connection)
     with translate_db_errors(), connection.transaction():

@@ -9,6 +9,7 @@ import msgspec
 from surefoot.backups.names import DUMP, SIDECAR, is_partial
 from surefoot.backups.sidecar import Sidecar, decode
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.project.config import Project
 from surefoot.system.files import not_ours, open_file, read_file
 
@@ -91,7 +92,7 @@ def find_backup(project: Project, named: str) -> Kept:
         f"There is no backup {named}.",
         seen=[f"neither here, nor in {directory}"],
         database=NOT_REACHED,
-        next="surefoot backups lists those that there are",
+        next=to_type("choose one of those that there are", "surefoot backups"),
     )
 
 

@@ -26,11 +26,13 @@ from surefoot.backups.set_aside import (
 from surefoot.backups.sidecar import Sidecar
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.model.progress import Progress
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
 from surefoot.postgres.programs import Program, called
 from surefoot.postgres.run_program import Ended, run
+from surefoot.schema.names import quote_name, renamed_aside
 
 
 class Filling(msgspec.Struct, frozen=True):
@@ -65,11 +67,17 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
         if ours and mark is not None and mark.state == "restored":
             return True
         if not ours and not _is_empty(filling):
+            taken = {one.name for one in databases_there}
+            aside = renamed_aside(filling.name, taken)
             raise SurefootError(
                 "restore-in-the-way",
                 f"There is a database {filling.name}, and a restore didn't make it.",
                 seen=[f"its comment: {there.comment or 'none'}", "it isn't empty"],
-                next="rename it or drop it, if it may go; then start again",
+                next=to_type(
+                    "if it may go, drop it. Or give it another name, as its owner",
+                    f"alter database {quote_name(filling.name)} rename to {quote_name(aside)};",
+                    then="then start again",
+                ),
             )
         dropped(m, filling.name)
     try:

@@ -13,11 +13,17 @@ from surefoot.catalogue.catalogue import (
 )
 from surefoot.catalogue.variants import settled
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.model.history import History, Revision
 
 _SHOWN = 8  # of the lines of a difference
 
-_BUILD = "surefoot catalog build, then commit what it wrote"
+_COMMIT = "then commit the catalogue"
+
+
+def _build(text: str) -> str:
+    """A next step that ends with a new catalogue."""
+    return to_type(text, "surefoot catalog build", then=_COMMIT)
 
 
 def outdated(catalogue: Catalogue, history: History, init: InitScripts | None) -> tuple[str, ...]:
@@ -114,7 +120,7 @@ def _removed(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
                     f"Revision {id} ({revision.message}) is no longer in the code.",
                     (f"it was in {revision.path}", "databases that are at it could not go on"),
                     "No database was looked at.",
-                    "bring its file back; if no database can ever have been at it: " + _BUILD,
+                    _build("bring its file back; or, if no database can ever have been at it"),
                 ),
             )
 
@@ -167,8 +173,10 @@ def _edited(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
                 f"Revision {id} ({revision.message}) does something else than it did.",
                 (why, *_cut(lines)),
                 "No database was looked at.",
-                "databases that have run it won't run it again: put it back, and make a new "
-                "revision; if no database can have run it: " + _BUILD,
+                _build(
+                    "databases that have run it won't run it again: put it back, and make a new "
+                    "revision; or, if no database can have run it"
+                ),
             ),
         )
 
@@ -241,7 +249,7 @@ def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Fin
             "The catalogue is older than the code.",
             tuple(_cut(lines)),
             "No database was looked at.",
-            _BUILD,
+            _build("make it again"),
         )
 
 
@@ -314,5 +322,5 @@ def _downgrades(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
             f"The downgrade of revision {id} worked, and doesn't any more.",
             (said + (f": {why}" if why else ""), *_cut(lines)),
             "No database was looked at.",
-            "correct downgrade(); if it shall not work any more: " + _BUILD,
+            _build("correct downgrade(); or, if it isn't supposed to work any more"),
         )

@@ -19,6 +19,7 @@ from surefoot.catalogue.catalogue import (
 )
 from surefoot.catalogue.write import FORMAT, sum_of
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.model.history import History, Revision
 from surefoot.schema.fact import Definition, Key
 
@@ -116,7 +117,7 @@ def _unreadable(name: str, line: int, what: str) -> SurefootError:
         "catalogue-unreadable",
         f"{name}:{line}: {what}." if line else f"{name}: {what}.",
         database=NOT_REACHED,
-        next="make it again: surefoot catalog build",
+        next=to_type("make it again", "surefoot catalog build"),
     )
 
 

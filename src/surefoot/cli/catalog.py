@@ -14,6 +14,7 @@ from surefoot.cli.console import (
     server_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.errors.steps import to_type
 
 if TYPE_CHECKING:
     from surefoot.catalogue.catalogue import Catalogue, Way
@@ -256,7 +257,7 @@ def _one(catalogue: "Catalogue", word: str) -> str:
             "revision-not-found",
             "base is before the first revision: it changes nothing.",
             database=NOT_REACHED,
-            next="surefoot catalog show lists the revisions",
+            next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
         )
     return one_revision(catalogue.history, word)
 
@@ -275,6 +276,6 @@ def _applied(catalogue: "Catalogue", word: str) -> tuple[frozenset[str], "Way"]:
             f"The catalogue doesn't know the structure at {word}.",
             seen=[f"it begins with the init scripts, at {begins}"],
             database=NOT_REACHED,
-            next="surefoot catalog show lists the revisions",
+            next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
         )
     return applied, way

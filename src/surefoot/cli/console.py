@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
 from surefoot.project.config import Project, load
 from surefoot.project.locate import ADDRESS_NAMES, locate
@@ -207,8 +208,8 @@ class _Running:
                     f"{self.after[0]} can't be started.",
                     seen=[error.strerror or str(error)],
                     database="The database is at head.",
-                    next="a script needs a first line such as #!/bin/sh, and the right to be "
-                    "executed",
+                    next="correct the command behind --; a script needs a first line such as "
+                    "#!/bin/sh, and the right to be executed",
                 )
             )
 
@@ -336,8 +337,10 @@ def _not_named(ini_url: str | None) -> SurefootError:
             "no --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST or PGHOST",
         ],
         database=NOT_REACHED,
-        next="name the database in one of these ways; to try things without one: "
-        "pip install 'surefoot[embedded]'",
+        next=to_type(
+            "name the database in one of these ways; or, to try things without one",
+            "pip install 'surefoot[embedded]'",
+        ),
     )
 
 
@@ -364,7 +367,9 @@ def _require_libpq() -> None:
             "psycopg can't find libpq, PostgreSQL's client library.",
             seen=[str(error).splitlines()[0]],
             database=NOT_REACHED,
-            next="pip install 'surefoot[binary]', or install the system's libpq (libpq5)",
+            next=to_type(
+                "install the system's libpq (libpq5); or", "pip install 'surefoot[binary]'"
+            ),
         ) from error
 
 

@@ -1,6 +1,7 @@
 """`surefoot dump`."""
 
 import os
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from surefoot.cli.console import (
     server_option,
 )
 from surefoot.errors import ExitCode, SurefootError
+from surefoot.errors.steps import to_type
 
 _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -138,7 +140,7 @@ def _read(file: Path) -> bytes:
             "script-not-found",
             f"The script {file} can't be read.",
             seen=[error.strerror or str(error)],
-            next=f"make it: surefoot dump -o {file}",
+            next=to_type("make it", f"surefoot dump -o {shlex.quote(str(file))}"),
         ) from error
 
 

@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.project.config import FILE_NAME
 
 
@@ -34,8 +35,10 @@ def command(
             "There is nothing here that surefoot could be set up for.",
             seen=["no alembic.ini, no init script and no seed script was found"],
             database=NOT_REACHED,
-            next="run it in the application's directory; or write the file all the same: "
-            "surefoot init --force",
+            next=to_type(
+                "run it in the application's directory; or write the file all the same",
+                "surefoot init --force",
+            ),
         )
     _write(file, found.text.encode(), force=force)
     if context.as_json:
@@ -76,5 +79,5 @@ def _exists(file: Path) -> SurefootError:
         "config-exists",
         f"{file} is there already.",
         database=NOT_REACHED,
-        next="edit it, or write over it with: surefoot init --force",
+        next=to_type("edit it; or write over it", "surefoot init --force"),
     )

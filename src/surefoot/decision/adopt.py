@@ -4,6 +4,7 @@ import msgspec
 
 from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.catalogue.match import Difference, Match
+from surefoot.decision.commands import naming
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Plan
@@ -14,6 +15,7 @@ from surefoot.decision.repair import decide_repair
 from surefoot.decision.trust_operator import trust_operator
 from surefoot.decision.version_rows import faults, judge, width_of
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.interrupted.repair_sql import RepairMode
 from surefoot.model.states import State
 
@@ -50,7 +52,10 @@ def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
     """What is to be recorded, or why not."""
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
-        return Refused(state, (_empty(),))
+        # a revision that was undone by hand may have been all there was
+        return (
+            NothingToDo(state) if options.repair and options.base else Refused(state, (_empty(),))
+        )
     if options.how is not None:
         return decide_repair(facts, options.how)
     if standing is None and state is State.INTERRUPTED and options.repair:
@@ -142,7 +147,7 @@ def _empty() -> Finding:
     return Finding(
         "nothing-to-compare",
         "The database is empty: there is nothing to adopt.",
-        next="surefoot up installs the application",
+        next=to_type("to install the application", "surefoot up"),
     )
 
 
@@ -151,7 +156,7 @@ def _unreachable(options: AdoptOptions) -> Finding:
         "unidentified-structure",
         f"The catalogue doesn't know the structure at {', '.join(options.rows)}.",
         ("it begins with the init scripts",),
-        next="surefoot catalog show lists the revisions",
+        next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
     )
 
 
@@ -167,6 +172,9 @@ def _different(facts: Facts, stand: Match) -> Finding:
             *difference_lines(stand.differences, _SHOWN, _WIDTH),
             *([f"it is exactly that of {', or of '.join(exact)}"] if exact else []),
         ),
-        next=f"surefoot adopt {' '.join(stand.rows)} --accept-difference, if it may stay so; "
-        "surefoot up then takes what is there for what should be",
+        next=to_type(
+            "correct what differs, then start the same command again; or, if it may stay so",
+            *naming("adopt", (stand,), "--accept-difference"),
+            then="surefoot up then accepts what is there",
+        ),
     )

@@ -7,9 +7,10 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Clear, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.downgrade import revoking
-from surefoot.decision.refusals.structure import catalogue_lines
+from surefoot.decision.refusals.structure import MAKE_CATALOGUE, catalogue_lines
 from surefoot.downgrades.leftovers import Leftover
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.model.states import State
 from surefoot.schema.fact import relation_kind
 
@@ -74,8 +75,11 @@ def _newer(facts: Facts) -> Finding:
         "database-ahead-of-code",
         f"The database is at {rows}: what a newer release has made isn't left over, it's in use.",
         ("the version table names a revision that this code doesn't have",),
-        next="surefoot down --to head takes the newer revisions back, where their way back was "
-        "proved; what that leaves, surefoot cleanup drops",
+        next=to_type(
+            "undo the newer revisions, and drop what that leaves",
+            "surefoot down --to head",
+            "surefoot cleanup",
+        ),
     )
 
 
@@ -87,8 +91,11 @@ def _journal_unverified(going: tuple[Leftover, ...], writers: tuple[str, ...]) -
             *(f"{_called(one)}: made by revision {one.revision}" for one in going),
             f"may write surefoot.journal: {', '.join(writers)}",
         ),
-        next="read the list; if all of it may be dropped: surefoot cleanup --trust-journal"
-        + revoking(writers),
+        next=to_type(
+            "read the list; if all of it may be dropped",
+            "surefoot cleanup --trust-journal",
+            then=revoking(writers),
+        ),
     )
 
 
@@ -96,7 +103,7 @@ def _no_row() -> Finding:
     return Finding(
         "nothing-to-compare",
         "There is no version row: nobody can say what is left over.",
-        next="surefoot up, or surefoot adopt, records where the database stands",
+        next=to_type("record where the database stands", "surefoot up"),
     )
 
 
@@ -105,5 +112,5 @@ def _no_catalogue(facts: Facts) -> Finding:
         "nothing-to-compare",
         "Without a catalogue nobody can say what the applied revisions need.",
         tuple(catalogue_lines(facts.catalogue)),
-        next="surefoot catalog build, where the application is developed",
+        next=MAKE_CATALOGUE,
     )

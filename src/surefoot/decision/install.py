@@ -4,10 +4,13 @@ Pure. Asked twice: before anything is run, of what is said; and behind the scrip
 their transaction, of the structure.
 """
 
+import shlex
+
 from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.catalogue.match import Identification, Match
 from surefoot.decision.facts import Code
 from surefoot.errors import Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.model.history import History
 
 _SHOWN, _WIDTH = 6, 80
@@ -60,8 +63,11 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                     "the hash in its header isn't that of its content",
                     "there is no usable catalogue to see which revision it makes",
                 ),
-                next="make it again: surefoot dump; or, if it's kept by hand, take its header out "
-                'and say what it stands for: init_revision = "…" in surefoot.toml',
+                next=to_type(
+                    "if it's kept by hand, take its header out, and name the revision that it "
+                    "stands for in surefoot.toml, as init_revision. Or make it again",
+                    f"surefoot dump -o {shlex.quote(script.path)}",
+                ),
             )
     if code.stands_for is None and not identifiable and not _headers(code):
         return Finding(
@@ -71,8 +77,11 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                 *(f"init script {script.path}" for script in code.init),
                 "there is no usable catalogue to identify it by",
             ),
-            next='say it in surefoot.toml: init_revision = "…", the last revision whose changes '
-            "the scripts hold; or make a catalogue: surefoot catalog build",
+            next=to_type(
+                "set init_revision in surefoot.toml to the last revision whose changes the scripts "
+                "hold. Or make a catalogue",
+                "surefoot catalog build",
+            ),
         )
     return unknown_revision(code)
 
@@ -213,7 +222,7 @@ def _unidentified(history: History, standing: Identification) -> SurefootError:
         "init-script-unidentified",
         "What the init scripts make is the structure of none of this code's revisions.",
         seen,
-        f"{_OLDER_IMAGE}; or make it anew: surefoot dump",
+        to_type(f"{_OLDER_IMAGE}; or make one from the history", "surefoot dump -o init.sql"),
     )
 
 
@@ -222,8 +231,11 @@ def _names_another(message: str, *seen: str) -> Finding:
         "init-script-names-another-revision",
         message,
         seen,
-        next="use this release's own script; or correct what is said (init_revision, the header), "
-        "or make the script from the history: surefoot dump",
+        next=to_type(
+            "use this release's own script; or correct what is said (init_revision, the header). "
+            "Or make a script from the history, and name only that one, without init_revision",
+            "surefoot dump -o init.sql",
+        ),
     )
 
 

@@ -5,7 +5,12 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Plan, Record, Repair, Step, Undone
 from surefoot.decision.recovery import record
 from surefoot.decision.refusals import REFUSALS
-from surefoot.decision.refusals.interrupted import commands, interrupted, interruption_lines
+from surefoot.decision.refusals.interrupted import (
+    commands,
+    interrupted,
+    interruption_lines,
+    recording,
+)
 from surefoot.errors import Finding
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.interrupted.repair_sql import RepairMode, RepairSql, remedy
@@ -43,6 +48,7 @@ def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Fi
     more = len(done.refused) - _SHOWN
     before = " ".join(found.rows) or "base"
     other = commands(found)
+    by_hand = "mend these by hand, the rows that those lines are about, too"
     return Finding(
         "interrupted-revision",
         f"Revision {found.revision} can't be {word} from what the structure tells.",
@@ -51,7 +57,7 @@ def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Fi
             *done.refused[:_SHOWN],
             *([f"and {more} more"] if more > 0 else []),
         ),
-        next=f"{other}{'; or ' if other else ''}mend these by hand, the rows that those lines are "
-        "about, too. Then record what is true: surefoot repair "
-        f"{found.revision}, if it is finished, or surefoot repair {before}, if it is undone",
+        next=f"{other}\nOr {by_hand}. {recording(found.revision, before)}"
+        if other
+        else f"{by_hand}. {recording(found.revision, before)}",
     )

@@ -1,7 +1,9 @@
 """A catalogue that can't be used: a warning at each start, or a refusal where it is required."""
 
 from surefoot.decision.facts import Facts
+from surefoot.decision.refusals.structure import MAKE_CATALOGUE
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 
 _SHOWN = 8
 _IN_A_LINE = 3
@@ -33,9 +35,11 @@ def catalogue_required(facts: Facts) -> Finding | None:
         "catalogue-required",
         f"{what} {catalogue.file}{is_so}, and the configuration requires one.",
         catalogue.why[:_SHOWN],
-        next="make it, where the application is developed: surefoot catalog build; commit it, and "
-        "copy it into the image"
+        next=MAKE_CATALOGUE
         if catalogue.condition != "unusable"
-        else "give the role or the database the search_path that the catalogue was made with; or "
-        "make it with this one: surefoot catalog build",
+        else to_type(
+            "give the role or the database the search_path that the catalogue was made with; or "
+            "make the catalogue with this one",
+            "surefoot catalog build",
+        ),
     )

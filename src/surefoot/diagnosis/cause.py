@@ -133,11 +133,15 @@ class About(msgspec.Struct, frozen=True):
     the revisions that the version rows stand for. `numbers` are, after a duplicate key, the
     sequences of its table and all others that are behind their rows. Where something is there
     already, `wanted` is what this revision and those after it make, `parts` are those of `objects`,
-    and `taken` are names that nothing else may be given.
+    and `taken` are names that nothing else may be given. `timeout` says who limits the time of the
+    step's statements: "configuration" (surefoot.toml), "address", "role" (or the database, or the
+    server); "" where only the revision or env.py can have done so.
     """
 
     revision: str
     role: str = ""
+    database: str = ""
+    timeout: str = ""
     schema: str = "public"
     version_table: str = "alembic_version"
     objects: tuple[Object, ...] = ()

@@ -49,7 +49,8 @@ def explain_loss(loss: Loss) -> tuple[str, Diagnosis]:
     if loss.sqlstate in _BY_TIMEOUT:
         setting = _BY_TIMEOUT[loss.sqlstate]
         return f"{setting} ended its session", Diagnosis(
-            f"raise {setting}, or set it to 0, for the role; then {AGAIN}",
+            f"raise {setting}, or set it to 0, where it is set: the revision, env.py or the "
+            f"address does so, since surefoot switches off that of the role; then {AGAIN}",
             code="session-terminated",
         )
     if loss.sqlstate == "57P01":

@@ -31,14 +31,16 @@ def explain(cause: Cause, about: About) -> Diagnosis:
         found = server.too_long(cause, about)
         if found is not None:
             return found
-    if cause.sqlstate in ("0A000", "58P01") and "extension" in cause.message:
+    # by the statement where the server's words are in another language
+    makes_extension = objects.extension_of(cause.statement) is not None
+    if cause.sqlstate in ("0A000", "58P01") and (makes_extension or "extension" in cause.message):
         return server.extension_missing(cause, about)
-    if cause.sqlstate == "0A000" and "used by" in cause.message:  # a column that is to be retyped
+    if cause.sqlstate == "0A000" and ("used by" in cause.message or rows.retypes(cause.statement)):
         return objects.dependents(cause, about)
     rule = _EXPLAINED.get(cause.sqlstate)
     if rule is not None:
         return rule(cause, about)
-    found = server.of_server(cause)
+    found = server.of_server(cause, about)
     if found is not None:
         return found
     return Diagnosis(

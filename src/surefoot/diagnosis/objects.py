@@ -23,6 +23,9 @@ _EXTENSION = re.compile(r'\s*create\s+extension\s+("(?:[^"]|"")+"|[\w$]+)', re.I
 _ADD_VALUE = re.compile(
     r'\s*alter\s+type\s+((?:"(?:[^"]|"")+"|[\w$.])+)\s+add\s+value\s+\'((?:[^\']|\'\')*)\'', re.I
 )
+_OWNERS = re.compile(
+    r"\s*(?:alter|drop|comment|reindex|cluster|refresh|create\s+(?:unique\s+)?index)\b", re.I
+)
 _OF_STATE = {
     "42P07": (*RELATIONS, "type"),
     "42701": ("column",),
@@ -98,14 +101,20 @@ def duplicate(cause: Cause, about: About) -> Diagnosis:
     )
 
 
+def extension_of(statement: str) -> str | None:
+    """The extension that the statement makes, as it is written there; None if it makes none."""
+    found = _EXTENSION.match(statement)
+    return found[1] if found else None
+
+
 def _in_a_place(cause: Cause) -> Diagnosis | None:
     """An extension or an enum's value: neither has a schema's name that could be given away."""
-    if found := _EXTENSION.match(cause.statement):
+    if extension := extension_of(cause.statement):
         return Diagnosis(
             to_type(
                 "if nothing uses it, drop it, and the revision makes it again (PostgreSQL refuses "
                 "to drop what is in use)",
-                f"drop extension {found[1]};",
+                f"drop extension {extension};",
                 then=f"then {AGAIN}. Otherwise the revision must say IF NOT EXISTS. {REPORT}",
             )
         )
@@ -274,15 +283,13 @@ def _hidden(table: Object, role: str, about: About) -> Diagnosis:
     name = sql_name(table)
     forced = table.row_security == "forced"
     why = f"{name} says force row level security" if forced else f"the role doesn't own {name}"
-    then = f"then {AGAIN}"
-    if forced:
-        then += f". Or, as {table.owner}: alter table {name} no force row level security, start "
-        then += "again, and force it again afterwards"
-    then += '. If the revisions are written for the policies: row_security = "apply" in '
-    then += "surefoot.toml"
+    applied = 'if the revisions are written for the policies, set row_security = "apply" in '
+    applied += "surefoot.toml"
     return Diagnosis(
         to_type(
-            "let the role see every row, as a superuser", f"alter role {role} bypassrls;", then=then
+            f"{applied}. Otherwise let the role see every row, as a superuser",
+            f"alter role {role} bypassrls;",
+            then=f"then {AGAIN}",
         ),
         (
             f"the policies of {name} apply to the role {about.role}: {why}",
@@ -291,6 +298,16 @@ def _hidden(table: Object, role: str, about: About) -> Diagnosis:
         ),
         "row-security-in-the-way",
     )
+
+
+def _wants_owner(cause: Cause, kind: str) -> bool:
+    """Whether only the owner of the object, of this kind, may do it: by the server's words, or,
+    where these are in another language, by what the statement does.
+    """
+    if "owner" in cause.message or "permission denied" in cause.message:
+        return "owner" in cause.message
+    # what makes or moves an object needs a privilege on its schema
+    return kind != "schema" and _OWNERS.match(cause.statement) is not None
 
 
 def privileges(cause: Cause, about: About) -> Diagnosis:
@@ -309,7 +326,7 @@ def privileges(cause: Cause, about: About) -> Diagnosis:
         # in PostgreSQL 15 and newer, whoever owns the database owns the schema public
         owner = "the database's owner" if found.owner == "pg_database_owner" else found.owner
         seen = [f"the role is {about.role}; {described(found)} belongs to {owner}"]
-    if "extension" in cause.message:
+    if "extension" in cause.message or extension_of(cause.statement):
         statement = f"create extension {identifier(name)};"
         return Diagnosis(
             to_type("let a superuser make it", statement, then=f"then {AGAIN}"), tuple(seen)
@@ -317,7 +334,7 @@ def privileges(cause: Cause, about: About) -> Diagnosis:
     if found is None:
         text = f"give the role what it needs, or connect as the role that owns it; then {AGAIN}"
         return Diagnosis(text, tuple(seen))
-    if "owner" in cause.message:
+    if _wants_owner(cause, found.kind):
         statement = f"alter {found.kind} {sql_name(found)} owner to {role};"
         who = f"{owner} or a superuser"
     else:

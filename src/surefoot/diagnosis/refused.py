@@ -59,6 +59,8 @@ class Answer(msgspec.Struct, frozen=True):
     has_options: bool = False
 
 
+_WAIT = "`wait` in surefoot.toml sets how long to wait"
+
 # What the server says of `options`: a setting's name, its value, its right, its syntax.
 _OF_OPTIONS = frozenset(("22023", "42601", "42704", "55P02", "42501"))
 _BY_HBA, _OF_ROLE, _OF_DATABASE = (
@@ -98,7 +100,7 @@ def entry(answer: Answer, user: str, database: str) -> Refusal | None:
         return Refusal("database-not-found", "", "", waits=False)
     if state == "53300":
         kind = {_OF_ROLE: "for role", _OF_DATABASE: "for database"}.get(routine, "")
-        return refusal(kind, state)
+        return refusal(kind, state, user, database)
     if state == "55000" and routine == _OF_DATABASE:
         return Refusal(
             "server-not-ready",
@@ -251,16 +253,16 @@ def by_client(text: str) -> Refusal | None:
     return None
 
 
-def refusal(text: str, sqlstate: str = "") -> Refusal | None:
+def refusal(text: str, sqlstate: str = "", user: str = "", database: str = "") -> Refusal | None:
     """What libpq's (or a driver's) words, or its SQLSTATE, say; None where it is nothing of these.
 
-    `message` is a sentence without its end.
+    `user` and `database` are those of the address. `message` is a sentence without its end.
     """
     if sqlstate == "53300" or _FULL.search(text) or pooler.is_full(text):
         return Refusal(
             "too-many-connections",
             "The server has no connection left",
-            more_connections(text) + "; `wait` in surefoot.toml sets how long to wait",
+            more_connections(text, user, database, then=_WAIT),
         )
     if sqlstate == "57P03" or _NOT_READY.search(text):
         return Refusal(

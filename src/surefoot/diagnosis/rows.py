@@ -187,6 +187,11 @@ def _checked(statement: str, constraint: str) -> str:
     return ""
 
 
+def retypes(statement: str) -> bool:
+    """Whether the statement gives a column another type."""
+    return _RETYPED.search(statement) is not None
+
+
 def unconvertible(cause: Cause, about: About) -> Diagnosis:
     """22P02, 22003 and the like: a value that the new type can't take."""
     retyped = _RETYPED.search(cause.statement)

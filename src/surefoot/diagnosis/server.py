@@ -5,10 +5,11 @@ server's and a revision's alone: an extension that isn't there, a version table 
 """
 
 import re
+import shlex
 
 from surefoot.diagnosis import pooler
 from surefoot.diagnosis.cause import AGAIN, About, Cause, Diagnosis
-from surefoot.diagnosis.names import identifier
+from surefoot.diagnosis.names import identifier, quoted_names
 from surefoot.errors.steps import to_type
 
 _SETTING = re.compile(r"max_(?:pred_)?locks_per_transaction")
@@ -16,8 +17,9 @@ _DATA = re.compile(r"\b(?:base|global|pg_wal|pg_xact)/")
 _TABLESPACE = re.compile(r"pg_tblspc/(\d+)/")
 
 
-def of_server(cause: Cause) -> Diagnosis | None:
+def of_server(cause: Cause, about: About | None = None) -> Diagnosis | None:
     """What follows from the cause by itself; None where it is about the statement."""
+    about = about or About("")
     match cause.sqlstate:
         case "53100":
             return disk_full(cause)
@@ -26,11 +28,11 @@ def of_server(cause: Cause) -> Diagnosis | None:
         case "53300":
             return too_many_connections(cause)
         case "53400":
-            return limit_reached(cause)
+            return limit_reached(cause, about)
         case "57014":
-            return ended(cause)
+            return ended(cause, about)
         case "25006":
-            return read_only(cause)
+            return read_only(about)
         case "26000" | "42P05":
             return pooler.prepared_statement(cause)
         case _:
@@ -44,6 +46,7 @@ def script_code(found: Diagnosis | None) -> str:
 
 def out_of_memory(cause: Cause) -> Diagnosis:
     """53200: the transaction locks more objects than there is room for; or memory itself."""
+    # a translated hint has the setting's name, too
     setting = _SETTING.search(f"{cause.hint} {cause.message}")
     if setting is not None:
         return Diagnosis(
@@ -73,31 +76,59 @@ def disk_full(cause: Cause) -> Diagnosis:
 
 def too_many_connections(cause: Cause) -> Diagnosis:
     """53300, for a connection that a revision or env.py opens itself."""
-    return Diagnosis(more_connections(cause.message) + f"; then {AGAIN}")
+    return Diagnosis(more_connections(cause.message, then=f"then {AGAIN}"))
 
 
-def more_connections(text: str) -> str:
-    """What makes room for a connection, by what the server says is used up."""
-    idle = "end sessions that are idle (pg_stat_activity has them)"
-    if "for role" in text:
-        return f"{idle}, or raise the role's limit: alter role ROLE connection limit N;"
-    if "for database" in text:
-        return f"{idle}, or raise the database's limit: alter database NAME connection limit N;"
+# pg_stat_activity has a row for each background process of the server as well
+_IDLE = (
+    "select pid, usename, application_name, state_change from pg_stat_activity where state = "
+    "'idle' order by state_change;"
+)
+
+
+def more_connections(text: str, user: str = "", database: str = "", *, then: str) -> str:
+    """What makes room for a connection, by what the server says is used up.
+
+    `user` and `database` are those of the address; the server's text may name them, too.
+    """
     if pooler.is_full(text):
-        return f"raise the limit that the pooler names, or {pooler.OWN_ADDRESS}"
-    return f"{idle}, or raise max_connections"
+        return f"raise the limit that the pooler names, or {pooler.OWN_ADDRESS}; {then}"
+    named = quoted_names(text)
+    idle = to_type("end sessions that are idle, of these (as a superuser)", _IDLE)
+    limit = ""
+    if "for role" in text and (role := named[-1] if named else user):
+        limit = f"alter role {identifier(role)} connection limit -1;"
+    if "for database" in text and (base := named[-1] if named else database):
+        limit = f"alter database {identifier(base)} connection limit -1;"
+    if limit:
+        return to_type("take the limit away, as a superuser", limit, then=f"or {idle}\n{then}")
+    return f"{idle}\nor raise max_connections in postgresql.conf, and restart the server; {then}"
 
 
-def limit_reached(cause: Cause) -> Diagnosis:
-    """53400: temp_file_limit, most often."""
-    setting = "temp_file_limit" if "temp_file_limit" in cause.message else "the limit that it names"
-    return Diagnosis(f"raise {setting} for the role or in postgresql.conf; then {AGAIN}")
+def limit_reached(cause: Cause, about: About) -> Diagnosis:
+    """53400: temp_file_limit, most often. A translated message has the setting's name, too."""
+    if "temp_file_limit" not in cause.message:
+        return Diagnosis(f"raise the limit that it names; then {AGAIN}")
+    return Diagnosis(
+        to_type(
+            "take the limit away, as a superuser",
+            f"{_for_role(about)} set temp_file_limit = -1;",
+            then=f"then {AGAIN}",
+        )
+    )
 
 
-def encoding(name: str, database: str) -> Diagnosis:
+def _for_role(about: About) -> str:
+    """The beginning of the statement that changes a setting, whoever else has set it."""
+    role = identifier(about.role) if about.role else "current_user"
+    where = f" in database {identifier(about.database)}" if about.database else ""
+    return f"alter role {role}{where}"
+
+
+def encoding(name: str, database: str, role: str = "") -> Diagnosis:
     """A text that the session can't write in its encoding, or the database can't hold in its own.
 
-    `name` is the database's encoding.
+    `name` is the database's encoding; `role` owns a database that is made anew.
     """
     called = identifier(database)
     if name == "SQL_ASCII":
@@ -112,30 +143,43 @@ def encoding(name: str, database: str) -> Diagnosis:
             (f"sessions of the database {database} have the encoding SQL_ASCII, which is none",),
             "database-encoding",
         )
+    # with the locale C, which goes with each encoding; others may not go with UTF8
+    new, old = f"{database}_utf8", f"{database}_before"
+    owner = f" owner {identifier(role)}" if role else ""
+    dump = f"pg_dump {shlex.quote(database)} | psql -q -v ON_ERROR_STOP=1 {shlex.quote(new)}"
     return Diagnosis(
-        f"the revision is right, and the encoding {name} can't hold its text. Make the database "
-        "anew: dump it with pg_dump, create database NAME encoding 'UTF8' template template0; and "
-        f"restore the dump there; then correct the address and {AGAIN}",
+        to_type(
+            f"the revision is right, and the encoding {name} can't hold its text. Stop the "
+            "application, and make the database anew, as a superuser, from another database",
+            f"create database {identifier(new)}{owner} encoding 'UTF8' locale 'C' "
+            "template template0;",
+            dump,
+            f"alter database {called} rename to {identifier(old)};",
+            f"alter database {identifier(new)} rename to {called};",
+            then=f"then {AGAIN}",
+        ),
         (f"the database {database} has the encoding {name}",),
         "database-encoding",
     )
 
 
-def read_only(cause: Cause) -> Diagnosis:
+def read_only(about: About) -> Diagnosis:
     """25006: a standby, or a database that is set so."""
     return Diagnosis(
-        "connect to the primary; or, if default_transaction_read_only is set for the database or "
-        f"the role, take it back; then {AGAIN}"
+        to_type(
+            "connect to the primary; or, if default_transaction_read_only is set for the database "
+            "or the role",
+            "set default_transaction_read_only = off;",  # else the next one is refused
+            f"{_for_role(about)} set default_transaction_read_only = off;",
+            then=f"then {AGAIN}",
+        )
     )
 
 
-def ended(cause: Cause) -> Diagnosis:
+def ended(cause: Cause, about: About) -> Diagnosis:
     """57014: statement_timeout, or somebody, cancelled the statement."""
-    if timed_out(cause):
-        return Diagnosis(
-            f"give it more time: set statement_timeout = 0 for the role, or in it; then {AGAIN}",
-            code="statement-timeout",
-        )
+    if timed_out(cause, about):
+        return Diagnosis(more_time(about), code="statement-timeout")
     return Diagnosis(
         f"ask who cancelled it (pg_cancel_backend, or a program that watches for long statements), "
         f"and {AGAIN}",
@@ -143,9 +187,32 @@ def ended(cause: Cause) -> Diagnosis:
     )
 
 
-def timed_out(cause: Cause) -> bool:
-    """Whether a timeout ended the statement. The server tells it in its words only."""
-    return "timeout" in cause.message
+def more_time(about: About) -> str:
+    """How to give a statement more time: what limits it has to go."""
+    longer = "give it more time"
+    if about.timeout == "configuration":
+        return f"{longer}: raise statement_timeout in surefoot.toml, or remove it; then {AGAIN}"
+    if about.timeout == "address":
+        return (
+            f"{longer}: take statement_timeout out of the address's options, or out of PGOPTIONS; "
+            f"then {AGAIN}"
+        )
+    if about.timeout == "role":
+        return to_type(
+            longer, f"{_for_role(about)} set statement_timeout = 0;", then=f"then {AGAIN}"
+        )
+    return f"{longer}: the revision or env.py sets statement_timeout; raise it there, and {AGAIN}"
+
+
+def timed_out(cause: Cause, about: About) -> bool:
+    """Whether a timeout ended the statement.
+
+    The SQLSTATE is that of a request to cancel. The server tells the difference in its words only,
+    which may be in any language: then a timeout that is set is taken for the cause.
+    """
+    if "timeout" in cause.message:
+        return True
+    return "user request" not in cause.message and about.timeout != ""
 
 
 def extension_missing(cause: Cause, about: About) -> Diagnosis:

@@ -38,20 +38,18 @@ def deadlock(cause: Cause, about: About) -> Diagnosis:
 
 def cancelled(cause: Cause, about: About) -> Diagnosis:
     """57014: statement_timeout, or somebody, cancelled the statement."""
-    found = ended(cause)
-    if not timed_out(cause):
+    found = ended(cause, about)
+    if not timed_out(cause, about):
         return found
-    role = identifier(about.role) if about.role else "ROLE"
-    longer = f"alter role {role} set statement_timeout = 0;"
     if about.holders:
         return Diagnosis(
-            f"it may have waited for a lock: {ending(about.holders)}.\n"
-            + to_type("If it only takes long, give it more time", longer),
+            f"it may have waited for a lock: {ending(about.holders)}.\nIf it only takes long, "
+            + found.next,
             holder_lines(about.holders),
             found.code,
         )
     return Diagnosis(
-        to_type("give it more time, for the role or in the revision", longer, then=f"then {AGAIN}"),
+        found.next,
         (_NOBODY, "so the statement took too long by itself, unless somebody held one until then"),
         found.code,
     )

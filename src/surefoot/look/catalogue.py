@@ -5,6 +5,7 @@ from pathlib import Path
 from surefoot.catalogue.catalogue import Catalogue, InitScripts
 from surefoot.decision.facts import Code
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.project.config import Project
 from surefoot.project.generated_files import obstacle, replace, shown
 from surefoot.scripts.file import hashed
@@ -23,8 +24,11 @@ def read_catalogue(file: Path) -> Catalogue:
             "catalogue-missing",
             f"There is no catalogue {name}.",
             database=NOT_REACHED,
-            next="make it, where the application is developed: surefoot catalog build; then commit "
-            "it, and copy it into the image",
+            next=to_type(
+                "where the application is developed, make it",
+                "surefoot catalog build",
+                then="then commit it, and copy it into the image",
+            ),
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SurefootError(
@@ -32,7 +36,7 @@ def read_catalogue(file: Path) -> Catalogue:
             f"The catalogue {name} can't be read.",
             seen=[str(error)],
             database=NOT_REACHED,
-            next="make it again: surefoot catalog build",
+            next=to_type("make it again", "surefoot catalog build"),
         ) from error
     return loads(text, name)
 
@@ -50,7 +54,7 @@ def _not_written(file: Path, why: str) -> SurefootError:
         f"The catalogue {shown(file)} can't be written.",
         seen=[why],
         database="No database was changed.",
-        next='correct the permissions, or say where it shall be: catalog = "…" in surefoot.toml',
+        next='correct the permissions, or name another place: catalog = "…" in surefoot.toml',
     )
 
 

@@ -237,7 +237,12 @@ def _dependents(
     rows = cursor.execute(query("dependents"), values).fetchall()
     return tuple(
         Dependent(
-            row["number"] - 1, row["kind"], fact_name(row["name"]), row["detail"], row["definition"]
+            row["number"] - 1,
+            row["kind"],
+            fact_name(row["name"]),
+            row["detail"],
+            row["definition"],
+            row["depth"],
         )
         for row in rows
     )

@@ -83,6 +83,7 @@ class Application:
         self._mark_before = before.mark
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
+        self.statement_timeout = project.config.statement_timeout
         self.version_table = view.version_table
         self.server = before.server
         self.history = view.history

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -147,7 +148,10 @@ def one_revision(history: History, word: str) -> str:
         "revision-not-found",
         f"{word} is more than one revision." if found else f"There is no revision {word}.",
         seen=[f"{id}  {history.revisions[id].message}" for id in found[:8]],
-        next="surefoot catalog show lists them; give an id, its beginning, or a release",
+        next=to_type(
+            "list the revisions, and name one by its id, the beginning of its id, or its release",
+            "surefoot catalog show",
+        ),
     )
 
 

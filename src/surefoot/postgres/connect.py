@@ -15,6 +15,7 @@ import psycopg
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.masking import keep_secrets
+from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
 from surefoot.sql import query
 from surefoot.system import signals
@@ -138,8 +139,11 @@ def _cancelled(error: psycopg.Error, state: str) -> SurefootError:
         "look-cancelled",
         "The server cancelled a look at the database.",
         seen=[*_lines(str(error)), f"SQLSTATE {state}"],
-        next=f"{setting} is too short: alter role ROLE set {setting} = 0, for the role that "
-        "migrates; then start again"
+        next=to_type(
+            f"{setting} is too short for a look. As the role that migrates",
+            f"alter role current_user set {setting} = 0;",
+            then="then start again",
+        )
         if setting
         else "start again; if it happens each time, see who cancels it, or which timeout is set "
         "for the role",
@@ -259,7 +263,8 @@ def _tell_what_waiting_cannot_mend(
     """
     from surefoot.diagnosis.refused import by_client, entry, refusal
 
-    found = refusal(text)
+    user, database = (target.parameters.get(key, "") for key in ("user", "dbname"))
+    found = refusal(text, "", user, database)
     if found is None and not _WRONG_PASSWORD.search(text) and not _NOBODY.search(text):
         from surefoot.postgres.answer import answer
 

@@ -30,7 +30,7 @@ class Look(NamedTuple):
 def looking(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
     """One snapshot of the database that `connection` (in autocommit) leads to, read-only.
 
-    Raises as `kept_connection` does.
+    Raises as `translate_db_errors` does.
     """
     with (
         translate_db_errors(),

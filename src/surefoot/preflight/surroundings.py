@@ -8,7 +8,7 @@ class Dependent(msgspec.Struct, frozen=True):
 
     `kind` and `name` are a fact's. `detail` is "generated" or "default" where what depends is a
     column's expression. `definition` makes it again, `relation` is what a view or a table is
-    called by in SQL.
+    called by in SQL. `depth`: the number of views that it is built on, one on top of the other.
     """
 
     end: int
@@ -16,6 +16,7 @@ class Dependent(msgspec.Struct, frozen=True):
     name: str
     detail: str = ""
     definition: str = ""
+    depth: int = 0
 
 
 class Need(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
@@ -151,7 +153,10 @@ def load(file: Path | None, directory: Path) -> Project:
                 "config-not-found",
                 f"There is no configuration file {file}.",
                 database=NOT_REACHED,
-                next="correct --config, or write one with: surefoot init",
+                next=to_type(
+                    "correct --config; or write one",
+                    f"surefoot init --config {shlex.quote(str(file))}",
+                ),
             )
         return _read(file, directory)
     if (directory / FILE_NAME).exists() or (directory / FILE_NAME).is_symlink():

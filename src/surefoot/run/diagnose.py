@@ -21,14 +21,17 @@ from surefoot.look.circumstances import objects_named, parts_of
 from surefoot.look.sequences import sequences
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
-from surefoot.postgres.connect import retry_on_disconnect
+from surefoot.postgres.connect import retry_on_disconnect, translate_db_errors
 from surefoot.revision_source.source import Source
 from surefoot.run.failure_report import Stopped
 from surefoot.run.lock_holders import holders
+from surefoot.sql import query
 from surefoot.system import signals
 
 # What follows from the cause whether a revision or a script met it.
 _WHATEVER_IT_WAS = frozenset(("sequence-behind", "lock-not-available", "statement-timeout"))
+
+_CANCELLED = ("statement-timeout", "statement-cancelled")
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
@@ -60,13 +63,16 @@ def explained(
     finding, *others = outcome.findings
     cause = stopped.cause if stopped is not None else None
 
-    def look() -> tuple[About | None, Facts, tuple[str, str]]:
+    def look() -> tuple[About | None, Facts, tuple[str, str, str]]:
         with connect() as connection:
             about, info = None, connection.info
-            encoded = (info.parameter_status("server_encoding") or "", info.dbname)
+            encoded = (info.parameter_status("server_encoding") or "", info.dbname, asked.role)
             if stopped is not None and cause is not None:
                 # first: whoever is in the way may be gone a moment later
                 about = _circumstances(connection, stopped.step, cause, before, asked)
+                if cause.sqlstate == "57014":
+                    timeout = _timeout(connection, asked, of_revision=stopped.failed is not None)
+                    about = msgspec.structs.replace(about, timeout=timeout)
             return about, asked.facts(connection), encoded
 
     try:
@@ -129,6 +135,7 @@ def _circumstances(
     return About(
         step,
         role=asked.role,
+        database=connection.info.dbname,
         schema=asked.schema,
         version_table=identifier(asked.version_table.schema or "", asked.version_table.name),
         objects=objects,
@@ -138,6 +145,22 @@ def _circumstances(
         parts=parts,
         taken=taken,
     )
+
+
+def _timeout(connection: psycopg.Connection[Any], asked: Application, *, of_revision: bool) -> str:
+    """Who limits the time of a step's statements, as `About.timeout` says it.
+
+    A revision's session gets the configuration's limit in the place of the role's; what the address
+    sets counts for both.
+    """
+    with translate_db_errors():
+        row = connection.execute(query("default_setting"), {"name": "statement_timeout"}).fetchone()
+    source, setting = row if row is not None else ("", "0")
+    if source == "client" and setting != "0":
+        return "address"
+    if of_revision:
+        return "configuration" if asked.statement_timeout else ""
+    return "role" if setting != "0" else ""
 
 
 def _wanted(step: str, before: Facts, asked: Application) -> tuple[Wanted, ...]:
@@ -168,7 +191,8 @@ def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
     """Only what was rolled back is told by its cause: a part that stays matters more. Of a script,
     only what isn't about the script's own statement.
     """
-    if finding.code not in ("revision-failed", "script-failed"):
+    # of a statement that was cancelled, only what is known around it says why
+    if finding.code not in ("revision-failed", "script-failed", *_CANCELLED):
         return finding
     found = explain(cause, about)
     if finding.code == "script-failed" and found.code not in _WHATEVER_IT_WAS:

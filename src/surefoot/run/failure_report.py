@@ -7,13 +7,16 @@ import msgspec
 import psycopg
 
 from surefoot.decision.facts import VersionTableName
+from surefoot.decision.refusals.interrupted import recording
 from surefoot.diagnosis.cause import Cause
 from surefoot.diagnosis.server import of_server, script_code
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.run.verify import Aftermath
 
 if TYPE_CHECKING:
     from surefoot.alembic_env.upgrade import RevisionFailed
+    from surefoot.guards import Lack
 
 
 class Stopped(Exception):
@@ -102,7 +105,11 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
             stopped.finding.seen,
             f"{', '.join(half_way)} committed by itself half-way: a part of it may stay. {stands}",
             "compare the structure with that revision's file: what it did before its commit is "
-            "there, and its version row isn't; undo that or finish it by hand, then start again",
+            "there, and its version row isn't. Undo that, or finish it by hand. "
+            + recording(
+                " ".join(half_way), " ".join(str(row) for row in after.rows if row) or "base"
+            )
+            + "\nthen start again",
         )
     transaction = stopped.transactions.get(stopped.step)
     if transaction is None:
@@ -146,6 +153,14 @@ def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
     return f"The database is at {', '.join(str(row) for row in rows)}."
 
 
+def _cure(lack: "Lack", again: str) -> str:
+    """What to do about what a guard didn't find."""
+    otherwise = f". {lack.otherwise[0].upper()}{lack.otherwise[1:]}" if lack.otherwise else ""
+    if not lack.statements:
+        return f"{lack.remedy}{otherwise}{again}"
+    return to_type(lack.remedy, *lack.statements, then=f"then{again[5:]}{otherwise}")
+
+
 def revision_failed(
     failed: "RevisionFailed", tried: int = 1, took: float = 0.0, *, back: bool = False
 ) -> Finding:
@@ -164,7 +179,7 @@ def revision_failed(
             "requirement-not-met",
             f"Revision {revision.id}{title} can't be run: {failed.lack.what}.",
             (f"at {failed.file}", *failed.lack.seen),
-            next=failed.lack.remedy + again,
+            next=_cure(failed.lack, again),
         )
     when = " when it was to be committed" if failed.at_end else ""
     going = "Going back over revision" if back else "Revision"

@@ -1,8 +1,10 @@
 """Whether an init script is what a fresh `surefoot dump` gives. Pure."""
 
+import shlex
 from difflib import unified_diff
 
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.scripts.header import FIRST, TITLE
 
 _SHOWN = 5  # lines of either side
@@ -41,7 +43,11 @@ def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
         f"{name} is not what the history makes now.",
         tuple(seen),
         "Only a scratch database was touched.",
-        f"write it again: surefoot dump -o {name}, with the same options; then commit it",
+        to_type(
+            "write it again, with the same options",
+            f"surefoot dump -o {shlex.quote(name)}",
+            then="then commit it",
+        ),
     )
 
 

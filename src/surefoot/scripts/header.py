@@ -5,10 +5,12 @@ Plain SQL comments above the first statement, so that psql and every other reade
 
 import hashlib
 import re
+import shlex
 
 import msgspec
 
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 
 FIRST = 8192  # bytes: the header ends within these
 TITLE = "-- surefoot init script"
@@ -115,8 +117,11 @@ def _invalid(name: str, line: int, what: str) -> SurefootError:
         "init-script-header-invalid",
         f"{name}:{line}: The header of the init script can't be read.",
         seen=[what],
-        next="make the script again with surefoot dump; or, if it's kept by hand, remove the "
-        f'lines from "{TITLE}" to "{_END}"',
+        next=to_type(
+            f'if it\'s kept by hand, remove the lines from "{TITLE}" to "{_END}"; or make the '
+            "script again",
+            f"surefoot dump -o {shlex.quote(name)}",
+        ),
     )
 
 

@@ -1,10 +1,12 @@
 """What is said when a script can't be taken: every `script-*` error that reading can raise."""
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.errors.masking import hidden, masked
+from surefoot.errors.steps import to_type
 
 _LONGEST_LINE = 100
 _MOST_LISTED = 20
@@ -22,10 +24,10 @@ _KINDS = (
     (b"\xfe\xff", "UTF-16 text"),
 )
 _REMEDIES = (
-    ("pg_dump", "turn it into SQL: pg_restore --no-owner --no-privileges -f script.sql FILE"),
-    ("compressed", "uncompress it, and name the uncompressed file in surefoot.toml"),
-    ("zip", "unpack it, and name the SQL file in surefoot.toml"),
-    ("UTF-16", "save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE"),
+    ("pg_dump", "turn it into SQL", "pg_restore --no-owner --no-privileges -f {new} {old}"),
+    ("compressed", "uncompress it, and name the uncompressed file in surefoot.toml", ""),
+    ("zip", "unpack it, and name the SQL file in surefoot.toml", ""),
+    ("UTF-16", "save it as UTF-8", "iconv -f UTF-16 -t UTF-8 {old} > {new}"),
 )
 _COMMANDS = {
     "i": "list the included file in surefoot.toml, where it belongs: init = ['first.sql', …]",
@@ -78,11 +80,19 @@ def binary_kind(beginning: bytes) -> str | None:
 
 def binary(label: str, kind: str) -> SurefootError:
     """The file is of a known kind, and not a SQL text."""
+    text, command = next((text, command) for part, text, command in _REMEDIES if part in kind)
     return SurefootError(
         "script-encoding",
         f"{label} is not a SQL script: it is {kind}.",
-        next=next(remedy for part, remedy in _REMEDIES if part in kind),
+        next=_converted(label, text, command) if command else text,
     )
+
+
+def _converted(label: str, text: str, command: str, then: str = "") -> str:
+    """The command that makes a script of this one, and what is done with it."""
+    new = f"{label.removesuffix('.sql')}_utf8.sql"
+    whole = command.format(old=shlex.quote(label), new=shlex.quote(new))
+    return to_type(text, whole, then=f"then name {new} in surefoot.toml{then}")
 
 
 def zero_byte(label: str, line: int) -> SurefootError:
@@ -100,7 +110,12 @@ def unsafe_encoding(label: str, line: int, encoding: str) -> SurefootError:
         "script-encoding",
         f"{label}:{line}: a script in the encoding {encoding} can't be read safely.",
         seen=[f"in {encoding}, a byte that looks like ASCII may be half of a character"],
-        next=f"convert it: iconv -f {encoding} -t UTF-8; write SET client_encoding = 'UTF8';",
+        next=_converted(
+            label,
+            "convert it",
+            f"iconv -f {encoding} -t UTF-8 {{old}} > {{new}}",
+            ", and let its SET say client_encoding = 'UTF8'",
+        ),
     )
 
 

@@ -1,5 +1,5 @@
 -- What depends on the objects that are dropped, retyped or replaced (parallel arrays): number of
--- the object; kind, name and definition of what depends on it. Runs under facts_settings.sql.
+-- the object; depth below it in views, kind, name and definition of what depends on it. Runs under facts_settings.sql.
 -- Views are followed: who takes a column's view away takes away what is built on that.
 with recursive ended as (
     select e.number, e.kind, e.schema, e.name, e.part
@@ -46,19 +46,24 @@ refers (number, classid, objid, part) as (
         and p.proname || '(' || oidvectortypes(p.proargtypes) || ')' = e.name
     where e.kind in ('function', 'procedure', 'aggregate')
 ),
-dependent (number, classid, objid, part) as (
-    select r.number, d.classid, d.objid, d.objsubid
+dependent (number, classid, objid, part, depth) as (
+    select r.number, d.classid, d.objid, d.objsubid, 0
     from refers r
     join pg_depend d on d.refclassid = r.classid and d.refobjid = r.objid
         and (r.part is null or d.refobjsubid = r.part)
     where d.deptype in ('n', 'a')
     union
-    select below.number, d.classid, d.objid, d.objsubid
+    select below.number, d.classid, d.objid, d.objsubid, below.depth + 1
     from dependent below
     join pg_rewrite w on below.classid = 'pg_rewrite'::regclass and w.oid = below.objid
         and w.rulename = '_RETURN'
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = w.ev_class
     where d.deptype in ('n', 'a') and d.classid = 'pg_rewrite'::regclass
+),
+deepest as (
+    select number, classid, objid, part, max(depth) as depth
+    from dependent
+    group by number, classid, objid, part
 ),
 rel as (
     select c.oid, c.relkind, c.relispartition, n.nspname, c.relname,
@@ -66,79 +71,79 @@ rel as (
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
 )
-select d.number,
+select d.number, d.depth,
        case when w.rulename = '_RETURN' then 'relation' else 'rule' end as kind,
        rel.name || case when w.rulename = '_RETURN' then '' else '.' || quote_ident(w.rulename) end as name,
        '' as detail,
        case when w.rulename = '_RETURN' then '' else pg_get_ruledef(w.oid) end as definition
-from dependent d
+from deepest d
 join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
 join rel on rel.oid = w.ev_class
 union all
-select d.number, 'index', t.name || '.' || quote_ident(rel.relname), '', pg_get_indexdef(rel.oid)
-from dependent d
+select d.number, d.depth, 'index', t.name || '.' || quote_ident(rel.relname), '', pg_get_indexdef(rel.oid)
+from deepest d
 join rel on d.classid = 'pg_class'::regclass and rel.oid = d.objid and rel.relkind in ('i', 'I')
 join pg_index i on i.indexrelid = rel.oid
 join rel t on t.oid = i.indrelid
 union all
-select d.number, 'constraint', rel.name || '.' || quote_ident(c.conname), '', pg_get_constraintdef(c.oid)
-from dependent d
+select d.number, d.depth, 'constraint', rel.name || '.' || quote_ident(c.conname), '', pg_get_constraintdef(c.oid)
+from deepest d
 join pg_constraint c on d.classid = 'pg_constraint'::regclass and c.oid = d.objid
 join rel on rel.oid = c.conrelid
 where c.contype in ('p', 'u', 'x', 'f', 'c')
 union all
-select d.number, 'statistics',
+select d.number, d.depth, 'statistics',
        rel.name || '.' || case when n.nspname = rel.nspname then '' else quote_ident(n.nspname) || '.' end
            || quote_ident(s.stxname), '', pg_get_statisticsobjdef(s.oid)
-from dependent d
+from deepest d
 join pg_statistic_ext s on d.classid = 'pg_statistic_ext'::regclass and s.oid = d.objid
 join pg_namespace n on n.oid = s.stxnamespace
 join rel on rel.oid = s.stxrelid
 union all
-select d.number, 'trigger', rel.name || '.' || quote_ident(t.tgname), '', pg_get_triggerdef(t.oid)
-from dependent d
+select d.number, d.depth, 'trigger', rel.name || '.' || quote_ident(t.tgname), '', pg_get_triggerdef(t.oid)
+from deepest d
 join pg_trigger t on d.classid = 'pg_trigger'::regclass and t.oid = d.objid and not t.tgisinternal
 join rel on rel.oid = t.tgrelid
 union all
-select d.number, 'policy', rel.name || '.' || quote_ident(p.polname), '', ''
-from dependent d
+select d.number, d.depth, 'policy', rel.name || '.' || quote_ident(p.polname), '', ''
+from deepest d
 join pg_policy p on d.classid = 'pg_policy'::regclass and p.oid = d.objid
 join rel on rel.oid = p.polrelid
 union all
-select d.number, 'column', rel.name || '.' || quote_ident(a.attname),
+select d.number, d.depth, 'column', rel.name || '.' || quote_ident(a.attname),
        case when a.attgenerated = '' then 'default' else 'generated' end,
        format_type(a.atttypid, a.atttypmod)
            || case when a.attgenerated = '' then ' default ' else ' generated always as ' end
            || pg_get_expr(x.adbin, x.adrelid)
-from dependent d
+from deepest d
 join pg_attrdef x on d.classid = 'pg_attrdef'::regclass and x.oid = d.objid
 join pg_attribute a on a.attrelid = x.adrelid and a.attnum = x.adnum
 join rel on rel.oid = x.adrelid
 union all
 -- a generated column's own dependency, where the server keeps it as the column's
-select d.number, case when rel.relkind = 'c' then 'composite type' else 'column' end,
+select d.number, d.depth, case when rel.relkind = 'c' then 'composite type' else 'column' end,
        rel.name || case when rel.relkind = 'c' then '' else '.' || quote_ident(a.attname) end,
        case when a.attgenerated = '' then '' else 'generated' end, format_type(a.atttypid, a.atttypmod)
-from dependent d
+from deepest d
 join rel on d.classid = 'pg_class'::regclass and rel.oid = d.objid and d.part > 0
     and rel.relkind in ('r', 'p', 'f', 'c')
 join pg_attribute a on a.attrelid = rel.oid and a.attnum = d.part
 union all
 -- a table that inherits from it, a sequence that a column owns
-select d.number, case rel.relkind when 'S' then 'sequence' else 'relation' end, rel.name, '', ''
-from dependent d
+select d.number, d.depth, case rel.relkind when 'S' then 'sequence' else 'relation' end, rel.name, '', ''
+from deepest d
 join rel on d.classid = 'pg_class'::regclass and rel.oid = d.objid and d.part = 0
     and rel.relkind in ('r', 'p', 'f', 'S') and not rel.relispartition
 union all
-select d.number, case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end,
+select d.number, d.depth, case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end,
        quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')',
        '', ''
-from dependent d
+from deepest d
 join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
 join pg_namespace n on n.oid = p.pronamespace
 union all
-select d.number, 'domain', quote_ident(n.nspname) || '.' || quote_ident(t.typname), '', ''
-from dependent d
+select d.number, d.depth, 'domain', quote_ident(n.nspname) || '.' || quote_ident(t.typname), '', ''
+from deepest d
 join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid and t.typtype = 'd'
 join pg_namespace n on n.oid = t.typnamespace
-order by 1, 2, 3
+order by 1, 3, 4

@@ -8,7 +8,9 @@ import psycopg
 from surefoot.decision.decide import Decision, NothingToDo, Ready
 from surefoot.decision.facts import DatabaseGrounds, Evidence, Facts
 from surefoot.decision.plan import Plan, Seed
+from surefoot.diagnosis.names import identifier, literal
 from surefoot.errors import Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
@@ -120,6 +122,24 @@ def _is_another_structure(facts: Facts, decision: Decision) -> bool:
     return standing.contradicted
 
 
+def _not_at_head_next(facts: Facts) -> str:
+    """How to go on, where the version rows aren't what the committed plan has written."""
+    text = (
+        "something else changes the version table: another container that runs Alembic, a "
+        "revision, or env.py after run_migrations(). Stop it"
+    )
+    database = facts.database
+    if database.rows or database.version_schema is None:
+        return f"{text}, then start again"
+    table = identifier(database.version_schema, database.version_table.name)
+    heads = ", ".join(f"({literal(head)})" for head in facts.code.history.heads)
+    return to_type(
+        f"{text}, and put back the rows that it deleted",
+        f"insert into {table} (version_num) values {heads};",  # noqa: S608 - for people to run
+        then="then start again",
+    )
+
+
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:
     """Success is head seen, not the absence of an exception."""
     rows = tuple(str(row) for row in facts.database.rows)
@@ -144,7 +164,6 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
             *([f"still to run: {', '.join(seeds)}"] if seeds else []),
         ),
         f"Every step of the plan was committed ({len(outcome.done)}).",
-        "something else changes the version table: another container that runs Alembic, a "
-        "revision, or env.py after run_migrations(). Stop it, then start again",
+        _not_at_head_next(facts),
     )
     return msgspec.structs.replace(outcome, findings=(finding,))

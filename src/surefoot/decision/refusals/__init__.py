@@ -12,13 +12,12 @@ from surefoot.model.states import State
 
 _NO_CATALOGUE = {
     "usable": "ask whoever made the database",
-    "missing": "make a catalogue, by which it can be identified: surefoot catalog build, where the "
-    "application is developed; commit it, and copy it into the image",
-    "stale": "make the catalogue anew, where the application is developed: surefoot catalog build",
+    "missing": structure.MAKE_CATALOGUE
+    + "; then surefoot can identify the revision, and goes on from there",
+    "stale": structure.MAKE_CATALOGUE,
     "unusable": "give the role or the database the search_path that the catalogue was made with; "
     "or ask whoever made the database",
-    "unreadable": "make the catalogue anew, where the application is developed: surefoot catalog "
-    "build",
+    "unreadable": structure.MAKE_CATALOGUE,
 }
 
 
@@ -45,6 +44,7 @@ def read_only(facts: Facts) -> Finding:
         seen=(f"default_transaction_read_only is on in {server.database} for {server.role}",),
         next=to_type(
             "wait until whoever set it is done, or take it back, as a superuser",
+            "set default_transaction_read_only = off;",  # else the next ones are refused
             f"alter database {base} reset default_transaction_read_only;",
             f"alter role {role} reset default_transaction_read_only;",
             f"alter role {role} in database {base} reset default_transaction_read_only;",
@@ -110,7 +110,7 @@ def _unversioned(facts: Facts) -> Finding:
         "The database has objects, and no record of the revision that it is at.",
         seen=tuple(seen),
         next=_NO_CATALOGUE[facts.catalogue.condition if facts.catalogue else "missing"]
-        + "; if the database belongs to something else, correct the address",
+        + ". If the database belongs to something else, correct the address",
     )
 
 

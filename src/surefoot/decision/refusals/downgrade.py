@@ -10,6 +10,7 @@ from surefoot.downgrades.downgrade_sql import fact_part
 from surefoot.downgrades.path import takes_away
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.model.states import State
 
 _SHOWN = 8
@@ -52,7 +53,7 @@ def another_first(facts: Facts, begun: list[str]) -> Finding:
         "interrupted-revision",
         f"The way back over {', '.join(begun)} was cut off, and isn't a part of this one.",
         ("a part of it may be done; this goal would leave it so",),
-        next=f"surefoot down --to {below_of(facts, begun)} goes on with it first",
+        next=to_type("finish that one first", f"surefoot down --to {below_of(facts, begun)}"),
     )
 
 
@@ -61,7 +62,7 @@ def below_of(facts: Facts, revisions: Iterable[str]) -> str:
     known = {r.id: r.below for r in facts.database.journaled}
     known |= {id: r.parents for id, r in facts.code.history.revisions.items()}
     parents = [parent for id in revisions for parent in known.get(id, ())]
-    return " --to ".join(parents) or "the revision below it"
+    return " --to ".join(parents) or "base"
 
 
 def in_autocommit() -> Finding:
@@ -105,11 +106,11 @@ def no_way_back(
     next = "nothing was undone; "
     if far:
         last = next_below(assessment, far)
-        next += f"as far as it goes: surefoot down --to {last}"
+        next = to_type(f"{next}as far as it goes", f"surefoot down --to {last}")
     elif all(one.possible for one in no_way):
         next += "run surefoot down with the newer image, which has the files"
     elif all(one.verdict == "unknown" and one.id in assessment.own for one in no_way):
-        next += "surefoot catalog build tries the downgrades, where the application is developed"
+        next += "where the application is developed, surefoot catalog build tries the downgrades"
     else:
         next += "restore the backup that was made before the upgrade"
     return Finding(
@@ -151,8 +152,10 @@ def cut_off_somewhere(facts: Facts) -> Finding:
         "interrupted-revision",
         f"The way back over {names} was cut off, and nobody can tell how far it came.",
         (f"{facts.database.reversed_so_far} of its statements are certainly done",),
-        next="finish it by hand, to the structure below it, then surefoot adopt REVISION with the "
-        "revision below it",
+        next=to_type(
+            "finish it by hand, to the structure below it, then record that",
+            f"surefoot adopt {below_of(facts, facts.database.reversing).replace(' --to ', ' ')}",
+        ),
     )
 
 
@@ -167,7 +170,7 @@ def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
         "data-would-be-lost",
         "Going back would lose data.",
         tuple(one.text for one in dear),
-        next=f"make a backup; then, if that may be lost: {command}",
+        next=to_type("make a backup; then, if that data may be lost", command),
     )
 
 
@@ -187,17 +190,21 @@ def journal_unverified(
             "comparing structures doesn't show everything that this SQL does, and whoever may "
             "write the journal chooses it",
         ),
-        next="run surefoot down with the newer image, which has the revisions' files. Or read "
-        f"each statement, and if all of them are right: {command}" + revoking(writers),
+        next=to_type(
+            "run surefoot down with the newer image, which has the revisions' files. Or read "
+            "each statement, and if all of them are right",
+            command,
+            then=revoking(writers),
+        ),
     )
 
 
 def revoking(writers: tuple[str, ...]) -> str:
-    """The SQL that leaves the journal to those who are trusted with the database, as a sentence."""
+    """How to leave the journal to the roles that are trusted with the database."""
     if not writers:
         return ""
     roles = ", ".join(map(fact_part, writers))
-    return (
-        ". To keep others from writing the journal: revoke insert, update, delete, truncate, "
-        f"trigger on surefoot.journal from {roles};"
+    return to_type(
+        "To keep others from writing the journal",
+        f"revoke insert, update, delete, truncate, trigger on surefoot.journal from {roles};",
     )

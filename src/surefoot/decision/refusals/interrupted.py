@@ -5,6 +5,7 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.recovery import drop_index, obstacles
 from surefoot.decision.refusals.version_rows import holds, stands
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.interrupted.interruption import InterruptedRevision, ObjectStatus
 from surefoot.interrupted.repair_sql import HOWS, remedy
 
@@ -47,30 +48,38 @@ def _next(facts: Facts) -> str:
     before = " ".join(str(row) for row in facts.database.rows) or "base"
     found = facts.interruption
     invalid = found.invalid if found else ()
-    drops = "".join(f"{drop_index(fact.name)}; " for fact in invalid)
-    record = (
-        f"record what is true: surefoot repair {revisions}, if it is finished, or surefoot "
-        f"repair {before}, if it is undone"
-    )
+    drops = [f"{drop_index(fact.name)};" for fact in invalid]
+    record = recording(revisions, before)
     shown = commands(found) if found is not None and found.known else ""
     if shown:
-        return f"{shown}. Or do it by hand, and {record}"
+        return f"{shown}\nOr do it by hand. {record}"
+    first = to_type("drop the invalid index", *drops) + "\n" if drops else ""
     return (
-        f"{drops}compare with the revision's file, its data, too; finish it or undo it by hand. "
-        f"Then {record}"
+        f"{first}compare with the revision's file, and the data, too; finish the revision or undo "
+        f"it by hand. {record}"
+    )
+
+
+def recording(revisions: str, before: str) -> str:
+    """How to record a revision that a person has finished, or undone."""
+    return to_type(
+        "If it is then finished, record that",
+        f"surefoot repair {revisions}",
+        then=to_type("If it is undone", f"surefoot repair {before}"),
     )
 
 
 def commands(found: InterruptedRevision) -> str:
     """What surefoot can do about it where a person asks, for people; "" where it can't."""
-    shows = {"finish": "for what is missing", "undo": "for what is there"}
-    able = [
-        f"surefoot repair --{how} shows the SQL {shows[how]}"
-        for how in HOWS
-        if not remedy(found, how).refused
+    does = {"finish": "make what is missing", "undo": "take away what is there"}
+    able = [how for how in HOWS if not remedy(found, how).refused]
+    ways = [
+        to_type(f"{'or ' if number else ''}{does[how]}", f"surefoot repair --{how}")
+        for number, how in enumerate(able)
     ]
-    asks = {0: "", 1: " and asks", 2: "; both ask"}[len(able)]
-    return ", ".join(able) + asks
+    if not ways:
+        return ""
+    return "\n".join([*ways, f"{'each' if len(ways) > 1 else 'it'} shows its SQL, and asks first."])
 
 
 def interruption_lines(found: InterruptedRevision) -> list[str]:

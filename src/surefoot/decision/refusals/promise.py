@@ -1,6 +1,7 @@
 """What a structure lacks of head's promise, in words, and what to do about it."""
 
 from surefoot.catalogue.match import Identification, Issue, Promise
+from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
 from surefoot.schema.ddl import INVALID
@@ -114,11 +115,11 @@ def promise_next(facts: Facts, standing: Identification) -> str:
         return _install_anew(facts, standing)
     if standing.exact:
         stands = (standing.chosen,) if standing.chosen else standing.exact
-        word = " ".join(stands[0].rows) if len(stands) == 1 else "REVISION"
-        which = "" if len(stands) == 1 else ", with the one of them that has run"
-        return (
-            f"to record where it stands: surefoot adopt {word}{which}; then surefoot up runs what "
-            "is pending from there, if anything is"
+        commands = naming("adopt", stands)
+        return to_type(
+            one_of("record where the structure stands", commands),
+            *commands,
+            then="then start again: surefoot up runs the revisions that are pending from there",
         )
     return _put_back(facts, promise, f"surefoot adopt {rows} --accept-difference")
 
@@ -128,14 +129,18 @@ def _put_back(facts: Facts, promise: Promise, accept: str) -> str:
     by_hand = [_by_hand_line(facts, promise, key) for key in back.by_hand]
     if not back.statements:
         lines = by_hand or ["surefoot drift shows all of it; put it right"]
-        return "; ".join([*lines, "then start again"]) + f". If it may stay so: {accept}"
+        return to_type(
+            "; ".join([*lines, "then start again"]) + ". If it may stay so",
+            accept,
+            then="then start again",
+        )
     then = [*(f"{note}." for note in back.notes)]
     if by_hand:
         then = [f"{line}." for line in by_hand] + then
     return to_type(
         "restore the backup that has it; or put back what is missing, as the tables' owner",
         *back.statements,
-        then=" ".join(["Then start again.", *then, f"If it may stay so: {accept}"]),
+        then=to_type(" ".join(["Then start again.", *then, "Or, if it may stay so"]), accept),
     )
 
 

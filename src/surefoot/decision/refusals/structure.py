@@ -2,11 +2,19 @@
 
 from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
 from surefoot.catalogue.match import Identification, Match, StructureLook
+from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.decision.refusals.promise import broken_lines, promise_next, unrun_lines
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
+
+MAKE_CATALOGUE = to_type(
+    "where the application is developed, make the catalogue",
+    "surefoot catalog build",
+    then="then commit it, and copy it into the image",
+)
 
 
 def facts_match(number: int) -> str:
@@ -53,6 +61,7 @@ def ambiguous(facts: Facts) -> Finding:
         for stand in standing.exact
     ]
     first = standing.exact[0]
+    commands = naming("adopt", standing.exact)
     return Finding(
         "ambiguous-revision",
         "The structure is that of several revisions, which don't differ in it.",
@@ -63,9 +72,13 @@ def ambiguous(facts: Facts) -> Finding:
             *probe_lines(standing.probes),
             *comment_lines(facts),
         ),
-        next="if you know which of them has run: surefoot adopt REVISION; for everybody: an "
-        'evidence probe in the revision\'s file, or ambiguous = "earliest" in surefoot.toml '
-        "(surefoot explain ambiguous-revision)",
+        next=to_type(
+            one_of("if you know which revision has run, record it", commands),
+            *commands,
+            then="then start again. To decide it for every database, add an evidence probe to the "
+            'revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
+            "(surefoot explain ambiguous-revision)",
+        ),
     )
 
 
@@ -76,6 +89,7 @@ def journal_contradicts(facts: Facts) -> Finding:
     names = [" ".join(stand.rows) for stand in standing.exact]
     last = facts.database.last_journaled
     known = all(id in facts.code.history.revisions for id in standing.vetoed)
+    commands = naming("adopt", standing.exact)
     return Finding(
         "journal-contradicts-structure",
         "There is no version row, and the journal doesn't agree with the structure.",
@@ -85,8 +99,15 @@ def journal_contradicts(facts: Facts) -> Finding:
             + ("" if known else ", which this code does not have"),
             *([f"it ends with revision {last}"] if last else []),
         ),
-        next="was an older backup restored, or something dropped? If the structure is what counts: "
-        f"surefoot adopt {names[0] if len(names) == 1 else 'REVISION'}",
+        next=to_type(
+            one_of(
+                "was an older backup restored, or something dropped? If the structure is right, "
+                "record that",
+                commands,
+            ),
+            *commands,
+            then="then start again",
+        ),
     )
 
 
@@ -105,17 +126,23 @@ def unidentified(facts: Facts) -> Finding:
         seen += difference_lines(standing.nearest[0].differences, _SHOWN, _WIDTH)
         least = len(standing.nearest[0].differences)
         nearest = [stand for stand in standing.nearest if len(stand.differences) == least]
-        which = ", with the one of them that has run" if len(nearest) > 1 else ""
-        next = (
-            "put right what differs, then start again; or, if it may stay so: surefoot adopt "
-            f"{_word(tuple(nearest))} --accept-difference{which}"
+        commands = naming("adopt", nearest, "--accept-difference")
+        next = to_type(
+            one_of(
+                "correct what differs, then start again; or, if it may stay so, record that",
+                commands,
+            ),
+            *commands,
+            then="then start again",
         )
     elif standing.complete:
         seen.append("the structure is like none of the application's revisions")
         next = "is it the right database? surefoot status names the address and its source"
     else:
         seen.append("the history has too many combinations of branches to look at each")
-        next = "if you know its revision: surefoot adopt REVISION"
+        next = to_type(
+            "if you know its revision", "surefoot adopt REVISION", then="then start again"
+        )
     return Finding(
         "unidentified-structure",
         "The database has no version row, and its structure is not quite any revision's.",
@@ -145,9 +172,14 @@ def foreign(facts: Facts) -> Finding:
     )
 
 
-def _word(stands: tuple[Match, ...]) -> str:
-    """What is typed behind `surefoot adopt`."""
-    return " ".join(stands[0].rows) if len(stands) == 1 else "REVISION"
+def _record(stands: tuple[Match, ...]) -> str:
+    """How to record where the structure stands, and go on from there."""
+    commands = naming("adopt", stands)
+    return to_type(
+        one_of("record where the structure stands", commands),
+        *commands,
+        then="then start again: surefoot up runs the revisions that are pending from there",
+    )
 
 
 def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
@@ -168,7 +200,9 @@ def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
             *difference_lines(recorded.differences if recorded else (), _SHOWN, _WIDTH),
             *catalogue_lines(facts.catalogue),
         ),
-        next=f"surefoot down --to {to} goes on with it; then surefoot up goes forward again",
+        next=to_type(
+            "finish going back", f"surefoot down --to {to}", then="then surefoot up goes forward"
+        ),
     )
 
 
@@ -187,8 +221,7 @@ def contradicted(facts: Facts) -> Finding:
                 "there is no usable catalogue to see whether that was put right",
                 *catalogue_lines(facts.catalogue),
             ),
-            next="make the catalogue anew, where the application is developed: surefoot catalog "
-            "build; commit it, and copy it into the image",
+            next=MAKE_CATALOGUE,
         )
     if standing.recorded is None:
         names = [" ".join(stand.rows) for stand in standing.exact]
@@ -199,7 +232,7 @@ def contradicted(facts: Facts) -> Finding:
                 f"the structure is exactly that of {', or of '.join(names[:8])}",
                 f"the catalogue doesn't know that of {rows}: it begins with the init scripts",
             ),
-            next=f"to record where it stands: surefoot adopt {_word(standing.exact)}",
+            next=_record(standing.exact),
         )
     if standing.promise is not None:
         return _not_heads(facts, standing, standing.recorded)
@@ -215,19 +248,18 @@ def contradicted(facts: Facts) -> Finding:
         seen.append(
             f"the structure is exactly that of {which}: {facts_match(standing.exact[0].matching)}"
         )
-        next = (
-            f"to record where it stands: surefoot adopt {_word(standing.exact)}; "
-            "then surefoot up runs what is pending from there, if anything is"
-        )
+        next = _record(standing.exact)
     else:
         nearest = standing.nearest[0] if standing.nearest else recorded
         if len(nearest.differences) < len(recorded.differences):
             seen.append(
                 f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
             )
-        next = (
-            "surefoot drift shows all of it; put it right, then start again; or, if it may stay "
-            f"so: surefoot adopt {' '.join(recorded.rows)} --accept-difference"
+        next = to_type(
+            "surefoot drift shows every difference; correct them, then start again; or, if they "
+            "may stay",
+            *naming("adopt", (recorded,), "--accept-difference"),
+            then="then start again",
         )
     needs = facts.preflight.needs if facts.preflight else ()
     seen += difference_lines(recorded.differences, _SHOWN, _WIDTH, needs)
@@ -284,8 +316,7 @@ def nothing_to_hold_against(facts: Facts) -> Finding:
         "catalogue-missing" if catalogue.condition == "missing" else "catalogue-unusable",
         f"There is no catalogue to compare with: {catalogue.file} is {catalogue.condition}.",
         catalogue.why[:_SHOWN],
-        next="make it, where the application is developed: surefoot catalog build; commit it, and "
-        "copy it into the image",
+        next=MAKE_CATALOGUE,
     )
 
 

@@ -4,10 +4,12 @@ import shlex
 
 from surefoot.catalogue.differences import revision_text
 from surefoot.catalogue.match import Issue
+from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.decision.newer_database import ahead
 from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match
 from surefoot.decision.version_rows import Judged, faults, judge
+from surefoot.diagnosis.names import identifier
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.schema.names import quote_name
@@ -77,20 +79,35 @@ def _repair(facts: Facts) -> str:
     """The command that puts the version table right."""
     standing = facts.standing
     if standing is None:
-        return (
-            "with a usable catalogue, surefoot repair would put it right by the structure: "
-            "surefoot catalog build, where the application is developed"
+        return to_type(
+            "with a usable catalogue, the version table can be repaired by the "
+            "structure. Make one where the application is developed",
+            "surefoot catalog build",
+            then="then surefoot repair",
         )
     if standing.facts == 0:
         table, schema = facts.database.version_table.name, facts.database.version_schema
         name = quote_name(schema, table) if schema else quote_name(table)
         return to_type("nothing else is there", f"drop table {name};", then="Then: surefoot up")
     if standing.sure is not None:
-        return f"surefoot repair, which asks before it writes {revision_text(standing.sure)}"
+        return to_type(
+            f"record what the structure says, {revision_text(standing.sure)}",
+            "surefoot repair",
+            then="then start again",
+        )
     if standing.exact:
-        return "surefoot repair REVISION, with the one of them that has run"
+        commands = naming("repair", standing.exact)
+        return to_type(
+            one_of("record the revision that has run", commands),
+            *commands,
+            then="then start again",
+        )
     if standing.nearest and not standing.foreign:
-        return "surefoot repair REVISION --accept-difference, if you know which has run"
+        return to_type(
+            "record the revision that has run, if you know it",
+            "surefoot repair REVISION --accept-difference",
+            then="then start again",
+        )
     return "is it the right database? surefoot status names the address and its source"
 
 
@@ -159,11 +176,11 @@ def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
     """What an operator can do about a row that this code doesn't have."""
     removed = [one for one in judged if one.judgement == "removed"]
     if removed and all(one.known for one in removed):
-        return f"to record what replaced it: {_repair(facts)}"
+        return f"it was replaced by another revision: {_repair(facts)}"
     if removed:
         return (
             "run the last release that has it, up to its head, then this one; or bring its file "
-            f"back into the code; or, if what it did shall not count: {_repair(facts)}"
+            f"back into the code; or, if what it did doesn't count: {_repair(facts)}"
         )
     text = (
         "if the image was rolled back, run the newer image again; if the revision was removed from "
@@ -172,9 +189,10 @@ def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
     verdict = facts.standing.ahead if facts.standing else None
     unknown = [one.row for one in judged if one.judgement == "unknown"]
     if verdict is not None and verdict.compatible and len(unknown) == 1 and unknown[0]:
-        text += (
-            "; if you know that a newer release wrote it, and this code is to run: "
-            f"SUREFOOT_ACCEPT_NEWER={shlex.quote(unknown[0])}, or accept_newer in surefoot.toml"
+        text += "\n" + to_type(
+            "Or, if you know that a newer release wrote it, and this code must run",
+            f"export SUREFOOT_ACCEPT_NEWER={shlex.quote(unknown[0])}",
+            then="then start again; or set accept_newer in surefoot.toml",
         )
     return text
 
@@ -210,6 +228,9 @@ def elsewhere(facts: Facts) -> Finding:
         f"{other.schema}.{table} holds {', '.join(map(str, other.rows or ()))}" for other in others
     ]
     setting = f'version_table_schema="{others[0].schema}"'
+    server = facts.database.server
+    role, base = identifier(server.role), identifier(server.database)
+    path = identifier(others[0].schema)
     where = facts.database.version_schema
     looked = f"{where}.{table} has no row" if where else f"no table {table} is on the search path"
     return Finding(
@@ -217,9 +238,13 @@ def elsewhere(facts: Facts) -> Finding:
         "The version table is not where the application looks for it; one in another schema knows "
         "its revisions.",
         (looked, *seen, *stands(facts)),
-        next=f"if {others[0].schema} is right: say so in env.py ({setting}), or put it on the "
-        "role's search_path; if it is another installation, give this one a database of its own; "
-        f"if it is a leftover: {_repair(facts)}",
+        next=to_type(
+            f"if schema {others[0].schema} is right, set {setting} in env.py, or put the schema on "
+            "the role's search_path",
+            f"alter role {role} in database {base} set search_path = {path}, public;",
+            then="then start again. If it is another installation's, give this one a database of "
+            f"its own. If it is a leftover: {_repair(facts)}",
+        ),
     )
 
 
@@ -272,19 +297,19 @@ def ahead_of_code(facts: Facts) -> Finding:
         "database-ahead-of-code",
         f"The database is at {unknown}: it is newer than this code, {message}.",
         (*seen, *comment_lines(facts)),
-        next="run the newer image again"
-        + (
-            "; or take back what it did: surefoot down --to head, which shows that first"
-            if any(one.certain for one in judge(facts))
-            else ""
-        )
-        + (
-            ""
-            if found.can_run is not None
-            else "; or make a catalogue for this one, by which it can tell: surefoot catalog build"
-        )
-        + "; or restore the backup that was made before the upgrade",
+        next="\n".join(_older_on_newer(facts, cataloged=found.can_run is not None)),
     )
+
+
+def _older_on_newer(facts: Facts, *, cataloged: bool) -> list[str]:
+    """What can be done where this code can't run on the newer database, a way each."""
+    ways = ["run the newer image again; or restore the backup that was made before the upgrade"]
+    if any(one.certain for one in judge(facts)):
+        ways.append(to_type("Or undo what it did", "surefoot down --to head"))
+    if not cataloged:
+        text = "Or make a catalogue for this image, which then shows whether it can run"
+        ways.append(to_type(text, "surefoot catalog build"))
+    return ways
 
 
 def ahead_remarks(facts: Facts) -> tuple[str, ...]:

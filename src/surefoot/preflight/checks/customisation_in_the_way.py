@@ -42,6 +42,7 @@ def customisations(
     """Every object of the user's own that is in the way; `dependents` are those of `path.ends`."""
     concerned: dict[Key, list[Removal]] = {}  # what would be lost, or be in the way
     definitions: dict[Key, str] = {}
+    depths: dict[Key, int] = {}
     remarks: list[str] = []
     for end in path.ends:
         if end.key[0] == "relation" and end.how == "drops":
@@ -65,12 +66,14 @@ def customisations(
             )
         elif end.how == "drops" or _holds(found):
             definitions.setdefault(key, found.definition)
+            depths[key] = max(found.depth, depths.get(key, 0))
             ends = concerned.setdefault(key, [])
             if end not in ends:
                 ends.append(end)
     findings = [
         _finding(key, live, ends, definitions.get(key, ""))
-        for key, ends in sorted(concerned.items(), key=lambda item: item[0])
+        # a view that is built on another has to be dropped before that one
+        for key, ends in sorted(concerned.items(), key=lambda one: (-depths.get(one[0], 0), one[0]))
         if not _goes_with(key, live, concerned)
     ]
     return Found(tuple(findings), remarks=tuple(dict.fromkeys(remarks)))

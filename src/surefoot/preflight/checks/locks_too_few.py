@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from surefoot.errors import Finding
+from surefoot.errors.steps import to_type
 from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.surroundings import Locks
@@ -104,13 +105,13 @@ def room(
         f"the server promises room for {locks.room:,} locks "
         f"(max_locks_per_transaction = {locks.setting})",
     )
-    next = f"set max_locks_per_transaction = {setting} in postgresql.conf, and restart the server"
+    statement = f"alter system set max_locks_per_transaction = {setting};"
     if wanted <= CLEARLY * locks.room:
-        return (), (f"{seen[0]}, and {seen[1]}; if it runs out of it, {next}",)
+        return (), (f"{seen[0]}, and {seen[1]}; if it runs out of it: {statement}",)
     finding = Finding(
         "locks-too-few",
         "The server has too little room for the locks of the plan.",
         seen,
-        next=next,
+        next=to_type("as a superuser", statement, then="then restart the server, and start again"),
     )
     return (finding,), ()

@@ -206,8 +206,8 @@ def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fin
         ),
         next=_moved(
             "if an earlier run made it, undo what that run left; if you know that the revision "
-            "takes it as it is, surefoot adopt the recorded revision with --accept-difference; if "
-            "it is yours, give it another name",
+            "takes it as it is, accept it: name the recorded revision to `surefoot adopt`, with "
+            "--accept-difference. If it is yours, give it another name",
             live,
             *key,
         ),

@@ -18,6 +18,7 @@ from surefoot.downgrades.downgrade_sql import fact_part
 from surefoot.downgrades.path import DowngradeStep, not_back
 from surefoot.downgrades.recipe import Loss
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.errors.wording import count
 from surefoot.look.downgrade import counting, locking_statement
 from surefoot.look.structure import facts_of
@@ -178,8 +179,13 @@ class _Checking:
                 f"Behind the way back over revision {revision}, the structure isn't the one below "
                 "it.",
                 seen=difference_lines(wrong, _SHOWN, _WIDTH),
-                next="what the revision's downgrade does depends on what is there: go back by "
-                "hand, or restore the backup that was made before the upgrade",
+                next=to_type(
+                    "what the revision's downgrade does depends on what is there: restore the "
+                    "backup that was made before the upgrade; or change the structure by hand to "
+                    "the one below the revision, and record that",
+                    " ".join(("surefoot adopt", *(self._reversals[revision].parents or ("base",)))),
+                    then="with the revisions of other branches, if the database has any",
+                ),
             )
 
     def _structure(self, connection: Any) -> dict[Key, str]:
