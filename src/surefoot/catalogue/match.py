@@ -114,40 +114,42 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 class Identification(msgspec.Struct, frozen=True):
-    """What the catalogue says of a structure.
-
-    `facts` were seen; `own` are those whose names no revision knows: the user's. `exact` are all
-    sets of revisions whose structure this is, `nearest` the next best ones where there's none,
-    best first. `chosen` is the one of `exact` that the evidence or the policy leaves, `by` what
-    decided for it ("structure", "evidence", "earliest", "latest"). `recorded` is the structure held
-    against the version rows, where there are any and the code knows them; `asked` the same for the
-    rows that a person has named. `foreign`: next to nothing of the application is there.
-    `complete`: every set of revisions was looked at. `accepted` are differences that are as a
-    person has accepted them, and so held against nobody. `vetoed` are revisions that the journal
-    says have run, and that are in none of `exact`. `ahead` is asked where a version row isn't
-    known: whether the code could run on this structure. `early` are those of `recorded`'s
-    differences that are there before the pending revision that makes them; `begun`: the first such
-    revision may have run. `promise` is asked where the version rows are head's: whether the
-    structure keeps what head promises.
-    """
+    """What the catalogue says of a structure."""
 
     facts: int
+    """How many facts were seen."""
     own: tuple[SchemaFact, ...] = ()
+    """Those whose names no revision knows: the user's own objects."""
     exact: tuple[Match, ...] = ()
+    """All sets of revisions whose structure this is."""
     nearest: tuple[Match, ...] = ()
+    """The next best sets where none is exact, the best first."""
     chosen: Match | None = None
+    """The one of `exact` that the evidence or the policy leaves."""
     by: str = ""
+    """What decided for it: "structure", "evidence", "earliest" or "latest"."""
     recorded: Match | None = None
+    """The structure compared with the version rows, where there are any and the code knows them."""
     asked: Match | None = None
+    """The same for the rows that a person has named."""
     foreign: bool = False
+    """Next to nothing of the application is there."""
     complete: bool = True
+    """Every set of revisions was compared."""
     probes: tuple[Probe, ...] = ()
+    """The answers of the evidence probes that were asked."""
     accepted: tuple[Difference, ...] = ()
+    """Differences that are as a person has accepted them. They stop nothing."""
     vetoed: tuple[str, ...] = ()
+    """Revisions that the journal says have run, and that are in none of `exact`."""
     early: tuple[Difference, ...] = ()
+    """Differences of `recorded` that are there before the pending revision that makes them."""
     begun: bool = False
+    """The first such revision may have run."""
     ahead: Verdict | None = None
+    """Whether the code could run on this structure. Asked where a version row isn't known."""
     promise: Promise | None = None
+    """Whether the structure keeps what head promises. Asked where the version rows are head's."""
 
     @property
     def sure(self) -> Match | None:

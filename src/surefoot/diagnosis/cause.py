@@ -126,33 +126,42 @@ class Numbers(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """What is known around a failed revision, when everything is rolled back.
-
-    `schema` is where names without one lead; `objects` are there now and have names from the
-    cause. `catalogue` is None where there is none to go by; `own` are then unknown. `applied` are
-    the revisions that the version rows stand for. `numbers` are, after a duplicate key, the
-    sequences of its table and all others that are behind their rows. Where something is there
-    already, `wanted` is what this revision and those after it make, `parts` are those of `objects`,
-    and `taken` are names that nothing else may be given. `timeout` says who limits the time of the
-    step's statements: "configuration" (surefoot.toml), "address", "role" (or the database, or the
-    server); "" where only the revision or env.py can have done so.
-    """
+    """What is known around a failed revision, once everything is rolled back."""
 
     revision: str
+    """Its id."""
     role: str = ""
+    """The role of its connection."""
     database: str = ""
+    """The database that it ran in."""
     timeout: str = ""
+    """Who limits the time of the step's statements: "configuration" (surefoot.toml), "address",
+    "role" (or the database, or the server); "" where only the revision or env.py can have done
+    so.
+    """
     schema: str = "public"
+    """Where names without a schema lead."""
     version_table: str = "alembic_version"
+    """Alembic's table, without its schema."""
     objects: tuple[Object, ...] = ()
+    """What is there now and has a name from the cause."""
     holders: tuple[Holder, ...] = ()
+    """Who holds locks that the statement needs."""
     catalogue: Catalogue | None = None
+    """None where there is none to go by."""
     own: tuple[SchemaFact, ...] = ()
+    """The user's own objects; unknown without a catalogue."""
     applied: frozenset[str] = frozenset()
+    """The revisions that the version rows stand for."""
     numbers: tuple[Numbers, ...] = ()
+    """After a duplicate key: the sequences of its table, and all others that are behind their rows.
+    """
     wanted: tuple[Wanted, ...] = ()
+    """Where something is there already: what this revision and those after it make."""
     parts: tuple[Part, ...] = ()
+    """The parts of `objects` that have names of their own."""
     taken: frozenset[str] = frozenset()
+    """Names that nothing else may be given."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):

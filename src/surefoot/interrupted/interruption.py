@@ -44,29 +44,34 @@ class ExpectedObject(msgspec.Struct, frozen=True):
 
 
 class InterruptedRevision(msgspec.Struct, frozen=True):
-    """A revision that was left half-way, held against what is there.
-
-    `rows` are the version rows, which don't count it; `after` those with it, `matching` the facts
-    that are as they should be. `names` is what it changes, `beside` what isn't as it should be
-    before it and isn't its own doing. `between` are objects that its source makes and that no
-    revision leaves there. `source`: what its upgrade() does, None where the file can't be read;
-    `edited`: that isn't the file any more that was run. `known`: there is a catalogue to tell by;
-    without one, `invalid` are the indexes that its source makes, and that can't be used.
-    """
+    """A revision that committed a part of itself, compared with what is there."""
 
     revision: str
+    """Its id."""
     rows: tuple[str, ...]
+    """The version rows, which don't count it."""
     after: tuple[str, ...]
+    """The version rows with it."""
     source: Source | None
+    """What its upgrade() does; None where the file can't be read."""
     names: tuple[ExpectedObject, ...] = ()
+    """What it changes."""
     beside: tuple[Difference, ...] = ()
+    """What isn't as it should be before it, and isn't its own doing."""
     between: tuple[SchemaFact, ...] = ()
+    """Objects that its source makes and that no revision leaves there."""
     invalid: tuple[SchemaFact, ...] = ()
+    """Without a catalogue: the indexes that its source makes and that can't be used."""
     partitioned: tuple[str, ...] = ()
+    """Tables that are partitioned: their indexes are dropped in another way."""
     way: str = ""
+    """The catalogue's way that the names are taken from."""
     matching: int = 0
+    """How many facts are as they should be."""
     edited: bool = False
+    """The file is not the one that was run."""
     known: bool = False
+    """There is a catalogue to compare with."""
 
     def placed(self, *places: ObjectStatus) -> tuple[ExpectedObject, ...]:
         """The names that are in one of these places."""
