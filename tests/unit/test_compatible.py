@@ -6,8 +6,7 @@ import pytest
 
 from surefoot.catalogue.catalogue import Catalogue, Change, Way, changes, facts_of, state, state_of
 from surefoot.catalogue.match import Verdict
-from surefoot.compatibility.compatible import compatible, verdict
-from surefoot.compatibility.rollback import oldest_compatible
+from surefoot.compatibility.compatible import compatible, oldest_compatible, verdict
 from surefoot.model.history import History, Revision
 from surefoot.schema.fact import SchemaFact
 

@@ -12,9 +12,14 @@ from surefoot.preflight.checks.customisation_in_the_way import customisations
 from surefoot.preflight.checks.locks_too_few import estimate, room, transactions
 from surefoot.preflight.checks.object_in_the_way import collisions
 from surefoot.preflight.checks.privilege_missing import privilege_needs, privileges
-from surefoot.preflight.early import early_differences
-from surefoot.preflight.needs import needs
-from surefoot.preflight.path import UpgradePath, column_type, path_from_nothing, path_of
+from surefoot.preflight.judge import needs
+from surefoot.preflight.path import (
+    UpgradePath,
+    column_type,
+    early_differences,
+    path_from_nothing,
+    path_of,
+)
 from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
 from surefoot.schema.fact import SchemaFact
 from surefoot.schema.names import arguments, quote_name, renamed_aside, split_name

@@ -21,7 +21,7 @@ from surefoot.catalogue_build.servers import (
     tell_refused,
     why_stopped,
 )
-from surefoot.compatibility.rollback import oldest_compatible
+from surefoot.compatibility.compatible import oldest_compatible
 from surefoot.errors import SurefootError
 from surefoot.look.code import catalogue_file, code_of, find_ini
 from surefoot.look.database import observe_version_rows

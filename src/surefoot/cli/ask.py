@@ -4,8 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from surefoot.cli.console import CommandContext
-from surefoot.cli.emit import emit_outcome
+from surefoot.cli.console import CommandContext, emit_outcome
 from surefoot.errors import ExitCode, SurefootError
 from surefoot.system import signals
 

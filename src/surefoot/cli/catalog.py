@@ -93,8 +93,8 @@ def build_command(
     from surefoot.catalogue.removed import with_removed
     from surefoot.catalogue.write import dumps
     from surefoot.look.catalogue import require_writable, write_catalogue
-    from surefoot.project.generated_files import shown
     from surefoot.report.catalogue import built_lines, classes
+    from surefoot.system.files import shown
 
     file = _file(config_file)
     require_writable(file)
@@ -150,9 +150,9 @@ def check_command(
     from surefoot.errors.wording import count
     from surefoot.look.catalogue import read_catalogue
     from surefoot.model.history import applied_at
-    from surefoot.project.generated_files import shown
     from surefoot.report import json
     from surefoot.report.text import finding_lines
+    from surefoot.system.files import shown
 
     file = _file(config_file)
     old = read_catalogue(file)

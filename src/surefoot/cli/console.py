@@ -384,3 +384,16 @@ def report_bug(error: Exception) -> int:
     terminal.line("surefoot has a bug: please report the lines above (they may name your tables).")
     terminal.line("What was committed stays; surefoot status says where the database stands.")
     return int(ExitCode.BUG)
+
+
+if TYPE_CHECKING:
+    from surefoot.model.outcome import Outcome
+
+
+def emit_outcome(context: CommandContext, target: Target, outcome: "Outcome") -> None:
+    """Write it, where --json is wanted. Raises SurefootError `output-lost`."""
+    if context.as_json:
+        from surefoot.report import json
+
+        database = json.database(target, None)
+        context.emit_json(outcome.exit_code, database=database, **json.outcome(outcome))

@@ -61,8 +61,8 @@ def command(
     in it. Two runs give the same text. No database of yours is touched.
     """
     from surefoot.catalogue_build.dump import Options, dump
-    from surefoot.project.generated_files import shown
     from surefoot.report.building import BuildReport
+    from surefoot.system.files import shown
 
     if check and output is None:
         raise click.UsageError("--check compares a file: name it with -o FILE.")
@@ -145,7 +145,7 @@ def _read(file: Path) -> bytes:
 
 
 def _require_writable(file: Path) -> None:
-    from surefoot.project.generated_files import obstacle
+    from surefoot.system.files import obstacle
 
     why = obstacle(file)
     if why is not None:
@@ -153,7 +153,7 @@ def _require_writable(file: Path) -> None:
 
 
 def _write(file: Path, script: bytes) -> bool:
-    from surefoot.project.generated_files import replace
+    from surefoot.system.files import replace
 
     try:
         return replace(file, script)

@@ -38,8 +38,7 @@ def command(
     """
     from surefoot.compatibility.releases import Declared, pair
     from surefoot.look.catalogue import read_catalogue
-    from surefoot.look.code import catalogue_file, find_ini
-    from surefoot.look.declared import declared
+    from surefoot.look.code import catalogue_file, declared, find_ini
     from surefoot.report.releases import markdown as markdown_lines
     from surefoot.report.releases import pair_json, pair_lines
     from surefoot.report.terminal import Terminal

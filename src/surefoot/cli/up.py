@@ -5,8 +5,13 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
-from surefoot.cli.emit import emit_outcome
+from surefoot.cli.console import (
+    CommandContext,
+    command_body,
+    common_options,
+    emit_outcome,
+    open_session,
+)
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 
 

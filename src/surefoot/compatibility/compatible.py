@@ -7,7 +7,7 @@ what is new. Where no rule knows, the answer is no.
 
 from collections.abc import Iterable, Iterator
 
-from surefoot.catalogue.catalogue import Catalogue, State, state
+from surefoot.catalogue.catalogue import Catalogue, State, facts_of, state
 from surefoot.catalogue.match import Issue, Verdict
 from surefoot.compatibility.additions import added
 from surefoot.compatibility.pairs import SchemaPair, WeighedIssue, Weight
@@ -62,3 +62,25 @@ def _sorted(breaches: list[Issue]) -> tuple[Issue, ...]:
     """Whole relations first, then by kind and name; each once."""
     unique = dict.fromkeys(breaches)
     return tuple(sorted(unique, key=lambda b: (b.kind != "relation", b.kind, b.name, b.why)))
+
+
+def oldest_compatible(catalogue: Catalogue, applied: frozenset[str]) -> str | None:
+    """The oldest code that can run where these revisions are applied: the revision it ends with.
+
+    The releases are gone through downwards, as far as each can run; where the history names none,
+    the revisions are. None if the catalogue doesn't know the structure.
+    """
+    way = catalogue.way_to(applied)
+    if way is None:
+        return None
+    history = catalogue.history
+    live = facts_of(state(way, applied))
+    known = [id for id in history.revisions if id in applied]
+    ends = [id for id in known if history.revisions[id].release] or known
+    found: str | None = None
+    for id in reversed(ends):
+        below = history.applied((id,))
+        if not way.start <= below or not compatible(state(way, below), live).compatible:
+            break
+        found = id
+    return found

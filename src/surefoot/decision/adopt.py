@@ -11,8 +11,7 @@ from surefoot.decision.plan import Adopt, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.promise import put_below
 from surefoot.decision.refusals.version_rows import ahead_of_code, ahead_remarks
-from surefoot.decision.repair import decide_repair
-from surefoot.decision.trust_operator import trust_operator
+from surefoot.decision.repair import decide_repair, trust_operator
 from surefoot.decision.version_rows import faults, judge, width_of
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type

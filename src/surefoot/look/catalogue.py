@@ -7,9 +7,8 @@ from surefoot.decision.facts import Code
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.project.config import Project
-from surefoot.project.generated_files import obstacle, replace, shown
 from surefoot.scripts.file import hashed
-from surefoot.system.files import read_file
+from surefoot.system.files import obstacle, read_file, replace, shown
 
 
 def read_catalogue(file: Path) -> Catalogue:

@@ -24,12 +24,12 @@ from surefoot.look.code import catalogue_file
 from surefoot.look.structure import observe_structure, structure_within
 from surefoot.model.history import History
 from surefoot.postgres.connect import translate_db_errors
-from surefoot.preflight.early import early_differences
+from surefoot.preflight.path import early_differences
 from surefoot.project.config import Project
-from surefoot.project.generated_files import shown
 from surefoot.revision_source.history_files import IniFile
 from surefoot.revision_source.source import Source
 from surefoot.schema.fact import SchemaFact
+from surefoot.system.files import shown
 
 _PROBE_TIMEOUT = "30s"
 

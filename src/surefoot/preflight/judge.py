@@ -1,11 +1,16 @@
 """Run the checks: what is in the way of a path, in what is there."""
 
+import re
+from collections.abc import Iterable
+
 import msgspec
 
+from surefoot.catalogue.match import Difference
 from surefoot.preflight.check import Given
 from surefoot.preflight.checks import CHECKS
-from surefoot.preflight.needs import needs
+from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.verdict import Preflight
+from surefoot.schema.names import split_name, table_of
 
 
 def judge(given: Given) -> Preflight:
@@ -23,3 +28,32 @@ def judge(given: Given) -> Preflight:
             live = {key: text for key, text in given.live.items() if key not in one.reported}
             given = msgspec.structs.replace(given, live=live)
     return found
+
+
+_USES_COLUMNS = ("index", "constraint")
+
+
+def needs(path: UpgradePath, differences: Iterable[Difference]) -> tuple[tuple[str, str, str], ...]:
+    """For each difference that a pending revision touches: kind, name, and that revision."""
+    found: list[tuple[str, str, str]] = []
+    for difference in differences:
+        by = path.touched.get((difference.kind, difference.name)) or _uses(path, difference)
+        if by is not None:
+            found.append((difference.kind, difference.name, by.text))
+    return tuple(found)
+
+
+def _uses(path: UpgradePath, difference: Difference) -> PathChange | None:
+    """Who changes something of the table, or indexes the column."""
+    if difference.kind not in ("relation", "column"):
+        return None
+    name = split_name(difference.name)
+    column = re.compile(rf"\b{re.escape(name[-1])}\b") if difference.kind == "column" else None
+    for doing in path.doings:
+        for change in doing.changes:
+            definition = next((d for d in change.after if d is not None), "")
+            if split_name(table_of(change.key, definition) or "") != name[:2]:
+                continue
+            if column is None or (change.kind in _USES_COLUMNS and column.search(definition)):
+                return doing
+    return None
