@@ -7,6 +7,6 @@ insert into surefoot.journal
 values
     (%(run)s, %(history)s, %(env)s, 'begun', %(name)s, %(parents)s, %(direction)s, %(release)s, %(floor)s, %(hash)s, %(down)s, 0, %(host)s, %(surefoot)s,
      pg_catalog.pg_backend_pid(),
-     (select a.backend_start from pg_catalog.pg_stat_activity a where a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()))
+     (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a))
 returning id, pg_catalog.pg_current_xact_id()::pg_catalog.text,
     pg_catalog.pg_try_advisory_xact_lock_shared(1937072741, 2003792491)
