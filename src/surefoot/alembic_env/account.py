@@ -19,6 +19,15 @@ class Begun(msgspec.Struct, frozen=True):
     transaction: str
 
 
+class Setting(msgspec.Struct, frozen=True):
+    """What a revision begins in, as SQL: the expressions for its session, and the settings that
+    hold for it, each behind a comma.
+    """
+
+    session: str
+    settings: str
+
+
 class Ended(msgspec.Struct, frozen=True):
     """A revision that has run, with its version row, in so many seconds; not yet on account."""
 
@@ -31,9 +40,9 @@ class Account(Protocol):
     """Who keeps account of the revisions, on the application's connection, in their transaction."""
 
     def begin(
-        self, execute: Execute, revision: Revision, settings: str, before: Ended | None
+        self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None
     ) -> Begun:
-        """The first thing in the revision's transaction. `settings` are evaluated there, too.
+        """The first thing in the revision's transaction. `setting` is evaluated there, too.
         `before` is the revision that has ended in this transaction, and is put on account with it.
         """
         ...

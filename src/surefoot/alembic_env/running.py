@@ -5,10 +5,10 @@ after, and stopped.
 from collections.abc import Callable
 from typing import Any
 
-from surefoot.alembic_env.account import Account, Begun, Ended
+from surefoot.alembic_env.account import Account, Begun, Ended, Setting
 from surefoot.alembic_env.driver import cut, driver_of, is_idle, is_in_transaction
 from surefoot.alembic_env.loading import recursion_limit_kept
-from surefoot.alembic_env.settings import Timeouts, settings
+from surefoot.alembic_env.settings import Timeouts, setting_of
 from surefoot.alembic_env.steps import executor
 from surefoot.model.history import Revision
 from surefoot.system import signals, supervisor
@@ -32,7 +32,7 @@ class Running:
         self.at_fault: Revision | None = None  # whose end could not be put on account
         self.uncut = False  # no commit between two revisions: the transaction is env.py's
         self._account, self._timeouts = account, timeouts
-        self._settings: str | None = None
+        self._setting: Setting | None = None
         self._begun: Begun | None = None
         self._due: Ended | None = None  # what ended, and the account doesn't have yet
         self._connection: Any = None
@@ -44,7 +44,7 @@ class Running:
 
     def on(self, connection: Any) -> None:
         """The application's connection, once it's known."""
-        self._settings = None
+        self._setting = None
         self._connection = connection
 
     def committed(self, connection: Any) -> None:
@@ -75,11 +75,11 @@ class Running:
         def noting(**keywords: Any) -> None:
             connection = context.connection
             with signals.uninterrupted():
-                if self._settings is None:  # only here: env.py may have set its own until now
-                    self._settings = settings(connection, self._timeouts)
+                if self._setting is None:  # only here: env.py may have set its own until now
+                    self._setting = setting_of(connection, self._timeouts)
                 if is_idle(driver_of(connection)):
                     begun()  # what is put on account may be committed at once
-                self._begin(connection, revision, self._settings)
+                self._begin(connection, revision, self._setting)
                 begun()
             try:
                 with recursion_limit_kept():
@@ -94,7 +94,7 @@ class Running:
 
         return noting
 
-    def _begin(self, connection: Any, revision: Revision, settings: str) -> None:
+    def _begin(self, connection: Any, revision: Revision, setting: Setting) -> None:
         """Put its beginning on account, with the end of the one before it in the same statement.
 
         None of its own statements has run: if the account can't be kept any more, the revision
@@ -102,7 +102,7 @@ class Running:
         """
         before, self._due = self._due, None
         self.at_fault = before.revision if before is not None else None
-        self._begun = self._account.begin(executor(connection), revision, settings, before)
+        self._begun = self._account.begin(executor(connection), revision, setting, before)
         self.at_fault = None
         if before is not None:
             self.ends[before.revision.id] = self._begun.transaction

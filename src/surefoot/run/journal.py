@@ -1,5 +1,6 @@
 """The journal: one row a step, written in the transaction of what it tells of."""
 
+import functools
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -8,7 +9,7 @@ from typing import Any, Literal, TypedDict
 import psycopg
 
 from surefoot import __version__
-from surefoot.alembic_env.account import Begun, Ended, Execute
+from surefoot.alembic_env.account import Begun, Ended, Execute, Setting
 from surefoot.decision.facts import DatabaseState
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
@@ -62,29 +63,27 @@ class Journal:
         self,
         execute: Execute,
         revision: Revision,
-        settings: str,
+        setting: Setting,
         before: Ended | None,
         direction: Direction = "up",
     ) -> Begun:
-        """A revision begins, or the way back over it. `settings` are further expressions for the
-        same statement; so is the end of the revision `before` it in the same transaction.
+        """A revision begins, or the way back over it, in this `setting`; in the same statement the
+        revision `before` it ends, if that was in the same transaction.
         """
         self._make_table(execute)
         values = {
+            **self._common(),
             **_of(revision),
             "name": revision.id,
+            "direction": direction,
             "down": self._kept(revision, direction),
         }
         if before is not None:
-            statement = query("next_revision").rstrip() + settings
             ended = _end(before, direction, "ended")
-            for row, transaction, *_ in execute(statement, {**values, **ended}):
+            for row, transaction, *_ in execute(_begin("next_revision", setting), values | ended):
                 return Begun(row, transaction)
             self.done(execute, before, direction)
-        statement = query("begin_revision").rstrip() + settings
-        ((row, transaction, *_),) = execute(
-            statement, {**self._common(), **values, "direction": direction}
-        )
+        ((row, transaction, *_),) = execute(_begin("begin_revision", setting), values)
         return Begun(row, transaction)
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
@@ -260,10 +259,10 @@ class Backwards:
         self._journal = journal
 
     def begin(
-        self, execute: Execute, revision: Revision, settings: str, before: Ended | None
+        self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None
     ) -> Begun:
         """The way back over the revision begins."""
-        return self._journal.begin(execute, revision, settings, before, "down")
+        return self._journal.begin(execute, revision, setting, before, "down")
 
     def done(self, execute: Execute, ended: Ended) -> str:
         """It is gone."""
@@ -279,6 +278,16 @@ class _Columns(TypedDict):
     release: str | None
     floor: str | None
     hash: str | None
+
+
+@functools.cache
+def _begin(name: str, setting: Setting) -> str:
+    """The statement of this name, with what it is to evaluate.
+
+    It is sent for every revision, so without the comments.
+    """
+    lines = (line for line in query(name).splitlines() if not line.startswith("--"))
+    return "\n".join(lines).replace("{session}", setting.session) + setting.settings
 
 
 def _end(ended: Ended, direction: Direction, step: str) -> dict[str, object]:
