@@ -93,7 +93,7 @@ def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
     if linux and check in found and found[check][1] == "0":
         parts.append(_set(check, _LOOK_FOR_CLIENT, local=local))
     session = "\n".join(query("own_session").splitlines()[2:])
-    if not local:  # it stays the same one
+    if not local and started is not None:  # it stays the same one, and may be seen by this role
         moment = f"cast('{started}+00' as pg_catalog.timestamptz)"
         session = f"cast({int(pid)} as pg_catalog.int4), {moment}"
     return Setting(session, "".join(f", {part}" for part in parts))
