@@ -25,10 +25,10 @@ demo: $(STAMP) ## the main job, on an embedded PostgreSQL
 test: $(STAMP) ## every test but those of the matrix
 	@$(RUN)/python -m pytest -n auto --dist loadgroup
 
-lint: $(STAMP) ## ruff, pyright (strict)
-	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/pyright
+lint: $(STAMP) ## ruff, pyright (strict), and whether docs/performance.md is older than its code
+	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/pyright && $(RUN)/python bench/page.py
 
-bench: $(STAMP) ## the figures of docs/performance.md
+bench: $(STAMP) ## measure, and write the figures into docs/performance.md
 	@$(RUN)/python bench/run.py
 
 matrix: $(STAMP) ## servers 13 to 18, lowest and newest dependencies, real histories (npm, a while)

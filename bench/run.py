@@ -1,10 +1,11 @@
-"""All figures of docs/performance.md, in one run: `make bench`.
+"""The figures of docs/performance.md, written into that page: `make bench`.
 
 surefoot is built as a wheel and installed into an environment of its own, bytecode compiled, with
 the Alembic that it is compared with. Both sides of a ratio are run in turn, on one server, and the
 median of the pairwise ratios is what counts: times on shared machines are noisy, ratios less so.
 
-    python bench/run.py [--runs 15] [--revisions 100] [--rows 400000] [--only start,upgrade,…]
+    python bench/run.py [--only start,upgrade,script,catalogue]
+    python bench/run.py --start [--runs 15] [--revisions 100]
 """
 
 import argparse
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import page
 import psycopg
 
 from surefoot.postgres.embedded import Server, embedded_bin
@@ -117,21 +119,20 @@ def ms(times: list[float]) -> str:
     return f"{statistics.median(times) * 1000:.0f} ms"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--revisions", type=int, default=100)
-    parser.add_argument("--rows", type=int, default=400_000)
-    parser.add_argument("--only", default="start,upgrade,script,catalogue")
-    given = parser.parse_args()
-    wanted = given.only.split(",")
-    programs = install()
+def clean_environment() -> None:
+    """No variable of the machine's may name a database."""
     for name in list(os.environ):
         if name.startswith(("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_")):
             del os.environ[name]
+
+
+def start(runs: int, revisions: int) -> None:
+    """What a start costs where there is nothing to do."""
+    programs = install()
+    clean_environment()
     with Server(embedded_bin()) as server, tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
-        write_history(directory, given.revisions, server.url("bench", "postgresql+psycopg"))
+        write_history(directory, revisions, server.url("bench", "postgresql+psycopg"))
         alembic = [str(programs / "alembic"), "upgrade", "heads"]
         up = [str(programs / "surefoot"), "up"]
         bare = [
@@ -139,35 +140,50 @@ def main() -> None:
             "-c",
             f"import psycopg; psycopg.connect({server.conninfo('bench')!r}).execute('select 1')",
         ]
+        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+            connection.execute("create database bench template template0")
+        seconds(up, directory)  # which knows from then on where env.py leads
+        sides = {"surefoot": up, "alembic": alembic, "bare": bare}
+        t = paired(runs, sides, directory, lambda: None)
+    print("| nothing to do | median | surefoot is |\n|---|---:|---:|")
+    print(f"| `surefoot up` | {ms(t['surefoot'])} | |")
+    faster = ratio(t["alembic"], t["surefoot"])
+    print(f"| `alembic upgrade heads` | {ms(t['alembic'])} | {faster:.2f} times faster |")
+    of = ratio(t["surefoot"], t["bare"])
+    print(f"| psycopg: import, connect, select 1 | {ms(t['bare'])} | {of:.2f} of it |\n")
 
-        def fresh() -> None:
-            with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-                connection.execute("drop database if exists bench with (force)")
-                connection.execute("create database bench template template0")
 
-        fresh()
-        if "start" in wanted:
-            seconds(up, directory)  # which knows from then on where env.py leads
-            sides = {"surefoot": up, "alembic": alembic, "bare": bare}
-            t = paired(given.runs, sides, directory, lambda: None)
-            print("| nothing to do | median | surefoot is |\n|---|---:|---:|")
-            print(f"| `surefoot up` | {ms(t['surefoot'])} | |")
-            faster = ratio(t["alembic"], t["surefoot"])
-            print(f"| `alembic upgrade heads` | {ms(t['alembic'])} | {faster:.2f} times faster |")
-            of = ratio(t["surefoot"], t["bare"])
-            print(f"| psycopg: import, connect, select 1 | {ms(t['bare'])} | {of:.2f} of it |\n")
-        if "upgrade" in wanted:
-            t = paired(given.runs, {"surefoot": up, "alembic": alembic}, directory, fresh)
-            of = ratio(t["surefoot"], t["alembic"])
-            print(f"| base to head, {given.revisions} revisions | median | surefoot is |")
-            print("|---|---:|---:|")
-            print(f"| `surefoot up` | {ms(t['surefoot'])} | |")
-            print(f"| `alembic upgrade heads` | {ms(t['alembic'])} | {of:.2f} of it |\n")
-    if "script" in wanted:
-        script = [sys.executable, str(ROOT / "bench" / "script.py"), "--rows", str(given.rows)]
-        subprocess.run([*script, "--runs", "3"], check=True)
-    if "catalogue" in wanted:
-        subprocess.run([sys.executable, str(ROOT / "bench" / "catalogue.py")], check=True)
+# What `make bench` runs, and the places in the page of the tables that it prints, in their order.
+PARTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    "start": (["run.py", "--start"], ("start",)),
+    "upgrade": (["upgrade.py"], ("upgrade",)),
+    "script": (["script.py", "--runs", "3"], ("script",)),
+    "catalogue": (["catalogue.py"], ("identify", "making")),
+}
+
+
+def publish(part: str) -> None:
+    """Run a part, print what it prints, and write its tables into the page."""
+    (name, *options), places = PARTS[part]
+    command = [sys.executable, str(ROOT / "bench" / name), *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    print(done.stdout, flush=True)
+    for place, table in zip(places, page.tables(done.stdout), strict=True):
+        page.put(place, table, " ".join(["python", f"bench/{name}", *options]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--start", action="store_true", help="measure a start, write nothing")
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--revisions", type=int, default=100)
+    given = parser.parse_args()
+    if given.start:
+        start(given.runs, given.revisions)
+        return
+    for part in given.only.split(","):
+        publish(part)
 
 
 if __name__ == "__main__":

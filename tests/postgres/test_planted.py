@@ -56,6 +56,7 @@ BARE = frozenset(
             "insert_journal",
             "insert_mark",
             "begin_revision",
+            "next_revision",
             "end_revision",
             "begin_mending",
             "end_mending",

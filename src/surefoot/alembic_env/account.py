@@ -19,17 +19,38 @@ class Begun(msgspec.Struct, frozen=True):
     transaction: str
 
 
+class Setting(msgspec.Struct, frozen=True):
+    """What a revision begins in, as SQL: the expressions for its session, and the settings that
+    hold for it, each behind a comma.
+    """
+
+    session: str
+    settings: str
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A revision that has run, with its version row, in so many seconds; not yet on account."""
+
+    begun: Begun
+    revision: Revision
+    seconds: float
+
+
 class Account(Protocol):
     """Who keeps account of the revisions, on the application's connection, in their transaction."""
 
-    def begin(self, execute: Execute, revision: Revision, settings: str) -> Begun:
-        """The first thing in the revision's transaction. `settings` are evaluated there, too."""
+    def begin(
+        self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None
+    ) -> Begun:
+        """The first thing in the revision's transaction. `setting` is evaluated there, too.
+        `before` is the revision that has ended in this transaction, and is put on account with it.
+        """
         ...
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
         """So many statements of a way back are done."""
         ...
 
-    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> str:
+    def done(self, execute: Execute, ended: Ended) -> str:
         """The last statement, after its version row. Returns the transaction that it ran in."""
         ...

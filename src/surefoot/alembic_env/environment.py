@@ -80,6 +80,7 @@ class Environment:
         self._search_path = self._current_schema = self._role = ""
         self._autocommit = False
         self._without_schema: SurefootError | None = None
+        self._spoken: dict[tuple[str, bytes], bool] = {}
 
     @property
     def _scripts(self) -> ScriptDirectory:
@@ -283,8 +284,12 @@ class Environment:
         return tuple(s for s in source.statements if s.kind == "index") if source else ()
 
     def _speaks_of(self, revision: str, pattern: bytes) -> bool:
-        file = Path(self._scripts.get_revision(revision).path)
-        return re.search(pattern, file.read_bytes(), re.IGNORECASE) is not None
+        asked = (revision, pattern)
+        if asked not in self._spoken:  # a file is loaded once, and so are its words read
+            file = Path(self._scripts.get_revision(revision).path)
+            found = re.search(pattern, file.read_bytes(), re.IGNORECASE)
+            self._spoken[asked] = found is not None
+        return self._spoken[asked]
 
     def revision(self, script: Any) -> Revision:
         """One of Alembic's scripts as a value."""

@@ -5,10 +5,10 @@ after, and stopped.
 from collections.abc import Callable
 from typing import Any
 
-from surefoot.alembic_env.account import Account, Begun
+from surefoot.alembic_env.account import Account, Begun, Ended, Setting
 from surefoot.alembic_env.driver import cut, driver_of, is_idle, is_in_transaction
 from surefoot.alembic_env.loading import recursion_limit_kept
-from surefoot.alembic_env.settings import Timeouts, settings
+from surefoot.alembic_env.settings import Timeouts, setting_of
 from surefoot.alembic_env.steps import executor
 from surefoot.model.history import Revision
 from surefoot.system import signals, supervisor
@@ -29,10 +29,12 @@ class Running:
         self.ends: dict[str, str] = {}
         self.raised: BaseException | None = None
         self.left: set[str] = set()
+        self.at_fault: Revision | None = None  # whose end could not be put on account
         self.uncut = False  # no commit between two revisions: the transaction is env.py's
         self._account, self._timeouts = account, timeouts
-        self._settings: str | None = None
+        self._setting: Setting | None = None
         self._begun: Begun | None = None
+        self._due: Ended | None = None  # what ended, and the account doesn't have yet
         self._connection: Any = None
 
     @property
@@ -42,7 +44,7 @@ class Running:
 
     def on(self, connection: Any) -> None:
         """The application's connection, once it's known."""
-        self._settings = None
+        self._setting = None
         self._connection = connection
 
     def committed(self, connection: Any) -> None:
@@ -56,8 +58,14 @@ class Running:
         ):
             self.left.add(self.last)
 
-    def before(self, migrate: Callable[..., None], context: Any, revision: Revision) -> Any:
-        """The revision's upgrade(), which is first put on account.
+    def before(
+        self,
+        migrate: Callable[..., None],
+        context: Any,
+        revision: Revision,
+        begun: Callable[[], None],
+    ) -> Any:
+        """The revision's upgrade(), which is first put on account; then `begun` is called.
 
         Before every revision, and not once for those that share a transaction: one that commits by
         itself leaves SQLAlchemy none the wiser.
@@ -67,11 +75,12 @@ class Running:
         def noting(**keywords: Any) -> None:
             connection = context.connection
             with signals.uninterrupted():
-                if self._settings is None:  # only here: env.py may have set its own until now
-                    self._settings = settings(connection, self._timeouts)
-                self._begun = self._account.begin(executor(connection), revision, self._settings)
-                self.transactions[revision.id] = self._begun.transaction
-                supervisor.tell(begun=(revision.id, self._begun.transaction))
+                if self._setting is None:  # only here: env.py may have set its own until now
+                    self._setting = setting_of(connection, self._timeouts)
+                if is_idle(driver_of(connection)):
+                    begun()  # what is put on account may be committed at once
+                self._begin(connection, revision, self._setting)
+                begun()
             try:
                 with recursion_limit_kept():
                     migrate(**keywords)
@@ -85,16 +94,45 @@ class Running:
 
         return noting
 
+    def _begin(self, connection: Any, revision: Revision, setting: Setting) -> None:
+        """Put its beginning on account, with the end of the one before it in the same statement.
+
+        None of its own statements has run: if the account can't be kept any more, the revision
+        before it is the reason (one that has set another role, say).
+        """
+        before, self._due = self._due, None
+        self.at_fault = before.revision if before is not None else None
+        self._begun = self._account.begin(executor(connection), revision, setting, before)
+        self.at_fault = None
+        if before is not None:
+            self.ends[before.revision.id] = self._begun.transaction
+        self.transactions[revision.id] = self._begun.transaction
+        supervisor.tell(begun=(revision.id, self._begun.transaction))
+
     def progress(self, context: Any, statements: int) -> None:
         """So many statements of the revision that runs are done, if this is committed."""
         assert self._begun is not None
         self._account.progress(executor(context.connection), self._begun, statements)
 
     def behind(self, context: Any, revision: Revision, seconds: float) -> None:
-        """The revision has run, and its version row is written."""
+        """The revision has run, and its version row is written.
+
+        Its end is put on account with the next revision's beginning, or before the commit: until
+        then, nothing of the application's runs. Without a transaction that waits, at once.
+        """
         assert self._begun is not None
-        execute = executor(context.connection)
-        self.ends[revision.id] = self._account.done(execute, self._begun, revision, seconds)
+        self._due = Ended(self._begun, revision, seconds)
+        if not is_in_transaction(driver_of(context.connection)):
+            self.settle(context.connection)
+
+    def settle(self, connection: Any) -> None:
+        """Put on account what has ended: the transaction is about to be."""
+        due, self._due = self._due, None
+        if due is None:
+            return
+        self.at_fault = due.revision
+        self.ends[due.revision.id] = self._account.done(executor(connection), due)
+        self.at_fault = None
 
     def cancel(self) -> None:
         """Make the server stop what it does for the application. From another thread.

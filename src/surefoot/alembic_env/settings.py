@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import sqlalchemy
 
+from surefoot.alembic_env.account import Setting
 from surefoot.alembic_env.connection import unprepared, untouched
+from surefoot.sql import query
 
 # The server looks this often whether its client is still there: what a killed surefoot had begun
 # then ends by itself, and isn't left to go on with its locks. From PostgreSQL 14, where the server
@@ -21,8 +23,10 @@ _ASK = sqlalchemy.text(
     # on the application's search path, where others may have put operators
     "select pg_catalog.pg_backend_pid(),"
     " pg_catalog.version() OPERATOR(pg_catalog.~~) '%linux%'::pg_catalog.text,"
-    " s.name, s.source, s.setting"
+    " s.name, s.source, s.setting,"
+    " pg_catalog.to_char(pg_catalog.timezone('UTC', a.backend_start), 'YYYY-MM-DD HH24:MI:SS.US')"
     " from pg_catalog.pg_settings s"
+    " cross join pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a"
     " where s.name OPERATOR(pg_catalog.=) any (array['lock_timeout', 'statement_timeout',"
     " 'row_security', 'client_connection_check_interval', 'idle_in_transaction_session_timeout',"
     " 'idle_session_timeout', 'transaction_timeout']::pg_catalog.text[])"
@@ -55,8 +59,8 @@ class Timeouts(msgspec.Struct, frozen=True):
     policies: bool = False
 
 
-def settings(connection: Any, timeouts: Timeouts) -> str:
-    """What a `select` (or a RETURNING) must evaluate where a revision begins, each behind a comma.
+def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
+    """What a revision begins in: what its first statement must evaluate.
 
     Waiting for a lock has an end only in the revision's own transaction, which can be rolled back
     and tried again: a CREATE INDEX CONCURRENTLY would leave an invalid index behind. The rest holds
@@ -64,8 +68,8 @@ def settings(connection: Any, timeouts: Timeouts) -> str:
     """
     with untouched(connection) as reading, unprepared(reading):
         rows = [tuple(row) for row in reading.execute(_ASK)]
-    pid, linux = rows[0][:2]
-    found = {name: (source, setting) for _, _, name, source, setting in rows}
+    pid, linux, *_, started = rows[0]
+    found = {name: (source, setting) for _, _, name, source, setting, _ in rows}
     local = not _is_direct(connection, pid)
     wanted = [
         ("lock_timeout", timeouts.lock, True),
@@ -88,7 +92,11 @@ def settings(connection: Any, timeouts: Timeouts) -> str:
     check = "client_connection_check_interval"
     if linux and check in found and found[check][1] == "0":
         parts.append(_set(check, _LOOK_FOR_CLIENT, local=local))
-    return "".join(f", {part}" for part in parts)
+    session = "\n".join(query("own_session").splitlines()[2:])
+    if not local and started is not None:  # it stays the same one, and may be seen by this role
+        moment = f"cast('{started}+00' as pg_catalog.timestamptz)"
+        session = f"cast({int(pid)} as pg_catalog.int4), {moment}"
+    return Setting(session, "".join(f", {part}" for part in parts))
 
 
 def _set(name: str, milliseconds: int, *, local: bool) -> str:

@@ -35,10 +35,15 @@ def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
 
 def executor(connection: Any) -> Execute:
     """A function that executes on the application's own connection, in its transaction."""
+    dialect = connection.dialect
+    as_written = dialect.paramstyle == "pyformat"
 
     def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
         with unprepared(connection):
-            result = connection.execute(_text(statement), dict(parameters))
+            if as_written and parameters:  # nothing to translate: half of SQLAlchemy's work
+                result = connection.exec_driver_sql(statement, dict(parameters))
+            else:
+                result = connection.execute(_text(statement), dict(parameters))
         return [tuple(row) for row in result] if result.returns_rows else []
 
     return execute

@@ -34,8 +34,10 @@ def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[O
     """
     with untouched(connection), savepoint(connection, "surefoot_look"), unprepared(connection):
         ((path, *_),) = connection.execute(sqlalchemy.text(query("pin"))).all()
-        (role,) = connection.execute(sqlalchemy.text("select current_user")).one()
         execute = executor(connection)
+        ((role, _, named),) = execute(query("named"), {"table": version_table.name})
+        if not named:
+            return ()
         ((trusted,),) = execute(query("trusted"), {})
         asked = {"table": version_table.name, "role": version_table.role, "trusted": trusted}
         rows = execute(query("owners"), asked)

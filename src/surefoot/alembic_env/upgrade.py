@@ -64,7 +64,15 @@ class Server(Protocol):
     """
 
     def check(self, at: str) -> None:
-        """Called where a revision begins, and before every commit of the application's."""
+        """Called before every commit of the application's."""
+        ...
+
+    def announce(self, at: str) -> None:
+        """Called where a revision begins. It doesn't wait for the server's answer."""
+        ...
+
+    def heard(self) -> None:
+        """Called when it has begun: waits for that answer."""
         ...
 
     def committed(self, transaction: str, at: str) -> bool:
@@ -175,6 +183,9 @@ class _Migration:
             cause = error.__cause__
             if not isinstance(error, ApplicationFailed) or self._now is None or cause is None:
                 raise
+            at_fault = self._running.at_fault
+            if at_fault is not None and not getattr(cause, "connection_invalidated", False):
+                raise RevisionFailed(at_fault, cause, root, at_end=False) from cause
             raise RevisionFailed(self._now, cause, root, at_end=self._at_end) from cause
         finally:
             event.remove(Engine, "commit", self._anywhere)
@@ -189,21 +200,30 @@ class _Migration:
 
     def _steps(self, found: list[tuple[Revision, Any]], context: Any) -> Iterator[Any]:
         self._found = found
+        each = bool(context._transaction_per_migration)
+        following = [revision.id for revision, _ in found[1:]]
+        named = False
         for number, (revision, step) in enumerate(found):
             if number and revision.id in self._cuts:
                 self._running.uncut = not commit_between(context)
             self._progress.begin(self._kind, revision.id, revision.message)
-            self._asking.check(revision.id)
+            if not named:
+                self._asking.announce(revision.id)
             self._now, self._at_end, self._started = revision, False, time.monotonic()
-            step.migration_fn = self._running.before(step.migration_fn, context, revision)
+            step.migration_fn = self._running.before(
+                step.migration_fn, context, revision, self._asking.heard
+            )
             if self._guarded:
                 step.migration_fn = _guarded(step.migration_fn, context, self._version_table)
             yield step
             # Only here, after Alembic's own commit (if it commits each), can it be done.
             took = time.monotonic() - self._started
-            committed = bool(context._transaction_per_migration) and self._is_committed(revision)
+            at = following[number] if number < len(following) else revision.id
+            named = each and revision.id in self._running.ends  # the question names the next one
+            committed = named and self._is_committed(revision, at)
             self._ticked += committed
             self._progress.end(self._kind, revision.id, revision.message, took, committed=committed)
+        self._running.settle(context.connection)
         self._at_end = True
 
     def _applied(self, *, ctx: Any, **_: Any) -> None:
@@ -227,8 +247,9 @@ class _Migration:
         ours = require_trusted(context.connection, self._version_table)
         self._guarded = any(one.open_to_triggers for one in ours)
 
-    def _committing(self, _: Any) -> None:
+    def _committing(self, connection: Any) -> None:
         with signals.uninterrupted():
+            self._running.settle(connection)
             if self._now is not None:
                 self._asking.check(self._now.id)
 
@@ -241,13 +262,15 @@ class _Migration:
     def _notice(self, text: str) -> None:
         self._progress.notice(f"{self._now.id if self._now else 'env.py'}: {text}")
 
-    def _is_committed(self, revision: Revision) -> bool:
+    def _is_committed(self, revision: Revision, at: str) -> bool:
+        """Whether the server says so; the question names the revision that is `at` work next."""
         transaction = self._running.ends.get(revision.id)
-        return transaction is not None and self._asking.committed(transaction, revision.id)
+        return transaction is not None and self._asking.committed(transaction, at)
 
     def _require_committed(self) -> None:
         """env.py has come to its end: what it has not committed, nobody will commit."""
-        left = [revision for revision, _ in self._found if not self._is_committed(revision)]
+        ran = [revision for revision, _ in self._found]
+        left = [revision for revision in ran if not self._is_committed(revision, revision.id)]
         if left:
             self._running.give_up()
             seen, next = self._before.explained()

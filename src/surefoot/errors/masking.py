@@ -5,6 +5,7 @@ either. It is masked before it is cut or wrapped: half a password is one still. 
 the halves of known passwords are looked for, and a URL's password even where its end is missing.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
@@ -119,15 +120,19 @@ def _without_pieces(text: str) -> str:
 
 def _pieces(text: str, secret: str) -> Iterable[tuple[int, int]]:
     """Where at least half of a secret stands, and six characters of it."""
-    size = max(_PIECE, (len(secret) + 1) // 2)
-    for start in range(len(secret) - size + 1):
-        piece = secret[start : start + size]
-        if any(piece.lower() in word for word in _open_words):
-            continue
+    for piece in _pieces_of(secret, frozenset(_open_words)):
         at = text.find(piece)
         while at >= 0:
-            yield at, at + size
+            yield at, at + len(piece)
             at = text.find(piece, at + 1)
+
+
+@functools.lru_cache(maxsize=256)
+def _pieces_of(secret: str, open_words: frozenset[str]) -> tuple[str, ...]:
+    """What is looked for: the same for every line that is written, so it is worked out once."""
+    size = max(_PIECE, (len(secret) + 1) // 2)
+    pieces = (secret[start : start + size] for start in range(len(secret) - size + 1))
+    return tuple(p for p in pieces if not any(p.lower() in word for word in open_words))
 
 
 def _beside(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:

@@ -55,7 +55,7 @@ def observe_database(
             default_schema=seen["default_schema"],
         )
         require_supported(server)
-        owners = observe_owners(look, version_table)
+        owners = observe_owners(look, version_table) if seen["named"] else ()
         believed = _believed(owners, seen, version_table, lenient=lenient)
         rows: tuple[str | None, ...] = ()
         if believed:

@@ -1,5 +1,6 @@
 """The journal: one row a step, written in the transaction of what it tells of."""
 
+import functools
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -8,7 +9,7 @@ from typing import Any, Literal, TypedDict
 import psycopg
 
 from surefoot import __version__
-from surefoot.alembic_env.account import Begun, Execute
+from surefoot.alembic_env.account import Begun, Ended, Execute, Setting
 from surefoot.decision.facts import DatabaseState
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
@@ -18,6 +19,8 @@ from surefoot.sql import query
 
 Direction = Literal["up", "down"]
 End = Literal["reached", "unchecked", "unreached"]
+
+_STEPS: dict[Direction, str] = {"up": "revision", "down": "down"}
 
 Back = Callable[[Iterable[str], bool], str | None]
 """From revisions to what is kept of the way back over them (and over all that is below them), as
@@ -57,21 +60,30 @@ class Journal:
         self._down = seen.journal_down
 
     def begin(
-        self, execute: Execute, revision: Revision, settings: str, direction: Direction = "up"
+        self,
+        execute: Execute,
+        revision: Revision,
+        setting: Setting,
+        before: Ended | None,
+        direction: Direction = "up",
     ) -> Begun:
-        """A revision begins, or the way back over it. `settings` are further expressions for the
-        same statement.
+        """A revision begins, or the way back over it, in this `setting`; in the same statement the
+        revision `before` it ends, if that was in the same transaction.
         """
         self._make_table(execute)
-        statement = query("begin_revision").rstrip() + settings
         values = {
+            **self._common(),
+            **_of(revision),
             "name": revision.id,
             "direction": direction,
             "down": self._kept(revision, direction),
         }
-        ((row, transaction, *_),) = execute(
-            statement, {**self._common(), **_of(revision), **values}
-        )
+        if before is not None:
+            ended = _end(before, direction, "ended")
+            for row, transaction, *_ in execute(_begin("next_revision", setting), values | ended):
+                return Begun(row, transaction)
+            self.done(execute, before, direction)
+        ((row, transaction, *_),) = execute(_begin("begin_revision", setting), values)
         return Begun(row, transaction)
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
@@ -82,30 +94,20 @@ class Journal:
         """Revisions that failed where their own transaction, and their mark, didn't hold them."""
         self._row(execute, step="begun", name=revisions, seconds=0.0)
 
-    def done(
-        self,
-        execute: Execute,
-        begun: Begun,
-        revision: Revision,
-        seconds: float,
-        direction: Direction = "up",
-    ) -> str:
-        """The revision that began so has run, or was taken back. Returns the transaction's id."""
-        milliseconds = round(seconds * 1000, 3)
-        step = "revision" if direction == "up" else "down"
-        values = {"id": begun.row, "step": step, "milliseconds": milliseconds}
-        ended = execute(query("end_revision"), values)
-        if ended:
-            return ended[0][0]
+    def done(self, execute: Execute, ended: Ended, direction: Direction = "up") -> str:
+        """The revision has run, or was taken back. Returns the transaction's id."""
+        rows = execute(query("end_revision"), _end(ended, direction, "step"))
+        if rows:
+            return rows[0][0]
         # it has rolled back what it began with
-        down = self._kept(revision, direction)
+        revision = ended.revision
         return self._row(
             execute,
-            step=step,
+            step=_STEPS[direction],
             name=revision.id,
             direction=direction,
-            down=down,
-            seconds=seconds,
+            down=self._kept(revision, direction),
+            seconds=ended.seconds,
             **_of(revision),
         )
 
@@ -256,13 +258,15 @@ class Backwards:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def begin(self, execute: Execute, revision: Revision, settings: str) -> Begun:
+    def begin(
+        self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None
+    ) -> Begun:
         """The way back over the revision begins."""
-        return self._journal.begin(execute, revision, settings, "down")
+        return self._journal.begin(execute, revision, setting, before, "down")
 
-    def done(self, execute: Execute, begun: Begun, revision: Revision, seconds: float) -> str:
+    def done(self, execute: Execute, ended: Ended) -> str:
         """It is gone."""
-        return self._journal.done(execute, begun, revision, seconds, "down")
+        return self._journal.done(execute, ended, "down")
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
         """So many of its statements are done."""
@@ -274,6 +278,25 @@ class _Columns(TypedDict):
     release: str | None
     floor: str | None
     hash: str | None
+
+
+@functools.cache
+def _begin(name: str, setting: Setting) -> str:
+    """The statement of this name, with what it is to evaluate.
+
+    It is sent for every revision, so without the comments.
+    """
+    lines = (line for line in query(name).splitlines() if not line.startswith("--"))
+    return "\n".join(lines).replace("{session}", setting.session) + setting.settings
+
+
+def _end(ended: Ended, direction: Direction, step: str) -> dict[str, object]:
+    """The parameters of a revision's end; `step` is the one that says how it was run."""
+    return {
+        "id": ended.begun.row,
+        step: _STEPS[direction],
+        "milliseconds": round(ended.seconds * 1000, 3),
+    }
 
 
 def _of(revision: Revision) -> _Columns:

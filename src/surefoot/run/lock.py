@@ -11,13 +11,14 @@ dedicated connection. Two things are on purpose:
 
 import contextlib
 import random
+import select
 import time
 from collections.abc import Callable, Generator
 from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import sql
+from psycopg import pq, sql
 
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
@@ -50,6 +51,8 @@ class Lock:
         self._connection = connection
         signals.spare(connection)
         self._crashed = False  # another of the server's processes did; told in a warning
+        self._committed: set[str] = set()  # transactions; a commit is never taken back
+        self._unread = False  # the answer to `announce`
         connection.add_notice_handler(self._noticed)
 
     def _noticed(self, notice: psycopg.errors.Diagnostic) -> None:
@@ -58,6 +61,7 @@ class Lock:
     def last_words(self) -> str | None:
         """None if its connection is there; else the SQLSTATE that ended it, "" if none came."""
         try:
+            self._read()
             self._connection.execute("select 1")
         except psycopg.Error as error:
             return "57P02" if self._crashed else error.sqlstate or ""
@@ -71,27 +75,86 @@ class Lock:
         StopRequested where a signal came.
         """
         signals.check()
-        self._ask(sql.SQL("select {} as at_revision").format(sql.Literal(at)))
+        self._ask(_at_revision(at))
 
     def committed(self, transaction: str, at: str = "") -> bool:
         """Whether the server says that this transaction was committed.
 
         False while it is in progress. Raises SurefootError `lock-lost`.
         """
+        if transaction in self._committed:
+            return True
         row = self._ask(_FATE.format(at=sql.Literal(at), id=sql.Literal(transaction)))
-        return row is not None and row[1] == "committed"
+        if row is None or row[1] != "committed":
+            return False
+        self._committed.add(transaction)
+        return True
+
+    def announce(self, at: str) -> None:
+        """The same question as `check`, whose answer isn't waited for: `heard` reads it. So the
+        server answers while the revision's own connection begins it.
+        """
+        signals.check()
+        with _lock_lost():
+            self._read()
+            # the simple protocol, as in _try
+            self._connection.pgconn.send_query(_at_revision(at).as_string(None).encode())
+            self._unread = True
+            self._connection.pgconn.flush()
+
+    def heard(self) -> None:
+        """The answer to `announce`. Raises SurefootError `lock-lost`."""
+        with _lock_lost():
+            self._read()
+
+    def _read(self) -> None:
+        """Read the answer that is still to come: before it, the connection can be asked nothing."""
+        if not self._unread:
+            return
+        self._unread = False
+        pgconn = self._connection.pgconn
+        waiting = select.poll()
+        waiting.register(pgconn.socket, select.POLLIN)
+        while True:
+            while pgconn.is_busy():
+                waiting.poll()
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                return
+            if result.status != pq.ExecStatus.TUPLES_OK:
+                raise psycopg.errors.error_from_result(result)
 
     def _ask(self, statement: sql.Composed) -> tuple[Any, ...] | None:
-        try:
+        with _lock_lost():
+            self._read()
             return self._connection.execute(statement).fetchone()
-        except psycopg.Error as error:  # a timeout for sessions isn't an operational one
-            raise SurefootError(
-                "lock-lost",
-                "The connection that holds surefoot's lock was lost.",
-                seen=[str(error).strip().splitlines()[0]],
-                next="look at the server's log (a restart, a failover, an administrator), then "
-                "start again",
-            ) from error
+
+    def release(self) -> None:
+        """End the lock's transaction. A lost connection has released it already; whoever needed it
+        was told by `check`.
+        """
+        with contextlib.suppress(psycopg.Error):
+            self._read()
+            self._connection.execute("rollback")
+
+
+def _at_revision(at: str) -> sql.Composed:
+    return sql.SQL("select {} as at_revision").format(sql.Literal(at))
+
+
+@contextlib.contextmanager
+def _lock_lost() -> Generator[None, None, None]:
+    try:
+        yield
+    except psycopg.Error as error:  # a timeout for sessions isn't an operational one
+        raise SurefootError(
+            "lock-lost",
+            "The connection that holds surefoot's lock was lost.",
+            seen=[str(error).strip().splitlines()[0]],
+            next="look at the server's log (a restart, a failover, an administrator), then "
+            "start again",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -114,12 +177,11 @@ def locked(
         left = max(0.0, deadline - time.monotonic())
         signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
+    lock = Lock(connection)
     try:
-        yield Lock(connection)
+        yield lock
     finally:
-        # A lost connection has released the lock already; whoever needed it was told by check().
-        with contextlib.suppress(psycopg.Error):
-            connection.execute("rollback")
+        lock.release()
 
 
 def begin_if_free(connection: psycopg.Connection[Any]) -> bool:

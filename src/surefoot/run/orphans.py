@@ -109,12 +109,13 @@ def _left(message: str, orphans: list[Orphan]) -> SurefootError:
 
 def _begun(connection: psycopg.Connection[Any], role: str | None) -> dict[str, Any]:
     with looking(connection) as look:
-        owners = observe_owners(look, VersionTableName("", role=role))
+        own = look.cursor.execute(query("named"), {"table": ""}).fetchone()
+        named = own is None or own["named"]
+        owners = observe_owners(look, VersionTableName("", role=role)) if named else ()
         # one that was planted a moment ago is refused by the look that follows
         believed = any(one.name and one.is_journal and one.believed for one in owners)
         seen = look.cursor.execute(query("journal_readable")).fetchone() if believed else None
         rows = look.cursor.execute(query("begun")).fetchall() if seen and seen["readable"] else []
-        own = look.cursor.execute("select pg_catalog.pg_backend_pid() as pid").fetchone()
     # or else the mark's own session is the one
     pooled = own is None or own["pid"] != connection.info.backend_pid
     return {

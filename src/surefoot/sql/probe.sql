@@ -43,6 +43,9 @@ select
                 and pg_catalog.has_schema_privilege(journal.schema_oid, 'CREATE')
         else pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
     end as journal_writable,
+    -- any of the objects that owners.sql is about
+    journal.schema_oid is not null
+        or exists (select from pg_catalog.pg_class c where c.relname = %(table)s) as named,
     version_table.schema as version_schema,
     version_table.type as version_column,
     (

@@ -97,9 +97,12 @@ def put_below(facts: Facts) -> tuple[tuple[str, str], ...]:
     for id, one in ran.items():
         if id not in applied or not one.below or not set(one.below) <= history.revisions.keys():
             continue
+        new = [b for b in history.below(id) if b not in one.below and b not in known]
+        if not new:
+            continue  # as it mostly is; the walk down takes the longer the longer the history is
         then = history.applied(one.below)
-        for below in history.below(id):
-            if below not in then and below not in known:
+        for below in new:
+            if below not in then:
                 # everything that lies between what it needed then and what it needs now
                 since = history.applied((below,)) - then - known
                 found += [(between, id) for between in sorted(since)]

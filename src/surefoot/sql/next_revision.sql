@@ -1,0 +1,17 @@
+-- The next revision begins in the transaction that the one before it ended in: end_revision and begin_revision in one statement.
+-- Where the row that the one before it began with isn't there any more (its revision has rolled back), nothing is written, and no
+-- row comes back.
+with ended as (
+    update surefoot.journal
+    set step = %(ended)s, evidence = null, at = pg_catalog.clock_timestamp(), milliseconds = %(milliseconds)s
+    where id OPERATOR(pg_catalog.=) cast(%(id)s as pg_catalog.int8) and step OPERATOR(pg_catalog.=) 'begun'
+    returning id
+)
+insert into surefoot.journal
+    (run, history, env, step, name, parents, direction, release, floor, hash, down, milliseconds, host, surefoot, pid, session)
+select
+     %(run)s, %(history)s, %(env)s, 'begun', %(name)s, %(parents)s, %(direction)s, %(release)s, %(floor)s, %(hash)s, %(down)s, 0, %(host)s, %(surefoot)s,
+     {session}
+from ended
+returning id, pg_catalog.pg_current_xact_id()::pg_catalog.text,
+    pg_catalog.pg_try_advisory_xact_lock_shared(1937072741, 2003792491)
