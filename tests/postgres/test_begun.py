@@ -209,3 +209,40 @@ def test_an_older_release_starts_beside_a_newer_ones_half_way_revision(
     assert (result.code, result.json["state"]) == (0, "at-head"), result.err
     assert "a newer release was left half-way" in " ".join(result.err.split())
     assert database.query(MARKS) == [("begun", "r2")]
+
+
+@pytest.mark.parametrize("each", ["", "transaction_per_migration=True"])
+def test_a_revision_whose_own_mark_is_gone_at_its_end(
+    application: Application, database: Database, each: str
+) -> None:
+    """Its row is written all the same, before the next one's."""
+    application.env(options=each)
+    application.revision("r1", None, "create table people (id int)")
+    application.revision("r2", "r1", "delete from surefoot.journal where name = 'r2'")
+    application.revision("r3", "r2", "create table pets (id int)")
+    result = application.run("up", url=database.url())
+    assert result.code == 0, result.err
+    rows = database.query("select name from surefoot.journal where step = 'revision' order by id")
+    assert rows == [("r1",), ("r2",), ("r3",)]
+
+
+@pytest.mark.parametrize("each", ["", "transaction_per_migration=True"])
+@pytest.mark.parametrize("last", [False, True], ids=["another behind it", "the last"])
+def test_a_revision_after_which_the_journal_cannot_be_written(
+    application: Application, database: Database, each: str, last: bool
+) -> None:
+    """Its end is sent with the next one's beginning, and it is blamed all the same."""
+    application.env(options=each)
+    role = f"{database.name}_plain"
+    database.execute(f"create role {role}; grant create on schema public to {role}")
+    application.revision("r1", None, "create table people (id int)")
+    body = f"op.execute('grant all on alembic_version to {role}')\nop.execute('set role {role}')"
+    application.revision("r2", "r1", body=body)
+    if not last:
+        application.revision("r3", "r2", "create table pets (id int)")
+    result = application.run("up", "--json", url=database.url())
+    database.execute(f"drop owned by {role}; drop role {role}")
+    assert result.code == 5, result.err
+    (finding,) = result.json["findings"]
+    assert finding["message"].startswith("Revision r2"), finding
+    assert ("surefoot.journal" in database.tables()) == bool(each)

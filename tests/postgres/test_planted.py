@@ -197,6 +197,7 @@ GIVEN = {
     "id": 1,
     "pid": 1,
     "done": "1",
+    "ended": "revision",
     "step": "revision",
     "milliseconds": 1.5,
     "env": "x",

@@ -20,11 +20,11 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What a revision begins in, as SQL: the expressions for its session, and the settings that
-    hold for it, each behind a comma.
+    """What a revision begins in, as SQL: two expressions for its session, and the settings that
+    hold for it, each behind a comma. No `session`: it may be another one each time.
     """
 
-    session: str
+    session: str | None
     settings: str
 
 

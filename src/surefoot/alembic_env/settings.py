@@ -12,7 +12,6 @@ import sqlalchemy
 
 from surefoot.alembic_env.account import Setting
 from surefoot.alembic_env.connection import unprepared, untouched
-from surefoot.sql import query
 
 # The server looks this often whether its client is still there: what a killed surefoot had begun
 # then ends by itself, and isn't left to go on with its locks. From PostgreSQL 14, where the server
@@ -92,7 +91,7 @@ def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
     check = "client_connection_check_interval"
     if linux and check in found and found[check][1] == "0":
         parts.append(_set(check, _LOOK_FOR_CLIENT, local=local))
-    session = "\n".join(query("own_session").splitlines()[2:])
+    session = None
     if not local and started is not None:  # it stays the same one, and may be seen by this role
         moment = f"cast('{started}+00' as pg_catalog.timestamptz)"
         session = f"cast({int(pid)} as pg_catalog.int4), {moment}"

@@ -287,7 +287,8 @@ def _begin(name: str, setting: Setting) -> str:
     It is sent for every revision, so without the comments.
     """
     lines = (line for line in query(name).splitlines() if not line.startswith("--"))
-    return "\n".join(lines).replace("{session}", setting.session) + setting.settings
+    before, session, after = "\n".join(lines).split("/* session */")
+    return f"{before}{setting.session or session}{after}{setting.settings}"
 
 
 def _end(ended: Ended, direction: Direction, step: str) -> dict[str, object]:

@@ -1,12 +1,13 @@
 -- A revision begins, or the way back over one: the first thing in its own transaction. So a revision that is one transaction
 -- leaves no such row; one that commits by itself makes it durable with its first part, however it
 -- commits. The advisory lock ("sure", "work") says as long as the transaction lasts that it does, even
--- if surefoot is gone. The program puts the session in ({session}: own_session.sql, or what that has answered), and settings
--- behind it: what holds for the revision.
+-- if surefoot is gone. Where the session stays the same one, the program puts it between the two comments; pg_stat_activity
+-- would cost as much as all the rest. And it puts settings behind it: what holds for the revision.
 insert into surefoot.journal
     (run, history, env, step, name, parents, direction, release, floor, hash, down, milliseconds, host, surefoot, pid, session)
 values
     (%(run)s, %(history)s, %(env)s, 'begun', %(name)s, %(parents)s, %(direction)s, %(release)s, %(floor)s, %(hash)s, %(down)s, 0, %(host)s, %(surefoot)s,
-     {session})
+     /* session */ pg_catalog.pg_backend_pid(),
+     (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a) /* session */)
 returning id, pg_catalog.pg_current_xact_id()::pg_catalog.text,
     pg_catalog.pg_try_advisory_xact_lock_shared(1937072741, 2003792491)
