@@ -1,6 +1,5 @@
 """`surefoot up`."""
 
-import shutil
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from surefoot.cli.console import CommandContext, command_body, common_options, open_session
 from surefoot.cli.emit import emit_outcome
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.system.successor import found
 
 
 class _Up(click.Command):
@@ -46,7 +46,7 @@ def command(
       surefoot up
       surefoot up -- python -m myapp
     """
-    if run and shutil.which(run[0]) is None:
+    if run and found(run[0]) is None:
         raise SurefootError(
             "command-not-found",
             f"There is no command {run[0]}, which is to be started after the upgrade.",

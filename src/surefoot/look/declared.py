@@ -5,7 +5,8 @@ from pathlib import Path
 
 from surefoot.compatibility.releases import Declared
 from surefoot.model.history import History
-from surefoot.revision_source.history_files import IniFile, read_history
+from surefoot.revision_source.history_files import read_history
+from surefoot.revision_source.ini import IniFile
 
 _FLOOR = re.compile(
     r"""^surefoot_floor\s*(?::[^=\n]+)?=[ \t]*(?:"([^"\\\n]*)"|'([^'\\\n]*)')[ \t]*(?:#.*)?$""",

@@ -27,7 +27,7 @@ from surefoot.postgres.connect import translate_db_errors
 from surefoot.preflight.early import early_differences
 from surefoot.project.config import Project
 from surefoot.project.generated_files import shown
-from surefoot.revision_source.history_files import IniFile
+from surefoot.revision_source.ini import IniFile
 from surefoot.revision_source.source import Source
 from surefoot.schema.fact import SchemaFact
 

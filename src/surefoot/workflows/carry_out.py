@@ -40,7 +40,7 @@ def take_lock(
 
 def carry_out(
     workspace: Workspace,
-    asked: Application | None,
+    asked: Application,
     facts: Facts,
     plan: Plan,
     lock: "Lock",
@@ -54,8 +54,8 @@ def carry_out(
     from surefoot.run.context import Run
     from surefoot.run.journal import Journal
 
-    env, back = (asked.env_sha256, _ways_back(asked, facts, plan)) if asked else (None, None)
-    journal = Journal(facts.database, env, workspace.run, back)
+    back = _ways_back(asked, facts, plan)
+    journal = Journal(facts.database, asked.env_sha256, workspace.run, back)
     workspace.run = journal.run
     run = Run(
         project=workspace.project,
@@ -72,8 +72,7 @@ def carry_out(
         workspace.backup = before_upgrade(workspace, facts, report)
         lock.check()
     workspace.begun = True
-    if asked is not None:
-        asked.was_empty = False
+    asked.was_empty = False
     return running.carry_out(plan, run)
 
 

@@ -34,22 +34,18 @@ def up(workspace: Workspace, report: Report) -> Outcome:
     Returns what verifiably happened. Raises SurefootError for what stops the run before the plan
     is begun.
     """
-    with workspace.connect() as connection:
-        quick = workspace.quick(connection)
-        if quick is not None:
-            facts, decision = quick
-            if isinstance(decision, NothingToDo):
-                return ended(facts, decision)
-            return _act(workspace, connection, None, facts, decision, report)
-        with application(workspace.project, workspace.ini, workspace.target, connection) as asked:
-            facts, decision = workspace.thorough(connection, asked)
-            return _act(workspace, connection, asked, facts, decision, report)
+    with (
+        workspace.connect() as connection,
+        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
+    ):
+        facts, decision = workspace.thorough(connection, asked)
+        return _act(workspace, connection, asked, facts, decision, report)
 
 
 def _act(
     workspace: Workspace,
     connection: psycopg.Connection[Any],
-    asked: Application | None,
+    asked: Application,
     facts: Facts,
     decision: Decision,
     report: Report,
@@ -61,23 +57,19 @@ def _act(
         return ended(facts, decision)
     with take_lock(workspace, connection, report) as lock:
         again = look_again(workspace, asked)
-        if again is not None:
-            if again[0].fingerprint != facts.fingerprint:
-                facts, decision = again
-                report.changed_meanwhile(facts, decision)
-            if isinstance(decision, NothingToDo):
-                return _seen_by_us(workspace, asked, facts, decision, locked=True)
-            if isinstance(decision, Refused):
-                return ended(facts, decision)
-            outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
-            if decision.plan.open_ended and asked is not None and not outcome.findings:
-                outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
-            if not outcome.findings:
-                outcome = seen_at_head(workspace, asked, outcome, decision.plan)
-            return finished(workspace, outcome)
-    # It was at head, and isn't any more: Alembic must be asked, from the beginning. Out here,
-    # since whoever begins anew takes the lock anew.
-    return up(workspace, report)
+        if again[0].fingerprint != facts.fingerprint:
+            facts, decision = again
+            report.changed_meanwhile(facts, decision)
+        if isinstance(decision, NothingToDo):
+            return _seen_by_us(workspace, asked, facts, decision, locked=True)
+        if isinstance(decision, Refused):
+            return ended(facts, decision)
+        outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
+        if decision.plan.open_ended and not outcome.findings:
+            outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
+        if not outcome.findings:
+            outcome = seen_at_head(workspace, asked, outcome, decision.plan)
+        return finished(workspace, outcome)
 
 
 def _go_on(
@@ -107,7 +99,7 @@ def _go_on(
 
 def _seen_by_us(
     workspace: Workspace,
-    asked: Application | None,
+    asked: Application,
     facts: Facts,
     decision: NothingToDo,
     *,
@@ -116,8 +108,8 @@ def _seen_by_us(
     """Nothing to do. Where nobody had looked at just this, or a run was cut off before its last
     look, this was that look: the journal gets to know it, so that the next start can be quick.
     """
-    if asked is not None and decision.state is State.AT_HEAD and _is_news(asked, facts):
-        mark_end(workspace, asked, facts, reached=True, remarks=decision.remarks, locked=locked)
+    if decision.state is State.AT_HEAD and _is_news(asked, facts):
+        mark_end(workspace, asked, facts, reached=True, locked=locked)
     return ended(facts, decision)
 
 
@@ -129,4 +121,4 @@ def _is_news(asked: Application, facts: Facts) -> bool:
     unusable = facts.catalogue is not None and facts.catalogue.condition != "missing"
     if facts.standing is None and unusable:
         return False  # nothing was verified, and the next start looks anyway
-    return seen.unverified or seen.marked(asked.grounds) is None
+    return seen.unverified or seen.marked(asked.manifest) is None
