@@ -101,6 +101,12 @@ class Environment:
         return os.path.abspath(self._scripts.env_py_location)
 
     @property
+    def config_file(self) -> str | None:
+        """The ini file that the application's Alembic configuration was read from."""
+        name = self._config.config_file_name if self._config is not None else None
+        return None if name is None else os.path.abspath(name)
+
+    @property
     def version_directories(self) -> tuple[str, ...]:
         """Where Alembic looks for revision files."""
         found: Iterable[Any] = self._scripts._version_locations  # pyright: ignore[reportPrivateUsage]

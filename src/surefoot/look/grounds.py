@@ -36,6 +36,7 @@ def manifest_of(project: Project, ini: IniFile | None, environment: "Environment
         *candidates(config.alembic, config.flask_app),
         str(catalogue_file(project, ini)),
         environment.env_file,
+        *([environment.config_file] if environment.config_file else []),
         *([str(project.root / location / "env.py")] if (location := _location(ini)) else []),
         *(entry.path for entries in scripts for entry in entries),
     ]
