@@ -61,7 +61,19 @@ def settled(
 
 
 def look(place: Place, target: Target, table: str, schema: str | None) -> Settled:
-    """The same for a project and an address that are known. Raises Unsettled, OSError."""
+    """The same for a project and an address that are known. Raises Unsettled."""
+    try:
+        return _connected(place, target, table, schema)
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as error:
+        raise Unsettled(f"{type(error).__name__}: {error}") from error
+
+
+def _connected(place: Place, target: Target, table: str, schema: str | None) -> Settled:
     parameters = {**target.parameters, "client_encoding": "utf8"}
     # A name would stay on a pooled session (sql/unnamed.sql), and this one ends at once.
     parameters.pop("application_name", None)

@@ -44,10 +44,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
 
 
 class Lock:
-    """The lock, held. `check()` says whether it still is."""
+    """The lock, held. `check()` says whether it still is; `waited`: somebody else had it before."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, connection: psycopg.Connection[Any], *, waited: bool = False) -> None:
+        self._connection, self.waited = connection, waited
         signals.spare(connection)
         self._crashed = False  # another of the server's processes did; told in a warning
         connection.add_notice_handler(self._noticed)
@@ -115,7 +115,7 @@ def locked(
         signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
     try:
-        yield Lock(connection)
+        yield Lock(connection, waited=told)
     finally:
         # A lost connection has released the lock already; whoever needed it was told by check().
         with contextlib.suppress(psycopg.Error):

@@ -1,5 +1,7 @@
 """The main job: observe, decide, show, take the lock, observe again, decide again, act, look."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -7,10 +9,12 @@ import psycopg
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts
-from surefoot.look.survey import Application, application
+from surefoot.look.database import observe_database
+from surefoot.look.survey import Application, application, configured_version_table
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
-from surefoot.workflows.carry_out import carry_out, ended, finished, take_lock
+from surefoot.revision_source.history_files import read_history
+from surefoot.workflows.carry_out import carry_out, ended, finished, only_lock, take_lock
 from surefoot.workflows.last_look import look_again, mark_end, seen_at_head
 from surefoot.workflows.workspace import Report, Workspace
 
@@ -34,12 +38,43 @@ def up(workspace: Workspace, report: Report) -> Outcome:
     Returns what verifiably happened. Raises SurefootError for what stops the run before the plan
     is begun.
     """
-    with (
-        workspace.connect() as connection,
-        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
-    ):
-        facts, decision = workspace.thorough(connection, asked)
-        return _act(workspace, connection, asked, facts, decision, report)
+    with workspace.connect() as connection, _turn(workspace, connection, report) as turn:
+        if turn is not None and turn.waited and (settled := workspace.settled()) is not None:
+            return Outcome(State.AT_HEAD, settled.rows, remarks=settled.remarks)
+        with application(workspace.project, workspace.ini, workspace.target, connection) as asked:
+            facts, decision = workspace.thorough(connection, asked)
+            return _act(workspace, connection, asked, facts, decision, report, turn)
+
+
+@contextmanager
+def _turn(
+    workspace: Workspace, connection: psycopg.Connection[Any], report: Report
+) -> Generator["Lock | None", None, None]:
+    """The lock, where there is certainly something to do: replicas that start together wait for
+    the first one before they load the application, and not after it. Raises `lock-held-elsewhere`.
+    """
+    if not _is_plainly_behind(workspace, connection):
+        yield None
+        return
+    with workspace.connect() as own, only_lock(workspace, own, report) as lock:
+        yield lock
+
+
+def _is_plainly_behind(workspace: Workspace, connection: psycopg.Connection[Any]) -> bool:
+    """Whether the files and the version rows alone say that there is something to do, and nothing
+    says that it will be refused. At head nobody waits.
+    """
+    seen = observe_database(connection, configured_version_table(workspace.project), lenient=True)
+    if seen.distrusted or seen.read_only or not seen.journal_writable:
+        return False
+    if not seen.rows:
+        return not seen.objects
+    if workspace.ini is None or workspace.project.config.alembic_config:
+        return False
+    history = read_history(workspace.ini)
+    if history is None or history.unknown(seen.rows):
+        return False
+    return not history.at_head(seen.rows)
 
 
 def _act(
@@ -49,13 +84,14 @@ def _act(
     facts: Facts,
     decision: Decision,
     report: Report,
+    turn: "Lock | None",
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
-        return _seen_by_us(workspace, asked, facts, decision, locked=False)
+        return _seen_by_us(workspace, asked, facts, decision, locked=turn is not None)
     report.found(workspace.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
         return ended(facts, decision)
-    with take_lock(workspace, connection, report) as lock:
+    with take_lock(workspace, connection, report, turn) as lock:
         again = look_again(workspace, asked)
         if again[0].fingerprint != facts.fingerprint:
             facts, decision = again

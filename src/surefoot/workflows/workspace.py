@@ -16,12 +16,14 @@ from surefoot.decision.decide import (
 )
 from surefoot.decision.facts import Facts, Mark
 from surefoot.decision.plan import Plan
-from surefoot.look.survey import Application, application
+from surefoot.look.survey import Application, application, configured_version_table
 from surefoot.model.progress import Progress
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
 from surefoot.postgres.connect import connect
+from surefoot.postgres.libpq import Unsettled
 from surefoot.project.config import Project, seconds
+from surefoot.quick import Place, Settled, look
 from surefoot.revision_source.ini import IniFile
 
 if TYPE_CHECKING:
@@ -86,6 +88,15 @@ class Workspace:
             named = self.target.parameters | {"dbname": connection.info.dbname}
             self.target = self.target._replace(parameters=named)
         return connection
+
+    def settled(self) -> Settled | None:
+        """The quick look, again: whoever has waited may find all done."""
+        file, table = self.project.file, configured_version_table(self.project)
+        place = Place(str(self.project.root), file.name if file else None)
+        try:
+            return look(place, self.target, table.name, table.schema)
+        except Unsettled:
+            return None
 
     def thorough(
         self, connection: psycopg.Connection[Any], application: Application
