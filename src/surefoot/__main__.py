@@ -110,9 +110,11 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str]) -> bool:
         return False
     if not signal.sigpending().isdisjoint(SIGNALS):
         return False
+    from surefoot.errors.masking import keep_secrets
     from surefoot.report.terminal import Terminal, keep_secret, settled_lines
 
     keep_secret(found.target)
+    keep_secrets(found.target.parameters, *found.target.resolved.values())
     terminal = Terminal(sys.stderr)
     for line in settled_lines(terminal, found.target, found.rows, found.remarks):
         terminal.line(line)

@@ -64,12 +64,7 @@ def look(place: Place, target: Target, table: str, schema: str | None) -> Settle
     """The same for a project and an address that are known. Raises Unsettled."""
     try:
         return _connected(place, target, table, schema)
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise Unsettled(f"{type(error).__name__}: {error}") from error
 
 

@@ -17,6 +17,7 @@ Row = dict[str, str | None]
 _CONNECTED, _FAILED, _READING, _WRITING = 3, 0, 1, 2  # PostgresPollingStatusType, where it matters
 _COMMAND, _TUPLES = 1, 2  # ExecStatusType: the results that are not a failure
 _GLANCE = 0.2  # seconds between two looks at whether a signal is pending
+_TO_CONNECT = 3.0  # seconds; the ordinary way waits longer, and says so
 
 
 class Unsettled(Exception):
@@ -91,8 +92,8 @@ class Connection:
     """A connection for a few statements; every value is a text."""
 
     def __init__(self, parameters: Mapping[str, str], *, patience: float) -> None:
-        """`patience`: seconds, for connecting and all that is asked. Raises Unsettled, OSError."""
-        self._deadline = time.monotonic() + patience
+        """`patience`: seconds for all that is asked. Raises Unsettled, OSError."""
+        self._deadline = time.monotonic() + _TO_CONNECT
         self._libpq = CDLL(_library())
         for name, (gives, takes) in _FUNCTIONS.items():
             function = getattr(self._libpq, name)
@@ -104,6 +105,7 @@ class Connection:
         except BaseException:
             self.close()
             raise
+        self._deadline = time.monotonic() + patience
 
     def _connect(self) -> None:
         if not self._conn or self._libpq.PQstatus(self._conn) == 1:  # CONNECTION_BAD

@@ -81,6 +81,7 @@ def _packages() -> set[str]:
     own = (sys.prefix, sys.base_prefix)
     found: set[str] = set()
     for entry in sys.path:
-        if entry.endswith(("site-packages", "dist-packages")) and entry.startswith(own):
+        installed = entry.endswith(("site-packages", "dist-packages")) and entry.startswith(own)
+        if installed and os.path.isdir(entry):
             found.update(n for n in os.listdir(entry) if n.endswith((".dist-info", ".egg-info")))
     return found
