@@ -4,6 +4,7 @@ It is the libpq that psycopg would use. Nothing blocks for longer than its deadl
 unusual raises Unsettled: the ordinary way meets it again and reports it.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ Row = dict[str, str | None]
 
 _CONNECTED, _FAILED, _READING, _WRITING = 3, 0, 1, 2  # PostgresPollingStatusType, where it matters
 _COMMAND, _TUPLES = 1, 2  # ExecStatusType: the results that are not a failure
+_IN_TRANSACTION = (2, 3)  # PGTransactionStatusType: idle in one, or in one that has failed
 _GLANCE = 0.2  # seconds between two looks at whether a signal is pending
 _TO_CONNECT = 3.0  # seconds; the ordinary way waits longer, and says so
 
@@ -61,6 +63,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "PQsetNoticeProcessor": (c_void_p, [c_void_p, _NoticeProcessor, c_void_p]),
     "PQstatus": (c_int, [c_void_p]),
     "PQsocket": (c_int, [c_void_p]),
+    "PQtransactionStatus": (c_int, [c_void_p]),
     "PQdb": (c_char_p, [c_void_p]),
     "PQpass": (c_char_p, [c_void_p]),
     "PQsendQuery": (c_int, [c_void_p, c_char_p]),
@@ -185,10 +188,16 @@ class Connection:
             }
 
     def close(self) -> None:
-        """End the connection, and whatever transaction it is in."""
-        if self._conn:
-            self._libpq.PQfinish(self._conn)
-            self._conn = None
+        """End the transaction that it may be in, and the connection. A pooler would throw away the
+        session of a client that leaves within a transaction.
+        """
+        if not self._conn:
+            return
+        if self._libpq.PQtransactionStatus(self._conn) in _IN_TRANSACTION:
+            with contextlib.suppress(Unsettled):
+                self.run("rollback")
+        self._libpq.PQfinish(self._conn)
+        self._conn = None
 
 
 def _numbered(statement: str) -> tuple[str, list[str]]:
