@@ -9,17 +9,19 @@ from surefoot.system.shadowing import guard_start
 def run() -> None:
     """Start the command line, and end the process with its exit code.
 
-    A container pays for this at every start, and mostly there is nothing to do. So the collector
-    is off while modules are imported (it would go over them again and again and find nothing;
-    `application.loading` turns it on), and a process that has loaded nothing of the application's
-    ends without taking the interpreter apart, which takes longer than all the rest of our work.
+    A container pays for this at every start, and mostly there is nothing to do. So that question
+    is asked first, without the command line. The collector is off while modules are imported (it
+    would go over them again and again and find nothing; `application.loading` turns it on), and a
+    process that has loaded nothing of the application's ends without taking the interpreter apart,
+    which takes longer than all the rest of our work.
     """
     guard_start()  # before anything is imported that the application may have a module of
-    import contextlib
     import gc
 
     gc.disable()
     _open_missing_streams()
+    if sys.argv[1:2] == ["up"]:
+        _end_if_settled(sys.argv[2:])
     from surefoot.cli import main
 
     try:
@@ -27,10 +29,16 @@ def run() -> None:
     except SystemExit as end:
         if "alembic" in sys.modules or not isinstance(end.code, int):
             raise  # the application may have something to do at exit
-        with contextlib.suppress(OSError):  # what could not be written has been told, or can't be
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(end.code)
+        _end(end.code)
+
+
+def _end(code: int) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # what could not be written has been told, or can't be
+        pass
+    os._exit(code)
 
 
 def _open_missing_streams() -> None:
@@ -39,6 +47,78 @@ def _open_missing_streams() -> None:
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+def _end_if_settled(arguments: list[str]) -> None:
+    """End the process, or have the command take its place, if `up` has nothing to do.
+
+    Returns where that isn't certain: nothing was printed or changed then, and signals that came
+    meanwhile are delivered to the handlers of the ordinary way.
+    """
+    options = _options(arguments)
+    if options is None:
+        return
+    import signal
+
+    from surefoot.system.successor import SIGNALS, become
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    said = _said_nothing_to_do(*options)
+    if said and not options[1]:
+        _end(0)
+    if said:
+        become(options[1], os.environ, lambda: False)  # returns if that failed
+    from surefoot.system import signals
+
+    signals.install()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _options(arguments: list[str]) -> tuple[dict[str, str], list[str]] | None:
+    """The options of `up` and the command behind them; None where there are others."""
+    given: dict[str, str] = {}
+    rest = arguments.copy()
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name not in ("--config", "--database-url") or name in given:
+            return None
+        if not equals and rest:
+            value = rest.pop(0)
+        if not value or value.startswith("-"):
+            return None
+        given[name] = value
+    return given, rest
+
+
+def _said_nothing_to_do(given: dict[str, str], command: list[str]) -> bool:
+    """Whether there is nothing to do; then that was said, in the words of the ordinary way."""
+    import signal
+
+    from surefoot.system.successor import SIGNALS, is_startable
+
+    if command and not is_startable(command[0]):
+        return False
+    try:
+        from surefoot.quick import settled
+
+        url = given.get("--database-url")
+        found = settled(given.get("--config"), url, os.environ, os.getcwd())
+    except Exception:  # noqa: BLE001 - whatever it is, the ordinary way meets it again and reports it
+        return False
+    if not signal.sigpending().isdisjoint(SIGNALS):
+        return False
+    from surefoot.errors.masking import keep_secrets
+    from surefoot.report.terminal import Terminal, keep_secret, settled_lines
+
+    keep_secret(found.target)
+    keep_secrets(found.target.parameters, *found.target.resolved.values())
+    terminal = Terminal(sys.stderr)
+    for line in settled_lines(terminal, found.target, found.rows, found.remarks):
+        terminal.line(line)
+    return True
 
 
 if __name__ == "__main__":

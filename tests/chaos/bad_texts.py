@@ -16,7 +16,8 @@ from surefoot.catalogue.read import loads
 from surefoot.errors import SurefootError
 from surefoot.project.config import load, seconds
 from surefoot.project.locate import locate
-from surefoot.revision_source.history_files import IniFile, read_history
+from surefoot.revision_source.history_files import read_history
+from surefoot.revision_source.ini import IniFile
 from surefoot.scripts.header import split_header
 from tests.chaos.bad_addresses import OPEN, RIGHT, WRONG
 from tests.chaos.bad_cases import mutated

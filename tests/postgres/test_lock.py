@@ -14,7 +14,7 @@ from surefoot.run.lock import CLASS, OBJECT, locked
 from tests import starts
 from tests.conftest import Database
 from tests.planted import ROLE, role_of_a_stranger
-from tests.project import Application
+from tests.project import SYNC_ENV, Application, Running
 
 LONG = 240  # seconds: what takes that long hangs
 
@@ -107,6 +107,30 @@ def test_replicas(application: Application, database: Database) -> None:
     assert database.query(
         "select count(distinct run) from surefoot.journal where step = 'revision'"
     ) == [(1,)]
+
+
+@pytest.mark.parametrize("state", ["empty", "behind"])
+def test_replicas_wait_before_they_load_the_application(
+    application: Application, database: Database, state: str
+) -> None:
+    """The first one does the work; the others take the quick look then, and end."""
+    application.linear()
+    if state == "behind":
+        assert application.run("up", url=database.url()).code == 0
+        application.revision("r4", "r3", "create table four (id int)")
+    loading = "import os\nwith open('loaded', 'a') as file: print(os.getpid(), file=file)\n"
+    application.env(loading + SYNC_ENV)
+    with psycopg.connect(database.conninfo, autocommit=True) as holder:
+        holder.execute("begin")
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        replicas = [Running(application, "up", "--database-url", database.url()) for _ in range(3)]
+        for replica in replicas:
+            replica.until("waiting up to")
+        assert not (application.root / "loaded").exists()
+    ends = [replica.end() for replica in replicas]
+    assert [end.code for end in ends] == [0] * 3, ends
+    assert len(set((application.root / "loaded").read_text().split())) == 1
+    assert sorted(len(end.json["done"]) for end in ends)[:2] == [0, 0]
 
 
 @pytest.mark.provokes("lock-lost")

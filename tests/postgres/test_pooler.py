@@ -460,7 +460,7 @@ def test_a_pool_of_two_is_enough_and_one_is_told(
                 assert result.code == code, result.err
                 if code:
                     assert "query_wait_timeout" in result.err
-                    assert "nothing was changed" in " ".join(result.err.split())
+                    assert "The database was not changed" in " ".join(result.err.split())
                     assert database.tables() == []
         except NotHere as error:
             pytest.skip(str(error))

@@ -7,7 +7,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from surefoot.model.history import History, Revision
-from surefoot.revision_source.history_files import IniFile, read_history
+from surefoot.revision_source.history_files import read_history
+from surefoot.revision_source.ini import IniFile
 from tests.project import Application
 from tests.versions import alembic_from
 

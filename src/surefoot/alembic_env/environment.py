@@ -9,6 +9,7 @@ the step's transaction, and so are the `on_version_apply` callbacks.
 import contextlib
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -94,6 +95,33 @@ class Environment:
             return hashlib.sha256(Path(self._scripts.env_py_location).read_bytes()).hexdigest()
         except OSError:
             return None
+
+    @property
+    def env_file(self) -> str:
+        """The env.py that was run."""
+        return os.path.abspath(self._scripts.env_py_location)
+
+    @property
+    def config_file(self) -> str | None:
+        """The ini file that the application's Alembic configuration was read from."""
+        name = self._config.config_file_name if self._config is not None else None
+        return None if name is None else os.path.abspath(name)
+
+    @property
+    def version_directories(self) -> tuple[str, ...]:
+        """Where Alembic looks for revision files."""
+        found: Iterable[Any] = self._scripts._version_locations  # pyright: ignore[reportPrivateUsage]
+        return tuple(os.path.abspath(directory) for directory in found)
+
+    @property
+    def is_recursive(self) -> bool:
+        """Whether revision files may be below these directories."""
+        return bool(getattr(self._scripts, "recursive_version_locations", False))
+
+    @property
+    def is_sourceless(self) -> bool:
+        """Whether revision files may be compiled ones."""
+        return bool(self._scripts.sourceless)
 
     def look(self, server: ServerInfo) -> View:
         """Run env.py without migrating, as `alembic current` does, and say what it uses.

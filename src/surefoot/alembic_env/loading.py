@@ -23,7 +23,7 @@ from surefoot.errors import SurefootError
 from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.project.url_variables import driver_of_ini, variables
-from surefoot.revision_source.history_files import IniFile
+from surefoot.revision_source.ini import IniFile
 from surefoot.system import signals
 
 # Opens the application's Alembic configuration for one run of env.py.

@@ -49,7 +49,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
 def database_of(target: Target, name: str) -> Target:
     """Another database of the same server."""
-    return msgspec.structs.replace(target, parameters={**target.parameters, "dbname": name})
+    return target._replace(parameters={**target.parameters, "dbname": name})
 
 
 def maintenance(

@@ -53,7 +53,7 @@ from surefoot.model.history import History, Revision, applied_at
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
 from surefoot.project.config import Project, load
-from surefoot.revision_source.history_files import IniFile
+from surefoot.revision_source.ini import IniFile
 from surefoot.revision_source.trees import Trees
 from surefoot.schema.fact import SchemaFact
 

@@ -64,7 +64,7 @@ class Scratch:
             sql.SQL("alter database {} set lock_timeout = '20s'").format(identifier)
         )
         parameters = {**self._target.parameters, "dbname": name}
-        return msgspec.structs.replace(self._target, parameters=parameters)
+        return self._target._replace(parameters=parameters)
 
     @property
     def connection(self) -> psycopg.Connection[Any]:

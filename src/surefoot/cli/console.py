@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from surefoot.project.config import Project, load
 from surefoot.project.locate import ADDRESS_NAMES, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.system import signals, supervisor
+from surefoot.system.successor import become
 
 if TYPE_CHECKING:
     from surefoot.postgres.embedded import Server
@@ -190,28 +190,21 @@ class _Running:
         """
         context = self._edge
         context.as_json = False  # its one object has been written
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals.SIGNALS)
-        if signals.requested() or not signal.sigpending().isdisjoint(signals.SIGNALS):
+        environ = self._environ | context.command_environment
+        error = become(self.after, environ, signals.requested)
+        if error is None:
             signals.answered()
             return context.tell(_interrupted(context))
-        # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
-        for number in (*signals.SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.SIGNALS)
-        try:
-            os.execvpe(self.after[0], self.after, self._environ | context.command_environment)
-        except OSError as error:
-            return context.tell(
-                SurefootError(
-                    "command-not-found",
-                    f"{self.after[0]} can't be started.",
-                    seen=[error.strerror or str(error)],
-                    database="The database is at head.",
-                    next="correct the command behind --; a script needs a first line such as "
-                    "#!/bin/sh, and the right to be executed",
-                )
+        return context.tell(
+            SurefootError(
+                "command-not-found",
+                f"{self.after[0]} can't be started.",
+                seen=[error.strerror or str(error)],
+                database="The database is at head.",
+                next="correct the command behind --; a script needs a first line such as "
+                "#!/bin/sh, and the right to be executed",
             )
+        )
 
     # --- as the supervising process sees it
 

@@ -129,7 +129,7 @@ def _restore(
 def _drop_old(context: CommandContext, workspace: "Workspace", *, yes: bool) -> ExitCode:
     from surefoot.report import json
     from surefoot.report.backup import beside_json, beside_text
-    from surefoot.report.text import labelled
+    from surefoot.report.terminal import labelled
     from surefoot.workflows.drop_old import drop_old
 
     def confirm(found: "tuple[SetAsideDatabase, ...]") -> None:

@@ -1,6 +1,5 @@
 """`surefoot up`."""
 
-import shutil
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from surefoot.cli.console import (
     open_session,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.system.successor import found
 
 
 class _Up(click.Command):
@@ -51,7 +51,7 @@ def command(
       surefoot up
       surefoot up -- python -m myapp
     """
-    if run and shutil.which(run[0]) is None:
+    if run and found(run[0]) is None:
         raise SurefootError(
             "command-not-found",
             f"There is no command {run[0]}, which is to be started after the upgrade.",

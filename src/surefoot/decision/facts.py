@@ -65,22 +65,21 @@ class Journaled(msgspec.Struct, frozen=True):
     sha256: str | None = None
 
 
-class CodeGrounds(msgspec.Struct, frozen=True):
-    """The files that a look at a structure went by, each as a SHA-256; None: there is no such file.
+class Manifest(msgspec.Struct, frozen=True):
+    """The files that a look at a structure went by (`project/manifest.py` hashes them).
 
-    `catalogue` is the catalogue, `env` the application's env.py, `ini` its alembic.ini, `config`
-    surefoot's configuration. `history` stands for every revision file (`history_files.manifest`),
-    `scripts` for the init scripts of this release and of earlier ones. `surefoot` is the version
-    that looked: another one may see more.
+    `surefoot`: the version that looked, since another one may see more.
+    `config`: the name of the configuration's file, relative to the project's root.
+    `files`: relative to the root where they are below it; a missing file counts as such.
+    `directories`: all Python files in them count.
+    `hash`: over the names and contents of all of them.
     """
 
     surefoot: str
-    catalogue: str | None = None
-    env: str | None = None
-    ini: str | None = None
-    config: str | None = None
-    history: str | None = None
-    scripts: str | None = None
+    config: str | None
+    files: tuple[str, ...]
+    directories: tuple[str, ...]
+    hash: str
 
 
 class DatabaseGrounds(msgspec.Struct, frozen=True):
@@ -114,18 +113,21 @@ class DatabaseGrounds(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True):
     """What the end of a run saw, and what that rests on. The journal keeps it, as JSON.
 
-    `structure` is "verified" where the structure was compared with the catalogue, and "unchecked"
-    where there was no usable catalogue: then `why` says so, and nothing is claimed but the version
-    rows. `differences` is the number of harmless differences, `remarks` are the warnings that
-    every later start repeats.
+    `structure`: "verified" where the structure was compared with the catalogue. "unchecked" where
+    there was no usable catalogue: then `why` says so, and only the version rows are claimed.
+    `differences`: the number of harmless differences.
+    `remarks`: the warnings that every later start repeats.
+    `manifest`: the code that was looked at; None in the marks of earlier builds.
+    `not_quick`: why later starts must look thoroughly all the same.
     """
 
     structure: Literal["verified", "unchecked"]
-    code: CodeGrounds
     database: DatabaseGrounds
     differences: int = 0
     remarks: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
+    manifest: Manifest | None = None
+    not_quick: str | None = None
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -213,7 +215,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
         """Whether surefoot's last run here did not see head at its end."""
         return self.mark in ("stamp", "begun", "revision", "down", "unreached")
 
-    def marked(self, code: CodeGrounds) -> Mark | None:
+    def marked(self, manifest: Manifest) -> Mark | None:
         """The mark of a run that looked at exactly this: the same files, the same version rows, the
         same database, and no DDL since. None: nobody has, so it must be looked at.
         """
@@ -222,7 +224,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
             evidence = mark.evidence
             if evidence is None or self.grounds is None or set(mark.rows) != rows:
                 continue
-            if evidence.code == code and evidence.database.same(self.grounds):
+            if evidence.manifest == manifest and evidence.database.same(self.grounds):
                 return mark
         return None
 
@@ -266,13 +268,13 @@ class Facts(msgspec.Struct, frozen=True):
 
     `pending` are the revisions that Alembic would run, in its order, from where the database
     stands (or from what the init scripts stand for, where it's empty). It is None where
-    nobody asked Alembic: the quick look, which only settles whether there is anything to do.
+    nobody asked Alembic.
     `was_empty`: the database was, before the application's code was loaded. `standing` is what the
     catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
     `preflight` is what is in the way of the pending revisions, None where nothing is pending.
     `identifiable`: there is a catalogue by which what the init scripts make can be identified.
     `interruption`: how much is there of a revision that an earlier run left half-way. `verified`:
-    the mark of an earlier run that the quick look goes by.
+    the mark of an earlier run that looked at just this.
     """
 
     code: Code

@@ -9,7 +9,6 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
-from urllib.parse import quote, quote_plus, unquote
 
 # The parameters of libpq that are secrets.
 SECRET_PARAMETERS = frozenset(
@@ -62,6 +61,10 @@ def keep_secrets(parameters: Mapping[str, str], *others: str) -> None:
 def passwords_in(text: str) -> list[str]:
     """The passwords of the URLs in a text, as they are and as they are meant."""
     found = _PASSWORD_OF_URL.findall(text)
+    if not any("%" in one for one in found):
+        return found
+    from urllib.parse import unquote
+
     return [*found, *(unquote(one) for one in found if "%" in one)]
 
 
@@ -70,6 +73,7 @@ def _forms(secret: str) -> set[str]:
     if secret.isascii() and secret.isalnum():
         return {secret}
     import json
+    from urllib.parse import quote, quote_plus, unquote
 
     doubled = secret.replace("\\", "\\\\")
     # unquoted: one that holds a percent sign, put into a URL as it is

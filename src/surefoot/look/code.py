@@ -1,20 +1,17 @@
 """What the application's code wants, read from its files."""
 
-import hashlib
-import os
 import re
 from pathlib import Path
 
-from surefoot import __version__
 from surefoot.compatibility.releases import Declared
-from surefoot.decision.facts import Code, CodeGrounds
+from surefoot.decision.facts import Code
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.model.history import History
 from surefoot.project.config import Project, ScriptEntry
-from surefoot.revision_source.history_files import IniFile, RevisionFiles, manifest, read_history
+from surefoot.revision_source.history_files import read_history
+from surefoot.revision_source.ini import IniFile, candidates
 from surefoot.scripts.file import hashed, sha256_of
 from surefoot.scripts.header import ScriptFile
-from surefoot.system.files import read_file
 
 CATALOGUE_NAME = "surefoot-catalog.txt"
 
@@ -43,15 +40,10 @@ def find_ini(project: Project) -> IniFile | None:
     import configparser
 
     config = project.config
-    if config.alembic is not None:
-        candidates = [config.alembic]
-    elif config.flask_app:
-        candidates = ["migrations/alembic.ini", "alembic.ini"]
-    else:
-        candidates = ["alembic.ini"]
-    file = next((f for c in candidates if (f := project.path(c)).is_file()), None)
+    named = candidates(config.alembic, config.flask_app)
+    file = next((f for c in named if (f := project.path(c)).is_file()), None)
     if file is None:
-        return _without_ini(project, candidates)
+        return _without_ini(project, named[0])
     try:
         # Flask-Migrate's history is in its ini file's directory, whatever is written there
         location = str(file.parent) if config.flask_app else None
@@ -66,14 +58,14 @@ def find_ini(project: Project) -> IniFile | None:
         ) from error
 
 
-def _without_ini(project: Project, candidates: list[str]) -> None:
+def _without_ini(project: Project, expected: str) -> None:
     config = project.config
     if config.alembic is None and (config.alembic_config or config.flask_app):
         return
     found = sorted(str(f.relative_to(project.root)) for f in _ini_files(project.root))
     raise SurefootError(
         "history-not-found",
-        f"There is no Alembic history at {project.path(candidates[0])}.",
+        f"There is no Alembic history at {project.path(expected)}.",
         seen=[f"found: {', '.join(found)}"] if found else ["no alembic.ini below the project"],
         database=NOT_REACHED,
         next=f'write alembic = "{found[0]}" in surefoot.toml'
@@ -141,87 +133,6 @@ def code_of(project: Project, history: History) -> Code:
         config.accept_newer,
         config.requires_catalogue,
     )
-
-
-def quick_code(
-    project: Project, ini: IniFile | None, files: RevisionFiles | None = None
-) -> Code | None:
-    """The same, from the revision files alone; None if only Alembic can read the history.
-
-    `files` are the revision files, where they were read already.
-    """
-    if ini is None or project.config.alembic_config:
-        return None
-    history = read_history(ini, files)
-    return None if history is None else code_of(project, history)
-
-
-# A line of the catalogue that names a module which a revision imports.
-_USES = re.compile(rb"^uses\t([\w.]+)", re.MULTILINE)
-
-
-def code_grounds(
-    project: Project,
-    ini: IniFile | None,
-    code: Code,
-    env_sha256: str | None,
-    files: RevisionFiles | None = None,
-) -> CodeGrounds:
-    """The files that a look at the structure goes by, hashed.
-
-    `env_sha256` is the hash of env.py; `files` are the revision files, where they were read
-    already.
-    """
-    former = [entry for release in project.config.former() for entry in release]
-    scripts = [(script.path, script.sha256) for script in code.init]
-    scripts += [(entry.path, _hash(project.path(entry.path)) or "") for entry in former]
-    catalogue = catalogue_file(project, ini)
-    scripts += _imported(project, ini, catalogue)
-    text = "".join(f"{path}\0{sha256}\n" for path, sha256 in scripts)
-    return CodeGrounds(
-        surefoot=__version__,
-        catalogue=_hash(catalogue),
-        env=env_sha256,
-        ini=_hash(ini.file) if ini else None,
-        config=_hash(project.file) if project.file else None,
-        history=manifest(ini, files) if ini else None,
-        scripts=hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
-    )
-
-
-def _imported(project: Project, ini: IniFile | None, catalogue: Path) -> list[tuple[str, str]]:
-    """The modules that revisions import, as the catalogue names them, each with its file's hash.
-
-    Only where the project keeps them: this look loads nothing, so it doesn't know where an
-    installed package is. Such a package doesn't change between two starts of one image.
-    """
-    try:
-        names = sorted(set(_USES.findall(read_file(catalogue))))
-    except OSError:
-        return []
-    directories = [project.root]
-    if names and ini is not None:
-        working = ini.working_directory()
-        added = (ini.get("prepend_sys_path") or "").replace(",", " ").replace(os.pathsep, " ")
-        directories += [working, *(working / part for part in added.split())]
-    found: list[tuple[str, str]] = []
-    for name in map(bytes.decode, names):
-        below = Path(*name.split("."))
-        files = (
-            directory / file
-            for directory in directories
-            for file in (below / "__init__.py", below.with_name(f"{below.name}.py"))
-        )
-        found.append((name, next((h for f in files if (h := _hash(f)) is not None), "")))
-    return found
-
-
-def _hash(file: Path) -> str | None:
-    """The hash of a file's bytes; None where it can't be read."""
-    try:
-        return sha256_of(file)
-    except OSError:
-        return None
 
 
 _FLOOR = re.compile(

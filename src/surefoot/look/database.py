@@ -23,7 +23,8 @@ from surefoot.decision.facts import (
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.postgres.look import Look, looking, looking_within
-from surefoot.sql import query
+from surefoot.quick import ENDED_WELL
+from surefoot.sql import VERSION_ROWS, query
 
 OLDEST_SERVER = 130000
 
@@ -265,12 +266,9 @@ class _Writer(msgspec.Struct):
     transaction: str
 
 
-_ENDED_WELL = ("reached", "unchecked")
-
-
 def _ends_of_runs(marks: Iterable[_Mark]) -> tuple[Mark, ...]:
     """The runs that ended well, newest first, back to the last row that says something else."""
-    return tuple(map(_end_of_run, takewhile(lambda one: one.step in _ENDED_WELL, marks)))
+    return tuple(map(_end_of_run, takewhile(lambda one: one.step in ENDED_WELL, marks)))
 
 
 def _end_of_run(mark: _Mark) -> Mark:
@@ -326,9 +324,7 @@ def _version_rows(
 ) -> tuple[str | None, ...]:
     if schema is None:
         return ()
-    statement = sql.SQL("select version_num::text as id from only {} order by 1").format(
-        sql.Identifier(schema, table)
-    )
+    statement = sql.SQL(VERSION_ROWS).format(sql.Identifier(schema, table))
     try:
         return tuple(row["id"] for row in cursor.execute(statement))
     except psycopg.errors.InsufficientPrivilege as error:

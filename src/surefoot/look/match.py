@@ -26,7 +26,7 @@ from surefoot.model.history import History
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.preflight.path import early_differences
 from surefoot.project.config import Project
-from surefoot.revision_source.history_files import IniFile
+from surefoot.revision_source.ini import IniFile
 from surefoot.revision_source.source import Source
 from surefoot.schema.fact import SchemaFact
 from surefoot.system.files import shown

@@ -14,13 +14,14 @@ from surefoot.decision.facts import Code, DatabaseState, Facts, VersionTableName
 from surefoot.decision.recovery import recovery
 from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision
-from surefoot.look.code import code_grounds, code_of, quick_code
+from surefoot.look.code import code_of
 from surefoot.look.database import observe_database
+from surefoot.look.grounds import manifest_of, why_not_quick
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
 from surefoot.project.config import Project
-from surefoot.revision_source.history_files import IniFile, read_revision_files
+from surefoot.revision_source.ini import IniFile
 from surefoot.schema.fact import SchemaFact
 from surefoot.sql import query
 
@@ -34,34 +35,6 @@ def configured_version_table(project: Project) -> VersionTableName:
     """The version table's name as the configuration has it, or Alembic's default."""
     config = project.config
     return VersionTableName(config.version_table or "alembic_version", config.version_table_schema)
-
-
-def quick_facts(
-    project: Project, ini: IniFile | None, connection: psycopg.Connection[Any]
-) -> Facts | None:
-    """What can be seen without Alembic: enough to tell that a database is at head, and no more.
-
-    None if the history can't be read from its files alone, or if no earlier run has looked at just
-    this: the same files, among them env.py, which says where it leads; the same version rows; the
-    same database, without DDL since. Without a usable catalogue a run can't look at the structure:
-    that counts where there is no catalogue at all, and so nothing more to see.
-    """
-    files = read_revision_files(ini) if ini else None
-    code = quick_code(project, ini, files) if files else None
-    env = ini.env_sha256() if ini else None
-    if code is None or ini is None or env is None:
-        return None
-    grounds = code_grounds(project, ini, code, env, files)
-    # what a role of env.py's owns is only known once that was asked
-    table = configured_version_table(project)
-    database = observe_database(connection, table, lenient=True, sealed=True)
-    mark = database.marked(grounds)
-    if mark is None or mark.evidence is None:
-        return None
-    looks = grounds.catalogue is not None or code.requires_catalogue
-    if mark.evidence.structure == "unchecked" and looks:
-        return None
-    return Facts(code, database, verified=mark)
 
 
 _LOOKS = 20  # at a database that others migrate meanwhile
@@ -89,7 +62,8 @@ class Application:
         self.history = view.history
         self._code: Code = code_of(project, view.history)
         # before any of these files is read for a look: one that changes later isn't what was used
-        self.grounds = code_grounds(project, ini, self._code, self.env_sha256)
+        self.manifest = manifest_of(project, ini, environment)
+        self.not_quick = why_not_quick(project, environment, view.version_table, before.server)
         from surefoot.look.match import Cataloguing
 
         self.schema, self.autocommit = view.schema, view.autocommit

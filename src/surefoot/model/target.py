@@ -1,12 +1,16 @@
-"""Which database, and how its address is written: a value, its parser and its printers."""
+"""Which database, and how its address is written: a value, its parser and its printers.
+
+The quick look imports this module, so that it needs the standard library only, and of that what is
+quickly loaded; what a rare address needs is imported where that is read.
+"""
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from surefoot.errors import NOT_REACHED, SurefootError
+if TYPE_CHECKING:
+    from surefoot.errors import SurefootError
 
 # SQLAlchemy's reading of a URL, so that what works there works here: a password may hold an
 # unescaped ':' or '/', the host may be missing, an IPv6 address stands in brackets.
@@ -42,7 +46,7 @@ _OTHERS = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "redis", 
 _TWO_SIGNS = "it has two @: one that belongs to the password is written %40"
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(NamedTuple):
     """The address of one database.
 
     `parameters` are libpq keywords; what is missing, libpq takes from its own defaults. `source`
@@ -55,8 +59,8 @@ class Target(msgspec.Struct, frozen=True):
     parameters: dict[str, str]
     source: str
     driver: str | None = None
-    extra: dict[str, str] = {}
-    resolved: dict[str, str] = {}
+    extra: Mapping[str, str] = MappingProxyType({})
+    resolved: Mapping[str, str] = MappingProxyType({})
 
     def __repr__(self) -> str:
         """Without the password: a value that is printed by accident must not tell it."""
@@ -79,6 +83,8 @@ class Target(msgspec.Struct, frozen=True):
 
         Raises SurefootError `database-url-invalid` where the driver can't express it.
         """
+        from urllib.parse import quote, urlencode
+
         from surefoot.model.driver_words import driver_words, is_libpq
 
         scheme = driver or self.driver or "postgresql"
@@ -134,7 +140,11 @@ def parse_url(url: str, source: str) -> Target:
     match = _URL.fullmatch(url.strip())
     if match is None:
         raise _invalid(source, _mistake(url.strip()))
-    pairs = parse_qsl(match["query"] or "", keep_blank_values=True)
+    pairs: list[tuple[str, str]] = []
+    if match["query"]:
+        from urllib.parse import parse_qsl
+
+        pairs = parse_qsl(match["query"], keep_blank_values=True)
     if "@" in (match["database"] or "") or any("@" in key for key, _ in pairs):
         # the first one is the password's: what is behind it would be told as the host's name
         raise _invalid(source, _TWO_SIGNS)
@@ -159,12 +169,20 @@ def parse_url(url: str, source: str) -> Target:
         "dbname": match["database"],
     }
     # what stands in both places is taken from the query, as by libpq and SQLAlchemy
-    parameters = {key: unquote(value) for key, value in named.items() if value} | parameters
+    parameters = {key: _unquoted(value) for key, value in named.items() if value} | parameters
     for port in parameters.get("port", "").split(","):
         if port and not port.isdigit():
             raise _invalid(source, "its port is not a number (is the host missing?)")
     driver = f"postgresql+{match['driver']}" if match["driver"] else None
     return Target(parameters, source, driver, extra)
+
+
+def _unquoted(value: str) -> str:
+    if "%" not in value:
+        return value
+    from urllib.parse import unquote
+
+    return unquote(value)
 
 
 def _mistake(url: str) -> str:
@@ -224,7 +242,9 @@ def is_text(value: str) -> bool:
     return "\0" not in value and not re.search(r"[\ud800-\udfff]", value)
 
 
-def _invalid(source: str, seen: str) -> SurefootError:
+def _invalid(source: str, seen: str) -> "SurefootError":
+    from surefoot.errors import NOT_REACHED, SurefootError
+
     return SurefootError(
         "database-url-invalid",
         f"The database address from {source} can't be understood.",

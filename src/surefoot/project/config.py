@@ -11,13 +11,12 @@ import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.project.locate import FILE_NAME, configuration_file
 from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
 if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
     from surefoot.scripts.reader import Script
-
-FILE_NAME = "surefoot.toml"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 Duration = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?\s*(ms|s|min|h)$")]
@@ -159,14 +158,8 @@ def load(file: Path | None, directory: Path) -> Project:
                 ),
             )
         return _read(file, directory)
-    if (directory / FILE_NAME).exists() or (directory / FILE_NAME).is_symlink():
-        return _read(Path(FILE_NAME), directory)
-    pyproject = directory / "pyproject.toml"
-    if pyproject.is_file():
-        text = pyproject.read_text(encoding="utf-8", errors="replace")
-        if "tool.surefoot" in text:  # most files have none: they aren't worth parsing
-            return _read(Path(pyproject.name), directory)
-    return Project(Config(), directory)
+    name = configuration_file(str(directory))
+    return Project(Config(), directory) if name is None else _read(Path(name), directory)
 
 
 def _read(name: Path, directory: Path) -> Project:

@@ -1,11 +1,17 @@
-"""Find the database's address: the flag, the environment, `alembic.ini`, in a fixed order."""
+"""Find the project's configuration, and the database's address: the flag, the environment,
+`alembic.ini`, in a fixed order.
 
+The quick look imports this module: it needs the standard library only.
+"""
+
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
-from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.model import target
 from surefoot.model.target import Target
+
+FILE_NAME = "surefoot.toml"
+PYPROJECT = "pyproject.toml"
 
 # The names that are looked at, for a message to list.
 ADDRESS_NAMES = ("SUREFOOT_DATABASE_URL", "DATABASE_URL", "POSTGRES_HOST", "POSTGRES_DB", "PGHOST")
@@ -22,6 +28,19 @@ LIBPQ_PARAMETERS = {
     "PGDATABASE": "dbname",
     "PGSERVICE": "service",
 }
+
+
+def configuration_file(directory: str) -> str | None:
+    """The name of the configuration in this directory; None where there is none."""
+    if os.path.lexists(os.path.join(directory, FILE_NAME)):
+        return FILE_NAME
+    pyproject = os.path.join(directory, PYPROJECT)
+    if os.path.isfile(pyproject):
+        with open(pyproject, "rb") as file:
+            # most files have no such table: they aren't worth parsing
+            if b"tool.surefoot" in file.read():
+                return PYPROJECT
+    return None
 
 
 def locate(flag: str | None, environ: Mapping[str, str], ini_url: str | None) -> Target | None:
@@ -60,6 +79,8 @@ def _from_postgres_variables(environ: Mapping[str, str]) -> Target:
         "dbname": _value(environ, "POSTGRES_DB") or user,
     }
     if not parameters["port"].isdigit():
+        from surefoot.errors import NOT_REACHED, SurefootError
+
         raise SurefootError(
             "database-url-invalid",
             f"POSTGRES_PORT is {parameters['port']!r}, which is not a number.",
@@ -77,6 +98,8 @@ def _sensible(parameters: dict[str, str], source: str) -> Target:
             continue
         pairs = key == "host" and "=" in value and not value.startswith("/")
         if "://" in value or pairs or not target.is_text(value):
+            from surefoot.errors import NOT_REACHED, SurefootError
+
             raise SurefootError(
                 "database-url-invalid",
                 f"The {key} from the {source} can't be one.",
@@ -103,8 +126,11 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
     if not file:
         return None
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        with open(file, encoding="utf-8") as secret:
+            return secret.read().strip()
     except (OSError, UnicodeDecodeError) as error:
+        from surefoot.errors import NOT_REACHED, SurefootError
+
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SurefootError(
             "database-url-invalid",

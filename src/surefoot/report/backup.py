@@ -10,8 +10,7 @@ from surefoot.backups.room import size_text
 from surefoot.backups.sidecar import Sidecar
 from surefoot.errors.wording import count
 from surefoot.model.target import Target
-from surefoot.report.terminal import Terminal
-from surefoot.report.text import labelled
+from surefoot.report.terminal import Terminal, labelled
 
 
 class _Taken(Protocol):

@@ -8,8 +8,7 @@ from surefoot.catalogue.catalogue import Catalogue, Change
 from surefoot.downgrades.recipe import DowngradeRecipe, Loss, reversal
 from surefoot.errors.printable import printable
 from surefoot.errors.wording import count
-from surefoot.report.terminal import Terminal
-from surefoot.report.text import labelled
+from surefoot.report.terminal import Terminal, labelled
 from surefoot.schema.fact import SchemaFact
 
 

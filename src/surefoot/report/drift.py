@@ -12,8 +12,8 @@ from surefoot.catalogue.match import Difference, Identification, Match
 from surefoot.decision.facts import Facts
 from surefoot.errors.wording import count
 from surefoot.model.target import Target
-from surefoot.report.terminal import Terminal, wrapped
-from surefoot.report.text import database_text, labelled
+from surefoot.report.terminal import Terminal, labelled, wrapped
+from surefoot.report.text import database_text
 from surefoot.schema.fact import SchemaFact, table
 
 _COLOURS = {"missing": "red", "changed": "yellow", "unexpected": "yellow"}

@@ -155,6 +155,7 @@ def verified(mark: Mark) -> dict[str, Any]:
         "run": mark.run,
         "at": f"{mark.at.replace(' ', 'T')}Z",
         "differences": evidence.differences if evidence else 0,
+        "not_quick": evidence.not_quick if evidence else None,
     }
 
 

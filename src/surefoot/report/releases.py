@@ -10,8 +10,7 @@ from surefoot.catalogue.match import Issue
 from surefoot.compatibility.releases import Pair
 from surefoot.errors.wording import count
 from surefoot.report.catalogue import change_json, downgrade_json, loss_json, loss_text
-from surefoot.report.terminal import Terminal
-from surefoot.report.text import labelled
+from surefoot.report.terminal import Terminal, labelled
 
 _SHOWN = 6
 _WHY = {"broken": "its downgrade() fails, {}", "untried": "its downgrade can't be tried, {}"}

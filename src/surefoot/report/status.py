@@ -4,12 +4,11 @@ from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
 from surefoot.model.target import Target
 from surefoot.report.plan import step_lines
-from surefoot.report.terminal import Terminal
+from surefoot.report.terminal import Terminal, labelled
 from surefoot.report.text import (
     count,
     database_text,
     finding_lines,
-    labelled,
     structure_texts,
 )
 
@@ -50,13 +49,15 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
 def verified_texts(mark: Mark) -> list[str]:
     """When an earlier run verified the structure, where its look still counts; or that none did."""
     evidence, by = mark.evidence, f"by run {mark.run}, {mark.at} UTC"
+    why = evidence.not_quick if evidence is not None else None
+    slow = [] if why is None else [f"not quick because {why}: each start looks thoroughly"]
     if evidence is None or evidence.structure == "unchecked":
-        return [f"not verified: there is no catalogue; the version rows were read {by}"]
+        return [f"not verified: there is no catalogue; the version rows were read {by}", *slow]
     differing = ""
     if evidence.differences:
         number = count(evidence.differences, "difference")
         differing = f", with {number}: surefoot drift lists them"
-    return [f"verified {by}{differing}; no DDL since"]
+    return [f"verified {by}{differing}; no DDL since", *slow]
 
 
 def refusal_lines(terminal: Terminal, decision: Refused) -> list[str]:

@@ -3,24 +3,25 @@
 import contextlib
 import os
 import re
-import shutil
 import sys
-import textwrap
-from collections.abc import Generator
-from typing import Any, TextIO, cast
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from surefoot.errors import masking
 from surefoot.errors.masking import MaskingStream, hidden
 from surefoot.errors.printable import printable
-from surefoot.model.target import Target
+
+if TYPE_CHECKING:
+    from surefoot.model.target import Target
 
 # Where a style begins or ends: others can't know the number, so only surefoot sets styles.
 _STYLE = f"\x1b{os.urandom(8).hex()}["
 _STYLES = re.compile(re.escape(_STYLE) + r"([\d;]*)m")
+LABEL = 10  # columns of the labels on the left
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
-def keep_secret(target: Target, *texts: str) -> None:
+def keep_secret(target: "Target", *texts: str) -> None:
     """From now on, no line and no JSON holds this address's secrets, however they got there.
 
     The same goes for the passwords that the environment, and these other texts, hold: libpq takes
@@ -50,6 +51,8 @@ def _read_secret(file: str) -> str:
 
 def wrapped(text: str, width: int, **options: Any) -> list[str]:
     """The text in lines, masked first: half a password is one still. So it's made printable."""
+    import textwrap
+
     return textwrap.wrap(printable(hidden(text)), width, **options)
 
 
@@ -72,7 +75,11 @@ class Terminal:
         # https://no-color.org: any value but the empty one
         self.color = self.live and not os.environ.get("NO_COLOR")
         # A log is read on screens of any width; 80 columns are what people can count on.
-        columns = shutil.get_terminal_size().columns if self.live else 80
+        columns = 80
+        if self.live:
+            from shutil import get_terminal_size
+
+            columns = get_terminal_size().columns
         self.width = max(40, min(columns, 100))
         signs = ("✓", "·", "…") if self._can_write("✓·…") else ("ok", "-", "...")
         self.done, self.ran, self.dots = signs
@@ -137,6 +144,35 @@ class Terminal:
         while columns(text) > room:
             text = text[:-1]
         return text + self.dots
+
+
+def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
+    """Lines with a label on the left and the texts, wrapped, on the right."""
+    indent = " " * LABEL
+    lines: list[str] = []
+    for text in texts:
+        # a number and its unit stay together
+        kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", text)
+        deeper = text[: len(text) - len(text.lstrip())]  # a line that belongs to the one above it
+        lines += wrapped(
+            kept,
+            terminal.width,
+            initial_indent=indent,
+            subsequent_indent=indent + deeper,
+            break_on_hyphens=False,
+            break_long_words=False,
+        ) or [indent]
+    lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+    lines[0] = terminal.paint(f"{label:<{LABEL}}", "dim") + lines[0][LABEL:]
+    return lines
+
+
+def settled_lines(
+    terminal: Terminal, target: "Target", rows: Iterable[str], remarks: tuple[str, ...]
+) -> list[str]:
+    """The account of a start with nothing to do: one line, and what every start warns of."""
+    line = f"surefoot: {target.label} is at head ({', '.join(rows)}), nothing to do"
+    return [line, *(labelled(terminal, "warning", *remarks) if remarks else ())]
 
 
 @contextlib.contextmanager

@@ -15,9 +15,8 @@ from surefoot.model.target import Target
 from surefoot.report.live import Live
 from surefoot.report.plan import step_lines
 from surefoot.report.structure import structure_texts
-from surefoot.report.terminal import Terminal, columns, wrapped
+from surefoot.report.terminal import LABEL, Terminal, columns, labelled, settled_lines, wrapped
 
-_LABEL = 10  # columns of the labels on the left
 # a command in prose, with its options: it isn't broken across lines
 _COMMAND = re.compile(r"\bsurefoot [a-z]+(?: (?:--[a-z-]+(?: [^\s;,:]+)?|[A-Z]{4,}\b))*")
 
@@ -30,27 +29,6 @@ HEADLINES = {
     ExitCode.PARTIAL: "surefoot needs a person",
     ExitCode.BUSY: "surefoot gave up waiting",
 }
-
-
-def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
-    """Lines with a label on the left and the texts, wrapped, on the right."""
-    indent = " " * _LABEL
-    lines: list[str] = []
-    for text in texts:
-        # a number and its unit stay together
-        kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", text)
-        deeper = text[: len(text) - len(text.lstrip())]  # a line that belongs to the one above it
-        lines += wrapped(
-            kept,
-            terminal.width,
-            initial_indent=indent,
-            subsequent_indent=indent + deeper,
-            break_on_hyphens=False,
-            break_long_words=False,
-        ) or [indent]
-    lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
-    lines[0] = terminal.paint(f"{label:<{_LABEL}}", "dim") + lines[0][_LABEL:]
-    return lines
 
 
 def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
@@ -79,7 +57,7 @@ def _next_lines(terminal: Terminal, text: str) -> list[str]:
     lines: list[str] = []
     for line in text.split("\n"):
         if is_command(line):
-            lines.append(" " * _LABEL + line)
+            lines.append(" " * LABEL + line)
         else:
             whole = _COMMAND.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), line)
             lines += labelled(terminal, "" if lines else "next", whole)
@@ -238,11 +216,11 @@ class TextReport:
                 text = f"{outcome.backup} was taken before; surefoot restore brings it back"
                 self._write(labelled(self._terminal, "backup", text))
         elif not outcome.done:
-            newer = outcome.state is State.AHEAD_COMPATIBLE
-            what = f"newer than this code ({head})" if newer else f"at head ({head}), nothing to do"
-            self._terminal.line(f"surefoot: {target.label} is {what}")
-            if outcome.remarks:
-                self._write(labelled(self._terminal, "warning", *outcome.remarks))
+            rows, remarks = outcome.rows or (), outcome.remarks
+            lines = settled_lines(self._terminal, target, rows, remarks)
+            if outcome.state is State.AHEAD_COMPATIBLE:
+                lines[0] = f"surefoot: {target.label} is newer than this code ({head})"
+            self._write(lines)
         else:
             self._terminal.line()
             text = f"at head, {head}; {_done_text(outcome)} in {outcome.seconds:.1f} s"

@@ -60,7 +60,7 @@ def carry_out(plan: Plan, run: Run) -> Outcome:
     )
     if stopped is not None and after is not None and stopped.left:
         _remember(run, stopped, after)
-    if not outcome.findings or after is None or run.env is None:
+    if not outcome.findings or after is None:
         return outcome
     from surefoot.run.diagnose import explained
 

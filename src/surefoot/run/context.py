@@ -31,8 +31,8 @@ class Run(msgspec.Struct, frozen=True):
     project: Project
     before: Facts
     """What the plan was made from."""
-    env: "Application | None"
-    """The application, once its env.py was asked; None where nobody needed to ask."""
+    env: "Application"
+    """The application, whose env.py was asked."""
     lock: Lock
     connect: Connect
     progress: Progress
@@ -42,12 +42,6 @@ class Run(msgspec.Struct, frozen=True):
     def seen(self) -> DatabaseState:
         """The database before the run."""
         return self.before.database
-
-    @property
-    def application(self) -> "Application":
-        """The application, where the step can't do without it."""
-        assert self.env is not None
-        return self.env
 
     def in_transaction(self, step: str, work: Callable[[psycopg.Connection[Any]], None]) -> None:
         """Run `work` in a transaction whose id is known, so that the server can be asked for its

@@ -45,10 +45,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
 
 
 class Lock:
-    """The lock, held. `check()` says whether it still is."""
+    """The lock, held. `check()` says whether it still is; `waited`: somebody else had it before."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, connection: psycopg.Connection[Any], *, waited: bool = False) -> None:
+        self._connection, self.waited = connection, waited
         signals.spare(connection)
         self._crashed = False  # another of the server's processes did; told in a warning
         self._committed: set[str] = set()  # transactions; a commit is never taken back
@@ -177,7 +177,7 @@ def locked(
         left = max(0.0, deadline - time.monotonic())
         signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
-    lock = Lock(connection)
+    lock = Lock(connection, waited=told)
     try:
         yield lock
     finally:

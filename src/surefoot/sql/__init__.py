@@ -1,14 +1,18 @@
 """Named queries: one file each, so that they can be read, formatted and run by hand."""
 
 from functools import cache
-from pathlib import Path
+from os.path import dirname
 from typing import LiteralString, cast
 
-_DIRECTORY = Path(__file__).parent
+_DIRECTORY = dirname(__file__)
+
+# Has the version table's name to be filled in: a quoted identifier.
+VERSION_ROWS: LiteralString = "select version_num::text as id from only {} order by 1"
 
 
 @cache
 def query(name: str) -> LiteralString:
     """The text of `NAME.sql`. Raises FileNotFoundError for a name that has no file."""
-    # What a file of the package says is as fixed as a literal in it.
-    return cast("LiteralString", (_DIRECTORY / f"{name}.sql").read_text(encoding="utf-8"))
+    with open(f"{_DIRECTORY}/{name}.sql", encoding="utf-8") as file:
+        # What a file of the package says is as fixed as a literal in it.
+        return cast("LiteralString", file.read())

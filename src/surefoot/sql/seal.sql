@@ -11,7 +11,8 @@
 -- surefoot's own schema, and schemas that an extension brought.
 --
 -- It runs with the search path "pg_catalog" and without JIT. A sum needs no order, which would cost
--- more than the hashes; bit_xor() is new in 14.
+-- more than the hashes; bit_xor() is new in 14. "is true" keeps a list of oids from being joined: in a
+-- database that was never analyzed, the planner would read the catalogues anew for each relation.
 with ns as materialized (
     select n.oid, n.nspname
     from pg_namespace n
@@ -77,7 +78,7 @@ part (relation, hash) as (
 item (hash) as (
     select rel.hash from rel
     union all
-    select part.hash from part where part.relation in (select rel.oid from rel)
+    select part.hash from part where (part.relation in (select rel.oid from rel)) is true
     union all
     select hashnameextended(ns.nspname, ns.oid::int8) from ns
     union all

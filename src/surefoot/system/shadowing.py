@@ -99,7 +99,7 @@ class _Finder:
         if path is not None or name not in _shadowed:
             return None
         asker = _asker(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
-        if _is_applications(asker) and not _is_alembics(name):
+        if is_applications(asker) and not _is_alembics(name):
             return None
         return PathFinder.find_spec(name, _STANDARD)
 
@@ -126,7 +126,7 @@ def _answer(
     top = name.partition(".")[0]
     if level or top not in _shadowed:
         return _import(name, globals, locals, fromlist or (), level)
-    if _is_applications(globals) and not _is_alembics(top):
+    if is_applications(globals) and not _is_alembics(top):
         _make_room(top)
         return _import(name, globals, locals, fromlist or (), 0)
     theirs = {}
@@ -174,7 +174,7 @@ def _is_below(file: str, directory: str, *, inside: str) -> bool:
     return file.startswith(directory + os.sep) and inside not in file.split(os.sep)
 
 
-def _is_applications(asker: Mapping[str, Any] | None) -> bool:
+def is_applications(asker: Mapping[str, Any] | None) -> bool:
     """Whether this module's code is the application's own, and not that of something installed."""
     file = asker.get("__file__") if asker is not None else None
     if not isinstance(file, str):

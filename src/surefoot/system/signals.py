@@ -20,7 +20,8 @@ from collections.abc import Callable, Generator
 from types import FrameType, FunctionType
 from typing import Any, Protocol, TypeVar
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from surefoot.system.successor import SIGNALS
+
 # Its default is to be ignored, and hardly any library uses it.
 _WAKE = signal.SIGURG
 _AGAIN = 0.3  # seconds between two attempts to have the run stop

@@ -13,11 +13,11 @@ from surefoot.backups.sidecar import encode
 from surefoot.backups.take import Order, Taken, take
 from surefoot.decision.facts import Facts, VersionTableName
 from surefoot.errors import SurefootError
-from surefoot.look.code import quick_code
 from surefoot.look.survey import configured_version_table
 from surefoot.model.history import History
 from surefoot.model.progress import Progress
 from surefoot.project.config import seconds
+from surefoot.revision_source.history_files import read_history
 from surefoot.workflows.workspace import Workspace
 
 
@@ -28,8 +28,8 @@ def take_backup(workspace: Workspace, progress: Progress) -> Taken:
     """
     history = None
     with contextlib.suppress(SurefootError):  # it only names the release
-        code = quick_code(workspace.project, workspace.ini)
-        history = code.history if code else None
+        if workspace.ini is not None and not workspace.project.config.alembic_config:
+            history = read_history(workspace.ini)
     table = configured_version_table(workspace.project)
     order = _order(workspace, table, history, before_upgrade=False)
     return take(order, workspace.target, workspace.connect, progress)

@@ -1,7 +1,7 @@
 """Carry a plan out: take the lock, take a backup where one is configured, run the steps."""
 
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,25 +22,40 @@ if TYPE_CHECKING:
 
 @contextmanager
 def take_lock(
-    workspace: Workspace, connection: psycopg.Connection[Any], report: Report
+    workspace: Workspace,
+    connection: psycopg.Connection[Any],
+    report: Report,
+    held: "Lock | None" = None,
 ) -> Generator["Lock", None, None]:
     """The lock, for a block, once nobody else is at work; waiting for that as configured.
 
-    Raises `lock-held-elsewhere`, `orphaned-statement`.
+    `held`: this run has it already. Raises `lock-held-elsewhere`, `orphaned-statement`.
     """
-    from surefoot.run.lock import locked
     from surefoot.run.orphans import wait_for_orphans
 
     wait = seconds(workspace.project.config.lock_wait)
-    with locked(connection, wait=wait, say=report.notice) as lock:
+    with nullcontext(held) if held else only_lock(workspace, connection, report) as lock:
         role = workspace.role_set
         wait_for_orphans(workspace.connect, role, wait=wait, say=report.notice)
         yield lock
 
 
+def only_lock(
+    workspace: Workspace, connection: psycopg.Connection[Any], report: Report
+) -> AbstractContextManager["Lock"]:
+    """The lock, before anybody knows which statements could still be at work.
+
+    Raises `lock-held-elsewhere`.
+    """
+    from surefoot.run.lock import locked
+
+    wait = seconds(workspace.project.config.lock_wait)
+    return locked(connection, wait=wait, say=report.notice)
+
+
 def carry_out(
     workspace: Workspace,
-    asked: Application | None,
+    asked: Application,
     facts: Facts,
     plan: Plan,
     lock: "Lock",
@@ -54,8 +69,8 @@ def carry_out(
     from surefoot.run.context import Run
     from surefoot.run.journal import Journal
 
-    env, back = (asked.env_sha256, _ways_back(asked, facts, plan)) if asked else (None, None)
-    journal = Journal(facts.database, env, workspace.run, back)
+    back = _ways_back(asked, facts, plan)
+    journal = Journal(facts.database, asked.env_sha256, workspace.run, back)
     workspace.run = journal.run
     run = Run(
         project=workspace.project,
@@ -72,8 +87,7 @@ def carry_out(
         workspace.backup = before_upgrade(workspace, facts, report)
         lock.check()
     workspace.begun = True
-    if asked is not None:
-        asked.was_empty = False
+    asked.was_empty = False
     return running.carry_out(plan, run)
 
 

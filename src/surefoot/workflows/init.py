@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from surefoot.revision_source.history_files import IniFile, read_history
+from surefoot.revision_source.history_files import read_history
+from surefoot.revision_source.ini import IniFile
 
 _LEFT_OUT = {"node_modules", "site-packages", "__pycache__", "tests", "test", "examples"}
 _MOST_FILES = 5000  # of a tree: enough for any project, and a home directory ends

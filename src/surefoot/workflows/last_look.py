@@ -5,7 +5,7 @@ import contextlib
 import msgspec
 import psycopg
 
-from surefoot.decision.decide import Decision, NothingToDo, Ready
+from surefoot.decision.decide import Decision, NothingToDo, Ready, decide
 from surefoot.decision.facts import DatabaseGrounds, Evidence, Facts
 from surefoot.decision.plan import Plan, Seed
 from surefoot.diagnosis.names import identifier, literal
@@ -19,24 +19,20 @@ from surefoot.system import signals
 from surefoot.workflows.workspace import Workspace
 
 
-def look_again(workspace: Workspace, asked: Application | None) -> tuple[Facts, Decision] | None:
+def look_again(workspace: Workspace, asked: Application) -> tuple[Facts, Decision]:
     """On a connection of its own: one that waited all the while may have been cut for idleness."""
     with workspace.connect() as connection:
-        return workspace.thorough(connection, asked) if asked else workspace.quick(connection)
+        return workspace.thorough(connection, asked)
 
 
-def seen_at_head(
-    workspace: Workspace, asked: Application | None, outcome: Outcome, plan: Plan
-) -> Outcome:
+def seen_at_head(workspace: Workspace, asked: Application, outcome: Outcome, plan: Plan) -> Outcome:
     """The last look. Whatever comes in its way, what was committed is said."""
     try:
-        again = retry_on_disconnect(lambda: _looked(workspace, asked))
+        again = retry_on_disconnect(lambda: look_again(workspace, asked))
         confirmed = _confirmed(outcome, plan, *again)
         unreached = any(f.code == "structure-not-reached" for f in confirmed.findings)
-        if asked is not None and (unreached or not confirmed.findings):
-            decision = again[1]
-            remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
-            mark_end(workspace, asked, again[0], reached=not unreached, remarks=remarks)
+        if unreached or not confirmed.findings:
+            mark_end(workspace, asked, again[0], reached=not unreached)
         return confirmed
     except SurefootError as error:
         finding = error.finding
@@ -52,21 +48,12 @@ def seen_at_head(
     return msgspec.structs.replace(outcome, findings=(finding,))
 
 
-def _looked(workspace: Workspace, asked: Application | None) -> tuple[Facts, Decision]:
-    again = look_again(workspace, asked)
-    if again is not None:
-        return again
-    with workspace.connect() as connection:
-        return workspace.look(connection)
-
-
 def mark_end(
     workspace: Workspace,
     asked: Application,
     facts: Facts,
     *,
     reached: bool,
-    remarks: tuple[str, ...] = (),
     locked: bool = True,
 ) -> None:
     """Write into the journal what the last look saw, and what that rests on. Only this makes later
@@ -82,7 +69,7 @@ def mark_end(
     from surefoot.run.journal import End, Journal, executor
     from surefoot.run.lock import begin_if_free
 
-    evidence = evidence_of(asked, facts, seen.grounds, remarks)
+    evidence = evidence_of(asked, facts, seen.grounds)
     step: End = "reached" if evidence.structure == "verified" else "unchecked"
     if not reached:
         step = "unreached"
@@ -98,18 +85,30 @@ def mark_end(
         connection.execute("commit")
 
 
-def evidence_of(
-    asked: Application, facts: Facts, grounds: DatabaseGrounds, remarks: tuple[str, ...]
-) -> Evidence:
+def evidence_of(asked: Application, facts: Facts, grounds: DatabaseGrounds) -> Evidence:
     """What this look has seen, and what that rests on. The structure is verified only where it was
     compared with a usable catalogue.
     """
     standing, catalogue = facts.standing, facts.catalogue
-    if standing is not None and standing.recorded is not None:
-        number = len(standing.recorded.differences)
-        return Evidence("verified", asked.grounds, grounds, number, remarks)
-    why = () if catalogue is None else (catalogue.condition, *catalogue.why)
-    return Evidence("unchecked", asked.grounds, grounds, remarks=remarks, why=why)
+    decision, compared = decide(facts), standing is not None and standing.recorded is not None
+    not_quick = asked.not_quick
+    if not isinstance(decision, NothingToDo) or decision.state is not State.AT_HEAD:
+        not_quick = "the database was not at this code's head"  # behind `down`, say
+    elif not compared and (facts.code.requires_catalogue or not _is_missing(facts)):
+        not_quick = "the catalogue can't be used"  # each start reports why
+    return Evidence(
+        "verified" if compared else "unchecked",
+        grounds,
+        len(standing.recorded.differences) if standing and standing.recorded else 0,
+        decision.remarks if isinstance(decision, NothingToDo) else (),
+        () if compared or catalogue is None else (catalogue.condition, *catalogue.why),
+        asked.manifest,
+        not_quick,
+    )
+
+
+def _is_missing(facts: Facts) -> bool:
+    return facts.catalogue is None or facts.catalogue.condition == "missing"
 
 
 def _is_another_structure(facts: Facts, decision: Decision) -> bool:

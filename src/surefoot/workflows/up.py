@@ -1,5 +1,7 @@
 """The main job: observe, decide, show, take the lock, observe again, decide again, act, look."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -7,10 +9,12 @@ import psycopg
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts
-from surefoot.look.survey import Application, application
+from surefoot.look.database import observe_database
+from surefoot.look.survey import Application, application, configured_version_table
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
-from surefoot.workflows.carry_out import carry_out, ended, finished, take_lock
+from surefoot.revision_source.history_files import read_history
+from surefoot.workflows.carry_out import carry_out, ended, finished, only_lock, take_lock
 from surefoot.workflows.last_look import look_again, mark_end, seen_at_head
 from surefoot.workflows.workspace import Report, Workspace
 
@@ -34,50 +38,74 @@ def up(workspace: Workspace, report: Report) -> Outcome:
     Returns what verifiably happened. Raises SurefootError for what stops the run before the plan
     is begun.
     """
-    with workspace.connect() as connection:
-        quick = workspace.quick(connection)
-        if quick is not None:
-            facts, decision = quick
-            if isinstance(decision, NothingToDo):
-                return ended(facts, decision)
-            return _act(workspace, connection, None, facts, decision, report)
+    with workspace.connect() as connection, _turn(workspace, connection, report) as turn:
+        if turn is not None and turn.waited and (settled := workspace.settled()) is not None:
+            return Outcome(State.AT_HEAD, settled.rows, remarks=settled.remarks)
         with application(workspace.project, workspace.ini, workspace.target, connection) as asked:
             facts, decision = workspace.thorough(connection, asked)
-            return _act(workspace, connection, asked, facts, decision, report)
+            return _act(workspace, connection, asked, facts, decision, report, turn)
+
+
+@contextmanager
+def _turn(
+    workspace: Workspace, connection: psycopg.Connection[Any], report: Report
+) -> Generator["Lock | None", None, None]:
+    """The lock, where there is certainly something to do: replicas that start together wait for
+    the first one before they load the application, and not after it. Raises `lock-held-elsewhere`.
+    """
+    if not _is_plainly_behind(workspace, connection):
+        yield None
+        return
+    with workspace.connect() as own, only_lock(workspace, own, report) as lock:
+        yield lock
+
+
+def _is_plainly_behind(workspace: Workspace, connection: psycopg.Connection[Any]) -> bool:
+    """Whether the files and the version rows alone say that there is something to do, and nothing
+    says that it will be refused. At head nobody waits.
+    """
+    seen = observe_database(connection, configured_version_table(workspace.project), lenient=True)
+    if seen.distrusted or seen.read_only or not seen.journal_writable:
+        return False
+    if not seen.rows:
+        return not seen.objects
+    if workspace.ini is None or workspace.project.config.alembic_config:
+        return False
+    history = read_history(workspace.ini)
+    if history is None or history.unknown(seen.rows):
+        return False
+    return not history.at_head(seen.rows)
 
 
 def _act(
     workspace: Workspace,
     connection: psycopg.Connection[Any],
-    asked: Application | None,
+    asked: Application,
     facts: Facts,
     decision: Decision,
     report: Report,
+    turn: "Lock | None",
 ) -> Outcome:
     if isinstance(decision, NothingToDo):
-        return _seen_by_us(workspace, asked, facts, decision, locked=False)
+        return _seen_by_us(workspace, asked, facts, decision, locked=turn is not None)
     report.found(workspace.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
         return ended(facts, decision)
-    with take_lock(workspace, connection, report) as lock:
+    with take_lock(workspace, connection, report, turn) as lock:
         again = look_again(workspace, asked)
-        if again is not None:
-            if again[0].fingerprint != facts.fingerprint:
-                facts, decision = again
-                report.changed_meanwhile(facts, decision)
-            if isinstance(decision, NothingToDo):
-                return _seen_by_us(workspace, asked, facts, decision, locked=True)
-            if isinstance(decision, Refused):
-                return ended(facts, decision)
-            outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
-            if decision.plan.open_ended and asked is not None and not outcome.findings:
-                outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
-            if not outcome.findings:
-                outcome = seen_at_head(workspace, asked, outcome, decision.plan)
-            return finished(workspace, outcome)
-    # It was at head, and isn't any more: Alembic must be asked, from the beginning. Out here,
-    # since whoever begins anew takes the lock anew.
-    return up(workspace, report)
+        if again[0].fingerprint != facts.fingerprint:
+            facts, decision = again
+            report.changed_meanwhile(facts, decision)
+        if isinstance(decision, NothingToDo):
+            return _seen_by_us(workspace, asked, facts, decision, locked=True)
+        if isinstance(decision, Refused):
+            return ended(facts, decision)
+        outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
+        if decision.plan.open_ended and not outcome.findings:
+            outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
+        if not outcome.findings:
+            outcome = seen_at_head(workspace, asked, outcome, decision.plan)
+        return finished(workspace, outcome)
 
 
 def _go_on(
@@ -107,7 +135,7 @@ def _go_on(
 
 def _seen_by_us(
     workspace: Workspace,
-    asked: Application | None,
+    asked: Application,
     facts: Facts,
     decision: NothingToDo,
     *,
@@ -116,8 +144,8 @@ def _seen_by_us(
     """Nothing to do. Where nobody had looked at just this, or a run was cut off before its last
     look, this was that look: the journal gets to know it, so that the next start can be quick.
     """
-    if asked is not None and decision.state is State.AT_HEAD and _is_news(asked, facts):
-        mark_end(workspace, asked, facts, reached=True, remarks=decision.remarks, locked=locked)
+    if decision.state is State.AT_HEAD and _is_news(asked, facts):
+        mark_end(workspace, asked, facts, reached=True, locked=locked)
     return ended(facts, decision)
 
 
@@ -129,4 +157,4 @@ def _is_news(asked: Application, facts: Facts) -> bool:
     unusable = facts.catalogue is not None and facts.catalogue.condition != "missing"
     if facts.standing is None and unusable:
         return False  # nothing was verified, and the next start looks anyway
-    return seen.unverified or seen.marked(asked.grounds) is None
+    return seen.unverified or seen.marked(asked.manifest) is None

@@ -14,15 +14,17 @@ from surefoot.decision.decide import (
     classify,
     decide,
 )
-from surefoot.decision.facts import Facts
+from surefoot.decision.facts import Facts, Mark
 from surefoot.decision.plan import Plan
-from surefoot.look.survey import Application, application, quick_facts
+from surefoot.look.survey import Application, application, configured_version_table
 from surefoot.model.progress import Progress
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
 from surefoot.postgres.connect import connect
+from surefoot.postgres.libpq import Unsettled
 from surefoot.project.config import Project, seconds
-from surefoot.revision_source.history_files import IniFile
+from surefoot.quick import Place, Settled, look
+from surefoot.revision_source.ini import IniFile
 
 if TYPE_CHECKING:
     from surefoot.backups.take import Taken
@@ -80,30 +82,26 @@ class Workspace:
             resolved = {"host": info.host, "port": str(info.port), "user": info.user}
             resolved |= {"password": info.password, "dbname": info.dbname}
             found = {key: value for key, value in resolved.items() if value}
-            self.target = msgspec.structs.replace(self.target, resolved=found)
+            self.target = self.target._replace(resolved=found)
         if "dbname" not in self.target.parameters:
             # An address may leave it to libpq; whoever reads the account wants its name.
             named = self.target.parameters | {"dbname": connection.info.dbname}
-            self.target = msgspec.structs.replace(self.target, parameters=named)
+            self.target = self.target._replace(parameters=named)
         return connection
 
-    def quick(self, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision] | None:
-        """What can be settled without Alembic: at head, with or without seeds to run."""
-        facts = quick_facts(self.project, self.ini, connection)
-        if facts is None or classify(facts) is not State.AT_HEAD:
+    def settled(self) -> Settled | None:
+        """The quick look, again: whoever has waited may find all done."""
+        file, table = self.project.file, configured_version_table(self.project)
+        place = Place(str(self.project.root), file.name if file else None)
+        try:
+            return look(place, self.target, table.name, table.schema)
+        except Unsettled:
             return None
-        decision = self._decide(facts)
-        evidence = facts.verified.evidence if facts.verified else None
-        if evidence is not None and isinstance(decision, NothingToDo):
-            # what that run warned of is still so
-            remarks = (*decision.remarks, *evidence.remarks)
-            decision = msgspec.structs.replace(decision, remarks=remarks)
-        return facts, decision
 
     def thorough(
         self, connection: psycopg.Connection[Any], application: Application
     ) -> tuple[Facts, Decision]:
-        """The same with all that Alembic knows."""
+        """What there is, with all that Alembic knows, and what is to be done about it."""
         self.role_set = application.version_table.role
         facts = application.facts(connection)
         return facts, self._decide(facts)
@@ -113,11 +111,11 @@ class Workspace:
 
         Raises SurefootError for everything that can't be looked at.
         """
-        quick = self.quick(connection)
-        if quick is not None:
-            return quick
         with application(self.project, self.ini, self.target, connection) as asked:
-            return self.thorough(connection, asked)
+            facts, decision = self.thorough(connection, asked)
+        if isinstance(decision, NothingToDo) and decision.state is State.AT_HEAD:
+            facts = msgspec.structs.replace(facts, verified=_verified(facts, asked))
+        return facts, decision
 
     def at_work(self, connection: psycopg.Connection[Any]) -> str | None:
         """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
@@ -152,3 +150,12 @@ class Workspace:
                 [self.project.script(script) for script in scripts],
                 server_version=facts.database.server.version,
             )
+
+
+def _verified(facts: Facts, asked: Application) -> Mark | None:
+    """The mark of an earlier run that has seen just this, and as much of it."""
+    mark = facts.database.marked(asked.manifest)
+    if mark is None or mark.evidence is None or mark.evidence.structure == "verified":
+        return mark
+    unusable = facts.catalogue is not None and facts.catalogue.condition != "missing"
+    return None if unusable or facts.code.requires_catalogue else mark

@@ -49,7 +49,7 @@ def _clear(step: Clear, connection: psycopg.Connection[Any], run: Run) -> None:
         " pg_catalog.set_config('search_path', %s, true),"
         " pg_catalog.set_config('lock_timeout', %s, true),"
         " pg_catalog.set_config('statement_timeout', '0', true)",
-        (run.application.role, run.application.search_path, _LOCK_TIMEOUT),
+        (run.env.role, run.env.search_path, _LOCK_TIMEOUT),
     )
     for statement in step.statements:
         try:

@@ -16,7 +16,7 @@ def carry_out(step: DropIndexes, run: Run) -> None:
     assert run.before.interruption is not None
     Repairing(run).outside("drop-indexes", ", ".join(step.names), step.statements)
     with run.connect() as connection:
-        _, facts = run.application.half_way(connection, run.before.interruption)
+        _, facts = run.env.half_way(connection, run.before.interruption)
     there = {fact.name for fact in facts}
     again = [name for name in step.names if name in there]
     if again:

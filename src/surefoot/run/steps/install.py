@@ -37,7 +37,7 @@ def carry_out(step: Install, run: Run) -> None:
             journal=run.journal,
             progress=run.progress,
             history=run.before.code.history,
-            look=run.env.installed if run.env else None,
+            look=run.env.installed,
         )
 
     run.in_transaction(step.scripts[-1].path, work)

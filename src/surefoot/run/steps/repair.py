@@ -49,7 +49,7 @@ class Repairing:
 
     def __init__(self, run: Run) -> None:
         assert run.before.interruption is not None
-        self._asked, self._before, self._lock = run.application, run.before.interruption, run.lock
+        self._asked, self._before, self._lock = run.env, run.before.interruption, run.lock
         self._journal, self._connect, self._progress = run.journal, run.connect, run.progress
         self._in_transaction = run.in_transaction
 

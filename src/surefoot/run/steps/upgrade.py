@@ -58,7 +58,7 @@ class Upgrading:
     back = False  # whether they are taken back
 
     def __init__(self, run: Run) -> None:
-        self._asked, self._seen, self._lock = run.application, run.seen, run.lock
+        self._asked, self._seen, self._lock = run.env, run.seen, run.lock
         self._journal, self._connect, self._progress = run.journal, run.connect, run.progress
         config = run.project.config
         self._timeouts = Timeouts(

@@ -1,0 +1,124 @@
+"""What a thorough look at the code rested on, for later starts to compare; or why they can't."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from surefoot import __version__
+from surefoot.decision.facts import Manifest, ServerInfo, VersionTableName
+from surefoot.look.code import catalogue_file
+from surefoot.project.config import Config, Project
+from surefoot.project.locate import PYPROJECT
+from surefoot.project.manifest import BELOW, digest
+from surefoot.revision_source.ini import IniFile, candidates
+from surefoot.system.shadowing import is_applications
+
+if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
+    from surefoot.alembic_env.environment import Environment
+
+# What makes the same files lead to several places: another schema, another table, another history.
+_WANDERING = re.compile(
+    rb"search_path|schema_translate_map|version_table(?:_schema)?\s*=\s*[^\s'\"]"
+    rb"|(?i:(?:environ|getenv)\b[^\n]*(?:schema|table|version|location|tenant))"
+)
+
+
+def manifest_of(project: Project, ini: IniFile | None, environment: "Environment") -> Manifest:
+    """The files of this look, once the application is loaded: its modules are among them."""
+    config = project.config
+    scripts = (config.scripts(config.init), *config.former(), config.scripts(config.seeds))
+    paths = [
+        *([project.file.name] if project.file else []),
+        PYPROJECT,  # Alembic reads it, too
+        *candidates(config.alembic, config.flask_app),
+        str(catalogue_file(project, ini)),
+        environment.env_file,
+        *([environment.config_file] if environment.config_file else []),
+        *([str(project.root / location / "env.py")] if (location := _location(ini)) else []),
+        *(entry.path for entries in scripts for entry in entries),
+    ]
+    modules = _modules()
+    paths += [file for file in modules if not file.endswith(".py")]
+    directories = {os.path.dirname(file) for file in modules if file.endswith(".py")}
+    below = BELOW if environment.is_recursive else ""
+    directories |= {f"{directory}{below}" for directory in environment.version_directories}
+    root = str(project.root)
+    files = _relative(root, paths)
+    listed = _relative(root, directories)
+    name = project.file.name if project.file else None
+    return Manifest(__version__, name, files, listed, digest(root, files, listed))
+
+
+def why_not_quick(
+    project: Project,
+    environment: "Environment",
+    table: VersionTableName,
+    server: ServerInfo,
+) -> str | None:
+    """Why no manifest covers what the look rested on; None where one does.
+
+    `table` is the version table that env.py uses.
+    """
+    if environment.env_sha256 is None:
+        return "env.py can't be read as a file"
+    if environment.is_sourceless:
+        return "revisions are compiled files (sourceless)"
+    config = project.config
+    if table.name != (config.version_table or "alembic_version"):
+        return (
+            "env.py names the version table: write "
+            f'version_table = "{table.name}" in the configuration'
+        )
+    default = server.default_schema
+    if (table.schema or default) != (config.version_table_schema or default):
+        return (
+            "env.py chooses the version table's schema: write "
+            f'version_table_schema = "{table.schema or default}" in the configuration'
+        )
+    for file in (environment.env_file, *_callables(config)):
+        if _WANDERING.search(Path(file).read_bytes()):
+            return f"{os.path.basename(file)} chooses a schema, a table or a location when it runs"
+    return None
+
+
+def _location(ini: IniFile | None) -> str | None:
+    location = ini.get("script_location") if ini else None
+    return None if location is None or ":" in location else location
+
+
+def _callables(config: Config) -> Iterable[str]:
+    """The files of the application's own callables, which can choose anything."""
+    for name in (config.alembic_config, config.env_runner, config.flask_app):
+        module = sys.modules.get((name or "").partition(":")[0])
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py"):
+            yield file
+
+
+def _modules() -> set[str]:
+    """The files of the application's modules that are loaded."""
+    library = os.path.dirname(os.__file__)
+    found: set[str] = set()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if name == "__main__" or not isinstance(file, str):
+            continue
+        # asked first, since it's cheap: most modules are no application's
+        if "site-packages" in file or file.startswith(library):
+            continue
+        if is_applications({"__file__": file}):
+            found.add(os.path.abspath(file))
+    return found
+
+
+def _relative(root: str, paths: Iterable[str]) -> tuple[str, ...]:
+    """The paths in order, each once, relative to the root where they are below it."""
+    found: set[str] = set()
+    for path in paths:
+        whole = os.path.join(root, path)
+        below = whole == root or whole.startswith(f"{root}{os.sep}")
+        found.add(os.path.relpath(whole, root) if below else whole)
+    return tuple(sorted(found))

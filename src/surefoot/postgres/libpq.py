@@ -1,0 +1,213 @@
+"""As much of libpq as the quick look needs, through ctypes: psycopg's import takes longer than it.
+
+It is the libpq that psycopg would use. Nothing blocks for longer than its deadline, and whatever is
+unusual raises Unsettled: the ordinary way meets it again and reports it.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from ctypes import CDLL, CFUNCTYPE, c_char_p, c_int, c_void_p
+
+Row = dict[str, str | None]
+
+_CONNECTED, _FAILED, _READING, _WRITING = 3, 0, 1, 2  # PostgresPollingStatusType, where it matters
+_COMMAND, _TUPLES = 1, 2  # ExecStatusType: the results that are not a failure
+_IN_TRANSACTION = (2, 3)  # PGTransactionStatusType: idle in one, or in one that has failed
+_GLANCE = 0.2  # seconds between two looks at whether a signal is pending
+_TO_CONNECT = 3.0  # seconds; the ordinary way waits longer, and says so
+
+
+class Unsettled(Exception):
+    """The quick look can't settle it: the ordinary way must."""
+
+
+def _library() -> str:
+    """The libpq that psycopg would use, found without importing psycopg."""
+    wanted = os.environ.get("PSYCOPG_IMPL", "")
+    if wanted not in ("", "c", "binary", "python"):
+        raise Unsettled("psycopg would not load")
+    places = {name: _installed(name) for name in ("psycopg_c", "psycopg_binary")}
+    if wanted in ("", "binary") and not (wanted == "" and places["psycopg_c"]):
+        if place := places["psycopg_binary"]:
+            bundle = os.path.join(place, "psycopg_binary.libs")
+            found = [name for name in os.listdir(bundle) if name.startswith("libpq-")]
+            if len(found) == 1:
+                return os.path.join(bundle, found[0])
+        if place or wanted:
+            raise Unsettled("psycopg_binary has no libpq of its own")
+    return "libpq.so.5"  # not find_library(), which starts processes
+
+
+def _installed(package: str) -> str | None:
+    """The entry of sys.path that has the package."""
+    return next((p for p in sys.path if os.path.isdir(os.path.join(p, package))), None)
+
+
+_NoticeProcessor = CFUNCTYPE(None, c_void_p, c_char_p)
+
+
+@_NoticeProcessor
+def _unheard(_: object, message: object) -> None:
+    """libpq would print a notice on standard error."""
+
+
+# What each function takes and gives. A pointer that isn't declared would be cut to 32 bits.
+_FUNCTIONS: dict[str, tuple[object, list[object]]] = {
+    "PQconnectStartParams": (c_void_p, [c_void_p, c_void_p, c_int]),
+    "PQconnectPoll": (c_int, [c_void_p]),
+    "PQsetNoticeProcessor": (c_void_p, [c_void_p, _NoticeProcessor, c_void_p]),
+    "PQstatus": (c_int, [c_void_p]),
+    "PQsocket": (c_int, [c_void_p]),
+    "PQtransactionStatus": (c_int, [c_void_p]),
+    "PQdb": (c_char_p, [c_void_p]),
+    "PQpass": (c_char_p, [c_void_p]),
+    "PQsendQuery": (c_int, [c_void_p, c_char_p]),
+    "PQsendQueryParams": (
+        c_int,
+        [c_void_p, c_char_p, c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_int],
+    ),
+    "PQconsumeInput": (c_int, [c_void_p]),
+    "PQisBusy": (c_int, [c_void_p]),
+    "PQgetResult": (c_void_p, [c_void_p]),
+    "PQresultStatus": (c_int, [c_void_p]),
+    "PQntuples": (c_int, [c_void_p]),
+    "PQnfields": (c_int, [c_void_p]),
+    "PQfname": (c_char_p, [c_void_p, c_int]),
+    "PQgetisnull": (c_int, [c_void_p, c_int, c_int]),
+    "PQgetvalue": (c_char_p, [c_void_p, c_int, c_int]),
+    "PQclear": (None, [c_void_p]),
+    "PQfinish": (None, [c_void_p]),
+}
+
+
+def _strings(values: Sequence[str | None]) -> object:
+    """A C array of strings, closed by NULL."""
+    encoded = [None if value is None else value.encode() for value in values]
+    return (c_char_p * (len(encoded) + 1))(*encoded, None)
+
+
+class Connection:
+    """A connection for a few statements; every value is a text."""
+
+    def __init__(self, parameters: Mapping[str, str], *, patience: float) -> None:
+        """`patience`: seconds for all that is asked. Raises Unsettled, OSError."""
+        self._deadline = time.monotonic() + _TO_CONNECT
+        self._libpq = CDLL(_library())
+        for name, (gives, takes) in _FUNCTIONS.items():
+            function = getattr(self._libpq, name)
+            function.restype, function.argtypes = gives, takes
+        names, values = _strings([*parameters]), _strings([*parameters.values()])
+        self._conn = self._libpq.PQconnectStartParams(names, values, 0)
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+        self._deadline = time.monotonic() + patience
+
+    def _connect(self) -> None:
+        if not self._conn or self._libpq.PQstatus(self._conn) == 1:  # CONNECTION_BAD
+            raise Unsettled("libpq can't use the address")
+        self._libpq.PQsetNoticeProcessor(self._conn, _unheard, None)
+        step = _WRITING
+        while step != _CONNECTED:
+            if step == _FAILED:
+                raise Unsettled("nobody was let in")
+            self._wait(select.POLLOUT if step == _WRITING else select.POLLIN)
+            step = self._libpq.PQconnectPoll(self._conn)
+
+    def _wait(self, event: int) -> None:
+        """Until the socket is ready. A signal that is pending is answered by the ordinary way."""
+        poll = select.poll()
+        poll.register(self._libpq.PQsocket(self._conn), event)
+        while not poll.poll(_GLANCE * 1000):
+            if time.monotonic() > self._deadline or signal.sigpending():
+                raise Unsettled("it takes too long")
+
+    @property
+    def database(self) -> str:
+        """The database's name, as libpq has found it."""
+        return self._libpq.PQdb(self._conn).decode()
+
+    @property
+    def password(self) -> str:
+        """The password that was used, from wherever libpq took it."""
+        return (self._libpq.PQpass(self._conn) or b"").decode()
+
+    def run(self, statements: str) -> list[Row]:
+        """Several statements in one message, without parameters: the rows of all of them."""
+        if not self._libpq.PQsendQuery(self._conn, statements.encode()):
+            raise Unsettled("the connection was lost")
+        return self._rows()
+
+    def ask(self, statement: str, values: Mapping[str, str | None]) -> list[Row]:
+        """One statement with parameters, %(name)s, which the server gets apart from the text."""
+        text, names = _numbered(statement)
+        given = _strings([values[name] for name in names])
+        sent = self._libpq.PQsendQueryParams(
+            self._conn, text.encode(), len(names), None, given, None, None, 0
+        )
+        if not sent:
+            raise Unsettled("the connection was lost")
+        return self._rows()
+
+    def _rows(self) -> list[Row]:
+        found: list[Row] = []
+        while result := self._result():
+            try:
+                if self._libpq.PQresultStatus(result) not in (_COMMAND, _TUPLES):
+                    raise Unsettled("a statement failed")
+                found += self._table(result)
+            finally:
+                self._libpq.PQclear(result)
+        return found
+
+    def _result(self) -> int | None:
+        while self._libpq.PQisBusy(self._conn):
+            self._wait(select.POLLIN)
+            if not self._libpq.PQconsumeInput(self._conn):
+                raise Unsettled("the connection was lost")
+        return self._libpq.PQgetResult(self._conn)
+
+    def _table(self, result: int) -> Iterable[Row]:
+        libpq = self._libpq
+        columns = [
+            libpq.PQfname(result, column).decode() for column in range(libpq.PQnfields(result))
+        ]
+        for row in range(libpq.PQntuples(result)):
+            yield {
+                name: None
+                if libpq.PQgetisnull(result, row, column)
+                else libpq.PQgetvalue(result, row, column).decode()
+                for column, name in enumerate(columns)
+            }
+
+    def close(self) -> None:
+        """End the transaction that it may be in, and the connection. A pooler would throw away the
+        session of a client that leaves within a transaction.
+        """
+        if not self._conn:
+            return
+        if self._libpq.PQtransactionStatus(self._conn) in _IN_TRANSACTION:
+            with contextlib.suppress(Unsettled):
+                self.run("rollback")
+        self._libpq.PQfinish(self._conn)
+        self._conn = None
+
+
+def _numbered(statement: str) -> tuple[str, list[str]]:
+    """The statement with $1, $2 … for its named parameters, and their names in that order."""
+    first, *rest = statement.split("%(")
+    names: list[str] = []
+    text = first
+    for piece in rest:
+        name, _, behind = piece.partition(")s")
+        if name not in names:
+            names.append(name)
+        text += f"${names.index(name) + 1}{behind}"
+    return text, names

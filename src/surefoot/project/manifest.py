@@ -1,0 +1,87 @@
+"""The files that a look at the code rested on, and one hash over their names and contents.
+
+The quick look hashes them again and compares. It reads no revision, so it works for every history,
+however it is written. This module needs the standard library only.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+
+try:  # hashlib loads OpenSSL, which takes longer than all the hashing
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
+
+# At the end of a directory's path: with all that is below it.
+BELOW = "/**"
+_CHUNK = 1 << 20
+
+
+def digest(root: str, files: Iterable[str], directories: Iterable[str]) -> str:
+    """One hash over the names and contents of these files, and of the Python files in these
+    directories. Paths are absolute or relative to `root`; what isn't there counts as missing.
+
+    The packages that are installed count by their names and versions.
+    """
+    found = blake2b(digest_size=32)
+    for name, content in _entries(root, files, directories):
+        found.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
+    return found.hexdigest()
+
+
+def _entries(
+    root: str, files: Iterable[str], directories: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    for name in files:
+        yield name, _hash(os.path.join(root, name))
+    for name in directories:
+        top = os.path.join(root, name.removesuffix(BELOW))
+        below = _tree(top) if name.endswith(BELOW) else [top]
+        for directory in below:
+            yield os.path.join(name, os.path.relpath(directory, top)), "directory"
+            for file in _python_files(directory):
+                yield file, _hash(os.path.join(directory, file))
+    for package in sorted(_packages()):
+        yield package, "installed"
+
+
+def _hash(file: str) -> str:
+    """The hash of a file's content; "missing" where it can't be read, or isn't a regular file."""
+    if not os.path.isfile(file):
+        return "missing"
+    found = blake2b(digest_size=32)
+    try:
+        with open(file, "rb", buffering=0) as opened:
+            while piece := opened.read(_CHUNK):
+                found.update(piece)
+    except OSError:
+        return "missing"
+    return found.hexdigest()
+
+
+def _python_files(directory: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(directory) if name.endswith(".py"))
+    except OSError:
+        return []
+
+
+def _tree(top: str) -> list[str]:
+    """The directory and all below it."""
+    found: list[str] = []
+    for directory, below, _ in os.walk(top, followlinks=True):
+        below[:] = sorted(name for name in below if name != "__pycache__")
+        found.append(directory)
+    return found
+
+
+def _packages() -> set[str]:
+    """The installed packages, each with its version, from where this Python looks for them."""
+    own = (sys.prefix, sys.base_prefix)
+    found: set[str] = set()
+    for entry in sys.path:
+        installed = entry.endswith(("site-packages", "dist-packages")) and entry.startswith(own)
+        if installed and os.path.isdir(entry):
+            found.update(n for n in os.listdir(entry) if n.endswith((".dist-info", ".egg-info")))
+    return found

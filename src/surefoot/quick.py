@@ -1,0 +1,227 @@
+"""Is there nothing to do? The question of every start, asked without loading what an upgrade needs.
+
+The answer is yes only where an earlier run looked thoroughly, saw head, and wrote a mark into the
+journal, and where everything that the mark rests on is still the same: the project's files, the
+version rows, this database, its structure. Everything else is Unsettled: the ordinary way looks
+thoroughly, as if nobody had asked.
+
+This module and those that it imports need the standard library only.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from surefoot import __version__
+from surefoot.model.target import Target
+from surefoot.postgres.libpq import Connection, Row, Unsettled
+from surefoot.project.locate import FILE_NAME, configuration_file, locate
+from surefoot.project.manifest import digest
+from surefoot.sql import VERSION_ROWS, query
+
+# The journal's rows of runs after which nothing had to be done.
+ENDED_WELL = ("reached", "unchecked")
+
+_PATIENCE = 10.0  # seconds for all of it; a server that needs longer is looked at the ordinary way
+# Nobody waits here for a lock, on the version table, say.
+_LIMITS = "set local lock_timeout = '100ms'; set local statement_timeout = '10s'"
+
+
+class Settled(NamedTuple):
+    """There is nothing to do: the database is at this code's head."""
+
+    target: Target
+    rows: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """The project: its root, and the name of its configuration's file there."""
+
+    root: str
+    config: str | None
+
+
+def settled(
+    config_file: str | None, url: str | None, environ: Mapping[str, str], directory: str
+) -> Settled:
+    """Whether there is nothing to do, by the options and the environment of a start.
+
+    Raises Unsettled, or whatever else is in the way.
+    """
+    place = _place(config_file, directory)
+    target = locate(url, environ, None)
+    settings = _settings(place, every=target is None)
+    target = target or locate(None, {}, _ini_url(place, settings))
+    if target is None:
+        raise Unsettled("no database is named")
+    table = settings.get("version_table", "alembic_version")
+    return look(place, target, table, settings.get("version_table_schema"))
+
+
+def look(place: Place, target: Target, table: str, schema: str | None) -> Settled:
+    """The same for a project and an address that are known. Raises Unsettled."""
+    try:
+        return _connected(place, target, table, schema)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Unsettled(f"{type(error).__name__}: {error}") from error
+
+
+def _connected(place: Place, target: Target, table: str, schema: str | None) -> Settled:
+    parameters = {**target.parameters, "client_encoding": "utf8"}
+    # A name would stay on a pooled session (sql/unnamed.sql), and this one ends at once.
+    parameters.pop("application_name", None)
+    connection = Connection(parameters, patience=_PATIENCE)
+    try:
+        if "dbname" not in target.parameters:
+            named = {**target.parameters, "dbname": connection.database}
+            target = target._replace(parameters=named)
+        target = target._replace(resolved={"password": connection.password})
+        return _looked(connection, place, target, table, schema)
+    finally:
+        connection.close()
+
+
+def _place(config_file: str | None, directory: str) -> Place:
+    if config_file is None:
+        return Place(directory, configuration_file(directory))
+    file = os.path.join(directory, config_file)
+    if not os.path.isfile(file):
+        raise Unsettled("there is no such configuration")
+    return Place(os.path.dirname(file), os.path.basename(file))
+
+
+def _settings(place: Place, *, every: bool) -> dict[str, Any]:
+    """What the configuration says, unchecked: a mark rests on the file, and was made by a run that
+    checked it. Unless `every` setting is wanted, it is only parsed for those of the version table.
+    """
+    if place.config is None:
+        return {}
+    with open(os.path.join(place.root, place.config), encoding="utf-8") as file:
+        text = file.read()
+    if not every and "version_table" not in text and "\\" not in text:  # no key is escaped
+        return {}
+    import tomllib
+
+    document: dict[str, Any] = tomllib.loads(text)
+    if place.config != FILE_NAME and "tool" in document:
+        document = document["tool"].get("surefoot", {})
+    return document
+
+
+def _ini_url(place: Place, settings: Mapping[str, Any]) -> str | None:
+    """The address in alembic.ini, which is the last place to look for one."""
+    import configparser
+    from pathlib import Path
+
+    from surefoot.revision_source.ini import IniFile, candidates
+
+    if settings.get("alembic_config") and not settings.get("alembic"):
+        return None
+    root, section = Path(place.root), settings.get("alembic_section", "alembic")
+    for name in candidates(settings.get("alembic"), settings.get("flask_app")):
+        if (root / name).is_file():
+            try:
+                return IniFile(root / name, section, root).get("sqlalchemy.url")
+            except configparser.Error as error:
+                raise Unsettled("alembic.ini can't be read") from error
+    return None
+
+
+def _looked(
+    connection: Connection, place: Place, target: Target, table: str, schema: str | None
+) -> Settled:
+    """One snapshot, in which only the server's own functions can be meant (sql/look.sql)."""
+    begun = ";".join(("begin", query("look"), _LIMITS, query("trusted")))
+    first: Row = {}
+    for row in connection.run(begun):
+        first |= row
+    names = {"table": table, "schema": schema, "role": None}
+    (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    owners = connection.ask(query("owners"), {**names, "trusted": first["trusted"]})
+    version_table = _trusted(owners, table, seen["version_schema"])
+    history = f"{seen['version_schema']}.{table}"
+    marks = connection.ask(query("last_mark"), {"history": history})
+    # the rows, which cluster this is, and the seal, in one message
+    questions = [VERSION_ROWS.format(version_table)]
+    if seen["control_readable"] == "t":
+        questions.append(query("control"))
+    last = connection.run(";".join((*questions, query("seal"), "commit")))
+    rows = [row["id"] or "" for row in last if "id" in row]
+    known: Row = {}
+    for row in last:
+        known |= row
+    grounds = {
+        "database": int(seen["database_oid"] or 0),
+        "name": seen["database"],
+        "server": int(seen["server_version"] or 0),
+        "journal": int(seen["journal_oid"] or 0),
+        "seal": known["seal"],
+    }
+    cluster = json.loads(known.get("control") or "{}")
+    for mark in _ended_well(marks):
+        evidence = _evidence(mark)
+        if not (rows and evidence) or set((mark["name"] or "").split()) != set(rows):
+            continue
+        if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place):
+            return Settled(target, tuple(rows), tuple(evidence["remarks"]))
+    raise Unsettled("nobody has looked at just this")
+
+
+def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:
+    """The version table's name, quoted by the server, where it and the journal are plain tables of
+    trusted owners that nobody else writes (decision/trust.py). Raises Unsettled.
+    """
+    found: dict[tuple[str | None, str | None], str | None] = {}
+    for one in owners:
+        whose = (one["schema"], one["name"])
+        if whose not in (("surefoot", "journal"), (schema, table)):
+            continue
+        plain = one["kind"] == "r" and one["suspects"] == "[]"
+        if not (plain and one["schema_trusted"] == "t" and one["trusted"] == "t"):
+            raise Unsettled("it isn't trusted")
+        if whose == ("surefoot", "journal") and one["writers"] != "{}":
+            raise Unsettled("others may write the journal")
+        found[whose] = one["quoted"]
+    quoted = found.get((schema, table))
+    if quoted is None or ("surefoot", "journal") not in found:
+        raise Unsettled("there is no version table, or no journal")
+    return quoted
+
+
+def _ended_well(marks: Iterable[Row]) -> Iterable[Row]:
+    """The marks of runs that ended well, newest first, back to the last row of another kind."""
+    for mark in marks:
+        if mark["step"] not in ENDED_WELL:
+            return
+        # a seed script that another release has run since: this one's must run again
+        if mark["seeded"] == "f":
+            yield mark
+
+
+def _evidence(mark: Row) -> dict[str, Any]:
+    """What the mark rests on; empty where it isn't where it was written, or isn't ours."""
+    try:
+        evidence: dict[str, Any] = json.loads(mark["evidence"] or "{}")
+        written = evidence["transaction"] == mark["transaction"]
+        known = written and isinstance(evidence["manifest"], dict)
+    except (ValueError, LookupError, TypeError):  # an older build, or somebody, wrote it
+        return {}
+    return evidence if known and evidence.get("not_quick") is None else {}
+
+
+def _is_here(marked: Mapping[str, Any], now: Mapping[str, Any], cluster: Mapping[str, Any]) -> bool:
+    """Whether it is the same database, unchanged: `DatabaseGrounds.same`. A role that may not ask
+    which cluster it is goes by the rest.
+    """
+    same = all(marked[key] == value for key, value in now.items())
+    return same and all(marked[key] == value for key, value in cluster.items())
+
+
+def _is_ours(evidence: Mapping[str, Any], place: Place) -> bool:
+    """Whether the files are those that the run looked at."""
+    manifest: Mapping[str, Any] = evidence["manifest"]
+    if (manifest["surefoot"], manifest["config"]) != (__version__, place.config):
+        return False
+    return manifest["hash"] == digest(place.root, manifest["files"], manifest["directories"])

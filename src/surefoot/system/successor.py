@@ -1,0 +1,50 @@
+"""The command that takes the place of this process. This module needs the standard library only."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+
+# Those that ask a process to end.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def found(command: str) -> str | None:
+    """The file that would be started; None where there is no such command."""
+    directories = [""] if os.path.dirname(command) else os.get_exec_path()
+    files = (os.path.join(directory, command) for directory in directories)
+    return next((f for f in files if os.path.isfile(f) and os.access(f, os.X_OK)), None)
+
+
+def is_startable(command: str) -> bool:
+    """Whether it certainly is a program: a binary, or a script whose interpreter is there."""
+    file = found(command)
+    if file is None:
+        return False
+    with open(file, "rb") as program:
+        first = program.read(256).partition(b"\n")[0]
+    if first.startswith(b"#!"):
+        interpreter = first[2:].split(maxsplit=1)[:1]
+        return bool(interpreter) and os.access(interpreter[0], os.X_OK)
+    return first.startswith(b"\x7fELF")
+
+
+def become(
+    command: list[str], environ: Mapping[str, str], is_stopped: Callable[[], bool]
+) -> OSError | None:
+    """Replace this program by the command, with the signals that it would have had without us.
+
+    Returns None where a signal came before, which `is_stopped` may know of; else the error why the
+    command couldn't be started.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    if is_stopped() or not signal.sigpending().isdisjoint(SIGNALS):
+        return None
+    # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
+    for number in (*SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        os.execvpe(command[0], command, environ)
+    except OSError as error:
+        return error
