@@ -62,6 +62,10 @@ def _preload() -> None:
     for name in _PRELOADED:
         with contextlib.suppress(ImportError):  # the drivers aren't dependencies
             importlib.import_module(name)
+    # Here, once: a child that touches each module copies two thousand pages of memory first.
+    for module in list(sys.modules.values()):
+        if hasattr(module, "__warningregistry__"):
+            del module.__warningregistry__
 
 
 class _Server:
@@ -200,10 +204,6 @@ def _become(order: dict[str, Any], files: list[int], handlers: dict[int, Any]) -
     sys.stderr = sys.__stderr__ = _stream(2, sys.stderr)
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     sys.orig_argv[1:] = order["arguments"]
-    for module in list(sys.modules.values()):
-        if hasattr(module, "__warningregistry__"):
-            del module.__warningregistry__
-    importlib.invalidate_caches()
 
 
 def _stream(number: int, former: Any) -> io.TextIOWrapper:
