@@ -126,9 +126,9 @@ def fresh_database(server: Server, pg_bin: Path, name: str = "") -> Generator[Da
     """A fresh, empty database, dropped at the end."""
     name = name or f"test_{next(_numbers)}"
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"create database {name} {copied(connection)}")
+        connection.execute(f"create database {name} {copied(connection)}".encode())
         yield Database(server, name, pg_bin)
-        connection.execute(f"drop database {name} with (force)")
+        connection.execute(f"drop database {name} with (force)".encode())
 
 
 @pytest.fixture

@@ -39,11 +39,11 @@ def refused(
 ) -> Result:
     """Each command refuses with this code, and nothing is changed; the last one's result."""
     before = database.dump()
-    for command in commands:
-        result = application.run(*command, "--json", url=database.url())
+    results = [application.run(*command, "--json", url=database.url()) for command in commands]
+    for result in results:
         assert (result.code, result.error) == (4, code), result.err
     assert database.dump() == before
-    return result
+    return results[-1]
 
 
 ALL = (("status",), ("plan",), ("up",))

@@ -53,7 +53,7 @@ def test_a_lock_that_is_free_later(
             told += process.stderr.readline()
         holder.execute("rollback")
         out, rest = process.communicate(timeout=60)
-    result = Result(process.returncode, out, told + rest)
+    result = Result(process.wait(), out, told + rest)
     assert result.code == 0, result.err
     assert "r2 was rolled back, a lock was not to be had: again in 1 s (1 of 10)" in result.err
     assert [done["name"] for done in result.json["done"]] == ["r2"]
