@@ -64,7 +64,8 @@ def _preload() -> None:
             importlib.import_module(name)
     # Here, once: a child that touches each module copies two thousand pages of memory first.
     for module in list(sys.modules.values()):
-        vars(module).pop("__warningregistry__", None)
+        if isinstance(module, types.ModuleType):  # some put an object of another kind there
+            vars(module).pop("__warningregistry__", None)
 
 
 class _Server:
