@@ -4,7 +4,12 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test lint bench matrix accuracy chaos new-check clean
+# Two workers for each core: a test waits for its processes, and they for the server, a third of the
+# time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
+PYTEST := $(RUN)/python -m pytest --dist loadgroup
+
+.PHONY: help setup demo test quick lint ruff types bench matrix accuracy chaos new-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -22,11 +27,20 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP) ## the main job, on an embedded PostgreSQL
 	@$(RUN)/surefoot demo
 
-test: $(STAMP) ## every test but those of the matrix
-	@$(RUN)/python -m pytest -n auto --dist loadgroup
+test: lint ## lint, types, and every test but those of the matrix: what CI runs
+	@$(PYTEST) -n $(WORKERS)
 
-lint: $(STAMP) ## ruff, pyright (strict), and whether docs/performance.md is older than its code
-	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/pyright && $(RUN)/python bench/page.py
+quick: ruff ## ruff and the tests that start no server: before each commit
+	@$(PYTEST) -n auto -q tests/unit
+
+lint: ruff types ## ruff, pyright, and whether docs/performance.md is older than its code
+	@$(RUN)/python bench/page.py
+
+ruff: $(STAMP)
+	@$(RUN)/ruff check . && $(RUN)/ruff format --check .
+
+types: $(STAMP)
+	@$(RUN)/pyright
 
 bench: $(STAMP) ## measure, and write the figures into docs/performance.md
 	@$(RUN)/python bench/run.py

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.cheaper import cheaper_passwords, copied, servers_in_memory
+from tests import catalogues
+from tests.cheaper import cheaper_memory, cheaper_passwords, copied, servers_in_memory
 from tests.project import Application
 
 servers_in_memory()
@@ -100,9 +101,19 @@ def _server_is_new_enough(request: pytest.FixtureRequest) -> None:
             pytest.skip(f"needs PostgreSQL {marker.args[0]}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _catalogues(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Catalogues are kept for all workers of the run."""
+    own = tmp_path_factory.getbasetemp()
+    run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    catalogues.keep_in(run / "catalogues")
+
+
 @pytest.fixture(scope="session")
 def server(pg_bin: Path) -> Iterator[Server]:
-    with Server(pg_bin) as server:
+    with cheaper_memory():
+        server = Server(pg_bin)
+    with server:
         cheaper_passwords(server)
         yield server
 
@@ -115,9 +126,9 @@ def fresh_database(server: Server, pg_bin: Path, name: str = "") -> Generator[Da
     """A fresh, empty database, dropped at the end."""
     name = name or f"test_{next(_numbers)}"
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"create database {name} {copied(connection)}")
+        connection.execute(f"create database {name} {copied(connection)}".encode())
         yield Database(server, name, pg_bin)
-        connection.execute(f"drop database {name} with (force)")
+        connection.execute(f"drop database {name} with (force)".encode())
 
 
 @pytest.fixture

@@ -228,4 +228,4 @@ class Running:
     def end(self) -> Result:
         out, err = self._process.communicate(timeout=60)
         assert "Traceback (most recent call last)" not in err, err
-        return Result(self._process.returncode, out, self._said + err)
+        return Result(self._process.wait(), out, self._said + err)

@@ -15,6 +15,7 @@ import pytest
 from surefoot.errors import SurefootError
 from surefoot.postgres.embedded import Server
 from surefoot.postgres.embedded.account import unprivileged_user
+from tests.cheaper import cheaper_memory
 from tests.conftest import Database
 
 _SETTINGS = {"fsync": "off", "full_page_writes": "off"}
@@ -52,7 +53,8 @@ class OwnServer:
         deadline = time.monotonic() + 10
         while self._running is None:
             try:
-                self._running = Server(self._pg_bin, data=self.home, settings=self.settings)
+                with cheaper_memory():
+                    self._running = Server(self._pg_bin, data=self.home, settings=self.settings)
             except SurefootError:  # a killed one's children may not have noticed yet
                 if time.monotonic() > deadline:
                     raise

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from surefoot.alembic_env.connection import same_database
 from surefoot.alembic_env.environment import upgrade_steps
@@ -69,7 +70,9 @@ class Measuring:
         self.judge = Judge(loads(Path(orders.catalogue).read_text(), orders.history))
         self.counts: Counter[str] = Counter()
         self.project = load(None, Path.cwd())
-        self._server = psycopg.connect(**orders.parameters, autocommit=True, client_encoding="utf8")
+        self._server = psycopg.connect(
+            make_conninfo(**orders.parameters), autocommit=True, client_encoding="utf8"
+        )
         self._number = 0
         self._last: frozenset[str] = frozenset()
         self._before: tuple[tuple[SchemaFact, ...], list[str]] = (), []
@@ -110,7 +113,7 @@ class Measuring:
                     asked.environment,
                     server=asked.server,
                     version_table=asked.version_table,
-                    watching=_InOneRun(self, self._truth()),
+                    watching=_InOneRun(self, self._truth()),  # pyright: ignore[reportArgumentType]
                 )
             elif self._orders.mode == "one by one":
                 for _ in self._one_by_one():
@@ -129,8 +132,8 @@ class Measuring:
         """As `alembic stamp` does behind the init scripts."""
         table = self._version_table()
         revision = self.project.config.init_revision
-        self._connection.execute(  # type: ignore[call-overload]
-            f"create table {table} (version_num varchar(64) not null primary key)"
+        self._connection.execute(
+            f"create table {table} (version_num varchar(64) not null primary key)".encode()
         )
         self._connection.execute(f"insert into {table} values (%s)", (revision,))  # type: ignore[call-overload]
 
@@ -171,7 +174,7 @@ class Measuring:
     def _each_committed(self) -> None:
         """In one run, with `transaction_per_migration`, whatever env.py says."""
         environment, server = self._asked.environment, self._asked.server
-        intercept = environment._intercept
+        intercept: Any = environment._intercept
 
         def committing(context: Any, *others: Any) -> None:
             intercept(context, *others)
@@ -186,7 +189,7 @@ class Measuring:
                 # Alembic has committed it by now
                 self._revision()
 
-        environment._intercept = committing
+        environment._intercept = committing  # pyright: ignore[reportAttributeAccessIssue]
         with wrap_app_errors(environment.root):
             environment.run(steps, lambda context: same_database(context, server))
 

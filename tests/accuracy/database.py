@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import facts_of
@@ -100,7 +101,7 @@ def _client(
     programs: str, program: str, option: str, at: dict[str, str], text: str | None = None
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [f"{programs}/{program}", option, "-d", psycopg.conninfo.make_conninfo(**at)],
+        [f"{programs}/{program}", option, "-d", make_conninfo(**at)],
         input=text,
         capture_output=True,
         text=True,
@@ -114,7 +115,7 @@ def run_script(programs: str, file: str, at: dict[str, str]) -> None:
     subprocess.run(
         [
             *(f"{programs}/psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", file),
-            *("-d", psycopg.conninfo.make_conninfo(**at)),
+            *("-d", make_conninfo(**at)),
         ],
         check=True,
         stdout=subprocess.DEVNULL,

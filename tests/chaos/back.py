@@ -159,10 +159,11 @@ class Stage:
         self.drop(name)
 
     def _must(self, image: str, name: str, *command: str, at: Path | None = None) -> None:
+        url = self.server.url(name) if name else self.server.url()
         done = starts.run(
             *("-m", "surefoot", *command),
             cwd=at or self.roots[image],
-            env={**clean_environment(), "SUREFOOT_DATABASE_URL": self.server.url(name or None)},
+            env={**clean_environment(), "SUREFOOT_DATABASE_URL": url},
         )
         if done.returncode != 0:
             raise RuntimeError(done.stderr)

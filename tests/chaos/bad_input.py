@@ -18,18 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# ruff: noqa: E402  the path comes before the imports
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # by itself, this file's directory stands there
 
-from surefoot.postgres.embedded import Server, embedded_bin  # noqa: E402
-from tests.chaos.bad_addresses import address, parameters  # noqa: E402
-from tests.chaos.bad_cases import ACTING, Case  # noqa: E402
-from tests.chaos.bad_databases import journal, version_table  # noqa: E402
-from tests.chaos.bad_files import catalogue, configuration, script  # noqa: E402
-from tests.chaos.bad_histories import command_line, history  # noqa: E402
-from tests.chaos.bad_texts import read_all  # noqa: E402
-from tests.chaos.bad_world import MARKS, World, make_world  # noqa: E402
-from tests.chaos.process import Ran, preload, surefoot_command  # noqa: E402
-from tests.chaos.table import Row  # noqa: E402
+from surefoot.postgres.embedded import Server, embedded_bin
+from tests.chaos.bad_addresses import address, parameters
+from tests.chaos.bad_cases import ACTING, Case
+from tests.chaos.bad_databases import journal, version_table
+from tests.chaos.bad_files import catalogue, configuration, script
+from tests.chaos.bad_histories import command_line, history
+from tests.chaos.bad_texts import read_all
+from tests.chaos.bad_world import MARKS, World, make_world
+from tests.chaos.process import Ran, preload, surefoot_command
+from tests.chaos.table import Row
 
 COMMAND = "python tests/chaos/bad_input.py --seed {seed} --count {count}"
 WORKERS = 2

@@ -41,8 +41,10 @@ class Pair:
         with psycopg.connect(self.server.conninfo("postgres"), autocommit=True) as connection:
             for side in ("psql", "ours"):
                 connection.execute(
-                    f"CREATE DATABASE {self.name}_{side} TEMPLATE template0 LOCALE 'C'"
-                    f" ENCODING '{self.encoding}'"
+                    (
+                        f"CREATE DATABASE {self.name}_{side} TEMPLATE template0 LOCALE 'C'"
+                        f" ENCODING '{self.encoding}'"
+                    ).encode()
                 )
         for side in ("psql", "ours"):
             connection = psycopg.connect(self.conninfo(side), autocommit=True)
@@ -56,7 +58,7 @@ class Pair:
             connection.close()
         with psycopg.connect(self.server.conninfo("postgres"), autocommit=True) as connection:
             for side in ("psql", "ours"):
-                connection.execute(f"DROP DATABASE {self.name}_{side} WITH (FORCE)")
+                connection.execute(f"DROP DATABASE {self.name}_{side} WITH (FORCE)".encode())
 
     def conninfo(self, side: str) -> str:
         return self.server.conninfo(f"{self.name}_{side}")

@@ -17,15 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# ruff: noqa: E402  the path comes before the imports
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]  # by itself, this file's directory stands there
 
-from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
-from surefoot.postgres.embedded import Server, embedded_bin  # noqa: E402
-from tests.chaos import script_texts  # noqa: E402
-from tests.chaos.script_pair import Address, Found, Pair, compare  # noqa: E402
-from tests.chaos.table import Row  # noqa: E402
+from surefoot.postgres.embedded import Server, embedded_bin
+from tests.chaos import script_texts
+from tests.chaos.script_pair import Address, Found, Pair, compare
+from tests.chaos.table import Row
 
 COMMAND = "python tests/chaos/scripts.py --seed {seed} --count {count}"
 WORKERS = 2
@@ -51,7 +52,7 @@ def block(pair: Pair, strategy: st.SearchStrategy[bytes], number: int, count: in
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list[HealthCheck](HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     @given(strategy)
     def one(script: bytes) -> None:

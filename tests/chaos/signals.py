@@ -98,7 +98,7 @@ def _perform(stage: Stage, rng: random.Random, longest: float) -> tuple[str, lis
         run.process.send_signal(rng.choice(SIGNALS))
         started = time.monotonic()
         output = run.output()
-        if run.process.returncode < 0:  # Python had not come to our first line yet
+        if (run.process.returncode or 0) < 0:  # Python had not come to our first line yet
             return "before the first line", []
         codes = [finding["code"] for finding in output.findings] if output.out else []
         ended = f"{output.code} {' '.join(codes)}".strip()

@@ -124,7 +124,9 @@ class Stage:
         """A new database in the state that this way begins with; its name."""
         name = f"case_{next(self._numbers)}"
         with self.connect() as connection:
-            connection.execute(f"create database {name} {copied(connection, _template(way))}")
+            connection.execute(
+                f"create database {name} {copied(connection, _template(way))}".encode()
+            )
         return name
 
     def drop(self, name: str) -> None:

@@ -454,26 +454,6 @@ def test_ascii_where_the_stream_is_ascii(application: Application, database: Dat
     assert "  ok 1 revision, in one transaction" in result.err
 
 
-def test_the_demonstration_ends_clean(tmp_path: Path) -> None:
-    """Each scene as promised; no process and no file is left."""
-    environ = {**os.environ, "TMPDIR": "/tmp"}
-    before = set(Path("/tmp").glob("surefoot-demo-*"))
-    done = subprocess.run(
-        [sys.executable, "-m", "surefoot", "demo", "--json"],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )
-    assert done.returncode == 0, done.stderr
-    scenes = json.loads(done.stdout)["scenes"]
-    assert [scene["as_promised"] for scene in scenes] == [True] * 5
-    assert "my_own_note = 'please keep me'" in done.stderr
-    assert "objects in the database afterwards: 0" in done.stderr
-    assert set(Path("/tmp").glob("surefoot-demo-*")) == before
-
-
 def shell(line: str, cwd: Path, url: str) -> subprocess.CompletedProcess[str]:
     """A command line of a shell's, with surefoot as $S."""
     environ = {**os.environ, "SUREFOOT_DATABASE_URL": url, "S": f"{sys.executable} -m surefoot"}

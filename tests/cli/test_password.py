@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application, Result
@@ -291,5 +291,5 @@ def test_secrets_come_from_files(application: Application, database: Database, u
     silent(application.run("status", "--json", env=parts), 0)
     application.ini("sqlalchemy.url = " + url.replace("%", "%%"))
     silent(application.run("status"), 0)
-    conninfo = psycopg.conninfo.make_conninfo(url)
+    conninfo = make_conninfo(url)
     silent(application.run("status", url=conninfo), 0)

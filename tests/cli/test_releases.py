@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests import catalogues
 from tests.project import Application
 
 PAGE = Path(__file__).parents[2] / "docs" / "releases.md"
@@ -56,7 +57,7 @@ def shop(application: Application, server: Server) -> Application:
         message="Fill totals",
         head='release = "v1.2"',
     )
-    assert application.run("catalog", "build", "--server", server.url()).code == 0
+    catalogues.with_catalogue(application, server)
     return application
 
 
@@ -115,7 +116,7 @@ def test_a_head_that_no_release_ends_with_counts_and_a_stale_catalogue_is_told(
     assert "the catalogue is older than the code and doesn't have f3d80c6e2b71" in " ".join(
         done.err.split()
     )
-    assert shop.run("catalog", "build", "--server", server.url()).code == 0
+    catalogues.with_catalogue(shop, server)
     done = shop.run("releases", "--from", "v1.2")
     assert done.out.startswith("v1.2 → (unreleased)\n") or "(unreleased)" in done.out
     text = " ".join(done.out.split())
@@ -155,7 +156,7 @@ def test_without_a_release_there_is_nothing_to_hold_against(
     application: Application, server: Server
 ) -> None:
     application.linear()
-    assert application.run("catalog", "build", "--server", server.url()).code == 0
+    catalogues.with_catalogue(application, server)
     done = application.run("releases")
     assert (done.code, done.out) == (0, "")
     assert 'release = "v1.2"' in done.err

@@ -89,7 +89,7 @@ def play(trial: Trial) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkout", type=Path, required=True)
     parser.add_argument("--postgres", type=Path, required=True)
     given = parser.parse_args()

@@ -223,7 +223,7 @@ def main() -> int:
     after = arguments[arguments.index("--") + 1 :] if "--" in arguments else []
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     parser.add_argument("areas", nargs="*", metavar="AREA", help=", ".join(areas))
-    chosen = parser.parse_args(words).areas or list(areas)
+    chosen: list[str] = parser.parse_args(words).areas or list(areas)
     if set(chosen) - set(areas):
         parser.error(f"an area is one of: {', '.join(areas)}")
     table: list[tuple[str, str, float]] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests import catalogues
 from tests.conftest import Database, fresh_database
 from tests.example import BACKFILL, HEAD, ORIGIN, ROWS, TABLES, VIEW, Example
 
@@ -37,8 +38,7 @@ def _earlier(root: Path, server: Server, pg_bin: Path, *later: str) -> Path:
     for revision in later:
         (file,) = (root / "alembic" / "versions").glob(f"{revision}_*.py")
         file.unlink()
-    built = example.run("catalog", "build", "--server", server.url(), timeout=120)
-    assert built.code == 0, built.err
+    catalogues.with_catalogue(example, server)
     return root
 
 

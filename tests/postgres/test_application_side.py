@@ -1,6 +1,7 @@
 """What the application's own code may do, and how its failures are told."""
 
 import sys
+from contextlib import closing
 
 import pytest
 import sqlalchemy
@@ -427,7 +428,7 @@ def test_a_pool_whose_connection_is_gone_prints_no_traceback(
         database.url("postgresql+psycopg"), poolclass=sqlalchemy.pool.NullPool
     )
     connection = engine.raw_connection()
-    with connection.cursor() as cursor:
+    with closing(connection.cursor()) as cursor:
         cursor.execute("select pg_backend_pid()")
         (pid,) = cursor.fetchone() or (0,)
     database.execute(f"select pg_terminate_backend({pid})")

@@ -52,6 +52,12 @@ def files(application: Application) -> list[str]:
     return sorted(file.name for file in (application.root / "backups").iterdir())
 
 
+def _parent(pid: int) -> int:
+    found = re.search(r"PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1])
+
+
 def version_rows(database: Database) -> list[str]:
     return [row for (row,) in database.query("select version_num from alembic_version")]
 
@@ -495,8 +501,8 @@ def test_a_killed_backup_leaves_nothing_for_long(
     while not sleeper.exists() or not sleeper.read_text().strip():
         time.sleep(0.05)
     number = int(sleeper.read_text())
-    parent = int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{number}/status").read_text())[1])
-    surefoot = int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{parent}/status").read_text())[1])
+    parent = _parent(number)
+    surefoot = _parent(parent)
     os.kill(surefoot, signal.SIGKILL)
     assert backup(application, database).code == 0
     partial = [name for name in files(application) if name.startswith(".surefoot-partial-")]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import starts
+from tests import catalogues, starts
 from tests.conftest import Database
 from tests.project import Application
 
@@ -203,8 +203,7 @@ def test_an_older_release_starts_beside_a_newer_ones_half_way_revision(
     _two(application, "op.execute('commit')\nop.execute('select 1/0')")
     assert application.run("up", url=database.url()).code == 6
     (application.root / "migrations" / "versions" / "r2.py").unlink()
-    built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
-    assert built.code == 0, built.err
+    catalogues.with_catalogue(application, server, "--no-downgrade")
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.json["state"]) == (0, "at-head"), result.err
     assert "a newer release was left half-way" in " ".join(result.err.split())

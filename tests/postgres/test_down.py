@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests import catalogues
 from tests.conftest import Database
 from tests.example import Example
 from tests.next_steps import next_of, run_next
@@ -17,18 +18,9 @@ CATALOGUE = "migrations/surefoot-catalog.txt"
 CUSTOMERS = "create table customers (id int primary key, name text)"
 
 
-_made: dict[tuple[str, ...], str] = {}
-
-
 def with_catalogue(application: Application, server: Server) -> None:
-    """Make the catalogue, every downgrade tried; of equal revisions, only once."""
-    files = sorted((application.root / "migrations/versions").glob("*.py"))
-    revisions = tuple(file.read_text() for file in files)
-    if revisions not in _made:
-        result = application.run("catalog", "build", "--server", server.url())
-        assert result.code == 0, result.err
-        _made[revisions] = (application.root / CATALOGUE).read_text()
-    application.write(CATALOGUE, _made[revisions])
+    """Make the catalogue, every downgrade tried."""
+    catalogues.with_catalogue(application, server)
 
 
 def text(result: Result) -> str:
@@ -258,7 +250,7 @@ def test_the_example_is_rolled_back_by_the_older_image(
     if compatible:  # without its last revision, whose unique index may refuse what v1.0.28 writes
         (last,) = (newest.root / "alembic/versions").glob("0d5e92b7c386*.py")
         last.unlink()
-        assert newest.run("catalog", "build", "--server", server.url()).code == 0
+        catalogues.with_catalogue(newest, server)
     done = newest.surefoot("up")
     assert done.code == 0, done.err
     there = database.dump(*STRUCTURE)
@@ -266,8 +258,7 @@ def test_the_example_is_rolled_back_by_the_older_image(
     for name in NEWER_THAN_V1_0_28:
         for file in (image.root / "alembic/versions").glob(f"{name}*.py"):
             file.unlink()
-    built = image.run("catalog", "build", "--server", server.url())
-    assert built.code == 0, built.err
+    catalogues.with_catalogue(image, server)
     alone = Example(tmp_path / "alone", other_database, files=image.root)
     assert alone.surefoot("up").code == 0
     started = image.surefoot("up")

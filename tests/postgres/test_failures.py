@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests import catalogues
 from tests.conftest import Database
 from tests.next_steps import arrives, next_of, run_next, steps_of
 from tests.project import ASYNC_ENV, Application, Result
@@ -47,8 +48,7 @@ def told(result: Result) -> tuple[str, str, str]:
 
 
 def build(application: Application, server: Server) -> None:
-    done = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
-    assert done.code == 0, done.err
+    catalogues.with_catalogue(application, server, "--no-downgrade")
 
 
 @contextmanager

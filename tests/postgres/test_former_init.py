@@ -6,6 +6,7 @@ from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.read import loads
 from surefoot.postgres.embedded import Server
 from surefoot.schema.fact import Definition
+from tests import catalogues
 from tests.conftest import Database
 from tests.postgres.test_identify_errors import refused, seen
 from tests.project import Application, Result
@@ -51,8 +52,7 @@ def build(application: Application, server: Server) -> Result:
 
 
 def built(application: Application, server: Server) -> Catalogue:
-    done = build(application, server)
-    assert done.code == 0, done.err
+    catalogues.with_catalogue(application, server, "--no-downgrade")
     return loads((application.root / CATALOGUE).read_text(), CATALOGUE)
 
 

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 
 import surefoot.guards
 from surefoot.postgres.embedded import Server
-from tests import starts
+from tests import catalogues, starts
 from tests.conftest import Database
 from tests.next_steps import arrives, next_of, steps_of
 from tests.project import ASYNC_ENV, Application, Result
@@ -393,8 +393,7 @@ def test_a_catalogue_is_built_with_guards(
         'op.execute("alter table traits drop column origin")',
         head=HEAD,
     )
-    built = application.run("catalog", "build", "--server", server.url())
-    assert built.code == 0, built.err
+    catalogues.with_catalogue(application, server)
     catalogue = (Path(application.root) / "migrations/surefoot-catalog.txt").read_text()
     assert "down\tproved\tneeds its code" in catalogue.partition("revision\tr2")[2]
     assert application.run("up", url=database.url()).code == 0
@@ -414,7 +413,7 @@ def test_a_skipped_structure_is_told(
         'op.execute("alter table traits add column origin text")',
         head=HEAD,
     )
-    assert application.run("catalog", "build", "--server", server.url()).code == 0
+    catalogues.with_catalogue(application, server)
     application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
     database.execute("alter table traits drop constraint traits_owner_name_key")
     accepted = application.run("adopt", "r1", "--accept-difference", "--yes", url=database.url())

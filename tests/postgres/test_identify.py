@@ -9,7 +9,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from surefoot.run.lock import CLASS, OBJECT
-from tests import starts
+from tests import catalogues, starts
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, Application
 
@@ -34,8 +34,7 @@ def history(application: Application) -> None:
 
 
 def catalogue(application: Application, server: Server) -> None:
-    done = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
-    assert done.code == 0, done.err
+    catalogues.with_catalogue(application, server, "--no-downgrade")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests import catalogues
 from tests.conftest import Database
 from tests.next_steps import arrives, next_of, run_next
 from tests.project import Application, Result
@@ -16,18 +17,9 @@ from tests.project import Application, Result
 CATALOGUE = "migrations/surefoot-catalog.txt"
 
 
-_made: dict[tuple[str, ...], str] = {}
-
-
 def with_catalogue(application: Application, server: Server) -> None:
-    """Make the catalogue of the application as it is; of equal revisions, only once."""
-    files = sorted((application.root / "migrations/versions").glob("*.py"))
-    revisions = tuple(file.read_text() for file in files)
-    if revisions not in _made:
-        result = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
-        assert result.code == 0, result.err
-        _made[revisions] = (application.root / CATALOGUE).read_text()
-    application.write(CATALOGUE, _made[revisions])
+    """Make the catalogue of the application as it is."""
+    catalogues.with_catalogue(application, server, "--no-downgrade")
 
 
 def at(application: Application, database: Database, revision: str, *, row: bool = False) -> None:
@@ -52,11 +44,11 @@ def refused(
 ) -> Result:
     """Each command refuses with this code, and nothing is changed; the last one's result."""
     before = database.dump()
-    for command in commands:
-        result = application.run(*command, "--json", url=database.url())
+    results = [application.run(*command, "--json", url=database.url()) for command in commands]
+    for result in results:
         assert (result.code, result.error) == (4, code), result.err
     assert database.dump() == before
-    return result
+    return results[-1]
 
 
 ALL = (("status",), ("plan",), ("up",))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests import catalogues
 from tests.conftest import Database, fresh_database
 from tests.postgres.test_standby import Pair
 from tests.project import SYNC_ENV, Application
@@ -24,8 +25,7 @@ def built(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The catalogue of `Application.linear`."""
     application = Application(tmp_path_factory.mktemp("built"))
     application.linear()
-    done = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
-    assert done.code == 0, done.err
+    catalogues.with_catalogue(application, server, "--no-downgrade")
     return (application.root / FILE).read_text()
 
 

@@ -7,7 +7,8 @@ of the types that they use it on. Each leaves a trace where somebody else runs i
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ import surefoot
 from surefoot.postgres.embedded import Server
 from surefoot.run.lock import CLASS, OBJECT
 from surefoot.sql import query
+from tests import catalogues
+from tests.cheaper import copied
 from tests.conftest import Database
 from tests.planted import ROLE, Planted, role_of_a_stranger
 from tests.project import Application
@@ -65,7 +68,8 @@ BARE = frozenset(
     )
 )
 
-_PLACES = ("public", "postgres")  # a schema of the role's own name comes first: "$user"
+# A schema of the role's own name comes first: "$user".
+OF_THE_ROLE = "postgres"
 
 # With a search path of its own, lest it runs what it is to tell of.
 _HIT = f"""
@@ -79,6 +83,8 @@ begin
 end $$;
 """
 
+_BODY = "language plpgsql volatile as $$ begin perform public.planted_hit('{}'); return {}; end $$"
+
 
 def functions_called() -> list[str]:
     """The names of whatever surefoot's statements call."""
@@ -88,51 +94,53 @@ def functions_called() -> list[str]:
     return sorted(found - {"in", "any", "all", "and", "or", "as", "array", "exists", "values"})
 
 
-def plants() -> Iterator[str]:
-    """The statements, many at once."""
-    yield f"set check_function_bodies = off; {_HIT}"
-    body = (
-        "language plpgsql volatile as $$ begin perform public.planted_hit('{}'); return {}; end $$"
-    )
+def operators(place: str) -> Iterator[str]:
+    """The statements that plant every operator in this schema, many at once."""
     numbers = {t: n for n, t in enumerate(TYPES)}
-    for place in _PLACES:
-        for left, right in itertools.product(TYPES, TYPES):
-            at = f"{numbers[left]}_{numbers[right]}"
-            made: list[str] = []
-            for result, names in OPERATORS.items():
-                returns = {"left": left, "text": "text"}.get(result, "boolean")
-                function = f"{place}.planted_{result}_{at}"
-                what, answer = f"operator on {left}, {right}", ANSWERS.get(result, "null")
-                made.append(
-                    f"create function {function}({left}, {right}) returns {returns}"
-                    f" {body.format(what, answer)}"
-                )
-                made += [
-                    f"create operator {place}.{name} (leftarg = {left}, rightarg = {right},"
-                    f" function = {function})"
-                    for name in names
-                    if place == "public" or name in ("=", "<>", "||", "!~")
-                ]
-            yield "; ".join(made)
+    for left, right in itertools.product(TYPES, TYPES):
+        at = f"{numbers[left]}_{numbers[right]}"
+        made: list[str] = []
+        for result, names in OPERATORS.items():
+            returns = {"left": left, "text": "text"}.get(result, "boolean")
+            function = f"{place}.planted_{result}_{at}"
+            what, answer = f"operator on {left}, {right}", ANSWERS.get(result, "null")
+            made.append(
+                f"create function {function}({left}, {right}) returns {returns}"
+                f" {_BODY.format(what, answer)}"
+            )
+            made += [
+                f"create operator {place}.{name} (leftarg = {left}, rightarg = {right},"
+                f" function = {function})"
+                for name in names
+                if place == "public" or name in ("=", "<>", "||", "!~")
+            ]
+        yield "; ".join(made)
+
+
+def functions() -> Iterator[str]:
+    """The statements that plant every function in schema public, many at once."""
     for name in functions_called():
         signatures = [(t,) for t in TYPES] + [*itertools.product(FEW, FEW)]
         yield "; ".join(
             f'create function public."{name}"({", ".join(signature)}) returns text'
-            f" {body.format(f'function {name}', 'null')}"
+            f" {_BODY.format(f'function {name}', 'null')}"
             for signature in signatures
         )
 
 
 class Template(NamedTuple):
+    """Two databases, one with the plants in schema public, one with those of the role's own schema,
+    too; and a backup from before.
+    """
+
     name: str
+    everywhere: str
     dump: Path
 
 
 @pytest.fixture(scope="module")
 def template(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    """A database with a table, behind by a revision, and with all of that planted; and a backup
-    from before that.
-    """
+    """A database with a table, behind by a revision, and with all of that planted."""
     name = "planted_template"
     application = Application(tmp_path_factory.mktemp("planted"))
     application.config('backup_directory = "backups"\n')
@@ -149,24 +157,48 @@ def template(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         (dump,) = (application.root / "backups").glob("*.dump")
         database.execute(f"grant create on schema public to {ROLE}")
         database.execute(f"grant create on database {name} to {ROLE}")
-        planted = Planted(database)
-        planted.plant("create schema postgres; grant usage on schema postgres to public")
-        planted.plant(*plants())
-        yield Template(name, dump)
+        quietly = "set check_function_bodies = off"
+        Planted(database).plant(f"{quietly}; {_HIT}", *operators("public"), *functions())
+        everywhere = f"{name}_everywhere"
+        connection.execute(f"create database {everywhere} {copied(connection, name)}".encode())
+        connection.execute(f"grant create on database {everywhere} to {ROLE}".encode())
+        Planted(Database(server, everywhere, Path())).plant(
+            f"{quietly}; create schema {OF_THE_ROLE};"
+            f" grant usage on schema {OF_THE_ROLE} to public",
+            *operators(OF_THE_ROLE),
+        )
+        yield Template(name, everywhere, dump)
+        connection.execute(f"drop database {everywhere} with (force)".encode())
         connection.execute(f"drop database {name} with (force)".encode())
+
+
+@contextmanager
+def _copy(server: Server, template: str) -> Generator[Planted]:
+    name = "planted"
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute(f"create database {name} {copied(connection, template)}".encode())
+        yield Planted(Database(server, name, Path()))
+        for (each,) in connection.execute(
+            "select datname from pg_database where datname ~ '^planted(_restore|_before)?'"
+            " and datname !~ '^planted_template'"
+        ).fetchall():
+            connection.execute(f'drop database "{each}" with (force)'.encode())
+
+
+@pytest.fixture
+def planted_everywhere(server: Server, template: Template) -> Iterator[Planted]:
+    """The plants in schema public, and in the one of the role's own name."""
+    with _copy(server, template.everywhere) as planted:
+        yield planted
 
 
 @pytest.fixture
 def planted(server: Server, template: Template) -> Iterator[Planted]:
-    name = "planted"
-    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template.name}".encode())
-        yield Planted(Database(server, name, Path()))
-        for (each,) in connection.execute(
-            "select datname from pg_database where datname ~ '^planted(_restore|_before)?'"
-            " and datname <> 'planted_template'"
-        ).fetchall():
-            connection.execute(f'drop database "{each}" with (force)'.encode())
+    """The plants in schema public, the only one on the search path of what `at_hand` runs. Every
+    function more is a part of the structure that each command compares.
+    """
+    with _copy(server, template.name) as planted:
+        yield planted
 
 
 GIVEN = {
@@ -230,13 +262,15 @@ def given(text: str, name: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("path", ['"$user", public', "public, pg_catalog", "postgres, pg_catalog"])
 @pytest.mark.parametrize("cursor", [psycopg.Cursor, psycopg.ClientCursor])
-def test_every_statement_of_a_file(planted: Planted, path: str, cursor: type) -> None:
+def test_every_statement_of_a_file(planted_everywhere: Planted, path: str, cursor: type) -> None:
     """As a superuser, with parameters that the server is given, and with literals."""
     wrong: list[str] = []
     for file in SQL:
         text = file.read_text(encoding="utf-8")
-        before = len(planted.hits())
-        with planted.database.connect(cursor_factory=cursor, prepare_threshold=None) as connection:
+        before = len(planted_everywhere.hits())
+        with planted_everywhere.database.connect(
+            cursor_factory=cursor, prepare_threshold=None
+        ) as connection:
             connection.execute(f"set search_path = {path}".encode())
             connection.execute("begin")
             if file.stem not in BARE:
@@ -246,11 +280,11 @@ def test_every_statement_of_a_file(planted: Planted, path: str, cursor: type) ->
             except psycopg.Error as error:
                 wrong.append(f"{file.name}: {error}")
             connection.execute("rollback")
-        wrong += planted.hits()[before:]
+        wrong += planted_everywhere.hits()[before:]
     assert wrong == []
 
 
-def test_what_is_not_qualified_is_noticed(planted: Planted) -> None:
+def test_what_is_not_qualified_is_noticed(planted_everywhere: Planted) -> None:
     """The plants work: each of these statements would be caught."""
     for statement in (
         "select from pg_catalog.pg_class c where c.oid = 1",
@@ -259,13 +293,13 @@ def test_what_is_not_qualified_is_noticed(planted: Planted) -> None:
         "select c.relname || c.relkind from pg_catalog.pg_class c",
         "select quote_ident(c.relname) from pg_catalog.pg_class c",
     ):
-        before = len(planted.hits())
+        before = len(planted_everywhere.hits())
         try:
-            with planted.database.connect() as connection:
+            with planted_everywhere.database.connect() as connection:
                 connection.execute(f"{statement} limit 1".encode())
         except psycopg.Error:
             pass  # what is planted returns something else
-        assert len(planted.hits()) > before, statement
+        assert len(planted_everywhere.hits()) > before, statement
 
 
 def surefoots(hits: list[str]) -> list[str]:
@@ -306,7 +340,7 @@ def at_hand(tmp_path: Path, server: Server, planted: Planted) -> Application:
         "op.execute('create index pets_owner on pets (owner)')",
         downgrade="op.execute('drop index pets_owner')",
     )
-    assert application.run("catalog", "build", "--server", server.url()).code == 0
+    catalogues.with_catalogue(application, server)
     return application
 
 

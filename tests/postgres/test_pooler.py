@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import starts
+from tests import catalogues, starts
 from tests.conftest import Database, fresh_database
 from tests.example import BASELINE, HEAD, Example
 from tests.pgbouncer import NotHere
@@ -151,7 +151,7 @@ def test_going_back(
     if older:
         for file in (example.root / "alembic" / "versions").glob(f"{HEAD}_*.py"):
             file.unlink()
-        assert example.run("catalog", "build", "--server", server.url()).code == 0
+        catalogues.with_catalogue(example, server)
     result = example.run("down", "--to", "-1", "--yes", url=url)
     assert result.code == 0, result.err
     assert database.query("select version_num from alembic_version") != [(HEAD,)]

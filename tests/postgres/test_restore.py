@@ -34,7 +34,7 @@ def shop(server: Server, pg_bin: Path) -> Iterator[Database]:
         yield database
         with psycopg.connect(server.conninfo(), autocommit=True) as connection:
             for name in around(database):
-                connection.execute(f'drop database "{name}" with (force)')
+                connection.execute(f'drop database "{name}" with (force)'.encode())
 
 
 def around(database: Database) -> list[str]:
@@ -150,8 +150,8 @@ def test_what_is_used_is_never_dropped(application: Application, shop: Database)
     assert restore(application, shop, file.name, "--yes").code == 0
     (old,) = around(shop)
     with psycopg.connect(shop.server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"drop database {shop.name}")
-        connection.execute(f"alter database {old} rename to {shop.name}")
+        connection.execute(f"drop database {shop.name}".encode())
+        connection.execute(f"alter database {old} rename to {shop.name}".encode())
     assert (own_comment(shop) or "").startswith("surefoot {")
     listed = application.run("backups", "--json", url=shop.url()).json["databases"]
     assert [one for one in listed if one["of"] == shop.name] == []
@@ -184,10 +184,10 @@ def test_a_database_that_is_gone(application: Application, shop: Database, serve
     """An empty one of that name is made first."""
     file = backed_up(application, shop)
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"drop database {shop.name}")
+        connection.execute(f"drop database {shop.name}".encode())
         result = restore(application, shop, file.name, "--yes")
         assert (result.code, result.error) == (4, "database-not-found")
-        connection.execute(f"create database {shop.name}")
+        connection.execute(f"create database {shop.name}".encode())
     assert restore(application, shop, file.name, "--yes").code == 0
     assert counts(shop) == BEFORE
 
@@ -249,7 +249,7 @@ def test_what_belongs_to_a_database_is_carried_over(
             f"alter database {shop.name} connection limit 17",
             f"comment on database {shop.name} is 'the shop''s own'",
         ):
-            connection.execute(statement)
+            connection.execute(statement.encode())
     try:
         before = belongs(shop)
         assert before["comment"] == "the shop's own"
@@ -299,10 +299,12 @@ def test_a_database_of_another_locale_provider(
 ) -> None:
     """What can't be changed later is as it was."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"drop database {shop.name}")
+        connection.execute(f"drop database {shop.name}".encode())
         connection.execute(
-            f"create database {shop.name} template template0 locale_provider builtin"
-            " builtin_locale 'C.UTF-8' lc_collate 'C' lc_ctype 'C'"
+            (
+                f"create database {shop.name} template template0 locale_provider builtin"
+                " builtin_locale 'C.UTF-8' lc_collate 'C' lc_ctype 'C'"
+            ).encode()
         )
     file = backed_up(application, shop)
     before = belongs(shop)
@@ -839,9 +841,9 @@ def back(application: Application, database: Database) -> None:
     """Put the database that was set aside in its place again, as nothing had happened."""
     (old,) = around(database)
     with psycopg.connect(database.server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"drop database {database.name} with (force)")
-        connection.execute(f"alter database {old} rename to {database.name}")
-        connection.execute(f"comment on database {database.name} is null")
+        connection.execute(f"drop database {database.name} with (force)".encode())
+        connection.execute(f"alter database {old} rename to {database.name}".encode())
+        connection.execute(f"comment on database {database.name} is null".encode())
 
 
 def test_a_second_start_goes_on_where_the_first_had_verified(

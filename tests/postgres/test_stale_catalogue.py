@@ -3,6 +3,7 @@
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests import catalogues
 from tests.conftest import Database
 from tests.next_steps import arrives
 from tests.project import Application, Result
@@ -11,8 +12,7 @@ FILE = "migrations/surefoot-catalog.txt"
 
 
 def built(application: Application, server: Server) -> None:
-    result = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
-    assert result.code == 0, result.err
+    catalogues.with_catalogue(application, server, "--no-downgrade")
 
 
 def spoil(application: Application, how: str) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import starts
+from tests import catalogues, starts
 from tests.conftest import Database
 from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
 
@@ -53,7 +53,7 @@ def test_a_lock_that_is_free_later(
             told += process.stderr.readline()
         holder.execute("rollback")
         out, rest = process.communicate(timeout=60)
-    result = Result(process.returncode, out, told + rest)
+    result = Result(process.wait(), out, told + rest)
     assert result.code == 0, result.err
     assert "r2 was rolled back, a lock was not to be had: again in 1 s (1 of 10)" in result.err
     assert [done["name"] for done in result.json["done"]] == ["r2"]
@@ -218,8 +218,7 @@ def test_a_signal_while_an_index_is_made_concurrently(
         body="with op.get_context().autocommit_block():\n"
         "    op.create_index('people_id', 'people', ['id'], postgresql_concurrently=True)",
     )
-    built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
-    assert built.code == 0, built.err
+    catalogues.with_catalogue(application, server, "--no-downgrade")
     application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
     url = database.url(driver)
     with database.connect() as holder:

@@ -62,6 +62,10 @@ def _preload() -> None:
     for name in _PRELOADED:
         with contextlib.suppress(ImportError):  # the drivers aren't dependencies
             importlib.import_module(name)
+    # Here, once: a child that touches each module copies two thousand pages of memory first.
+    for module in list(sys.modules.values()):
+        if isinstance(module, types.ModuleType):  # some put an object of another kind there
+            vars(module).pop("__warningregistry__", None)
 
 
 class _Server:
@@ -200,10 +204,6 @@ def _become(order: dict[str, Any], files: list[int], handlers: dict[int, Any]) -
     sys.stderr = sys.__stderr__ = _stream(2, sys.stderr)
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     sys.orig_argv[1:] = order["arguments"]
-    for module in list(sys.modules.values()):
-        if hasattr(module, "__warningregistry__"):
-            del module.__warningregistry__
-    importlib.invalidate_caches()
 
 
 def _stream(number: int, former: Any) -> io.TextIOWrapper:
@@ -260,7 +260,7 @@ def _run(order: dict[str, Any], address: str) -> NoReturn:
         if how == "-m":
             if not hasattr(sys.modules.get(what), "__path__"):
                 sys.modules.pop(what, None)  # it runs as __main__, and runpy would warn
-            runpy._run_module_as_main(what)
+            runpy._run_module_as_main(what)  # pyright: ignore[reportAttributeAccessIssue]
         else:
             main.__dict__["__builtins__"] = __builtins__
             exec(compile(what, "<string>", "exec"), main.__dict__)
@@ -272,10 +272,10 @@ def _run(order: dict[str, Any], address: str) -> NoReturn:
     except KeyboardInterrupt:
         traceback.print_exc()
         code = -signal.SIGINT
-    except BaseException:  # noqa: BLE001
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # noqa: BLE001 (as the interpreter ends)
+        sys.excepthook(type(error), error, error.__traceback__)
         code = 1
-    threading._shutdown()
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -292,7 +292,7 @@ def _run(order: dict[str, Any], address: str) -> NoReturn:
 
 def main() -> NoReturn:
     signals = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-    handlers = {number: signal.getsignal(number) for number in signals}
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in signals}
     handlers = {number: handler for number, handler in handlers.items() if handler is not None}
     _preload()
     gc.collect()

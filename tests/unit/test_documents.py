@@ -176,13 +176,11 @@ def emitted_keys() -> set[str]:
     rooms = ("report", "cli", "run/steps", "catalogue")
     for file in [file for room in rooms for file in (PACKAGE / room).glob("*.py")]:
         for node in ast.walk(ast.parse(read(file))):
-            emits = (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "emit_json"
-            )
-            if emits:
-                found |= {keyword.arg for keyword in node.keywords if keyword.arg}
+            emits = False
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                emits = node.func.attr == "emit_json"
+                if emits:
+                    found |= {keyword.arg for keyword in node.keywords if keyword.arg}
             if emits or (
                 isinstance(node, ast.FunctionDef)
                 and (file.name == "json.py" or node.name.endswith("_json"))
@@ -449,9 +447,9 @@ def test_histories_are_those_of_the_corpora() -> None:
     """Every case is in the table, at the version that is pinned."""
     table = read(DOCS / "histories.md")
     for case in sorted((ROOT / "tests" / "corpora").glob("*/case.toml")):
-        name, version = re.search(
-            r'packages = \["([\w-]+)(?:\[\w+\])?==([\d.]+)"', read(case)
-        ).groups()
+        pinned = re.search(r'packages = \["([\w-]+)(?:\[\w+\])?==([\d.]+)"', read(case))
+        assert pinned is not None, case
+        name, version = pinned.groups()
         assert f"| {name} {version}" in table, case.parent.name
 
 

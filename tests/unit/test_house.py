@@ -139,8 +139,9 @@ def test_no_sql_in_an_f_string() -> None:
     """Identifiers go through psycopg.sql: no statement is put together as text."""
     for file in MODULES:
         for node in ast.walk(ast.parse(file.read_text())):
-            is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-            if is_call and node.func.attr in ("execute", "SQL") and node.args:
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr in ("execute", "SQL") and node.args:
                 assert not isinstance(node.args[0], ast.JoinedStr), f"{file}:{node.lineno}"
 
 

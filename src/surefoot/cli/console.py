@@ -353,7 +353,7 @@ def _embedded(project: Project) -> "Server":
 
 def _require_libpq() -> None:
     try:
-        import psycopg  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import psycopg  # noqa: F401 (whether it loads)  # pyright: ignore[reportUnusedImport]
     except ImportError as error:
         raise SurefootError(
             "libpq-missing",

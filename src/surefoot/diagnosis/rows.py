@@ -2,7 +2,7 @@
 
 The queries are for people to run; none of them is executed here.
 """
-# ruff: noqa: S608
+# ruff: noqa: S608  the statements are for people to run
 
 import re
 

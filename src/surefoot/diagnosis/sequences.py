@@ -4,7 +4,7 @@ So it is after rows were written with numbers of their own: by a restore that do
 sequences, a copy, an import. No row is in anybody's way then. The statements are for people to
 run; none of them is executed here.
 """
-# ruff: noqa: S608
+# ruff: noqa: S608  the statements are for people to run
 
 import re
 

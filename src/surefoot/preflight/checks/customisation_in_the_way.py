@@ -170,7 +170,7 @@ def _dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
             taken = {other for _, full in live for other in split_name(full)}
             copy = quote_name(found[0], renamed_aside(f"{found[1]}_{found[-1]}", taken))
             return (
-                f"create table {copy} as select * from {table};",  # noqa: S608
+                f"create table {copy} as select * from {table};",  # noqa: S608 (for people to run)
                 f"alter table {table} drop column {quoted(found[-1])};",
             )
         case "trigger" | "policy" | "rule":

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import surefoot.guards  # noqa: F401
+import surefoot.guards  # noqa: F401 (it adds to op)
 
 revision = "b2"
 down_revision = "a1"

@@ -1,0 +1,69 @@
+"""Catalogues for tests that need one, but aren't about its making: equal ones are made once.
+
+They are kept in the directory of the test run, for every worker of pytest-xdist, under a hash of
+what a catalogue is made from: each file of the application, the options, and surefoot's source.
+"""
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import surefoot
+from surefoot.postgres.embedded import Server
+from tests.project import Application
+
+NAME = "surefoot-catalog.txt"
+
+
+def with_catalogue(application: Application, server: Server, *options: str) -> Path:
+    """Give the application the catalogue that `surefoot catalog build OPTIONS` makes of it."""
+    kept = _directory() / _hash(application, server, options)
+    if not kept.exists():
+        done = application.run("catalog", "build", *options, "--server", server.url())
+        assert done.code == 0, done.err
+        (file,) = application.root.rglob(NAME)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as copy:
+            copy.write(f"{file.relative_to(application.root)}\n".encode() + file.read_bytes())
+        os.replace(copy.name, kept)  # another worker may have made it, too
+    path, _, text = kept.read_bytes().partition(b"\n")
+    return application.write(path.decode(), text)
+
+
+def keep_in(directory: Path) -> None:
+    """Where they are kept: a directory that every worker sees, and no later run."""
+    global _kept
+    _kept = directory
+
+
+_kept: Path | None = None
+
+
+def _directory() -> Path:
+    assert _kept is not None
+    _kept.mkdir(parents=True, exist_ok=True)
+    return _kept
+
+
+def _hash(application: Application, server: Server, options: tuple[str, ...]) -> str:
+    parts = [_source(), str(server.bin_directory), *options]
+    parts += _files(application.root, "*")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@cache
+def _source() -> str:
+    files = _files(Path(surefoot.__file__).parent, "*.py") + _files(
+        Path(surefoot.__file__).parent, "*.sql"
+    )
+    return hashlib.sha256("\0".join(files).encode()).hexdigest()
+
+
+def _files(root: Path, pattern: str) -> list[str]:
+    """Each file's path and content, hashed. A former catalogue counts: the next is made from it."""
+    return [
+        f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in sorted(root.rglob(pattern))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
