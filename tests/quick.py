@@ -3,7 +3,7 @@
 import os
 
 from tests import starts
-from tests.project import Application
+from tests.support.project import Application
 
 _SCRIPT = """
 import os

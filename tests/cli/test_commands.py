@@ -14,9 +14,9 @@ import pytest
 
 from surefoot.cli import _COMMANDS
 from surefoot.errors import CODES
-from tests.conftest import Database
-from tests.next_steps import in_a_shell, next_of, run_next, steps_of
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
+from tests.support.project import Application
 
 # those that reach no database of the user's
 OFFLINE = ["catalog build", "catalog check", "catalog diff", "catalog show", "dump", "releases"]

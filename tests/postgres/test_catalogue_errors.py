@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.next_steps import next_of, run_next
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.next_steps import next_of, run_next
+from tests.support.project import Application, Result
 
 CATALOGUE = "migrations/surefoot-catalog.txt"
 REVISION_TEMPLATE = """\

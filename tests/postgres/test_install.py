@@ -5,9 +5,9 @@ import subprocess
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.conftest import Database
-from tests.next_steps import in_a_shell, next_of, run_next, steps_of
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
+from tests.support.project import Application
 
 CONFIG = """\
 init = ["sql/00_init.sql", "sql/01_more.sql"]

@@ -15,12 +15,12 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.look.database import observe_database
 from surefoot.postgres.embedded import Server
 from tests import starts
-from tests.conftest import Database
-from tests.planted import ROLE, Planted
 from tests.postgres.test_application_side import FLASK_APP
 from tests.postgres.test_trust import ALL, FUNCTION, JOURNALS, stranger
-from tests.project import SYNC_ENV, Application
 from tests.quick import quick
+from tests.support.database import Database
+from tests.support.planted import ROLE, Planted
+from tests.support.project import SYNC_ENV, Application
 
 __all__ = ["stranger"]  # a fixture
 

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.conftest import Database
-from tests.next_steps import next_of, run_next
-from tests.project import ASYNC_ENV, Application
+from tests.support.database import Database
+from tests.support.next_steps import next_of, run_next
+from tests.support.project import ASYNC_ENV, Application
 
 DRIVERS = ["psycopg", "psycopg2", "asyncpg"]
 

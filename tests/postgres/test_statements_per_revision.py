@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Database, fresh_database
-from tests.project import ASYNC_ENV, SYNC_ENV, Application
+from tests.support.database import Database, fresh_database
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
 DRIVERS = ("postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg")
 MODES = {"one transaction": "", "each": "transaction_per_migration=True"}

@@ -3,9 +3,9 @@
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.next_steps import arrives, next_of, run_next
-from tests.project import ASYNC_ENV, SYNC_ENV, Application
+from tests.support.database import Database
+from tests.support.next_steps import arrives, next_of, run_next
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
 DRIVERS = ["postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
 

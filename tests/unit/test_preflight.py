@@ -23,7 +23,7 @@ from surefoot.preflight.path import (
 from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
 from surefoot.schema.fact import SchemaFact
 from surefoot.schema.names import arguments, quote_name, renamed_aside, split_name
-from tests.unit.test_identification import linear
+from tests.support.histories import linear
 
 AROUND = Surroundings("app", "shop", "public.alembic_version", 32)
 

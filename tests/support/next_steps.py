@@ -17,8 +17,8 @@ from typing import Any
 
 from surefoot.errors.steps import INDENT
 from surefoot.postgres.embedded import embedded_bin
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
 _STATEMENT = re.compile(
     r"\b(?:alter|create|drop|grant|revoke|select|update|delete|insert|rollback prepared"
