@@ -1,11 +1,7 @@
 """A real PostgreSQL for every test that wants one: started here, a fresh database a test."""
 
-import itertools
 import os
-import subprocess
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,65 +9,18 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests import catalogues
-from tests.cheaper import cheaper_memory, cheaper_passwords, copied, servers_in_memory
-from tests.project import Application
+from tests.support import catalogues
+from tests.support.cheaper import cheaper_memory, cheaper_passwords, servers_in_memory
+from tests.support.database import Database, fresh_database
+from tests.support.project import Application
 
 servers_in_memory()
-
-
-@dataclass
-class Database:
-    """One database of the test server."""
-
-    server: Server
-    name: str
-    pg_bin: Path
-
-    @property
-    def conninfo(self) -> str:
-        return self.server.conninfo(self.name)
-
-    def url(self, driver: str = "postgresql") -> str:
-        return self.server.url(self.name, driver)
-
-    def connect(self, **options: Any) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.conninfo, autocommit=True, **options)
-
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.connect() as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
-
-    def execute(self, statements: str) -> None:
-        with self.connect() as connection:
-            connection.execute(statements)  # type: ignore[arg-type]
-
-    def dump(self, *options: str) -> str:
-        """`pg_dump`'s text, without the lines that differ from run to run."""
-        # pg_dump of the embedded server: it reads every older server
-        program = embedded_bin() / "pg_dump"
-        text = subprocess.run(
-            [program, "--no-owner", *options, "-d", self.conninfo],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        noise = ("\\restrict", "\\unrestrict", "-- Dumped ")
-        return "\n".join(line for line in text.splitlines() if not line.startswith(noise))
-
-    def tables(self) -> list[str]:
-        """Every user table, qualified, surefoot's own included."""
-        rows = self.query(
-            "select schemaname || '.' || tablename from pg_tables"
-            " where schemaname !~ '^pg_|information_schema' order by 1"
-        )
-        return [name for (name,) in rows]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
     """For `--dist loadgroup`, which is what `make test` says."""
-    from tests.scheduling import Groups
+    from tests.support.scheduling import Groups
 
     return Groups(config, log) if config.getoption("dist") == "loadgroup" else None
 
@@ -116,19 +65,6 @@ def server(pg_bin: Path) -> Iterator[Server]:
     with server:
         cheaper_passwords(server)
         yield server
-
-
-_numbers = itertools.count()
-
-
-@contextmanager
-def fresh_database(server: Server, pg_bin: Path, name: str = "") -> Generator[Database]:
-    """A fresh, empty database, dropped at the end."""
-    name = name or f"test_{next(_numbers)}"
-    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute(f"create database {name} {copied(connection)}".encode())
-        yield Database(server, name, pg_bin)
-        connection.execute(f"drop database {name} with (force)".encode())
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from tests.chaos.running import LONGEST, Running, clean_environment, processes_o
 from tests.chaos.seen import Seen, look, sessions
 from tests.chaos.statements import Side, Stop, between, boundaries
 from tests.chaos.table import Row
-from tests.cheaper import cheaper_passwords, copied
-from tests.example import EXAMPLE, HEAD, ROWS
+from tests.support.cheaper import cheaper_passwords, copied
+from tests.support.example import EXAMPLE, HEAD, ROWS
 
 WORKERS = 2
 IMAGES = ("newest", "older")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.bad_world import PASSWORDS, World
-from tests.project import Application
+from tests.support.project import Application
 
 LOOKING = [
     *(

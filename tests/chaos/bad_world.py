@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from surefoot.postgres.embedded import Server
-from tests.project import Application
+from tests.support.project import Application
 
 # Three marks in each password, so that a part of it that gets out is found, whatever its form.
 MARKS = ("Kq7x", "Wv9z", "Jt4m")

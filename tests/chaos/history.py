@@ -10,7 +10,7 @@ makes an index doesn't, which so changes nothing but the structure.
 import shutil
 from pathlib import Path
 
-from tests.example import EXAMPLE, HEAD
+from tests.support.example import EXAMPLE, HEAD
 
 TABLE, CONCURRENTLY, VALUE, BACKFILL, CHECKED = (
     *("71aa03c95e10", "82bb14d06f21", "93cc25e17032"),

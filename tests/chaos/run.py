@@ -17,7 +17,7 @@ import psycopg
 
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests.chaos.table import Row, table, write_document
-from tests.cheaper import servers_in_memory
+from tests.support.cheaper import servers_in_memory
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 

@@ -9,7 +9,7 @@ import psycopg
 
 from surefoot.postgres.embedded import Server, embedded_bin
 
-# What an upgrade from v1.0.6 must keep: rows and objects of the user, see tests/example.py.
+# What an upgrade from v1.0.6 must keep: rows and objects of the user, see tests/support/example.py.
 OWN = """
 alter table characters add column nickname text;
 update characters set nickname = 'Lu' where name = 'Luna';

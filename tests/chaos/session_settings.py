@@ -20,8 +20,8 @@ import psycopg
 from psycopg import sql
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.cheaper import cheaper_passwords, copied, servers_in_memory
-from tests.project import Application, Result
+from tests.support.cheaper import cheaper_passwords, copied, servers_in_memory
+from tests.support.project import Application, Result
 
 Setting = tuple[str, str]
 

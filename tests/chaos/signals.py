@@ -19,8 +19,8 @@ import psycopg
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests.chaos.running import Running
 from tests.chaos.table import Row
-from tests.cheaper import cheaper_passwords, copied
-from tests.project import SYNC_ENV, Application
+from tests.support.cheaper import cheaper_passwords, copied
+from tests.support.project import SYNC_ENV, Application
 
 WORKERS = 2
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -22,8 +22,8 @@ from tests.chaos.invariants import Undisturbed
 from tests.chaos.running import Running, clean_environment
 from tests.chaos.seen import OWN, Seen, look
 from tests.chaos.statements import Statement, between, moment
-from tests.cheaper import cheaper_passwords, copied
-from tests.example import BASELINE, ROWS
+from tests.support.cheaper import cheaper_passwords, copied
+from tests.support.example import BASELINE, ROWS
 
 # A crash of the machine isn't what is tried here, one of a backend is: what was committed must be
 # in the kernel's hands, and needn't be on the disk.

@@ -26,7 +26,7 @@ SEED = 20261122
 SAMPLE = {"after": 4, "before": 1, "instant": 2, "orphan": 1, "terminate": 1, "crash": 1}
 SAMPLE_OF_CUTS = {"unsent": 1, "unheard": 1, "cut": 1}
 
-EACH_WAY = list(WAYS)  # one worker for each, see tests/scheduling.py
+EACH_WAY = list(WAYS)  # one worker for each, see tests/support/scheduling.py
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.chaos.invariants import Output
 from tests.chaos.seen import JournalRow, Seen
 from tests.chaos.stage import Stage
 from tests.chaos.together import done_by_one, effects_as, perform
-from tests.pgbouncer import NotHere
+from tests.support.pgbouncer import NotHere
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.chaos.invariants import Output, Violation, named
 from tests.chaos.running import LONGEST, Running, processes_of
 from tests.chaos.seen import Seen, journal, look, sessions
 from tests.chaos.stage import WAYS, Stage
-from tests.pooler import Pooler, pooler
+from tests.support.pooler import Pooler, pooler
 
 Victim = Literal["nobody", "any", "holder", "concurrently"]
 

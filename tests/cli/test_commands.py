@@ -14,8 +14,8 @@ import pytest
 
 from surefoot.cli import _COMMANDS
 from surefoot.errors import CODES
-from tests.conftest import Database
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.project import Application
 
 # those that reach no database of the user's
 OFFLINE = ["catalog build", "catalog check", "catalog diff", "catalog show", "dump", "releases"]

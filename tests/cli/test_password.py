@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application, Result
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, Application, Result
 
 # Three marks, so that a part of the password that gets out is found, too, in whatever form.
 MARKS = ("Kq7x", "Wv9z", "Jt4m")

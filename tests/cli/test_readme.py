@@ -4,9 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.cli.test_sessions import masked
-from tests.conftest import Database
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.masked import masked
+from tests.support.project import Application
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues
-from tests.project import Application
+from tests.support import catalogues
+from tests.support.project import Application
 
 PAGE = Path(__file__).parents[2] / "docs" / "releases.md"
 

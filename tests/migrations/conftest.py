@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues
-from tests.conftest import Database, fresh_database
-from tests.example import BACKFILL, HEAD, ORIGIN, ROWS, TABLES, VIEW, Example
+from tests.support import catalogues
+from tests.support.database import Database, fresh_database
+from tests.support.example import BACKFILL, HEAD, ORIGIN, ROWS, TABLES, VIEW, Example
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import Database
-from tests.example import BACKFILL, BASELINE, HEAD, MERGE, ORIGIN, TABLES, VIEW, Example
-from tests.next_steps import steps_of
-from tests.project import Result
+from tests.support.database import Database
+from tests.support.example import BACKFILL, BASELINE, HEAD, MERGE, ORIGIN, TABLES, VIEW, Example
+from tests.support.next_steps import steps_of
+from tests.support.project import Result
 
 KEPT = """
 select c.name, m.settings::jsonb ->> 'pace', (select array_agg(display_name) from users)

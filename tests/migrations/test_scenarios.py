@@ -15,9 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.test_sessions import masked
-from tests.conftest import Database
-from tests.example import (
+from tests.support.database import Database
+from tests.support.example import (
     BACKFILL,
     BASELINE,
     HEAD,
@@ -28,7 +27,8 @@ from tests.example import (
     TABLES,
     Example,
 )
-from tests.project import Result
+from tests.support.masked import masked
+from tests.support.project import Result
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "scenarios.md"

@@ -8,9 +8,9 @@ import sqlalchemy
 
 from surefoot.alembic_env.connection import quiet_pools
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.project import SYNC_ENV, Application
-from tests.versions import alembic_from
+from tests.support.database import Database
+from tests.support.project import SYNC_ENV, Application
+from tests.support.versions import alembic_from
 
 READS_NAMES = """\
 import os

@@ -15,9 +15,9 @@ from surefoot.model.states import State
 from surefoot.postgres.embedded import Server
 from surefoot.workflows.confirm import Looked
 from tests import starts
-from tests.conftest import Database
-from tests.postgres.test_down import R2, R3, mood, shop, up
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.going_down import R2, R3, mood, shop, up
+from tests.support.project import Application
 
 __all__ = ["shop"]  # the fixture
 

@@ -18,34 +18,12 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.conftest import Database
-from tests.pgbouncer import NotHere
-from tests.pooler import Pooler, pooler
-from tests.project import Application, Result
-from tests.servers import enlarge, small_disk
-
-BEFORE = 'backup = "before-upgrade"\n'
-
-
-def stand(application: Application, database: Database, config: str = BEFORE) -> None:
-    """Up to the second of three revisions, with rows in both tables; the third is pending."""
-    application.linear()
-    third = application.root / "migrations/versions/r3.py"
-    text = third.read_text()
-    third.unlink()
-    assert application.run("up", url=database.url()).code == 0
-    third.write_text(text)
-    database.execute("insert into people select n, 'x' || n from generate_series(1, 500) n")
-    database.execute("insert into pets select n, n from generate_series(1, 70) n")
-    application.config(config)
-
-
-def dumps(application: Application) -> list[Path]:
-    return sorted((application.root / "backups").glob("*.dump"))
-
-
-def sidecar(file: Path) -> dict[str, Any]:
-    return json.loads(file.with_suffix(".json").read_text())
+from tests.support.backups import BEFORE, backup, dumps, sidecar, stand, with_programs
+from tests.support.database import Database
+from tests.support.pgbouncer import NotHere
+from tests.support.pooler import Pooler, pooler
+from tests.support.project import Application, Result
+from tests.support.servers import enlarge, small_disk
 
 
 def files(application: Application) -> list[str]:
@@ -60,10 +38,6 @@ def _parent(pid: int) -> int:
 
 def version_rows(database: Database) -> list[str]:
     return [row for (row,) in database.query("select version_num from alembic_version")]
-
-
-def backup(application: Application, database: Database, *options: str, **more: Any) -> Result:
-    return application.run("backup", "--json", *options, url=database.url(), **more)
 
 
 # --- before an upgrade
@@ -165,35 +139,6 @@ def test_without_pg_dump_no_upgrade(application: Application, database: Database
     assert finding["message"].startswith("There is no pg_dump for PostgreSQL")
     assert finding["database"] == "The database was not changed."
     assert version_rows(database) == ["r2"]
-
-
-def with_programs(
-    application: Application, database: Database, programs: dict[str, str], *command: str
-) -> Result:
-    """surefoot where these programs, on the PATH, are the only ones of PostgreSQL's."""
-    directory = application.root / "programs"
-    directory.mkdir(exist_ok=True)
-    for name, text in programs.items():
-        application.write(f"programs/{name}", text).chmod(0o755)
-    code = (
-        "import surefoot.postgres.programs as programs, surefoot.cli as cli\n"
-        "programs.has_embedded = lambda: False\n"
-        "programs._SYSTEM = ()\n"
-        f"cli.group({[*(command or ('up',)), '--json']!r})\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=application.root,
-        env={
-            **os.environ,
-            "PATH": f"{directory}:/bin:/usr/bin" if programs else str(directory),
-            "SUREFOOT_DATABASE_URL": database.url(),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
 
 
 def script(real: str, before: str = "") -> str:

@@ -14,11 +14,11 @@ from psycopg import sql
 
 from surefoot.backups.names import backup_name
 from surefoot.backups.retention import Retention, outlived
-from tests.conftest import Database
-from tests.postgres.test_backup import BEFORE, backup, dumps, sidecar, stand
-from tests.project import Application
-from tests.unit.test_backup import NOW
-from tests.unit.test_backup import sidecar as a_sidecar
+from tests.support.backups import BEFORE, backup, dumps, sidecar, stand
+from tests.support.database import Database
+from tests.support.project import Application
+from tests.support.sidecars import NOW
+from tests.support.sidecars import sidecar as a_sidecar
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 

@@ -8,9 +8,10 @@ import time
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues, starts
-from tests.conftest import Database
-from tests.project import Application
+from tests import starts
+from tests.support import catalogues
+from tests.support.database import Database
+from tests.support.project import Application
 
 CONCURRENTLY = """\
 with op.get_context().autocommit_block():

@@ -11,7 +11,7 @@ from surefoot.catalogue.catalogue import Catalogue, Change, Downgrade, DownState
 from surefoot.catalogue.read import loads
 from surefoot.postgres.embedded import Server
 from tests import starts
-from tests.project import ASYNC_ENV, SYNC_ENV, Application
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
 FILE = "migrations/surefoot-catalog.txt"
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
 CATALOGUE = "migrations/surefoot-catalog.txt"
 

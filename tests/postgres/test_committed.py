@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, SYNC_ENV, Application
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
 _LOCK = "connection.exec_driver_sql('select pg_advisory_xact_lock(42)')"
 _CONFIGURE = "    context.configure("

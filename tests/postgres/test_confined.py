@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.project import SYNC_ENV, Application, Result
+from tests.support.database import Database
+from tests.support.project import SYNC_ENV, Application, Result
 
 CODE = "replay-leaves-scratch-server"
 

@@ -15,9 +15,9 @@ from surefoot.errors import SurefootError
 from surefoot.look.database import require_supported
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
-from tests.conftest import Database
-from tests.next_steps import run_next
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.next_steps import run_next
+from tests.support.project import Application
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.postgres.test_down import CATALOGUE, CUSTOMERS, R1, R2, R3, older, text, up
-from tests.postgres.test_down import with_catalogue as catalogued
-from tests.postgres.test_down_midway import DOWN, HEAD, UP, _going_back, _until_waiting
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.going_down import CATALOGUE, CUSTOMERS, R1, R2, R3, older, text, up
+from tests.support.going_down import with_catalogue as catalogued
+from tests.support.midway import DOWN, HEAD, UP, going_back, until_waiting
+from tests.support.project import Application
 
 ONE = "create table {0} (id int)"
 
@@ -32,8 +32,8 @@ def cut_off(application: Application, database: Database, server: Server) -> App
     with database.connect() as other:
         other.execute("begin")
         other.execute("select * from customers")
-        down = _going_back(application, database)
-        _until_waiting(database)
+        down = going_back(application, database)
+        until_waiting(database)
         down.kill()
         other.execute("commit")
     return application
@@ -121,8 +121,8 @@ def test_a_session_s_setting_holds_for_what_comes_behind_it(
     with database.connect() as other:
         other.execute("begin")
         other.execute("select * from tenant.t")
-        down = _going_back(image, database)
-        _until_waiting(database)
+        down = going_back(image, database)
+        until_waiting(database)
         down.kill()
         other.execute("commit")
     result = image.run("down", "--to", R1, "--yes", "--accept-data-loss", url=database.url())
@@ -184,7 +184,7 @@ def test_statements_are_executed_word_for_word(
     quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     application.config(f'driver = "postgresql+{driver}"\n')
     if driver == "asyncpg":
-        from tests.project import ASYNC_ENV
+        from tests.support.project import ASYNC_ENV
 
         application.env(ASYNC_ENV)
     application.revision(R1, None, "create table said (v text)", downgrade="op.drop_table('said')")

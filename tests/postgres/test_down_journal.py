@@ -10,9 +10,9 @@ import pytest
 from surefoot.catalogue.catalogue import Change, DownStatement
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.postgres.test_down import CUSTOMERS, R1, R2, older, text, up, with_catalogue
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.going_down import CUSTOMERS, R1, R2, older, text, up, with_catalogue
+from tests.support.project import Application
 
 READER = msgspec.json.Decoder(tuple[DowngradeRecipe, ...])
 

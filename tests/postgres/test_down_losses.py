@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.postgres.test_down import text, with_catalogue
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.going_down import text, with_catalogue
+from tests.support.project import Application
 
 
 def ids() -> tuple[str, ...]:

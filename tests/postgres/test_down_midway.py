@@ -1,28 +1,15 @@
 """Going back over revisions that can't be one transaction; and what is cut off there."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.postgres.test_down import CUSTOMERS, R1, R2, R3, older, text, up, with_catalogue
-from tests.project import Application, Running
+from tests.support.database import Database
+from tests.support.going_down import CUSTOMERS, R1, R2, R3, older, text, up, with_catalogue
+from tests.support.midway import DOWN, HEAD, UP, going_back, until_waiting
+from tests.support.project import Application
 
-DOWN = """\
-op.drop_table("extra")
-with op.get_context().autocommit_block():
-    op.execute("drop index concurrently customers_name")
-op.drop_column("customers", "mail")
-"""
-UP = """\
-op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True))
-op.add_column("customers", sa.Column("mail", sa.Text))
-with op.get_context().autocommit_block():
-    op.create_index("customers_name", "customers", ["name"], postgresql_concurrently=True)
-"""
-HEAD = "surefoot_resumable = True"
 OPTIONS = ("--schema-only", "--exclude-schema=surefoot")
 
 
@@ -78,8 +65,8 @@ def test_cut_off_while_the_index_is_dropped(
         with database.connect() as other:
             other.execute("begin")
             other.execute("select * from customers")  # which the index waits for
-            down = _going_back(application, database)
-            _until_waiting(database)
+            down = going_back(application, database)
+            until_waiting(database)
             down.kill()
             database.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -101,31 +88,14 @@ def test_cut_off_while_the_index_is_dropped(
     )
 
 
-def _going_back(application: Application, database: Database) -> Running:
-    """With leave to lose data: or else the table is locked to see whether there is any."""
-    options = ("--to", R1, "--yes", "--accept-data-loss")
-    return Running(application, "down", *options, "--database-url", database.url())
-
-
-def _until_waiting(database: Database) -> None:
-    deadline = time.monotonic() + 60
-    waiting = (
-        "select count(*) from pg_stat_activity where datname = current_database()"
-        " and wait_event_type = 'Lock' and query ilike 'drop index concurrently%'"
-    )
-    while database.query(waiting) != [(1,)]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_up_says_that_a_way_back_was_cut_off(shop: Application, database: Database) -> None:
     """Half of it is gone: up refuses, and names the command that goes on."""
     up(shop, database)
     with database.connect() as other:
         other.execute("begin")
         other.execute("select * from customers")
-        down = _going_back(shop, database)
-        _until_waiting(database)
+        down = going_back(shop, database)
+        until_waiting(database)
         down.kill()
         other.execute("commit")
     result = shop.run("up", "--json", url=database.url())

@@ -10,10 +10,10 @@ import pytest
 from surefoot.errors import SurefootError
 from surefoot.model.driver_words import is_libpq
 from surefoot.model.target import parse
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, SYNC_ENV, Application
-from tests.servers import OwnServer, reachable_directory
-from tests.tls import certificates, system_bin
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
+from tests.support.servers import OwnServer, reachable_directory
+from tests.support.tls import certificates, system_bin
 
 DRIVERS = ["psycopg", "psycopg2", "asyncpg", "pg8000"]
 

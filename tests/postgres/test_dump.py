@@ -12,8 +12,8 @@ from surefoot.look.structure import observe_structure
 from surefoot.postgres.embedded import Server
 from surefoot.schema.fact import SchemaFact
 from surefoot.scripts.header import Header, read_header
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
 SCRIPT = "sql/00_init.sql"
 CATALOGUE = "migrations/surefoot-catalog.txt"

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
 SCRIPT = "sql/00_init.sql"
 

@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.project import Application
-from tests.servers import OwnServer, reachable_directory
-from tests.tls import Certificates, certificates, system_bin
+from tests.support.project import Application
+from tests.support.servers import OwnServer, reachable_directory
+from tests.support.tls import Certificates, certificates, system_bin
 
 WAIT = "20s"  # long enough to be noticed, were it waited for
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.example import Example
+from tests.support.database import Database
+from tests.support.example import Example
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues
-from tests.conftest import Database
-from tests.next_steps import run_next, steps_of
-from tests.project import ASYNC_ENV, Application, Result
+from tests.support import catalogues
+from tests.support.database import Database
+from tests.support.next_steps import run_next, steps_of
+from tests.support.project import ASYNC_ENV, Application, Result
 
 DRIVER = "postgresql+psycopg"
 FILE = "migrations/surefoot-catalog.txt"

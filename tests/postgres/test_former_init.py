@@ -6,10 +6,10 @@ from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.read import loads
 from surefoot.postgres.embedded import Server
 from surefoot.schema.fact import Definition
-from tests import catalogues
-from tests.conftest import Database
-from tests.postgres.test_identify_errors import refused, seen
-from tests.project import Application, Result
+from tests.support import catalogues
+from tests.support.database import Database
+from tests.support.project import Application, Result
+from tests.support.refusals import refused, seen
 
 CATALOGUE = "migrations/surefoot-catalog.txt"
 TABLE = "create table people (id int primary key, name text);\n"

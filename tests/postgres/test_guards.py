@@ -11,9 +11,10 @@ from alembic.util import CommandError
 
 import surefoot.guards
 from surefoot.postgres.embedded import Server
-from tests import catalogues, starts
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application, Result
+from tests import starts
+from tests.support import catalogues
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, Application, Result
 
 HEAD = "import surefoot.guards"
 TRAITS = "create table traits (id int primary key, owner int, name text, unique (owner, name))"

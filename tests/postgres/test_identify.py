@@ -9,9 +9,10 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from surefoot.run.lock import CLASS, OBJECT
-from tests import catalogues, starts
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application
+from tests import starts
+from tests.support import catalogues
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, Application
 
 DRIVER = "postgresql+psycopg"
 FILE = "migrations/surefoot-catalog.txt"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.conftest import Database
-from tests.project import Application
-from tests.proxy import proxy
+from tests.support.database import Database
+from tests.support.project import Application
+from tests.support.proxy import proxy
 
 # what precedes the COMMIT in question: the last revision's row in the journal
 LAST = b"'r3', 'r2'"

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database, fresh_database
-from tests.next_steps import run_next, steps_of
-from tests.postgres.test_identify_errors import at, with_catalogue
-from tests.project import SYNC_ENV, Application, Result
+from tests.support.database import Database, fresh_database
+from tests.support.next_steps import run_next, steps_of
+from tests.support.project import SYNC_ENV, Application, Result
+from tests.support.refusals import at, with_catalogue
 
 PEOPLE = "create table people (id int primary key, name text, age int)"
 PETS = "create table if not exists pets (id int primary key, name text)"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conftest import Database
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.project import Application
 
 CONFIG = """\
 init = ["sql/00_init.sql", "sql/01_more.sql"]

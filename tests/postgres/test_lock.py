@@ -12,9 +12,9 @@ from surefoot.errors.steps import is_command
 from surefoot.postgres.embedded import Server
 from surefoot.run.lock import CLASS, OBJECT, locked
 from tests import starts
-from tests.conftest import Database
-from tests.planted import ROLE, role_of_a_stranger
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.planted import ROLE, role_of_a_stranger
+from tests.support.project import Application
 
 LONG = 240  # seconds: what takes that long hangs
 

@@ -5,8 +5,8 @@ import pytest
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.ddl import Sql, changed, dropped, made
 from surefoot.schema.fact import SchemaFact
-from tests.conftest import Database
-from tests.postgres.test_structure import RICH, observe
+from tests.support.database import Database
+from tests.support.structures import RICH, observe
 
 _INHERITED = ("app.parent.", "app.child.")
 # What needs another thing to be there, or to go before it: each is dropped and made by itself.

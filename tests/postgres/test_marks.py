@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues
-from tests.conftest import Database, fresh_database
-from tests.postgres.test_standby import Pair
-from tests.project import SYNC_ENV, Application
-from tests.servers import MakeServer
+from tests.support import catalogues
+from tests.support.database import Database, fresh_database
+from tests.support.project import SYNC_ENV, Application
+from tests.support.servers import MakeServer
+from tests.support.standby import Pair
 
 PSYCOPG = "postgresql+psycopg"
 FILE = "migrations/surefoot-catalog.txt"

@@ -3,9 +3,8 @@
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.postgres.test_identify_errors import seen, with_catalogue
-from tests.postgres.test_interruption import (
+from tests.support.database import Database
+from tests.support.interruption import (
     at_r1,
     done,
     half_way,
@@ -15,7 +14,8 @@ from tests.postgres.test_interruption import (
     rows,
     text,
 )
-from tests.project import Application, Result
+from tests.support.project import Application, Result
+from tests.support.refusals import seen, with_catalogue
 
 MANY = """\
 with op.get_context().autocommit_block():

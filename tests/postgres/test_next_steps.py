@@ -11,10 +11,10 @@ import pytest
 from psycopg import sql
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database, fresh_database
-from tests.next_steps import inline_statements, printed_steps, run_next
-from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
-from tests.servers import OwnServer, copy_owned, reachable_directory
+from tests.support.database import Database, fresh_database
+from tests.support.next_steps import inline_statements, printed_steps, run_next
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application, Result
+from tests.support.servers import OwnServer, copy_owned, reachable_directory
 
 
 @pytest.fixture(scope="module")

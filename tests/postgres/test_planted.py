@@ -19,11 +19,11 @@ import surefoot
 from surefoot.postgres.embedded import Server
 from surefoot.run.lock import CLASS, OBJECT
 from surefoot.sql import query
-from tests import catalogues
-from tests.cheaper import copied
-from tests.conftest import Database
-from tests.planted import ROLE, Planted, role_of_a_stranger
-from tests.project import Application
+from tests.support import catalogues
+from tests.support.cheaper import copied
+from tests.support.database import Database
+from tests.support.planted import ROLE, Planted, role_of_a_stranger
+from tests.support.project import Application
 
 SQL = sorted((Path(surefoot.__file__).parent / "sql").glob("*.sql"))
 

@@ -13,12 +13,13 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues, starts
-from tests.conftest import Database, fresh_database
-from tests.example import BASELINE, HEAD, Example
-from tests.pgbouncer import NotHere
-from tests.pooler import Pooler, pooler
-from tests.project import ASYNC_ENV, SYNC_ENV, Application
+from tests import starts
+from tests.support import catalogues
+from tests.support.database import Database, fresh_database
+from tests.support.example import BASELINE, HEAD, Example
+from tests.support.pgbouncer import NotHere
+from tests.support.pooler import Pooler, pooler
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
 # SQLAlchemy's own remedy for asyncpg: no name is given twice, none is kept.
 UNNAMED = """\

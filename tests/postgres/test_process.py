@@ -9,8 +9,8 @@ import time
 import pytest
 
 from tests import starts
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result, Running
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application, Result, Running
 
 FIRST = "config = context.config\n"
 

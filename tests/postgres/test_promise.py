@@ -20,11 +20,11 @@ from surefoot.postgres.embedded import Server
 from surefoot.schema.ddl import dropped
 from surefoot.schema.fact import SchemaFact, table
 from surefoot.schema.names import quote_name, split_name
-from tests.conftest import Database
-from tests.example import Example
-from tests.postgres.test_identify_errors import refused, seen, with_catalogue
-from tests.postgres.test_structure import RICH, observe
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.example import Example
+from tests.support.project import Application, Result
+from tests.support.refusals import refused, seen, with_catalogue
+from tests.support.structures import RICH, observe
 
 TABLE = VersionTableName()
 

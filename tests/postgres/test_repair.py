@@ -5,9 +5,9 @@ import json
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.postgres.test_identify_errors import refused, seen, with_catalogue
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
+from tests.support.refusals import refused, seen, with_catalogue
 
 R1, R2, R3 = "3f2a91c07d4e", "8c1d5e6b2f90", "b47e0a9d13c8"
 NEWER = "e6f1029a4b7d"

@@ -19,11 +19,11 @@ import pytest
 
 from surefoot.errors.steps import is_command
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.conftest import Database, fresh_database
-from tests.planted import ROLE, role_of_a_stranger
-from tests.postgres.test_backup import backup, dumps, sidecar, stand, with_programs
-from tests.project import Application, Result
-from tests.proxy import proxy
+from tests.support.backups import backup, dumps, sidecar, stand, with_programs
+from tests.support.database import Database, fresh_database
+from tests.support.planted import ROLE, role_of_a_stranger
+from tests.support.project import Application, Result
+from tests.support.proxy import proxy
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.look.database import observe_database
 from surefoot.look.structure import observe_structure
 from surefoot.schema.fact import SchemaFact
-from tests.conftest import Database
+from tests.support.database import Database
 
 RICH = (Path(__file__).parents[1] / "matrix" / "rich.sql").read_text(encoding="utf-8")
 TABLE = VersionTableName()

@@ -13,7 +13,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
 from surefoot.postgres.embedded.account import may_enter, reachable_programs, unprivileged_user
-from tests.servers import MakeServer
+from tests.support.servers import MakeServer
 
 
 def test_programs_that_its_user_cannot_reach_are_copied(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import signal
 import pytest
 
 from surefoot.postgres.embedded.account import group, unprivileged_user
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application, Result
-from tests.servers import MakeServer, copy_owned, enlarge, small_disk
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, Application, Result
+from tests.support.servers import MakeServer, copy_owned, enlarge, small_disk
 
 PSYCOPG, PSYCOPG2, ASYNCPG = "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"
 DRIVERS = [PSYCOPG, PSYCOPG2, ASYNCPG]

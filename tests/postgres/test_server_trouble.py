@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application, Result, Running
-from tests.proxy import proxy
-from tests.servers import MakeServer, OwnServer
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, Application, Result, Running
+from tests.support.proxy import proxy
+from tests.support.servers import MakeServer, OwnServer
 
 PSYCOPG, PSYCOPG2, ASYNCPG = "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"
 DRIVERS = [PSYCOPG, PSYCOPG2, ASYNCPG]

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, Application
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, Application
 
 DRIVERS = ["psycopg", "psycopg2", "asyncpg"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Database
-from tests.project import SYNC_ENV, Application, Result
+from tests.support.database import Database
+from tests.support.project import SYNC_ENV, Application, Result
 
 SUREFOOT = Path(sys.executable).with_name("surefoot")
 ALEMBIC = Path(sys.executable).with_name("alembic")

@@ -3,9 +3,9 @@
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support import catalogues
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
 FILE = "migrations/surefoot-catalog.txt"
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import threading
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,14 +11,7 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.embedded import embedded_bin
 from surefoot.schema.fact import SchemaFact, table
-
-RICH = Path(__file__).parents[1] / "matrix" / "rich.sql"
-
-
-def observe(database: Any, **options: Any) -> tuple[SchemaFact, ...]:
-    """The facts as a connection of its own sees them."""
-    with database.connect(**options) as connection:
-        return observe_structure(connection, VersionTableName())
+from tests.support.structures import RICH, observe
 
 
 def lines(facts: set[SchemaFact]) -> list[str]:

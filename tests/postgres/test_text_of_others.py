@@ -14,8 +14,8 @@ from psycopg import sql
 
 from surefoot.diagnosis.names import identifier, literal
 from surefoot.schema.names import quote_name
-from tests.conftest import Database
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.project import Application
 
 EVIL = "e\x1b[2J\x1b]0;t\x07\r\x08\u202e\u2028\x9b31m\nsurefoot: shop is at head (forged)"
 STEERING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

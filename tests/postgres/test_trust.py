@@ -14,9 +14,9 @@ from surefoot.postgres.embedded import Server
 from surefoot.run.journal import Journal
 from surefoot.run.steps.install import executor
 from surefoot.sql import query
-from tests.conftest import Database
-from tests.planted import HIT, ROLE, Planted, role_of_a_stranger
-from tests.project import SYNC_ENV, Application
+from tests.support.database import Database
+from tests.support.planted import HIT, ROLE, Planted, role_of_a_stranger
+from tests.support.project import SYNC_ENV, Application
 
 
 @pytest.fixture

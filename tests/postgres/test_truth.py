@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import starts
-from tests.conftest import Database
-from tests.project import SYNC_ENV, Application
+from tests.support.database import Database
+from tests.support.project import SYNC_ENV, Application
 
 
 def database_says(result) -> str:

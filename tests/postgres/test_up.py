@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, SYNC_ENV, Application
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
 DRIVERS = ["postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
 

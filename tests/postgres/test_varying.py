@@ -2,8 +2,8 @@
 
 from surefoot.catalogue.read import loads
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
 # An enum whose labels come from a set, a constraint with a random name, a default that is a moment.
 VARYING = """\

@@ -8,9 +8,10 @@ import time
 import pytest
 
 from surefoot.postgres.embedded import Server
-from tests import catalogues, starts
-from tests.conftest import Database
-from tests.project import ASYNC_ENV, SYNC_ENV, Application, Result
+from tests import starts
+from tests.support import catalogues
+from tests.support.database import Database
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application, Result
 
 DRIVERS = ["postgresql+psycopg2", "postgresql+psycopg", "postgresql+asyncpg"]
 SETTINGS = """\

@@ -14,8 +14,8 @@ from surefoot.diagnosis.server import of_server, script_code
 from surefoot.diagnosis.sessions import holder_lines, numbers
 from surefoot.errors import CODES
 from surefoot.schema.fact import SchemaFact
-from tests.next_steps import steps_of
-from tests.unit.test_identification import TABLE, column, linear
+from tests.support.histories import TABLE, column, linear
+from tests.support.next_steps import steps_of
 
 INDEX = SchemaFact("index", "public.t.t_a", "USING btree (a)")
 CATALOGUE = linear(

@@ -8,8 +8,8 @@ from alembic.script import ScriptDirectory
 
 from surefoot.model.history import History, Revision
 from surefoot.revision_source.history_files import IniFile, read_history
-from tests.project import Application
-from tests.versions import alembic_from
+from tests.support.project import Application
+from tests.support.versions import alembic_from
 
 
 def quick(application: Application) -> History | None:

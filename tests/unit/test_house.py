@@ -1,6 +1,7 @@
 """The house: who may import whom, and what the fast path doesn't carry."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +171,11 @@ def test_nothing_to_do_imports_neither_alembic_nor_sqlalchemy(application, datab
 def test_every_step_is_done_shown_and_written_in_its_own_file(kind: type) -> None:
     file = handler_of(kind)
     assert all(callable(getattr(file, name, None)) for name in ("carry_out", "lines", "as_json"))
+
+
+def test_no_test_module_imports_another() -> None:
+    """What they have in common is in tests/support."""
+    tests = Path(__file__).parents[1]
+    for file in sorted(tests.rglob("test_*.py")):
+        for module in imports_of(file):
+            assert not re.match(r"tests\..*\btest_|tests\.conftest", module), f"{file}: {module}"

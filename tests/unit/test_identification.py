@@ -18,34 +18,8 @@ from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Difference, Probe
 from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
 from surefoot.compatibility.promise import promise
-from surefoot.model.history import History, Revision
 from surefoot.schema.fact import SchemaFact
-
-
-def column(name: str, definition: str = "text") -> SchemaFact:
-    return SchemaFact("column", f"public.t.{name}", definition)
-
-
-TABLE = SchemaFact("relation", "public.t", "table")
-
-
-def history(parents: dict[str, tuple[str, ...]]) -> History:
-    return History(
-        {id: Revision(id, below, (), "", None, f"{id}.py") for id, below in parents.items()}
-    )
-
-
-def linear(*structures: tuple[SchemaFact, ...]) -> Catalogue:
-    """Revisions r1, r2, … with these structures."""
-    parents: dict[str, tuple[str, ...]] = {}
-    found: dict[str, tuple[Change, ...]] = {}
-    before: tuple[SchemaFact, ...] = ()
-    for number, facts in enumerate(structures, 1):
-        parents[f"r{number}"] = (f"r{number - 1}",) if number > 1 else ()
-        found[f"r{number}"] = changes(state_of(before), state_of(facts))
-        before = facts
-    return Catalogue(history(parents), (Way("base", frozenset(), (), found),))
-
+from tests.support.histories import TABLE, column, history, linear
 
 THREE = linear((TABLE, column("a")), (TABLE, column("a"), column("b")), (TABLE, column("b")))
 

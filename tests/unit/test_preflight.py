@@ -17,7 +17,7 @@ from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Sur
 from surefoot.preflight.version_column import version_column
 from surefoot.schema.fact import SchemaFact
 from surefoot.schema.names import arguments, quote_name, renamed_aside, split_name
-from tests.unit.test_identification import linear
+from tests.support.histories import linear
 
 AROUND = Surroundings("app", "shop", "public.alembic_version", 32)
 

@@ -15,7 +15,7 @@ from surefoot.interrupted.repair_sql import remedy
 from surefoot.revision_source.read import read_upgrade
 from surefoot.revision_source.source import Source
 from surefoot.schema.fact import SchemaFact
-from tests.unit.test_identification import history
+from tests.support.histories import history
 
 SERVER = ServerInfo(160004, "16.4", "app", "app", "2026-01-01", "public")
 HISTORY = history({"r1": (), "r2": ("r1",)})

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos import invariants, run
 from tests.chaos.history import MIDWAY
 from tests.chaos.table import Row, marks, table, write_document
-from tests.example import EXAMPLE
+from tests.support.example import EXAMPLE
 
 TEXT = run.DOCUMENT.read_text(encoding="utf-8")
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from surefoot.errors.steps import INDENT
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
 _STATEMENT = re.compile(
     r"\b(?:alter|create|drop|grant|revoke|select|update|delete|insert|rollback prepared"

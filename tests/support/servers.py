@@ -15,8 +15,8 @@ import pytest
 from surefoot.errors import SurefootError
 from surefoot.postgres.embedded import Server
 from surefoot.postgres.embedded.account import unprivileged_user
-from tests.cheaper import cheaper_memory
-from tests.conftest import Database
+from tests.support.cheaper import cheaper_memory
+from tests.support.database import Database
 
 _SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 

@@ -26,7 +26,7 @@ from surefoot.postgres.embedded.account import (
     own,
     unprivileged_user,
 )
-from tests.pgbouncer import NotHere, Program, program
+from tests.support.pgbouncer import NotHere, Program, program
 
 _STARTUP_SECONDS = 20.0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded.account import own, unprivileged_user
-from tests.servers import reachable_directory
+from tests.support.servers import reachable_directory
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 

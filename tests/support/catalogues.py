@@ -12,7 +12,7 @@ from pathlib import Path
 
 import surefoot
 from surefoot.postgres.embedded import Server
-from tests.project import Application
+from tests.support.project import Application
 
 NAME = "surefoot-catalog.txt"
 

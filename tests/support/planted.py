@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 
 from surefoot.postgres.embedded import Server
-from tests.conftest import Database
+from tests.support.database import Database
 
 ROLE = "mallory"
 MARK = "PLANTED"

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from tests import starts
-from tests.conftest import Database
-from tests.project import Application, Result
+from tests.support.database import Database
+from tests.support.project import Application, Result
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "whisperengine"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "whisperengine"
 SCRIPT = EXAMPLE / "sql" / "00_init.sql"
 
 # v1.0.6, v1.0.24, v1.0.28; what v1.0.30 brought, and its head
