@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 PYTEST := $(RUN)/python -m pytest --dist loadgroup
 
-.PHONY: help setup demo test quick lint ruff types bench matrix accuracy chaos new-check clean
+.PHONY: help setup demo test tests quick lint ruff types bench matrix accuracy chaos new-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -27,7 +27,10 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP) ## the main job, on an embedded PostgreSQL
 	@$(RUN)/surefoot demo
 
-test: lint ## lint, types, and every test but those of the matrix: what CI runs
+test: ruff ## lint, types, and every test but those of the matrix: what CI runs
+	@$(MAKE) --no-print-directory --jobs 2 types tests
+
+tests: $(STAMP)
 	@$(PYTEST) -n $(WORKERS)
 
 quick: ruff ## ruff and the tests that start no server: before each commit

@@ -142,6 +142,8 @@ def run_tests(made: Path, arguments: list[str], programs: Path | None = None) ->
         "auto",
         "-p",
         "no:cacheprovider",
+        "-W",
+        "default",  # dependencies of another version deprecate other things
     ]
     # the corpora have their own row
     done = subprocess.run(
