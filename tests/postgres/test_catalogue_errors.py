@@ -231,14 +231,16 @@ def test_a_catalogue_that_was_edited_or_merged_by_hand(
         "has no end": text[: text.rindex("sum\t")],
         "its first line isn't": "a catalogue\n",
     }
+    last = None
     for words, changed in damaged.items():
         assert changed != text
         file.write_text(changed)
-        result = application.run("catalog", "show", "--json")
-        assert (result.code, result.error) == (2, "catalogue-unreadable"), words
-        assert words in told(result, "catalogue-unreadable")
-        assert f"{CATALOGUE}:" in result.json["findings"][0]["message"]
-    run_next(next_of(result), database, application, scratch=server.url())
+        last = application.run("catalog", "show", "--json")
+        assert (last.code, last.error) == (2, "catalogue-unreadable"), words
+        assert words in told(last, "catalogue-unreadable")
+        assert f"{CATALOGUE}:" in last.json["findings"][0]["message"]
+    assert last is not None
+    run_next(next_of(last), database, application, scratch=server.url())
     assert application.run("catalog", "show").code == 0
 
 
