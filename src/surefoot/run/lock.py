@@ -115,15 +115,18 @@ class Lock:
         pgconn = self._connection.pgconn
         waiting = select.poll()
         waiting.register(pgconn.socket, select.POLLIN)
+        failed: psycopg.Error | None = None
         while True:
             while pgconn.is_busy():
                 waiting.poll()
                 pgconn.consume_input()
             result = pgconn.get_result()
             if result is None:
-                return
+                break  # only now can the connection be asked, or closed in order
             if result.status != pq.ExecStatus.TUPLES_OK:
-                raise psycopg.errors.error_from_result(result)
+                failed = failed or psycopg.errors.error_from_result(result)
+        if failed is not None:
+            raise failed
 
     def _ask(self, statement: sql.Composed) -> tuple[Any, ...] | None:
         with _lock_lost():
