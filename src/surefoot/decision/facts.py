@@ -144,66 +144,85 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class DatabaseState(msgspec.Struct, frozen=True):
-    """The database as one snapshot saw it.
-
-    `version_schema` is where the version table is, None where there is none; `rows` are its rows
-    (a NULL is None), `version_column` is its column's type. `comment` is the database's. `objects`
-    counts what is there besides, `examples` names the first few; both
-    are only counted where there is no version row. `elsewhere` are tables of the version table's
-    name in other schemas. `journal` and `journal_schema`: the table, or only its schema, is
-    there; `journal_down`: it has a column for ways back; `journal_readable`, `journal_writable`:
-    this role may read it; may write it, or make it
-    first. `seeds` maps a seed script to the hash of the content that ran last. `read_only`: a
-    standby, or a database that is set to be only read; `standby`: that it is one. `last_journaled`:
-    where there is no version row, the last revision that the journal tells of, and its day.
-    `mark`: the journal's last step that says where this stands (reached, unchecked, unreached, or
-    one of a run that was not seen to end); `mark_row`: that row's number. `marks`: the rows of runs
-    that ended well, newest first, where nothing has happened since. `grounds`: which database this
-    is, and its DDL seal, where they were asked for.
-    `accepted`: differences from the structure that a
-    person has accepted. `journaled`: what the journal says has run, in that order. `interrupted`:
-    revisions that the last run left applied half-way, or has in hand if it's still at work;
-    `interrupted_sha256`: the file that was run, where the journal says it. `reversing`: revisions
-    whose way back the last run was cut off on, with so many statements (`reversed_so_far`) done.
-    `journal_writers` are roles that may write the journal and aren't trusted: then it is no proof.
-    `open_to_triggers`: such a role could put a trigger on the journal or on the version table.
-    `distrusted`: the journal or the version table may not be read, and wasn't.
-    `places`: where a version row isn't the code's, the revisions that the journal keeps a way back
-    of, each with what it needs.
-    """
+    """The database as one snapshot saw it: server, version table, journal, and what is besides."""
 
     server: ServerInfo
     version_table: VersionTableName
+    """The name that was looked for."""
+
+    # the version table
     version_schema: str | None = None
+    """Where the version table is; None where there is none."""
     rows: tuple[str | None, ...] = ()
+    """Its rows; a NULL is None."""
     version_column: str | None = None
-    comment: str | None = None
-    objects: int = 0
-    examples: tuple[str, ...] = ()
+    """Its column's type."""
     elsewhere: tuple[Elsewhere, ...] = ()
-    journal: bool = False
-    journal_schema: bool = False
-    journal_down: bool = True
-    journal_readable: bool = True
-    journal_writable: bool = True
+    """Tables of its name in other schemas."""
+
+    # the server and the role
     read_only: bool = False
+    """A standby, or a database that is set to be only read."""
     standby: bool = False
-    seeds: dict[str, str] = {}
-    last_journaled: str | None = None
-    mark: str | None = None
-    mark_row: int = 0
-    marks: tuple[Mark, ...] = ()
-    grounds: DatabaseGrounds | None = None
-    accepted: tuple[Difference, ...] = ()
-    journaled: tuple[Journaled, ...] = ()
-    interrupted: tuple[str, ...] = ()
-    interrupted_sha256: str | None = None
-    reversing: tuple[str, ...] = ()
-    reversed_so_far: int = 0
-    journal_writers: tuple[str, ...] = ()
-    open_to_triggers: bool = False
+    """It is a standby."""
     distrusted: bool = False
+    """The journal or the version table may not be read, and wasn't."""
+    open_to_triggers: bool = False
+    """A role that isn't trusted could put a trigger on the journal or on the version table."""
+
+    # the journal
+    journal: bool = False
+    """The table is there."""
+    journal_schema: bool = False
+    """The schema is there, with the table or without."""
+    journal_down: bool = True
+    """It has a column for downgrades."""
+    journal_readable: bool = True
+    """This role may read it."""
+    journal_writable: bool = True
+    """This role may write it, or make it first."""
+    journal_writers: tuple[str, ...] = ()
+    """Roles that may write it and aren't trusted: then it is no proof."""
+
+    # what the journal says
+    mark: str | None = None
+    """Its last step that says where this stands: reached, unchecked, unreached, or one of a run
+    that was not seen to end.
+    """
+    mark_row: int = 0
+    """That row's number."""
+    marks: tuple[Mark, ...] = ()
+    """The rows of runs that ended well, newest first, where nothing has happened since."""
+    seeds: dict[str, str] = {}
+    """Each seed script, with the hash of the content that ran last."""
+    last_journaled: str | None = None
+    """Where there is no version row: the last revision that the journal names, and its day."""
+    accepted: tuple[Difference, ...] = ()
+    """Differences from the structure that a person has accepted."""
+    journaled: tuple[Journaled, ...] = ()
+    """What has run, in that order."""
+    interrupted: tuple[str, ...] = ()
+    """Revisions that the last run left half-way, or is running if it is still at work."""
+    interrupted_sha256: str | None = None
+    """The file that was run, where the journal says it."""
+    reversing: tuple[str, ...] = ()
+    """Revisions in whose downgrade the last run was cut off."""
+    reversed_so_far: int = 0
+    """How many statements of that downgrade are done."""
     places: dict[str, tuple[str, ...]] = {}
+    """Where a version row isn't the code's: the revisions that the journal can take back, each with
+    what it needs.
+    """
+
+    # what is there besides
+    grounds: DatabaseGrounds | None = None
+    """Which database this is, and its DDL seal, where they were asked for."""
+    objects: int = 0
+    """How many objects there are. Counted only where there is no version row."""
+    examples: tuple[str, ...] = ()
+    """The first few of them."""
+    comment: str | None = None
+    """The database's comment."""
 
     @property
     def begun_elsewhere(self) -> bool:
