@@ -21,7 +21,7 @@ RUN = """
 import sys, time, psycopg
 from pathlib import Path
 from surefoot.scripts.run import run_script
-from surefoot.scripts import Script, check
+from surefoot.scripts.reader import Script, check
 script = Script(Path(sys.argv[1]))
 with psycopg.connect(sys.argv[2]) as connection, connection.transaction():
     started = time.perf_counter()

@@ -360,7 +360,7 @@ MEMORY = """
 import sys, psycopg
 from pathlib import Path
 from surefoot.scripts.run import run_script
-from surefoot.scripts import Script, check
+from surefoot.scripts.reader import Script, check
 script = Script(Path(sys.argv[1]))
 with psycopg.connect(sys.argv[2]) as connection:
     check([script], server_version=connection.info.server_version)

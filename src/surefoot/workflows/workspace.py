@@ -16,6 +16,7 @@ from surefoot.decision.decide import (
 )
 from surefoot.decision.facts import Facts, Mark
 from surefoot.decision.plan import Plan
+from surefoot.errors import NOT_CHANGED, NOT_REACHED, SurefootError
 from surefoot.look.survey import Application, application, configured_version_table
 from surefoot.model.progress import Progress
 from surefoot.model.states import State
@@ -59,6 +60,7 @@ class Workspace:
         self.run: str | None = None  # in the journal's rows, once a plan was begun
         self.backup: Taken | None = None  # taken before the plan was begun
         self.role_set: str | None = None  # by env.py, once that was asked
+        self._reached = False  # by any connection so far
         self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
@@ -72,11 +74,22 @@ class Workspace:
         return {"DATABASE_URL": self.target.url(), **environment(self.target)}
 
     def connect(self, *, hurry: bool = False) -> psycopg.Connection[Any]:
-        """A new connection, waiting for the server as configured; `hurry`: not for long."""
+        """A new connection, waiting for the server as configured; `hurry`: not for long.
+
+        Raises SurefootError as `postgres.connect` does. Where an earlier connection was made, it
+        doesn't say that the database was never reached.
+        """
         wait = seconds(self.project.config.wait)
         if hurry:
             wait = min(wait, _HURRY)
-        connection = connect(self.target, wait=wait, say=self._say)
+        try:
+            connection = connect(self.target, wait=wait, say=self._say)
+        except SurefootError as error:
+            if not self._reached or error.finding.database != NOT_REACHED:
+                raise
+            found = msgspec.structs.replace(error.finding, database=NOT_CHANGED)
+            raise SurefootError.of(found) from error
+        self._reached = True
         if not self.target.resolved:
             info = connection.info
             resolved = {"host": info.host, "port": str(info.port), "user": info.user}
