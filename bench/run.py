@@ -4,8 +4,7 @@ surefoot is built as a wheel and installed into an environment of its own, bytec
 the Alembic that it is compared with. Both sides of a ratio are run in turn, on one server, and the
 median of the pairwise ratios is what counts: times on shared machines are noisy, ratios less so.
 
-    python bench/run.py [--only start,upgrade,script,catalogue]
-    python bench/run.py --start [--runs 15] [--revisions 100]
+    python bench/run.py [--only start,seal,upgrade,script,catalogue]
 """
 
 import argparse
@@ -13,15 +12,11 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import page
-import psycopg
-
-from surefoot.postgres.embedded import Server, embedded_bin
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = ROOT / ".cache" / "bench"
@@ -126,36 +121,10 @@ def clean_environment() -> None:
             del os.environ[name]
 
 
-def start(runs: int, revisions: int) -> None:
-    """What a start costs where there is nothing to do."""
-    programs = install()
-    clean_environment()
-    with Server(embedded_bin()) as server, tempfile.TemporaryDirectory() as temporary:
-        directory = Path(temporary)
-        write_history(directory, revisions, server.url("bench", "postgresql+psycopg"))
-        alembic = [str(programs / "alembic"), "upgrade", "heads"]
-        up = [str(programs / "surefoot"), "up"]
-        bare = [
-            str(programs / "python"),
-            "-c",
-            f"import psycopg; psycopg.connect({server.conninfo('bench')!r}).execute('select 1')",
-        ]
-        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-            connection.execute("create database bench template template0")
-        seconds(up, directory)  # which knows from then on where env.py leads
-        sides = {"surefoot": up, "alembic": alembic, "bare": bare}
-        t = paired(runs, sides, directory, lambda: None)
-    print("| nothing to do | median | surefoot is |\n|---|---:|---:|")
-    print(f"| `surefoot up` | {ms(t['surefoot'])} | |")
-    faster = ratio(t["alembic"], t["surefoot"])
-    print(f"| `alembic upgrade heads` | {ms(t['alembic'])} | {faster:.2f} times faster |")
-    of = ratio(t["surefoot"], t["bare"])
-    print(f"| psycopg: import, connect, select 1 | {ms(t['bare'])} | {of:.2f} of it |\n")
-
-
 # What `make bench` runs, and the places in the page of the tables that it prints, in their order.
 PARTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
-    "start": (["run.py", "--start"], ("start",)),
+    "start": (["start.py"], ("start",)),
+    "seal": (["seal.py"], ("seal",)),
     "upgrade": (["upgrade.py"], ("upgrade",)),
     "script": (["script.py", "--runs", "3"], ("script",)),
     "catalogue": (["catalogue.py"], ("identify", "making")),
@@ -175,13 +144,7 @@ def publish(part: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default=",".join(PARTS))
-    parser.add_argument("--start", action="store_true", help="measure a start, write nothing")
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--revisions", type=int, default=100)
     given = parser.parse_args()
-    if given.start:
-        start(given.runs, given.revisions)
-        return
     for part in given.only.split(","):
         publish(part)
 
