@@ -24,7 +24,7 @@ LAYERS = (
     # pure: values in, values out
     *("schema", "model", "revision_source", "catalogue", "downgrades", "preflight"),
     *("interrupted", "compatibility", "diagnosis", "scripts"),
-    *("project", "postgres"),
+    *("project", "postgres", "server"),
     *("decision", "guards", "quick"),
     *("alembic_env", "look", "backups", "run", "catalogue_build"),
     *("report", "workflows", "cli", "__main__"),
