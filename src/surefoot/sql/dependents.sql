@@ -58,7 +58,8 @@ dependent (number, classid, objid, part, depth) as (
     join pg_rewrite w on below.classid = 'pg_rewrite'::regclass and w.oid = below.objid
         and w.rulename = '_RETURN'
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = w.ev_class
-    where d.deptype in ('n', 'a') and d.classid = 'pg_rewrite'::regclass
+    -- before 16, a view's rule refers to the view itself: it would be followed for ever
+    where d.deptype in ('n', 'a') and d.classid = 'pg_rewrite'::regclass and d.objid <> w.oid
 ),
 deepest as (
     select number, classid, objid, part, max(depth) as depth
