@@ -249,6 +249,31 @@ def test_an_env_py_that_depends_on_the_environment(
     assert "not quick because env.py chooses a schema, a table or a location" in text
 
 
+def test_a_module_of_the_applications_that_depends_on_the_environment(
+    application: Application, database: Database
+) -> None:
+    """A schema that another module chooses leads elsewhere just as well."""
+    application.write(
+        "places.py",
+        "import os\n\n\ndef place(connection):\n"
+        "    schema = os.environ.get('TENANT_SCHEMA', 'public')\n"
+        "    connection.exec_driver_sql('set search_' + 'path = ' + schema)\n"
+        "    connection.commit()\n",
+    )
+    application.env(
+        SYNC_ENV.replace(
+            "    context.configure(",
+            "    import sys\n    sys.path.insert(0, '.')\n    import places\n"
+            "    places.place(connection)\n    context.configure(",
+        )
+    )
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    assert quick(application, database.url()) != NOTHING
+    text = " ".join(application.run("status", url=database.url()).out.split())
+    assert "not quick because places.py may choose a schema when it runs" in text
+
+
 def test_after_going_back(application: Application, database: Database, server: Server) -> None:
     """The end of `down` is seen and marked, and it isn't this code's head."""
     application.linear()

@@ -25,6 +25,11 @@ _WANDERING = re.compile(
     rb"|(?i:(?:environ|getenv)\b[^\n]*(?:schema|table|version|location|tenant))"
 )
 
+# The same in any other module of the application's, where a version or a table may be anything.
+_SEARCHING = re.compile(
+    rb"search_path|schema_translate_map|(?i:(?:environ|getenv)\b[^\n]*(?:schema|tenant))"
+)
+
 
 def manifest_of(project: Project, ini: IniFile | None, environment: "Environment") -> Manifest:
     """The files of this look, once the application is loaded: its modules are among them."""
@@ -81,6 +86,9 @@ def why_not_quick(
     for file in (environment.env_file, *_callables(config)):
         if _WANDERING.search(Path(file).read_bytes()):
             return f"{os.path.basename(file)} chooses a schema, a table or a location when it runs"
+    for file in sorted(name for name in _modules() if name.endswith(".py")):
+        if os.path.isfile(file) and _SEARCHING.search(Path(file).read_bytes()):
+            return f"{os.path.basename(file)} may choose a schema when it runs"
     return None
 
 
