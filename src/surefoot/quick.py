@@ -19,6 +19,7 @@ from surefoot.postgres.libpq import Connection, Row, Unsettled
 from surefoot.project.locate import FILE_NAME, configuration_file, locate
 from surefoot.project.manifest import digest
 from surefoot.sql import VERSION_ROWS, query
+from surefoot.system.files import read_file
 
 # The journal's rows of runs after which nothing had to be done.
 ENDED_WELL = ("reached", "unchecked")
@@ -98,8 +99,7 @@ def _settings(place: Place, *, every: bool) -> dict[str, Any]:
     """
     if place.config is None:
         return {}
-    with open(os.path.join(place.root, place.config), encoding="utf-8") as file:
-        text = file.read()
+    text = read_file(os.path.join(place.root, place.config)).decode()
     if not every and "version_table" not in text and "\\" not in text:  # no key is escaped
         return {}
     import tomllib

@@ -1,6 +1,8 @@
-"""A small part of what `make chaos` does with scripts and bad input, another seed each time."""
+"""A small part of what `make chaos` does with scripts and bad input.
 
-import random
+The seed is fixed: the same commit gets the same answer. `make chaos` draws others.
+"""
+
 from collections.abc import Callable
 
 import pytest
@@ -13,14 +15,15 @@ SUBJECTS: dict[str, tuple[Callable[[int, int], list[Row]], int]] = {
     "bad input": (bad_input.run, 63),
 }
 
+SEED = 916775
+
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_nothing_is_violated(subject: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Other cases each time; a violation is told with the command that makes it again."""
+    """A violation is told with the command that makes it again."""
     run, count = SUBJECTS[subject]
-    seed = random.randrange(1_000_000)
-    rows = run(seed, count)
+    rows = run(SEED, count)
     told = capfd.readouterr().err
     assert rows
     assert all(row.times for row in rows)
-    assert not [row for row in rows if row.violations], f"seed {seed}\n{told}"
+    assert not [row for row in rows if row.violations], told

@@ -51,7 +51,7 @@ def answer(error: psycopg.Error, *, timeout: float) -> Answer | None:
     `timeout` is for the whole of it, in seconds.
     """
     failed: Any = error.pgconn
-    if failed is None:
+    if failed is None or not (failed.port or b"5432").isdigit():
         return None
     place = _Place(failed, time.monotonic() + timeout)
     missing = place.missing_root()

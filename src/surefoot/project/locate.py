@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from surefoot.model import target
 from surefoot.model.target import Target
+from surefoot.system.files import read_file
 
 FILE_NAME = "surefoot.toml"
 PYPROJECT = "pyproject.toml"
@@ -126,8 +127,7 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
     if not file:
         return None
     try:
-        with open(file, encoding="utf-8") as secret:
-            return secret.read().strip()
+        return read_file(file).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         from surefoot.errors import NOT_REACHED, SurefootError
 

@@ -1,13 +1,21 @@
-"""Opening a file that somebody has named, and making files that nobody else has laid ready."""
+"""Opening a file that somebody has named, and making files that nobody else has laid ready.
+
+The quick look imports this module: it needs the standard library only, and of that little.
+"""
+
+from __future__ import annotations
 
 import errno
 import os
 import stat
 from io import FileIO
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def open_file(path: Path) -> FileIO:
+def open_file(path: Path | str) -> FileIO:
     """The file, opened for reading, without a buffer.
 
     A pipe may never begin and a device may never end, so neither is opened; nor is a directory.
@@ -23,7 +31,7 @@ def open_file(path: Path) -> FileIO:
     raise OSError(errno.EINVAL, "It is a pipe or a device, and not a file", str(path))
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path | str) -> bytes:
     """What is in the file, under the same conditions. Raises OSError."""
     with open_file(path) as file:
         return file.read()
@@ -96,7 +104,7 @@ def _user(uid: int) -> str:
 def shown(file: Path) -> str:
     """The file's path as a person here would write it."""
     try:
-        return str(file.relative_to(Path.cwd()))
+        return str(file.relative_to(os.getcwd()))
     except ValueError:
         return str(file)
 
