@@ -203,6 +203,7 @@ def planted(server: Server, template: Template) -> Iterator[Planted]:
 
 GIVEN = {
     "table": "alembic_version",
+    "migrators": ["django_migrations"],
     "schema": "public",
     "path": ["public"],
     "role": "postgres",

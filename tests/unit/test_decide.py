@@ -4,7 +4,14 @@ import msgspec
 import pytest
 
 from surefoot.decision.decide import NothingToDo, Ready, Refused, classify, decide
-from surefoot.decision.facts import Code, DatabaseState, Facts, ServerInfo, VersionTableName
+from surefoot.decision.facts import (
+    Code,
+    DatabaseState,
+    Facts,
+    SchemaContents,
+    ServerInfo,
+    VersionTableName,
+)
 from surefoot.decision.plan import Install, Seed, Upgrade
 from surefoot.model.history import History, Revision
 from surefoot.model.states import STATE_TABLE, State
@@ -37,7 +44,7 @@ def facts(
         VersionTableName(),
         version_schema="public" if rows else None,
         rows=rows,
-        objects=objects,
+        contents=(SchemaContents("public", objects),) if objects else (),
         seeds=seeds or {},
         **observed,  # type: ignore[arg-type]
     )

@@ -14,6 +14,7 @@ import msgspec
 
 from surefoot.model.history import History
 from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.names import schema_of, split_name
 
 State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
 
@@ -169,6 +170,16 @@ class Index:
             for way in ways
         }
         self.keys = list(self.numbers)
+
+    @functools.cached_property
+    def schemas(self) -> frozenset[str]:
+        """Every schema that some revision touches."""
+        return frozenset(filter(None, (schema_of(*key) for key in self.keys)))
+
+    @functools.cached_property
+    def tables(self) -> frozenset[str]:
+        """The names of the tables and views that some revision makes, without their schemas."""
+        return frozenset(split_name(name)[-1] for kind, name in self.keys if kind == "relation")
 
     def _numbered(self, changed: Iterable[Change]) -> Numbered:
         numbers = self.numbers

@@ -14,10 +14,11 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 from surefoot.catalogue.catalogue import Catalogue, Way, conflicts
-from surefoot.catalogue.match import Difference, Identification, Match
+from surefoot.catalogue.match import Difference, Identification, Match, Taken
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import Definition, Key, SchemaFact
 from surefoot.schema.kinds import COMMON
+from surefoot.schema.names import schema_of
 
 NEAREST = 8
 _A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
@@ -42,7 +43,8 @@ class Identifier:
         """`accepted` are differences that a person has accepted. Those that are still so are held
         against no revision that has the same there.
 
-        `own` are the facts whose names no revision knows, `accepted` the differences still so.
+        `own` are the facts whose names no revision knows, in the schemas that the application uses;
+        `beside` are those in other schemas. `accepted` are the differences still so.
         """
         self._catalogue = catalogue
         self._index = catalogue.index
@@ -57,7 +59,10 @@ class Identifier:
                 own.append(fact)
             else:
                 self._live[number] = fact.definition
-        self.own = tuple(sorted(own))
+        schemas = {"", catalogue.schema, *self._index.schemas} if own else set[str]()
+        own.sort()
+        self.own = tuple(f for f in own if schema_of(f.kind, f.name) in schemas)
+        self.beside = tuple(f for f in own if schema_of(f.kind, f.name) not in schemas)
         unknown = {(fact.kind, fact.name): fact.definition for fact in own}
         still = [d for d in accepted if self._is_still(d, numbers.get((d.kind, d.name)), unknown)]
         self.accepted = tuple(still)
@@ -148,6 +153,26 @@ class Identifier:
             foreign=foreign,
             complete=complete,
             accepted=self.accepted,
+            beside=self.beside,
+            taken=self._taken,
+        )
+
+    @property
+    def _taken(self) -> tuple[Taken, ...]:
+        """The names that some revision makes, and that are there, sorted."""
+        makers: dict[int, str] = {}
+        for way in self._catalogue.ways:
+            for number, _ in self._index.initial[way.name]:
+                makers.setdefault(number, "")
+            for revision, changed in self._index.changes[way.name].items():
+                for number, _ in changed:
+                    makers.setdefault(number, revision)
+        return tuple(
+            sorted(
+                Taken(*key, makers[number])
+                for number, key in enumerate(self._index.keys)
+                if self._live[number] is not None and number not in self._common
+            )
         )
 
     def _is_evidence(self, stand: Match) -> bool:

@@ -68,6 +68,14 @@ class Restoration(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
+class Taken(msgspec.Struct, frozen=True, order=True):
+    """A name that is there, and the first revision that makes something of that name."""
+
+    kind: str
+    name: str
+    by: str
+
+
 class Issue(msgspec.Struct, frozen=True):
     """One name that isn't as the code knows it; `why` says what that means for the code.
 
@@ -119,7 +127,7 @@ class Identification(msgspec.Struct, frozen=True):
     facts: int
     """How many facts were seen."""
     own: tuple[SchemaFact, ...] = ()
-    """Those whose names no revision knows: the user's own objects."""
+    """Those whose names no revision knows, in the application's schemas: the user's own objects."""
     exact: tuple[Match, ...] = ()
     """All sets of revisions whose structure this is."""
     nearest: tuple[Match, ...] = ()
@@ -150,6 +158,12 @@ class Identification(msgspec.Struct, frozen=True):
     """Whether the code could run on this structure. Asked where a version row isn't known."""
     promise: Promise | None = None
     """Whether the structure keeps what head promises. Asked where the version rows are head's."""
+    beside: tuple[SchemaFact, ...] = ()
+    """Names that no revision knows, in schemas that no revision touches."""
+    taken: tuple[Taken, ...] = ()
+    """The names that some revision makes, and that are there. Told only where the rows don't say
+    where the structure stands.
+    """
 
     @property
     def sure(self) -> Match | None:

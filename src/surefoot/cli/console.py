@@ -61,6 +61,13 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return _CONFIG(_DATABASE_URL(_JSON(function)))
 
 
+shared_option = click.option(
+    "--shared",
+    is_flag=True,
+    help="Install although others have objects in the same schema, if no name is taken.",
+)
+
+
 class CommandContext:
     """What a command writes to: data on standard output, everything else on standard error."""
 
@@ -281,14 +288,19 @@ def open_session(
     *,
     to_act: bool = True,
     needs_code: bool = True,
+    shared: bool = False,
 ) -> Generator["Workspace", None, None]:
     """The way to the database and the code; the embedded server where no database is named.
 
-    Without `needs_code`, the application's history may be missing.
+    Without `needs_code`, the application's history may be missing. `shared` is the option of that
+    name, which says more than the configuration.
     """
     from surefoot.look.code import find_ini
 
     project = load_project(config_file)
+    if shared:
+        config = msgspec.structs.replace(project.config, shared=True)
+        project = msgspec.structs.replace(project, config=config)
     try:
         ini = find_ini(project)
     except SurefootError:

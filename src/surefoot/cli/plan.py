@@ -4,15 +4,22 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    command_body,
+    common_options,
+    open_session,
+    shared_option,
+)
 from surefoot.errors import ExitCode
 
 
 @click.command("plan")
 @common_options
+@shared_option
 @command_body("plan")
 def command(
-    context: CommandContext, *, config_file: Path | None, database_url: str | None
+    context: CommandContext, *, config_file: Path | None, database_url: str | None, shared: bool
 ) -> ExitCode:
     """Show what `up` would do, step by step. Reads only.
 
@@ -30,7 +37,7 @@ def command(
         structure_texts,
     )
 
-    with open_session(context, config_file, database_url) as workspace:
+    with open_session(context, config_file, database_url, shared=shared) as workspace:
         with workspace.connect() as connection:
             facts, decision = workspace.look(connection)
         code = decision.findings[0].exit_code if isinstance(decision, Refused) else ExitCode.DONE

@@ -10,6 +10,7 @@ from surefoot.cli.console import (
     common_options,
     emit_outcome,
     open_session,
+    shared_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.system.successor import found
@@ -34,12 +35,14 @@ class _Up(click.Command):
 @click.command("up", cls=_Up)
 @common_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
+@shared_option
 @command_body("up")
 def command(
     context: CommandContext,
     *,
     config_file: Path | None,
     database_url: str | None,
+    shared: bool,
     run: tuple[str, ...],
 ) -> ExitCode:
     """Bring the database to the code's head, or refuse, having changed nothing.
@@ -58,7 +61,7 @@ def command(
             database=NOT_REACHED,
             next="correct the words after --",
         )
-    with open_session(context, config_file, database_url) as workspace:
+    with open_session(context, config_file, database_url, shared=shared) as workspace:
         from surefoot.report.text import TextReport
         from surefoot.workflows.up import up
 

@@ -81,7 +81,7 @@ def _by_way(
             known(broken),
             known(harmless),
             absent=absent,
-            left=_left(facts, identifier.own) if absent else (),
+            left=_left(facts, (*identifier.own, *identifier.beside)) if absent else (),
             unrun=_unrun(identifier, way, set(differing)) if broken else (),
             back=back,
         ),

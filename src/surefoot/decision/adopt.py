@@ -12,7 +12,7 @@ from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.promise import put_below
 from surefoot.decision.refusals.version_rows import ahead_of_code, ahead_remarks
 from surefoot.decision.repair import decide_repair, trust_operator
-from surefoot.decision.version_rows import faults, judge, width_of
+from surefoot.decision.version_rows import faults, judge, others_rows, width_of
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.interrupted.repair_sql import RepairMode
@@ -69,7 +69,7 @@ def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
             return NothingToDo(state, ahead_remarks(facts))
         return Refused(state, (ahead_of_code(facts),))
     if not options.rows:
-        if state is State.INTERRUPTED:
+        if state is State.INTERRUPTED or others_rows(facts):
             return Refused(state, (REFUSALS[state](facts),))
         if state is State.AHEAD_COMPATIBLE:
             return NothingToDo(state, ahead_remarks(facts))

@@ -8,6 +8,7 @@ from surefoot.catalogue.match import Identification
 from surefoot.decision import install
 from surefoot.decision.facts import Facts
 from surefoot.decision.install import refused_beforehand
+from surefoot.decision.ownership import beside_remarks
 from surefoot.decision.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_required
@@ -201,7 +202,8 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
                 return Refused(state, obstacles)
             remarks = facts.preflight.remarks if facts.preflight else ()
             if state is State.EMPTY:
-                remarks = (*install.remarks(facts.code), *remarks)
+                beside = beside_remarks(facts.database)
+                remarks = (*install.remarks(facts.code), *beside, *remarks)
             if state is State.AT_HEAD:
                 remarks = (*remarks, *at_head_remarks(facts))
             remarks = (*remarks, *catalogue_remarks(facts))

@@ -50,6 +50,23 @@ class Elsewhere(msgspec.Struct, frozen=True):
     stranger: str | None = None
 
 
+class SchemaContents(msgspec.Struct, frozen=True):
+    """What one schema holds besides the version table; what extensions brought isn't counted.
+
+    `examples` are the first few objects, `relations` the names of all tables and views, `owners`
+    the roles that own something there.
+    `histories` are tables by which a migrator remembers what it has run (Alembic's under another
+    name, Django's, Flyway's …): the schema is another application's, too.
+    """
+
+    schema: str
+    objects: int
+    examples: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    histories: tuple[str, ...] = ()
+
+
 class Journaled(msgspec.Struct, frozen=True):
     """A revision that the journal says has run here.
 
@@ -217,12 +234,24 @@ class DatabaseState(msgspec.Struct, frozen=True):
     # what is there besides
     grounds: DatabaseGrounds | None = None
     """Which database this is, and its DDL seal, where they were asked for."""
-    objects: int = 0
-    """How many objects there are. Counted only where there is no version row."""
-    examples: tuple[str, ...] = ()
-    """The first few of them."""
+    contents: tuple[SchemaContents, ...] = ()
+    """Each schema that holds something, where the application's may be. Asked only where there is
+    no version row.
+    """
+    beside: tuple[SchemaContents, ...] = ()
+    """Schemas whose contents are others' (`decision/ownership.py`)."""
     comment: str | None = None
     """The database's comment."""
+
+    @property
+    def objects(self) -> int:
+        """How many objects there are that may be the application's."""
+        return sum(one.objects for one in self.contents)
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The first few of them."""
+        return tuple(name for one in self.contents for name in one.examples)[:5]
 
     @property
     def begun_elsewhere(self) -> bool:
@@ -260,7 +289,8 @@ class Code(msgspec.Struct, frozen=True):
     `init_revision` is the revision that the init scripts stand for, as it is configured. `ahead`
     says what shall be done with a newer database on which this code can run. `accept_newer` is the
     version row that the operator takes for a newer release's.
-    `requires_catalogue`: without a usable catalogue, nothing is done.
+    `requires_catalogue`: without a usable catalogue, nothing is done. `shared`: others may have
+    objects in the application's schemas.
     """
 
     history: History
@@ -270,6 +300,7 @@ class Code(msgspec.Struct, frozen=True):
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
     accept_newer: str | None = None
     requires_catalogue: bool = False
+    shared: bool = False
 
     @property
     def stands_for(self) -> str | None:
@@ -311,11 +342,14 @@ class Facts(msgspec.Struct, frozen=True):
     def fingerprint(self) -> str:
         """A hash of all that is seen here; a plan holds for one fingerprint.
 
-        Marks and the DDL seal say whether somebody must look, and aren't what is seen.
+        Marks and the DDL seal say whether somebody must look, and aren't what is seen. What others
+        do beside is their business.
         """
         seen = msgspec.structs.replace(
             self,
-            database=msgspec.structs.replace(self.database, grounds=None, marks=(), mark_row=0),
+            database=msgspec.structs.replace(
+                self.database, grounds=None, marks=(), mark_row=0, beside=()
+            ),
             verified=None,
         )
         return hashlib.sha256(msgspec.json.encode(seen, order="sorted")).hexdigest()[:16]

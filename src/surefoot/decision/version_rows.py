@@ -41,6 +41,24 @@ def judge(facts: Facts) -> tuple[Judged, ...]:
     return tuple(_judged(row, facts) for row in rows if row not in known)
 
 
+def others_rows(facts: Facts) -> tuple[str, ...]:
+    """The version rows that another application may have written, which uses the same table.
+
+    This code's own rows are borne out by the structure, the others by nothing that it knows, and
+    there are tables that none of its revisions makes.
+    """
+    history, standing = facts.code.history, facts.standing
+    own = tuple(sorted(r for r in facts.database.rows if r in history.revisions))
+    if not own or standing is None or not any(f.kind == "relation" for f in standing.own):
+        return ()
+    if all(stand.rows != own for stand in standing.exact):
+        return ()
+    judged = judge(facts)
+    if any(one.judgement != "unknown" for one in judged):
+        return ()
+    return tuple(one.row for one in judged if one.row is not None)
+
+
 def faults(database: DatabaseState) -> tuple[str, ...]:
     """What is wrong with the table itself: its column's type, rows that are there twice."""
     found: list[str] = []

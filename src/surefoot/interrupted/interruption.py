@@ -159,7 +159,7 @@ def _held(
     statements = source.statements if source else ()
     own = tuple(
         fact
-        for fact in identifier.own
+        for fact in (*identifier.own, *identifier.beside)
         if any(s.is_about((fact.kind, fact.name)) and not s.drops for s in statements)
     )
     return InterruptedRevision(

@@ -132,6 +132,7 @@ def code_of(project: Project, history: History) -> Code:
         config.ahead,
         config.accept_newer,
         config.requires_catalogue,
+        config.shared,
     )
 
 

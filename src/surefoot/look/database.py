@@ -17,9 +17,11 @@ from surefoot.decision.facts import (
     Evidence,
     Journaled,
     Mark,
+    SchemaContents,
     ServerInfo,
     VersionTableName,
 )
+from surefoot.decision.ownership import MIGRATORS
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.postgres.look import Look, looking, looking_within
@@ -61,11 +63,10 @@ def observe_database(
         rows: tuple[str | None, ...] = ()
         if believed:
             rows = _version_rows(cursor, version_table.name, seen["version_schema"])
-        objects: dict[str, Any] = {"objects": 0, "examples": []}
+        contents: tuple[SchemaContents, ...] = ()
         elsewhere: tuple[Elsewhere, ...] = ()
         if not rows:
-            names = {"table": version_table.name}
-            objects = cursor.execute(query("objects"), names).fetchone() or objects
+            contents = observe_contents(cursor, version_table.name)
             elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
         journal = next((one for one in owners if one.is_journal and one.name), None)
         found = DatabaseState(
@@ -75,8 +76,7 @@ def observe_database(
             rows=rows,
             version_column=seen["version_column"],
             comment=seen["comment"],
-            objects=objects["objects"],
-            examples=tuple(objects["examples"]),
+            contents=contents,
             elsewhere=elsewhere,
             journal=seen["journal"],
             journal_schema=seen["journal_schema"],
@@ -96,6 +96,16 @@ def observe_database(
         if not (believed and found.journal and found.journal_readable):
             return found
         return _with_journal(cursor, found)
+
+
+def observe_contents(
+    cursor: psycopg.Cursor[dict[str, Any]], version_table: str
+) -> tuple[SchemaContents, ...]:
+    """What each schema holds besides tables of that name, within a look."""
+    asked = {"table": version_table, "migrators": [*MIGRATORS]}
+    return msgspec.convert(
+        cursor.execute(query("objects"), asked).fetchall(), tuple[SchemaContents, ...]
+    )
 
 
 def _probe(look: Look, version_table: VersionTableName) -> dict[str, Any]:

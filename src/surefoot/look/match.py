@@ -135,6 +135,7 @@ class Cataloguing:
             return Identification(
                 len(facts),
                 identifier.own,
+                beside=identifier.beside,
                 recorded=recorded,
                 accepted=identifier.accepted,
                 promise=promised,
@@ -209,7 +210,8 @@ class Cataloguing:
         """Those that no revision knows: the user's."""
         _, catalogue = self.read()
         assert catalogue is not None
-        return frozenset(Identifier(catalogue, facts).own)
+        identifier = Identifier(catalogue, facts)
+        return frozenset((*identifier.own, *identifier.beside))
 
     def installed(
         self,
@@ -224,11 +226,15 @@ class Cataloguing:
         catalogue = self.for_install
         if catalogue is None:
             return None
+        before = frozenset(self.live)
         facts = recognised(catalogue, structure_within(connection, version_table))
         identifier = Identifier(catalogue, facts)
         asked = identifier.stand(catalogue.history.applied(rows)) if rows else None
+        standing = identifier.standing()
+        # what was there before the scripts is no work of theirs
+        own = tuple(fact for fact in standing.own if fact not in before)
         standing = msgspec.structs.replace(
-            identifier.standing(), asked=asked, ahead=verdict(catalogue, facts)
+            standing, own=own, asked=asked, ahead=verdict(catalogue, facts)
         )
         return self._settled(connection, standing, catalogue, ())
 

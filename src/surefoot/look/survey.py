@@ -1,6 +1,7 @@
 """Put the two looks together: at the code and at the database."""
 
 import contextlib
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ import psycopg
 from surefoot.catalogue.match import Difference, Identification
 from surefoot.decision.decide import classify
 from surefoot.decision.facts import Code, DatabaseState, Facts, VersionTableName
+from surefoot.decision.ownership import Ownership, is_others, set_aside
 from surefoot.decision.recovery import recovery
 from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.look.code import code_of
 from surefoot.look.database import observe_database
 from surefoot.look.grounds import manifest_of, why_not_quick
+from surefoot.look.ownership import by_catalogue, by_files, schemas_of_path
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
@@ -51,8 +54,7 @@ class Application:
         before: DatabaseState,
     ) -> None:
         """`before` is the database as it was before the application's code was loaded."""
-        self.environment = environment
-        self.was_empty = not (before.rows or before.objects or before.distrusted)
+        self.environment, self._project = environment, project
         self._mark_before = before.mark
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
@@ -69,6 +71,7 @@ class Application:
         self.schema, self.autocommit = view.schema, view.autocommit
         self._accepted: tuple[Difference, ...] = ()
         self._view = view
+        self._ownership: Ownership | None = None
         self._cataloguing = Cataloguing(
             project,
             ini,
@@ -77,6 +80,26 @@ class Application:
             schema=view.schema,
             files=environment.files,
         )
+        before = self._with_owners(before)
+        self.was_empty = not (before.rows or before.objects or before.distrusted)
+
+    def _with_owners(self, database: DatabaseState) -> DatabaseState:
+        """The same database, what others own put beside."""
+        if not database.contents:
+            return database
+        if self._ownership is None:
+            self._ownership = self._owned(database)
+        return self._ownership.of(database, self._code.history)
+
+    def _owned(self, database: DatabaseState) -> Ownership:
+        view = self._view
+        used = schemas_of_path(view.search_path, self.role) | {view.schema}
+        used |= {database.version_schema or view.version_table.schema or view.schema}
+        _, catalogue = self._cataloguing.read()
+        if catalogue is not None:
+            return by_catalogue(catalogue, used)
+        there = (one.schema for one in database.contents)
+        return by_files(self.manifest, self._project.root, used, there, os.environ)
 
     def facts(
         self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None = None
@@ -253,7 +276,7 @@ class Application:
         while True:
             # the seal is older than the look at the structure: DDL in between makes it void
             database = observe_database(connection, self.version_table, sealed=True)
-            database = self._with_places(connection, database)
+            database = self._with_owners(self._with_places(connection, database))
             # until a surefoot has begun, this one or another: what is there, then, isn't its doing
             untouched = not database.rows and database.mark == self._mark_before
             facts = Facts(self._code, database, was_empty=self.was_empty and untouched)
@@ -263,7 +286,9 @@ class Application:
                     return facts
                 return msgspec.structs.replace(facts, catalogue=condition)
             facts = self._with_standing(connection, facts, asked)
-            left -= 1
+            standing, left = facts.standing, left - 1
+            if self._code.shared and standing is not None and is_others(standing):
+                return Facts(self._code, set_aside(database), was_empty=True)
             if facts.standing is None or not left:
                 return facts
             if observe_database(connection, self.version_table).rows == database.rows:

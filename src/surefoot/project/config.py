@@ -50,6 +50,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: list[str | ScriptEntry] = []
     search_path: str | None = None
     application: str | None = None
+    shared: bool = False
     catalog: str | None = None
     catalog_required: bool = False
     ambiguous: Literal["refuse", "earliest", "latest"] = "refuse"

@@ -71,6 +71,10 @@ def database(target: Target, facts: Facts | None) -> dict[str, Any]:
             "server_version": server.version_text.split(" ")[0],
             "current": list(facts.database.rows),
             "heads": list(facts.code.history.heads),
+            "beside": [
+                {"schema": one.schema, "objects": one.objects, "histories": list(one.histories)}
+                for one in facts.database.beside
+            ],
         }
     return found
 

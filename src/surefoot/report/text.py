@@ -69,6 +69,9 @@ def found_text(facts: Facts, state: State) -> str:
     rows = ", ".join(str(row) for row in facts.database.rows)
     match state:
         case State.EMPTY:
+            if facts.database.beside:
+                number = sum(one.objects for one in facts.database.beside)
+                return f"no version row and no object of the application's; {number:,} of others"
             return "empty: no version row and no object of anybody's"
         case State.BEHIND:
             return f"at {rows}, {count(len(facts.pending or ()), 'revision')} behind the code"

@@ -182,7 +182,7 @@ def _known(about: About, after: Facts, asked: Application) -> About:
     return msgspec.structs.replace(
         about,
         catalogue=asked.catalogue,
-        own=after.standing.own if after.standing else (),
+        own=(*after.standing.own, *after.standing.beside) if after.standing else (),
         applied=history.applied(rows),
     )
 

@@ -38,6 +38,13 @@ def split_name(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def schema_of(kind: str, name: str) -> str:
+    """The schema that a fact is in, or is; nothing for a kind that lies in none."""
+    if kind in ("extension", "event trigger"):
+        return ""
+    return split_name(name)[0] if '"' in name else name.partition(".")[0]
+
+
 def arguments(name: str) -> str:
     """The types of a routine's arguments, in parentheses; nothing if it has no such part."""
     at = 0

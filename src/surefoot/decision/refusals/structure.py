@@ -1,12 +1,15 @@
 """Why a database is refused by its structure: a finding for each case, for people."""
 
 from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
-from surefoot.catalogue.match import Identification, Match, StructureLook
+from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
 from surefoot.decision.commands import naming, one_of
-from surefoot.decision.facts import Facts
+from surefoot.decision.facts import DatabaseState, Facts
+from surefoot.decision.ownership import histories_text
 from surefoot.decision.refusals.promise import broken_lines, promise_next, unrun_lines
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
+from surefoot.schema.fact import SchemaFact, table
+from surefoot.schema.names import split_name
 
 _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
@@ -163,13 +166,45 @@ def foreign(facts: Facts) -> Finding:
             f"of the {nearest.matching + len(nearest.missing):,} facts of "
             f"{revision_text(nearest)}, {nearest.matching:,} are there"
         )
+    seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
+    if histories := histories_text(database.contents):
+        seen.append(f"another application keeps its history here: {histories}")
+    seen += [*_taken_lines(standing.taken, database), common]
+    own = "give the application a database of its own"
+    if standing.taken:
+        next = f"correct the address; names that both want can't be shared: {own}"
+    else:
+        next = to_type(
+            f"correct the address; or {own}. If it shall live beside what is there (none of its "
+            "names is taken)",
+            "surefoot up --shared",
+            then="or set shared = true in surefoot.toml",
+        )
     return Finding(
         "foreign-database",
         "The database has objects, and they are not the application's.",
-        (", ".join(database.examples) + (f" and {more} more" if more else ""), common),
-        next="correct the address; if the application shall live beside what is there, give it a "
-        "database of its own",
+        tuple(seen),
+        next=next,
     )
+
+
+def _taken_lines(taken: tuple[Taken, ...], database: DatabaseState) -> list[str]:
+    """The names that both want, with both owners."""
+    whole = {one.name for one in taken if one.kind == "relation"}
+    told = [one for one in taken if one.kind == "relation" or _table_of(one) not in whole]
+    owners = {one.schema: ", ".join(one.owners[:3]) for one in database.contents}
+    lines = [
+        f"taken: {one.kind} {one.name}, which "
+        + (f"revision {one.by} makes" if one.by else "the init scripts make")
+        + f"; it is of {owners.get(split_name(one.name)[0]) or 'somebody else'}"
+        for one in told[:_SHOWN]
+    ]
+    more = len(told) - len(lines)
+    return [*lines, *([f"and {more} more names are taken"] if more else [])]
+
+
+def _table_of(one: Taken) -> str | None:
+    return table(SchemaFact(one.kind, one.name, ""))
 
 
 def _record(stands: tuple[Match, ...]) -> str:

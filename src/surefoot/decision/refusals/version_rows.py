@@ -8,8 +8,8 @@ from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.decision.newer_database import ahead
 from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match
-from surefoot.decision.version_rows import Judged, faults, judge
-from surefoot.diagnosis.names import identifier
+from surefoot.decision.version_rows import Judged, faults, judge, others_rows, width_of
+from surefoot.diagnosis.names import identifier, literal
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.schema.names import quote_name
@@ -115,6 +115,8 @@ def unknown_revision(facts: Facts) -> Finding:
     """A row names a revision that the code doesn't have, and it isn't a newer code's."""
     unknown = facts.code.history.unknown(facts.database.rows)
     judged = judge(facts)
+    if others := others_rows(facts):
+        return _shared_table(facts, others)
     heads = ", ".join(facts.code.history.heads)
     return Finding(
         "unknown-revision",
@@ -128,6 +130,41 @@ def unknown_revision(facts: Facts) -> Finding:
             *comment_lines(facts),
         ),
         next=_ways_on(facts, judged),
+    )
+
+
+def _shared_table(facts: Facts, others: tuple[str, ...]) -> Finding:
+    """This application's row is right, and beside it is one that may be another application's."""
+    standing, database = facts.standing, facts.database
+    assert standing is not None
+    own = sorted(row for row in database.rows if row is not None and row not in others)
+    tables = [fact.name for fact in standing.own if fact.kind == "relation"]
+    more = f" and {len(tables) - 4} more" if len(tables) > 4 else ""
+    table, new = (
+        quote_name(*filter(None, (database.version_schema, name)))
+        for name in (database.version_table.name, f"{database.version_table.name}_2")
+    )
+    which = f"where version_num in ({', '.join(map(literal, own))})"
+    return Finding(
+        "unknown-revision",
+        f"Two applications seem to use the version table {version_table(facts)}: this one has "
+        f"revision {', '.join(own)} there, and not {', '.join(others)}.",
+        (
+            holds(facts),
+            f"the structure bears out {', '.join(own)}",
+            f"no revision of this code makes {', '.join(tables[:4])}{more}",
+            *_for_and_against(facts),
+            *comment_lines(facts),
+        ),
+        next=to_type(
+            "give one of the two a database of its own; or this one a version table of its own",
+            f"create table {new} (version_num varchar({width_of(facts)}) primary key);",
+            f"insert into {new} select version_num from {table} {which};",  # noqa: S608
+            f"delete from {table} {which};",  # noqa: S608
+            then=f'then set version_table = "{database.version_table.name}_2" in surefoot.toml '
+            "and in env.py's context.configure(), and start again. "
+            + to_type("If no other application uses it", f"surefoot repair {' '.join(own)}"),
+        ),
     )
 
 

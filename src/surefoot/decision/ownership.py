@@ -1,0 +1,107 @@
+"""Whose objects are in a database: the application's, or others' that are none of its business.
+
+Pure. A database isn't one application's alone: its platform furnishes it, tools keep schemas of
+their own, other applications live beside this one. What lies in a schema that no revision touches
+is theirs.
+"""
+
+import msgspec
+
+from surefoot.catalogue.match import Identification
+from surefoot.decision.facts import DatabaseState, SchemaContents
+from surefoot.errors.wording import count
+from surefoot.model.history import History
+
+# The tables by which other migrators remember what they have run.
+MIGRATORS = {
+    "alembic_version": "Alembic",
+    "django_migrations": "Django",
+    "flyway_schema_history": "Flyway",
+    "databasechangelog": "Liquibase",
+    "_prisma_migrations": "Prisma",
+    "schema_migrations": "a migrator (Rails, dbmate, golang-migrate)",
+    "ar_internal_metadata": "Rails",
+    "knex_migrations": "Knex",
+    "SequelizeMeta": "Sequelize",
+    "__EFMigrationsHistory": "Entity Framework",
+    "goose_db_version": "goose",
+    "atlas_schema_revisions": "Atlas",
+    "__drizzle_migrations": "Drizzle",
+    "kysely_migration": "Kysely",
+    "typeorm_metadata": "TypeORM",
+    "doctrine_migration_versions": "Doctrine",
+}
+
+_TOO_MANY = 3  # tables that are called like the application's, in a schema that isn't
+
+
+class Ownership(msgspec.Struct, frozen=True):
+    """Where the application's objects are.
+
+    `schemas` are those that it uses; None: nobody can tell, and everything may be its. `tables` are
+    the names of its tables, without their schemas.
+    """
+
+    schemas: frozenset[str] | None = None
+    tables: frozenset[str] = frozenset()
+
+    def of(self, database: DatabaseState, history: History) -> DatabaseState:
+        """The same database, what others own put `beside`."""
+        its = {one.schema for one in database.contents if self._may_be_its(one, database, history)}
+        return msgspec.structs.replace(
+            database,
+            contents=tuple(one for one in database.contents if one.schema in its),
+            beside=tuple(one for one in database.contents if one.schema not in its),
+        )
+
+    def _may_be_its(self, one: SchemaContents, database: DatabaseState, history: History) -> bool:
+        if self.schemas is None or one.schema in self.schemas:
+            return True
+        if database.version_table.schema is not None:
+            return False  # it says itself where it is; the same elsewhere is another installation
+        # a search path that leads elsewhere makes an application miss its own tables
+        called_alike = len(self.tables.intersection(one.relations))
+        if called_alike >= max(_TOO_MANY, len(self.tables) / 2):
+            return True
+        rows = (o.rows for o in database.elsewhere if o.schema == one.schema)
+        return any(row in history.revisions for of in rows for row in of or ())
+
+
+def is_others(standing: Identification) -> bool:
+    """Whether all that is there is others', by the catalogue: not one of the application's names is
+    taken.
+    """
+    return standing.foreign and standing.complete and not standing.taken
+
+
+def set_aside(database: DatabaseState) -> DatabaseState:
+    """The same database where a person has said that it is shared, and none of the application's
+    names is taken: all that is there is others'.
+    """
+    beside = (*database.contents, *database.beside)
+    return msgspec.structs.replace(database, contents=(), beside=beside)
+
+
+def beside_remarks(database: DatabaseState) -> tuple[str, ...]:
+    """A line that counts what is others', for whoever is about to install beside it."""
+    if not database.beside:
+        return ()
+    number = sum(one.objects for one in database.beside)
+    named = [f"{one.schema} ({one.objects:,})" for one in database.beside[:_SHOWN]]
+    more = len(database.beside) - len(named)
+    listed = ", ".join(named) + (f" and {more} more" if more else "")
+    whose = "another's" if number == 1 else "others'"
+    return (f"{count(number, 'object')} in the database, {whose}, not touched: {listed}",)
+
+
+_SHOWN = 8
+
+
+def histories_text(contents: tuple[SchemaContents, ...]) -> str:
+    """By which tables another application is known, for people; nothing where there is none."""
+    named = [name for one in contents for name in one.histories]
+    return ", ".join(f"{name} ({_migrator(name)})" for name in named[:_SHOWN])
+
+
+def _migrator(table: str) -> str:
+    return MIGRATORS.get(table.partition(".")[2], "Alembic")
