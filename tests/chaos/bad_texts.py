@@ -51,7 +51,9 @@ def read_catalogue(rng: random.Random, root: Path) -> str:
     if found == written:
         return "the same"
     # whole blocks can be missing: then it isn't of the code's revisions, and isn't gone by
-    assert outdated(found, written.history, written.init), "another catalogue is taken"
+    assert outdated(found, written.history, written.init, written.origins), (
+        "another catalogue is taken"
+    )
     return "stale"
 
 

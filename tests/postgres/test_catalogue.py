@@ -343,9 +343,9 @@ def test_stepwise_records_where_it_makes_a_difference(
         body="if 'seen' in op.get_context().opts:\n    op.create_index('i', 't', ['a'])",
     )
     application.revision("r4", "r3", "drop index if exists i")
-    plain = build(application, server, "--no-downgrade")
+    plain = build(application, server, "--no-downgrade", "--no-stepwise")
     assert "+ index\tpublic.t.i" in plain
-    text = build(application, server, "--no-downgrade", "--stepwise")
+    text = build(application, server, "--no-downgrade")
     assert "? index\tpublic.t.i\tUSING btree (a)\n~ index\tpublic.t.i\n" in text
     change = read(text).ways[0].changes["r3"]
     assert change == (Change("index", "public.t.i", (), ("USING btree (a)", None)),)

@@ -21,7 +21,8 @@ def with_catalogue(application: Application, server: Server, *options: str) -> P
     """Give the application the catalogue that `surefoot catalog build OPTIONS` makes of it."""
     kept = _directory() / _hash(application, server, options)
     if not kept.exists():
-        done = application.run("catalog", "build", *options, "--server", server.url())
+        command = ("catalog", "build", "--no-stepwise", *options)
+        done = application.run(*command, "--server", server.url())
         assert done.code == 0, done.err
         (file,) = application.root.rglob(NAME)
         with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as copy:

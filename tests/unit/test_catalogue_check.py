@@ -150,9 +150,9 @@ def test_former_scripts_that_changed(
 ) -> None:
     catalogue = msgspec.structs.replace(OLD, init=FORMER)
     now = msgspec.structs.replace(FORMER, former=former)
-    assert list(outdated(catalogue, catalogue.history, now)) == says
+    assert list(outdated(catalogue, catalogue.history, now, ())) == says
     edited = msgspec.structs.replace(now, scripts=(("i.sql", "2"),))
-    assert list(outdated(catalogue, catalogue.history, edited)) == [
+    assert list(outdated(catalogue, catalogue.history, edited, ())) == [
         "the init script i.sql was edited",
         *says,
     ]
@@ -185,4 +185,4 @@ def test_a_stepwise_catalogue_is_held_against_a_plain_one() -> None:
 def test_what_makes_a_catalogue_stale(
     history: History, init: InitScripts | None, says: list[str]
 ) -> None:
-    assert list(outdated(OLD, history, init)) == says
+    assert list(outdated(OLD, history, init, ())) == says

@@ -108,17 +108,41 @@ class Removed(msgspec.Struct, frozen=True):
     before: tuple[str, ...] = ()
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """A structure that a release made without the history, and the version rows that it wrote.
+
+    Made by a call of the application's (`create`: create_all, say), or by `scripts`: path and hash
+    of each.
+    """
+
+    name: str
+    rows: tuple[str, ...]
+    create: str = ""
+    scripts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def way(self) -> str:
+        """The name of the way that begins here."""
+        return f"origin {self.name}"
+
+
 class Way(msgspec.Struct, frozen=True):
-    """One way to the head: `base` through every revision, `init` from the init scripts on.
+    """One way to the head: `base` through every revision, `init` from the init scripts on, and one
+    from each origin on.
 
     `start` are the revisions that are applied where it begins, `initial` is the structure there;
-    `changes` are what each further revision does, in the order that they were run.
+    `changes` are what each further revision does, in the order that they were run. It may end early
+    where a revision can't be run on what the origin made.
     """
 
     name: str
     start: frozenset[str]
     initial: tuple[Change, ...]
     changes: dict[str, tuple[Change, ...]]
+
+    def leads_to(self, applied: frozenset[str]) -> bool:
+        """Whether its end or a place on it is where just these revisions are applied."""
+        return self.start <= applied and applied <= self.start.union(self.changes)
 
 
 class Catalogue(msgspec.Struct, frozen=True, dict=True):
@@ -127,7 +151,8 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     `history` holds the revisions in the order that they were run, their hashes as they were then.
     `schema` is where the application's connection made what it didn't name a schema for.
     `removed` are revisions that an earlier build of the catalogue knew, by id.
-    `varies` is what a revision doesn't make the same twice, by revision.
+    `varies` is what a revision doesn't make the same twice, by revision. `origins` are the other
+    beginnings that releases had.
     """
 
     history: History
@@ -137,6 +162,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     schema: str = "public"
     removed: dict[str, Removed] = {}
     varies: dict[str, tuple[Varying, ...]] = {}
+    origins: tuple[Origin, ...] = ()
 
     @functools.cached_property
     def index(self) -> "Index":
@@ -149,7 +175,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
     def way_to(self, applied: frozenset[str]) -> Way | None:
         """The first way that leads to this set of applied revisions."""
-        return next((way for way in self.ways if way.start <= applied), None)
+        return next((way for way in self.ways if way.leads_to(applied)), None)
 
 
 Numbered = list[tuple[int, tuple[Definition, ...]]]

@@ -7,6 +7,7 @@ from surefoot.catalogue.catalogue import (
     Change,
     Downgrade,
     InitScripts,
+    Origin,
     Varying,
     changes,
     state,
@@ -26,13 +27,21 @@ def _build(text: str) -> str:
     return to_type(text, "surefoot catalog build", then=_COMMIT)
 
 
-def outdated(catalogue: Catalogue, history: History, init: InitScripts | None) -> tuple[str, ...]:
+def outdated(
+    catalogue: Catalogue,
+    history: History,
+    init: InitScripts | None,
+    origins: tuple[Origin, ...],
+) -> tuple[str, ...]:
     """In what the code has gone on since the catalogue was made: a line each, none if it hasn't."""
-    return tuple(line for _, line in _outdated(catalogue, history, init))
+    return tuple(line for _, line in _outdated(catalogue, history, init, origins))
 
 
 def _outdated(
-    catalogue: Catalogue, history: History, init: InitScripts | None
+    catalogue: Catalogue,
+    history: History,
+    init: InitScripts | None,
+    origins: tuple[Origin, ...],
 ) -> Iterable[tuple[str, str]]:
     """The same, each with the revision that it's about ("": the init scripts)."""
     old, new = catalogue.history.revisions, history.revisions
@@ -47,6 +56,7 @@ def _outdated(
             yield id, _edited_text(old[id], revision)
     if init != catalogue.init:
         yield from (("", line) for line in _init_outdated(catalogue.init, init))
+    yield from (("", line) for line in _origins_outdated(catalogue.origins, origins))
 
 
 def _is_edited(old: Revision, new: Revision) -> bool:
@@ -83,6 +93,21 @@ def _init_outdated(old: InitScripts | None, new: InitScripts | None) -> list[str
         if sha256 and sha256 != was_sha256:  # "": it isn't in the image, and needn't be
             lines.append(f"the former init script {path} was edited")
     return lines
+
+
+def _origins_outdated(old: tuple[Origin, ...], new: tuple[Origin, ...]) -> Iterable[str]:
+    before, now = ({origin.name: origin for origin in origins} for origins in (old, new))
+    for name in sorted(before.keys() ^ now.keys()):
+        yield f"the origin {name} was {'added' if name in now else 'taken away'}"
+    for name in sorted(before.keys() & now.keys()):
+        was, origin = before[name], now[name]
+        paths = [path for path, _ in origin.scripts]
+        if was.create != origin.create or paths != [path for path, _ in was.scripts]:
+            yield f"the origin {name} is made otherwise"
+        hashes = dict(was.scripts)
+        for path, sha256 in origin.scripts:
+            if sha256 and hashes.get(path) not in (None, sha256):  # "": not in the image
+                yield f"the script {path} of the origin {name} was edited"
 
 
 def _former(init: InitScripts) -> list[tuple[str, str]]:
@@ -232,7 +257,9 @@ def _cut(lines: list[str]) -> list[str]:
 
 def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Finding]:
     """What the catalogue doesn't know, but for the revisions that are `told` of already."""
-    lines = [line for id, line in _outdated(old, new.history, new.init) if id not in told]
+    lines = [
+        line for id, line in _outdated(old, new.history, new.init, new.origins) if id not in told
+    ]
     for id in _common(old, new):
         path = new.history.revisions[id].path
         if id not in told and path != old.history.revisions[id].path:
@@ -243,6 +270,10 @@ def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Fin
     if {way.name for way in old.ways} != {way.name for way in new.ways}:
         ways = ", ".join(way.name for way in new.ways)
         lines.append(f"it knows other ways to the head than there are now: {ways}")
+    for origin in new.origins:
+        was, now = old.way(origin.way), new.way(origin.way)
+        if was is not None and now is not None and was.initial != now.initial:
+            lines.append(f"the origin {origin.name} makes another structure than it did")
     if lines:
         yield Finding(
             "catalogue-stale",

@@ -89,7 +89,7 @@ class Identifier:
                 way, applied, self._beside(way, applied) if unseen_is_doubtful else frozenset()
             )
             for way in self._catalogue.ways
-            if way.start <= applied
+            if way.leads_to(applied)
         ]
         return min(stands, key=lambda stand: len(stand.differences), default=None)
 

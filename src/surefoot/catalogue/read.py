@@ -1,7 +1,7 @@
 """Read the catalogue's file. What isn't as it was written is refused, and never guessed at."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import cast, get_args
 
 from surefoot.catalogue.catalogue import (
@@ -10,6 +10,7 @@ from surefoot.catalogue.catalogue import (
     Downgrade,
     DownStatement,
     InitScripts,
+    Origin,
     Removed,
     Varying,
     Verdict,
@@ -24,7 +25,7 @@ from surefoot.model.history import History, Revision
 from surefoot.schema.fact import Definition, Key
 
 _ESCAPED = re.compile(r"\\(.)")
-_MARKED = re.compile(r"\[(base|init|down)\] (.*)")
+_MARKED = re.compile(r"\[(base|init|down|origin [^\]]+)\] (.*)")
 
 
 def _unescape(text: str) -> str:
@@ -130,6 +131,7 @@ def loads(text: str, name: str) -> Catalogue:
     schema = ""
     base: _Block | None = None
     init: _Block | None = None
+    origins: dict[str, _Block] = {}
     blocks: dict[str, _Block] = {}
     removed: dict[str, Removed] = {}
     for block in _blocks(text, name):
@@ -140,6 +142,8 @@ def loads(text: str, name: str) -> Catalogue:
                 base = block
             case "init", [_]:
                 init = block
+            case "origin", [origin, _, *_] if origin not in origins:
+                origins[origin] = block
             case "revision", [id] if id not in blocks:
                 blocks[id] = block
             case "removed", [id] if id not in removed:
@@ -168,18 +172,49 @@ def loads(text: str, name: str) -> Catalogue:
         )
         if scripts.revision not in blocks:
             raise _unreadable(name, init.number, f"there is no block of {scripts.revision}")
-        start = history.applied((scripts.revision,))
-        initial = init.changes.get("", ())
-        if found:
-            there: Mapping[Key, tuple[Definition, ...]] = state(found[0], start)
-            there = {**there, **{c.key: c.after for c in initial}}
-            initial = changes({}, {k: after for k, after in there.items() if after != (None,)})
-        found.append(Way("init", start, initial, _along(blocks, "init", start, order)))
+        found.append(_way("init", init, (scripts.revision,), found, blocks, history))
+    beginnings: list[Origin] = []
+    for block in origins.values():
+        origin = Origin(
+            block.head[0],
+            tuple(block.head[1:]),
+            block.one("create"),
+            tuple((s[0], s[1]) for s in block.fields.get("script", [])),
+        )
+        unknown = [row for row in origin.rows if row not in blocks]
+        if unknown or origin.way not in ways:
+            raise _unreadable(name, block.number, f"there is no block of {', '.join(unknown)}")
+        beginnings.append(origin)
+        found.append(_way(origin.way, block, origin.rows, found, blocks, history))
+    if {way.name for way in found} != {*ways}:
+        raise _unreadable(name, 0, "blocks of it are missing")
     downgrades = {id: d for id, b in blocks.items() if (d := _downgrade(b)) is not None}
     tried = {id: downgrades[id] for id in order if id in downgrades}
     removed = {id: one for id, one in removed.items() if id not in blocks}
     varies = {id: v for id in order if (v := _varies(blocks[id], name))}
-    return Catalogue(history, tuple(found), scripts, tried, schema, removed, varies)
+    return Catalogue(
+        history, tuple(found), scripts, tried, schema, removed, varies, tuple(beginnings)
+    )
+
+
+def _way(
+    name: str,
+    block: _Block,
+    rows: Iterable[str],
+    known: list[Way],
+    blocks: Mapping[str, _Block],
+    history: History,
+) -> Way:
+    """A way that begins with something else than the base; the block says with what."""
+    start = history.applied(rows)
+    initial = block.changes.get("", ())
+    if known and known[0].name == "base":
+        there: Mapping[Key, tuple[Definition, ...]] = state(known[0], start)
+        there = {**there, **{c.key: c.after for c in initial}}
+        initial = changes({}, {k: after for k, after in there.items() if after != (None,)})
+    missing = {id for columns in block.fields.get("ends", []) for id in columns}
+    order = tuple(id for id in history.revisions if id not in missing)
+    return Way(name, start, initial, _along(blocks, name, start, order))
 
 
 def _removed(block: _Block) -> Removed:

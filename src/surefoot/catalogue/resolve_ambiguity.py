@@ -26,12 +26,14 @@ def resolve_ambiguity(
     probes: tuple[Probe, ...],
     policy: str,
     journaled: Iterable[str] = (),
+    empty: frozenset[str] = frozenset(),
 ) -> Identification:
     """Choose among the exact matches: by evidence, then by the policy (refuse, earliest, latest).
 
     What can't be chosen stays unchosen: `chosen` is None then. `journaled` revisions have run, says
     the journal. That excludes matches without them; it doesn't speak for those with them, since a
-    backup of the tables alone may have been restored below a newer journal.
+    backup of the tables alone may have been restored below a newer journal. `empty` revisions do
+    nothing at all: with them or without, it's the same place, and nothing is done twice.
     """
     if not standing.complete or not standing.exact:
         return standing
@@ -56,8 +58,10 @@ def resolve_ambiguity(
     left = [stand for stand in proved if stand in possible]
     chosen: Match | None = None
     by = ""
-    if len(proved) == 1 and left:
-        chosen, by = left[0], "structure" if len(standing.exact) == 1 else "evidence"
+    if left and len({applied[stand] - empty for stand in proved}) == 1:
+        chosen = min(left, key=lambda stand: len(applied[stand]))
+        places = {found - empty for found in applied.values()}
+        by = "structure" if len(places) == 1 else "evidence"
     elif left and policy in ("earliest", "latest"):
         earliest = policy == "earliest"
         first = min(left, key=lambda s: len(applied[s]) * (1 if earliest else -1))

@@ -47,6 +47,16 @@ def dumps(catalogue: Catalogue) -> str:
         lines += [_line("script", path, sha256) for path, sha256 in init.scripts]
         lines += [_line("former", *(c for script in run for c in script)) for run in init.former]
         blocks.append([*lines, *_change_lines(_difference(catalogue, init_way))])
+    for origin in catalogue.origins:
+        lines = [_line("origin", origin.name, *origin.rows)]
+        lines += [_line("create", origin.create)] if origin.create else []
+        lines += [_line("script", path, sha256) for path, sha256 in origin.scripts]
+        way = catalogue.way(origin.way)
+        assert way is not None
+        beyond = [id for id in catalogue.history.revisions if id not in way.start]
+        if missing := [id for id in beyond if id not in way.changes]:
+            lines.append(_line("ends", *missing))
+        blocks.append([*lines, *_change_lines(_difference(catalogue, way))])
     blocks += [_revision_lines(catalogue, r) for r in catalogue.history.revisions.values()]
     blocks += [_removed_lines(id, catalogue.removed[id]) for id in sorted(catalogue.removed)]
     return "\n".join(
@@ -59,12 +69,12 @@ def sum_of(lines: Iterable[str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
-def _difference(catalogue: Catalogue, init: Way) -> tuple[Change, ...]:
-    """The init scripts' structure, against that of the revision that they stand for."""
+def _difference(catalogue: Catalogue, way: Way) -> tuple[Change, ...]:
+    """The structure that a way begins with, against that of the revision that it stands for."""
     base = catalogue.way("base")
     if base is None:
-        return init.initial
-    return changes(state(base, init.start), {change.key: change.after for change in init.initial})
+        return way.initial
+    return changes(state(base, way.start), {change.key: change.after for change in way.initial})
 
 
 def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:

@@ -9,6 +9,7 @@ from surefoot.catalogue.catalogue import (
     Change,
     Downgrade,
     InitScripts,
+    Origin,
     State,
     Varying,
     Way,
@@ -109,6 +110,32 @@ def with_variants(
         for w in catalogue.ways
     )
     return msgspec.structs.replace(catalogue, ways=ways)
+
+
+def with_origin(
+    catalogue: Catalogue,
+    origin: Origin,
+    initial: tuple[Change, ...],
+    seen: Mapping[str, tuple[Change, ...]],
+    *,
+    failed: str,
+) -> Catalogue:
+    """The catalogue, with the way that begins with an origin. It ends before the revision that
+    `failed` there ("": none), and nothing that comes behind that one is on it.
+    """
+    history = catalogue.history
+    start = history.applied(origin.rows)
+    beyond = [
+        id
+        for id in history.revisions
+        if id not in start and not (failed and failed in history.applied((id,)))
+    ]
+    way = Way(origin.way, start, initial, {id: seen.get(id, ()) for id in beyond})
+    return msgspec.structs.replace(
+        catalogue,
+        ways=(*catalogue.ways, way),
+        origins=(*catalogue.origins, origin),
+    )
 
 
 def _either(own: State, other: State, key: Key) -> tuple[Definition, ...]:

@@ -10,10 +10,20 @@ from surefoot.catalogue.catalogue import (
     Change,
     Downgrade,
     InitScripts,
+    Origin,
     Varying,
+    changes,
+    state,
 )
+from surefoot.catalogue.check import change_lines
 from surefoot.catalogue.variants import Settling, in_words, without_statements
-from surefoot.catalogue_build.assemble import assemble, compared, with_variants, with_varying
+from surefoot.catalogue_build.assemble import (
+    assemble,
+    compared,
+    with_origin,
+    with_variants,
+    with_varying,
+)
 from surefoot.catalogue_build.install import installed, startable_code
 from surefoot.catalogue_build.passes import Replayed, replayed
 from surefoot.catalogue_build.scratch import Candidate, Scratch
@@ -26,10 +36,13 @@ from surefoot.catalogue_build.servers import (
     why_stopped,
 )
 from surefoot.errors import SurefootError
+from surefoot.errors.wording import count
 from surefoot.look.catalogue import init_scripts
+from surefoot.look.catalogue import origin as origin_of
 from surefoot.look.code import code_of
+from surefoot.model.history import one_revision
 from surefoot.model.target import Target
-from surefoot.project.config import Project, ScriptEntry
+from surefoot.project.config import OriginEntry, Project, ScriptEntry
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -105,7 +118,9 @@ class _Building:
         if scripts is not None:
             for run in config.former():
                 catalogue = self._former(base, catalogue, run, scripts.revision)
-        if self._options.stepwise:
+        for entry in config.origins:
+            catalogue = self._with_origin(base, catalogue, entry)
+        if self._options.stepwise and len(main.changes) > 1:
             catalogue = self._stepwise(base, main, catalogue)
         return Built(catalogue, self._scratch.label)
 
@@ -117,6 +132,7 @@ class _Building:
         one_by_one: bool = False,
         downgrades: bool = False,
         committing: tuple[str, ...] = (),
+        origin: Origin | None = None,
     ) -> Replayed:
         """One replay, begun anew without each downgrade that has ruined the scratch database."""
         self._told.begin(what)
@@ -135,6 +151,7 @@ class _Building:
                     committing=tuple(id for id in committing if id not in known),
                     whole_server=self._scratch.ours,
                     seed=self._seed,
+                    origin=origin,
                 )
             except SurefootError as error:
                 look_for_extension(error.finding)
@@ -284,6 +301,55 @@ class _Building:
         settling = Settling(v for several in catalogue.varies.values() for v in several)
         initial = settling.changes(found.opened.initial)
         return with_variants(catalogue, "init", settling.each(found.changes), initial)
+
+    def _with_origin(self, base: Replayed, catalogue: Catalogue, entry: OriginEntry) -> Catalogue:
+        """The catalogue, with the way from what a release made without the history."""
+        history = catalogue.history
+        heads = history.heads if entry.revision in ("head", "heads") else ()
+        rows = heads or (one_revision(history, entry.revision),)
+        origin = origin_of(self._project, entry, rows)
+        what = origin.create or ", ".join(path for path, _ in origin.scripts)
+        if origin.create:
+            start, create = self._scratch.database, origin
+        else:
+            scripts = self._project.config.scripts(entry.scripts)
+            project = self._project.beginning_with(scripts, origin.rows[0])
+            start, create = lambda: installed(project, self._scratch, base.opened), None
+        found = self._pass(f"{what}, then the history", start, origin=create)
+        if found.stopped is not None and not found.failed:
+            self._require_end(found)
+        settling = Settling(v for several in catalogue.varies.values() for v in several)
+        catalogue = with_origin(
+            catalogue,
+            origin,
+            settling.changes(found.opened.initial),
+            settling.each(found.changes),
+            failed=found.failed,
+        )
+        self._tell_origin(catalogue, origin)
+        if found.stopped is not None:
+            self._told.notice(
+                f"databases that began with {what} can't be upgraded past {found.failed}, which "
+                f"fails there: {why_stopped(found.stopped)}"
+            )
+        return catalogue
+
+    def _tell_origin(self, catalogue: Catalogue, origin: Origin) -> None:
+        """How its structure differs from the history's, as a list that can be acted on."""
+        base, way = catalogue.way("base"), catalogue.way(origin.way)
+        if base is None or way is None:
+            return
+        made = {change.key: change.after for change in way.initial}
+        found = changes(state(base, way.start), made)
+        rows = ", ".join(origin.rows)
+        if not found:
+            self._told.notice(f"origin {origin.name} makes exactly the structure of {rows}")
+            return
+        number = count(len(found), "name")
+        self._told.notice(f"origin {origin.name} differs from the history at {rows} in {number}:")
+        for change in found:
+            for line in change_lines(change):
+                self._told.notice(f"  {line}")
 
     def _init_scripts(self, base: Replayed) -> InitScripts | None:
         """What a database can begin with, besides the base; None if the scripts don't say."""

@@ -12,6 +12,7 @@ import psycopg
 
 from surefoot.alembic_env.environment import Environment
 from surefoot.alembic_env.looking import Row
+from surefoot.alembic_env.origin import create
 from surefoot.alembic_env.upgrade import RevisionFailed
 from surefoot.catalogue.catalogue import (
     NEEDS_CODE,
@@ -162,6 +163,8 @@ def _replay(orders: Orders, watching: _Watching) -> None:
         environment, server = asked.environment, asked.server
         wanted = None if orders.upto is None else applied_at(asked.history, orders.upto)
         order = tuple(revision.id for revision in environment.pending(()))
+        if orders.create:
+            create(environment, server, project.root, orders.create, orders.rows)
         initial = watching.begins_with(observe_structure(connection, asked.version_table))
         watching.tell(
             Opened(

@@ -20,7 +20,8 @@ class Orders(msgspec.Struct, frozen=True):
     Downgrades are tried and taken back (`downgrades`), but for those `passed_over`; or those of
     `committing` are tried for good. `upto` is the revision to stop at, as a person names it; None:
     the heads. Without `scripts` the configuration's scripts aren't looked at: they may not be there
-    yet.
+    yet. `create` is what makes the application's tables first, and `rows` the version rows that a
+    release wrote behind it.
     """
 
     parameters: dict[str, str]
@@ -33,6 +34,8 @@ class Orders(msgspec.Struct, frozen=True):
     upto: str | None = None
     scripts: bool = True
     whole_server: bool = False
+    create: str = ""
+    rows: tuple[str, ...] = ()
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):

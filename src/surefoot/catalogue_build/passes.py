@@ -10,7 +10,7 @@ from typing import IO
 
 import msgspec
 
-from surefoot.catalogue.catalogue import Change, Downgrade
+from surefoot.catalogue.catalogue import Change, Downgrade, Origin
 from surefoot.catalogue_build.messages import (
     Begun,
     DowngradeTrial,
@@ -81,11 +81,13 @@ def replayed(
     scripts: bool = True,
     whole_server: bool = False,
     seed: int = 1,
+    origin: Origin | None = None,
 ) -> Replayed:
     """Replay on `target` what is pending there, to the heads or `upto` a revision.
 
     `seed` is that of Python's hashes, by which the order of a set goes: what two replays with
-    different seeds do otherwise isn't deterministic.
+    different seeds do otherwise isn't deterministic. `origin`: first the application makes its
+    tables without the history, by a call.
 
     Raises the SurefootError that ended it before the first revision.
     """
@@ -100,6 +102,8 @@ def replayed(
         upto=upto,
         scripts=scripts,
         whole_server=whole_server,
+        create=origin.create if origin else "",
+        rows=origin.rows if origin else (),
     )
     child = subprocess.Popen(
         # -P: no module of the application's may stand in for one of Python's

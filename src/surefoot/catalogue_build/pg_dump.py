@@ -44,14 +44,14 @@ def find_pg_dump(beside: Path | None, server_version: int) -> Path:
     )
 
 
-def dumped(program: Path, target: Target) -> bytes:
+def dumped(program: Path, target: Target, *options: str) -> bytes:
     """What pg_dump writes of a database, without what differs from run to run.
 
     Raises SurefootError `dump-failed`.
     """
     with called(target) as call:
         done = subprocess.run(
-            [program, *_OPTIONS, "-d", call.conninfo],
+            [program, *_OPTIONS, *options, "-d", call.conninfo],
             env=call.environment,
             pass_fds=call.pass_fds,
             capture_output=True,

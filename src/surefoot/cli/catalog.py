@@ -1,6 +1,7 @@
 """`surefoot catalog`: build, show, diff, check."""
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,10 @@ _NO_DOWNGRADE = click.option(
     "--no-downgrade", is_flag=True, help="Don't try the revisions' downgrades."
 )
 _STEPWISE = click.option(
-    "--stepwise",
-    is_flag=True,
-    help="Run the history once more, one revision a run, and record where that makes a difference.",
+    "--stepwise/--no-stepwise",
+    default=True,
+    help="Run the history once more, one revision a run, as those have who upgrade release by "
+    "release, and record where that makes a difference.",
 )
 
 
@@ -177,6 +179,78 @@ def check_command(
         number = len(old.history.revisions)
         context.say(f"{shown(file)} is what the code does now ({count(number, 'revision')})")
     return code
+
+
+@command.command("learn")
+@project_options
+@click.option("--from", "url", metavar="URL", required=True, help="The database to look at.")
+@click.option("--as", "revision", metavar="REVISION", required=True, help="What it stands for.")
+@click.option("--name", metavar="NAME", help="What the origin is called; else after the revision.")
+@command_body("catalog learn")
+def learn_command(
+    context: CommandContext,
+    *,
+    config_file: Path | None,
+    url: str,
+    revision: str,
+    name: str | None,
+) -> ExitCode:
+    """Write down the structure of a database that somebody has, for review.
+
+    The script lands beside the catalogue; what it prints makes it an origin: databases that look
+    like this one are then recognised as REVISION, and upgraded. The database is only read.
+    """
+    from surefoot.catalogue.differences import difference_json, difference_lines
+    from surefoot.catalogue_build.learn import learn
+    from surefoot.errors.wording import count
+    from surefoot.look.catalogue import read_catalogue, require_writable, write_catalogue
+    from surefoot.look.survey import configured_version_table
+    from surefoot.model.target import parse
+    from surefoot.report.terminal import keep_secret
+    from surefoot.system.files import shown
+
+    file = _file(config_file)
+    project = load_project(config_file)
+    catalogue = read_catalogue(file)
+    target = parse(url, "--from")
+    keep_secret(target)
+    rows = catalogue.history.heads if revision in ("head", "heads") else ()
+    rows = rows or (_one(catalogue, revision),)
+    found = learn(target, catalogue, rows, configured_version_table(project))
+    called = name or f"learned-{'-'.join(rows)}"
+    script = file.parent / f"{called}.sql"
+    require_writable(script)
+    changed = write_catalogue(script, found.script.decode("utf-8", "surrogateescape"))
+    relative = os.path.relpath(script.absolute(), project.root)
+    if context.as_json:
+        context.emit_json(
+            ExitCode.DONE,
+            script=shown(script),
+            changed=changed,
+            revisions=list(rows),
+            differences=[difference_json(one) for one in found.held.differences],
+            own=list(found.own),
+        )
+        return ExitCode.DONE
+    number = len(found.held.differences)
+    lines = [
+        f"{shown(script)} has the structure, which differs from {' '.join(rows)} in "
+        f"{count(number, 'name')}",
+        *(f"  {line}" for line in difference_lines(found.held.differences)),
+    ]
+    if found.own:
+        lines.append("no revision makes these; take those that are the user's out of the script:")
+        lines += [f"  {one}" for one in found.own]
+    lines += [
+        "read the script, commit it, add this to surefoot.toml, and run surefoot catalog build:",
+        "",
+        "  [[origins]]",
+        f'  name = "{called}"',
+        f'  revision = "{rows[0]}"',
+        f'  scripts = ["{relative}"]',
+    ]
+    context.write_lines(lines)
+    return ExitCode.DONE
 
 
 @command.command("show")

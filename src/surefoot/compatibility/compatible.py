@@ -40,7 +40,7 @@ def verdict(catalogue: Catalogue, live: Iterable[SchemaFact]) -> Verdict | None:
     facts = tuple(live)
     applied = frozenset(catalogue.history.revisions)
     verdicts = [
-        compatible(state(way, applied), facts) for way in catalogue.ways if way.start <= applied
+        compatible(state(way, applied), facts) for way in catalogue.ways if way.leads_to(applied)
     ]
     return min(verdicts, key=lambda v: (len(v.breaks), len(v.remarks)), default=None)
 
@@ -80,7 +80,7 @@ def oldest_compatible(catalogue: Catalogue, applied: frozenset[str]) -> str | No
     found: str | None = None
     for id in reversed(ends):
         below = history.applied((id,))
-        if not way.start <= below or not compatible(state(way, below), live).compatible:
+        if not way.leads_to(below) or not compatible(state(way, below), live).compatible:
             break
         found = id
     return found

@@ -32,7 +32,7 @@ def promise(
     """
     applied = frozenset(catalogue.history.revisions)
     found = [
-        _by_way(identifier, way, applied, facts) for way in catalogue.ways if way.start <= applied
+        _by_way(identifier, way, applied, facts) for way in catalogue.ways if way.leads_to(applied)
     ]
     return min(found, key=lambda one: (len(one[0].broken), len(one[1].differences)), default=None)
 

@@ -93,7 +93,7 @@ def pair(catalogue: Catalogue, older: Release, newer: Release, declared: Declare
     way = catalogue.way_to(newer.applied)
     down = _down(catalogue, between, way)
     there = state(way, newer.applied) if way else {}
-    before = state(way, older.applied) if way and way.start <= older.applied else None
+    before = state(way, older.applied) if way and way.leads_to(older.applied) else None
     lost = tuple(_lost(down, there))
     dropped = {loss.name for loss in lost if loss.kind == "table"}
     return Pair(
@@ -115,7 +115,7 @@ def _verdict(catalogue: Catalogue, older: Release, newer: Release) -> Verdict | 
     verdicts = [
         compatible(state(way, older.applied), facts_of(state(way, newer.applied)))
         for way in catalogue.ways
-        if way.start <= older.applied
+        if way.leads_to(older.applied)
     ]
     return max(verdicts, key=lambda v: (len(v.breaks), len(v.remarks)), default=None)
 

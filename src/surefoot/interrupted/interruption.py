@@ -101,7 +101,7 @@ def interruption(
     found = [
         _held(catalogue, identifier, facts, way, revision, applied, source)
         for way in catalogue.ways
-        if way.start <= applied and revision in way.changes
+        if way.leads_to(applied) and revision in way.changes
     ]
     best = min(found, key=lambda one: len(one.placed("otherwise")) + len(one.beside), default=None)
     if best is None or not applied.issuperset(history.below(revision)):

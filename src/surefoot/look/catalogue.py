@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from surefoot.catalogue.catalogue import Catalogue, InitScripts
+from surefoot.catalogue.catalogue import Catalogue, InitScripts, Origin
 from surefoot.decision.facts import Code
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.project.config import Project
+from surefoot.project.config import OriginEntry, Project
 from surefoot.scripts.file import hashed
 from surefoot.system.files import obstacle, read_file, replace, shown
 
@@ -81,6 +81,18 @@ def init_scripts(project: Project, code: Code) -> InitScripts | None:
         for run in project.config.former()
     )
     return InitScripts(code.stands_for, scripts, former)
+
+
+def origins(project: Project) -> tuple[Origin, ...]:
+    """The configuration's origins as a catalogue records them, their version rows left open."""
+    return tuple(origin(project, entry, ()) for entry in project.config.origins)
+
+
+def origin(project: Project, entry: OriginEntry, rows: tuple[str, ...]) -> Origin:
+    """One of them, with the version rows that it stands for."""
+    scripts = project.config.scripts(entry.scripts)
+    hashes = tuple((one.path, _if_there(project, one.path)) for one in scripts)
+    return Origin(entry.called, rows, entry.create or "", hashes)
 
 
 def _if_there(project: Project, path: str) -> str:

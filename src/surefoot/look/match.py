@@ -19,7 +19,7 @@ from surefoot.decision.facts import Code, DatabaseState, VersionTableName
 from surefoot.decision.version_rows import faults
 from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision, interruption, without_catalogue
-from surefoot.look.catalogue import init_scripts, read_catalogue
+from surefoot.look.catalogue import init_scripts, origins, read_catalogue
 from surefoot.look.code import catalogue_file
 from surefoot.look.structure import observe_structure, structure_within
 from surefoot.model.history import History
@@ -90,8 +90,8 @@ class Cataloguing:
             return StructureLook("unusable", file, (why, f"here they are in {self._schema}")), None
         scripts = init_scripts(self._project, self._code)
         history = self._with_trees(catalogue)
-        behind = outdated(catalogue, history, scripts)
-        if not outdated(catalogue, history, catalogue.init):
+        behind = outdated(catalogue, history, scripts, origins(self._project))
+        if not outdated(catalogue, history, catalogue.init, catalogue.origins):
             self._for_install = catalogue
         if behind:
             known = self._code.history.revisions
@@ -245,12 +245,27 @@ class Cataloguing:
         catalogue: Catalogue,
         journaled: Iterable[str],
     ) -> Identification:
+        unclear = ambiguous_revisions(standing, catalogue)
         probes = tuple(
             _ask(connection, revision, self._probes[revision], self._search_path)
-            for revision in ambiguous_revisions(standing, catalogue)
+            for revision in unclear
             if revision in self._probes
         )
-        return resolve_ambiguity(standing, catalogue, probes, self._policy, journaled)
+        empty = frozenset(filter(self._is_empty, unclear))
+        return resolve_ambiguity(standing, catalogue, probes, self._policy, journaled, empty)
+
+    def _is_empty(self, revision: str) -> bool:
+        """Whether its upgrade() does nothing at all, by its text."""
+        from surefoot.revision_source.read import read_upgrade
+
+        file = self._files().get(revision)
+        if file is None:
+            return False
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return False
+        return read_upgrade(text, file.name).is_empty
 
     def is_merely_early(self, standing: Identification) -> bool:
         """Whether the nearest revision differs only by what is in the way of later ones."""

@@ -13,8 +13,7 @@ from surefoot.schema.fact import Definition, Key
 from surefoot.schema.names import table_of
 
 _ABSENT: tuple[Definition, ...] = (None,)
-
-# What any database may have, made beforehand by an administrator: it's in nobody's way.
+_NONE: frozenset[str] = frozenset()
 
 _BEHIND_TYPE = re.compile(r" (?:not null|not valid|no inherit|generated|default)(?: |$)")
 
@@ -65,6 +64,7 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
     start: dict[Key, tuple[Definition, ...]]
     doings: tuple[PathChange, ...]
     known: frozenset[Key] = frozenset()  # every name that some revision knows
+    failing: frozenset[str] = frozenset()  # revisions that don't run on what the origin made
 
     @functools.cached_property
     def made(self) -> dict[Key, Creation]:
@@ -176,8 +176,20 @@ def path_of(
 
     `applied` may be what Alembic has not applied yet, too: what the init scripts stand for.
     """
+    pending = tuple(pending)
     doings = tuple(PathChange(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
-    return UpgradePath(state(way, applied), doings, frozenset(catalogue.index.numbers))
+    start = state(way, applied)
+    base = catalogue.way("base")
+    failing = frozenset(r.id for r in pending if r.id not in way.changes)
+    if failing and base is not None:
+        # what they make on the way from the base is what is in their way here
+        beyond = {id: base.changes.get(id, ()) for id in failing}
+        doings = tuple(PathChange(r.id, r.path, (way.changes | beyond)[r.id]) for r in pending)
+        for change in (c for changed in beyond.values() for c in changed):
+            if not change.before and change.after != _ABSENT:
+                start.pop(change.key, None)
+    known = frozenset(catalogue.index.numbers)
+    return UpgradePath(start, doings, known, failing if way.name.startswith("origin ") else _NONE)
 
 
 def path_from_nothing(catalogue: Catalogue, way: Way, pending: Iterable[Revision]) -> UpgradePath:

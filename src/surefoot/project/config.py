@@ -29,6 +29,28 @@ class ScriptEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search_path: str | None = None
 
 
+class OriginEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A structure that a release made without the history: by a call, or by scripts.
+
+    `revision` is the one that the release wrote down, as a person names it: an id, a release, head.
+    """
+
+    revision: str = "head"
+    create: str | None = None
+    scripts: list[str | ScriptEntry] = []
+    name: str | None = None
+
+    @property
+    def called(self) -> str:
+        """Its name in the catalogue."""
+        if self.name is not None:
+            return self.name
+        if self.create is not None:
+            return "create_all"
+        first = self.scripts[0]
+        return Path(first if isinstance(first, str) else first.path).stem
+
+
 Scripts = Annotated[list[str | ScriptEntry], msgspec.Meta(min_length=1)]
 
 
@@ -47,6 +69,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     init: list[str | ScriptEntry] = []
     init_revision: str | None = None
     former_init: list[str | ScriptEntry | Scripts] = []
+    origins: list[OriginEntry] = []
     seeds: list[str | ScriptEntry] = []
     search_path: str | None = None
     application: str | None = None
@@ -105,7 +128,7 @@ class Project(msgspec.Struct, frozen=True):
     def without_scripts(self) -> "Project":
         """The same project, its history alone."""
         config = msgspec.structs.replace(
-            self.config, init=[], init_revision=None, former_init=[], seeds=[]
+            self.config, init=[], init_revision=None, former_init=[], origins=[], seeds=[]
         )
         return msgspec.structs.replace(self, config=config)
 
@@ -201,7 +224,39 @@ def _read(name: Path, directory: Path) -> Project:
             f"{name}{_line(text, 'former_init')}: {prefix}former_init needs {prefix}init.",
             ["former scripts stand for the revision that the init scripts stand for"],
         )
+    _check_origins(name, text, prefix, config)
     return Project(config, file.parent.absolute(), file)
+
+
+_ORIGIN = re.compile(r"[\w.-]+")
+
+
+def _check_origins(name: Path, text: str, prefix: str, config: Config) -> None:
+    """Raises SurefootError `config-invalid` where an origin says nothing, or too much."""
+    seen: set[str] = set()
+    for origin in config.origins:
+        where = f"{name}{_line(text, 'origins')}: {prefix}origins"
+        if (origin.create is None) == (not origin.scripts):
+            raise _invalid(
+                name,
+                f"{where}: an origin needs either create or scripts.",
+                ['create = "package.module:metadata", or scripts = ["sql/1.4.sql"]'],
+            )
+        if origin.create is not None and not re.fullmatch(r"[\w.]+:[\w.]+", origin.create):
+            raise _invalid(
+                name,
+                f"{where}: create can't be {origin.create!r}.",
+                ['it is a name in a module: "package.module:metadata"'],
+            )
+        if _ORIGIN.fullmatch(origin.called) is None or origin.called in seen:
+            what = "there twice" if origin.called in seen else "no name"
+            raise _invalid(
+                name,
+                f"{where}: {origin.called!r} is {what}.",
+                ["a name has letters, digits, and the signs . _ -"],
+                f"give each origin a name of its own in {name.name}",
+            )
+        seen.add(origin.called)
 
 
 def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:

@@ -80,6 +80,11 @@ class Source(msgspec.Struct, frozen=True):
     defaults: bool = False
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it certainly does nothing at all."""
+        return not (self.statements or self.doubtful or self.renames or self.defaults)
+
+    @property
     def structural(self) -> bool:
         """Whether it certainly changes the structure, and nothing else."""
         return not self.doubtful

@@ -63,7 +63,7 @@ def _remains(asked: Application, connection: psycopg.Connection[Any], facts: Fac
     applied = catalogue.history.applied(rows)
     known: set[Key] = set()
     for way in catalogue.ways:
-        if way.start <= applied:
+        if way.leads_to(applied):
             known |= state(way, applied).keys()
     live = {
         (fact.kind, fact.name): fact.definition

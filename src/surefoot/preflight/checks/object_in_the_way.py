@@ -89,7 +89,9 @@ def collisions(
             line = _Line(key[0], made.definition, found, made.by)
             findings.append(_finding(live, *key, made.by, [line]))
     for what, key, made in same:
-        if made.by.revision in committing:
+        if made.by.revision in path.failing:
+            findings.append(_failing(live, what, key, made))
+        elif made.by.revision in committing:
             findings.append(_unsafe(live, what, key, made))
         else:
             remarks.append(_remark(what, made))
@@ -211,6 +213,18 @@ def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fin
             live,
             *key,
         ),
+    )
+
+
+def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Finding:
+    return Finding(
+        "object-in-the-way",
+        f"The {what} is in the way of {made.by.text}, which makes it itself.",
+        (
+            "the release that made this database had made it already",
+            "the revision was seen to fail there when the catalogue was made",
+        ),
+        next=_moved("give it another name; nothing in it is lost", live, *key),
     )
 
 

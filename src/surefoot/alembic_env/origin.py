@@ -1,0 +1,53 @@
+"""Have the application make its tables without the history, as a release of it did."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from surefoot.alembic_env.connection import same_database
+from surefoot.alembic_env.environment import Environment
+from surefoot.alembic_env.loading import imported, wrap_app_errors
+from surefoot.decision.facts import ServerInfo
+
+
+def create(
+    environment: Environment, server: ServerInfo, root: Path, name: str, rows: tuple[str, ...]
+) -> None:
+    """Call what `name` ("package.module:attribute") names, and write these version rows unless it
+    has written some itself.
+
+    A MetaData makes its tables, and a callable with a parameter gets a connection: env.py's own,
+    in its transaction. A callable without one finds the database by itself, and may be a coroutine
+    function. Raises SurefootError `application-environment-failed`.
+    """
+    doing = f", when {name} was to make its tables"
+    with wrap_app_errors(root, doing):
+        module, _, attributes = name.partition(":")
+        first, *more = attributes.split(".")
+        made: Any = reduce(getattr, more, imported(f"{module}:{first}"))
+        on_connection = _on_connection(made)
+        if on_connection is None:
+            found = made()
+            if inspect.iscoroutine(found):
+                asyncio.run(found)
+
+        def steps(heads: Any, context: Any) -> list[Any]:
+            if on_connection is not None:
+                on_connection(context.connection)
+            if not heads:
+                context.stamp(context.script, rows)
+            return []
+
+        environment.run(steps, lambda context: same_database(context, server))
+
+
+def _on_connection(made: Any) -> Callable[[Any], object] | None:
+    """How to have it work on a connection that it's given; None where it wants none."""
+    create_all: Any = getattr(made, "create_all", None)
+    if create_all is not None and hasattr(made, "sorted_tables"):
+        return create_all
+    wanted = inspect.signature(made).parameters.values()
+    return made if any(one.default is one.empty for one in wanted) else None

@@ -1,0 +1,56 @@
+"""`catalog learn`: write down the structure of a database that somebody has, as an origin."""
+
+import msgspec
+
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.match import Match
+from surefoot.catalogue.variants import recognised
+from surefoot.catalogue_build.pg_dump import dumped, find_pg_dump
+from surefoot.decision.facts import VersionTableName
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
+from surefoot.look.structure import observe_structure
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
+from surefoot.schema.names import schema_of
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """A database's structure as a script, and how it differs from a revision's.
+
+    `own` are objects that no revision makes: they are in the script, and may be the user's.
+    """
+
+    script: bytes
+    held: Match
+    own: tuple[str, ...]
+
+
+def learn(
+    target: Target, catalogue: Catalogue, rows: tuple[str, ...], version_table: VersionTableName
+) -> Learned:
+    """Look at the database and dump its structure, without data, version table and journal.
+
+    `rows` is the revision that it stands for. Raises SurefootError as `connect` does,
+    `pg-dump-missing`, `dump-failed`, `nothing-to-compare`.
+    """
+    with connect(target, wait=10, say=lambda _: None) as connection:
+        facts = recognised(catalogue, observe_structure(connection, version_table))
+        program = find_pg_dump(None, connection.info.server_version)
+    identifier = Identifier(catalogue, facts)
+    held = identifier.stand(catalogue.history.applied(rows))
+    standing = identifier.standing()
+    if held is None or not standing.taken:
+        raise SurefootError(
+            "nothing-to-compare",
+            "Next to nothing of the application is in that database.",
+            seen=["no name that a revision makes is there"],
+            database=NOT_REACHED,
+            next=to_type("correct the address", "surefoot status"),
+        )
+    others = sorted({schema_of(fact.kind, fact.name) for fact in identifier.beside} - {""})
+    table = f"{version_table.schema or '*'}.{version_table.name}"
+    options = ["--schema-only", f"--exclude-table={table}"]
+    options += [f"--exclude-schema={name}" for name in others]
+    return Learned(dumped(program, target, *options), held, standing.own_objects)

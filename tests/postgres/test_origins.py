@@ -1,0 +1,250 @@
+"""Databases that a release made without the history: by create_all and a stamp, or by a script."""
+
+from pathlib import Path
+
+import pytest
+
+from surefoot.postgres.embedded import Server
+from tests.support.database import Database
+from tests.support.next_steps import steps_of
+from tests.support.project import Application, Result
+
+MODELS = """\
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+people = sa.Table(
+    "people", metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(80), index=True),
+)
+pets = sa.Table(
+    "pets", metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("owner", sa.Integer),
+)
+
+
+class Base:
+    metadata = metadata
+
+
+def on_connection(connection):
+    metadata.create_all(connection)
+
+
+def by_itself():
+    import os
+    engine = sa.create_engine(os.environ["DATABASE_URL"].replace("://", "+psycopg://"))
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+
+
+async def later():
+    by_itself()
+"""
+
+PEOPLE = "create table people (id serial primary key, name varchar(80))"
+PETS = "create table pets (id serial primary key, owner int)"
+# What create_all makes of the same tables: an index, which the history doesn't make.
+CREATE_ALL = f"{PEOPLE}; create index ix_people_name on people (name); {PETS};"
+STAMP = (
+    "create table alembic_version (version_num varchar(32) primary key);"
+    "insert into alembic_version values ('{}');"
+)
+
+
+def history(application: Application) -> None:
+    """Two tables; the index that create_all makes isn't the history's."""
+    application.write("models.py", MODELS)
+    application.ini("prepend_sys_path = .\n")
+    application.revision("r1", None, PEOPLE)
+    application.revision("r2", "r1", PETS)
+
+
+def build(application: Application, server: Server, *options: str) -> Result:
+    result = application.run(
+        *("catalog", "build", "--no-downgrade", *options),
+        *("--server", server.url("postgres")),
+        env={"DATABASE_URL": server.url("postgres")},
+    )
+    assert result.code == 0, result.err
+    return result
+
+
+def is_clean_at_head(application: Application, database: Database, head: str) -> None:
+    """`up` has nothing to do and says nothing of a difference; `drift` finds none."""
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["current"]) == (0, [head]), result.out + result.err
+    assert application.run("drift", url=database.url()).code == 0
+    again = application.run("up", "--json", url=database.url())
+    assert again.json.get("remarks", []) == []
+
+
+@pytest.mark.parametrize(
+    "create", ["models:metadata", "models:Base.metadata", "models:on_connection"]
+)
+def test_create_all_and_a_stamp(
+    application: Application, server: Server, database: Database, create: str
+) -> None:
+    """The difference between models and history is told once, at the build; a database that a
+    release made so is at head, and goes on to the next one.
+    """
+    history(application)
+    application.config(f'[[origins]]\ncreate = "{create}"\n')
+    built = build(application, server)
+    assert "origin create_all differs from the history at r2 in 1 name" in built.err
+    assert "ix_people_name" in built.err
+    database.execute(CREATE_ALL + STAMP.format("r2"))
+    is_clean_at_head(application, database, "r2")
+
+
+@pytest.mark.parametrize("create", ["models:by_itself", "models:later"])
+def test_a_call_that_finds_the_database_by_itself(
+    application: Application, server: Server, database: Database, create: str
+) -> None:
+    """As many applications have it: a function without a parameter, a coroutine too."""
+    history(application)
+    application.config(
+        f'[[origins]]\ncreate = "{create}"\n[url_variables]\nDATABASE_URL = "postgresql"\n'
+    )
+    build(application, server)
+    database.execute(CREATE_ALL + STAMP.format("r2"))
+    is_clean_at_head(application, database, "r2")
+
+
+def test_an_origin_without_a_version_row(
+    application: Application, server: Server, database: Database
+) -> None:
+    """It's identified by its structure, like any other."""
+    history(application)
+    application.config('[[origins]]\ncreate = "models:metadata"\n')
+    build(application, server)
+    database.execute(CREATE_ALL)
+    is_clean_at_head(application, database, "r2")
+
+
+def test_origins_of_several_releases(
+    application: Application, server: Server, database: Database, other_database: Database
+) -> None:
+    """Each has a revision of its own, is upgraded from there, and ends as its variant of head."""
+    history(application)
+    application.revision("r3", "r2", "alter table people add age int")
+    application.write("sql/1.0.sql", f"{PEOPLE}; create index odd on people (name);")
+    application.write("sql/1.1.sql", CREATE_ALL)
+    application.config(
+        '[[origins]]\nrevision = "r1"\nscripts = ["sql/1.0.sql"]\n'
+        '[[origins]]\nrevision = "r2"\nscripts = ["sql/1.1.sql"]\n'
+    )
+    build(application, server)
+    database.execute(f"{PEOPLE}; create index odd on people (name);" + STAMP.format("r1"))
+    other_database.execute(CREATE_ALL + STAMP.format("r2"))
+    for one in (database, other_database):
+        is_clean_at_head(application, one, "r3")
+        assert ("age",) in one.query(
+            "select attname::text from pg_attribute where attrelid = 'people'::regclass"
+        )
+
+
+def test_a_revision_that_an_origin_has_already(
+    application: Application, server: Server, database: Database
+) -> None:
+    """What a pending revision would make and the origin has is found before anything is run; the
+    build has told the developer.
+    """
+    history(application)
+    application.revision("r3", "r2", "create index ix_people_name on people (name)")
+    application.write("sql/1.1.sql", CREATE_ALL)
+    application.config('[[origins]]\nrevision = "r2"\nscripts = ["sql/1.1.sql"]\n')
+    built = build(application, server)
+    assert "can't be upgraded past r3" in " ".join(built.err.split())
+    database.execute(CREATE_ALL + STAMP.format("r2"))
+    before = database.dump()
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "object-in-the-way"), result.out
+    assert database.dump() == before
+    for statement in steps_of(result.json["findings"][0]["next"]).sql:
+        database.execute(statement)
+    assert application.run("up", url=database.url()).code == 0
+
+
+def test_a_catalogue_with_origins_is_held_against_the_code(
+    application: Application, server: Server
+) -> None:
+    """What makes an origin is watched like a revision's file."""
+    history(application)
+    application.write("sql/1.1.sql", CREATE_ALL)
+    config = '[[origins]]\nrevision = "r2"\nscripts = ["sql/1.1.sql"]\n'
+    application.config(config)
+    build(application, server)
+    check = ("catalog", "check", "--no-downgrade", "--json", "--server", server.url("postgres"))
+    assert application.run(*check).code == 0
+    application.write("sql/1.1.sql", CREATE_ALL + "create index more on pets (owner);")
+    changed = application.run(*check)
+    assert changed.code == 3
+    assert "the script sql/1.1.sql of the origin 1.1 was edited" in changed.out
+    assert "the origin 1.1 makes another structure than it did" in changed.out
+    application.config("")
+    assert "the origin 1.1 was taken away" in application.run(*check).out
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("[[origins]]\n", "needs either create or scripts"),
+        ('[[origins]]\ncreate = "models"\n', "create can't be 'models'"),
+        ('[[origins]]\ncreate = "m:f"\nname = "a b"\n', "'a b' is no name"),
+        ('[[origins]]\ncreate = "m:f"\n[[origins]]\ncreate = "m:g"\n', "is there twice"),
+        ('[[origins]]\ncreate = "m:f"\nscripts = ["a.sql"]\n', "needs either create or scripts"),
+    ],
+)
+def test_an_origin_that_says_nothing_sensible(
+    application: Application, server: Server, config: str, says: str
+) -> None:
+    """One message, which names the file and the line."""
+    history(application)
+    application.config(config)
+    result = application.run("catalog", "build", "--json", "--server", server.url("postgres"))
+    assert (result.code, result.error) == (2, "config-invalid")
+    assert says in result.json["findings"][0]["message"]
+    assert "surefoot.toml:1" in result.json["findings"][0]["message"]
+
+
+def test_a_call_that_fails_is_named(application: Application, server: Server) -> None:
+    """With the line of the application's that raised."""
+    history(application)
+    application.write("models.py", MODELS + "\n\ndef broken():\n    raise RuntimeError('no')\n")
+    application.config('[[origins]]\ncreate = "models:broken"\n')
+    result = application.run("catalog", "build", "--json", "--server", server.url("postgres"))
+    assert result.code != 0
+    assert "models:broken was to make its tables" in result.out
+    assert "RuntimeError: no" in result.out
+
+
+def test_learn_from_a_database(
+    application: Application, server: Server, database: Database, other_database: Database
+) -> None:
+    """What somebody has becomes an origin by what is printed; others' schemas stay out of it."""
+    history(application)
+    build(application, server)
+    database.execute(
+        CREATE_ALL + STAMP.format("r2") + "create schema auth; create table auth.u (i int)"
+    )
+    database.execute("create table mine (id int)")
+    refused = application.run("adopt", "--json", "--yes", url=database.url())
+    assert refused.code in (0, 4)
+    learned = application.run("catalog", "learn", "--from", database.url(), "--as", "head")
+    assert learned.code == 0, learned.err
+    assert "ix_people_name" in learned.out
+    assert "table public.mine" in learned.out
+    script = application.root / "migrations" / "learned-r2.sql"
+    text = script.read_text()
+    assert "auth" not in text
+    assert "alembic_version" not in text
+    lines = learned.out.splitlines()
+    block = lines[lines.index("  [[origins]]") :]
+    application.config("\n".join(line.strip() for line in block) + "\n")
+    build(application, server)
+    other_database.execute(CREATE_ALL + "create table mine (id int);" + STAMP.format("r2"))
+    is_clean_at_head(application, other_database, "r2")
+    assert Path(script).is_file()
