@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,17 @@ def alembic_config(
 
 
 def _plain_config(ini: IniFile, project: Project, target: Target, driver: str) -> AlembicConfig:
-    """As `alembic` makes it: the ini file, and what pyproject.toml adds (Alembic 1.16)."""
-    pyproject = project.root / "pyproject.toml"
+    """As `alembic` makes it: the ini file, whether or not it is there, and pyproject.toml (Alembic
+    1.16). For a script directory that was named by itself there is no file to name.
+    """
     options: dict[str, Any] = {}
-    if pyproject.is_file() and "toml_file" in inspect.signature(AlembicConfig).parameters:
-        options["toml_file"] = str(pyproject)
-    made = AlembicConfig(str(ini.file), ini_section=project.config.alembic_section, **options)
+    takes_toml = "toml_file" in inspect.signature(AlembicConfig).parameters
+    if takes_toml and ini.pyproject is not None and ini.pyproject.is_file():
+        options["toml_file"] = str(ini.pyproject)
+    file = str(ini.file) if ini.is_there or ini.script_location is None else None
+    made = AlembicConfig(file, ini_section=project.config.alembic_section, **options)
+    if ini.script_location is not None:
+        made.set_main_option("script_location", ini.script_location.replace("%", "%%"))
     if "alembic.ini" not in target.source:
         # '%' begins an interpolation in an ini file
         made.set_main_option("sqlalchemy.url", target.url(driver).replace("%", "%%"))
@@ -89,11 +95,19 @@ def _any_driver() -> str:
 
 def _prepend_sys_path(config: AlembicConfig) -> None:
     """What `alembic` itself does with `prepend_sys_path` before anything else."""
-    listed = config.get_main_option("prepend_sys_path")
-    for part in (listed or "").replace(",", " ").replace(os.pathsep, " ").split():
+    for part in _listed(config):
         directory = str(Path(part).absolute())
         if sys.path[0] != directory:
             _put_on_path(directory, first=True)
+
+
+def _listed(config: AlembicConfig) -> list[str]:
+    if hasattr(config, "get_prepend_sys_paths_list"):  # Alembic 1.16, which reads pyproject.toml
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Alembic gives it again
+            return config.get_prepend_sys_paths_list() or []
+    listed = config.get_main_option("prepend_sys_path")
+    return (listed or "").replace(",", " ").replace(os.pathsep, " ").split()
 
 
 def _put_on_path(directory: str, *, first: bool) -> None:
