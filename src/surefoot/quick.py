@@ -38,20 +38,27 @@ class Settled(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The project: its root, and the name of its configuration's file there."""
+    """The project: its root, the name of its configuration's file there, and the arguments of
+    env.py that the command line gives.
+    """
 
     root: str
     config: str | None
+    arguments: tuple[str, ...] = ()
 
 
 def settled(
-    config_file: str | None, url: str | None, environ: Mapping[str, str], directory: str
+    config_file: str | None,
+    url: str | None,
+    environ: Mapping[str, str],
+    directory: str,
+    arguments: tuple[str, ...] = (),
 ) -> Settled:
     """Whether there is nothing to do, by the options and the environment of a start.
 
     Raises Unsettled, or whatever else is in the way.
     """
-    place = _place(config_file, directory)
+    place = _place(config_file, directory, arguments)
     target = locate(url, environ, None)
     settings = _settings(place, every=target is None)
     target = target or locate(None, {}, _ini_url(place, settings))
@@ -84,13 +91,13 @@ def _connected(place: Place, target: Target, table: str, schema: str | None) -> 
         connection.close()
 
 
-def _place(config_file: str | None, directory: str) -> Place:
+def _place(config_file: str | None, directory: str, arguments: tuple[str, ...]) -> Place:
     if config_file is None:
-        return Place(directory, configuration_file(directory))
+        return Place(directory, configuration_file(directory), arguments)
     file = os.path.join(directory, config_file)
     if not os.path.isfile(file):
         raise Unsettled("there is no such configuration")
-    return Place(os.path.dirname(file), os.path.basename(file))
+    return Place(os.path.dirname(file), os.path.basename(file), arguments)
 
 
 def _settings(place: Place, *, every: bool) -> dict[str, Any]:
@@ -224,4 +231,5 @@ def _is_ours(evidence: Mapping[str, Any], place: Place) -> bool:
     manifest: Mapping[str, Any] = evidence["manifest"]
     if (manifest["surefoot"], manifest["config"]) != (__version__, place.config):
         return False
-    return manifest["hash"] == digest(place.root, manifest["files"], manifest["directories"])
+    files, directories = manifest["files"], manifest["directories"]
+    return manifest["hash"] == digest(place.root, files, directories, place.arguments)

@@ -19,8 +19,8 @@ class Orders(msgspec.Struct, frozen=True):
 
     Downgrades are tried and taken back (`downgrades`), but for those `passed_over`; or those of
     `committing` are tried for good. `upto` is the revision to stop at, as a person names it; None:
-    the heads. Without `scripts` the configuration's scripts aren't looked at: they may not be there
-    yet.
+    the heads; `arguments` are env.py's from the command line. Without `scripts` the configuration's
+    scripts aren't looked at: they may not be there yet.
     """
 
     parameters: dict[str, str]
@@ -33,6 +33,7 @@ class Orders(msgspec.Struct, frozen=True):
     upto: str | None = None
     scripts: bool = True
     whole_server: bool = False
+    arguments: tuple[str, ...] = ()
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):

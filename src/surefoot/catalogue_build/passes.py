@@ -100,6 +100,7 @@ def replayed(
         upto=upto,
         scripts=scripts,
         whole_server=whole_server,
+        arguments=project.given,
     )
     child = subprocess.Popen(
         # -P: no module of the application's may stand in for one of Python's

@@ -8,6 +8,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    arguments_option,
     command_body,
     load_project,
     project_options,
@@ -73,6 +74,7 @@ def _before(file: Path) -> "Catalogue | None":
 
 @command.command("build")
 @project_options
+@arguments_option
 @server_option
 @_STEPWISE
 @_NO_DOWNGRADE
@@ -120,6 +122,7 @@ def build_command(
 
 @command.command("check")
 @project_options
+@arguments_option
 @server_option
 @_NO_DOWNGRADE
 @click.option(

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 import msgspec
 
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
-from surefoot.errors.steps import to_type
+from surefoot.errors.steps import carry, to_type
 from surefoot.model.target import Target
 from surefoot.project.config import Project, load
 from surefoot.project.locate import ADDRESS_NAMES, locate
@@ -42,6 +43,24 @@ _DATABASE_URL = click.option(
     "DATABASE_URL, POSTGRES_HOST …, PGHOST …, alembic.ini.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+def _keep(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> None:
+    ctx.meta[_ARGUMENTS] = given
+
+
+_ARGUMENTS = "surefoot.arguments"
+
+# As Alembic spells it, for each command that runs env.py.
+arguments_option = click.option(
+    "-x",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    expose_value=False,
+    callback=_keep,
+    help="An argument of env.py, which reads it by context.get_x_argument(). May be repeated.",
+)
 
 server_option = click.option(
     "--server",
@@ -270,7 +289,20 @@ def load_project(config_file: Path | None) -> Project:
     if row := os.environ.get("SUREFOOT_ACCEPT_NEWER"):
         config = msgspec.structs.replace(project.config, accept_newer=row)
         project = msgspec.structs.replace(project, config=config)
-    return project
+    context = click.get_current_context(silent=True)
+    given: tuple[str, ...] = context.meta.get(_ARGUMENTS, ()) if context is not None else ()
+    _keep_secret_in((*project.config.x_arguments, *given))
+    carry(given)
+    return msgspec.structs.replace(project, given=given)
+
+
+def _keep_secret_in(arguments: Iterable[str]) -> None:
+    from surefoot.errors.masking import keep_secrets, passwords_in
+
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        named = [value] if re.search(r"(?i)passw|secret|token", name) else []
+        keep_secrets({}, *named, *passwords_in(argument))
 
 
 @contextlib.contextmanager

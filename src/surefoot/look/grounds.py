@@ -54,7 +54,7 @@ def manifest_of(project: Project, ini: IniFile | None, environment: "Environment
     files = _relative(root, paths)
     listed = _relative(root, directories)
     name = project.file.name if project.file else None
-    return Manifest(__version__, name, files, listed, digest(root, files, listed))
+    return Manifest(__version__, name, files, listed, digest(root, files, listed, project.given))
 
 
 def why_not_quick(

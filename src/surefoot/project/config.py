@@ -40,6 +40,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alembic_config: str | None = None
     flask_app: str | None = None
     env_runner: str | None = None
+    x_arguments: list[str] = []
     version_table: str | None = None
     version_table_schema: str | None = None
     driver: str | None = None
@@ -91,11 +92,20 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Project(msgspec.Struct, frozen=True):
-    """A configuration and where it stands: paths in it are relative to `root`."""
+    """A configuration and where it stands: paths in it are relative to `root`.
+
+    `given` are env.py's arguments from the command line.
+    """
 
     config: Config
     root: Path
     file: Path | None = None
+    given: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """env.py's arguments: of two values for a name, Alembic takes the last."""
+        return (*self.config.x_arguments, *self.given)
 
     def path(self, relative: str) -> Path:
         """A path of the configuration, absolute."""
