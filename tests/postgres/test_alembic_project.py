@@ -5,13 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.quick import NOTHING, quick
+from surefoot.postgres.embedded import Server
+from tests.quick import quick
 from tests.support.database import Database
 from tests.support.next_steps import next_of, steps_of
 from tests.support.project import SYNC_ENV, Application
 from tests.support.versions import alembic_from
 
+AT_R3 = "nothing to do r3"
 TOOL = "[tool.alembic]\nscript_location = '%(here)s/migrations'\n"
+
+
+def with_downgrade(application: Application) -> None:
+    """Three revisions, the last of which can be taken back; the second ends a release."""
+    application.linear()
+    application.revision(
+        "r2", "r1", "create table pets (id int primary key, owner int)", head='release = "v1"'
+    )
+    application.revision(
+        *("r3", "r2", "create index pets_owner on pets (owner)"),
+        downgrade="op.execute('drop index pets_owner')",
+    )
 
 
 @pytest.fixture
@@ -19,27 +33,27 @@ def in_pyproject(application: Application) -> Application:
     """No alembic.ini; Alembic's configuration is in pyproject.toml."""
     (application.root / "alembic.ini").unlink()
     application.write("pyproject.toml", TOOL)
-    application.linear()
+    with_downgrade(application)
     return application
 
 
 @alembic_from(1, 16)
 def test_every_command_reads_pyproject(
-    in_pyproject: Application, database: Database, scratch: str
+    in_pyproject: Application, database: Database, server: Server
 ) -> None:
     """Without alembic.ini: the catalogue is beside env.py, and the next start is quick."""
     run, url = in_pyproject.run, database.url()
-    built = run("catalog", "build", "--server", scratch)
+    built = run("catalog", "build", "--server", server.url())
     assert built.code == 0, built.err
     assert (in_pyproject.root / "migrations/surefoot-catalog.txt").is_file()
     assert run("plan", url=url).code == 0
     assert run("up", url=url).code == 0
-    assert quick(in_pyproject, url) == NOTHING
+    assert quick(in_pyproject, url) == AT_R3
     for command in (("status",), ("drift",), ("releases",), ("down", "--to", "r2", "--yes")):
         done = run(*command, url=url)
         assert done.code == 0, (command, done.err)
     assert database.query("select version_num from alembic_version") == [("r2",)]
-    assert run("dump", "--server", scratch).code == 0
+    assert run("dump", "--server", server.url()).code == 0
 
 
 @alembic_from(1, 16)
@@ -47,7 +61,7 @@ def test_a_change_of_pyproject_is_looked_at(in_pyproject: Application, database:
     """Its version_locations are lists, as Alembic's are."""
     url = database.url()
     assert in_pyproject.run("up", url=url).code == 0
-    assert quick(in_pyproject, url) == NOTHING
+    assert quick(in_pyproject, url) == AT_R3
     in_pyproject.revision("r4", "r3", "create table four (id int)", directory="more")
     in_pyproject.write(
         "pyproject.toml",
@@ -56,7 +70,7 @@ def test_a_change_of_pyproject_is_looked_at(in_pyproject: Application, database:
     )
     in_pyproject.write("with space/helper.py", "")
     in_pyproject.env("import helper\n" + SYNC_ENV)
-    assert quick(in_pyproject, url) != NOTHING
+    assert quick(in_pyproject, url) != AT_R3
     assert in_pyproject.run("up", url=url).code == 0
     assert database.query("select version_num from alembic_version") == [("r4",)]
 
@@ -175,29 +189,29 @@ def test_flask_migrates_ini_leads_to_flask_app(
 @pytest.fixture
 def package(application: Application, tmp_path: Path) -> dict[str, str]:
     """The history is in a package that is installed elsewhere; the environment that finds it."""
-    application.linear()
+    with_downgrade(application)
     place = tmp_path / "installed"
     (place / "billing").mkdir(parents=True)
-    (place / "billing" / "__init__.py").write_text("raise RuntimeError('loaded')\n" * 0)
+    (place / "billing" / "__init__.py").write_text("")
     (application.root / "migrations").rename(place / "billing" / "migrations")
     (application.root / "alembic.ini").unlink()
     return {"PYTHONPATH": str(place)}
 
 
 def test_a_history_in_an_installed_package(
-    application: Application, database: Database, package: dict[str, str], scratch: str
+    application: Application, database: Database, package: dict[str, str], server: Server
 ) -> None:
     """Written by `init`; the catalogue is the project's, and the next start is quick."""
     made = application.run("init", "--package", "billing", "--json", env=package)
     assert made.json["alembic"] == "billing:migrations"
     assert made.json["to_fill_in"] == []
     url = database.url()
-    built = application.run("catalog", "build", "--server", scratch, env=package)
+    built = application.run("catalog", "build", "--server", server.url(), env=package)
     assert built.code == 0, built.err
     assert (application.root / "surefoot-catalog.txt").is_file()
     assert application.run("up", url=url, env=package).code == 0
     assert "nothing to do" in application.run("up", url=url, env=package).err
-    assert "r3" in application.run("releases", env=package).out
+    assert "v1" in application.run("releases", env=package).out
     assert application.run("down", "--to", "r2", "--yes", url=url, env=package).code == 0
 
 
@@ -205,8 +219,8 @@ def test_a_script_location_in_a_package(
     application: Application, database: Database, package: dict[str, str]
 ) -> None:
     application.write("alembic.ini", "[alembic]\nscript_location = billing:migrations\n")
-    for command in (("plan",), ("up",), ("status",), ("releases",)):
-        done = application.run(*command, url=database.url(), env=package)
+    for command in ("plan", "up", "status"):
+        done = application.run(command, url=database.url(), env=package)
         assert done.code == 0, (command, done.err)
 
 
@@ -226,23 +240,25 @@ if tenant == "absent":
 
 
 @pytest.mark.follows("application-environment-failed")
-def test_arguments_reach_env_py(application: Application, database: Database, scratch: str) -> None:
+def test_arguments_reach_env_py(
+    application: Application, database: Database, server: Server
+) -> None:
     """Wherever env.py runs: by -x, by the key, and -x counts more."""
     application.env(TENANT + SYNC_ENV)
-    application.linear()
+    with_downgrade(application)
     url = database.url()
     lacking = application.run("up", "--json", url=url)
     assert (lacking.code, lacking.error) == (4, "application-environment-failed")
     assert "-x tenant=VALUE" in next_of(lacking)
     assert 'x_arguments = ["tenant=VALUE"]' in next_of(lacking)
     given = ("-x", "tenant=t1")
-    built = application.run("catalog", "build", *given, "--server", scratch)
+    built = application.run("catalog", "build", *given, "--server", server.url())
     assert built.code == 0, built.err
     for command in ("plan", "up", "status", "drift"):
         done = application.run(command, *given, url=url)
         assert done.code == 0, (command, done.err)
     assert application.run("down", "--to", "r2", "--yes", *given, url=url).code == 0
-    assert application.run("dump", *given, "--server", scratch).code == 0
+    assert application.run("dump", *given, "--server", server.url()).code == 0
     application.config('x_arguments = ["tenant=absent"]\n')
     assert application.run("up", url=url).code == 4
     assert application.run("up", *given, url=url).code == 0

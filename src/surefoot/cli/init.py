@@ -36,7 +36,7 @@ def command(
         raise _exists(file)
     root = file.absolute().parent
     found = propose(root, () if package is None else _histories_of(root, package))
-    if not (found.alembic or found.init or found.seeds or force):
+    if not (found.histories or found.init or found.seeds or force):
         raise SurefootError(
             "history-not-found",
             "There is nothing here that surefoot could be set up for.",

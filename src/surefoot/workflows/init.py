@@ -13,9 +13,13 @@ from surefoot.revision_source.history_files import read_history
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """The file's text, what was found for it, and what only a person can fill in."""
+    """The file's text, what was found for it, and what only a person can fill in.
+
+    `alembic` is the only one of the `histories`, None where there are several.
+    """
 
     text: str
+    histories: tuple[str, ...]
     alembic: str | None
     init: tuple[str, ...]
     seeds: tuple[str, ...]
@@ -88,6 +92,7 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
     ]
     return Proposal(
         "\n".join(lines),
+        tuple(map(str, found)),
         chosen.file if chosen else None,
         tuple(f.as_posix() for f in init),
         tuple(f.as_posix() for f in seeds),
