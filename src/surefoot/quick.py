@@ -59,9 +59,11 @@ def settled(
     Raises Unsettled, or whatever else is in the way.
     """
     place = _place(config_file, directory, arguments)
-    target = locate(url, environ, None)
-    settings = _settings(place, every=target is None)
-    target = target or locate(None, {}, _ini_url(place, settings))
+    settings = _settings(place)
+    target = locate(url, environ, None, settings.get("url_variables", {}))
+    if target is None:
+        settings = _settings(place, every=True)
+        target = locate(None, {}, _ini_url(place, settings))
     if target is None:
         raise Unsettled("no database is named")
     table = settings.get("version_table", "alembic_version")
@@ -100,14 +102,16 @@ def _place(config_file: str | None, directory: str, arguments: tuple[str, ...]) 
     return Place(os.path.dirname(file), os.path.basename(file), arguments)
 
 
-def _settings(place: Place, *, every: bool) -> dict[str, Any]:
+def _settings(place: Place, *, every: bool = False) -> dict[str, Any]:
     """What the configuration says, unchecked: a mark rests on the file, and was made by a run that
-    checked it. Unless `every` setting is wanted, it is only parsed for those of the version table.
+    checked it. Unless `every` setting is wanted, it is only parsed for those of the version table
+    and of the address.
     """
     if place.config is None:
         return {}
     text = read_file(os.path.join(place.root, place.config)).decode()
-    if not every and "version_table" not in text and "\\" not in text:  # no key is escaped
+    wanted = every or "version_table" in text or "url_variables" in text
+    if not wanted and "\\" not in text:  # no key is escaped
         return {}
     import tomllib
 

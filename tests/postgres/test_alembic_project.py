@@ -322,3 +322,48 @@ def test_an_argument_that_is_taken_from_the_list(
     assert result.error == "application-environment-failed"
     assert "-x NAME=VALUE" in next_of(result)
     assert application.run("up", "-x", "t1", url=database.url()).code == 0
+
+
+SPLIT = """\
+import os
+from alembic import context
+from sqlalchemy import URL, create_engine
+
+parts = [os.environ[f"SHOP_{name}"] for name in ("USER", "SECRET", "SERVER", "PORT", "NAME")]
+url = URL.create("postgresql+psycopg", *parts[:3], int(parts[3]), parts[4])
+with create_engine(url).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+NAMES = """\
+[url_variables]
+SHOP_SERVER = "host"
+SHOP_PORT = "port"
+SHOP_USER = "user"
+SHOP_SECRET = "password"
+SHOP_NAME = "dbname"
+"""
+
+
+def test_an_address_in_variables_of_its_own(application: Application, database: Database) -> None:
+    """Read from them, and written to them where the address comes from elsewhere."""
+    application.env(SPLIT)
+    application.config(NAMES)
+    application.linear()
+    assert application.run("plan", url=database.url()).code == 0
+    server = database.server
+    environ = {
+        "SHOP_SERVER": server.host,
+        "SHOP_PORT": str(server.port),
+        "SHOP_USER": "postgres",
+        "SHOP_SECRET": server.password,
+        "SHOP_NAME": database.name,
+    }
+    assert application.run("up", env=environ).code == 0
+    again = application.run("up", env=environ)
+    assert "nothing to do" in again.err
+    status = application.run("status", env=environ)
+    told = " ".join(status.out.split())
+    assert "url_variables: SHOP_SERVER, SHOP_PORT, SHOP_USER, SHOP_SECRET, SHOP_NAME" in told
+    assert server.password not in status.out + status.err + again.err

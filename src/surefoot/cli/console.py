@@ -5,7 +5,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TextIO
 
@@ -16,7 +16,7 @@ from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import carry, to_type
 from surefoot.model.target import Target
 from surefoot.project.config import Project, load
-from surefoot.project.locate import ADDRESS_NAMES, locate
+from surefoot.project.locate import ADDRESS_NAMES, PARTS, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.system import signals, supervisor
 from surefoot.system.successor import become
@@ -328,7 +328,8 @@ def open_session(
             raise
         ini = None
     ini_url = ini.get("sqlalchemy.url") if ini else None
-    target = locate(database_url, os.environ, ini_url)
+    own = project.config.url_variables
+    target = locate(database_url, os.environ, ini_url, own)
     _require_libpq()
     from surefoot.decision.decide import Intent
     from surefoot.workflows.workspace import Workspace
@@ -342,7 +343,7 @@ def open_session(
     from surefoot.postgres.embedded import has_embedded
 
     if not has_embedded():
-        raise _not_named(ini_url)
+        raise _not_named(ini_url, own)
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
@@ -351,8 +352,9 @@ def open_session(
         yield context.session
 
 
-def _not_named(ini_url: str | None) -> SurefootError:
-    empty = [name for name in ADDRESS_NAMES if os.environ.get(name) == ""]
+def _not_named(ini_url: str | None, own: Mapping[str, str]) -> SurefootError:
+    parts = [name for name, wanted in own.items() if wanted in PARTS]
+    empty = [name for name in (*ADDRESS_NAMES, *parts) if os.environ.get(name) == ""]
     return SurefootError(
         "database-not-named",
         "No database address was given.",
@@ -360,6 +362,7 @@ def _not_named(ini_url: str | None) -> SurefootError:
             *(f"{name} is set, and empty" for name in empty),
             *(["sqlalchemy.url in the ini file is no address of PostgreSQL"] if ini_url else []),
             "no --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST or PGHOST",
+            *([f"no host and no database in {', '.join(parts)} (url_variables)"] if parts else []),
         ],
         database=NOT_REACHED,
         next=to_type(

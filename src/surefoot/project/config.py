@@ -11,7 +11,7 @@ import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.project.locate import FILE_NAME, configuration_file
+from surefoot.project.locate import FILE_NAME, PARTS, configuration_file
 from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
@@ -204,6 +204,14 @@ def _read(name: Path, directory: Path) -> Project:
         config = msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
         raise _wrong_value(name, text, prefix, document, str(error)) from error
+    for variable, wanted in config.url_variables.items():
+        if wanted not in PARTS and not wanted.startswith("postgres"):
+            raise _invalid(
+                name,
+                f"{name}{_line(text, variable)}: {prefix}url_variables.{variable} can't be "
+                f"{wanted!r}.",
+                [f"expected a scheme like postgresql+asyncpg, or one of {', '.join(PARTS)}"],
+            )
     if config.former_init and not config.init:
         raise _invalid(
             name,
