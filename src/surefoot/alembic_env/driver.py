@@ -21,7 +21,8 @@ def backend_pid(driver: Any) -> int | None:
     )
     for told in tellers:
         if told is not None:
-            return told() if callable(told) else told
+            pid: Any = told() if callable(told) else told
+            return pid
     return None
 
 
