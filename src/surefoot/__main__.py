@@ -74,14 +74,20 @@ def _end_if_settled(arguments: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _options(arguments: list[str]) -> tuple[dict[str, str], list[str]] | None:
-    """The options of `up` and the command behind them; None where there are others."""
+def _options(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]] | None:
+    """The options of `up`, the command behind them, and env.py's arguments; None where there are
+    others.
+    """
     given: dict[str, str] = {}
+    for_env: list[str] = []
     rest = arguments.copy()
     while rest:
         word = rest.pop(0)
         if word == "--":
             break
+        if word == "-x" and rest and not rest[0].startswith("-"):
+            for_env.append(rest.pop(0))
+            continue
         name, equals, value = word.partition("=")
         if name not in ("--config", "--database-url") or name in given:
             return None
@@ -90,10 +96,10 @@ def _options(arguments: list[str]) -> tuple[dict[str, str], list[str]] | None:
         if not value or value.startswith("-"):
             return None
         given[name] = value
-    return given, rest
+    return given, rest, for_env
 
 
-def _said_nothing_to_do(given: dict[str, str], command: list[str]) -> bool:
+def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: list[str]) -> bool:
     """Whether there is nothing to do; then that was said, in the words of the ordinary way."""
     import signal
 
@@ -104,8 +110,8 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str]) -> bool:
     try:
         from surefoot.quick import settled
 
-        url = given.get("--database-url")
-        found = settled(given.get("--config"), url, os.environ, os.getcwd())
+        config, url = given.get("--config"), given.get("--database-url")
+        found = settled(config, url, os.environ, os.getcwd(), tuple(arguments))
     except Exception:  # noqa: BLE001 - whatever it is, the ordinary way meets it again and reports it
         return False
     if not signal.sigpending().isdisjoint(SIGNALS):

@@ -38,23 +38,32 @@ class Settled(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The project: its root, and the name of its configuration's file there."""
+    """The project: its root, the name of its configuration's file there, and the arguments of
+    env.py that the command line gives.
+    """
 
     root: str
     config: str | None
+    arguments: tuple[str, ...] = ()
 
 
 def settled(
-    config_file: str | None, url: str | None, environ: Mapping[str, str], directory: str
+    config_file: str | None,
+    url: str | None,
+    environ: Mapping[str, str],
+    directory: str,
+    arguments: tuple[str, ...] = (),
 ) -> Settled:
     """Whether there is nothing to do, by the options and the environment of a start.
 
     Raises Unsettled, or whatever else is in the way.
     """
-    place = _place(config_file, directory)
-    target = locate(url, environ, None)
-    settings = _settings(place, every=target is None)
-    target = target or locate(None, {}, _ini_url(place, settings))
+    place = _place(config_file, directory, arguments)
+    settings = _settings(place)
+    target = locate(url, environ, None, settings.get("url_variables", {}))
+    if target is None:
+        settings = _settings(place, every=True)
+        target = locate(None, {}, _ini_url(place, settings))
     if target is None:
         raise Unsettled("no database is named")
     table = settings.get("version_table", "alembic_version")
@@ -84,23 +93,25 @@ def _connected(place: Place, target: Target, table: str, schema: str | None) -> 
         connection.close()
 
 
-def _place(config_file: str | None, directory: str) -> Place:
+def _place(config_file: str | None, directory: str, arguments: tuple[str, ...]) -> Place:
     if config_file is None:
-        return Place(directory, configuration_file(directory))
+        return Place(directory, configuration_file(directory), arguments)
     file = os.path.join(directory, config_file)
     if not os.path.isfile(file):
         raise Unsettled("there is no such configuration")
-    return Place(os.path.dirname(file), os.path.basename(file))
+    return Place(os.path.dirname(file), os.path.basename(file), arguments)
 
 
-def _settings(place: Place, *, every: bool) -> dict[str, Any]:
+def _settings(place: Place, *, every: bool = False) -> dict[str, Any]:
     """What the configuration says, unchecked: a mark rests on the file, and was made by a run that
-    checked it. Unless `every` setting is wanted, it is only parsed for those of the version table.
+    checked it. Unless `every` setting is wanted, it is only parsed for those of the version table
+    and of the address.
     """
     if place.config is None:
         return {}
     text = read_file(os.path.join(place.root, place.config)).decode()
-    if not every and "version_table" not in text and "\\" not in text:  # no key is escaped
+    wanted = every or "version_table" in text or "url_variables" in text
+    if not wanted and "\\" not in text:  # no key is escaped
         return {}
     import tomllib
 
@@ -224,4 +235,5 @@ def _is_ours(evidence: Mapping[str, Any], place: Place) -> bool:
     manifest: Mapping[str, Any] = evidence["manifest"]
     if (manifest["surefoot"], manifest["config"]) != (__version__, place.config):
         return False
-    return manifest["hash"] == digest(place.root, manifest["files"], manifest["directories"])
+    files, directories = manifest["files"], manifest["directories"]
+    return manifest["hash"] == digest(place.root, files, directories, place.arguments)

@@ -53,6 +53,11 @@ def test_former_scripts(tmp_path: Path) -> None:
         ("\nalembik = 'x'\n", "surefoot.toml:2: there is no key alembik.", "alembic"),
         ("zzzzzzz = 1\n", "surefoot.toml:1: there is no key zzzzzzz.", None),
         ("init_revision = 5\n", "surefoot.toml:1: init_revision can't be 5.", "expected str"),
+        (
+            '[url_variables]\nDB_SERVER = "hots"\n',
+            "surefoot.toml:2: url_variables.DB_SERVER can't be 'hots'.",
+            "one of host, port",
+        ),
         ("init = 'a.sql'\n", "init can't be 'a.sql'.", "expected a list, as in init"),
         (
             "former_init = 'a.sql'\n",

@@ -150,6 +150,41 @@ def test_the_order_of_the_sources(
     assert (found.source if found else None) == source
 
 
+OWN = {"DB_SERVER": "host", "DB_SERVER_PORT": "port", "DB_NAME": "dbname", "DSN": "postgresql"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "source", "label"),
+    [
+        (
+            {"DB_SERVER": "h", "DB_SERVER_PORT": "6", "DB_NAME": "d", "POSTGRES_HOST": "x"},
+            "url_variables: DB_SERVER, DB_SERVER_PORT, DB_NAME",
+            "d on h:6",
+        ),
+        ({"DB_NAME": "d"}, "url_variables: DB_NAME", "d on localhost:5432"),
+        ({"DB_SERVER_PORT": "6", "PGHOST": "g"}, "PG* variables", "the default database on g"),
+        ({"DB_SERVER": "h", "DATABASE_URL": "postgresql://e/d"}, "DATABASE_URL", "d on e"),
+        ({"POSTGRES_SERVER": "s"}, "POSTGRES_* variables", "postgres on s:5432"),
+        (
+            {"POSTGRES_SERVER": "s", "POSTGRES_HOST": "h"},
+            "POSTGRES_* variables",
+            "postgres on h:5432",
+        ),
+    ],
+)
+def test_an_address_in_parts(environ: dict[str, str], source: str, label: str) -> None:
+    """In variables of the application's own, or by the names of a template."""
+    found = locate(None, environ, None, OWN)
+    assert found is not None
+    assert (found.source, found.label) == (source, label)
+
+
+def test_a_port_that_is_none_is_named_by_its_variable() -> None:
+    with pytest.raises(SurefootError) as raised:
+        locate(None, {"DB_SERVER": "h", "DB_SERVER_PORT": "x"}, None, OWN)
+    assert "DB_SERVER_PORT is 'x'" in raised.value.finding.message
+
+
 def test_secrets_from_files(tmp_path) -> None:
     """NAME_FILE holds the value; the file's last newline isn't part of it."""
     (tmp_path / "password").write_text("s3cret\n")

@@ -12,6 +12,20 @@ def driver_of(connection: Any) -> Any:
     return getattr(pooled, "driver_connection", None) or pooled.connection
 
 
+def backend_pid(driver: Any) -> int | None:
+    """The server process that it talks to, as its driver tells; behind a pooler it's another."""
+    tellers: tuple[Any, ...] = (
+        getattr(getattr(driver, "info", None), "backend_pid", None),
+        getattr(driver, "get_backend_pid", None),
+        getattr(driver, "get_server_pid", None),
+    )
+    for told in tellers:
+        if told is not None:
+            pid: Any = told() if callable(told) else told
+            return pid
+    return None
+
+
 def is_idle(driver: Any) -> bool:
     """Whether the connection is there and in no transaction, as far as its driver tells."""
     return _in_transaction(driver) is False

@@ -23,6 +23,7 @@ from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
+from surefoot.alembic_env.arguments import watch
 from surefoot.alembic_env.connection import (
     did_nothing,
     quiet_pools,
@@ -211,6 +212,7 @@ class Environment:
                 self._config = config
             script = ScriptDirectory.from_config(config) if fresh else self._script
             environment = EnvironmentContext(config, script, fn=_uninterrupted(fn), **options)
+            watch(environment)
             self._intercept(environment, check, applied, ready, each=each)
             quiet_pools()
             with environment:

@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import sqlalchemy
 from alembic.config import Config as AlembicConfig
 
+from surefoot.alembic_env.arguments import ArgumentMissing, give
 from surefoot.alembic_env.raised import cause_of, describe
 from surefoot.diagnosis.refused import before_anything
 from surefoot.errors import SurefootError
@@ -55,26 +57,32 @@ def alembic_config(
                 _put_on_path(str(directory), first=config.flask_app is not None)
         if config.alembic_config and not config.flask_app:
             name = config.alembic_config
-            yield lambda: _own_config(name)
+            yield lambda: _own_config(name, project.arguments)
             return
         with wrap_app_errors(project.root):
             if config.flask_app:
-                made = stack.enter_context(_flask_config(config.flask_app, ini))
+                made = stack.enter_context(_flask_config(config.flask_app, ini, project.arguments))
             else:
                 assert ini is not None
                 driver = config.driver or target.driver or default
                 made = _plain_config(ini, project, target, driver)
+                give(made, project.arguments)
             _prepend_sys_path(made)
         yield lambda: contextlib.nullcontext(made)
 
 
 def _plain_config(ini: IniFile, project: Project, target: Target, driver: str) -> AlembicConfig:
-    """As `alembic` makes it: the ini file, and what pyproject.toml adds (Alembic 1.16)."""
-    pyproject = project.root / "pyproject.toml"
+    """As `alembic` makes it: the ini file, whether or not it is there, and pyproject.toml (Alembic
+    1.16). For a script directory that was named by itself there is no file to name.
+    """
     options: dict[str, Any] = {}
-    if pyproject.is_file() and "toml_file" in inspect.signature(AlembicConfig).parameters:
-        options["toml_file"] = str(pyproject)
-    made = AlembicConfig(str(ini.file), ini_section=project.config.alembic_section, **options)
+    takes_toml = "toml_file" in inspect.signature(AlembicConfig).parameters
+    if takes_toml and ini.pyproject is not None and ini.pyproject.is_file():
+        options["toml_file"] = str(ini.pyproject)
+    file = str(ini.file) if ini.is_there or ini.script_location is None else None
+    made = AlembicConfig(file, ini_section=project.config.alembic_section, **options)
+    if ini.script_location is not None:
+        made.set_main_option("script_location", ini.script_location.replace("%", "%%"))
     if "alembic.ini" not in target.source:
         # '%' begins an interpolation in an ini file
         made.set_main_option("sqlalchemy.url", target.url(driver).replace("%", "%%"))
@@ -89,11 +97,19 @@ def _any_driver() -> str:
 
 def _prepend_sys_path(config: AlembicConfig) -> None:
     """What `alembic` itself does with `prepend_sys_path` before anything else."""
-    listed = config.get_main_option("prepend_sys_path")
-    for part in (listed or "").replace(",", " ").replace(os.pathsep, " ").split():
+    for part in _listed(config):
         directory = str(Path(part).absolute())
         if sys.path[0] != directory:
             _put_on_path(directory, first=True)
+
+
+def _listed(config: AlembicConfig) -> list[str]:
+    if hasattr(config, "get_prepend_sys_paths_list"):  # Alembic 1.16, which reads pyproject.toml
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Alembic gives it again
+            return config.get_prepend_sys_paths_list() or []
+    listed = config.get_main_option("prepend_sys_path")
+    return (listed or "").replace(",", " ").replace(os.pathsep, " ").split()
 
 
 def _put_on_path(directory: str, *, first: bool) -> None:
@@ -108,7 +124,9 @@ def _put_on_path(directory: str, *, first: bool) -> None:
 
 
 @contextlib.contextmanager
-def _flask_config(name: str, ini: IniFile | None) -> Generator[AlembicConfig, None, None]:
+def _flask_config(
+    name: str, ini: IniFile | None, arguments: tuple[str, ...]
+) -> Generator[AlembicConfig, None, None]:
     """As `flask db` does: the application's context, and Flask-Migrate's configuration in it."""
     application = imported(name)
     if not hasattr(application, "app_context"):
@@ -116,17 +134,19 @@ def _flask_config(name: str, ini: IniFile | None) -> Generator[AlembicConfig, No
     with application.app_context():
         migrate = application.extensions["migrate"].migrate
         directory = str(ini.file.parent) if ini else None
-        yield migrate.get_config(directory)
+        given = {"x_arg": list(arguments)} if arguments else {}
+        yield migrate.get_config(directory, **given)
 
 
 @contextlib.contextmanager
-def _own_config(name: str) -> Generator[AlembicConfig, None, None]:
+def _own_config(name: str, arguments: tuple[str, ...]) -> Generator[AlembicConfig, None, None]:
     """The project's own callable: entered anew for each run of env.py, and left behind it.
 
     What it does at its end, a commit, say, is so within the lock, and seen by the last look.
     """
     made = imported(name)()
     with made if hasattr(made, "__enter__") else contextlib.nullcontext(made) as config:
+        give(config, arguments)
         _prepend_sys_path(config)
         yield config
 
@@ -243,6 +263,12 @@ def _of_history(file: Path) -> bool:
 
 def remedy(error: BaseException) -> str:
     """The next step for a failure of the application's own code."""
+    missing = next((one for one in _chain(error) if isinstance(one, ArgumentMissing)), None)
+    if missing is not None:
+        return (
+            f"give env.py its argument: -x {missing.name}=VALUE on the command line, or "
+            f'x_arguments = ["{missing.name}=VALUE"] in surefoot.toml'
+        )
     if isinstance(error, ModuleNotFoundError):
         missing = error.name or "the module"
         return (
@@ -250,4 +276,28 @@ def remedy(error: BaseException) -> str:
             "it is with prepend_sys_path in alembic.ini; if it is a driver that the application "
             'does not use, set driver = "postgresql+…" in surefoot.toml'
         )
-    return "correct the application's code or its settings; `alembic current` runs the same env.py"
+    own = "correct the application's code or its settings; `alembic current` runs the same env.py"
+    if _reads_arguments(error):
+        own += (
+            "; if env.py misses an argument (get_x_argument), give it: -x NAME=VALUE on the "
+            'command line, or x_arguments = ["NAME=VALUE"] in surefoot.toml'
+        )
+    return own
+
+
+def _chain(error: BaseException | None) -> Generator[BaseException, None, None]:
+    """The exception, and those that it came of."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reads_arguments(error: BaseException) -> bool:
+    """Whether an env.py on the way to where it was raised speaks of its arguments."""
+    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
+    return any(
+        file.name == "env.py" and file.is_file() and b"get_x_argument" in file.read_bytes()
+        for file in files
+    )

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from surefoot.alembic_env.account import Account, Begun, Ended, Setting
-from surefoot.alembic_env.driver import cut, driver_of, is_idle, is_in_transaction
+from surefoot.alembic_env.driver import backend_pid, cut, driver_of, is_idle, is_in_transaction
 from surefoot.alembic_env.loading import recursion_limit_kept
 from surefoot.alembic_env.settings import Timeouts, setting_of
 from surefoot.alembic_env.steps import executor
+from surefoot.errors import Finding, SurefootError
 from surefoot.model.history import Revision
 from surefoot.system import signals, supervisor
 
@@ -21,7 +22,9 @@ class Running:
     which their last statement ran, after the version row; `raised` is what a
     revision raised, whether or not env.py keeps it to itself. `left` are revisions that weren't in
     their transaction when they raised, or during which another connection committed: what became of
-    their own transaction says nothing of what they did.
+    their own transaction says nothing of what they did. `pid` is the server process of env.py's
+    connection; `sessions` are those of every connection that SQLAlchemy took from a pool, each with
+    what cuts it.
     """
 
     def __init__(self, account: Account, timeouts: Timeouts) -> None:
@@ -30,6 +33,9 @@ class Running:
         self.raised: BaseException | None = None
         self.left: set[str] = set()
         self.at_fault: Revision | None = None  # whose end could not be put on account
+        self.pid: int | None = None
+        self.stopped: Finding | None = None  # why the run is to end
+        self.sessions: dict[int, Callable[[], None]] = {}
         self.uncut = False  # no commit between two revisions: the transaction is env.py's
         self._account, self._timeouts = account, timeouts
         self._setting: Setting | None = None
@@ -46,6 +52,25 @@ class Running:
         """The application's connection, once it's known."""
         self._setting = None
         self._connection = connection
+        self.pid = backend_pid(driver_of(connection))
+
+    def stop(self, finding: Finding) -> None:
+        """Have the run end at the next statement or commit of the application's, if it doesn't end
+        by itself. From another thread.
+        """
+        self.stopped = finding
+
+    def check(self) -> None:
+        """Raises SurefootError where the run is to end."""
+        if self.stopped is not None:
+            raise SurefootError.of(self.stopped)
+
+    def taken(self, connection: Any, *_: Any) -> None:
+        """SQLAlchemy takes a connection from a pool."""
+        driver = getattr(connection, "driver_connection", None) or connection
+        pid = backend_pid(driver)
+        if pid is not None:
+            self.sessions[pid] = lambda: cut(driver)
 
     def committed(self, connection: Any) -> None:
         """A connection of SQLAlchemy's commits, this one or another."""
@@ -84,6 +109,7 @@ class Running:
             try:
                 with recursion_limit_kept():
                     migrate(**keywords)
+                self.check()
             except BaseException as error:
                 with signals.uninterrupted():
                     self.raised = error

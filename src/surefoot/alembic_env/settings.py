@@ -12,6 +12,7 @@ import sqlalchemy
 
 from surefoot.alembic_env.account import Setting
 from surefoot.alembic_env.connection import unprepared, untouched
+from surefoot.alembic_env.driver import backend_pid, driver_of
 
 # The server looks this often whether its client is still there: what a killed surefoot had begun
 # then ends by itself, and isn't left to go on with its locks. From PostgreSQL 14, where the server
@@ -106,13 +107,4 @@ def _is_direct(connection: Any, pid: int) -> bool:
     """Whether the driver talks to the server process itself: a pooler gives it a number of its own,
     with which a statement can be cancelled.
     """
-    pooled = connection.connection
-    driver = getattr(pooled, "driver_connection", None) or pooled.connection
-    for told in (
-        getattr(getattr(driver, "info", None), "backend_pid", None),
-        getattr(driver, "get_backend_pid", None),
-        getattr(driver, "get_server_pid", None),
-    ):
-        if told is not None:
-            return pid == (told() if callable(told) else told)
-    return False
+    return backend_pid(driver_of(connection)) == pid

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import Pool
 
 from surefoot.alembic_env.before_configure import BeforeConfigure
 from surefoot.alembic_env.connection import same_database
@@ -167,7 +168,8 @@ class _Migration:
             return self._steps(steps_of(heads, context), context)
 
         event.listen(Engine, "commit", self._anywhere)
-        event.listen(Engine, "before_cursor_execute", _stop_here)
+        event.listen(Pool, "checkout", self._running.taken)
+        event.listen(Engine, "before_cursor_execute", self._stop_here)
         try:
             with wrap_app_errors(root), self._before:
                 self._environment.run(
@@ -189,7 +191,8 @@ class _Migration:
             raise RevisionFailed(self._now, cause, root, at_end=self._at_end) from cause
         finally:
             event.remove(Engine, "commit", self._anywhere)
-            event.remove(Engine, "before_cursor_execute", _stop_here)
+            event.remove(Pool, "checkout", self._running.taken)
+            event.remove(Engine, "before_cursor_execute", self._stop_here)
             if self._connection is not None:
                 event.remove(self._connection, "commit", self._committing)
         if self._running.raised is not None and self._now is not None:
@@ -247,7 +250,13 @@ class _Migration:
         ours = require_trusted(context.connection, self._version_table)
         self._guarded = any(one.open_to_triggers for one in ours)
 
+    def _stop_here(self, *_: Any) -> None:
+        """The application goes on with a statement, though it is to stop: no further."""
+        signals.check()
+        self._running.check()
+
     def _committing(self, connection: Any) -> None:
+        self._running.check()
         with signals.uninterrupted():
             self._running.settle(connection)
             if self._now is not None:
@@ -298,11 +307,6 @@ def _guarded(
         migrate(**keywords)
 
     return guarded
-
-
-def _stop_here(*_: Any) -> None:
-    """The application goes on with a statement, though a signal came: no further."""
-    signals.check()
 
 
 def _counted(number: int) -> str:

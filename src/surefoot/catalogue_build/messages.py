@@ -19,9 +19,9 @@ class Orders(msgspec.Struct, frozen=True):
 
     Downgrades are tried and taken back (`downgrades`), but for those `passed_over`; or those of
     `committing` are tried for good. `upto` is the revision to stop at, as a person names it; None:
-    the heads. Without `scripts` the configuration's scripts aren't looked at: they may not be there
-    yet. `create` is what makes the application's tables first, and `rows` the version rows that a
-    release wrote behind it.
+    the heads; `arguments` are env.py's from the command line. Without `scripts` the configuration's
+    scripts aren't looked at: they may not be there yet. `create` is what makes the application's
+    tables first, and `rows` the version rows that a release wrote behind it.
     """
 
     parameters: dict[str, str]
@@ -36,6 +36,7 @@ class Orders(msgspec.Struct, frozen=True):
     whole_server: bool = False
     create: str = ""
     rows: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):

@@ -104,6 +104,7 @@ def replayed(
         whole_server=whole_server,
         create=origin.create if origin else "",
         rows=origin.rows if origin else (),
+        arguments=project.given,
     )
     child = subprocess.Popen(
         # -P: no module of the application's may stand in for one of Python's

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:

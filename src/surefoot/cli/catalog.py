@@ -9,6 +9,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    arguments_option,
     command_body,
     load_project,
     project_options,
@@ -75,6 +76,7 @@ def _before(file: Path) -> "Catalogue | None":
 
 @command.command("build")
 @project_options
+@arguments_option
 @server_option
 @_STEPWISE
 @_NO_DOWNGRADE
@@ -122,6 +124,7 @@ def build_command(
 
 @command.command("check")
 @project_options
+@arguments_option
 @server_option
 @_NO_DOWNGRADE
 @click.option(

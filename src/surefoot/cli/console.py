@@ -3,8 +3,9 @@
 import contextlib
 import functools
 import os
+import re
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TextIO
 
@@ -12,10 +13,10 @@ import click
 import msgspec
 
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
-from surefoot.errors.steps import to_type
+from surefoot.errors.steps import carry, to_type
 from surefoot.model.target import Target
 from surefoot.project.config import Project, load
-from surefoot.project.locate import ADDRESS_NAMES, locate
+from surefoot.project.locate import ADDRESS_NAMES, PARTS, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.system import signals, supervisor
 from surefoot.system.successor import become
@@ -42,6 +43,24 @@ _DATABASE_URL = click.option(
     "DATABASE_URL, POSTGRES_HOST …, PGHOST …, alembic.ini.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+def _keep(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> None:
+    ctx.meta[_ARGUMENTS] = given
+
+
+_ARGUMENTS = "surefoot.arguments"
+
+# As Alembic spells it, for each command that runs env.py.
+arguments_option = click.option(
+    "-x",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    expose_value=False,
+    callback=_keep,
+    help="An argument of env.py, which reads it by context.get_x_argument(). May be repeated.",
+)
 
 server_option = click.option(
     "--server",
@@ -277,7 +296,20 @@ def load_project(config_file: Path | None) -> Project:
     if row := os.environ.get("SUREFOOT_ACCEPT_NEWER"):
         config = msgspec.structs.replace(project.config, accept_newer=row)
         project = msgspec.structs.replace(project, config=config)
-    return project
+    context = click.get_current_context(silent=True)
+    given: tuple[str, ...] = context.meta.get(_ARGUMENTS, ()) if context is not None else ()
+    _keep_secret_in((*project.config.x_arguments, *given))
+    carry(given)
+    return msgspec.structs.replace(project, given=given)
+
+
+def _keep_secret_in(arguments: Iterable[str]) -> None:
+    from surefoot.errors.masking import keep_secrets, passwords_in
+
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        named = [value] if re.search(r"(?i)passw|secret|token", name) else []
+        keep_secrets({}, *named, *passwords_in(argument))
 
 
 @contextlib.contextmanager
@@ -308,7 +340,8 @@ def open_session(
             raise
         ini = None
     ini_url = ini.get("sqlalchemy.url") if ini else None
-    target = locate(database_url, os.environ, ini_url)
+    own = project.config.url_variables
+    target = locate(database_url, os.environ, ini_url, own)
     _require_libpq()
     from surefoot.decision.decide import Intent
     from surefoot.workflows.workspace import Workspace
@@ -322,7 +355,7 @@ def open_session(
     from surefoot.postgres.embedded import has_embedded
 
     if not has_embedded():
-        raise _not_named(ini_url)
+        raise _not_named(ini_url, own)
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
@@ -331,8 +364,9 @@ def open_session(
         yield context.session
 
 
-def _not_named(ini_url: str | None) -> SurefootError:
-    empty = [name for name in ADDRESS_NAMES if os.environ.get(name) == ""]
+def _not_named(ini_url: str | None, own: Mapping[str, str]) -> SurefootError:
+    parts = [name for name, wanted in own.items() if wanted in PARTS]
+    empty = [name for name in (*ADDRESS_NAMES, *parts) if os.environ.get(name) == ""]
     return SurefootError(
         "database-not-named",
         "No database address was given.",
@@ -340,6 +374,7 @@ def _not_named(ini_url: str | None) -> SurefootError:
             *(f"{name} is set, and empty" for name in empty),
             *(["sqlalchemy.url in the ini file is no address of PostgreSQL"] if ini_url else []),
             "no --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST or PGHOST",
+            *([f"no host and no database in {', '.join(parts)} (url_variables)"] if parts else []),
         ],
         database=NOT_REACHED,
         next=to_type(

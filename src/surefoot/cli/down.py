@@ -4,12 +4,19 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    arguments_option,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode
 
 
 @click.command("down")
 @common_options
+@arguments_option
 @click.option(
     "--to",
     "words",

@@ -4,12 +4,19 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    arguments_option,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode, SurefootError
 
 
 @click.command("drift")
 @common_options
+@arguments_option
 @command_body("drift")
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None

@@ -9,6 +9,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    arguments_option,
     command_body,
     load_project,
     project_options,
@@ -22,6 +23,7 @@ _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
 
 @click.command("dump")
 @project_options
+@arguments_option
 @server_option
 @click.option("--revision", default="head", metavar="REV", help="Up to where. Default: head.")
 @click.option(

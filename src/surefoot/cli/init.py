@@ -13,23 +13,30 @@ from surefoot.project.config import FILE_NAME
 @click.command("init")
 @common_options
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--package", metavar="NAME", help="An installed package that has the history.")
 @command_body("init")
 def command(
-    context: CommandContext, *, config_file: Path | None, force: bool, **_: object
+    context: CommandContext,
+    *,
+    config_file: Path | None,
+    force: bool,
+    package: str | None,
+    **_: object,
 ) -> ExitCode:
     """Write a commented surefoot.toml after a look at the project.
 
     Looks for alembic.ini, a Flask application, init scripts and seed scripts below the current
-    directory. No database is reached. What can't be known is left out, with a line that says what
-    to fill in.
+    directory, or for the history of an installed package. No database is reached. What can't be
+    known is left out, with a line that says what to fill in.
     """
     from surefoot.workflows.init import propose
 
     file = config_file or Path(FILE_NAME)
     if (file.exists() or file.is_symlink()) and not force:
         raise _exists(file)
-    found = propose(file.absolute().parent)
-    if not (found.alembic or found.init or found.seeds or force):
+    root = file.absolute().parent
+    found = propose(root, () if package is None else _histories_of(root, package))
+    if not (found.histories or found.init or found.seeds or force):
         raise SurefootError(
             "history-not-found",
             "There is nothing here that surefoot could be set up for.",
@@ -56,6 +63,29 @@ def command(
         context.say(f"to fill in: {line}")
     context.say("then: surefoot plan" if found.to_fill_in else "next: surefoot plan")
     return ExitCode.DONE
+
+
+def _histories_of(root: Path, package: str) -> list[str]:
+    """The histories in an installed package, or in one of the project's own."""
+    from surefoot.revision_source.found import in_package
+    from surefoot.revision_source.ini import path_in_package
+
+    directory = path_in_package(package, (root,))
+    found = in_package(directory, package) if directory is not None else []
+    if found:
+        return found
+    raise SurefootError(
+        "history-not-found",
+        f"There is no Alembic history in a package {package}.",
+        seen=[
+            f"{directory} has no alembic.ini, and no env.py beside a directory versions"
+            if directory is not None
+            else "no package of this name is installed"
+        ],
+        database=NOT_REACHED,
+        next="correct the name, which is the one that Python imports; or install the package "
+        "beside surefoot",
+    )
 
 
 def _write(file: Path, text: bytes, *, force: bool) -> None:

@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    arguments_option,
     command_body,
     common_options,
     open_session,
@@ -17,6 +18,7 @@ from surefoot.errors import ExitCode
 @click.command("plan")
 @common_options
 @shared_option
+@arguments_option
 @command_body("plan")
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None, shared: bool

@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    arguments_option,
     command_body,
     common_options,
     emit_outcome,
@@ -34,6 +35,7 @@ class _Up(click.Command):
 
 @click.command("up", cls=_Up)
 @common_options
+@arguments_option
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @shared_option
 @command_body("up")

@@ -130,6 +130,7 @@ CODES: dict[str, ExitCode] = {
     "interrupted": ExitCode.FAILED,
     "cleanup-failed": ExitCode.FAILED,
     "repair-failed": ExitCode.FAILED,
+    "waits-for-itself": ExitCode.FAILED,
     "way-back-differs": ExitCode.FAILED,
     "requirement-not-met": ExitCode.FAILED,
     "lock-not-available": ExitCode.FAILED,

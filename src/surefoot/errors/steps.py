@@ -1,5 +1,11 @@
 """A next step that has something to copy: each statement or command on a line of its own."""
 
+import re
+import shlex
+from collections.abc import Sequence
+
+from surefoot.errors.masking import hidden
+
 INDENT = "    "
 
 
@@ -13,6 +19,28 @@ def to_type(text: str, *commands: str, then: str = "") -> str:
     first, *others = (" ".join(one.splitlines()) for one in (text, *commands))
     lines = [f"{first}:" if others else first, *(f"{INDENT}{one}" for one in others)]
     return "\n".join([*lines, then] if then else lines)
+
+
+_given: list[str] = []
+
+# The commands that run env.py, and so need its arguments.
+_NEEDING = re.compile(
+    r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift|dump|catalog (?:build|check))\b"
+    r"(?! -x )"
+)
+
+
+def carry(arguments: Sequence[str]) -> None:
+    """From now on, commands in a next step are shown with these arguments of env.py."""
+    _given[:] = arguments
+
+
+def with_arguments(text: str) -> str:
+    """The text, its commands with the arguments that this command line was given."""
+    if not _given:
+        return text
+    given = " ".join(hidden(f"-x {shlex.quote(argument)}") for argument in _given)
+    return _NEEDING.sub(lambda found: f"{found[0]} {given}", text)
 
 
 def is_command(line: str) -> bool:

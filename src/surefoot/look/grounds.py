@@ -42,7 +42,7 @@ def manifest_of(project: Project, ini: IniFile | None, environment: "Environment
         str(catalogue_file(project, ini)),
         environment.env_file,
         *([environment.config_file] if environment.config_file else []),
-        *([str(project.root / location / "env.py")] if (location := _location(ini)) else []),
+        *(_of_alembic(ini) if ini is not None else ()),
         *(entry.path for entries in scripts for entry in entries),
     ]
     modules = _modules()
@@ -54,7 +54,7 @@ def manifest_of(project: Project, ini: IniFile | None, environment: "Environment
     files = _relative(root, paths)
     listed = _relative(root, directories)
     name = project.file.name if project.file else None
-    return Manifest(__version__, name, files, listed, digest(root, files, listed))
+    return Manifest(__version__, name, files, listed, digest(root, files, listed, project.given))
 
 
 def why_not_quick(
@@ -92,9 +92,11 @@ def why_not_quick(
     return None
 
 
-def _location(ini: IniFile | None) -> str | None:
-    location = ini.get("script_location") if ini else None
-    return None if location is None or ":" in location else location
+def _of_alembic(ini: IniFile) -> Iterable[str]:
+    if (scripts := ini.script_directory()) is not None:
+        yield str(scripts / "env.py")
+    if ini.pyproject is not None:
+        yield str(ini.pyproject)
 
 
 def _callables(config: Config) -> Iterable[str]:

@@ -11,7 +11,7 @@ import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.project.locate import FILE_NAME, configuration_file
+from surefoot.project.locate import FILE_NAME, PARTS, configuration_file
 from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
@@ -62,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alembic_config: str | None = None
     flask_app: str | None = None
     env_runner: str | None = None
+    x_arguments: list[str] = []
     version_table: str | None = None
     version_table_schema: str | None = None
     driver: str | None = None
@@ -115,11 +116,20 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Project(msgspec.Struct, frozen=True):
-    """A configuration and where it stands: paths in it are relative to `root`."""
+    """A configuration and where it stands: paths in it are relative to `root`.
+
+    `given` are env.py's arguments from the command line.
+    """
 
     config: Config
     root: Path
     file: Path | None = None
+    given: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """env.py's arguments: of two values for a name, Alembic takes the last."""
+        return (*self.config.x_arguments, *self.given)
 
     def path(self, relative: str) -> Path:
         """A path of the configuration, absolute."""
@@ -218,6 +228,14 @@ def _read(name: Path, directory: Path) -> Project:
         config = msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
         raise _wrong_value(name, text, prefix, document, str(error)) from error
+    for variable, wanted in config.url_variables.items():
+        if wanted not in PARTS and not wanted.startswith("postgres"):
+            raise _invalid(
+                name,
+                f"{name}{_line(text, variable)}: {prefix}url_variables.{variable} can't be "
+                f"{wanted!r}.",
+                [f"expected a scheme like postgresql+asyncpg, or one of {', '.join(PARTS)}"],
+            )
     if config.former_init and not config.init:
         raise _invalid(
             name,

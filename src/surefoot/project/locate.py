@@ -6,6 +6,7 @@ The quick look imports this module: it needs the standard library only.
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from surefoot.model import target
 from surefoot.model.target import Target
@@ -15,7 +16,25 @@ FILE_NAME = "surefoot.toml"
 PYPROJECT = "pyproject.toml"
 
 # The names that are looked at, for a message to list.
-ADDRESS_NAMES = ("SUREFOOT_DATABASE_URL", "DATABASE_URL", "POSTGRES_HOST", "POSTGRES_DB", "PGHOST")
+ADDRESS_NAMES = (
+    *("SUREFOOT_DATABASE_URL", "DATABASE_URL"),
+    *("POSTGRES_HOST", "POSTGRES_SERVER", "POSTGRES_DB", "PGHOST"),
+)
+
+# The parts of an address that variables of their own may hold.
+PARTS = ("host", "port", "user", "password", "dbname")
+
+# The names that the `postgres` image made common, and what a widespread template calls the host.
+POSTGRES_NAMES = {
+    "host": ("POSTGRES_HOST", "POSTGRES_SERVER"),
+    "port": ("POSTGRES_PORT",),
+    "user": ("POSTGRES_USER",),
+    "password": ("POSTGRES_PASSWORD",),
+    "dbname": ("POSTGRES_DB",),
+}
+
+# What the source of an address begins with that is in the application's own variables.
+OWN = "url_variables: "
 
 # libpq's variables that name a server or a database. PGUSER or PGPASSWORD alone name neither.
 _LIBPQ_NAMES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
@@ -44,21 +63,29 @@ def configuration_file(directory: str) -> str | None:
     return None
 
 
-def locate(flag: str | None, environ: Mapping[str, str], ini_url: str | None) -> Target | None:
+def locate(
+    flag: str | None,
+    environ: Mapping[str, str],
+    ini_url: str | None,
+    own: Mapping[str, str] = MappingProxyType({}),
+) -> Target | None:
     """The database's address from the first source that names one, or None.
 
-    In order: `flag` (--database-url), SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_*, libpq's
-    PG*, and `ini_url` (sqlalchemy.url of alembic.ini). Each environment variable NAME may be
-    given as NAME_FILE, the path of a file that holds the value. Raises SurefootError
-    `database-url-invalid`.
+    In order: `flag` (--database-url), SUREFOOT_DATABASE_URL, DATABASE_URL, the application's `own`
+    variables for the parts (`url_variables`), POSTGRES_*, libpq's PG*, and `ini_url`
+    (sqlalchemy.url of alembic.ini). Each environment variable NAME may be given as NAME_FILE, the
+    path of a file that holds the value. Raises SurefootError `database-url-invalid`.
     """
     if flag:
         return target.parse(flag, "--database-url")
     for name in ("SUREFOOT_DATABASE_URL", "DATABASE_URL"):
         if value := _value(environ, name):
             return target.parse(value, _source(environ, name))
-    if any(_is_set(environ, f"POSTGRES_{key}") for key in ("HOST", "DB")):
-        return _from_postgres_variables(environ)
+    parts = {part: tuple(n for n, p in own.items() if p == part) for part in PARTS}
+    if found := _from_parts(environ, parts, None):
+        return found
+    if found := _from_parts(environ, POSTGRES_NAMES, "POSTGRES_* variables"):
+        return found
     if any(environ.get(name) for name in _LIBPQ_NAMES):
         parameters = {
             key: environ[name] for name, key in LIBPQ_PARAMETERS.items() if environ.get(name)
@@ -69,27 +96,33 @@ def locate(flag: str | None, environ: Mapping[str, str], ini_url: str | None) ->
     return None
 
 
-def _from_postgres_variables(environ: Mapping[str, str]) -> Target:
-    """The names that the `postgres` image made common; its defaults are ours."""
-    user = _value(environ, "POSTGRES_USER") or "postgres"
-    parameters = {
-        "host": _value(environ, "POSTGRES_HOST") or "localhost",
-        "port": _value(environ, "POSTGRES_PORT") or "5432",
-        "user": user,
-        "password": _value(environ, "POSTGRES_PASSWORD") or "",
-        "dbname": _value(environ, "POSTGRES_DB") or user,
-    }
+def _from_parts(
+    environ: Mapping[str, str], names: Mapping[str, tuple[str, ...]], source: str | None
+) -> Target | None:
+    """The address whose parts these variables hold; None where neither a host nor a database is
+    there. What is missing is as the `postgres` image has it. Without a `source`, it is the
+    variables themselves.
+    """
+    there = {part: next((n for n in names[part] if _is_set(environ, n)), None) for part in PARTS}
+    if not (there["host"] or there["dbname"]):
+        return None
+    given = {part: (name and _value(environ, name)) or "" for part, name in there.items()}
+    user = given["user"] or "postgres"
+    defaults = {"host": "localhost", "port": "5432", "user": user, "dbname": user}
+    parameters = {part: given[part] or defaults.get(part, "") for part in PARTS}
     if not parameters["port"].isdigit():
         from surefoot.errors import NOT_REACHED, SurefootError
 
         raise SurefootError(
             "database-url-invalid",
-            f"POSTGRES_PORT is {parameters['port']!r}, which is not a number.",
+            f"{there['port']} is {parameters['port']!r}, which is not a number.",
             database=NOT_REACHED,
-            next="correct POSTGRES_PORT; Kubernetes sets it to tcp://… for a service that is "
-            "called postgres: give the service another name, or the pod enableServiceLinks: false",
+            next=f"correct {there['port']}; Kubernetes sets POSTGRES_PORT to tcp://… for a service "
+            "that is called postgres: give the service another name, or the pod "
+            "enableServiceLinks: false",
         )
-    return _sensible({k: v for k, v in parameters.items() if v}, "POSTGRES_* variables")
+    source = source or f"{OWN}{', '.join(_source(environ, n) for n in there.values() if n)}"
+    return _sensible({k: v for k, v in parameters.items() if v}, source)
 
 
 def _sensible(parameters: dict[str, str], source: str) -> Target:

@@ -4,14 +4,7 @@ from collections.abc import Mapping
 
 from surefoot.model.target import Target, environment
 from surefoot.project.config import Config
-
-_POSTGRES_NAMES = {
-    "host": "POSTGRES_HOST",
-    "port": "POSTGRES_PORT",
-    "user": "POSTGRES_USER",
-    "password": "POSTGRES_PASSWORD",
-    "dbname": "POSTGRES_DB",
-}
+from surefoot.project.locate import OWN, PARTS, POSTGRES_NAMES
 
 
 def variables(
@@ -21,22 +14,29 @@ def variables(
 
     A name that the address came from is left as it is, if it's set (its NAME_FILE may be instead).
     DATABASE_URL gets the configured driver, or the one that it names, or `default_driver`.
-    `url_variables` of the configuration are further names, each with its driver.
+    `url_variables` of the configuration are further names, each with its driver or its part.
     """
     named = environ.get("DATABASE_URL", "")
     driver = config.driver or _driver_of(named) or target.driver or default_driver
     found = {"DATABASE_URL": target.url(driver)}
     found |= {
-        name: target.parameters[key]
-        for key, name in _POSTGRES_NAMES.items()
-        if key in target.parameters
+        name: target.parameters[part]
+        for part, names in POSTGRES_NAMES.items()
+        for name in names
+        if part in target.parameters
     }
     found |= environment(target)
     origin = next(
         (p for p in ("DATABASE_URL", "POSTGRES_", "PG") if target.source.startswith(p)), "-"
     )
     found = {k: v for k, v in found.items() if not (k.startswith(origin) and k in environ)}
-    return found | {name: target.url(driver) for name, driver in config.url_variables.items()}
+    from_own = target.source.startswith(OWN)
+    for name, wanted in config.url_variables.items():
+        if wanted not in PARTS:
+            found[name] = target.url(wanted)
+        elif wanted in target.parameters and not (from_own and name in environ):
+            found[name] = target.parameters[wanted]
+    return found
 
 
 def _driver_of(url: str) -> str | None:

@@ -12,6 +12,7 @@ from surefoot.decision.facts import Facts, Mark
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.masking import hidden
 from surefoot.errors.printable import escaped
+from surefoot.errors.steps import with_arguments
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.outcome import Outcome
 from surefoot.model.target import Target
@@ -86,7 +87,7 @@ def finding(found: Finding) -> dict[str, Any]:
         "message": found.message,
         "seen": list(found.seen),
         "database": found.database,
-        "next": found.next,
+        "next": with_arguments(found.next),
         "exit_code": int(found.exit_code),
     }
 

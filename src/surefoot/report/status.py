@@ -2,6 +2,7 @@
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
+from surefoot.errors.steps import with_arguments
 from surefoot.model.target import Target
 from surefoot.report.plan import step_lines
 from surefoot.report.terminal import Terminal, labelled
@@ -38,7 +39,8 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
         lines += labelled(terminal, "pending", *step_lines(decision.plan))
         if decision.plan.remarks:
             lines += labelled(terminal, "remarks", *decision.plan.remarks)
-        lines += labelled(terminal, "next", "surefoot plan shows each step, surefoot up does them")
+        next = with_arguments("surefoot plan shows each step, surefoot up does them")
+        lines += labelled(terminal, "next", next)
     if isinstance(decision, NothingToDo) and decision.remarks:
         lines += labelled(terminal, "warning", *decision.remarks)
     if isinstance(decision, Refused):

@@ -7,7 +7,7 @@ from surefoot.decision.decide import Decision, Ready
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Clear, Install, Plan
 from surefoot.errors import ExitCode, Finding
-from surefoot.errors.steps import is_command
+from surefoot.errors.steps import is_command, with_arguments
 from surefoot.errors.wording import count
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
@@ -18,7 +18,7 @@ from surefoot.report.structure import structure_texts
 from surefoot.report.terminal import LABEL, Terminal, columns, labelled, settled_lines, wrapped
 
 # a command in prose, with its options: it isn't broken across lines
-_COMMAND = re.compile(r"\bsurefoot [a-z]+(?: (?:--[a-z-]+(?: [^\s;,:]+)?|[A-Z]{4,}\b))*")
+_COMMAND = re.compile(r"\bsurefoot [a-z]+(?: (?:(?:-x|--[a-z-]+)(?: [^\s;,:]+)?|[A-Z]{4,}\b))*")
 
 HEADLINES = {
     ExitCode.BUG: "surefoot has a bug",
@@ -47,7 +47,7 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
         lines += labelled(terminal, "seen", *finding.seen)
     lines += labelled(terminal, "database", finding.database)
     if finding.next:
-        lines += _next_lines(terminal, finding.next)
+        lines += _next_lines(terminal, with_arguments(finding.next))
     lines += labelled(terminal, "more", f"surefoot explain {finding.code}")
     return lines
 

@@ -1,9 +1,14 @@
-"""The application's alembic.ini, without Alembic. This module needs the standard library only."""
+"""The application's Alembic configuration, read without Alembic: alembic.ini, pyproject.toml.
+
+This module needs the standard library only.
+"""
 
 import configparser
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, cast
 
 # How Alembic's ini files separate several paths; the empty name is its oldest way.
 _SEPARATORS = {
@@ -15,6 +20,15 @@ _SEPARATORS = {
     ";": ";",
 }
 
+# What Alembic reads in [tool.alembic], as far as it matters where the revisions are.
+_OPTIONS = {
+    "script_location": "a string",
+    "version_locations": "a list of strings",
+    "prepend_sys_path": "a list of strings",
+    "recursive_version_locations": "true or false",
+    "sourceless": "true or false",
+}
+
 
 def candidates(alembic: str | None, flask_app: str | None) -> tuple[str, ...]:
     """Where the ini file may be, relative to the project's root, by the configuration's keys."""
@@ -23,29 +37,86 @@ def candidates(alembic: str | None, flask_app: str | None) -> tuple[str, ...]:
     return ("migrations/alembic.ini", "alembic.ini") if flask_app else ("alembic.ini",)
 
 
+class PyprojectUnusable(Exception):
+    """A pyproject.toml that Alembic couldn't use: the file, and why."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file}: {why}")
+        self.file, self.why = file, why
+
+
 class IniFile:
-    """The `[alembic]` section of an ini file, and where its paths lead."""
+    """What Alembic reads of its configuration, and where the paths in it lead: the `[alembic]`
+    section of an ini file, and `[tool.alembic]` of a pyproject.toml. The ini file counts more.
+    """
 
     def __init__(
-        self, file: Path, section: str, root: Path, script_location: str | None = None
+        self,
+        file: Path,
+        section: str,
+        root: Path,
+        script_location: str | None = None,
+        pyproject: Path | None = None,
     ) -> None:
-        """Raises OSError or configparser.Error where the file can't be read."""
+        """`script_location` counts more than both. Without it and without `[tool.alembic]` in
+        `pyproject`, the ini file must be there. Raises OSError, UnicodeDecodeError,
+        configparser.Error or PyprojectUnusable where a file can't be read.
+        """
         parser = configparser.ConfigParser({"here": file.parent.absolute().as_posix()})
-        with file.open(encoding="utf-8") as stream:
-            parser.read_file(stream)
-        parser.items(section, raw=True)  # it must be there; what it holds is read when it's asked
-        self.file = file
+        self._table = {} if pyproject is None else tool_alembic(pyproject) or {}
+        self.is_there = file.is_file()
+        if self.is_there or not (self._table or script_location):
+            with file.open(encoding="utf-8") as stream:
+                parser.read_file(stream)
+            if parser.has_section(section) or "script_location" not in self._table:
+                parser.items(section, raw=True)  # it must be there; values are read when asked
+        self.file, self.pyproject = file, pyproject
         self._parser, self._section, self._root = parser, section, root
-        self._own = {} if script_location is None else {"script_location": script_location}
+        self.script_location = script_location
 
     def get(self, name: str) -> str | None:
         """An option's value; None where it's missing, empty, or refers to what env.py fills in."""
-        if name in self._own:
-            return self._own[name]
+        if name == "script_location" and self.script_location is not None:
+            return self.script_location
         try:
-            return self._parser.get(self._section, name, fallback=None) or None
+            found = self._parser.get(self._section, name, fallback=None) or None
         except configparser.InterpolationError:
             return None
+        value = self._table.get(name) if found is None else found
+        return value if isinstance(value, str) else None
+
+    def _paths(self, name: str) -> list[str] | None:
+        """An option that lists paths; None if only Alembic can tell which."""
+        listed = self.get(name)
+        if listed is None:
+            return self._table.get(name, [])
+        separator = self.get("path_separator") or self.get("version_path_separator") or ""
+        if separator not in _SEPARATORS:
+            return None
+        return [s for part in re.split(_SEPARATORS[separator], listed) if (s := part.strip())]
+
+    @property
+    def needs_pyproject(self) -> bool:
+        """Whether the script directory is named by pyproject.toml alone."""
+        own = self.script_location or self._parser.get(
+            self._section, "script_location", raw=True, fallback=None
+        )
+        return own is None and "script_location" in self._table
+
+    def _is_true(self, name: str) -> bool:
+        value = self.get(name)
+        return self._table.get(name) is True if value is None else _truth(value)
+
+    def script_directory(self) -> Path | None:
+        """The directory of env.py; None if only Alembic can tell."""
+        location = self.get("script_location")
+        if location is None:
+            return None
+        base = self.working_directory()
+        if not is_in_package(location):
+            return base / location
+        first = (base, *(base / path for path in self._paths("prepend_sys_path") or []))
+        return path_in_package(location, first)
 
     def working_directory(self) -> Path:
         """Where `alembic` would have been started: relative paths of the ini start there.
@@ -55,7 +126,7 @@ class IniFile:
         """
         location = self.get("script_location") or ""
         here = self.file.parent.absolute()
-        if not location or ":" in location:
+        if not location or is_in_package(location):
             return self._root
         candidates = (self._root, here, *here.parents)
         try:
@@ -65,29 +136,98 @@ class IniFile:
 
     def version_directories(self) -> list[Path] | None:
         """Where the revision files are; None if only Alembic can tell."""
-        location = self.get("script_location")
-        if location is None or ":" in location or _truth(self.get("sourceless")):
+        scripts, listed = self.script_directory(), self._paths("version_locations")
+        if scripts is None or listed is None or self._is_true("sourceless"):
             return None
         base = self.working_directory()
-        listed = self.get("version_locations")
-        if listed is None:
-            directories = [base / location / "versions"]
-        else:
-            separator = self.get("path_separator") or self.get("version_path_separator") or ""
-            if separator not in _SEPARATORS:
-                return None
-            parts = re.split(_SEPARATORS[separator], listed.strip())
-            directories = [base / part.strip() for part in parts if part.strip()]
+        directories = [base / path for path in listed] or [scripts / "versions"]
         try:
             if not all(d.is_dir() for d in directories):
                 return None
         except OSError:
             return None
-        if _truth(self.get("recursive_version_locations")):
+        if self._is_true("recursive_version_locations"):
             below = [d for top in directories for d in sorted(top.rglob("*")) if d.is_dir()]
             directories += [d for d in below if d.name != "__pycache__"]
         return directories
 
 
-def _truth(value: str | None) -> bool:
-    return value is not None and value.strip().lower() not in ("false", "0", "no", "off")
+def _truth(value: str) -> bool:
+    return value.strip().lower() not in ("false", "0", "no", "off")
+
+
+def tool_alembic(pyproject: Path) -> dict[str, Any] | None:
+    """Alembic's options in `[tool.alembic]`, `%(here)s` filled in; None without such a table.
+
+    Raises PyprojectUnusable.
+    """
+    try:
+        content = pyproject.read_bytes() if pyproject.is_file() else b""
+        if b"alembic" not in content:  # most files have no such table: they aren't worth parsing
+            return None
+        import tomllib
+
+        document = tomllib.loads(content.decode().replace("\r\n", "\n"))
+        tool: Any = document.get("tool")
+        table: Any = cast("dict[str, Any]", tool).get("alembic") if isinstance(tool, dict) else None
+        if table is None:
+            return None
+        if not isinstance(table, dict):
+            raise ValueError("tool.alembic is not a table")
+        return _options(pyproject, cast("dict[str, Any]", table))
+    except RecursionError as error:
+        raise PyprojectUnusable(pyproject, "it is nested too deep") from error
+    except (OSError, ValueError) as error:  # not TOML, not UTF-8, a value of another kind
+        raise PyprojectUnusable(pyproject, str(error)) from error
+
+
+def _options(pyproject: Path, table: dict[str, Any]) -> dict[str, Any]:
+    here = {"here": pyproject.absolute().parent.as_posix()}
+    return {
+        name: _value(name, kind, table[name], here)
+        for name, kind in _OPTIONS.items()
+        if name in table
+    }
+
+
+def _value(name: str, kind: str, value: Any, here: dict[str, str]) -> Any:
+    """A value as Alembic takes it. Raises ValueError."""
+    every = cast("list[Any]", value) if isinstance(value, list) else [value]
+    wanted = str if "string" in kind else bool
+    if isinstance(value, list) != ("list" in kind) or not all(
+        isinstance(one, wanted) for one in every
+    ):
+        raise ValueError(f"tool.alembic.{name} can't be {value!r}: expected {kind}")
+    if wanted is bool:
+        return every[0]
+    try:
+        filled: list[Any] = [one % here for one in every]
+    except (KeyError, ValueError, TypeError) as error:
+        hint = "only %(here)s is filled in, and % itself is written %%"
+        raise ValueError(f"tool.alembic.{name} can't be {value!r}: {hint}") from error
+    return filled if "list" in kind else filled[0]
+
+
+def is_in_package(location: str) -> bool:
+    """Whether it is of the form package:path, which Alembic looks up in an installed package."""
+    return ":" in location and not os.path.isabs(location)
+
+
+def path_in_package(location: str, first: Iterable[Path]) -> Path | None:
+    """Where package:path leads; none of the package's code is run. None if there is no such
+    package. It is looked for in the directories `first`, then where Python looks.
+    """
+    import importlib.util
+    from importlib.machinery import PathFinder
+
+    package, *below = location.split(":")
+    top, *inner = package.split(".")
+    try:
+        spec = PathFinder.find_spec(top, [str(path) for path in first])
+        spec = spec or importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    for directory in (spec and spec.submodule_search_locations) or ():
+        if (found := Path(directory, *inner)).is_dir():
+            return found.joinpath(*below)
+    return None

@@ -1,31 +1,38 @@
 """A first surefoot.toml, from a look at the project's files. It reads; it doesn't guess."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from surefoot.errors import SurefootError
+from surefoot.look.code import find_ini
+from surefoot.project.config import Config, Project
+from surefoot.revision_source.found import Found, files_below, flask_app, histories
 from surefoot.revision_source.history_files import read_history
-from surefoot.revision_source.ini import IniFile
-
-_LEFT_OUT = {"node_modules", "site-packages", "__pycache__", "tests", "test", "examples"}
-_MOST_FILES = 5000  # of a tree: enough for any project, and a home directory ends
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """The file's text, what was found for it, and what only a person can fill in."""
+    """The file's text, what was found for it, and what only a person can fill in.
+
+    `alembic` is the only one of the `histories`, None where there are several.
+    """
 
     text: str
+    histories: tuple[str, ...]
     alembic: str | None
     init: tuple[str, ...]
     seeds: tuple[str, ...]
     to_fill_in: tuple[str, ...]
 
 
-def propose(root: Path) -> Proposal:
-    """Look at the files below `root` and propose a configuration."""
-    files = _files(root)
-    inis = [f for f in files if f.name == "alembic.ini"]
-    ini = min(inis, key=lambda f: (len(f.parts), str(f)), default=None)
+def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
+    """Look at the files below `root` and propose a configuration. `packaged` are the histories of
+    the installed package that is asked for, as the key `alembic` names them.
+    """
+    files = files_below(root)
+    found = [Found(name) for name in packaged] or histories(root, files)
+    chosen = found[0] if len(found) == 1 else None
     scripts = [f for f in files if f.suffix == ".sql"]
     init, other_init = _one_directory([f for f in scripts if _named(f, "init")])
     seeds, other_seeds = _one_directory([f for f in scripts if _named(f, "seed")])
@@ -37,19 +44,25 @@ def propose(root: Path) -> Proposal:
         "# SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST …, PGHOST … or alembic.ini.",
         "",
     ]
-    if ini is None:
-        to_fill_in.append("alembic: no alembic.ini was found")
-        lines += ["# The ini file of the Alembic history:", '# alembic = "alembic.ini"']
+    lines += ["# The Alembic history: its ini file, or a pyproject.toml with [tool.alembic]."]
+    if chosen is not None:
+        lines += chosen.settings
+    elif found:
+        names = ", ".join(map(str, found))
+        to_fill_in.append(f"alembic: several histories were found, which one is it? {names}")
+        lines += ["# Several were found. Name one of them:"]
+        lines += [f"# {line}" for one in found for line in one.settings]
     else:
-        lines += ["# The ini file of the Alembic history:", f'alembic = "{ini.as_posix()}"']
-        if _is_flask(root / ini):
-            to_fill_in.append("flask_app: env.py uses Flask's current_app")
-            lines += [
-                "",
-                "# Flask-Migrate: where the application is made. Its context is pushed around",
-                "# env.py, as `flask db` does.",
-                '# flask_app = "package:create_app"',
-            ]
+        to_fill_in.append("alembic: no alembic.ini was found")
+        lines += ['# alembic = "alembic.ini"']
+    if any(one.flask for one in found):
+        to_fill_in.append("flask_app: env.py uses Flask's current_app")
+        lines += [
+            "",
+            "# Flask-Migrate: where the application is made. Its context is pushed around",
+            "# env.py, as `flask db` does.",
+            f'# flask_app = "{flask_app(root, files) or "package:create_app"}"',
+        ]
     lines += ["", "# SQL scripts that make a fresh database, in order, in one transaction."]
     lines += [f"# also found: {f.as_posix()}" for f in other_init]
     lines += [f"init = {_list(init)}" if init else '# init = ["sql/00_init.sql"]']
@@ -59,7 +72,7 @@ def propose(root: Path) -> Proposal:
         "# hold. It is recorded with them; the revisions after it are run.",
     ]
     if init:
-        bases, heads = _ends(root, ini)
+        bases, heads = _ends(root, chosen)
         hint = f"base: {', '.join(bases)}; head: {', '.join(heads)}" if bases else "see the history"
         to_fill_in.append(f"init_revision: which revision do the init scripts stand for? {hint}")
     lines += ['# init_revision = "…"']
@@ -79,32 +92,12 @@ def propose(root: Path) -> Proposal:
     ]
     return Proposal(
         "\n".join(lines),
-        ini.as_posix() if ini else None,
+        tuple(map(str, found)),
+        chosen.file if chosen else None,
         tuple(f.as_posix() for f in init),
         tuple(f.as_posix() for f in seeds),
         tuple(to_fill_in),
     )
-
-
-def _files(root: Path) -> list[Path]:
-    """The project's files, relative to `root`, up to four directories down, in order."""
-    found: list[Path] = []
-    level = [root]
-    for _ in range(5):
-        below: list[Path] = []
-        for directory in level:
-            for entry in sorted(directory.iterdir()):
-                if entry.name.startswith(".") or entry.name in _LEFT_OUT or entry.is_symlink():
-                    continue
-                if entry.is_dir():
-                    if not (entry / "pyvenv.cfg").exists():
-                        below.append(entry)
-                else:
-                    found.append(entry.relative_to(root))
-            if len(found) > _MOST_FILES:
-                return found
-        level = below
-    return found
 
 
 def _one_directory(files: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -126,20 +119,15 @@ def _list(paths: list[Path]) -> str:
     return "[" + ", ".join(f'"{path.as_posix()}"' for path in paths) + "]"
 
 
-def _is_flask(ini: Path) -> bool:
-    env = ini.parent / "env.py"
-    return env.is_file() and "current_app" in env.read_text(encoding="utf-8", errors="replace")
-
-
-def _ends(root: Path, ini: Path | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    import configparser
-
-    if ini is None:
+def _ends(root: Path, chosen: Found | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if chosen is None:
         return (), ()
+    config = Config(alembic=chosen.file, alembic_section=chosen.section)
     try:
-        history = read_history(IniFile(root / ini, "alembic", root))
-    except (configparser.Error, OSError):
+        ini = find_ini(Project(config, root))
+    except SurefootError:
         return (), ()
+    history = read_history(ini) if ini is not None else None
     if history is None:
         return (), ()
     bases = tuple(r.id for r in history.revisions.values() if not r.parents)

@@ -105,7 +105,7 @@ class Workspace:
     def settled(self) -> Settled | None:
         """The quick look, again: whoever has waited may find all done."""
         file, table = self.project.file, configured_version_table(self.project)
-        place = Place(str(self.project.root), file.name if file else None)
+        place = Place(str(self.project.root), file.name if file else None, self.project.given)
         try:
             return look(place, self.target, table.name, table.schema)
         except Unsettled:

@@ -22,6 +22,7 @@ from surefoot.project.config import seconds
 from surefoot.run.context import Run
 from surefoot.run.failure_report import Stopped, applied_half_way, interrupted, revision_failed
 from surefoot.run.lock_holders import holders
+from surefoot.run.self_wait import SelfWait
 from surefoot.run.verify import look_after
 from surefoot.system import signals
 
@@ -119,12 +120,15 @@ class Upgrading:
                 raise Stopped(error.finding, running.last, begun, left=running.left) from error
 
     def _once(self, revisions: tuple[Revision, ...], running: Running) -> None:
-        with signals.working(running, self._progress.notice):
+        watch = SelfWait(running, self._connect, self._timeouts.lock)
+        with signals.working(running, self._progress.notice), watch.watching():
             try:
                 self._run(revisions, running)
             except (RevisionFailed, SurefootError) as failed:
                 if signals.requested():  # it was cancelled, and the exception got lost in this one
                     raise signals.StopRequested from failed
+                if running.stopped is not None:
+                    raise SurefootError.of(running.stopped) from failed
                 raise
 
     def _account(self) -> Account:

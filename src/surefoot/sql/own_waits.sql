@@ -1,0 +1,13 @@
+-- Sessions of the application's own process that wait for a lock which the run's session holds, while that one is idle in
+-- its transaction: whether both stay so is seen by asking again. What the role may not see isn't there.
+select w.pid,
+       coalesce(w.query, '') as query,
+       coalesce(b.query, '') as last,
+       b.state_change::text as since
+from pg_catalog.pg_stat_activity w
+join pg_catalog.pg_stat_activity b on b.pid = %(run)s
+where w.pid = any(%(own)s::int4[])
+  and w.pid <> %(run)s
+  and w.wait_event_type = 'Lock'
+  and b.state = 'idle in transaction'
+  and %(run)s = any(pg_catalog.pg_blocking_pids(w.pid))
