@@ -192,7 +192,7 @@ def test_the_catalogue(session: Session) -> None:
     session.run("catalog", "diff", "v1.0", "head")
     session.run("catalog", "check", "--server", server)
     session.run("catalog", "check", "--require-downgrade=v1.0", "--server", server)
-    session.run("catalog", "build", "--stepwise", "--no-downgrade", "--server", server)
+    session.run("catalog", "build", "--no-downgrade", "--server", server)
     application.revision(
         "8c1d5e6b2f90",
         "3f2a91c07d4e",

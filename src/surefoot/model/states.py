@@ -78,7 +78,7 @@ STATE_TABLE: dict[State, StateRow] = {
         _NOTHING,
     ),
     State.EMPTY: StateRow(
-        "no version row and no object of the application's, or of anybody's where it would be",
+        "no version row and no object of the application's",
         "exit 3",
         "the init scripts, the pending revisions, the seed scripts",
         "installs in one transaction, then goes on as if behind",
