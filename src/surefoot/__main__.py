@@ -20,16 +20,45 @@ def run() -> None:
 
     gc.disable()
     _open_missing_streams()
-    if sys.argv[1:2] == ["up"]:
-        _end_if_settled(sys.argv[2:])
+    arguments, inherited = _taken_apart(sys.argv[1:])
+    if arguments[:1] == ["up"]:
+        _end_if_settled(arguments[1:])
     from surefoot.cli import main
 
     try:
-        main()
+        main(arguments, inherited)
     except SystemExit as end:
         if "alembic" in sys.modules or not isinstance(end.code, int):
             raise  # the application may have something to do at exit
         _end(end.code)
+
+
+def _taken_apart(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments without `up --` before a command that is surefoot itself: that one is run.
+
+    With the options of `up` that it inherits, which say where the configuration and the database
+    are.
+    """
+    from surefoot.system.successor import own_arguments
+
+    inherited: dict[str, str] = {}
+    while arguments[:1] == ["up"] and "--" in arguments:
+        end = arguments.index("--")
+        own = own_arguments(arguments[end + 1 :])
+        if own is None:
+            break
+        inherited |= _inherited(arguments[1:end])
+        arguments = own
+    return arguments, inherited
+
+
+def _inherited(words: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if name in ("--config", "--database-url"):
+            found[name] = value if equals else following
+    return found
 
 
 def _end(code: int) -> None:

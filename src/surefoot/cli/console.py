@@ -27,9 +27,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
+def _or_inherited(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+    """The option's value, or that of a `surefoot up --` before the command."""
+    if value is not None or ctx.obj is None or (said := ctx.obj.get(option.opts[0])) is None:
+        return value
+    return option.type_cast_value(ctx, said)
+
+
 _CONFIG = click.option(
     "--config",
     "config_file",
+    callback=_or_inherited,
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="surefoot.toml, or a pyproject.toml with [tool.surefoot]. "
@@ -37,6 +45,7 @@ _CONFIG = click.option(
 )
 _DATABASE_URL = click.option(
     "--database-url",
+    callback=_or_inherited,
     metavar="URL",
     help="The database: a libpq or SQLAlchemy URL. Default: SUREFOOT_DATABASE_URL, "
     "DATABASE_URL, POSTGRES_HOST …, PGHOST …, alembic.ini.",
