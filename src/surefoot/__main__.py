@@ -140,12 +140,13 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str]) -> bool:
     if not signal.sigpending().isdisjoint(SIGNALS):
         return False
     from surefoot.errors.masking import keep_secrets
-    from surefoot.report.terminal import Terminal, keep_secret, settled_lines
+    from surefoot.report.terminal import APPROVAL_LEFT, Terminal, keep_secret, settled_lines
 
     keep_secret(found.target)
     keep_secrets(found.target.parameters, *found.target.resolved.values())
     terminal = Terminal(sys.stderr)
-    for line in settled_lines(terminal, found.target, found.rows, found.remarks):
+    left = (APPROVAL_LEFT,) if os.environ.get("SUREFOOT_APPROVE", "").strip() else ()
+    for line in settled_lines(terminal, found.target, found.rows, (*found.remarks, *left)):
         terminal.line(line)
     return True
 

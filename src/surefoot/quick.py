@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from surefoot import __version__
 from surefoot.model.target import Target
 from surefoot.postgres.libpq import Connection, Row, Unsettled
-from surefoot.project.locate import FILE_NAME, configuration_file, locate
+from surefoot.project.locate import FILE_NAME, PREFIX, configuration_file, locate, variables
 from surefoot.project.manifest import digest
 from surefoot.sql import VERSION_ROWS, query
 from surefoot.system.files import read_file
@@ -38,10 +38,13 @@ class Settled(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The project: its root, and the name of its configuration's file there."""
+    """The project: its root, the name of its configuration's file there, and the environment
+    variables that set keys of the configuration.
+    """
 
     root: str
     config: str | None
+    variables: tuple[tuple[str, str], ...]
 
 
 def settled(
@@ -51,7 +54,7 @@ def settled(
 
     Raises Unsettled, or whatever else is in the way.
     """
-    place = _place(config_file, directory)
+    place = _place(config_file, directory, variables(environ))
     target = locate(url, environ, None)
     settings = _settings(place, every=target is None)
     target = target or locate(None, {}, _ini_url(place, settings))
@@ -84,19 +87,25 @@ def _connected(place: Place, target: Target, table: str, schema: str | None) -> 
         connection.close()
 
 
-def _place(config_file: str | None, directory: str) -> Place:
+def _place(config_file: str | None, directory: str, given: tuple[tuple[str, str], ...]) -> Place:
     if config_file is None:
-        return Place(directory, configuration_file(directory))
+        return Place(directory, configuration_file(directory), given)
     file = os.path.join(directory, config_file)
     if not os.path.isfile(file):
         raise Unsettled("there is no such configuration")
-    return Place(os.path.dirname(file), os.path.basename(file))
+    return Place(os.path.dirname(file), os.path.basename(file), given)
 
 
 def _settings(place: Place, *, every: bool) -> dict[str, Any]:
-    """What the configuration says, unchecked: a mark rests on the file, and was made by a run that
-    checked it. Unless `every` setting is wanted, it is only parsed for those of the version table.
+    """What the configuration says, and the environment instead of it. It is unchecked: a mark rests
+    on the file and on the variables, and was made by a run that checked them.
     """
+    said = {name.removeprefix(PREFIX).lower(): value for name, value in place.variables}
+    return _in_file(place, every=every) | said
+
+
+def _in_file(place: Place, *, every: bool) -> dict[str, Any]:
+    """Unless `every` setting is wanted, the file is only parsed for those of the version table."""
     if place.config is None:
         return {}
     text = read_file(os.path.join(place.root, place.config)).decode()
@@ -224,4 +233,6 @@ def _is_ours(evidence: Mapping[str, Any], place: Place) -> bool:
     manifest: Mapping[str, Any] = evidence["manifest"]
     if (manifest["surefoot"], manifest["config"]) != (__version__, place.config):
         return False
-    return manifest["hash"] == digest(place.root, manifest["files"], manifest["directories"])
+    return manifest["hash"] == digest(
+        place.root, manifest["files"], manifest["directories"], place.variables
+    )

@@ -149,7 +149,7 @@ def _confined(
 
 def _replay(orders: Orders, watching: _Watching) -> None:
     config = Path(orders.config_file) if orders.config_file else None
-    project: Project = load(config, Path(orders.directory))
+    project: Project = load(config, Path(orders.directory), os.environ)
     if not orders.scripts:
         project = project.without_scripts()
     ini: IniFile | None = find_ini(project)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TextIO
 
 import click
-import msgspec
 
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
-from surefoot.project.config import Project, load
+from surefoot.project.config import Project, load, nearest
 from surefoot.project.locate import ADDRESS_NAMES, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.system import signals, supervisor
@@ -271,15 +270,10 @@ def _interrupted(context: CommandContext) -> SurefootError:
 
 
 def load_project(config_file: Path | None) -> Project:
-    """The configuration, with what the environment says instead. Raises SurefootError `config-…`.
-
-    SUREFOOT_ACCEPT_NEWER is for one start: an operator has no image to put a file into.
+    """The configuration, with what the environment says instead: an operator has no image to put a
+    file into. Raises SurefootError `config-…`.
     """
-    project = load(config_file, Path.cwd())
-    if row := os.environ.get("SUREFOOT_ACCEPT_NEWER"):
-        config = msgspec.structs.replace(project.config, accept_newer=row)
-        project = msgspec.structs.replace(project, config=config)
-    return project
+    return load(config_file, Path.cwd(), os.environ)
 
 
 @contextlib.contextmanager
@@ -298,6 +292,8 @@ def open_session(
     from surefoot.look.code import find_ini
 
     project = load_project(config_file)
+    for name in project.strange:
+        context.say(f"{name} is set, and there is no such key: did you mean {nearest(name)}?")
     try:
         ini = find_ini(project)
     except SurefootError:
@@ -311,9 +307,11 @@ def open_session(
     from surefoot.workflows.workspace import Workspace
 
     intent = Intent.ACT if to_act else Intent.LOOK
+    approval = os.environ.get("SUREFOOT_APPROVE", "").strip() or None
     if target is not None:
         keep_secret(target, ini_url or "")
         context.session = Workspace(project, ini, target, context.say, intent)
+        context.session.approval = approval
         yield context.session
         return
     from surefoot.postgres.embedded import has_embedded
@@ -325,6 +323,7 @@ def open_session(
         keep_secret(target)
         context.session = Workspace(project, ini, target, context.say, intent)
         context.session.server = server
+        context.session.approval = approval
         yield context.session
 
 

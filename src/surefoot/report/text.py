@@ -151,6 +151,11 @@ class TextReport:
         if isinstance(decision, Ready):
             self._show_plan(decision.plan)
 
+    def approved(self, word: str, plan: Plan) -> None:
+        """A person has approved this plan, which is carried out now."""
+        self._write(labelled(self._terminal, "approved", f"by SUREFOOT_APPROVE, {word}"))
+        self._show_plan(plan)
+
     def _show_plan(self, plan: Plan) -> None:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))
         adoptions = [step for step in plan.steps if isinstance(step, Adopt)]

@@ -28,9 +28,9 @@ def own_arguments(command: Sequence[str]) -> list[str] | None:
     directory, name = os.path.split(command[0])
     if name == "surefoot" and (not directory or _is_this_program(command[0])):
         return list(command[1:])
-    if list(command[1:3]) == ["-m", "surefoot"] and re.fullmatch(r"python[\d.]*", name):
-        if not directory or _is_same(command[0], sys.executable):
-            return list(command[3:])
+    by_module = list(command[1:3]) == ["-m", "surefoot"] and re.fullmatch(r"python[\d.]*", name)
+    if by_module and (not directory or _is_same(command[0], sys.executable)):
+        return list(command[3:])
     return None
 
 
