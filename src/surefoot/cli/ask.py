@@ -98,8 +98,8 @@ def ask_about(
             "What would be done must be confirmed, and there is no terminal to ask at.",
             seen=would_be_done,
             next=to_type(
-                "if that is right, start the same command again with --yes; or, without a shell, "
-                "start once with this in the environment",
+                "if that is right, start the same command again, with --yes or with this in its "
+                "environment",
                 assignment(word),
             ),
         )

@@ -15,6 +15,7 @@ from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
 from surefoot.project.config import Project, load, nearest
 from surefoot.project.locate import ADDRESS_NAMES, locate
+from surefoot.report.place import run_commands_as
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.system import signals, supervisor
 from surefoot.system.successor import become
@@ -273,7 +274,9 @@ def load_project(config_file: Path | None) -> Project:
     """The configuration, with what the environment says instead: an operator has no image to put a
     file into. Raises SurefootError `config-…`.
     """
-    return load(config_file, Path.cwd(), os.environ)
+    project = load(config_file, Path.cwd(), os.environ)
+    run_commands_as(project.config.run_as)
+    return project
 
 
 @contextlib.contextmanager

@@ -47,10 +47,13 @@ def assignment(word: str) -> str:
 
 
 class Way(msgspec.Struct, frozen=True):
-    """A way out of a refusal that a person may approve: what would be asked for, and its word."""
+    """A way out of a refusal that a person may approve: what would be asked for, its word, and what
+    would be done, in `lines`.
+    """
 
     request: Request
     word: str
+    lines: tuple[str, ...]
 
 
 def offering(decision: Refused, ways: tuple[Way, ...], given: str | None = None) -> Refused:
@@ -66,7 +69,9 @@ def offering(decision: Refused, ways: tuple[Way, ...], given: str | None = None)
             f"Or, without a shell: start once with {one} in the environment",
             *(assignment(way.word) for way in ways),
         )
-        first = msgspec.structs.replace(first, next=f"{first.next}\n{text}")
+        seen = tuple(f"by {way.word}: {line}" for way in ways for line in way.lines)
+        seen = (*first.seen, *seen)
+        first = msgspec.structs.replace(first, seen=seen, next=f"{first.next}\n{text}")
         findings = (first, *others)
     if given is not None and ways:
         findings = (outdated(given, tuple(way.word for way in ways)), *findings)

@@ -6,7 +6,7 @@ import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
@@ -212,7 +212,11 @@ def _value_of(variable: str, text: str) -> Any:
     try:
         return msgspec.convert(text, field.type, strict=False)
     except msgspec.ValidationError as error:
-        what = "expected true or false" if field.type is bool else _expected(key, str(error))
+        what = _expected(key, str(error))
+        if field.type is bool:
+            what = "expected true or false"
+        elif get_origin(field.type) is Literal:
+            what = f"expected one of {', '.join(get_args(field.type))}"
         raise _invalid(
             Path(FILE_NAME),
             f"{variable} can't be {text!r}.",

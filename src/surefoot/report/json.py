@@ -18,6 +18,7 @@ from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.outcome import Outcome
 from surefoot.model.target import Target
 from surefoot.project.config import Project
+from surefoot.report.place import next_in_place
 from surefoot.run.steps import handler
 
 SCHEMA_VERSION = 1
@@ -97,7 +98,7 @@ def finding(found: Finding) -> dict[str, Any]:
         "message": found.message,
         "seen": list(found.seen),
         "database": found.database,
-        "next": found.next,
+        "next": next_in_place(found.next),
         "exit_code": int(found.exit_code),
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from surefoot.decision.approval import refuse_outdated
+from surefoot.decision.approval import offering, refuse_outdated
 from surefoot.decision.decide import Ready, Refused
 from surefoot.decision.plan import Plan
 from surefoot.decision.request import Request
@@ -11,7 +11,7 @@ from surefoot.look.survey import application
 from surefoot.model.outcome import Outcome
 from surefoot.workflows.carry_out import carry_out, ended, finished, take_lock
 from surefoot.workflows.job import with_rows
-from surefoot.workflows.jobs import job_for, offered
+from surefoot.workflows.jobs import job_for, offers
 from surefoot.workflows.workspace import Report, Workspace
 
 
@@ -34,9 +34,16 @@ def confirmed(
         job = job_for(workspace, asked, request)
         seen = job.look()
         decision = with_rows(workspace, seen)
-        report.found(workspace.target, seen.facts, decision)
         if isinstance(decision, Refused):
-            return ended(seen.facts, offered(workspace, asked, decision))
+            ways = offers(workspace, asked, decision)
+            way = next((one for one in ways if one.word == workspace.approval), None)
+            if way is not None:  # what the refusal names is approved already
+                job = job_for(workspace, asked, way.request)
+                seen = job.look()
+                decision = with_rows(workspace, seen)
+            else:
+                decision = offering(decision, ways, workspace.approval)
+        report.found(workspace.target, seen.facts, decision)
         if not isinstance(decision, Ready):
             return ended(seen.facts, decision)
         word = job.word(workspace, seen)

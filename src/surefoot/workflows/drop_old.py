@@ -31,7 +31,9 @@ def drop_old(
         if not found:
             return ()
         server = system_identifier(connection)
-        word = word_of("drop-old", server, name, tuple(sorted((one.oid, one.name) for one in found)))
+        word = word_of(
+            "drop-old", server, name, tuple(sorted((one.oid, one.name) for one in found))
+        )
         if workspace.approval == word:
             workspace.approval_used = True
         confirm(found, word)

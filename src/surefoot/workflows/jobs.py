@@ -6,6 +6,7 @@ from surefoot.decision.request import Request, named
 from surefoot.errors import SurefootError
 from surefoot.look.survey import Application
 from surefoot.model.states import State
+from surefoot.report.plan import step_lines
 from surefoot.workflows.adopt import adoption
 from surefoot.workflows.cleanup import clearing
 from surefoot.workflows.down import going_back
@@ -40,7 +41,9 @@ def offers(workspace: Workspace, asked: Application, decision: Refused) -> tuple
         except SurefootError:  # whoever types the command is told
             continue
         if isinstance(decided, Ready):
-            found.append(Way(request, word_for(request, seen.facts, decided.plan)))
+            plan = decided.plan
+            lines = (*step_lines(plan), *plan.remarks)
+            found.append(Way(request, word_for(request, seen.facts, plan), lines))
     return tuple(found)
 
 
