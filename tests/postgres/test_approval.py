@@ -54,7 +54,7 @@ def test_up_carries_out_what_was_approved_and_goes_on(
     refused = start(shop, database, "up")
     assert refused.code == 4
     approved = word(refused)
-    assert f"by {approved}: adopt revision {R1}, instead of '{R3}'" in text(refused)
+    assert f"what {approved} approves: adopt revision {R1}, instead of '{R3}'" in text(refused)
     before = database.dump()
     assert word(start(shop, database, "up")) == approved, "the same plan, another word"
     assert word(start(shop, database, "status")) == approved
@@ -145,7 +145,7 @@ def test_one_of_several_ways(shop: Application, database: Database, server: Serv
     assert refused.code == 4
     assert len(words(refused)) == 2
     for way, revision in zip(words(refused), (R3, R3[:-1] + "9"), strict=True):
-        assert f"by {way}: adopt revision {revision}" in text(refused)
+        assert f"what {way} approves: adopt revision {revision}" in text(refused)
     done = start(shop, database, "up", SUREFOOT_APPROVE=words(refused)[1])
     assert done.code == 0, done.err
     assert ("revision", R3[:-1] + "9") not in steps(database)

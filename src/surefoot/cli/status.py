@@ -21,7 +21,7 @@ def command(
     from surefoot.decision.decide import NothingToDo, Ready, Refused
     from surefoot.look.code import catalogue_file
     from surefoot.report import json
-    from surefoot.report.status import project_lines, status_lines
+    from surefoot.report.status import status_lines
     from surefoot.report.terminal import Terminal
     from surefoot.workflows.look import look
 
@@ -47,8 +47,7 @@ def command(
             )
         else:
             terminal = Terminal(context.data)
-            lines = project_lines(terminal, workspace.project, catalogue)
-            lines += status_lines(terminal, workspace.target, facts, decision)
-            for line in lines:
+            of = (workspace.project, catalogue)
+            for line in status_lines(terminal, workspace.target, facts, decision, *of):
                 terminal.line(line)
         return code

@@ -69,9 +69,10 @@ def offering(decision: Refused, ways: tuple[Way, ...], given: str | None = None)
             f"Or, without a shell: start once with {one} in the environment",
             *(assignment(way.word) for way in ways),
         )
-        seen = tuple(f"by {way.word}: {line}" for way in ways for line in way.lines)
-        seen = (*first.seen, *seen)
-        first = msgspec.structs.replace(first, seen=seen, next=f"{first.next}\n{text}")
+        seen = list(first.seen)
+        for way in ways:
+            seen += [f"what {way.word} approves:", *(f"  {line}" for line in way.lines)]
+        first = msgspec.structs.replace(first, seen=tuple(seen), next=f"{first.next}\n{text}")
         findings = (first, *others)
     if given is not None and ways:
         findings = (outdated(given, tuple(way.word for way in ways)), *findings)

@@ -32,7 +32,8 @@ class Request(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         """The verb and what is special about it, for a word that a person reads."""
         accept = "accept" if self.accept else None
-        return "-".join(filter(None, (self.verb, self.how, accept)))
+        trust = "trust" if self.trust_journal else None
+        return "-".join(filter(None, (self.verb, self.how, accept, trust)))
 
 
 def parse(command: str) -> Request | None:

@@ -40,7 +40,14 @@ def _toml(value: object) -> str:
     return json.dumps(to_builtins(value), ensure_ascii=False)
 
 
-def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Decision) -> list[str]:
+def status_lines(
+    terminal: Terminal,
+    target: Target,
+    facts: Facts,
+    decision: Decision,
+    project: Project,
+    catalogue: Path,
+) -> list[str]:
     """The whole account of `surefoot status`."""
     rows = ", ".join(str(row) for row in facts.database.rows)
     history = facts.code.history
@@ -61,6 +68,7 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
         texts = verified_texts(facts.verified)
     if texts:
         lines += labelled(terminal, "structure", *texts)
+    lines += project_lines(terminal, project, catalogue)
     if isinstance(decision, Ready):
         lines += labelled(terminal, "pending", *step_lines(decision.plan))
         if decision.plan.remarks:
