@@ -104,7 +104,7 @@ def restore(
         confirm(intended)
         with take_lock(workspace, connection, report) as lock:
             if approved:
-                _require_approved(connection, intended, kept, sidecar, options)
+                _require_approved(workspace, intended, kept, sidecar, options)
             mark = Mark("restoring", seen.name, sha256, kept.name)
             filling = Filling(
                 *(intended.new, kept.file, sidecar, mark, workspace.target, pg_restore),
@@ -119,14 +119,15 @@ def restore(
 
 
 def _require_approved(
-    connection: psycopg.Connection[Any],
+    workspace: Workspace,
     intended: Intended,
     kept: Kept,
     sidecar: Sidecar | None,
     options: RestoreOptions,
 ) -> None:
     """Raises SurefootError `approval-outdated` where the database or the file is another by now."""
-    seen = observe_surroundings(connection, sidecar, owners=options.owners)
+    with workspace.connect() as connection:  # the lock's own is in its transaction
+        seen = observe_surroundings(connection, sidecar, owners=options.owners)
     now = _word(seen, kept, sha256_of(kept.file), options)
     if now != intended.word:
         raise refuse_outdated(intended.word, now)
