@@ -11,7 +11,7 @@ def masked(text: str, database: Database) -> str:
     """What differs from run to run, replaced by something of the same width."""
     text = text.replace(f"{database.name} on 127.0.0.1:{database.server.port}", "app on db:5432")
     text = text.replace(database.name, "app")
-    text = re.sub(r"/\S*/application/", "/app/", text)
+    text = re.sub(r"/\S*/(?:application|whisperengine)/", "/app/", text)
     text = re.sub(r"^(surefoot  )\d\S*$", r"\g<1>1.0.0", text, flags=re.M)
     text = re.sub(r"PostgreSQL \d+(\.\d+)?", "PostgreSQL 18.0", text)
     # each version prints definitions in its own way

@@ -152,6 +152,7 @@ def command_body(
         @functools.wraps(function)
         def wrapped(*, as_json: bool, **options: Any) -> None:
             signals.install()
+            run_commands_as(os.environ.get("SUREFOOT_RUN_AS"))  # until the configuration is read
             with data_stream() as data:
                 context = CommandContext(command, as_json, data)
                 running = _Running(context, options.get("run", []))
