@@ -20,16 +20,45 @@ def run() -> None:
 
     gc.disable()
     _open_missing_streams()
-    if sys.argv[1:2] == ["up"]:
-        _end_if_settled(sys.argv[2:])
+    arguments, inherited = _taken_apart(sys.argv[1:])
+    if arguments[:1] == ["up"]:
+        _end_if_settled(arguments[1:])
     from surefoot.cli import main
 
     try:
-        main()
+        main(arguments, inherited)
     except SystemExit as end:
         if "alembic" in sys.modules or not isinstance(end.code, int):
             raise  # the application may have something to do at exit
         _end(end.code)
+
+
+def _taken_apart(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The arguments without `up --` before a command that is surefoot itself: that one is run.
+
+    With the options of `up` that it inherits, which say where the configuration and the database
+    are.
+    """
+    from surefoot.system.successor import own_arguments
+
+    inherited: dict[str, str] = {}
+    while arguments[:1] == ["up"] and "--" in arguments:
+        end = arguments.index("--")
+        own = own_arguments(arguments[end + 1 :])
+        if own is None:
+            break
+        inherited |= _inherited(arguments[1:end])
+        arguments = own
+    return arguments, inherited
+
+
+def _inherited(words: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if name in ("--config", "--database-url"):
+            found[name] = value if equals else following
+    return found
 
 
 def _end(code: int) -> None:
@@ -117,12 +146,13 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: li
     if not signal.sigpending().isdisjoint(SIGNALS):
         return False
     from surefoot.errors.masking import keep_secrets
-    from surefoot.report.terminal import Terminal, keep_secret, settled_lines
+    from surefoot.report.terminal import APPROVAL_LEFT, Terminal, keep_secret, settled_lines
 
     keep_secret(found.target)
     keep_secrets(found.target.parameters, *found.target.resolved.values())
     terminal = Terminal(sys.stderr)
-    for line in settled_lines(terminal, found.target, found.rows, found.remarks):
+    left = (APPROVAL_LEFT,) if os.environ.get("SUREFOOT_APPROVE", "").strip() else ()
+    for line in settled_lines(terminal, found.target, found.rows, (*found.remarks, *left)):
         terminal.line(line)
     return True
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from surefoot import __version__
 from surefoot.model.target import Target
 from surefoot.postgres.libpq import Connection, Row, Unsettled
-from surefoot.project.locate import FILE_NAME, configuration_file, locate
+from surefoot.project.locate import FILE_NAME, PREFIX, configuration_file, locate, variables
 from surefoot.project.manifest import digest
 from surefoot.sql import VERSION_ROWS, query
 from surefoot.system.files import read_file
@@ -38,13 +38,14 @@ class Settled(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The project: its root, the name of its configuration's file there, and the arguments of
-    env.py that the command line gives.
+    """The project: its root, the name of its configuration's file there, the arguments of env.py
+    that the command line gives, and the environment variables that set keys of the configuration.
     """
 
     root: str
     config: str | None
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...]
 
 
 def settled(
@@ -58,7 +59,7 @@ def settled(
 
     Raises Unsettled, or whatever else is in the way.
     """
-    place = _place(config_file, directory, arguments)
+    place = _place(config_file, directory, arguments, variables(environ))
     settings = _settings(place)
     target = locate(url, environ, None, settings.get("url_variables", {}))
     if target is None:
@@ -93,20 +94,30 @@ def _connected(place: Place, target: Target, table: str, schema: str | None) -> 
         connection.close()
 
 
-def _place(config_file: str | None, directory: str, arguments: tuple[str, ...]) -> Place:
+def _place(
+    config_file: str | None,
+    directory: str,
+    arguments: tuple[str, ...],
+    given: tuple[tuple[str, str], ...],
+) -> Place:
     if config_file is None:
-        return Place(directory, configuration_file(directory), arguments)
+        return Place(directory, configuration_file(directory), arguments, given)
     file = os.path.join(directory, config_file)
     if not os.path.isfile(file):
         raise Unsettled("there is no such configuration")
-    return Place(os.path.dirname(file), os.path.basename(file), arguments)
+    return Place(os.path.dirname(file), os.path.basename(file), arguments, given)
 
 
 def _settings(place: Place, *, every: bool = False) -> dict[str, Any]:
-    """What the configuration says, unchecked: a mark rests on the file, and was made by a run that
-    checked it. Unless `every` setting is wanted, it is only parsed for those of the version table
-    and of the address.
+    """What the configuration says, and the environment instead of it. It is unchecked: a mark rests
+    on the file and on the variables, and was made by a run that checked them.
     """
+    said = {name.removeprefix(PREFIX).lower(): value for name, value in place.variables}
+    return _in_file(place, every=every) | said
+
+
+def _in_file(place: Place, *, every: bool) -> dict[str, Any]:
+    """Unless `every` setting is wanted, the file is only parsed for those of the version table."""
     if place.config is None:
         return {}
     text = read_file(os.path.join(place.root, place.config)).decode()
@@ -235,5 +246,7 @@ def _is_ours(evidence: Mapping[str, Any], place: Place) -> bool:
     manifest: Mapping[str, Any] = evidence["manifest"]
     if (manifest["surefoot"], manifest["config"]) != (__version__, place.config):
         return False
-    files, directories = manifest["files"], manifest["directories"]
-    return manifest["hash"] == digest(place.root, files, directories, place.arguments)
+    found = digest(
+        place.root, manifest["files"], manifest["directories"], place.arguments, place.variables
+    )
+    return manifest["hash"] == found

@@ -13,7 +13,7 @@ from surefoot.decision.facts import Code, DatabaseState, Facts, ServerInfo, Vers
 from surefoot.model.history import History
 from surefoot.model.states import State
 from surefoot.postgres.embedded import Server
-from surefoot.workflows.confirm import Looked
+from surefoot.workflows.job import Looked
 from tests import starts
 from tests.support.database import Database
 from tests.support.going_down import R2, R3, mood, shop, up

@@ -323,7 +323,7 @@ def test_what_an_older_revision_has_made_is_adopted(
     with_catalogue(shop, server)
     database.execute("update alembic_version set version_num = 'r3'")
     result = refused(shop, database, "structure-contradicts-revision", ("up",))
-    assert steps_of(result.json["findings"][0]["next"]).lines == ("surefoot adopt r2",)
+    assert steps_of(result.json["findings"][0]["next"]).commands == ("surefoot adopt r2",)
     assert shop.run("adopt", "r2", "--yes", url=database.url()).code == 0
     done = shop.run("up", "--json", url=database.url())
     assert (done.code, [one["name"] for one in done.json["done"]]) == (0, ["r3"])

@@ -429,3 +429,46 @@ def test_a_signal_that_comes_meanwhile_is_not_lost(
     assert "A signal ended the run" in done.stderr
     assert "nothing to do" not in done.stderr
     assert not (at_head.root / "started").exists()
+
+
+def test_variables_that_set_keys_are_what_the_mark_rests_on(
+    at_head: Application, database: Database
+) -> None:
+    """Set or changed: each time the next start looks thoroughly, and then again none does. What is
+    no key, and what has the value of a former look, changes nothing.
+    """
+    for env in ({"SUREFOOT_WAIT": "5s"}, {"SUREFOOT_WAIT": "6s"}):
+        assert quick(at_head, database.url(), **env) == "Unsettled: nobody has looked at just this"
+        assert at_head.run("up", url=database.url(), env=env).code == 0
+        assert quick(at_head, database.url(), **env) == NOTHING
+        again = {**env, "SUREFOOT_APPROVE": "adopt-1", "SUREFOOT_HEADS": ""}
+        assert quick(at_head, database.url(), **again) == NOTHING
+    assert quick(at_head, database.url()) == NOTHING
+
+
+def test_a_variable_that_names_another_version_table(
+    at_head: Application, database: Database
+) -> None:
+    """The quick look goes by the variable, as the thorough one does: never by the file alone."""
+    database.execute(
+        "create table other (version_num varchar(32)); insert into other values ('r1')"
+    )
+    found = quick(at_head, database.url(), SUREFOOT_VERSION_TABLE="other")
+    assert found.startswith("Unsettled")
+    at_head.config('seeds = ["seed.sql"]\nversion_table = "other"\n')
+    env = {"SUREFOOT_VERSION_TABLE": "alembic_version"}
+    assert at_head.run("up", url=database.url(), env=env).code == 0
+    assert quick(at_head, database.url(), **env) == NOTHING
+    assert quick(at_head, database.url()).startswith("Unsettled")
+
+
+def test_a_mistyped_variable_is_told_at_each_start(
+    at_head: Application, database: Database
+) -> None:
+    env = {"SUREFOOT_VERSION_TABEL": "other"}
+    for _ in range(2):
+        result = at_head.run("up", url=database.url(), env=env)
+        assert result.code == 0
+        assert "did you mean SUREFOOT_VERSION_TABLE?" in " ".join(result.err.split())
+    status = at_head.run("status", "--json", url=database.url(), env=env)
+    assert "SUREFOOT_VERSION_TABEL" in status.json["structure"]["verified"]["not_quick"]

@@ -206,6 +206,30 @@ def test_without_a_terminal_it_refuses(application: Application, shop: Database)
     assert counts(shop) == AFTER
 
 
+def test_a_word_approves_it_once(application: Application, shop: Database) -> None:
+    """The word that is printed is for this backup in place of this database: the restored one is
+    another. The same goes for the databases that are dropped.
+    """
+    file = backed_up(application, shop)
+
+    def approved(*command: str, word: str) -> Result:
+        env = {"SUREFOOT_APPROVE": word}
+        return application.run("restore", *command, "--json", url=shop.url(), env=env)
+
+    for command in ((file.name,), ("--drop-old",)):
+        asked = restore(application, shop, *command)
+        assert (asked.code, asked.error) == (2, "confirmation-needed")
+        word = asked.json["findings"][0]["next"].rpartition("=")[2]
+        wrong = approved(*command, word="restore-0123456789abcdef")
+        assert (wrong.code, wrong.error) == (4, "approval-outdated")
+        assert wrong.json["findings"][0]["next"].rpartition("=")[2] == word
+        assert approved(*command, word=word).code == 0
+        assert counts(shop) == BEFORE
+        if command == (file.name,):
+            again = approved(*command, word=word)
+            assert (again.code, again.error) == (4, "approval-outdated")
+
+
 @pytest.mark.parametrize(("answer", "done"), [("y", True), ("n", False)])
 def test_at_a_terminal_it_asks(
     application: Application, shop: Database, answer: str, done: bool

@@ -26,7 +26,7 @@ _STATEMENT = re.compile(
     re.I | re.S,
 )
 _COMMAND = re.compile(r"\bsurefoot (?:adopt|repair|cleanup) (?:--)?\w+|\bsurefoot down --to \w+")
-_PROGRAMS = ("surefoot ", "export ", "pg_dump ", "pg_restore ", "iconv ")
+_PROGRAMS = ("surefoot ", "SUREFOOT_", "export ", "pg_dump ", "pg_restore ", "iconv ")
 # These ask at a terminal; `--yes` is the answer of the person who sits there.
 _ASKING = ("adopt", "repair", "down", "cleanup", "restore")
 _REPLAYING = (("catalog", "build"), ("dump",))
@@ -99,13 +99,18 @@ def run_next(
     steps = steps_of(next) if isinstance(next, str) else next
     if isinstance(next, str):
         assert not inline_statements(next), next
+    # an approval is another way to do the same, and only one of the ways is gone
     lines = [line for line in steps.lines if line.startswith(only)]
+    lines = [line for line in lines if only or not line.startswith("SUREFOOT_")]
     assert lines, f"nothing to copy in: {next}"
     done = Done()
     env: dict[str, str] = {}
     with database.connect() as connection:
         for line in lines:
-            if line.startswith("export "):
+            if line.startswith("SUREFOOT_"):
+                name, _, value = line.partition("=")
+                env[name] = value
+            elif line.startswith("export "):
                 name, _, value = shlex.split(line)[1].partition("=")
                 env[name] = value
             elif line.startswith("pg_dump "):

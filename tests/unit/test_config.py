@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.errors import SurefootError
-from surefoot.project.config import Config, ScriptEntry, load, seconds
+from surefoot.project.config import Config, ScriptEntry, load, nearest, seconds
 
 
 def test_defaults_where_there_is_no_file(tmp_path: Path) -> None:
@@ -139,3 +139,71 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_durations(text: str, length: float) -> None:
     assert seconds(text) == pytest.approx(length)
+
+
+def test_the_environment_counts_before_the_file(tmp_path: Path) -> None:
+    """Each value knows where it comes from; an empty variable counts as unset."""
+    (tmp_path / "surefoot.toml").write_text('wait = "1s"\nlock_retries = 3\nheads = 2\n')
+    given = {
+        "SUREFOOT_WAIT": "5min",
+        "SUREFOOT_LOCK_RETRIES": "4",
+        "SUREFOOT_CATALOG_REQUIRED": "true",
+        "SUREFOOT_HEADS": "",
+        "SUREFOOT_STATEMENT_TIMEOUT": "2s",
+        "SUREFOOT_DATABASE_URL": "postgresql://x/y",
+        "SUREFOOT_APPROVE": "adopt-1",
+        "SUREFOOT_DB_SERVICE_HOST": "10.0.0.1",
+    }
+    project = load(None, tmp_path, given)
+    config = project.config
+    assert (config.wait, config.lock_retries, config.heads) == ("5min", 4, 2)
+    assert (config.catalog_required, config.statement_timeout) == (True, "2s")
+    assert {key: source for key, _, source in project.settings} == {
+        "wait": "SUREFOOT_WAIT",
+        "lock_retries": "SUREFOOT_LOCK_RETRIES",
+        "catalog_required": "SUREFOOT_CATALOG_REQUIRED",
+        "heads": "surefoot.toml",
+        "statement_timeout": "SUREFOOT_STATEMENT_TIMEOUT",
+    }
+    assert project.strange == ()
+
+
+def test_every_scalar_key_can_be_given_in_the_environment(tmp_path: Path) -> None:
+    texts = {int: "7", bool: "true", "ambiguous": "latest", "ahead": "refuse"}
+    texts |= {"row_security": "apply", "backup": "before-upgrade", "backup_keep_days": "7"}
+    durations = dict.fromkeys(("wait", "lock_wait", "lock_timeout", "statement_timeout"), "3s")
+    for key in Config.__struct_fields__:
+        default = getattr(Config(), key)
+        if isinstance(default, list | dict):
+            continue
+        text = {**texts, **durations}.get(key) or texts.get(type(default), "a text")
+        config = load(None, tmp_path, {f"SUREFOOT_{key.upper()}": str(text)}).config
+        assert getattr(config, key) != default, key
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "seen"),
+    [
+        ("SUREFOOT_WAIT", "soon", '"90s"'),
+        ("SUREFOOT_HEADS", "0", "int >= 1"),
+        ("SUREFOOT_CATALOG_REQUIRED", "perhaps", "true or false"),
+        ("SUREFOOT_AHEAD", "run", "run-if-compatible, refuse"),
+        ("SUREFOOT_INIT", "a.sql", "written in the configuration's file"),
+    ],
+)
+def test_a_wrong_value_in_the_environment(
+    tmp_path: Path, variable: str, value: str, seen: str
+) -> None:
+    with pytest.raises(SurefootError) as raised:
+        load(None, tmp_path, {variable: value})
+    finding = raised.value.finding
+    assert finding.code == "config-invalid"
+    assert finding.message.startswith(f"{variable} can't be")
+    assert any(seen in line for line in finding.seen)
+    assert variable in finding.next
+
+
+def test_a_mistyped_variable(tmp_path: Path) -> None:
+    given = {"SUREFOOT_VERSION_TABEL": "x", "SUREFOOT_TEST_STARTS": "real"}
+    assert load(None, tmp_path, given).strange == ("SUREFOOT_VERSION_TABEL",)
+    assert nearest("SUREFOOT_VERSION_TABEL") == "SUREFOOT_VERSION_TABLE"

@@ -150,7 +150,7 @@ def _confined(
 
 def _replay(orders: Orders, watching: _Watching) -> None:
     config = Path(orders.config_file) if orders.config_file else None
-    project: Project = load(config, Path(orders.directory))
+    project: Project = load(config, Path(orders.directory), os.environ)
     project = msgspec.structs.replace(project, given=orders.arguments)
     if not orders.scripts:
         project = project.without_scripts()

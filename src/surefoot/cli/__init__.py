@@ -87,10 +87,14 @@ def group() -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """The program. Ends the process with one of the documented exit codes."""
+def main(arguments: list[str] | None = None, inherited: dict[str, str] | None = None) -> Any:
+    """The program. Ends the process with one of the documented exit codes.
+
+    `inherited`: options of a `surefoot up --` that stood before the command. They hold where the
+    command has none of its own.
+    """
     try:
-        group.main(args=arguments, prog_name="surefoot", standalone_mode=True)
+        group.main(args=arguments, prog_name="surefoot", standalone_mode=True, obj=inherited or {})
     except Exception as error:  # noqa: BLE001 (nothing above knows it: a bug, and said so)
         from surefoot.cli.console import report_bug
 

@@ -79,20 +79,12 @@ def record(
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked
         from surefoot.decision.plan import Repair
-        from surefoot.workflows.adopt import adopt
+        from surefoot.decision.request import Request
 
         return asked(
             context,
             workspace,
-            lambda report, confirm: adopt(
-                workspace,
-                rev,
-                report,
-                confirm,
-                accept_difference=accept_difference,
-                repair=repair,
-                how=how,
-            ),
+            Request("repair" if repair else "adopt", rev, accept=accept_difference, how=how),
             lambda report: report.recorded,
             verb=lambda plan: "Do" if any(isinstance(s, Repair) for s in plan.steps) else "Record",
             yes=yes,

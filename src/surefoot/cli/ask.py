@@ -4,50 +4,65 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from surefoot.cli.console import CommandContext, emit_outcome
 from surefoot.errors import ExitCode, SurefootError
+from surefoot.errors.steps import to_type
+from surefoot.report.terminal import APPROVAL_LEFT
 from surefoot.system import signals
 
 if TYPE_CHECKING:
     from surefoot.decision.plan import Plan
+    from surefoot.decision.request import Request
     from surefoot.model.outcome import Outcome
     from surefoot.report.text import TextReport
     from surefoot.workflows.workspace import Workspace
-
-Confirm = Callable[["Plan"], None]
 
 
 def asked(
     context: CommandContext,
     workspace: "Workspace",
-    job: Callable[["TextReport", Confirm], "Outcome"],
+    request: "Request",
     told: Callable[["TextReport"], Callable[..., None]],
     *,
     verb: Callable[["Plan"], str],
     yes: bool,
 ) -> ExitCode:
-    """Do a job that a person is asked about (`yes`: has been), and tell how it ended.
+    """Do what was asked for, which a person is asked about (`yes`: has been), and tell how it
+    ended.
 
     `told`: which of the report's words are its account. `verb` is that of the question.
     """
     from surefoot.report.text import TextReport
+    from surefoot.workflows.confirm import confirmed
 
     report = TextReport(context.terminal)
 
-    def confirm(plan: "Plan") -> None:
+    def confirm(plan: "Plan", word: str) -> None:
         if not yes:
-            ask(context, plan, verb(plan))
+            ask(context, workspace, plan, verb(plan), word)
 
     try:
-        outcome = job(report, confirm)
+        outcome = confirmed(workspace, request, report, confirm)
     finally:
         report.close()
+    outcome = with_approval(workspace, outcome)
     emit_outcome(context, workspace.target, outcome)
     told(report)(workspace.target, outcome)
     return outcome.exit_code
 
 
-def ask(context: CommandContext, plan: "Plan", what: str) -> None:
+def with_approval(workspace: "Workspace", outcome: "Outcome") -> "Outcome":
+    """The outcome, with the remark that a word was given and approves nothing."""
+    if workspace.approval is None or workspace.approval_used:
+        return outcome
+    return msgspec.structs.replace(outcome, remarks=(*outcome.remarks, APPROVAL_LEFT))
+
+
+def ask(
+    context: CommandContext, workspace: "Workspace", plan: "Plan", what: str, word: str
+) -> None:
     """Whether the plan shall be carried out; `what` is the verb of the question.
 
     Raises as `ask_about` does.
@@ -58,19 +73,35 @@ def ask(context: CommandContext, plan: "Plan", what: str) -> None:
 
     accepted = [d for s in plan.steps if isinstance(s, Adopt) for d in s.stand.differences]
     lines = [*step_lines(plan), *plan.remarks, *difference_lines(tuple(accepted))]
-    ask_about(context, f"{what} this?", lines)
+    ask_about(context, workspace, f"{what} this?", lines, word)
 
 
-def ask_about(context: CommandContext, question: str, would_be_done: list[str]) -> None:
+def ask_about(
+    context: CommandContext,
+    workspace: "Workspace",
+    question: str,
+    would_be_done: list[str],
+    word: str,
+) -> None:
     """Raises SurefootError `not-confirmed` where the answer is no, `confirmation-needed` where
-    nobody is there to give one.
+    nobody is there to give one, `approval-outdated` where a word was given for something else.
+
+    `word` approves what would be done.
     """
+    from surefoot.decision.approval import assignment, refuse_outdated
+
+    if workspace.approval is not None:
+        raise refuse_outdated(workspace.approval, word, tuple(would_be_done))
     if not sys.stdin.isatty():
         raise SurefootError(
             "confirmation-needed",
             "What would be done must be confirmed, and there is no terminal to ask at.",
             seen=would_be_done,
-            next="if that is right: --yes",
+            next=to_type(
+                "if that is right, start the same command again, with --yes or with this in its "
+                "environment",
+                assignment(word),
+            ),
         )
     context.terminal.write(context.terminal.rendered(f"{question} [y/N] "))
     with signals.interruptible():

@@ -40,14 +40,12 @@ def command(
     """
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked
-        from surefoot.workflows.cleanup import cleanup
+        from surefoot.decision.request import Request
 
         return asked(
             context,
             workspace,
-            lambda report, confirm: cleanup(
-                workspace, report, confirm, trust_journal=trust_journal
-            ),
+            Request("cleanup", trust_journal=trust_journal),
             lambda report: report.cleaned,
             verb=lambda _: "Drop",
             yes=yes,

@@ -15,8 +15,9 @@ import msgspec
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import carry, to_type
 from surefoot.model.target import Target
-from surefoot.project.config import Project, load
+from surefoot.project.config import Project, load, nearest
 from surefoot.project.locate import ADDRESS_NAMES, PARTS, locate
+from surefoot.report.place import run_commands_as
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.system import signals, supervisor
 from surefoot.system.successor import become
@@ -28,9 +29,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
+def _or_inherited(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+    """The option's value, or that of a `surefoot up --` before the command."""
+    if value is not None or ctx.obj is None or (said := ctx.obj.get(option.opts[0])) is None:
+        return value
+    return option.type_cast_value(ctx, said)
+
+
 _CONFIG = click.option(
     "--config",
     "config_file",
+    callback=_or_inherited,
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="surefoot.toml, or a pyproject.toml with [tool.surefoot]. "
@@ -38,6 +47,7 @@ _CONFIG = click.option(
 )
 _DATABASE_URL = click.option(
     "--database-url",
+    callback=_or_inherited,
     metavar="URL",
     help="The database: a libpq or SQLAlchemy URL. Default: SUREFOOT_DATABASE_URL, "
     "DATABASE_URL, POSTGRES_HOST …, PGHOST …, alembic.ini.",
@@ -169,6 +179,7 @@ def command_body(
         @functools.wraps(function)
         def wrapped(*, as_json: bool, **options: Any) -> None:
             signals.install()
+            run_commands_as(os.environ.get("SUREFOOT_RUN_AS"))  # until the configuration is read
             with data_stream() as data:
                 context = CommandContext(command, as_json, data)
                 running = _Running(context, options.get("run", []))
@@ -288,14 +299,11 @@ def _interrupted(context: CommandContext) -> SurefootError:
 
 
 def load_project(config_file: Path | None) -> Project:
-    """The configuration, with what the environment says instead. Raises SurefootError `config-…`.
-
-    SUREFOOT_ACCEPT_NEWER is for one start: an operator has no image to put a file into.
+    """The configuration, with what the environment says instead: an operator has no image to put a
+    file into. Raises SurefootError `config-…`.
     """
-    project = load(config_file, Path.cwd())
-    if row := os.environ.get("SUREFOOT_ACCEPT_NEWER"):
-        config = msgspec.structs.replace(project.config, accept_newer=row)
-        project = msgspec.structs.replace(project, config=config)
+    project = load(config_file, Path.cwd(), os.environ)
+    run_commands_as(project.config.run_as)
     context = click.get_current_context(silent=True)
     given: tuple[str, ...] = context.meta.get(_ARGUMENTS, ()) if context is not None else ()
     _keep_secret_in((*project.config.x_arguments, *given))
@@ -333,6 +341,8 @@ def open_session(
     if shared:
         config = msgspec.structs.replace(project.config, shared=True)
         project = msgspec.structs.replace(project, config=config)
+    for name in project.strange:
+        context.say(f"{name} is set, and there is no such key: did you mean {nearest(name)}?")
     try:
         ini = find_ini(project)
     except SurefootError:
@@ -347,9 +357,11 @@ def open_session(
     from surefoot.workflows.workspace import Workspace
 
     intent = Intent.ACT if to_act else Intent.LOOK
+    approval = os.environ.get("SUREFOOT_APPROVE", "").strip() or None
     if target is not None:
         keep_secret(target, ini_url or "")
         context.session = Workspace(project, ini, target, context.say, intent)
+        context.session.approval = approval
         yield context.session
         return
     from surefoot.postgres.embedded import has_embedded
@@ -361,6 +373,7 @@ def open_session(
         keep_secret(target)
         context.session = Workspace(project, ini, target, context.say, intent)
         context.session.server = server
+        context.session.approval = approval
         yield context.session
 
 

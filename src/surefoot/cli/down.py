@@ -59,16 +59,12 @@ def command(
     """
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked
-        from surefoot.workflows.down import down
+        from surefoot.decision.request import Request
 
         return asked(
             context,
             workspace,
-            lambda report, confirm: down(
-                *(workspace, words, report, confirm),
-                accept=accept_data_loss,
-                trust_journal=trust_journal,
-            ),
+            Request("down", words, accept=accept_data_loss, trust_journal=trust_journal),
             lambda report: report.went_back,
             verb=lambda _: "Do",
             yes=yes,

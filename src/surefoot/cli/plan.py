@@ -38,10 +38,11 @@ def command(
         labelled,
         structure_texts,
     )
+    from surefoot.workflows.look import look
 
     with open_session(context, config_file, database_url, shared=shared) as workspace:
         with workspace.connect() as connection:
-            facts, decision = workspace.look(connection)
+            facts, decision = look(workspace, connection)
         code = decision.findings[0].exit_code if isinstance(decision, Refused) else ExitCode.DONE
         if context.as_json:
             context.emit_json(

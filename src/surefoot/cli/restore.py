@@ -106,8 +106,9 @@ def _restore(
         shown = intended_lines(context.terminal, workspace.target, intended)
         for line in shown:
             context.terminal.line(line)
-        if not yes:
-            ask_about(context, "Do this?", [line.strip() for line in shown if line])
+        if not yes and not workspace.approval_used:
+            done = [line.strip() for line in shown if line]
+            ask_about(context, workspace, "Do this?", done, intended.word)
 
     restored = restore(workspace, kept, options, report, confirm)
     report.close()
@@ -132,12 +133,12 @@ def _drop_old(context: CommandContext, workspace: "Workspace", *, yes: bool) -> 
     from surefoot.report.terminal import labelled
     from surefoot.workflows.drop_old import drop_old
 
-    def confirm(found: "tuple[SetAsideDatabase, ...]") -> None:
+    def confirm(found: "tuple[SetAsideDatabase, ...]", word: str) -> None:
         texts = [beside_text(one) for one in found]
         for line in labelled(context.terminal, "drop", *texts):
             context.terminal.line(line)
-        if not yes:
-            ask_about(context, "Drop this for ever?", texts)
+        if not yes and not workspace.approval_used:
+            ask_about(context, workspace, "Drop this for ever?", texts, word)
 
     dropped = drop_old(workspace, confirm)
     if context.as_json:

@@ -26,18 +26,21 @@ def command(
     Exit code 0 at head, 3 if something is pending, 4 if `up` would refuse.
     """
     from surefoot.decision.decide import NothingToDo, Ready, Refused
+    from surefoot.look.code import catalogue_file
     from surefoot.report import json
     from surefoot.report.status import status_lines
     from surefoot.report.terminal import Terminal
+    from surefoot.workflows.look import look
 
     with open_session(context, config_file, database_url, to_act=False) as workspace:
         with workspace.connect() as connection:
-            facts, decision = workspace.look(connection)
+            facts, decision = look(workspace, connection)
             others = None
             if not isinstance(decision, NothingToDo):
                 others = workspace.at_work(connection)
         if others is not None:
             context.say(f"this is what is there now, and it may change any moment: {others}")
+        catalogue = catalogue_file(workspace.project, workspace.ini)
         code = ExitCode.PENDING if isinstance(decision, Ready) else ExitCode.DONE
         if isinstance(decision, Refused):
             code = decision.findings[0].exit_code
@@ -47,9 +50,11 @@ def command(
                 database=json.database(workspace.target, facts),
                 structure=json.structure(facts),
                 **json.decision(decision),
+                **json.project(workspace.project, catalogue),
             )
         else:
             terminal = Terminal(context.data)
-            for line in status_lines(terminal, workspace.target, facts, decision):
+            of = (workspace.project, catalogue)
+            for line in status_lines(terminal, workspace.target, facts, decision, *of):
                 terminal.line(line)
         return code

@@ -64,6 +64,7 @@ def command(
             next="correct the words after --",
         )
     with open_session(context, config_file, database_url, shared=shared) as workspace:
+        from surefoot.cli.ask import with_approval
         from surefoot.report.text import TextReport
         from surefoot.workflows.up import up
 
@@ -72,6 +73,7 @@ def command(
             outcome = up(workspace, report)
         finally:
             report.close()
+        outcome = with_approval(workspace, outcome)
         emit_outcome(context, workspace.target, outcome)
         report.outcome(workspace.target, outcome)
         if run and outcome.exit_code is ExitCode.DONE:

@@ -208,6 +208,8 @@ class DatabaseState(msgspec.Struct, frozen=True):
     """
     mark_row: int = 0
     """That row's number."""
+    last_step: int = 0
+    """The number of the last row that tells of something done, and not only of a look."""
     marks: tuple[Mark, ...] = ()
     """The rows of runs that ended well, newest first, where nothing has happened since."""
     seeds: dict[str, str] = {}

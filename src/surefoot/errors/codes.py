@@ -112,6 +112,7 @@ CODES: dict[str, ExitCode] = {
     "init-revision-unknown": ExitCode.REFUSED,
     "init-script-header-invalid": ExitCode.REFUSED,
     "plan-outdated": ExitCode.REFUSED,
+    "approval-outdated": ExitCode.REFUSED,
     # what is in the way of going back
     "data-would-be-lost": ExitCode.REFUSED,
     "goal-unclear": ExitCode.USAGE,

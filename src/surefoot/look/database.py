@@ -205,6 +205,10 @@ class _Mark(msgspec.Struct):
     at: str
 
 
+class _Step(msgspec.Struct):
+    id: int
+
+
 class _Ran(msgspec.Struct):
     id: str
     parents: str
@@ -245,6 +249,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
     mark = marks[0] if marks else None
     (evidence,) = rows_of("accepted", _Evidence) or (None,)
     (last,) = (rows_of("last_revision", _Last) if not found.rows else ()) or (None,)
+    (step,) = rows_of("last_step", _Step)
     seeds = {seed.name: seed.hash for seed in rows_of("seeds", _Seed)}
     begun = mark if mark is not None and mark.step == "begun" else None
     half_way = begun if begun is not None and begun.direction == "up" else None
@@ -255,6 +260,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
         seeds=seeds if found.rows or found.objects else {},
         mark=mark.step if mark else None,
         mark_row=mark.id if mark else 0,
+        last_step=step.id,
         # where others may write it, a row is no proof that surefoot has looked
         marks=() if found.journal_writers else _ends_of_runs(marks),
         interrupted=tuple(half_way.name.split()) if half_way is not None else (),

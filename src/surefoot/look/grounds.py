@@ -54,7 +54,8 @@ def manifest_of(project: Project, ini: IniFile | None, environment: "Environment
     files = _relative(root, paths)
     listed = _relative(root, directories)
     name = project.file.name if project.file else None
-    return Manifest(__version__, name, files, listed, digest(root, files, listed, project.given))
+    found = digest(root, files, listed, project.given, project.variables)
+    return Manifest(__version__, name, files, listed, found)
 
 
 def why_not_quick(
@@ -71,6 +72,8 @@ def why_not_quick(
         return "env.py can't be read as a file"
     if environment.is_sourceless:
         return "revisions are compiled files (sourceless)"
+    if project.strange:
+        return f"{project.strange[0]} is set, which is no key of the configuration"
     config = project.config
     if table.name != (config.version_table or "alembic_version"):
         return (

@@ -4,20 +4,22 @@ import contextlib
 import re
 import shlex
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.project.locate import FILE_NAME, PARTS, configuration_file
+from surefoot.project.locate import FILE_NAME, PARTS, PREFIX, configuration_file, variables
 from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
 if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
     from surefoot.scripts.reader import Script
 
+_DURATIONS = ("wait", "lock_wait", "lock_timeout", "statement_timeout")
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 Duration = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?\s*(ms|s|min|h)$")]
 
@@ -94,6 +96,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backup_directory: str = "backups"
     backup_keep: Annotated[int, msgspec.Meta(ge=1)] = 5
     backup_keep_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    run_as: str | None = None
 
     def scripts(self, entries: list[str | ScriptEntry]) -> list[ScriptEntry]:
         """The entries of `init` or `seeds` in full form, the common search_path filled in."""
@@ -118,18 +121,39 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Project(msgspec.Struct, frozen=True):
     """A configuration and where it stands: paths in it are relative to `root`.
 
-    `given` are env.py's arguments from the command line.
+    `written` are the keys that the file has. `variables` are the environment variables that may set
+    keys, and `strange` those of them that set none and look like a mistyped one. `given` are
+    env.py's arguments from the command line.
     """
 
     config: Config
     root: Path
     file: Path | None = None
+    written: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    strange: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """env.py's arguments: of two values for a name, Alembic takes the last."""
         return (*self.config.x_arguments, *self.given)
+
+    @property
+    def settings(self) -> tuple[tuple[str, Any, str], ...]:
+        """Each key whose value isn't the default: with the value, and the variable or file that
+        gives it.
+        """
+        given, default = dict(self.variables), Config()
+        found: list[tuple[str, Any, str]] = []
+        for key in Config.__struct_fields__:
+            value, variable = getattr(self.config, key), PREFIX + key.upper()
+            if value == getattr(default, key):
+                continue
+            if variable in given or key in self.written:
+                file = self.file.name if self.file else FILE_NAME
+                found.append((key, value, variable if variable in given else file))
+        return tuple(found)
 
     def path(self, relative: str) -> Path:
         """A path of the configuration, absolute."""
@@ -175,11 +199,73 @@ def seconds(duration: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def load(file: Path | None, directory: Path) -> Project:
+def load(file: Path | None, directory: Path, environ: Mapping[str, str] | None = None) -> Project:
     """Read the configuration: from `file`, or from the one found in `directory`, or the defaults.
+    What `environ` says of a key counts instead.
 
     Raises SurefootError `config-not-found` or `config-invalid`.
     """
+    project = _load(file, directory)
+    given = variables(environ or {})
+    said = {name: value for name, value in given if _key_of(name) in Config.__struct_fields__}
+    values = {_key_of(name): _value_of(name, value) for name, value in said.items()}
+    return msgspec.structs.replace(
+        project,
+        config=msgspec.structs.replace(project.config, **values),
+        variables=given,
+        strange=tuple(name for name, _ in given if name not in said and nearest(name)),
+    )
+
+
+def _key_of(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower()
+
+
+def nearest(variable: str) -> str | None:
+    """The name of a key's variable that this one may be meant for."""
+    from difflib import get_close_matches
+
+    known = (*Config.__struct_fields__, "database_url", "approve")
+    near = get_close_matches(_key_of(variable), known, 1, 0.7)
+    return PREFIX + near[0].upper() if near else None
+
+
+def _value_of(variable: str, text: str) -> Any:
+    """The value that a variable gives to its key. Raises SurefootError `config-invalid`."""
+    key = _key_of(variable)
+    (field,) = (one for one in msgspec.structs.fields(Config) if one.name == key)
+    if isinstance(getattr(Config(), key), list | dict):
+        raise _invalid(
+            Path(FILE_NAME),
+            f"{variable} can't be given in the environment.",
+            [f"{key} is a list or a table: it is written in the configuration's file"],
+            f"remove {variable}, and write {key} in {FILE_NAME}",
+        )
+    try:
+        return msgspec.convert(text, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        what = _expected(key, str(error))
+        if field.type is bool:
+            what = "expected true or false"
+        elif get_origin(field.type) is Literal:
+            what = f"expected one of {', '.join(get_args(field.type))}"
+        raise _invalid(
+            Path(FILE_NAME),
+            f"{variable} can't be {text!r}.",
+            [what],
+            f"correct {variable}, or remove it; every key: surefoot explain configuration",
+        ) from error
+
+
+def _expected(key: str, complaint: str) -> str:
+    """What msgspec complains of, in our words."""
+    what = complaint.partition(" - at ")[0]
+    if key in _DURATIONS:
+        what = 'expected a duration like "90s", "5min" or "500ms"'
+    return what[0].lower() + what[1:].replace("`", "")
+
+
+def _load(file: Path | None, directory: Path) -> Project:
     if file is not None:
         if not file.is_file():
             raise SurefootError(
@@ -243,7 +329,7 @@ def _read(name: Path, directory: Path) -> Project:
             ["former scripts stand for the revision that the init scripts stand for"],
         )
     _check_origins(name, text, prefix, config)
-    return Project(config, file.parent.absolute(), file)
+    return Project(config, file.parent.absolute(), file, tuple(document))
 
 
 _ORIGIN = re.compile(r"[\w.-]+")
@@ -301,25 +387,22 @@ def _wrong_value(
     file: Path, text: str, prefix: str, document: dict[str, Any], complaint: str
 ) -> SurefootError:
     """msgspec says "Expected `str`, got `int` - at `$.alembic`"; we say where, and what it is."""
-    what, _, where = complaint.partition(" - at ")
+    _, _, where = complaint.partition(" - at ")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]", where)
     value: Any = document
     for name, index in steps:
         value = value[int(index)] if index else value.get(name)
     path = where.strip("`").removeprefix("$.")
     key = steps[0][0] if steps else ""
-    if key in ("wait", "lock_wait", "lock_timeout", "statement_timeout"):
-        what = 'expected a duration like "90s", "5min" or "500ms"'
-    elif (
-        key in ("init", "former_init", "seeds") and not isinstance(value, list) and "array" in what
-    ):
+    what = _expected(key, complaint)
+    if key in ("init", "former_init", "seeds") and not isinstance(value, list) and "array" in what:
         what = f'expected a list, as in {key} = ["sql/{key}.sql"]'
     elif "unknown field" in what:
         what = "a script has the keys path and search_path only"
     return _invalid(
         file,
         f"{file}{_line(text, key)}: {prefix}{path} can't be {value!r}.",
-        [what[0].lower() + what[1:].replace("`", "")],
+        [what],
     )
 
 

@@ -39,6 +39,17 @@ OWN = "url_variables: "
 # libpq's variables that name a server or a database. PGUSER or PGPASSWORD alone name neither.
 _LIBPQ_NAMES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
+# Every scalar key of the configuration can be given as SUREFOOT_ and its name.
+PREFIX = "SUREFOOT_"
+_NO_KEYS = (
+    "SUREFOOT_DATABASE_URL",
+    "SUREFOOT_DATABASE_URL_FILE",
+    "SUREFOOT_APPROVE",
+    "SUREFOOT_SERVE",
+)
+# Kubernetes sets variables with these for a service that is called surefoot-something.
+_OF_A_SERVICE = ("_SERVICE_HOST", "_SERVICE_PORT", "_PORT")
+
 LIBPQ_PARAMETERS = {
     "PGHOST": "host",
     "PGHOSTADDR": "hostaddr",
@@ -61,6 +72,18 @@ def configuration_file(directory: str) -> str | None:
             if b"tool.surefoot" in file.read():
                 return PYPROJECT
     return None
+
+
+def variables(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The variables that may be keys of the configuration, sorted. An empty one counts as unset."""
+    return tuple(
+        (name, environ[name])
+        for name in sorted(environ)
+        if name.startswith(PREFIX)
+        and environ[name]
+        and name not in _NO_KEYS
+        and not any(part in name for part in _OF_A_SERVICE)
+    )
 
 
 def locate(

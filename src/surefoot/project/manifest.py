@@ -19,19 +19,26 @@ _CHUNK = 1 << 20
 
 
 def digest(
-    root: str, files: Iterable[str], directories: Iterable[str], arguments: Iterable[str]
+    root: str,
+    files: Iterable[str],
+    directories: Iterable[str],
+    arguments: Iterable[str],
+    variables: Iterable[tuple[str, str]],
 ) -> str:
     """One hash over the names and contents of these files, and of the Python files in these
     directories, and over the arguments of env.py. Paths are absolute or relative to `root`; what
     isn't there counts as missing.
 
-    The packages that are installed count by their names and versions.
+    The packages that are installed count by their names and versions, and so do the `variables`
+    that set keys of the configuration.
     """
     found = blake2b(digest_size=32)
     for name, content in _entries(root, files, directories):
         found.update(f"{name}\0{content}\n".encode("utf-8", "surrogateescape"))
     for argument in arguments:
         found.update(f"{argument}\0argument\n".encode("utf-8", "surrogateescape"))
+    for name, value in variables:
+        found.update(f"{name}\0{value!r}\n".encode("utf-8", "surrogateescape"))
     return found.hexdigest()
 
 

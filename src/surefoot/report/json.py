@@ -1,10 +1,12 @@
 """The account for programs: one JSON object. docs/json-output.md describes it."""
 
 import re
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
+from surefoot import __version__
 from surefoot.catalogue.differences import difference_json
 from surefoot.catalogue.match import Issue, Match, Promise
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
@@ -16,6 +18,8 @@ from surefoot.errors.steps import with_arguments
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.outcome import Outcome
 from surefoot.model.target import Target
+from surefoot.project.config import Project
+from surefoot.report.place import next_in_place
 from surefoot.run.steps import handler
 
 SCHEMA_VERSION = 1
@@ -80,6 +84,18 @@ def database(target: Target, facts: Facts | None) -> dict[str, Any]:
     return found
 
 
+def project(found: Project, catalogue: Path) -> dict[str, Any]:
+    """The release of surefoot, its files, and each setting that isn't the default's."""
+    return {
+        "surefoot": __version__,
+        "configuration": str(found.file) if found.file else None,
+        "catalogue_file": str(catalogue),
+        "settings": [
+            {"key": key, "value": value, "source": source} for key, value, source in found.settings
+        ],
+    }
+
+
 def finding(found: Finding) -> dict[str, Any]:
     """A finding, with the exit code that it stands for."""
     return {
@@ -87,7 +103,7 @@ def finding(found: Finding) -> dict[str, Any]:
         "message": found.message,
         "seen": list(found.seen),
         "database": found.database,
-        "next": with_arguments(found.next),
+        "next": next_in_place(with_arguments(found.next)),
         "exit_code": int(found.exit_code),
     }
 

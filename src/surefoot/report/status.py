@@ -1,11 +1,18 @@
 """Where a database stands, for people."""
 
+import json
+from pathlib import Path
+
+from msgspec import to_builtins
+
+from surefoot import __version__
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
 from surefoot.errors.steps import with_arguments
 from surefoot.model.target import Target
+from surefoot.project.config import Project
 from surefoot.report.plan import step_lines
-from surefoot.report.terminal import Terminal, labelled
+from surefoot.report.terminal import Terminal, labelled, uncut
 from surefoot.report.text import (
     count,
     database_text,
@@ -14,7 +21,34 @@ from surefoot.report.text import (
 )
 
 
-def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Decision) -> list[str]:
+def project_lines(terminal: Terminal, project: Project, catalogue: Path) -> list[str]:
+    """The release of surefoot, its files, and where each setting that isn't the default's is from.
+
+    A file's path stays whole, whatever the width.
+    """
+    missing = "" if catalogue.is_file() else " (missing)"
+    lines = [
+        *labelled(terminal, "surefoot", __version__),
+        *uncut(terminal, "config", str(project.file or "none: every key has its default")),
+        *uncut(terminal, "catalogue", f"{catalogue}{missing}"),
+    ]
+    texts = [f"{key} = {_toml(value)}, from {source}" for key, value, source in project.settings]
+    return lines + (labelled(terminal, "settings", *texts) if texts else [])
+
+
+def _toml(value: object) -> str:
+    """A value as the configuration's file has it."""
+    return json.dumps(to_builtins(value), ensure_ascii=False)
+
+
+def status_lines(
+    terminal: Terminal,
+    target: Target,
+    facts: Facts,
+    decision: Decision,
+    project: Project,
+    catalogue: Path,
+) -> list[str]:
     """The whole account of `surefoot status`."""
     rows = ", ".join(str(row) for row in facts.database.rows)
     history = facts.code.history
@@ -35,6 +69,7 @@ def status_lines(terminal: Terminal, target: Target, facts: Facts, decision: Dec
         texts = verified_texts(facts.verified)
     if texts:
         lines += labelled(terminal, "structure", *texts)
+    lines += project_lines(terminal, project, catalogue)
     if isinstance(decision, Ready):
         lines += labelled(terminal, "pending", *step_lines(decision.plan))
         if decision.plan.remarks:

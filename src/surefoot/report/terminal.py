@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Where a style begins or ends: others can't know the number, so only surefoot sets styles.
 _STYLE = f"\x1b{os.urandom(8).hex()}["
 _STYLES = re.compile(re.escape(_STYLE) + r"([\d;]*)m")
+# Said where the word was given, and there was no plan that it approves.
+APPROVAL_LEFT = "SUREFOOT_APPROVE is set and approves nothing now: remove it"
 LABEL = 10  # columns of the labels on the left
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -165,6 +167,11 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
     lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
     lines[0] = terminal.paint(f"{label:<{LABEL}}", "dim") + lines[0][LABEL:]
     return lines
+
+
+def uncut(terminal: Terminal, label: str, text: str) -> list[str]:
+    """One line with a label, however long: a command or a path, to be copied."""
+    return [terminal.paint(f"{label:<{LABEL}}", "dim") + text]
 
 
 def settled_lines(

@@ -13,12 +13,24 @@ from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
 from surefoot.model.target import Target
 from surefoot.report.live import Live
+from surefoot.report.place import container, in_place, next_in_place
 from surefoot.report.plan import step_lines
 from surefoot.report.structure import structure_texts
-from surefoot.report.terminal import LABEL, Terminal, columns, labelled, settled_lines, wrapped
+from surefoot.report.terminal import (
+    LABEL,
+    Terminal,
+    columns,
+    labelled,
+    settled_lines,
+    uncut,
+    wrapped,
+)
 
 # a command in prose, with its options: it isn't broken across lines
-_COMMAND = re.compile(r"\bsurefoot [a-z]+(?: (?:(?:-x|--[a-z-]+)(?: [^\s;,:]+)?|[A-Z]{4,}\b))*")
+_COMMAND = re.compile(
+    r"\bsurefoot (?:(?:explain|catalog) [a-z-]+|[a-z]+)"
+    r"(?: (?:(?:-x|--[a-z-]+)(?: [^\s;,:]+)?|[A-Z]{4,}\b))*"
+)
 
 HEADLINES = {
     ExitCode.BUG: "surefoot has a bug",
@@ -47,8 +59,11 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
         lines += labelled(terminal, "seen", *finding.seen)
     lines += labelled(terminal, "database", finding.database)
     if finding.next:
-        lines += _next_lines(terminal, with_arguments(finding.next))
-    lines += labelled(terminal, "more", f"surefoot explain {finding.code}")
+        next = with_arguments(finding.next)
+        lines += _next_lines(terminal, next_in_place(next))
+        if (where := container(next)) is not None:
+            lines += labelled(terminal, *where)
+    lines += uncut(terminal, "more", in_place(f"surefoot explain {finding.code}"))
     return lines
 
 
@@ -153,6 +168,11 @@ class TextReport:
         self._write(["", *labelled(self._terminal, "found", text)])
         if isinstance(decision, Ready):
             self._show_plan(decision.plan)
+
+    def approved(self, word: str, plan: Plan) -> None:
+        """A person has approved this plan, which is carried out now."""
+        self._write(labelled(self._terminal, "approved", f"by SUREFOOT_APPROVE, {word}"))
+        self._show_plan(plan)
 
     def _show_plan(self, plan: Plan) -> None:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))

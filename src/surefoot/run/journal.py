@@ -44,11 +44,14 @@ class Journal:
         env_sha256: str | None,
         run: str | None = None,
         back: Back | None = None,
+        approved_by: str | None = None,
     ) -> None:
         """`seen` is the database as the plan was made for it, `env_sha256` the env.py that runs.
 
-        `run` is the name of a run that has begun already; `back` knows the ways back.
+        `run` is the name of a run that has begun already; `back` knows the ways back. `approved_by`
+        is the word by which a person has approved the plan.
         """
+        self._approved_by = approved_by
         self.run = run or secrets.token_hex(8)
         self._history, self._env = seen.history, env_sha256
         self._back = back or _nothing_kept
@@ -217,6 +220,8 @@ class Journal:
         if not self._down:
             execute(query("add_journal_down"), {})
         self._schema = self._table = self._down = True
+        if self._approved_by is not None:
+            execute(query("insert_approval"), {**self._common(), "name": self._approved_by})
 
     def _require_own(self, execute: Execute) -> None:
         """Nobody was quicker than us to make the journal, nor will be able to put a trigger on it.

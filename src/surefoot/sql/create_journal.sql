@@ -6,7 +6,8 @@ create table if not exists surefoot.journal (
     history pg_catalog.text not null,      -- whose row it is: the version table, with its schema
     env pg_catalog.text,                   -- SHA-256 of the env.py that led here; null where none was run
     step pg_catalog.text not null,         -- install, stamp, adopt, begun, revision, down, seed, reached, unchecked, unreached, cleanup;
-                                -- drop-indexes, mended, undone: done about a revision that was left half-way
+                                -- drop-indexes, mended, undone: done about a revision that was left half-way;
+                                -- approved: a person has approved the run's plan, by the word in `name`
     name pg_catalog.text not null,         -- the revision's id or the script's path
     parents pg_catalog.text not null,      -- the revisions below it, separated by spaces
     direction pg_catalog.text not null,    -- up or down

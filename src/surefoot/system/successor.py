@@ -1,8 +1,10 @@
 """The command that takes the place of this process. This module needs the standard library only."""
 
 import os
+import re
 import signal
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
 # Those that ask a process to end.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -13,6 +15,38 @@ def found(command: str) -> str | None:
     directories = [""] if os.path.dirname(command) else os.get_exec_path()
     files = (os.path.join(directory, command) for directory in directories)
     return next((f for f in files if os.path.isfile(f) and os.access(f, os.X_OK)), None)
+
+
+def own_arguments(command: Sequence[str]) -> list[str] | None:
+    """The arguments for surefoot, where the command is surefoot itself; None where it isn't.
+
+    Behind an entrypoint `surefoot up --`, the command that a person names is for surefoot: to adopt
+    a database, say, that `up` refuses.
+    """
+    if not command:
+        return None
+    directory, name = os.path.split(command[0])
+    if name == "surefoot" and (not directory or _is_this_program(command[0])):
+        return list(command[1:])
+    by_module = list(command[1:3]) == ["-m", "surefoot"] and re.fullmatch(r"python[\d.]*", name)
+    if by_module and (not directory or _is_same(command[0], sys.executable)):
+        return list(command[3:])
+    return None
+
+
+def _is_this_program(path: str) -> bool:
+    """Whether the path leads to this program: the file that was started, or the one that was
+    installed beside this Python.
+    """
+    beside = os.path.join(os.path.dirname(sys.executable), "surefoot")
+    return _is_same(path, sys.argv[0]) or _is_same(path, beside)
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
 
 
 def is_startable(command: str) -> bool:

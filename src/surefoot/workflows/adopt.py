@@ -5,55 +5,35 @@ from collections.abc import Callable
 import msgspec
 
 from surefoot.decision.adopt import AdoptOptions, decide_adoption
-from surefoot.decision.plan import Plan
+from surefoot.decision.request import Request
 from surefoot.errors import SurefootError
-from surefoot.interrupted.repair_sql import RepairMode, remedy
-from surefoot.look.survey import Application, application
+from surefoot.interrupted.repair_sql import remedy
+from surefoot.look.survey import Application
 from surefoot.model.history import one_revision
 from surefoot.model.outcome import Outcome
-from surefoot.workflows.confirm import Looked, confirmed
-from surefoot.workflows.workspace import Report, Workspace
+from surefoot.workflows.job import Job, Looked
+from surefoot.workflows.workspace import Workspace
 
 
-def adopt(
-    workspace: Workspace,
-    named: tuple[str, ...],
-    report: Report,
-    confirm: Callable[[Plan], None],
-    *,
-    accept_difference: bool,
-    repair: bool = False,
-    how: RepairMode | None = None,
-) -> Outcome:
-    """Record where the database stands: where it is identified, or where a person says.
+def adoption(workspace: Workspace, asked: Application, request: Request) -> Job:
+    """Record where the database stands: where it is identified, or where a person says. `repair`
+    does so whatever the version table says.
 
-    `named` are revisions as a person writes them; `repair`: whatever the version table says; `how`:
-    what a revision has left half-way is to be finished, or undone.
-    `confirm` gets what would be done, and raises SurefootError where the answer is no. Raises
-    SurefootError for what can't be looked at.
+    Raises SurefootError `revision-not-found`; its looks, for what can't be looked at.
     """
-    with (
-        workspace.connect() as connection,
-        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
-    ):
-        base = named == ("base",) and "base" not in asked.history.revisions
-        options = AdoptOptions(
-            () if base else _rows(asked, named), accept_difference, repair, base, how
-        )
+    named, how = request.revisions, request.how
+    base = named == ("base",) and "base" not in asked.history.revisions
+    rows = () if base else _rows(asked, named)
+    options = AdoptOptions(rows, request.accept, request.verb == "repair", base, how)
 
-        def look() -> Looked:
-            with workspace.connect() as looking:
-                facts = asked.facts(looking, options.rows or None)
-                half_way = facts.interruption
-                dropped = remedy(half_way, how).dropped if how and half_way else ()
-                return Looked(facts, decide_adoption(facts, options), dropped=dropped)
+    def look() -> Looked:
+        with workspace.connect() as looking:
+            facts = asked.facts(looking, options.rows or None)
+            half_way = facts.interruption
+            dropped = remedy(half_way, how).dropped if how and half_way else ()
+            return Looked(facts, decide_adoption(facts, options), dropped=dropped)
 
-        return confirmed(
-            *(workspace, connection, asked, report),
-            look=look,
-            confirm=confirm,
-            behind=lambda outcome, before, done: _seen_after(outcome, look),
-        )
+    return Job(request, look, lambda outcome, before, done: _seen_after(outcome, look))
 
 
 def _seen_after(outcome: Outcome, look: Callable[[], Looked]) -> Outcome:

@@ -60,17 +60,21 @@ def carry_out(
     plan: Plan,
     lock: "Lock",
     report: Report,
+    approved_by: str | None = None,
 ) -> Outcome:
     """Do what the plan says, which was made for these facts, under the lock.
 
-    What a plan before it did in the same session belongs to the same run.
+    What a plan before it did in the same session belongs to the same run. `approved_by`: the word
+    that was given for it; the journal keeps it.
     """
     from surefoot.run import carry_out as running
     from surefoot.run.context import Run
     from surefoot.run.journal import Journal
 
     back = _ways_back(asked, facts, plan)
-    journal = Journal(facts.database, asked.env_sha256, workspace.run, back)
+    journal = Journal(facts.database, asked.env_sha256, workspace.run, back, approved_by)
+    if approved_by is not None:
+        workspace.approval_used = True
     workspace.run = journal.run
     run = Run(
         project=workspace.project,

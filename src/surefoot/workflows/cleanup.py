@@ -1,6 +1,5 @@
 """`surefoot cleanup`: show what is left of revisions that aren't applied, ask, drop it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,49 +8,36 @@ import psycopg
 from surefoot.catalogue.catalogue import state
 from surefoot.decision.cleanup import Remains, decide_cleanup
 from surefoot.decision.facts import Facts
-from surefoot.decision.plan import Plan
+from surefoot.decision.request import Request
 from surefoot.downgrades.leftovers import leftovers
 from surefoot.look.journal_recipes import journal_writers, observe_ways_back
 from surefoot.look.structure import observe_structure
-from surefoot.look.survey import Application, application
-from surefoot.model.outcome import Outcome
+from surefoot.look.survey import Application
 from surefoot.schema.fact import Key
-from surefoot.workflows.confirm import Looked, confirmed
-from surefoot.workflows.workspace import Report, Workspace
+from surefoot.workflows.job import Job, Looked
+from surefoot.workflows.workspace import Workspace
 
 
-def cleanup(
-    workspace: Workspace, report: Report, confirm: Callable[[Plan], None], *, trust_journal: bool
-) -> Outcome:
+def clearing(workspace: Workspace, asked: Application, request: Request) -> Job:
     """Drop what revisions have made that aren't applied any more, and nothing of the user's own.
 
-    `confirm` gets what would be done, with the rows that go, and raises SurefootError where the
-    answer is no. `trust_journal`: the journal counts although others may write it. Raises
-    SurefootError for what can't be looked at.
+    The request may trust the journal although others may write it. Its looks raise SurefootError
+    for what can't be looked at.
     """
-    with (
-        workspace.connect() as connection,
-        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
-    ):
 
-        def look() -> Looked:
-            with workspace.connect() as looking:
-                facts = asked.facts(looking)
-                remains = _remains(asked, looking, facts)
-                dropped = [one.key for one in remains.left if one.has_rows and one.statements]
-                return Looked(
-                    facts,
-                    decide_cleanup(facts, remains, trust_journal=trust_journal),
-                    remains,
-                    tuple(dropped),
-                )
+    def look() -> Looked:
+        with workspace.connect() as looking:
+            facts = asked.facts(looking)
+            remains = _remains(asked, looking, facts)
+            dropped = [one.key for one in remains.left if one.has_rows and one.statements]
+            decision = decide_cleanup(facts, remains, trust_journal=request.trust_journal)
+            return Looked(facts, decision, remains, tuple(dropped))
 
-        return confirmed(
-            *(workspace, connection, asked, report),
-            look=look,
-            confirm=confirm,
-            behind=lambda outcome, _, done: msgspec.structs.replace(outcome, state=done.state),
-        )
+    return Job(
+        request,
+        look,
+        lambda outcome, _, done: msgspec.structs.replace(outcome, state=done.state),
+    )
 
 
 def _remains(asked: Application, connection: psycopg.Connection[Any], facts: Facts) -> Remains:

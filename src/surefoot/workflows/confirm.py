@@ -2,84 +2,82 @@
 
 from collections.abc import Callable
 
-import msgspec
-import psycopg
-
-from surefoot.decision.decide import Decision, Ready
-from surefoot.decision.facts import Facts
+from surefoot.decision.approval import offering, refuse_outdated
+from surefoot.decision.decide import Ready, Refused
 from surefoot.decision.plan import Plan
+from surefoot.decision.request import Request
 from surefoot.errors import SurefootError
-from surefoot.look.counting import row_lines
-from surefoot.look.survey import Application
+from surefoot.look.survey import application
 from surefoot.model.outcome import Outcome
-from surefoot.schema.fact import Key
 from surefoot.workflows.carry_out import carry_out, ended, finished, take_lock
+from surefoot.workflows.job import with_rows
+from surefoot.workflows.jobs import job_for, offers
 from surefoot.workflows.workspace import Report, Workspace
-
-
-class Looked(msgspec.Struct, frozen=True):
-    """What a look has seen, and what is decided upon it.
-
-    `beside` is what else the plan rests on; `dropped` are the tables and columns that go with all
-    that is in them.
-    """
-
-    facts: Facts
-    decision: Decision
-    beside: object = None
-    dropped: tuple[Key, ...] = ()
-
-    def same(self, other: "Looked") -> bool:
-        """Whether nothing has changed that matters to the plan."""
-        return (self.facts.fingerprint, self.beside) == (other.facts.fingerprint, other.beside)
 
 
 def confirmed(
     workspace: Workspace,
-    connection: psycopg.Connection[object],
-    asked: Application,
+    request: Request,
     report: Report,
-    *,
-    look: Callable[[], Looked],
-    confirm: Callable[[Plan], None],
-    behind: Callable[[Outcome, Facts, Ready], Outcome],
+    confirm: Callable[[Plan, str], None],
 ) -> Outcome:
-    """Do what `look` leads to, once `confirm` has not raised, if a look under the lock agrees.
+    """Do what was asked for, once `confirm` has not raised, if a look under the lock agrees.
 
-    `behind` gets the outcome, what was seen before and what was to be done; it has the last look,
-    still under the lock. Raises SurefootError `plan-outdated`, and for what can't be looked at.
+    `confirm` gets what would be done, and the word that approves it. It isn't called where that
+    word was given: then a look under the lock must lead to the same word. Raises SurefootError
+    `plan-outdated`, `approval-outdated`, and for what can't be looked at.
     """
-    seen = look()
-    decision = _with_rows(workspace, seen)
-    report.found(workspace.target, seen.facts, decision)
-    if not isinstance(decision, Ready):
-        return ended(seen.facts, decision)
-    confirm(decision.plan)
-    with take_lock(workspace, connection, report) as lock:
-        again = look()
-        if not again.same(seen):
-            raise SurefootError(
-                "plan-outdated",
-                "The database changed while the answer was awaited.",
-                next="start again, and see what is shown then",
-            )
-        facts, decision = again.facts, again.decision
+    with (
+        workspace.connect() as connection,
+        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
+    ):
+        job = job_for(workspace, asked, request)
+        seen = job.look()
+        decision = with_rows(workspace, seen)
+        if isinstance(decision, Refused):
+            ways = offers(workspace, asked, decision)
+            way = next((one for one in ways if one.word == workspace.approval), None)
+            if way is not None:  # what the refusal names is approved already
+                job = job_for(workspace, asked, way.request)
+                seen = job.look()
+                decision = with_rows(workspace, seen)
+            else:
+                decision = offering(decision, ways, workspace.approval)
+        report.found(workspace.target, seen.facts, decision)
         if not isinstance(decision, Ready):
-            return ended(facts, decision)
-        outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
-        if not outcome.findings:
-            outcome = behind(outcome, facts, decision)
-        return finished(workspace, outcome)
+            return ended(seen.facts, decision)
+        word = job.word(workspace, seen)
+        assert word is not None
+        approved = workspace.approval == word
+        if not approved:
+            confirm(decision.plan, word)
+        with take_lock(workspace, connection, report) as lock:
+            again = job.look()
+            if approved:
+                _require_approved(workspace, word, job.word(workspace, again))
+            elif not again.same(seen):
+                raise SurefootError(
+                    "plan-outdated",
+                    "The database changed while the answer was awaited.",
+                    next="start again, and see what is shown then",
+                )
+            facts, decision = again.facts, again.decision
+            if not isinstance(decision, Ready):
+                return ended(facts, decision)
+            by = word if approved else None
+            outcome = carry_out(workspace, asked, facts, decision.plan, lock, report, by)
+            if not outcome.findings:
+                outcome = job.behind(outcome, facts, decision)
+            return finished(workspace, outcome)
 
 
-def _with_rows(workspace: Workspace, seen: Looked) -> Decision:
-    """With the rows that are lost. They may become more meanwhile, so no plan depends on them."""
-    decision = seen.decision
-    if not isinstance(decision, Ready) or not seen.dropped:
-        return decision
-    with workspace.connect() as connection:
-        role = seen.facts.database.version_table.role
-        lines = row_lines(connection, seen.dropped, role)
-    plan = decision.plan
-    plan = msgspec.structs.replace(plan, remarks=(*lines, *plan.remarks))
-    return msgspec.structs.replace(decision, plan=plan)
+def _require_approved(workspace: Workspace, word: str, now: str | None) -> None:
+    """Raises `plan-outdated` or `approval-outdated` where the look under the lock led elsewhere."""
+    if now is None:
+        raise SurefootError(
+            "plan-outdated",
+            "The database changed before the approved plan was begun.",
+            next="start again, and see what is shown then",
+        )
+    if now != word:
+        raise refuse_outdated(word, now)

@@ -1,62 +1,46 @@
 """`surefoot down`: what a person is asked about, and the last look behind it."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.downgrade import decide_going_back
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Downgrade, Plan
+from surefoot.decision.request import Request
 from surefoot.errors import Finding, SurefootError
 from surefoot.look.downgrade import observe_retreat
-from surefoot.look.survey import Application, application
+from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
-from surefoot.workflows.confirm import Looked, confirmed
+from surefoot.workflows.job import Job, Looked
 from surefoot.workflows.last_look import mark_end
-from surefoot.workflows.workspace import Report, Workspace
+from surefoot.workflows.workspace import Workspace
 
 _SHOWN, _WIDTH = 12, 80
 _LEFT = "something is left behind: surefoot cleanup shows it, and drops it"
 
 
-def down(
-    workspace: Workspace,
-    words: tuple[str, ...],
-    report: Report,
-    confirm: Callable[[Plan], None],
-    *,
-    accept: bool,
-    trust_journal: bool,
-) -> Outcome:
-    """Take back every revision that has run behind those that `words` name.
+def going_back(workspace: Workspace, asked: Application, request: Request) -> Job:
+    """Take back every revision that has run behind those that the request names.
 
-    `accept`: data may be lost; `trust_journal`: SQL of the journal may be executed that comparing
-    structures can't verify. `confirm` gets what would be done, and raises SurefootError where the
-    answer is no. Raises SurefootError for what can't be looked at.
+    It may accept that data is lost, and trust the journal: then SQL of the journal is executed that
+    comparing structures can't verify. Its looks raise SurefootError for what can't be looked at.
     """
-    with (
-        workspace.connect() as connection,
-        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
-    ):
 
-        def look() -> Looked:
-            with workspace.connect() as looking:
-                facts = asked.facts(looking)
-                facts, assessment, lost = observe_retreat(asked, looking, facts, words)
-                decision = decide_going_back(
-                    facts, assessment, lost, accept=accept, trust_journal=trust_journal
-                )
-                return Looked(facts, decision, assessment)
+    def look() -> Looked:
+        with workspace.connect() as looking:
+            facts = asked.facts(looking)
+            facts, assessment, lost = observe_retreat(asked, looking, facts, request.revisions)
+            accept, trust = request.accept, request.trust_journal
+            decision = decide_going_back(
+                facts, assessment, lost, accept=accept, trust_journal=trust
+            )
+            return Looked(facts, decision, assessment)
 
-        return confirmed(
-            *(workspace, connection, asked, report),
-            look=look,
-            confirm=confirm,
-            behind=lambda outcome, before, done: _seen_below(
-                workspace, asked, outcome, done.plan, before
-            ),
-        )
+    return Job(
+        request,
+        look,
+        lambda outcome, before, done: _seen_below(workspace, asked, outcome, done.plan, before),
+    )
 
 
 def _seen_below(

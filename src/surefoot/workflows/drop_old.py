@@ -5,8 +5,10 @@ from collections.abc import Callable
 import psycopg
 from psycopg import sql
 
+from surefoot.backups.contents import system_identifier
 from surefoot.backups.mark import SetAsideDatabase
 from surefoot.backups.set_aside import databases, maintenance, marked, sessions_in
+from surefoot.decision.approval import word_of
 from surefoot.errors import SurefootError
 from surefoot.project.config import seconds
 from surefoot.run.lock import holder, locked
@@ -14,12 +16,13 @@ from surefoot.workflows.workspace import Workspace
 
 
 def drop_old(
-    workspace: Workspace, confirm: Callable[[tuple[SetAsideDatabase, ...]], None]
+    workspace: Workspace, confirm: Callable[[tuple[SetAsideDatabase, ...], str], None]
 ) -> tuple[SetAsideDatabase, ...]:
     """Drop what restores of this database have set aside, or left half-made.
 
     Our own session stays in the database that the address leads to, and nobody's session is ended:
-    so PostgreSQL itself refuses to drop that one, and any that is in use. Raises SurefootError
+    so PostgreSQL itself refuses to drop that one, and any that is in use. `confirm` gets what would
+    be dropped, and the word that approves just that. Raises SurefootError
     `lock-held-elsewhere`, `database-in-use`, `restore-not-possible`.
     """
     with workspace.connect() as connection:
@@ -27,7 +30,13 @@ def drop_old(
         found = marked(databases(connection, name), name)
         if not found:
             return ()
-        confirm(found)
+        server = system_identifier(connection)
+        word = word_of(
+            "drop-old", server, name, tuple(sorted((one.oid, one.name) for one in found))
+        )
+        if workspace.approval == word:
+            workspace.approval_used = True
+        confirm(found, word)
         _require_nobody_at_work(connection, name)
         # not waited for: whoever waits in a database is in the way of a restore's swap
         with locked(connection, wait=0, say=lambda _: None):

@@ -27,6 +27,7 @@ from surefoot.backups.set_aside import (
 )
 from surefoot.backups.sidecar import Sidecar
 from surefoot.backups.swap import Swap, in_use, swapped
+from surefoot.decision.approval import refuse_outdated, word_of
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.look.survey import configured_version_table
@@ -59,6 +60,7 @@ class Intended(msgspec.Struct, frozen=True):
     sessions: tuple[str, ...]
     owners: bool
     elsewhere: bool  # made on another server than this one
+    word: str  # by which a person approves it
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -96,8 +98,13 @@ def restore(
         if intended.sessions and not options.disconnect:
             raise in_use(_swap(intended, sha256, options), intended.sessions)
         require_trusted(seen.there, intended.new)
+        approved = workspace.approval == intended.word
+        if approved:
+            workspace.approval_used = True
         confirm(intended)
         with take_lock(workspace, connection, report) as lock:
+            if approved:
+                _require_approved(workspace, intended, kept, sidecar, options)
             mark = Mark("restoring", seen.name, sha256, kept.name)
             filling = Filling(
                 *(intended.new, kept.file, sidecar, mark, workspace.target, pg_restore),
@@ -109,6 +116,21 @@ def restore(
             swap = _swap(intended, sha256, options)
             swapped(swap, lambda: _server(workspace, seen.name), connection.close)
             return Restored(seen.name, rows, intended.old)
+
+
+def _require_approved(
+    workspace: Workspace,
+    intended: Intended,
+    kept: Kept,
+    sidecar: Sidecar | None,
+    options: RestoreOptions,
+) -> None:
+    """Raises SurefootError `approval-outdated` where the database or the file is another by now."""
+    with workspace.connect() as connection:  # the lock's own is in its transaction
+        seen = observe_surroundings(connection, sidecar, owners=options.owners)
+    now = _word(seen, kept, sha256_of(kept.file), options)
+    if now != intended.word:
+        raise refuse_outdated(intended.word, now)
 
 
 def told(workspace: Workspace, restored: Restored) -> None:
@@ -234,7 +256,13 @@ def _intended(
         sessions_in(connection, (seen.name,), (connection.info.backend_pid,)),
         options.owners,
         bool(sidecar and sidecar.server and seen.server and sidecar.server != seen.server),
+        _word(seen, kept, sha256, options),
     )
+
+
+def _word(seen: Surroundings, kept: Kept, sha256: str, options: RestoreOptions) -> str:
+    """The word for bringing this backup into this database, as it is there now."""
+    return word_of("restore", kept.name, sha256, seen.server, seen.oid, seen.name, options)
 
 
 def _swap(intended: Intended, sha256: str, options: RestoreOptions) -> Swap:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
+from surefoot.decision.approval import offering
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts
 from surefoot.look.database import observe_database
@@ -15,6 +16,7 @@ from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
 from surefoot.revision_source.history_files import read_history
 from surefoot.workflows.carry_out import carry_out, ended, finished, only_lock, take_lock
+from surefoot.workflows.jobs import job_for, offered, offers
 from surefoot.workflows.last_look import look_again, mark_end, seen_at_head
 from surefoot.workflows.workspace import Report, Workspace
 
@@ -90,7 +92,9 @@ def _act(
         return _seen_by_us(workspace, asked, facts, decision, locked=turn is not None)
     report.found(workspace.target, facts, decision)
     if isinstance(decision, Refused) and decision.state not in _MAY_PASS:
-        return ended(facts, decision)
+        ways = offers(workspace, asked, decision)
+        if all(one.word != workspace.approval for one in ways):
+            return ended(facts, offering(decision, ways, workspace.approval))
     with take_lock(workspace, connection, report, turn) as lock:
         again = look_again(workspace, asked)
         if again[0].fingerprint != facts.fingerprint:
@@ -99,13 +103,44 @@ def _act(
         if isinstance(decision, NothingToDo):
             return _seen_by_us(workspace, asked, facts, decision, locked=True)
         if isinstance(decision, Refused):
-            return ended(facts, decision)
+            return _approved(workspace, asked, facts, decision, lock, report)
         outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
         if decision.plan.open_ended and not outcome.findings:
             outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
         if not outcome.findings:
             outcome = seen_at_head(workspace, asked, outcome, decision.plan)
         return finished(workspace, outcome)
+
+
+def _approved(
+    workspace: Workspace,
+    asked: Application,
+    facts: Facts,
+    decision: Refused,
+    lock: "Lock",
+    report: Report,
+) -> Outcome:
+    """Refused, unless a person has approved one of the ways out, as it is under the lock: then that
+    is carried out, and what is pending behind it.
+    """
+    ways = offers(workspace, asked, decision)
+    chosen = next((one for one in ways if one.word == workspace.approval), None)
+    if chosen is None:
+        return ended(facts, offering(decision, ways, workspace.approval))
+    job, word = job_for(workspace, asked, chosen.request), chosen.word
+    seen = job.look()  # the other ways were looked at since
+    done = seen.decision
+    if not isinstance(done, Ready) or job.word(workspace, seen) != word:
+        return ended(facts, offered(workspace, asked, decision))
+    report.approved(word, done.plan)
+    outcome = carry_out(workspace, asked, seen.facts, done.plan, lock, report, word)
+    if not outcome.findings:
+        outcome = job.behind(outcome, seen.facts, done)
+    if not outcome.findings:
+        outcome, done = _go_on(workspace, asked, outcome, done, lock, report)
+    if not outcome.findings:
+        outcome = seen_at_head(workspace, asked, outcome, done.plan)
+    return finished(workspace, outcome)
 
 
 def _go_on(
@@ -116,7 +151,7 @@ def _go_on(
     lock: "Lock",
     report: Report,
 ) -> tuple[Outcome, Ready]:
-    """What is pending from where an open-ended plan has led."""
+    """What is pending from where an open-ended plan, or an approved one, has led."""
     with workspace.connect() as connection:
         facts, decision = workspace.thorough(connection, asked)
     match decision:
@@ -125,7 +160,8 @@ def _go_on(
             outcome = carry_out(workspace, asked, facts, plan, lock, report)
             seconds = before.seconds + outcome.seconds
             return msgspec.structs.replace(outcome, seconds=seconds), decision
-        case Refused(findings=findings):
+        case Refused():
+            findings = offered(workspace, asked, decision).findings
             there = f"Committed before it, and there: {', '.join(d.name for d in before.done)}."
             told = tuple(msgspec.structs.replace(f, database=there) for f in findings)
             return msgspec.structs.replace(before, findings=told), done

@@ -9,15 +9,14 @@ import psycopg
 from surefoot.decision.decide import (
     Decision,
     Intent,
-    NothingToDo,
     Ready,
     classify,
     decide,
 )
-from surefoot.decision.facts import Facts, Mark
+from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Plan
 from surefoot.errors import NOT_CHANGED, NOT_REACHED, SurefootError
-from surefoot.look.survey import Application, application, configured_version_table
+from surefoot.look.survey import Application, configured_version_table
 from surefoot.model.progress import Progress
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
@@ -41,6 +40,7 @@ class Report(Progress, Protocol):
     def found(self, target: Target, facts: Facts, decision: Decision) -> None: ...
     def changed_meanwhile(self, facts: Facts, decision: Decision) -> None: ...
     def goes_on(self, facts: Facts, decision: Decision) -> None: ...
+    def approved(self, word: str, plan: Plan) -> None: ...
 
 
 class Workspace:
@@ -61,6 +61,8 @@ class Workspace:
         self.backup: Taken | None = None  # taken before the plan was begun
         self.role_set: str | None = None  # by env.py, once that was asked
         self._reached = False  # by any connection so far
+        self.approval: str | None = None  # the word that was given for a plan
+        self.approval_used = False  # whether that plan was begun
         self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
@@ -104,8 +106,9 @@ class Workspace:
 
     def settled(self) -> Settled | None:
         """The quick look, again: whoever has waited may find all done."""
-        file, table = self.project.file, configured_version_table(self.project)
-        place = Place(str(self.project.root), file.name if file else None, self.project.given)
+        project, table = self.project, configured_version_table(self.project)
+        name = project.file.name if project.file else None
+        place = Place(str(project.root), name, project.given, project.variables)
         try:
             return look(place, self.target, table.name, table.schema)
         except Unsettled:
@@ -118,17 +121,6 @@ class Workspace:
         self.role_set = application.version_table.role
         facts = application.facts(connection)
         return facts, self._decide(facts)
-
-    def look(self, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision]:
-        """What `up` would find and decide. Nothing is written.
-
-        Raises SurefootError for everything that can't be looked at.
-        """
-        with application(self.project, self.ini, self.target, connection) as asked:
-            facts, decision = self.thorough(connection, asked)
-        if isinstance(decision, NothingToDo) and decision.state is State.AT_HEAD:
-            facts = msgspec.structs.replace(facts, verified=_verified(facts, asked))
-        return facts, decision
 
     def at_work(self, connection: psycopg.Connection[Any]) -> str | None:
         """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
@@ -163,12 +155,3 @@ class Workspace:
                 [self.project.script(script) for script in scripts],
                 server_version=facts.database.server.version,
             )
-
-
-def _verified(facts: Facts, asked: Application) -> Mark | None:
-    """The mark of an earlier run that has seen just this, and as much of it."""
-    mark = facts.database.marked(asked.manifest)
-    if mark is None or mark.evidence is None or mark.evidence.structure == "verified":
-        return mark
-    unusable = facts.catalogue is not None and facts.catalogue.condition != "missing"
-    return None if unusable or facts.code.requires_catalogue else mark

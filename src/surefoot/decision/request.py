@@ -1,0 +1,66 @@
+"""A command that a person is asked about, as a value: typed, or named by a refusal's next step."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from typing import Literal, cast, get_args
+
+import msgspec
+
+from surefoot.errors.finding import Finding
+from surefoot.errors.steps import is_command
+from surefoot.interrupted.repair_sql import RepairMode
+
+Verb = Literal["adopt", "repair", "down", "cleanup"]
+
+_HOW: dict[str, RepairMode] = {"--finish": "finish", "--undo": "undo"}
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The command's `verb`, the revisions that it names, and what it allows.
+
+    `accept`: a difference, or that data is lost. `trust_journal`: what the journal names is used
+    although it can't be verified. `how`: what a revision has left half-way is finished, or undone.
+    """
+
+    verb: Verb
+    revisions: tuple[str, ...] = ()
+    accept: bool = False
+    trust_journal: bool = False
+    how: RepairMode | None = None
+
+    @property
+    def kind(self) -> str:
+        """The verb and what is special about it, for a word that a person reads."""
+        accept = "accept" if self.accept else None
+        trust = "trust" if self.trust_journal else None
+        return "-".join(filter(None, (self.verb, self.how, accept, trust)))
+
+
+def parse(command: str) -> Request | None:
+    """The request that a command line is; None where it isn't one."""
+    try:
+        program, *words = shlex.split(command)
+    except ValueError:  # a name with a quotation mark
+        return None
+    if program != "surefoot" or not words or words[0] not in get_args(Verb):
+        return None
+    verb, *words = words
+    options = {word for word in words if word.startswith("--")}
+    return Request(
+        cast("Verb", verb),
+        tuple(word for word in words if not word.startswith("--")),
+        accept=bool(options & {"--accept-difference", "--accept-data-loss"}),
+        trust_journal="--trust-journal" in options,
+        how=next((how for option, how in _HOW.items() if option in options), None),
+    )
+
+
+def named(findings: Iterable[Finding]) -> Iterator[Request]:
+    """The requests among the commands of these findings' next steps, each once."""
+    commands = [
+        line.strip()
+        for finding in findings
+        for line in finding.next.split("\n")
+        if is_command(line) and line.strip().startswith("surefoot ")
+    ]
+    yield from dict.fromkeys(filter(None, map(parse, commands)))

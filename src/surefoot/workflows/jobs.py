@@ -1,0 +1,52 @@
+"""The jobs that a person is asked about, by what was asked for; and those that a refusal names."""
+
+from surefoot.decision.approval import Way, offering, word_for
+from surefoot.decision.decide import Ready, Refused
+from surefoot.decision.request import Request, named
+from surefoot.errors import SurefootError
+from surefoot.look.survey import Application
+from surefoot.model.states import State
+from surefoot.report.plan import step_lines
+from surefoot.workflows.adopt import adoption
+from surefoot.workflows.cleanup import clearing
+from surefoot.workflows.down import going_back
+from surefoot.workflows.job import Job, with_rows
+from surefoot.workflows.workspace import Workspace
+
+
+def job_for(workspace: Workspace, asked: Application, request: Request) -> Job:
+    """The job. Raises SurefootError where it names a revision that there isn't."""
+    match request.verb:
+        case "adopt" | "repair":
+            return adoption(workspace, asked, request)
+        case "down":
+            return going_back(workspace, asked, request)
+        case "cleanup":
+            return clearing(workspace, asked, request)
+
+
+def offers(workspace: Workspace, asked: Application, decision: Refused) -> tuple[Way, ...]:
+    """What a person may approve: the ways out that this refusal names, as far as they are certain.
+
+    What is to be done by hand first isn't.
+    """
+    found: list[Way] = []
+    for request in named(decision.findings):
+        by_hand = decision.state is State.INTERRUPTED and request.revisions
+        if by_hand and request.verb != "down":
+            continue
+        try:
+            seen = job_for(workspace, asked, request).look()
+            decided = with_rows(workspace, seen)
+        except SurefootError:  # whoever types the command is told
+            continue
+        if isinstance(decided, Ready):
+            plan = decided.plan
+            lines = (*step_lines(plan), *plan.remarks)
+            found.append(Way(request, word_for(request, seen.facts, plan), lines))
+    return tuple(found)
+
+
+def offered(workspace: Workspace, asked: Application, decision: Refused) -> Refused:
+    """The refusal, with the words that approve its ways out."""
+    return offering(decision, offers(workspace, asked, decision), workspace.approval)
