@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    account_options,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Record REV although the structure differs from it; the difference is kept in "
             "the journal and no longer held against the database.",
         ),
+        account_options,
         common_options,
     ):
         command = option(command)

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    account_options,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode
 
 
@@ -16,6 +22,7 @@ from surefoot.errors import ExitCode
     help="Drop what surefoot's journal names although other roles may write it.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@account_options
 @command_body("cleanup")
 def command(
     context: CommandContext,

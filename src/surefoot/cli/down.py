@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    account_options,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode
 
 
@@ -29,6 +35,7 @@ from surefoot.errors import ExitCode
     "it first: surefoot down without this option shows it.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@account_options
 @command_body("down")
 def command(
     context: CommandContext,

@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    account_options,
     command_body,
     common_options,
     emit_outcome,
@@ -33,6 +34,7 @@ class _Up(click.Command):
 
 @click.command("up", cls=_Up)
 @common_options
+@account_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @command_body("up")
 def command(
@@ -59,10 +61,9 @@ def command(
             next="correct the words after --",
         )
     with open_session(context, config_file, database_url) as workspace:
-        from surefoot.report.text import TextReport
         from surefoot.workflows.up import up
 
-        report = TextReport(context.terminal)
+        report = context.report(workspace)
         try:
             outcome = up(workspace, report)
         finally:
