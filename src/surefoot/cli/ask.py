@@ -30,9 +30,7 @@ def asked(
 
     `told`: which of the report's words are its account. `verb` is that of the question.
     """
-    from surefoot.report.text import TextReport
-
-    report = TextReport(context.terminal)
+    report = context.report(workspace)
 
     def confirm(plan: "Plan") -> None:
         if not yes:

@@ -15,7 +15,7 @@ import msgspec
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import carry, to_type
 from surefoot.model.target import Target
-from surefoot.project.config import Project, load
+from surefoot.project.config import Project, is_duration, load, seconds
 from surefoot.project.locate import ADDRESS_NAMES, PARTS, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
 from surefoot.system import signals, supervisor
@@ -23,6 +23,7 @@ from surefoot.system.successor import become
 
 if TYPE_CHECKING:
     from surefoot.postgres.embedded import Server
+    from surefoot.report.text import TextReport
     from surefoot.workflows.workspace import Workspace
 
 P = ParamSpec("P")
@@ -62,6 +63,25 @@ arguments_option = click.option(
     help="An argument of env.py, which reads it by context.get_x_argument(). May be repeated.",
 )
 
+
+_EVERY = "30s"
+
+
+def _duration(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    """A duration as the configuration has it, in seconds."""
+    if not is_duration(value):
+        raise click.BadParameter(f"{value!r} is no duration like 30s, 500ms or 2min; 0s: never.")
+    return seconds(value)
+
+
+_PROGRESS_EVERY = click.option(
+    "--progress-every",
+    callback=_duration,
+    default=_EVERY,
+    metavar="DURATION",
+    help=f"How often to tell what runs, or is waited for, at the moment. Default: {_EVERY}.",
+)
+
 server_option = click.option(
     "--server",
     metavar="URL|DIRECTORY",
@@ -87,11 +107,23 @@ shared_option = click.option(
 )
 
 
+def account_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How a command that may take long tells of it."""
+    return _PROGRESS_EVERY(function)
+
+
+class Account(msgspec.Struct, frozen=True):
+    """How the account of a run is given. `every`: seconds between two lines of progress."""
+
+    every: float = 0.0
+
+
 class CommandContext:
     """What a command writes to: data on standard output, everything else on standard error."""
 
-    def __init__(self, command: str, as_json: bool, data: TextIO) -> None:
+    def __init__(self, command: str, as_json: bool, data: TextIO, account: Account) -> None:
         self.command, self.as_json, self.data = command, as_json, data
+        self.account = account
         self.terminal = Terminal(sys.stderr)
         self.command_environment: dict[str, str] = {}
         self.session: Workspace | None = None
@@ -103,6 +135,12 @@ class CommandContext:
         for line in wrapped(f"surefoot: {text}", self.terminal.width, subsequent_indent="  "):
             self.terminal.line(line)
         self._said = True
+
+    def report(self, workspace: "Workspace") -> "TextReport":
+        """Who tells of what is done in this workspace, as it happens."""
+        from surefoot.report.text import TextReport
+
+        return TextReport(self.terminal, self.account.every, workspace.observe)
 
     def restore_output(self) -> None:
         """Standard output is what it was when the command began."""
@@ -167,10 +205,10 @@ def command_body(
 
     def wrap(function: Callable[..., ExitCode]) -> Callable[..., None]:
         @functools.wraps(function)
-        def wrapped(*, as_json: bool, **options: Any) -> None:
+        def wrapped(*, as_json: bool, progress_every: float = 0.0, **options: Any) -> None:
             signals.install()
             with data_stream() as data:
-                context = CommandContext(command, as_json, data)
+                context = CommandContext(command, as_json, data, Account(progress_every))
                 running = _Running(context, options.get("run", []))
                 supervisor.prepare(running)
                 code = _outcome(context, lambda: function(context, **options))
@@ -349,7 +387,9 @@ def open_session(
     intent = Intent.ACT if to_act else Intent.LOOK
     if target is not None:
         keep_secret(target, ini_url or "")
-        context.session = Workspace(project, ini, target, context.say, intent)
+        context.session = Workspace(
+            project, ini, target, context.say, intent, context.account.every
+        )
         yield context.session
         return
     from surefoot.postgres.embedded import has_embedded
@@ -359,7 +399,9 @@ def open_session(
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
-        context.session = Workspace(project, ini, target, context.say, intent)
+        context.session = Workspace(
+            project, ini, target, context.say, intent, context.account.every
+        )
         context.session.server = server
         yield context.session
 

@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    account_options,
     arguments_option,
     command_body,
     common_options,
@@ -36,6 +37,7 @@ class _Up(click.Command):
 @click.command("up", cls=_Up)
 @common_options
 @arguments_option
+@account_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @shared_option
 @command_body("up")
@@ -64,10 +66,9 @@ def command(
             next="correct the words after --",
         )
     with open_session(context, config_file, database_url, shared=shared) as workspace:
-        from surefoot.report.text import TextReport
         from surefoot.workflows.up import up
 
-        report = TextReport(context.terminal)
+        report = context.report(workspace)
         try:
             outcome = up(workspace, report)
         finally:

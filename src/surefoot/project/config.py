@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
     from surefoot.scripts.reader import Script
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
-Duration = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?\s*(ms|s|min|h)$")]
+_DURATION = r"^\d+(\.\d+)?\s*(ms|s|min|h)$"
+Duration = Annotated[str, msgspec.Meta(pattern=_DURATION)]
 
 
 class ScriptEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,6 +167,11 @@ def application_name(project: Project) -> str:
     section: Any = document.get("project")
     name: Any = cast("dict[str, Any]", section).get("name") if isinstance(section, dict) else None
     return name if isinstance(name, str) and name else project.root.resolve().name or "application"
+
+
+def is_duration(text: str) -> bool:
+    """Whether it is a duration like "90s", "5 min" or "1.5h"."""
+    return re.search(_DURATION, text) is not None
 
 
 def seconds(duration: str) -> float:
