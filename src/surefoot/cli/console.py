@@ -18,6 +18,7 @@ from surefoot.model.target import Target
 from surefoot.project.config import Project, is_duration, load, seconds
 from surefoot.project.locate import ADDRESS_NAMES, PARTS, locate
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
+from surefoot.serve import listening
 from surefoot.system import signals, supervisor
 from surefoot.system.successor import become
 
@@ -138,6 +139,10 @@ class CommandContext:
 
     def report(self, workspace: "Workspace") -> "TextReport":
         """Who tells of what is done in this workspace, as it happens."""
+        if (page := listening.current()) is not None:
+            from surefoot.report.served import Served
+
+            return Served(self.terminal, self.account.every, workspace.observe, page)
         from surefoot.report.text import TextReport
 
         return TextReport(self.terminal, self.account.every, workspace.observe)
@@ -217,6 +222,7 @@ def command_body(
                 sys.exit(int(code))  # the application may have something to do at exit
             if running.after and code is ExitCode.DONE:
                 code = running.become()
+            _stop_serving(context, int(code), signalled=signals.requested())
             sys.exit(int(code))
 
         return wrapped
@@ -255,6 +261,10 @@ class _Running:
         context = self._edge
         context.as_json = False  # its one object has been written
         environ = self._environ | context.command_environment
+        if (page := listening.current()) is not None:
+            if not listening.takes_a_socket(self.after):
+                context.say(listening.CLOSED)
+            environ = page.hand_over(self.after, environ)
         error = become(self.after, environ, signals.requested)
         if error is None:
             signals.answered()
@@ -301,12 +311,27 @@ class _Running:
             sys.stderr.flush()
             context.restore_output()
             code = int(self.become())
+        _stop_serving(context, code, signalled=signalled)
         if context.session is not None and context.session.server is not None:
             context.session.server.close()
         with contextlib.suppress(OSError, ValueError):
             context.data.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _stop_serving(context: CommandContext, code: int, *, signalled: bool) -> None:
+    """The page goes; where the configuration says so, it stays behind a failure until a signal."""
+    page = listening.current()
+    if page is None:
+        return
+    stays = context.session is not None and context.session.project.config.serve_failed == "stay"
+    if code and stays and not signalled:
+        page.answer()
+        page.tell(phase="failed")
+        context.say("the page stays until this process is ended (serve_failed)")
+        signals.wait()
+    page.finish()
 
 
 def _interrupted(context: CommandContext) -> SurefootError:

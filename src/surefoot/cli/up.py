@@ -15,6 +15,7 @@ from surefoot.cli.console import (
     shared_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.serve import listening
 from surefoot.system.successor import found
 
 
@@ -40,6 +41,14 @@ class _Up(click.Command):
 @account_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @shared_option
+@click.option(
+    "--serve",
+    "address",
+    metavar="HOST:PORT",
+    envvar="SUREFOOT_SERVE",
+    help="While there is something to do, answer /livez, /readyz and everybody else with a page; "
+    "then leave the listening socket to the command.",
+)
 @command_body("up")
 def command(
     context: CommandContext,
@@ -47,6 +56,7 @@ def command(
     config_file: Path | None,
     database_url: str | None,
     shared: bool,
+    address: str | None,
     run: tuple[str, ...],
 ) -> ExitCode:
     """Bring the database to the code's head, or refuse, having changed nothing.
@@ -58,6 +68,18 @@ def command(
       surefoot up
       surefoot up -- python -m myapp
     """
+    if address is not None:
+        try:
+            listening.listen(address).answer()
+        except listening.AddressError as error:
+            raise SurefootError(
+                "cannot-listen",
+                f"Nobody can listen on {address}.",
+                seen=[str(error)],
+                database=NOT_REACHED,
+                next="give --serve (SUREFOOT_SERVE) an address of this machine and a free port: "
+                "0.0.0.0:8000, say",
+            ) from error
     if run and found(run[0]) is None:
         raise SurefootError(
             "command-not-found",

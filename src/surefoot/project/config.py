@@ -91,6 +91,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lock_retries: Annotated[int, msgspec.Meta(ge=0)] = 10
     statement_timeout: Duration | None = None
     row_security: Literal["refuse", "apply"] = "refuse"
+    serve_failed: Literal["exit", "stay"] = "exit"
     backup: Literal["off", "before-upgrade"] = "off"
     backup_directory: str = "backups"
     backup_keep: Annotated[int, msgspec.Meta(ge=1)] = 5
