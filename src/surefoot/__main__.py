@@ -2,8 +2,12 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from surefoot.system.shadowing import guard_start
+
+if TYPE_CHECKING:
+    from surefoot.serve.listening import Page
 
 
 def run() -> None:
@@ -84,9 +88,13 @@ def _end_if_settled(arguments: list[str]) -> None:
     Returns where that isn't certain: nothing was printed or changed then, and signals that came
     meanwhile are delivered to the handlers of the ordinary way.
     """
-    options = _options(arguments)
+    options, page = _options(arguments), _listening(arguments)
     if options is None:
+        if page is not None:
+            page.answer()
         return
+    if page is not None:
+        page.answer_after(_SOON)
     import signal
 
     from surefoot.system.successor import SIGNALS, become
@@ -94,13 +102,42 @@ def _end_if_settled(arguments: list[str]) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     said = _said_nothing_to_do(*options)
     if said and not options[1]:
+        if page is not None:
+            page.finish()
         _end(0)
     if said:
-        become(options[1], os.environ, lambda: False)  # returns if that failed
+        environ = os.environ if page is None else page.hand_over(options[1], os.environ)
+        become(options[1], environ, lambda: False)  # returns if that failed
+    if page is not None:
+        page.answer()
     from surefoot.system import signals
 
     signals.install()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# When somebody answers whoever asks while this start still looks. (seconds)
+_SOON = 0.15
+
+
+def _listening(arguments: list[str]) -> "Page | None":
+    """The socket of `--serve`. What is wrong with it is told the ordinary way."""
+    address = os.environ.get("SUREFOOT_SERVE")
+    for number, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word == "--serve":
+            address = "".join(arguments[number + 1 : number + 2])
+        elif word.startswith("--serve="):
+            address = word.partition("=")[2]
+    if not address:
+        return None
+    from surefoot.serve.listening import AddressError, listen
+
+    try:
+        return listen(address)
+    except AddressError:
+        return None
 
 
 def _options(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]] | None:
@@ -118,7 +155,7 @@ def _options(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]
             for_env.append(rest.pop(0))
             continue
         name, equals, value = word.partition("=")
-        if name not in ("--config", "--database-url") or name in given:
+        if name not in ("--config", "--database-url", "--serve") or name in given:
             return None
         if not equals and rest:
             value = rest.pop(0)

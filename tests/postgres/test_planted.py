@@ -248,6 +248,8 @@ GIVEN = {
     "after": 0,
     "end": "reached",
     "tables": ["people"],
+    "transaction": "1",
+    "started": None,
 }
 
 

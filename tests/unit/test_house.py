@@ -20,7 +20,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 # The rooms, from the ground up: each may import from those above it in this list, and no other.
 LAYERS = (
-    *("errors", "sql", "system"),
+    *("errors", "sql", "system", "serve"),
     # pure: values in, values out
     *("schema", "model", "revision_source", "catalogue", "downgrades", "preflight"),
     *("interrupted", "compatibility", "diagnosis", "scripts"),

@@ -13,19 +13,22 @@ its rows, if it returns any."""
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """A revision's beginning: its row in the journal, and its transaction's id."""
+    """A revision's beginning: its row in the journal, its transaction's id, its session's pid."""
 
     row: int
     transaction: str
+    pid: int
 
 
 class Setting(msgspec.Struct, frozen=True):
     """What a revision begins in, as SQL: two expressions for its session, and the settings that
-    hold for it, each behind a comma. No `session`: it may be another one each time.
+    hold for it, each behind a comma. No `session`: it may be another one each time. `started` is
+    when that session began.
     """
 
     session: str | None
     settings: str
+    started: str | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from surefoot.alembic_env.settings import Timeouts, setting_of
 from surefoot.alembic_env.steps import executor
 from surefoot.errors import Finding, SurefootError
 from surefoot.model.history import Revision
+from surefoot.model.progress import Session
 from surefoot.system import signals, supervisor
 
 
@@ -27,7 +28,9 @@ class Running:
     what cuts it.
     """
 
-    def __init__(self, account: Account, timeouts: Timeouts) -> None:
+    def __init__(
+        self, account: Account, timeouts: Timeouts, works_in: Callable[[Session], None]
+    ) -> None:
         self.transactions: dict[str, str] = {}
         self.ends: dict[str, str] = {}
         self.raised: BaseException | None = None
@@ -37,7 +40,7 @@ class Running:
         self.stopped: Finding | None = None  # why the run is to end
         self.sessions: dict[int, Callable[[], None]] = {}
         self.uncut = False  # no commit between two revisions: the transaction is env.py's
-        self._account, self._timeouts = account, timeouts
+        self._account, self._timeouts, self._works_in = account, timeouts, works_in
         self._setting: Setting | None = None
         self._begun: Begun | None = None
         self._due: Ended | None = None  # what ended, and the account doesn't have yet
@@ -134,6 +137,8 @@ class Running:
             self.ends[before.revision.id] = self._begun.transaction
         self.transactions[revision.id] = self._begun.transaction
         supervisor.tell(begun=(revision.id, self._begun.transaction))
+        session = Session(self._begun.pid, self._begun.transaction, setting.started)
+        self._works_in(session)
 
     def progress(self, context: Any, statements: int) -> None:
         """So many statements of the revision that runs are done, if this is committed."""

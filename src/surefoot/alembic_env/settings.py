@@ -92,11 +92,12 @@ def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
     check = "client_connection_check_interval"
     if linux and check in found and found[check][1] == "0":
         parts.append(_set(check, _LOOK_FOR_CLIENT, local=local))
-    session = None
+    session = began = None
     if not local and started is not None:  # it stays the same one, and may be seen by this role
-        moment = f"cast('{started}+00' as pg_catalog.timestamptz)"
+        began = f"{started}+00"
+        moment = f"cast('{began}' as pg_catalog.timestamptz)"
         session = f"cast({int(pid)} as pg_catalog.int4), {moment}"
-    return Setting(session, "".join(f", {part}" for part in parts))
+    return Setting(session, "".join(f", {part}" for part in parts), began)
 
 
 def _set(name: str, milliseconds: int, *, local: bool) -> str:

@@ -8,6 +8,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    account_options,
     command_body,
     common_options,
     open_session,
@@ -29,6 +30,7 @@ def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Record REV although the structure differs from it; the difference is kept in "
             "the journal and no longer held against the database.",
         ),
+        account_options,
         common_options,
     ):
         command = option(command)

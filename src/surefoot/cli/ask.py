@@ -34,10 +34,9 @@ def asked(
 
     `told`: which of the report's words are its account. `verb` is that of the question.
     """
-    from surefoot.report.text import TextReport
     from surefoot.workflows.confirm import confirmed
 
-    report = TextReport(context.terminal)
+    report = context.report(workspace)
 
     def confirm(plan: "Plan", word: str) -> None:
         if not yes:

@@ -4,12 +4,19 @@ from pathlib import Path
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    account_options,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode
 
 
 @click.command("backup")
 @common_options
+@account_options
 @command_body("backup")
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None
@@ -20,11 +27,10 @@ def command(
     what it holds; older ones go as backup_keep and backup_keep_days say.
     """
     from surefoot.report.backup import taken_json, taken_lines
-    from surefoot.report.text import TextReport
     from surefoot.workflows.backup import take_backup
 
     with open_session(context, config_file, database_url, needs_code=False) as workspace:
-        report = TextReport(context.terminal)
+        report = context.report(workspace)
         try:
             taken = take_backup(workspace, report)
         finally:

@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    account_options,
     arguments_option,
     command_body,
     common_options,
@@ -23,6 +24,7 @@ from surefoot.errors import ExitCode
     help="Drop what surefoot's journal names although other roles may write it.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@account_options
 @command_body("cleanup")
 def command(
     context: CommandContext,

@@ -15,15 +15,17 @@ import msgspec
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import carry, to_type
 from surefoot.model.target import Target
-from surefoot.project.config import Project, load, nearest
+from surefoot.project.config import Project, is_duration, load, nearest, seconds
 from surefoot.project.locate import ADDRESS_NAMES, PARTS, locate
 from surefoot.report.place import run_commands_as
 from surefoot.report.terminal import Terminal, data_stream, keep_secret, wrapped
+from surefoot.serve import listening
 from surefoot.system import signals, supervisor
 from surefoot.system.successor import become
 
 if TYPE_CHECKING:
     from surefoot.postgres.embedded import Server
+    from surefoot.report.text import TextReport
     from surefoot.workflows.workspace import Workspace
 
 P = ParamSpec("P")
@@ -72,6 +74,25 @@ arguments_option = click.option(
     help="An argument of env.py, which reads it by context.get_x_argument(). May be repeated.",
 )
 
+
+_EVERY = "30s"
+
+
+def _duration(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    """A duration as the configuration has it, in seconds."""
+    if not is_duration(value):
+        raise click.BadParameter(f"{value!r} is no duration like 30s, 500ms or 2min; 0s: never.")
+    return seconds(value)
+
+
+_PROGRESS_EVERY = click.option(
+    "--progress-every",
+    callback=_duration,
+    default=_EVERY,
+    metavar="DURATION",
+    help=f"How often to tell what runs, or is waited for, at the moment. Default: {_EVERY}.",
+)
+
 server_option = click.option(
     "--server",
     metavar="URL|DIRECTORY",
@@ -97,11 +118,23 @@ shared_option = click.option(
 )
 
 
+def account_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How a command that may take long tells of it."""
+    return _PROGRESS_EVERY(function)
+
+
+class Account(msgspec.Struct, frozen=True):
+    """How the account of a run is given. `every`: seconds between two lines of progress."""
+
+    every: float = 0.0
+
+
 class CommandContext:
     """What a command writes to: data on standard output, everything else on standard error."""
 
-    def __init__(self, command: str, as_json: bool, data: TextIO) -> None:
+    def __init__(self, command: str, as_json: bool, data: TextIO, account: Account) -> None:
         self.command, self.as_json, self.data = command, as_json, data
+        self.account = account
         self.terminal = Terminal(sys.stderr)
         self.command_environment: dict[str, str] = {}
         self.session: Workspace | None = None
@@ -113,6 +146,16 @@ class CommandContext:
         for line in wrapped(f"surefoot: {text}", self.terminal.width, subsequent_indent="  "):
             self.terminal.line(line)
         self._said = True
+
+    def report(self, workspace: "Workspace") -> "TextReport":
+        """Who tells of what is done in this workspace, as it happens."""
+        if (page := listening.current()) is not None:
+            from surefoot.report.served import Served
+
+            return Served(self.terminal, self.account.every, workspace.observe, page)
+        from surefoot.report.text import TextReport
+
+        return TextReport(self.terminal, self.account.every, workspace.observe)
 
     def restore_output(self) -> None:
         """Standard output is what it was when the command began."""
@@ -177,11 +220,11 @@ def command_body(
 
     def wrap(function: Callable[..., ExitCode]) -> Callable[..., None]:
         @functools.wraps(function)
-        def wrapped(*, as_json: bool, **options: Any) -> None:
+        def wrapped(*, as_json: bool, progress_every: float = 0.0, **options: Any) -> None:
             signals.install()
             run_commands_as(os.environ.get("SUREFOOT_RUN_AS"))  # until the configuration is read
             with data_stream() as data:
-                context = CommandContext(command, as_json, data)
+                context = CommandContext(command, as_json, data, Account(progress_every))
                 running = _Running(context, options.get("run", []))
                 supervisor.prepare(running)
                 code = _outcome(context, lambda: function(context, **options))
@@ -190,6 +233,7 @@ def command_body(
                 sys.exit(int(code))  # the application may have something to do at exit
             if running.after and code is ExitCode.DONE:
                 code = running.become()
+            _stop_serving(context, int(code), signalled=signals.requested())
             sys.exit(int(code))
 
         return wrapped
@@ -228,6 +272,10 @@ class _Running:
         context = self._edge
         context.as_json = False  # its one object has been written
         environ = self._environ | context.command_environment
+        if (page := listening.current()) is not None:
+            if not listening.takes_a_socket(self.after):
+                context.say(listening.CLOSED)
+            environ = page.hand_over(self.after, environ)
         error = become(self.after, environ, signals.requested)
         if error is None:
             signals.answered()
@@ -274,12 +322,27 @@ class _Running:
             sys.stderr.flush()
             context.restore_output()
             code = int(self.become())
+        _stop_serving(context, code, signalled=signalled)
         if context.session is not None and context.session.server is not None:
             context.session.server.close()
         with contextlib.suppress(OSError, ValueError):
             context.data.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _stop_serving(context: CommandContext, code: int, *, signalled: bool) -> None:
+    """The page goes; where the configuration says so, it stays behind a failure until a signal."""
+    page = listening.current()
+    if page is None:
+        return
+    stays = context.session is not None and context.session.project.config.serve_failed == "stay"
+    if code and stays and not signalled:
+        page.answer()
+        page.tell(phase="failed")
+        context.say("the page stays until this process is ended (serve_failed)")
+        signals.wait()
+    page.finish()
 
 
 def _interrupted(context: CommandContext) -> SurefootError:
@@ -360,7 +423,9 @@ def open_session(
     approval = os.environ.get("SUREFOOT_APPROVE", "").strip() or None
     if target is not None:
         keep_secret(target, ini_url or "")
-        context.session = Workspace(project, ini, target, context.say, intent)
+        context.session = Workspace(
+            project, ini, target, context.say, intent, context.account.every
+        )
         context.session.approval = approval
         yield context.session
         return
@@ -371,7 +436,9 @@ def open_session(
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
-        context.session = Workspace(project, ini, target, context.say, intent)
+        context.session = Workspace(
+            project, ini, target, context.say, intent, context.account.every
+        )
         context.session.server = server
         context.session.approval = approval
         yield context.session

@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    account_options,
     arguments_option,
     command_body,
     common_options,
@@ -36,6 +37,7 @@ from surefoot.errors import ExitCode
     "it first: surefoot down without this option shows it.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@account_options
 @command_body("down")
 def command(
     context: CommandContext,

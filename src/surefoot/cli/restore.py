@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from surefoot.cli.ask import ask_about
-from surefoot.cli.console import CommandContext, command_body, common_options, open_session
+from surefoot.cli.console import (
+    CommandContext,
+    account_options,
+    command_body,
+    common_options,
+    open_session,
+)
 from surefoot.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="No FILE: drop the databases that restores have set aside, or left half-made.",
 )
+@account_options
 @command_body("restore")
 def command(
     context: CommandContext,
@@ -67,7 +74,6 @@ def command(
     against its sidecar. Only then the two are swapped, by their names; the one that was there is
     kept under another name, until surefoot restore --drop-old.
     """
-    from surefoot.report.text import TextReport
     from surefoot.workflows.restore import RestoreOptions
 
     if (file is None) is not drop_old:
@@ -76,7 +82,7 @@ def command(
         *(disconnect, not no_owner, without_sidecar, of_another_database, jobs, trust_files)
     )
     with open_session(context, config_file, database_url, needs_code=False) as workspace:
-        report = TextReport(context.terminal)
+        report = context.report(workspace)
         try:
             if file is None:
                 return _drop_old(context, workspace, yes=yes)

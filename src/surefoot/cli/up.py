@@ -6,6 +6,7 @@ import click
 
 from surefoot.cli.console import (
     CommandContext,
+    account_options,
     arguments_option,
     command_body,
     common_options,
@@ -14,6 +15,8 @@ from surefoot.cli.console import (
     shared_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.serve import listening
+from surefoot.system import supervisor
 from surefoot.system.successor import found
 
 
@@ -36,8 +39,17 @@ class _Up(click.Command):
 @click.command("up", cls=_Up)
 @common_options
 @arguments_option
+@account_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @shared_option
+@click.option(
+    "--serve",
+    "address",
+    metavar="HOST:PORT",
+    envvar="SUREFOOT_SERVE",
+    help="While there is something to do, answer /livez, /readyz and everybody else with a page; "
+    "then leave the listening socket to the command.",
+)
 @command_body("up")
 def command(
     context: CommandContext,
@@ -45,6 +57,7 @@ def command(
     config_file: Path | None,
     database_url: str | None,
     shared: bool,
+    address: str | None,
     run: tuple[str, ...],
 ) -> ExitCode:
     """Bring the database to the code's head, or refuse, having changed nothing.
@@ -56,6 +69,20 @@ def command(
       surefoot up
       surefoot up -- python -m myapp
     """
+    if address is not None:
+        try:
+            page = listening.listen(address)
+        except listening.AddressError as error:
+            raise SurefootError(
+                "cannot-listen",
+                f"Nobody can listen on {address}.",
+                seen=[str(error)],
+                database=NOT_REACHED,
+                next="give --serve (SUREFOOT_SERVE) an address of this machine and a free port: "
+                "0.0.0.0:8000, say",
+            ) from error
+        supervisor.keep(page.fileno())
+        page.answer()
     if run and found(run[0]) is None:
         raise SurefootError(
             "command-not-found",
@@ -65,10 +92,9 @@ def command(
         )
     with open_session(context, config_file, database_url, shared=shared) as workspace:
         from surefoot.cli.ask import with_approval
-        from surefoot.report.text import TextReport
         from surefoot.workflows.up import up
 
-        report = TextReport(context.terminal)
+        report = context.report(workspace)
         try:
             outcome = up(workspace, report)
         finally:

@@ -162,6 +162,24 @@ class Plan(msgspec.Struct, frozen=True):
         return tuple(r for s in self.steps if isinstance(s, Upgrade) for r in s.revisions)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the plan runs and what may take long: scripts and revisions, in order."""
+        found: list[str] = []
+        for step in self.steps:
+            match step:
+                case Install(scripts=scripts):
+                    found += (script.path for script in scripts)
+                case Upgrade(revisions=revisions):
+                    found += (revision.id for revision in revisions)
+                case Downgrade(undo=undo):
+                    found += (one.id for one in undo)
+                case Seed(script=script):
+                    found.append(script.path)
+                case _:
+                    pass
+        return tuple(found)
+
+    @property
     def scripts(self) -> tuple[ScriptFile, ...]:
         """The SQL scripts that the plan runs, in order."""
         found: list[ScriptFile] = []

@@ -102,6 +102,19 @@ def holder_lines(holders: tuple[Holder, ...]) -> tuple[str, ...]:
     return (*lines, *([f"and {more} more"] if more > 0 else []))
 
 
+def blocker_lines(holders: tuple[Holder, ...]) -> tuple[str, ...]:
+    """The sessions that a session waits for, one line each."""
+    lines: list[str] = []
+    for holder in holders[:_SHOWN]:
+        if not holder.pid:
+            lines.append("held by a prepared transaction")
+            continue
+        doing = _doing(holder)
+        lines.append(f"held by {_who(holder)}" + (f": {doing}" if doing else ""))
+    more = len(holders) - _SHOWN
+    return (*lines, *([f"and {more} more"] if more > 0 else []))
+
+
 def _what(holder: Holder) -> str:
     advisory = [name for name in holder.relations if name == _ADVISORY]
     others = [name for name in holder.relations if name != _ADVISORY][:4]
@@ -110,7 +123,7 @@ def _what(holder: Holder) -> str:
 
 def _who(holder: Holder) -> str:
     if holder.gid:
-        since = f", prepared {_duration(holder.seconds)} ago" if holder.seconds is not None else ""
+        since = f", prepared {duration(holder.seconds)} ago" if holder.seconds is not None else ""
         return (
             f"the prepared transaction {literal(holder.gid)} (of role {holder.role}, in database "
             f"{holder.database}{since})"
@@ -132,14 +145,15 @@ def _doing(holder: Holder) -> str:
     if holder.state:
         parts.append(holder.state)
     if holder.seconds is not None:
-        parts.append(f"in a transaction for {_duration(holder.seconds)}")
+        parts.append(f"in a transaction for {duration(holder.seconds)}")
     if holder.query:
         last = "last: " if holder.state.startswith("idle") else ""
         parts.append(f"{last}{without_literals(holder.query, _WIDTH)}")
     return "; ".join(parts)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds for people: 90 s, 12 min, 3 h."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:

@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
 CODES: dict[str, ExitCode] = {
     # what was typed or configured
     "command-not-found": ExitCode.USAGE,
+    "cannot-listen": ExitCode.USAGE,
     "config-exists": ExitCode.USAGE,
     "confirmation-needed": ExitCode.USAGE,
     "not-confirmed": ExitCode.REFUSED,

@@ -7,7 +7,7 @@ the halves of known passwords are looked for, and a URL's password even where it
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 # The parameters of libpq that are secrets.
@@ -153,6 +153,15 @@ def _beside(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
             yield end, end + after
 
 
+_before_writing: Callable[[], None] | None = None
+
+
+def before_writing(call: Callable[[], None] | None) -> None:
+    """From now on, this is called before a MaskingStream is written to: a line is in its way."""
+    global _before_writing
+    _before_writing = call
+
+
 class MaskingStream:
     """A text stream that hides what is secret. Everything else is the stream's own.
 
@@ -164,6 +173,8 @@ class MaskingStream:
 
     def write(self, text: str) -> int:
         """What is told is what was given: the caller counts its own characters."""
+        if _before_writing is not None:
+            _before_writing()
         self._stream.write(redacted(text))
         return len(text)
 

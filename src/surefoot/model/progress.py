@@ -2,12 +2,30 @@
 
 from typing import Protocol
 
+import msgspec
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The server's session in which a step runs, so that another session can ask about it.
+
+    `started` is when the session began, where it stays the same one for the whole step;
+    `transaction` is the id of the step's transaction. A process id alone may be somebody else's.
+    """
+
+    pid: int
+    transaction: str = ""
+    started: str | None = None
+
 
 class Progress(Protocol):
     """The listener of a run. `kind` is install, stamp, revision or seed."""
 
     def begin(self, kind: str, name: str, message: str) -> None:
         """A step begins."""
+        ...
+
+    def works_in(self, session: Session) -> None:
+        """The step that has begun works in this session."""
         ...
 
     def further(self, text: str) -> None:
@@ -20,6 +38,10 @@ class Progress(Protocol):
 
     def committed(self, what: str) -> None:
         """What ran together is committed together."""
+        ...
+
+    def stopped(self) -> None:
+        """The step that had begun has stopped; what became of it isn't known yet."""
         ...
 
     def notice(self, text: str) -> None:

@@ -19,6 +19,7 @@ from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
 from surefoot.sql import query
 from surefoot.system import signals
+from surefoot.system.pace import Pace
 
 if TYPE_CHECKING:
     from surefoot.diagnosis.refused import Refusal
@@ -64,16 +65,18 @@ _BAD_OPTIONS = re.compile(
 _ARGUMENT = re.compile(r"(invalid command-line argument for server process): .*")
 
 
-def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psycopg.Connection[Any]:
+def connect(
+    target: Target, *, wait: float, say: Callable[[str], None], every: float = 0.0
+) -> psycopg.Connection[Any]:
     """A connection in autocommit, waiting up to `wait` seconds for a server that isn't up.
 
-    `say` gets one line when waiting begins. Raises SurefootError `server-unreachable`,
-    `server-not-ready` or `too-many-connections` at the deadline, and at once
+    `say` gets one line when waiting begins, and one `every` so many seconds. Raises SurefootError
+    `server-unreachable`, `server-not-ready` or `too-many-connections` at the deadline, and at once
     `authentication-failed`, `tls-failed`, `database-not-found`, `pooler-in-the-way` or
     `database-url-invalid`.
     """
     deadline = time.monotonic() + wait
-    pause, waiting = _FIRST_PAUSE, False
+    pause, waiting, pace = _FIRST_PAUSE, False, Pace(every)
     while True:
         left = max(1.0, deadline - time.monotonic())
         try:
@@ -92,6 +95,9 @@ def connect(target: Target, *, wait: float, say: Callable[[str], None]) -> psyco
         if not waiting:
             say(f"waiting up to {wait:g} s for {target.label}: {_reason(text)}")
             waiting = True
+        elif pace.due():
+            far = f"{pace.elapsed:.0f} s of {wait:g} s"
+            say(f"still waiting for {target.label}, {far}: {_reason(text)}")
         # jitter: the replicas of a service shall not come back all at the same instant
         left = max(0.0, deadline - time.monotonic())
         signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
@@ -237,6 +243,21 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         connection.close()
         raise
     return connection
+
+
+def connect_aside(target: Target, *, timeout: int) -> psycopg.Connection[Any]:
+    """A connection in autocommit for a look in another thread: no signal concerns it, and it waits
+    for nobody. It leads to the server that was reached before. Raises psycopg.Error, ValueError.
+    """
+    parameters: dict[str, Any] = {
+        **target.parameters,
+        **target.resolved,
+        "connect_timeout": str(timeout),
+        "client_encoding": "utf8",
+    }
+    parameters.pop("hostaddr", None)  # it may be that of another of several hosts
+    parameters.pop("application_name", None)  # it would stay on a pooled session (unnamed.sql)
+    return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
 
 
 def _keep_secrets_of(connection: psycopg.Connection[Any]) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
 
 _DURATIONS = ("wait", "lock_wait", "lock_timeout", "statement_timeout")
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
-Duration = Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?\s*(ms|s|min|h)$")]
+_DURATION = r"^\d+(\.\d+)?\s*(ms|s|min|h)$"
+Duration = Annotated[str, msgspec.Meta(pattern=_DURATION)]
 
 
 class ScriptEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +93,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lock_retries: Annotated[int, msgspec.Meta(ge=0)] = 10
     statement_timeout: Duration | None = None
     row_security: Literal["refuse", "apply"] = "refuse"
+    serve_failed: Literal["exit", "stay"] = "exit"
     backup: Literal["off", "before-upgrade"] = "off"
     backup_directory: str = "backups"
     backup_keep: Annotated[int, msgspec.Meta(ge=1)] = 5
@@ -190,6 +192,11 @@ def application_name(project: Project) -> str:
     section: Any = document.get("project")
     name: Any = cast("dict[str, Any]", section).get("name") if isinstance(section, dict) else None
     return name if isinstance(name, str) and name else project.root.resolve().name or "application"
+
+
+def is_duration(text: str) -> bool:
+    """Whether it is a duration like "90s", "5 min" or "1.5h"."""
+    return re.search(_DURATION, text) is not None
 
 
 def seconds(duration: str) -> float:

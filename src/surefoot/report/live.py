@@ -1,43 +1,53 @@
-"""The line at the bottom of a terminal that says what runs now, and for how long."""
+"""What runs now, and for how long: the line at the bottom of a terminal, and a thread that tells
+every so often, in a log too.
+"""
 
-import sys
 import threading
 import time
-from typing import Any, TextIO
+from collections.abc import Callable
 
+from surefoot.errors import masking
 from surefoot.report.terminal import Terminal, columns
 
 _PATIENCE, _INTERVAL = 0.3, 0.5  # seconds before it appears, and between two updates
 
 
 class Live:
-    """One line, rewritten in place. In a log there is none: begin() then shows nothing.
+    """On a terminal one line, rewritten in place. What else is written in this process to standard
+    output or error goes above it: the stream clears the line first.
 
-    While it is there, whatever else is written to standard output or error goes above it: both
-    are replaced by streams that clear the line first.
+    `still` is called in a thread after each `every` seconds of the same thing, with the number of
+    the thing and for how long it has lasted; 0: never. What it has to say goes to `above`.
     """
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
+    def __init__(
+        self,
+        terminal: Terminal,
+        every: float = 0.0,
+        still: Callable[[int, float], None] = lambda _number, _elapsed: None,
+    ) -> None:
+        self._terminal, self._every, self._still = terminal, every, still
         self._lock = threading.RLock()
         self._text: str | None = None
         self._shown = False
-        self._started = 0.0
+        self._started = self._told = 0.0
+        self._number = 0  # of what runs now
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stop = False
-        self._streams: tuple[TextIO, TextIO] | None = None
 
     def begin(self, text: str) -> None:
         """Something begins that may take a while."""
-        if not self._terminal.live:
+        if not self._terminal.live and self._every <= 0:
             return
         with self._lock:
+            self._number += 1
             self._text, self._started = text, time.monotonic()
+            self._told = self._started
         if self._thread is None:
-            self._streams = (sys.stdout, sys.stderr)
-            sys.stdout, sys.stderr = _Above(sys.stdout, self), _Above(sys.stderr, self)
-            self._thread = threading.Thread(target=self._keep_showing, daemon=True)
+            if self._terminal.live:
+                masking.before_writing(self.clear)
+            self._thread = threading.Thread(target=self._watch, name="surefoot-live", daemon=True)
             self._thread.start()
 
     def update(self, text: str) -> None:
@@ -45,59 +55,70 @@ class Live:
         with self._lock:
             self._text = text
 
-    def end(self, line: str) -> None:
-        """It's over: this line stays."""
+    def end(self, *lines: str) -> None:
+        """It's over: these lines stay."""
+        with self._lock:
+            self._number += 1
+            self._text = None
+            self.write(lines)
+
+    def write(self, lines: tuple[str, ...] | list[str]) -> None:
+        """Lines that stay, together."""
         with self._lock:
             self.clear()
-            self._text = None
-            self._terminal.line(line)
+            for line in lines:
+                self._terminal.line(line)
+
+    def above(self, number: int, lines: tuple[str, ...] | list[str]) -> None:
+        """The same, if what runs now is still the thing of this number."""
+        with self._lock:
+            if number == self._number and not self._stop:
+                self.write(lines)
 
     def clear(self) -> None:
         """Take the line away, for something else to be written."""
         with self._lock:
             if self._shown:
+                self._shown = False  # first: writing comes back here
                 self._terminal.write("\r\x1b[K")
-                self._shown = False
 
     def close(self) -> None:
-        """No more lines; the streams are as they were."""
-        self._stop = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        """No more lines. Nobody waits for a `still` that has begun: it says nothing any more."""
         with self._lock:
+            self._stop = True
             self.clear()
             self._text = None
-            if self._streams is not None:
-                sys.stdout, sys.stderr = self._streams
-                self._streams = None
+        self._wake.set()
+        if self._thread is not None:
+            masking.before_writing(None)
+            self._thread = None
 
-    def _keep_showing(self) -> None:
+    def _watch(self) -> None:
         while not self._stop:
+            pause = _PATIENCE if self._terminal.live else self._every
+            due: tuple[int, float] | None = None
             with self._lock:
-                elapsed = time.monotonic() - self._started
-                if self._text is not None and elapsed >= _PATIENCE:
-                    took = f"{elapsed:.0f} s"
-                    room = self._terminal.width - len(took) - 6
-                    text = self._terminal.cut(self._text, room)
-                    dots = self._terminal.dots[:1]
-                    gap = " " * (room - columns(text))
-                    shown = self._terminal.rendered(f"  {dots} {text}{gap} {took}")
-                    self._terminal.write(f"\r\x1b[K{shown}")
-                    self._shown = True
-            self._wake.wait(_INTERVAL if self._shown else _PATIENCE)
+                now = time.monotonic()
+                if self._text is not None and not self._stop:
+                    if self._terminal.live and now - self._started >= _PATIENCE:
+                        self._show(now - self._started)
+                        pause = _INTERVAL
+                    if 0 < self._every <= now - self._told:
+                        self._told = now
+                        due = self._number, now - self._started
+                    if self._every > 0:
+                        pause = min(pause, self._told + self._every - now)
+            if due is not None:
+                self._still(*due)
+            self._wake.wait(max(0.0, pause))
 
-
-class _Above:
-    """A stream that writes above the live line. Everything else is the stream's own."""
-
-    def __init__(self, stream: TextIO, live: Live) -> None:
-        self._stream, self._live = stream, live
-
-    def write(self, text: str) -> int:
-        self._live.clear()
-        return self._stream.write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    def _show(self, elapsed: float) -> None:
+        assert self._text is not None
+        took = f"{elapsed:.0f} s"
+        room = self._terminal.width - len(took) - 6
+        text = self._terminal.cut(self._text, room)
+        dots = self._terminal.dots[:1]
+        gap = " " * (room - columns(text))
+        shown = self._terminal.rendered(f"  {dots} {text}{gap} {took}")
+        self._terminal.write(f"\r\x1b[K{shown}")
+        self._shown = True

@@ -1,15 +1,18 @@
 """The account for people: what was found, what will be done, what is true now."""
 
 import re
+from collections.abc import Callable
 
 from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.decide import Decision, Ready
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Clear, Install, Plan
+from surefoot.diagnosis.activity import Activity
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.steps import is_command, with_arguments
 from surefoot.errors.wording import count
 from surefoot.model.outcome import Outcome
+from surefoot.model.progress import Session
 from surefoot.model.states import State
 from surefoot.model.target import Target
 from surefoot.report.live import Live
@@ -133,11 +136,24 @@ def database_text(target: Target, facts: Facts) -> str:
 
 
 class TextReport:
-    """Tells a run of `up` on standard error, as it happens."""
+    """Tells a run of `up` on standard error, as it happens.
 
-    def __init__(self, terminal: Terminal) -> None:
+    After each `every` seconds of one step it tells what `observe` sees in the step's session: that
+    is called in a thread, and may raise what a connection does.
+    """
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        every: float = 0.0,
+        observe: Callable[[Session], Activity | None] | None = None,
+    ) -> None:
         self._terminal = terminal
-        self._live = Live(terminal)
+        self._live = Live(terminal, every, self._still)
+        self._observe = observe
+        self._session: Session | None = None
+        self._now = ""  # what runs
+        self._numbers: dict[str, int] = {}  # of the plan's steps
         self._id_width = 12
         self.told_steps = False  # what comes behind one stands apart
 
@@ -190,14 +206,60 @@ class TextReport:
         longest = max((len(r.id) for r in plan.revisions), default=12)
         stamped = [len(s.revision.id) for s in plan.steps if isinstance(s, Install) and s.revision]
         self._id_width = min(max(longest, *stamped, 0), 24)
+        self._numbers = {name: number for number, name in enumerate(plan.names, 1)}
 
     def begin(self, kind: str, name: str, message: str) -> None:
-        """A step begins: on a terminal, a line that counts its seconds."""
+        """A step begins: a line in a log; on a terminal, one that counts its seconds."""
+        self._now = name
+        if not self._terminal.live:
+            self.told_steps = True
+            number = self._numbers.get(name)
+            of = f"{number}/{len(self._numbers)}  " if number else ""
+            text = self._terminal.cut(
+                f"begins {of}{self._step(name, message)}", self._terminal.width - 4
+            )
+            self._live.write([f"    {self._terminal.paint(text, 'dim')}"])
         self._live.begin(self._step(name, message))
+
+    def works_in(self, session: Session) -> None:
+        """The step that has begun works in this session."""
+        self._session = session
 
     def further(self, text: str) -> None:
         """The same step, further on."""
+        self._now = text
         self._live.update(text)
+
+    def stopped(self) -> None:
+        """The step has stopped; what became of it is not known yet."""
+        self._session = None
+        self._live.end()
+
+    def _still(self, number: int, elapsed: float) -> None:
+        """It has lasted so long: what it is, and what the server says that it does."""
+        now, told = self._now, self._seen(self._session)
+        first = f"{elapsed_text(elapsed)}  {now}" + (f": {told[0]}" if told else "")
+        width, lines = self._terminal.width, list[str]()
+        for indent, text in ((4, first), *((10, line) for line in told[1:])):
+            lines += wrapped(
+                text,
+                width,
+                initial_indent=" " * indent,
+                subsequent_indent=" " * max(indent + 2, 10),
+                break_on_hyphens=False,
+            )
+        self._live.above(number, lines)
+
+    def _seen(self, session: Session | None) -> tuple[str, ...]:
+        """What another session sees of this one. That it can't be seen is no failure."""
+        if session is None or self._observe is None:
+            return ()
+        try:
+            found = self._observe(session)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not disturb the run
+            why = str(error).strip().splitlines() or [type(error).__name__]
+            return (f"what it does could not be asked ({why[0]})",)
+        return found.lines() if found else ("PostgreSQL shows no session that is at it",)
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run: one line that stays. What isn't committed yet has no tick yet."""
@@ -205,9 +267,15 @@ class TextReport:
             f"{seconds:.2f} s" if kind not in ("stamp", "adopt", "record", "undone") else "recorded"
         )
         self._line(self._step(name, message), took, committed=committed)
+        if committed:
+            self._session = None
+        else:  # what comes now may take long, too: the commit, say
+            self._now = f"after {name}"
+            self._live.begin(self._now)
 
     def committed(self, what: str) -> None:
         """What ran together is committed together."""
+        self._session = None
         self._line(what, "committed", committed=True)
 
     def _line(self, text: str, end: str, *, committed: bool) -> None:
@@ -299,9 +367,17 @@ class TextReport:
         self._live.close()
 
     def _write(self, lines: list[str]) -> None:
-        self._live.clear()
-        for line in lines:
-            self._terminal.line(line)
+        self._live.write(lines)
+
+
+def elapsed_text(seconds: float) -> str:
+    """For how long: 30 s, 2 min 30 s, 1 h 5 min."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole // 3600} h" + (f" {whole // 60 % 60} min" if whole // 60 % 60 else "")
 
 
 def _done_text(outcome: Outcome) -> str:

@@ -45,6 +45,7 @@ def carry_out(plan: Plan, run: Run) -> Outcome:
     except KeyboardInterrupt:
         stopped = Stopped(interrupted(""))
     if stopped is not None:
+        run.progress.stopped()
         signals.answered()  # what became of it is looked at undisturbed
     if stopped is not None and stopped.finding.code == "interrupted":
         run = msgspec.structs.replace(run, connect=functools.partial(run.connect, hurry=True))

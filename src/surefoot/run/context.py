@@ -9,7 +9,7 @@ import psycopg
 from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.diagnosis.connection_loss import loses_connection
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
-from surefoot.model.progress import Progress
+from surefoot.model.progress import Progress, Session
 from surefoot.project.config import Project
 from surefoot.run.failure_report import Stopped, cause_of, database_error, interrupted
 from surefoot.run.journal import Journal
@@ -53,11 +53,14 @@ class Run(msgspec.Struct, frozen=True):
         try:
             with self.connect() as connection, connection.transaction():
                 row = connection.execute(
-                    "select pg_catalog.pg_current_xact_id()::pg_catalog.text"
+                    "select pg_catalog.pg_current_xact_id()::pg_catalog.text,"
+                    " pg_catalog.pg_backend_pid()"
                 ).fetchone()
                 if row is not None:
                     begun[step] = row[0]
                     supervisor.tell(begun=(step, row[0]))
+                    session = Session(row[1], row[0])
+                    self.progress.works_in(session)
                 work(connection)
                 self.lock.check()
             if not all(self.lock.committed(transaction) for transaction in begun.values()):

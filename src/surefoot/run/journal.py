@@ -83,11 +83,12 @@ class Journal:
         }
         if before is not None:
             ended = _end(before, direction, "ended")
-            for row, transaction, *_ in execute(_begin("next_revision", setting), values | ended):
-                return Begun(row, transaction)
+            rows = execute(_begin("next_revision", setting), values | ended)
+            for row, transaction, pid, *_ in rows:
+                return Begun(row, transaction, pid)
             self.done(execute, before, direction)
-        ((row, transaction, *_),) = execute(_begin("begin_revision", setting), values)
-        return Begun(row, transaction)
+        ((row, transaction, pid, *_),) = execute(_begin("begin_revision", setting), values)
+        return Begun(row, transaction, pid)
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
         """So many statements of a way back are done, if the transaction is committed."""

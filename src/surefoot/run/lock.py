@@ -26,6 +26,7 @@ from surefoot.postgres.connect import application_name, translate_db_errors
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
+from surefoot.system.pace import Pace
 
 # "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
 CLASS, OBJECT = 0x73757265, 0x666F6F74
@@ -162,21 +163,28 @@ def _lock_lost() -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def locked(
-    connection: psycopg.Connection[Any], *, wait: float, say: Callable[[str], None]
+    connection: psycopg.Connection[Any],
+    *,
+    wait: float,
+    say: Callable[[str], None],
+    every: float = 0.0,
 ) -> Generator[Lock, None, None]:
     """Hold the lock for the block, waiting up to `wait` seconds for whoever has it.
 
     `connection` (in autocommit) is used for nothing else meanwhile. `say` gets a line that names
-    the holder. Raises SurefootError `lock-held-elsewhere`.
+    the holder, and another one `every` so many seconds. Raises SurefootError `lock-held-elsewhere`.
     """
     deadline = time.monotonic() + wait
-    pause, told = _FIRST_PAUSE, False
+    pause, told, pace = _FIRST_PAUSE, False, Pace(every)
     while not _taken(connection):
         if time.monotonic() >= deadline:
             raise _held(holder(connection), wait)
         if not told:
             say(f"waiting up to {wait:g} s: {holder(connection) or _FREE}")
             told = True
+        elif pace.due():
+            by = holder(connection) or _FREE
+            say(f"still waiting, {pace.elapsed:.0f} s of {wait:g} s: {by}")
         left = max(0.0, deadline - time.monotonic())
         signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)

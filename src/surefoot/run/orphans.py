@@ -20,6 +20,7 @@ from surefoot.postgres.connect import translate_db_errors
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
+from surefoot.system.pace import Pace
 
 _PAUSE = 0.5  # seconds
 _WIDTH = 60  # characters of a statement
@@ -67,13 +68,16 @@ def wait_for_orphans(
     *,
     wait: float,
     say: Callable[[str], None],
+    every: float = 0.0,
 ) -> None:
     """Under the lock: wait up to `wait` seconds until nobody else is at work any more.
 
     `role` is the role that env.py sets, whose journal is trusted as well. `say` gets a line that
-    names what is waited for. Raises SurefootError `orphaned-statement`.
+    names what is waited for, and another one `every` so many seconds. Raises SurefootError
+    `orphaned-statement`.
     """
     deadline = time.monotonic() + wait
+    pace = Pace(every)
     told: set[str] = set()
     with translate_db_errors(), connect() as connection:
         begun = _begun(connection, role)
@@ -89,6 +93,8 @@ def wait_for_orphans(
                 if str(one) not in told:
                     say(f"an earlier surefoot is gone, and its statement goes on: {one}")
                     told.add(str(one))
+            if pace.due():
+                say(f"still waiting, {pace.elapsed:.0f} s of {wait:g} s: {orphans[0]}")
             signals.sleep(_PAUSE)
 
 

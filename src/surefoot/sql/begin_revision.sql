@@ -9,5 +9,5 @@ values
     (%(run)s, %(history)s, %(env)s, 'begun', %(name)s, %(parents)s, %(direction)s, %(release)s, %(floor)s, %(hash)s, %(down)s, 0, %(host)s, %(surefoot)s,
      /* session */ pg_catalog.pg_backend_pid(),
      (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a) /* session */)
-returning id, pg_catalog.pg_current_xact_id()::pg_catalog.text,
+returning id, pg_catalog.pg_current_xact_id()::pg_catalog.text, pg_catalog.pg_backend_pid(),
     pg_catalog.pg_try_advisory_xact_lock_shared(1937072741, 2003792491)

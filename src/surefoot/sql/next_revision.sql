@@ -14,5 +14,5 @@ select
      /* session */ pg_catalog.pg_backend_pid(),
      (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a) /* session */
 from ended
-returning id, pg_catalog.pg_current_xact_id()::pg_catalog.text,
+returning id, pg_catalog.pg_current_xact_id()::pg_catalog.text, pg_catalog.pg_backend_pid(),
     pg_catalog.pg_try_advisory_xact_lock_shared(1937072741, 2003792491)

@@ -84,6 +84,12 @@ def requested() -> bool:
     return _state.requested and not _state.answered
 
 
+def wait() -> None:
+    """Until a signal comes. In the main thread, where nothing else is to be done any more."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    signal.sigwait(SIGNALS)
+
+
 def check() -> None:
     """Raises StopRequested where a signal came. Call it where stopping is safe."""
     if _state.strange:

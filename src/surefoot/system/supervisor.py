@@ -57,12 +57,18 @@ class Command(Protocol):
 
 _command: Command | None = None
 _channel: socket.socket | None = None  # in the child
+_kept: set[int] = set()
 
 
 def prepare(command: Command) -> None:
     """From now on, `supervise` forks."""
     global _command
     _command = command
+
+
+def keep(descriptor: int) -> None:
+    """The supervising process keeps this socket, which is no connection of the child's."""
+    _kept.add(descriptor)
 
 
 def is_child() -> bool:
@@ -152,7 +158,7 @@ def _let_go(channel: int) -> None:
     """Close this process's copies of the connections: they are the child's."""
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
-        if number <= 2 or number == channel:
+        if number <= 2 or number == channel or number in _kept:
             continue
         with contextlib.suppress(OSError):
             if stat.S_ISSOCK(os.fstat(number).st_mode) and not os.get_inheritable(number):

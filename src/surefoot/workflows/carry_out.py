@@ -36,7 +36,9 @@ def take_lock(
     wait = seconds(workspace.project.config.lock_wait)
     with nullcontext(held) if held else only_lock(workspace, connection, report) as lock:
         role = workspace.role_set
-        wait_for_orphans(workspace.connect, role, wait=wait, say=report.notice)
+        wait_for_orphans(
+            workspace.connect, role, wait=wait, say=report.notice, every=workspace.every
+        )
         yield lock
 
 
@@ -50,7 +52,7 @@ def only_lock(
     from surefoot.run.lock import locked
 
     wait = seconds(workspace.project.config.lock_wait)
-    return locked(connection, wait=wait, say=report.notice)
+    return locked(connection, wait=wait, say=report.notice, every=workspace.every)
 
 
 def carry_out(

@@ -17,7 +17,7 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Plan
 from surefoot.errors import NOT_CHANGED, NOT_REACHED, SurefootError
 from surefoot.look.survey import Application, configured_version_table
-from surefoot.model.progress import Progress
+from surefoot.model.progress import Progress, Session
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
 from surefoot.postgres.connect import connect
@@ -28,6 +28,7 @@ from surefoot.revision_source.ini import IniFile
 
 if TYPE_CHECKING:
     from surefoot.backups.take import Taken
+    from surefoot.diagnosis.activity import Activity
     from surefoot.postgres.embedded import Server
 
 # Behind a signal, whoever sent it has set a term, and ends us hard when that is over.
@@ -53,9 +54,11 @@ class Workspace:
         target: Target,
         say: Callable[[str], None],
         intent: Intent = Intent.ACT,
+        every: float = 0.0,
     ) -> None:
+        """`say` gets a line where something is waited for, and another `every` so many seconds."""
         self.project, self.ini, self.target, self.intent = project, ini, target, intent
-        self._say = say
+        self._say, self.every = say, every
         self.server: Server | None = None  # the embedded one, where no database was named
         self.run: str | None = None  # in the journal's rows, once a plan was begun
         self.backup: Taken | None = None  # taken before the plan was begun
@@ -85,7 +88,7 @@ class Workspace:
         if hurry:
             wait = min(wait, _HURRY)
         try:
-            connection = connect(self.target, wait=wait, say=self._say)
+            connection = connect(self.target, wait=wait, say=self._say, every=self.every)
         except SurefootError as error:
             if not self._reached or error.finding.database != NOT_REACHED:
                 raise
@@ -103,6 +106,12 @@ class Workspace:
             named = self.target.parameters | {"dbname": connection.info.dbname}
             self.target = self.target._replace(parameters=named)
         return connection
+
+    def observe(self, session: Session) -> "Activity | None":
+        """What a session does at this moment; in whatever thread. Raises psycopg.Error, OSError."""
+        from surefoot.look.activity import observe_activity
+
+        return observe_activity(self.target, session)
 
     def settled(self) -> Settled | None:
         """The quick look, again: whoever has waited may find all done."""

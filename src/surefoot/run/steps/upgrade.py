@@ -77,11 +77,12 @@ class Upgrading:
         pauses = itertools.islice(_pauses(), self._retries)
         started = time.monotonic()
         for attempt in itertools.count(1):
-            running = Running(self._account(), self._timeouts)
+            running = Running(self._account(), self._timeouts, self._progress.works_in)
             try:
                 self._once(revisions, running)
                 return
             except RevisionFailed as failed:
+                self._progress.stopped()
                 begun |= running.transactions
                 again = self._had_to_wait(failed) and not running.left
                 pause = next(pauses, None) if again else None

@@ -1,0 +1,132 @@
+"""Tell a run to whoever asks over HTTP, too: which step it is at, and whether it gets on."""
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+
+from surefoot.decision.decide import Decision, Ready
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Upgrade
+from surefoot.diagnosis.activity import Activity
+from surefoot.model.progress import Session
+from surefoot.model.target import Target
+from surefoot.report.terminal import Terminal
+from surefoot.report.text import TextReport
+from surefoot.serve.listening import Page
+
+
+class Served(TextReport):
+    """A report that goes to the log, and in numbers to the page.
+
+    A probe is answered by a look that is made when it asks: `observe` says what the step's session
+    does. It is called in threads.
+    """
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        every: float,
+        observe: Callable[[Session], Activity | None],
+        page: Page,
+    ) -> None:
+        super().__init__(terminal, every, observe)
+        self._page, self._look = page, observe
+        self._step_session: Session | None = None
+        self._begun = self._number = 0
+        self._since = time.time()
+        self._progress, self._alive = _Progress(), True
+        self._thread: threading.Thread | None = None
+
+    def found(self, target: Target, facts: Facts, decision: Decision) -> None:
+        """What was found and what will be done."""
+        super().found(target, facts, decision)
+        self._planned(decision)
+
+    def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
+        """Somebody else was at work meanwhile; this is what there is now."""
+        super().changed_meanwhile(facts, decision)
+        self._number = self._begun
+        self._planned(decision)
+
+    def goes_on(self, facts: Facts, decision: Decision) -> None:
+        """What is pending behind an install."""
+        super().goes_on(facts, decision)
+        self._planned(decision)
+
+    def _planned(self, decision: Decision) -> None:
+        if not isinstance(decision, Ready):
+            return
+        steps = decision.plan.steps
+        self._number += sum(len(s.revisions) if isinstance(s, Upgrade) else 1 for s in steps)
+        self._page.tell(phase="starting", since=self._since, pid=os.getpid(), of=self._number)
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._answer, name="surefoot-probes", daemon=True
+            )
+            self._thread.start()
+
+    def begin(self, kind: str, name: str, message: str) -> None:
+        """A step begins."""
+        self._begun += 1
+        self._step_session = None
+        self._page.tell(phase="running", step=self._begun, of=max(self._number, self._begun))
+        super().begin(kind, name, message)
+
+    def works_in(self, session: Session) -> None:
+        """The step that has begun works in this session."""
+        self._step_session = session
+        super().works_in(session)
+
+    def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
+        """A step has run to its end."""
+        self._step_session, self._alive = None, True
+        super().end(kind, name, message, seconds, committed=committed)
+
+    def stopped(self) -> None:
+        """The step that had begun has stopped."""
+        self._step_session = None
+        super().stopped()
+
+    def _answer(self) -> None:
+        asks = self._page.asks
+        while True:
+            select.select([asks], [], [])
+            if not os.read(asks, 4096):
+                return
+            self._page.tell(alive=self._is_alive())
+
+    def _is_alive(self) -> bool:
+        """By a look now; between two attempts at a step, by the last one."""
+        session = self._step_session
+        if session is not None:
+            try:
+                activity = self._look(session)
+            except Exception:  # noqa: BLE001 (whatever keeps it from looking: no progress was seen)
+                self._alive = False
+            else:
+                if activity is not None:
+                    self._alive = self._progress.shown_by(activity)
+        return self._alive
+
+
+class _Progress:
+    """Whether a session gets on, from one look to the next."""
+
+    def __init__(self) -> None:
+        self._looked, self._worked = time.monotonic(), time.process_time()
+
+    def shown_by(self, activity: Activity) -> bool:
+        """A statement runs and waits for no lock; or since the last look another one began, or this
+        process has worked.
+        """
+        before, worked = self._looked, self._worked
+        self._looked, self._worked = time.monotonic(), time.process_time()
+        if activity.waits_for or activity.wait_type == "Lock":
+            return False
+        if activity.state == "active" and activity.wait_type != "Client":
+            return True
+        since = self._looked - before
+        fresh = activity.seconds is not None and activity.seconds <= since
+        return fresh or self._worked - worked > min(0.01, since / 10)
