@@ -353,6 +353,28 @@ def test_stepwise_records_where_it_makes_a_difference(
     assert read(text).ways[0].changes["r4"][0].after == (None,)
 
 
+def test_revisions_that_change_only_data_are_listed(
+    application: Application, server: Server
+) -> None:
+    """With a question to ask, where the text suggests one; not what does nothing, or has one."""
+    application.revision("r1", None, "create table t (a int)")
+    application.revision("r2", "r1", "update t set a = 0 where a is null")
+    application.revision("r3", "r2", "insert into t values (1)")
+    application.revision(
+        "r4", "r3", "delete from t where a = 1", head='surefoot_evidence = "select true"'
+    )
+    application.revision("r5", "r4")
+    built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    said = " ".join(built.err.split())
+    assert "2 of 5 revisions change only data: r2, r3." in said
+    assert (
+        'suggested for r2: surefoot_evidence = "select not exists (select from t where a is' in said
+    )
+    application.config("[evidence]\nr2 = 'select true'\nr3 = 'select true'\n")
+    built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
+    assert "only data" not in built.err
+
+
 def test_branches_and_merges(application: Application, server: Server) -> None:
     application.revision("r1", None, "create table t (a int)")
     application.revision("a1", "r1", "alter table t add a1 int")

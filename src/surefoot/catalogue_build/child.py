@@ -55,6 +55,7 @@ from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
 from surefoot.project.config import Project, load
 from surefoot.revision_source.ini import IniFile
+from surefoot.revision_source.question import suggested_question
 from surefoot.revision_source.trees import Trees
 from surefoot.schema.fact import SchemaFact
 
@@ -67,6 +68,7 @@ class _Watching:
         self._before = self._now = state_of(())
         self.refusals = Refusals(lambda revision, r: self.tell(Refused(revision, in_words(r))))
         self.gate: Gate | None = None  # once the process is confined
+        self.environment: Environment | None = None  # once it is loaded
 
     def tell(self, message: Message) -> None:
         self._out.write(msgspec.json.encode(message).decode() + "\n")
@@ -83,8 +85,21 @@ class _Watching:
 
     def end(self, revision: Revision, rows: list[Row]) -> None:
         self._before, self._now = self._now, state_of(facts_of(rows))
-        self.tell(Ended(revision.id, changes(self._before, self._now)))
+        changed = changes(self._before, self._now)
+        self.tell(Ended(revision.id, changed, None if changed else self._question(revision)))
         self.refusals.revision = f"{revision.id}'s downgrade"  # where one is tried
+
+    def _question(self, revision: Revision) -> str | None:
+        """By what it could be seen that a revision has run, which doesn't change the structure.
+
+        None where there is a question, or nothing to see: it does nothing at all.
+        """
+        if self.environment is None or revision.evidence is not None:
+            return None
+        source = self.environment.source(revision.id)
+        if source is None or source.is_empty:
+            return None
+        return suggested_question(self.environment.files()[revision.id].read_text("utf-8"))
 
     def tried(self, revision: Revision, attempt: Attempt) -> None:
         self.tell(DowngradeTrial(revision.id, self._judged(revision, attempt)))
@@ -162,6 +177,7 @@ def _replay(orders: Orders, watching: _Watching) -> None:
         application(project, ini, target, connection) as asked,
     ):
         environment, server = asked.environment, asked.server
+        watching.environment = environment
         wanted = None if orders.upto is None else applied_at(asked.history, orders.upto)
         order = tuple(revision.id for revision in environment.pending(()))
         if orders.create:

@@ -62,10 +62,13 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """A revision has run, and changed this."""
+    """A revision has run, and changed this. `question`: it changes only data, and has no evidence
+    probe; a suggestion for one, or "".
+    """
 
     revision: str
     changes: tuple[Change, ...]
+    question: str | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

@@ -40,7 +40,8 @@ class Replayed(msgspec.Struct):
     `stopped` says why it did not get to its end, `failed` at which revision ("": before the first).
     `spoilt` is the revision whose downgrade has ruined the database: to be begun anew without it.
     `refused` is what the application's code wanted to reach beyond the scratch server: revision
-    and what, in words.
+    and what, in words. `questions` are revisions that change only data and have no evidence probe,
+    with a suggestion for one ("": none).
     """
 
     opened: Opened
@@ -50,6 +51,7 @@ class Replayed(msgspec.Struct):
     failed: str = ""
     spoilt: str = ""
     refused: list[tuple[str, str]] = []
+    questions: dict[str, str] = {}
 
 
 def _relay(stream: IO[bytes]) -> None:
@@ -135,9 +137,11 @@ def replayed(
                     assert found is not None
                     total = len(found.opened.order)
                     tell(revision, found.opened.order.index(revision) + 1, total)
-                case Ended(revision, changes):
+                case Ended(revision, changes, question):
                     assert found is not None
                     found.changes[revision] = changes
+                    if question is not None:
+                        found.questions[revision] = question
                 case Refused(revision, what):
                     refused.append((revision, what))
                 case DowngradeTrial(revision, downgrade):
