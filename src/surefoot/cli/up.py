@@ -34,6 +34,11 @@ class _Up(click.Command):
 
 @click.command("up", cls=_Up)
 @common_options
+@click.option(
+    "--accept-data-loss",
+    is_flag=True,
+    help='Begin although pending revisions destroy data, where destructive = "refuse" is set.',
+)
 @account_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @command_body("up")
@@ -42,6 +47,7 @@ def command(
     *,
     config_file: Path | None,
     database_url: str | None,
+    accept_data_loss: bool,
     run: tuple[str, ...],
 ) -> ExitCode:
     """Bring the database to the code's head, or refuse, having changed nothing.
@@ -63,6 +69,8 @@ def command(
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.workflows.up import up
 
+        if accept_data_loss and workspace.project.config.destructive == "refuse":
+            workspace.project = workspace.project.accepting_losses()
         report = context.report(workspace)
         try:
             outcome = up(workspace, report)

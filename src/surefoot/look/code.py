@@ -132,6 +132,8 @@ def code_of(project: Project, history: History) -> Code:
         config.ahead,
         config.accept_newer,
         config.requires_catalogue,
+        config.destructive,
+        config.backup_directory if config.backup == "before-upgrade" else None,
     )
 
 

@@ -20,6 +20,7 @@ from surefoot.look.grounds import manifest_of, why_not_quick
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
+from surefoot.preflight.losses import PendingLosses
 from surefoot.project.config import Project
 from surefoot.revision_source.ini import IniFile
 from surefoot.schema.fact import SchemaFact
@@ -53,6 +54,7 @@ class Application:
         """`before` is the database as it was before the application's code was loaded."""
         self.environment = environment
         self.was_empty = not (before.rows or before.objects or before.distrusted)
+        self._began_empty = self.was_empty  # all that is there by now is this run's own
         self._mark_before = before.mark
         view = environment.look(before.server)
         self.env_sha256 = environment.env_sha256
@@ -208,7 +210,21 @@ class Application:
                 held=msgspec.structs.replace(interruption.below(), rows=rows),
             )
         found = preflight(connection, given)
-        return msgspec.structs.replace(facts, pending=pending, preflight=found)
+        losses = self._losses(connection, given)
+        return msgspec.structs.replace(facts, pending=pending, preflight=found, losses=losses)
+
+    def _losses(
+        self, connection: psycopg.Connection[Any], given: "Preparation"
+    ) -> PendingLosses | None:
+        """What the pending revisions destroy; None where nobody asks, or nothing is there."""
+        seen = given.facts.database
+        nothing = self._began_empty or not (seen.rows or seen.objects)
+        if nothing or self._code.destructive == "allow":
+            return None
+        from surefoot.look.losses import observe_losses
+
+        sources = {r.id: self.environment.source(r.id) for r in given.pending}
+        return observe_losses(connection, given, sources)
 
     def _preflight_of(self, facts: Facts, pending: tuple[Revision, ...]) -> "Preparation":
         from surefoot.look.preflight import Preparation
