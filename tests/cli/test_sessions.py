@@ -286,6 +286,39 @@ def test_what_is_in_the_way(session: Session) -> None:
     session.compare("in-the-way")
 
 
+def test_what_will_be_lost(session: Session) -> None:
+    """Told before; refused where that is configured, until a person accepts it."""
+    application, database = session.application, session.database
+    application.revision(
+        "r1",
+        None,
+        "create table notes (id int)",
+        "create table sessions (id int, expired boolean)",
+        "create table people (id int, phone text default 'none', paid numeric(12,4))",
+    )
+    application.revision("r2", "r1", "drop table notes", downgrade="op.create_table('notes')")
+    application.revision(
+        "r3",
+        "r2",
+        "alter table people drop column phone",
+        "alter table people alter column paid type numeric(12,2)",
+        "delete from sessions where expired",
+    )
+    alembic = database.url("postgresql+psycopg")
+    application.alembic("upgrade", "r1", url=alembic)
+    database.execute(
+        "insert into notes select generate_series(1, 12);"
+        "insert into people values (1, '123', 1.25), (2, 'none', null), (3, null, 7)"
+    )
+    built = application.run("catalog", "build", "--server", database.server.url())
+    assert built.code == 0, built.err
+    session.run("plan")
+    application.config('destructive = "refuse"\n')
+    session.run("up")
+    session.run("up", "--accept-data-loss")
+    session.compare("losses")
+
+
 def test_going_back(session: Session) -> None:
     """The image is rolled back, and takes the newer one's revisions back without their files."""
     application, database = session.application, session.database

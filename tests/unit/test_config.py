@@ -171,6 +171,7 @@ def test_the_environment_counts_before_the_file(tmp_path: Path) -> None:
 def test_every_scalar_key_can_be_given_in_the_environment(tmp_path: Path) -> None:
     texts = {int: "7", bool: "true", "ambiguous": "latest", "ahead": "refuse"}
     texts |= {"row_security": "apply", "backup": "before-upgrade", "backup_keep_days": "7"}
+    texts |= {"destructive": "refuse", "serve_failed": "stay"}
     durations = dict.fromkeys(("wait", "lock_wait", "lock_timeout", "statement_timeout"), "3s")
     for key in Config.__struct_fields__:
         default = getattr(Config(), key)

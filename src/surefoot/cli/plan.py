@@ -63,6 +63,8 @@ def command(
         match decision:
             case Ready(plan=plan):
                 lines += ["", *plan_lines(terminal, plan)]
+                if plan.loss_texts:
+                    lines += ["", *labelled(terminal, "loses", *plan.loss_texts)]
                 if plan.remarks:
                     lines += ["", *labelled(terminal, "remarks", *plan.remarks)]
             case Refused():

@@ -39,6 +39,11 @@ class _Up(click.Command):
 @click.command("up", cls=_Up)
 @common_options
 @arguments_option
+@click.option(
+    "--accept-data-loss",
+    is_flag=True,
+    help='Begin although pending revisions destroy data, where destructive = "refuse" is set.',
+)
 @account_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
 @shared_option
@@ -58,6 +63,7 @@ def command(
     database_url: str | None,
     shared: bool,
     address: str | None,
+    accept_data_loss: bool,
     run: tuple[str, ...],
 ) -> ExitCode:
     """Bring the database to the code's head, or refuse, having changed nothing.
@@ -94,6 +100,8 @@ def command(
         from surefoot.cli.ask import with_approval
         from surefoot.workflows.up import up
 
+        if accept_data_loss and workspace.project.config.destructive == "refuse":
+            workspace.project = workspace.project.accepting_losses()
         report = context.report(workspace)
         try:
             outcome = up(workspace, report)

@@ -198,6 +198,10 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
                 return Refused(state, (code_unread,))
             obstacles = in_the_way(facts) if intent is Intent.ACT else ()
             obstacles += preflight_findings(facts, intent)
+            if intent is Intent.ACT and facts.code.destructive == "refuse" and facts.lost:
+                from surefoot.decision.refusals.losses import upgrade_loses_data
+
+                obstacles += (upgrade_loses_data(facts),)
             if obstacles:
                 return Refused(state, obstacles)
             remarks = facts.preflight.remarks if facts.preflight else ()
@@ -207,7 +211,9 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
             if state is State.AT_HEAD:
                 remarks = (*remarks, *at_head_remarks(facts))
             remarks = (*remarks, *catalogue_remarks(facts))
-            return Ready(state, Plan(steps, facts.fingerprint, remarks))
+            one_way = facts.losses.one_way if facts.losses else ()
+            plan = Plan(steps, facts.fingerprint, remarks, facts.lost, one_way, facts.code.backups)
+            return Ready(state, plan)
         case State.AHEAD_COMPATIBLE:
             from surefoot.decision.refusals.version_rows import ahead_remarks
 

@@ -8,6 +8,7 @@ import msgspec
 from surefoot.catalogue.match import Difference, Identification, StructureLook
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.history import History, Revision
+from surefoot.preflight.losses import PendingLoss, PendingLosses
 from surefoot.preflight.verdict import Preflight
 from surefoot.scripts.header import ScriptFile
 
@@ -292,7 +293,8 @@ class Code(msgspec.Struct, frozen=True):
     says what shall be done with a newer database on which this code can run. `accept_newer` is the
     version row that the operator takes for a newer release's.
     `requires_catalogue`: without a usable catalogue, nothing is done. `shared`: others may have
-    objects in the application's schemas.
+    objects in the application's schemas. `destructive`: what is done about pending revisions that
+    destroy something. `backups`: where one is put before an upgrade; None: none is taken.
     """
 
     history: History
@@ -303,6 +305,8 @@ class Code(msgspec.Struct, frozen=True):
     accept_newer: str | None = None
     requires_catalogue: bool = False
     shared: bool = False
+    destructive: Literal["allow", "warn", "refuse"] = "warn"
+    backups: str | None = None
 
     @property
     def stands_for(self) -> str | None:
@@ -326,7 +330,8 @@ class Facts(msgspec.Struct, frozen=True):
     `preflight` is what is in the way of the pending revisions, None where nothing is pending.
     `identifiable`: there is a catalogue by which what the init scripts make can be identified.
     `interruption`: how much is there of a revision that an earlier run left half-way. `verified`:
-    the mark of an earlier run that looked at just this.
+    the mark of an earlier run that looked at just this. `losses`: what the pending revisions
+    destroy, None where nobody has looked.
     """
 
     code: Code
@@ -339,19 +344,30 @@ class Facts(msgspec.Struct, frozen=True):
     identifiable: bool = False
     interruption: InterruptedRevision | None = None
     verified: Mark | None = None
+    losses: PendingLosses | None = None
+
+    @property
+    def lost(self) -> tuple[PendingLoss, ...]:
+        """What the pending revisions destroy."""
+        return self.losses.losses if self.losses else ()
 
     @property
     def fingerprint(self) -> str:
         """A hash of all that is seen here; a plan holds for one fingerprint.
 
         Marks and the DDL seal say whether somebody must look, and aren't what is seen. What others
-        do beside is their business.
+        do beside is their business. Of what would be lost, numbers count for nothing: the
+        application may be at work.
         """
+        uncounted = (msgspec.structs.replace(one, rows=None) for one in self.lost)
         seen = msgspec.structs.replace(
             self,
             database=msgspec.structs.replace(
                 self.database, grounds=None, marks=(), mark_row=0, beside=()
             ),
             verified=None,
+            losses=msgspec.structs.replace(self.losses, losses=tuple(uncounted))
+            if self.losses
+            else None,
         )
         return hashlib.sha256(msgspec.json.encode(seen, order="sorted")).hexdigest()[:16]

@@ -7,6 +7,7 @@ from surefoot.downgrades.path import DowngradeStep
 from surefoot.downgrades.recipe import DowngradeRecipe, Loss
 from surefoot.interrupted.repair_sql import RepairMode
 from surefoot.model.history import Revision
+from surefoot.preflight.losses import PendingLoss
 from surefoot.schema.fact import Key
 from surefoot.scripts.header import ScriptFile
 
@@ -131,19 +132,43 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
 
 Step = Install | Adopt | Record | Undone | DropIndexes | Repair | Upgrade | Downgrade | Clear | Seed
 
+_SHOWN = 6  # revisions of which the same is said
+
 # Steps that change or drop what somebody may want back.
 _MIGRATING = (Upgrade, Downgrade, Repair, DropIndexes, Clear)
+
+
+def backup_text(backups: str | None) -> str:
+    """Which backup there will be before an upgrade is begun."""
+    if backups is None:
+        return 'no backup is taken first (backup = "off" in surefoot.toml)'
+    return f"a backup is taken first, into {backups}"
 
 
 class Plan(msgspec.Struct, frozen=True):
     """The steps in order. It holds for the facts that it was made from, and for no others.
 
-    `remarks` are worth knowing before it is begun, and stop nobody.
+    `remarks` are worth knowing before it is begun, and stop nobody. `losses` are what it destroys,
+    `one_way` revisions that can't be taken back, each with why. `backups`: where a backup is put
+    before an upgrade; None: none is taken.
     """
 
     steps: tuple[Step, ...]
     fingerprint: str
     remarks: tuple[str, ...] = ()
+    losses: tuple[PendingLoss, ...] = ()
+    one_way: tuple[tuple[str, str], ...] = ()
+    backups: str | None = None
+
+    @property
+    def loss_texts(self) -> tuple[str, ...]:
+        """What it destroys or can't take back, and which backup there will be; nothing: nothing."""
+        found = [one.text for one in self.losses]
+        for why in dict.fromkeys(why for _, why in self.one_way):
+            ids = [id for id, its in self.one_way if its == why]
+            more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+            found.append(f"can't be taken back: {', '.join(ids[:_SHOWN])}{more} ({why})")
+        return (*found, backup_text(self.backups)) if found else ()
 
     @property
     def open_ended(self) -> bool:

@@ -102,6 +102,7 @@ CODES: dict[str, ExitCode] = {
     "invalid-index-in-the-way": ExitCode.REFUSED,
     "object-in-the-way": ExitCode.REFUSED,
     "wrong-shape-in-the-way": ExitCode.REFUSED,
+    "upgrade-loses-data": ExitCode.REFUSED,
     "journal-not-writable": ExitCode.REFUSED,
     "version-table-unreadable": ExitCode.REFUSED,
     # what a script asks for, told before its first statement

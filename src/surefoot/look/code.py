@@ -264,6 +264,8 @@ def code_of(project: Project, history: History) -> Code:
         config.accept_newer,
         config.requires_catalogue,
         config.shared,
+        config.destructive,
+        config.backup_directory if config.backup == "before-upgrade" else None,
     )
 
 

@@ -73,7 +73,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
 
     Raises SurefootError `look-failed`, `server-unreachable`.
     """
-    path = _path(given)
+    path = path_of_pending(given)
     seen = given.facts.database
     needed = privilege_needs(path) if path is not None else ()
     if seen.version_schema is not None:
@@ -123,7 +123,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     )
 
 
-def _path(given: Preparation) -> UpgradePath | None:
+def path_of_pending(given: Preparation) -> UpgradePath | None:
     """What the pending revisions do; None where no catalogue says it."""
     facts, catalogue = given.facts, given.catalogue
     if catalogue is None:

@@ -23,6 +23,7 @@ from surefoot.look.ownership import by_catalogue, by_files, schemas_of_path
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
+from surefoot.preflight.losses import PendingLosses
 from surefoot.project.config import Project
 from surefoot.revision_source.ini import IniFile
 from surefoot.schema.fact import SchemaFact
@@ -82,6 +83,7 @@ class Application:
         )
         before = self._with_owners(before)
         self.was_empty = not (before.rows or before.objects or before.distrusted)
+        self._began_empty = self.was_empty  # all that is there by now is this run's own
 
     def _with_owners(self, database: DatabaseState) -> DatabaseState:
         """The same database, what others own put beside."""
@@ -231,7 +233,21 @@ class Application:
                 held=msgspec.structs.replace(interruption.below(), rows=rows),
             )
         found = preflight(connection, given)
-        return msgspec.structs.replace(facts, pending=pending, preflight=found)
+        losses = self._losses(connection, given)
+        return msgspec.structs.replace(facts, pending=pending, preflight=found, losses=losses)
+
+    def _losses(
+        self, connection: psycopg.Connection[Any], given: "Preparation"
+    ) -> PendingLosses | None:
+        """What the pending revisions destroy; None where nobody asks, or nothing is there."""
+        seen = given.facts.database
+        nothing = self._began_empty or not (seen.rows or seen.objects)
+        if nothing or self._code.destructive == "allow":
+            return None
+        from surefoot.look.losses import observe_losses
+
+        sources = {r.id: self.environment.source(r.id) for r in given.pending}
+        return observe_losses(connection, given, sources)
 
     def _preflight_of(self, facts: Facts, pending: tuple[Revision, ...]) -> "Preparation":
         from surefoot.look.preflight import Preparation

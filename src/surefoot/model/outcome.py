@@ -20,7 +20,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     `rows` is what the version table says now (None where it couldn't be asked again), `state` the
     state seen last, `findings` why it stopped, if it did. `remarks` is what a person should know
-    although nothing is in the way. `backup` is the one that was taken before the first step.
+    although nothing is in the way. `backup` is the one that was taken before the first step;
+    `unsaved`: there is none, since the configuration wants none.
     """
 
     state: State | None
@@ -30,6 +31,7 @@ class Outcome(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     remarks: tuple[str, ...] = ()
     backup: str | None = None
+    unsaved: bool = False
 
     @property
     def exit_code(self) -> ExitCode:

@@ -102,7 +102,7 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
                 if change.after == _ABSENT:
                     gone.add(change.key)
                     if change.kind == "relation" or table_of(change.key, before) not in dropped:
-                        other = _renamed(change.key, doing, self.start)
+                        other = renamed_in(change.key, doing, self.start)
                         found.append(Removal(change.key, doing, "drops", "", before, other))
                     continue
                 end = _changed(change, doing, before)
@@ -111,7 +111,7 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
         return tuple(found)
 
 
-def _renamed(key: Key, doing: PathChange, start: Mapping[Key, tuple[Definition, ...]]) -> str:
+def renamed_in(key: Key, doing: PathChange, start: Mapping[Key, tuple[Definition, ...]]) -> str:
     """What the revision makes just like what it drops: a column of the same table and definition,
     a relation with the same columns. "": nothing.
     """

@@ -83,6 +83,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ambiguous: Literal["refuse", "earliest", "latest"] = "refuse"
     evidence: dict[str, str] = {}
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
+    destructive: Literal["allow", "warn", "refuse"] = "warn"
     accept_newer: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     heads: Annotated[int, msgspec.Meta(ge=1)] = 1
     build_hosts: list[str] = []
@@ -173,6 +174,11 @@ class Project(msgspec.Struct, frozen=True):
         config = msgspec.structs.replace(
             self.config, init=[*init], init_revision=revision, former_init=[]
         )
+        return msgspec.structs.replace(self, config=config)
+
+    def accepting_losses(self) -> "Project":
+        """The same project, which tells of what an upgrade destroys and goes on."""
+        config = msgspec.structs.replace(self.config, destructive="warn")
         return msgspec.structs.replace(self, config=config)
 
     def script(self, file: ScriptFile) -> "Script":

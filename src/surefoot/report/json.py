@@ -18,6 +18,7 @@ from surefoot.errors.steps import with_arguments
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.model.outcome import Outcome
 from surefoot.model.target import Target
+from surefoot.preflight.losses import PendingLoss
 from surefoot.project.config import Project
 from surefoot.report.place import next_in_place
 from surefoot.run.steps import handler
@@ -207,8 +208,24 @@ def decision(decided: Decision) -> dict[str, Any]:
         "plan": [handler(step).as_json(step) for step in decided.plan.steps]
         if isinstance(decided, Ready)
         else [],
+        "losses": [loss(one) for one in decided.plan.losses] if isinstance(decided, Ready) else [],
+        "one_way": [{"revision": id, "why": why} for id, why in decided.plan.one_way]
+        if isinstance(decided, Ready)
+        else [],
         "remarks": list(_remarks(decided)),
         "findings": [finding(f) for f in decided.findings] if isinstance(decided, Refused) else [],
+    }
+
+
+def loss(one: PendingLoss) -> dict[str, Any]:
+    """What a pending revision destroys, and of how many rows."""
+    return {
+        "kind": one.loss.kind,
+        "name": one.loss.name,
+        "detail": one.loss.detail,
+        "revision": one.revision,
+        "rows": one.rows,
+        "estimated": one.estimated,
     }
 
 

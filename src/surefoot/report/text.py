@@ -197,6 +197,8 @@ class TextReport:
             if (step.before and step.before != step.stand.rows) or step.mend:
                 self._write(labelled(self._terminal, "before", *step.before_texts))
                 self._write(labelled(self._terminal, "after", " and ".join(step.stand.rows)))
+        if plan.loss_texts:
+            self._write(labelled(self._terminal, "loses", *plan.loss_texts))
         if plan.remarks:
             self._write(labelled(self._terminal, "remarks", *plan.remarks))
         accepted = [d for s in adoptions for d in s.stand.differences]
@@ -305,6 +307,9 @@ class TextReport:
                 self._write(finding_lines(self._terminal, finding))
             if outcome.backup is not None:
                 text = f"{outcome.backup} was taken before; surefoot restore brings it back"
+                self._write(labelled(self._terminal, "backup", text))
+            elif outcome.unsaved:
+                text = 'none was taken before: backup = "off" in surefoot.toml'
                 self._write(labelled(self._terminal, "backup", text))
         elif not outcome.done:
             rows, remarks = outcome.rows or (), outcome.remarks

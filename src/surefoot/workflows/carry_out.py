@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
-from surefoot.decision.decide import Decision, NothingToDo, Refused
+from surefoot.decision.decide import Decision, NothingToDo, Refused, classify
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Install, Plan
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
+from surefoot.model.states import State
 from surefoot.project.config import seconds
 from surefoot.workflows.workspace import Report, Workspace
 
@@ -87,6 +88,9 @@ def carry_out(
         progress=report,
         journal=journal,
     )
+    if not workspace.begun:
+        there = classify(facts) is not State.EMPTY
+        workspace.unsaved = there and plan.worth_a_backup and facts.code.backups is None
     if workspace.backs_up(facts, plan):
         from surefoot.workflows.backup import before_upgrade
 
@@ -100,7 +104,7 @@ def carry_out(
 def finished(workspace: Workspace, outcome: Outcome) -> Outcome:
     """Record in the backup's sidecar how the run ended: a failed upgrade's backup is kept."""
     if workspace.backup is None:
-        return outcome
+        return msgspec.structs.replace(outcome, unsaved=workspace.unsaved)
     from surefoot.workflows.backup import mark_upgrade
 
     mark_upgrade(workspace.backup, succeeded=not outcome.findings)

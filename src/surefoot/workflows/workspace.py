@@ -14,7 +14,7 @@ from surefoot.decision.decide import (
     decide,
 )
 from surefoot.decision.facts import Facts
-from surefoot.decision.plan import Plan
+from surefoot.decision.plan import Plan, backup_text
 from surefoot.errors import NOT_CHANGED, NOT_REACHED, SurefootError
 from surefoot.look.survey import Application, configured_version_table
 from surefoot.model.progress import Progress, Session
@@ -62,6 +62,7 @@ class Workspace:
         self.server: Server | None = None  # the embedded one, where no database was named
         self.run: str | None = None  # in the journal's rows, once a plan was begun
         self.backup: Taken | None = None  # taken before the plan was begun
+        self.unsaved = False  # it migrates what was there, and the configuration wants no backup
         self.role_set: str | None = None  # by env.py, once that was asked
         self._reached = False  # by any connection so far
         self.approval: str | None = None  # the word that was given for a plan
@@ -147,8 +148,8 @@ class Workspace:
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
             self._check_scripts(decision.plan, facts)
-            if self.backs_up(facts, decision.plan):
-                first = f"a backup is taken first, into {self.project.config.backup_directory}"
+            if self.backs_up(facts, decision.plan) and not decision.plan.loss_texts:
+                first = backup_text(self.project.config.backup_directory)
                 plan = decision.plan
                 plan = msgspec.structs.replace(plan, remarks=(first, *plan.remarks))
                 decision = msgspec.structs.replace(decision, plan=plan)
