@@ -525,4 +525,4 @@ def test_a_command_that_cannot_be_executed(application: Application, database: D
 def test_two_dashes_are_missed(application: Application) -> None:
     result = application.run("up", "python", "-m", "myapp")
     assert result.code == 2
-    assert "surefoot up -- python …" in result.err
+    assert "surefoot up -- python -m myapp" in result.err

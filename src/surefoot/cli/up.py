@@ -1,5 +1,6 @@
 """`surefoot up`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from surefoot.cli.console import (
     shared_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.system.successor import found
 
 
@@ -25,10 +27,14 @@ class _Up(click.Command):
         except click.NoSuchOption as error:
             words = [arg for arg in given if not arg.startswith("-")]
             if words and "--" not in given and not error.possibilities:
-                raise click.UsageError(
-                    f"{error.format_message()} The command to start goes behind two dashes: "
-                    f"surefoot up -- {words[0]} …",
+                from surefoot.cli.mistakes import Mistake
+
+                first = given.index(words[0])
+                line = shlex.join(["surefoot", "up", *given[:first], "--", *given[first:]])
+                raise Mistake(
+                    error.format_message(),
                     ctx,
+                    next=to_type("the command to start goes after two dashes", line),
                 ) from error
             raise
 

@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
 
 CODES: dict[str, ExitCode] = {
     # what was typed or configured
+    "command-line-invalid": ExitCode.USAGE,
     "command-not-found": ExitCode.USAGE,
     "config-exists": ExitCode.USAGE,
     "confirmation-needed": ExitCode.USAGE,
