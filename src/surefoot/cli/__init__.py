@@ -25,7 +25,7 @@ _COMMANDS = {
     "history": "List the revisions, or draw them, and where the database is. Reads only.",
     "releases": "Hold the releases against each other: what up, a rollback and down mean.",
     "dump": "Write an init script: the history, replayed and dumped, with a header.",
-    "explain": "Explain an error code, or list the states.",
+    "explain": "Explain an error code, a state, a command, a key; or print a document.",
     "init": "Write a commented surefoot.toml after a look at the project.",
     "demo": "Show surefoot at work on an embedded PostgreSQL.",
     "completion": "Print the completion script for bash, zsh or fish.",

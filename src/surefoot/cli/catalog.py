@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from surefoot.cli.complete import revisions
 from surefoot.cli.console import (
     CommandContext,
     arguments_option,
@@ -259,7 +260,7 @@ def learn_command(
 @command.command("show")
 @project_options
 @click.option("--facts", is_flag=True, help="The whole structure at REV, not only what it changes.")
-@click.argument("rev", required=False)
+@click.argument("rev", required=False, shell_complete=revisions)
 @command_body("catalog show")
 def show_command(
     context: CommandContext, *, config_file: Path | None, facts: bool, rev: str | None
@@ -302,8 +303,8 @@ def show_command(
 
 @command.command("diff")
 @project_options
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=revisions)
+@click.argument("b", shell_complete=revisions)
 @command_body("catalog diff")
 def diff_command(context: CommandContext, *, config_file: Path | None, a: str, b: str) -> ExitCode:
     """Print what differs between the structures at A and at B.

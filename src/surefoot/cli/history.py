@@ -39,13 +39,16 @@ def command(
     No database is needed: where none is named, or none answers, the history is printed without
     "you are here".
     """
+    from surefoot.look.history import history_of_files
     from surefoot.report.history import history_json, history_lines, mermaid_lines
     from surefoot.report.terminal import Terminal
 
     if graph + mermaid + context.as_json > 1:
         raise click.UsageError("Only one of --graph, --mermaid and --json can be meant.")
     found = _asked(context, config_file, database_url)
-    history, position = found if found is not None else (_of_files(config_file), None)
+    history, position = (
+        found if found is not None else (history_of_files(load_project(config_file)), None)
+    )
     if context.as_json:
         context.emit_json(
             ExitCode.DONE,
@@ -100,19 +103,3 @@ def _asked(
         elif not rows:
             context.say(f"{workspace.target.label} has no version row")
         return history, Position(rows, here, by_structure=chosen is not None)
-
-
-def _of_files(config_file: Path | None) -> "History":
-    """The history as its files have it; where only Alembic could read them, as the catalogue has
-    it. Raises SurefootError `catalogue-…`.
-    """
-    from surefoot.look.catalogue import read_catalogue
-    from surefoot.look.code import catalogue_file, find_ini
-    from surefoot.revision_source.history_files import read_history
-
-    project = load_project(config_file)
-    ini = find_ini(project)
-    history = read_history(ini) if ini is not None else None
-    if history is not None and history.in_order() is not None:
-        return history
-    return read_catalogue(catalogue_file(project, ini)).history
