@@ -32,6 +32,7 @@ CODES: dict[str, ExitCode] = {
     "database-not-named": ExitCode.USAGE,
     "database-url-invalid": ExitCode.USAGE,
     "embedded-server-missing": ExitCode.USAGE,
+    "history-needs-code": ExitCode.USAGE,
     "history-not-found": ExitCode.USAGE,
     "libpq-missing": ExitCode.USAGE,
     "output-lost": ExitCode.USAGE,
