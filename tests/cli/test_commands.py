@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from surefoot.cli import _COMMANDS
-from surefoot.errors import CODES
 from tests.support.database import Database
 from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.support.project import Application
@@ -312,43 +311,6 @@ def test_completion(shell: str) -> None:
     assert answer.stdout.strip() == "plain,status"
 
 
-def test_explain_prints_every_page() -> None:
-    from click.testing import CliRunner
-
-    from surefoot.errors.pages import page
-
-    assert CliRunner is not None
-    for code in CODES:
-        assert page(code).startswith(f"# {code}\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "surefoot", "explain", "unknown-revision"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == page("unknown-revision").rstrip() + "\n"
-
-
-def explained(*arguments: str) -> str:
-    command = [sys.executable, "-m", "surefoot", "explain", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def test_explain_lists_codes_and_topics() -> None:
-    """With what each means, nothing wider than 80 columns; a number lists that exit code's."""
-    listed = explained()
-    codes = set(re.findall(r"^([a-z-]+) \(exit code", listed, re.M))
-    assert codes == set(CODES)
-    assert max(map(len, listed.splitlines())) <= 80
-    busy = set(re.findall(r"^([a-z-]+) \(exit code 7\)", explained("7"), re.M))
-    assert busy == {code for code, number in CODES.items() if number == 7}
-    topics = " ".join(listed.partition("\ntopics: ")[2].split()).split(", ")
-    assert len(topics) > 5
-    for topic in topics:
-        assert explained(topic).startswith("# ")
-    assert explained("--states") == explained("states")
-
-
 def test_init_writes_what_it_found(application: Application, database: Database) -> None:
     """And what it wrote is a valid configuration, with what only a person knows left open."""
     application.linear()
@@ -525,4 +487,4 @@ def test_a_command_that_cannot_be_executed(application: Application, database: D
 def test_two_dashes_are_missed(application: Application) -> None:
     result = application.run("up", "python", "-m", "myapp")
     assert result.code == 2
-    assert "surefoot up -- python …" in result.err
+    assert "surefoot up -- python -m myapp" in result.err

@@ -114,6 +114,19 @@ def _former(init: InitScripts) -> list[tuple[str, str]]:
     return [script for run in init.former for script in run]
 
 
+def check_by_hashes(
+    catalogue: Catalogue,
+    history: History,
+    init: InitScripts | None,
+    origins: tuple[Origin, ...],
+    *,
+    heads: int,
+) -> tuple[Finding, ...]:
+    """What is wrong with a committed catalogue as far as the code's files tell it."""
+    lines = list(outdated(catalogue, history, init, origins))
+    return (*([_older(lines)] if lines else ()), *_heads(history, heads))
+
+
 def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
     """What is wrong with a committed catalogue, `new` being what a replay gives now.
 
@@ -125,7 +138,7 @@ def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
     return (
         *told.values(),
         *_stale(old, new, told),
-        *_heads(new, heads),
+        *_heads(new.history, heads),
         *_init(new),
         *_downgrades(old, new),
     )
@@ -275,23 +288,27 @@ def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Fin
         if was is not None and now is not None and was.initial != now.initial:
             lines.append(f"the origin {origin.name} makes another structure than it did")
     if lines:
-        yield Finding(
-            "catalogue-stale",
-            "The catalogue is older than the code.",
-            tuple(_cut(lines)),
-            "No database was looked at.",
-            _build("make it again"),
-        )
+        yield _older(lines)
 
 
-def _heads(new: Catalogue, expected: int) -> Iterable[Finding]:
-    found = new.history.heads
+def _older(lines: list[str]) -> Finding:
+    return Finding(
+        "catalogue-stale",
+        "The catalogue is older than the code.",
+        tuple(_cut(lines)),
+        "No database was looked at.",
+        _build("make it again"),
+    )
+
+
+def _heads(history: History, expected: int) -> Iterable[Finding]:
+    found = history.heads
     if len(found) > expected:
         yield Finding(
             "several-heads",
             f"The history has {len(found)} heads, and {expected} "
             f"{'is' if expected == 1 else 'are'} expected.",
-            tuple(f"head: {id} ({new.history.revisions[id].message})" for id in found),
+            tuple(f"head: {id} ({history.revisions[id].message})" for id in found),
             "No database was looked at.",
             "alembic merge heads; if there shall be several: heads = "
             f"{len(found)} in surefoot.toml",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from surefoot import __version__
+from surefoot.errors import ExitCode
 
 _COMMANDS = {
     "up": "Bring the database to the code's head, or refuse, having changed nothing.",
@@ -21,9 +22,10 @@ _COMMANDS = {
     "backups": "List the backups, and what restores have set aside. Reads only.",
     "restore": "Bring a backup back: into a new database, verified, then swapped in.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
+    "history": "List the revisions, or draw them, and where the database is. Reads only.",
     "releases": "Hold the releases against each other: what up, a rollback and down mean.",
     "dump": "Write an init script: the history, replayed and dumped, with a header.",
-    "explain": "Explain an error code, or list the states.",
+    "explain": "Explain an error code, a state, a command, a key; or print a document.",
     "init": "Write a commented surefoot.toml after a look at the project.",
     "demo": "Show surefoot at work on an embedded PostgreSQL.",
     "completion": "Print the completion script for bash, zsh or fish.",
@@ -41,18 +43,6 @@ class LazyGroup(click.Group):
             return None
         return importlib.import_module(f"surefoot.cli.{cmd_name}").command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """What click says of a wrong argument quotes it, and a file's name may be anybody's."""
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            from surefoot.errors.printable import printable
-
-            lines = error.format_message().split("\n")
-            if all(line.isprintable() for line in lines):
-                raise
-            raise click.UsageError("\n".join(map(printable, lines)), error.ctx) from error
-
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -61,6 +51,10 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             from difflib import get_close_matches
 
+            from surefoot.cli.mistakes import ALEMBIC, of_alembic
+
+            if args[0] in ALEMBIC:
+                raise of_alembic(args[0], args[1:], ctx) from error
             near = get_close_matches(args[0], _COMMANDS, 1)
             if not near:
                 raise
@@ -93,8 +87,19 @@ def main(arguments: list[str] | None = None, inherited: dict[str, str] | None = 
     `inherited`: options of a `surefoot up --` that stood before the command. They hold where the
     command has none of its own.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        group.main(args=arguments, prog_name="surefoot", standalone_mode=True, obj=inherited or {})
+        # commands end the process themselves: what comes back is the exit code of help
+        code = group.main(
+            args=list(words), prog_name="surefoot", standalone_mode=False, obj=inherited or {}
+        )
+        sys.exit(code or 0)
+    except click.ClickException as error:
+        from surefoot.cli.mistakes import report
+
+        sys.exit(report(error, words))
+    except click.Abort:
+        sys.exit(int(ExitCode.FAILED))  # Ctrl-C before a command was begun
     except Exception as error:  # noqa: BLE001 (nothing above knows it: a bug, and said so)
         from surefoot.cli.console import report_bug
 

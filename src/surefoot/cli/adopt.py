@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from surefoot.cli.complete import revisions
 from surefoot.cli.console import (
     CommandContext,
     account_options,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options and the argument of `adopt` and `repair`."""
     for option in (
-        click.argument("rev", nargs=-1),
+        click.argument("rev", nargs=-1, shell_complete=revisions),
         click.option("--yes", is_flag=True, help="Don't ask."),
         click.option(
             "--accept-difference",

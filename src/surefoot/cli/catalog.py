@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from surefoot.cli.complete import revisions
 from surefoot.cli.console import (
     CommandContext,
     arguments_option,
@@ -21,6 +22,7 @@ from surefoot.errors.steps import to_type
 if TYPE_CHECKING:
     from surefoot.catalogue.catalogue import Catalogue, Way
     from surefoot.catalogue_build.build import Built
+    from surefoot.errors import Finding
 
 
 @click.group("catalog")
@@ -135,6 +137,11 @@ def build_command(
     flag_value="all",
     help="Each revision must have a way back; or only new ones, or those behind REV.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only compare hashes of the files: no server, and nothing is run. For a commit hook.",
+)
 @command_body("catalog check")
 def check_command(
     context: CommandContext,
@@ -143,20 +150,24 @@ def check_command(
     server: str | None,
     no_downgrade: bool,
     required: str | None,
+    quick: bool,
 ) -> ExitCode:
     """Hold the committed catalogue against the code: for the application's own CI.
 
-    Replays the history once more. Exit code 3, and why, if something differs.
+    Replays the history once more. Exit code 3, and why, if something differs. With --quick, the
+    catalogue is only compared with the files that it was made from.
     """
     if required is not None and no_downgrade:
         raise click.UsageError("--require-downgrade needs the downgrades to be tried.")
+    if quick:
+        if server is not None or required is not None:
+            raise click.UsageError("--quick needs no server, and tries no downgrade.")
+        return _quick_check(context, config_file)
     from surefoot.catalogue.check import broken, check
     from surefoot.downgrades.required import asked, without_a_way_back
     from surefoot.errors.wording import count
     from surefoot.look.catalogue import read_catalogue
     from surefoot.model.history import applied_at
-    from surefoot.report import json
-    from surefoot.report.text import finding_lines
     from surefoot.system.files import shown
 
     file = _file(config_file)
@@ -171,6 +182,35 @@ def check_command(
         revisions = asked(old, built.catalogue, required, behind)
         told = frozenset(broken(old, built.catalogue))
         findings = (*findings, *without_a_way_back(built.catalogue, revisions, told))
+    number = count(len(old.history.revisions), "revision")
+    return _report_check(
+        context, file, findings, f"{shown(file)} is what the code does now ({number})"
+    )
+
+
+def _quick_check(context: CommandContext, config_file: Path | None) -> ExitCode:
+    from surefoot.errors.wording import count
+    from surefoot.look.catalogue import read_catalogue
+    from surefoot.look.outdated import findings_of_files
+    from surefoot.system.files import shown
+
+    file = _file(config_file)
+    catalogue = read_catalogue(file)
+    findings = findings_of_files(load_project(config_file), catalogue)
+    number = count(len(catalogue.history.revisions), "revision")
+    return _report_check(
+        context, file, findings, f"{shown(file)} was made from these files ({number})"
+    )
+
+
+def _report_check(
+    context: CommandContext, file: Path, findings: "tuple[Finding, ...]", good: str
+) -> ExitCode:
+    """Tell the findings, or `good` where there is none."""
+    from surefoot.report import json
+    from surefoot.report.text import finding_lines
+    from surefoot.system.files import shown
+
     code = max((f.exit_code for f in findings), default=ExitCode.DONE)
     if context.as_json:
         context.emit_json(code, catalogue=shown(file), findings=[json.finding(f) for f in findings])
@@ -179,8 +219,7 @@ def check_command(
         for line in finding_lines(context.terminal, finding):
             context.terminal.line(line)
     if not findings:
-        number = len(old.history.revisions)
-        context.say(f"{shown(file)} is what the code does now ({count(number, 'revision')})")
+        context.say(good)
     return code
 
 
@@ -259,7 +298,7 @@ def learn_command(
 @command.command("show")
 @project_options
 @click.option("--facts", is_flag=True, help="The whole structure at REV, not only what it changes.")
-@click.argument("rev", required=False)
+@click.argument("rev", required=False, shell_complete=revisions)
 @command_body("catalog show")
 def show_command(
     context: CommandContext, *, config_file: Path | None, facts: bool, rev: str | None
@@ -302,8 +341,8 @@ def show_command(
 
 @command.command("diff")
 @project_options
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=revisions)
+@click.argument("b", shell_complete=revisions)
 @command_body("catalog diff")
 def diff_command(context: CommandContext, *, config_file: Path | None, a: str, b: str) -> ExitCode:
     """Print what differs between the structures at A and at B.

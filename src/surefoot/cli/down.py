@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from surefoot.cli.complete import revisions
 from surefoot.cli.console import (
     CommandContext,
     account_options,
@@ -24,6 +25,7 @@ from surefoot.errors import ExitCode
     multiple=True,
     required=True,
     metavar="REV",
+    shell_complete=revisions,
     help="Where to go back to: a revision's id or its beginning, a release, head (this code's "
     "own), base, or -1 for one revision less. Once for each branch.",
 )

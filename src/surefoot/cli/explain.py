@@ -1,75 +1,163 @@
 """`surefoot explain`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
-TOPICS = (
-    *("catalogue", "configuration", "exit-codes", "glossary", "init-scripts", "json-output"),
-    *("operations", "states"),
-)
+
+def _complete(_: click.Context, __: click.Parameter, word: str) -> list[CompletionItem]:
+    return [CompletionItem(one) for one in words() if one.startswith(word)]
 
 
 @click.command("explain")
 @common_options
-@click.argument("what", required=False, metavar="[CODE|TOPIC]")
-@click.option("--states", is_flag=True, help="The same as the topic states.")
+@click.argument("what", nargs=-1, metavar="[WORD]", shell_complete=_complete)
+@click.option("--states", is_flag=True, help="The same as the word states.")
 @command_body("explain")
-def command(context: CommandContext, *, what: str | None, states: bool, **_: object) -> ExitCode:
-    """Explain an error code, or print one of the reference documents.
+def command(
+    context: CommandContext, *, what: tuple[str, ...], states: bool, **_: object
+) -> ExitCode:
+    """Explain an error code, a state, a command, a key of the configuration, or print a document.
 
-    Without an argument, lists the codes (a number lists those of that exit code) and the topics:
-    catalogue, configuration, exit-codes, glossary, init-scripts, json-output, operations,
-    states.
+    Without WORD, lists all of them; a number lists the error codes of that exit code. A word that
+    means several things is explained as each of them.
     """
-    what = "states" if states else what
-    text = _text(what)
+    from surefoot.report.markdown import rendered
+    from surefoot.report.terminal import Terminal
+
+    word = "states" if states else " ".join(what)
+    text = _listing(word) if not word or word.isdigit() else _text(word)
     if context.as_json:
-        context.emit_json(ExitCode.DONE, code=what, text=text)
+        context.emit_json(ExitCode.DONE, code=word or None, text=text)
     else:
-        context.write(text)
+        context.write_lines(rendered(text, Terminal(context.data), lambda word: word in words()))
     return ExitCode.DONE
 
 
-def _text(what: str | None) -> str:
-    from surefoot.errors.pages import page
-
-    if what is None or what.isdigit():
-        return _listing(what)
-    if what in CODES:
-        return page(what)
-    if what in TOPICS:
-        return _document(what)
+def _text(word: str) -> str:
+    """All that is known of a word, as Markdown."""
+    found = [text for kind in _kinds().values() if (text := kind(word)) is not None]
+    if found:
+        return "\n\n".join(text.strip() for text in found)
     from difflib import get_close_matches
 
-    near = get_close_matches(what, [*CODES, *TOPICS], 1)
-    hint = f" Did you mean {near[0]}?" if near else " `surefoot explain` lists them."
-    raise click.UsageError(f"There is no error code or topic {what}.{hint}")
+    near = get_close_matches(word, words(), 1)
+    hint = f" Did you mean {near[0]}?" if near else " surefoot explain lists them."
+    raise click.UsageError(f"surefoot can't explain {word}.{hint}")
 
 
-def _listing(exit_code: str | None) -> str:
-    """Every code, or those of one exit code, with what it means in a sentence."""
-    import textwrap
+def words() -> list[str]:
+    """Everything that can be explained, each word once."""
+    found = (*CODES, *_states(), *commands(), *_sections(), *_documents())
+    return list(dict.fromkeys(found))
 
+
+def _kinds() -> dict[str, Callable[[str], str | None]]:
+    """What a word may be, the shortest account first, each with that account."""
+    return {
+        "code": _page,
+        "state": lambda word: _states().get(word),
+        "command": lambda word: _help(word) if word in commands() else None,
+        "key": lambda word: _sections().get(word),
+        "document": lambda word: (
+            file.read_text("utf-8") if (file := _documents().get(word)) else None
+        ),
+    }
+
+
+def _listing(exit_code: str) -> str:
+    """Every word, by kind; or the codes of one exit code, each with its meaning."""
     from surefoot.errors.pages import condition
 
-    lines: list[str] = []
-    for code, number in sorted(CODES.items()):
-        if exit_code is None or int(number) == int(exit_code):
-            lines.append(f"{code} (exit code {number})")
-            lines += textwrap.wrap(condition(code), 78, initial_indent="  ", subsequent_indent="  ")
-    if exit_code is None:
-        topics = f"topics: {', '.join(TOPICS)}"
-        lines += ["", *textwrap.wrap(topics, 80, break_on_hyphens=False)]
-    return "\n".join(lines) or f"No error code ends with exit code {exit_code}."
+    codes = [
+        f"- {code} (exit code {int(number)}): {condition(code)}"
+        for code, number in sorted(CODES.items())
+        if not exit_code or int(number) == int(exit_code)
+    ]
+    if exit_code:
+        return "\n".join(codes) or f"No error code ends with exit code {exit_code}."
+    others = {
+        "States of a database": _states(),
+        "Commands": commands(),
+        "Keys of the configuration": _sections(),
+        "Documents": _documents(),
+    }
+    return "\n".join(
+        [
+            *("# Error codes", "", *codes),
+            *(f"\n# {title}\n\n{', '.join(found)}" for title, found in others.items()),
+        ]
+    )
 
 
-def _document(topic: str) -> str:
-    """A document of docs/: in the wheel, or in the checkout that this runs from."""
+def _page(code: str) -> str | None:
+    from surefoot.errors.pages import page
+
+    return page(code) if code in CODES else None
+
+
+def _states() -> dict[str, str]:
+    """Each state's line of the state table."""
+    from surefoot.model.states import STATE_TABLE
+
+    titles = ("`status`", "`plan` shows", "`up`", "exit code of `up`", "`repair`", "`adopt`")
+    return {
+        state.value: "\n".join(
+            [
+                *(f"# The state {state.value}", "", f"{row.means}.", ""),
+                *(f"- {title}: {cell}" for title, cell in zip(titles, row[1:], strict=True)),
+            ]
+        )
+        for state, row in STATE_TABLE.items()
+    }
+
+
+def commands() -> list[str]:
+    """Every command, those of a group with the group's name, and the group itself."""
+    from surefoot.cli import group
+
+    found: list[str] = []
+    for name in group.list_commands(click.Context(group)):
+        found.append(name)
+        if name == "catalog":  # the only group: the others needn't be loaded for their names
+            within = group.get_command(click.Context(group), name)
+            assert isinstance(within, click.Group)
+            found += [f"{name} {one}" for one in within.commands]
+    return found
+
+
+def _help(name: str) -> str:
+    """A command's help, as it prints it."""
+    from surefoot.cli import group
+
+    ctx = click.Context(group, info_name="surefoot", terminal_width=80)
+    found: click.Command = group
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(ctx, word) or found
+        ctx = click.Context(found, info_name=word, parent=ctx, terminal_width=76)
+    return f"# The command {name}\n\n```text\n{found.get_help(ctx)}\n```"
+
+
+def _sections() -> dict[str, str]:
+    """Each key of the configuration, with its section of docs/configuration.md."""
+    import re
+
+    text = _documents()["configuration"].read_text("utf-8")
+    parts = re.split(r"^### `(\w+)`\n", text, flags=re.M)
+    return {
+        key: f"# The key {key}\n\n{re.split(r'^## ', section, flags=re.M)[0].strip()}"
+        for key, section in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def _documents() -> dict[str, Path]:
+    """The documents of docs/: in the wheel, or in the checkout that this runs from."""
     package = Path(__file__).parent.parent
-    places = (package / "docs", package.parent.parent / "docs")
-    file = next(f for place in places if (f := place / f"{topic}.md").is_file())
-    return file.read_text(encoding="utf-8")
+    place = next(p for p in (package / "docs", package.parent.parent / "docs") if p.is_dir())
+    return {file.stem: file for file in sorted(place.glob("*.md"))}

@@ -1,6 +1,7 @@
 """`surefoot init`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -9,10 +10,19 @@ from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.project.config import FILE_NAME
 
+if TYPE_CHECKING:
+    from surefoot.workflows.ci import Forge
+
 
 @click.command("init")
 @common_options
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option(
+    "--ci",
+    "forge",
+    type=click.Choice(["github", "gitlab"]),
+    help="Write a workflow that checks the catalogue instead.",
+)
 @click.option("--package", metavar="NAME", help="An installed package that has the history.")
 @command_body("init")
 def command(
@@ -21,6 +31,7 @@ def command(
     config_file: Path | None,
     force: bool,
     package: str | None,
+    forge: str | None,
     **_: object,
 ) -> ExitCode:
     """Write a commented surefoot.toml after a look at the project.
@@ -28,7 +39,11 @@ def command(
     Looks for alembic.ini, a Flask application, init scripts and seed scripts below the current
     directory, or for the history of an installed package. No database is reached. What can't be
     known is left out, with a line that says what to fill in.
+
+    With --ci, writes a workflow file for the repository instead: it checks the committed catalogue.
     """
+    if forge is not None:
+        return _workflow(context, cast("Forge", forge), force=force)
     from surefoot.workflows.init import propose
 
     file = config_file or Path(FILE_NAME)
@@ -61,7 +76,37 @@ def command(
     context.say(f"wrote {file}")
     for line in found.to_fill_in:
         context.say(f"to fill in: {line}")
-    context.say("then: surefoot plan" if found.to_fill_in else "next: surefoot plan")
+    for line in _NEXT:
+        context.say(line)
+    return ExitCode.DONE
+
+
+_NEXT = (
+    "next: surefoot plan shows what surefoot up would do with a database",
+    "then: surefoot catalog build writes the structure of each revision into a file beside the "
+    "migrations; commit it, and build it again with each new revision",
+    "in CI: surefoot catalog check tells a catalogue that is out of date; surefoot init --ci "
+    "github (or gitlab) writes the workflow",
+    'releases: write release = "v1.2" into the file of the last revision of a release; surefoot '
+    "releases then says what an upgrade and a rollback mean",
+)
+
+
+def _workflow(context: CommandContext, forge: "Forge", *, force: bool) -> ExitCode:
+    from surefoot.workflows.ci import workflow
+
+    file, text = workflow(Path.cwd(), forge)
+    if (file.exists() or file.is_symlink()) and not force:
+        raise _exists(file, f"surefoot init --ci {forge} --force")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, text.encode(), force=force)
+    if context.as_json:
+        context.emit_json(ExitCode.DONE, file=str(file))
+        return ExitCode.DONE
+    context.say(f"wrote {file}")
+    context.say("next: read it, correct INSTALL if the application needs more, and commit it")
+    if forge == "gitlab":
+        context.say("then: include it in .gitlab-ci.yml, as its first lines say")
     return ExitCode.DONE
 
 
@@ -104,10 +149,10 @@ def _write(file: Path, text: bytes, *, force: bool) -> None:
         opened.write(text)
 
 
-def _exists(file: Path) -> SurefootError:
+def _exists(file: Path, command: str = "surefoot init --force") -> SurefootError:
     return SurefootError(
         "config-exists",
         f"{file} is there already.",
         database=NOT_REACHED,
-        next=to_type("edit it; or write over it", "surefoot init --force"),
+        next=to_type("edit it; or write over it", command),
     )

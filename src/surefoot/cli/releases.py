@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from surefoot.cli.complete import releases
 from surefoot.cli.console import CommandContext, command_body, load_project, project_options
 from surefoot.errors import ExitCode
 
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
 @click.command("releases")
 @project_options
-@click.option("--from", "older", metavar="REL", help="Only from this release.")
-@click.option("--to", "newer", metavar="REL", help="To this release. Default: the newest.")
+@click.option(
+    "--from", "older", metavar="REL", shell_complete=releases, help="Only from this release."
+)
+@click.option(
+    "--to",
+    "newer",
+    metavar="REL",
+    shell_complete=releases,
+    help="To this release. Default: the newest.",
+)
 @click.option("--all", "everything", is_flag=True, help="Each release against each older one.")
 @click.option("--markdown", is_flag=True, help="For the application's own release notes.")
 @command_body("releases")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from surefoot.cli.ask import ask_about
+from surefoot.cli.complete import backups
 from surefoot.cli.console import (
     CommandContext,
     account_options,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command("restore")
 @common_options
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=backups)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--disconnect", is_flag=True, help="Cut off whoever is in the database at the swap.")
 @click.option(

@@ -1,5 +1,6 @@
 """`surefoot up`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from surefoot.cli.console import (
     shared_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.serve import listening
 from surefoot.system import supervisor
 from surefoot.system.successor import found
@@ -28,10 +30,14 @@ class _Up(click.Command):
         except click.NoSuchOption as error:
             words = [arg for arg in given if not arg.startswith("-")]
             if words and "--" not in given and not error.possibilities:
-                raise click.UsageError(
-                    f"{error.format_message()} The command to start goes behind two dashes: "
-                    f"surefoot up -- {words[0]} …",
+                from surefoot.cli.mistakes import Mistake
+
+                first = given.index(words[0])
+                line = shlex.join(["surefoot", "up", *given[:first], "--", *given[first:]])
+                raise Mistake(
+                    error.format_message(),
                     ctx,
+                    next=to_type("the command to start goes after two dashes", line),
                 ) from error
             raise
 

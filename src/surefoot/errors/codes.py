@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
 
 CODES: dict[str, ExitCode] = {
     # what was typed or configured
+    "command-line-invalid": ExitCode.USAGE,
     "command-not-found": ExitCode.USAGE,
     "cannot-listen": ExitCode.USAGE,
     "config-exists": ExitCode.USAGE,
@@ -32,6 +33,7 @@ CODES: dict[str, ExitCode] = {
     "database-not-named": ExitCode.USAGE,
     "database-url-invalid": ExitCode.USAGE,
     "embedded-server-missing": ExitCode.USAGE,
+    "history-needs-code": ExitCode.USAGE,
     "history-not-found": ExitCode.USAGE,
     "libpq-missing": ExitCode.USAGE,
     "output-lost": ExitCode.USAGE,

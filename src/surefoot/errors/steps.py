@@ -25,8 +25,8 @@ _given: list[str] = []
 
 # The commands that run env.py, and so need its arguments.
 _NEEDING = re.compile(
-    r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift|dump|catalog (?:build|check))\b"
-    r"(?! -x )"
+    r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift|history|dump"
+    r"|catalog (?:build|check))\b(?! -x )"
 )
 
 

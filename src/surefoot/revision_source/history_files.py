@@ -44,10 +44,17 @@ def _revision_files(ini: IniFile) -> dict[Path, bytes] | None:
 
 def read_history(ini: IniFile) -> History | None:
     """The history that the ini file leads to, or None if only Alembic can tell."""
+    found = read_with_files(ini)
+    return None if found is None else found[0]
+
+
+def read_with_files(ini: IniFile) -> tuple[History, dict[str, Path]] | None:
+    """The same, and each revision's file."""
     files = _revision_files(ini)
     if files is None:
         return None
     revisions: dict[str, Revision] = {}
+    paths: dict[str, Path] = {}
     for file, content in files.items():
         try:
             text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
@@ -57,12 +64,13 @@ def read_history(ini: IniFile) -> History | None:
         if revision is None or revision.id in revisions:
             return None
         revisions[revision.id] = revision
+        paths[revision.id] = file
     known = revisions.keys()
     for revision in revisions.values():
         # a parent may be written as a partial id or a branch label: Alembic resolves those
         if not known >= {*revision.parents, *revision.depends_on}:
             return None
-    return History(revisions) if revisions else None
+    return (History(revisions), paths) if revisions else None
 
 
 def _read_revision(text: str, name: str) -> Revision | None:

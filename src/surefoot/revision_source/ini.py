@@ -115,8 +115,12 @@ class IniFile:
         base = self.working_directory()
         if not is_in_package(location):
             return base / location
-        first = (base, *(base / path for path in self._paths("prepend_sys_path") or []))
-        return path_in_package(location, first)
+        return path_in_package(location, (base, *self.first_on_path()))
+
+    def first_on_path(self) -> list[Path]:
+        """The directories of `prepend_sys_path`, which come before all others on `sys.path`."""
+        base = self.working_directory()
+        return [base / path for path in self._paths("prepend_sys_path") or []]
 
     def working_directory(self) -> Path:
         """Where `alembic` would have been started: relative paths of the ini start there.

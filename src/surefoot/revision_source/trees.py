@@ -60,7 +60,7 @@ class Trees:
         """The hash of a module's bytes; "" where there is no such module."""
         file = self._find(name)
         try:
-            return "" if file is None else _bytes_hash(file.read_bytes())
+            return "" if file is None else bytes_hash(file.read_bytes())
         except OSError:
             return ""
 
@@ -89,14 +89,14 @@ class Trees:
             try:
                 tree = ast.parse(text)
             except (SyntaxError, ValueError, RecursionError):
-                self._modules[file] = _bytes_hash(text), frozenset()
+                self._modules[file] = bytes_hash(text), frozenset()
             else:
                 imported = frozenset(_imports(tree, package))
                 self._modules[file] = tree_hash(tree, documented=b"__doc__" in text), imported
         return self._modules[file]
 
 
-def _bytes_hash(text: bytes) -> str:
+def bytes_hash(text: bytes) -> str:
     return hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()
 
 

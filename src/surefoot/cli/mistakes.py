@@ -1,0 +1,105 @@
+"""Mistakes on the command line: one message, or one object, like every other error."""
+
+import shlex
+import sys
+from typing import NamedTuple
+
+import click
+
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
+
+
+class Mistake(click.UsageError):
+    """A mistake for which there is more to say than the command's help."""
+
+    def __init__(
+        self, message: str, ctx: click.Context | None, *, seen: tuple[str, ...] = (), next: str = ""
+    ) -> None:
+        super().__init__(message, ctx)
+        self.seen, self.next = seen, next
+
+
+class _Counterpart(NamedTuple):
+    """The commands to type instead of one of Alembic's, and what they do.
+
+    `placeholder` stands for an argument that the command needs; "" where it takes those that were
+    given, None where it takes none of them.
+    """
+
+    commands: tuple[str, ...]
+    does: str
+    placeholder: str | None = None
+
+
+_ITSELF = "surefoot has no command for this: Alembic's own is the right one."
+
+ALEMBIC: dict[str, _Counterpart] = {
+    "upgrade": _Counterpart(("surefoot up",), "surefoot up brings the database to head."),
+    "current": _Counterpart(("surefoot status",), "surefoot status says where the database is."),
+    "stamp": _Counterpart(
+        ("surefoot adopt",),
+        "surefoot adopt compares the structure with the revision before it records the revision.",
+        "",
+    ),
+    "downgrade": _Counterpart(
+        ("surefoot down --to",),
+        "surefoot down undoes the revisions after REV, and first counts the data that would be "
+        "lost.",
+        "REV",
+    ),
+    "check": _Counterpart(
+        ("surefoot catalog check", "surefoot drift"),
+        "surefoot catalog check compares the catalogue with the code, surefoot drift compares the "
+        "database with the catalogue; models are compared by alembic check.",
+    ),
+    "show": _Counterpart(
+        ("surefoot catalog show",), "surefoot catalog show prints what a revision changes.", ""
+    ),
+    **{
+        verb: _Counterpart((f"alembic {verb}",), _ITSELF, "")
+        for verb in ("heads", "branches", "revision", "merge", "edit", "ensure_version")
+    },
+}
+
+
+def of_alembic(verb: str, words: list[str], ctx: click.Context) -> Mistake:
+    """The mistake of a person who types one of Alembic's commands; `words` came after it."""
+    commands, does, placeholder = ALEMBIC[verb]
+    if placeholder is not None:
+        rest = shlex.join(word for word in words if word != "--json") or placeholder
+        commands = tuple(f"{command} {rest}".strip() for command in commands)
+    return Mistake(
+        f"{verb} is a command of Alembic's, not of surefoot's.",
+        ctx,
+        seen=(does,),
+        next=to_type("type instead", *commands),
+    )
+
+
+def report(error: click.ClickException, words: list[str]) -> int:
+    """Report what is wrong with the words of a command line. Returns the exit code."""
+    from surefoot.cli.console import Account, CommandContext
+
+    without = getattr(click.exceptions, "NoArgsIsHelpError", ())  # from click 8.2 on
+    if isinstance(error, without):
+        error.show()
+        return error.exit_code
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    path = ctx.command_path if ctx else "surefoot"
+    options = words[: words.index("--")] if "--" in words else words
+    known = error if isinstance(error, Mistake) else None
+    command = path.removeprefix("surefoot").strip() or "surefoot"
+    context = CommandContext(command, "--json" in options, sys.stdout, Account())
+    code = context.tell(
+        SurefootError(
+            "command-line-invalid",
+            " ".join(error.format_message().split()),
+            seen=known.seen if known else (),
+            database=NOT_REACHED,
+            next=known.next
+            if known and known.next
+            else to_type("see what it takes", f"{path} --help"),
+        )
+    )
+    return int(code)
