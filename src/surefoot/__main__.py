@@ -74,6 +74,11 @@ def _end_if_settled(arguments: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+# What says how the account is given, and nothing else where there is nothing to do.
+_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--log-time", "--accept-data-loss")
+_VALUES = ("--config", "--database-url", "--log", "--progress-every")
+
+
 def _options(arguments: list[str]) -> tuple[dict[str, str], list[str]] | None:
     """The options of `up` and the command behind them; None where there are others."""
     given: dict[str, str] = {}
@@ -82,15 +87,31 @@ def _options(arguments: list[str]) -> tuple[dict[str, str], list[str]] | None:
         word = rest.pop(0)
         if word == "--":
             break
+        if word in _FLAGS and word not in given:
+            given[word] = word
+            continue
         name, equals, value = word.partition("=")
-        if name not in ("--config", "--database-url") or name in given:
+        if name not in _VALUES or name in given:
             return None
         if not equals and rest:
             value = rest.pop(0)
         if not value or value.startswith("-"):
             return None
         given[name] = value
-    return given, rest
+    return (given, rest) if _are_plain(given) else None
+
+
+def _are_plain(given: dict[str, str]) -> bool:
+    """Whether the command line would take them: it says what is wrong with others."""
+    every = given.get("--progress-every", "0s")
+    number = next((every.removesuffix(u) for u in ("ms", "min", "s", "h") if every.endswith(u)), "")
+    quiet, verbose = ({"-q", "--quiet"} & given.keys(), {"-v", "--verbose"} & given.keys())
+    return (
+        given.get("--log", "text") in ("text", "json")
+        and number.isascii()
+        and number.isdigit()
+        and not (quiet and verbose)
+    )
 
 
 def _said_nothing_to_do(given: dict[str, str], command: list[str]) -> bool:
@@ -111,11 +132,15 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str]) -> bool:
     if not signal.sigpending().isdisjoint(SIGNALS):
         return False
     from surefoot.errors.masking import keep_secrets
-    from surefoot.report.terminal import Terminal, keep_secret, settled_lines
+    from surefoot.report.terminal import Terminal, keep_secret, settled_events, settled_lines
 
     keep_secret(found.target)
     keep_secrets(found.target.parameters, *found.target.resolved.values())
-    terminal = Terminal(sys.stderr)
+    terminal = Terminal(sys.stderr, stamped="--log-time" in given)
+    if given.get("--log") == "json":
+        for event in settled_events(found.rows, found.remarks):
+            terminal.write(event + "\n")
+        return True
     for line in settled_lines(terminal, found.target, found.rows, found.remarks):
         terminal.line(line)
     return True
