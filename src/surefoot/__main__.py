@@ -116,6 +116,11 @@ def _end_if_settled(arguments: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+# What says how the account is given, and nothing else where there is nothing to do.
+_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--log-time", "--accept-data-loss")
+_VALUES = ("--config", "--database-url", "--log", "--progress-every", "--serve")
+
+
 # When somebody answers whoever asks while this start still looks. (seconds)
 _SOON = 0.15
 
@@ -154,15 +159,31 @@ def _options(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]
         if word == "-x" and rest and not rest[0].startswith("-"):
             for_env.append(rest.pop(0))
             continue
+        if word in _FLAGS and word not in given:
+            given[word] = word
+            continue
         name, equals, value = word.partition("=")
-        if name not in ("--config", "--database-url", "--serve") or name in given:
+        if name not in _VALUES or name in given:
             return None
         if not equals and rest:
             value = rest.pop(0)
         if not value or value.startswith("-"):
             return None
         given[name] = value
-    return given, rest, for_env
+    return (given, rest, for_env) if _are_plain(given) else None
+
+
+def _are_plain(given: dict[str, str]) -> bool:
+    """Whether the command line would take them: it says what is wrong with others."""
+    every = given.get("--progress-every", "0s")
+    number = next((every.removesuffix(u) for u in ("ms", "min", "s", "h") if every.endswith(u)), "")
+    quiet, verbose = ({"-q", "--quiet"} & given.keys(), {"-v", "--verbose"} & given.keys())
+    return (
+        given.get("--log", "text") in ("text", "json")
+        and number.isascii()
+        and number.isdigit()
+        and not (quiet and verbose)
+    )
 
 
 def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: list[str]) -> bool:
@@ -183,13 +204,24 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: li
     if not signal.sigpending().isdisjoint(SIGNALS):
         return False
     from surefoot.errors.masking import keep_secrets
-    from surefoot.report.terminal import APPROVAL_LEFT, Terminal, keep_secret, settled_lines
+    from surefoot.report.terminal import (
+        APPROVAL_LEFT,
+        Terminal,
+        keep_secret,
+        settled_events,
+        settled_lines,
+    )
 
     keep_secret(found.target)
     keep_secrets(found.target.parameters, *found.target.resolved.values())
-    terminal = Terminal(sys.stderr)
+    terminal = Terminal(sys.stderr, stamped="--log-time" in given)
     left = (APPROVAL_LEFT,) if os.environ.get("SUREFOOT_APPROVE", "").strip() else ()
-    for line in settled_lines(terminal, found.target, found.rows, (*found.remarks, *left)):
+    remarks = (*found.remarks, *left)
+    if given.get("--log") == "json":
+        for event in settled_events(found.rows, remarks):
+            terminal.write(event + "\n")
+        return True
+    for line in settled_lines(terminal, found.target, found.rows, remarks):
         terminal.line(line)
     return True
 

@@ -46,6 +46,8 @@ from surefoot.revision_source.read import read_upgrade
 from surefoot.revision_source.source import Source, Statement
 from surefoot.system import signals
 
+_ALEMBIC = logging.getLogger("alembic.runtime.migration")  # announces each step
+
 
 class View(msgspec.Struct, frozen=True):
     """What env.py turned out to use: its version table, its history, and its connection's search
@@ -191,6 +193,7 @@ class Environment:
         ready: Callable[[Any], None] | None = None,
         fresh: bool = False,
         each: bool = False,
+        logged: bool = False,
         **options: Any,
     ) -> None:
         """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
@@ -200,7 +203,8 @@ class Environment:
         env.py has set whatever it sets; `applied` is called behind each step, in its transaction;
         `notice` is told what a guard in a revision skips. `fresh`: with a script directory of its
         own, to which revisions may be added. `each`: every step is a transaction of its own,
-        whatever env.py says.
+        whatever env.py says. `logged`: what Alembic logs of the steps goes where env.py has it go;
+        of a mere look nobody wants to hear.
         """
         # env.py may go elsewhere; its next run begins where the first did
         with signals.interruptible(), contextlib.chdir("."), self._open_config() as config:
@@ -213,10 +217,15 @@ class Environment:
             script = ScriptDirectory.from_config(config) if fresh else self._script
             environment = EnvironmentContext(config, script, fn=_uninterrupted(fn), **options)
             watch(environment)
-            self._intercept(environment, check, applied, ready, each=each)
+            self._intercept(environment, check, applied, ready, each=each, logged=logged)
             quiet_pools()
-            with environment:
-                self._runner(script.run_env)
+            level = _ALEMBIC.level
+            try:
+                with environment:
+                    self._runner(script.run_env)
+            finally:
+                if not logged:
+                    _ALEMBIC.setLevel(level)
 
     def _intercept(
         self,
@@ -226,6 +235,7 @@ class Environment:
         ready: Callable[[Any], None] | None,
         *,
         each: bool,
+        logged: bool,
     ) -> None:
         original = environment.configure
 
@@ -240,9 +250,8 @@ class Environment:
             if applied is not None:
                 own = to_tuple(keywords.get("on_version_apply"), default=())
                 keywords["on_version_apply"] = (*own, ours)
-            # Alembic announces each revision too; one account is enough. Here, because the
-            # logging that env.py sets up would undo it earlier.
-            logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+            if not logged:  # here, because the logging that env.py sets up would undo it earlier
+                _ALEMBIC.setLevel(logging.WARNING)
             original(*args, **keywords)
             context: Any = environment.get_context()
             with signals.uninterrupted():

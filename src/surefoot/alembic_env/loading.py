@@ -22,6 +22,7 @@ from surefoot.alembic_env.arguments import ArgumentMissing, give
 from surefoot.alembic_env.raised import cause_of, describe
 from surefoot.diagnosis.refused import before_anything
 from surefoot.errors import SurefootError
+from surefoot.errors.masking import masked
 from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.project.url_variables import driver_of_ini, variables
@@ -245,6 +246,21 @@ def place(error: BaseException, root: Path) -> str | None:
     file, line = (own or scripts)[-1]
     _, found, installed = file.as_posix().partition("/site-packages/")
     return f"{installed if found else file.as_posix()}:{line}"
+
+
+def frames(error: BaseException, root: Path) -> tuple[str, ...]:
+    """Where it was raised: the frames in the application's own files, the innermost last; without
+    those of the env.py that called the rest.
+    """
+    found: list[str] = []
+    for frame in traceback.extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        if not is_own_file(file, root) or (file.name == "env.py" and not found):
+            continue
+        shown = file.relative_to(root) if file.is_relative_to(root) else file
+        line = (masked(frame.line or "").splitlines() or [""])[0]
+        found.append(f"{shown}:{frame.lineno} in {frame.name}: {line}")
+    return tuple(found)
 
 
 def is_own_file(file: Path, root: Path) -> bool:

@@ -69,6 +69,12 @@ def describe(error: BaseException) -> list[str]:
     return lines(cause) if cause else [masked(line) for line in _in_pythons_words(error)]
 
 
+def whole(error: BaseException) -> tuple[str, ...]:
+    """Its traceback with those of its causes, as Python prints it, without passwords."""
+    text = masked("".join(traceback.format_exception(error)))
+    return tuple(line for line in text.splitlines() if line.strip())
+
+
 def _in_pythons_words(error: BaseException) -> list[str]:
     text = "".join(traceback.format_exception_only(error)).strip().splitlines()
     # SQLAlchemy adds the statement and a link; what happened is said before them

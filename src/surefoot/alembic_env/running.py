@@ -2,6 +2,7 @@
 after, and stopped.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -99,6 +100,7 @@ class Running:
         itself leaves SQLAlchemy none the wiser.
         """
 
+        @functools.wraps(migrate)  # Alembic logs its name
         @signals.never_here
         def noting(**keywords: Any) -> None:
             connection = context.connection

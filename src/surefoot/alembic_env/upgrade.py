@@ -1,5 +1,6 @@
 """Run revisions through the application's env.py, up or down, and account for each."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ from surefoot.alembic_env.connection import same_database
 from surefoot.alembic_env.environment import Environment, commit_between, upgrade_steps
 from surefoot.alembic_env.loading import (
     ApplicationFailed,
+    frames,
     place,
     wrap_app_errors,
 )
-from surefoot.alembic_env.raised import cause_of, describe, of_encoding
+from surefoot.alembic_env.raised import cause_of, describe, of_encoding, whole
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.steps import require_same
 from surefoot.alembic_env.trust import require_no_new_trigger, require_trusted
@@ -38,6 +40,7 @@ class RevisionFailed(Exception):
     `cause` is what PostgreSQL said, if it was it. `at_end`: all of its statements had run; it was
     the commit, or what env.py does after it. `lack`: what a guard of the revision didn't find, if
     that is why. `encoding`: the driver could not write or read a text in the session's encoding.
+    `frames`: where in the application's own files, `whole`: the traceback.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class RevisionFailed(Exception):
         self.revision = revision
         self.file = place(error, root) or revision.path
         self.lines = describe(error)
+        self.frames = frames(error, root)
+        self.whole = whole(error)
         self.cause = cause_of(error)
         self.encoding = self.cause is None and of_encoding(error)
         self.lost = bool(getattr(error, "connection_invalidated", False))
@@ -179,6 +184,7 @@ class _Migration:
                     self._notice,
                     ready=self._ready,
                     fresh=self._checking is not None,
+                    logged=True,
                 )
         except BaseException as error:
             self._running.give_up()
@@ -302,6 +308,7 @@ def _guarded(
 ) -> Callable[..., None]:
     """The step, before which nobody can have put a trigger on the version table."""
 
+    @functools.wraps(migrate)
     def guarded(**keywords: Any) -> None:
         require_no_new_trigger(context.connection, version_table)
         migrate(**keywords)

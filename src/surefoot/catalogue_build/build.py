@@ -54,10 +54,15 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Built(msgspec.Struct, frozen=True):
-    """A catalogue, and which server it was made on."""
+    """A catalogue, and which server it was made on.
+
+    `unasked` are the revisions that change only data and bring no evidence probe: each with a
+    suggestion for one, or "".
+    """
 
     catalogue: Catalogue
     server: str
+    unasked: dict[str, str] = {}
 
 
 def build(project: Project, options: Options, told: Told) -> Built:
@@ -122,25 +127,10 @@ class _Building:
             catalogue = self._with_origin(base, catalogue, entry)
         if self._options.stepwise and len(main.changes) > 1:
             catalogue = self._stepwise(base, main, catalogue)
-        self._tell_questions(main)
-        return Built(catalogue, self._scratch.label)
-
-    def _tell_questions(self, main: Replayed) -> None:
-        """The revisions between which databases can't be told apart by their structure."""
-        asked = self._project.config.evidence
-        open_ = {id: text for id, text in main.questions.items() if id not in asked}
-        if not open_ or self._project.config.ambiguous != "refuse":
-            return
-        some = f"{len(open_)} of {count(len(main.opened.order), 'revision')}"
-        verb = "changes" if len(open_) == 1 else "change"
-        self._told.notice(
-            f"{some} {verb} only data: {', '.join(open_)}. Without an evidence probe, a database "
-            "without a version row that stands there is refused (surefoot explain "
-            "ambiguous-revision)"
-        )
-        for id, text in open_.items():
-            if text:
-                self._told.notice(f'suggested for {id}: surefoot_evidence = "{text}"')
+        if config.ambiguous != "refuse":
+            return Built(catalogue, self._scratch.label)
+        unasked = {id: text for id, text in main.questions.items() if id not in config.evidence}
+        return Built(catalogue, self._scratch.label, unasked)
 
     def _pass(
         self,

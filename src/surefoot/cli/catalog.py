@@ -119,7 +119,10 @@ def build_command(
             downgrades=dict(sorted(verdicts.items())),
             server=built.server,
         )
-    for line in built_lines(context.terminal, built.catalogue, shown(file), len(text), changed):
+    lines = built_lines(
+        context.terminal, built.catalogue, shown(file), len(text), changed, built.unasked
+    )
+    for line in lines:
         context.terminal.line(line)
     return ExitCode.DONE
 

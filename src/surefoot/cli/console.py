@@ -25,6 +25,7 @@ from surefoot.system.successor import become
 
 if TYPE_CHECKING:
     from surefoot.postgres.embedded import Server
+    from surefoot.report.log import LogTerminal
     from surefoot.report.text import TextReport
     from surefoot.workflows.workspace import Workspace
 
@@ -116,46 +117,102 @@ shared_option = click.option(
     is_flag=True,
     help="Install although others have objects in the same schema, if no name is taken.",
 )
+_LOG = click.option(
+    "--log",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="What is written to standard error: text for people (the default), or one JSON object a "
+    "line.",
+)
+_LOG_TIME = click.option(
+    "--log-time", is_flag=True, help="Begin each line with the time (ISO 8601, UTC)."
+)
+_VERBOSE = click.option(
+    "-v", "--verbose", is_flag=True, help="Show the whole traceback of what the application raises."
+)
+_QUIET = click.option(
+    "-q", "--quiet", is_flag=True, help="Show only warnings, refusals and how it ended."
+)
 
 
 def account_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """How a command that may take long tells of it."""
-    return _PROGRESS_EVERY(function)
+    for option in (_QUIET, _VERBOSE, _LOG_TIME, _LOG, _PROGRESS_EVERY):
+        function = option(function)
+    return function
 
 
 class Account(msgspec.Struct, frozen=True):
-    """How the account of a run is given. `every`: seconds between two lines of progress."""
+    """How the account of a run is given, as the options say. `progress_every` is in seconds."""
 
-    every: float = 0.0
+    progress_every: float = 0.0
+    log: str = "text"
+    log_time: bool = False
+    verbose: bool = False
+    quiet: bool = False
 
 
 class CommandContext:
     """What a command writes to: data on standard output, everything else on standard error."""
 
-    def __init__(self, command: str, as_json: bool, data: TextIO, account: Account) -> None:
+    def __init__(
+        self, command: str, as_json: bool, data: TextIO, account: Account, log: TextIO
+    ) -> None:
+        """`log` is standard error as it is, where nothing is masked."""
         self.command, self.as_json, self.data = command, as_json, data
         self.account = account
-        self.terminal = Terminal(sys.stderr)
+        self.terminal = Terminal(sys.stderr, stamped=account.log_time)
+        self.log: LogTerminal | None = None
+        if account.log == "json":
+            from surefoot.report import log as events
+
+            self.terminal = self.log = events.LogTerminal(log, quiet=account.quiet)
+            sys.stdout = sys.stderr = events.logged(log, self.log)
         self.command_environment: dict[str, str] = {}
         self.session: Workspace | None = None
         self._said = False
 
     def say(self, text: str) -> None:
         """One line for people, wrapped."""
+        self._said = True
+        if self.log is not None:
+            from surefoot.report.log import Notices
+
+            self.log.emit(Notices(text=text, level="warning"))
+            return
         # in the first column begins what surefoot says itself, and no piece of others' text
         for line in wrapped(f"surefoot: {text}", self.terminal.width, subsequent_indent="  "):
             self.terminal.line(line)
-        self._said = True
 
     def report(self, workspace: "Workspace") -> "TextReport":
         """Who tells of what is done in this workspace, as it happens."""
-        if (page := listening.current()) is not None:
+        how = self.account
+        shown = {"quiet": how.quiet, "verbose": how.verbose}
+        page, every, observe = listening.current(), how.progress_every, workspace.observe
+        if self.log is not None and page is not None:
+            from surefoot.report.served_log import ServedLog
+
+            return ServedLog(self.log, every, observe, page=page, **shown)
+        if self.log is not None:
+            from surefoot.report.log import LogReport
+
+            return LogReport(self.log, every, observe, **shown)
+        if page is not None:
             from surefoot.report.served import Served
 
-            return Served(self.terminal, self.account.every, workspace.observe, page)
+            return Served(self.terminal, every, observe, page=page, **shown)
         from surefoot.report.text import TextReport
 
-        return TextReport(self.terminal, self.account.every, workspace.observe)
+        return TextReport(self.terminal, every, observe, **shown)
+
+    def ended(self, code: ExitCode) -> None:
+        """The account was given, and this is what the process returns."""
+        if self.log is not None:
+            from surefoot.report.log import Exits, Printed
+
+            if isinstance(sys.stderr, Printed):
+                sys.stderr.end()
+            self.log.emit(Exits(exit_code=int(code)))
 
     def restore_output(self) -> None:
         """Standard output is what it was when the command began."""
@@ -208,9 +265,28 @@ class CommandContext:
                 self.emit_json(finding.exit_code, findings=[json.finding(finding)])
         if self._said:
             self.terminal.line()
+        if self.log is not None:
+            self._log_error(error)
+            return finding.exit_code
+        if self.account.verbose and error.__cause__ is not None:
+            from surefoot.alembic_env.raised import whole
+
+            for line in whole(error.__cause__):
+                self.terminal.line(f"  {line}")
+            self.terminal.line()
         for line in finding_lines(self.terminal, finding):
             self.terminal.line(line)
         return finding.exit_code
+
+    def _log_error(self, error: SurefootError) -> None:
+        from surefoot.report.log import Raised, finding_event
+
+        assert self.log is not None
+        if self.account.verbose and error.__cause__ is not None:
+            from surefoot.alembic_env.raised import whole
+
+            self.log.emit(Raised(lines=list(whole(error.__cause__)), level="error"))
+        self.log.emit(finding_event(error.finding))
 
 
 def command_body(
@@ -220,14 +296,21 @@ def command_body(
 
     def wrap(function: Callable[..., ExitCode]) -> Callable[..., None]:
         @functools.wraps(function)
-        def wrapped(*, as_json: bool, progress_every: float = 0.0, **options: Any) -> None:
+        def wrapped(*, as_json: bool, **given: Any) -> None:
+            said = {name: given[name] for name in Account.__struct_fields__ if name in given}
+            options = {name: value for name, value in given.items() if name not in said}
+            account = Account(**said)
+            if account.verbose and account.quiet:
+                raise click.UsageError("-v and -q can't both be meant.")
             signals.install()
             run_commands_as(os.environ.get("SUREFOOT_RUN_AS"))  # until the configuration is read
+            log = sys.stderr
             with data_stream() as data:
-                context = CommandContext(command, as_json, data, Account(progress_every))
+                context = CommandContext(command, as_json, data, account, log)
                 running = _Running(context, options.get("run", []))
                 supervisor.prepare(running)
                 code = _outcome(context, lambda: function(context, **options))
+                context.ended(code)
                 supervisor.tell(code=int(code))
             if supervisor.is_child():
                 sys.exit(int(code))  # the application may have something to do at exit
@@ -308,7 +391,9 @@ class _Running:
         signals.answered()
         context = self._edge
         context.said()
-        return int(context.tell(account_of(died, context.session)))
+        code = context.tell(account_of(died, context.session))
+        context.ended(code)
+        return int(code)
 
     def end(self, code: int, *, signalled: bool) -> NoReturn:
         """End this process, with the command in its place where all is well."""
@@ -424,7 +509,7 @@ def open_session(
     if target is not None:
         keep_secret(target, ini_url or "")
         context.session = Workspace(
-            project, ini, target, context.say, intent, context.account.every
+            project, ini, target, context.say, intent, context.account.progress_every
         )
         context.session.approval = approval
         yield context.session
@@ -437,7 +522,7 @@ def open_session(
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
         context.session = Workspace(
-            project, ini, target, context.say, intent, context.account.every
+            project, ini, target, context.say, intent, context.account.progress_every
         )
         context.session.server = server
         context.session.approval = approval

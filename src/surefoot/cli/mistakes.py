@@ -90,7 +90,7 @@ def report(error: click.ClickException, words: list[str]) -> int:
     options = words[: words.index("--")] if "--" in words else words
     known = error if isinstance(error, Mistake) else None
     command = path.removeprefix("surefoot").strip() or "surefoot"
-    context = CommandContext(command, "--json" in options, sys.stdout, Account())
+    context = CommandContext(command, "--json" in options, sys.stdout, Account(), sys.stderr)
     code = context.tell(
         SurefootError(
             "command-line-invalid",

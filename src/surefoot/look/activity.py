@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 
 from surefoot.diagnosis.activity import Activity, Measure
 from surefoot.diagnosis.cause import Holder
+from surefoot.diagnosis.names import without_literals
 from surefoot.model.progress import Session
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect_aside
@@ -17,6 +18,7 @@ from surefoot.sql import query
 # for: all of it is one message, and the server ends what takes long.
 _LIMITS = "set local statement_timeout = '5s'; set local lock_timeout = '100ms'"
 _TO_CONNECT = 5  # seconds
+_WIDTH = 200  # characters of a statement
 
 
 def observe_activity(target: Target, session: Session) -> Activity | None:
@@ -47,5 +49,11 @@ def _asked(connection: psycopg.Connection[Any], session: Session) -> Activity | 
         return None
     part = {field: found.pop(field) for field in Measure.__struct_fields__}
     measure = None if part["command"] is None else Measure(**part)
-    holders = tuple(msgspec.convert({"relations": (), **h}, Holder) for h in found.pop("holders"))
+    found["query"] = without_literals(found["query"], _WIDTH)
+    holders = tuple(_holder(one) for one in found.pop("holders"))
     return Activity(**found, holders=holders, measure=measure)
+
+
+def _holder(row: dict[str, Any]) -> Holder:
+    query = without_literals(row["query"], _WIDTH)
+    return msgspec.convert({**row, "query": query, "relations": ()}, Holder)

@@ -44,6 +44,10 @@ class Progress(Protocol):
         """The step that had begun has stopped; what became of it isn't known yet."""
         ...
 
+    def raised(self, frames: tuple[str, ...], whole: tuple[str, ...]) -> None:
+        """The application's code raised: where in its own files, and the whole traceback."""
+        ...
+
     def notice(self, text: str) -> None:
         """Something worth a line."""
         ...

@@ -1,7 +1,7 @@
 """The catalogue for people and for programs."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from surefoot.catalogue.catalogue import Catalogue, Change
@@ -13,15 +13,32 @@ from surefoot.schema.fact import SchemaFact
 
 
 def built_lines(
-    terminal: Terminal, catalogue: Catalogue, file: str, size: int, changed: bool
+    terminal: Terminal,
+    catalogue: Catalogue,
+    file: str,
+    size: int,
+    changed: bool,
+    unasked: Mapping[str, str],
 ) -> list[str]:
-    """The end of `catalog build`."""
+    """The end of `catalog build`. `unasked` are revisions that change only data, each with a
+    suggestion for an evidence probe, or "".
+    """
     said = "written" if changed else "unchanged"
     revisions = count(len(catalogue.history.revisions), "revision")
     lines = [*labelled(terminal, "catalogue", f"{file}: {revisions}, {size:,} bytes, {said}")]
     if catalogue.downgrades:
         text = ", ".join(f"{number} {name}" for name, number in classes(catalogue).most_common())
         lines += labelled(terminal, "down", text)
+    if unasked:
+        some = f"{len(unasked)} of {revisions}"
+        verb = "changes" if len(unasked) == 1 else "change"
+        lines += labelled(
+            terminal,
+            "evidence",
+            f"{some} {verb} only data: {', '.join(unasked)}. Without a version row, a database "
+            "that stands there is refused, unless an evidence probe tells them apart",
+            *(f'for {id}: surefoot_evidence = "{text}"' for id, text in unasked.items() if text),
+        )
     return ["", *lines]
 
 

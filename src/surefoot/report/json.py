@@ -47,6 +47,11 @@ def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
         return json.dumps(whole)
 
 
+def line(value: Any) -> str:
+    """Any value, on one line, without passwords and with nothing unescaped."""
+    return escaped(msgspec.json.encode(_without_secrets(value)).decode())
+
+
 def _without_secrets(part: Any) -> Any:
     """The same with every text masked. Masking the JSON itself could take its syntax away."""
     match part:

@@ -71,9 +71,13 @@ class Live:
 
     def above(self, number: int, lines: tuple[str, ...] | list[str]) -> None:
         """The same, if what runs now is still the thing of this number."""
+        self.if_still(number, lambda: self.write(lines))
+
+    def if_still(self, number: int, tell: Callable[[], None]) -> None:
+        """Call it, if what runs now is still the thing of this number."""
         with self._lock:
             if number == self._number and not self._stop:
-                self.write(lines)
+                tell()
 
     def clear(self) -> None:
         """Take the line away, for something else to be written."""

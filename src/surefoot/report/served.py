@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from surefoot.decision.decide import Decision, Ready
 from surefoot.decision.facts import Facts
-from surefoot.decision.plan import Upgrade
+from surefoot.decision.plan import Plan, Upgrade
 from surefoot.diagnosis.activity import Activity
 from surefoot.model.progress import Session
 from surefoot.model.target import Target
@@ -29,12 +29,15 @@ class Served(TextReport):
         terminal: Terminal,
         every: float,
         observe: Callable[[Session], Activity | None],
+        *,
         page: Page,
+        quiet: bool,
+        verbose: bool,
     ) -> None:
-        super().__init__(terminal, every, observe)
+        super().__init__(terminal, every, observe, quiet=quiet, verbose=verbose)
         self._page, self._look = page, observe
         self._step_session: Session | None = None
-        self._begun = self._number = 0
+        self._page_step = self._page_steps = 0
         self._since = time.time()
         self._progress, self._alive = _Progress(), True
         self._thread: threading.Thread | None = None
@@ -42,36 +45,45 @@ class Served(TextReport):
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
         """What was found and what will be done."""
         super().found(target, facts, decision)
-        self._planned(decision)
+        self._tell_plan(decision)
 
     def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
         """Somebody else was at work meanwhile; this is what there is now."""
         super().changed_meanwhile(facts, decision)
-        self._number = self._begun
-        self._planned(decision)
+        self._page_steps = self._page_step
+        self._tell_plan(decision)
 
     def goes_on(self, facts: Facts, decision: Decision) -> None:
         """What is pending behind an install."""
         super().goes_on(facts, decision)
-        self._planned(decision)
+        self._tell_plan(decision)
 
-    def _planned(self, decision: Decision) -> None:
-        if not isinstance(decision, Ready):
-            return
-        steps = decision.plan.steps
-        self._number += sum(len(s.revisions) if isinstance(s, Upgrade) else 1 for s in steps)
-        self._page.tell(phase="starting", since=self._since, pid=os.getpid(), of=self._number)
+    def _tell_plan(self, decision: Decision) -> None:
+        if isinstance(decision, Ready):
+            self._tell_steps(decision.plan)
+
+    def _tell_steps(self, plan: Plan) -> None:
+        steps = plan.steps
+        self._page_steps += sum(len(s.revisions) if isinstance(s, Upgrade) else 1 for s in steps)
+        self._page.tell(phase="starting", since=self._since, pid=os.getpid(), of=self._page_steps)
         if self._thread is None:
             self._thread = threading.Thread(
                 target=self._answer, name="surefoot-probes", daemon=True
             )
             self._thread.start()
 
+    def approved(self, word: str, plan: Plan) -> None:
+        """A person has approved this plan, which is carried out now."""
+        super().approved(word, plan)
+        self._tell_steps(plan)
+
     def begin(self, kind: str, name: str, message: str) -> None:
         """A step begins."""
-        self._begun += 1
+        self._page_step += 1
         self._step_session = None
-        self._page.tell(phase="running", step=self._begun, of=max(self._number, self._begun))
+        self._page.tell(
+            phase="running", step=self._page_step, of=max(self._page_steps, self._page_step)
+        )
         super().begin(kind, name, message)
 
     def works_in(self, session: Session) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from surefoot.errors import masking
@@ -68,11 +68,19 @@ def columns(text: str) -> int:
     return len(text) + wide - sum(combining(char) != 0 for char in text)
 
 
+def moment() -> str:
+    """Now, in UTC, as ISO 8601 has it, to the millisecond."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Terminal:
     """A text stream for people: a terminal, a container's log or a file."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO, *, stamped: bool = False) -> None:
+        """`stamped`: each line begins with the time."""
+        self.stream, self.stamped = stream, stamped
         self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
         # https://no-color.org: any value but the empty one
         self.color = self.live and not os.environ.get("NO_COLOR")
@@ -111,7 +119,8 @@ class Terminal:
 
     def line(self, text: str = "") -> None:
         """Write one line, now; what the stream can't write is replaced."""
-        self.write(self.rendered(text) + "\n")
+        stamp = f"{moment()} " if self.stamped and text else ""
+        self.write(f"{stamp}{self.rendered(text)}\n")
 
     def write(self, rendered: str) -> None:
         """Write what `rendered` gave, or our own control characters, as it is.
@@ -124,16 +133,17 @@ class Terminal:
 
     def keep_stream(self) -> None:
         """Write to a descriptor of our own: the application may close or replace its own."""
+        self.keep_stream_as(lambda stream: cast(TextIO, MaskingStream(stream)))
+
+    def keep_stream_as(self, wrapped: Callable[[TextIO], TextIO]) -> None:
+        """The same, with the stream wrapped so."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream = self.stream
             own = os.dup(stream.fileno())
-            self.stream = cast(
-                TextIO,
-                MaskingStream(
-                    open(  # noqa: SIM115 - for as long as the process lasts
-                        own, "w", buffering=1, encoding=stream.encoding, errors=stream.errors
-                    )
-                ),
+            self.stream = wrapped(
+                open(  # noqa: SIM115 - for as long as the process lasts
+                    own, "w", buffering=1, encoding=stream.encoding, errors=stream.errors
+                )
             )
 
     def cut(self, text: str, width: int) -> str:
@@ -180,6 +190,30 @@ def settled_lines(
     """The account of a start with nothing to do: one line, and what every start warns of."""
     line = f"surefoot: {target.label} is at head ({', '.join(rows)}), nothing to do"
     return [line, *(labelled(terminal, "warning", *remarks) if remarks else ())]
+
+
+def settled_events(rows: Iterable[str], remarks: tuple[str, ...]) -> list[str]:
+    """The same in a log for programs, as `report.log` writes it: without what that loads."""
+    import json
+
+    from surefoot.errors.printable import escaped
+
+    outcome = {
+        "event": "outcome",
+        "level": "warning" if remarks else "info",
+        "time": moment(),
+        "state": "at-head",
+        "current": list(map(hidden, rows)),
+        "done": [],
+        "remarks": list(map(hidden, remarks)),
+        "backup": None,
+        "seconds": 0.0,
+    }
+    end = {"event": "exit", "level": "info", "time": moment(), "exit_code": 0}
+    return [
+        escaped(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+        for event in (outcome, end)
+    ]
 
 
 @contextlib.contextmanager

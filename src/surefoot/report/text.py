@@ -138,6 +138,9 @@ def database_text(target: Target, facts: Facts) -> str:
 class TextReport:
     """Tells a run of `up` on standard error, as it happens.
 
+    `quiet`: only what a person should know although all is well, refusals and the end. `verbose`:
+    what the application raised, with the whole traceback.
+
     After each `every` seconds of one step it tells what `observe` sees in the step's session: that
     is called in a thread, and may raise what a connection does.
     """
@@ -147,8 +150,12 @@ class TextReport:
         terminal: Terminal,
         every: float = 0.0,
         observe: Callable[[Session], Activity | None] | None = None,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
     ) -> None:
-        self._terminal = terminal
+        self._terminal, self._quiet, self._verbose = terminal, quiet, verbose
+        every = 0.0 if quiet else every
         self._live = Live(terminal, every, self._still)
         self._observe = observe
         self._session: Session | None = None
@@ -159,6 +166,9 @@ class TextReport:
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
         """What was found and what will be done. A refusal tells the rest itself."""
+        if self._quiet:
+            self._warn_of(decision)
+            return
         self._write(labelled(self._terminal, "database", database_text(target, facts)))
         self._write(labelled(self._terminal, "found", found_text(facts, decision.state)))
         if isinstance(decision, Ready):
@@ -173,6 +183,9 @@ class TextReport:
 
     def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
         """While we waited for the lock, somebody else was at work."""
+        if self._quiet:
+            self._warn_of(decision)
+            return
         text = f"while waiting, something changed: {found_text(facts, decision.state)}"
         self._write(labelled(self._terminal, "found", text))
         if isinstance(decision, Ready):
@@ -180,6 +193,9 @@ class TextReport:
 
     def goes_on(self, facts: Facts, decision: Decision) -> None:
         """Where the first part of an open-ended plan has led, and what is done from there."""
+        if self._quiet:
+            self._warn_of(decision)
+            return
         text = found_text(facts, decision.state)
         self._write(["", *labelled(self._terminal, "found", text)])
         if isinstance(decision, Ready):
@@ -189,6 +205,14 @@ class TextReport:
         """A person has approved this plan, which is carried out now."""
         self._write(labelled(self._terminal, "approved", f"by SUREFOOT_APPROVE, {word}"))
         self._show_plan(plan)
+
+    def _warn_of(self, decision: Decision) -> None:
+        """All that is said of a plan where little is."""
+        if isinstance(decision, Ready):
+            if decision.plan.losses:
+                self._write(labelled(self._terminal, "loses", *decision.plan.loss_texts))
+            if decision.plan.remarks:
+                self._write(labelled(self._terminal, "remarks", *decision.plan.remarks))
 
     def _show_plan(self, plan: Plan) -> None:
         self._write(labelled(self._terminal, "plan", *step_lines(plan)))
@@ -208,11 +232,16 @@ class TextReport:
         longest = max((len(r.id) for r in plan.revisions), default=12)
         stamped = [len(s.revision.id) for s in plan.steps if isinstance(s, Install) and s.revision]
         self._id_width = min(max(longest, *stamped, 0), 24)
+        self._number(plan)
+
+    def _number(self, plan: Plan) -> None:
         self._numbers = {name: number for number, name in enumerate(plan.names, 1)}
 
     def begin(self, kind: str, name: str, message: str) -> None:
         """A step begins: a line in a log; on a terminal, one that counts its seconds."""
         self._now = name
+        if self._quiet:
+            return
         if not self._terminal.live:
             self.told_steps = True
             number = self._numbers.get(name)
@@ -237,9 +266,21 @@ class TextReport:
         self._session = None
         self._live.end()
 
+    def raised(self, frames: tuple[str, ...], whole: tuple[str, ...]) -> None:
+        """What the application raised: where in its own files, or all of it."""
+        lines = whole if self._verbose else frames
+        if self._verbose or len(lines) > 1:  # of a single frame, the refusal tells
+            self.told_steps = True
+            self._write(["", *(f"  {line}" for line in lines)])
+
     def _still(self, number: int, elapsed: float) -> None:
         """It has lasted so long: what it is, and what the server says that it does."""
-        now, told = self._now, self._seen(self._session)
+        self._tell_still(number, elapsed, *self._seen(self._session))
+
+    def _tell_still(
+        self, number: int, elapsed: float, found: Activity | None, told: tuple[str, ...]
+    ) -> None:
+        now = self._now
         first = f"{elapsed_text(elapsed)}  {now}" + (f": {told[0]}" if told else "")
         width, lines = self._terminal.width, list[str]()
         for indent, text in ((4, first), *((10, line) for line in told[1:])):
@@ -252,16 +293,19 @@ class TextReport:
             )
         self._live.above(number, lines)
 
-    def _seen(self, session: Session | None) -> tuple[str, ...]:
-        """What another session sees of this one. That it can't be seen is no failure."""
+    def _seen(self, session: Session | None) -> tuple[Activity | None, tuple[str, ...]]:
+        """What another session sees of this one, in parts and in words. That it can't be seen is no
+        failure.
+        """
         if session is None or self._observe is None:
-            return ()
+            return None, ()
         try:
             found = self._observe(session)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not disturb the run
             why = str(error).strip().splitlines() or [type(error).__name__]
-            return (f"what it does could not be asked ({why[0]})",)
-        return found.lines() if found else ("PostgreSQL shows no session that is at it",)
+            return None, (f"what it does could not be asked ({why[0]})",)
+        words = found.lines() if found else ("PostgreSQL shows no session that is at it",)
+        return found, words
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """A step has run: one line that stays. What isn't committed yet has no tick yet."""
@@ -269,7 +313,7 @@ class TextReport:
             f"{seconds:.2f} s" if kind not in ("stamp", "adopt", "record", "undone") else "recorded"
         )
         self._line(self._step(name, message), took, committed=committed)
-        if committed:
+        if committed or self._quiet:
             self._session = None
         else:  # what comes now may take long, too: the commit, say
             self._now = f"after {name}"
@@ -281,6 +325,8 @@ class TextReport:
         self._line(what, "committed", committed=True)
 
     def _line(self, text: str, end: str, *, committed: bool) -> None:
+        if self._quiet:
+            return
         self.told_steps = True
         terminal = self._terminal
         sign = terminal.done if committed else terminal.ran.ljust(len(terminal.done))
@@ -318,7 +364,8 @@ class TextReport:
                 lines[0] = f"surefoot: {target.label} is newer than this code ({head})"
             self._write(lines)
         else:
-            self._terminal.line()
+            if not self._quiet:
+                self._terminal.line()
             text = f"at head, {head}; {_done_text(outcome)} in {outcome.seconds:.1f} s"
             self._write(labelled(self._terminal, "now", text))
             if outcome.remarks:

@@ -46,6 +46,8 @@ def carry_out(plan: Plan, run: Run) -> Outcome:
         stopped = Stopped(interrupted(""))
     if stopped is not None:
         run.progress.stopped()
+        if failed is not None:
+            run.progress.raised(failed.frames, failed.whole)
         signals.answered()  # what became of it is looked at undisturbed
     if stopped is not None and stopped.finding.code == "interrupted":
         run = msgspec.structs.replace(run, connect=functools.partial(run.connect, hurry=True))

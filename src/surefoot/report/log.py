@@ -1,0 +1,353 @@
+"""The account as a log for programs: one JSON object a line. docs/log.schema.json describes it."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, TextIO, cast
+
+import msgspec
+
+from surefoot.decision.decide import Decision, Ready
+from surefoot.decision.facts import Facts
+from surefoot.decision.plan import Plan
+from surefoot.diagnosis.activity import Activity
+from surefoot.errors import Finding
+from surefoot.errors.masking import redacted
+from surefoot.model.outcome import Outcome
+from surefoot.model.progress import Session
+from surefoot.model.states import State
+from surefoot.model.target import Target
+from surefoot.report import json
+from surefoot.report.terminal import Terminal, moment
+from surefoot.report.text import TextReport
+
+Level = Literal["info", "warning", "error"]
+
+
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", forbid_unknown_fields=True
+):
+    """What every line has: what happened, when (ISO 8601, UTC), and how grave it is."""
+
+    level: Level = "info"
+    time: str = ""
+
+
+class Found(Event, frozen=True, kw_only=True, tag="found"):
+    """The database was looked at: in which state it is, and at which revisions."""
+
+    database: dict[str, Any]
+    state: str
+
+
+class Planned(Event, frozen=True, kw_only=True, tag="plan"):
+    """What will be done: the parts are those of `surefoot plan --json`."""
+
+    plan: list[dict[str, Any]]
+    losses: list[dict[str, Any]]
+    one_way: list[dict[str, Any]]
+    remarks: list[str]
+
+
+class Begins(Event, frozen=True, kw_only=True, tag="begin"):
+    """A step begins: `step` of `of` in the plan, null for a step that isn't numbered.
+
+    `revision` is null for what is no revision.
+    """
+
+    kind: str
+    name: str
+    message: str
+    step: int | None
+    of: int | None
+    revision: str | None
+
+
+class Goes(Event, frozen=True, kw_only=True, tag="progress"):
+    """A step has lasted for so many seconds.
+
+    `doing` says in words what PostgreSQL does for it, `activity` in parts, as far as it was seen.
+    """
+
+    name: str
+    seconds: float
+    doing: list[str]
+    activity: Activity | None
+
+
+class Ends(Event, frozen=True, kw_only=True, tag="end"):
+    """A step has run to its end; `committed`: its transaction too."""
+
+    kind: str
+    name: str
+    message: str
+    seconds: float
+    committed: bool
+    step: int | None
+    of: int | None
+    revision: str | None
+
+
+class Commits(Event, frozen=True, kw_only=True, tag="committed"):
+    """What ran together is committed together."""
+
+    what: str
+
+
+class Stops(Event, frozen=True, kw_only=True, tag="stopped"):
+    """A step has stopped; what became of it follows."""
+
+    name: str
+
+
+class Raised(Event, frozen=True, kw_only=True, tag="traceback"):
+    """What the application's code raised: where in its own files; with -v, the whole traceback."""
+
+    lines: list[str]
+
+
+class Notices(Event, frozen=True, kw_only=True, tag="notice"):
+    """Something worth a line: what is waited for, a warning of the server's."""
+
+    text: str
+
+
+class Prints(Event, frozen=True, kw_only=True, tag="output"):
+    """A line that the application printed or logged."""
+
+    text: str
+
+
+class Says(Event, frozen=True, kw_only=True, tag="text"):
+    """A line of the account for people that has no event of its own."""
+
+    text: str
+
+
+class Finds(Event, frozen=True, kw_only=True, tag="finding"):
+    """Why it stopped, or was refused."""
+
+    code: str
+    message: str
+    seen: list[str]
+    database: str
+    next: str | None
+    exit_code: int
+
+
+class Comes(Event, frozen=True, kw_only=True, tag="outcome"):
+    """What is true now: the parts are those of `surefoot up --json`."""
+
+    state: str | None
+    current: list[str] | None
+    done: list[dict[str, Any]]
+    remarks: list[str]
+    backup: str | None
+    seconds: float
+
+
+class Exits(Event, frozen=True, kw_only=True, tag="exit"):
+    """The last line: what the process returns; with `up -- COMMAND`, before COMMAND takes over."""
+
+    exit_code: int
+
+
+ANY = (
+    Found
+    | Planned
+    | Begins
+    | Goes
+    | Ends
+    | Commits
+    | Stops
+    | Raised
+    | Notices
+    | Prints
+    | Says
+    | Finds
+    | Comes
+    | Exits
+)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a line."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(ANY)}
+
+
+class LogTerminal(Terminal):
+    """Takes the place of a terminal: what is written for people is an event, too."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        super().__init__(stream)
+        self.live = self.color = False
+        self.width = 100_000  # a text is one line
+        self._quiet = quiet
+        self._lock = threading.Lock()
+
+    def emit(self, event: Event) -> None:
+        """Write it, with the time. Where little is wanted, only what matters."""
+        kept = event.level != "info" or isinstance(event, Comes | Exits | Prints)
+        if self._quiet and not kept:
+            return
+        line = json.line(msgspec.to_builtins(msgspec.structs.replace(event, time=moment())))
+        with self._lock:
+            self.write(line + "\n")
+
+    def line(self, text: str = "") -> None:
+        """A line for people that nobody has made an event of."""
+        if text.strip():
+            self.emit(Says(text=self.rendered(text).strip()))
+
+    def keep_stream(self) -> None:
+        """As the other; what is written is masked by now, and JSON must stay JSON."""
+        self.keep_stream_as(lambda stream: stream)
+
+
+class Printed:
+    """The stream that the application prints to: each of its lines is an event."""
+
+    def __init__(self, stream: TextIO, terminal: LogTerminal) -> None:
+        self._stream, self._terminal = stream, terminal
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        """What is told is what was given: the caller counts its own characters."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._terminal.emit(Prints(text=redacted(line.rstrip("\r"))))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """Each by itself."""
+        for line in lines:
+            self.write(line)
+
+    def end(self) -> None:
+        """Nothing more comes: what had no line's end is a line."""
+        if self._rest:
+            self.write("\n")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class LogReport(TextReport):
+    """Tells a run as events."""
+
+    def __init__(
+        self,
+        terminal: LogTerminal,
+        every: float,
+        observe: Callable[[Session], Activity | None],
+        *,
+        quiet: bool,
+        verbose: bool,
+    ) -> None:
+        super().__init__(terminal, every, observe, quiet=quiet, verbose=verbose)
+        self._emit = terminal.emit
+        self._running = ""  # the step that has begun
+
+    def found(self, target: Target, facts: Facts, decision: Decision) -> None:
+        """What was found and what will be done."""
+        self._target = target
+        found = json.database(target, facts)
+        self._emit(Found(database=found, state=decision.state.value))
+        self._planned(decision)
+
+    def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
+        """While we waited for the lock, somebody else was at work."""
+        self.found(self._target, facts, decision)
+
+    def goes_on(self, facts: Facts, decision: Decision) -> None:
+        """Where the first part of an open-ended plan has led."""
+        self.found(self._target, facts, decision)
+
+    def approved(self, word: str, plan: Plan) -> None:
+        """A person has approved this plan, which is carried out now."""
+        self.notice(f"approved by SUREFOOT_APPROVE, {word}")
+        self._number(plan)
+
+    def _planned(self, decision: Decision) -> None:
+        if not isinstance(decision, Ready):
+            return
+        self._number(decision.plan)
+        parts = json.decision(decision)
+        parts = {key: parts[key] for key in ("plan", "losses", "one_way", "remarks")}
+        warns = bool(parts["losses"] or parts["remarks"])
+        self._emit(Planned(**parts, level="warning" if warns else "info"))
+
+    def _place(self, kind: str, name: str) -> dict[str, Any]:
+        number = self._numbers.get(name)
+        revision = name if kind in ("revision", "down", "stamp", "adopt", "record") else None
+        of = None if number is None else len(self._numbers)
+        return {"step": number, "of": of, "revision": revision}
+
+    def begin(self, kind: str, name: str, message: str) -> None:
+        """A step begins."""
+        self._now = self._running = name
+        self._emit(Begins(kind=kind, name=name, message=message, **self._place(kind, name)))
+        self._live.begin(name)
+
+    def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
+        """A step has run."""
+        took = round(seconds, 3)
+        place = self._place(kind, name)
+        parts = {"kind": kind, "name": name, "message": message, "committed": committed}
+        self._live.end()
+        self._emit(Ends(seconds=took, **parts, **place))
+        self._running = ""
+        if committed:
+            self._session = None
+        else:
+            self._now = f"after {name}"
+            self._live.begin(self._now)
+
+    def committed(self, what: str) -> None:
+        """What ran together is committed together."""
+        self._session = None
+        self._live.end()
+        self._emit(Commits(what=what))
+
+    def stopped(self) -> None:
+        """The step has stopped."""
+        super().stopped()
+        if self._running:
+            self._emit(Stops(name=self._running, level="warning"))
+        self._running = ""
+
+    def raised(self, frames: tuple[str, ...], whole: tuple[str, ...]) -> None:
+        """What the application raised."""
+        self._emit(Raised(lines=list(whole if self._verbose else frames), level="error"))
+
+    def notice(self, text: str) -> None:
+        """Something worth a line."""
+        self._emit(Notices(text=text, level="warning"))
+
+    def _tell_still(
+        self, number: int, elapsed: float, found: Activity | None, told: tuple[str, ...]
+    ) -> None:
+        event = Goes(name=self._now, seconds=round(elapsed, 3), doing=list(told), activity=found)
+        self._live.if_still(number, lambda: self._emit(event))
+
+    def outcome(self, target: Target, outcome: Outcome) -> None:
+        """The end of the account, of every command."""
+        self._live.close()
+        for finding in outcome.findings:
+            self._emit(finding_event(finding))
+        parts = json.outcome(outcome)
+        del parts["findings"]
+        ahead = outcome.state is State.AHEAD_COMPATIBLE
+        warns = bool(outcome.findings or outcome.remarks or ahead)
+        self._emit(Comes(**parts, level="warning" if warns else "info"))
+
+    recorded = went_back = cleaned = outcome
+
+
+def finding_event(finding: Finding) -> Event:
+    """A finding as an event."""
+    return Finds(**json.finding(finding), level="error")
+
+
+def logged(stream: TextIO, terminal: LogTerminal) -> TextIO:
+    """The stream for the application's own words."""
+    return cast(TextIO, Printed(stream, terminal))
