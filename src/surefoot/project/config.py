@@ -288,6 +288,13 @@ def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:
             "give it as --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST … or "
             "PGHOST …",
         )
+    if key == "tool" and file.name == FILE_NAME:
+        return _invalid(
+            file,
+            f"{file}{_line(text, key)}: there is no table [tool.surefoot] in {FILE_NAME}.",
+            [f"in {FILE_NAME} the keys stand without a table; in pyproject.toml they have one"],
+            f"delete the line [tool.surefoot] in {file}",
+        )
     near = get_close_matches(key, Config.__struct_fields__, 1)
     return _invalid(
         file,
@@ -309,7 +316,9 @@ def _wrong_value(
     path = where.strip("`").removeprefix("$.")
     key = steps[0][0] if steps else ""
     if key in ("wait", "lock_wait", "lock_timeout", "statement_timeout"):
-        what = 'expected a duration like "90s", "5min" or "500ms"'
+        what = 'expected a duration like "90s", "5min" or "500ms"; the units are ms, s, min and h'
+    elif choices := _choices(key):
+        what = f"expected one of {', '.join(choices)}"
     elif (
         key in ("init", "former_init", "seeds") and not isinstance(value, list) and "array" in what
     ):
@@ -321,6 +330,16 @@ def _wrong_value(
         f"{file}{_line(text, key)}: {prefix}{path} can't be {value!r}.",
         [what[0].lower() + what[1:].replace("`", "")],
     )
+
+
+def _choices(key: str) -> list[str]:
+    """The values that a key may have, as TOML; none where there are others, too."""
+    import typing
+
+    hint = typing.get_type_hints(Config).get(key)
+    if typing.get_origin(hint) is not Literal:
+        return []
+    return [f'"{value}"' for value in typing.get_args(hint)]
 
 
 def _line(text: str, key: str) -> str:
