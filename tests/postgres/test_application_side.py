@@ -133,10 +133,16 @@ def test_env_that_fails_is_told_with_file_and_line(
     ("text", "seen"),
     [
         ("def broken(:", "r4.py"),
-        ("revision = 'r4'\ndown_revision = 'gone'\ndef upgrade(): pass", "gone"),
+        (
+            "revision = 'r4'\ndown_revision = 'gone'\ndef upgrade(): pass",
+            "'in migrations/versions/r4.py']",
+        ),
         ("import not_installed\nrevision = 'r4'\ndown_revision = 'r3'", "not_installed"),
         ("down_revision = 'r3'", "r4.py"),
-        ("revision = 'r3'\ndown_revision = 'r2'\ndef upgrade(): pass", "more than once"),
+        (
+            "revision = 'r3'\ndown_revision = 'r2'\ndef upgrade(): pass",
+            "'in migrations/versions/r3.py', 'in migrations/versions/r4.py']",
+        ),
     ],
 )
 @pytest.mark.follows("history-unreadable")

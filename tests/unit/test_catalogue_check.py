@@ -186,3 +186,15 @@ def test_what_makes_a_catalogue_stale(
     history: History, init: InitScripts | None, says: list[str]
 ) -> None:
     assert list(outdated(OLD, history, init, ())) == says
+
+
+def test_every_class_of_a_way_back_is_explained_by_the_build() -> None:
+    """Those of docs/catalogue.md, and no other."""
+    import re
+    from pathlib import Path
+
+    from surefoot.report.catalogue import _CLASSES  # pyright: ignore[reportPrivateUsage]
+
+    text = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    table = text.partition("| class | what going back")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([\w-]+)`", table, re.M) == list(_CLASSES)

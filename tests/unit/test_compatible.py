@@ -601,3 +601,13 @@ def test_a_deferrable_key_implies_no_other_one() -> None:
         known = SchemaFact("constraint", "p.t.u", text)
         found = compatible(state_of((table, known)), (table, known, wider))
         assert found.compatible is compatible_with
+
+
+def test_the_statement_of_a_view_has_no_semicolon_of_its_own() -> None:
+    """Whoever prints it adds one; pg_get_viewdef has another."""
+    from surefoot.schema.ddl import made as statements
+
+    view = "(id integer) as  SELECT pets.id\n   FROM public.pets\n LIMIT 5;"
+    found = statements(("relation", "public.few"), "view", view=view)
+    assert found is not None
+    assert found[0].text.endswith("LIMIT 5")

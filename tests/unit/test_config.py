@@ -72,6 +72,10 @@ def test_former_scripts(tmp_path: Path) -> None:
         ("init = [{ paht = 'x' }]\n", "surefoot.toml:1: init[0]", "path"),
         ("wait = 'soon'\n", "surefoot.toml:1: wait can't be 'soon'.", '"90s"'),
         ("[url_variables]\nX = 1\n", "url_variables", "got int"),
+        ("wait = '1m'\n", "wait can't be '1m'.", "the units are ms, s, min and h"),
+        ("backup = 'yes'\n", "backup can't be 'yes'.", 'one of "off", "before-upgrade"'),
+        ("ahead = true\n", "ahead can't be True.", 'one of "run-if-compatible", "refuse"'),
+        ("[tool.surefoot]\nwait = '1s'\n", "toml:1: there is no table", "without a table"),
         ("alembic = \n", "can't be read as TOML", "line 1"),
         ("a = 'b'\nalembic 'x'\n", "can't be read as TOML", "line 2"),
     ],
@@ -208,3 +212,15 @@ def test_a_mistyped_variable(tmp_path: Path) -> None:
     given = {"SUREFOOT_VERSION_TABEL": "x", "SUREFOOT_TEST_STARTS": "real"}
     assert load(None, tmp_path, given).strange == ("SUREFOOT_VERSION_TABEL",)
     assert nearest("SUREFOOT_VERSION_TABEL") == "SUREFOOT_VERSION_TABLE"
+
+
+def test_an_empty_address_that_is_passed_over_is_named() -> None:
+    """Compose sets a variable that isn't given to the empty text."""
+    from surefoot.project.locate import locate
+
+    found = locate(None, {"DATABASE_URL": "", "PGHOST": "db"}, None)
+    assert found is not None
+    assert found.source == "PG* variables; DATABASE_URL is empty"
+    named = locate(None, {"SUREFOOT_DATABASE_URL": "", "DATABASE_URL": "postgresql://db/x"}, None)
+    assert named is not None
+    assert named.source == "DATABASE_URL"

@@ -179,7 +179,7 @@ class Environment:
 
         Raises SurefootError `history-unreadable`.
         """
-        with readable(self.root):
+        with readable(self.root, self.version_directories):
             steps = _steps(self._scripts, tuple(rows))
             return tuple(self.revision(step.revision) for step in steps)
 
@@ -338,7 +338,7 @@ class Environment:
         return known
 
     def _history(self) -> History:
-        with readable(self.root):
+        with readable(self.root, self.version_directories):
             revisions = [self.revision(script) for script in self._scripts.walk_revisions()]
         return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
 

@@ -2,8 +2,9 @@
 
 import contextlib
 import hashlib
+import re
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from surefoot.model.history import Revision
 
 
 @contextlib.contextmanager
-def readable(root: Path) -> Generator[None, None, None]:
-    """Turns whatever Alembic or a revision file raises while loading into `history-unreadable`."""
+def readable(root: Path, directories: Iterable[str] = ()) -> Generator[None, None, None]:
+    """Turns whatever Alembic or a revision file raises while loading into `history-unreadable`.
+
+    `directories` are those of the revision files: the file that is wrong is looked for there.
+    """
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("always", UserWarning)
@@ -29,11 +33,34 @@ def readable(root: Path) -> Generator[None, None, None]:
             where = None if isinstance(error, CommandError) else place(error, root)
             # A parent that isn't there is a warning that names the revision, then a bare KeyError.
             told = [str(warning.message) for warning in warned] or describe(error)
-            raise _unreadable([*([f"at {where}"] if where else []), *told]) from error
+            files = [line for text in told for line in _files_about(text, root, directories)]
+            raise _unreadable([*([f"at {where}"] if where else []), *told, *files]) from error
     # Two files with one id: Alembic warns, and runs one of them.
     twice = [text for w in warned if "more than once" in (text := str(w.message))]
     if twice:
-        raise _unreadable(twice)
+        files = [line for text in twice for line in _files_about(text, root, directories)]
+        raise _unreadable([*twice, *files])
+
+
+def _files_about(text: str, root: Path, directories: Iterable[str]) -> list[str]:
+    """The files that have the revision of which Alembic says that it's there twice, or not at all:
+    Alembic doesn't name them.
+    """
+    found = _SAID.match(text)
+    if found is None:
+        return []
+    id = re.escape(found[1])
+    begin = r"^revision\b.*" if found[2].startswith("is present") else ""
+    named = re.compile(rf"{begin}['\"]{id}['\"]".encode(), re.M)
+    files = [file for directory in directories for file in sorted(Path(directory).glob("*.py"))]
+    return [
+        f"in {file.relative_to(root) if file.is_relative_to(root) else file}"
+        for file in files
+        if named.search(file.read_bytes())
+    ]
+
+
+_SAID = re.compile(r"Revision (\S+) (is present more than once|referenced from .* is not present)")
 
 
 def _unreadable(seen: list[str]) -> SurefootError:

@@ -274,7 +274,9 @@ def _expected(key: str, complaint: str) -> str:
     """What msgspec complains of, in our words."""
     what = complaint.partition(" - at ")[0]
     if key in _DURATIONS:
-        what = 'expected a duration like "90s", "5min" or "500ms"'
+        return 'expected a duration like "90s", "5min" or "500ms"; the units are ms, s, min and h'
+    if choices := _choices(key):
+        return f"expected one of {', '.join(choices)}"
     return what[0].lower() + what[1:].replace("`", "")
 
 
@@ -387,6 +389,13 @@ def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:
             "give it as --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST … or "
             "PGHOST …",
         )
+    if key == "tool" and file.name == FILE_NAME:
+        return _invalid(
+            file,
+            f"{file}{_line(text, key)}: there is no table [tool.surefoot] in {FILE_NAME}.",
+            [f"in {FILE_NAME} the keys stand without a table; in pyproject.toml they have one"],
+            f"delete the line [tool.surefoot] in {file}",
+        )
     near = get_close_matches(key, Config.__struct_fields__, 1)
     return _invalid(
         file,
@@ -417,6 +426,16 @@ def _wrong_value(
         f"{file}{_line(text, key)}: {prefix}{path} can't be {value!r}.",
         [what],
     )
+
+
+def _choices(key: str) -> list[str]:
+    """The values that a key may have, as TOML; none where there are others, too."""
+    import typing
+
+    hint = typing.get_type_hints(Config).get(key)
+    if typing.get_origin(hint) is not Literal:
+        return []
+    return [f'"{value}"' for value in typing.get_args(hint)]
 
 
 def _line(text: str, key: str) -> str:

@@ -97,13 +97,27 @@ def locate(
     In order: `flag` (--database-url), SUREFOOT_DATABASE_URL, DATABASE_URL, the application's `own`
     variables for the parts (`url_variables`), POSTGRES_*, libpq's PG*, and `ini_url`
     (sqlalchemy.url of alembic.ini). Each environment variable NAME may be given as NAME_FILE, the
-    path of a file that holds the value. Raises SurefootError `database-url-invalid`.
+    path of a file that holds the value. A variable for a whole address that is set and empty is
+    named in the target's source. Raises SurefootError `database-url-invalid`.
     """
     if flag:
         return target.parse(flag, "--database-url")
-    for name in ("SUREFOOT_DATABASE_URL", "DATABASE_URL"):
+    for name in _WHOLE:
         if value := _value(environ, name):
             return target.parse(value, _source(environ, name))
+    found = _without_whole(environ, ini_url, own)
+    empty = [f"{name} is empty" for name in _WHOLE if environ.get(name) == ""]
+    if found is None:
+        return None
+    return found._replace(source="; ".join([found.source, *empty]))
+
+
+_WHOLE = ("SUREFOOT_DATABASE_URL", "DATABASE_URL")
+
+
+def _without_whole(
+    environ: Mapping[str, str], ini_url: str | None, own: Mapping[str, str]
+) -> Target | None:
     parts = {part: tuple(n for n, p in own.items() if p == part) for part in PARTS}
     if found := _from_parts(environ, parts, None):
         return found

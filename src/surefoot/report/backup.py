@@ -152,7 +152,7 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
         if sidecar is not None
         else "nothing can be verified but that pg_restore has no complaint",
         f"swap: {intended.database} becomes {intended.old}, {intended.new} becomes "
-        f"{intended.database}",
+        f"{intended.database}; PostgreSQL waits up to 5 seconds for others to leave the databases",
         *([] if intended.owners else ["owners and grants of the backup are left out"]),
     ]
     lines = labelled(terminal, "database", f"{target.label} (address from {target.source})")
@@ -167,8 +167,13 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
     lines += labelled(terminal, "plan", *plan)
     if intended.sessions:
         lines += labelled(terminal, "cut off", *intended.sessions)
-    lost = f"what was written to {intended.database} since the backup is in {intended.old} only"
-    return [*lines, *labelled(terminal, "note", lost), ""]
+    notes = [f"what was written to {intended.database} since the backup is in {intended.old} only"]
+    if sidecar is not None:
+        notes.append(
+            f"the database will be at {_where(sidecar)}: a newer image that runs surefoot up "
+            "upgrades it again; to stay there, start the image that the backup was made with"
+        )
+    return [*lines, *labelled(terminal, "note", *notes), ""]
 
 
 def restored_lines(terminal: Terminal, kept: _Kept, restored: _Restored) -> list[str]:

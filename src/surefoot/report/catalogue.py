@@ -27,8 +27,9 @@ def built_lines(
     revisions = count(len(catalogue.history.revisions), "revision")
     lines = [*labelled(terminal, "catalogue", f"{file}: {revisions}, {size:,} bytes, {said}")]
     if catalogue.downgrades:
-        text = ", ".join(f"{number} {name}" for name, number in classes(catalogue).most_common())
-        lines += labelled(terminal, "down", text)
+        found = sorted(classes(catalogue).items(), key=lambda one: (-one[1], one[0]))
+        texts = [f"{number} {name}: {_CLASSES[name]}" for name, number in found]
+        lines += labelled(terminal, "down", *texts)
     if unasked:
         some = f"{len(unasked)} of {revisions}"
         verb = "changes" if len(unasked) == 1 else "change"
@@ -40,6 +41,18 @@ def built_lines(
             *(f'for {id}: surefoot_evidence = "{text}"' for id, text in unasked.items() if text),
         )
     return ["", *lines]
+
+
+# What the downgrade of a revision of each class does; docs/catalogue.md says it in full.
+_CLASSES = {
+    "proved": "gives the structure below, and loses nothing",
+    "loses-data": "gives the structure below, and loses data",
+    "needs-code": "gives the structure below, with the revision's file only",
+    "leaves": "leaves another structure than the one below",
+    "broken": "fails",
+    "none": "does nothing, or isn't there",
+    "untried": "couldn't be tried",
+}
 
 
 def classes(catalogue: Catalogue) -> Counter[str]:

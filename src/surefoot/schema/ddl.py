@@ -63,7 +63,8 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
             columns = _view_columns(view)
             if match is None or columns is None:
                 return None
-            return (Sql(f"create {definition} {table} ({columns}) as {match['query']}"),)
+            query = match["query"].rstrip().removesuffix(";")  # pg_get_viewdef ends with one
+            return (Sql(f"create {definition} {table} ({columns}) as {query}"),)
         case "enum":
             return (Sql(f"create type {table} as enum ({text})"),)
         case "domain":

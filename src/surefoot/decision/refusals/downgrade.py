@@ -11,6 +11,7 @@ from surefoot.downgrades.path import takes_away
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
+from surefoot.errors.wording import count
 from surefoot.model.states import State
 
 _SHOWN = 8
@@ -120,10 +121,16 @@ def no_way_back(
         (
             *lines[:_SHOWN],
             *([f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),
-            f"of {len(assessment.reversals)} on the way, the last {len(far)} could be taken back",
+            _how_far(len(assessment.reversals), len(far)),
         ),
         next=next,
     )
+
+
+def _how_far(number: int, possible: int) -> str:
+    if not possible:
+        return f"none of the {count(number, 'revision')} on the way can be undone"
+    return f"only the newest {possible} of {count(number, 'revision')} can be undone"
 
 
 def next_below(assessment: DowngradeAssessment, far: list[str]) -> str:
