@@ -83,8 +83,10 @@ class Session:
                 file.truncate()
                 shown = block
         assert shown == block
-        # what is to be copied is never broken: the lines that are indented below `next`
-        prose = [line for line in self.text.splitlines() if not line.startswith(" " * 14)]
+        # what is to be copied is never broken: the lines that are indented below `next`; nor is
+        # what the application logs
+        others = (" " * 14, "INFO  [")
+        prose = [line for line in self.text.splitlines() if not line.startswith(others)]
         assert max(map(len, prose)) <= 80
 
 
