@@ -97,7 +97,7 @@ def test_an_evidence_probe_answers(
 
 def test_a_probe_cannot_write(application: Application, server: Server, database: Database) -> None:
     application.linear()
-    application.revision("r4", "r3", message="Data only")
+    application.revision("r4", "r3", "update pets set owner = 0 where false", message="Data only")
     application.config('evidence = { r4 = "delete from pets returning true" }\n')
     with_catalogue(application, server)
     at(application, database, "r4")
@@ -115,7 +115,7 @@ def test_the_policy_chooses(
     application: Application, server: Server, database: Database, policy: str
 ) -> None:
     application.linear()
-    application.revision("r4", "r3", message="Data only")
+    application.revision("r4", "r3", "update pets set owner = 0 where false", message="Data only")
     with_catalogue(application, server)
     at(application, database, "r4")
     application.config(f'ambiguous = "{policy}"\n')
