@@ -35,6 +35,8 @@ class Run(msgspec.Struct, frozen=True):
     """The application, whose env.py was asked."""
     lock: Lock
     connect: Connect
+    aside: Connect
+    """A connection for a look in another thread: no signal concerns it."""
     progress: Progress
     journal: Journal
 

@@ -46,7 +46,7 @@ class SelfWait:
         if self._over.wait(_LEAST):  # most runs are over by then, and cost no connection
             return
         # Nothing rests on this look: where it fails, the run goes on as it would without.
-        with contextlib.suppress(psycopg.Error, SurefootError), self._connect(hurry=True) as own:
+        with contextlib.suppress(psycopg.Error, SurefootError, ValueError), self._connect() as own:
             self._look(own)
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:

@@ -85,6 +85,7 @@ def carry_out(
         env=asked,
         lock=lock,
         connect=workspace.connect,
+        aside=workspace.connect_aside,
         progress=report,
         journal=journal,
     )

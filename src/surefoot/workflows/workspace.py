@@ -20,7 +20,7 @@ from surefoot.look.survey import Application, configured_version_table
 from surefoot.model.progress import Progress, Session
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
-from surefoot.postgres.connect import connect
+from surefoot.postgres.connect import connect, connect_aside
 from surefoot.postgres.libpq import Unsettled
 from surefoot.project.config import Project, seconds
 from surefoot.quick import Place, Settled, look
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # Behind a signal, whoever sent it has set a term, and ends us hard when that is over.
 _HURRY = 5.0  # seconds
+_ASIDE = 5  # seconds to connect for a look in another thread
 
 
 class Report(Progress, Protocol):
@@ -107,6 +108,10 @@ class Workspace:
             named = self.target.parameters | {"dbname": connection.info.dbname}
             self.target = self.target._replace(parameters=named)
         return connection
+
+    def connect_aside(self) -> psycopg.Connection[Any]:
+        """A connection for a look in another thread. Raises psycopg.Error, ValueError."""
+        return connect_aside(self.target, timeout=_ASIDE)
 
     def observe(self, session: Session) -> "Activity | None":
         """What a session does at this moment; in whatever thread. Raises psycopg.Error, OSError."""

@@ -61,6 +61,7 @@ class Upgrading:
     def __init__(self, run: Run) -> None:
         self._asked, self._seen, self._lock = run.env, run.seen, run.lock
         self._journal, self._connect, self._progress = run.journal, run.connect, run.progress
+        self._aside = run.aside
         config = run.project.config
         self._timeouts = Timeouts(
             seconds(config.lock_timeout),
@@ -121,7 +122,7 @@ class Upgrading:
                 raise Stopped(error.finding, running.last, begun, left=running.left) from error
 
     def _once(self, revisions: tuple[Revision, ...], running: Running) -> None:
-        watch = SelfWait(running, self._connect, self._timeouts.lock)
+        watch = SelfWait(running, self._aside, self._timeouts.lock)
         with signals.working(running, self._progress.notice), watch.watching():
             try:
                 self._run(revisions, running)
