@@ -91,7 +91,12 @@ def beside_remarks(database: DatabaseState) -> tuple[str, ...]:
     more = len(database.beside) - len(named)
     listed = ", ".join(named) + (f" and {more} more" if more else "")
     whose = "another's" if number == 1 else "others'"
-    return (f"{count(number, 'object')} in the database, {whose}, not touched: {listed}",)
+    tables = (
+        f"of the version table's name there is one in the schema {one.schema}"
+        + (f", which {one.stranger} owns: it is not read" if one.stranger else "")
+        for one in database.elsewhere
+    )
+    return (f"{count(number, 'object')} in the database, {whose}, not touched: {listed}", *tables)
 
 
 _SHOWN = 8
