@@ -505,7 +505,7 @@ def test_a_session_that_holds_the_version_table(shop: Application, database: Dat
 def test_another_installations_version_table_is_no_misplaced_one(
     shop: Application, database: Database
 ) -> None:
-    """With its tables beside it, it is somebody's own: this one is installed, and that one stays."""
+    """With its tables beside it, it is somebody's own: it stays, and this one is installed."""
     database.execute(
         "create schema tenant_a; create table tenant_a.customers (id int);"
         "create table tenant_a.alembic_version (version_num text);"
