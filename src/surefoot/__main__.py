@@ -116,17 +116,16 @@ def _end_if_settled(arguments: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# What says how the account is given, and nothing else where there is nothing to do.
-_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--log-time", "--accept-data-loss")
+# These change nothing where there is nothing to do, but for how the account is given.
+_FLAGS = ("-q", "--quiet", "-v", "--verbose", "--log-time", "--accept-data-loss", "--shared")
 _VALUES = ("--config", "--database-url", "--log", "--progress-every", "--serve")
 
 
-# When somebody answers whoever asks while this start still looks. (seconds)
-_SOON = 0.15
+_SOON = 0.15  # seconds: a start that is still looking by then answers probes
 
 
 def _listening(arguments: list[str]) -> "Page | None":
-    """The socket of `--serve`. What is wrong with it is told the ordinary way."""
+    """The socket of `--serve`; None without one. Where it can't be had, the command line tells."""
     address = os.environ.get("SUREFOOT_SERVE")
     for number, word in enumerate(arguments):
         if word == "--":

@@ -10,7 +10,7 @@ from surefoot.decision.ownership import MIGRATORS
 from surefoot.postgres.embedded import Server
 from tests.support.database import Database
 from tests.support.next_steps import run_next, steps_of
-from tests.support.project import Application, Result
+from tests.support.project import SYNC_ENV, Application, Result
 from tests.support.refusals import at, with_catalogue
 
 PEOPLE = "create table people (id int primary key, name text)"
@@ -86,6 +86,31 @@ def test_a_schema_that_the_environment_names_is_the_applications(
     database.execute("create schema shop; create table shop.t (i text)")
     value = {"APP_SCHEMA": "shop", "PGOPTIONS": "-c search_path=shop,public"}[variable]
     result = application.run("up", "--json", url=database.url(), env={variable: value})
+    assert (result.code, result.error) == (4, "unversioned-database"), result.out
+
+
+def test_an_env_py_that_chooses_the_schema_when_it_runs(
+    application: Application, database: Database
+) -> None:
+    """Without a catalogue, nobody can tell which one: everything may be the application's."""
+    application.revision("r1", None, PEOPLE)
+    chosen = "import os\nSCHEMA = os.environ.get('X_SCHEMA', 'public')\n"
+    application.env(chosen + SYNC_ENV)
+    database.execute("create schema shop; create table shop.t (i text)")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "unversioned-database"), result.out
+
+
+def test_tables_that_the_files_name_in_another_schema(
+    application: Application, database: Database
+) -> None:
+    """The same as below without a catalogue: half of that schema's tables are in the revisions."""
+    application.revision("r1", None, *(f"create table t{i} (id int primary key)" for i in range(4)))
+    database.execute(
+        "create schema legacy;"
+        + "".join(f"create table legacy.t{i} (id int primary key);" for i in range(4))
+    )
+    result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "unversioned-database"), result.out
 
 

@@ -210,6 +210,41 @@ def test_an_origin_that_says_nothing_sensible(
     assert "surefoot.toml:1" in result.json["findings"][0]["message"]
 
 
+STAMPED = """
+
+def stamped():
+    by_itself()
+    import os
+    engine = sa.create_engine(os.environ["DATABASE_URL"].replace("://", "+psycopg://"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "create table alembic_version (version_num varchar(32) primary key)")
+        connection.exec_driver_sql("insert into alembic_version values ('r1')")
+"""
+
+
+def test_a_call_that_stamps_by_itself(application: Application, server: Server) -> None:
+    """Its row is held against what the configuration says of it."""
+    history(application)
+    application.write("models.py", MODELS + STAMPED)
+    own = '[url_variables]\nDATABASE_URL = "postgresql"\n'
+    application.config(f'[[origins]]\ncreate = "models:stamped"\n{own}')
+    result = application.run("catalog", "build", "--json", "--server", server.url("postgres"))
+    assert (result.code, result.error) == (2, "config-invalid"), result.out
+    assert "writes the version row r1" in result.json["findings"][0]["message"]
+    assert 'revision = "r1"' in result.json["findings"][0]["next"]
+
+
+def test_scripts_stand_for_one_revision(application: Application, server: Server) -> None:
+    """Of several heads, one must be named."""
+    history(application)
+    application.revision("b2", "r1", "create table b (id int)")
+    application.write("sql/1.1.sql", CREATE_ALL)
+    application.config('heads = 2\n[[origins]]\nscripts = ["sql/1.1.sql"]\n')
+    result = application.run("catalog", "build", "--json", "--server", server.url("postgres"))
+    assert (result.code, result.error) == (2, "config-invalid"), result.out
+
+
 def test_a_call_that_fails_is_named(application: Application, server: Server) -> None:
     """With the line of the application's that raised."""
     history(application)
@@ -227,12 +262,9 @@ def test_learn_from_a_database(
     """What somebody has becomes an origin by what is printed; others' schemas stay out of it."""
     history(application)
     build(application, server)
-    database.execute(
-        CREATE_ALL + STAMP.format("r2") + "create schema auth; create table auth.u (i int)"
-    )
-    database.execute("create table mine (id int)")
-    refused = application.run("adopt", "--json", "--yes", url=database.url())
-    assert refused.code in (0, 4)
+    database.execute(CREATE_ALL + STAMP.format("r2") + "create table mine (id int)")
+    database.execute("create schema auth; create table auth.u (i int)")
+    database.execute('create schema "Odd ""name"; create table "Odd ""name".v (i int)')
     learned = application.run("catalog", "learn", "--from", database.url(), "--as", "head")
     assert learned.code == 0, learned.err
     assert "ix_people_name" in learned.out
@@ -240,6 +272,7 @@ def test_learn_from_a_database(
     script = application.root / "migrations" / "learned-r2.sql"
     text = script.read_text()
     assert "auth" not in text
+    assert "Odd" not in text
     assert "alembic_version" not in text
     lines = learned.out.splitlines()
     block = lines[lines.index("  [[origins]]") :]
@@ -248,3 +281,32 @@ def test_learn_from_a_database(
     other_database.execute(CREATE_ALL + "create table mine (id int);" + STAMP.format("r2"))
     is_clean_at_head(application, other_database, "r2")
     assert Path(script).is_file()
+
+
+@pytest.mark.parametrize("name", ["../outside", "a b", ".hidden", "sub/dir"])
+def test_learn_writes_beside_the_catalogue_only(
+    application: Application, server: Server, database: Database, name: str
+) -> None:
+    """A name is a name, and no path."""
+    history(application)
+    build(application, server)
+    database.execute(CREATE_ALL)
+    result = application.run(
+        *("catalog", "learn", "--from", database.url(), "--as", "r2", f"--name={name}")
+    )
+    assert result.code == 2, result.err
+    assert not list(application.root.parent.glob("*.sql"))
+    assert not list(application.root.rglob("*.sql"))
+
+
+def test_learn_from_a_database_of_somebody_elses(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Nothing is written down of what isn't the application's."""
+    history(application)
+    build(application, server)
+    database.execute("create table orders (id int)")
+    learned = ("catalog", "learn", "--json", "--from", database.url(), "--as", "head")
+    result = application.run(*learned)
+    assert (result.code, result.error) == (4, "nothing-to-compare"), result.out
+    assert not list(application.root.rglob("*.sql"))

@@ -11,6 +11,7 @@ from surefoot.alembic_env.connection import same_database
 from surefoot.alembic_env.environment import Environment
 from surefoot.alembic_env.loading import imported, wrap_app_errors
 from surefoot.decision.facts import ServerInfo
+from surefoot.errors import SurefootError
 
 
 def create(
@@ -21,7 +22,8 @@ def create(
 
     A MetaData makes its tables, and a callable with a parameter gets a connection: env.py's own,
     in its transaction. A callable without one finds the database by itself, and may be a coroutine
-    function. Raises SurefootError `application-environment-failed`.
+    function. Raises SurefootError `application-environment-failed`, or `config-invalid` where it
+    has written other version rows.
     """
     doing = f", when {name} was to make its tables"
     with wrap_app_errors(root, doing):
@@ -37,6 +39,13 @@ def create(
         def steps(heads: Any, context: Any) -> list[Any]:
             if on_connection is not None:
                 on_connection(context.connection)
+            if heads and set(heads) != set(rows):
+                raise SurefootError(
+                    "config-invalid",
+                    f"{name} writes the version row {', '.join(heads)}, and the configuration says "
+                    f"that it stands for {', '.join(rows)}.",
+                    next=f'correct the origin in surefoot.toml: revision = "{heads[0]}"',
+                )
             if not heads:
                 context.stamp(context.script, rows)
             return []

@@ -35,7 +35,7 @@ from surefoot.catalogue_build.servers import (
     tell_refused,
     why_stopped,
 )
-from surefoot.errors import SurefootError
+from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.wording import count
 from surefoot.look.catalogue import init_scripts
 from surefoot.look.catalogue import origin as origin_of
@@ -315,6 +315,14 @@ class _Building:
         history = catalogue.history
         heads = history.heads if entry.revision in ("head", "heads") else ()
         rows = heads or (one_revision(history, entry.revision),)
+        if entry.create is None and len(rows) > 1:
+            raise SurefootError(
+                "config-invalid",
+                f"The scripts of the origin {entry.called} can't stand for several heads.",
+                seen=[f"heads: {', '.join(rows)}"],
+                database=NOT_REACHED,
+                next=f'name one revision in surefoot.toml: revision = "{rows[0]}"',
+            )
         origin = origin_of(self._project, entry, rows)
         what = origin.create or ", ".join(path for path, _ in origin.scripts)
         if origin.create:

@@ -8,8 +8,8 @@ from surefoot.catalogue.match import Match
 from surefoot.catalogue.variants import recognised
 from surefoot.catalogue_build.pg_dump import dumped, find_pg_dump
 from surefoot.decision.facts import VersionTableName
-from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.errors.steps import to_type
+from surefoot.errors import SurefootError
+from surefoot.errors.printable import quoted_identifier
 from surefoot.look.structure import observe_structure
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
@@ -44,13 +44,13 @@ def learn(
     if held is None or not standing.taken:
         raise SurefootError(
             "nothing-to-compare",
-            "Next to nothing of the application is in that database.",
+            "Nothing of the application is in that database.",
             seen=["no name that a revision makes is there"],
-            database=NOT_REACHED,
-            next=to_type("correct the address", "surefoot status"),
+            next="give --from the address of a database that the application has made",
         )
     others = sorted({schema_of(fact.kind, fact.name) for fact in identifier.beside} - {""})
-    table = f"{version_table.schema or '*'}.{version_table.name}"
-    options = ["--schema-only", f"--exclude-table={table}"]
-    options += [f"--exclude-schema={name}" for name in others]
+    schema = quoted_identifier(version_table.schema) if version_table.schema else "*"
+    table = quoted_identifier(version_table.name)
+    options = ["--schema-only", f"--exclude-table={schema}.{table}"]
+    options += [f"--exclude-schema={quoted_identifier(name)}" for name in others]
     return Learned(dumped(program, target, *options), held, standing.own_objects)

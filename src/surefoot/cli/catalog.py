@@ -251,6 +251,7 @@ def learn_command(
     from surefoot.look.catalogue import read_catalogue, require_writable, write_catalogue
     from surefoot.look.survey import configured_version_table
     from surefoot.model.target import parse
+    from surefoot.project.config import is_origin_name
     from surefoot.report.terminal import keep_secret
     from surefoot.system.files import shown
 
@@ -261,8 +262,13 @@ def learn_command(
     keep_secret(target)
     rows = catalogue.history.heads if revision in ("head", "heads") else ()
     rows = rows or (_one(catalogue, revision),)
-    found = learn(target, catalogue, rows, configured_version_table(project))
     called = name or f"learned-{'-'.join(rows)}"
+    if not is_origin_name(called):
+        raise click.UsageError(f"--name: {called!r} is no name: letters, digits, and . _ -")
+    if len(rows) != 1:
+        raise click.UsageError("--as names several heads, and an origin's script has one revision.")
+    (stands_for,) = rows
+    found = learn(target, catalogue, rows, configured_version_table(project))
     script = file.parent / f"{called}.sql"
     require_writable(script)
     changed = write_catalogue(script, found.script.decode("utf-8", "surrogateescape"))
@@ -291,7 +297,7 @@ def learn_command(
         "",
         "  [[origins]]",
         f'  name = "{called}"',
-        f'  revision = "{rows[0]}"',
+        f'  revision = "{stands_for}"',
         f'  scripts = ["{relative}"]',
     ]
     context.write_lines(lines)

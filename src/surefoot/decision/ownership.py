@@ -32,7 +32,7 @@ MIGRATORS = {
     "doctrine_migration_versions": "Doctrine",
 }
 
-_TOO_MANY = 3  # tables that are called like the application's, in a schema that isn't
+FEW = 3  # fewer tables than these may be called like the application's by chance
 
 
 class Ownership(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class Ownership(msgspec.Struct, frozen=True):
             return False  # it says itself where it is; the same elsewhere is another installation
         # a search path that leads elsewhere makes an application miss its own tables
         called_alike = len(self.tables.intersection(one.relations))
-        if called_alike >= max(_TOO_MANY, len(self.tables) / 2):
+        if called_alike >= max(FEW, len(self.tables) / 2):
             return True
         rows = (o.rows for o in database.elsewhere if o.schema == one.schema)
         return any(row in history.revisions for of in rows for row in of or ())

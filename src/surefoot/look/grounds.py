@@ -86,6 +86,11 @@ def why_not_quick(
             "env.py chooses the version table's schema: write "
             f'version_table_schema = "{table.schema or default}" in the configuration'
         )
+    return chosen_when_run(config, environment)
+
+
+def chosen_when_run(config: Config, environment: "Environment") -> str | None:
+    """Which file of the application's may choose a schema, a table or a location when it runs."""
     for file in (environment.env_file, *_callables(config)):
         if _WANDERING.search(Path(file).read_bytes()):
             return f"{os.path.basename(file)} chooses a schema, a table or a location when it runs"

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from surefoot.catalogue.catalogue import Catalogue
-from surefoot.decision.facts import Manifest
-from surefoot.decision.ownership import Ownership
+from surefoot.decision.facts import Manifest, SchemaContents
+from surefoot.decision.ownership import FEW, Ownership
 from surefoot.project.manifest import BELOW
+
+_WORD = re.compile(rb"[\w$]+")
 
 # The variables by which a container tells an application where its tables are.
 _OF_SCHEMAS = re.compile(r"schema|search_?path|tenant|options", re.IGNORECASE)
@@ -23,27 +25,34 @@ def by_files(
     manifest: Manifest,
     root: Path,
     used: Iterable[str],
-    there: Iterable[str],
+    contents: Iterable[SchemaContents],
     environ: Mapping[str, str],
 ) -> Ownership:
-    """The same without a catalogue: of the schemas that are `there`, those that a file of the
-    application or of its migrations names, or a variable of the environment. A name that is also
-    a common word counts too often, and never too seldom.
+    """The same without a catalogue, of the schemas that are there: those that a file of the
+    application or of its migrations names, or a variable of the environment; and those of whose
+    tables the files name half. A name that is also a common word counts too often, and never too
+    seldom.
     """
-    used, there = {*used}, {*there}
-    unknown = there - used
+    used = {*used}
+    unknown = [one for one in contents if one.schema not in used]
     if not unknown:
         return Ownership(frozenset(used))
-    words = b"|".join(re.escape(name.encode()) for name in sorted(unknown))
-    named = re.compile(rb"(?<![\w$])(" + words + rb")(?![\w$])")
-    found = {name for text in _texts(manifest, root) for name in _found(named, text)}
-    values = " ".join(value for key, value in environ.items() if _OF_SCHEMAS.search(key))
-    found |= _found(named, values.encode("utf-8", "surrogateescape"))
+    texts = list(_texts(manifest, root))
+    values = (value for key, value in environ.items() if _OF_SCHEMAS.search(key))
+    texts.append(" ".join(values).encode("utf-8", "surrogateescape"))
+    words = {word for text in texts for word in _WORD.findall(text)}
+
+    def is_named(name: str) -> bool:
+        found = name.encode()
+        return found in words if _WORD.fullmatch(found) else any(found in text for text in texts)
+
+    found = {
+        one.schema
+        for one in unknown
+        if is_named(one.schema)
+        or sum(map(is_named, one.relations)) >= max(FEW, len(one.relations) / 2)
+    }
     return Ownership(frozenset(used | found))
-
-
-def _found(named: "re.Pattern[bytes]", text: bytes) -> set[str]:
-    return {match.decode() for match in named.findall(text)}
 
 
 def _texts(manifest: Manifest, root: Path) -> Iterable[bytes]:

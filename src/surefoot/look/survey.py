@@ -18,7 +18,7 @@ from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision
 from surefoot.look.code import code_of
 from surefoot.look.database import observe_database
-from surefoot.look.grounds import manifest_of, why_not_quick
+from surefoot.look.grounds import chosen_when_run, manifest_of, why_not_quick
 from surefoot.look.ownership import by_catalogue, by_files, schemas_of_path
 from surefoot.model.history import Revision
 from surefoot.model.states import State
@@ -100,8 +100,10 @@ class Application:
         _, catalogue = self._cataloguing.read()
         if catalogue is not None:
             return by_catalogue(catalogue, used)
-        there = (one.schema for one in database.contents)
-        return by_files(self.manifest, self._project.root, used, there, os.environ)
+        if chosen_when_run(self._project.config, self.environment) is not None:
+            return Ownership()  # its files don't say which schemas
+        root = self._project.root
+        return by_files(self.manifest, root, used, database.contents, os.environ)
 
     def facts(
         self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None = None

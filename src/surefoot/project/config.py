@@ -347,7 +347,9 @@ def _read(name: Path, directory: Path) -> Project:
     return Project(config, file.parent.absolute(), file, tuple(document))
 
 
-_ORIGIN = re.compile(r"[\w.-]+")
+def is_origin_name(name: str) -> bool:
+    """Whether an origin may be called so: its way has the name in the catalogue's file."""
+    return re.fullmatch(r"\w[\w.-]*", name) is not None
 
 
 def _check_origins(name: Path, text: str, prefix: str, config: Config) -> None:
@@ -367,7 +369,7 @@ def _check_origins(name: Path, text: str, prefix: str, config: Config) -> None:
                 f"{where}: create can't be {origin.create!r}.",
                 ['it is a name in a module: "package.module:metadata"'],
             )
-        if _ORIGIN.fullmatch(origin.called) is None or origin.called in seen:
+        if not is_origin_name(origin.called) or origin.called in seen:
             what = "there twice" if origin.called in seen else "no name"
             raise _invalid(
                 name,
