@@ -20,8 +20,8 @@ class Orders(msgspec.Struct, frozen=True):
     Downgrades are tried and taken back (`downgrades`), but for those `passed_over`; or those of
     `committing` are tried for good. `upto` is the revision to stop at, as a person names it; None:
     the heads; `arguments` are env.py's from the command line. Without `scripts` the configuration's
-    scripts aren't looked at: they may not be there yet. `create` is what makes the application's
-    tables first, and `rows` the version rows that a release wrote behind it.
+    scripts aren't looked at: they may not be there yet. `create` is what first makes the
+    application's tables, and `rows` are the version rows that the release then wrote.
     """
 
     parameters: dict[str, str]

@@ -1,8 +1,7 @@
-"""Whose objects are in a database: the application's, or others' that are none of its business.
+"""Whose objects are in a database: the application's, or others'. Pure.
 
-Pure. A database isn't one application's alone: its platform furnishes it, tools keep schemas of
-their own, other applications live beside this one. What lies in a schema that no revision touches
-is theirs.
+Platforms, tools and other applications keep schemas of their own in it. A schema that no revision
+touches is theirs.
 """
 
 import msgspec
@@ -83,7 +82,7 @@ def set_aside(database: DatabaseState) -> DatabaseState:
 
 
 def beside_remarks(database: DatabaseState) -> tuple[str, ...]:
-    """A line that counts what is others', for whoever is about to install beside it."""
+    """What belongs to others, in numbers, for a person who is about to install."""
     if not database.beside:
         return ()
     number = sum(one.objects for one in database.beside)
