@@ -66,13 +66,13 @@ def test_a_word_is_explained_as_all_that_it_means(word: list[str], said: list[st
 @pytest.mark.parametrize("width", [80, 100])
 def test_every_word_fits_the_width(width: int) -> None:
     """No raw table, no raw link, nothing wider but what is to be copied."""
-    from surefoot.cli.explain import _text  # pyright: ignore[reportPrivateUsage]
+    from surefoot.cli.explain import page_text
 
     terminal = Terminal(sys.stdout)
     terminal.width = width
     known = words()
     for word in known:
-        for line in rendered(_text(word), terminal, lambda one: one in known):
+        for line in rendered(page_text(word), terminal, lambda one: one in known):
             if not line.startswith("    "):
                 assert len(line) <= width, f"{word}: {line}"
                 assert not line.startswith("|"), f"{word}: {line}"

@@ -31,7 +31,7 @@ def command(
     from surefoot.report.terminal import Terminal
 
     word = "states" if states else " ".join(what)
-    text = _listing(word) if not word or word.isdigit() else _text(word)
+    text = _listing(word) if not word or word.isdigit() else page_text(word)
     if context.as_json:
         context.emit_json(ExitCode.DONE, code=word or None, text=text)
     else:
@@ -39,7 +39,7 @@ def command(
     return ExitCode.DONE
 
 
-def _text(word: str) -> str:
+def page_text(word: str) -> str:
     """All that is known of a word, as Markdown."""
     found = [text for kind in _kinds().values() if (text := kind(word)) is not None]
     if found:

@@ -28,7 +28,7 @@ def built_lines(
     lines = [*labelled(terminal, "catalogue", f"{file}: {revisions}, {size:,} bytes, {said}")]
     if catalogue.downgrades:
         found = sorted(classes(catalogue).items(), key=lambda one: (-one[1], one[0]))
-        texts = [f"{number} {name}: {_CLASSES[name]}" for name, number in found]
+        texts = [f"{number} {name}: {CLASSES[name]}" for name, number in found]
         lines += labelled(terminal, "down", *texts)
     if unasked:
         some = f"{len(unasked)} of {revisions}"
@@ -44,7 +44,7 @@ def built_lines(
 
 
 # What the downgrade of a revision of each class does; docs/catalogue.md says it in full.
-_CLASSES = {
+CLASSES = {
     "proved": "gives the structure below, and loses nothing",
     "loses-data": "gives the structure below, and loses data",
     "needs-code": "gives the structure below, with the revision's file only",
