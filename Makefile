@@ -36,7 +36,7 @@ tests: $(STAMP)
 quick: ruff ## ruff and the tests that start no server: before each commit
 	@$(PYTEST) -n auto -q tests/unit
 
-lint: ruff types ## ruff, pyright, and whether docs/performance.md is older than its code
+lint: ruff types ## ruff, pyright, and whether docs/evidence/performance.md is older than its code
 	@$(RUN)/python bench/page.py
 
 ruff: $(STAMP)
@@ -45,16 +45,16 @@ ruff: $(STAMP)
 types: $(STAMP)
 	@$(RUN)/pyright
 
-bench: $(STAMP) ## measure, and write the figures into docs/performance.md
+bench: $(STAMP) ## measure, and write the figures into docs/evidence/performance.md
 	@$(RUN)/python bench/run.py
 
 matrix: $(STAMP) ## servers 13 to 18, lowest and newest dependencies, real histories (npm, a while)
 	@$(RUN)/python tests/matrix/run.py
 
-accuracy: $(STAMP) ## the tables of docs/accuracy.md (npm, real histories, most of an hour)
+accuracy: $(STAMP) ## the tables of docs/evidence/accuracy.md (npm, real histories, most of an hour)
 	@$(RUN)/python tests/accuracy/run.py
 
-chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/reliability.md counts (little more than an hour)
+chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/evidence/reliability.md counts (little more than an hour)
 	@$(RUN)/python -m tests.chaos.run
 	@$(RUN)/python -m tests.chaos.session_settings
 

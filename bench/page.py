@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md: who measured them, at which commit, and of which code.
+"""The tables of docs/evidence/performance.md: which commit they measured, when, and which code.
 
 A comment above each table has the command, the commit, the date, and the paths of the code that the
 figures speak of. A bench writes its table with `put`. `make lint` runs this file, which fails where
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "evidence" / "performance.md"
 
 _BLOCK = re.compile(
     r"<!-- measured (?P<name>[\w-]+): `(?P<command>[^`]+)` at (?P<commit>[0-9a-f]{7,40})"

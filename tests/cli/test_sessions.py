@@ -373,7 +373,7 @@ def test_going_back(session: Session) -> None:
 def test_what_a_page_shows_was_printed(name: str, least: int) -> None:
     """Each block of the page that shows a terminal is a part of a session."""
     sessions = "".join(file.read_text(encoding="utf-8") for file in SESSIONS.glob("*.txt"))
-    page = (Path(__file__).parents[2] / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "guides" / f"{name}.md").read_text("utf-8")
     blocks = re.findall(r"^```(?:console|text)\n(.*?)^```", page, re.M | re.S)
     assert len(blocks) >= least
     for block in blocks:

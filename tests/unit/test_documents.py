@@ -70,7 +70,7 @@ def table_rows(text: str, title: str) -> list[list[str]]:
 
 def described_keys() -> dict[str, str]:
     """The keys that have a section in configuration.md, each with the section's text."""
-    parts = re.split(r"^### `(\w+)`\n", read(DOCS / "configuration.md"), flags=re.M)
+    parts = re.split(r"^### `(\w+)`\n", read(DOCS / "reference" / "configuration.md"), flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -134,7 +134,7 @@ def test_a_keys_type_is_a_string_a_list_or_a_table_as_in_the_code(key: str) -> N
 
 def test_the_names_that_hold_the_address_are_described() -> None:
     """Every environment variable that locate.py and names.py know is in configuration.md."""
-    text = read(DOCS / "configuration.md")
+    text = read(DOCS / "reference" / "configuration.md")
     known: set[str] = set()
     for module in ("project/locate.py", "model/target.py", "project/url_variables.py"):
         source = read(PACKAGE / module)
@@ -149,12 +149,12 @@ def test_the_names_that_hold_the_address_are_described() -> None:
 
 def test_every_exit_code_has_its_row() -> None:
     """Number and name, in order."""
-    rows = table_rows(read(DOCS / "exit-codes.md"), "exit code")
+    rows = table_rows(read(DOCS / "reference" / "exit-codes.md"), "exit code")
     assert [(row[0], row[1]) for row in rows] == [(str(int(c)), c.name) for c in ExitCode]
 
 
 def states_document() -> str:
-    """docs/states.md as the code has it."""
+    """docs/reference/states.md as the code has it."""
     return (
         "# States\n\n"
         "Every state that a database can be met in, and what `status`, `plan` and `up` make of it. "
@@ -163,8 +163,8 @@ def states_document() -> str:
 
 
 def test_the_states_are_the_codes() -> None:
-    """docs/states.md is what `surefoot explain --states` prints, below two sentences."""
-    assert read(DOCS / "states.md") == states_document()
+    """docs/reference/states.md is what `surefoot explain --states` prints, below two sentences."""
+    assert read(DOCS / "reference" / "states.md") == states_document()
 
 
 def emitted_keys() -> set[str]:
@@ -199,7 +199,7 @@ def _literal_keys(node: ast.AST) -> Iterator[str]:
 
 def test_every_json_key_is_described_and_no_other() -> None:
     """The keys in the tables of json-output.md are those that are emitted."""
-    rows = table_rows(read(DOCS / "json-output.md"), "key")
+    rows = table_rows(read(DOCS / "reference" / "json-output.md"), "key")
     assert {row[0].strip("`") for row in rows} == emitted_keys()
 
 
@@ -217,7 +217,9 @@ def test_the_json_examples_are_json_and_hold_described_keys_only() -> None:
     """Every example parses; every command has one."""
     import json
 
-    examples = re.findall(r"^```json\n(.*?)^```", read(DOCS / "json-output.md"), re.M | re.S)
+    examples = re.findall(
+        r"^```json\n(.*?)^```", read(DOCS / "reference" / "json-output.md"), re.M | re.S
+    )
     known = emitted_keys()
     commands: set[str] = set()
 
@@ -269,7 +271,7 @@ def first_sentence(slug: str) -> str:
     return match[0] if match else condition
 
 
-# The groups of docs/troubleshooting.md: the words that begin the message, and what they mean.
+# The groups of docs/reference/troubleshooting.md: how the message begins, and what that means.
 GROUPS = {
     ExitCode.BUSY: "Somebody else is at work, or the server isn't up. Try again after a pause.",
     ExitCode.FAILED: "Something was begun and failed. It was rolled back, and that was verified.",
@@ -299,7 +301,7 @@ def in_short(slug: str) -> list[str]:
 
 
 def troubleshooting_document() -> str:
-    """docs/troubleshooting.md as the pages have it."""
+    """docs/reference/troubleshooting.md as the pages have it."""
     lines = [
         "# Troubleshooting",
         "",
@@ -315,13 +317,13 @@ def troubleshooting_document() -> str:
             lines += ["", f"### `{slug}`", "", first_sentence(slug), ""]
             lines += ["```text", printed(slug), "```", ""]
             lines += [f"- {text}" for text in in_short(slug)]
-            lines += ["", f"[All of it](../src/surefoot/errors/pages/{slug}.md)"]
+            lines += ["", f"[All of it](../../src/surefoot/errors/pages/{slug}.md)"]
     return "\n".join(lines) + "\n"
 
 
 def test_troubleshooting_is_made_from_the_pages() -> None:
-    """docs/troubleshooting.md has every code, as its page has it."""
-    assert read(DOCS / "troubleshooting.md") == troubleshooting_document()
+    """docs/reference/troubleshooting.md has every code, as its page has it."""
+    assert read(DOCS / "reference" / "troubleshooting.md") == troubleshooting_document()
 
 
 def test_every_group_of_codes_is_in_it() -> None:
@@ -439,13 +441,15 @@ def test_a_password_in_an_address_is_never_a_real_one() -> None:
 
 
 if __name__ == "__main__":
-    (DOCS / "states.md").write_text(states_document(), encoding="utf-8")
-    (DOCS / "troubleshooting.md").write_text(troubleshooting_document(), encoding="utf-8")
+    (DOCS / "reference" / "states.md").write_text(states_document(), encoding="utf-8")
+    (DOCS / "reference" / "troubleshooting.md").write_text(
+        troubleshooting_document(), encoding="utf-8"
+    )
 
 
 def test_histories_are_those_of_the_corpora() -> None:
     """Every case is in the table, at the version that is pinned."""
-    table = read(DOCS / "histories.md")
+    table = read(DOCS / "evidence" / "histories.md")
     for case in sorted((ROOT / "tests" / "corpora").glob("*/case.toml")):
         pinned = re.search(r'packages = \["([\w-]+)(?:\[\w+\])?==([\d.]+)"', read(case))
         assert pinned is not None, case
@@ -455,7 +459,7 @@ def test_histories_are_those_of_the_corpora() -> None:
 
 def test_rolled_back_releases_are_those_of_the_corpora() -> None:
     """Every older release is in the table, on the database of the one that is pinned."""
-    table = read(DOCS / "rolled-back.md")
+    table = read(DOCS / "evidence" / "rolled-back.md")
     for file in sorted((ROOT / "tests" / "corpora").glob("*/case.toml")):
         case = tomllib.loads(read(file))
         name, _, newest = case["packages"][0].partition("==")
@@ -469,7 +473,7 @@ def test_ways_back_are_those_of_the_corpora() -> None:
         tomllib.loads(read(file))["packages"][0].replace("==", " ")
         for file in (ROOT / "tests" / "corpora").glob("*/case.toml")
     }
-    rows = table_rows(read(DOCS / "way-back.md"), "history")
+    rows = table_rows(read(DOCS / "evidence" / "way-back.md"), "history")
     assert {row[0] for row in rows} <= pinned
     counted = [row for row in rows if len(row) > 4]
     assert len(counted) >= 5

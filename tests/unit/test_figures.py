@@ -1,4 +1,4 @@
-"""docs/performance.md: each table says when it was measured, and of which code."""
+"""docs/evidence/performance.md: each table says when it was measured, and of which code."""
 
 import importlib.util
 import subprocess
@@ -92,5 +92,5 @@ def test_without_a_history(
 
 
 def test_each_table_of_the_page_has_its_place() -> None:
-    text = (SCRIPT.parents[1] / "docs" / "performance.md").read_text(encoding="utf-8")
+    text = (SCRIPT.parents[1] / "docs" / "evidence" / "performance.md").read_text(encoding="utf-8")
     assert text.count("<!-- measured ") == text.count("<!-- end of ") == text.count("\n|---")

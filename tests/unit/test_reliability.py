@@ -1,4 +1,4 @@
-"""docs/reliability.md is true: invariants, commands, figures."""
+"""docs/evidence/reliability.md is true: invariants, commands, figures."""
 
 import re
 from pathlib import Path

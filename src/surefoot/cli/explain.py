@@ -145,7 +145,7 @@ def _help(name: str) -> str:
 
 
 def _sections() -> dict[str, str]:
-    """Each key of the configuration, with its section of docs/configuration.md."""
+    """Each key of the configuration, with its section of docs/reference/configuration.md."""
     import re
 
     text = _documents()["configuration"].read_text("utf-8")
@@ -160,4 +160,4 @@ def _documents() -> dict[str, Path]:
     """The documents of docs/: in the wheel, or in the checkout that this runs from."""
     package = Path(__file__).parent.parent
     place = next(p for p in (package / "docs", package.parent.parent / "docs") if p.is_dir())
-    return {file.stem: file for file in sorted(place.glob("*.md"))}
+    return {file.stem: file for file in sorted(place.rglob("*.md"))}

@@ -183,7 +183,7 @@ NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
 
 
 def state_table() -> str:
-    """The table as Markdown, for docs/states.md and `surefoot explain --states`."""
+    """The table as Markdown, for docs/reference/states.md and `surefoot explain --states`."""
     titles = ("state", "what is met", "status", "plan shows", "up does", "up's exit code")
     lines = [
         f"| {' | '.join((*titles, 'repair', 'adopt'))} |",
