@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 PYTEST := $(RUN)/python -m pytest --dist loadgroup
 
-.PHONY: help setup demo test tests quick lint ruff types bench matrix accuracy chaos new-check clean
+.PHONY: help setup demo test tests quick lint ruff types prose documents pictures site bench matrix accuracy chaos new-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -36,7 +36,7 @@ tests: $(STAMP)
 quick: ruff ## ruff and the tests that start no server: before each commit
 	@$(PYTEST) -n auto -q tests/unit
 
-lint: ruff types ## ruff, pyright, and whether docs/evidence/performance.md is older than its code
+lint: ruff types prose ## ruff, pyright, the documents' language, and whether figures are older than their code
 	@$(RUN)/python bench/page.py
 
 ruff: $(STAMP)
@@ -57,6 +57,15 @@ accuracy: $(STAMP) ## the tables of docs/evidence/accuracy.md (npm, real histori
 chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/evidence/reliability.md counts (little more than an hour)
 	@$(RUN)/python -m tests.chaos.run
 	@$(RUN)/python -m tests.chaos.session_settings
+
+documents: $(STAMP) ## write the pages that are made from the code: commands, keys, states, errors
+	@$(RUN)/python tools/documents.py
+
+pictures: $(STAMP) ## draw docs/pictures/*.dot (needs Graphviz)
+	@$(RUN)/python tools/pictures.py
+
+prose: $(STAMP) ## the language of the documents
+	@$(RUN)/python tools/prose.py
 
 new-check: $(STAMP) ## a new check of the preflight: make new-check CODE=table-too-large
 	@$(RUN)/python tools/new_check.py $(CODE)

@@ -115,7 +115,9 @@ def sentences(text: str) -> list[tuple[int, str]]:
 def findings(name: str, text: str) -> list[tuple[int, str]]:
     """Everything to correct in a document: the line, and what is wrong with it."""
     checked = prose(text)
-    enabled = dict.fromkeys((check.path.partition(".")[0] for check in CheckRegistry().checks), True)
+    enabled = dict.fromkeys(
+        (check.path.partition(".")[0] for check in CheckRegistry().checks), True
+    )
     result = LintFile(name, checked).lint({"max_errors": 1000, "checks": enabled | OFF})
     found = [(max(1, one.pos[0] - 1), one.check_result.message) for one in result]
     for line, sentence in sentences(checked):
