@@ -64,6 +64,12 @@ documents: $(STAMP) ## write the pages that are made from the code: commands, ke
 pictures: $(STAMP) ## draw docs/pictures/*.dot (needs Graphviz)
 	@$(RUN)/python tools/pictures.py
 
+# The site has an environment of its own: nothing else needs its generator.
+site: ## build the site from the documents, and check its links
+	@test -x .cache/site/venv/bin/zensical || $(PYTHON) -m venv .cache/site/venv
+	@.cache/site/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/site-requirements.lock
+	@.cache/site/venv/bin/python tools/site.py
+
 prose: $(STAMP) ## the language of the documents
 	@$(RUN)/python tools/prose.py
 
