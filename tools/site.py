@@ -20,12 +20,15 @@ SOURCE = WORK / "source"
 HTML = WORK / "html"
 
 # Pages from outside of docs/, with their place in the site.
-OTHERS = {"examples/whisperengine/README.md": "start/example.md", "CONTRIBUTING.md": "contributing.md"}
+OTHERS = {
+    "examples/whisperengine/README.md": "start/example.md",
+    "CONTRIBUTING.md": "contributing.md",
+}
 ERRORS = ROOT / "src" / "surefoot" / "errors" / "pages"
 
 CONFIGURATION = {
     "site_name": "surefoot",
-    "site_description": "Brings a PostgreSQL database to the head of an Alembic history, or refuses.",
+    "site_description": "PostgreSQL databases to the head of an Alembic history, or refused.",
     "docs_dir": "source",
     "site_dir": "html",
     "use_directory_urls": False,  # the pages can be read from a disk
@@ -38,11 +41,23 @@ features = [
   "content.code.copy", "navigation.footer", "navigation.path", "navigation.sections",
   "navigation.top", "navigation.tracking", "search.highlight", "toc.follow",
 ]
-palette = [
-  { media = "(prefers-color-scheme)", toggle = { icon = "lucide/sun-moon", name = "Light" } },
-  { media = "(prefers-color-scheme: light)", scheme = "default", toggle = { icon = "lucide/sun", name = "Dark" } },
-  { media = "(prefers-color-scheme: dark)", scheme = "slate", toggle = { icon = "lucide/moon", name = "System" } },
-]
+
+[[project.theme.palette]]
+media = "(prefers-color-scheme)"
+toggle.icon = "lucide/sun-moon"
+toggle.name = "Switch to light"
+
+[[project.theme.palette]]
+media = "(prefers-color-scheme: light)"
+scheme = "default"
+toggle.icon = "lucide/sun"
+toggle.name = "Switch to dark"
+
+[[project.theme.palette]]
+media = "(prefers-color-scheme: dark)"
+scheme = "slate"
+toggle.icon = "lucide/moon"
+toggle.name = "Follow the system"
 
 [project.markdown_extensions]
 attr_list = {}
@@ -57,7 +72,9 @@ pymdownx.superfences = {}
 def places() -> dict[Path, Path]:
     """Each page of the repository, with its path in the site."""
     found = {
-        file: file.relative_to(ROOT / "docs") for file in (ROOT / "docs").rglob("*") if file.is_file()
+        file: file.relative_to(ROOT / "docs")
+        for file in (ROOT / "docs").rglob("*")
+        if file.is_file()
     }
     found |= {file: Path("errors", file.name) for file in ERRORS.glob("*.md")}
     return found | {ROOT / file: Path(place) for file, place in OTHERS.items()}
@@ -90,7 +107,9 @@ def navigation(index: str) -> str:
         title = re.match(r"\*\*(.+?)\*\*", part)
         assert title is not None
         pages = re.findall(r"\[([^\]]+)\]\(([^)\s#]+\.md)\)", part)
-        items = [f'{{ {json.dumps(name[:1].upper() + name[1:])} = "{path}" }}' for name, path in pages]
+        items = [
+            f'{{ {json.dumps(name[:1].upper() + name[1:])} = "{path}" }}' for name, path in pages
+        ]
         entries.append(f"{{ {json.dumps(title[1])} = [{', '.join(items)}] }}")
     slugs = sorted(file.stem for file in ERRORS.glob("*.md"))
     items = [f'{{ "{slug}" = "errors/{slug}.md" }}' for slug in slugs]
@@ -151,7 +170,9 @@ def broken(root: Path) -> list[str]:
             if target.is_dir():
                 target /= "index.html"
             name = unquote(parts.fragment)
-            if not target.exists() or (name and target in pages and name not in pages[target].names):
+            if not target.exists() or (
+                name and target in pages and name not in pages[target].names
+            ):
                 there = f"{os.path.relpath(target, root.resolve())}#{name}".rstrip("#")
                 found.setdefault(there, str(file.relative_to(root.resolve())))
     return [f"{target}, from {page}" for target, page in sorted(found.items())]
