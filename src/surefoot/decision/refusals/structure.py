@@ -5,7 +5,7 @@ from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.decision.ownership import histories_among, histories_text
-from surefoot.decision.refusals.promise import broken_lines, promise_next, unrun_lines
+from surefoot.decision.refusals.promise import broken_lines, promise_next, put_back, unrun_lines
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.schema.fact import SchemaFact, table
@@ -300,11 +300,16 @@ def contradicted(facts: Facts) -> Finding:
             seen.append(
                 f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
             )
-        next = to_type(
-            "surefoot drift shows every difference; correct them, then start again; or, if they "
-            "may stay",
-            *naming("adopt", (recorded,), "--accept-difference"),
-            then="then start again",
+        (accept,) = naming("adopt", (recorded,), "--accept-difference")
+        next = (
+            put_back(standing.back, [], accept)
+            if standing.back.statements and not standing.nearer_elsewhere
+            else to_type(
+                "surefoot drift shows every difference; correct them, then start again; or, if "
+                "they may stay",
+                accept,
+                then="then start again",
+            )
         )
     needs = facts.preflight.needs if facts.preflight else ()
     seen += difference_lines(recorded.differences, _SHOWN, _WIDTH, needs)
