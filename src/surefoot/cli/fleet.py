@@ -217,8 +217,9 @@ def _lead(
         report.begin(doing, total)
         for result in results:
             report.result(result)
-            parts = {"target": result.name, "result": result.kind, **result.parts}
-            context.emit_json(result.exit_code, **parts)
+            context.emit_json(
+                result.exit_code, target=result.name, result=result.kind, **result.parts
+            )
         report.end()
 
     with ExitStack() as stack:
