@@ -181,6 +181,65 @@ def plan_command(context: CommandContext, **given: Any) -> ExitCode:
     return _lead(context, "plan", **given)
 
 
+@command.command("manifest")
+@click.option("--image", required=True, metavar="IMAGE", help="The application's new image.")
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="Cut the list into N shards, each a pod.",
+)
+@click.option(
+    "--pods",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="P",
+    help="Run P pods at once. Each has the limits of --parallel and --per-server for itself. "
+    "Default: 1.",
+)
+@click.option("--name", default="surefoot-fleet", metavar="NAME", help="The Job's name.")
+@click.option(
+    "--secret",
+    metavar="NAME",
+    help="A Secret whose keys are environment variables of the pods: passwords, say.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on standard output, with the YAML."
+)
+@click.argument("options", nargs=-1, metavar="-- OPTIONS …", type=click.UNPROCESSED)
+@command_body("fleet manifest")
+def manifest_command(
+    context: CommandContext,
+    *,
+    image: str,
+    shards: int,
+    pods: int,
+    name: str,
+    secret: str | None,
+    options: tuple[str, ...],
+) -> ExitCode:
+    """Print a Kubernetes Indexed Job that runs `fleet up`, a pod for each shard.
+
+    OPTIONS are those of `fleet up`, but for --shard.
+
+    \b
+      surefoot fleet manifest --image shop:2.4 --shards 50 --pods 10 --secret shop-databases \\
+        -- --targets databases.txt --per-server 10 --canary 1 | kubectl apply -f -
+    """
+    from surefoot.fleet.manifest import Job, manifest
+
+    if any(word.split("=")[0] == "--shard" for word in options):
+        raise click.UsageError("--shard is each pod's own: leave it out.")
+    up_command.make_context("up", [*options], parent=click.get_current_context().parent)
+    text = manifest(Job(image, shards, pods, options, name, secret))
+    if context.as_json:
+        context.emit_json(ExitCode.DONE, text=text)
+    else:
+        context.write(text)
+    return ExitCode.DONE
+
+
 def _lead(
     context: CommandContext,
     verb: str,
