@@ -33,43 +33,47 @@ class Children:
     def __init__(self, environ: Mapping[str, str]) -> None:
         """`environ` is the environment of every run. Nothing is started before the first."""
         self._environ = dict(environ)
-        self._starting = threading.Lock()
+        self._ordering = threading.Lock()
+        self._stopping = False
         self._process: subprocess.Popen[bytes] | None = None
         self._orders, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def _start(self) -> None:
-        with self._starting:
-            if self._process is not None:
-                return
-            with self._theirs as theirs:
-                # -P: a module of the current directory must not be taken for one of the library's
-                command = [sys.executable, "-P", "-m", "surefoot.forks", str(theirs.fileno())]
-                self._process = subprocess.Popen(
-                    command,
-                    env=self._environ,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                )
+        with self._theirs as theirs:
+            # -P: a module of the current directory must not be taken for one of the library's
+            command = [sys.executable, "-P", "-m", "surefoot.forks", str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
 
     def run(self, arguments: Sequence[str], given: Mapping[str, str]) -> Ended:
-        """Run `surefoot ARGUMENTS` to its end, here, with these environment variables besides."""
-        self._start()
+        """Run `surefoot ARGUMENTS` to its end, here, with these environment variables besides.
+
+        Nothing is run after `stop`.
+        """
         order = {"arguments": [*arguments], "given": dict(given), "path": sys.path}
         out, err, end = os.pipe(), os.pipe(), os.pipe()
         files = array.array("i", [out[1], err[1], end[1]])
-        with contextlib.suppress(OSError):  # it has ended: the pipes say so
-            self._orders.sendmsg(
-                [json.dumps(order).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
-            )
+        with self._ordering, contextlib.suppress(OSError):  # it has ended: the pipes say so
+            if not self._stopping:
+                if self._process is None:
+                    self._start()
+                self._orders.sendmsg(
+                    [json.dumps(order).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
+                )
         for descriptor in files:
             os.close(descriptor)
         return _read(out[0], err[0], end[0])
 
     def stop(self) -> None:
         """Ask the runs to stop. They say how they ended."""
-        if self._process is not None:
-            with contextlib.suppress(OSError):  # it has ended, and with it what could be asked
+        with self._ordering, contextlib.suppress(OSError):  # it has ended: nothing runs
+            self._stopping = True
+            if self._process is not None:
                 self._orders.send(b"stop")
 
     def close(self) -> None:
