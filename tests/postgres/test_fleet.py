@@ -235,9 +235,9 @@ def test_the_same_database_under_two_names_is_found(three: Fleet) -> None:
 
 
 def test_a_shard_beyond_the_last(three: Fleet) -> None:
-    done = three.application.run("fleet", "up", "--targets", LIST, "--shard", "4/4")
-    assert done.code == 2
-    assert "they are 0/4 to 3/4" in done.err
+    done = three.application.run("fleet", "up", "--json", "--targets", LIST, "--shard", "4/4")
+    assert (done.code, done.error) == (2, "command-line-invalid")
+    assert "they are 0/4 to 3/4" in done.out
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_shard_beyond_the_last(three: Fleet) -> None:
     ],
 )
 def test_options_that_make_no_sense(three: Fleet, option: tuple[str, str]) -> None:
-    done = three.application.run("fleet", "up", "--targets", LIST, *option)
+    done = three.application.run("fleet", "up", "--json", "--targets", LIST, *option)
     assert (done.code, done.error) == (2, "command-line-invalid")
 
 
@@ -502,6 +502,7 @@ def test_the_process_that_leads_is_ended_at_random_instants(
         assert set(done.counts) <= {"migrated", "ready"}
         expected = [(f"r{number}", 1) for number in range(1, 5)]
         assert counted_rows(many) == [expected] * 6
+        left = [()]
         names = ", ".join(f"'{one.name}'" for one in many.databases)
         for _ in range(50):
             left = many.databases[0].query(

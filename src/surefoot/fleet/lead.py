@@ -55,22 +55,20 @@ class Fleet:
         self._digest = functools.cache(digest)
         self._met: dict[Identity, str] = {}
         self._meeting = threading.Lock()
+        self.left: list[Listed] = []  # neither settled by a look nor told about
         self.totals = Totals()
 
     def looked(self, executor: Executor, parallel: int, servers: Servers) -> Iterator[Result]:
         """Look at every database. Gives the results of those that need no run; the others are
-        `left` afterwards.
+        `left` afterwards, in the list's order.
         """
-        self.left: list[Listed] = []
-        rollout = Rollout((len(self._listing.entries),), parallel)
-        jobs = ((one, lambda one=one: self._look(one, servers)) for one in self._listing.entries)
-        for one, result in self._each(executor, rollout, jobs):
-            if result is None:
-                self.left.append(one)
-            else:
+        entries, settled = self._listing.entries, set[str]()
+        jobs = ((one, lambda one=one: self._look(one, servers)) for one in entries)
+        for one, result in self._each(executor, Rollout((len(entries),), parallel), jobs):
+            if result is not None:
+                settled.add(one.name)
                 yield self._added(result)
-        if signals.requested():
-            self.left += (one for one, _ in jobs)
+        self.left = [one for one in entries if one.name not in settled]
 
     def carried_out(
         self, executor: Executor, rollout: Rollout, servers: Servers
