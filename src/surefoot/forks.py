@@ -27,6 +27,9 @@ _LOADED_BY_A_RUN = (
     *("surefoot.workflows.up", "surefoot.workflows.look", "surefoot.look.survey"),
     *("surefoot.alembic_env.loading", "surefoot.alembic_env.upgrade", "surefoot.report.json"),
     *("surefoot.report.text", "surefoot.run.carry_out", "surefoot.decision.decide"),
+    *("surefoot.cli.ask", "surefoot.look.match", "surefoot.look.catalogue"),
+    *("surefoot.run.steps.upgrade", "surefoot.run.orphans", "surefoot.run.self_wait"),
+    *("surefoot.catalogue.check", "surefoot.compatibility.promise", "surefoot.diagnosis.diagnose"),
     *("alembic.command", "alembic.config", "sqlalchemy.dialects.postgresql", "psycopg"),
 )
 _LONGEST_ORDER = 200_000  # bytes

@@ -6,7 +6,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import ExitCode
@@ -60,6 +60,7 @@ def test_the_shard_is_the_index() -> None:
     assert found["command"][-2:] == ["--shard", f"$({shard['name']})/50"]
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.text()))
 def test_whatever_is_given_is_a_word_of_its_own(image: str, words: list[str]) -> None:
     """And no variable of Kubernetes is put in its place."""
