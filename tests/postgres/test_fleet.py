@@ -1,7 +1,10 @@
 """Many databases from one process: what comes of each, and of a fleet that is interrupted."""
 
+import contextlib
 import os
+import pty
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -558,3 +561,37 @@ def test_a_run_that_is_killed_has_no_account(three: Fleet) -> None:
     (three.application.root / "kill").unlink()
     assert finding["next"].startswith("run the same command again")
     assert three.run("up").counts == {"migrated": THREE}
+
+
+# --- what people see
+
+
+def test_on_a_terminal_a_table_follows(three: Fleet) -> None:
+    three.databases[1].execute("create table theirs (id int)")
+    master, slave = pty.openpty()
+    process = starts.start(
+        *("-m", "surefoot", "fleet", "up", "--targets", LIST),
+        cwd=three.application.root,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+    )
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux: the other end was closed
+        while piece := os.read(master, 4096):
+            shown += piece
+    os.close(master)
+    out, _ = process.communicate(timeout=60)
+    done = told(Result(process.wait(), out, ""))
+    assert done.results == {"d0": "migrated", "d1": "refused", "d2": "migrated"}
+    text = re.sub(r"\x1b\[[\d;]*[mK]", "", shown.decode())
+    assert "of 3 databases" in text  # while it ran
+    *_, table = text.partition("      2 migrated")
+    assert re.fullmatch(r"\s+1 refused\s+d1\s+unversioned-database: .*\s+", table), table
+
+
+def test_progress_is_told_in_a_log(three: Fleet) -> None:
+    three.application.revision("r4", "r3", "select pg_sleep(2)")
+    done = three.run("up", "--parallel", "1", "--progress-every", "1s")
+    assert re.search(r"^surefoot: worked on [0-2] of 3 databases, \d+ s$", done.err, re.M)
+    assert done.err.splitlines()[-1] == "surefoot: 3 databases: 3 migrated"
