@@ -17,6 +17,7 @@ _COMMANDS = {
     "repair": "Put a version table right that holds nonsense, by the structure.",
     "down": "Take revisions back, each by a way that was proved.",
     "cleanup": "Drop what is left of revisions that aren't applied any more.",
+    "fleet": "Do the same with many databases: up, status, plan.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "backup": "Take a backup, verified, with a sidecar that says what it holds. Reads only.",
     "backups": "List the backups, and what restores have set aside. Reads only.",

@@ -44,6 +44,9 @@ CODES: dict[str, ExitCode] = {
     "catalogue-unusable": ExitCode.USAGE,
     "revision-not-found": ExitCode.USAGE,
     "init-script-not-written": ExitCode.USAGE,
+    "targets-unreadable": ExitCode.USAGE,
+    "target-invalid": ExitCode.USAGE,
+    "target-listed-twice": ExitCode.USAGE,
     "pg-dump-missing": ExitCode.USAGE,
     # the catalogue: what is in the way of making it, and what `catalog check` finds
     "catalogue-build-failed": ExitCode.REFUSED,
@@ -168,6 +171,9 @@ CODES: dict[str, ExitCode] = {
     "restore-failed": ExitCode.FAILED,
     "restore-in-the-way": ExitCode.REFUSED,
     "restore-not-possible": ExitCode.REFUSED,
+    # many databases
+    "rollout-stopped": ExitCode.FAILED,
+    "run-lost": ExitCode.FAILED,
     # others are at work
     "lock-held-elsewhere": ExitCode.BUSY,
     "orphaned-statement": ExitCode.BUSY,
