@@ -133,8 +133,10 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
-    """What the catalogue says of the structure. Where an earlier run's look still counts, only
-    `verified` is set; without a usable catalogue, only `catalogue`, `file` and `why`.
+    """What the catalogue says of the structure.
+
+    Where an earlier run's look still counts, only `verified` is set; without a usable catalogue,
+    only `catalogue`, `file` and `why`.
     """
 
     verified: Verified | None = None
@@ -249,6 +251,19 @@ class Seed(Step):
     step: Literal["seed"] = "seed"
     script: str
     changed: bool  # it has run before, with other content
+
+
+# The steps, by what `step` says.
+STEPS: dict[str, type[Step]] = {
+    "install": Install,
+    "adopt": Adopt,
+    "record": Record,
+    "undone": Undone,
+    "drop-indexes": DropIndexes,
+    "mend": Mend,
+    "upgrade": Upgrade,
+    "seed": Seed,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
