@@ -152,6 +152,21 @@ def test_probes_a_page_and_the_hand_over(application: Application, database: Dat
     assert set(answers) == {200, 503}, "somebody was refused"
 
 
+def test_a_request_with_a_body_gets_its_answer(
+    application: Application, database: Database
+) -> None:
+    """However large the body is: a connection that is closed before it was read would be reset."""
+    application.revision("r1", None, "select pg_sleep(60)")
+    with serving(application, database) as started:
+        started.until(lambda: started.step() == 1)
+        for size in (0, 10, 5_000_000):
+            connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=20)
+            with contextlib.closing(connection):
+                connection.request("POST", "/orders", body=b"x" * size)
+                assert connection.getresponse().status == 503
+        started.end()
+
+
 def test_with_nothing_to_do_the_socket_is_handed_over_at_once(
     application: Application, database: Database
 ) -> None:
