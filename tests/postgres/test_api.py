@@ -125,12 +125,15 @@ def test_a_plan_has_no_other_steps() -> None:
 def test_what_the_guide_says_of_steps(
     application: Application, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:
-    """Its second block runs."""
+    """Its second block runs, and a look beside an event loop."""
     application.linear()
     monkeypatch.chdir(application.root)
     monkeypatch.setenv("SUREFOOT_DATABASE_URL", database.url())
     exec(blocks()[1], {"api": api})
     assert capsys.readouterr().out == "will run ['r1', 'r2', 'r3']\n"
+    assert "await asyncio.to_thread(api.status)" in GUIDE.read_text()
+    status = asyncio.run(asyncio.to_thread(called, "status", application, database))
+    assert status.exit_code == 3
 
 
 def blocks() -> list[str]:
@@ -442,6 +445,19 @@ def test_under_uvicorn_a_refusal_keeps_the_server_from_starting(
     log = (application.root / "log").read_text()
     assert "unversioned-database" in log
     assert "Application startup failed" in log
+
+
+def test_under_uvicorn_sigterm_lets_the_upgrade_end(
+    application: Application, database: Database
+) -> None:
+    """uvicorn doesn't cancel a lifespan, as the guide says: what was begun is done."""
+    application.revision("r1", None, "create table t (id int)", "select pg_sleep(3)")
+    with under_uvicorn(application, database):
+        sleeping = "select 1 from pg_stat_activity where query like '%pg_sleep(3)%'"
+        sleeping += " and pid <> pg_backend_pid() and state = 'active'"
+        until(lambda: bool(database.query(sleeping)), lambda: log_of(application))
+    assert database.query("select * from alembic_version") == [("r1",)], log_of(application)
+    assert "Finished server process" in log_of(application)
 
 
 # --- cancelled, interrupted, killed
