@@ -24,6 +24,9 @@ from surefoot.system.files import read_file
 # The journal's rows of runs after which nothing had to be done.
 ENDED_WELL = ("reached", "unchecked")
 
+# Said where the word was given, and there was no plan that it approves.
+APPROVAL_LEFT = "SUREFOOT_APPROVE is set and approves nothing now: remove it"
+
 _PATIENCE = 10.0  # seconds for all of it; a server that needs longer is looked at the ordinary way
 # Nobody waits here for a lock, on the version table, say.
 _LIMITS = "set local lock_timeout = '100ms'; set local statement_timeout = '10s'"
@@ -68,7 +71,9 @@ def settled(
     if target is None:
         raise Unsettled("no database is named")
     table = settings.get("version_table", "alembic_version")
-    return look(place, target, table, settings.get("version_table_schema"))
+    found = look(place, target, table, settings.get("version_table_schema"))
+    left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
+    return found._replace(remarks=(*found.remarks, *left))
 
 
 Digest = Callable[..., str]

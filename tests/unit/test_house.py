@@ -27,7 +27,7 @@ LAYERS = (
     *("project", "postgres", "server"),
     *("decision", "guards", "quick"),
     *("alembic_env", "look", "backups", "run", "catalogue_build", "fleet"),
-    *("report", "workflows", "cli", "__main__", "forks"),
+    *("report", "workflows", "cli", "__main__", "forks", "api"),
 )
 
 # These think: no database, no files, no clock, no Alembic.

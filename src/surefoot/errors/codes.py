@@ -156,6 +156,7 @@ CODES: dict[str, ExitCode] = {
     "statement-cancelled": ExitCode.FAILED,
     "statement-timeout": ExitCode.FAILED,
     # what a person must look at
+    "account-missing": ExitCode.PARTIAL,
     "connection-lost-at-commit": ExitCode.PARTIAL,
     "structure-not-reached": ExitCode.PARTIAL,
     "revision-partly-applied": ExitCode.PARTIAL,
