@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 PYTEST := $(RUN)/python -m pytest --dist loadgroup
 
-.PHONY: help setup demo test tests quick lint ruff types prose documents pictures site bench matrix accuracy chaos new-check clean
+.PHONY: help setup demo test tests quick lint ruff types prose documents pictures site bench matrix accuracy chaos containers new-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -72,6 +72,9 @@ site: ## build the site from the documents, and check its links
 
 prose: $(STAMP) ## the language of the documents
 	@$(RUN)/python tools/prose.py
+
+containers: $(STAMP) ## the example's image as real containers, and the Helm chart (root, buildah, podman, runc, debootstrap, npm)
+	@$(RUN)/python -m tests.containers.run
 
 new-check: $(STAMP) ## a new check of the preflight: make new-check CODE=table-too-large
 	@$(RUN)/python tools/new_check.py $(CODE)

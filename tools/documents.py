@@ -21,7 +21,28 @@ from surefoot.report.text import HEADLINES
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 KEYS = ("<!-- keys: written by tools/documents.py -->\n", "<!-- keys: until here -->")
-FIRST_TO_DEVELOP = "catalog build"
+
+# The pages of commands: title and first sentence; and the commands that aren't on the first page.
+COMMANDS = {
+    "commands": (
+        "Commands",
+        "See also those for [many databases and backups](commands-more.md) and for "
+        "[development](commands-develop.md).",
+    ),
+    "commands-more": (
+        "Commands for many databases and backups",
+        "[Commands](commands.md) describes the options that many commands have.",
+    ),
+    "commands-develop": (
+        "Commands for development",
+        "[Commands](commands.md) describes the options that many commands have.",
+    ),
+}
+ELSEWHERE = {
+    **dict.fromkeys(("fleet", "backup", "backups", "restore"), "commands-more"),
+    **dict.fromkeys(("catalog", "history", "releases", "dump"), "commands-develop"),
+    **dict.fromkeys(("explain", "init", "demo", "completion"), "commands-develop"),
+}
 COMMON = 5  # an option that so many commands have is described once
 
 # The groups of errors: how the message begins, and what that means.
@@ -102,25 +123,23 @@ def _table(options: list[tuple[str, str]]) -> list[str]:
     return ["| option | what it does |", "|---|---|", *rows, ""]
 
 
-def command_pages() -> tuple[str, str]:
-    """reference/commands.md and commands-develop.md: every command, from its help."""
+def command_pages() -> dict[Path, str]:
+    """The pages of commands: every command, from its help."""
     names = [name for name in commands() if not isinstance(command(name), click.Group)]
     counted = Counter(option for name in names for option in _options(name))
     common = [option for option, times in counted.items() if times >= COMMON]
-    first = [
-        "# Commands",
-        "",
-        "From the commands' own help: `surefoot COMMAND --help`. These work ",
-    ]
-    first[-1] += "on a database; [others](commands-develop.md) are for development."
-    first += ["", "## Options that many commands have", "", *_table(common)]
-    second = ["# Commands for development", "", "From the commands' own help. "]
-    second[-1] += "[Commands](commands.md) describes the options that many commands have."
-    second.append("")
-    lines = first
+    pages = {
+        name: [
+            f"# {title}",
+            "",
+            f"{said} From the commands' own help: `surefoot COMMAND --help`.",
+            "",
+        ]
+        for name, (title, said) in COMMANDS.items()
+    }
+    pages["commands"] += ["## Options that many commands have", "", *_table(common)]
     for name in names:
-        if name == FIRST_TO_DEVELOP:
-            lines = second
+        lines = pages[ELSEWHERE.get(name.split()[0], "commands")]
         context = click.Context(command(name), info_name=f"surefoot {name}")
         usage = " ".join(command(name).collect_usage_pieces(context))
         lines += [f"## surefoot {name}", "", f"`surefoot {name} {usage}`", "", *_description(name)]
@@ -129,7 +148,9 @@ def command_pages() -> tuple[str, str]:
             lines += _table(own)
         shared = [option[0].split()[0].rstrip(",") for option in options if option in common]
         lines += [f"Also: {', '.join(f'`{one}`' for one in shared)}.", ""]
-    return "\n".join(first).rstrip() + "\n", "\n".join(second).rstrip() + "\n"
+    return {
+        REFERENCE / f"{name}.md": "\n".join(lines).rstrip() + "\n" for name, lines in pages.items()
+    }
 
 
 def as_toml(value: object) -> str:
@@ -175,13 +196,11 @@ def documents() -> dict[Path, str]:
     """Every page that is written, or written in part, with its whole text."""
     keys = {page: with_defaults(page.read_text("utf-8")) for page in key_pages().values()}
     configuration = REFERENCE / "configuration.md"
-    on_a_database, to_develop = command_pages()
     return {
         REFERENCE / "states.md": states(),
         REFERENCE / "troubleshooting.md": errors(),
-        REFERENCE / "commands.md": on_a_database,
-        REFERENCE / "commands-develop.md": to_develop,
         configuration: with_keys(configuration.read_text(encoding="utf-8")),
+        **command_pages(),
         **keys,
     }
 

@@ -24,7 +24,7 @@ def run() -> None:
 
     gc.disable()
     _open_missing_streams()
-    arguments, inherited = _taken_apart(sys.argv[1:])
+    arguments, inherited = _taken_apart(_given(sys.argv[1:]))
     if arguments[:1] == ["up"]:
         _end_if_settled(arguments[1:])
     from surefoot.cli import main
@@ -35,6 +35,16 @@ def run() -> None:
         if "alembic" in sys.modules or not isinstance(end.code, int):
             raise  # the application may have something to do at exit
         _end(end.code)
+
+
+def _given(arguments: list[str]) -> list[str]:
+    from surefoot.system.successor import WORDS
+
+    if WORDS not in arguments:
+        return arguments
+    from surefoot.system.caller import with_words
+
+    return with_words(arguments)
 
 
 def _taken_apart(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -204,7 +214,6 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: li
         return False
     from surefoot.errors.masking import keep_secrets
     from surefoot.report.terminal import (
-        APPROVAL_LEFT,
         Terminal,
         keep_secret,
         settled_events,
@@ -214,13 +223,11 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: li
     keep_secret(found.target)
     keep_secrets(found.target.parameters, *found.target.resolved.values())
     terminal = Terminal(sys.stderr, stamped="--log-time" in given)
-    left = (APPROVAL_LEFT,) if os.environ.get("SUREFOOT_APPROVE", "").strip() else ()
-    remarks = (*found.remarks, *left)
     if given.get("--log") == "json":
-        for event in settled_events(found.rows, remarks):
+        for event in settled_events(found.rows, found.remarks):
             terminal.write(event + "\n")
         return True
-    for line in settled_lines(terminal, found.target, found.rows, remarks):
+    for line in settled_lines(terminal, found.target, found.rows, found.remarks):
         terminal.line(line)
     return True
 

@@ -10,7 +10,7 @@ This module and those that it imports need the standard library only.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from surefoot import __version__
@@ -23,6 +23,9 @@ from surefoot.system.files import read_file
 
 # The journal's rows of runs after which nothing had to be done.
 ENDED_WELL = ("reached", "unchecked")
+
+# Said where the word was given, and there was no plan that it approves.
+APPROVAL_LEFT = "SUREFOOT_APPROVE is set and approves nothing now: remove it"
 
 _PATIENCE = 10.0  # seconds for all of it; a server that needs longer is looked at the ordinary way
 # Nobody waits here for a lock, on the version table, say.
@@ -68,18 +71,49 @@ def settled(
     if target is None:
         raise Unsettled("no database is named")
     table = settings.get("version_table", "alembic_version")
-    return look(place, target, table, settings.get("version_table_schema"))
+    found = look(place, target, table, settings.get("version_table_schema"))
+    left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
+    return found._replace(remarks=(*found.remarks, *left))
 
 
-def look(place: Place, target: Target, table: str, schema: str | None) -> Settled:
-    """The same for a project and an address that are known. Raises Unsettled."""
+Digest = Callable[..., str]
+
+
+class Identity(NamedTuple):
+    """One database, by what its server says: when it started, to the microsecond, and the oid."""
+
+    started: str
+    database: str
+
+
+def look(
+    place: Place,
+    target: Target,
+    table: str,
+    schema: str | None,
+    *,
+    digest: Digest = digest,
+    met: Callable[[Identity], None] = lambda _: None,
+) -> Settled:
+    """The same for a project and an address that are known. Raises Unsettled.
+
+    Whoever looks at many databases gives a `digest` that remembers the project's files, and hears
+    by `met` which database was reached; what that raises ends the look.
+    """
     try:
-        return _connected(place, target, table, schema)
+        return _connected(place, target, table, schema, digest, met)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise Unsettled(f"{type(error).__name__}: {error}") from error
 
 
-def _connected(place: Place, target: Target, table: str, schema: str | None) -> Settled:
+def _connected(
+    place: Place,
+    target: Target,
+    table: str,
+    schema: str | None,
+    digest: Digest,
+    met: Callable[[Identity], None],
+) -> Settled:
     parameters = {**target.parameters, "client_encoding": "utf8"}
     # A name would stay on a pooled session (sql/unnamed.sql), and this one ends at once.
     parameters.pop("application_name", None)
@@ -89,7 +123,7 @@ def _connected(place: Place, target: Target, table: str, schema: str | None) -> 
             named = {**target.parameters, "dbname": connection.database}
             target = target._replace(parameters=named)
         target = target._replace(resolved={"password": connection.password})
-        return _looked(connection, place, target, table, schema)
+        return _looked(connection, place, target, table, schema, digest, met)
     finally:
         connection.close()
 
@@ -152,7 +186,13 @@ def _ini_url(place: Place, settings: Mapping[str, Any]) -> str | None:
 
 
 def _looked(
-    connection: Connection, place: Place, target: Target, table: str, schema: str | None
+    connection: Connection,
+    place: Place,
+    target: Target,
+    table: str,
+    schema: str | None,
+    digest: Digest,
+    met: Callable[[Identity], None],
 ) -> Settled:
     """One snapshot, in which only the server's own functions can be meant (sql/look.sql)."""
     begun = ";".join(("begin", query("look"), _LIMITS, query("trusted")))
@@ -161,6 +201,7 @@ def _looked(
         first |= row
     names = {"table": table, "schema": schema, "role": None}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     owners = connection.ask(query("owners"), {**names, "trusted": first["trusted"]})
     version_table = _trusted(owners, table, seen["version_schema"])
     history = f"{seen['version_schema']}.{table}"
@@ -186,7 +227,7 @@ def _looked(
         evidence = _evidence(mark)
         if not (rows and evidence) or set((mark["name"] or "").split()) != set(rows):
             continue
-        if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place):
+        if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
             return Settled(target, tuple(rows), tuple(evidence["remarks"]))
     raise Unsettled("nobody has looked at just this")
 
@@ -241,12 +282,11 @@ def _is_here(marked: Mapping[str, Any], now: Mapping[str, Any], cluster: Mapping
     return same and all(marked[key] == value for key, value in cluster.items())
 
 
-def _is_ours(evidence: Mapping[str, Any], place: Place) -> bool:
+def _is_ours(evidence: Mapping[str, Any], place: Place, digest: Digest) -> bool:
     """Whether the files are those that the run looked at."""
     manifest: Mapping[str, Any] = evidence["manifest"]
     if (manifest["surefoot"], manifest["config"]) != (__version__, place.config):
         return False
-    found = digest(
-        place.root, manifest["files"], manifest["directories"], place.arguments, place.variables
-    )
+    files, directories = tuple(manifest["files"]), tuple(manifest["directories"])
+    found = digest(place.root, files, directories, place.arguments, place.variables)
     return manifest["hash"] == found

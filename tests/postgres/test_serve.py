@@ -114,12 +114,27 @@ def serving(
 APP = (sys.executable, "-c", COMMAND, "--fd", "3")
 
 
-def test_probes_a_page_and_the_hand_over(application: Application, database: Database) -> None:
+# The same for uvicorn itself.
+ASGI = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        headers = [(b"content-length", b"15")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"the application"})
+"""
+UVICORN = (sys.executable, "-m", "uvicorn", "served:app", "--fd", "3", "--lifespan", "off")
+
+
+@pytest.mark.parametrize("command", [APP, UVICORN], ids=["a plain server", "uvicorn"])
+def test_probes_a_page_and_the_hand_over(
+    application: Application, database: Database, command: tuple[str, ...]
+) -> None:
     """Nobody is refused from the first answer on: first the page's, then the application's."""
+    application.write("served.py", ASGI)
     application.revision("r1", None, "select pg_sleep(1)", "create table secret_table (id int)")
     application.revision("r2", "r1", "select pg_sleep(1)")
     answers: list[int] = []
-    with serving(application, database, *APP) as started:
+    with serving(application, database, *command) as started:
         started.until(lambda: started.get("/livez").status == 200)
         stop = threading.Event()
 
@@ -148,8 +163,24 @@ def test_probes_a_page_and_the_hand_over(application: Application, database: Dat
         for thread in asking:
             thread.join()
         code, _ = started.end()
-        assert code == -signal.SIGTERM  # the application's: it has taken surefoot's place
+        # the application's: it has taken surefoot's place
+        assert code == -signal.SIGTERM
     assert set(answers) == {200, 503}, "somebody was refused"
+
+
+def test_a_request_with_a_body_gets_its_answer(
+    application: Application, database: Database
+) -> None:
+    """However large the body is: a connection that is closed before it was read would be reset."""
+    application.revision("r1", None, "select pg_sleep(60)")
+    with serving(application, database) as started:
+        started.until(lambda: started.step() == 1)
+        for size in (0, 10, 5_000_000):
+            connection = http.client.HTTPConnection("127.0.0.1", started.port, timeout=20)
+            with contextlib.closing(connection):
+                connection.request("POST", "/orders", body=b"x" * size)
+                assert connection.getresponse().status == 503
+        started.end()
 
 
 def test_with_nothing_to_do_the_socket_is_handed_over_at_once(
@@ -195,6 +226,25 @@ def test_a_lock_that_nobody_gives_back_turns_livez_red(
         started.until(lambda: started.get("/livez").status == 200)
         _, err = started.process.communicate(timeout=60)
         assert started.process.returncode == 0, err
+
+
+def test_a_probe_lives_through_a_long_statement(
+    application: Application, database: Database
+) -> None:
+    """By the kubelet's rules, in time lapse: three failures in a row would end the container."""
+    long = "do $$ begin while clock_timestamp() < now() + interval '4 s' loop"
+    long += " perform count(*) from generate_series(1, 20000); end loop; end $$"
+    application.revision("r1", None, long)
+    seen = ""
+    with serving(application, database) as started:
+        started.until(lambda: started.step() == 1)
+        while (status := started.get("/livez").status) or started.process.poll() is None:
+            seen += "." if status == 200 else "x" if status else "-"
+            time.sleep(0.1)
+        _, err = started.process.communicate(timeout=60)
+        assert started.process.returncode == 0, err
+    assert "xxx" not in seen
+    assert seen.count(".") > 3
 
 
 def test_a_revision_that_computes_is_alive(application: Application, database: Database) -> None:

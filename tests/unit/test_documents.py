@@ -4,6 +4,7 @@ What is made from the code and from the pages of errors, `make documents` writes
 """
 
 import ast
+import dataclasses
 import importlib.util
 import os
 import re
@@ -22,6 +23,7 @@ import surefoot
 from surefoot.cli import group
 from surefoot.cli.explain import words
 from surefoot.errors import CODES, ExitCode
+from surefoot.model import answers
 from surefoot.model.states import State
 from surefoot.project.config import Config
 from surefoot.report.text import HEADLINES
@@ -170,9 +172,11 @@ def test_every_exit_code_has_its_row() -> None:
 def emitted_keys() -> set[str]:
     """Every key that report/ and the commands put into an object, read from their source.
 
-    All of report/json.py, and elsewhere the functions named `…_json`.
+    The fields of model/answers.py, all of report/json.py, and elsewhere the functions named
+    `…_json`.
     """
-    found: set[str] = set()
+    kinds = [kind for kind in vars(answers).values() if dataclasses.is_dataclass(kind)]
+    found = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     rooms = ("report", "cli", "run/steps", "catalogue")
     for file in [file for room in rooms for file in (PACKAGE / room).glob("*.py")]:
         for node in ast.walk(ast.parse(read(file))):

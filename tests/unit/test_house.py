@@ -26,8 +26,8 @@ LAYERS = (
     *("interrupted", "compatibility", "diagnosis", "scripts"),
     *("project", "postgres", "server"),
     *("decision", "guards", "quick"),
-    *("alembic_env", "look", "backups", "run", "catalogue_build"),
-    *("report", "workflows", "cli", "__main__"),
+    *("alembic_env", "look", "backups", "run", "catalogue_build", "fleet"),
+    *("report", "workflows", "cli", "__main__", "forks", "api"),
 )
 
 # These think: no database, no files, no clock, no Alembic.
@@ -40,14 +40,14 @@ PURE = {
     *(f"backups.{name}" for name in ("room", "sidecar")),
     *(f"revision_source.{name}" for name in ("definitions", "operations", "read", "source")),
     *(f"revision_source.{name}" for name in ("statement", "values", "varying")),
-    *("scripts.check", "scripts.header"),
+    *("scripts.check", "scripts.header", "fleet.rollout"),
 }
 
 # Third-party packages, and the rooms that may import them.
 PACKAGES = {
     "psycopg": (
         *("postgres", "look", "backups", "run", "alembic_env", "catalogue_build", "workflows"),
-        *("scripts.run", "scripts.wire", "model.target", "cli.console"),
+        *("scripts.run", "scripts.wire", "model.target", "cli.console", "fleet.registry"),
     ),
     "alembic": ("alembic_env", "catalogue_build", "revision_source", "guards"),
     "sqlalchemy": ("alembic_env", "catalogue_build", "guards"),

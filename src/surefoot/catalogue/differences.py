@@ -1,9 +1,9 @@
 """Differences, revisions and probes in words: the same ones in refusals and in accounts."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from surefoot.catalogue.match import Difference, Match, Probe
+from surefoot.model import answers
 from surefoot.schema.fact import SchemaFact, relation_kind, table
 
 
@@ -81,12 +81,12 @@ def _answer(probe: Probe) -> str:
     return {True: "it has run", False: "it has not run", None: "it can't say"}[probe.answer]
 
 
-def difference_json(found: Difference) -> dict[str, Any]:
-    """One name that isn't as a revision has it; null stands for "not there"."""
-    return {
-        "what": found.what,
-        "kind": found.kind,
-        "name": found.name,
-        "expected": list(found.expected),
-        "found": found.found,
-    }
+def difference_json(found: Difference) -> answers.Difference:
+    """One name that isn't as a revision has it, for programs."""
+    return answers.Difference(
+        what=found.what,
+        kind=found.kind,
+        name=found.name,
+        expected=found.expected,
+        found=found.found,
+    )

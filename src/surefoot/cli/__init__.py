@@ -17,6 +17,7 @@ _COMMANDS = {
     "repair": "Repair a damaged version table, using the structure.",
     "down": "Take revisions back, with downgrades that were tested.",
     "cleanup": "Drop the remains of revisions that are no longer applied.",
+    "fleet": "Do the same with many databases: up, status, plan.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "backup": "Take a backup, read it back, and describe it in a sidecar. Reads only.",
     "backups": "List the backups, and the databases that restores have set aside. Reads only.",

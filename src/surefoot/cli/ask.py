@@ -9,7 +9,7 @@ import msgspec
 from surefoot.cli.console import CommandContext, emit_outcome
 from surefoot.errors import ExitCode, SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.report.terminal import APPROVAL_LEFT
+from surefoot.quick import APPROVAL_LEFT
 from surefoot.system import signals
 
 if TYPE_CHECKING:

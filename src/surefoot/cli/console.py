@@ -24,6 +24,7 @@ from surefoot.system import signals, supervisor
 from surefoot.system.successor import become
 
 if TYPE_CHECKING:
+    from surefoot.model import answers
     from surefoot.postgres.embedded import Server
     from surefoot.report.log import LogTerminal
     from surefoot.report.text import TextReport
@@ -228,6 +229,12 @@ class CommandContext:
         from surefoot.report import json
 
         self.write(json.encode(self.command, exit_code, **parts))
+
+    def answer(self, given: "answers.Plan | answers.Outcome") -> None:
+        """The one object of --json, of a command whose answer is a value."""
+        from surefoot.report import json
+
+        self.write(json.answer(self.command, given))
 
     def write(self, text: str) -> None:
         """Data in surefoot's own words or escaped already. Raises SurefootError `output-lost`."""
@@ -600,5 +607,4 @@ def emit_outcome(context: CommandContext, target: Target, outcome: "Outcome") ->
     if context.as_json:
         from surefoot.report import json
 
-        database = json.database(target, None)
-        context.emit_json(outcome.exit_code, database=database, **json.outcome(outcome))
+        context.answer(json.outcome(outcome.exit_code, target, outcome))

@@ -124,7 +124,7 @@ def commands() -> list[str]:
     found: list[str] = []
     for name in group.list_commands(click.Context(group)):
         found.append(name)
-        if name == "catalog":  # the only group: the others needn't be loaded for their names
+        if name in ("catalog", "fleet"):  # the groups: the others needn't be loaded for their names
             within = group.get_command(click.Context(group), name)
             assert isinstance(within, click.Group)
             found += [f"{name} {one}" for one in within.commands]

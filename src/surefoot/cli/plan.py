@@ -45,12 +45,7 @@ def command(
             facts, decision = look(workspace, connection)
         code = decision.findings[0].exit_code if isinstance(decision, Refused) else ExitCode.DONE
         if context.as_json:
-            context.emit_json(
-                code,
-                database=json.database(workspace.target, facts),
-                structure=json.structure(facts),
-                **json.decision(decision),
-            )
+            context.answer(json.plan(code, workspace.target, facts, decision))
             return code
         terminal = Terminal(context.data)
         lines = [

@@ -45,13 +45,8 @@ def command(
         if isinstance(decision, Refused):
             code = decision.findings[0].exit_code
         if context.as_json:
-            context.emit_json(
-                code,
-                database=json.database(workspace.target, facts),
-                structure=json.structure(facts),
-                **json.decision(decision),
-                **json.project(workspace.project, catalogue),
-            )
+            of = (workspace.project, catalogue)
+            context.answer(json.status(code, workspace.target, facts, decision, *of))
         else:
             terminal = Terminal(context.data)
             of = (workspace.project, catalogue)

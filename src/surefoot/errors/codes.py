@@ -44,6 +44,9 @@ CODES: dict[str, ExitCode] = {
     "catalogue-unusable": ExitCode.USAGE,
     "revision-not-found": ExitCode.USAGE,
     "init-script-not-written": ExitCode.USAGE,
+    "targets-unreadable": ExitCode.USAGE,
+    "target-invalid": ExitCode.USAGE,
+    "target-listed-twice": ExitCode.USAGE,
     "pg-dump-missing": ExitCode.USAGE,
     # the catalogue: what is in the way of making it, and what `catalog check` finds
     "catalogue-build-failed": ExitCode.REFUSED,
@@ -153,6 +156,7 @@ CODES: dict[str, ExitCode] = {
     "statement-cancelled": ExitCode.FAILED,
     "statement-timeout": ExitCode.FAILED,
     # what a person must look at
+    "account-missing": ExitCode.PARTIAL,
     "connection-lost-at-commit": ExitCode.PARTIAL,
     "structure-not-reached": ExitCode.PARTIAL,
     "revision-partly-applied": ExitCode.PARTIAL,
@@ -161,12 +165,16 @@ CODES: dict[str, ExitCode] = {
     "backup-no-room": ExitCode.REFUSED,
     "backup-not-found": ExitCode.USAGE,
     "backup-of-another-database": ExitCode.REFUSED,
+    "restore-takes-others-back": ExitCode.REFUSED,
     "backup-unverified": ExitCode.REFUSED,
     "database-in-use": ExitCode.BUSY,
     "restore-differs": ExitCode.FAILED,
     "restore-failed": ExitCode.FAILED,
     "restore-in-the-way": ExitCode.REFUSED,
     "restore-not-possible": ExitCode.REFUSED,
+    # many databases
+    "rollout-stopped": ExitCode.FAILED,
+    "run-lost": ExitCode.FAILED,
     # others are at work
     "lock-held-elsewhere": ExitCode.BUSY,
     "orphaned-statement": ExitCode.BUSY,

@@ -5,6 +5,7 @@ unusual raises Unsettled: the ordinary way meets it again and reports it.
 """
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -24,6 +25,10 @@ _TO_CONNECT = 3.0  # seconds; the ordinary way waits longer, and says so
 
 class Unsettled(Exception):
     """The quick look can't settle it: the ordinary way must."""
+
+
+class NoAnswer(Unsettled):
+    """The server didn't answer a connection in time."""
 
 
 def _library() -> str:
@@ -85,6 +90,15 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
 }
 
 
+@functools.cache
+def _libpq() -> CDLL:
+    library = CDLL(_library())
+    for name, (gives, takes) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = gives, takes
+    return library
+
+
 def _strings(values: Sequence[str | None]) -> object:
     """A C array of strings, closed by NULL."""
     encoded = [None if value is None else value.encode() for value in values]
@@ -97,10 +111,7 @@ class Connection:
     def __init__(self, parameters: Mapping[str, str], *, patience: float) -> None:
         """`patience`: seconds for all that is asked. Raises Unsettled, OSError."""
         self._deadline = time.monotonic() + _TO_CONNECT
-        self._libpq = CDLL(_library())
-        for name, (gives, takes) in _FUNCTIONS.items():
-            function = getattr(self._libpq, name)
-            function.restype, function.argtypes = gives, takes
+        self._libpq = _libpq()
         names, values = _strings([*parameters]), _strings([*parameters.values()])
         self._conn = self._libpq.PQconnectStartParams(names, values, 0)
         try:
@@ -118,7 +129,10 @@ class Connection:
         while step != _CONNECTED:
             if step == _FAILED:
                 raise Unsettled("nobody was let in")
-            self._wait(select.POLLOUT if step == _WRITING else select.POLLIN)
+            try:
+                self._wait(select.POLLOUT if step == _WRITING else select.POLLIN)
+            except Unsettled as error:
+                raise NoAnswer(str(error)) from error
             step = self._libpq.PQconnectPoll(self._conn)
 
     def _wait(self, event: int) -> None:

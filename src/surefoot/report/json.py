@@ -1,6 +1,7 @@
 """The account for programs: one JSON object. docs/reference/json-output.md describes it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from surefoot.errors.masking import hidden
 from surefoot.errors.printable import escaped
 from surefoot.errors.steps import with_arguments
 from surefoot.interrupted.interruption import InterruptedRevision
+from surefoot.model import answers
 from surefoot.model.outcome import Outcome
 from surefoot.model.target import Target
 from surefoot.preflight.losses import PendingLoss
@@ -25,6 +27,17 @@ from surefoot.run.steps import handler
 
 SCHEMA_VERSION = 1
 _FIELD = re.compile(r"[a-z_]+")
+
+
+def answer(command: str, given: answers.Plan | answers.Outcome) -> str:
+    """What `status`, `plan` and `up` answer, as one object on one line."""
+    parts = builtins(given)
+    return encode(command, ExitCode(parts.pop("exit_code")), **parts)
+
+
+def builtins(value: Any) -> Any:
+    """The same in what JSON is made of: dictionaries, lists, texts, numbers."""
+    return msgspec.to_builtins(value)
 
 
 def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
@@ -37,7 +50,7 @@ def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
         "schema_version": SCHEMA_VERSION,
         "command": command,
         "exit_code": int(exit_code),
-        **_without_secrets(parts),
+        **_without_secrets(builtins(parts)),
     }
     try:
         return escaped(msgspec.json.encode(whole).decode())
@@ -71,167 +84,182 @@ def _key(key: str) -> str:
     return key if _FIELD.fullmatch(key) else hidden(key)
 
 
-def database(target: Target, facts: Facts | None) -> dict[str, Any]:
+def database(target: Target, facts: Facts | None) -> answers.Address:
     """Which database. Never holds a password."""
-    found: dict[str, Any] = {"address": target.label, "source": target.source}
-    if facts is not None:
-        server = facts.database.server
-        found |= {
-            "name": server.database,
-            "role": server.role,
-            "server_version": server.version_text.split(" ")[0],
-            "current": list(facts.database.rows),
-            "heads": list(facts.code.history.heads),
-            "beside": [
-                {"schema": one.schema, "objects": one.objects, "histories": list(one.histories)}
-                for one in facts.database.beside
-            ],
-        }
-    return found
+    if facts is None:
+        return answers.Address(address=target.label, source=target.source)
+    server = facts.database.server
+    return answers.Database(
+        address=target.label,
+        source=target.source,
+        name=server.database,
+        role=server.role,
+        server_version=server.version_text.split(" ")[0],
+        current=facts.database.rows,
+        heads=facts.code.history.heads,
+        beside=tuple(
+            answers.Beside(schema=one.schema, objects=one.objects, histories=one.histories)
+            for one in facts.database.beside
+        ),
+    )
 
 
-def project(found: Project, catalogue: Path) -> dict[str, Any]:
-    """The release of surefoot, its files, and each setting that isn't the default's."""
+def plan(code: ExitCode, target: Target, facts: Facts, decided: Decision) -> answers.Plan:
+    """What `plan` answers, and returns."""
+    return answers.Plan(**_looked(code, target, facts, decided))
+
+
+def status(
+    code: ExitCode, target: Target, facts: Facts, decided: Decision, found: Project, catalogue: Path
+) -> answers.Status:
+    """What `status` answers: the release of surefoot, its files, and each setting that isn't the
+    default's, besides.
+    """
+    return answers.Status(
+        surefoot=__version__,
+        configuration=str(found.file) if found.file else None,
+        catalogue_file=str(catalogue),
+        settings=tuple(
+            answers.Setting(key=key, value=value, source=source)
+            for key, value, source in found.settings
+        ),
+        **_looked(code, target, facts, decided),
+    )
+
+
+def _looked(code: ExitCode, target: Target, facts: Facts, decided: Decision) -> dict[str, Any]:
     return {
-        "surefoot": __version__,
-        "configuration": str(found.file) if found.file else None,
-        "catalogue_file": str(catalogue),
-        "settings": [
-            {"key": key, "value": value, "source": source} for key, value, source in found.settings
-        ],
+        "exit_code": int(code),
+        "database": database(target, facts),
+        "structure": structure(facts),
+        **decision(decided),
     }
 
 
-def finding(found: Finding) -> dict[str, Any]:
+def finding(found: Finding) -> answers.Finding:
     """A finding, with the exit code that it stands for."""
-    return {
-        "code": found.code,
-        "message": found.message,
-        "seen": list(found.seen),
-        "database": found.database,
-        "next": next_in_place(with_arguments(found.next)),
-        "exit_code": int(found.exit_code),
-    }
+    return answers.Finding(
+        code=found.code,
+        message=found.message,
+        seen=found.seen,
+        database=found.database,
+        next=next_in_place(with_arguments(found.next)),
+        exit_code=int(found.exit_code),
+    )
 
 
-def stand(held: Match) -> dict[str, Any]:
+def stand(held: Match) -> answers.Match:
     """A structure held against a revision."""
-    return {
-        "revisions": list(held.rows),
-        "matching": held.matching,
-        "differences": [difference_json(d) for d in held.differences],
-        "cannot_tell": list(held.doubtful),
-    }
+    return answers.Match(
+        revisions=held.rows,
+        matching=held.matching,
+        differences=tuple(map(difference_json, held.differences)),
+        cannot_tell=held.doubtful,
+    )
 
 
-def interruption(found: InterruptedRevision) -> dict[str, Any]:
+def interruption(found: InterruptedRevision) -> answers.Interruption:
     """What is there of a revision that was left half-way."""
-    return {
-        "revision": found.revision,
-        "names": [{"kind": n.kind, "name": n.name, "place": n.place} for n in found.names],
-        "beside": [difference_json(d) for d in found.beside],
-    }
+    return answers.Interruption(
+        revision=found.revision,
+        names=tuple(answers.Name(kind=n.kind, name=n.name, place=n.place) for n in found.names),
+        beside=tuple(map(difference_json, found.beside)),
+    )
 
 
-def structure(facts: Facts) -> dict[str, Any] | None:
-    """What the catalogue says of the structure, or what an earlier run saw of it; null where the
+def structure(facts: Facts) -> answers.Structure | None:
+    """What the catalogue says of the structure, or what an earlier run saw of it; None where the
     database is empty.
     """
     catalogue, standing = facts.catalogue, facts.standing
     if facts.verified is not None:
-        return {"verified": verified(facts.verified)}
+        return answers.Structure(verified=verified(facts.verified))
     if catalogue is None:
         return None
-    found: dict[str, Any] = {
-        "verified": None,
-        "catalogue": catalogue.condition,
-        "file": catalogue.file,
-    }
-    if catalogue.why:
-        found["why"] = list(catalogue.why)
-    if standing is not None:
-        found |= {
-            "facts": standing.facts,
-            "recorded": None if standing.recorded is None else stand(standing.recorded),
-            "exact": [stand(s) for s in standing.exact],
-            "nearest": [stand(s) for s in standing.nearest],
-            "chosen": None if standing.chosen is None else list(standing.chosen.rows),
-            "by": standing.by or None,
-            "foreign": standing.foreign,
-            "own": list(standing.own_objects),
-            "accepted": [difference_json(d) for d in standing.accepted],
-            "vetoed": list(standing.vetoed),
-            "promise": None if standing.promise is None else promise(standing.promise),
-            "interruption": None
-            if facts.interruption is None
-            else interruption(facts.interruption),
-            "probes": [
-                {"revision": p.revision, "answer": p.answer, "error": p.error or None}
-                for p in standing.probes
-            ],
-        }
-    return found
+    found = answers.Structure(
+        catalogue=catalogue.condition, file=catalogue.file, why=tuple(catalogue.why)
+    )
+    if standing is None:
+        return found
+    broken_off = facts.interruption
+    return replace(
+        found,
+        facts=standing.facts,
+        recorded=None if standing.recorded is None else stand(standing.recorded),
+        exact=tuple(map(stand, standing.exact)),
+        nearest=tuple(map(stand, standing.nearest)),
+        chosen=None if standing.chosen is None else standing.chosen.rows,
+        by=standing.by or None,
+        foreign=standing.foreign,
+        own=standing.own_objects,
+        accepted=tuple(map(difference_json, standing.accepted)),
+        vetoed=standing.vetoed,
+        promise=None if standing.promise is None else promise(standing.promise),
+        interruption=None if broken_off is None else interruption(broken_off),
+        probes=tuple(
+            answers.Probe(revision=p.revision, answer=p.answer, error=p.error or None)
+            for p in standing.probes
+        ),
+    )
 
 
-def verified(mark: Mark) -> dict[str, Any]:
+def verified(mark: Mark) -> answers.Verified:
     """The end of an earlier run that still counts: nothing that it rests on has changed."""
     evidence = mark.evidence
-    checked = evidence is not None and evidence.structure == "verified"
-    return {
-        "checked": checked,
-        "run": mark.run,
-        "at": f"{mark.at.replace(' ', 'T')}Z",
-        "differences": evidence.differences if evidence else 0,
-        "not_quick": evidence.not_quick if evidence else None,
-    }
+    return answers.Verified(
+        checked=evidence is not None and evidence.structure == "verified",
+        run=mark.run,
+        at=f"{mark.at.replace(' ', 'T')}Z",
+        differences=evidence.differences if evidence else 0,
+        not_quick=evidence.not_quick if evidence else None,
+    )
 
 
-def promise(kept: Promise) -> dict[str, Any]:
+def promise(kept: Promise) -> answers.Promise:
     """What the structure lacks of head's promise, and what differs and stops nobody."""
-    return {
-        "broken": [_breach(b) for b in kept.broken],
-        "harmless": [_breach(b) for b in kept.harmless],
-        "sql": list(kept.back.statements),
-    }
+    return answers.Promise(
+        broken=tuple(map(_issue, kept.broken)),
+        harmless=tuple(map(_issue, kept.harmless)),
+        sql=kept.back.statements,
+    )
 
 
-def _breach(one: Issue) -> dict[str, Any]:
-    return {
-        "kind": one.kind,
-        "name": one.name,
-        "expected": one.expected,
-        "found": one.found,
-        "why": one.why,
-        "revision": one.by or None,
-    }
+def _issue(one: Issue) -> answers.Issue:
+    return answers.Issue(
+        kind=one.kind,
+        name=one.name,
+        expected=one.expected,
+        found=one.found,
+        why=one.why,
+        revision=one.by or None,
+    )
 
 
 def decision(decided: Decision) -> dict[str, Any]:
-    """What a look led to."""
+    """What a look led to: the parts of a Plan that say so."""
+    ready = decided.plan if isinstance(decided, Ready) else None
     return {
         "state": decided.state.value,
-        "plan": [handler(step).as_json(step) for step in decided.plan.steps]
-        if isinstance(decided, Ready)
-        else [],
-        "losses": [loss(one) for one in decided.plan.losses] if isinstance(decided, Ready) else [],
-        "one_way": [{"revision": id, "why": why} for id, why in decided.plan.one_way]
-        if isinstance(decided, Ready)
-        else [],
-        "remarks": list(_remarks(decided)),
-        "findings": [finding(f) for f in decided.findings] if isinstance(decided, Refused) else [],
+        "plan": tuple(handler(step).as_json(step) for step in ready.steps) if ready else (),
+        "losses": tuple(map(loss, ready.losses)) if ready else (),
+        "one_way": tuple(answers.OneWay(revision=id, why=why) for id, why in ready.one_way)
+        if ready
+        else (),
+        "remarks": _remarks(decided),
+        "findings": tuple(map(finding, decided.findings)) if isinstance(decided, Refused) else (),
     }
 
 
-def loss(one: PendingLoss) -> dict[str, Any]:
+def loss(one: PendingLoss) -> answers.Loss:
     """What a pending revision destroys, and of how many rows."""
-    return {
-        "kind": one.loss.kind,
-        "name": one.loss.name,
-        "detail": one.loss.detail,
-        "revision": one.revision,
-        "rows": one.rows,
-        "estimated": one.estimated,
-    }
+    return answers.Loss(
+        kind=one.loss.kind,
+        name=one.loss.name,
+        detail=one.loss.detail,
+        revision=one.revision,
+        rows=one.rows,
+        estimated=one.estimated,
+    )
 
 
 def _remarks(decided: Decision) -> tuple[str, ...]:
@@ -244,16 +272,18 @@ def _remarks(decided: Decision) -> tuple[str, ...]:
             return ()
 
 
-def outcome(ended: Outcome) -> dict[str, Any]:
+def outcome(code: ExitCode, target: Target, ended: Outcome) -> answers.Outcome:
     """How a run of `up` ended."""
-    return {
-        "state": ended.state.value if ended.state else None,
-        "current": None if ended.rows is None else list(ended.rows),
-        "done": [
-            {"step": d.kind, "name": d.name, "seconds": round(d.seconds, 3)} for d in ended.done
-        ],
-        "remarks": list(ended.remarks),
-        "findings": [finding(f) for f in ended.findings],
-        "backup": ended.backup,
-        "seconds": round(ended.seconds, 3),
-    }
+    return answers.Outcome(
+        exit_code=int(code),
+        database=database(target, None),
+        state=ended.state.value if ended.state else None,
+        current=ended.rows,
+        done=tuple(
+            answers.Done(step=d.kind, name=d.name, seconds=round(d.seconds, 3)) for d in ended.done
+        ),
+        remarks=ended.remarks,
+        findings=tuple(map(finding, ended.findings)),
+        backup=ended.backup,
+        seconds=round(ended.seconds, 3),
+    )

@@ -253,7 +253,7 @@ class LogReport(TextReport):
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
         """What was found and what will be done."""
         self._target = target
-        found = json.database(target, facts)
+        found = json.builtins(json.database(target, facts))
         self._emit(Found(database=found, state=decision.state.value))
         self._planned(decision)
 
@@ -274,7 +274,7 @@ class LogReport(TextReport):
         if not isinstance(decision, Ready):
             return
         self._number(decision.plan)
-        parts = json.decision(decision)
+        parts = json.builtins(json.decision(decision))
         parts = {key: parts[key] for key in ("plan", "losses", "one_way", "remarks")}
         warns = bool(parts["losses"] or parts["remarks"])
         self._emit(Planned(**parts, level="warning" if warns else "info"))
@@ -337,8 +337,9 @@ class LogReport(TextReport):
         self._live.close()
         for finding in outcome.findings:
             self._emit(finding_event(finding))
-        parts = json.outcome(outcome)
-        del parts["findings"]
+        parts = json.builtins(json.outcome(outcome.exit_code, target, outcome))
+        for name in ("exit_code", "database", "findings"):
+            del parts[name]
         ahead = outcome.state is State.AHEAD_COMPATIBLE
         warns = bool(outcome.findings or outcome.remarks or ahead)
         self._emit(Comes(**parts, level="warning" if warns else "info"))
@@ -348,7 +349,7 @@ class LogReport(TextReport):
 
 def finding_event(finding: Finding) -> Event:
     """A finding as an event."""
-    return Finds(**json.finding(finding), level="error")
+    return Finds(**json.builtins(json.finding(finding)), level="error")
 
 
 def logged(stream: TextIO, terminal: LogTerminal) -> TextIO:

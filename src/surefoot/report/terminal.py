@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 # Where a style begins or ends: others can't know the number, so only surefoot sets styles.
 _STYLE = f"\x1b{os.urandom(8).hex()}["
 _STYLES = re.compile(re.escape(_STYLE) + r"([\d;]*)m")
-# Said where the word was given, and there was no plan that it approves.
-APPROVAL_LEFT = "SUREFOOT_APPROVE is set and approves nothing now: remove it"
 LABEL = 10  # columns of the labels on the left
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 

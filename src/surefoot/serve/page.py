@@ -16,6 +16,7 @@ from typing import Any
 _TO_LOOK = 1.5  # seconds that a probe waits for a fresh look
 _FRESH = 0.05  # seconds for which a look counts for others who ask
 _RETRY = 5  # seconds, for whoever comes back
+_MOST = 16 * 1024 * 1024  # bytes of a request's body that are read, and thrown away
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -121,7 +122,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._say(503, "text/html; charset=utf-8", html(self.state.seen))
 
-    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
+    def do_POST(self) -> None:
+        """The body is read first: a client that is still sending when the connection is closed gets
+        a reset, and not the answer.
+        """
+        length = self.headers.get("Content-Length", "")
+        left = min(int(length), _MOST) if length.isdecimal() else 0
+        while left and (piece := self.rfile.read(min(left, 65536))):
+            left -= len(piece)
+        self.do_GET()
+
+    do_HEAD = do_OPTIONS = do_GET
+    do_PUT = do_PATCH = do_DELETE = do_POST
 
     def _say(self, code: int, kind: str, text: str) -> None:
         body = text.encode()

@@ -6,6 +6,9 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+# On the command line, for words that no list of processes may show: see caller.py.
+WORDS = "--words-from-stdin"
+
 # Those that ask a process to end.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -25,8 +25,8 @@ class Handler(Protocol):
         """The step in a plan, for people: one line, and what belongs below it."""
         ...
 
-    def as_json(self, step: Any) -> dict[str, Any]:
-        """The step in a plan, for programs."""
+    def as_json(self, step: Any) -> object:
+        """The step in a plan, for programs: a value, or the parts of one."""
         ...
 
 

@@ -12,6 +12,7 @@ from surefoot.decision.plan import Adopt
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import count
 from surefoot.look.database import observe_version_rows
+from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
 from surefoot.run.version_row import mend_version_table, write_version_rows
@@ -59,16 +60,15 @@ def lines(step: Adopt) -> list[str]:
     return [f"adopt {revisions}: {facts}{accepted}{_BY.get(step.by, '')}"]
 
 
-def as_json(step: Adopt) -> dict[str, Any]:
+def as_json(step: Adopt) -> answers.Adopt:
     """The revisions, the evidence and what it replaces."""
-    return {
-        "step": "adopt",
-        "revisions": list(step.stand.rows),
-        "by": step.by,
-        "matching": step.stand.matching,
-        "replaces": list(step.before),
-        "accepted": [difference_json(one) for one in step.stand.differences],
-    }
+    return answers.Adopt(
+        revisions=step.stand.rows,
+        by=step.by,
+        matching=step.stand.matching,
+        replaces=step.before,
+        accepted=tuple(map(difference_json, step.stand.differences)),
+    )
 
 
 def _adopt(step: Adopt, connection: psycopg.Connection[Any], run: Run) -> None:

@@ -1,9 +1,8 @@
 """Drop indexes that an interrupted revision left half-made, so that it can make them anew."""
 
-from typing import Any
-
 from surefoot.decision.plan import DropIndexes
 from surefoot.errors import SurefootError
+from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.steps.repair import Repairing
 
@@ -35,11 +34,6 @@ def lines(step: DropIndexes) -> list[str]:
     return [f"drop the half-made {noun} of revision {step.revision}: {sql}"]
 
 
-def as_json(step: DropIndexes) -> dict[str, Any]:
+def as_json(step: DropIndexes) -> answers.DropIndexes:
     """The indexes and the SQL."""
-    return {
-        "step": "drop-indexes",
-        "revision": step.revision,
-        "indexes": list(step.names),
-        "sql": list(step.statements),
-    }
+    return answers.DropIndexes(revision=step.revision, indexes=step.names, sql=step.statements)

@@ -12,6 +12,7 @@ from surefoot.decision.install import made
 from surefoot.decision.plan import Install
 from surefoot.errors import SurefootError
 from surefoot.look.database import observe_version_rows
+from surefoot.model import answers
 from surefoot.model.history import History
 from surefoot.model.progress import Progress
 from surefoot.project.config import Project
@@ -53,13 +54,12 @@ def lines(step: Install) -> list[str]:
     return [f"install {paths}, {stand} {step.revision.id}"]
 
 
-def as_json(step: Install) -> dict[str, Any]:
+def as_json(step: Install) -> answers.Install:
     """The scripts, and the revision that they stand for."""
-    return {
-        "step": "install",
-        "scripts": [script.path for script in step.scripts],
-        "revision": None if step.revision is None else step.revision.id,
-    }
+    return answers.Install(
+        scripts=tuple(script.path for script in step.scripts),
+        revision=None if step.revision is None else step.revision.id,
+    )
 
 
 def install(

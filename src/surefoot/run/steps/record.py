@@ -9,6 +9,7 @@ from psycopg import sql
 from surefoot.decision.plan import Record
 from surefoot.errors.wording import count
 from surefoot.look.database import observe_version_rows
+from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
 from surefoot.run.steps.adopt import lock_version_table, require_rows
@@ -35,15 +36,14 @@ def lines(step: Record) -> list[str]:
     return [f"record revision {step.revision.id}: {why}"]
 
 
-def as_json(step: Record) -> dict[str, Any]:
+def as_json(step: Record) -> answers.Record:
     """The revision, what decided for it and what it replaces."""
-    return {
-        "step": "record",
-        "revision": step.revision.id,
-        "by": step.by,
-        "matching": step.matching,
-        "replaces": list(step.before),
-    }
+    return answers.Record(
+        revision=step.revision.id,
+        by=step.by,
+        matching=step.matching,
+        replaces=step.before,
+    )
 
 
 def _record(step: Record, connection: psycopg.Connection[Any], run: Run) -> None:

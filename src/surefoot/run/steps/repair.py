@@ -11,6 +11,7 @@ from surefoot.decision.plan import Repair
 from surefoot.errors import Finding, SurefootError
 from surefoot.errors.wording import count
 from surefoot.interrupted.repair_sql import unmet
+from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.failure_report import Stopped, interrupted
 from surefoot.run.journal import executor
@@ -32,16 +33,15 @@ def lines(step: Repair) -> list[str]:
     return [f"{step.how} revision {step.revision}:", *(f"  {text}" for text in sql)]
 
 
-def as_json(step: Repair) -> dict[str, Any]:
+def as_json(step: Repair) -> answers.Mend:
     """The SQL in its order. The step is called mend in JSON, as it was from the beginning."""
-    return {
-        "step": "mend",
-        "revision": step.revision,
-        "how": step.how,
-        "outside_before": list(step.first),
-        "within": list(step.within),
-        "outside_after": list(step.then),
-    }
+    return answers.Mend(
+        revision=step.revision,
+        how=step.how,
+        outside_before=step.first,
+        within=step.within,
+        outside_after=step.then,
+    )
 
 
 class Repairing:

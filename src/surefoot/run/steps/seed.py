@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 
 from surefoot.decision.plan import Seed
+from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.steps.install import run_one
 
@@ -34,6 +35,6 @@ def lines(step: Seed) -> list[str]:
     return [f"run the seed script {step.script.path}{why}"]
 
 
-def as_json(step: Seed) -> dict[str, Any]:
+def as_json(step: Seed) -> answers.Seed:
     """The script, and whether its content changed."""
-    return {"step": "seed", "script": step.script.path, "changed": step.changed}
+    return answers.Seed(script=step.script.path, changed=step.changed)

@@ -6,6 +6,7 @@ import psycopg
 
 from surefoot.decision.plan import Undone
 from surefoot.look.database import observe_version_rows
+from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
 from surefoot.run.steps.adopt import require_rows
@@ -29,6 +30,6 @@ def lines(step: Undone) -> list[str]:
     return [f"keep in mind that revision {step.revision} is undone: {why}"]
 
 
-def as_json(step: Undone) -> dict[str, Any]:
+def as_json(step: Undone) -> answers.Undone:
     """The revision, and who has seen to it."""
-    return {"step": "undone", "revision": step.revision, "by": step.by}
+    return answers.Undone(revision=step.revision, by=step.by)

@@ -6,7 +6,6 @@ import itertools
 import random
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from surefoot.alembic_env.account import Account
 from surefoot.alembic_env.running import Running
@@ -17,6 +16,7 @@ from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import count
 from surefoot.look.database import observe_database
+from surefoot.model import answers
 from surefoot.model.history import Revision
 from surefoot.project.config import seconds
 from surefoot.run.context import Run
@@ -47,10 +47,13 @@ def lines(step: Upgrade) -> list[str]:
     return [f"apply {count(len(step.revisions), 'revision')}, up to {tips}"]
 
 
-def as_json(step: Upgrade) -> dict[str, Any]:
+def as_json(step: Upgrade) -> answers.Upgrade:
     """The revisions in their order."""
-    listed = [{"id": r.id, "message": r.message, "release": r.release} for r in step.revisions]
-    return {"step": "upgrade", "revisions": listed}
+    return answers.Upgrade(
+        revisions=tuple(
+            answers.Revision(id=r.id, message=r.message, release=r.release) for r in step.revisions
+        )
+    )
 
 
 class Upgrading:

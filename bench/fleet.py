@@ -1,0 +1,197 @@
+"""Many databases: `surefoot fleet up` against a loop of `alembic upgrade head`.
+
+Both sides run in one go, on one server, on databases of the same kind; the loop runs on a sample
+and is reckoned up to the same number. The history has 30 revisions and a catalogue.
+
+- nothing to do: every database is at head, and an earlier run has seen it there
+- three pending: every database lacks the last three revisions, and each side begins with its own
+- killed: the leading process is killed at random instants of such a run, again and again, until the
+  last run ends by itself; then each revision's row is counted in each database
+
+    python bench/fleet.py [--databases 1000] [--pending 200] [--sample 20] [--kills 100]
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from run import clean_environment, install, write_history
+
+from surefoot.postgres.embedded import Server, embedded_bin
+
+REVISIONS, PENDING = 30, 3
+# So that what is done twice is seen: each of the last revisions leaves a row.
+COUNTED = "op.execute(\"insert into public.ran values ('{id}')\")"
+FIRST = 'op.execute("create table public.ran (id text)")'
+
+
+class Bench:
+    """One server, one application, and the programs of both sides."""
+
+    def __init__(self, server: Server, directory: Path, programs: Path) -> None:
+        self.server, self.directory, self.programs = server, directory, programs
+        self.memory = 0  # MB: the most that one process of a fleet's run had
+        write_history(directory, REVISIONS, self.url("old"))
+        self._count_runs()
+        self.make("old", "template0")
+        self.loop(["old"], to=f"{REVISIONS - PENDING - 1:012x}")
+        command = [str(programs / "surefoot"), "catalog", "build", "--no-downgrade"]
+        self.run([*command, "--server", server.url()])
+
+    def _count_runs(self) -> None:
+        versions = self.directory / "migrations" / "versions"
+        for n in (0, *range(REVISIONS - PENDING, REVISIONS)):
+            body = COUNTED.format(id=f"{n:012x}") if n else FIRST
+            file = versions / f"{n:012x}.py"
+            file.write_text(f"{file.read_text()}    {body}\n")
+
+    def url(self, name: str) -> str:
+        return self.server.url(name, "postgresql+psycopg")
+
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.directory, check=True, capture_output=True, text=True
+        )
+
+    def make(self, name: str, template: str = "old") -> None:
+        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
+            connection.execute(
+                f"create database {name} template {template} strategy file_copy".encode()
+            )
+
+    def drop(self, name: str) -> None:
+        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
+            connection.execute(f"drop database {name} with (force)".encode())
+
+    def fleet(self, names: list[str], **options: object) -> "subprocess.Popen[str]":
+        (self.directory / "list").write_text("".join(f"{self.server.url(n)}\n" for n in names))
+        program = [str(self.programs / "surefoot"), "fleet", "up", "--targets", "list"]
+        return subprocess.Popen(
+            [*program, "-q"],
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            **options,  # pyright: ignore[reportArgumentType, reportCallIssue]
+        )
+
+    def timed(self, names: list[str]) -> float:
+        """The seconds of a run that must succeed, from start to end."""
+        began = time.perf_counter()
+        _, status, usage = os.wait4(self.fleet(names).pid, 0)
+        assert status == 0
+        self.memory = max(self.memory, usage.ru_maxrss // 1024)
+        return time.perf_counter() - began
+
+    def loop(self, names: list[str], to: str = "head") -> float:
+        """The seconds of `alembic upgrade`, one database after the other."""
+        ini = self.directory / "alembic.ini"
+        began = time.perf_counter()
+        for name in names:
+            ini.write_text(
+                f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {self.url(name)}\n"
+            )
+            self.run([str(self.programs / "alembic"), "upgrade", to])
+        return time.perf_counter() - began
+
+
+def line(what: str, n: int, ours: float, sample: int, theirs: float) -> str:
+    reckoned = theirs / sample * n
+    each = f"{ours / n * 1000:.0f} ms | {theirs / sample * 1000:.0f} ms"
+    return f"| {what} | {n} | {ours:.1f} s | {reckoned:.0f} s | {each} | {reckoned / ours:.1f} × |"
+
+
+def nothing(bench: Bench, n: int, sample: int) -> str:
+    names = [f"n{i}" for i in range(n)]
+    for name in names:
+        bench.make(name)
+    bench.timed(names)  # to head, with the marks of that look
+    ours = min(bench.timed(names) for _ in range(3))
+    theirs = bench.loop(names[:sample])
+    for name in names:
+        bench.drop(name)
+    return line("nothing to do", n, ours, min(n, sample), theirs)
+
+
+def pending(bench: Bench, n: int, sample: int) -> str:
+    sample = min(n, sample)
+    ours, theirs = [f"p{i}" for i in range(n)], [f"q{i}" for i in range(sample)]
+    for name in (*ours, *theirs):
+        bench.make(name)
+    took, loop = bench.timed(ours), bench.loop(theirs)
+    for name in (*ours, *theirs):
+        bench.drop(name)
+    return line("three pending", n, took, sample, loop)
+
+
+def killed(bench: Bench, n: int, kills: int) -> str:
+    """How often something was done twice, or missed, or left over."""
+    chance, done, rounds, twice, missed, left = random.Random(1), 0, 0, 0, 0, 0
+    expected = sorted(f"{n:012x}" for n in range(REVISIONS - PENDING, REVISIONS))
+    while done < kills:
+        names = [f"k{i}" for i in range(n)]
+        for name in names:
+            bench.make(name)
+        rounds += 1
+        while done < kills:
+            process = bench.fleet(names, start_new_session=True)
+            try:
+                process.wait(chance.uniform(0.3, 2.0 + 0.15 * n))
+                break  # all was done before its turn to be killed
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                done += 1
+        assert bench.fleet(names).wait() == 0
+        for name in names:
+            with psycopg.connect(bench.server.conninfo(name)) as connection:
+                ran = sorted(id for (id,) in connection.execute("select id from ran"))
+            twice += len(ran) - len(set(ran))
+            missed += len(set(expected) - set(ran))
+        time.sleep(1)
+        with psycopg.connect(bench.server.conninfo(), autocommit=True) as connection:
+            sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
+            left += connection.execute(sessions).fetchone()[0]  # type: ignore[index]
+        for name in names:
+            bench.drop(name)
+    return (
+        f"killed {done} times in {rounds} rounds of {n} databases: "
+        f"{twice} revisions run twice, {missed} missed, {left} sessions left"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--databases", type=int, default=1000)
+    parser.add_argument("--pending", type=int, default=200)
+    parser.add_argument("--sample", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--killed-databases", type=int, default=12)
+    given = parser.parse_args()
+    programs = install()
+    clean_environment()
+    with Server(embedded_bin()) as server, tempfile.TemporaryDirectory() as directory:
+        bench = Bench(server, Path(directory), programs)
+        print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+        print(
+            "| what | databases | `surefoot fleet up` | loop | each | each of the loop | faster |"
+        )
+        print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
+        if given.databases:
+            print(nothing(bench, given.databases, given.sample), flush=True)
+        if given.pending:
+            print(pending(bench, given.pending, given.sample), flush=True)
+        print(f"\nthe most memory that one process had: {bench.memory} MB", flush=True)
+        if given.kills:
+            print(killed(bench, given.killed_databases, given.kills))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Many databases, one after the other and side by side, from one process."""

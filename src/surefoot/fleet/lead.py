@@ -1,0 +1,244 @@
+"""Lead a fleet: look at each database, and start a run of surefoot where there is something to do.
+
+Nothing is remembered between two runs: a database says itself what is done. So the same command
+goes on wherever an earlier one was ended.
+"""
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from typing import Any
+
+import msgspec
+
+from surefoot.errors import NOT_CHANGED, ExitCode, Finding, SurefootError
+from surefoot.fleet.children import Children, Ended
+from surefoot.fleet.result import Result, Totals, of_finding, of_run
+from surefoot.fleet.rollout import Rollout, SoFar, next_step
+from surefoot.fleet.servers import Servers
+from surefoot.fleet.targets import Listed, Listing
+from surefoot.postgres.libpq import NoAnswer, Unsettled
+from surefoot.project.manifest import digest
+from surefoot.quick import Identity, Place, Settled, look
+from surefoot.system import signals
+
+# Connections that a run of surefoot has at once: two looks, the lock, the application's own, and
+# one for a look at what runs or at what became of a step. tests/postgres/test_fleet.py counts them.
+OF_A_RUN = 5
+_GLANCE = 0.2  # seconds between two looks at whether a signal has come
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What is done with each database: the command, its arguments, and what the quick look needs.
+
+    The arguments are those of every run: the configuration and the arguments of env.py.
+    """
+
+    command: str
+    arguments: tuple[str, ...]
+    place: Place
+    table: str
+    schema: str | None
+
+
+class Fleet:
+    """A list of databases, and what is known of them so far."""
+
+    def __init__(
+        self, task: Task, listing: Listing, children: Children, as_json: Callable[[Finding], Any]
+    ) -> None:
+        """`as_json` writes a finding as the JSON object of a run has it."""
+        self._task, self._listing, self._children = task, listing, children
+        self._as_json = as_json
+        self._digest = functools.cache(digest)
+        self._met: dict[Identity, str] = {}
+        self._meeting = threading.Lock()
+        self.left: list[Listed] = []  # neither settled by a look nor told about
+        self.totals = Totals()
+
+    def looked(self, executor: Executor, parallel: int, servers: Servers) -> Iterator[Result]:
+        """Look at every database. Gives the results of those that need no run; the others are
+        `left` afterwards, in the list's order.
+        """
+        entries, settled = self._listing.entries, set[str]()
+        jobs = ((one, lambda one=one: self._look(one, servers)) for one in entries)
+        for one, result in self._each(executor, Rollout((len(entries),), parallel), jobs):
+            if result is not None:
+                settled.add(one.name)
+                yield self._added(result)
+        self.left = [one for one in entries if one.name not in settled]
+
+    def carried_out(
+        self, executor: Executor, rollout: Rollout, servers: Servers
+    ) -> Iterator[Result]:
+        """Start a run for each database that is left, as far as the rollout goes."""
+        jobs = iter([(one, lambda one=one: self._carry_out(one, servers)) for one in self.left])
+        for one, result in self._each(executor, rollout, jobs):
+            assert result is not None, one
+            yield self._added(result)
+        for one, _ in jobs:
+            yield self._added(Result(one.name, "not-begun", ExitCode.DONE))
+
+    def _added(self, result: Result) -> Result:
+        self.totals.add(result)
+        return result
+
+    def _each(
+        self,
+        executor: Executor,
+        rollout: Rollout,
+        jobs: Iterator[tuple[Listed, Callable[[], Result | None]]],
+    ) -> Iterator[tuple[Listed, Result | None]]:
+        """Begin what the rollout allows, give what has ended, and so on. What isn't begun stays in
+        `jobs`.
+        """
+        so_far, running = SoFar(), dict[Future[Result | None], Listed]()
+        asked = False
+        while True:
+            if not signals.requested():
+                step = next_step(rollout, so_far)
+                for _ in range(step.begin):
+                    one, job = next(jobs)
+                    running[executor.submit(job)] = one
+                so_far = msgspec.structs.replace(so_far, begun=so_far.begun + step.begin)
+                if step.stop and not self.totals.findings:
+                    self.totals.findings = (_stopped(rollout, so_far),)
+            elif not asked:
+                asked = True
+                self._children.stop()
+            if not running:
+                return
+            for ended in wait(running, _GLANCE, FIRST_COMPLETED).done:
+                one, result = running.pop(ended), ended.result()
+                so_far = _counted(so_far, result)
+                yield one, result
+
+    def _look(self, one: Listed, servers: Servers) -> Result | None:
+        """The quick look: None where it can't settle the matter."""
+        try:
+            target = one.target(os.environ)
+            if one.server in servers.slow:
+                return None
+            with servers.room(one.server, 1):
+                found = look(
+                    self._task.place,
+                    target,
+                    self._task.table,
+                    self._task.schema,
+                    digest=self._digest,
+                    met=lambda identity: self._meet(identity, one),
+                )
+            return _settled(one, found)
+        except NoAnswer:
+            servers.slow.add(one.server)
+        except Unsettled:
+            pass
+        except SurefootError as error:
+            return of_finding(one.name, "invalid", self._as_json(error.finding))
+        return None
+
+    def _meet(self, identity: Identity, one: Listed) -> None:
+        """Each database is one entry's. Raises SurefootError `target-listed-twice`."""
+        with self._meeting:
+            first = self._met.setdefault(identity, one.name)
+        if first == one.name:
+            return
+        raise SurefootError(
+            "target-listed-twice",
+            f"{one.name} is the same database as {first}.",
+            seen=[
+                f"{one.where} and the entry {first} lead to the database with oid "
+                f"{identity.database} of the server that was started at {identity.started} UTC"
+            ],
+            next=f"take one of the two out of the list; {first} is looked after",
+        )
+
+    def _carry_out(self, one: Listed, servers: Servers) -> Result:
+        try:
+            target = one.target(os.environ)
+        except SurefootError as error:
+            return of_finding(one.name, "invalid", self._as_json(error.finding))
+        if (silent := servers.silent.get(one.server)) is not None:
+            return of_finding(one.name, "busy", self._as_json(silent))
+        with servers.room(one.server, OF_A_RUN):
+            ended = self._children.run(
+                (self._task.command, "--json", *self._task.arguments),
+                {"SUREFOOT_DATABASE_URL": target.url()},
+            )
+        result = self._account(one, ended)
+        for finding in result.parts.get("findings", ()):
+            if finding["code"] == "server-unreachable":
+                servers.silent[one.server] = _silent(one, finding)
+        return result
+
+    def _account(self, one: Listed, ended: Ended) -> Result:
+        """What a run says of itself; what can be said of it where it said nothing."""
+        try:
+            found: dict[str, Any] = msgspec.json.decode(ended.out)
+            code = ExitCode(ended.code if ended.code is not None else found["exit_code"])
+        except (msgspec.DecodeError, ValueError, KeyError):
+            if signals.requested():
+                return Result(one.name, "interrupted", ExitCode.FAILED)
+            return of_finding(one.name, "failed", self._as_json(_lost(one, ended)))
+        result = of_run(one.name, code, found)
+        if isinstance(database := result.parts.get("database"), dict):
+            database["source"] = one.where
+        return result
+
+
+def _settled(one: Listed, found: Settled) -> Result:
+    """Nothing to do, in the form in which `up --json` says so."""
+    parts = {
+        "state": "at-head",
+        "database": {"address": found.target.label, "source": one.where},
+        "current": [*found.rows],
+        "remarks": [*found.remarks],
+    }
+    return Result(one.name, "ready", ExitCode.DONE, parts)
+
+
+def _counted(so_far: SoFar, result: Result | None) -> SoFar:
+    kind = result.kind if result is not None else ""
+    counted = kind if kind in ("migrated", "failed") else "inconclusive"
+    return msgspec.structs.replace(so_far, **{counted: getattr(so_far, counted) + 1})
+
+
+def _stopped(rollout: Rollout, so_far: SoFar) -> Finding:
+    return Finding(
+        "rollout-stopped",
+        f"Too many databases have failed: {so_far.failed} of {so_far.conclusive}.",
+        (
+            f"{so_far.migrated} were migrated, {so_far.failed} failed",
+            f"at most {rollout.stop_at:g} % of {rollout.total} may fail, and of each wave",
+        ),
+        f"{rollout.total - so_far.begun} databases weren't begun, and are as they were.",
+        "see why they failed, correct that, then run the same command again: what is done is "
+        "found done",
+    )
+
+
+def _silent(one: Listed, finding: Mapping[str, Any]) -> Finding:
+    return Finding(
+        "server-unreachable",
+        "The database's server doesn't answer; this database wasn't tried.",
+        (f"no answer for {one.name}, on the same server", *finding["seen"]),
+        NOT_CHANGED,
+        "start the server, or correct the address, then run the same command again",
+    )
+
+
+def _lost(one: Listed, ended: Ended) -> Finding:
+    lines = [line for line in ended.account.decode("utf-8", "replace").splitlines() if line.strip()]
+    how = "nobody knows how" if ended.code is None else f"exit code {ended.code}"
+    if ended.code is not None and ended.code < 0:
+        how = f"signal {-ended.code}"
+    return Finding(
+        "run-lost",
+        f"The run for {one.name} ended without an account of itself.",
+        (f"how it ended: {how}", *lines[-8:]),
+        "What was committed stays, everything else was rolled back by the server.",
+        "run the same command again: it goes on from where the database stands; if this happens "
+        "again, see whether the machine has run out of memory",
+    )

@@ -1,0 +1,31 @@
+"""A database that knows the others: the query that lists them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, LiteralString, cast
+
+import psycopg
+
+from surefoot.errors.masking import masked
+from surefoot.fleet.targets import unreadable
+from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
+
+
+def ask(query: str, target: Target, *, wait: float) -> Iterable[Mapping[str, Any]]:
+    """The rows of a query, by the names of its columns; in a transaction that only reads.
+
+    Raises SurefootError `targets-unreadable`, or as `postgres.connect` does.
+    """
+    with connect(target, wait=wait, say=lambda _: None) as connection:
+        try:
+            with connection.transaction():
+                connection.execute("set transaction read only")
+                # the query is the operator's own, from the command line
+                cursor = connection.execute(cast("LiteralString", query))
+                columns = [column.name for column in cursor.description or ()]
+                rows = cursor.fetchall() if columns else []
+        except psycopg.Error as error:
+            seen = masked(str(error)).splitlines()
+            message = "The query that lists the databases failed."
+            raise unreadable(message, f"sql:{query}", *seen[:4]) from error
+    return [dict(zip(columns, row, strict=True)) for row in rows]
