@@ -116,10 +116,10 @@ def _description(name: str) -> list[str]:
 
 
 def _table(options: list[tuple[str, str]]) -> list[str]:
-    def cell(text: str) -> str:
-        return " ".join(text.split()).replace("|", "\\|")
-
-    rows = [f"| `{cell(option)}` | {cell(what)} |" for option, what in options]
+    rows = [
+        f"| `{' '.join(option.split()).replace('|', ', ')}` | {' '.join(what.split())} |"
+        for option, what in options
+    ]
     return ["| option | what it does |", "|---|---|", *rows, ""]
 
 
