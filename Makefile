@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 PYTEST := $(RUN)/python -m pytest --dist loadgroup
 
-.PHONY: help setup demo test tests quick lint ruff types bench matrix accuracy chaos containers new-check clean
+.PHONY: help setup demo test tests quick lint ruff types prose documents pictures site bench matrix accuracy chaos containers new-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -36,7 +36,7 @@ tests: $(STAMP)
 quick: ruff ## ruff and the tests that start no server: before each commit
 	@$(PYTEST) -n auto -q tests/unit
 
-lint: ruff types ## ruff, pyright, and whether docs/performance.md is older than its code
+lint: ruff types prose ## ruff, pyright, the documents' language, and whether figures are older than their code
 	@$(RUN)/python bench/page.py
 
 ruff: $(STAMP)
@@ -45,21 +45,36 @@ ruff: $(STAMP)
 types: $(STAMP)
 	@$(RUN)/pyright
 
-bench: $(STAMP) ## measure, and write the figures into docs/performance.md
+bench: $(STAMP) ## measure, and write the figures into docs/evidence/performance.md
 	@$(RUN)/python bench/run.py
 
 matrix: $(STAMP) ## servers 13 to 18, lowest and newest dependencies, real histories (npm, a while)
 	@$(RUN)/python tests/matrix/run.py
 
-accuracy: $(STAMP) ## the tables of docs/accuracy.md (npm, real histories, most of an hour)
+accuracy: $(STAMP) ## the tables of docs/evidence/accuracy.md (npm, real histories, most of an hour)
 	@$(RUN)/python tests/accuracy/run.py
 
-chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/reliability.md counts (little more than an hour)
+chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/evidence/reliability.md counts (little more than an hour)
 	@$(RUN)/python -m tests.chaos.run
 	@$(RUN)/python -m tests.chaos.session_settings
 
 containers: $(STAMP) ## the example's image as real containers, and the Helm chart (root, buildah, podman, runc, debootstrap, npm)
 	@$(RUN)/python -m tests.containers.run
+
+documents: $(STAMP) ## write the pages that are made from the code: commands, keys, states, errors
+	@$(RUN)/python tools/documents.py
+
+pictures: $(STAMP) ## draw docs/pictures/*.dot (needs Graphviz)
+	@$(RUN)/python tools/pictures.py
+
+# The site has an environment of its own: nothing else needs its generator.
+site: ## build the site from the documents, and check its links
+	@test -x .cache/site/venv/bin/zensical || $(PYTHON) -m venv .cache/site/venv
+	@.cache/site/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/site-requirements.lock
+	@.cache/site/venv/bin/python tools/site.py
+
+prose: $(STAMP) ## the language of the documents
+	@$(RUN)/python tools/prose.py
 
 new-check: $(STAMP) ## a new check of the preflight: make new-check CODE=table-too-large
 	@$(RUN)/python tools/new_check.py $(CODE)

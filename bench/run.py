@@ -1,4 +1,4 @@
-"""The figures of docs/performance.md, written into that page: `make bench`.
+"""The figures of docs/evidence/performance.md, written into that page: `make bench`.
 
 surefoot is built as a wheel and installed into an environment of its own, bytecode compiled, with
 the Alembic that it is compared with. Both sides of a ratio are run in turn, on one server, and the

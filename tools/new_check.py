@@ -105,7 +105,7 @@ def main(code: str) -> None:
     write(ROOT / "tests" / "postgres" / f"test_{name}.py", TEST.format(code=code, name=name))
     ruff = [sys.executable, "-m", "ruff"]
     subprocess.run([*ruff, "check", "--fix", "--quiet", registry], check=True)
-    print("then: python tests/unit/test_documents.py writes docs/troubleshooting.md anew")
+    print("then: make documents")
 
 
 if __name__ == "__main__":

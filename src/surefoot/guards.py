@@ -8,7 +8,7 @@
 
 Each returns True where it holds. Where it doesn't, it raises RequirementNotMet, or, with
 `otherwise="skip"`, says so and returns False. They need nothing of surefoot's but this module, and
-work under plain `alembic upgrade`. docs/guards.md describes them.
+work under plain `alembic upgrade`. docs/guides/guards.md describes them.
 """
 
 import difflib

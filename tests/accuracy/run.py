@@ -1,4 +1,4 @@
-"""How often surefoot says where a database stands, and is right: docs/accuracy.md.
+"""How often surefoot says where a database stands, and is right: docs/evidence/accuracy.md.
 
     python tests/accuracy/run.py [--only NAME] … [--servers 13,18] [--seed TEXT] [--customised N]
 
@@ -6,7 +6,7 @@ For each history a catalogue is built once, on one server. Then on each server t
 brought to every revision, in one run and one by one; at each revision the database is looked at as
 it is, dumped and restored, customised and damaged at random. Exits with 1 if any answer is wrong,
 or if an undamaged database isn't recognised. A complete run writes its tables into
-docs/accuracy.md.
+docs/evidence/accuracy.md.
 """
 
 import argparse
@@ -221,7 +221,7 @@ def main() -> int:
         options.json.write_text(json.dumps([unit.as_json() for unit in units], indent=1))
     if complete:
         versions = {major: SERVERS[major].partition("-")[0] for major in compared}
-        document = ROOT / "docs" / "accuracy.md"
+        document = ROOT / "docs" / "evidence" / "accuracy.md"
         write_document(document, units, versions, run.stuck, options.seed, took)
     print(summary(units))
     return 1 if any(unit.failures for unit in units) else 0

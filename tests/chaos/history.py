@@ -114,6 +114,11 @@ def upgrade() -> None:
 """
 
 
+def body(id: str) -> str:
+    """The body of a further revision's upgrade()."""
+    return _BODIES[id][1]
+
+
 def write_history(root: Path, *, each: bool) -> None:
     """The application's files in a new directory; `each`: env.py commits each revision."""
     shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("__pycache__"))

@@ -257,7 +257,7 @@ def nothing_to_do_then(output: Output) -> list[str]:
     return [f"exit {output.code}: {output.out or output.err[-1500:]}"]
 
 
-# Every name that a violation may have; docs/reliability.md says what each means.
+# Every name that a violation may have; docs/evidence/reliability-method.md says what each means.
 NAMES = (
     *("structure_of_a_revision", "rows_agree_with_journal", "effects_at_most_once"),
     *("users_own_kept", "sessions_end", "claim_is_true", "no_bug", "no_password"),

@@ -1,4 +1,4 @@
-"""Everything that docs/reliability.md counts, in one run: `make chaos`.
+"""Everything that docs/evidence/reliability.md counts, in one run: `make chaos`.
 
     python -m tests.chaos.run [--seed N] [--only SUBJECT] … [--case CASE] [--quick] [--count N]
         [--write]
@@ -19,7 +19,7 @@ from surefoot.postgres.embedded import Server, embedded_bin
 from tests.chaos.table import Row, table, write_document
 from tests.support.cheaper import servers_in_memory
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "evidence" / "reliability.md"
 
 # A module each, with a function `run(seed, count)`: the count of a complete run and of a quick one.
 # Those with a third argument, `case`, do one case again.

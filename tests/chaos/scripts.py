@@ -2,8 +2,8 @@
 
 Each script is given to both, on two databases that are made empty before; success or failure and
 everything that is in the databases afterwards must be the same. What surefoot refuses before it
-sends anything must be of a kind that docs/design.md names, and psql is asked about it where it can
-be. By itself: `python tests/chaos/scripts.py --seed 1 --count 10000`.
+sends anything must be of a kind that docs/design/scripts.md names, and psql is asked about it
+where it can be. By itself: `python tests/chaos/scripts.py --seed 1 --count 10000`.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""One row of the table in docs/reliability.md, and the table."""
+"""One row of the table in docs/evidence/reliability.md, and the table."""
 
 from collections.abc import Iterable
 from datetime import date

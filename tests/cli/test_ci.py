@@ -152,7 +152,7 @@ def test_the_hook(catalogued: Application) -> None:
 
 
 def test_the_documents_hook_is_the_hook() -> None:
-    text = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "ci.md").read_text(encoding="utf-8")
     shown = [yaml.safe_load(one) for one in re.findall(r"^```yaml\n(.*?)^```", text, re.M | re.S)]
     (local,) = next(one for one in shown if "repos" in one)["repos"][0]["hooks"]
     (hook,) = parsed(ROOT / ".pre-commit-hooks.yaml")

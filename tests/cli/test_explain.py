@@ -31,7 +31,7 @@ def test_every_kind_of_word_is_known() -> None:
     assert known >= set(CODES)
     assert known >= {state.value for state in State}
     assert known >= set(Config.__struct_fields__)
-    assert known >= {file.stem for file in DOCS.glob("*.md")}
+    assert known >= {file.stem for file in DOCS.rglob("*.md")}
     assert known >= {"up", "history", "catalog", "catalog build", "completion"}
 
 

@@ -40,9 +40,9 @@ def test_the_account_in_the_readme(tmp_path: Path, database: Database) -> None:
 
 
 def test_the_excerpt_of_a_catalogue() -> None:
-    """The block that docs/catalogue.md shows is in the example's catalogue, line by line."""
+    """The block that docs/guides/catalogue.md shows is in the example's catalogue, line by line."""
     made = (ROOT / "examples" / "whisperengine" / "alembic" / "surefoot-catalog.txt").read_text()
-    page = (ROOT / "docs" / "catalogue.md").read_text()
+    page = (ROOT / "docs" / "guides" / "catalogue.md").read_text()
     block = re.search(r"^```\n(revision\t.*?)^```", page, re.M | re.S)
     assert block is not None
     pattern = re.escape(block[1]).replace("…", "[0-9a-f]+")

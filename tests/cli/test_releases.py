@@ -1,4 +1,4 @@
-"""`surefoot releases`: what docs/releases.md shows and claims, on the very application."""
+"""`surefoot releases`: what docs/guides/releases.md shows and claims, on the very application."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from surefoot.postgres.embedded import Server
 from tests.support import catalogues
 from tests.support.project import Application
 
-PAGE = Path(__file__).parents[2] / "docs" / "releases.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guides" / "releases.md"
 
 
 @pytest.fixture

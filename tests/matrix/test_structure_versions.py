@@ -72,8 +72,8 @@ def test_rich_structure_is_the_same_on_every_version(
 
 
 def test_every_kind_is_in_the_sample() -> None:
-    """No kind of docs/facts.md is left untried."""
-    document = (HERE.parents[1] / "docs" / "facts.md").read_text(encoding="utf-8")
+    """No kind of docs/concepts/facts.md is left untried."""
+    document = (HERE.parents[1] / "docs" / "concepts" / "facts.md").read_text(encoding="utf-8")
     table = document.partition("## Kinds")[2].partition("\n## ")[0]
     kinds = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
     assert kinds == {fact.kind for fact in read(GOLDEN.read_text(encoding="utf-8"))}

@@ -1,4 +1,4 @@
-"""The ten scenarios of docs/scenarios.md: with surefoot, with Alembic alone, with a guess.
+"""The ten scenarios of docs/evidence/scenarios.md: with surefoot, with Alembic alone, with a guess.
 
 What the page shows was printed here: each transcript stands in it between two markers. To write
 them anew after a change that was meant: UPDATE_SESSIONS=1 pytest tests/migrations, then read the
@@ -31,7 +31,7 @@ from tests.support.masked import masked
 from tests.support.project import Result
 
 HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "scenarios.md"
+PAGE = HERE.parents[1] / "docs" / "evidence" / "scenarios.md"
 
 ASSISTANT = "select id from characters where normalized_name = 'assistant'"
 TRAITS = "select character_id, count(*) from personality_traits group by 1"

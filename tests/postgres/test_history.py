@@ -41,7 +41,7 @@ def test_the_graph_without_a_database(branched: Application) -> None:
     result = branched.run("history", "--graph")
     assert (result.code, result.err) == (0, "")
     assert result.out == GRAPH
-    document = Path(__file__).parents[2] / "docs" / "releases.md"
+    document = Path(__file__).parents[2] / "docs" / "guides" / "releases.md"
     assert f"```text\n{GRAPH}```" in document.read_text(encoding="utf-8")
 
 

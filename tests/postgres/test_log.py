@@ -14,7 +14,7 @@ from tests import starts
 from tests.support.database import Database
 from tests.support.project import SYNC_ENV, Application, Result
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "log.schema.json"
+SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "log.schema.json"
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 # An application that logs, as Alembic's template has it, and prints.

@@ -1,6 +1,6 @@
 """Everything through a PgBouncer in transaction mode: what works, what can't, what is left behind.
 
-docs/operations.md says what these tests show.
+docs/guides/poolers.md says what these tests show.
 """
 
 import signal

@@ -116,12 +116,12 @@ def test_the_old_one_is_listed_and_dropped_when_asked(
 
 
 def test_a_restore_can_be_undone_as_the_page_says(application: Application, shop: Database) -> None:
-    """The statements of docs/backups.md, with these names; and the planner knows the new tables."""
+    """The statements of docs/guides/backups.md; and the planner knows the new tables."""
     file = backed_up(application, shop)
     shop.execute(f"comment on database {shop.name} is 'the shop''s own'")
     assert restore(application, shop, file.name, "--yes").code == 0
     assert shop.query("select count(*) > 0 from pg_stats where tablename = 'people'") == [(True,)]
-    page = (Path(__file__).parents[2] / "docs" / "backups.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "backups.md").read_text()
     (block,) = re.findall(r"```sql\n(begin;.*?)```", page, re.S)
     (old,) = around(shop)
     statements = re.sub(r"shop_before_restore_\w+", old, block)
@@ -629,7 +629,7 @@ def test_a_role_that_may_not(application: Application, shop: Database) -> None:
 
 
 def test_a_role_that_is_no_superuser_may(application: Application, shop: Database) -> None:
-    """CREATEDB and the ownership are enough; docs/backups.md says so."""
+    """CREATEDB and the ownership are enough; docs/guides/backups.md says so."""
     shop.execute(
         "create role maker login createdb password 'maker';"
         f" alter database {shop.name} owner to maker"

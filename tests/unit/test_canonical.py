@@ -1,6 +1,6 @@
 """One spelling for what servers spell in several ways, and for nothing else.
 
-The texts are what real servers printed; docs/facts.md has the rules' names.
+The texts are what real servers printed; docs/concepts/facts.md has the rules' names.
 """
 
 import itertools

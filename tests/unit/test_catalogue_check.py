@@ -189,12 +189,14 @@ def test_what_makes_a_catalogue_stale(
 
 
 def test_every_class_of_a_way_back_is_explained_by_the_build() -> None:
-    """Those of docs/catalogue.md, and no other."""
+    """Those of docs/concepts/downgrades.md, and no other."""
     import re
     from pathlib import Path
 
     from surefoot.report.catalogue import CLASSES
 
-    text = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "concepts" / "downgrades.md").read_text(
+        encoding="utf-8"
+    )
     table = text.partition("| class | what going back")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `([\w-]+)`", table, re.M) == list(CLASSES)

@@ -1,11 +1,11 @@
 """The documents are true: keys, codes, states, JSON and commands are the code's.
 
-Two documents are made from the code and from the pages. To write them again, after a code or a
-state has changed: `python tests/unit/test_documents.py`.
+What is made from the code and from the pages of errors, `make documents` writes.
 """
 
 import ast
 import dataclasses
+import importlib.util
 import os
 import re
 import tomllib
@@ -24,7 +24,7 @@ from surefoot.cli import group
 from surefoot.cli.explain import words
 from surefoot.errors import CODES, ExitCode
 from surefoot.model import answers
-from surefoot.model.states import state_table
+from surefoot.model.states import State
 from surefoot.project.config import Config
 from surefoot.report.text import HEADLINES
 
@@ -67,36 +67,50 @@ def table_rows(text: str, title: str) -> list[list[str]]:
     return rows
 
 
-# --- configuration.md
+# --- what is written from the code
+
+
+def tool(name: str) -> types.ModuleType:
+    """A script of tools/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+written = tool("documents")
+
+
+@pytest.mark.parametrize("page", written.documents(), ids=lambda page: page.name)
+def test_what_is_written_from_the_code_is_current(page: Path) -> None:
+    """`make documents` writes it."""
+    assert read(page) == written.documents()[page]
+
+
+def test_every_group_of_codes_is_in_the_list_of_errors() -> None:
+    """A code's exit code has a group."""
+    assert set(written.GROUPS) == set(CODES.values())
+
+
+# --- configuration
 
 
 def described_keys() -> dict[str, str]:
-    """The keys that have a section in configuration.md, each with the section's text."""
-    parts = re.split(r"^### `(\w+)`\n", read(DOCS / "configuration.md"), flags=re.M)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def as_toml(value: object) -> str:
-    """A default as configuration.md writes it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+    """The keys that have a section in a page of the configuration, each with the section's text."""
+    found: dict[str, str] = {}
+    for page in sorted((DOCS / "reference").glob("configuration-*.md")):
+        parts = re.split(r"^### `(\w+)`\n", read(page), flags=re.M)
+        sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+        assert not found.keys() & sections.keys()
+        found |= sections
+    return found
 
 
 def test_every_key_of_the_configuration_is_described_and_no_other() -> None:
-    """In the order that the document likes; each key once."""
+    """Each key once."""
     assert sorted(described_keys()) == sorted(Config.__struct_fields__)
-
-
-@pytest.mark.parametrize("field", msgspec.structs.fields(Config), ids=lambda field: field.name)
-def test_a_keys_default_is_the_codes(field: msgspec.structs.FieldInfo) -> None:
-    """`Type: … · Default: …` is the first line of each section, and the default is true."""
-    default = getattr(Config(), field.name)
-    line = described_keys()[field.name].strip().splitlines()[0]
-    assert line.startswith("Type: ")
-    assert line.partition(" · Default: ")[2] == as_toml(default)
 
 
 @pytest.mark.parametrize("key", Config.__struct_fields__)
@@ -136,7 +150,7 @@ def test_a_keys_type_is_a_string_a_list_or_a_table_as_in_the_code(key: str) -> N
 
 def test_the_names_that_hold_the_address_are_described() -> None:
     """Every environment variable that locate.py and names.py know is in configuration.md."""
-    text = read(DOCS / "configuration.md")
+    text = read(DOCS / "reference" / "configuration.md")
     known: set[str] = set()
     for module in ("project/locate.py", "model/target.py", "project/url_variables.py"):
         source = read(PACKAGE / module)
@@ -146,27 +160,13 @@ def test_the_names_that_hold_the_address_are_described() -> None:
     assert {name for name in known if f"`{name}`" not in text} == set()
 
 
-# --- exit-codes.md, states.md, json-output.md
+# --- exit-codes.md, json-….md
 
 
 def test_every_exit_code_has_its_row() -> None:
     """Number and name, in order."""
-    rows = table_rows(read(DOCS / "exit-codes.md"), "exit code")
+    rows = table_rows(read(DOCS / "reference" / "exit-codes.md"), "exit code")
     assert [(row[0], row[1]) for row in rows] == [(str(int(c)), c.name) for c in ExitCode]
-
-
-def states_document() -> str:
-    """docs/states.md as the code has it."""
-    return (
-        "# States\n\n"
-        "Every state that a database can be met in, and what `status`, `plan` and `up` make of it. "
-        "This page is what\n`surefoot explain --states` prints.\n\n" + state_table() + "\n"
-    )
-
-
-def test_the_states_are_the_codes() -> None:
-    """docs/states.md is what `surefoot explain --states` prints, below two sentences."""
-    assert read(DOCS / "states.md") == states_document()
 
 
 def emitted_keys() -> set[str]:
@@ -201,9 +201,14 @@ def _literal_keys(node: ast.AST) -> Iterator[str]:
                     yield str(key.value)
 
 
+def json_pages() -> str:
+    """The pages about JSON, as one text."""
+    return "\n".join(read(page) for page in sorted((DOCS / "reference").glob("json-*.md")))
+
+
 def test_every_json_key_is_described_and_no_other() -> None:
-    """The keys in the tables of json-output.md are those that are emitted."""
-    rows = table_rows(read(DOCS / "json-output.md"), "key")
+    """The keys in the tables of the pages are those that are emitted."""
+    rows = table_rows(json_pages(), "key")
     assert {row[0].strip("`") for row in rows} == emitted_keys()
 
 
@@ -221,7 +226,7 @@ def test_the_json_examples_are_json_and_hold_described_keys_only() -> None:
     """Every example parses; every command has one."""
     import json
 
-    examples = re.findall(r"^```json\n(.*?)^```", read(DOCS / "json-output.md"), re.M | re.S)
+    examples = re.findall(r"^```json\n(.*?)^```", json_pages(), re.M | re.S)
     known = emitted_keys()
     commands: set[str] = set()
 
@@ -265,25 +270,6 @@ def test_a_page_has_the_fixed_form(slug: str) -> None:
         assert text.strip(), "a heading with nothing below it"
 
 
-def first_sentence(slug: str) -> str:
-    """What the condition is, in the words of its page, without the exit code."""
-    condition = " ".join(page(slug).partition("\n## ")[0].splitlines()[1:]).strip()
-    condition = re.sub(r"\s*\(exit code \d\)", "", condition)
-    match = re.match(r".*?\.(?=\s|$)", condition)
-    return match[0] if match else condition
-
-
-# The groups of docs/troubleshooting.md: the words that begin the message, and what they mean.
-GROUPS = {
-    ExitCode.BUSY: "Somebody else is at work, or the server isn't up. Try again after a pause.",
-    ExitCode.FAILED: "Something was begun and failed. It was rolled back, and that was verified.",
-    ExitCode.PARTIAL: "A part may stay, or a commit is in doubt. Look before you try again.",
-    ExitCode.REFUSED: "Going on would have been a guess. Nothing was changed.",
-    ExitCode.PENDING: "Two things that should agree don't. Nothing was changed.",
-    ExitCode.USAGE: "The command line, the configuration or the image is wrong.",
-}
-
-
 def printed(slug: str) -> str:
     """The message that the page's first sample shows: what is printed before what was seen."""
     block = re.search(r"^```\w*\n(.*?)^```", page(slug), re.M | re.S)
@@ -302,43 +288,38 @@ def in_short(slug: str) -> list[str]:
     return [found[0] if found else text for found, text in zip(sentences, texts, strict=True)][:3]
 
 
-def troubleshooting_document() -> str:
-    """docs/troubleshooting.md as the pages have it."""
-    lines = [
-        "# Troubleshooting",
-        "",
-        "surefoot's message says what happened, what was seen, what state the database is in and "
-        "what to type next. Its last",
-        "line names a code: `more      surefoot explain CODE` prints that code's page. Here are "
-        "all of them in short, grouped by",
-        "the words that the message begins with. See also [the exit codes](exit-codes.md).",
-    ]
-    for code, meaning in GROUPS.items():
-        lines += ["", f"## {HEADLINES[code]} …", "", f"{meaning} Exit code {int(code)}."]
-        for slug in sorted(slug for slug, its in CODES.items() if its is code):
-            lines += ["", f"### `{slug}`", "", first_sentence(slug), ""]
-            lines += ["```text", printed(slug), "```", ""]
-            lines += [f"- {text}" for text in in_short(slug)]
-            lines += ["", f"[All of it](../src/surefoot/errors/pages/{slug}.md)"]
-    return "\n".join(lines) + "\n"
-
-
-def test_troubleshooting_is_made_from_the_pages() -> None:
-    """docs/troubleshooting.md has every code, as its page has it."""
-    assert read(DOCS / "troubleshooting.md") == troubleshooting_document()
-
-
-def test_every_group_of_codes_is_in_it() -> None:
-    """A code's exit code has a group."""
-    assert set(GROUPS) == set(CODES.values())
-
-
 @pytest.mark.parametrize("slug", sorted(CODES))
-def test_a_page_gives_what_troubleshooting_takes(slug: str) -> None:
+def test_a_page_has_a_sample_and_something_to_do(slug: str) -> None:
     """A sample with the message as it begins for that exit code, and something to do."""
     assert printed(slug).startswith(HEADLINES[CODES[slug]])
     assert all(len(text) > 10 for text in in_short(slug))
     assert in_short(slug)
+
+
+def test_the_guide_knows_how_messages_begin() -> None:
+    """But for a bug, which has no code."""
+    rows = table_rows(read(DOCS / "guides" / "refused.md"), "the message begins with")
+    expected = {(f"*{HEADLINES[code]}*", str(int(code))) for code in set(CODES.values())}
+    assert {(row[0], row[1]) for row in rows} == expected
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_a_page_is_no_longer_than_a_person_reads(page: Path) -> None:
+    """What was printed isn't counted. Its name is its own: `surefoot explain NAME` prints it."""
+    text = re.sub(r"^```.*?^```\n", "", read(page), flags=re.M | re.S)
+    assert len(text.splitlines()) <= 200
+    assert [other for other in DOCS.rglob("*.md") if other.stem == page.stem] == [page]
+
+
+def test_the_pictures_are_drawn_from_their_sources() -> None:
+    """`make pictures` draws them; and that of the states has all of them."""
+    pictures = tool("pictures")
+    sources = sorted((DOCS / "pictures").glob("*.dot"))
+    assert len(sources) == len(list((DOCS / "pictures").glob("*.svg"))) >= 4
+    for source in sources:
+        assert read(source.with_suffix(".svg")).startswith(pictures.mark(read(source)))
+    shown = read(DOCS / "pictures" / "states.dot")
+    assert [state.value for state in State if state.value not in shown] == []
 
 
 def marked(marker: str) -> set[str]:
@@ -442,14 +423,9 @@ def test_a_password_in_an_address_is_never_a_real_one() -> None:
             assert password in {"password", "PASSWORD", "…", "***", "secret"}, file
 
 
-if __name__ == "__main__":
-    (DOCS / "states.md").write_text(states_document(), encoding="utf-8")
-    (DOCS / "troubleshooting.md").write_text(troubleshooting_document(), encoding="utf-8")
-
-
 def test_histories_are_those_of_the_corpora() -> None:
     """Every case is in the table, at the version that is pinned."""
-    table = read(DOCS / "histories.md")
+    table = read(DOCS / "evidence" / "histories.md")
     for case in sorted((ROOT / "tests" / "corpora").glob("*/case.toml")):
         pinned = re.search(r'packages = \["([\w-]+)(?:\[\w+\])?==([\d.]+)"', read(case))
         assert pinned is not None, case
@@ -459,7 +435,7 @@ def test_histories_are_those_of_the_corpora() -> None:
 
 def test_rolled_back_releases_are_those_of_the_corpora() -> None:
     """Every older release is in the table, on the database of the one that is pinned."""
-    table = read(DOCS / "rolled-back.md")
+    table = read(DOCS / "evidence" / "rolled-back.md")
     for file in sorted((ROOT / "tests" / "corpora").glob("*/case.toml")):
         case = tomllib.loads(read(file))
         name, _, newest = case["packages"][0].partition("==")
@@ -473,7 +449,7 @@ def test_ways_back_are_those_of_the_corpora() -> None:
         tomllib.loads(read(file))["packages"][0].replace("==", " ")
         for file in (ROOT / "tests" / "corpora").glob("*/case.toml")
     }
-    rows = table_rows(read(DOCS / "way-back.md"), "history")
+    rows = table_rows(read(DOCS / "evidence" / "way-back.md"), "history")
     assert {row[0] for row in rows} <= pinned
     counted = [row for row in rows if len(row) > 4]
     assert len(counted) >= 5

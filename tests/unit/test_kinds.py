@@ -39,7 +39,7 @@ def test_the_table_has_the_kinds_of_facts_sql() -> None:
 
 
 def test_the_page_describes_each_kind() -> None:
-    text = (DOCS / "facts.md").read_text(encoding="utf-8")
+    text = (DOCS / "concepts" / "facts.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([a-z ]+)` \| ", text, re.M)) >= set(KINDS)
 
 

@@ -28,8 +28,8 @@ def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--accept-difference",
             is_flag=True,
-            help="Record REV although the structure differs from it; the difference is kept in "
-            "the journal and no longer held against the database.",
+            help="Record REV although the structure differs from it; the journal keeps the "
+            "difference, which then no longer counts.",
         ),
         account_options,
         common_options,
@@ -50,11 +50,11 @@ def command(
     yes: bool,
     rev: tuple[str, ...],
 ) -> ExitCode:
-    """Record the revision that the database stands at, after a look at its structure.
+    """Record the revision at which the database stands, after a look at its structure.
 
-    Without REV: the one that it is identified as. With REV (an id, its beginning, a release; one
-    for each branch): that one, if the structure is its own. Nothing is migrated: surefoot up goes
-    on from there.
+    Without REV: the identified one. With REV (an id, its beginning, a release; one for each
+    branch): that one, if the structure is its own. Nothing is migrated: surefoot up continues from
+    there.
     """
     return record(
         context,

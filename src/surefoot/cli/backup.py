@@ -23,8 +23,8 @@ def command(
 ) -> ExitCode:
     """Take a backup of the database now. The database is only read.
 
-    A file of pg_dump's custom format goes to backup_directory, with a sidecar beside it that says
-    what it holds; older ones go as backup_keep and backup_keep_days say.
+    Writes a file in pg_dump's custom format to backup_directory, with a sidecar that describes its
+    contents. Deletes older ones as backup_keep and backup_keep_days say.
     """
     from surefoot.report.backup import taken_json, taken_lines
     from surefoot.workflows.backup import take_backup

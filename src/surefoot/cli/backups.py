@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command("backups")
 @common_options
 @click.option(
-    "--check", is_flag=True, help="Read each of them whole; exit code 3 if one isn't as written."
+    "--check", is_flag=True, help="Read each of them completely; exit code 3 if one has changed."
 )
 @command_body("backups")
 def command(
@@ -31,7 +31,7 @@ def command(
 ) -> ExitCode:
     """List the backups, the newest first, and the databases that restores have set aside.
 
-    The files are enough for it: where no server is reached, that is said.
+    The files are enough: if no server answers, surefoot says so.
     """
     from surefoot.backups.directory import backup_directory, contradiction
     from surefoot.report.backup import backups_json, backups_lines

@@ -31,13 +31,13 @@ def command() -> None:
 
 
 _NO_DOWNGRADE = click.option(
-    "--no-downgrade", is_flag=True, help="Don't try the revisions' downgrades."
+    "--no-downgrade", is_flag=True, help="Don't test the revisions' downgrades."
 )
 _STEPWISE = click.option(
     "--stepwise/--no-stepwise",
     default=True,
-    help="Run the history once more, one revision a run, as those have who upgrade release by "
-    "release, and record where that makes a difference.",
+    help="Also run the history one revision at a time, like a database that was upgraded release "
+    "by release, and record the differences.",
 )
 
 
@@ -93,8 +93,8 @@ def build_command(
 ) -> ExitCode:
     """Replay the history on a scratch server and write the catalogue.
 
-    No database of yours is touched. Commit the file beside the migrations, and copy it into the
-    image with them.
+    No database of yours is touched. Commit the file with the migrations, and copy it into the image
+    with them.
     """
     from surefoot.catalogue.removed import with_removed
     from surefoot.catalogue.write import dumps
@@ -138,12 +138,12 @@ def build_command(
     metavar="[all|new|REV]",
     is_flag=False,
     flag_value="all",
-    help="Each revision must have a way back; or only new ones, or those behind REV.",
+    help="Each revision must have a way back; or only new ones, or those after REV.",
 )
 @click.option(
     "--quick",
     is_flag=True,
-    help="Only compare hashes of the files: no server, and nothing is run. For a commit hook.",
+    help="Only compare hashes of the files, without a server. For a commit hook.",
 )
 @command_body("catalog check")
 def check_command(
@@ -155,10 +155,10 @@ def check_command(
     required: str | None,
     quick: bool,
 ) -> ExitCode:
-    """Hold the committed catalogue against the code: for the application's own CI.
+    """Compare the committed catalogue with the code: for the application's own CI.
 
-    Replays the history once more. Exit code 3, and why, if something differs. With --quick, the
-    catalogue is only compared with the files that it was made from.
+    Replays the history again. Exit code 3, and why, if something differs. With --quick, only
+    compares the catalogue with the files that it was made from.
     """
     if required is not None and no_downgrade:
         raise click.UsageError("--require-downgrade needs the downgrades to be tried.")
@@ -229,8 +229,10 @@ def _report_check(
 @command.command("learn")
 @project_options
 @click.option("--from", "url", metavar="URL", required=True, help="The database to look at.")
-@click.option("--as", "revision", metavar="REVISION", required=True, help="What it stands for.")
-@click.option("--name", metavar="NAME", help="What the origin is called; else after the revision.")
+@click.option(
+    "--as", "revision", metavar="REVISION", required=True, help="The revision that it stands for."
+)
+@click.option("--name", metavar="NAME", help="The origin's name. Default: the revision's.")
 @command_body("catalog learn")
 def learn_command(
     context: CommandContext,
@@ -240,10 +242,11 @@ def learn_command(
     revision: str,
     name: str | None,
 ) -> ExitCode:
-    """Write down the structure of a database that somebody has, for review.
+    """Write down the structure of an existing database, for review.
 
-    The script lands beside the catalogue; what it prints makes it an origin: databases that look
-    like this one are then recognised as REVISION, and upgraded. The database is only read.
+    Writes a script next to the catalogue, and prints the configuration that makes it an origin:
+    surefoot then recognises databases like this one as REVISION, and upgrades them. The database is
+    only read.
     """
     from surefoot.catalogue.differences import difference_json, difference_lines
     from surefoot.catalogue_build.learn import learn
@@ -354,7 +357,7 @@ def show_command(
 @click.argument("b", shell_complete=revisions)
 @command_body("catalog diff")
 def diff_command(context: CommandContext, *, config_file: Path | None, a: str, b: str) -> ExitCode:
-    """Print what differs between the structures at A and at B.
+    """Print the differences between the structures at A and at B.
 
     Each is a revision's id or its beginning, a release, head or base. No database is reached.
     """

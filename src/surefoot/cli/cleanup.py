@@ -34,11 +34,11 @@ def command(
     trust_journal: bool,
     yes: bool,
 ) -> ExitCode:
-    """Drop what is left of revisions that aren't applied any more.
+    """Drop the remains of revisions that are no longer applied.
 
-    Only what the journal knows a revision to have made, as it has made it, and what no applied
+    Only objects that a revision made, as the journal says, that are unchanged and that no applied
     revision has; never an object of your own. Shows the objects, their rows and the SQL, asks, and
-    looks before it commits whether anything else would go with them.
+    checks before the commit that nothing else would be dropped.
     """
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked

@@ -92,7 +92,7 @@ _PROGRESS_EVERY = click.option(
     callback=_duration,
     default=_EVERY,
     metavar="DURATION",
-    help=f"How often to tell what runs, or is waited for, at the moment. Default: {_EVERY}.",
+    help=f"How often to report what runs, or what surefoot waits for. Default: {_EVERY}.",
 )
 
 server_option = click.option(
@@ -116,7 +116,7 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 shared_option = click.option(
     "--shared",
     is_flag=True,
-    help="Install although others have objects in the same schema, if no name is taken.",
+    help="Install into a schema that holds objects of others, if no name is taken.",
 )
 _LOG = click.option(
     "--log",
@@ -132,7 +132,7 @@ _VERBOSE = click.option(
     "-v", "--verbose", is_flag=True, help="Show the whole traceback of what the application raises."
 )
 _QUIET = click.option(
-    "-q", "--quiet", is_flag=True, help="Show only warnings, refusals and how it ended."
+    "-q", "--quiet", is_flag=True, help="Show only warnings, refusals and the result."
 )
 
 

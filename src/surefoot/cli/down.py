@@ -30,7 +30,9 @@ from surefoot.errors import ExitCode
     "own), base, or -1 for one revision less. Once for each branch.",
 )
 @click.option(
-    "--accept-data-loss", is_flag=True, help="Go back although tables or columns hold data."
+    "--accept-data-loss",
+    is_flag=True,
+    help="Go back although that loses the data of tables or columns.",
 )
 @click.option(
     "--trust-journal",
@@ -51,11 +53,11 @@ def command(
     trust_journal: bool,
     yes: bool,
 ) -> ExitCode:
-    """Take back the revisions that have run behind REV, each by a way that was proved.
+    """Take back the revisions after REV, with downgrades that were tested.
 
-    From the newer image, by the revisions' own downgrade(); from an older one, which has no files
-    of them, by the statements that the journal has kept. Shows what would be done and lost, asks,
-    and looks at the structure behind each revision before it is committed.
+    The newer image runs the revisions' own downgrade(). An older one, which doesn't have their
+    files, executes the statements that the journal keeps. Shows what would be done and lost, asks,
+    and checks the structure after each revision, before the commit.
 
     \b
       surefoot down --to v1.0.28

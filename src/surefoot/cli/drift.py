@@ -23,8 +23,8 @@ def command(
 ) -> ExitCode:
     """Compare the structure with what the current revision makes. Reads only.
 
-    Lists what is missing, changed or there too early, table by table, and the objects that are
-    your own. Exit code 3 if anything of the application's own is missing or changed.
+    Lists missing, changed and premature objects, table by table, and your own objects. Exit code 3
+    if an object of the application is missing or changed.
     """
     from surefoot.decision.decide import classify
     from surefoot.decision.refusals import REFUSALS

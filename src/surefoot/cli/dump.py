@@ -43,7 +43,7 @@ _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
     metavar="FILE",
     help="Write it there. Default: standard output.",
 )
-@click.option("--check", is_flag=True, help="Write nothing: exit code 3 if FILE is another text.")
+@click.option("--check", is_flag=True, help="Write nothing: exit code 3 if FILE has another text.")
 @command_body("dump")
 def command(
     context: CommandContext,
@@ -56,7 +56,7 @@ def command(
     output: Path | None,
     check: bool,
 ) -> ExitCode:
-    """Write an init script: the history, replayed up to REV on a scratch server, and dumped.
+    """Write an init script: replay the history up to REV on a scratch server, and dump it.
 
     REV is a revision's id or its beginning, a release, or head. The script makes a fresh database
     that stands at REV, with its version row; its header says which revision that is. Seeds aren't

@@ -145,19 +145,20 @@ def _help(name: str) -> str:
 
 
 def _sections() -> dict[str, str]:
-    """Each key of the configuration, with its section of docs/configuration.md."""
+    """Each key of the configuration, with its section of a page reference/configuration-….md."""
     import re
 
-    text = _documents()["configuration"].read_text("utf-8")
-    parts = re.split(r"^### `(\w+)`\n", text, flags=re.M)
-    return {
-        key: f"# The key {key}\n\n{re.split(r'^## ', section, flags=re.M)[0].strip()}"
-        for key, section in zip(parts[1::2], parts[2::2], strict=True)
-    }
+    found: dict[str, str] = {}
+    for name, file in _documents().items():
+        if name.startswith("configuration-"):
+            parts = re.split(r"^### `(\w+)`\n", file.read_text("utf-8"), flags=re.M)
+            for key, section in zip(parts[1::2], parts[2::2], strict=True):
+                found[key] = f"# The key {key}\n\n{section.strip()}"
+    return found
 
 
 def _documents() -> dict[str, Path]:
     """The documents of docs/: in the wheel, or in the checkout that this runs from."""
     package = Path(__file__).parent.parent
     place = next(p for p in (package / "docs", package.parent.parent / "docs") if p.is_dir())
-    return {file.stem: file for file in sorted(place.glob("*.md"))}
+    return {file.stem: file for file in sorted(place.rglob("*.md"))}

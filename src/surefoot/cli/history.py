@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command("history")
 @common_options
 @arguments_option
-@click.option("--graph", is_flag=True, help="Draw branches and merges beside the list.")
+@click.option("--graph", is_flag=True, help="Draw branches and merges next to the list.")
 @click.option("--mermaid", is_flag=True, help="A Mermaid diagram, for Markdown.")
 @command_body("history")
 def command(
@@ -36,8 +36,8 @@ def command(
 ) -> ExitCode:
     """List the revisions of the code, the newest first, and where the database is. Reads only.
 
-    No database is needed: where none is named, or none answers, the history is printed without
-    "you are here".
+    No database is needed: if none is named, or none answers, prints the history without "you "
+    "are here".
     """
     from surefoot.look.history import history_of_files
     from surefoot.report.history import history_json, history_lines, mermaid_lines

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("init")
 @common_options
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option(
     "--ci",
     "forge",
@@ -37,8 +37,8 @@ def command(
     """Write a commented surefoot.toml after a look at the project.
 
     Looks for alembic.ini, a Flask application, init scripts and seed scripts below the current
-    directory, or for the history of an installed package. No database is reached. What can't be
-    known is left out, with a line that says what to fill in.
+    directory, or for the history of an installed package. No database is reached. Leaves out what
+    it can't find, with a line that says what to fill in.
 
     With --ci, writes a workflow file for the repository instead: it checks the committed catalogue.
     """

@@ -39,11 +39,11 @@ def command(
     everything: bool,
     markdown: bool,
 ) -> ExitCode:
-    """Hold the application's releases against each other: what up, a rollback and down mean.
+    """Compare the application's releases: what up, a rollback and down mean.
 
     For the newest release and each older one: what the upgrade runs, whether the older image can
-    run as it is on the newer database, whether down leads back, and what is lost by it. From the
-    catalogue and the revision files; no database is reached. REL is a release, or a revision.
+    run on the newer database, whether down leads back, and what that loses. From the catalogue and
+    the revision files; no database is reached. REL is a release, or a revision.
     """
     from surefoot.compatibility.releases import Declared, pair
     from surefoot.look.catalogue import read_catalogue

@@ -14,12 +14,12 @@ from surefoot.errors import ExitCode
 @click.option(
     "--finish",
     is_flag=True,
-    help="Finish the revision that an earlier run left half-way: make what is missing of it.",
+    help="Finish the revision that an earlier run left half-way: make its missing objects.",
 )
 @click.option(
     "--undo",
     is_flag=True,
-    help="Undo the revision that an earlier run left half-way: drop what is there of it.",
+    help="Undo the revision that an earlier run left half-way: drop its objects.",
 )
 @command_body("repair")
 def command(
@@ -33,16 +33,15 @@ def command(
     undo: bool,
     rev: tuple[str, ...],
 ) -> ExitCode:
-    """Put right what surefoot up can't: a version table that holds nonsense, a revision that was
-    left half-way.
+    """Repair what surefoot up can't: a damaged version table, or a revision that was left half-way.
 
-    For a version table that holds NULL, a revision that nobody knows, one cut short, a row twice,
-    or a revision with its ancestor; or that has another column type than Alembic gives it. Shows
-    what it holds and what would be written, asks, and writes it in one transaction; the old content
-    is kept in the journal. Without REV: where the structure stands. Nothing is migrated.
+    For a version table that holds NULL, an unknown or shortened revision, a row twice, or a
+    revision with its ancestor; or whose column has a type that Alembic doesn't give it. Shows the
+    old rows and the new, asks, and writes them in one transaction; the journal keeps the old
+    content. Without REV: where the structure stands. Nothing is migrated.
 
-    With --finish or --undo: shows the SQL that makes what is missing of the half-applied revision,
-    or drops what is there of it; asks, executes it, and compares the structure before it commits.
+    With --finish or --undo: shows the SQL that completes the half-applied revision, or drops its
+    objects; asks, executes it, and compares the structure before the commit.
     """
     if finish and undo:
         raise click.UsageError("--finish and --undo can't both be meant.")

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 @common_options
 @click.argument("file", required=False, shell_complete=backups)
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--disconnect", is_flag=True, help="Cut off whoever is in the database at the swap.")
+@click.option("--disconnect", is_flag=True, help="End the sessions in the database at the swap.")
 @click.option(
     "--no-owner",
     is_flag=True,
-    help="Leave the backup's owners and grants out: everything belongs to this role.",
+    help="Ignore the backup's owners and grants: everything belongs to this role.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, help="pg_restore's. Default: 1.")
 @click.option(
@@ -77,9 +77,9 @@ def command(
 ) -> ExitCode:
     """Bring a backup back, in place of the database that is there now.
 
-    FILE, a path or a name that surefoot backups lists, is restored into a new database and held
-    against its sidecar. Only then the two are swapped, by their names; the one that was there is
-    kept under another name, until surefoot restore --drop-old.
+    FILE, a path or a name that surefoot backups lists, is restored into a new database, which is
+    compared with the sidecar. Only then are the two databases swapped, by their names; the old one
+    is kept under another name, until surefoot restore --drop-old.
     """
     from surefoot.workflows.restore import RestoreOptions
 

@@ -58,8 +58,8 @@ class _Up(click.Command):
     "address",
     metavar="HOST:PORT",
     envvar="SUREFOOT_SERVE",
-    help="While there is something to do, answer /livez, /readyz and everybody else with a page; "
-    "then leave the listening socket to the command.",
+    help="While there is something to do, answer /livez, /readyz and other requests; then hand the "
+    "listening socket to the command.",
 )
 @command_body("up")
 def command(

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns. Documented in docs/exit-codes.md."""
+    """What the process returns. Documented in docs/reference/exit-codes.md."""
 
     DONE = 0
     BUG = 1

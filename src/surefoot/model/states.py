@@ -81,7 +81,7 @@ STATE_TABLE: dict[State, StateRow] = {
         "no version row and no object of the application's",
         "exit 3",
         "the init scripts, the pending revisions, the seed scripts",
-        "installs in one transaction, then goes on as if behind",
+        "installs in one transaction, then continues as if behind",
         _UP_EXIT,
         "refused: nothing is there",
         "refused: nothing is there",
@@ -97,7 +97,7 @@ STATE_TABLE: dict[State, StateRow] = {
         _NOTHING,
     ),
     State.AHEAD: _refused(
-        "the version table names a newer revision, and the code can't run on it (or shall not, or "
+        "the version table names a newer revision, and the code can't run on it (or must not, or "
         "nobody can tell)",
         "refused",
         "refused",
@@ -126,10 +126,10 @@ STATE_TABLE: dict[State, StateRow] = {
     ),
     State.INTERRUPTED: StateRow(
         "the journal says that a revision was applied half-way by the last run",
-        "exit 3 if up goes on by itself, else exit 4",
-        "what is done about it (record it; drop its half-made indexes; run it again), then as if "
-        "behind; or the refusal",
-        "goes on where that is provably right, else refused: nothing is changed",
+        "exit 3 if up continues by itself, else exit 4",
+        "the recovery (record it; drop its half-made indexes; run it again), then as if behind; "
+        "or the refusal",
+        "continues if that is provably right, else refused: nothing is changed",
         _UP_EXIT,
         "with --finish or --undo: makes what is missing, or drops what is there, and records that; "
         "else as adopt does, and without a catalogue on one's word",
@@ -143,9 +143,9 @@ STATE_TABLE: dict[State, StateRow] = {
     ),
     State.IDENTIFIED: StateRow(
         "there are objects and no version row, and the structure is exactly one revision's",
-        "exit 3, or 4 if something is in the way of what is pending",
+        "exit 3, or 4 if something is in the way",
         "the adoption, the pending revisions, the seed scripts",
-        "records the revision with its evidence, then goes on as if behind",
+        "records the revision with its evidence, then continues as if behind",
         _UP_EXIT,
         "records that revision",
         "records that revision",
@@ -164,7 +164,7 @@ STATE_TABLE: dict[State, StateRow] = {
         "no version row, and nothing of the application is there", "refused", "refused"
     ),
     State.JOURNAL_CONTRADICTS: _refused(
-        "no version row, and the journal tells of revisions that the structure doesn't have",
+        "no version row, and the journal names revisions that the structure doesn't have",
         _AS_NAMED,
         _AS_NAMED,
     ),
@@ -178,12 +178,12 @@ STATE_TABLE: dict[State, StateRow] = {
 # Not states of a database: the conditions under which there is none to look at.
 NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
     ("no database server", "no server answers before the deadline", ExitCode.BUSY),
-    ("not let in", "wrong password, unknown role or database: told at once", ExitCode.REFUSED),
+    ("not let in", "wrong password, unknown role or database: reported at once", ExitCode.REFUSED),
 )
 
 
 def state_table() -> str:
-    """The table as Markdown, for docs/states.md and `surefoot explain --states`."""
+    """The table as Markdown, for docs/reference/states.md and `surefoot explain --states`."""
     titles = ("state", "what is met", "status", "plan shows", "up does", "up's exit code")
     lines = [
         f"| {' | '.join((*titles, 'repair', 'adopt'))} |",

@@ -58,7 +58,7 @@ Scripts = Annotated[list[str | ScriptEntry], msgspec.Meta(min_length=1)]
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every key, with its default. docs/configuration.md explains each; a test holds them equal."""
+    """Every key, with its default. The pages docs/reference/configuration*.md explain each."""
 
     alembic: str | None = None
     alembic_section: str = "alembic"

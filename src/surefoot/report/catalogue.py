@@ -43,7 +43,7 @@ def built_lines(
     return ["", *lines]
 
 
-# What the downgrade of a revision of each class does; docs/catalogue.md says it in full.
+# What the downgrade of a revision of each class does; docs/guides/catalogue.md says it in full.
 CLASSES = {
     "proved": "gives the structure below, and loses nothing",
     "loses-data": "gives the structure below, and loses data",

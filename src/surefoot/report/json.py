@@ -1,4 +1,4 @@
-"""The account for programs: one JSON object. docs/json-output.md describes it."""
+"""The account for programs: one JSON object. docs/reference/json-output.md describes it."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""The account as a log for programs: one JSON object a line. docs/log.schema.json describes it."""
+"""The account as a log for programs: one JSON object a line.
+
+docs/reference/log.schema.json describes it.
+"""
 
 import threading
 from collections.abc import Callable

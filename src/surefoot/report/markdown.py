@@ -14,14 +14,18 @@ _ITEM = re.compile(r"(\s*)((?:[-*]|\d+\.)\s+)(.*)")
 _MARKED = re.compile(
     r"(`[^`]+`)|\[((?:`[^`]*`|[^\]])+)\]\(([^)\s]+)\)|\*\*(.+?)\*\*|\*([^*\s][^*]*)\*"
 )
+_UNSEEN = re.compile(r"^<!--.*?-->\n|^!\[[^\]\n]*\]\(\S+\)\n", re.M | re.S)
 _TALLEST = 7  # lines of a table's row; a table with a taller one is a list instead
 
 Explains = Callable[[str], bool]
 
 
 def rendered(text: str, terminal: Terminal, explains: Explains) -> list[str]:
-    """The page's lines. `explains`: whether `surefoot explain WORD` knows a word."""
-    return list(_Page(terminal, explains).lines(text))
+    """The page's lines, without comments and pictures.
+
+    `explains`: whether `surefoot explain WORD` knows a word.
+    """
+    return list(_Page(terminal, explains).lines(_UNSEEN.sub("", text)))
 
 
 class _Page:

@@ -4,7 +4,7 @@ The same structure is printed differently by another major version, and by the s
 dump and restore or `ALTER COLUMN TYPE`. So the rules go by the text, whatever server it is from.
 There is no parser: each rule rewrites one shape that servers are known to print, and keeps its
 meaning; what no rule knows stays as it is. What can't be told from the text is left to `loosened`.
-The rules' names (D1, …) are those of docs/facts.md.
+The rules' names (D1, …) are those of docs/concepts/facts.md.
 """
 
 import re

@@ -40,7 +40,7 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
     lines = [
         "# surefoot brings the database to the head of the Alembic history, or refuses.",
         "# Every key: surefoot explain configuration. Paths start at this file.",
-        "# The database's address isn't a matter of this file: --database-url,",
+        "# The database's address doesn't belong here. It comes from --database-url,",
         "# SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST …, PGHOST … or alembic.ini.",
         "",
     ]
@@ -69,7 +69,7 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
     lines += [
         "",
         "# The revision that the init scripts stand for: the last one whose changes they",
-        "# hold. It is recorded with them; the revisions after it are run.",
+        "# contain. surefoot records it with them, and runs the revisions after it.",
     ]
     if init:
         bases, heads = _ends(root, chosen)
@@ -81,8 +81,8 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
     lines += [f"seeds = {_list(seeds)}" if seeds else '# seeds = ["sql/01_seed_data.sql"]']
     lines += [
         "",
-        "# Scripts that pg_dump wrote begin with an empty search_path; if statements were added",
-        "# by hand that name tables without a schema, say where they are:",
+        "# Scripts of pg_dump begin with an empty search_path. If somebody added statements that",
+        "# name tables without a schema, name the schema here:",
         '# search_path = "public"',
         "",
         "# How long to wait for a server that isn't up yet, and for another surefoot's lock.",

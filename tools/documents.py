@@ -1,0 +1,211 @@
+"""Write what documents have from the code: `make documents`. A test holds that it is current.
+
+The pages of states, errors and commands are written whole; the table of keys and the defaults of
+the keys are written into the pages of the configuration.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+import click
+import msgspec
+
+from surefoot.cli import group
+from surefoot.cli.explain import commands
+from surefoot.errors import CODES, ExitCode
+from surefoot.errors.pages import condition
+from surefoot.model.states import state_table
+from surefoot.project.config import Config
+from surefoot.report.text import HEADLINES
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+KEYS = ("<!-- keys: written by tools/documents.py -->\n", "<!-- keys: until here -->")
+FIRST_TO_DEVELOP = "catalog build"
+COMMON = 5  # an option that so many commands have is described once
+
+# The groups of errors: how the message begins, and what that means.
+GROUPS = {
+    ExitCode.BUSY: "Another program is using the database, or the server isn't ready. Try again.",
+    ExitCode.FAILED: "A step failed. It was rolled back, and surefoot verified that.",
+    ExitCode.PARTIAL: "A part may remain, or the result of a commit is unknown. Check first.",
+    ExitCode.REFUSED: "surefoot can't be sure that it is safe to continue. Nothing was changed.",
+    ExitCode.PENDING: "Two things that should agree differ. Nothing was changed.",
+    ExitCode.USAGE: "The command line, the configuration or the image is wrong.",
+}
+
+
+def states() -> str:
+    """reference/states.md."""
+    return (
+        "# States\n\n"
+        "Every state in which surefoot can find a database, and what `status`, `plan` and `up` do. "
+        "`surefoot explain --states` prints\nthis page.\n\n"
+        f"![The states, and what leads from one to another](../pictures/states.svg)\n\n"
+        f"{state_table()}\n"
+    )
+
+
+def errors() -> str:
+    """reference/troubleshooting.md: every code, by the words with which the message begins."""
+    lines = [
+        "# Errors",
+        "",
+        "The last line of a message names an error code: `surefoot explain CODE` prints its page. "
+        "These are all of them, by the words",
+        "with which the message begins. [It refused](../guides/refused.md) explains the parts of a "
+        "message.",
+    ]
+    for code, meaning in GROUPS.items():
+        lines += ["", f"## {HEADLINES[code]} …", "", f"{meaning} Exit code {int(code)}.", ""]
+        lines += ["| code | what happened |", "|---|---|"]
+        for slug in sorted(slug for slug, its in CODES.items() if its is code):
+            link = f"../../src/surefoot/errors/pages/{slug}.md"
+            said = re.sub(r"\s*\(exit code \d\)", "", condition(slug)).replace("|", "\\|")
+            lines.append(f"| [`{slug}`]({link}) | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def command(name: str) -> click.Command:
+    """The command of this name; that of a group has the group's name before it."""
+    found: click.Command = group
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), word) or found
+    return found
+
+
+def _options(name: str) -> list[tuple[str, str]]:
+    """The options of a command as its help writes them, with what they do."""
+    context = click.Context(command(name), info_name=name)
+    found = [parameter.get_help_record(context) for parameter in command(name).get_params(context)]
+    return [record for record in found if record is not None and record[1]]
+
+
+def _description(name: str) -> list[str]:
+    """A command's docstring as Markdown: indented lines are commands to type."""
+    lines: list[str] = []
+    for paragraph in (command(name).help or "").replace("\f", "").strip().split("\n\n"):
+        if "\b" in paragraph:
+            typed = [line.strip() for line in paragraph.replace("\b", "").strip().splitlines()]
+            lines += ["```sh", *typed, "```", ""]
+        else:
+            lines += [" ".join(paragraph.split()), ""]
+    return lines
+
+
+def _table(options: list[tuple[str, str]]) -> list[str]:
+    def cell(text: str) -> str:
+        return " ".join(text.split()).replace("|", "\\|")
+
+    rows = [f"| `{cell(option)}` | {cell(what)} |" for option, what in options]
+    return ["| option | what it does |", "|---|---|", *rows, ""]
+
+
+def command_pages() -> dict[str, str]:
+    """reference/commands.md, commands-fleet.md and commands-develop.md: every command, from its
+    help.
+    """
+    names = [name for name in commands() if not isinstance(command(name), click.Group)]
+    first = names.index(FIRST_TO_DEVELOP)
+    fleet = [name for name in names if name.startswith("fleet ")]
+    counted = Counter(option for name in names for option in _options(name))
+    common = [option for option, times in counted.items() if times >= COMMON]
+    elsewhere = "[Commands](commands.md) describes the options that many commands have."
+    return {
+        "commands.md": _commands(
+            "# Commands",
+            "These work on a database. [Many databases](commands-fleet.md) and "
+            "[development](commands-develop.md) have pages of their own.",
+            [name for name in names[:first] if name not in fleet],
+            common,
+            ["## Options that many commands have", "", *_table(common)],
+        ),
+        "commands-fleet.md": _commands("# Commands for many databases", elsewhere, fleet, common),
+        "commands-develop.md": _commands(
+            "# Commands for development",
+            elsewhere,
+            [name for name in names[first:] if name not in fleet],
+            common,
+        ),
+    }
+
+
+def _commands(
+    title: str,
+    others: str,
+    names: Iterable[str],
+    common: Container[tuple[str, str]],
+    more: Iterable[str] = (),
+) -> str:
+    """A page of commands."""
+    lines = [title, "", f"From the commands' own help: `surefoot COMMAND --help`. {others}", ""]
+    lines += more
+    for name in names:
+        context = click.Context(command(name), info_name=f"surefoot {name}")
+        usage = " ".join(command(name).collect_usage_pieces(context))
+        lines += [f"## surefoot {name}", "", f"`surefoot {name} {usage}`", "", *_description(name)]
+        options = _options(name)
+        if own := [option for option in options if option not in common]:
+            lines += _table(own)
+        shared = [option[0].split()[0].rstrip(",") for option in options if option in common]
+        lines += [f"Also: {', '.join(f'`{one}`' for one in shared)}.", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def as_toml(value: object) -> str:
+    """A default as the pages of the configuration write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def key_pages() -> dict[str, Path]:
+    """Each key of the configuration that has a section, with its page."""
+    return {
+        key: page
+        for page in sorted(REFERENCE.glob("configuration-*.md"))
+        for key in re.findall(r"^### `(\w+)`$", page.read_text(encoding="utf-8"), re.M)
+    }
+
+
+def with_defaults(text: str) -> str:
+    """A page of keys with the defaults of the code."""
+    for field in msgspec.structs.fields(Config):
+        line = rf"(^### `{field.name}`\n\nType: .*? · Default: ).*$"
+        default = as_toml(getattr(Config(), field.name))
+        text = re.sub(line, lambda found, default=default: found[1] + default, text, flags=re.M)
+    return text
+
+
+def with_keys(text: str) -> str:
+    """reference/configuration.md with the table of all keys."""
+    rows = ["| key | type | default |", "|---|---|---|"]
+    for key, page in sorted(key_pages().items()):
+        section = page.read_text(encoding="utf-8").partition(f"### `{key}`\n\nType: ")[2]
+        kind = section.partition(" · ")[0]
+        default = as_toml(getattr(Config(), key, None))
+        rows.append(f"| [`{key}`]({page.name}#{key}) | {kind} | {default} |")
+    before, _, rest = text.partition(KEYS[0])
+    return before + KEYS[0] + "\n" + "\n".join(rows) + "\n\n" + KEYS[1] + rest.partition(KEYS[1])[2]
+
+
+def documents() -> dict[Path, str]:
+    """Every page that is written, or written in part, with its whole text."""
+    keys = {page: with_defaults(page.read_text("utf-8")) for page in key_pages().values()}
+    configuration = REFERENCE / "configuration.md"
+    return {
+        REFERENCE / "states.md": states(),
+        REFERENCE / "troubleshooting.md": errors(),
+        **{REFERENCE / name: text for name, text in command_pages().items()},
+        configuration: with_keys(configuration.read_text(encoding="utf-8")),
+        **keys,
+    }
+
+
+if __name__ == "__main__":
+    for page, text in documents().items():
+        page.write_text(text, encoding="utf-8")
