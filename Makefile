@@ -58,9 +58,6 @@ chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/evidence/reliab
 	@$(RUN)/python -m tests.chaos.run
 	@$(RUN)/python -m tests.chaos.session_settings
 
-containers: $(STAMP) ## the example's image as real containers, and the Helm chart (root, buildah, podman, runc, debootstrap, npm)
-	@$(RUN)/python -m tests.containers.run
-
 documents: $(STAMP) ## write the pages that are made from the code: commands, keys, states, errors
 	@$(RUN)/python tools/documents.py
 
@@ -75,6 +72,9 @@ site: ## build the site from the documents, and check its links
 
 prose: $(STAMP) ## the language of the documents
 	@$(RUN)/python tools/prose.py
+
+containers: $(STAMP) ## the example's image as real containers, and the Helm chart (root, buildah, podman, runc, debootstrap, npm)
+	@$(RUN)/python -m tests.containers.run
 
 new-check: $(STAMP) ## a new check of the preflight: make new-check CODE=table-too-large
 	@$(RUN)/python tools/new_check.py $(CODE)

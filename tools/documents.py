@@ -6,7 +6,6 @@ the keys are written into the pages of the configuration.
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable
 from pathlib import Path
 
 import click
@@ -22,7 +21,28 @@ from surefoot.report.text import HEADLINES
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 KEYS = ("<!-- keys: written by tools/documents.py -->\n", "<!-- keys: until here -->")
-FIRST_TO_DEVELOP = "catalog build"
+
+# The pages of commands: title and first sentence; and the commands that aren't on the first page.
+COMMANDS = {
+    "commands": (
+        "Commands",
+        "See also those for [many databases and backups](commands-more.md) and for "
+        "[development](commands-develop.md).",
+    ),
+    "commands-more": (
+        "Commands for many databases and backups",
+        "[Commands](commands.md) describes the options that many commands have.",
+    ),
+    "commands-develop": (
+        "Commands for development",
+        "[Commands](commands.md) describes the options that many commands have.",
+    ),
+}
+ELSEWHERE = {
+    **dict.fromkeys(("fleet", "backup", "backups", "restore"), "commands-more"),
+    **dict.fromkeys(("catalog", "history", "releases", "dump"), "commands-develop"),
+    **dict.fromkeys(("explain", "init", "demo", "completion"), "commands-develop"),
+}
 COMMON = 5  # an option that so many commands have is described once
 
 # The groups of errors: how the message begins, and what that means.
@@ -96,53 +116,30 @@ def _description(name: str) -> list[str]:
 
 
 def _table(options: list[tuple[str, str]]) -> list[str]:
-    def cell(text: str) -> str:
-        return " ".join(text.split()).replace("|", "\\|")
-
-    rows = [f"| `{cell(option)}` | {cell(what)} |" for option, what in options]
+    rows = [
+        f"| `{' '.join(option.split()).replace('|', ', ')}` | {' '.join(what.split())} |"
+        for option, what in options
+    ]
     return ["| option | what it does |", "|---|---|", *rows, ""]
 
 
-def command_pages() -> dict[str, str]:
-    """reference/commands.md, commands-fleet.md and commands-develop.md: every command, from its
-    help.
-    """
+def command_pages() -> dict[Path, str]:
+    """The pages of commands: every command, from its help."""
     names = [name for name in commands() if not isinstance(command(name), click.Group)]
-    first = names.index(FIRST_TO_DEVELOP)
-    fleet = [name for name in names if name.startswith("fleet ")]
     counted = Counter(option for name in names for option in _options(name))
     common = [option for option, times in counted.items() if times >= COMMON]
-    elsewhere = "[Commands](commands.md) describes the options that many commands have."
-    return {
-        "commands.md": _commands(
-            "# Commands",
-            "These work on a database. [Many databases](commands-fleet.md) and "
-            "[development](commands-develop.md) have pages of their own.",
-            [name for name in names[:first] if name not in fleet],
-            common,
-            ["## Options that many commands have", "", *_table(common)],
-        ),
-        "commands-fleet.md": _commands("# Commands for many databases", elsewhere, fleet, common),
-        "commands-develop.md": _commands(
-            "# Commands for development",
-            elsewhere,
-            [name for name in names[first:] if name not in fleet],
-            common,
-        ),
+    pages = {
+        name: [
+            f"# {title}",
+            "",
+            f"{said} From the commands' own help: `surefoot COMMAND --help`.",
+            "",
+        ]
+        for name, (title, said) in COMMANDS.items()
     }
-
-
-def _commands(
-    title: str,
-    others: str,
-    names: Iterable[str],
-    common: Container[tuple[str, str]],
-    more: Iterable[str] = (),
-) -> str:
-    """A page of commands."""
-    lines = [title, "", f"From the commands' own help: `surefoot COMMAND --help`. {others}", ""]
-    lines += more
+    pages["commands"] += ["## Options that many commands have", "", *_table(common)]
     for name in names:
+        lines = pages[ELSEWHERE.get(name.split()[0], "commands")]
         context = click.Context(command(name), info_name=f"surefoot {name}")
         usage = " ".join(command(name).collect_usage_pieces(context))
         lines += [f"## surefoot {name}", "", f"`surefoot {name} {usage}`", "", *_description(name)]
@@ -151,7 +148,9 @@ def _commands(
             lines += _table(own)
         shared = [option[0].split()[0].rstrip(",") for option in options if option in common]
         lines += [f"Also: {', '.join(f'`{one}`' for one in shared)}.", ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return {
+        REFERENCE / f"{name}.md": "\n".join(lines).rstrip() + "\n" for name, lines in pages.items()
+    }
 
 
 def as_toml(value: object) -> str:
@@ -200,8 +199,8 @@ def documents() -> dict[Path, str]:
     return {
         REFERENCE / "states.md": states(),
         REFERENCE / "troubleshooting.md": errors(),
-        **{REFERENCE / name: text for name, text in command_pages().items()},
         configuration: with_keys(configuration.read_text(encoding="utf-8")),
+        **command_pages(),
         **keys,
     }
 

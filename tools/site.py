@@ -83,7 +83,8 @@ def places() -> dict[Path, Path]:
 def moved(text: str, file: Path, site: dict[Path, Path]) -> str:
     """A page's text, with links that lead to the places of the site.
 
-    A link to a file that isn't in the site becomes its label.
+    A link to a file that isn't in the site becomes its label; a picture is a link to itself, since
+    on a phone it is small.
     """
 
     def link(found: re.Match[str]) -> str:
@@ -97,7 +98,8 @@ def moved(text: str, file: Path, site: dict[Path, Path]) -> str:
         there = os.path.relpath(place, site[file].parent)
         return f"[{label}]({there}{'#' + anchor if anchor else ''})"
 
-    return re.sub(r"(?<!!)\[((?:`[^`]*`|[^\]])+)\]\(([^)\s]+)\)", link, text)
+    text = re.sub(r"(?<!!)\[((?:`[^`]*`|[^\]])+)\]\(([^)\s]+)\)", link, text)
+    return re.sub(r"^(!\[[^\]\n]*\]\((\S+)\))$", r"[\1](\2)", text, flags=re.M)
 
 
 def navigation(index: str) -> str:

@@ -7,7 +7,7 @@
 Whether there is nothing to do is decided in this process, in milliseconds. Everything else happens
 in a process of its own, so nothing of the caller's is changed: its logging, event loop, signal
 handlers, threads, working directory and environment. What is returned are frozen values, with the
-keys of --json (docs/json-output.md). docs/guides/in-the-application.md is the guide.
+keys of --json (docs/reference/json-output.md). docs/guides/in-the-application.md is the guide.
 """
 
 import contextlib

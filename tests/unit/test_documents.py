@@ -311,6 +311,13 @@ def test_a_page_is_no_longer_than_a_person_reads(page: Path) -> None:
     assert [other for other in DOCS.rglob("*.md") if other.stem == page.stem] == [page]
 
 
+def test_the_index_has_every_page() -> None:
+    """The site takes its order from there."""
+    linked = set(re.findall(r"\]\(([^)#]+\.md)\)", read(DOCS / "index.md")))
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - {"index.md"}
+    assert linked == pages
+
+
 def test_the_pictures_are_drawn_from_their_sources() -> None:
     """`make pictures` draws them; and that of the states has all of them."""
     pictures = tool("pictures")

@@ -134,13 +134,13 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--canary",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Migrate N databases first, and go on only if that went well.",
+    help="Migrate N databases first, and continue only if that succeeded.",
 )
 @click.option(
     "--waves",
     callback=_waves,
     metavar="P%,…,100%",
-    help="Then go on in waves: so many percent of the databases that have something to do.",
+    help="Then continue in waves: these percentages of the databases that have something to do.",
 )
 @click.option(
     "--stop-at",
@@ -153,7 +153,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 def up_command(context: CommandContext, **given: Any) -> ExitCode:
     """Bring every database of a list to the code's head.
 
-    A database that is refused stops no other one. Interrupted, the same command goes on.
+    A refused database stops no other one. After an interruption, the same command continues.
 
     \b
       surefoot fleet up --targets databases.txt
@@ -221,7 +221,7 @@ def manifest_command(
 ) -> ExitCode:
     """Print a Kubernetes Indexed Job that runs `fleet up`, a pod for each shard.
 
-    OPTIONS are those of `fleet up`, but for --shard.
+    OPTIONS are those of `fleet up`, except for --shard.
 
     \b
       surefoot fleet manifest --image shop:2.4 --shards 50 --pods 10 --secret shop-databases \\

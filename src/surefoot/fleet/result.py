@@ -33,7 +33,7 @@ _GRAVEST = (
 class Result(msgspec.Struct, frozen=True):
     """What came of one database.
 
-    `parts` are those of the JSON object of the command, as docs/json-output.md has them.
+    `parts` are those of the JSON object of the command, as docs/reference/json-output.md has them.
     """
 
     name: str

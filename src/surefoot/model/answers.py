@@ -1,9 +1,9 @@
 """What `status`, `plan` and `up` answer: the objects of --json, as values.
 
 Each key of these objects is written down here, and nowhere else in the code: `report/json.py` makes
-the JSON of these values, and `surefoot.api` gives them to applications. docs/json-output.md says
-what each key means. They are dataclasses, because a start with nothing to do gives one, and loads
-no msgspec.
+the JSON of these values, and `surefoot.api` gives them to applications. The pages
+docs/reference/json-*.md say what each key means. They are dataclasses, because a start with nothing
+to do gives one, and loads no msgspec.
 """
 
 from dataclasses import dataclass
