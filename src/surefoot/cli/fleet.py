@@ -35,7 +35,9 @@ def command() -> None:
 
     \b
     A list has a line for each database: an address, or a JSON object such as
-      {"name": "acme", "host": "db1", "dbname": "acme", "password_file": "/run/secrets/acme"}
+      {"name": "acme", "host": "db1", "dbname": "acme",
+       "password_file": "/run/secrets/acme"}
+    but on one line.
     """
 
 
