@@ -94,6 +94,11 @@ class Bench:
                 f"create database {name} template {template} strategy file_copy".encode()
             )
 
+    def ask(self, question: str) -> int:
+        with psycopg.connect(self.server.conninfo()) as connection:
+            ((found,),) = connection.execute(question.encode()).fetchall()
+        return found
+
     def drop(self, name: str) -> None:
         with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
             connection.execute(f"drop database {name} with (force)".encode())
@@ -169,19 +174,20 @@ def pending(bench: Bench, n: int, sample: int) -> str:
 
 def killed(bench: Bench, n: int, kills: int) -> str:
     """How often something was done twice, or missed, or left over."""
-    chance, done, rounds, twice, missed, left = random.Random(1), 0, 0, 0, 0, 0
+    chance, done, met, twice, missed, left = random.Random(1), 0, 0, 0, 0, 0
+    sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
     expected = sorted(f"{n:012x}" for n in range(REVISIONS - PENDING, REVISIONS))
     while done < kills:
         names = [f"k{i}" for i in range(n)]
         for name in names:
             bench.make(name)
-        rounds += 1
         while done < kills:
             process = bench.fleet(names, start_new_session=True)
             try:
-                process.wait(chance.uniform(0.3, 2.0 + 0.15 * n))
+                process.wait(chance.uniform(0.3, 4.0 + 0.3 * n))
                 break  # all was done before its turn to be killed
             except subprocess.TimeoutExpired:
+                met += bench.ask(sessions) > 0
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 done += 1
@@ -192,13 +198,11 @@ def killed(bench: Bench, n: int, kills: int) -> str:
             twice += len(ran) - len(set(ran))
             missed += len(set(expected) - set(ran))
         time.sleep(1)
-        with psycopg.connect(bench.server.conninfo(), autocommit=True) as connection:
-            sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
-            left += connection.execute(sessions).fetchone()[0]  # type: ignore[index]
+        left += bench.ask(sessions)
         for name in names:
             bench.drop(name)
     return (
-        f"killed {done} times in {rounds} rounds of {n} databases: "
+        f"killed {done} times on {n} databases, {met} times with runs at work: "
         f"{twice} revisions run twice, {missed} missed, {left} sessions left"
     )
 
