@@ -8,18 +8,24 @@ and is reckoned up to the same number. The history has 30 revisions and a catalo
 - killed: the leading process is killed at random instants of such a run, again and again, until the
   last run ends by itself; then each revision's row is counted in each database
 
+CPU is what one database costs, in the programs and in the server's processes: on a shared machine
+that is steadier than time.
+
     python bench/fleet.py [--databases 1000] [--pending 200] [--sample 20] [--kills 100]
 """
 
 import argparse
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from run import clean_environment, install, write_history
@@ -32,11 +38,33 @@ COUNTED = "op.execute(\"insert into public.ran values ('{id}')\")"
 FIRST = 'op.execute("create table public.ran (id text)")'
 
 
+class Cost(NamedTuple):
+    """What some databases took: seconds, and seconds of CPU in the programs and in the server."""
+
+    time: float
+    programs: float
+    server: float
+
+    def each(self, databases: int) -> str:
+        """The CPU of one database."""
+        both = (self.programs / databases * 1000, self.server / databases * 1000)
+        return " + ".join(f"{one:.0f}" for one in both) + " ms"
+
+
+def of_children() -> float:
+    """Seconds of CPU of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class Bench:
     """One server, one application, and the programs of both sides."""
 
     def __init__(self, server: Server, directory: Path, programs: Path) -> None:
         self.server, self.directory, self.programs = server, directory, programs
+        with psycopg.connect(server.conninfo()) as connection:
+            (data,) = connection.execute("show data_directory").fetchone() or ("",)
+        self._postmaster = int(Path(data, "postmaster.pid").read_text().split()[0])
         self.memory = 0  # MB: the most that one process of a fleet's run had
         write_history(directory, REVISIONS, self.url("old"))
         self._count_runs()
@@ -66,6 +94,11 @@ class Bench:
                 f"create database {name} template {template} strategy file_copy".encode()
             )
 
+    def ask(self, question: str) -> int:
+        with psycopg.connect(self.server.conninfo()) as connection:
+            ((found,),) = connection.execute(question.encode()).fetchall()
+        return found
+
     def drop(self, name: str) -> None:
         with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
             connection.execute(f"drop database {name} with (force)".encode())
@@ -82,39 +115,47 @@ class Bench:
             **options,  # pyright: ignore[reportArgumentType, reportCallIssue]
         )
 
-    def timed(self, names: list[str]) -> float:
-        """The seconds of a run that must succeed, from start to end."""
-        began = time.perf_counter()
+    def cost(self, do: Callable[[], None]) -> Cost:
+        before = time.perf_counter(), of_children(), self._of_server()
+        do()
+        took = time.perf_counter() - before[0]
+        time.sleep(0.3)  # until the server has reaped its last processes
+        return Cost(took, of_children() - before[1], self._of_server() - before[2])
+
+    def _of_server(self) -> float:
+        """Seconds of CPU of the server and of its sessions that have ended."""
+        fields = Path(f"/proc/{self._postmaster}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def lead(self, names: list[str]) -> None:
+        """A run that must succeed."""
         _, status, usage = os.wait4(self.fleet(names).pid, 0)
         assert status == 0
         self.memory = max(self.memory, usage.ru_maxrss // 1024)
-        return time.perf_counter() - began
 
-    def loop(self, names: list[str], to: str = "head") -> float:
-        """The seconds of `alembic upgrade`, one database after the other."""
+    def loop(self, names: list[str], to: str = "head") -> None:
+        """`alembic upgrade`, one database after the other."""
         ini = self.directory / "alembic.ini"
-        began = time.perf_counter()
         for name in names:
             ini.write_text(
                 f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {self.url(name)}\n"
             )
             self.run([str(self.programs / "alembic"), "upgrade", to])
-        return time.perf_counter() - began
 
 
-def line(what: str, n: int, ours: float, sample: int, theirs: float) -> str:
-    reckoned = theirs / sample * n
-    each = f"{ours / n * 1000:.0f} ms | {theirs / sample * 1000:.0f} ms"
-    return f"| {what} | {n} | {ours:.1f} s | {reckoned:.0f} s | {each} | {reckoned / ours:.1f} × |"
+def line(what: str, n: int, ours: Cost, sample: int, theirs: Cost) -> str:
+    reckoned = theirs.time / sample * n
+    times = f"{n} | {ours.time:.1f} s | {reckoned:.0f} s | {reckoned / ours.time:.1f} ×"
+    return f"| {what} | {times} | {ours.each(n)} | {theirs.each(sample)} |"
 
 
 def nothing(bench: Bench, n: int, sample: int) -> str:
     names = [f"n{i}" for i in range(n)]
     for name in names:
         bench.make(name)
-    bench.timed(names)  # to head, with the marks of that look
-    ours = min(bench.timed(names) for _ in range(3))
-    theirs = bench.loop(names[:sample])
+    bench.lead(names)  # to head, with the marks of that look
+    ours = min(bench.cost(lambda: bench.lead(names)) for _ in range(3))
+    theirs = bench.cost(lambda: bench.loop(names[:sample]))
     for name in names:
         bench.drop(name)
     return line("nothing to do", n, ours, min(n, sample), theirs)
@@ -125,7 +166,7 @@ def pending(bench: Bench, n: int, sample: int) -> str:
     ours, theirs = [f"p{i}" for i in range(n)], [f"q{i}" for i in range(sample)]
     for name in (*ours, *theirs):
         bench.make(name)
-    took, loop = bench.timed(ours), bench.loop(theirs)
+    took, loop = bench.cost(lambda: bench.lead(ours)), bench.cost(lambda: bench.loop(theirs))
     for name in (*ours, *theirs):
         bench.drop(name)
     return line("three pending", n, took, sample, loop)
@@ -133,19 +174,20 @@ def pending(bench: Bench, n: int, sample: int) -> str:
 
 def killed(bench: Bench, n: int, kills: int) -> str:
     """How often something was done twice, or missed, or left over."""
-    chance, done, rounds, twice, missed, left = random.Random(1), 0, 0, 0, 0, 0
+    chance, done, met, twice, missed, left = random.Random(1), 0, 0, 0, 0, 0
+    sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
     expected = sorted(f"{n:012x}" for n in range(REVISIONS - PENDING, REVISIONS))
     while done < kills:
         names = [f"k{i}" for i in range(n)]
         for name in names:
             bench.make(name)
-        rounds += 1
         while done < kills:
             process = bench.fleet(names, start_new_session=True)
             try:
-                process.wait(chance.uniform(0.3, 2.0 + 0.15 * n))
+                process.wait(chance.uniform(0.3, 4.0 + 0.3 * n))
                 break  # all was done before its turn to be killed
             except subprocess.TimeoutExpired:
+                met += bench.ask(sessions) > 0
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 done += 1
@@ -156,13 +198,11 @@ def killed(bench: Bench, n: int, kills: int) -> str:
             twice += len(ran) - len(set(ran))
             missed += len(set(expected) - set(ran))
         time.sleep(1)
-        with psycopg.connect(bench.server.conninfo(), autocommit=True) as connection:
-            sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
-            left += connection.execute(sessions).fetchone()[0]  # type: ignore[index]
+        left += bench.ask(sessions)
         for name in names:
             bench.drop(name)
     return (
-        f"killed {done} times in {rounds} rounds of {n} databases: "
+        f"killed {done} times on {n} databases, {met} times with runs at work: "
         f"{twice} revisions run twice, {missed} missed, {left} sessions left"
     )
 

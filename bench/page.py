@@ -1,4 +1,4 @@
-"""The tables of docs/evidence/performance.md: which commit they measured, when, and which code.
+"""The tables of docs/evidence/performance*.md: which commit they measured, when, and which code.
 
 A comment above each table has the command, the commit, the date, and the paths of the code that the
 figures speak of. A bench writes its table with `put`. `make lint` runs this file, which fails where
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "evidence" / "performance.md"
+PAGES = sorted((ROOT / "docs" / "evidence").glob("performance*.md"))
 
 _BLOCK = re.compile(
     r"<!-- measured (?P<name>[\w-]+): `(?P<command>[^`]+)` at (?P<commit>[0-9a-f]{7,40})"
@@ -79,24 +79,24 @@ def tables(printed: str) -> list[list[str]]:
 
 
 def put(name: str, table: list[str], command: str) -> None:
-    """Write a table into its place in the page, with this commit and this day.
+    """Write a table into its place in its page, with this commit and this day.
 
     Not while its code has changes that no commit has: the figures would be of no commit. Then the
     page stays as it is, and this is said.
     """
-    page = PAGE.read_text(encoding="utf-8")
-    (old,) = (block for block in blocks(page) if block.name == name)
+    texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    ((page, old),) = ((p, b) for p, text in texts.items() for b in blocks(text) if b.name == name)
     changed = _git("status", "--porcelain", "--", *old.paths)
     if changed is None or changed.strip():
         why = "there is no git history here" if changed is None else "its code isn't committed"
-        print(f"{PAGE.name}: {name} was not written: {why}", file=sys.stderr)
+        print(f"{page.name}: {name} was not written: {why}", file=sys.stderr)
         return
     commit = (_git("rev-parse", "--short=12", "HEAD") or "").strip()
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     load = os.getloadavg()[0]
     text = "\n".join([*table, "", f"Commit {commit}, {day}; the load was {load:.1f}.", ""])
     new = Block(name, command, commit, day, old.paths, None, text)
-    PAGE.write_text(page.replace(str(old), str(new)), encoding="utf-8")
+    page.write_text(texts[page].replace(str(old), str(new)), encoding="utf-8")
 
 
 def _git(*arguments: str) -> str | None:
@@ -130,22 +130,26 @@ def stale(block: Block) -> str | None:
 
 
 def main() -> int:
-    """Check the page. Returns the exit code."""
-    page = PAGE.read_text(encoding="utf-8")
-    bare = bare_tables(page)
+    """Check the pages. Returns the exit code."""
+    return max(map(_checked, PAGES), default=0)
+
+
+def _checked(page: Path) -> int:
+    text = page.read_text(encoding="utf-8")
+    bare = bare_tables(text)
     if bare:
-        print(f"{PAGE.name}: tables without a comment that says when they were measured: {bare}")
+        print(f"{page.name}: tables without a comment that says when they were measured: {bare}")
     if not has_history():
-        print(f"{PAGE.name}: not checked against the code, there is no git history here")
+        print(f"{page.name}: not checked against the code, there is no git history here")
         return int(bool(bare))
     failed = bool(bare)
-    for block in blocks(page):
+    for block in blocks(text):
         why = stale(block)
         if why is None:
             continue
         failed = failed or block.kept is None
         remedy = f"kept ({block.kept})" if block.kept else f"run {block.command}"
-        print(f"{PAGE.name}: {block.name}, measured at {block.commit}: {why}; {remedy}")
+        print(f"{page.name}: {block.name}, measured at {block.commit}: {why}; {remedy}")
     return int(failed)
 
 

@@ -350,10 +350,13 @@ class _Child:
             lines = file.read().split(b"\n")
         import msgspec
 
-        last = next((line for line in reversed(lines) if line), b"null")
-        answer: Any = msgspec.json.decode(last)
+        last = next((line for line in reversed(lines) if line), b"")
+        try:
+            answer: Any = msgspec.json.decode(last)
+        except msgspec.DecodeError:  # nothing, or cut off
+            raise _no_account(code) from None
         # where the caller ignores SIGCHLD nobody knows the code, and it seems to be 0
-        if answer is None or code not in (0, answer["exit_code"]):
+        if code not in (0, answer["exit_code"]):
             raise _no_account(code)
         return answer
 

@@ -19,7 +19,10 @@ from tests.support.project import Application
 
 # those that reach no database of the user's
 OFFLINE = ["catalog build", "catalog check", "catalog diff", "catalog show", "dump", "releases"]
-COMMANDS = [*sorted(_COMMANDS.keys() - {"catalog", "dump", "releases"})]
+COMMANDS = [
+    *sorted(_COMMANDS.keys() - {"catalog", "dump", "fleet", "releases"}),
+    *(f"fleet {verb}" for verb in ("up", "status", "plan")),
+]
 
 
 def test_the_entrypoint_becomes_the_command(application: Application, database: Database) -> None:
@@ -245,7 +248,7 @@ def test_no_history_here(tmp_path: Path, application: Application, database: Dat
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_the_common_options(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "surefoot", command, "--help"],
+        [sys.executable, "-m", "surefoot", *command.split(), "--help"],
         capture_output=True,
         text=True,
         check=True,

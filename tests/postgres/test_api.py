@@ -694,6 +694,27 @@ def test_the_run_is_killed(application: Application, database: Database) -> None
     assert called("up", application, database).current == ("r1",)
 
 
+@pytest.mark.parametrize("written", ["", '{"schema_version": 1, "exit_code": 0, "do'])
+def test_an_account_that_is_missing_or_cut_off_is_no_success(
+    application: Application,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    written: str,
+) -> None:
+    """Whatever ends the process, and with whatever code."""
+    ends = f"os.write(1, {written.encode()!r}); os._exit(0)"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, sys\nif '--words-from-stdin' in sys.orig_argv: {ends}"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    application.linear()
+    with pytest.raises(api.Error) as caught:
+        called("up", application, database)
+    assert (caught.value.code, caught.value.exit_code) == ("account-missing", 6)
+    assert database.tables() == []
+
+
 def test_an_exit_code_that_nobody_knows_is_no_success(
     application: Application, database: Database
 ) -> None:

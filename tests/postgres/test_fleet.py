@@ -21,6 +21,8 @@ from tests import starts
 from tests.support.database import Database
 from tests.support.fleet import LIST, Fleet, counted, fleet, told
 from tests.support.project import Application, Result
+from tests.support.servers import MakeServer
+from tests.support.standby import Pair
 
 THREE = 3
 
@@ -235,6 +237,23 @@ def test_the_same_database_under_two_names_is_found(three: Fleet) -> None:
         assert done.code == 2
         three.write({"name": "acme again", "url": other})
         assert three.run("up").results == {"acme again": "ready"}
+
+
+def test_a_copy_of_a_data_directory_is_another_database(
+    application: Application, own_server: MakeServer
+) -> None:
+    """Its system identifier and its oids are the same: a standby, which can't be migrated."""
+    application.linear()
+    pair = Pair(own_server)
+    both = Fleet(application, [pair.primary.database, pair.standby.database])
+    system = "select system_identifier from pg_control_system()"
+    assert pair.primary.database.query(system) == pair.standby.database.query(system)
+    pair.hold()
+    done = both.run("up")
+    assert done.results == {"d0": "migrated", "d1": "refused"}
+    assert done.codes == {"d1": ["database-read-only"]}
+    pair.follow()
+    assert both.run("up").counts == {"ready": 2}
 
 
 def test_a_shard_beyond_the_last(three: Fleet) -> None:

@@ -395,6 +395,25 @@ def test_others_are_named_and_not_cut_off(application: Application, shop: Databa
     assert counts(shop) == BEFORE
 
 
+def test_somebody_who_comes_while_it_runs_is_waited_for(
+    application: Application, shop: Database
+) -> None:
+    """What is waited for is said; who stays longer than PostgreSQL waits is named."""
+    stand(application, shop, "")
+    real = embedded_bin()
+    stays = f"{real / 'psql'} '{shop.conninfo}' -c 'select pg_sleep(600)' >/dev/null 2>&1 &"
+    restoring = f'case "$*" in *--version*|*--list*) ;; *) {stays} esac'
+    programs = {
+        "pg_dump": f'#!/bin/sh\nexec {real / "pg_dump"} "$@"\n',
+        "pg_restore": f'#!/bin/sh\n{restoring}\nexec {real / "pg_restore"} "$@"\n',
+    }
+    assert with_programs(application, shop, programs, "backup").code == 0
+    (file,) = dumps(application)
+    result = with_programs(application, shop, programs, "restore", file.name, "--yes")
+    assert (result.code, result.error) == (7, "database-in-use"), result.err
+    assert "waiting up to 5 s for others to leave: psql (pid " in " ".join(result.err.split())
+
+
 def test_disconnect_wins_over_those_who_come_back_at_once(
     application: Application, shop: Database
 ) -> None:

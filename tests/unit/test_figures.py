@@ -30,7 +30,7 @@ def page(tmp_path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # its dataclass looks there
     spec.loader.exec_module(module)
     module.ROOT = tmp_path  # type: ignore[attr-defined]
-    module.PAGE = tmp_path / "page.md"  # type: ignore[attr-defined]
+    module.PAGES = [tmp_path / "page.md"]  # type: ignore[attr-defined]
     return module
 
 
@@ -52,33 +52,33 @@ def _commit(root: Path, code: str) -> str:
 
 def test_a_table_is_older_than_its_code(page: ModuleType, tmp_path: Path) -> None:
     measured = _commit(tmp_path, "one")
-    page.PAGE.write_text(PAGE.format(commit=measured, kept=""))
+    page.PAGES[0].write_text(PAGE.format(commit=measured, kept=""))
     assert page.main() == 0
     (tmp_path / "code.py").write_text("two")
     assert page.main() == 1, "not committed either"
     _commit(tmp_path, "two")
     assert page.main() == 1
-    page.PAGE.write_text(PAGE.format(commit=measured, kept="kept: it takes a day\n"))
+    page.PAGES[0].write_text(PAGE.format(commit=measured, kept="kept: it takes a day\n"))
     assert page.main() == 0
 
 
 def test_a_table_that_is_written_anew(page: ModuleType, tmp_path: Path) -> None:
     measured = _commit(tmp_path, "one")
-    page.PAGE.write_text(PAGE.format(commit=measured, kept="kept: it takes a day\n"))
+    page.PAGES[0].write_text(PAGE.format(commit=measured, kept="kept: it takes a day\n"))
     now = _commit(tmp_path, "two")
     page.put("one", ["| a |", "|---|", "| 2 |"], "python bench/two.py")
-    (block,) = page.blocks(page.PAGE.read_text())
+    (block,) = page.blocks(page.PAGES[0].read_text())
     assert (block.commit, block.kept, block.command) == (now, None, "python bench/two.py")
     assert "| 2 |" in block.text
     assert page.main() == 0
     (tmp_path / "code.py").write_text("three")
     page.put("one", ["| a |", "|---|", "| 3 |"], "python bench/two.py")
-    assert "| 3 |" not in page.PAGE.read_text(), "its code isn't committed"
+    assert "| 3 |" not in page.PAGES[0].read_text(), "its code isn't committed"
 
 
 def test_a_table_without_a_comment(page: ModuleType, tmp_path: Path) -> None:
     _commit(tmp_path, "one")
-    page.PAGE.write_text("| a |\n|---|\n| 1 |\n")
+    page.PAGES[0].write_text("| a |\n|---|\n| 1 |\n")
     assert page.main() == 1
 
 
@@ -86,7 +86,7 @@ def test_without_a_history(
     page: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As in an sdist: said, and no failure."""
-    page.PAGE.write_text(PAGE.format(commit="0123456789ab", kept=""))
+    page.PAGES[0].write_text(PAGE.format(commit="0123456789ab", kept=""))
     assert page.main() == 0
     assert "no git history" in capsys.readouterr().out
 

@@ -35,7 +35,9 @@ def command() -> None:
 
     \b
     A list has a line for each database: an address, or a JSON object such as
-      {"name": "acme", "host": "db1", "dbname": "acme", "password_file": "/run/secrets/acme"}
+      {"name": "acme", "host": "db1", "dbname": "acme",
+       "password_file": "/run/secrets/acme"}
+    but on one line.
     """
 
 
@@ -85,7 +87,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(min=1),
             default=max(2, os.cpu_count() or 2),
             metavar="K",
-            help="Work on K databases at once. Default: as many as there are cores.",
+            help="Work on K databases at once. Default: as many as there are cores, at least 2.",
         ),
         click.option(
             "--shard",
@@ -157,7 +159,7 @@ def up_command(context: CommandContext, **given: Any) -> ExitCode:
 
     \b
       surefoot fleet up --targets databases.txt
-      surefoot fleet up --targets databases.txt --canary 1 --waves 5%,25%,100% --stop-at 2%
+      surefoot fleet up --targets databases.txt --canary 1 --waves 5%,25%,100%
     """
     return _lead(context, "up", **given)
 
@@ -224,8 +226,8 @@ def manifest_command(
     OPTIONS are those of `fleet up`, except for --shard.
 
     \b
-      surefoot fleet manifest --image shop:2.4 --shards 50 --pods 10 --secret shop-databases \\
-        -- --targets databases.txt --per-server 10 --canary 1 | kubectl apply -f -
+      surefoot fleet manifest --image shop:2.4 --shards 50 --pods 10 \\
+        -- --targets databases.txt --per-server 10 | kubectl apply -f -
     """
     from surefoot.fleet.manifest import Job, manifest
 

@@ -48,9 +48,11 @@ def _bound(address: str) -> "_socket.socket":
     if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
         raise AddressError(f"{address!r} is no HOST:PORT")
     host = host.removeprefix("[").removesuffix("]")
+    # of a str, Python looks for an international name, which loads five modules
+    name = host.encode() if host.isascii() else host
     try:
         found = _socket.getaddrinfo(
-            host or None, int(port), 0, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE
+            name or None, int(port), 0, _socket.SOCK_STREAM, 0, _socket.AI_PASSIVE
         )
         family, kind, protocol, _, place = found[0]
         made = _socket.socket(family, kind, protocol)

@@ -120,6 +120,8 @@ def restore(
             lock.check()
             # the lock's session is in the database that is renamed
             swap = _swap(intended, sha256, options)
+            if not options.disconnect:
+                _report_wait(workspace, intended, connection.info.backend_pid, report)
             swapped(swap, lambda: _server(workspace, seen.name), connection.close)
             return Restored(seen.name, rows, intended.old)
 
@@ -139,6 +141,16 @@ def _require_approved(
     now = _word(seen, kept, sha256_of(kept.file), options)
     if now != intended.word:
         raise refuse_outdated(intended.word, now)
+
+
+def _report_wait(workspace: Workspace, intended: Intended, own: int, report: Report) -> None:
+    """Who came into the databases meanwhile: PostgreSQL waits for these to leave."""
+    with _server(workspace, intended.database) as m:
+        names = (intended.database, intended.new)
+        others = sessions_in(m, names, (m.info.backend_pid, own))
+    for one in others[:1]:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        report.notice(f"waiting up to 5 s for others to leave: {one}{more}")
 
 
 def told(workspace: Workspace, restored: Restored) -> None:
