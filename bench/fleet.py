@@ -221,7 +221,7 @@ def main() -> None:
         bench = Bench(server, Path(directory), programs)
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
         print(
-            "| what | databases | `surefoot fleet up` | loop | each | each of the loop | faster |"
+            "| what | databases | `surefoot fleet up` | loop | faster | CPU of each | of the loop |"
         )
         print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
         if given.databases:
