@@ -90,9 +90,7 @@ class Bench:
 
     def make(self, name: str, template: str = "old") -> None:
         with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
-            connection.execute(
-                f"create database {name} template {template} strategy file_copy".encode()
-            )
+            connection.execute(f"create database {name} template {template}".encode())
 
     def ask(self, question: str) -> int:
         with psycopg.connect(self.server.conninfo()) as connection:

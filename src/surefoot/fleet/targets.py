@@ -77,7 +77,13 @@ class Listed(NamedTuple):
             why = "a part of it holds a zero byte, or what is not UTF-8 text"
             raise _invalid(self.where, why, "correct that part")
         # as its run will read it
-        return parse(address(found._replace(parameters=parameters)), self.where)
+        found = parse(address(found._replace(parameters=parameters)), self.where)
+        for part in sorted(
+            {*parameters, *found.parameters} - {"port"}
+        ):  # several hosts get a port each
+            if parameters.get(part) != found.parameters.get(part):
+                raise _invalid(self.where, f"its {part} can't be one", f"correct its {part}")
+        return found
 
     def _password(self, environ: Mapping[str, str]) -> str | None:
         variable, file = self.entry.password_variable, self.entry.password_file
