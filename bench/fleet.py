@@ -97,10 +97,6 @@ class Bench:
             ((found,),) = connection.execute(question.encode()).fetchall()
         return found
 
-    def drop(self, name: str) -> None:
-        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)".encode())
-
     def fleet(self, names: list[str], **options: object) -> "subprocess.Popen[str]":
         (self.directory / "list").write_text("".join(f"{self.server.url(n)}\n" for n in names))
         program = [str(self.programs / "surefoot"), "fleet", "up", "--targets", "list"]
@@ -154,8 +150,6 @@ def nothing(bench: Bench, n: int, sample: int) -> str:
     bench.lead(names)  # to head, with the marks of that look
     ours = min(bench.cost(lambda: bench.lead(names)) for _ in range(3))
     theirs = bench.cost(lambda: bench.loop(names[:sample]))
-    for name in names:
-        bench.drop(name)
     return line("nothing to do", n, ours, min(n, sample), theirs)
 
 
@@ -165,8 +159,6 @@ def pending(bench: Bench, n: int, sample: int) -> str:
     for name in (*ours, *theirs):
         bench.make(name)
     took, loop = bench.cost(lambda: bench.lead(ours)), bench.cost(lambda: bench.loop(theirs))
-    for name in (*ours, *theirs):
-        bench.drop(name)
     return line("three pending", n, took, sample, loop)
 
 
@@ -176,7 +168,7 @@ def killed(bench: Bench, n: int, kills: int) -> str:
     sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
     expected = sorted(f"{n:012x}" for n in range(REVISIONS - PENDING, REVISIONS))
     while done < kills:
-        names = [f"k{i}" for i in range(n)]
+        names = [f"k{done}_{i}" for i in range(n)]
         for name in names:
             bench.make(name)
         while done < kills:
@@ -197,8 +189,6 @@ def killed(bench: Bench, n: int, kills: int) -> str:
             missed += len(set(expected) - set(ran))
         time.sleep(1)
         left += bench.ask(sessions)
-        for name in names:
-            bench.drop(name)
     return (
         f"killed {done} times on {n} databases, {met} times with runs at work: "
         f"{twice} revisions run twice, {missed} missed, {left} sessions left"
