@@ -164,11 +164,13 @@ def pending(bench: Bench, n: int, sample: int) -> str:
 
 def killed(bench: Bench, n: int, kills: int) -> str:
     """How often something was done twice, or missed, or left over."""
-    chance, done, met, twice, missed, left = random.Random(1), 0, 0, 0, 0, 0
+    chance, rounds, done, met = random.Random(1), 0, 0, 0
+    twice = missed = left = 0
     sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
     expected = sorted(f"{n:012x}" for n in range(REVISIONS - PENDING, REVISIONS))
     while done < kills:
-        names = [f"k{done}_{i}" for i in range(n)]
+        rounds += 1
+        names = [f"k{rounds}_{i}" for i in range(n)]
         for name in names:
             bench.make(name)
         while done < kills:
