@@ -90,18 +90,12 @@ class Bench:
 
     def make(self, name: str, template: str = "old") -> None:
         with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
-            connection.execute(
-                f"create database {name} template {template} strategy file_copy".encode()
-            )
+            connection.execute(f"create database {name} template {template}".encode())
 
     def ask(self, question: str) -> int:
         with psycopg.connect(self.server.conninfo()) as connection:
             ((found,),) = connection.execute(question.encode()).fetchall()
         return found
-
-    def drop(self, name: str) -> None:
-        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)".encode())
 
     def fleet(self, names: list[str], **options: object) -> "subprocess.Popen[str]":
         (self.directory / "list").write_text("".join(f"{self.server.url(n)}\n" for n in names))
@@ -156,8 +150,6 @@ def nothing(bench: Bench, n: int, sample: int) -> str:
     bench.lead(names)  # to head, with the marks of that look
     ours = min(bench.cost(lambda: bench.lead(names)) for _ in range(3))
     theirs = bench.cost(lambda: bench.loop(names[:sample]))
-    for name in names:
-        bench.drop(name)
     return line("nothing to do", n, ours, min(n, sample), theirs)
 
 
@@ -167,18 +159,18 @@ def pending(bench: Bench, n: int, sample: int) -> str:
     for name in (*ours, *theirs):
         bench.make(name)
     took, loop = bench.cost(lambda: bench.lead(ours)), bench.cost(lambda: bench.loop(theirs))
-    for name in (*ours, *theirs):
-        bench.drop(name)
     return line("three pending", n, took, sample, loop)
 
 
 def killed(bench: Bench, n: int, kills: int) -> str:
     """How often something was done twice, or missed, or left over."""
-    chance, done, met, twice, missed, left = random.Random(1), 0, 0, 0, 0, 0
+    chance, rounds, done, met = random.Random(1), 0, 0, 0
+    twice = missed = left = 0
     sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
     expected = sorted(f"{n:012x}" for n in range(REVISIONS - PENDING, REVISIONS))
     while done < kills:
-        names = [f"k{i}" for i in range(n)]
+        rounds += 1
+        names = [f"k{rounds}_{i}" for i in range(n)]
         for name in names:
             bench.make(name)
         while done < kills:
@@ -199,8 +191,6 @@ def killed(bench: Bench, n: int, kills: int) -> str:
             missed += len(set(expected) - set(ran))
         time.sleep(1)
         left += bench.ask(sessions)
-        for name in names:
-            bench.drop(name)
     return (
         f"killed {done} times on {n} databases, {met} times with runs at work: "
         f"{twice} revisions run twice, {missed} missed, {left} sessions left"
@@ -221,7 +211,7 @@ def main() -> None:
         bench = Bench(server, Path(directory), programs)
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
         print(
-            "| what | databases | `surefoot fleet up` | loop | each | each of the loop | faster |"
+            "| what | databases | `surefoot fleet up` | loop | faster | CPU of each | of the loop |"
         )
         print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
         if given.databases:

@@ -157,6 +157,11 @@ WRONG: dict[str, tuple[str | dict[str, Any], str]] = {
         {"name": "x", "dbname": "x", "password_file": "f", "password_variable": "V"},
         "target-invalid",
     ),
+    "a zero byte": ({"name": "x", "dbname": "postgres\0x"}, "target-invalid"),
+    "a port that is no number": (
+        {"name": "x", "host": "h", "dbname": "x", "port": "five"},
+        "database-url-invalid",
+    ),
     "a name twice": ({"name": "d0", "dbname": "x"}, "target-invalid"),
 }
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import Finding, SurefootError
-from surefoot.fleet.targets import Listed, Rows, Shard, in_turn, read
+from surefoot.fleet.targets import Listed, Rows, Shard, address, in_turn, read
+from surefoot.model.target import Target, parse
 
 LINES = st.lists(
     st.text()
@@ -51,7 +52,8 @@ def test_whatever_a_list_holds(tmp_path_factory: pytest.TempPathFactory, lines: 
     names = [one.name for one in listing.entries]
     assert len(names) == len(set(names))
     for one in listing.entries:
-        found = failing(lambda one=one: one.target({}), "target-invalid", "database-url-invalid")
+        codes = ("target-invalid", "database-url-invalid")
+        found = failing(lambda one=one: one.target({"A": "b"}), *codes)
         if isinstance(found, Finding):
             assert one.where in found.message
         else:
@@ -99,6 +101,37 @@ def test_parts_count_instead_of_the_addresss_own(tmp_path: Path) -> None:
         "dbname": "e",
     }
     assert one.name == "e on other:1"
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+
+@settings(deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {"dbname": WORDS, "user": WORDS, "password": WORDS},
+        optional={
+            "host": st.sampled_from(["db", "/var/run", "::1", "a,b", "10.0.0.1"]),
+            "port": st.sampled_from(["5433"]),
+            "hostaddr": st.just("10.0.0.2"),
+            "passfile": WORDS,
+            "sslrootcert": WORDS,
+            "target_session_attrs": st.just("read-write"),
+        },
+    ),
+    st.sampled_from([None, "postgresql+asyncpg", "postgresql+psycopg2", "postgresql+pg8000"]),
+    st.sampled_from([{}, {"prepared_statement_cache_size": "0"}]),
+)
+def test_a_run_reads_the_address_that_was_meant(
+    parameters: dict[str, str], driver: str | None, extra: dict[str, str]
+) -> None:
+    """Whatever the driver's own URL could say of it."""
+    found = parse(address(Target(parameters, "", driver, extra)), "")
+    assert (found.driver, found.extra) == (driver, extra)
+    expected = dict(parameters)
+    if parameters.get("host") == "a,b":  # several hosts have a port each
+        expected["port"] = ",".join([parameters.get("port", "5432")] * 2)
+    assert found.parameters == expected
 
 
 def test_a_password_by_variable_and_by_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from surefoot.fleet.children import Children, Ended
 from surefoot.fleet.result import Result, Totals, of_finding, of_run
 from surefoot.fleet.rollout import Rollout, SoFar, next_step
 from surefoot.fleet.servers import Servers
-from surefoot.fleet.targets import Listed, Listing
+from surefoot.fleet.targets import Listed, Listing, address
 from surefoot.postgres.libpq import NoAnswer, Unsettled
 from surefoot.project.manifest import digest
 from surefoot.quick import Identity, Place, Settled, look
@@ -165,7 +165,7 @@ class Fleet:
         with servers.room(one.server, OF_A_RUN):
             ended = self._children.run(
                 (self._task.command, "--json", *self._task.arguments),
-                {"SUREFOOT_DATABASE_URL": target.url()},
+                {"SUREFOOT_DATABASE_URL": address(target)},
             )
         result = self._account(one, ended)
         for finding in result.parts.get("findings", ()):

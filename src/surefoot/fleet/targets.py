@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
-from surefoot.model.target import Target, parse
+from surefoot.model.target import Target, is_text, parse
 from surefoot.system.files import read_file
 
 _PARTS = ("host", "port", "user", "dbname")
@@ -68,9 +68,22 @@ class Listed(NamedTuple):
         parameters = found.parameters | {part: value for part, value in parts.items() if value}
         if not (parameters.get("dbname") or parameters.get("service")):
             raise _invalid(self.where, "it names no database", "give it a dbname or a url")
-        if environ and (password := self._password(environ)):
+        if not environ:
+            return found._replace(parameters=parameters)
+        if password := self._password(environ):
             parameters["password"] = password
-        return found._replace(parameters=parameters)
+        # a zero byte would end a name in the middle, and that may be another database's
+        if not all(map(is_text, parameters.values())):
+            why = "a part of it holds a zero byte, or what is not UTF-8 text"
+            raise _invalid(self.where, why, "correct that part")
+        # as its run will read it
+        found = parse(address(found._replace(parameters=parameters)), self.where)
+        for part in sorted(
+            {*parameters, *found.parameters} - {"port"}
+        ):  # several hosts get a port each
+            if parameters.get(part) != found.parameters.get(part):
+                raise _invalid(self.where, f"its {part} can't be one", f"correct its {part}")
+        return found
 
     def _password(self, environ: Mapping[str, str]) -> str | None:
         variable, file = self.entry.password_variable, self.entry.password_file
@@ -90,6 +103,15 @@ class Listed(NamedTuple):
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             why = f"its password_file {file} can't be read: {reason}"
             raise _invalid(self.where, why, "correct password_file, or mount the secret") from error
+
+
+def address(target: Target) -> str:
+    """The address as a URL that surefoot reads as this target, password included.
+
+    `Target.url` writes it for a driver, which may know fewer words.
+    """
+    words = Target({**target.parameters, **target.extra}, target.source)
+    return (target.driver or "postgresql") + words.url("postgresql").removeprefix("postgresql")
 
 
 class Shard(NamedTuple):
