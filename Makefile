@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
 PYTEST := $(RUN)/python -m pytest --dist loadgroup
 
-.PHONY: help setup demo test tests quick lint ruff types bench matrix accuracy chaos new-check clean
+.PHONY: help setup demo test tests quick lint ruff types bench matrix accuracy chaos containers new-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -57,6 +57,9 @@ accuracy: $(STAMP) ## the tables of docs/accuracy.md (npm, real histories, most 
 chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/reliability.md counts (little more than an hour)
 	@$(RUN)/python -m tests.chaos.run
 	@$(RUN)/python -m tests.chaos.session_settings
+
+containers: $(STAMP) ## the example's image as real containers, and the Helm chart (root, buildah, podman, runc, debootstrap, npm)
+	@$(RUN)/python -m tests.containers.run
 
 new-check: $(STAMP) ## a new check of the preflight: make new-check CODE=table-too-large
 	@$(RUN)/python tools/new_check.py $(CODE)

@@ -127,8 +127,7 @@ def test_a_limit_of_the_roles_or_the_databases(
     server.database.execute("grant create on database postgres to app")
     with psycopg.connect(address):
         result = shop.run("up", "--json", url=address)
-    assert (result.code, result.error) == (7, "too-many-connections"), result.err
-    with psycopg.connect(address):
+        assert (result.code, result.error) == (7, "too-many-connections"), result.err
         run_next(next_of(result), server.database, only=cure)
         assert shop.run("up", url=address).code == 0
 

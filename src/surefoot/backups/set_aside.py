@@ -11,8 +11,10 @@ from surefoot.backups.contents import system_identifier
 from surefoot.backups.mark import SetAsideDatabase, read
 from surefoot.backups.properties import Properties, properties
 from surefoot.backups.sidecar import Sidecar
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.look.database import observe_others
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect, translate_db_errors
 from surefoot.postgres.look import looking, looking_within
@@ -37,7 +39,8 @@ class There(msgspec.Struct, frozen=True):
 
 class Surroundings(msgspec.Struct, frozen=True):
     """What a look before a restore has seen. `obstacles` are in its way, a line each; `server` is
-    the system identifier, where the role may know it.
+    the system identifier, where the role may know it. `others` names the tables in which other
+    applications keep their histories.
     """
 
     oid: int
@@ -45,6 +48,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     server: str | None
     obstacles: tuple[str, ...]
     there: tuple[There, ...]
+    others: tuple[str, ...] = ()
 
 
 def database_of(target: Target, name: str) -> Target:
@@ -66,10 +70,14 @@ def maintenance(
 
 
 def observe_surroundings(
-    connection: psycopg.Connection[Any], sidecar: Sidecar | None, *, owners: bool
+    connection: psycopg.Connection[Any],
+    sidecar: Sidecar | None,
+    version_table: VersionTableName,
+    *,
+    owners: bool,
 ) -> Surroundings:
-    """What `connection`, which leads to the database itself, sees. `owners`: the backup's owners
-    and grants are wanted.
+    """What `connection`, which leads to the database itself, sees. `version_table` is the
+    application's own; `owners`: the backup's owners and grants are wanted.
     """
     wanted = {
         "roles": [*sidecar.roles] if sidecar and owners else [],
@@ -78,10 +86,11 @@ def observe_surroundings(
     with looking(connection) as look:
         seen = look.cursor.execute(query("restore_surroundings"), wanted).fetchone()
         assert seen is not None
+        others = observe_others(look, version_table)
     with translate_db_errors():
         there = databases(connection, seen["name"])
         server = system_identifier(connection)
-    return Surroundings(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there)
+    return Surroundings(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there, others)
 
 
 def _obstacles(seen: Row) -> Iterable[str]:

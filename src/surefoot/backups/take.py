@@ -22,8 +22,10 @@ from surefoot.backups.room import estimate, needed, size_text
 from surefoot.backups.sidecar import Sidecar, encode
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
+from surefoot.look.database import observe_others
 from surefoot.model.progress import Progress
 from surefoot.model.target import Target
+from surefoot.postgres.look import looking_within
 from surefoot.postgres.programs import Program, called, closest
 from surefoot.postgres.run_program import Ended, run
 from surefoot.sql import query
@@ -45,11 +47,14 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A backup that is there, and the older ones that had to go for it."""
+    """A backup that is there, and the older ones that had to go for it. `others` are the histories
+    of other applications that it holds as well.
+    """
 
     file: Path
     sidecar: Sidecar
     removed: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def take(
@@ -87,6 +92,8 @@ def take(
             progress.begin("backup", "backup", "")
             version_table = resolved(connection, order.version_table)
             contents = observe_contents(connection, version_table, needs.largest)
+            with looking_within(connection) as look:
+                others = observe_others(look, version_table)
             called_so = backup_name(database, contents.version_rows, taken_at)
             with _writing(order.directory, called_so) as writing:
                 _dump(pg_dump, target, name, order, writing, estimated, progress)
@@ -117,7 +124,7 @@ def take(
     size = size_text(sidecar.bytes)
     seconds = time.monotonic() - started
     progress.end("backup", f"backup {file.name}", size, seconds, committed=True)
-    return Taken(file, sidecar, gone)
+    return Taken(file, sidecar, gone, others)
 
 
 @contextlib.contextmanager

@@ -158,6 +158,8 @@ class Identification(msgspec.Struct, frozen=True):
     """Whether the code could run on this structure. Asked where a version row isn't known."""
     promise: Promise | None = None
     """Whether the structure keeps what head promises. Asked where the version rows are head's."""
+    back: Restoration = Restoration()
+    """What puts back all that `recorded` misses, where that is all that is wrong below head."""
     beside: tuple[SchemaFact, ...] = ()
     """Names that no revision knows, in schemas that no revision touches."""
     taken: tuple[Taken, ...] = ()

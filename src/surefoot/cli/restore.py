@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     "--of-another-database", is_flag=True, help="The backup is of a database of another name."
 )
 @click.option(
+    "--with-others",
+    is_flag=True,
+    help="Take other applications in the same database back, too.",
+)
+@click.option(
     "--drop-old",
     is_flag=True,
     help="No FILE: drop the databases that restores have set aside, or left half-made.",
@@ -67,6 +72,7 @@ def command(
     without_sidecar: bool,
     trust_files: bool,
     of_another_database: bool,
+    with_others: bool,
     drop_old: bool,
 ) -> ExitCode:
     """Bring a backup back, in place of the database that is there now.
@@ -80,7 +86,8 @@ def command(
     if (file is None) is not drop_old:
         raise click.UsageError("Name a FILE, or --drop-old.")
     options = RestoreOptions(
-        *(disconnect, not no_owner, without_sidecar, of_another_database, jobs, trust_files)
+        *(disconnect, not no_owner, without_sidecar, of_another_database, jobs, trust_files),
+        with_others=with_others,
     )
     with open_session(context, config_file, database_url, needs_code=False) as workspace:
         report = context.report(workspace)

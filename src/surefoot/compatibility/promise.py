@@ -37,6 +37,30 @@ def promise(
     return min(found, key=lambda one: (len(one[0].broken), len(one[1].differences)), default=None)
 
 
+def put_back(
+    catalogue: Catalogue,
+    identifier: Identifier,
+    applied: frozenset[str],
+    facts: tuple[SchemaFact, ...],
+) -> Restoration:
+    """The SQL that gives a structure all that these revisions make, where nothing else is wrong.
+
+    Empty where a definition differs, where something is there that should not be, where a
+    definition can't be written as SQL, or where nothing of a revision is there: then it may not
+    have run, and SQL for its structure would leave out the rows that it changes.
+    """
+    ways = [way for way in catalogue.ways if way.leads_to(applied)]
+    stands = [(identifier.held(way, applied), way) for way in ways]
+    stand, way = min(stands, key=lambda one: len(one[0].differences), default=(None, None))
+    if stand is None or way is None or any(one.what != "missing" for one in stand.differences):
+        return Restoration()
+    differing = {(one.kind, one.name) for one in stand.differences}
+    if any(revision in applied for revision, _ in _unrun(identifier, way, differing)):
+        return Restoration()
+    found = restoration(state(way, applied), stand.differences, facts, ())
+    return Restoration() if found.by_hand else found
+
+
 def _by_way(
     identifier: Identifier, way: Way, applied: frozenset[str], facts: tuple[SchemaFact, ...]
 ) -> tuple[Promise, Match]:

@@ -4,12 +4,16 @@ Platforms, tools and other applications keep schemas of their own in it. A schem
 touches is theirs.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from surefoot.catalogue.match import Identification
 from surefoot.decision.facts import DatabaseState, SchemaContents
 from surefoot.errors.wording import count
 from surefoot.model.history import History
+from surefoot.schema.fact import SchemaFact, table
+from surefoot.schema.names import split_name
 
 # The tables by which other migrators remember what they have run.
 MIGRATORS = {
@@ -103,9 +107,27 @@ _SHOWN = 8
 
 def histories_text(contents: tuple[SchemaContents, ...]) -> str:
     """By which tables another application is known, for people; nothing where there is none."""
-    named = [name for one in contents for name in one.histories]
-    return ", ".join(f"{name} ({_migrator(name)})" for name in named[:_SHOWN])
+    return ", ".join(named_histories(name for one in contents for name in one.histories))
+
+
+def histories_among(own: Iterable[SchemaFact]) -> str:
+    """The same, among facts that no revision of the application makes."""
+    columns: dict[str, list[str]] = {}
+    for fact in own:
+        if fact.kind == "column" and (of := table(fact)):
+            columns.setdefault(of, []).append(split_name(fact.name)[-1])
+    found = (
+        name
+        for name, its in columns.items()
+        if its == ["version_num"] or split_name(name)[-1] in MIGRATORS
+    )
+    return ", ".join(named_histories(found))
+
+
+def named_histories(tables: Iterable[str]) -> tuple[str, ...]:
+    """The first few of these tables, each with the migrator whose it is."""
+    return tuple(f"{name} ({_migrator(name)})" for name in [*tables][:_SHOWN])
 
 
 def _migrator(table: str) -> str:
-    return MIGRATORS.get(table.partition(".")[2], "Alembic")
+    return MIGRATORS.get(split_name(table)[-1], "Alembic")

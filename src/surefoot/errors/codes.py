@@ -162,6 +162,7 @@ CODES: dict[str, ExitCode] = {
     "backup-no-room": ExitCode.REFUSED,
     "backup-not-found": ExitCode.USAGE,
     "backup-of-another-database": ExitCode.REFUSED,
+    "restore-takes-others-back": ExitCode.REFUSED,
     "backup-unverified": ExitCode.REFUSED,
     "database-in-use": ExitCode.BUSY,
     "restore-differs": ExitCode.FAILED,

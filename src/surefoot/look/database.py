@@ -21,7 +21,7 @@ from surefoot.decision.facts import (
     ServerInfo,
     VersionTableName,
 )
-from surefoot.decision.ownership import MIGRATORS
+from surefoot.decision.ownership import MIGRATORS, named_histories
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.postgres.look import Look, looking, looking_within
@@ -106,6 +106,16 @@ def observe_contents(
     return msgspec.convert(
         cursor.execute(query("objects"), asked).fetchall(), tuple[SchemaContents, ...]
     )
+
+
+def observe_others(look: Look, version_table: VersionTableName) -> tuple[str, ...]:
+    """The tables in which other applications keep their histories, within a look, as text for
+    people. `version_table` is this application's own.
+    """
+    schema = _probe(look, version_table)["version_schema"] or version_table.schema
+    own = f"{schema}.{version_table.name}"
+    found = (one for of in observe_contents(look.cursor, "") for one in of.histories)
+    return named_histories(one for one in found if one != own)
 
 
 def _probe(look: Look, version_table: VersionTableName) -> dict[str, Any]:

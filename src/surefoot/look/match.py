@@ -10,11 +10,17 @@ import psycopg
 from surefoot.catalogue.catalogue import Catalogue, Removed
 from surefoot.catalogue.check import outdated
 from surefoot.catalogue.identify import Identifier
-from surefoot.catalogue.match import Difference, Identification, Probe, StructureLook
+from surefoot.catalogue.match import (
+    Difference,
+    Identification,
+    Probe,
+    Restoration,
+    StructureLook,
+)
 from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
 from surefoot.catalogue.variants import recognised
 from surefoot.compatibility.compatible import verdict
-from surefoot.compatibility.promise import promise
+from surefoot.compatibility.promise import promise, put_back
 from surefoot.decision.facts import Code, DatabaseState, VersionTableName
 from surefoot.decision.version_rows import faults
 from surefoot.errors import SurefootError
@@ -152,6 +158,9 @@ class Cataloguing:
         standing = msgspec.structs.replace(
             standing,
             recorded=recorded,
+            back=put_back(catalogue, identifier, history.applied(rows), facts)
+            if known and kept is None and not standing.exact
+            else Restoration(),
             asked=held,
             ahead=ahead,
             early=early,

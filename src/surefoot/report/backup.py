@@ -20,6 +20,8 @@ class _Taken(Protocol):
     def sidecar(self) -> Sidecar: ...
     @property
     def removed(self) -> tuple[str, ...]: ...
+    @property
+    def others(self) -> tuple[str, ...]: ...
 
 
 class _Kept(Protocol):
@@ -51,6 +53,8 @@ def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
         f"{shown(taken.file)}, {size_text(taken.file.stat().st_size)}",
         f"of {sidecar.database} at {_where(sidecar)}; verified with pg_restore --list",
     ]
+    if taken.others:
+        texts.append(f"it also holds other applications: {', '.join(taken.others)}")
     lines = ["", *labelled(terminal, "backup", *texts)]
     if taken.removed:
         lines += labelled(terminal, "removed", *taken.removed)
@@ -64,6 +68,7 @@ def taken_json(taken: _Taken) -> dict[str, Any]:
         "file": str(taken.file),
         "backup": sidecar_json(taken.sidecar),
         "removed": list(taken.removed),
+        "others": list(taken.others),
     }
 
 
@@ -127,6 +132,8 @@ class _Intended(Protocol):
     def owners(self) -> bool: ...
     @property
     def elsewhere(self) -> bool: ...
+    @property
+    def others(self) -> tuple[str, ...]: ...
 
 
 class _Restored(Protocol):
@@ -168,6 +175,8 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
     if intended.sessions:
         lines += labelled(terminal, "cut off", *intended.sessions)
     notes = [f"what was written to {intended.database} since the backup is in {intended.old} only"]
+    if intended.others:
+        notes.append(f"other applications go back as well: {', '.join(intended.others)}")
     if sidecar is not None:
         notes.append(
             f"the database will be at {_where(sidecar)}: a newer image that runs surefoot up "

@@ -10,6 +10,7 @@ from surefoot.catalogue.differences import (
 )
 from surefoot.catalogue.match import Difference, Identification, Match
 from surefoot.decision.facts import Facts
+from surefoot.decision.ownership import histories_among
 from surefoot.errors.wording import count
 from surefoot.model.target import Target
 from surefoot.report.terminal import Terminal, labelled, wrapped
@@ -32,6 +33,8 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Match) -
     """The whole account of `surefoot drift`."""
     standing = facts.standing
     assert standing is not None
+    histories = histories_among(standing.own)
+    own = "not the application's" if histories else "of your own"
     what = "at" if standing.recorded is not None else "nearest to"
     lines = [
         *labelled(terminal, "database", database_text(target, facts)),
@@ -41,7 +44,7 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Match) -
             "structure",
             f"{count(held.matching, 'fact')} as they should be, "
             f"{count(len(held.differences), 'difference')}, "
-            f"{count(len(standing.own_objects), 'object')} of your own",
+            f"{count(len(standing.own_objects), 'object')} {own}",
         ),
     ]
     if held.doubtful:
@@ -71,8 +74,15 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Match) -
         lines += ["", terminal.paint("accepted", "bold")]
         lines += [f"  {accepted.kind} {accepted.name}" for accepted in standing.accepted]
     if standing.own:
-        lines += ["", terminal.paint("your own", "bold")]
+        lines += ["", terminal.paint(own.removeprefix("of "), "bold")]
         lines += [f"  {text}" for text in standing.own_objects]
+    if histories:
+        lines += [
+            "",
+            *labelled(
+                terminal, "others", f"another application keeps its history here: {histories}"
+            ),
+        ]
     return lines
 
 

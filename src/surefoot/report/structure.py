@@ -2,6 +2,7 @@
 
 from surefoot.catalogue.differences import probe_lines
 from surefoot.decision.facts import Facts
+from surefoot.decision.ownership import histories_among
 from surefoot.decision.refusals.interrupted import interruption_lines
 from surefoot.decision.version_rows import faults
 from surefoot.errors.wording import count
@@ -50,7 +51,11 @@ def structure_texts(facts: Facts) -> list[str]:
     own = standing.own_objects
     if own:
         shown = ", ".join(own[:5]) + (f" and {len(own) - 5} more" if len(own) > 5 else "")
+        histories = histories_among(standing.own)
+        whose = "not the application's" if histories else "your own"
         texts.append(
-            f"{count(len(own), 'object')} {'is' if len(own) == 1 else 'are'} your own: {shown}"
+            f"{count(len(own), 'object')} {'is' if len(own) == 1 else 'are'} {whose}: {shown}"
         )
+        if histories:
+            texts.append(f"another application keeps its history here: {histories}")
     return texts

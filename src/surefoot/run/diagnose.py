@@ -17,6 +17,7 @@ from surefoot.diagnosis.names import identifier
 from surefoot.diagnosis.renamed_aside import SUFFIX, wanted
 from surefoot.diagnosis.server import encoding
 from surefoot.errors import Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.look.circumstances import objects_named, parts_of
 from surefoot.look.sequences import sequences
 from surefoot.look.survey import Application
@@ -25,6 +26,7 @@ from surefoot.postgres.connect import retry_on_disconnect, translate_db_errors
 from surefoot.revision_source.source import Source
 from surefoot.run.failure_report import Stopped
 from surefoot.run.lock_holders import holders
+from surefoot.schema.ddl import made
 from surefoot.sql import query
 from surefoot.system import signals
 
@@ -38,6 +40,8 @@ _SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
 
 # Text that isn't in the encoding that it is said to be in, or has no equal in the database's.
 _UNTRANSLATABLE = ("22021", "22P05")
+# An ON CONFLICT without a unique constraint or index for it.
+_NO_UNIQUE = "42P10"
 # What stopped a run from outside: the revision may well succeed the next time.
 _FROM_OUTSIDE = frozenset(
     (
@@ -88,6 +92,8 @@ def explained(
         return outcome
     if about is not None and cause is not None:
         finding = _with_cause(finding, cause, _known(about, after, asked))
+        if cause.sqlstate == _NO_UNIQUE:
+            finding = _with_accepted(finding, after)
     failed = stopped.failed if stopped is not None else None
     of_text = failed is not None and (
         failed.encoding or (cause is not None and cause.sqlstate in _UNTRANSLATABLE)
@@ -199,6 +205,35 @@ def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
         return finding
     return msgspec.structs.replace(
         finding, code=found.code, seen=(*finding.seen, *found.seen), next=found.next
+    )
+
+
+def _with_accepted(finding: Finding, after: Facts) -> Finding:
+    """The unique constraints and indexes that are missing because a person accepted it."""
+    if after.standing is None:
+        return finding
+    missing = tuple(
+        one
+        for one in after.standing.accepted
+        if one.found is None
+        and one.expected
+        and (one.expected[0] or "").lower().startswith(("unique", "primary key", "exclude"))
+    )
+    statements = [
+        f"{sql.text};"
+        for one in missing
+        for sql in made((one.kind, one.name), one.expected[0] or "") or ()
+    ]
+    if not statements:
+        return finding
+    return msgspec.structs.replace(
+        finding,
+        seen=(*finding.seen, "accepted by a person:", *difference_lines(missing, _SHOWN, _WIDTH)),
+        next=to_type(
+            "put back what is missing, once no rows contradict it",
+            *statements,
+            then="then start again",
+        ),
     )
 
 

@@ -51,9 +51,12 @@ select own.schema, pg_catalog.count(*)::int as objects,
        pg_catalog.array_agg(distinct pg_catalog.pg_get_userbyid(own.owner)::text) as owners,
        coalesce(
            pg_catalog.array_agg(own.schema || '.' || own.name order by own.name) filter (
-               where own.kind = 'table' and (own.name = any (%(migrators)s::text[]) or exists (
-                   select from pg_catalog.pg_attribute a
-                   where a.attrelid = own.oid and a.attname = 'version_num' and a.attnum > 0))),
+               where own.kind = 'table' and (own.name = any (%(migrators)s::text[]) or (
+                   -- Alembic's, whatever its name: a table of this one column
+                   select pg_catalog.array_agg(a.attname::text)
+                   from pg_catalog.pg_attribute a
+                   where a.attrelid = own.oid and a.attnum > 0 and not a.attisdropped
+               ) = '{version_num}'::text[])),
            '{}'
        ) as histories
 from own

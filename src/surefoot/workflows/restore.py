@@ -1,5 +1,6 @@
 """`surefoot restore`: look, show, make a new database, verify it, swap. The story on one page."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from surefoot.backups.swap import Swap, in_use, swapped
 from surefoot.decision.approval import refuse_outdated, word_of
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.look.survey import configured_version_table
 from surefoot.postgres.programs import Program, closest
 from surefoot.project.config import seconds
@@ -47,6 +49,7 @@ class RestoreOptions(msgspec.Struct, frozen=True):
     of_another: bool = False
     jobs: int = 1
     trust_files: bool = False
+    with_others: bool = False
 
 
 class Intended(msgspec.Struct, frozen=True):
@@ -60,6 +63,7 @@ class Intended(msgspec.Struct, frozen=True):
     sessions: tuple[str, ...]
     owners: bool
     elsewhere: bool  # made on another server than this one
+    others: tuple[str, ...]  # the histories of other applications that are taken back, too
     word: str  # by which a person approves it
 
 
@@ -88,8 +92,10 @@ def restore(
     sidecar, sha256 = _trusted(kept, options)
     with workspace.connect() as connection:
         require_direct(connection)
-        seen = observe_surroundings(connection, sidecar, owners=options.owners)
-        _require_possible(seen, sidecar, options)
+        seen = observe_surroundings(
+            connection, sidecar, _table(workspace, sidecar), owners=options.owners
+        )
+        _require_possible(seen, kept, sidecar, options)
         pg_restore = _program(sidecar, connection.info.server_version)
         done = _done_before(workspace, seen, sidecar, sha256, connection)
         if done is not None:
@@ -127,7 +133,9 @@ def _require_approved(
 ) -> None:
     """Raises SurefootError `approval-outdated` where the database or the file is another by now."""
     with workspace.connect() as connection:  # the lock's own is in its transaction
-        seen = observe_surroundings(connection, sidecar, owners=options.owners)
+        seen = observe_surroundings(
+            connection, sidecar, _table(workspace, sidecar), owners=options.owners
+        )
     now = _word(seen, kept, sha256_of(kept.file), options)
     if now != intended.word:
         raise refuse_outdated(intended.word, now)
@@ -173,7 +181,9 @@ def _trusted(kept: Kept, options: RestoreOptions) -> tuple[Sidecar | None, str]:
     )
 
 
-def _require_possible(seen: Surroundings, sidecar: Sidecar | None, options: RestoreOptions) -> None:
+def _require_possible(
+    seen: Surroundings, kept: Kept, sidecar: Sidecar | None, options: RestoreOptions
+) -> None:
     if sidecar is not None and sidecar.database != seen.name and not options.of_another:
         raise SurefootError(
             "backup-of-another-database",
@@ -189,6 +199,33 @@ def _require_possible(seen: Surroundings, sidecar: Sidecar | None, options: Rest
             seen=[*seen.obstacles],
             next="solve these problems; --no-owner leaves owners and grants out",
         )
+    if seen.others and not options.with_others:
+        raise SurefootError(
+            "restore-takes-others-back",
+            f"Another application keeps its tables in {seen.name}, and a restore replaces the "
+            "whole database.",
+            seen=[f"its history is in {one}" for one in seen.others],
+            next=to_type(
+                "ask the people who run the other application, and stop it; then restore the "
+                "data of both applications",
+                _command(kept, msgspec.structs.replace(options, with_others=True)),
+            ),
+        )
+
+
+def _command(kept: Kept, options: RestoreOptions) -> str:
+    """The command line with these options."""
+    flags = {
+        "--disconnect": options.disconnect,
+        "--no-owner": not options.owners,
+        "--without-sidecar": options.without_sidecar,
+        "--of-another-database": options.of_another,
+        "--trust-files": options.trust_files,
+        "--with-others": options.with_others,
+        f"--jobs {options.jobs}": options.jobs > 1,
+    }
+    given = (flag for flag, is_given in flags.items() if is_given)
+    return " ".join(("surefoot restore", shlex.quote(kept.name), *given))
 
 
 def _program(sidecar: Sidecar | None, server_version: int) -> Program:
@@ -256,6 +293,7 @@ def _intended(
         sessions_in(connection, (seen.name,), (connection.info.backend_pid,)),
         options.owners,
         bool(sidecar and sidecar.server and seen.server and sidecar.server != seen.server),
+        seen.others,
         _word(seen, kept, sha256, options),
     )
 

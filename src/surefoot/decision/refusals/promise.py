@@ -1,6 +1,6 @@
 """What a structure lacks of head's promise, in words, and what to do about it."""
 
-from surefoot.catalogue.match import Identification, Issue, Promise
+from surefoot.catalogue.match import Identification, Issue, Promise, Restoration
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
@@ -124,12 +124,14 @@ def promise_next(facts: Facts, standing: Identification) -> str:
             *commands,
             then="then start again: surefoot up runs the pending revisions",
         )
-    return _put_back(facts, promise, f"surefoot adopt {rows} --accept-difference")
+    by_hand = [_by_hand_line(facts, promise, key) for key in promise.back.by_hand]
+    return put_back(promise.back, by_hand, f"surefoot adopt {rows} --accept-difference")
 
 
-def _put_back(facts: Facts, promise: Promise, accept: str) -> str:
-    back = promise.back
-    by_hand = [_by_hand_line(facts, promise, key) for key in back.by_hand]
+def put_back(back: Restoration, by_hand: list[str], accept: str) -> str:
+    """The next step where something is missing: the SQL, what is to be made `by_hand`, and the
+    command that accepts it as it is.
+    """
     if not back.statements:
         lines = by_hand or ["surefoot drift shows every difference; correct them"]
         return to_type(

@@ -4,8 +4,8 @@ from surefoot.catalogue.differences import difference_lines, probe_lines, revisi
 from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import DatabaseState, Facts
-from surefoot.decision.ownership import histories_text
-from surefoot.decision.refusals.promise import broken_lines, promise_next, unrun_lines
+from surefoot.decision.ownership import histories_among, histories_text
+from surefoot.decision.refusals.promise import broken_lines, promise_next, put_back, unrun_lines
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.schema.fact import SchemaFact, table
@@ -152,7 +152,7 @@ def unidentified(facts: Facts) -> Finding:
     return Finding(
         "unidentified-structure",
         "The database has no version row, and its structure matches no revision exactly.",
-        (*seen, *comment_lines(facts)),
+        (*seen, *_others_lines(standing), *comment_lines(facts)),
         next=next,
     )
 
@@ -242,6 +242,16 @@ def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
     )
 
 
+def _others_lines(standing: Identification) -> list[str]:
+    """Who else may have made an object that is taken for the application's."""
+    histories = histories_among(standing.own)
+    if not histories:
+        return []
+    return [
+        f"another application keeps its history here, and may have made some of it: {histories}"
+    ]
+
+
 def contradicted(facts: Facts) -> Finding:
     """The version rows are known, and the structure is not theirs."""
     standing = facts.standing
@@ -291,14 +301,20 @@ def contradicted(facts: Facts) -> Finding:
             seen.append(
                 f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
             )
-        next = to_type(
-            "surefoot drift shows every difference; correct them, then start again; or, to accept "
-            "them",
-            *naming("adopt", (recorded,), "--accept-difference"),
-            then="then start again",
+        (accept,) = naming("adopt", (recorded,), "--accept-difference")
+        next = (
+            put_back(standing.back, [], accept)
+            if standing.back.statements and not standing.nearer_elsewhere
+            else to_type(
+                "surefoot drift shows every difference; correct them, then start again; or, to "
+                "accept them",
+                accept,
+                then="then start again",
+            )
         )
     needs = facts.preflight.needs if facts.preflight else ()
     seen += difference_lines(recorded.differences, _SHOWN, _WIDTH, needs)
+    seen += _others_lines(standing)
     return Finding(
         "structure-contradicts-revision",
         f"The version table says {revision_text(recorded)}, but the structure differs.",
@@ -330,6 +346,7 @@ def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Findi
     seen += broken_lines(promise) or difference_lines(recorded.differences, _SHOWN, _WIDTH)
     if not standing.exact:
         seen += unrun_lines(facts, promise)
+    seen += _others_lines(standing)
     return Finding(
         "structure-contradicts-revision",
         f"The version table says {revision_text(recorded)}, but the structure differs.",

@@ -1,0 +1,192 @@
+"""Two applications in one schema, each with a version table of its own."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from surefoot.postgres.embedded import Server
+from tests.support.catalogues import with_catalogue
+from tests.support.database import Database
+from tests.support.next_steps import steps_of
+from tests.support.project import Application, Result
+
+
+def configured(root: Path, version_table: str) -> Application:
+    """An application without revisions that shares its schema."""
+    root.mkdir()
+    application = Application(root)
+    application.env(options=f"version_table={version_table!r}")
+    application.write("surefoot.toml", f'version_table = "{version_table}"\nshared = true\n')
+    return application
+
+
+@pytest.fixture
+def shop(tmp_path: Path, server: Server) -> Application:
+    application = configured(tmp_path / "shop", "alembic_version_shop")
+    application.revision(
+        "a1",
+        None,
+        "create table people (id int primary key, name text)",
+        downgrade="op.drop_table('people')",
+    )
+    application.revision(
+        "a2",
+        "a1",
+        "create table orders (id int primary key, buyer int)",
+        downgrade="op.drop_table('orders')",
+    )
+    application.revision(
+        "a3", "a2", "alter table orders add note text", downgrade="op.drop_column('orders', 'note')"
+    )
+    with_catalogue(application, server)
+    return application
+
+
+@pytest.fixture
+def forum(tmp_path: Path, server: Server) -> Application:
+    """Its table `posts` refers to a table of the shop's, as a user's own may."""
+    application = configured(tmp_path / "forum", "alembic_version_forum")
+    application.revision(
+        "b1",
+        None,
+        "create table posts (id int primary key, body text)",
+        downgrade="op.drop_table('posts')",
+    )
+    application.revision(
+        "b2", "b1", "alter table posts add seen date", downgrade="op.drop_column('posts', 'seen')"
+    )
+    with_catalogue(application, server)
+    return application
+
+
+@pytest.fixture
+def both(shop: Application, forum: Application, database: Database) -> Database:
+    """Both at head, with rows in the forum's table."""
+    for one in (shop, forum):
+        done = one.run("up", url=database.url())
+        assert done.code == 0, done.err
+    database.execute("insert into posts values (1, 'a'), (2, 'b')")
+    return database
+
+
+def theirs(database: Database) -> list[object]:
+    """All that the forum has."""
+    return [
+        database.query("select id, body, seen from posts order by id"),
+        database.query("select version_num from alembic_version_forum"),
+        database.query("select * from surefoot.journal where step = 'revision' and name ~ '^b'"),
+    ]
+
+
+def words(result: Result) -> str:
+    return " ".join((result.out + result.err).split())
+
+
+def test_the_other_application_is_named(shop: Application, both: Database) -> None:
+    """Its objects are nobody's "own", and its version table says whose they may be."""
+    history = "another application keeps its history here: public.alembic_version_forum (Alembic)"
+    for command in ("status", "drift"):
+        result = shop.run(command, url=both.url())
+        assert result.code == 0, result.err
+        assert history in words(result)
+        assert "your own" not in words(result)
+
+
+@pytest.mark.parametrize(
+    "command", [("down", "--to", "a1"), ("cleanup",), ("repair",), ("adopt", "a2")]
+)
+def test_a_command_leaves_the_other_alone(
+    shop: Application, forum: Application, both: Database, command: tuple[str, ...]
+) -> None:
+    """Each command of the one application, and `up` again, change nothing of the other."""
+    before = theirs(both)
+    if command[0] == "repair":
+        both.execute("update alembic_version_shop set version_num = 'garbage'")
+    if command[0] == "adopt":
+        both.execute("drop table alembic_version_shop; alter table orders drop note")
+    if command[0] == "cleanup":
+        down = shop.run("down", "--to", "a1", "--keep-data", "--yes", url=both.url())
+        assert down.code in (0, 2), down.err
+    result = shop.run(*command, "--yes", url=both.url())
+    assert result.code == 0, result.out + result.err
+    assert theirs(both) == before
+    assert forum.run("up", url=both.url()).code == 0
+    done = shop.run("up", url=both.url())
+    assert done.code == 0, done.err
+    assert theirs(both) == before
+    for one in (shop, forum):
+        assert one.run("drift", url=both.url()).code == 0
+
+
+def test_a_table_of_the_others_that_a_revision_once_made(
+    shop: Application, forum: Application, both: Database, tmp_path: Path, server: Server
+) -> None:
+    """The shop went back and its table is gone; then the forum makes one of that name. It is the
+    forum's: neither `cleanup` nor `up` touches it.
+    """
+    down = shop.run("down", "--to", "a1", "--yes", url=both.url())
+    assert down.code == 0, down.err
+    forum.revision("b3", "b2", "create table orders (id int primary key, topic text)")
+    with_catalogue(forum, server)
+    assert forum.run("up", url=both.url()).code == 0
+    both.execute("insert into orders values (1, 'x')")
+    clean = shop.run("cleanup", "--yes", url=both.url())
+    assert clean.code == 0, clean.err
+    refused = shop.run("up", "--json", url=both.url())
+    assert (refused.code, refused.error) == (4, "wrong-shape-in-the-way"), refused.out
+    assert both.query("select topic from orders") == [("x",)]
+
+
+def test_the_same_table_made_by_the_other(
+    shop: Application, forum: Application, both: Database, server: Server
+) -> None:
+    """As above, and even the definition is the same: nobody can tell whose it is, so every command
+    of the shop's refuses, and names the other application.
+    """
+    down = shop.run("down", "--to", "a1", "--yes", url=both.url())
+    assert down.code == 0, down.err
+    forum.revision("b3", "b2", "create table orders (id int primary key, buyer int)")
+    with_catalogue(forum, server)
+    assert forum.run("up", url=both.url()).code == 0
+    before = both.dump()
+    for command in (("cleanup", "--yes"), ("up",), ("down", "--to", "a1", "--yes")):
+        refused = shop.run(*command, "--json", url=both.url())
+        assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+        seen = " ".join(refused.json["findings"][0]["seen"])
+        assert "may have made some of it: public.alembic_version_forum (Alembic)" in seen
+    assert both.dump() == before
+
+
+@pytest.mark.provokes("restore-takes-others-back")
+@pytest.mark.follows("restore-takes-others-back")
+def test_a_restore_says_whom_it_takes_back(
+    shop: Application, both: Database, client_bin: Path
+) -> None:
+    """A database is restored as a whole: refused until somebody says so for the other, too."""
+    taken = shop.run("backup", "--json", url=both.url())
+    assert taken.code == 0, taken.err
+    assert taken.json["others"] == ["public.alembic_version_forum (Alembic)"]
+    both.execute("insert into posts values (3, 'c')")
+    before = both.dump()
+    refused = shop.run("restore", taken.json["file"], "--yes", "--json", url=both.url())
+    assert (refused.code, refused.error) == (4, "restore-takes-others-back"), refused.out
+    assert both.dump() == before
+    (finding,) = refused.json["findings"]
+    assert finding["seen"] == ["its history is in public.alembic_version_forum (Alembic)"]
+    (line,) = steps_of(finding["next"]).lines
+    done = shop.run(*shlex.split(line)[1:], "--yes", url=both.url())
+    assert done.code == 0, done.err
+    assert both.query("select count(*) from posts") == [(2,)]
+
+
+def test_a_table_of_the_applications_own_is_no_history(
+    application: Application, database: Database
+) -> None:
+    """Only a table of just that column is Alembic's."""
+    application.revision("r1", None, "create table documents (id int primary key, version_num int)")
+    assert application.run("up", url=database.url()).code == 0
+    taken = application.run("backup", "--json", url=database.url())
+    assert taken.json["others"] == []
+    done = application.run("restore", taken.json["file"], "--yes", url=database.url())
+    assert done.code == 0, done.err
