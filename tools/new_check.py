@@ -32,11 +32,11 @@ def check(given: Given) -> Found:
 
 PAGE = """# {code}
 
-TODO: what happened, and what it would lead to. (exit code 4)
+TODO: what happened, and what it would lead to.
 
-## What surefoot saw
+Exit code 4.
 
-TODO: what was compared.
+## What surefoot reports
 
 ```
 surefoot refuses: TODO
@@ -44,13 +44,17 @@ surefoot refuses: TODO
 seen      TODO
 ```
 
-## The database now
+## The database
 
-It was not changed: it was only read.
+Unchanged. surefoot only read it.
 
-## What to do
+## Operator: what to do now
 
-1. TODO: what the operator does.
+1. TODO: what solves it, with every command in full. Then run `surefoot up` again.
+
+## Maintainer: how to prevent it
+
+TODO: what to change in the application; without such a thing, remove the heading.
 """
 
 TEST = '''"""TODO: what this check is about."""

@@ -202,7 +202,7 @@ class _Question:
             tuple(seen),
             f"see whether {near[0]} is that table, renamed or moved, and put it back"
             if near
-            else "put the table back, as the revision that makes it has it",
+            else "create the table again, as the revision that creates it defines it",
         )
 
     def _no_columns(self, name: str, missing: list[str], columns: list[str]) -> Lack:
@@ -211,7 +211,7 @@ class _Question:
         noun = "column" if len(missing) == 1 else "columns"
         what = f"table {name} has no {noun} {self._list(missing)}"
         seen = (f"it has {self._list(columns)}", *lines)
-        remedy = f"add the {noun}, as the revision that makes the table has it"
+        remedy = f"add the {noun}, as the revision that creates the table defines it"
         if not near:
             return Lack(what, seen, remedy)
         renamed = [(self._quote(found[0]), self._quote(column)) for column, found in near.items()]

@@ -59,7 +59,7 @@ def test_the_quick_check_agrees(catalogued: Application) -> None:
         ("shop/names.py", "people", "persons", "what revision r2 imports was edited (shop.names)"),
         ("sql/00_init.sql", "int", "bigint", "the init script sql/00_init.sql was edited"),
         ("surefoot.toml", '"r1"', '"r2"', "the init scripts stand for r2, and stood for r1"),
-        ("migrations/versions/r2.py", "'r1'", "None", "r2 was put elsewhere in the history"),
+        ("migrations/versions/r2.py", "'r1'", "None", "r2 has moved in the history"),
     ],
 )
 def test_the_quick_check_notices(

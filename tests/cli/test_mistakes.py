@@ -52,7 +52,7 @@ def test_every_verb_of_alembics_names_the_command_to_type(
     result = application.run(verb)
     assert result.code == 2
     assert result.out == ""
-    assert f"surefoot can't begin: {verb} is a command of Alembic's" in result.err
+    assert f"surefoot can't begin: {verb} is a command of Alembic, not of surefoot" in result.err
     for command in ALEMBIC[verb].commands:
         assert f"\n              {command}" in result.err
 

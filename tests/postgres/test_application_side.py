@@ -369,7 +369,7 @@ def test_an_application_that_makes_its_tables_at_import(
     assert "public.people" in str(result.json["findings"][0]["seen"])
     assert "surefoot changed nothing" in result.json["findings"][0]["database"]
     assert application.run("up", "--json", url=database.url()).error == "unversioned-database"
-    assert "then drop what it made" in next_of(result)
+    assert "then drop these objects" in next_of(result)
     application.env()
     database.execute("drop table people")
     assert application.run("up", url=database.url()).code == 0

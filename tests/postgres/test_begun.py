@@ -122,7 +122,7 @@ def test_an_index_that_is_still_being_made(application: Application, database: D
         result = application.run("up", "--json", url=database.url())
         assert (result.code, result.error) == (7, "orphaned-statement"), result.err
         assert "create index concurrently pets_name" in str(result.json["findings"][0]["seen"])
-        assert "its statement goes on" in result.err
+        assert "its statement is still running" in result.err
         holder.execute("rollback")
 
 
@@ -138,7 +138,7 @@ def test_a_transaction_whose_client_is_gone(application: Application, database: 
         _kill(process)
         again = _start(application, database)
         assert again.stderr is not None
-        while "its statement goes on" not in again.stderr.readline():
+        while "its statement is still running" not in again.stderr.readline():
             assert again.poll() is None
         holder.execute("rollback")
     _, err = again.communicate(timeout=30)

@@ -226,8 +226,10 @@ def test_a_catalogue_that_was_edited_or_merged_by_hand(
     file = built(application, server)
     text = file.read_text()
     damaged = {
-        "a merge left its marks": text.replace("revision\tr2", "<<<<<<< HEAD\nrevision\tr2"),
-        "isn't as it was written": text.replace("public.pets.owner\tinteger", "public.pets.owner"),
+        "a merge left conflict markers": text.replace("revision\tr2", "<<<<<<< HEAD\nrevision\tr2"),
+        "was changed after it was written": text.replace(
+            "public.pets.owner\tinteger", "public.pets.owner"
+        ),
         "has no end": text[: text.rindex("sum\t")],
         "its first line isn't": "a catalogue\n",
     }
@@ -336,7 +338,7 @@ def test_a_revision_that_is_gone(application: Application, server: Server) -> No
     file.unlink()
     result = check(application, server, "--no-downgrade")
     assert (result.code, result.error) == (3, "revision-removed")
-    assert next_of(result).startswith("bring its file back")
+    assert next_of(result).startswith("restore its file")
     file.write_text(text)
     assert check(application, server, "--no-downgrade").code == 0
     assert "Revision r3 (Revision r3) is no longer in the code." in told(result, "revision-removed")
@@ -393,7 +395,7 @@ def test_init_scripts_that_make_another_structure(application: Application, serv
     result = check(application, server, "--no-downgrade")
     assert (result.code, result.error) == (3, "init-script-differs")
     text = told(result, "init-script-differs")
-    assert "don't make the structure of revision r1" in text
+    assert "don't create the structure of revision r1" in text
     assert "the scripts: - column public.people.name text" in text
     assert "the scripts: + column public.people.name character varying(80)" in text
     application.write("sql/00_init.sql", "create table people (id int primary key, name text);\n")
@@ -413,7 +415,7 @@ def test_a_way_back_is_required(application: Application, server: Server) -> Non
     result = check(application, server, "--require-downgrade")
     assert result.code == 3
     text = told(result, "revision-irreversible")
-    assert "Revision r1 (Revision r1) has no way back." in text
+    assert "Revision r1 (Revision r1) has no working downgrade." in text
     assert "its downgrade: none (its downgrade() does nothing)" in text
     for value in ("all", "v2"):
         assert check(application, server, f"--require-downgrade={value}").code == (
@@ -465,7 +467,7 @@ def test_a_downgrade_that_worked(application: Application, server: Server) -> No
     result = check(application, server)
     assert result.code == 3
     text = told(result, "downgrade-broken")
-    assert "The downgrade of revision r2 worked, and doesn't any more." in text
+    assert "The downgrade of revision r2 no longer works." in text
     downgrade("drop table pets")
     again = check(application, server)
     assert again.code == 0, again.out

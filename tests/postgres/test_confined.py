@@ -144,7 +144,7 @@ def test_another_database_of_the_same_server(
     reaching(application, WAYS[way])
     result = build(application, server)
     assert (result.code, result.error) == (4, CODE), result.err
-    assert "Revision r2 reaches for something else than the scratch server." in seen(result)
+    assert "Revision r2 tried to reach something other than the scratch server." in seen(result)
     assert f"refused: database {live.name} on 127.0.0.1:{server.port} as postgres" in seen(result)
     assert "at migrations/versions/r2.py:" in seen(result)
     assert untouched(live)
@@ -173,7 +173,7 @@ def test_env_py_that_connects_elsewhere(
     application.env("import os, psycopg\npsycopg.connect(os.environ['LIVE_DSN'])\n" + SYNC_ENV)
     result = build(application, server)
     assert (result.code, result.error) == (4, CODE), result.err
-    assert "The application's code reaches for something else" in seen(result)
+    assert "The application's code tried to reach something other" in seen(result)
     assert "at migrations/env.py:2" in seen(result)
 
 

@@ -127,7 +127,7 @@ def test_what_has_no_way_back_is_told_before_the_first_step(
     before = database.dump()
     result = shop.run("down", "--to", R1, "--yes", "--json", url=database.url())
     assert (result.code, result.error) == (4, "no-way-back"), result.err
-    assert f"{R4} (Revision {R4}): there is no way back" in text(result)
+    assert f"{R4} (Revision {R4}): it has no working downgrade" in text(result)
     assert database.dump() == before
     run_next(next_of(result), database, shop)
     assert database.query("select version_num from alembic_version") == [(R4,)]
@@ -309,7 +309,7 @@ def test_cleanup_drops_nothing_with_it(
     assert (result.code, result.error) == (5, "cleanup-failed"), result.err
     assert "Rolled back, verified" in text(result)
     assert database.query("select count(*) from pg_type where typname = 'mood'") == [(1,)]
-    assert "drop or change it by hand" in next_of(result)
+    assert "drop or change them by hand" in next_of(result)
     database.execute("drop function f(mood)")
     assert shop.run("cleanup", "--yes", url=database.url()).code == 0
     assert database.query("select count(*) from pg_type where typname = 'mood'") == [(0,)]

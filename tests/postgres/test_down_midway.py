@@ -100,7 +100,7 @@ def test_up_says_that_a_way_back_was_cut_off(shop: Application, database: Databa
         other.execute("commit")
     result = shop.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "structure-contradicts-revision"), result.err
-    assert f"The way back over {R2} was cut off" in text(result)
+    assert f"Undoing {R2} was interrupted" in text(result)
     assert "surefoot down --to" in text(result)
 
 

@@ -450,7 +450,7 @@ def test_what_the_revision_makes_twice(shop: Application, database: Database) ->
     seen, _, next = told(
         fail(shop, database, "create table notes (id int)", "create table notes (id int)")
     )
-    assert "the revisions themselves made it, in this run" in seen
+    assert "the revisions themselves created it in this run" in seen
     assert "correct the revision" in next
 
 
@@ -640,7 +640,7 @@ def test_a_view_depends_on_it_and_there_is_no_catalogue(
     database.execute("create view names as select name from people")
     seen, _, next = told(fail(shop, database, "alter table people drop name"))
     assert "view names depends on column name of table people" in seen
-    assert next.startswith("if the application didn't make what depends on it")
+    assert next.startswith("if your own object depends on it")
 
 
 def test_privileges(shop: Application, database: Database, role: str) -> None:

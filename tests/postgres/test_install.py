@@ -93,7 +93,7 @@ def test_what_no_transaction_can_hold_is_refused_before_the_first_statement(
         assert "sql/01_more.sql:1" in seen
         assert "sql/01_more.sql:2" in seen
     assert database.tables() == []
-    assert next_of(result).startswith("take them out (CREATE INDEX without CONCURRENTLY")
+    assert next_of(result).startswith("remove them")
     application.write(
         "sql/01_more.sql",
         "create table pets (id int primary key, owner int);\ncreate index x on people (id);\n",

@@ -493,6 +493,6 @@ def test_a_server_that_is_down_behind_its_pooler_is_waited_for(
             server.close()
             result = application.run("up", "--json", url=bouncer.url("postgres"))
             assert (result.code, result.error) == (7, "server-unreachable")
-            assert "The pooler answers, and gives no connection" in result.err
+            assert "The pooler answers, but gives no connection" in result.err
     except NotHere as error:
         pytest.skip(str(error))

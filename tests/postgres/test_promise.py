@@ -311,7 +311,7 @@ def test_all_tables_are_gone_and_somebody_elses_are_there(
     """Nothing is dropped on a guess: it may be the wrong database."""
     database.execute("drop table notes, pets, people cascade; create table ledger (id int)")
     result = refused(shop, database, "structure-contradicts-revision", ("up",))
-    assert "is it the right database?" in result.json["findings"][0]["next"]
+    assert "check that this is the right database" in result.json["findings"][0]["next"]
     assert copied(result) == ""
 
 

@@ -54,7 +54,7 @@ CORRUPTED = {
     ),
     "upper case": (
         f"update alembic_version set version_num = '{R2.upper()}'",
-        f"it is {R2}, written otherwise",
+        f"it is {R2}, spelled differently",
     ),
     "no id": (
         "update alembic_version set version_num = 'v1.0.28 (latest)'",
@@ -231,7 +231,7 @@ def test_an_id_that_nobody_knows_over_an_older_structure(
     """What is newer has more than the code knows; this has less: no newer release made it."""
     at(shop, database, R1, f"update alembic_version set version_num = '{NEWER}'")
     result = refused(shop, database, "unknown-revision", ("status",), ("up",), ("adopt",))
-    assert f"'{NEWER}' is not known: nothing here tells what it was" in seen(result)
+    assert f"'{NEWER}' is not known: nothing here says which revision it was" in seen(result)
     assert f"by its structure it is at {R1}" in seen(result)
     assert "not all that this code's head needs is there" in seen(result)
     assert shop.run("repair", "--yes", url=database.url()).code == 0

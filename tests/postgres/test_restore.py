@@ -680,7 +680,7 @@ def test_pg_restore_fails(application: Application, shop: Database) -> None:
     result = with_programs(application, shop, programs, "restore", file.name, "--yes")
     assert (result.code, result.error) == (5, "restore-failed"), result.err
     (finding,) = result.json["findings"]
-    assert "read what pg_restore says" in finding["next"]
+    assert "read the message of pg_restore" in finding["next"]
     assert "out of ink" in finding["seen"]
     assert finding["database"].startswith(f"{shop.name} was not changed. The half-made ")
     assert (around(shop), counts(shop)) == ([], AFTER)
@@ -708,7 +708,7 @@ def test_what_was_restored_is_something_else(application: Application, shop: Dat
     assert (result.code, result.error) == (5, "restore-differs"), result.err
     (finding,) = result.json["findings"]
     assert finding["seen"] == [
-        "the structure of public.people: another one than in the backup",
+        "the structure of public.people: differs from the backup",
         "public.pets: 70 rows in the backup, 69 restored",
     ]
     assert counts(shop) == AFTER

@@ -43,7 +43,7 @@ def test_a_device_without_room(shop: Application, database: Database, driver: st
     result = shop.run("up", "--json", url=database.url(driver))
     seen, next = told(result, "disk-full")
     assert "No space left on device (SQLSTATE 53100)" in seen
-    assert next.startswith("make room on that disk")
+    assert next.startswith("free space on that disk")
     assert database.tables() == []
     shop.revision("r3", "r2", f"copy ({rows}) to '/dev/null'")  # as a disk with room
     assert shop.run("up", url=database.url(driver)).code == 0
@@ -55,7 +55,7 @@ def test_an_init_script_fills_a_device(shop: Application, database: Database) ->
     shop.write("init.sql", f"create table people ();\ncopy ({rows}) to '/dev/full';")
     shop.config('init = ["init.sql"]\ninit_revision = "r1"\n')
     _, next = told(shop.run("up", "--json", url=database.url()), "disk-full")
-    assert next.startswith("make room on that disk")
+    assert next.startswith("free space on that disk")
     assert database.tables() == []
 
 

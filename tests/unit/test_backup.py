@@ -184,7 +184,7 @@ def test_differences_have_names() -> None:
     assert differences(expected, expected) == ()
     assert differences(expected, found) == (
         "the version rows: r2 in the backup, r3 restored",
-        "the structure of public.a: another one than in the backup",
+        "the structure of public.a: differs from the backup",
         "the structure of public.b: not restored",
         "the structure of public.c: not in the backup",
         "public.a: 3 rows in the backup, 2 restored",

@@ -176,7 +176,10 @@ def test_a_line_that_was_edited_is_refused(number: int, damage: str) -> None:
     [
         ("", "catalog.txt:1: its first line"),
         ("surefoot\n", "catalog.txt:1: its first line"),
-        (TEXT.replace("revision\tr2", "<<<<<<< HEAD\nrevision\tr2"), ": a merge left its marks"),
+        (
+            TEXT.replace("revision\tr2", "<<<<<<< HEAD\nrevision\tr2"),
+            ": a merge left conflict markers",
+        ),
         (TEXT + TEXT[TEXT.index("revision\tr2") :], ": revision r2 has two blocks"),
         (
             TEXT.replace(TEXT[TEXT.index("revision\tr1") : TEXT.index("revision\tr2")], ""),

@@ -5,6 +5,7 @@ What is made from the code and from the pages of errors, `make documents` writes
 
 import ast
 import dataclasses
+import functools
 import importlib.util
 import os
 import re
@@ -33,7 +34,12 @@ DOCS = ROOT / "docs"
 PACKAGE = Path(surefoot.__file__).parent
 PAGES = PACKAGE / "errors" / "pages"
 
-HEADINGS = ["## What surefoot saw", "## The database now", "## What to do"]
+# A page's headings: the error, then a section for each of the two readers who can do something.
+HEADINGS = ["## What surefoot reports", "## The database"]
+NOW = ["## Operator: what to do now", "## Maintainer: what to do now"]
+PREVENT = "## Maintainer: how to prevent it"
+
+LONGEST_CODE = 60  # characters within a line that `surefoot explain` leaves whole
 
 _LEFT_OUT = {"node_modules", "site-packages", "build", "dist"}
 
@@ -257,17 +263,35 @@ def test_every_code_has_a_page_and_every_page_a_code() -> None:
     assert sorted(file.stem for file in PAGES.glob("*.md")) == sorted(CODES)
 
 
+def unfenced(text: str) -> str:
+    """The text without its fenced blocks."""
+    return re.sub(r"^ *```.*?^ *```\n?", "", text, flags=re.M | re.S)
+
+
 @pytest.mark.parametrize("slug", sorted(CODES))
 def test_a_page_has_the_fixed_form(slug: str) -> None:
-    """`# slug`, the condition with its exit code, then the three headings in order."""
+    """`# slug`, the condition with its exit code, then the headings in order, each with a text."""
     lines = page(slug).splitlines()
     assert lines[:2] == [f"# {slug}", ""]
-    fenced = re.sub(r"^ *```.*?^ *```", "", page(slug), flags=re.M | re.S)
-    assert [line for line in fenced.splitlines() if line.startswith("#")][1:] == HEADINGS
+    headings = [line for line in unfenced(page(slug)).splitlines() if line.startswith("#")][1:]
+    assert set(headings) & set(NOW), "nobody is told what to do"
+    assert headings == [
+        *HEADINGS,
+        *(title for title in (*NOW, PREVENT) if title in headings),
+    ]
     condition = page(slug).partition("\n## ")[0]
-    assert f"(exit code {int(CODES[slug])})" in condition
+    assert condition.endswith(f"\n\nExit code {int(CODES[slug])}.\n")
     for text in re.split(r"^## .*$", page(slug), flags=re.M)[1:]:
         assert text.strip(), "a heading with nothing below it"
+
+
+@pytest.mark.parametrize("slug", sorted(CODES))
+def test_commands_of_a_page_can_be_copied(slug: str) -> None:
+    """Code within a line is never broken, neither in the file nor on a terminal of 80 columns."""
+    for paragraph in unfenced(page(slug)).split("\n\n"):
+        for code in re.findall(r"`([^`]+)`", paragraph):
+            assert "\n" not in code, code
+            assert len(code) <= LONGEST_CODE, f"belongs in a block of its own: {code}"
 
 
 def printed(slug: str) -> str:
@@ -279,9 +303,11 @@ def printed(slug: str) -> str:
 
 def in_short(slug: str) -> list[str]:
     """The first three things to do, a sentence each."""
-    section = page(slug).partition("## What to do\n")[2]
-    section = re.sub(r"^ *```.*?^ *```\n?", "", section, flags=re.M | re.S)
-    items = re.split(r"^(?:\d+\.|-) ", section, flags=re.M)
+    section = next(filter(None, (page(slug).partition(f"{title}\n")[2] for title in NOW)))
+    section = re.split(r"^## ", section, maxsplit=1, flags=re.M)[0]
+    # a command of one line belongs to the sentence that introduces it; longer blocks don't
+    section = re.sub(r":\n\n *```\w+\n *([^\n]+)\n *```\n", r": `\1`.\n", section)
+    items = re.split(r"^(?:\d+\.|-) ", unfenced(section), flags=re.M)
     texts = [" ".join(item.split()) for item in items if item.strip()]
     # a point within code ends nothing
     sentences = [re.match(r"(?:`[^`]*`|[^`])*?[.?](?=\s|$)", text) for text in texts]
@@ -327,6 +353,40 @@ def test_the_pictures_are_drawn_from_their_sources() -> None:
         assert read(source.with_suffix(".svg")).startswith(pictures.mark(read(source)))
     shown = read(DOCS / "pictures" / "states.dot")
     assert [state.value for state in State if state.value not in shown] == []
+
+
+STEP_FAILED = re.compile(r"Revision \S+ \(.*\) failed.*")  # put together of several texts
+
+
+@functools.cache
+def messages() -> tuple[set[str], list[re.Pattern[str]]]:
+    """The texts of the code that may be messages: those without gaps, patterns for the others."""
+    texts: set[str] = set()
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(read(file))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (p.value if isinstance(p, ast.Constant) else "\0" for p in node.values)
+                texts.add("".join(map(str, parts)).rstrip("."))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.add(re.sub(r"\{\w*\}", "\0", node.value).rstrip("."))
+    with_gaps = [text.split("\0") for text in texts if "\0" in text]
+    with_gaps = [parts for parts in with_gaps if len("".join(parts)) > 11]  # says something itself
+    return texts, [re.compile(".*?".join(map(re.escape, parts))) for parts in with_gaps]
+
+
+@pytest.mark.parametrize("slug", sorted(CODES.keys() - {"script-failed"}))  # PostgreSQL's words
+def test_the_messages_that_a_page_shows_are_the_codes(slug: str) -> None:
+    """A message that is reworded is reworded on its page, too."""
+    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", page(slug), re.M | re.S))
+    shown = re.findall(r"^surefoot [a-z' ]+: (.*?)(?=\n\n|\Z)", blocks, re.M | re.S)
+    assert shown
+    plain, patterns = messages()
+    for message in (" ".join(text.split()).rstrip(".") for text in shown):
+        after_its_file = re.sub(r"^\S*[./]\S*(?::\d+:)? ", "", message)
+        assert {message, after_its_file} & plain or any(
+            one.fullmatch(message) or one.fullmatch(after_its_file)
+            for one in (*patterns, STEP_FAILED)
+        ), message
 
 
 def marked(marker: str) -> set[str]:

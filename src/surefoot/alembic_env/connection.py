@@ -56,7 +56,7 @@ def same_database(context: Any, server: ServerInfo) -> None:
     if (database, started) != (server.database, server.started):
         raise SurefootError(
             "another-database",
-            "The application's env.py connects to another database than surefoot.",
+            "The application's env.py connects to another database than surefoot does.",
             seen=[
                 f"surefoot: database {server.database} as {server.role}",
                 f"env.py: database {database} as {role}",
@@ -91,7 +91,7 @@ def did_nothing() -> SurefootError:
         "application-environment-failed",
         "The application's env.py ended without running migrations.",
         seen=["context.run_migrations() was not reached"],
-        next="see what env.py decides on; `alembic current` runs the same file",
+        next="check the condition in env.py; `alembic current` runs the same file",
     )
 
 

@@ -69,8 +69,8 @@ def _unreadable(seen: list[str]) -> SurefootError:
         "history-unreadable",
         "Alembic can't read the application's history.",
         seen=seen,
-        next="was the directory copied into the image? see .dockerignore, and script_location in "
-        "alembic.ini"
+        next="check that the directory was copied into the image (.dockerignore), and "
+        "script_location in alembic.ini"
         if missing
         else "correct the file; `alembic history` reads the same files",
     )

@@ -291,7 +291,7 @@ class _Migration:
             seen, next = self._before.explained()
             raise SurefootError(
                 "env-never-commits",
-                f"The application's env.py ran {_counted(len(left))}, and did not commit.",
+                f"The application's env.py ran {_counted(len(left))}, but did not commit.",
                 seen=[f"not committed: {_names(left)}", *seen],
                 next=next,
             )

@@ -54,7 +54,7 @@ def differences(expected: Contents, found: Contents) -> tuple[str, ...]:
 def _how(name: str, expected: Contents, found: Contents) -> str:
     if name not in found.structure:
         return "not restored"
-    return "another one than in the backup" if name in expected.structure else "not in the backup"
+    return "differs from the backup" if name in expected.structure else "not in the backup"
 
 
 def _rows(rows: tuple[str | None, ...]) -> str:

@@ -58,10 +58,11 @@ def require_direct(connection: psycopg.Connection[Any]) -> None:
         return
     raise SurefootError(
         "pooler-in-the-way",
-        "A backup and a restore don't go through a pooler.",
+        "Backup and restore don't work through a pooler.",
         seen=[
-            f"{connection.info.host}:{connection.info.port} hands out process ids of its own",
-            "pg_dump and pg_restore change settings of their session, which others would get",
+            f"{connection.info.host}:{connection.info.port} reports process ids of its own",
+            "pg_dump and pg_restore change settings of their session, which another client would "
+            "then get",
         ],
         next="set SUREFOOT_DATABASE_URL to the server's own address; the application's "
         "DATABASE_URL may lead through the pooler",

@@ -92,7 +92,7 @@ def find_backup(project: Project, named: str) -> Kept:
         f"There is no backup {named}.",
         seen=[f"neither here, nor in {directory}"],
         database=NOT_REACHED,
-        next=to_type("choose one of those that there are", "surefoot backups"),
+        next=to_type("choose an existing one", "surefoot backups"),
     )
 
 
@@ -107,7 +107,7 @@ def contradiction(one: Kept) -> str | None:
     if one.problem is not None or one.sidecar is None:
         return one.problem
     if sha256_of(one.file) != one.sidecar.sha256:
-        return "its bytes are others than those that were written (SHA-256)"
+        return "its content differs from the one that was written (SHA-256)"
     return None
 
 

@@ -40,7 +40,7 @@ class Restoring:
                 "interrupted",
                 "A signal ended the restore.",
                 database=f"{name} was not changed. {self._undone()}",
-                next="start again when you like",
+                next="start again",
             ) from error
         except psycopg.Error as error:
             if signals.requested():
@@ -50,7 +50,7 @@ class Restoring:
                 "The restore stopped.",
                 seen=str(error).strip().splitlines()[:3],
                 database=f"{name} was not changed. {self._undone()}",
-                next="see the server's log for what happened at this time, then start again",
+                next="read the server's log of this time, then start again",
             ) from error
         except SurefootError as error:
             if error.finding.code != "restore-failed":

@@ -71,7 +71,7 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
             aside = renamed_aside(filling.name, taken)
             raise SurefootError(
                 "restore-in-the-way",
-                f"There is a database {filling.name}, and a restore didn't make it.",
+                f"There is a database {filling.name} that no restore created.",
                 seen=[f"its comment: {there.comment or 'none'}", "it isn't empty"],
                 next=to_type(
                     "if it may go, drop it. Or give it another name, as its owner",
@@ -172,8 +172,9 @@ def filled(m: psycopg.Connection[Any], filling: Filling, progress: Progress) -> 
             "pg_restore could not restore the backup.",
             seen=[str(filling.pg_restore.path), *how, *ended.said],
             database=f"{filling.mark.database} was not changed.",
-            next="read what pg_restore says; a role that isn't here: create it, or leave owners "
-            "and grants out with --no-owner; no room: the server needs it for both databases",
+            next="read the message of pg_restore; if a role is missing, create it, or leave owners "
+            "and grants out with --no-owner; if there is no space, the server needs space for both "
+            "databases",
         )
 
 
@@ -199,7 +200,7 @@ def verified(filling: Filling) -> tuple[str | None, ...]:
     if different:
         raise SurefootError(
             "restore-differs",
-            "What was restored isn't what the backup's sidecar says.",
+            "The restored database differs from the backup's sidecar.",
             seen=_first(different),
             database=f"{filling.mark.database} was not changed. What was restored is in "
             f"{filling.name}.",

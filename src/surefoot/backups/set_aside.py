@@ -101,9 +101,9 @@ def _obstacles(seen: Row) -> Iterable[str]:
     if not seen["may_rename"]:
         yield f"the database belongs to {seen['owner']}, and {seen['role']} isn't a member of it"
     for role in seen["missing_roles"]:
-        yield f"the backup has owners or grants of the role {role}, which isn't here"
+        yield f"the backup has owners or grants of the role {role}, which doesn't exist here"
     for extension in seen["missing_extensions"]:
-        yield f"the backup has the extension {extension}, which this server hasn't got"
+        yield f"the backup has the extension {extension}, which this server doesn't have"
     if seen["prepared"]:
         yield f"prepared transactions are open in it: {seen['prepared']} (pg_prepared_xacts)"
 
@@ -124,8 +124,8 @@ def require_trusted(there: Iterable[There], name: str) -> None:
         return
     raise SurefootError(
         "object-not-trusted",
-        f"Database {quote_name(name)} could have been made by somebody else, and a restore needs "
-        "its name: surefoot doesn't enter it.",
+        f"Database {quote_name(name)} could have been created by somebody else, and a restore "
+        "needs its name: surefoot doesn't connect to it.",
         seen=[
             f"database {quote_name(name)} belongs to {one.owner}",
             f"its comment: {one.comment or 'none'}",

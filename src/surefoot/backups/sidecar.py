@@ -108,6 +108,6 @@ def _unreadable(name: str, why: str) -> SurefootError:
         "backup-unverified",
         f"The sidecar {name} can't be read.",
         seen=[why],
-        next="bring the sidecar back that was written with the backup, or use another backup; "
-        "surefoot restore --without-sidecar restores what nobody can verify",
+        next="restore the sidecar that was written with the backup, or use another backup; "
+        "surefoot restore --without-sidecar restores without verifying",
     )

@@ -161,9 +161,9 @@ def in_use(swap: Swap, seen: tuple[str, ...]) -> SurefootError:
     """Others are in the database, and nobody said that they may be cut off."""
     return SurefootError(
         "database-in-use",
-        f"Others are in {swap.name}, so it can't be swapped.",
+        f"Other sessions are connected to {swap.name}, so it can't be swapped.",
         seen=[*seen[:8], *([f"and {len(seen) - 8} more"] if len(seen) > 8 else [])],
-        next="stop the application, or have them cut off: --disconnect",
+        next="stop the application, or end these sessions with --disconnect",
     )
 
 

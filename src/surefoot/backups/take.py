@@ -218,9 +218,10 @@ def _dump_failed(pg_dump: Program, directory: Path, ended: Ended) -> SurefootErr
     how = [f"it was ended by signal {-ended.code}"] if ended.code < 0 else []
     return SurefootError(
         "backup-failed",
-        "pg_dump could not write the database down.",
+        "pg_dump could not dump the database.",
         seen=[str(pg_dump.path), *how, *ended.said],
-        next="read what pg_dump says; the role must be able to read every table (pg_read_all_data "
+        next="read the message of pg_dump; the role must be able to read every table "
+        "(pg_read_all_data "
         "from PostgreSQL 14 on, or the tables' owner)",
     )
 
@@ -233,10 +234,9 @@ def _read_back(pg_restore: Program, target: Target, writing: Writing) -> None:
     if ended.code != 0 or not writing.size:
         raise SurefootError(
             "backup-failed",
-            "The backup was written, and can't be read back.",
+            "The backup was written, but can't be read back.",
             seen=[f"{pg_restore.path} --list", f"{writing.size:,} bytes", *ended.said],
-            next="see whether the disk keeps what it's given, and that pg_restore isn't older than "
-            "pg_dump",
+            next="check the disk, and that pg_restore isn't older than pg_dump",
         )
 
 
@@ -295,8 +295,9 @@ def _no_room(directory: Path, seen: list[str]) -> SurefootError:
         "backup-no-room",
         "There is no room for the backup.",
         seen=[*seen, free],
-        next="make room there, or set backup_directory to a larger disk; backup_keep says how many "
-        "stay, and the old ones go only when the new one is there",
+        next="free space there, or set backup_directory to a directory on a larger disk; "
+        "backup_keep sets how many stay, and old ones are deleted only after the new one is "
+        "complete",
     )
 
 

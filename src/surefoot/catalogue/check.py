@@ -51,7 +51,7 @@ def _outdated(
         if id not in old:
             continue
         if (revision.parents, revision.depends_on) != (old[id].parents, old[id].depends_on):
-            yield id, f"revision {id} was put elsewhere in the history"
+            yield id, f"revision {id} has moved in the history"
         elif _is_edited(old[id], revision):
             yield id, _edited_text(old[id], revision)
     if init != catalogue.init:
@@ -156,9 +156,12 @@ def _removed(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
                 Finding(
                     "revision-removed",
                     f"Revision {id} ({revision.message}) is no longer in the code.",
-                    (f"it was in {revision.path}", "databases that are at it could not go on"),
-                    "No database was looked at.",
-                    _build("bring its file back; or, if no database can ever have been at it"),
+                    (
+                        f"it was in {revision.path}",
+                        "databases at this revision could not be upgraded",
+                    ),
+                    "No database was read.",
+                    _build("restore its file; or, if no database can ever have been at it"),
                 ),
             )
 
@@ -175,14 +178,15 @@ def _reparented(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]
                 id,
                 Finding(
                     "revision-reparented",
-                    f"Revision {id} was put elsewhere in the history.",
+                    f"Revision {id} has moved in the history.",
                     (
                         f"it came after {', '.join(before) or 'nothing'}",
                         f"it comes after {', '.join(now) or 'nothing'} now",
-                        "a database that has run it already has not run what is now below it",
+                        "a database that has already run it has not run the revisions that are now "
+                        "below it",
                     ),
-                    "No database was looked at.",
-                    "give it its down_revision and depends_on back; a new revision goes at the end",
+                    "No database was read.",
+                    "restore its down_revision and depends_on; add new revisions at the end",
                 ),
             )
 
@@ -208,11 +212,11 @@ def _edited(old: Catalogue, new: Catalogue) -> Iterable[tuple[str, Finding]]:
             id,
             Finding(
                 "revision-edited",
-                f"Revision {id} ({revision.message}) does something else than it did.",
+                f"Revision {id} ({revision.message}) no longer makes the same changes.",
                 (why, *_cut(lines)),
-                "No database was looked at.",
+                "No database was read.",
                 _build(
-                    "databases that have run it won't run it again: put it back, and make a new "
+                    "databases that have run it won't run it again: undo the edit, and add a new "
                     "revision; or, if no database can have run it"
                 ),
             ),
@@ -296,7 +300,7 @@ def _older(lines: list[str]) -> Finding:
         "catalogue-stale",
         "The catalogue is older than the code.",
         tuple(_cut(lines)),
-        "No database was looked at.",
+        "No database was read.",
         _build("make it again"),
     )
 
@@ -309,7 +313,7 @@ def _heads(history: History, expected: int) -> Iterable[Finding]:
             f"The history has {len(found)} heads, and {expected} "
             f"{'is' if expected == 1 else 'are'} expected.",
             tuple(f"head: {id} ({history.revisions[id].message})" for id in found),
-            "No database was looked at.",
+            "No database was read.",
             "alembic merge heads; if there shall be several: heads = "
             f"{len(found)} in surefoot.toml",
         )
@@ -327,14 +331,14 @@ def _init(new: Catalogue) -> Iterable[Finding]:
         lines = [line for change in found for line in change_lines(change)]
         yield Finding(
             "init-script-differs",
-            f"The init scripts don't make the structure of revision {new.init.revision}.",
+            f"The init scripts don't create the structure of revision {new.init.revision}.",
             (
                 *(f"init script {path}" for path, _ in new.init.scripts),
                 *_cut([f"the scripts: {line}" for line in lines]),
             ),
-            "No database was looked at.",
-            "make the scripts again from a database at that revision; or correct init_revision, if "
-            "they stand for another",
+            "No database was read.",
+            "create the scripts again from a database at that revision; or correct init_revision, "
+            "if they are for another one",
         )
 
 
@@ -367,8 +371,8 @@ def _downgrades(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
         why = now.why if now.verdict != "proved" else now.again
         yield Finding(
             "downgrade-broken",
-            f"The downgrade of revision {id} worked, and doesn't any more.",
+            f"The downgrade of revision {id} no longer works.",
             (said + (f": {why}" if why else ""), *_cut(lines)),
-            "No database was looked at.",
+            "No database was read.",
             _build("correct downgrade(); or, if it isn't supposed to work any more"),
         )

@@ -96,13 +96,13 @@ def _blocks(text: str, name: str) -> Iterator[_Block]:
     start = 0
     for number, line in enumerate(lines, 1):
         if line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
-            raise _unreadable(name, number, "a merge left its marks here")
+            raise _unreadable(name, number, "a merge left conflict markers here")
         if not block and (line.startswith("#") or not line.strip()):
             continue
         if line.startswith("sum\t"):
             if not block or line[4:] != sum_of(f"{text}\n" for text in block):
                 where = start if block else number
-                raise _unreadable(name, where, "this block isn't as it was written")
+                raise _unreadable(name, where, "this block was changed after it was written")
             yield _Block(start, block)
             block = []
             continue

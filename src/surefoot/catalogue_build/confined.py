@@ -112,7 +112,7 @@ def finding(gate: Gate, refused: tuple[Refusal, ...], who: str, where: str) -> F
         steps.append("make the revision do without it")
     return Finding(
         "replay-leaves-scratch-server",
-        f"{who} reaches for something else than the scratch server.",
+        f"{who} tried to reach something other than the scratch server.",
         (
             *([f"at {where}"] if where else []),
             *(f"refused: {one.what}" for one in refused),

@@ -88,7 +88,7 @@ def _install_scripts(
         except psycopg.Error as error:
             raise SurefootError(
                 "script-failed",
-                "The scratch server refused the init scripts when they were to be committed.",
+                "The scratch server rejected the init scripts at their commit.",
                 seen=str(error).strip().splitlines()[:4],
                 database=SCRATCH,
             ) from error

@@ -167,7 +167,7 @@ def replayed(
     if found is None or not ended:
         raise SurefootError(
             "application-environment-failed",
-            "The process that ran the application's history ended before its time.",
+            "The process that ran the application's history ended early.",
             seen=[f"it returned {child.returncode}; what it said is above"],
             database="This was a scratch database; no other was touched.",
             next="see whether a revision or env.py calls sys.exit()",

@@ -60,10 +60,10 @@ def dumped(program: Path, target: Target, *options: str) -> bytes:
     if done.returncode != 0:
         raise SurefootError(
             "dump-failed",
-            "pg_dump could not write the scratch database down.",
+            "pg_dump could not dump the scratch database.",
             seen=[str(program), *done.stderr.decode(errors="replace").strip().splitlines()[-4:]],
             database=SCRATCH,
-            next="read what pg_dump says; another server can be named with --server",
+            next="read the message of pg_dump; --server names another server",
         )
     return steady(done.stdout)
 

@@ -61,7 +61,7 @@ def on_a_server(
     assert last is not None
     raise SurefootError(
         "extension-missing",
-        f"The history needs the extension {last.name}, and no server here has it.",
+        f"The history needs the extension {last.name}, but no server here has it.",
         seen=[*lacking, *last.finding.seen],
         next=f"name a server that has {last.name}, made from the image that your compose file "
         f"uses, say: surefoot {command} --server postgresql://…; or install the extension's "

@@ -94,10 +94,10 @@ def ask_about(
     if not sys.stdin.isatty():
         raise SurefootError(
             "confirmation-needed",
-            "What would be done must be confirmed, and there is no terminal to ask at.",
+            "The plan must be confirmed, but there is no terminal to ask on.",
             seen=would_be_done,
             next=to_type(
-                "if that is right, start the same command again, with --yes or with this in its "
+                "if the plan is right, run the same command again, with --yes or with this in its "
                 "environment",
                 assignment(word),
             ),
@@ -107,5 +107,5 @@ def ask_about(
         answer = sys.stdin.readline()
     if answer.strip().lower() not in ("y", "yes"):
         raise SurefootError(
-            "not-confirmed", "The answer was no.", next="nothing, if so it was meant"
+            "not-confirmed", "The answer was no.", next="nothing, if this was intended"
         )

@@ -255,10 +255,10 @@ class CommandContext:
         except (OSError, ValueError) as error:
             raise SurefootError(
                 "output-lost",
-                "Standard output could not be written.",
+                "Writing to standard output failed.",
                 seen=[str(error)],
-                database="What was done is done; surefoot status says where the database stands.",
-                next="see who reads the output, or where it's written to",
+                database="What was done is done; surefoot status shows the database's revision.",
+                next="check the program that reads the output, or the file that it is written to",
             ) from error
 
     def tell(self, error: SurefootError) -> ExitCode:
@@ -443,13 +443,13 @@ def _interrupted(context: CommandContext) -> SurefootError:
         return SurefootError(
             "interrupted",
             "A signal ended the run when its steps were over.",
-            database="What was committed stays; surefoot status says where the database stands.",
-            next="start again: surefoot goes on from where the database stands",
+            database="What was committed stays; surefoot status shows the database's revision.",
+            next="start again: surefoot continues from the database's current revision",
         )
     return SurefootError(
         "interrupted",
-        "A signal ended the run before anything was begun.",
-        next="start again when you like",
+        "A signal ended the run before it had begun.",
+        next="start again",
     )
 
 
@@ -594,7 +594,7 @@ def report_bug(error: Exception) -> int:
         for line in lines.rstrip().split("\n"):
             terminal.line(line)
     terminal.line("surefoot has a bug: please report the lines above (they may name your tables).")
-    terminal.line("What was committed stays; surefoot status says where the database stands.")
+    terminal.line("What was committed stays; surefoot status shows the database's revision.")
     return int(ExitCode.BUG)
 
 

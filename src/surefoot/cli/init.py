@@ -152,7 +152,7 @@ def _write(file: Path, text: bytes, *, force: bool) -> None:
 def _exists(file: Path, command: str = "surefoot init --force") -> SurefootError:
     return SurefootError(
         "config-exists",
-        f"{file} is there already.",
+        f"{file} already exists.",
         database=NOT_REACHED,
         next=to_type("edit it; or write over it", command),
     )

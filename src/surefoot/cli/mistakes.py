@@ -32,7 +32,7 @@ class _Counterpart(NamedTuple):
     placeholder: str | None = None
 
 
-_ITSELF = "surefoot has no command for this: Alembic's own is the right one."
+_ITSELF = "surefoot has no command for this: use Alembic's own."
 
 ALEMBIC: dict[str, _Counterpart] = {
     "upgrade": _Counterpart(("surefoot up",), "surefoot up brings the database to head."),
@@ -70,7 +70,7 @@ def of_alembic(verb: str, words: list[str], ctx: click.Context) -> Mistake:
         rest = shlex.join(word for word in words if word != "--json") or placeholder
         commands = tuple(f"{command} {rest}".strip() for command in commands)
     return Mistake(
-        f"{verb} is a command of Alembic's, not of surefoot's.",
+        f"{verb} is a command of Alembic, not of surefoot.",
         ctx,
         seen=(does,),
         next=to_type("type instead", *commands),

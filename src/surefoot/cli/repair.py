@@ -14,7 +14,7 @@ from surefoot.errors import ExitCode
 @click.option(
     "--finish",
     is_flag=True,
-    help="Finish the revision that an earlier run left half-way: make its missing objects.",
+    help="Finish the revision that an earlier run left incomplete: create the missing part.",
 )
 @click.option(
     "--undo",

@@ -87,7 +87,7 @@ def command(
         except listening.AddressError as error:
             raise SurefootError(
                 "cannot-listen",
-                f"Nobody can listen on {address}.",
+                f"The address {address} can't be used.",
                 seen=[str(error)],
                 database=NOT_REACHED,
                 next="give --serve (SUREFOOT_SERVE) an address of this machine and a free port: "
@@ -98,7 +98,7 @@ def command(
     if run and found(run[0]) is None:
         raise SurefootError(
             "command-not-found",
-            f"There is no command {run[0]}, which is to be started after the upgrade.",
+            f"There is no command {run[0]} to start after the upgrade.",
             database=NOT_REACHED,
             next="correct the words after --",
         )

@@ -172,8 +172,8 @@ def _different(facts: Facts, stand: Match) -> Finding:
             *([f"it is exactly that of {', or of '.join(exact)}"] if exact else []),
         ),
         next=to_type(
-            "correct what differs, then start the same command again; or, if it may stay so",
+            "correct the differences, then run the same command again; or, to accept them",
             *naming("adopt", (stand,), "--accept-difference"),
-            then="surefoot up then accepts what is there",
+            then="surefoot up then accepts the differences",
         ),
     )

@@ -66,7 +66,7 @@ def offering(decision: Refused, ways: tuple[Way, ...], given: str | None = None)
         first, *others = findings
         one = "this" if len(ways) == 1 else "one of these"
         text = to_type(
-            f"Or, without a shell: start once with {one} in the environment",
+            f"Or, without a shell, start once with {one} in the environment",
             *(assignment(way.word) for way in ways),
         )
         seen = list(first.seen)
@@ -83,10 +83,10 @@ def outdated(given: str, words: tuple[str, ...], seen: tuple[str, ...] = ()) -> 
     """The word that was given approves another plan than the one that would be carried out."""
     return Finding(
         "approval-outdated",
-        f"{VARIABLE} doesn't approve what would be done now.",
+        f"{VARIABLE} doesn't approve the current plan.",
         (f"given: {given}", *seen),
         next=to_type(
-            "see what would be done; if that is right, start once with "
+            "read the current plan; if it is right, start once with "
             f"{'this' if len(words) == 1 else 'one of these'} in the environment instead",
             *map(assignment, words),
         ),

@@ -73,10 +73,10 @@ def _newer(facts: Facts) -> Finding:
     rows = ", ".join(str(row) for row in facts.database.rows)
     return Finding(
         "database-ahead-of-code",
-        f"The database is at {rows}: what a newer release has made isn't left over, it's in use.",
+        f"The database is at {rows}: the objects of a newer release are in use, not left over.",
         ("the version table names a revision that this code doesn't have",),
         next=to_type(
-            "undo the newer revisions, and drop what that leaves",
+            "undo the newer revisions, and drop the objects that remain",
             "surefoot down --to head",
             "surefoot cleanup",
         ),
@@ -86,7 +86,8 @@ def _newer(facts: Facts) -> Finding:
 def _journal_unverified(going: tuple[Leftover, ...], writers: tuple[str, ...]) -> Finding:
     return Finding(
         "journal-unverified",
-        "Only surefoot's journal says that revisions made these objects, and others may write it.",
+        "Only surefoot's journal says that revisions created these objects, and other roles can "
+        "write it.",
         (
             *(f"{_called(one)}: made by revision {one.revision}" for one in going),
             f"may write surefoot.journal: {', '.join(writers)}",
@@ -102,15 +103,15 @@ def _journal_unverified(going: tuple[Leftover, ...], writers: tuple[str, ...]) -
 def _no_row() -> Finding:
     return Finding(
         "nothing-to-compare",
-        "There is no version row: nobody can say what is left over.",
-        next=to_type("record where the database stands", "surefoot up"),
+        "There is no version row, so surefoot can't tell which objects are left over.",
+        next=to_type("record the database's revision", "surefoot up"),
     )
 
 
 def _no_catalogue(facts: Facts) -> Finding:
     return Finding(
         "nothing-to-compare",
-        "Without a catalogue nobody can say what the applied revisions need.",
+        "Without a catalogue, surefoot can't tell which objects the applied revisions need.",
         tuple(catalogue_lines(facts.catalogue)),
         next=MAKE_CATALOGUE,
     )

@@ -59,21 +59,22 @@ def aim(
     if ahead:
         raise SurefootError(
             "goal-unclear",
-            f"{', '.join(words)} is not below where the database stands.",
+            f"{', '.join(words)} is not below the database's current revision.",
             seen=[
                 f"the database is at {', '.join(rows) or 'base'}",
                 f"not applied here: {', '.join(ahead[:_SHOWN])}",
             ],
-            next="surefoot up goes forward; surefoot down --to names a revision that has run here",
+            next="surefoot up applies pending revisions; surefoot down --to takes a revision that "
+            "has run here",
         )
     beside = [row for row in rows if row not in goal and not (history.applied((row,)) & named)]
     if beside:
         raise SurefootError(
             "goal-unclear",
-            f"{', '.join(words)} says nothing of another branch of the history.",
+            f"{', '.join(words)} does not name a revision on another branch of the history.",
             seen=[f"{row} is on a branch of its own" for row in beside],
-            next="name a revision on each branch: --to REV --to REV; the one where a branch "
-            "stands leaves it as it is",
+            next="name a revision on each branch: --to REV --to REV; to leave a branch as it is, "
+            "name its current revision",
         )
     return goal
 

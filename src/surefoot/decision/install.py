@@ -175,7 +175,8 @@ def _newer(standing: Identification) -> SurefootError:
     own = standing.own_objects
     return _error(
         "init-script-newer-than-code",
-        "The init scripts make all that this code's head has, and more that no revision makes.",
+        "The init scripts create everything that this code's head has, and objects that no "
+        "revision creates.",
         [", ".join(own[:_SHOWN]) + (f" and {len(own) - _SHOWN} more" if len(own) > _SHOWN else "")],
         f"{_OLDER_IMAGE}; or, if these objects are your own, say what the scripts stand for: "
         'init_revision = "…" in surefoot.toml',
@@ -191,7 +192,7 @@ def _contradicted(history: History, asked: Match, standing: Identification) -> S
     exact = [revision_text(stand) for stand in standing.exact]
     return SurefootError.of(
         _names_another(
-            f"The init scripts are said to stand for {revision_text(asked)}, and what they make is "
+            f"The init scripts should create revision {revision_text(asked)}, but they create "
             "another structure.",
             f"{number:,} {'name differs' if number == 1 else 'names differ'}:",
             *difference_lines(asked.differences, _SHOWN, _WIDTH),
@@ -205,13 +206,13 @@ def _unidentified(history: History, standing: Identification) -> SurefootError:
         names = [revision_text(stand) for stand in standing.exact]
         return _error(
             "init-script-unidentified",
-            "The init scripts make the structure of several revisions, which don't differ in it.",
+            "The init scripts create a structure that several revisions have.",
             [f"{name}: {history.revisions[name].message}" for name in names if " " not in name][:8],
             'say which one they stand for: init_revision = "…" in surefoot.toml',
         )
     if standing.ahead is not None and standing.ahead.compatible and standing.own:
         return _newer(standing)
-    seen = ["next to nothing that the application's catalogue knows is there"]
+    seen = ["almost nothing of the application's catalogue is there"]
     if standing.nearest and not standing.foreign:
         near = standing.nearest[0]
         seen = [
@@ -220,7 +221,7 @@ def _unidentified(history: History, standing: Identification) -> SurefootError:
         ]
     return _error(
         "init-script-unidentified",
-        "What the init scripts make is the structure of none of this code's revisions.",
+        "The structure that the init scripts create matches no revision of this code.",
         seen,
         to_type(f"{_OLDER_IMAGE}; or make one from the history", "surefoot dump -o init.sql"),
     )

@@ -89,7 +89,7 @@ def _not_again(found: InterruptedRevision, source: Source) -> list[str]:
             f", and {len(source.doubtful) - 1} more such lines" if len(source.doubtful) > 1 else ""
         )
         return [
-            "it does, or may do, more than to change the structure: "
+            "it may do more than change the structure: "
             f"{source.file}:{first.line}: {first.text}{more}"
         ]
     fixed = [n for n in _to_drop(found) if _table(n) in found.partitioned]

@@ -48,7 +48,7 @@ def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Fi
     more = len(done.refused) - _SHOWN
     before = " ".join(found.rows) or "base"
     other = commands(found)
-    by_hand = "mend these by hand, the rows that those lines are about, too"
+    by_hand = "correct these by hand, including the rows that those lines change"
     return Finding(
         "interrupted-revision",
         f"Revision {found.revision} can't be {word} from what the structure tells.",

@@ -110,7 +110,7 @@ def distrust(objects: Iterable[Owned], role: str) -> Finding | None:
     names = " and ".join(_called(one) for one in wrong)
     return Finding(
         "object-not-trusted",
-        f"{names} could have been made by somebody else: surefoot neither reads nor writes it.",
+        f"{names} could have been created by somebody else: surefoot neither reads nor writes it.",
         (*seen[:_SHOWN], *([f"and {len(seen) - _SHOWN} more"] if len(seen) > _SHOWN else [])),
         next="\n".join(dict.fromkeys(_remedy(one, role) for one in wrong)),
     )

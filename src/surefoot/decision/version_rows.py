@@ -86,9 +86,9 @@ def _judged(row: str | None, facts: Facts) -> Judged:
         return Judged(row, "garbage", "it names no revision")
     written = [id for id in history.revisions if id.lower() == row.strip().lower()]
     if written:
-        return Judged(row, "garbage", f"it is {written[0]}, written otherwise", tuple(written))
+        return Judged(row, "garbage", f"it is {written[0]}, spelled differently", tuple(written))
     if not row.isprintable():  # nobody could tell it from what a terminal shows
-        return Judged(row, "garbage", "it holds characters that can't be seen, so it is no id")
+        return Judged(row, "garbage", "it contains invisible characters, so it is not an id")
     journaled = {revision.id: revision for revision in database.journaled}
     proof = row in journaled and not database.journal_writers
     if proof and (found := _by_journal(row, journaled, database.places, history)):
@@ -112,7 +112,7 @@ def _judged(row: str | None, facts: Facts) -> Judged:
         )
     if row in journaled:
         return Judged(row, "unknown", "surefoot's journal has it, and not what it came after")
-    return Judged(row, "unknown", "nothing here tells what it was")
+    return Judged(row, "unknown", "nothing here says which revision it was")
 
 
 def _removed(row: str, catalogue: StructureLook) -> Judged:
@@ -123,7 +123,7 @@ def _removed(row: str, catalogue: StructureLook) -> Judged:
     elif removed.before:
         why = f"{catalogue.file} says that it is older than {', '.join(removed.before)}"
     else:
-        why = f"{catalogue.file} still has it, and the code hasn't"
+        why = f"{catalogue.file} still has it, but the code doesn't"
     return Judged(row, "removed", why, known=removed.same)
 
 

@@ -173,7 +173,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 
 AGAIN = "start again"
-REPORT = "If the application isn't yours, report these lines to those who make it"
+REPORT = "If the application isn't yours, report this message to its maintainer"
 
 
 def lines(cause: Cause) -> list[str]:

@@ -35,14 +35,14 @@ def explain_loss(loss: Loss) -> tuple[str, Diagnosis]:
     """What happened, as the end of a sentence, and what to say of it."""
     if loss.now != loss.before:
         return "the server was restarted, or another took its place", Diagnosis(
-            f"see the server's log for why it was; then {AGAIN}",
+            f"read the server's log for the reason; then {AGAIN}",
             (f"up since {loss.before} before; now since {loss.now}",),
             "server-restarted",
         )
     if "57P02" in (loss.sqlstate, loss.lock):
         return "one of the server's processes crashed, so all sessions were ended", Diagnosis(
-            "see the server's log for which process, and what it did (out of memory is the usual "
-            f"one); then {AGAIN}",
+            "read the server's log for the process and its last statement (usually memory ran "
+            f"out); then {AGAIN}",
             ("terminating connection because of crash of another server process (SQLSTATE 57P02)",),
             "server-restarted",
         )
@@ -55,13 +55,14 @@ def explain_loss(loss: Loss) -> tuple[str, Diagnosis]:
         )
     if loss.sqlstate == "57P01":
         return "its session was ended by an administrator", Diagnosis(
-            "ask who ended it (pg_terminate_backend, or a program that watches for long "
+            "find out who ended it (pg_terminate_backend, or a program that ends long "
             f"transactions); then {AGAIN}",
             code="session-terminated",
         )
     also = ("the lock's connection was lost as well",) if loss.lock is not None else ()
     return "its connection was lost", Diagnosis(
-        "see the server's log of that time: somebody ended the session (pg_terminate_backend), its "
+        "read the server's log of that time: somebody ended the session (pg_terminate_backend), "
+        "its "
         f"process was killed, or the network was cut (a proxy, a firewall); then {AGAIN}",
         ("the server was not restarted meanwhile", *also),
         "connection-lost",

@@ -45,7 +45,7 @@ def explain(cause: Cause, about: About) -> Diagnosis:
         return found
     return Diagnosis(
         "correct what PostgreSQL names above, in the database or in the revision, and "
-        f"{AGAIN}: surefoot goes on from where the database stands. {REPORT}"
+        f"{AGAIN}: surefoot continues from the database's current revision. {REPORT}"
     )
 
 

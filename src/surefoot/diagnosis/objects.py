@@ -60,9 +60,9 @@ def duplicate(cause: Cause, about: About) -> Diagnosis:
         )
     if found is None:
         return Diagnosis(
-            "correct the revision: what is in its way is not there now that everything is rolled "
-            f"back, so the revisions make it twice. {REPORT}",
-            ("it is not there now: the revisions themselves made it, in this run",),
+            "correct the revision: after the rollback, the object in its way is not there, so the "
+            f"revisions themselves create it twice. {REPORT}",
+            ("it is not there now: the revisions themselves created it in this run",),
         )
     what = described(found)
     owner = f", which belongs to {found.owner}" if found.owner and found.owner != about.role else ""
@@ -70,7 +70,7 @@ def duplicate(cause: Cause, about: About) -> Diagnosis:
     others = tuple(f"also in the way: {described(one)}; {by} makes it" for one, by in also)
     statements = put_aside((found, *(one for one, _ in also)), about)
     who = f", as {found.owner} or a superuser" if owner else ""
-    moving = f"put it aside with all that has a name of its own{who} (nothing in it is lost)"
+    moving = f"rename it{who} (nothing in it is lost)"
 
     def rename_first(text: str = "{}", then: str = f"then {AGAIN}") -> str:
         return to_type(text.format(moving), *statements, then=then)
@@ -193,8 +193,8 @@ def missing(cause: Cause, about: About) -> Diagnosis:
     if by and expected_at(catalogue, before, keys):
         maker = next((r for r in reversed(by) if r in before), by[0])
         return Diagnosis(
-            "it was dropped or renamed by hand, or that revision passed it over: surefoot drift "
-            f"shows what is missing; put it back, then {AGAIN}",
+            "it was dropped or renamed by hand, or that revision skipped it: surefoot drift shows "
+            f"what is missing; create it again, then {AGAIN}",
             (*seen, f"the catalogue has {name} here: {maker} makes it"),
         )
     gone = [r for r in removers(catalogue, *keys) if r in before]
@@ -241,18 +241,18 @@ def dependents(cause: Cause, about: About) -> Diagnosis:
     if not own:
         if about.catalogue is not None:
             return Diagnosis(
-                "correct the revision: it must drop what depends on it first, and make it anew "
-                f"behind. {REPORT}",
+                "correct the revision: it must first drop the objects that depend on it, and "
+                f"create them again afterwards. {REPORT}",
                 ("none of what depends on it is the user's own",),
             )
         return Diagnosis(
-            "if the application didn't make what depends on it: keep its definition, drop it, "
-            f"{AGAIN}; then make it anew. {REPORT}"
+            f"if your own object depends on it, save its definition, drop it, {AGAIN}; then create "
+            f"it again. {REPORT}"
         )
     named = ", ".join(_own_name(fact) for fact in own[:6])
     first = own[0]
     text, *statements = _keep_and_drop(first)
-    then = f"then {AGAIN}, and make it anew afterwards"
+    then = f"then {AGAIN}, and create it again afterwards"
     if not statements:
         return Diagnosis(f"{text}; {then}", (f"the user's own: {named}",))
     return Diagnosis(to_type(text, *statements, then=then), (f"the user's own: {named}",))
@@ -267,7 +267,7 @@ def _keep_and_drop(fact: SchemaFact) -> tuple[str, ...]:
     kind = relation_kind(fact.definition) if fact.kind == "relation" else fact.kind
     if "view" in kind:
         query = f"select pg_get_viewdef({literal(fact.name)}::regclass);"
-        return "keep its definition, and drop it", query, f"drop {kind} {fact.name};"
+        return "save its definition, and drop it", query, f"drop {kind} {fact.name};"
     if kind in ("table", "function"):
         return (f"keep what is in it, and drop or change it: {kind} {fact.name}",)
     table, _, name = fact.name.rpartition(".")

@@ -82,7 +82,7 @@ def entry(answer: Answer, user: str, database: str) -> Refusal | None:
     if answer.no_password:
         return Refusal(
             "authentication-failed",
-            "The server wants a password, and none was given",
+            "The server requires a password, but none was given",
             "put it into the address, or set POSTGRES_PASSWORD or PGPASSWORD beside the names that "
             "are set already",
             waits=False,
@@ -104,7 +104,7 @@ def entry(answer: Answer, user: str, database: str) -> Refusal | None:
     if state == "55000" and routine == _OF_DATABASE:
         return Refusal(
             "server-not-ready",
-            "The server is there, and the database takes no connections",
+            "The server is there, but the database accepts no connections",
             to_type(
                 "in another database of the server",
                 f"alter database {identifier(database)} allow_connections true;",
@@ -115,8 +115,9 @@ def entry(answer: Answer, user: str, database: str) -> Refusal | None:
     if found is None and state:
         return Refusal(
             "server-not-ready",
-            "The server answers, and doesn't let this user in",
-            "see its own words above, and its log; `wait` in surefoot.toml sets how long to wait",
+            "The server answers, but doesn't let this user in",
+            "see the server's message above, and its log; `wait` in surefoot.toml sets how long to "
+            "wait",
         )
     return found
 
@@ -151,7 +152,7 @@ def _by_name(answer: Answer, user: str) -> Refusal:
     if wants_certificate(answer, user):
         return Refusal(
             "tls-failed",
-            "The server wants a client certificate that it can verify",
+            "The server requires a client certificate that it can verify",
             "name the certificate and its key in the address: sslcert=FILE and sslkey=FILE; the "
             "certificate must be signed by an authority of the server's ssl_ca_file",
             waits=False,
@@ -166,7 +167,7 @@ def _by_name(answer: Answer, user: str) -> Refusal:
 
 _TLS_NEXT = {
     "not-spoken": (
-        "The address wants TLS (sslmode={mode}), and the server doesn't speak it",
+        "The address requires TLS (sslmode={mode}), but the server doesn't support it",
         "give the server a certificate (ssl = on, ssl_cert_file and ssl_key_file in "
         "postgresql.conf, then reload it); or, where the network itself is trusted, write "
         "sslmode=disable where sslmode={mode} is written now: in the address, or in PGSSLMODE",
@@ -183,12 +184,12 @@ _TLS_NEXT = {
         "server (ssl_min_protocol_version) and the address allow must fit together",
     ),
     "wanted": (
-        "The server lets this user in only with TLS, and the address switches it off",
+        "The server lets this user in only with TLS, but the address disables it",
         "write sslmode=require where sslmode={mode} is written now: in the address, or in "
         "PGSSLMODE",
     ),
     "unwanted": (
-        "The server lets this user in only without TLS, and the address wants it",
+        "The server lets this user in only without TLS, but the address requires it",
         "change the user's line in the server's pg_hba.conf from hostnossl to host or hostssl and "
         "reload it (select pg_reload_conf();)",
     ),
@@ -199,7 +200,7 @@ def _tls(answer: Answer) -> Refusal:
     if answer.tls == "no-root":
         return Refusal(
             "tls-failed",
-            f"TLS needs the root certificate {answer.said}, and it isn't there",
+            f"TLS needs the root certificate {answer.said}, which doesn't exist",
             "put the certificate of the authority that signed the server's certificate there; or "
             "name the file that has it in the address, with sslrootcert=FILE",
             waits=False,
@@ -245,7 +246,7 @@ def by_client(text: str) -> Refusal | None:
     if _CLIENT_DEMANDS.search(text):
         return Refusal(
             "authentication-failed",
-            "The server doesn't do what the address demands of it",
+            "The server doesn't support something that the address requires",
             "leave out of the address what the server doesn't offer (channel_binding, "
             "require_auth, gssencmode); or have it offered there",
             waits=False,
@@ -267,21 +268,21 @@ def refusal(text: str, sqlstate: str = "", user: str = "", database: str = "") -
     if sqlstate == "57P03" or _NOT_READY.search(text):
         return Refusal(
             "server-not-ready",
-            "The server is there, and lets nobody in",
+            "The server is there, but accepts no connections",
             "see its log for how far it is (recovery takes its time); `wait` in surefoot.toml sets "
             "how long to wait",
         )
     if _NO_PRIMARY.search(text):
         return Refusal(
             "server-not-ready",
-            "No server is what target_session_attrs asks for",
+            "No server is what target_session_attrs requires",
             "see which server is the primary; after a failover a standby must be promoted first. "
             "Or correct target_session_attrs in the address",
         )
     if pooler.refuses_parameter(text):
         return Refusal(
             "pooler-in-the-way",
-            "The pooler doesn't take what the address sets",
+            "The pooler rejects a parameter of the address",
             pooler.OWN_ADDRESS + "; or add the parameter to ignore_startup_parameters in "
             "pgbouncer.ini, where nothing depends on it",
             waits=False,
@@ -289,14 +290,14 @@ def refusal(text: str, sqlstate: str = "", user: str = "", database: str = "") -
     if pooler.server_behind_is_down(text):
         return Refusal(
             "server-unreachable",
-            "The pooler answers, and the server behind it doesn't",
+            "The pooler answers, but its server doesn't",
             "start the server, or correct its address in the pooler's configuration; `wait` in "
             "surefoot.toml sets how long to wait",
         )
     if pooler.gave_no_connection(text):
         return Refusal(
             "server-unreachable",
-            "The pooler answers, and gives no connection to the server",
+            "The pooler answers, but gives no connection to the server",
             "see whether the server behind the pooler is up; if it is, all connections of the pool "
             "are taken: raise default_pool_size. Or " + pooler.OWN_ADDRESS,
         )

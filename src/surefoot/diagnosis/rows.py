@@ -61,8 +61,9 @@ def duplicates(cause: Cause, about: About) -> Diagnosis:
         return _without_query()
     if cause.schema == "pg_catalog":  # a name, and both looked for it before either made it
         return Diagnosis(
-            f"{AGAIN}: another session made an object of that name at the same moment. If it "
-            "happens again, stop what else makes tables (the application's create_all, say)",
+            f"{AGAIN}: another session created an object of that name at the same moment. If it "
+            "happens again, stop the other program that creates tables (the application's "
+            "create_all, for example)",
             code=_CODE,
         )
     if (drawn := sequences.behind(cause, about, columns, values)) is not None:

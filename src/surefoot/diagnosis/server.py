@@ -50,11 +50,12 @@ def out_of_memory(cause: Cause) -> Diagnosis:
     setting = _SETTING.search(f"{cause.hint} {cause.message}")
     if setting is not None:
         return Diagnosis(
-            f"raise {setting[0]} in postgresql.conf (256, say), restart the server, and {AGAIN}",
+            f"raise {setting[0]} in postgresql.conf (for example to 256), restart the server, and "
+            f"{AGAIN}",
             code="out-of-shared-memory",
         )
     return Diagnosis(
-        f"give the server more memory, or take some from what else runs there; then {AGAIN}",
+        f"give the server more memory, or stop other programs there; then {AGAIN}",
         code="out-of-memory",
     )
 
@@ -67,8 +68,8 @@ def disk_full(cause: Cause) -> Diagnosis:
     elif _DATA.search(cause.message):
         seen = ("that is in the server's data directory: show data_directory;",)
     return Diagnosis(
-        "make room on that disk: what was rolled back is freed already, and the same step needs as "
-        f"much again; then {AGAIN}",
+        "free space on that disk: the space of the step that was rolled back is already free, and "
+        f"the step needs as much again; then {AGAIN}",
         seen,
         "disk-full",
     )
@@ -181,8 +182,8 @@ def ended(cause: Cause, about: About) -> Diagnosis:
     if timed_out(cause, about):
         return Diagnosis(more_time(about), code="statement-timeout")
     return Diagnosis(
-        f"ask who cancelled it (pg_cancel_backend, or a program that watches for long statements), "
-        f"and {AGAIN}",
+        "find out who cancelled it (pg_cancel_backend, or a program that cancels long "
+        f"statements), and {AGAIN}",
         code="statement-cancelled",
     )
 

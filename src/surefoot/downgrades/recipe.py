@@ -54,7 +54,7 @@ class DowngradeRecipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `proved` is exact and loses nothing, `loses-data` is exact, `leaves` leaves `left` behind,
     `needs-code` can't be done by `statements`; `broken`, `none`, `untried`: `why`; `unknown`:
-    nobody has tried. `changes` are what the revision made, and is taken back. `search_path` is that
+    not tested. `changes` are what the revision made, and is taken back. `search_path` is that
     of the connection that ran it, where that is known. `again`: why its upgrade doesn't do the same
     behind it; then something stays that can't be seen, and it `leaves`. `schema` is where names are
     that a statement gives without one.

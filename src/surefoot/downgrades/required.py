@@ -37,9 +37,9 @@ def without_a_way_back(
             continue
         yield Finding(
             "revision-irreversible",
-            f"Revision {id} ({back.message}) has no way back.",
+            f"Revision {id} ({back.message}) has no working downgrade.",
             tuple(_seen(back)),
-            "No database was looked at.",
+            "No database was read.",
             "correct its downgrade(); or begin later: --require-downgrade=REV asks it of the "
             "revisions behind REV",
         )

@@ -1,7 +1,8 @@
 """Every error code, with the exit code it ends the process with.
 
-A code names a condition, never a place in the program. Each has a page in `pages/`, printed by
-`surefoot explain CODE`, and a test that provokes it; a test holds the three equal.
+A code names a condition, never a place in the program. Each has a page in `pages/`, which
+`surefoot explain CODE` prints, and a test that provokes it. Another test checks that there are as
+many of each.
 """
 
 from enum import IntEnum
@@ -21,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 CODES: dict[str, ExitCode] = {
-    # what was typed or configured
+    # the command line, the configuration and the image
     "command-line-invalid": ExitCode.USAGE,
     "command-not-found": ExitCode.USAGE,
     "cannot-listen": ExitCode.USAGE,
@@ -48,7 +49,7 @@ CODES: dict[str, ExitCode] = {
     "target-invalid": ExitCode.USAGE,
     "target-listed-twice": ExitCode.USAGE,
     "pg-dump-missing": ExitCode.USAGE,
-    # the catalogue: what is in the way of making it, and what `catalog check` finds
+    # the catalogue: why it can't be built, and what `catalog check` finds
     "catalogue-build-failed": ExitCode.REFUSED,
     "dump-failed": ExitCode.REFUSED,
     "extension-missing": ExitCode.REFUSED,
@@ -80,7 +81,7 @@ CODES: dict[str, ExitCode] = {
     "application-environment-failed": ExitCode.REFUSED,
     "history-empty": ExitCode.REFUSED,
     "history-unreadable": ExitCode.REFUSED,
-    # what the database is
+    # the state of the database
     "look-failed": ExitCode.REFUSED,
     "object-not-trusted": ExitCode.REFUSED,
     "ambiguous-revision": ExitCode.REFUSED,
@@ -110,7 +111,7 @@ CODES: dict[str, ExitCode] = {
     "upgrade-loses-data": ExitCode.REFUSED,
     "journal-not-writable": ExitCode.REFUSED,
     "version-table-unreadable": ExitCode.REFUSED,
-    # what a script asks for, told before its first statement
+    # init scripts and approvals: reported before the first statement
     "init-script-names-another-revision": ExitCode.REFUSED,
     "init-script-newer-than-code": ExitCode.REFUSED,
     "init-script-unidentified": ExitCode.REFUSED,
@@ -120,7 +121,7 @@ CODES: dict[str, ExitCode] = {
     "init-script-header-invalid": ExitCode.REFUSED,
     "plan-outdated": ExitCode.REFUSED,
     "approval-outdated": ExitCode.REFUSED,
-    # what is in the way of going back
+    # why revisions can't be undone, and scripts that can't be run
     "data-would-be-lost": ExitCode.REFUSED,
     "goal-unclear": ExitCode.USAGE,
     "no-way-back": ExitCode.REFUSED,
@@ -129,7 +130,7 @@ CODES: dict[str, ExitCode] = {
     "script-needs-psql": ExitCode.REFUSED,
     "script-not-transactional": ExitCode.REFUSED,
     "script-truncated": ExitCode.REFUSED,
-    # what was begun and rolled back
+    # a step failed and was rolled back
     "data-violates-constraint": ExitCode.FAILED,
     "database-encoding": ExitCode.FAILED,
     "database-not-at-head": ExitCode.FAILED,
@@ -146,7 +147,7 @@ CODES: dict[str, ExitCode] = {
     "row-security-in-the-way": ExitCode.FAILED,
     "sequence-behind": ExitCode.FAILED,
     "script-failed": ExitCode.FAILED,
-    # the same, and the cause is the server or somebody at it
+    # the same, because of the server or an administrator
     "connection-lost": ExitCode.FAILED,
     "disk-full": ExitCode.FAILED,
     "out-of-memory": ExitCode.FAILED,
@@ -155,12 +156,12 @@ CODES: dict[str, ExitCode] = {
     "session-terminated": ExitCode.FAILED,
     "statement-cancelled": ExitCode.FAILED,
     "statement-timeout": ExitCode.FAILED,
-    # what a person must look at
+    # a person must check the result
     "account-missing": ExitCode.PARTIAL,
     "connection-lost-at-commit": ExitCode.PARTIAL,
     "structure-not-reached": ExitCode.PARTIAL,
     "revision-partly-applied": ExitCode.PARTIAL,
-    # backups, and bringing one back
+    # backup and restore
     "backup-failed": ExitCode.REFUSED,
     "backup-no-room": ExitCode.REFUSED,
     "backup-not-found": ExitCode.USAGE,
@@ -175,7 +176,7 @@ CODES: dict[str, ExitCode] = {
     # many databases
     "rollout-stopped": ExitCode.FAILED,
     "run-lost": ExitCode.FAILED,
-    # others are at work
+    # another surefoot is running
     "lock-held-elsewhere": ExitCode.BUSY,
     "orphaned-statement": ExitCode.BUSY,
     "lock-lost": ExitCode.FAILED,

@@ -251,8 +251,8 @@ def code_of(project: Project, history: History) -> Code:
             "history-empty",
             "The application's history has no revision.",
             seen=["Alembic finds no revision file where it looks for them"],
-            next="was the directory versions/ copied into the image? see .dockerignore, and "
-            "version_locations in alembic.ini",
+            next="check that the directory versions/ was copied into the image (.dockerignore), "
+            "and version_locations in alembic.ini",
         )
     config = project.config
     return Code(

@@ -249,7 +249,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
         except msgspec.ValidationError as error:
             raise SurefootError(
                 "look-failed",
-                "The journal holds a row that surefoot didn't write.",
+                "The journal contains a row that surefoot didn't write.",
                 seen=[f"{error} (of sql/{name}.sql)"],
                 next="surefoot.journal was changed by hand: put right what is NULL or of another "
                 "type; or drop the table, and lose the memory of what has run",

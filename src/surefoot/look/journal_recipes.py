@@ -36,7 +36,7 @@ def observe_ways_back(
     except msgspec.DecodeError as error:
         raise SurefootError(
             "look-failed",
-            "What the journal keeps of the way back can't be read.",
+            "The downgrades that the journal records can't be read.",
             seen=[str(error)],
             next="surefoot.journal was written by hand, or by another version of surefoot: set its "
             "column down to null in the rows that shall not count",

@@ -50,9 +50,9 @@ def observe_structure(
             signals.sleep(_PAUSE)
     raise SurefootError(
         "look-failed",
-        "The structure kept changing during the look at it.",
-        seen=[f"{_LOOKS} looks, in each of which something was dropped meanwhile"],
-        next="wait for whoever creates and drops tables at this moment, then start again",
+        "The structure kept changing while surefoot read it.",
+        seen=[f"{_LOOKS} attempts; during each of them, something was dropped"],
+        next="wait until the program that creates and drops tables is done, then start again",
     )
 
 

@@ -77,7 +77,8 @@ def _not_expressible(driver: str, key: str, value: str) -> SurefootError:
     variable |= {"gssencmode": "PGGSSENCMODE", "requirepeer": "PGREQUIREPEER"}
     return SurefootError(
         "database-url-invalid",
-        f"The application's driver {driver} has no word for what the address sets: {key}.",
+        f"The application's driver {driver} has no equivalent of a parameter of the address: "
+        f"{key}.",
         seen=[f"the address has {key}={value}"],
         database=NOT_REACHED,
         next=f"take {key} out of the address and set {variable[key]}={value} in the environment, "

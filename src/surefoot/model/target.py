@@ -43,7 +43,7 @@ _LIBPQ = frozenset((
 
 # What other databases' addresses begin with.
 _OTHERS = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "redis", "http", "https"}
-_TWO_SIGNS = "it has two @: one that belongs to the password is written %40"
+_TWO_SIGNS = "it has two @: in the password, @ is written %40"
 
 
 class Target(NamedTuple):
@@ -198,7 +198,7 @@ def _mistake(url: str) -> str:
         return "it does not begin with postgresql://"  # what it begins with may be the password
     if url.partition("?")[0].count("@") > 1:
         return _TWO_SIGNS
-    return "it can't be taken apart into user, password, host, port and database"
+    return "it can't be split into user, password, host, port and database"
 
 
 def _hosts(text: str) -> tuple[str, str]:

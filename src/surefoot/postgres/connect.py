@@ -143,7 +143,7 @@ def _cancelled(error: psycopg.Error, state: str) -> SurefootError:
     setting = _SESSION_TIMEOUTS.get(state)
     return SurefootError(
         "look-cancelled",
-        "The server cancelled a look at the database.",
+        "The server cancelled a query while surefoot read the database.",
         seen=[*_lines(str(error)), f"SQLSTATE {state}"],
         next=to_type(
             f"{setting} is too short for a look. As the role that migrates",
@@ -165,7 +165,7 @@ def _failed(error: psycopg.Error, state: str) -> SurefootError:
     found = of_server(Cause(state, error.diag.message_primary or "", hint=_hint(error)))
     return SurefootError(
         "look-failed",
-        "A look at the database failed.",
+        "A query failed while surefoot read the database.",
         seen=[*_lines(str(error)), f"SQLSTATE {state}", *(found.seen if found else ())],
         next=found.next
         if found
@@ -194,9 +194,9 @@ def _hint(error: psycopg.Error) -> str:
 def _lost(error: psycopg.Error) -> ConnectionLost:
     return ConnectionLost(
         "server-unreachable",
-        "The connection to the server was lost during a look at the database.",
+        "The connection to the server was lost while surefoot read the database.",
         seen=_lines(str(error)),
-        next="see the server's log for what happened at this time, then start again",
+        next="read the server's log of this time, then start again",
     )
 
 

@@ -116,9 +116,10 @@ def _service(target: Target, secret: dict[str, str]) -> str:
         return "\n".join([f"[{_SERVICE}]", *(f"{k}={v}" for k, v in secret.items()), ""])
     raise SurefootError(
         "database-url-invalid",
-        f"The address from {target.source} has a secret that pg_dump can't be given unseen.",
+        f"The address from {target.source} has a secret that can't be passed to pg_dump safely.",
         seen=[f"{', '.join(secret)}: {why}"],
-        next="do without it there, or name another way to log in with SUREFOOT_DATABASE_URL",
+        next="remove it from the address, or set SUREFOOT_DATABASE_URL to an address that uses "
+        "another way to log in",
     )
 
 

@@ -307,7 +307,7 @@ def _read(name: Path, directory: Path) -> Project:
         raise _invalid(
             name,
             f"{name} is a directory.",
-            ["a container engine makes one where a file is to be mounted that isn't there"],
+            ["a container engine creates a directory if the file to be mounted doesn't exist"],
             f"remove the directory {file.absolute()} on the host, and put the file in its place",
         ) from error
     except RecursionError as error:
@@ -387,7 +387,7 @@ def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:
         return _invalid(
             file,
             f"{file}{_line(text, key)}: there is no key {prefix}{key}.",
-            ["the database's address isn't a matter of this file, which is read by many"],
+            ["the database's address doesn't belong in this file, which many people can read"],
             "give it as --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST … or "
             "PGHOST …",
         )
@@ -395,7 +395,7 @@ def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:
         return _invalid(
             file,
             f"{file}{_line(text, key)}: there is no table [tool.surefoot] in {FILE_NAME}.",
-            [f"in {FILE_NAME} the keys stand without a table; in pyproject.toml they have one"],
+            [f"in {FILE_NAME} the keys have no table; in pyproject.toml they have one"],
             f"delete the line [tool.surefoot] in {file}",
         )
     near = get_close_matches(key, Config.__struct_fields__, 1)

@@ -15,6 +15,7 @@ _MARKED = re.compile(
     r"(`[^`]+`)|\[((?:`[^`]*`|[^\]])+)\]\(([^)\s]+)\)|\*\*(.+?)\*\*|\*([^*\s][^*]*)\*"
 )
 _UNSEEN = re.compile(r"^<!--.*?-->\n|^!\[[^\]\n]*\]\(\S+\)\n", re.M | re.S)
+_DEEPEST = 8  # columns of the deepest list's indentation
 _TALLEST = 7  # lines of a table's row; a table with a taller one is a list instead
 
 Explains = Callable[[str], bool]
@@ -73,7 +74,8 @@ class _Page:
         def shown(found: re.Match[str]) -> str:
             code, label, target, bold, slanted = found.groups()
             if code:
-                return code.replace(" ", _KEPT) if len(code) <= self._terminal.width // 2 else code
+                fits = columns(code) + _DEEPEST <= self._terminal.width
+                return code.replace(" ", _KEPT) if fits else code
             if target:
                 return self._link(self._inline(label), target)
             return self._inline(bold or slanted)

@@ -37,7 +37,7 @@ def structure_texts(facts: Facts) -> list[str]:
         number = len(held.differences)
         verb = "differs" if number == 1 else "differ"
         if facts.interruption is None:
-            texts[0] += f", {number:,} {verb}: surefoot drift shows all of it"
+            texts[0] += f", {number:,} {verb}: surefoot drift shows every difference"
     if held.doubtful:
         texts.append(f"{count(len(held.doubtful), 'name')} can't be compared across versions")
     if held is standing.chosen and standing.by != "structure":

@@ -89,8 +89,8 @@ def found_text(facts: Facts, state: State) -> str:
         case State.EMPTY:
             if facts.database.beside:
                 number = sum(one.objects for one in facts.database.beside)
-                return f"no version row and no object of the application's; {number:,} of others"
-            return "empty: no version row and no object of anybody's"
+                return f"no version row and no objects of the application; {number:,} of others"
+            return "empty: no version row and no user objects"
         case State.BEHIND:
             return f"at {rows}, {count(len(facts.pending or ()), 'revision')} behind the code"
         case State.AT_HEAD:

@@ -93,5 +93,5 @@ def _not_committed(step: str) -> Finding:
     return Finding(
         "connection-lost-at-commit",
         f"The server answered the COMMIT of {step}, and did not commit.",
-        next="see the server's log for what happened at this time, then start again",
+        next="read the server's log of this time, then start again",
     )

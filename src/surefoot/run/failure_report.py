@@ -67,7 +67,7 @@ def account(
         return (
             Finding(
                 "connection-lost-at-commit",
-                f"{message} The server could not be asked what became of it.",
+                f"{message} surefoot could not ask the server whether it was committed.",
                 (*seen, *lost.finding.seen),
                 "Unknown: what was not committed when the connection was lost may have been "
                 "committed or rolled back, entirely.",
@@ -128,14 +128,14 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
         stopped.finding.message,
         stopped.finding.seen,
         f"Unknown: transaction {transaction} has not ended. {stands}",
-        "see in pg_stat_activity what it does; then start again",
+        "look at the session in pg_stat_activity; then start again",
     )
 
 
 def _committed_all_the_same(stopped: Stopped, stands: str) -> Finding:
     """The step's row is in the journal: it is done, and what stopped the run came after it."""
     database = f"{stopped.step} was committed all the same, verified. {stands}"
-    again = "start again: what is still to be done is done then"
+    again = "start again: surefoot then runs the remaining steps"
     if stopped.lost:
         return Finding(
             "connection-lost-at-commit",
@@ -171,8 +171,8 @@ def revision_failed(
     revision = failed.revision
     title = f" ({revision.message})" if revision.message else ""
     again = (
-        ", and start again: surefoot goes on from where the database stands. If the application "
-        "isn't yours, report these lines to those who make it"
+        ", and start again: surefoot continues from the database's current revision. If the "
+        "application isn't yours, report this message to its maintainer"
     )
     if failed.lack is not None:
         return Finding(
@@ -207,7 +207,7 @@ def interrupted(step: str) -> Finding:
         f"A signal ended the run while {step} was running."
         if step
         else "A signal ended the run between two steps.",
-        next="start again: surefoot goes on from where the database stands",
+        next="start again: surefoot continues from the database's current revision",
     )
 
 
@@ -235,9 +235,9 @@ def database_error(step: str, error: psycopg.Error) -> Finding:
     found = of_server(cause_of(error))
     return Finding(
         script_code(found),
-        f"The database refused {step}." if error.sqlstate else f"{step} failed.",
+        f"The database rejected {step}." if error.sqlstate else f"{step} failed.",
         (*lines[:6], *(found.seen if found else ())) or (type(error).__name__,),
         next=found.next
         if found
-        else "see what the server objects to, above; its log says more. Then start again",
+        else "see the server's message above; its log has more. Then start again",
     )

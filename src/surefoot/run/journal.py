@@ -236,7 +236,7 @@ class Journal:
         if not ours:
             raise SurefootError(
                 "object-not-trusted",
-                "While surefoot was at work, somebody else made a journal where it keeps its own.",
+                "While surefoot was at work, somebody else created a table surefoot.journal.",
                 seen=[
                     f"schema surefoot belongs to {schema_owner}",
                     f"surefoot.journal belongs to {owner}",

@@ -156,8 +156,8 @@ def _lock_lost() -> Generator[None, None, None]:
             "lock-lost",
             "The connection that holds surefoot's lock was lost.",
             seen=[str(error).strip().splitlines()[0]],
-            next="look at the server's log (a restart, a failover, an administrator), then "
-            "start again",
+            next="read the server's log of this time (a restart, a failover, an administrator), "
+            "then start again",
         ) from error
 
 
@@ -269,7 +269,7 @@ class Holder(msgspec.Struct, frozen=True):
             f"{self.role} can't be migrating: find out why it holds the lock. As {self.role} or a "
             "superuser, end its session",
             f"select pg_terminate_backend({self.pid});",
-            then="then start again; who may not connect can't take the lock",
+            then="then start again; a role that can't connect can't take the lock",
         )
 
 

@@ -91,7 +91,7 @@ def wait_for_orphans(
                 )
             for one in orphans:
                 if str(one) not in told:
-                    say(f"an earlier surefoot is gone, and its statement goes on: {one}")
+                    say(f"an earlier surefoot is gone, but its statement is still running: {one}")
                     told.add(str(one))
             if pace.due():
                 say(f"still waiting, {pace.elapsed:.0f} s of {wait:g} s: {orphans[0]}")
@@ -101,10 +101,12 @@ def wait_for_orphans(
 def _left(message: str, orphans: list[Orphan]) -> SurefootError:
     ends = [statement for one in orphans for statement in one.end]
     prepared = next((one for one in orphans if one.gid), None)
-    text = "wait for its end and start again; or end it"
+    text = "wait until it ends, and start again; or end it"
     if prepared is not None:
-        text = "env.py commits in two phases and was stopped between them. In this database, as "
-        text += f"{prepared.role} or a superuser, take back what was prepared"
+        text = (
+            "env.py uses two-phase commit and was stopped between the phases. In this database, as "
+        )
+        text += f"{prepared.role} or a superuser, undo the prepared transaction"
     return SurefootError(
         "orphaned-statement",
         message,

@@ -89,8 +89,8 @@ def _finding(revision: str, run: int, row: dict[str, Any]) -> Finding:
             f"the run's session is in a transaction, its last statement: {_short(row['last'])}",
         ),
         next="correct the code: a revision and env.py work on the connection that Alembic has, "
-        "op.get_bind(), and open no other one. If the application isn't yours, report these lines "
-        "to those who make it",
+        "op.get_bind(), and open no other one. If the application isn't yours, report this message "
+        "to its maintainer",
     )
 
 

@@ -147,7 +147,7 @@ def remedy(label: str, error: ServerError, about: Circumstances) -> str:
     if state in _ENCODING:
         return "save the script as UTF-8, or begin it with SET client_encoding = '…';"
     if state == "25001":
-        return "take the statement out: it can't be part of a transaction"
+        return "remove the statement: it can't be part of a transaction"
     if state == "42501":
         return "run as a user with the right, or take the statement out of the script"
     found = _of_server(error)

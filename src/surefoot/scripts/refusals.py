@@ -31,14 +31,14 @@ _REMEDIES = (
 )
 _COMMANDS = {
     "i": "list the included file in surefoot.toml, where it belongs: init = ['first.sql', …]",
-    "connect": "take the line out; dump without -C (--create): surefoot is told its database",
+    "connect": "remove the line; dump without -C (--create): surefoot has its own database",
     "copy": r"write COPY … FROM stdin; with the rows in the script, ended by \. (as pg_dump does)",
-    "set": "write the value where the variable stands, and take the line out",
+    "set": "replace the variable with its value, and remove the line",
     "if": "write what is to be run on every database; a DO block can decide in SQL",
     "gexec": "write the statements out, or run them from a DO block with EXECUTE",
     ";": "end the statement with ; alone",
     "encoding": "write SET client_encoding = '…'; instead",
-    "q": "take out the line and all that follows it",
+    "q": "remove the line and everything after it",
 }
 _ALIASES = {
     **dict.fromkeys(("ir", "include", "include_relative"), "i"),
@@ -123,9 +123,9 @@ def truncated(label: str, line: int, what: str) -> SurefootError:
     """The file ends inside something."""
     return SurefootError(
         "script-truncated",
-        f"{label}:{line}: {what} begun here does not end before the file does.",
-        next="copy or dump the file again: its end is missing; or close what line "
-        f"{line} opens (a name that is BEGIN or END must be quoted)",
+        f"{label}:{line}: {what} that begins here has no end.",
+        next=f"copy or dump the file again, because its end is missing; or close what line {line} "
+        "opens (a name that is BEGIN or END must be quoted)",
     )
 
 
@@ -134,11 +134,14 @@ def needs_psql(label: str, line: int, what: bytes) -> SurefootError:
     text = shorten(what.decode(errors="replace"))
     if text.startswith("\\"):
         name = text[1:]
-        message = f"{label}:{line}: {text} is a command of psql's, not SQL."
-        remedy = _COMMANDS.get(_ALIASES.get(name, name), "take the line out of the script")
+        message = f"{label}:{line}: {text} is a psql command, not SQL."
+        remedy = _COMMANDS.get(_ALIASES.get(name, name), "remove the line from the script")
     elif text.startswith(":"):
-        message = f"{label}:{line}: {text} is a variable of psql's."
-        remedy = "write the value; if it isn't a variable, put a space after the colon"
+        message = f"{label}:{line}: {text} is a psql variable."
+        remedy = (
+            "replace the variable with its value; if it isn't a variable, put a space after the "
+            "colon"
+        )
     else:
         message = (
             f"{label}:{line}: a statement on the line of {text} … FROM stdin, before its data."
@@ -160,6 +163,6 @@ def not_transactional(statements: Sequence[str]) -> SurefootError:
         "script-not-transactional",
         f"{count} {noun} can't run in the one transaction that all scripts share.",
         seen=[*statements[:_MOST_LISTED], *more],
-        next="take them out (CREATE INDEX without CONCURRENTLY does the same on a new database)."
+        next="remove them (in a new database, CREATE INDEX without CONCURRENTLY does the same)."
         + advice,
     )

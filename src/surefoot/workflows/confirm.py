@@ -58,8 +58,8 @@ def confirmed(
             elif not again.same(seen):
                 raise SurefootError(
                     "plan-outdated",
-                    "The database changed while the answer was awaited.",
-                    next="start again, and see what is shown then",
+                    "The database changed while surefoot waited for the answer.",
+                    next="start again, and read the new plan",
                 )
             facts, decision = again.facts, again.decision
             if not isinstance(decision, Ready):
@@ -77,7 +77,7 @@ def _require_approved(workspace: Workspace, word: str, now: str | None) -> None:
         raise SurefootError(
             "plan-outdated",
             "The database changed before the approved plan was begun.",
-            next="start again, and see what is shown then",
+            next="start again, and read the new plan",
         )
     if now != word:
         raise refuse_outdated(word, now)

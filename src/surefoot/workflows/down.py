@@ -82,11 +82,12 @@ def _unreached(facts: Facts, step: Downgrade, before: Facts, done: str) -> Findi
         return None
     return Finding(
         "structure-not-reached",
-        "Every revision was taken back, and yet the structure isn't the one below.",
+        "Every revision was undone, but the structure is not the one below.",
         (
             f"version rows: {', '.join(rows) or 'none'}; planned: {', '.join(step.rows) or 'none'}",
             *difference_lines(wrong, _SHOWN, _WIDTH),
         ),
         done,
-        "surefoot drift says what differs; something else may have changed the database meanwhile",
+        "surefoot drift shows the differences; another program may have changed the database in "
+        "the meantime",
     )

@@ -84,10 +84,10 @@ def _dropped(
     if used:
         raise SurefootError(
             "database-in-use",
-            "Others are in a database that was to be dropped, so it stays.",
+            "Other sessions are connected to a database that should be dropped, so it stays.",
             seen=used,
             database=_told(gone),
-            next="see who that is, and whether it may go; when they have left, start again",
+            next="find out who that is; when the sessions have ended, start again",
         )
     return tuple(gone)
 

@@ -41,7 +41,7 @@ def seen_at_head(workspace: Workspace, asked: Application, outcome: Outcome, pla
         finding = Finding(
             "interrupted",
             "A signal ended the run before its last look.",
-            next="surefoot status says where the database stands",
+            next="surefoot status shows the database's revision",
         )
     done = f"Every step of the plan was committed ({len(outcome.done)})."
     finding = msgspec.structs.replace(finding, database=done)
@@ -133,7 +133,7 @@ def _not_at_head_next(facts: Facts) -> str:
     table = identifier(database.version_schema, database.version_table.name)
     heads = ", ".join(f"({literal(head)})" for head in facts.code.history.heads)
     return to_type(
-        f"{text}, and put back the rows that it deleted",
+        f"{text}, and insert the rows that it deleted again",
         f"insert into {table} (version_num) values {heads};",  # noqa: S608 - for people to run
         then="then start again",
     )
@@ -156,7 +156,7 @@ def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -
     pending = [r.id for r in left.revisions] if left else []
     finding = Finding(
         "database-not-at-head",
-        "Every step ran without an error, and yet the database is not at head.",
+        "Every step ran without an error, but the database is not at head.",
         (
             f"state: {decision.state.value}; version rows: {', '.join(rows) or 'none'}",
             *([f"still pending: {', '.join(pending)}"] if pending else []),

@@ -41,21 +41,21 @@ def _why(died: Died) -> Finding:
         return Finding(
             "interrupted",
             "A signal ended the run. The application's code did not stop, and was killed.",
-            next="start again: surefoot goes on from where the database stands",
+            next="start again: surefoot continues from the database's current revision",
         )
     if died.status < 0:
         return Finding(
             "application-ended-process",
             "The process that runs the application's code was killed by "
             f"{signal.Signals(-died.status).name}.",
-            next="see what has killed it: the kernel where memory is short, a crash in a library "
-            "of the application's (its own log or the kernel's says so), or a person. Then start "
-            "again",
+            next="find out what killed it: the kernel if memory ran out, a crash in one of the "
+            "application's libraries (its own log or the kernel's says so), or a person. Then "
+            "start again",
         )
     return Finding(
         "application-ended-process",
-        "The application's code ended the process that it runs in, with exit code "
-        f"{died.status}, before the run was over.",
-        next="have env.py, the revisions and what they import not call os._exit() or os.exec…(), "
-        "nor exit from a thread, a signal handler or atexit. Then start again",
+        f"The application's code ended its own process, with exit code {died.status}, before the "
+        "run was complete.",
+        next="remove calls of os._exit() and os.exec…(), and exits from a thread, a signal handler "
+        "or atexit, from env.py, the revisions and the modules that they import. Then start again",
     )

@@ -174,10 +174,10 @@ def _trusted(kept: Kept, options: RestoreOptions) -> tuple[Sidecar | None, str]:
     if why is not None and not options.trust_files:
         raise SurefootError(
             "backup-unverified",
-            f"Somebody else could have made or changed the backup {kept.name}.",
-            seen=[why, "what a dump says is run in the database, with this role's rights"],
-            next="if you know where it comes from: --trust-files; or give both files, and their "
-            "directory, to this user and to nobody else",
+            f"Another user could have created or changed the backup {kept.name}.",
+            seen=[why, "a restore runs the statements of the dump with this role's rights"],
+            next="if you know where the files come from, add --trust-files; or give both files and "
+            "their directory to this user, and let no other user write them",
         )
     if options.without_sidecar:
         return None, sha256_of(kept.file)
@@ -186,10 +186,10 @@ def _trusted(kept: Kept, options: RestoreOptions) -> tuple[Sidecar | None, str]:
         return kept.sidecar, kept.sidecar.sha256
     raise SurefootError(
         "backup-unverified",
-        f"The backup {kept.name} can't be held against its sidecar.",
+        f"The backup {kept.name} can't be verified against its sidecar.",
         seen=[str(problem)],
-        next="bring both files back as they were written, or take another backup; "
-        "--without-sidecar restores what nobody can verify",
+        next="copy both files again, or use another backup; --without-sidecar restores without "
+        "verifying",
     )
 
 
@@ -199,17 +199,17 @@ def _require_possible(
     if sidecar is not None and sidecar.database != seen.name and not options.of_another:
         raise SurefootError(
             "backup-of-another-database",
-            f"The backup is of {sidecar.database}, and the address leads to {seen.name}.",
+            f"The backup is of {sidecar.database}, but the address leads to {seen.name}.",
             seen=[f"taken {sidecar.taken_at:%Y-%m-%d %H:%M:%S UTC}, at {sidecar.revision}"],
-            next="name the other database with --database-url; or, to have its content here: "
-            "--of-another-database",
+            next="name the right database with --database-url; or, to restore its content here, "
+            "add --of-another-database",
         )
     if seen.obstacles:
         raise SurefootError(
             "restore-not-possible",
             f"The backup can't be restored in place of {seen.name}.",
             seen=[*seen.obstacles],
-            next="put that right; owners and grants can be left out with --no-owner",
+            next="solve these problems; --no-owner leaves owners and grants out",
         )
     if seen.others and not options.with_others:
         raise SurefootError(
@@ -218,8 +218,8 @@ def _require_possible(
             "whole database.",
             seen=[f"its history is in {one}" for one in seen.others],
             next=to_type(
-                "ask the people who run the other application, and stop it; then take both "
-                "applications back",
+                "ask the people who run the other application, and stop it; then restore the "
+                "data of both applications",
                 _command(kept, msgspec.structs.replace(options, with_others=True)),
             ),
         )

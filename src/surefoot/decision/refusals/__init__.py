@@ -28,22 +28,22 @@ def read_only(facts: Facts) -> Finding:
     if database.standby:
         return Finding(
             "database-read-only",
-            "There is something to do, and this server is a standby, which can only be read.",
+            "There are changes to make, but this server is a standby, which is read-only.",
             seen=(
-                f"{server.database} is on a server in recovery; what the primary has done since "
-                "may not have come here yet",
+                f"{server.database} is on a server in recovery; recent changes on the primary may "
+                "not have arrived here yet",
                 *([f"{interrupted} has begun on the primary"] if database.begun_elsewhere else []),
             ),
-            next="run surefoot up with the primary's address; when that is done, this one goes "
-            "through as soon as the standby has caught up",
+            next="run surefoot up with the primary's address; then this one succeeds as soon as "
+            "the standby has caught up",
         )
     base, role = identifier(server.database), identifier(server.role)
     return Finding(
         "database-read-only",
-        "There is something to do, and the database can only be read.",
+        "There are changes to make, but the database is read-only.",
         seen=(f"default_transaction_read_only is on in {server.database} for {server.role}",),
         next=to_type(
-            "wait until whoever set it is done, or take it back, as a superuser",
+            "wait until it is switched off, or switch it off yourself, as a superuser",
             "set default_transaction_read_only = off;",  # else the next ones are refused
             f"alter database {base} reset default_transaction_read_only;",
             f"alter role {role} reset default_transaction_read_only;",
@@ -71,7 +71,7 @@ def journal_not_writable(facts: Facts) -> Finding:
         cure = (f"create schema surefoot authorization {to};",)
     return Finding(
         "journal-not-writable",
-        f"The role {role} can't keep the journal.",
+        f"The role {role} can't write the journal.",
         seen=(seen,),
         next=to_type(
             "as the database's owner or a superuser, once", *cure, then="then start again"
@@ -84,11 +84,11 @@ def _unversioned(facts: Facts) -> Finding:
     if facts.was_empty:
         return Finding(
             "application-changed-database",
-            "The application's own code made objects while it was only being loaded.",
+            "The application's own code created objects while surefoot loaded it.",
             seen=(f"the database was empty; now it has {', '.join(database.examples)}",),
             database="surefoot changed nothing; the application's code did.",
-            next="take create_all(), upgrade() and the like out of what env.py (or create_app) "
-            "runs at import; then drop what it made, and start again",
+            next="remove create_all(), upgrade() and similar calls from the code that env.py (or "
+            "create_app) runs at import; then drop these objects, and start again",
         )
     more = database.objects - len(database.examples)
     seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
@@ -107,7 +107,7 @@ def _unversioned(facts: Facts) -> Finding:
     seen += structure.comment_lines(facts)
     return Finding(
         "unversioned-database",
-        "The database has objects, and no record of the revision that it is at.",
+        "The database has objects, but no record of its revision.",
         seen=tuple(seen),
         next=_NO_CATALOGUE[facts.catalogue.condition if facts.catalogue else "missing"]
         + ". If the database belongs to something else, correct the address",

@@ -20,7 +20,7 @@ _SHOWN = 8
 def not_from_here(facts: Facts, state: State) -> Finding:
     """The state is one in which nothing is gone on with."""
     if state is State.EMPTY:
-        return Finding("nothing-to-compare", "The database is empty: there is nothing to go back.")
+        return Finding("nothing-to-compare", "The database is empty: there is nothing to undo.")
     return REFUSALS[state](facts) if state in REFUSALS else REFUSALS[State.CONTRADICTED](facts)
 
 
@@ -38,11 +38,11 @@ def unknown_rows(facts: Facts, assessment: DowngradeAssessment) -> Finding:
     """Nobody knows the revision that the database is at."""
     return Finding(
         "no-way-back",
-        f"The database is at {', '.join(assessment.unknown)}, of which nothing is known here.",
+        f"The database is at {', '.join(assessment.unknown)}, which is unknown here.",
         (
-            "this code has no file of it, and surefoot's journal doesn't tell how it is taken back",
-            "the journal tells of revisions that surefoot up has run with a catalogue, by which "
-            "their way back was proved",
+            "this code doesn't have its file, and surefoot's journal has no downgrade for it",
+            "the journal has the downgrades of revisions that surefoot up ran with a catalogue "
+            "that had tested them",
         ),
         next="run surefoot down with the newer image, which has its files",
     )
@@ -52,8 +52,8 @@ def another_first(facts: Facts, begun: list[str]) -> Finding:
     """Another way back was cut off, and comes first."""
     return Finding(
         "interrupted-revision",
-        f"The way back over {', '.join(begun)} was cut off, and isn't a part of this one.",
-        ("a part of it may be done; this goal would leave it so",),
+        f"Undoing {', '.join(begun)} was interrupted, and is not part of this plan.",
+        ("a part of it may be done; this plan would leave it as it is",),
         next=to_type("finish that one first", f"surefoot down --to {below_of(facts, begun)}"),
     )
 
@@ -70,20 +70,20 @@ def in_autocommit() -> Finding:
     """What fails half-way could not be rolled back."""
     return Finding(
         "no-way-back",
-        "The application's env.py commits each statement, so nothing could be taken back as a "
+        "The application's env.py commits each statement, so surefoot can't undo a revision as a "
         "whole.",
-        ("its connection is in autocommit; what fails half-way would stay half-way",),
+        ("its connection is in autocommit mode; a downgrade that fails would stay incomplete",),
         next="have env.py leave transactions to Alembic (no isolation_level AUTOCOMMIT); or "
-        "restore the backup that was made before the upgrade",
+        "restore the backup that was taken before the upgrade",
     )
 
 
-_TAKES_AWAY = "its downgrade takes away, or changes, what was there before it"
+_TAKES_AWAY = "its downgrade removes or changes objects that were there before it"
 _WHY = {
-    "none": "there is no way back",
+    "none": "it has no working downgrade",
     "broken": "its downgrade fails",
-    "untried": "its downgrade could not be tried",
-    "unknown": "nobody has tried",
+    "untried": "its downgrade could not be tested",
+    "unknown": "it was not tested",
     "needs-code": "it needs its file, which this image doesn't have",
     "leaves": "it needs its file, which this image doesn't have",
 }
@@ -107,17 +107,16 @@ def no_way_back(
     next = "nothing was undone; "
     if far:
         last = next_below(assessment, far)
-        next = to_type(f"{next}as far as it goes", f"surefoot down --to {last}")
+        next = to_type(f"{next}to go back as far as possible", f"surefoot down --to {last}")
     elif all(one.possible for one in no_way):
         next += "run surefoot down with the newer image, which has the files"
     elif all(one.verdict == "unknown" and one.id in assessment.own for one in no_way):
-        next += "where the application is developed, surefoot catalog build tries the downgrades"
+        next += "surefoot catalog build, where the application is developed, tests the downgrades"
     else:
-        next += "restore the backup that was made before the upgrade"
+        next += "restore the backup that was taken before the upgrade"
     return Finding(
         "no-way-back",
-        f"{'A revision' if len(no_way) == 1 else f'{len(no_way)} revisions'} on the way can't be "
-        "taken back.",
+        f"{'A revision' if len(no_way) == 1 else f'{len(no_way)} revisions'} can't be undone.",
         (
             *lines[:_SHOWN],
             *([f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []),
@@ -129,7 +128,7 @@ def no_way_back(
 
 def _how_far(number: int, possible: int) -> str:
     if not possible:
-        return f"none of the {count(number, 'revision')} on the way can be undone"
+        return f"none of the {count(number, 'revision')} can be undone"
     return f"only the newest {possible} of {count(number, 'revision')} can be undone"
 
 
@@ -145,10 +144,10 @@ def differs(facts: Facts, assessment: DowngradeAssessment) -> Finding:
     """What is there isn't what would be taken back."""
     return Finding(
         "structure-contradicts-revision",
-        "The structure isn't as the revisions have left it that would be taken back.",
+        "The structure is not as the revisions that would be undone left it.",
         (*difference_lines(assessment.differences, _SHOWN, 80),),
-        next="put right what differs, then start again; surefoot drift compares with the revision "
-        "that the database is at",
+        next="correct the differences, then start again; surefoot drift compares the database with "
+        "its current revision",
     )
 
 
@@ -157,10 +156,11 @@ def cut_off_somewhere(facts: Facts) -> Finding:
     names = ", ".join(facts.database.reversing)
     return Finding(
         "interrupted-revision",
-        f"The way back over {names} was cut off, and nobody can tell how far it came.",
+        f"Undoing {names} was interrupted, and surefoot can't tell how far it came.",
         (f"{facts.database.reversed_so_far} of its statements are certainly done",),
         next=to_type(
-            "finish it by hand, to the structure below it, then record that",
+            "finish it by hand, until the structure is that of the revision below, then record "
+            "that",
             f"surefoot adopt {below_of(facts, facts.database.reversing).replace(' --to ', ' ')}",
         ),
     )
@@ -175,9 +175,9 @@ def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
     """Nobody has allowed that loss; `command` goes back all the same."""
     return Finding(
         "data-would-be-lost",
-        "Going back would lose data.",
+        "Undoing these revisions would lose data.",
         tuple(one.text for one in dear),
-        next=to_type("make a backup; then, if that data may be lost", command),
+        next=to_type("take a backup; then, to accept the loss of this data", command),
     )
 
 
@@ -194,8 +194,8 @@ def journal_unverified(
         "Undoing these revisions would run SQL from surefoot's journal that nobody has verified.",
         (
             *lines,
-            "comparing structures doesn't show everything that this SQL does, and whoever may "
-            "write the journal chooses it",
+            "comparing structures doesn't show everything that this SQL does, and every role that "
+            "can write the journal can change it",
         ),
         next=to_type(
             "run surefoot down with the newer image, which has the revisions' files. Or read "

@@ -24,7 +24,7 @@ def interrupted(facts: Facts) -> Finding:
     revisions = ", ".join(facts.database.interrupted)
     found = facts.interruption
     seen = [
-        "surefoot's journal says so: it committed by itself, and did not come to its end",
+        "surefoot's journal says so: it committed in the middle, and did not complete",
         holds(facts),
         *stands(facts),
     ]
@@ -33,10 +33,10 @@ def interrupted(facts: Facts) -> Finding:
         seen += difference_lines(found.beside, _SHOWN, _WIDTH)
     elif facts.standing is not None and facts.standing.recorded is not None:
         seen += difference_lines(facts.standing.recorded.differences, _SHOWN, _WIDTH)
-    seen += [f"not gone on with by itself: {why}" for why in obstacles(facts)]
+    seen += [f"surefoot does not continue by itself: {why}" for why in obstacles(facts)]
     return Finding(
         "interrupted-revision",
-        f"Revision {revisions} was applied half-way by an earlier run.",
+        f"Revision {revisions} was only partly applied by an earlier run.",
         tuple(seen),
         next=_next(facts),
     )
@@ -55,8 +55,8 @@ def _next(facts: Facts) -> str:
         return f"{shown}\nOr do it by hand. {record}"
     first = to_type("drop the invalid index", *drops) + "\n" if drops else ""
     return (
-        f"{first}compare with the revision's file, and the data, too; finish the revision or undo "
-        f"it by hand. {record}"
+        f"{first}compare the structure and the data with the revision's file; finish or undo the "
+        f"revision by hand. {record}"
     )
 
 
@@ -71,7 +71,7 @@ def recording(revisions: str, before: str) -> str:
 
 def commands(found: InterruptedRevision) -> str:
     """What surefoot can do about it where a person asks, for people; "" where it can't."""
-    does = {"finish": "make what is missing", "undo": "take away what is there"}
+    does = {"finish": "to create the missing part", "undo": "to drop the existing part"}
     able = [how for how in HOWS if not remedy(found, how).refused]
     ways = [
         to_type(f"{'or ' if number else ''}{does[how]}", f"surefoot repair --{how}")

@@ -13,9 +13,9 @@ def upgrade_loses_data(facts: Facts) -> Finding:
     lines = [one.text for one in facts.lost]
     more = len(lines) - _SHOWN
     backup = facts.code.backups
-    first = "if that data may be lost"
+    first = "to accept the loss of this data"
     if backup is None:
-        first = f"make a backup (surefoot backup); then, {first}"
+        first = f"take a backup (surefoot backup); then, {first}"
     return Finding(
         "upgrade-loses-data",
         "The pending revisions would destroy data.",

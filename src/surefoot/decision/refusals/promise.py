@@ -19,7 +19,7 @@ def broken_lines(promise: Promise) -> list[str]:
     ordered = [*whole, *(b for b in promise.broken if b.kind != "relation")]
     lines = [_broken_line(breach) for breach in ordered[:_SHOWN]]
     if len(ordered) > _SHOWN:
-        lines.append(f"and {len(ordered) - _SHOWN:,} more: surefoot drift shows all of it")
+        lines.append(f"and {len(ordered) - _SHOWN:,} more: surefoot drift shows every difference")
     return lines
 
 
@@ -120,9 +120,9 @@ def promise_next(facts: Facts, standing: Identification) -> str:
         stands = (standing.chosen,) if standing.chosen else standing.exact
         commands = naming("adopt", stands)
         return to_type(
-            one_of("record where the structure stands", commands),
+            one_of("record the revision that the structure matches", commands),
             *commands,
-            then="then start again: surefoot up runs the revisions that are pending from there",
+            then="then start again: surefoot up runs the pending revisions",
         )
     by_hand = [_by_hand_line(facts, promise, key) for key in promise.back.by_hand]
     return put_back(promise.back, by_hand, f"surefoot adopt {rows} --accept-difference")
@@ -133,9 +133,9 @@ def put_back(back: Restoration, by_hand: list[str], accept: str) -> str:
     command that accepts it as it is.
     """
     if not back.statements:
-        lines = by_hand or ["surefoot drift shows all of it; put it right"]
+        lines = by_hand or ["surefoot drift shows every difference; correct them"]
         return to_type(
-            "; ".join([*lines, "then start again"]) + ". If it may stay so",
+            "; ".join([*lines, "then start again"]) + ". To accept the difference",
             accept,
             then="then start again",
         )
@@ -145,7 +145,9 @@ def put_back(back: Restoration, by_hand: list[str], accept: str) -> str:
     return to_type(
         "restore the backup that has it; or put back what is missing, as the tables' owner",
         *back.statements,
-        then=to_type(" ".join(["Then start again.", *then, "Or, if it may stay so"]), accept),
+        then=to_type(
+            " ".join(["Then start again.", *then, "Or, to accept the difference"]), accept
+        ),
     )
 
 
@@ -165,8 +167,9 @@ def _install_anew(facts: Facts, standing: Identification) -> str:
     others = [fact for fact in standing.own if fact.kind not in COMMON]
     if others:
         return (
-            "is it the right database? surefoot status names the address and its source; if it is, "
-            "restore the backup that has the tables; to install anew, give the application a "
+            "check that this is the right database (surefoot status shows the address and its "
+            "source); if it is, restore the backup that has the tables; to install anew, give the "
+            "application a "
             "database of its own"
         )
     promise = standing.promise
@@ -187,7 +190,7 @@ def harmless_lines(facts: Facts, promise: Promise) -> tuple[str, ...]:
     lines = [_harmless_line(breach) for breach in promise.harmless[:_A_FEW]]
     if len(promise.harmless) > _A_FEW:
         more = len(promise.harmless) - _A_FEW
-        lines.append(f"and {more:,} more: surefoot drift shows all of it")
+        lines.append(f"and {more:,} more: surefoot drift shows every difference")
     lines += [
         f"revision {revision} has not run here: it was put below {later}, which had already run; "
         f"once what it does is done, surefoot adopt {' '.join(map(str, facts.database.rows))} "

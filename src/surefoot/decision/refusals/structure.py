@@ -67,7 +67,7 @@ def ambiguous(facts: Facts) -> Finding:
     commands = naming("adopt", standing.exact)
     return Finding(
         "ambiguous-revision",
-        "The structure is that of several revisions, which don't differ in it.",
+        "The structure matches several revisions, which don't differ in structure.",
         (
             f"{facts_match(first.matching)} each of them:",
             *stands[:12],
@@ -95,7 +95,7 @@ def journal_contradicts(facts: Facts) -> Finding:
     commands = naming("adopt", standing.exact)
     return Finding(
         "journal-contradicts-structure",
-        "There is no version row, and the journal doesn't agree with the structure.",
+        "There is no version row, and the journal contradicts the structure.",
         (
             f"the structure is exactly that of {', or of '.join(names[:8])}",
             f"the journal says that it has run {', '.join(standing.vetoed[:8])}, too"
@@ -104,8 +104,8 @@ def journal_contradicts(facts: Facts) -> Finding:
         ),
         next=to_type(
             one_of(
-                "was an older backup restored, or something dropped? If the structure is right, "
-                "record that",
+                "an older backup may have been restored, or objects dropped. If the structure is "
+                "right, record that",
                 commands,
             ),
             *commands,
@@ -132,15 +132,18 @@ def unidentified(facts: Facts) -> Finding:
         commands = naming("adopt", nearest, "--accept-difference")
         next = to_type(
             one_of(
-                "correct what differs, then start again; or, if it may stay so, record that",
+                "correct the differences, then start again; or, to accept them",
                 commands,
             ),
             *commands,
             then="then start again",
         )
     elif standing.complete:
-        seen.append("the structure is like none of the application's revisions")
-        next = "is it the right database? surefoot status names the address and its source"
+        seen.append("the structure resembles no revision of the application")
+        next = (
+            "check that this is the right database: surefoot status shows the address and its "
+            "source"
+        )
     else:
         seen.append("the history has too many combinations of branches to look at each")
         next = to_type(
@@ -148,7 +151,7 @@ def unidentified(facts: Facts) -> Finding:
         )
     return Finding(
         "unidentified-structure",
-        "The database has no version row, and its structure is not quite any revision's.",
+        "The database has no version row, and its structure matches no revision exactly.",
         (*seen, *_others_lines(standing), *comment_lines(facts)),
         next=next,
     )
@@ -159,7 +162,7 @@ def foreign(facts: Facts) -> Finding:
     database, standing = facts.database, facts.standing
     assert standing is not None
     more = database.objects - len(database.examples)
-    common = "next to nothing that the application's catalogue knows is there"
+    common = "almost nothing of the application's catalogue is there"
     if standing.nearest:
         nearest = standing.nearest[0]
         common = (
@@ -172,17 +175,17 @@ def foreign(facts: Facts) -> Finding:
     seen += [*_taken_lines(standing.taken, database), common]
     own = "give the application a database of its own"
     if standing.taken:
-        next = f"correct the address; names that both want can't be shared: {own}"
+        next = f"correct the address; two applications can't share a name: {own}"
     else:
         next = to_type(
-            f"correct the address; or {own}. If it shall live beside what is there (none of its "
-            "names is taken)",
+            f"correct the address; or {own}. If the application must share this database (none of "
+            "its names is taken)",
             "surefoot up --shared",
             then="or set shared = true in surefoot.toml",
         )
     return Finding(
         "foreign-database",
-        "The database has objects, and they are not the application's.",
+        "The database has objects that are not the application's.",
         tuple(seen),
         next=next,
     )
@@ -208,12 +211,12 @@ def _table_of(one: Taken) -> str | None:
 
 
 def _record(stands: tuple[Match, ...]) -> str:
-    """How to record where the structure stands, and go on from there."""
+    """How to record the revision that the structure matches, and go on from there."""
     commands = naming("adopt", stands)
     return to_type(
-        one_of("record where the structure stands", commands),
+        one_of("record the revision that the structure matches", commands),
         *commands,
-        then="then start again: surefoot up runs the revisions that are pending from there",
+        then="then start again: surefoot up runs the pending revisions",
     )
 
 
@@ -229,15 +232,13 @@ def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
     to = " --to ".join(below or ["REVISION"])
     return Finding(
         "structure-contradicts-revision",
-        f"The way back over {over} was cut off, and a part of it is done.",
+        f"Undoing {over} was interrupted, and a part of it is done.",
         (
             f"the version table still says {', '.join(map(str, facts.database.rows))}",
             *difference_lines(recorded.differences if recorded else (), _SHOWN, _WIDTH),
             *catalogue_lines(facts.catalogue),
         ),
-        next=to_type(
-            "finish going back", f"surefoot down --to {to}", then="then surefoot up goes forward"
-        ),
+        next=to_type("finish undoing it", f"surefoot down --to {to}", then="then run surefoot up"),
     )
 
 
@@ -272,7 +273,7 @@ def contradicted(facts: Facts) -> Finding:
         names = [" ".join(stand.rows) for stand in standing.exact]
         return Finding(
             "structure-contradicts-revision",
-            f"The version table says {rows}, and the structure is another.",
+            f"The version table says {rows}, but the structure differs.",
             (
                 f"the structure is exactly that of {', or of '.join(names[:8])}",
                 f"the catalogue doesn't know that of {rows}: it begins with the init scripts",
@@ -284,7 +285,7 @@ def contradicted(facts: Facts) -> Finding:
     recorded = standing.recorded
     number = len(recorded.differences)
     seen = [
-        f"recorded is {revision_text(recorded)}: {facts_match(recorded.matching)} it, {number:,} "
+        f"{revision_text(recorded)} is recorded: {facts_match(recorded.matching)} it, {number:,} "
         f"{'differs' if number == 1 else 'differ'}"
     ]
     if standing.exact:
@@ -305,8 +306,8 @@ def contradicted(facts: Facts) -> Finding:
             put_back(standing.back, [], accept)
             if standing.back.statements and not standing.nearer_elsewhere
             else to_type(
-                "surefoot drift shows every difference; correct them, then start again; or, if "
-                "they may stay",
+                "surefoot drift shows every difference; correct them, then start again; or, to "
+                "accept them",
                 accept,
                 then="then start again",
             )
@@ -316,7 +317,7 @@ def contradicted(facts: Facts) -> Finding:
     seen += _others_lines(standing)
     return Finding(
         "structure-contradicts-revision",
-        f"The version table says {revision_text(recorded)}, and the structure is another.",
+        f"The version table says {revision_text(recorded)}, but the structure differs.",
         tuple(seen),
         next=next,
     )
@@ -328,7 +329,7 @@ def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Findi
     assert promise is not None
     number = len(recorded.differences)
     seen = [
-        f"recorded is {revision_text(recorded)}: {facts_match(recorded.matching)} it, {number:,} "
+        f"{revision_text(recorded)} is recorded: {facts_match(recorded.matching)} it, {number:,} "
         f"{'differs' if number == 1 else 'differ'}"
     ]
     if promise.absent:
@@ -348,7 +349,7 @@ def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Findi
     seen += _others_lines(standing)
     return Finding(
         "structure-contradicts-revision",
-        f"The version table says {revision_text(recorded)}, and the structure is another.",
+        f"The version table says {revision_text(recorded)}, but the structure differs.",
         tuple(seen),
         next=promise_next(facts, standing),
     )
@@ -362,7 +363,7 @@ def nothing_to_hold_against(facts: Facts) -> Finding:
             "nothing-to-compare",
             "There is no structure to compare.",
             ("the database is empty",),
-            next="surefoot status says where it stands",
+            next="surefoot status shows its revision",
         )
     return Finding(
         "catalogue-missing" if catalogue.condition == "missing" else "catalogue-unusable",
@@ -379,17 +380,17 @@ def structure_not_reached(facts: Facts, committed: int) -> Finding:
     assert standing.recorded is not None
     recorded, promise = standing.recorded, standing.promise
     lines = difference_lines(recorded.differences, _SHOWN, _WIDTH)
-    next = "surefoot drift shows all of it"
+    next = "surefoot drift shows every difference"
     if promise is not None:
         lines = broken_lines(promise) or lines
         next = promise_next(facts, standing)
     return Finding(
         "structure-not-reached",
-        f"Every revision ran, and the structure is not that of {revision_text(recorded)}.",
+        f"Every revision ran, but the structure is not that of {revision_text(recorded)}.",
         (
             *lines,
-            "a revision that decides by what it finds (if_not_exists, has_table) may have passed "
-            "something over",
+            "a revision that decides by what it finds (if_not_exists, has_table) may have skipped "
+            "something",
         ),
         f"Every step of the plan was committed ({committed}). The version table says "
         f"{revision_text(recorded)}.",

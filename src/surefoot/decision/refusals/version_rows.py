@@ -62,12 +62,12 @@ def stands(facts: Facts) -> list[str]:
     if standing.nearest and not standing.foreign:
         near = standing.nearest[0]
         return [
-            f"by its structure it is at none of the code's revisions; nearest is "
+            "by its structure it is at no revision of the code; nearest is "
             f"{revision_text(near)}, where {len(near.differences):,} "
             f"{'name differs' if len(near.differences) == 1 else 'names differ'}",
             *told,
         ]
-    return ["next to nothing that the application's catalogue knows is there"]
+    return ["almost nothing of the application's catalogue is there"]
 
 
 def _journal_lines(facts: Facts) -> list[str]:
@@ -108,7 +108,7 @@ def _repair(facts: Facts) -> str:
             "surefoot repair REVISION --accept-difference",
             then="then start again",
         )
-    return "is it the right database? surefoot status names the address and its source"
+    return "check that this is the right database: surefoot status shows the address and its source"
 
 
 def unknown_revision(facts: Facts) -> Finding:
@@ -147,11 +147,11 @@ def _shared_table(facts: Facts, others: tuple[str, ...]) -> Finding:
     which = f"where version_num in ({', '.join(map(literal, own))})"
     return Finding(
         "unknown-revision",
-        f"Two applications seem to use the version table {version_table(facts)}: this one has "
-        f"revision {', '.join(own)} there, and not {', '.join(others)}.",
+        f"Two applications seem to use the version table {version_table(facts)}: {', '.join(own)} "
+        f"is a revision of this one, {', '.join(others)} is not.",
         (
             holds(facts),
-            f"the structure bears out {', '.join(own)}",
+            f"the structure agrees with {', '.join(own)}",
             f"no revision of this code makes {', '.join(tables[:4])}{more}",
             *_for_and_against(facts),
             *comment_lines(facts),
@@ -238,9 +238,9 @@ def corrupted(facts: Facts) -> Finding:
     """The version table's content, or the table itself, is nothing that Alembic wrote."""
     return Finding(
         "version-table-corrupted",
-        f"What the version table {version_table(facts)} holds is not a revision's id."
+        f"The version table {version_table(facts)} contains no valid revision id."
         if judge(facts)
-        else f"The version table {version_table(facts)} is not as Alembic makes it.",
+        else f"The version table {version_table(facts)} is not the one that Alembic creates.",
         (
             holds(facts),
             *faults(facts.database),
@@ -272,8 +272,8 @@ def elsewhere(facts: Facts) -> Finding:
     looked = f"{where}.{table} has no row" if where else f"no table {table} is on the search path"
     return Finding(
         "version-table-elsewhere",
-        "The version table is not where the application looks for it; one in another schema knows "
-        "its revisions.",
+        "The version table is not where the application looks for it; a table in another schema "
+        "has its revisions.",
         (looked, *seen, *stands(facts)),
         next=to_type(
             f"if schema {others[0].schema} is right, set {setting} in env.py, or put the schema on "
@@ -290,7 +290,7 @@ def overlap(facts: Facts) -> Finding:
     pairs = facts.code.history.overlapping([row for row in facts.database.rows if row])
     return Finding(
         "version-rows-overlap",
-        "The version table names a revision together with one of its ancestors.",
+        "The version table names a revision and also one of its ancestors.",
         (
             holds(facts),
             *(f"{older} is already part of {newer}" for older, newer in pairs),
@@ -314,19 +314,19 @@ def ahead_of_code(facts: Facts) -> Finding:
         seen.append(f"this code's own {', '.join(found.behind[:_SHOWN])} has not run here")
     if facts.database.reversing:
         over = ", ".join(facts.database.reversing)
-        message = f"and its way back, over {over}, was cut off: surefoot down goes on with it"
+        message = f"and undoing {over} was interrupted: surefoot down continues it"
     elif found.can_run is None:
         seen += catalogue_lines(facts.catalogue)
         seen += [_breach_line(b) for b in (verdict.remarks if verdict else ())[:_SHOWN]]
-        message = "and nobody can tell whether it can run on it"
+        message = "and surefoot can't tell whether this code can run on it"
     elif found.can_run:
-        message = 'and shall not run on it (ahead = "refuse")'
+        message = 'and this code must not run on it (ahead = "refuse")'
     else:
-        message = "and can't run on it"
+        message = "and this code can't run on it"
         if found.floor is not None:
             seen.append("this code has no such release or revision: it is older")
     if verdict is not None and verdict.breaks:
-        seen.append("this code would trip over:")
+        seen.append("these differences would break this code:")
         seen += [_breach_line(b) for b in verdict.breaks[:_SHOWN]]
         if len(verdict.breaks) > _SHOWN:
             seen.append(f"and {len(verdict.breaks) - _SHOWN} more (surefoot status --json has all)")
@@ -340,7 +340,7 @@ def ahead_of_code(facts: Facts) -> Finding:
 
 def _older_on_newer(facts: Facts, *, cataloged: bool) -> list[str]:
     """What can be done where this code can't run on the newer database, a way each."""
-    ways = ["run the newer image again; or restore the backup that was made before the upgrade"]
+    ways = ["run the newer image again; or restore the backup that was taken before the upgrade"]
     if any(one.certain for one in judge(facts)):
         ways.append(to_type("Or undo what it did", "surefoot down --to head"))
     if not cataloged:

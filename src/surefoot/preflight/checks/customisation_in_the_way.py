@@ -120,9 +120,9 @@ def _finding(key: Key, live: Mapping[Key, str], ends: list[Removal], definition:
         f"Your own {_called(key, live)} is in the way of {ends[0].by.text}.",
         tuple(seen),
         next=to_type(
-            "keep its definition, and drop it",
+            "save its definition, and drop it",
             *_dropping(key, live),
-            then="then start again, and make it anew as it then fits",
+            then="then start again, and create it again in a form that fits",
         ),
     )
 

@@ -36,7 +36,7 @@ def check(given: Given) -> Found:
             told.add(key)  # it sees to that itself
         elif by is not None and by[1].passes_over:
             told.add(key)
-            findings.append(_finding(index, by[0], "which passes over it: it says IF NOT EXISTS"))
+            findings.append(_finding(index, by[0], "which skips it: it says IF NOT EXISTS"))
         elif made is not None:
             told.add(key)
             findings.append(_finding(index, made.by.text, "which makes it"))
@@ -50,8 +50,8 @@ def _finding(index: InvalidIndex, by: str, which: str) -> Finding:
         "invalid-index-in-the-way",
         f"The index {index.name} is invalid, and in the way of {by}, {which}.",
         (
-            "an index is left so by a CREATE INDEX CONCURRENTLY that was cut off: nothing uses it, "
-            "and a unique one keeps nothing apart",
+            "an interrupted CREATE INDEX CONCURRENTLY left it: no query uses it, and it does not "
+            "make values unique",
         ),
         next=to_type(
             "drop it", f"drop {how} {quote_name(found[0], found[-1])};", then="then start again"

@@ -102,7 +102,7 @@ def room(
     setting = -(-wanted * locks.setting // locks.room)
     seen = (
         f"about {wanted:,} objects are locked in one transaction",
-        f"the server promises room for {locks.room:,} locks "
+        f"the server guarantees room for {locks.room:,} locks "
         f"(max_locks_per_transaction = {locks.setting})",
     )
     statement = f"alter system set max_locks_per_transaction = {setting};"

@@ -160,7 +160,7 @@ def _finding(
         seen.append(f"and {len(lines) - _LINES} more")
     return Finding(
         "wrong-shape-in-the-way",
-        f"The {shown} {name} is in the way of {by.text}: it is there already, in another shape.",
+        f"The {shown} {name} is in the way of {by.text}: it already exists, in another shape.",
         tuple(seen),
         next=_moved("if it is yours, give it another name", live, kind, name),
     )
@@ -169,7 +169,7 @@ def _finding(
 def _moved(text: str, live: Mapping[Key, str], kind: str, name: str) -> str:
     statements = renaming(live, kind, name)
     if not statements:
-        text = f"if it is yours, take it away from {quote_name(*split_name(name)[:2])}"
+        text = f"if it is yours, remove it from {quote_name(*split_name(name)[:2])}"
     return to_type(text, *statements, then="then start again")
 
 
@@ -202,13 +202,13 @@ def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fin
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which commits by itself midway.",
         (
-            "it is there already, just as that revision makes it",
+            "it already exists, exactly as that revision creates it",
             "unless the revision says IF NOT EXISTS, it fails there, and what it had committed "
             "stays",
         ),
         next=_moved(
-            "if an earlier run made it, undo what that run left; if you know that the revision "
-            "takes it as it is, accept it: name the recorded revision to `surefoot adopt`, with "
+            "if an earlier run created it, undo what that run left; if you know that the revision "
+            "accepts the existing object, run `surefoot adopt` with the recorded revision and "
             "--accept-difference. If it is yours, give it another name",
             live,
             *key,

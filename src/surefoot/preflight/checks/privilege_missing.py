@@ -105,7 +105,8 @@ def privileges(needs: tuple[Need, ...], around: Surroundings) -> tuple[Finding, 
     return (
         Finding(
             "privilege-missing",
-            f"The role {around.role}, with which env.py connects, may not do all that is pending.",
+            f"The role {around.role}, with which env.py connects, lacks privileges that pending "
+            "revisions need.",
             (*lines[:_SHOWN], *((f"and {more} more",) if more > 0 else ())),
             next=to_type(
                 "as a superuser or the owner, once",

@@ -26,6 +26,6 @@ def check(given: Given) -> Found:
         + ((f"and {len(long) - 8} more",) if len(long) > 8 else ()),
         next=to_type("as the table's owner", statement, then="then start again")
         if given.has_version_table
-        else to_type("make the version table beforehand", make, then="then start again"),
+        else to_type("create the version table first", make, then="then start again"),
     )
     return Found((found,))

@@ -109,7 +109,7 @@ def require_rows(found: tuple[str | None, ...], planned: tuple[str | None, ...])
                 f"planned for: {', '.join(map(str, planned)) or 'none'}",
                 f"there now: {', '.join(map(str, found)) or 'none'}",
             ],
-            next="something else migrates this database; start again when it has come to its end",
+            next="another program migrates this database; start again when it is done",
         )
 
 

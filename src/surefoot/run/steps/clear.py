@@ -59,7 +59,7 @@ def _clear(step: Clear, connection: psycopg.Connection[Any], run: Run) -> None:
                 raise
             lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
             raise _failed(
-                "The database refused a statement of the cleanup.",
+                "The database rejected a statement of the cleanup.",
                 [f"statement: {statement}", *lines[:6]],
             ) from error
     connection.execute("select pg_catalog.set_config('role', 'none', true)")
@@ -74,7 +74,9 @@ def _clear(step: Clear, connection: psycopg.Connection[Any], run: Run) -> None:
     left = [f"{f.kind} {f.name} is still there" for f in sorted(after) if (f.kind, f.name) in names]
     new = [f"{f.kind} {f.name} would be another one" for f in sorted(after - before)]
     if lost or left or new:
-        raise _failed("The cleanup would do more, or less, than it should.", [*lost, *left, *new])
+        raise _failed(
+            "The cleanup would not drop exactly the objects that it should.", [*lost, *left, *new]
+        )
     told = ", ".join(f"{kind} {name}" for kind, name in step.names)
     run.journal.cleaned(executor(connection), told, "; ".join(step.statements))
 
@@ -84,6 +86,6 @@ def _failed(message: str, seen: list[str]) -> SurefootError:
         "cleanup-failed",
         message,
         seen=seen[:12],
-        next="see what the server objects to, above; what hangs on these objects is in the way: "
-        "drop or change it by hand, then start again",
+        next="see the server's message above; other objects depend on these: drop or change them "
+        "by hand, then start again",
     )

@@ -176,12 +176,11 @@ class _Checking:
         if wrong:
             raise SurefootError(
                 "way-back-differs",
-                f"Behind the way back over revision {revision}, the structure isn't the one below "
-                "it.",
+                f"After revision {revision} was undone, the structure is not the one below it.",
                 seen=difference_lines(wrong, _SHOWN, _WIDTH),
                 next=to_type(
-                    "what the revision's downgrade does depends on what is there: restore the "
-                    "backup that was made before the upgrade; or change the structure by hand to "
+                    "the revision's downgrade depends on what is in the database: restore the "
+                    "backup that was taken before the upgrade; or change the structure by hand to "
                     "the one below the revision, and record that",
                     " ".join(("surefoot adopt", *(self._reversals[revision].parents or ("base",)))),
                     then="with the revisions of other branches, if the database has any",

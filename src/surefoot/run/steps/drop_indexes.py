@@ -23,7 +23,7 @@ def carry_out(step: DropIndexes, run: Run) -> None:
             "plan-outdated",
             "An index that was dropped is there again.",
             seen=again,
-            next="something else changes this database; start again when that has come to its end",
+            next="another program changes this database; start again when it is done",
         )
 
 

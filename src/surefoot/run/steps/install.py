@@ -119,7 +119,7 @@ def run_one(
             "plan-outdated",
             f"The script {script.path} was changed while surefoot was at work.",
             seen=[f"planned: SHA-256 {script.sha256}", f"run: SHA-256 {result.sha256}"],
-            next="start again, when nobody is writing the file",
+            next="start again when no program writes the file",
         )
     for text in (*result.notices, *result.warnings):
         progress.notice(text)

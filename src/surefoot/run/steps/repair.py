@@ -114,9 +114,9 @@ class Repairing:
         if wrong:
             raise SurefootError(
                 "repair-failed",
-                f"What was made of {step.revision} isn't what was expected.",
+                f"The repair of {step.revision} did not give the expected structure.",
                 seen=wrong[:12],
-                next="mend it by hand; then surefoot repair REVISION records what is true",
+                next="finish or undo it by hand; then surefoot repair REVISION records the result",
             )
 
     def outside(self, kind: str, name: str, statements: tuple[str, ...]) -> None:
@@ -171,8 +171,8 @@ def _refused_by_the_server(statement: str, error: psycopg.Error) -> SurefootErro
         lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"
     found = Finding(
         "repair-failed",
-        "The database refused a statement of the repair.",
+        "The database rejected a statement of the repair.",
         (f"statement: {statement}", *lines[:6]),
-        next="see what the server objects to, above; mend that, and start the same command again",
+        next="solve the problem that the server reports above, and run the same command again",
     )
     return SurefootError.of(found)
