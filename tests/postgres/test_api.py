@@ -464,15 +464,21 @@ def test_under_uvicorn_sigterm_lets_the_upgrade_end(
 
 # An application that calls up; how it ended is its last line.
 CALLER = """
-import asyncio, signal, sys
+import asyncio, os, signal, sys
 from surefoot import api
 how = sys.argv[1]
 
 def told(*_):
     raise SystemExit("by its own handler")
 
+async def expires(deadline):
+    while not os.path.exists("time is over"):
+        await asyncio.sleep(0.02)
+    deadline.reschedule(asyncio.get_running_loop().time())
+
 async def main():
-    async with asyncio.timeout(float(sys.argv[2])):
+    async with asyncio.timeout(None) as deadline:
+        watching = asyncio.create_task(expires(deadline))
         await api.up_async()
 
 if how == "handler":
@@ -491,15 +497,15 @@ print("returned", flush=True)
 
 @contextlib.contextmanager
 def calling(
-    application: Application, database: Database, how: str, seconds: float = 600, **env: str
+    application: Application, database: Database, how: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """An application in the middle of its first revision, which sleeps."""
     application.revision("r1", None, "create table half (id int)", SLOW)
     with open(application.root / "log", "w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", CALLER, how, str(seconds)],
+            [sys.executable, "-c", CALLER, how],
             cwd=application.root,
-            env={**os.environ, "SUREFOOT_DATABASE_URL": database.url(), **env},
+            env={**os.environ, "SUREFOOT_DATABASE_URL": database.url()},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -585,8 +591,9 @@ def test_the_application_is_stopped(application: Application, database: Database
 
 def test_a_deadline(application: Application, database: Database) -> None:
     """asyncio.timeout cancels it, and gets its own exception, when the run has ended."""
-    with calling(application, database, "async", 8) as process:
+    with calling(application, database, "async") as process:
         below = children(process.pid)
+        application.write("time is over", "")
         out, _ = process.communicate(timeout=60)
         assert all(map(has_ended, below))
     assert out == "raised TimeoutError\n"
