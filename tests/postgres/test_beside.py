@@ -304,7 +304,7 @@ def test_one_version_table_for_two_applications(
         result = application.run(*command, "--json", url=database.url())
         assert (result.code, result.error) == (4, "unknown-revision"), result.out
         assert "451aebb31d03" in finding(result)["message"]
-        assert "revision r3 there" in finding(result)["message"]
+        assert "r3 is a revision of this one" in finding(result)["message"]
         assert "public.experiments" in " ".join(finding(result)["seen"])
     rows = database.query("select version_num from alembic_version order by 1")
     assert rows == [("451aebb31d03",), ("r3",)]
