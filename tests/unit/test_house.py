@@ -26,7 +26,7 @@ LAYERS = (
     *("interrupted", "compatibility", "diagnosis", "scripts"),
     *("project", "postgres", "server"),
     *("decision", "guards", "quick"),
-    *("alembic_env", "look", "backups", "run", "catalogue_build"),
+    *("alembic_env", "look", "backups", "run", "catalogue_build", "certify"),
     *("report", "workflows", "cli", "__main__"),
 )
 
@@ -46,7 +46,8 @@ PURE = {
 # Third-party packages, and the rooms that may import them.
 PACKAGES = {
     "psycopg": (
-        *("postgres", "look", "backups", "run", "alembic_env", "catalogue_build", "workflows"),
+        *("postgres", "look", "backups", "run", "alembic_env", "catalogue_build", "certify"),
+        "workflows",
         *("scripts.run", "scripts.wire", "model.target", "cli.console"),
     ),
     "alembic": ("alembic_env", "catalogue_build", "revision_source", "guards"),
