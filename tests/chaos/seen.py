@@ -9,6 +9,7 @@ import psycopg
 
 from surefoot.certify import seen
 from surefoot.certify.seen import JournalRow, Place, sessions
+from surefoot.model.target import Target
 from surefoot.postgres.embedded import Server, embedded_bin
 
 __all__ = ["JournalRow", "Seen", "journal", "look", "sessions"]
@@ -45,7 +46,11 @@ class Seen(seen.Seen, frozen=True):
 
 def look(server: Server, name: str, *, everything: bool = True) -> Seen:
     """Look at this database. Without `everything`, contents are left out."""
-    place = Place(server.parameters(name), embedded_bin(), ignored=("public.effects",))
+    place = Place(
+        Target(server.parameters(name), "the test"),
+        embedded_bin() / "pg_dump",
+        ignored=("public.effects",),
+    )
     found = seen.look(place, everything=everything)
     with psycopg.connect(server.conninfo(name), autocommit=True) as connection:
         rows = _Rows(connection)

@@ -12,7 +12,7 @@ import msgspec
 
 LONGEST = 90.0  # seconds; a run that takes longer hangs
 
-_MARK = "SUREFOOT_CERTIFY_CASE"
+_MARK = "_SUREFOOT_CASE"
 
 
 class Output(msgspec.Struct, frozen=True):

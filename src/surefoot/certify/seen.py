@@ -1,7 +1,6 @@
 """What there is to see of a database, by PostgreSQL's own means: nothing here trusts surefoot."""
 
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from surefoot.model.target import Target
+from surefoot.postgres.programs import called
 from surefoot.sql import query
 
 _NOISE = ("\\restrict", "\\unrestrict", "-- Dumped ")
@@ -43,53 +44,56 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where to look: libpq's parameters, PostgreSQL's programs, the version table's name.
+    """Where to look: the database, the pg_dump to use, the version table's name.
 
     `ignored` are tables, qualified, whose rows don't count.
     """
 
-    parameters: Mapping[str, str]
-    programs: Path
+    target: Target
+    pg_dump: Path
     version_table: str = "alembic_version"
     version_schema: str = "public"
     ignored: tuple[str, ...] = ()
 
     @property
-    def conninfo(self) -> str:
-        """The same as libpq's connection string, password included."""
-        return make_conninfo(**dict(self.parameters))
+    def name(self) -> str:
+        """The database's name."""
+        return self.target.parameters["dbname"]
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection to it, in autocommit."""
+        return psycopg.connect(make_conninfo(**self.target.parameters), autocommit=True)
 
 
 def look(place: Place, *, everything: bool = True) -> Seen:
     """Look at this database. Without `everything`, contents are left out."""
     structure = dump(place)
-    with psycopg.connect(place.conninfo, autocommit=True) as connection:
+    with place.connect() as connection:
         return Seen(
             structure,
             versions=_versions(connection, place),
             invalid=tuple(name for (name,) in connection.execute(query("certify_invalid"))),
             journal=journal(connection),
             contents=contents(connection, place) if everything else (),
-            sessions=sessions(connection, place.parameters["dbname"]),
+            sessions=sessions(connection, place.name),
             advisory=len(connection.execute(query("certify_advisory")).fetchall()),
         )
 
 
 def dump(place: Place) -> str:
     """The structure in pg_dump's words, without the lines that differ from dump to dump."""
-    environ = {"PGPASSWORD": place.parameters.get("password", "")}
-    parameters = {key: value for key, value in place.parameters.items() if key != "password"}
-    done = subprocess.run(
-        [
-            *(place.programs / "pg_dump", "--schema-only", "--no-owner"),
-            *("--exclude-schema=surefoot", f"--exclude-table=*.{place.version_table}"),
-            *("-d", make_conninfo(**parameters)),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=environ,
-    )
+    with called(place.target) as call:
+        done = subprocess.run(
+            [
+                *(place.pg_dump, "--schema-only", "--no-owner", "--exclude-schema=surefoot"),
+                *(f"--exclude-table=*.{place.version_table}", "-d", call.conninfo),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=call.environment,
+            pass_fds=call.pass_fds,
+        )
     return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(_NOISE))
 
 

@@ -22,6 +22,7 @@ _COMMANDS = {
     "backups": "List the backups, and what restores have set aside. Reads only.",
     "restore": "Bring a backup back: into a new database, verified, then swapped in.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
+    "certify": "Prove the upgrade path on a scratch server, from every release.",
     "history": "List the revisions, or draw them, and where the database is. Reads only.",
     "releases": "Hold the releases against each other: what up, a rollback and down mean.",
     "dump": "Write an init script: the history, replayed and dumped, with a header.",

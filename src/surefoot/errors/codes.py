@@ -45,6 +45,7 @@ CODES: dict[str, ExitCode] = {
     "revision-not-found": ExitCode.USAGE,
     "init-script-not-written": ExitCode.USAGE,
     "pg-dump-missing": ExitCode.USAGE,
+    "case-unknown": ExitCode.USAGE,
     # the catalogue: what is in the way of making it, and what `catalog check` finds
     "catalogue-build-failed": ExitCode.REFUSED,
     "dump-failed": ExitCode.REFUSED,
@@ -60,6 +61,9 @@ CODES: dict[str, ExitCode] = {
     "revision-removed": ExitCode.PENDING,
     "revision-reparented": ExitCode.PENDING,
     "several-heads": ExitCode.PENDING,
+    # what `certify` finds
+    "certify-failed": ExitCode.PENDING,
+    "certify-incomplete": ExitCode.PENDING,
     # the server
     "authentication-failed": ExitCode.REFUSED,
     "tls-failed": ExitCode.REFUSED,

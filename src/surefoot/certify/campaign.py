@@ -1,0 +1,345 @@
+"""`surefoot certify`: build, prepare, plan, perform, report. The whole story on one page."""
+
+import contextlib
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import psycopg
+
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.check import check
+from surefoot.catalogue.removed import with_removed
+from surefoot.catalogue.write import dumps
+from surefoot.catalogue_build.build import Options as BuildOptions
+from surefoot.catalogue_build.build import build
+from surefoot.catalogue_build.messages import Opened
+from surefoot.catalogue_build.passes import replayed
+from surefoot.catalogue_build.pg_dump import find_pg_dump
+from surefoot.catalogue_build.scratch import Candidate, Scratch
+from surefoot.catalogue_build.servers import Told, on_a_server
+from surefoot.certify.cells import PERFORM
+from surefoot.certify.invariants import Violation
+from surefoot.certify.kept import read_failed, write_failed
+from surefoot.certify.plan import Case, Plan, Structure, Subject, case_of, plan, structures
+from surefoot.certify.problems import Problem, digest, problems
+from surefoot.certify.result import Result
+from surefoot.certify.running import Start, start
+from surefoot.certify.stage import FIXTURES, Known, Stage, cores
+from surefoot.certify.trial import Missed, Skipped, Trial
+from surefoot.errors import NOT_REACHED, Finding, SurefootError
+from surefoot.errors.steps import to_type
+from surefoot.look.catalogue import read_catalogue
+from surefoot.look.code import catalogue_file, find_ini
+from surefoot.project.config import Project
+from surefoot.system import signals
+
+_EARLIER = (0, 1, 2, 4, 8)  # statements, where a run was over before its fault
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What is wanted: `releases` none, all of them; `cases` none, the whole plan.
+
+    `only_plan`: the plan is made, and nothing further is done.
+    """
+
+    minutes: float = 10.0
+    seed: int = 1
+    releases: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    server: str | None = None
+    only_plan: bool = False
+
+
+class Progress(Told, Protocol):
+    """Who follows."""
+
+    def prepared(self, subject: Subject, seconds: float) -> None: ...
+    def planned(self, plan: Plan) -> None: ...
+    def performed(self, result: Result, number: int, total: int) -> None: ...
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What was tried, and what came of it.
+
+    `history` is what comparing the committed catalogue with a new one has found; `digest` is a
+    SHA-256 over catalogue, revisions and surefoot's version. `first` are the cases that failed the
+    last time.
+    """
+
+    seed: int
+    minutes: float
+    server: str
+    digest: str
+    heads: tuple[str, ...]
+    history: tuple[Finding, ...]
+    subjects: tuple[Subject, ...]
+    plan: Plan
+    results: tuple[Result, ...]
+    problems: tuple[Problem, ...]
+    first: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def not_run(self) -> int:
+        """How many cases of the plan's exhaustive part the minutes didn't suffice for."""
+        return sum(result.outcome == "not-run" for result in self.results)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed, every fault was seen, and all that had to be tried was."""
+        good = ("passed", "skipped")
+        return not self.history and all(one.outcome in good for one in self.results)
+
+
+def certify(project: Project, options: Options, told: Progress, *, start: Start = start) -> Report:
+    """Prove the project's upgrade path on a scratch server. No database of the user's is reached.
+
+    Raises SurefootError `scratch-server-unusable`, `extension-missing`, `pg-dump-missing`,
+    `revision-not-found`, and whatever keeps the application's code from being loaded.
+    """
+    began = time.monotonic()
+    committed = _committed(project)
+    try:
+        built = build(project, BuildOptions(options.server, stepwise=True), told)
+    except SurefootError as error:
+        if error.finding.code != "catalogue-build-failed":
+            raise
+        return _not_built(project, options, error.finding, committed, began)
+    catalogue = with_removed(built.catalogue, committed)
+    history: tuple[Finding, ...] = ()
+    if committed is not None:
+        history = check(committed, built.catalogue, heads=project.config.heads)
+
+    def work(candidate: Candidate, scratch: Scratch) -> Report:
+        pg_dump = find_pg_dump(candidate.programs, scratch.connection.info.server_version)
+        opened = _opened(project, scratch)
+        target = scratch.server
+        with tempfile.TemporaryDirectory(prefix="surefoot-certify-") as directory:
+            work = Path(directory)
+            file = work / "surefoot-catalog.txt"
+            file.write_text(dumps(catalogue), encoding="utf-8")
+            stage = Stage(
+                *(project, target, pg_dump, catalogue, opened, work),
+                catalogue_file=file,
+                whole_server=scratch.ours,
+                start=start,
+            )
+            with contextlib.closing(stage):
+                return _Campaign(stage, options, told, scratch.label, began).run(history)
+
+    return on_a_server(options.server, "certify", told, work)
+
+
+def _committed(project: Project) -> Catalogue | None:
+    """The catalogue beside the migrations; None where there is none."""
+    try:
+        return read_catalogue(catalogue_file(project, find_ini(project)))
+    except SurefootError as error:
+        if error.finding.code == "catalogue-missing":
+            return None
+        raise
+
+
+def _opened(project: Project, scratch: Scratch) -> Opened:
+    """What the application's code says of itself."""
+    target = scratch.database()
+    done = replayed(project, target, lambda *_: None, upto="base", whole_server=scratch.ours)
+    scratch.clear()
+    return done.opened
+
+
+def _not_built(
+    project: Project, options: Options, finding: Finding, committed: Catalogue | None, began: float
+) -> Report:
+    """A history that doesn't run from its beginning: there is nothing further to try."""
+    took = time.monotonic() - began
+    heads = committed.history.heads if committed else ()
+    return Report(
+        *(options.seed, options.minutes, "", digest(committed), heads, (finding,)),
+        (),
+        Plan(options.seed, ()),
+        (),
+        (),
+        seconds=took,
+    )
+
+
+class _Campaign:
+    def __init__(
+        self, stage: Stage, options: Options, told: Progress, server: str, began: float
+    ) -> None:
+        self._stage, self._options, self._told = stage, options, told
+        self._server, self._began = server, began
+        self._deadline = began + options.minutes * 60
+        self._known: dict[str, tuple[str, Known]] = {}
+        self._unprepared: dict[str, str] = {}
+        self._telling = threading.Lock()
+
+    def run(self, history: tuple[Finding, ...]) -> Report:
+        stage, options = self._stage, self._options
+        found = structures(stage.catalogue, options.releases)
+        subjects = [Subject(one, level) for one in found for level in stage.levels(one)]
+        failed = read_failed(stage.project.root / FIXTURES)
+        chosen = self._chosen(subjects)
+        with ThreadPoolExecutor(cores()) as pool:
+            try:
+                self._prepare(pool, found, chosen)
+                made = self._plan(chosen, failed)
+                self._told.planned(made)
+                results = [] if options.only_plan else self._perform(pool, made)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        first = tuple(name for name in failed if any(one.name == name for one in made.cases))
+        report = Report(
+            *(options.seed, options.minutes, self._server, digest(stage.catalogue)),
+            stage.catalogue.history.heads,
+            history,
+            tuple(chosen),
+            made,
+            tuple(results),
+            problems(stage.catalogue, results),
+            first,
+            time.monotonic() - self._began,
+        )
+        if not options.only_plan:
+            write_failed(stage.project.root / FIXTURES, failed, results)
+        return report
+
+    def _chosen(self, subjects: list[Subject]) -> list[Subject]:
+        """Those that the cases named with --case are about; all of them without one.
+
+        Raises SurefootError `case-unknown`.
+        """
+        if not self._options.cases:
+            return subjects
+        cases = [case_of(name, subjects) for name in self._options.cases]
+        for name, case in zip(self._options.cases, cases, strict=True):
+            if case is None:
+                raise SurefootError(
+                    "case-unknown",
+                    f"There is no case {name}.",
+                    seen=[f"cases begin with one of {', '.join(s.name for s in subjects[:8])}"],
+                    database=NOT_REACHED,
+                    next=to_type(
+                        "list the cases of this seed, and name one of them",
+                        f"surefoot certify --plan --seed {self._options.seed}",
+                    ),
+                )
+        return list(dict.fromkeys(case.subject for case in cases if case is not None))
+
+    # --- before the cases
+
+    def _prepare(
+        self, pool: ThreadPoolExecutor, found: Iterable[Structure], subjects: list[Subject]
+    ) -> None:
+        """The templates, and two runs without a fault of each subject; a structure at a time for
+        each worker.
+        """
+        wanted = {
+            structure: [s for s in subjects if s.structure == structure] for structure in found
+        }
+        futures = [pool.submit(self._prepare_all, several) for several in wanted.values()]
+        for future in _as_they_end(futures):
+            future.result()
+
+    def _prepare_all(self, subjects: list[Subject]) -> None:
+        for subject in subjects:
+            started = time.monotonic()
+            try:
+                self._known[subject.name] = self._stage.prepare(subject, self._options.seed)
+            except SurefootError as error:
+                self._unprepared[subject.name] = "; ".join([str(error), *error.finding.seen[:3]])
+            except psycopg.Error as error:
+                self._unprepared[subject.name] = str(error).strip()
+            with self._telling:
+                self._told.prepared(subject, time.monotonic() - started)
+
+    def _plan(self, subjects: list[Subject], failed: tuple[str, ...]) -> Plan:
+        """The cases of the seed, those first that failed the last time; or those of --case."""
+        logs = {name: known.statements for name, (_, known) in self._known.items() if known.reached}
+        made = plan(subjects, logs, self._options.seed)
+        if self._options.cases:
+            found = [case_of(name, subjects) for name in self._options.cases]
+            return Plan(made.seed, tuple(case for case in found if case is not None))
+        again = [case for name in failed if (case := case_of(name, subjects)) is not None]
+        names = {case.name for case in again}
+        rest = [case for case in made.cases if case.name not in names]
+        sampled = tuple(case for case in made.sampled if case.name not in names)
+        return Plan(made.seed, (*again, *rest), sampled)
+
+    # --- the cases
+
+    def _perform(self, pool: ThreadPoolExecutor, made: Plan) -> list[Result]:
+        """The results, told as they come."""
+        results: list[Result] = []
+        total = len(made.cases)
+        coming = self._coming(made, results)
+        under_way: set[Future[Result]] = set()
+        while True:
+            while len(under_way) < cores() and (case := next(coming, None)) is not None:
+                under_way.add(pool.submit(self._one, case))
+            if not under_way:
+                return results
+            done, under_way = wait(under_way, timeout=0.2, return_when=FIRST_COMPLETED)
+            signals.check()
+            for future in done:
+                result = future.result()
+                results.append(result)
+                self._told.performed(result, len(results), total)
+
+    def _coming(self, made: Plan, results: list[Result]) -> Iterator[Case]:
+        """The cases in their order, while the minutes last."""
+        for case in made.cases:
+            if time.monotonic() < self._deadline or case.kind == "upgrade":
+                yield case
+            else:
+                results.append(Result(case, "not-run"))
+        for case in made.sampled:
+            if time.monotonic() >= self._deadline:
+                return
+            yield case
+
+    def _one(self, case: Case) -> Result:
+        """Perform it, on databases of its own. A run that was over too early is done again, its
+        fault coming earlier.
+        """
+        if case.subject.name not in self._known:
+            why = self._unprepared.get(case.subject.name, "it was not prepared")
+            return Result(case, "failed", (Violation("release_can_be_made", why),))
+        template, known = self._known[case.subject.name]
+        if not known.reached and case.kind != "upgrade":
+            return Result(case, "skipped", notes=("the upgrade itself doesn't come to head",))
+        for sooner in _EARLIER:
+            trial = Trial(self._stage, case, template, known, self._options.seed, sooner=sooner)
+            try:
+                PERFORM[case.kind](trial)
+                return trial.result()
+            except Missed:
+                continue
+            except Skipped as skipped:
+                trial.notes.append(str(skipped))
+                return trial.result(None if trial.violations else "skipped")
+            except Exception:  # noqa: BLE001 (a case that wasn't performed is a failure)
+                trial.violated(harness=[traceback.format_exc()])
+                return trial.result()
+            finally:
+                trial.close()
+        told = f"the run was over before the fault, {len(_EARLIER)} times"
+        return Result(case, "missed", (Violation("fault_was_seen", told),))
+
+
+def _as_they_end(futures: list[Future[None]]) -> Iterator[Future[None]]:
+    """Each when it is done. Raises StopRequested where a signal came."""
+    left = set(futures)
+    while left:
+        done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)
+        signals.check()
+        yield from done
