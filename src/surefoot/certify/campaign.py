@@ -1,6 +1,7 @@
 """`surefoot certify`: build, prepare, plan, perform, report. The whole story on one page."""
 
 import contextlib
+import math
 import tempfile
 import threading
 import time
@@ -35,11 +36,14 @@ from surefoot.certify.stage import FIXTURES, Known, Stage, cores
 from surefoot.certify.trial import Missed, Skipped, Trial
 from surefoot.errors import NOT_REACHED, Finding, SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.errors.wording import count
 from surefoot.look.catalogue import read_catalogue
 from surefoot.look.code import catalogue_file, find_ini
 from surefoot.project.config import Project
 from surefoot.system import signals
 
+_SCRATCH = "No database of yours was reached: these were scratch databases."
+_LEAST, _SPARE = 3.0, 1.5  # seconds for a case, where none was tried; how much longer to be sure
 _EARLIER = (0, 1, 2, 4, 8)  # statements, where a run was over before its fault
 
 
@@ -65,6 +69,14 @@ class Progress(Told, Protocol):
     def performed(self, result: Result, number: int, total: int) -> None: ...
 
 
+class Timeline(msgspec.Struct, frozen=True):
+    """A run without a fault: its statements by number, each with its moment. In seconds."""
+
+    subject: str
+    seconds: float
+    moments: dict[int, float]
+
+
 class Report(msgspec.Struct, frozen=True):
     """What was tried, and what came of it.
 
@@ -84,6 +96,7 @@ class Report(msgspec.Struct, frozen=True):
     results: tuple[Result, ...]
     problems: tuple[Problem, ...]
     first: tuple[str, ...] = ()
+    timelines: tuple[Timeline, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -94,8 +107,55 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def passed(self) -> bool:
         """Whether nothing failed, every fault was seen, and all that had to be tried was."""
-        good = ("passed", "skipped")
-        return not self.history and all(one.outcome in good for one in self.results)
+        return not self.findings
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What keeps the upgrade path from being proved: the history's findings, then whether a
+        case failed, then whether the minutes did not suffice.
+        """
+        found = [*self.history]
+        failed = sum(result.outcome in ("failed", "missed") for result in self.results)
+        if failed:
+            found.append(_failed(failed, self))
+        if self.not_run:
+            found.append(_incomplete(self))
+        return tuple(found)
+
+
+def _failed(number: int, report: Report) -> Finding:
+    worst = report.problems[0]
+    return Finding(
+        "certify-failed",
+        f"{count(number, 'case')} of {len(report.results)} failed: "
+        f"{count(len(report.problems), 'problem')}.",
+        tuple(f"{p.invariant.replace('_', ' ')}: {p.case}" for p in report.problems[:5]),
+        _SCRATCH,
+        to_type(
+            "mend the history as the report says, then try the case again",
+            f"surefoot certify --seed {report.seed} --case {worst.case}",
+            then="then run all cases again, without --case",
+        ),
+    )
+
+
+def _incomplete(report: Report) -> Finding:
+    done = [result for result in report.results if result.outcome != "not-run"]
+    took = sum(result.seconds for result in done) / max(len(done), 1)
+    needed = report.seconds + report.not_run * max(took, _LEAST) / cores()
+    minutes = math.ceil(needed * _SPARE / 60)
+    return Finding(
+        "certify-incomplete",
+        f"{report.minutes:g} minutes did not suffice: {count(report.not_run, 'case')} of the "
+        "exhaustive part were not tried.",
+        tuple(r.case.name for r in report.results if r.outcome == "not-run")[:5],
+        _SCRATCH,
+        to_type(
+            "give it more time",
+            f"surefoot certify --seed {report.seed} --minutes {minutes}",
+            then="or begin at fewer releases: --from",
+        ),
+    )
 
 
 def certify(project: Project, options: Options, told: Progress, *, start: Start = start) -> Report:
@@ -207,6 +267,11 @@ class _Campaign:
             tuple(results),
             problems(stage.catalogue, results),
             first,
+            tuple(
+                Timeline(name, known.statements[-1].at, {s.number: s.at for s in known.statements})
+                for name, (_, known) in self._known.items()
+                if known.statements
+            ),
             time.monotonic() - self._began,
         )
         if not options.only_plan:
@@ -265,7 +330,8 @@ class _Campaign:
     def _plan(self, subjects: list[Subject], failed: tuple[str, ...]) -> Plan:
         """The cases of the seed, those first that failed the last time; or those of --case."""
         logs = {name: known.statements for name, (_, known) in self._known.items() if known.reached}
-        made = plan(subjects, logs, self._options.seed)
+        seeds = bool(self._stage.project.config.seeds)
+        made = plan(subjects, logs, self._options.seed, seeds=seeds)
         if self._options.cases:
             found = [case_of(name, subjects) for name in self._options.cases]
             return Plan(made.seed, tuple(case for case in found if case is not None))

@@ -28,6 +28,7 @@ from surefoot.sql import query
 
 _ADDITIONS = 10
 _SMOKE_LONGEST = 300.0  # seconds
+_AGAIN = b"\n-- once more\n"
 _NOT_TRIED = 77  # the exit status of a smoke command that can't try this release
 _REFUSED = 4
 
@@ -322,7 +323,28 @@ def restore(trial: Trial) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-# --- the older image
+# --- images with other files
+
+
+def seeds(trial: Trial) -> None:
+    """The next release has changed its seed scripts: they run again, and change nothing twice."""
+    root = _copied(trial, "seeds")
+    for script in trial.stage.project.config.scripts(trial.stage.project.config.seeds):
+        file = root / script.path
+        text = file.read_bytes()
+        if _AGAIN not in text:
+            file.write_bytes(text + _AGAIN)
+    name = trial.database(trial.known.head)
+    before = trial.look(name)
+    up = trial.surefoot(name, "up", root=root)
+    trial.violated(seeds_run_again=invariants.head_in_one_start(up))
+    ran = [step for step in up.json.get("done", []) if step["step"] == "seed"]
+    trial.fault = f"{len(ran)} seed scripts run again"
+    if up.code == 0 and not ran:
+        trial.violated(seeds_run_again=["no seed script was run again"])
+    if up.code == 0:
+        differing = {table for table, _ in set(before.contents) ^ set(trial.look(name).contents)}
+        trial.violated(seeds_are_repeatable=sorted(differing))
 
 
 def older_image(trial: Trial) -> None:
@@ -370,18 +392,21 @@ def _older(trial: Trial) -> Path:
     init = stage.catalogue.init
     if init is not None and init.revision not in applied:
         raise Skipped("the init scripts are newer than the release")
-    root = stage.project.root.resolve()
     newer = [r for id, r in stage.catalogue.history.revisions.items() if id not in applied]
-    target = stage.work / f"older-{structure.name}"
-    if not target.exists():
-        shutil.copytree(root, target, ignore=_not_copied, symlinks=True)
-        for revision in newer:
-            found = [f for f in target.rglob(Path(revision.path).name) if f.is_file()]
-            if not found:
-                shutil.rmtree(target)
-                raise Skipped(f"{revision.path} isn't below the project's directory")
-            for file in found:
-                file.unlink()
+    target = _copied(trial, f"older-{structure.name}")
+    for revision in newer:
+        found = [f for f in target.rglob(Path(revision.path).name) if f.is_file()]
+        if not found:
+            raise Skipped(f"{revision.path} isn't below the project's directory")
+        for file in found:
+            file.unlink()
+    return target
+
+
+def _copied(trial: Trial, called: str) -> Path:
+    """A copy of the project's directory, of this case's own."""
+    target = trial.stage.work / f"{called}-{trial.stage.mark(trial.database())}"
+    shutil.copytree(trial.stage.project.root.resolve(), target, ignore=_not_copied, symlinks=True)
     return target
 
 
@@ -486,6 +511,7 @@ PERFORM: dict[Kind, Callable[[Trial], Any]] = {
     "unversioned": unversioned,
     "newer-structure": newer_structure,
     "damaged-rows": damaged_rows,
+    "seeds": seeds,
     "older-image": older_image,
     "down": down,
     "restore": restore,

@@ -25,6 +25,7 @@ Kind = Literal[
     "unversioned",
     "newer-structure",
     "damaged-rows",
+    "seeds",
     "older-image",
     "down",
     "restore",
@@ -42,6 +43,7 @@ KINDS: dict[Kind, str] = {
     "unversioned": "the version table is gone, as after an init script",
     "newer-structure": "the structure of head, the version rows of the release",
     "damaged-rows": "version rows that no revision has",
+    "seeds": "the seed scripts run once more, as after a change",
     "older-image": "the older image on the newer database",
     "down": "down to the release, and up again",
     "restore": "a backup, an upgrade, the backup restored, an upgrade",
@@ -176,13 +178,17 @@ def plan(
     subjects: Iterable[Subject],
     statements: dict[str, Sequence[Statement]],
     seed: int,
+    *,
+    seeds: bool = False,
 ) -> Plan:
     """The cases of these subjects. `statements` are those of an undisturbed run of each subject,
-    by its name: a subject without any can't be upgraded, and has its upgrade alone.
+    by its name: a subject without any can't be upgraded, and has its upgrade alone. `seeds`: the
+    project has seed scripts.
     """
     rng = random.Random(seed)
     cases: list[Case] = []
     sampled: list[Case] = []
+    subjects = tuple(subjects)
     richest = {subject.structure: subject for subject in subjects}
     for subject in subjects:
         cases.append(Case(subject, "upgrade"))
@@ -192,6 +198,7 @@ def plan(
         cases.append(Case(subject, "again"))
         if richest[subject.structure] is subject:
             cases += _of(subject, rng)
+            cases += [Case(subject, "seeds")] if seeds else []
             cases += faults(subject, log)
         sampled += samples(subject, log, rng)
     rng.shuffle(sampled)

@@ -36,6 +36,10 @@ _ADVICE: Mapping[str, str] = {
     "that is dropped and made anew. Change the table in its place.",
     "nothing_to_do_then": "A seed script isn't repeatable, or something changes the database at "
     "every start. Write INSERT … ON CONFLICT DO NOTHING.",
+    "seeds_are_repeatable": "A seed script that runs again changes rows. Write INSERT … ON "
+    "CONFLICT DO NOTHING, with the key that makes a row the same.",
+    "seeds_run_again": "A seed script fails where its rows are there already. Write INSERT … ON "
+    "CONFLICT DO NOTHING.",
     "one_by_one": "The revision counts on what an earlier one left in memory or in the same "
     "transaction; users who follow each release run it alone.",
     "what_starts_works": "The older image is let in and breaks. Give the new column a default, or "

@@ -12,7 +12,23 @@ from surefoot.cli.console import (
     project_options,
     server_option,
 )
-from surefoot.errors import ExitCode
+from surefoot.errors import ExitCode, SurefootError
+
+
+def _write(file: Path, text: str) -> None:
+    """Raises SurefootError `output-lost`."""
+    from surefoot.system.files import shown
+
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SurefootError(
+            "output-lost",
+            f"{shown(file)} could not be written.",
+            seen=[error.strerror or str(error)],
+            database="No database of yours was reached.",
+            next="correct the path, or the permissions of its directory",
+        ) from error
 
 
 @click.command("certify")
@@ -93,6 +109,14 @@ def command(
         else:
             context.write_lines(plan_lines(report.plan))
         return ExitCode.DONE
+    if junit is not None:
+        from surefoot.report.certify_junit import junit as junit_of
+
+        _write(junit, junit_of(report))
+    if html is not None:
+        from surefoot.report.certify_html import html as html_of
+
+        _write(html, html_of(report))
     code = ExitCode.DONE if report.passed else ExitCode.PENDING
     if context.as_json:
         context.emit_json(code, **report_json(report))

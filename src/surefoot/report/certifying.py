@@ -55,14 +55,14 @@ def report_lines(terminal: Terminal, report: Report) -> list[str]:
     """The report: what was tried, what was found, how to do it again."""
     lines = ["", *labelled(terminal, "certify", *_head(report)), ""]
     lines += _table(report)
-    for finding in report.history:
-        lines += ["", *finding_lines(terminal, finding)]
     for number, problem in enumerate(report.problems, 1):
         lines += ["", *_problem_lines(terminal, number, problem, report)]
     notes = notes_of(report)
     if notes:
         lines += ["", *labelled(terminal, "notes", *notes)]
-    return [*lines, ""]
+    for finding in report.findings:
+        lines += ["", *finding_lines(terminal, finding)]
+    return lines
 
 
 def _head(report: Report) -> list[str]:
@@ -157,7 +157,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "server": report.server,
         "sha256": report.digest,
         "heads": list(report.heads),
-        "findings": [finding_json(one) for one in report.history],
+        "findings": [finding_json(one) for one in report.findings],
         "problems": [_problem_json(one) for one in report.problems],
         "cases": [_result_json(one) for one in report.results],
     }
