@@ -32,7 +32,7 @@ from surefoot.certify.plan import Case, Plan, Structure, Subject, case_of, plan,
 from surefoot.certify.problems import Problem, digest, problems
 from surefoot.certify.result import Result
 from surefoot.certify.running import Start, start
-from surefoot.certify.stage import FIXTURES, Known, Stage, cores
+from surefoot.certify.stage import FIXTURES, Known, Stage, cores, unheard
 from surefoot.certify.trial import Missed, Skipped, Trial
 from surefoot.errors import NOT_REACHED, Finding, SurefootError
 from surefoot.errors.steps import to_type
@@ -210,7 +210,7 @@ def _committed(project: Project) -> Catalogue | None:
 def _opened(project: Project, scratch: Scratch) -> Opened:
     """What the application's code says of itself."""
     target = scratch.database()
-    done = replayed(project, target, lambda *_: None, upto="base", whole_server=scratch.ours)
+    done = replayed(project, target, unheard, upto="base", whole_server=scratch.ours)
     scratch.clear()
     return done.opened
 

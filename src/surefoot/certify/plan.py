@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -176,7 +176,7 @@ def _all(catalogue: Catalogue) -> list[Release]:
 
 def plan(
     subjects: Iterable[Subject],
-    statements: dict[str, Sequence[Statement]],
+    statements: Mapping[str, Sequence[Statement]],
     seed: int,
     *,
     seeds: bool = False,

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from surefoot.certify.campaign import Report
-from surefoot.certify.plan import KINDS, Case, Plan, Subject
+from surefoot.certify.plan import KINDS, Case, Kind, Plan, Subject
 from surefoot.certify.problems import Problem
 from surefoot.certify.result import Result
 from surefoot.errors.wording import count
@@ -76,7 +76,7 @@ def _head(report: Report) -> list[str]:
     return texts
 
 
-Cell = tuple[str, str]
+Cell = tuple[str, Kind]
 
 
 def cells(report: Report) -> dict[Cell, list[Result]]:
@@ -180,7 +180,7 @@ def _problem_json(problem: Problem) -> dict[str, Any]:
         "message": problem.told,
         "case": problem.case,
         "number": problem.cases,
-        "next": problem.advice,
+        "mend": problem.advice,
     }
 
 
