@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from surefoot.catalogue.catalogue import Catalogue, Way
-from surefoot.certify.campaign import Report
+from surefoot.certify.campaign import Options, Report
 from surefoot.certify.data import _said, _values_of  # pyright: ignore[reportPrivateUsage]
 from surefoot.certify.invariants import Violation
 from surefoot.certify.kept import FILE, read_failed, write_failed
@@ -223,7 +223,7 @@ def test_a_cell_says_what_was_exhaustive_and_what_was_sampled() -> None:
 
 def _report(*results: Result) -> Report:
     return Report(
-        *(7, 10.0, "a server", "0" * 64, ("r4",), (), (SUBJECT,), Plan(7, ())),
+        *(Options(seed=7), "a server", "0" * 64, ("r4",), (), (SUBJECT,), Plan(7, ())),
         results,
         problems(CATALOGUE, results),
     )

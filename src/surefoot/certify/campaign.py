@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import shlex
 import tempfile
 import threading
 import time
@@ -50,7 +51,8 @@ _EARLIER = (0, 1, 2, 4, 8)  # statements, where a run was over before its fault
 class Options(msgspec.Struct, frozen=True):
     """What is wanted: `releases` none, all of them; `cases` none, the whole plan.
 
-    `only_plan`: the plan is made, and nothing further is done.
+    `sample`: the minutes that the exhaustive part leaves are used. `only_plan`: the plan is made,
+    and nothing further is done.
     """
 
     minutes: float = 10.0
@@ -58,7 +60,18 @@ class Options(msgspec.Struct, frozen=True):
     releases: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
     server: str | None = None
+    sample: bool = True
     only_plan: bool = False
+
+    @property
+    def words(self) -> str:
+        """The same on a command line, but for minutes, cases and the server, which is no matter of
+        the plan.
+        """
+        words = ["--seed", str(self.seed)]
+        for release in self.releases:
+            words += ["--from", release]
+        return shlex.join([*words, *([] if self.sample else ["--exhaustive"])])
 
 
 class Progress(Told, Protocol):
@@ -78,15 +91,14 @@ class Timeline(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was tried, and what came of it.
+    """What was tried as `options` say, and what came of it.
 
     `history` is what comparing the committed catalogue with a new one has found; `digest` is a
     SHA-256 over catalogue, revisions and surefoot's version. `first` are the cases that failed the
     last time.
     """
 
-    seed: int
-    minutes: float
+    options: Options
     server: str
     digest: str
     heads: tuple[str, ...]
@@ -133,7 +145,7 @@ def _failed(number: int, report: Report) -> Finding:
         _SCRATCH,
         to_type(
             "mend the history as the report says, then try the case again",
-            f"surefoot certify --seed {report.seed} --case {worst.case}",
+            f"surefoot certify --seed {report.options.seed} --case {worst.case}",
             then="then run all cases again, without --case",
         ),
     )
@@ -146,13 +158,13 @@ def _incomplete(report: Report) -> Finding:
     minutes = math.ceil(needed * _SPARE / 60)
     return Finding(
         "certify-incomplete",
-        f"{report.minutes:g} minutes did not suffice: {count(report.not_run, 'case')} of the "
-        "exhaustive part were not tried.",
+        f"{report.options.minutes:g} minutes did not suffice: {count(report.not_run, 'case')} "
+        "of the exhaustive part were not tried.",
         tuple(r.case.name for r in report.results if r.outcome == "not-run")[:5],
         _SCRATCH,
         to_type(
             "give it more time",
-            f"surefoot certify --seed {report.seed} --minutes {minutes}",
+            f"surefoot certify {report.options.words} --minutes {minutes}",
             then="or begin at fewer releases: --from",
         ),
     )
@@ -222,7 +234,7 @@ def _not_built(
     took = time.monotonic() - began
     heads = committed.history.heads if committed else ()
     return Report(
-        *(options.seed, options.minutes, "", digest(committed), heads, (finding,)),
+        *(options, "", digest(committed), heads, (finding,)),
         (),
         Plan(options.seed, ()),
         (),
@@ -259,7 +271,7 @@ class _Campaign:
                 raise
         first = tuple(name for name in failed if any(one.name == name for one in made.cases))
         report = Report(
-            *(options.seed, options.minutes, self._server, digest(stage.catalogue)),
+            *(options, self._server, digest(stage.catalogue)),
             stage.catalogue.history.heads,
             history,
             tuple(chosen),
@@ -368,7 +380,7 @@ class _Campaign:
                 yield case
             else:
                 results.append(Result(case, "not-run"))
-        for case in made.sampled:
+        for case in made.sampled if self._options.sample else ():
             if time.monotonic() >= self._deadline:
                 return
             yield case

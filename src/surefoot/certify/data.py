@@ -169,7 +169,7 @@ class _Maker:
             may_miss = column.given or not column.required
             if may_miss and (number == 1 or (number and attempt > _TRIES // 2)):
                 continue
-            if column.given and number != 2 and _is_numbered(column):
+            if column.given and _is_numbered(column):
                 continue
             value = self._value(column, number, attempt)
             if value is not None:

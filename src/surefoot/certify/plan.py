@@ -216,7 +216,8 @@ def _of(subject: Subject, rng: random.Random) -> list[Case]:
     found += [Case(subject, "unversioned"), Case(subject, "newer-structure")]
     found += [Case(subject, "damaged-rows", how) for how in _DAMAGES]
     found += [Case(subject, "older-image"), Case(subject, "restore")]
-    return [*found, Case(subject, "down", seeds[0], exhaustive=False)]
+    found += [Case(subject, "down")]
+    return [*found, *(Case(subject, "down", one, exhaustive=False) for one in seeds)]
 
 
 _COMMENT = re.compile(r"--[^\n]*\n|/\*.*?\*/", re.DOTALL)

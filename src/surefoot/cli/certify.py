@@ -56,6 +56,9 @@ def _write(file: Path, text: str) -> None:
     metavar="CASE",
     help="Try only this case, as the report names it. May be repeated.",
 )
+@click.option(
+    "--exhaustive", is_flag=True, help="Don't sample: end when each commit has been tried."
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Print the plan, and try nothing.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
 @click.option(
@@ -71,6 +74,7 @@ def command(
     seed: int,
     releases: tuple[str, ...],
     cases: tuple[str, ...],
+    exhaustive: bool,
     only_plan: bool,
     junit: Path | None,
     html: Path | None,
@@ -96,7 +100,7 @@ def command(
     from surefoot.report.terminal import Terminal
 
     project = load_project(config_file)
-    options = Options(minutes, seed, releases, cases, server, only_plan)
+    options = Options(minutes, seed, releases, cases, server, not exhaustive, only_plan)
     progress = CertifyReport(context.terminal)
     context.said()
     try:

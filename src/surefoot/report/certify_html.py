@@ -81,8 +81,8 @@ def _facts(report: Report) -> str:
     facts = {
         "to": ", ".join(report.heads),
         "server": report.server,
-        "seed": str(report.seed),
-        "time": f"{report.seconds:.0f} s of {report.minutes:g} min",
+        "seed": str(report.options.seed),
+        "time": f"{report.seconds:.0f} s of {report.options.minutes:g} min",
         "cases": f"{len(report.results)}, of which {report.not_run} not run",
         "sha256": report.digest,
     }

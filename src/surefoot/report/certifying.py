@@ -68,7 +68,7 @@ def report_lines(terminal: Terminal, report: Report) -> list[str]:
 def _head(report: Report) -> list[str]:
     texts = [
         f"to {', '.join(report.heads)}, on {report.server or 'no server'}",
-        f"seed {report.seed}, {report.seconds:.0f} s of {report.minutes:g} min",
+        f"seed {report.options.seed}, {report.seconds:.0f} s of {report.options.minutes:g} min",
         f"sha256 {report.digest}",
     ]
     if report.first:
@@ -131,7 +131,7 @@ def _problem_lines(terminal: Terminal, number: int, problem: Problem, report: Re
 
 def again(problem: Problem, report: Report) -> str:
     """The command that does the smallest case again."""
-    return f"surefoot certify --seed {report.seed} --case {problem.case}"
+    return f"surefoot certify --seed {report.options.seed} --case {problem.case}"
 
 
 def notes_of(report: Report) -> list[str]:
@@ -151,8 +151,8 @@ def notes_of(report: Report) -> list[str]:
 def report_json(report: Report) -> dict[str, Any]:
     """The report, for programs."""
     return {
-        "seed": report.seed,
-        "minutes": report.minutes,
+        "seed": report.options.seed,
+        "minutes": report.options.minutes,
         "seconds": round(report.seconds, 1),
         "server": report.server,
         "sha256": report.digest,
