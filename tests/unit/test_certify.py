@@ -261,6 +261,6 @@ def test_the_page_stands_alone_and_escapes() -> None:
 def test_a_check_names_the_values_to_try() -> None:
     from surefoot.certify.data import Column
 
-    column = Column("mood", "text", "S", False, False, False, (), None,
-                    ("CHECK ((mood = ANY (ARRAY['good'::text, 'it''s'::text])))",))  # fmt: skip
+    checks = {"m": "CHECK ((mood = ANY (ARRAY['good'::text, 'it''s'::text])))"}
+    column = Column("mood", "text", "S", False, False, False, (), None, checks)
     assert _said(column) == ["good", "it's"]

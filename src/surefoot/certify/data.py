@@ -32,7 +32,7 @@ class Column(msgspec.Struct, frozen=True):
     always: bool
     labels: tuple[str, ...]
     longest: int | None
-    checks: tuple[str, ...]
+    checks: dict[str, str]  # by the constraint's name
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -144,44 +144,87 @@ class _Maker:
         self._referring = {name for one in references for name in one.columns}
 
     def insert(self, number: int) -> tuple[Row | None, str]:
-        """The row that the server took, or why it took none."""
+        """The row that the server took, or why it took none. What a refusal is about gets another
+        value.
+        """
+        values = {c.name: self._first(c, number) for c in self._table.columns}
         why = "no row was tried"
         for attempt in range(_TRIES):
-            values = self._values(number, attempt)
-            if values is None:
-                return None, "a table that it refers to has no row"
-            row = Row(self._table.schema, self._table.name, values)
+            for one in self._references:
+                there = self._there(one)
+                required = any(c.required for c in self._table.columns if c.name in one.columns)
+                if there is None and required:
+                    return None, "a table that it refers to has no row"
+                alone = number == 1 or (attempt > 0 and self._rng.random() < 0.5)
+                left = there is None or (alone and not required)
+                found = [None] * len(one.columns) if left else [*(there or ())]
+                values |= dict(zip(one.columns, found, strict=True))
+            given = {name: value for name, value in values.items() if value is not None}
+            row = Row(self._table.schema, self._table.name, given)
             try:
                 with self._connection.transaction():
                     _insert(self._connection, row)
                     self._connection.execute("set constraints all immediate")
             except psycopg.Error as error:
                 why = str(error).splitlines()[0]
+                values |= self._others(error, values, number)
             else:
                 return row, ""
         return None, why
 
-    def _values(self, number: int, attempt: int) -> dict[str, str | None] | None:
-        found: dict[str, str | None] = {}
-        for column in self._table.columns:
-            if column.always or column.name in self._referring:
-                continue
-            may_miss = column.given or not column.required
-            if may_miss and (number == 1 or (number and attempt > _TRIES // 2)):
-                continue
-            if column.given and _is_numbered(column):
-                continue
-            value = self._value(column, number, attempt)
-            if value is not None:
-                found[column.name] = value
-        for one in self._references:
-            there = self._there(one)
-            required = [c for c in self._table.columns if c.name in one.columns and c.required]
-            if there is None and required:
-                return None
-            if there is not None and (required or number != 1):
-                found |= dict(zip(one.columns, there, strict=True))
-        return found
+    def _first(self, column: Column, number: int) -> str | None:
+        """The value that is tried first; None leaves the column to its default, or NULL."""
+        optional = column.given or not column.required
+        if column.always or column.name in self._referring or (number == 1 and optional):
+            return None
+        if column.given and _is_numbered(column):
+            return None
+        if column.labels:
+            return self._rng.choice(column.labels)
+        if said := _said(column):
+            return said[0]
+        if column.category == "S":
+            as_type = self._becomes.get(f"{self._table.qualified}.{column.name}", column.type)
+            if as_type != column.type and (several := _values_of(as_type, number, False)):
+                return several[0]
+            return self._text(column, number, number >= 2)
+        several = _values_of(column.type, number, number >= 2)
+        return self._rng.choice(several) if several else "{}" if column.category == "A" else None
+
+    def _others(
+        self, error: psycopg.Error, values: dict[str, str | None], number: int
+    ) -> dict[str, str | None]:
+        """Other values for the columns that the server's refusal is about; else for any."""
+        constraint = error.diag.constraint_name
+        mutable = [
+            c
+            for c in self._table.columns
+            if not c.always and c.name not in self._referring and not _is_given_number(c, values)
+        ]
+        about = [c for c in mutable if constraint in c.checks] or [
+            c for c in mutable if c.name == error.diag.column_name
+        ]
+        return {c.name: self._any(c, number) for c in about or mutable}
+
+    def _any(self, column: Column, number: int) -> str | None:
+        """Any value that may do, NULL among them where the column may be NULL."""
+        if column.labels:
+            return self._rng.choice(column.labels)
+        pool = [*_said(column), *_values_of(column.type, number, False)]
+        if column.category == "S":
+            pool += [*_WORDS, self._text(column, number, False)]
+            pool = pool if column.longest is None else [text[: column.longest] for text in pool]
+        elif column.category == "N":
+            pool += _NUMBERS if "int" in column.type else [*_NUMBERS, "0.5", "0.25"]
+        elif column.category == "A":
+            pool += ["{}", "{1}", "{a,b}"]
+        elif column.type == "bytea":
+            pool += [f"\\x{'ab' * length}" for length in (16, 20, 32, 64)]
+        elif column.category == "D":
+            pool += _values_of(column.type, self._rng.randrange(8), False)
+        if column.given or not column.required:
+            return self._rng.choice([*pool, None]) if pool else None
+        return self._rng.choice(pool) if pool else None
 
     def _there(self, one: Reference) -> tuple[str | None, ...] | None:
         """Some row of the table that is referred to."""
@@ -194,25 +237,6 @@ class _Maker:
             )
         ).fetchall()
         return self._rng.choice(rows) if rows else None
-
-    def _value(self, column: Column, number: int, attempt: int) -> str | None:
-        said = _said(column) if attempt else _said(column)[:1]
-        if column.labels:
-            return self._rng.choice(column.labels)
-        if said and (attempt == 0 or self._rng.random() < 0.7):
-            return self._rng.choice(said)
-        place = f"{self._table.qualified}.{column.name}"
-        boundary = number >= 2 and attempt < _TRIES // 2
-        as_type = self._becomes.get(place, column.type)
-        if column.category == "S" and as_type != column.type and _values_of(as_type, 0, False):
-            return _values_of(as_type, number, False)[0]
-        several = _values_of(column.type, number, boundary)
-        if several:
-            value = self._rng.choice(several)
-            return value if column.longest is None else value[: column.longest]
-        if column.category == "S":
-            return self._text(column, number, boundary)
-        return None if column.category != "A" else "{}"
 
     def _text(self, column: Column, number: int, boundary: bool) -> str:
         longest = column.longest or _LONGEST
@@ -228,10 +252,24 @@ def _is_numbered(column: Column) -> bool:
     return column.type in ("smallint", "integer", "bigint", "uuid")
 
 
+def _is_given_number(column: Column, values: Mapping[str, str | None]) -> bool:
+    """Whether the column has its number from its default, and keeps it so."""
+    return column.given and _is_numbered(column) and values[column.name] is None
+
+
+# What a CHECK with a pattern may want.
+_WORDS = (
+    *("a", "ab", "abc", "abc_d", "a-b", "A", "AB", "ABC", "1", "12", "123456", "a1", "en", "en-US"),
+    *("Europe/Berlin", "UTC", "#aabbcc", "a@example.org", "https://example.org/a", "/a/b", "1.0.0"),
+    *("2025-06-01", "12:00", "0a" * 16, "0a" * 20, "0a" * 32),
+)
+_NUMBERS = ("0", "1", "2", "3", "5", "7", "10", "50", "100", "1000", "-1")
+
+
 def _said(column: Column) -> list[str]:
     """The values that the column's CHECKs name, and those beside the numbers among them."""
     found: list[str] = []
-    for check in column.checks:
+    for check in column.checks.values():
         found += [literal.replace("''", "'") for literal in _LITERAL.findall(check)]
         if column.category == "N":
             plain = _LITERAL.sub("", check)
@@ -303,15 +341,9 @@ def _tables(connection: psycopg.Connection[Any]) -> dict[int, Table]:
     for row in connection.execute(query("certify_tables")).fetchall():
         oid, schema, name, column, _, *rest = row
         columns = found.setdefault(oid, (schema, name, []))[2]
-        type_, category, required, given, always, labels, longest, checks = rest
-        columns.append(
-            Column(
-                *(column, type_, category, required, given, always),
-                tuple(labels),
-                longest,
-                tuple(checks),
-            )
-        )
+        *plain, labels, longest, names, checks = rest
+        both = dict(zip(names, checks, strict=True))
+        columns.append(Column(column, *plain, tuple(labels), longest, both))
     return {
         oid: Table(schema, name, tuple(columns)) for oid, (schema, name, columns) in found.items()
     }

@@ -9,9 +9,14 @@ select c.oid::int8 as "table", n.nspname::text as "schema", c.relname::text as n
     case when a.atttypmod > 4 and u.typname in ('varchar', 'bpchar') then a.atttypmod - 4
       when t.typtypmod > 4 and u.typname in ('varchar', 'bpchar') then t.typtypmod - 4 end as longest,
     array(
+      select k.conname::text from pg_catalog.pg_constraint as k
+      where k.contype = 'c' and (k.contypid = a.atttypid or k.conrelid = c.oid and a.attnum = any (k.conkey))
+      order by k.conname, k.oid
+    ) as check_names,
+    array(
       select pg_catalog.pg_get_constraintdef(k.oid) from pg_catalog.pg_constraint as k
       where k.contype = 'c' and (k.contypid = a.atttypid or k.conrelid = c.oid and a.attnum = any (k.conkey))
-      order by k.conname
+      order by k.conname, k.oid
     ) as checks
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
