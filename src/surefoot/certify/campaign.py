@@ -26,10 +26,11 @@ from surefoot.catalogue_build.passes import replayed
 from surefoot.catalogue_build.pg_dump import find_pg_dump
 from surefoot.catalogue_build.scratch import Candidate, Scratch
 from surefoot.catalogue_build.servers import Told, on_a_server
+from surefoot.certify import invariants
 from surefoot.certify.cells import PERFORM
 from surefoot.certify.invariants import Violation
 from surefoot.certify.kept import read_failed, write_failed
-from surefoot.certify.plan import Case, Plan, Structure, Subject, case_of, plan, structures
+from surefoot.certify.plan import KINDS, Case, Plan, Structure, Subject, case_of, plan, structures
 from surefoot.certify.problems import Problem, digest, problems
 from surefoot.certify.result import Result
 from surefoot.certify.running import Start, start
@@ -295,22 +296,13 @@ class _Campaign:
 
         Raises SurefootError `case-unknown`.
         """
-        if not self._options.cases:
-            return subjects
-        cases = [case_of(name, subjects) for name in self._options.cases]
-        for name, case in zip(self._options.cases, cases, strict=True):
-            if case is None:
-                raise SurefootError(
-                    "case-unknown",
-                    f"There is no case {name}.",
-                    seen=[f"cases begin with one of {', '.join(s.name for s in subjects[:8])}"],
-                    database=NOT_REACHED,
-                    next=to_type(
-                        "list the cases of this seed, and name one of them",
-                        f"surefoot certify --plan --seed {self._options.seed}",
-                    ),
-                )
-        return list(dict.fromkeys(case.subject for case in cases if case is not None))
+        found: dict[Subject, None] = {}
+        for name in self._options.cases:
+            about = [s for s in subjects if name == s.name or name.startswith(f"{s.name}/")]
+            if not about or (name != about[0].name and not _is_kind_or_case(name, about)):
+                raise _unknown(name, subjects, self._options)
+            found |= dict.fromkeys(about)
+        return list(found) if self._options.cases else subjects
 
     # --- before the cases
 
@@ -345,8 +337,13 @@ class _Campaign:
         seeds = bool(self._stage.project.config.seeds)
         made = plan(subjects, logs, self._options.seed, seeds=seeds)
         if self._options.cases:
-            found = [case_of(name, subjects) for name in self._options.cases]
-            return Plan(made.seed, tuple(case for case in found if case is not None))
+            chosen: dict[str, Case] = {}
+            for name in self._options.cases:
+                several = [case for case in made.cases if f"{case.name}/".startswith(f"{name}/")]
+                exact = case_of(name, subjects)
+                found = several or ([exact] if exact is not None else [])
+                chosen |= {case.name: case for case in found}
+            return Plan(made.seed, tuple(chosen.values()))
         again = [case for name in failed if (case := case_of(name, subjects)) is not None]
         names = {case.name for case in again}
         rest = [case for case in made.cases if case.name not in names]
@@ -394,7 +391,8 @@ class _Campaign:
             return Result(case, "failed", (Violation("release_can_be_made", why),))
         template, known = self._known[case.subject.name]
         if not known.reached and case.kind != "upgrade":
-            return Result(case, "skipped", notes=("the upgrade itself doesn't come to head",))
+            told = invariants.head_in_one_start(known.first) or ["only the first of two runs did"]
+            return Result(case, "failed", (Violation("head_in_one_start", told[0]),))
         for sooner in _EARLIER:
             trial = Trial(self._stage, case, template, known, self._options.seed, sooner=sooner)
             try:
@@ -412,6 +410,26 @@ class _Campaign:
                 trial.close()
         told = f"the run was over before the fault, {len(_EARLIER)} times"
         return Result(case, "missed", (Violation("fault_was_seen", told),))
+
+
+def _is_kind_or_case(name: str, subjects: list[Subject]) -> bool:
+    """Whether it is a case's name, or the beginning that all cases of a kind have."""
+    return case_of(name, subjects) is not None or any(
+        name == f"{subject.name}/{kind}" for subject in subjects for kind in KINDS
+    )
+
+
+def _unknown(name: str, subjects: list[Subject], options: Options) -> SurefootError:
+    return SurefootError(
+        "case-unknown",
+        f"There is no case {name}.",
+        seen=[f"cases begin with one of {', '.join(s.name for s in subjects[:8])}"],
+        database=NOT_REACHED,
+        next=to_type(
+            "list the cases of this seed, and name one of them",
+            f"surefoot certify --plan --seed {options.seed}",
+        ),
+    )
 
 
 def _as_they_end(futures: list[Future[None]]) -> Iterator[Future[None]]:

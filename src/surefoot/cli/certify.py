@@ -54,7 +54,8 @@ def _write(file: Path, text: str) -> None:
     "cases",
     multiple=True,
     metavar="CASE",
-    help="Try only this case, as the report names it. May be repeated.",
+    help="Try only this case, as the report names it, or all of the plan that begin so. May be "
+    "repeated.",
 )
 @click.option(
     "--exhaustive", is_flag=True, help="Don't sample: end when each commit has been tried."
