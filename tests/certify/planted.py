@@ -19,7 +19,6 @@ from typing import NamedTuple
 from tests.certify.project import clean
 from tests.support.project import Application
 
-
 CATALOGUE = "v2@base/none/again"  # a case that takes no time
 
 
@@ -268,9 +267,9 @@ BUGS: dict[str, Bug] = {
             downgrade='op.execute("drop table pets")\nop.execute("create table pets (id serial'
             ' primary key, owner integer not null references people (id))")\n'
             'op.execute("create index pets_owner on pets (owner)")',
-            "v2@base/generated/down",
-    ),
+        ),
         frozenset(("users_own_kept", "goes_back")),
+        "v2@base/generated/down",
     ),
     "edited": Bug(
         "a revision that was edited after its release",
