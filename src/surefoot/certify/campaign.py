@@ -6,8 +6,7 @@ import shlex
 import tempfile
 import threading
 import time
-import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Protocol
@@ -21,21 +20,30 @@ from surefoot.catalogue.removed import with_removed
 from surefoot.catalogue.write import dumps
 from surefoot.catalogue_build.build import Options as BuildOptions
 from surefoot.catalogue_build.build import build
-from surefoot.catalogue_build.messages import Opened
 from surefoot.catalogue_build.passes import replayed
 from surefoot.catalogue_build.pg_dump import find_pg_dump
 from surefoot.catalogue_build.scratch import Candidate, Scratch
 from surefoot.catalogue_build.servers import Told, on_a_server
 from surefoot.certify import invariants
-from surefoot.certify.cells import PERFORM
+from surefoot.certify.cells import perform
 from surefoot.certify.invariants import Violation
 from surefoot.certify.kept import read_failed, write_failed
-from surefoot.certify.plan import KINDS, Case, Plan, Structure, Subject, case_of, plan, structures
+from surefoot.certify.plan import (
+    FIXTURES,
+    KINDS,
+    Case,
+    Plan,
+    Structure,
+    Subject,
+    case_of,
+    levels,
+    plan,
+    structures,
+)
 from surefoot.certify.problems import Problem, digest, problems
 from surefoot.certify.result import Result
 from surefoot.certify.running import Start, start
-from surefoot.certify.stage import FIXTURES, Known, Stage, cores, unheard
-from surefoot.certify.trial import Missed, Skipped, Trial
+from surefoot.certify.stage import Known, Stage, cores, unheard
 from surefoot.errors import NOT_REACHED, Finding, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.errors.wording import count
@@ -46,7 +54,6 @@ from surefoot.system import signals
 
 _SCRATCH = "No database of yours was reached: these were scratch databases."
 _LEAST, _SPARE = 3.0, 1.5  # seconds for a case, where none was tried; how much longer to be sure
-_EARLIER = (0, 1, 2, 4, 8)  # statements, where a run was over before its fault
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -191,21 +198,8 @@ def certify(project: Project, options: Options, told: Progress, *, start: Start 
         history = check(committed, built.catalogue, heads=project.config.heads)
 
     def work(candidate: Candidate, scratch: Scratch) -> Report:
-        pg_dump = find_pg_dump(candidate.programs, scratch.connection.info.server_version)
-        opened = _opened(project, scratch)
-        target = scratch.server
-        with tempfile.TemporaryDirectory(prefix="surefoot-certify-") as directory:
-            work = Path(directory)
-            file = work / "surefoot-catalog.txt"
-            file.write_text(dumps(catalogue), encoding="utf-8")
-            stage = Stage(
-                *(project, target, pg_dump, catalogue, opened, work),
-                catalogue_file=file,
-                whole_server=scratch.ours,
-                start=start,
-            )
-            with contextlib.closing(stage):
-                return _Campaign(stage, options, told, scratch.label, began).run(history)
+        with staged(project, candidate, scratch, catalogue, start=start) as stage:
+            return _Campaign(stage, options, told, scratch.label, began).run(history)
 
     return on_a_server(options.server, "certify", told, work)
 
@@ -220,12 +214,36 @@ def _committed(project: Project) -> Catalogue | None:
         raise
 
 
-def _opened(project: Project, scratch: Scratch) -> Opened:
-    """What the application's code says of itself."""
-    target = scratch.database()
-    done = replayed(project, target, unheard, upto="base", whole_server=scratch.ours)
+@contextlib.contextmanager
+def staged(
+    project: Project,
+    candidate: Candidate,
+    scratch: Scratch,
+    catalogue: Catalogue,
+    *,
+    start: Start = start,
+) -> Generator[Stage]:
+    """The project on this scratch server; what was made there is dropped at the end.
+
+    Raises SurefootError `pg-dump-missing`, and whatever keeps the application's code from being
+    loaded.
+    """
+    pg_dump = find_pg_dump(candidate.programs, scratch.connection.info.server_version)
+    first = scratch.database()
+    opened = replayed(project, first, unheard, upto="base", whole_server=scratch.ours).opened
     scratch.clear()
-    return done.opened
+    with tempfile.TemporaryDirectory(prefix="surefoot-certify-") as directory:
+        work = Path(directory)
+        file = work / "surefoot-catalog.txt"
+        file.write_text(dumps(catalogue), encoding="utf-8")
+        stage = Stage(
+            *(project, scratch.server, pg_dump, catalogue, opened, work),
+            catalogue_file=file,
+            whole_server=scratch.ours,
+            start=start,
+        )
+        with contextlib.closing(stage):
+            yield stage
 
 
 def _not_built(
@@ -258,7 +276,9 @@ class _Campaign:
     def run(self, history: tuple[Finding, ...]) -> Report:
         stage, options = self._stage, self._options
         found = structures(stage.catalogue, options.releases)
-        subjects = [Subject(one, level) for one in found for level in stage.levels(one)]
+        subjects = [
+            Subject(one, level) for one in found for level in levels(stage.project.root, one)
+        ]
         failed = read_failed(stage.project.root / FIXTURES)
         chosen = self._chosen(subjects)
         with ThreadPoolExecutor(cores()) as pool:
@@ -281,9 +301,9 @@ class _Campaign:
             problems(stage.catalogue, results),
             first,
             tuple(
-                Timeline(name, known.statements[-1].at, {s.number: s.at for s in known.statements})
-                for name, (_, known) in self._known.items()
-                if known.statements
+                Timeline(one.name, log[-1].at, {s.number: s.at for s in log})
+                for one in chosen
+                if one.name in self._known and (log := self._known[one.name][1].statements)
             ),
             time.monotonic() - self._began,
         )
@@ -383,9 +403,7 @@ class _Campaign:
             yield case
 
     def _one(self, case: Case) -> Result:
-        """Perform it, on databases of its own. A run that was over too early is done again, its
-        fault coming earlier.
-        """
+        """What came of it; a subject that isn't there, or doesn't come to head, has failed."""
         if case.subject.name not in self._known:
             why = self._unprepared.get(case.subject.name, "it was not prepared")
             return Result(case, "failed", (Violation("release_can_be_made", why),))
@@ -393,23 +411,7 @@ class _Campaign:
         if not known.reached and case.kind != "upgrade":
             told = invariants.head_in_one_start(known.first) or ["only the first of two runs did"]
             return Result(case, "failed", (Violation("head_in_one_start", told[0]),))
-        for sooner in _EARLIER:
-            trial = Trial(self._stage, case, template, known, self._options.seed, sooner=sooner)
-            try:
-                PERFORM[case.kind](trial)
-                return trial.result()
-            except Missed:
-                continue
-            except Skipped as skipped:
-                trial.notes.append(str(skipped))
-                return trial.result(None if trial.violations else "skipped")
-            except Exception:  # noqa: BLE001 (a case that wasn't performed is a failure)
-                trial.violated(harness=[traceback.format_exc()])
-                return trial.result()
-            finally:
-                trial.close()
-        told = f"the run was over before the fault, {len(_EARLIER)} times"
-        return Result(case, "missed", (Violation("fault_was_seen", told),))
+        return perform(self._stage, case, template, known, self._options.seed)
 
 
 def _is_kind_or_case(name: str, subjects: list[Subject]) -> bool:

@@ -63,7 +63,7 @@ class Row(msgspec.Struct, frozen=True):
 
     schema: str
     table: str
-    values: dict[str, str | None]
+    values: Mapping[str, str]
 
 
 class Generated(msgspec.Struct, frozen=True):
@@ -341,9 +341,10 @@ def _tables(connection: psycopg.Connection[Any]) -> dict[int, Table]:
     for row in connection.execute(query("certify_tables")).fetchall():
         oid, schema, name, column, _, *rest = row
         columns = found.setdefault(oid, (schema, name, []))[2]
-        *plain, labels, longest, names, checks = rest
+        type_, category, required, given, always, labels, longest, names, checks = rest
         both = dict(zip(names, checks, strict=True))
-        columns.append(Column(column, *plain, tuple(labels), longest, both))
+        plain = (column, type_, category, required, given, always)
+        columns.append(Column(*plain, tuple(labels), longest, both))
     return {
         oid: Table(schema, name, tuple(columns)) for oid, (schema, name, columns) in found.items()
     }

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
@@ -52,6 +53,7 @@ KINDS: dict[Kind, str] = {
 }
 
 EMPTY = "empty"
+FIXTURES = "certify"  # the directory of the project's fixtures, and of its failed cases
 _MOST = 6  # structures of a history that names no release
 _REPLICAS = 3
 _DAMAGES = ("garbage", "overlap")
@@ -147,13 +149,46 @@ def structures(catalogue: Catalogue, wanted: Sequence[str] = ()) -> tuple[Struct
             Structure(origin.rows[0], origin.way, origin.rows) for origin in catalogue.origins
         ]
     if not found:
-        raise SurefootError(
-            "revision-not-found",
-            f"No way of the catalogue leads to {', '.join(wanted)} and on from there.",
-            database=NOT_REACHED,
-            next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
-        )
+        raise _no_way(wanted)
     return tuple(dict.fromkeys(found))
+
+
+def structure_at(catalogue: Catalogue, word: str) -> Structure:
+    """The structure at a release, a revision or head, by the first way that leads there.
+
+    Raises SurefootError `revision-not-found`.
+    """
+    if word in ("head", "heads"):
+        everything = frozenset(catalogue.history.revisions)
+        release = Release("head", everything, catalogue.history.heads)
+    else:
+        release = _named(catalogue, word)
+    way = catalogue.way_to(release.applied)
+    if way is None:
+        raise _no_way((word,))
+    return Structure(release.name, way.name, catalogue.history.rows(release.applied))
+
+
+def _no_way(words: Sequence[str]) -> SurefootError:
+    return SurefootError(
+        "revision-not-found",
+        f"No way of the catalogue leads to {', '.join(words)} and on from there.",
+        database=NOT_REACHED,
+        next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
+    )
+
+
+def levels(root: Path, structure: Structure) -> tuple[Level, ...]:
+    """The levels of data that a structure is tried with, the richest last."""
+    if structure.way == EMPTY:
+        return ("none",)
+    return ("none", "fixtures" if fixtures(root, structure) else "generated")
+
+
+def fixtures(root: Path, structure: Structure) -> Path | None:
+    """The project's own rows for this release; None where there are none."""
+    file = root / FIXTURES / f"{structure.release}.sql"
+    return file if structure.way != EMPTY and file.is_file() else None
 
 
 def _named(catalogue: Catalogue, word: str) -> Release:

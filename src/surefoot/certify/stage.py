@@ -21,7 +21,7 @@ from surefoot.catalogue_build.messages import Opened
 from surefoot.catalogue_build.passes import Replayed, replayed
 from surefoot.certify.data import Generated, generate
 from surefoot.certify.invariants import Undisturbed
-from surefoot.certify.plan import EMPTY, Level, Structure, Subject
+from surefoot.certify.plan import EMPTY, Structure, Subject, fixtures
 from surefoot.certify.proxy import Statement, between
 from surefoot.certify.running import Output, Running, Start, clean_environment, start
 from surefoot.certify.seen import Place, Seen, look, sessions
@@ -31,8 +31,6 @@ from surefoot.look.structure import observe_structure
 from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.schema.fact import SchemaFact
-
-FIXTURES = "certify"  # the directory of the project's fixtures, and of its failed cases
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -269,24 +267,13 @@ class Stage:
         )
         return OneByOne(done)
 
-    def fixtures(self, structure: Structure) -> Path | None:
-        """The project's own rows for this release; None where there are none."""
-        file = self.project.root / FIXTURES / f"{structure.release}.sql"
-        return file if structure.way != EMPTY and file.is_file() else None
-
-    def levels(self, structure: Structure) -> tuple[Level, ...]:
-        """The levels of data that a structure is tried with, the richest last."""
-        if structure.way == EMPTY:
-            return ("none",)
-        return ("none", "fixtures" if self.fixtures(structure) else "generated")
-
     def fill(self, subject: Subject, name: str, seed: int) -> Generated:
         """Put the subject's data into its database. Raises psycopg.Error where fixtures fail."""
         if subject.level == "none":
             return Generated((), {})
         with self.connect(name) as connection:
             if subject.level == "fixtures":
-                file = self.fixtures(subject.structure)
+                file = fixtures(self.project.root, subject.structure)
                 assert file is not None
                 with connection.transaction():
                     connection.execute(file.read_bytes())

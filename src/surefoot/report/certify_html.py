@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from surefoot.certify.campaign import Report, Timeline
-from surefoot.certify.plan import KINDS
+from surefoot.certify.plan import KINDS, Kind
 from surefoot.certify.problems import Problem
 from surefoot.certify.result import Outcome, Result
 from surefoot.errors.printable import printable
@@ -91,9 +91,9 @@ def _facts(report: Report) -> str:
 
 
 def _problems(report: Report) -> Iterator[str]:
-    if report.history or report.problems:
+    if report.findings:
         yield "<h2>What was found</h2>"
-    for finding in report.history:
+    for finding in report.findings:
         seen = "\n".join([*finding.seen, finding.next])
         yield (
             f"<section class=problem><p><strong>{_text(finding.code)}</strong>: "
@@ -119,7 +119,7 @@ def _matrix(report: Report) -> Iterator[str]:
     found = cells(report)
     if not found:
         return
-    kinds = [kind for kind in KINDS if any(kind == one for _, one in found)]
+    kinds: list[Kind] = [kind for kind in KINDS if any(kind == one for _, one in found)]
     yield "<h2>Releases and faults</h2><div class=wide><table><thead><tr><th>from</th>"
     yield "".join(f'<th title="{_text(KINDS[kind])}">{kind}</th>' for kind in kinds)
     yield "</tr></thead><tbody>"
@@ -140,13 +140,15 @@ def _cell(results: list[Result]) -> str:
 
 
 def _timelines(report: Report) -> Iterator[str]:
-    if not report.timelines:
+    faults = {one.case.subject.name for one in report.results if one.case.fault is not None}
+    shown = [one for one in report.timelines if one.subject in faults]
+    if not shown:
         return
     yield (
         "<h2>The upgrade's timeline</h2><p>Each line is a run without a fault; each mark a "
         "statement at which a run was killed or cut off, coloured by what came of it.</p>"
     )
-    for timeline in report.timelines:
+    for timeline in shown:
         yield _timeline(timeline, report)
 
 
