@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -89,8 +89,10 @@ class Cell(pytest.Item):
 
 
 def _cell(session: pytest.Session, subject: Subject, kind: str) -> pytest.Item:
-    make: Any = Cell.from_parent  # pyright: ignore[reportUnknownMemberType] (pytest's own)
-    return make(session, name=f"surefoot/{subject.name}/{kind}", cell=(subject, kind))
+    # pytest doesn't say what else from_parent takes
+    return cast("Any", Cell).from_parent(
+        session, name=f"surefoot/{subject.name}/{kind}", cell=(subject, kind)
+    )
 
 
 class Failed(Exception):

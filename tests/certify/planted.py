@@ -49,10 +49,10 @@ with op.get_context().autocommit_block():
     op.execute("update people set mood = 'good' where mood is null")"""
 
 _MIDWAY = """\
-op.execute("alter table people add column visits integer")
+op.execute("alter table pets add column visits integer")
 op.execute("commit")
-op.execute("update people set visits = 1")
-op.execute("alter table people alter column visits set not null")"""
+op.execute("update pets set visits = 1")
+op.execute("alter table pets alter column visits set not null")"""
 
 _RAW = """\
 with op.get_context().autocommit_block():

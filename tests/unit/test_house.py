@@ -27,7 +27,7 @@ LAYERS = (
     *("project", "postgres", "server"),
     *("decision", "guards", "quick"),
     *("alembic_env", "look", "backups", "run", "catalogue_build", "certify"),
-    *("report", "workflows", "cli", "__main__"),
+    *("report", "workflows", "cli", "__main__", "pytest_plugin"),
 )
 
 # These think: no database, no files, no clock, no Alembic.
@@ -48,8 +48,9 @@ PACKAGES = {
     "psycopg": (
         *("postgres", "look", "backups", "run", "alembic_env", "catalogue_build", "certify"),
         "workflows",
-        *("scripts.run", "scripts.wire", "model.target", "cli.console"),
+        *("scripts.run", "scripts.wire", "model.target", "cli.console", "pytest_plugin"),
     ),
+    "pytest": ("pytest_plugin",),
     "alembic": ("alembic_env", "catalogue_build", "revision_source", "guards"),
     "sqlalchemy": ("alembic_env", "catalogue_build", "guards"),
     "click": ("cli",),

@@ -362,6 +362,8 @@ class _Campaign:
                 several = [case for case in made.cases if f"{case.name}/".startswith(f"{name}/")]
                 exact = case_of(name, subjects)
                 found = several or ([exact] if exact is not None else [])
+                # none: the subject doesn't come to head, which its upgrade tells
+                found = found or [Case(subject, "upgrade") for subject in subjects]
                 chosen |= {case.name: case for case in found}
             return Plan(made.seed, tuple(chosen.values()))
         again = [case for name in failed if (case := case_of(name, subjects)) is not None]
