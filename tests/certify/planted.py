@@ -109,6 +109,7 @@ def _edited(application: Application) -> None:
         "r1",
         "create table pets (id serial primary key, owner integer references people (id))",
         head='release = "v2"',
+        downgrade='op.execute("drop table pets")',
     )
 
 

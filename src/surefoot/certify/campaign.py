@@ -53,7 +53,8 @@ from surefoot.project.config import Project
 from surefoot.system import signals
 
 _SCRATCH = "No database of yours was reached: these were scratch databases."
-_LEAST, _SPARE = 3.0, 1.5  # seconds for a case, where none was tried; how much longer to be sure
+_RUNS = 4  # a case takes about as long as so many runs without a fault
+_SPARE = 2.0  # how much longer, to be sure
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -103,7 +104,7 @@ class Report(msgspec.Struct, frozen=True):
 
     `history` is what comparing the committed catalogue with a new one has found; `digest` is a
     SHA-256 over catalogue, revisions and surefoot's version. `first` are the cases that failed the
-    last time.
+    last time. `pace` is how many seconds a case is expected to take here.
     """
 
     options: Options
@@ -118,6 +119,7 @@ class Report(msgspec.Struct, frozen=True):
     first: tuple[str, ...] = ()
     timelines: tuple[Timeline, ...] = ()
     seconds: float = 0.0
+    pace: float = 0.0
 
     @property
     def not_run(self) -> int:
@@ -160,9 +162,7 @@ def _failed(number: int, report: Report) -> Finding:
 
 
 def _incomplete(report: Report) -> Finding:
-    done = [result for result in report.results if result.outcome != "not-run"]
-    took = sum(result.seconds for result in done) / max(len(done), 1)
-    needed = report.seconds + report.not_run * max(took, _LEAST) / cores()
+    needed = report.seconds + report.not_run * report.pace / cores()
     minutes = math.ceil(needed * _SPARE / 60)
     return Finding(
         "certify-incomplete",
@@ -306,10 +306,18 @@ class _Campaign:
                 if one.name in self._known and (log := self._known[one.name][1].statements)
             ),
             time.monotonic() - self._began,
+            self._pace(results),
         )
         if not options.only_plan:
             write_failed(stage.project.root / FIXTURES, failed, results)
         return report
+
+    def _pace(self, results: list[Result]) -> float:
+        """How many seconds a case takes, by those that were tried, or the runs without a fault."""
+        runs = [known.first.seconds for _, known in self._known.values()]
+        tried = [one.seconds for one in results if one.outcome == "passed" and one.commands]
+        expected = _RUNS * sum(runs) / max(len(runs), 1)
+        return max(expected, sum(tried) / max(len(tried), 1))
 
     def _chosen(self, subjects: list[Subject]) -> list[Subject]:
         """Those that the cases named with --case are about; all of them without one.

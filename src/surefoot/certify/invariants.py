@@ -106,9 +106,19 @@ def claim_is_true(
 
 def head_in_one_start(output: Output) -> list[str]:
     """Starting again leads to head; only a `busy` (7) may be tried again."""
-    if output.code == 0:
-        return []
-    return [f"{output.command}: exit {output.code}: {output.findings or output.err[-1500:]}"]
+    return [] if output.code == 0 else [told(output)]
+
+
+def told(output: Output) -> str:
+    """What a run said: its exit code and its findings, the first line the shortest account."""
+    said = f"{output.command}: exit {output.code}"
+    if not output.findings:
+        return f"{said}: {output.err[-1500:]}"
+    lines: list[str] = []
+    for finding in output.findings:
+        lines += [f"{finding['code']}: {finding['message']}", *finding["seen"]]
+        lines += [finding["database"], finding["next"]]
+    return f"{said}: " + "\n".join(lines)
 
 
 def structure_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:

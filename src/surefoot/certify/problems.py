@@ -107,12 +107,14 @@ def _size(result: Result) -> tuple[int, int, str]:
 
 
 def _about(catalogue: Catalogue, told: str) -> tuple[str, ...]:
-    """The revisions that a text names; else the last ones that touch a table which it names."""
-    named = tuple(
-        id for id in catalogue.history.revisions if re.search(rf"\b{re.escape(id)}\b", told)
-    )
-    if named:
-        return named[:3]
+    """The revisions that a text names, in its first line before the others; else the last one that
+    touches a table which it names.
+    """
+    for text in (told.partition("\n")[0], told):
+        ids = catalogue.history.revisions
+        named = tuple(id for id in ids if re.search(rf"\b{re.escape(id)}\b", text))
+        if named:
+            return named[:3]
     words = {*re.findall(r"[\w.]+", told)}
     touching: list[str] = []
     for way in catalogue.ways:
