@@ -64,7 +64,7 @@ def test_an_application_without_a_bug_passes(application: Application, server: S
     assert not (application.root / "certify" / FILE).exists()
 
 
-QUICK = ("not-null-without-default", "sequence-behind", "old-image-writes", "seed-not-repeatable")
+QUICK = ("sequence-behind", "old-image-writes", "seed-not-repeatable")
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -105,6 +105,7 @@ def test_what_failed_is_tried_again_and_first(application: Application, server: 
         "r5",
         "r4",
         "update people set mood = 'good' where mood is null",
+        "alter table people alter mood set default 'good'",  # the seed script gives none
         "alter table people add check (mood is not null)",
     )
     command = failed.json["findings"][0]["next"].splitlines()[1].split()
