@@ -193,9 +193,8 @@ def certify(project: Project, options: Options, told: Progress, *, start: Start 
             raise
         return _not_built(project, options, error.finding, committed, began)
     catalogue = with_removed(built.catalogue, committed)
-    history: tuple[Finding, ...] = ()
-    if committed is not None:
-        history = check(committed, built.catalogue, heads=project.config.heads)
+    # without a committed one, there is still what a catalogue says of itself
+    history = check(committed or built.catalogue, built.catalogue, heads=project.config.heads)
 
     def work(candidate: Candidate, scratch: Scratch) -> Report:
         with staged(project, candidate, scratch, catalogue, start=start) as stage:

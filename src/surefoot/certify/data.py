@@ -84,8 +84,9 @@ def generate(
     """Fill every table with a few rows, in one transaction.
 
     The first row has every column, the second none that may be missing, the others boundary
-    values. `without` are tables to leave alone; `becomes` are the types that columns get later:
-    a text that becomes jsonb must be JSON already.
+    values. `without` are tables to leave alone; `becomes` are the definitions that columns have
+    later: a text that becomes jsonb must be JSON already, and a column that becomes NOT NULL has a
+    value, since nobody knows whether the application ever left it out.
     """
     made: list[Row] = []
     left: dict[str, str] = {}
@@ -152,7 +153,8 @@ class _Maker:
         for attempt in range(_TRIES):
             for one in self._references:
                 there = self._there(one)
-                required = any(c.required for c in self._table.columns if c.name in one.columns)
+                columns = [c for c in self._table.columns if c.name in one.columns]
+                required = any(map(self._is_required, columns))
                 if there is None and required:
                     return None, "a table that it refers to has no row"
                 alone = number == 1 or (attempt > 0 and self._rng.random() < 0.5)
@@ -174,7 +176,7 @@ class _Maker:
 
     def _first(self, column: Column, number: int) -> str | None:
         """The value that is tried first; None leaves the column to its default, or NULL."""
-        optional = column.given or not column.required
+        optional = column.given or not self._is_required(column)
         if column.always or column.name in self._referring or (number == 1 and optional):
             return None
         if column.given and _is_numbered(column):
@@ -184,12 +186,19 @@ class _Maker:
         if said := _said(column):
             return said[0]
         if column.category == "S":
-            as_type = self._becomes.get(f"{self._table.qualified}.{column.name}", column.type)
+            as_type = _type(self._definition(column)) or column.type
             if as_type != column.type and (several := _values_of(as_type, number, False)):
                 return several[0]
             return self._text(column, number, number >= 2)
         several = _values_of(column.type, number, number >= 2)
         return self._rng.choice(several) if several else "{}" if column.category == "A" else None
+
+    def _definition(self, column: Column) -> str:
+        """What the column is later; empty where it's gone by then."""
+        return self._becomes.get(f"{self._table.qualified}.{column.name}", "")
+
+    def _is_required(self, column: Column) -> bool:
+        return column.required or " not null" in self._definition(column)
 
     def _others(
         self, error: psycopg.Error, values: dict[str, str | None], number: int
@@ -222,7 +231,7 @@ class _Maker:
             pool += [f"\\x{'ab' * length}" for length in (16, 20, 32, 64)]
         elif column.category == "D":
             pool += _values_of(column.type, self._rng.randrange(8), False)
-        if column.given or not column.required:
+        if column.given or not self._is_required(column):
             return self._rng.choice([*pool, None]) if pool else None
         return self._rng.choice(pool) if pool else None
 
@@ -245,6 +254,13 @@ class _Maker:
             return self._rng.choice([full, "", full]) if not column.required else full
         text = f"{column.name} {number} {self._rng.randrange(10**6)}"
         return text if len(text) <= longest else str(self._rng.randrange(10**6))[:longest]
+
+
+def _type(definition: str) -> str:
+    """The type that begins a column's definition."""
+    for word in (" not null", " default ", " collate ", " generated "):
+        definition = definition.partition(word)[0]
+    return definition
 
 
 def _is_numbered(column: Column) -> bool:

@@ -82,6 +82,7 @@ class Stage:
         self._numbers = itertools.count(1)
         self._making = threading.Lock()  # two at once would only wait for each other
         self._structures: dict[Structure, str] = {}
+        self._own_rows: dict[Structure, frozenset[str]] = {}
         self._environment = {**clean_environment(), "SUREFOOT_CATALOG": str(catalogue_file)}
 
     # --- databases
@@ -283,22 +284,34 @@ class Stage:
     def generate(
         self, connection: psycopg.Connection[Any], subject: Subject, seed: int, rows: int = 3
     ) -> Generated:
-        """Rows for every table of the application; see data.py."""
-        table = self.version_table
+        """Rows for every table of the application that the release itself has left empty: what its
+        revisions and scripts have filled is a list that only they go by.
+        """
         return generate(
             connection,
             random.Random(f"{seed} {subject.structure.name}"),
-            without=frozenset((f"{table.schema}.{table.name}",)),
+            without=self._filled(subject.structure),
             becomes=self._becomes(),
             rows=rows,
         )
 
+    def _filled(self, structure: Structure) -> frozenset[str]:
+        """The tables that have rows in the database which the release has left; the version table
+        is one of them.
+        """
+        if structure not in self._own_rows:  # once: a template with a session can't be copied
+            counted = self.look(self.structure(structure)).contents
+            table = self.version_table
+            named = {name for name, rows in counted if name.count(".") == 1 and rows != "0"}
+            self._own_rows[structure] = frozenset(named | {f"{table.schema}.{table.name}"})
+        return self._own_rows[structure]
+
     def _becomes(self) -> dict[str, str]:
-        """The type that each column has at head, by its name."""
+        """What each column is at head, by its name."""
         way = self.catalogue.ways[0]
         everything = state(way, way.start.union(way.changes))
         return {
-            name: _type(definitions[0])
+            name: definitions[0]
             for (kind, name), definitions in everything.items()
             if kind == "column" and definitions and definitions[0] is not None
         }
@@ -365,13 +378,6 @@ class OneByOne:
         """Raises SurefootError where it didn't come to its end."""
         if self._done.stopped is not None:
             raise SurefootError.of(self._done.stopped)
-
-
-def _type(definition: str) -> str:
-    """The type that begins a column's definition."""
-    for word in (" not null", " default ", " collate ", " generated "):
-        definition = definition.partition(word)[0]
-    return definition
 
 
 def unheard(revision: str, number: int, total: int) -> None:
