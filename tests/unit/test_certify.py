@@ -33,6 +33,7 @@ from surefoot.model.history import History, Revision
 from surefoot.report.certify_html import html
 from surefoot.report.certify_junit import junit
 from surefoot.report.certifying import cell_text
+from tests.certify.planted import BUGS
 
 
 def _log(*texts: str, own: bool = False, link: int = 1) -> list[Statement]:
@@ -204,6 +205,15 @@ def test_failed_cases_are_kept_until_they_pass(tmp_path: Path) -> None:
 
 
 # --- what is told
+
+
+def test_every_planted_bug_is_in_the_document_and_no_other() -> None:
+    """With what finds it."""
+    text = (Path(__file__).parents[2] / "docs" / "evidence" / "planted-bugs.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    told = {row[0]: row[1].strip("`") for row in rows[1:-1]}
+    assert told.keys() == {bug.what for bug in BUGS.values()}
+    assert all(told[bug.what] in bug.found for bug in BUGS.values())
 
 
 def test_a_problem_is_told_once_with_its_smallest_case() -> None:
