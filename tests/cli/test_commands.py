@@ -18,8 +18,11 @@ from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.support.project import Application
 
 # those that reach no database of the user's
-OFFLINE = ["catalog build", "catalog check", "catalog diff", "catalog show", "dump", "releases"]
-COMMANDS = [*sorted(_COMMANDS.keys() - {"catalog", "dump", "releases"})]
+OFFLINE = [
+    *("catalog build", "catalog check", "catalog diff", "catalog show"),
+    *("certify", "dump", "releases"),
+]
+COMMANDS = [*sorted(_COMMANDS.keys() - {"catalog", "certify", "dump", "releases"})]
 
 
 def test_the_entrypoint_becomes_the_command(application: Application, database: Database) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from surefoot.cli.complete import releases as complete_releases
 from surefoot.cli.console import (
     CommandContext,
     arguments_option,
@@ -47,6 +48,7 @@ def _write(file: Path, text: str) -> None:
     "releases",
     multiple=True,
     metavar="RELEASE",
+    shell_complete=complete_releases,
     help="Begin only at this release, or revision. May be repeated.",
 )
 @click.option(
@@ -88,7 +90,7 @@ def command(
 
     \b
       surefoot certify
-      surefoot certify --minutes 60 --seed 7 --junit certify.xml --html certify.html
+      surefoot certify --minutes 60 --seed 7 --html certify.html
     """
     from surefoot.certify.campaign import Options, certify
     from surefoot.report.certifying import (
