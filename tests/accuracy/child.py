@@ -26,6 +26,8 @@ from surefoot.alembic_env.loading import ApplicationFailed, wrap_app_errors
 from surefoot.alembic_env.looking import Row
 from surefoot.catalogue.read import loads
 from surefoot.catalogue_build.replay import replay
+from surefoot.certify.customise import Customisations
+from surefoot.certify.sqltext import quoted
 from surefoot.errors import SurefootError
 from surefoot.look.code import find_ini
 from surefoot.look.structure import facts_of, observe_structure
@@ -36,11 +38,9 @@ from surefoot.postgres.connect import connect
 from surefoot.project.config import load
 from surefoot.schema.fact import SchemaFact
 
-from .customise import Customisations
 from .damage import KINDS, damage
 from .database import facts_within, restored, run_script, taken_back
 from .judge import REFUSED, WRONG, Judge
-from .sqltext import quoted
 
 ADDITIONS = 10  # in each customisation
 

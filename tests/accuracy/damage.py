@@ -5,10 +5,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from surefoot.catalogue.catalogue import Key
+from surefoot.certify.customise import Connection, tried
+from surefoot.certify.sqltext import parts, quoted
 from surefoot.schema.fact import SchemaFact, table
-
-from .database import Connection, tried
-from .sqltext import parts, quoted
 
 # As facts have them, so that it's seen which the column has already.
 _TYPES = (

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,36 +20,6 @@ Connection = psycopg.Connection[Any]
 _HARMLESS = re.compile(r'unrecognized configuration parameter "transaction_timeout"')
 
 
-class Catalog:
-    """What the application has: for choosing, not for judging."""
-
-    def __init__(self, connection: Connection) -> None:
-        rows = connection.execute(
-            "select n.nspname, c.relname, a.attname from pg_class c"
-            " join pg_namespace n on n.oid = c.relnamespace"
-            " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-            " where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_'"
-            " and n.nspname <> 'information_schema' and not exists (select from pg_depend d"
-            " where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype = 'e')"
-            ' order by n.nspname collate "C", c.relname collate "C", a.attname collate "C"'
-        ).fetchall()
-        self.columns: dict[tuple[str, str], list[str]] = {}
-        for schema, table, column in rows:
-            self.columns.setdefault((schema, table), []).append(column)
-        self.tables = list(self.columns)
-        self.names = sorted({name for row in rows for name in row[1:]})
-        self.functions: list[tuple[str, str]] = [
-            (schema, name)
-            for schema, name in connection.execute(
-                "select distinct n.nspname, p.proname from pg_proc p"
-                " join pg_namespace n on n.oid = p.pronamespace where n.nspname !~ '^pg_'"
-                " and n.nspname <> 'information_schema' and not exists (select from pg_depend d"
-                " where d.objid = p.oid and d.classid = 'pg_proc'::regclass and d.deptype = 'e')"
-            )
-        ]
-        self.functions.sort()
-
-
 def facts_within(connection: Connection, version_table: VersionTableName) -> tuple[SchemaFact, ...]:
     """The facts as the transaction that is under way sees them."""
     names = {"table": version_table.name, "schema": version_table.schema}
@@ -64,19 +34,6 @@ def taken_back(connection: Connection) -> Generator[None, None, None]:
     with connection.transaction(force_rollback=True):
         connection.execute("set local lock_timeout = '20s'")
         yield
-
-
-def tried(connection: Connection, statements: Iterable[str]) -> bool:
-    """Run them all, or none: whether the server took them."""
-    try:
-        with connection.transaction():
-            for statement in statements:
-                connection.execute(statement)  # type: ignore[call-overload]
-    except psycopg.errors.LockNotAvailable:
-        raise
-    except psycopg.Error:
-        return False
-    return True
 
 
 def restored(

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from surefoot.catalogue.catalogue import Catalogue, Key, State, facts_of, state
 from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Identification, Match
+from surefoot.certify.sqltext import parts
 from surefoot.schema.fact import SchemaFact
-
-from .sqltext import parts
 
 # Kinds that any database may have: by them alone no application is recognised.
 COMMON = frozenset(("extension", "schema"))

@@ -19,12 +19,12 @@ from typing import Any, Self
 
 import psycopg
 
+from surefoot.certify.proxy import Side, Stop, between, boundaries
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
 from tests.chaos.invariants import Output, no_bug, no_password
 from tests.chaos.running import LONGEST, Running, clean_environment, processes_of
 from tests.chaos.seen import Seen, look, sessions
-from tests.chaos.statements import Side, Stop, between, boundaries
 from tests.chaos.table import Row
 from tests.support.cheaper import cheaper_passwords, copied
 from tests.support.example import EXAMPLE, HEAD, ROWS

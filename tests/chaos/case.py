@@ -13,12 +13,12 @@ from typing import Any, Literal
 import msgspec
 import psycopg
 
+from surefoot.certify.proxy import Proxy, Stop, between
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
 from tests.chaos.running import LONGEST, Running, processes_of
 from tests.chaos.seen import Seen, look, sessions
 from tests.chaos.stage import WAYS, Stage, Way
-from tests.chaos.statements import Proxy, Stop, between
 
 Does = Literal["kill", "terminate", "crash", "cut"]
 Whose = Literal["all", "application", "surefoot"]

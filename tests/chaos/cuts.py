@@ -9,10 +9,10 @@ rest of that run).
 import random
 from collections.abc import Iterable
 
+from surefoot.certify.proxy import Side, Statement, Stop
 from tests.chaos.campaign import Group, Subject, Ways, campaign
 from tests.chaos.case import Case, Whose
 from tests.chaos.kill import names
-from tests.chaos.statements import Side, Statement, Stop
 from tests.chaos.table import Row
 
 UNSENT, UNHEARD, CUT, DOWN = 25, 25, 130, 20

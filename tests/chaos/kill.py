@@ -7,10 +7,10 @@ way and its own seed: `instant/WAY/SEED`, `orphan/WAY/SEED`, `terminate/WAY/SEED
 
 import random
 
+from surefoot.certify.proxy import Side, Stop, boundaries
 from tests.chaos.campaign import Group, Subject, Ways, campaign
 from tests.chaos.case import Case, Does, Whose
 from tests.chaos.stage import WAYS
-from tests.chaos.statements import Side, Stop, boundaries
 from tests.chaos.table import Row
 
 INSTANTS, ORPHANS, TERMINATED, CRASHED = 500, 30, 100, 100

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from surefoot.certify.proxy import Proxy, Stop, between, moment
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
 from tests.chaos.real import CONCURRENTLY, History
 from tests.chaos.running import LONGEST, Running, processes_of
 from tests.chaos.seen import journal, look, sessions
-from tests.chaos.statements import Proxy, Stop, between, moment
 
 # What a refusal names: the commands that mend it, or what a person records who has seen to it.
 _NAMED = re.compile(r"surefoot repair (--finish|--undo)")

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from surefoot.certify.proxy import between
 from surefoot.postgres.embedded import Server
 from tests.chaos.invariants import Undisturbed
 from tests.chaos.running import Running
 from tests.chaos.seen import Seen, look
-from tests.chaos.statements import between
 
 CONCURRENTLY = re.compile(r"\s*create\s+(unique\s+)?index\s+concurrently\b", re.IGNORECASE)
 _COUNTS = (

@@ -1,13 +1,18 @@
-"""What there is to see of a database, by PostgreSQL's own means: none of surefoot's is used."""
+"""What there is to see of the example's database: what the product's harness sees, and the user's
+own rows, and what each script and revision has left.
+"""
 
 import hashlib
-import subprocess
 from typing import Any
 
-import msgspec
 import psycopg
 
+from surefoot.certify import seen
+from surefoot.certify.seen import JournalRow, Place, sessions
+from surefoot.model.target import Target
 from surefoot.postgres.embedded import Server, embedded_bin
+
+__all__ = ["JournalRow", "Seen", "journal", "look", "sessions"]
 
 # What an upgrade from v1.0.6 must keep: rows and objects of the user, see tests/support/example.py.
 OWN = """
@@ -30,129 +35,42 @@ _USERS = (
     " where i.indexrelid = to_regclass('my_index')",
 )
 
-# Clocks and what a sequence gives aren't the same in two runs; what refers to the latter neither.
-_TABLES = """
-select c.oid::regclass::text, string_agg(format('%I::text', a.attname), ', ' order by a.attnum)
-from pg_class c
-join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-join pg_type t on t.oid = a.atttypid
-left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace
-  and c.relname not in ('alembic_version', 'effects')
-  and a.attidentity = '' and t.typcategory <> 'D'
-  and coalesce(pg_get_expr(d.adbin, d.adrelid), '') not like 'nextval%'
-  and not exists (
-      select from pg_constraint k
-      where k.conrelid = c.oid and k.contype = 'f' and a.attnum = any(k.conkey)
-  )
-group by c.oid order by 1
-"""
-_SESSIONS = """
-select concat_ws(': ', nullif(application_name, ''), backend_type, state, left(query, 120))
-from pg_stat_activity
-where datname = %s and pid <> pg_backend_pid() and application_name <> 'pg_dump' -- it's ours
-  and backend_type in ('client backend', 'parallel worker')
-"""
-_NOISE = ("\\restrict", "\\unrestrict", "-- Dumped ")
 
-
-class JournalRow(msgspec.Struct, frozen=True):
-    """A row of surefoot's journal."""
-
-    step: str
-    name: str
-    parents: str
-    run: str
-
-
-class Seen(msgspec.Struct, frozen=True):
+class Seen(seen.Seen, frozen=True):
     """One database at one moment. What isn't there is empty."""
 
-    structure: str  # pg_dump's, without surefoot's own schema and the version table
-    versions: frozenset[str] = frozenset()
-    invalid: tuple[str, ...] = ()  # indexes
-    journal: tuple[JournalRow, ...] = ()
     effects: tuple[tuple[str, int], ...] = ()
-    contents: tuple[tuple[str, str], ...] = ()  # a hash a table
     users: str = ""  # the user's own, as a hash
     counted: tuple[int, ...] = ()  # how often the backfill has counted a row
-    sessions: tuple[str, ...] = ()
-    advisory: int = 0
-    processes: tuple[str, ...] = ()
 
 
 def look(server: Server, name: str, *, everything: bool = True) -> Seen:
     """Look at this database. Without `everything`, contents are left out."""
-    structure = dump(server, name)
+    place = Place(
+        Target(server.parameters(name), "the test"),
+        embedded_bin() / "pg_dump",
+        ignored=("public.effects",),
+    )
+    found = seen.look(place, everything=everything)
     with psycopg.connect(server.conninfo(name), autocommit=True) as connection:
         rows = _Rows(connection)
-        there = {
-            table
-            for (table,) in rows(
-                "select schemaname || '.' || tablename from pg_tables"
-                " where schemaname in ('public', 'surefoot')"
-            )
-        }
+        there = {table for (table,) in rows("select tablename from pg_tables")}
         return Seen(
-            structure,
-            versions=frozenset(
-                version for (version,) in rows("select version_num from public.alembic_version")
-            )
-            if "public.alembic_version" in there
-            else frozenset(),
-            invalid=tuple(
-                index
-                for (index,) in rows(
-                    "select indexrelid::regclass::text from pg_index where not indisvalid"
-                )
-            ),
-            journal=_journal(rows) if "surefoot.journal" in there else (),
+            **{field: getattr(found, field) for field in seen.Seen.__struct_fields__},
             effects=tuple(rows("select what, count(*) from public.effects group by 1 order by 1"))
-            if "public.effects" in there
+            if "effects" in there
             else (),
-            contents=_contents(rows) if everything else (),
-            users=_hash(*(rows(query) for query in _USERS)) if "public.my_notes" in there else "",
+            users=_hash(*(rows(query) for query in _USERS)) if "my_notes" in there else "",
             counted=tuple(n for (n,) in rows("select distinct counted from archived_messages"))
-            if "public.archived_messages" in there
+            if "archived_messages" in there
             else (),
-            sessions=sessions(connection, name),
-            advisory=len(
-                rows(
-                    "select from pg_locks l join pg_database d on d.oid = l.database"
-                    " where l.locktype = 'advisory' and d.datname = current_database()"
-                )
-            ),
         )
 
 
 def journal(server: Server, name: str) -> tuple[JournalRow, ...]:
     """surefoot's journal alone, at once."""
     with psycopg.connect(server.conninfo(name), autocommit=True) as connection:
-        rows = _Rows(connection)
-        if rows("select to_regclass('surefoot.journal')") == [(None,)]:
-            return ()
-        return _journal(rows)
-
-
-def dump(server: Server, name: str) -> str:
-    """The structure in pg_dump's words."""
-    done = subprocess.run(
-        [
-            *(embedded_bin() / "pg_dump", "--schema-only", "--no-owner"),
-            *("--exclude-schema=surefoot", "--exclude-table=public.alembic_version"),
-            *("-d", server.conninfo(name)),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(_NOISE))
-
-
-def sessions(connection: psycopg.Connection[Any], name: str) -> tuple[str, ...]:
-    """Everybody who is connected to this database, but for us."""
-    found = connection.execute(_SESSIONS.encode(), (name,)).fetchall()
-    return tuple(session for (session,) in found)
+        return seen.journal(connection)
 
 
 class _Rows:
@@ -161,20 +79,6 @@ class _Rows:
 
     def __call__(self, query: str) -> list[Any]:
         return self._connection.execute(query.encode()).fetchall()
-
-
-def _journal(rows: _Rows) -> tuple[JournalRow, ...]:
-    query = "select step, name, parents, run from surefoot.journal order by id"
-    return tuple(JournalRow(*row) for row in rows(query))
-
-
-def _contents(rows: _Rows) -> tuple[tuple[str, str], ...]:
-    each = [
-        f"select '{table}', md5(coalesce((select string_agg(r::text, E'\\n' order by r::text)"
-        f" from (select {columns} from {table}) r), ''))"
-        for table, columns in rows(_TABLES)
-    ]
-    return tuple(rows(" union all ".join(each))) if each else ()
 
 
 def _hash(*values: object) -> str:

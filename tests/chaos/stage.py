@@ -15,13 +15,13 @@ from typing import Any, Self
 import msgspec
 import psycopg
 
+from surefoot.certify.proxy import Statement, between, moment
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
 from tests.chaos.history import INIT, write_history
 from tests.chaos.invariants import Undisturbed
 from tests.chaos.running import Running, clean_environment
 from tests.chaos.seen import OWN, Seen, look
-from tests.chaos.statements import Statement, between, moment
 from tests.support.cheaper import cheaper_passwords, copied
 from tests.support.example import BASELINE, ROWS
 

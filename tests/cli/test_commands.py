@@ -18,9 +18,12 @@ from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.support.project import Application
 
 # those that reach no database of the user's
-OFFLINE = ["catalog build", "catalog check", "catalog diff", "catalog show", "dump", "releases"]
+OFFLINE = [
+    *("catalog build", "catalog check", "catalog diff", "catalog show"),
+    *("certify", "dump", "releases"),
+]
 COMMANDS = [
-    *sorted(_COMMANDS.keys() - {"catalog", "dump", "fleet", "releases"}),
+    *sorted(_COMMANDS.keys() - {"catalog", "certify", "dump", "fleet", "releases"}),
     *(f"fleet {verb}" for verb in ("up", "status", "plan")),
 ]
 

@@ -26,8 +26,8 @@ LAYERS = (
     *("interrupted", "compatibility", "diagnosis", "scripts"),
     *("project", "postgres", "server"),
     *("decision", "guards", "quick"),
-    *("alembic_env", "look", "backups", "run", "catalogue_build", "fleet"),
-    *("report", "workflows", "cli", "__main__", "forks", "api"),
+    *("alembic_env", "look", "backups", "run", "catalogue_build", "fleet", "certify"),
+    *("report", "workflows", "cli", "__main__", "forks", "api", "pytest_plugin"),
 )
 
 # These think: no database, no files, no clock, no Alembic.
@@ -46,9 +46,12 @@ PURE = {
 # Third-party packages, and the rooms that may import them.
 PACKAGES = {
     "psycopg": (
-        *("postgres", "look", "backups", "run", "alembic_env", "catalogue_build", "workflows"),
+        *("postgres", "look", "backups", "run", "alembic_env", "catalogue_build", "certify"),
+        "workflows",
         *("scripts.run", "scripts.wire", "model.target", "cli.console", "fleet.registry"),
+        "pytest_plugin",
     ),
+    "pytest": ("pytest_plugin",),
     "alembic": ("alembic_env", "catalogue_build", "revision_source", "guards"),
     "sqlalchemy": ("alembic_env", "catalogue_build", "guards"),
     "click": ("cli",),

@@ -52,12 +52,18 @@ def installed(project: Project, scratch: Scratch, opened: Opened) -> Target:
 
     Raises as `startable_code` does, and SurefootError `script-…`.
     """
-    code = startable_code(project, opened)
+    startable_code(project, opened)
     target = scratch.database()
+    install_at(project, target, opened)
+    return target
+
+
+def install_at(project: Project, target: Target, opened: Opened) -> None:
+    """Run the init scripts on an empty database, as a fresh install does. Raises as `installed`."""
+    code = startable_code(project, opened)
     said = code.stands_for
     step = Install(code.init, None if said is None else opened.history.revisions[said])
     _install_scripts(project, target, step, opened)
-    return target
 
 
 def _install_scripts(

@@ -67,6 +67,11 @@ class Scratch:
         return self._target._replace(parameters=parameters)
 
     @property
+    def server(self) -> Target:
+        """The server's own address, for databases that somebody else makes there."""
+        return self._target
+
+    @property
     def connection(self) -> psycopg.Connection[Any]:
         """To the server, in autocommit: for questions that aren't about the database."""
         return self._connection

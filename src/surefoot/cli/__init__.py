@@ -23,6 +23,7 @@ _COMMANDS = {
     "backups": "List the backups, and the databases that restores have set aside. Reads only.",
     "restore": "Bring a backup back: into a new database, verified, then swapped in.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
+    "certify": "Prove the upgrade path on a scratch server, from every release.",
     "history": "List the revisions, or draw them, and where the database is. Reads only.",
     "releases": "Compare releases: what up, a rollback and down mean.",
     "dump": "Write an init script from the history, with a header.",

@@ -49,6 +49,7 @@ CODES: dict[str, ExitCode] = {
     "target-invalid": ExitCode.USAGE,
     "target-listed-twice": ExitCode.USAGE,
     "pg-dump-missing": ExitCode.USAGE,
+    "case-unknown": ExitCode.USAGE,
     # the catalogue: why it can't be built, and what `catalog check` finds
     "catalogue-build-failed": ExitCode.REFUSED,
     "dump-failed": ExitCode.REFUSED,
@@ -64,6 +65,9 @@ CODES: dict[str, ExitCode] = {
     "revision-removed": ExitCode.PENDING,
     "revision-reparented": ExitCode.PENDING,
     "several-heads": ExitCode.PENDING,
+    # what `certify` finds
+    "certify-failed": ExitCode.PENDING,
+    "certify-incomplete": ExitCode.PENDING,
     # the server
     "authentication-failed": ExitCode.REFUSED,
     "tls-failed": ExitCode.REFUSED,

@@ -100,6 +100,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backup_keep: Annotated[int, msgspec.Meta(ge=1)] = 5
     backup_keep_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
     run_as: str | None = None
+    certify_smoke: str | None = None
 
     def scripts(self, entries: list[str | ScriptEntry]) -> list[ScriptEntry]:
         """The entries of `init` or `seeds` in full form, the common search_path filled in."""

@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 from collections.abc import Generator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Literal
 
@@ -29,13 +30,14 @@ _LOST = (asyncio.IncompleteReadError, ConnectionError)
 class Statement(msgspec.Struct, frozen=True):
     """What a client sent; `own`: on a connection of surefoot's own, not the application's.
 
-    `at`: how many seconds after the first connection.
+    `at`: how many seconds after the first connection. `link`: on which connection, from 1.
     """
 
     number: int
     own: bool
     text: str
     at: float
+    link: int = 0
 
 
 _WRITES = re.compile(
@@ -78,8 +80,10 @@ class Stop(msgspec.Struct, frozen=True):
 class _Link:
     """A client's connection, and the one to the server that was made for it."""
 
-    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
-        self.client, self.server = client, server
+    def __init__(
+        self, number: int, client: asyncio.StreamWriter, server: asyncio.StreamWriter
+    ) -> None:
+        self.number, self.client, self.server = number, client, server
         self.own = False
         self.hold_answer = False
         self.prepared: dict[bytes, str] = {}
@@ -96,8 +100,9 @@ class Proxy:
     connection until `go_on` (but for the side `while`, where everything does).
     """
 
-    def __init__(self, server_port: int, stop: Stop | None) -> None:
-        self._server_port, self._stop = server_port, stop
+    def __init__(self, server_port: int, stop: Stop | None, server_host: str = "127.0.0.1") -> None:
+        self._server, self._stop = (server_host, server_port), stop
+        self._connections = 0
         self.log: list[Statement] = []
         self.reached = threading.Event()
         self.connected_at = 0.0
@@ -111,20 +116,29 @@ class Proxy:
         """Pass on what was held."""
         self._loop.call_soon_threadsafe(self._go.set)
 
-    def cut(self, *, own: bool | None = None, down: bool = False) -> None:
+    @property
+    def stop_side(self) -> Side | None:
+        """At which side of its statement it stops; None where it stops at none."""
+        return self._stop and self._stop.side
+
+    def cut(self, *, own: bool | None = None, down: bool = False) -> int:
         """Cut connections on both sides: surefoot's own, the application's (False), or all.
 
-        Where none of these is open, all are cut. `down`: new ones are refused from now on.
+        Where none of these is open, all are cut; how many that were. `down`: new ones are refused
+        from now on.
         """
 
         def cut() -> None:
             self._down = down
-            chosen = [link for link in self._links if own in (None, link.own)]
-            for link in chosen or self._links:
+            chosen = [link for link in self._links if own in (None, link.own)] or [*self._links]
+            for link in chosen:
                 link.abort()
             self._go.set()
+            found.set_result(len(chosen))
 
+        found: Future[int] = Future()
         self._loop.call_soon_threadsafe(cut)
+        return found.result(timeout=10)
 
     def serve(self, ready: threading.Event) -> None:
         """Until `end`, in a thread of its own."""
@@ -163,11 +177,12 @@ class Proxy:
             writer.transport.abort()
             return
         try:
-            from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
+            from_server, to_server = await asyncio.open_connection(*self._server)
         except OSError:  # it is starting anew
             writer.transport.abort()
             return
-        link = _Link(writer, to_server)
+        self._connections += 1
+        link = _Link(self._connections, writer, to_server)
         self._links.append(link)
         both = [
             asyncio.ensure_future(self._up(link, reader)),
@@ -224,7 +239,7 @@ class Proxy:
     async def _statement(self, link: _Link, message: bytes, text: str) -> None:
         number = len(self.log) + 1
         at = time.monotonic() - self.connected_at
-        self.log.append(Statement(number, link.own, text, at))
+        self.log.append(Statement(number, link.own, text, at, link.number))
         stop = self._stop
         here = stop is not None and stop.number == number and stop.side
         if here == "before":
@@ -279,9 +294,11 @@ def _string(message: bytes, start: int) -> str:
 
 
 @contextmanager
-def between(server_port: int, stop: Stop | None = None) -> Generator[Proxy]:
-    """A running proxy to the server at this port on loopback."""
-    proxy = Proxy(server_port, stop)
+def between(
+    server_port: int, stop: Stop | None = None, host: str = "127.0.0.1"
+) -> Generator[Proxy]:
+    """A running proxy to the server at this host and port."""
+    proxy = Proxy(server_port, stop, host)
     ready = threading.Event()
     thread = threading.Thread(target=proxy.serve, args=(ready,), daemon=True)
     thread.start()

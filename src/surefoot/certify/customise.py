@@ -5,10 +5,15 @@ revision adds, made by hand beforehand, is a difference and no customisation.
 """
 
 import random
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
-from .database import Catalog, Connection, tried
-from .sqltext import as_fact, invented, literal, quoted
+import psycopg
+
+from surefoot.certify.sqltext import as_fact, invented, literal, quoted
+from surefoot.sql import query
+
+Connection = psycopg.Connection[Any]
 
 
 class Known(Protocol):
@@ -29,11 +34,46 @@ _EXTENSIONS = ("hstore", "pg_trgm", "citext", "btree_gist", "unaccent", "uuid-os
 _FUNCTION = "language plpgsql as $f$ begin return new; end $f$"
 
 
+class Catalog:
+    """What the application has: for choosing, not for judging."""
+
+    def __init__(self, connection: Connection) -> None:
+        rows = connection.execute(query("certify_names")).fetchall()
+        self.columns: dict[tuple[str, str], list[str]] = {}
+        for schema, table, column in rows:
+            self.columns.setdefault((schema, table), []).append(column)
+        self.tables = list(self.columns)
+        self.names = sorted({name for row in rows for name in row[1:]})
+        self.functions: list[tuple[str, str]] = [
+            (schema, name)
+            for schema, name in connection.execute(query("certify_functions")).fetchall()
+        ]
+
+
+def tried(connection: Connection, statements: Iterable[str]) -> bool:
+    """Run them all, or none: whether the server took them."""
+    try:
+        with connection.transaction():
+            for statement in statements:
+                connection.execute(statement.encode())
+    except psycopg.errors.LockNotAvailable:
+        raise
+    except psycopg.Error:
+        return False
+    return True
+
+
 class Customisations:
     """Makes things, and remembers them for `change_some`."""
 
-    def __init__(self, connection: Connection, rng: random.Random, known: Known) -> None:
+    def __init__(
+        self, connection: Connection, rng: random.Random, known: Known, *, mild: bool = False
+    ) -> None:
+        """`mild`: without what may make a faultless revision fail, such as a unique index on the
+        application's columns.
+        """
         self._connection, self._rng, self._known = connection, rng, known
+        self._mild = mild
         self._catalog = Catalog(connection)
         # how to rename it (None: not done), how to drop it
         self._made: list[tuple[str | None, str]] = []
@@ -42,13 +82,14 @@ class Customisations:
 
     def make(self, number: int) -> None:
         """So many random additions. Those that the server refuses are counted, and not made."""
-        makers = (
+        makers = [
             *(4 * [self._column]),
             *(2 * [self._index, self._table, self._view, self._trigger]),
             *(self._function, self._sequence, self._type, self._schema, self._constraint),
-            *(self._tuning, self._table_like, self._rule_or_policy, self._unseen, self._extension),
-            self._event_trigger,
-        )
+        ]
+        if not self._mild:
+            makers += [self._tuning, self._table_like, self._rule_or_policy, self._unseen]
+            makers += [self._extension, self._event_trigger]
         for maker in self._rng.choices(makers, k=number):
             maker()
 
@@ -115,6 +156,7 @@ class Customisations:
         )
         columns = columns.split(", ")[0] if method == "hash" else columns
         unique = self._rng.choice(("", "", "unique ")) if method == "btree" else ""
+        unique = "" if self._mild else unique
         place = quoted(table[0], name)
         self._make(
             f"create {unique}index {quoted(name)} on {quoted(*table)} using {method} "
@@ -127,17 +169,17 @@ class Customisations:
         place = self._place()
         name = quoted(place, self._new("relation", place))
         to = quoted(*self._application_table())
+        ways = [
+            f"create table {name} (id serial primary key, note text default 'n')",
+            f"create table {name} (id uuid primary key, at date check (at > '2000-01-01'))",
+            f"create table {name} as table {to}",
+            f"create unlogged table {name} (like {to} including all)",
+            f"create table {name} (a int, b text) partition by range (a)",
+        ]
+        if not self._mild:
+            ways.insert(3, f"create table {name} () inherits ({to})")
         self._make(
-            self._rng.choice(
-                (
-                    f"create table {name} (id serial primary key, note text default 'n')",
-                    f"create table {name} (id uuid primary key, at date check (at > '2000-01-01'))",
-                    f"create table {name} as table {to}",
-                    f"create table {name} () inherits ({to})",
-                    f"create unlogged table {name} (like {to} including all)",
-                    f"create table {name} (a int, b text) partition by range (a)",
-                )
-            ),
+            self._rng.choice(ways),
             f"alter table {name} rename to {{new}}",
             f"drop table {name} cascade",
         )
@@ -162,11 +204,9 @@ class Customisations:
         place, table = self._place(), self._application_table()
         name = quoted(place, self._new("relation", place))
         kind = self._rng.choice(("view", "materialized view"))
-        query = self._rng.choice(
-            (f"select * from {quoted(*table)}", f"select count(*) as n from {quoted(*table)}")
-        )
+        chosen = self._rng.choice(("*", "count(*) as n"))
         self._make(
-            f"create {kind} {name} as {query}",
+            f"create {kind} {name} as select {chosen} from {quoted(*table)}",  # noqa: S608 (quoted)
             f"alter {kind} {name} rename to {{new}}",
             f"drop {kind} {name} cascade",
         )

@@ -1,0 +1,556 @@
+"""What each kind of case does: one function a kind."""
+
+import random
+import shlex
+import shutil
+import subprocess
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from surefoot.catalogue.catalogue import Catalogue, Way
+from surefoot.catalogue.write import dumps
+from surefoot.certify import faults, invariants
+from surefoot.certify.customise import Customisations
+from surefoot.certify.data import Row, insert
+from surefoot.certify.invariants import Violation
+from surefoot.certify.plan import Case, Kind
+from surefoot.certify.result import Result
+from surefoot.certify.running import Output, clean_environment
+from surefoot.certify.seen import Seen
+from surefoot.certify.sqltext import parts
+from surefoot.certify.stage import Known as Undisturbed
+from surefoot.certify.stage import Stage
+from surefoot.certify.trial import Missed, Skipped, Trial
+from surefoot.model.history import History
+from surefoot.schema.fact import Key, SchemaFact
+from surefoot.sql import query
+
+_ADDITIONS = 10
+_EARLIER = (0, 1, 2, 4, 8)  # statements, where a run was over before its fault
+_SMOKE_LONGEST = 300.0  # seconds
+_AGAIN = b"\n-- once more\n"
+_NOT_TRIED = 77  # the exit status of a smoke command that can't try this release
+_REFUSED = 4
+
+
+def upgrade(trial: Trial) -> None:
+    """What the two runs without a fault have shown; and the project's own smoke command."""
+    first, known = trial.known.first, trial.undisturbed
+    trial.outputs += [first, trial.known.second]
+    trial.violated(head_in_one_start=invariants.head_in_one_start(first))
+    if first.code != 0:
+        return
+    end = known.end
+    expected = frozenset(trial.stage.catalogue.history.stored_heads)
+    if end.versions != expected:
+        told = [f"version rows {sorted(end.versions)}, and the heads are {sorted(expected)}"]
+        trial.violated(version_rows_are_the_heads=told)
+    trial.violated(
+        every_index_is_valid=end.invalid,
+        nothing_left_running=invariants.nothing_left_running(end),
+        sequences_are_ahead=sorted(
+            _behind(trial, trial.known.head) - _behind(trial, trial.database())
+        ),
+    )
+    if trial.known.unstable:
+        differing = ", ".join(sorted(trial.known.unstable)[:5])
+        trial.notes.append(
+            f"two runs fill these differently, and they aren't compared: {differing}"
+        )
+    for table, why in trial.known.left.items():
+        trial.notes.append(f"no row could be generated for {table}: {why}")
+    fewer = _fewer(known.start, end)
+    if fewer:
+        trial.notes.append(f"has fewer rows afterwards: {', '.join(fewer)}")
+    if trial.stage.project.config.certify_smoke:
+        copy = trial.database(trial.known.head)
+        status, said = smoke(trial, copy, "head")
+        if status not in (0, _NOT_TRIED):
+            trial.violated(the_application_works=[f"certify_smoke ended with {status}: {said}"])
+
+
+def _behind(trial: Trial, name: str) -> set[str]:
+    """Sequences that will give a number that is there already: the next INSERT fails."""
+    found = set[str]()
+    with trial.stage.connect(name) as connection:
+        for sequence, schema, table, column, last in connection.execute(
+            query("certify_sequences")
+        ).fetchall():
+            statement = sql.SQL("select coalesce(max({}), 0) from {}").format(
+                sql.Identifier(column), sql.Identifier(schema, table)
+            )
+            (highest,) = connection.execute(statement).fetchone() or (0,)
+            if highest > last:
+                found.add(f"{sequence} is at {last}, and {schema}.{table}.{column} at {highest}")
+    return found
+
+
+def _fewer(start: Seen, end: Seen) -> list[str]:
+    before = {name: rows for name, rows in start.contents if name.count(".") == 1}
+    after = {name: rows for name, rows in end.contents if name.count(".") == 1}
+    return [
+        f"{name} ({rows}, {after[name]})"
+        for name, rows in before.items()
+        if name in after and int(after[name]) < int(rows)
+    ]
+
+
+def again(trial: Trial) -> None:
+    """A further start has nothing to do, and does nothing."""
+    name = trial.database(trial.known.head)
+    trial.violated(nothing_to_do_then=invariants.nothing_to_do_then(trial.surefoot(name, "up")))
+    seen = trial.look(name)
+    trial.violated(
+        structure_as_undisturbed=invariants.structure_as_undisturbed(seen, trial.undisturbed),
+        contents_as_undisturbed=invariants.contents_as_undisturbed(seen, trial.undisturbed),
+    )
+
+
+def stepwise(trial: Trial) -> None:
+    """One revision a run by the application's own Alembic, as by users who follow each release."""
+    name = trial.database()
+    done = trial.stage.replay(name)
+    if done.failed:
+        trial.violated(one_by_one=[f"one revision a run, it stops: {done.failed}"])
+        return
+    up = trial.surefoot(name, "up")  # which runs the seed scripts
+    trial.violated(head_in_one_start=invariants.head_in_one_start(up))
+    seen = trial.look(name)
+    trial.violated(
+        contents_as_undisturbed=invariants.contents_as_undisturbed(seen, trial.undisturbed)
+    )
+    differing = invariants.difference(seen.structure, trial.undisturbed.end.structure)
+    if differing:  # surefoot was at head all the same: the catalogue knows this variant
+        first = differing[0].splitlines()[0]
+        trial.notes.append(f"one revision a run makes another structure, which is known: {first}")
+
+
+def customised(trial: Trial) -> None:
+    """A user's own tables, columns, indexes, views … stay, whether `up` goes on or refuses."""
+    name = trial.database()
+    own = _customise(trial, name)
+    before = trial.look(name)
+    up = trial.surefoot(name, "up")
+    if up.code == _REFUSED:
+        trial.notes.append(f"refused: {', '.join(f['code'] for f in up.findings)}")
+        trial.unchanged(name, before, up)
+        return
+    trial.violated(head_in_one_start=invariants.head_in_one_start(up))
+    _kept(trial, name, own)
+
+
+def _customise(trial: Trial, name: str) -> frozenset[SchemaFact]:
+    """Make a user's additions by the case's seed; the facts that are the user's own."""
+    number = customise(trial.stage, name, trial.case.detail)
+    trial.fault = f"{number} statements of a user"
+    return _own(trial, name)
+
+
+def customise(stage: Stage, name: str, seed: str) -> int:
+    """Make a user's additions in this database; how many statements that took."""
+    with stage.connect(name) as connection:
+        made = Customisations(connection, random.Random(seed), Known(stage.catalogue), mild=True)
+        made.make(_ADDITIONS)
+    return len(made.statements)
+
+
+def _own(trial: Trial, name: str) -> frozenset[SchemaFact]:
+    known = Known(trial.stage.catalogue)
+    facts = trial.stage.facts(name)
+    return frozenset(fact for fact in facts if not known.is_known(fact.kind, fact.name))
+
+
+def _kept(trial: Trial, name: str, own: frozenset[SchemaFact]) -> None:
+    lost = {(fact.kind, fact.name) for fact in own} - {
+        (fact.kind, fact.name) for fact in _own(trial, name)
+    }
+    trial.violated(users_own_kept=[f"gone: {kind} {called}" for kind, called in sorted(lost)])
+
+
+class Known:
+    """Which names some revision of the application knows."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._keys = frozenset[Key](catalogue.index.keys)
+        self._names = frozenset(part for _, name in self._keys for part in parts(name))
+
+    def is_known(self, kind: str, name: str) -> bool:
+        """Whether it is a name of the application's, or a part of one."""
+        return (kind, name) in self._keys
+
+    def is_name(self, name: str) -> bool:
+        """Whether anything of the application's is called so."""
+        return name in self._names
+
+
+def unversioned(trial: Trial) -> None:
+    """The version table and the journal are gone: what an init script or a partial restore leaves.
+
+    Where more than one revision fits, surefoot refuses, and a person names one.
+    """
+    name = trial.database()
+    with trial.stage.connect(name) as connection:
+        connection.execute("drop schema if exists surefoot cascade")
+        table = trial.stage.version_table
+        connection.execute(
+            sql.SQL("drop table if exists {}").format(
+                sql.Identifier(table.schema or "public", table.name)
+            )
+        )
+    trial.fault = "no version table"
+    _head_or_refused(trial, name)
+
+
+def newer_structure(trial: Trial) -> None:
+    """An init script that is newer than the version rows: all is there, and recorded as older."""
+    name = trial.database(trial.known.head)
+    _record(trial, name, trial.case.subject.structure.rows)
+    trial.fault = f"version rows {', '.join(trial.case.subject.structure.rows)}"
+    before = trial.look(name)
+    up = trial.surefoot(name, "up")
+    if up.code == 0:
+        seen = trial.look(name)
+        trial.violated(
+            structure_as_undisturbed=invariants.structure_as_undisturbed(seen, trial.undisturbed)
+        )
+        return
+    if up.code != _REFUSED:
+        trial.violated(refuses_or_arrives=[f"exit {up.code}: {_told(up)}"])
+    trial.unchanged(name, before, up)
+
+
+def damaged_rows(trial: Trial) -> None:
+    """`up` refuses and changes nothing; where the structure tells, `repair` leads on."""
+    name = trial.database()
+    rows = trial.case.subject.structure.rows
+    history = trial.stage.catalogue.history
+    below = sorted(history.applied(rows) - set(rows))
+    if trial.case.detail == "overlap":
+        if not below:
+            raise Skipped("the release's revision has no ancestor")
+        damaged = (*rows, below[0])
+    else:
+        damaged = ("not a revision",)
+    _record(trial, name, damaged)
+    trial.fault = f"version rows {', '.join(damaged)}"
+    before = trial.look(name)
+    up = trial.surefoot(name, "up")
+    if up.code != _REFUSED:
+        trial.violated(refuses_damaged_rows=[f"exit {up.code}: {_told(up)}"])
+        return
+    trial.unchanged(name, before, up)
+    repaired = trial.surefoot(name, "repair", "--yes")
+    if repaired.code != 0:
+        trial.notes.append(f"the structure doesn't tell the revision: {_told(repaired)}")
+        return
+    trial.violated(head_in_one_start=invariants.head_in_one_start(trial.surefoot(name, "up")))
+    seen = trial.look(name)
+    trial.violated(
+        structure_as_undisturbed=invariants.structure_as_undisturbed(seen, trial.undisturbed)
+    )
+
+
+def _record(trial: Trial, name: str, rows: tuple[str, ...]) -> None:
+    """Version rows that somebody else wrote: surefoot's journal doesn't know of them."""
+    table = trial.stage.version_table
+    place = sql.Identifier(table.schema or "public", table.name)
+    with trial.stage.connect(name) as connection, connection.transaction():
+        connection.execute("drop schema if exists surefoot cascade")
+        connection.execute(sql.SQL("delete from {}").format(place))
+        for row in rows:
+            connection.execute(sql.SQL("insert into {} values (%s)").format(place), (row,))
+
+
+def _head_or_refused(trial: Trial, name: str) -> None:
+    before = trial.look(name)
+    up = trial.surefoot(name, "up")
+    if up.code == _REFUSED:
+        trial.notes.append(f"refused: {_told(up)}")
+        trial.unchanged(name, before, up)
+        return
+    trial.violated(head_in_one_start=invariants.head_in_one_start(up))
+    if up.code == 0:
+        trial.at_head(name, journal=False)
+
+
+def _told(output: Output) -> str:
+    """What was said, in a line."""
+    finding = next(iter(output.findings), None)
+    if finding is None:
+        return (output.err.strip().splitlines() or ["nothing"])[-1]
+    return f"{finding['code']}: {finding['message']}"
+
+
+def down(trial: Trial) -> None:
+    """Back to the release and up again; with a seed, over a user's additions."""
+    name = trial.database(trial.known.head)
+    own = _customise(trial, name) if trial.case.detail else frozenset[SchemaFact]()
+    words = [word for row in trial.case.subject.structure.rows for word in ("--to", row)]
+    before = trial.look(name)
+    options = ("--yes", "--accept-data-loss", "--trust-journal")
+    back = trial.surefoot(name, "down", *words, *options)
+    if back.code == _REFUSED:
+        trial.unchanged(name, before, back)
+        raise Skipped(f"no way back: {_told(back)}")
+    trial.violated(goes_back=invariants.head_in_one_start(back))
+    if back.code != 0:
+        return
+    _kept(trial, name, own)
+    trial.violated(head_in_one_start=invariants.head_in_one_start(trial.surefoot(name, "up")))
+    _kept(trial, name, own)
+    facts = {(f.kind, f.name): f.definition for f in trial.stage.facts(name)}
+    there = {(f.kind, f.name): f.definition for f in trial.stage.facts(trial.known.head)}
+    keys = {key for key in there if facts.get(key) != there[key]}
+    trial.violated(up_again_is_the_same=[f"{kind} {called}" for kind, called in sorted(keys)[:8]])
+
+
+def restore(trial: Trial) -> None:
+    """A backup of the release; an upgrade; the backup restored is the release again; an upgrade."""
+    name = trial.database()
+    directory = trial.stage.work / f"backups-{name}"
+    more = {"SUREFOOT_BACKUP_DIRECTORY": str(directory)}
+    before = trial.look(name)
+    taken = trial.surefoot(name, "backup", more=more)
+    trial.violated(takes_a_backup=invariants.head_in_one_start(taken))
+    if taken.code != 0:
+        return
+    trial.violated(head_in_one_start=invariants.head_in_one_start(trial.surefoot(name, "up")))
+    back = trial.surefoot(name, "restore", taken.json["file"], "--yes", more=more)
+    trial.violated(restores=invariants.head_in_one_start(back))
+    if back.code != 0:
+        return
+    trial.fault = "restored"
+    seen = trial.look(name)
+    same = (before.structure, before.versions, before.contents)
+    if same != (seen.structure, seen.versions, seen.contents):
+        told = invariants.difference(seen.structure, before.structure) or ["other rows"]
+        trial.violated(restored_is_the_release=told)
+    trial.violated(head_in_one_start=invariants.head_in_one_start(trial.surefoot(name, "up")))
+    trial.at_head(name, journal=False)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+# --- images with other files
+
+
+def seeds(trial: Trial) -> None:
+    """The next release has changed its seed scripts: they run again, and change nothing twice."""
+    root = _copied(trial, "seeds")
+    for script in trial.stage.project.config.scripts(trial.stage.project.config.seeds):
+        file = root / script.path
+        text = file.read_bytes()
+        if _AGAIN not in text:
+            file.write_bytes(text + _AGAIN)
+    name = trial.database(trial.known.head)
+    before = trial.look(name)
+    up = trial.surefoot(name, "up", root=root)
+    trial.violated(seeds_run_again=invariants.head_in_one_start(up))
+    ran = [step for step in up.json.get("done", []) if step["step"] == "seed"]
+    trial.fault = f"{len(ran)} seed scripts run again"
+    if up.code == 0 and not ran:
+        trial.violated(seeds_run_again=["no seed script was run again"])
+    if up.code == 0:
+        differing = {table for table, _ in set(before.contents) ^ set(trial.look(name).contents)}
+        trial.violated(seeds_are_repeatable=sorted(differing))
+
+
+def older_image(trial: Trial) -> None:
+    """The release's image starts on the newer database: surefoot's verdict against what breaks.
+
+    What breaks is seen by the rows that the release writes, tried on the newer database, and by the
+    project's smoke command. A refusal is no failure: it is what a person must know.
+    """
+    structure = trial.case.subject.structure
+    root = _older(trial)
+    catalogue = root / "surefoot-certify-catalog.txt"
+    catalogue.write_text(dumps(_catalogue_at(trial.stage.catalogue, structure.rows)), "utf-8")
+    name = trial.database(trial.known.head)
+    before = trial.look(name)
+    more = {"SUREFOOT_CATALOG": str(catalogue)}
+    up = trial.surefoot(name, "up", root=root, more=more)
+    trial.fault = f"the image of {structure.release}: exit {up.code}"
+    if up.code not in (0, _REFUSED):
+        trial.violated(refuses_or_starts=[f"exit {up.code}: {_told(up)}"])
+    trial.unchanged(name, before, up)
+    broken = _broken_writes(trial, name)
+    status, said = (0, "")
+    if trial.stage.project.config.certify_smoke:
+        status, said = smoke(trial, name, structure.release)
+        if status == _NOT_TRIED:
+            trial.notes.append(f"certify_smoke can't try {structure.release}")
+        elif status:
+            broken.append(f"certify_smoke ended with {status}: {said}")
+    if up.code == 0:
+        trial.violated(
+            what_starts_works=[
+                f"the image of {structure.release} starts, and {one}" for one in broken
+            ]
+        )
+    elif broken:
+        trial.notes.append(f"refused, and rightly: {broken[0]}")
+    else:
+        trial.notes.append(f"refused: {_told(up)}")
+
+
+def _older(trial: Trial) -> Path:
+    """A copy of the project without the files of the revisions after the release."""
+    stage, structure = trial.stage, trial.case.subject.structure
+    applied = stage.catalogue.history.applied(structure.rows)
+    init = stage.catalogue.init
+    if init is not None and init.revision not in applied:
+        raise Skipped("the init scripts are newer than the release")
+    newer = [r for id, r in stage.catalogue.history.revisions.items() if id not in applied]
+    target = _copied(trial, f"older-{structure.name}")
+    for revision in newer:
+        found = [f for f in target.rglob(Path(revision.path).name) if f.is_file()]
+        if not found:
+            raise Skipped(f"{revision.path} isn't below the project's directory")
+        for file in found:
+            file.unlink()
+    return target
+
+
+def _copied(trial: Trial, called: str) -> Path:
+    """A copy of the project's directory, of this case's own."""
+    target = trial.stage.work / f"{called}-{trial.stage.mark(trial.database())}"
+    shutil.copytree(trial.stage.project.root.resolve(), target, ignore=_not_copied, symlinks=True)
+    return target
+
+
+def _not_copied(directory: str, names: list[str]) -> set[str]:
+    return {
+        name
+        for name in names
+        if name.startswith(".") or name in ("node_modules", "__pycache__", "venv", "backups")
+    }
+
+
+def _catalogue_at(catalogue: Catalogue, rows: tuple[str, ...]) -> Catalogue:
+    """The catalogue as the release had it: without the revisions that came later."""
+    applied = catalogue.history.applied(rows)
+    history = History({id: r for id, r in catalogue.history.revisions.items() if id in applied})
+    ways = tuple(
+        Way(w.name, w.start, w.initial, {id: c for id, c in w.changes.items() if id in applied})
+        for w in catalogue.ways
+        if w.start <= applied
+    )
+    return msgspec.structs.replace(
+        catalogue,
+        history=history,
+        ways=ways,
+        downgrades={id: d for id, d in catalogue.downgrades.items() if id in applied},
+        varies={id: v for id, v in catalogue.varies.items() if id in applied},
+        origins=tuple(o for o in catalogue.origins if o.way in {w.name for w in ways}),
+        removed={},
+    )
+
+
+def _broken_writes(trial: Trial, name: str) -> list[str]:
+    """The INSERTs of the release that the newer structure doesn't take: a column that is gone, or
+    one without which a row is refused.
+    """
+    stage, subject = trial.stage, trial.case.subject
+    rows: list[Row] = []
+    release = trial.database()
+    with stage.connect(release) as connection:
+        rows += stage.generate(connection, subject, trial.seed + 1, rows=2).rows
+    found: dict[str, str] = {}
+    with stage.connect(name) as connection:
+        for row in rows:
+            error = insert(connection, row)
+            breaks = (
+                psycopg.errors.NotNullViolation,
+                psycopg.errors.UndefinedColumn,
+                psycopg.errors.UndefinedTable,
+            )
+            if isinstance(error, breaks):
+                why = str(error).splitlines()[0]
+                found.setdefault(
+                    row.table, f"its INSERT into {row.schema}.{row.table} fails: {why}"
+                )
+    return [*found.values()]
+
+
+def smoke(trial: Trial, name: str, release: str) -> tuple[int, str]:
+    """Run the project's smoke command on this database; its exit status and last line."""
+    command = trial.stage.project.config.certify_smoke
+    assert command is not None
+    target = trial.stage.target(name)
+    parameters = target.parameters
+    environ = {
+        **clean_environment(),
+        "DATABASE_URL": target.url("postgresql"),
+        "CERTIFY_RELEASE": release,
+    }
+    for key, postgres, libpq in (
+        ("host", "HOST", "HOST"),
+        ("port", "PORT", "PORT"),
+        ("user", "USER", "USER"),
+        ("password", "PASSWORD", "PASSWORD"),
+        ("dbname", "DB", "DATABASE"),
+    ):
+        if value := parameters.get(key):
+            environ |= {f"POSTGRES_{postgres}": value, f"PG{libpq}": value}
+    try:
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=trial.stage.project.root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=_SMOKE_LONGEST,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return 124, f"it took longer than {_SMOKE_LONGEST:.0f} s"
+    except OSError as error:
+        return 127, error.strerror or str(error)
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return done.returncode, said[-1] if said else "it said nothing"
+
+
+PERFORM: dict[Kind, Callable[[Trial], Any]] = {
+    "upgrade": upgrade,
+    "again": again,
+    "stepwise": stepwise,
+    "customised": customised,
+    "replicas": faults.replicas,
+    "unversioned": unversioned,
+    "newer-structure": newer_structure,
+    "damaged-rows": damaged_rows,
+    "seeds": seeds,
+    "older-image": older_image,
+    "down": down,
+    "restore": restore,
+    "kill": faults.disturbed,
+    "cut": faults.disturbed,
+}
+
+
+def perform(stage: Stage, case: Case, template: str, known: Undisturbed, seed: int) -> Result:
+    """Do it, on databases of its own. A run that was over too early is done again, its fault coming
+    earlier. What breaks in the harness itself counts as a failure.
+    """
+    for sooner in _EARLIER:
+        trial = Trial(stage, case, template, known, seed, sooner=sooner)
+        try:
+            PERFORM[case.kind](trial)
+            return trial.result()
+        except Missed:
+            continue
+        except Skipped as skipped:
+            trial.notes.append(str(skipped))
+            return trial.result(None if trial.violations else "skipped")
+        except Exception:  # noqa: BLE001 (a case that wasn't performed is a failure)
+            trial.violated(harness=[traceback.format_exc()])
+            return trial.result()
+        finally:
+            trial.close()
+    told = f"the run was over before the fault, {len(_EARLIER)} times"
+    return Result(case, "missed", (Violation("fault_was_seen", told),))

@@ -1,0 +1,187 @@
+"""What must hold, whatever happened: values in, violations out."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+
+from surefoot.certify.running import Output
+from surefoot.certify.seen import JournalRow, Seen
+
+STANDS = ("revision", "stamp", "adopt")
+MARKS = ("begun", "interrupted")
+# The exit codes that stand for what may happen: never 1, which is a bug, nor 2.
+_ANSWERS = (None, 0, 3, 4, 5, 6, 7)
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Which invariant was violated, and what was seen instead."""
+
+    invariant: str
+    told: str
+
+
+class Undisturbed(msgspec.Struct, frozen=True):
+    """What a run without a fault makes of the same database.
+
+    `places`: every structure that a revision has, with the version rows that stand for it. Empty
+    where nobody has looked at them.
+    """
+
+    start: Seen
+    end: Seen
+    places: frozenset[tuple[str, frozenset[str]]] = frozenset()
+
+
+# What a finding may say of what was committed.
+_THERE = re.compile(r"^(\S+) was committed all the same|Committed before it, and there: (.*?)\. ")
+_HALF_WAY = re.compile(r"^(.*?) committed by itself half-way")
+_COUNTED = re.compile(r"\d+ steps")
+
+
+def expected_rows(journal: Iterable[JournalRow]) -> frozenset[str]:
+    """The version rows by the journal: what was applied and is no applied revision's parent."""
+    applied, parents = set[str](), set[str]()
+    for row in journal:
+        if row.step in STANDS:
+            applied |= set(row.name.split())
+            parents |= set(row.parents.split())
+    return frozenset(applied - parents)
+
+
+# --- what surefoot itself said
+
+
+def no_bug(outputs: Iterable[Output]) -> list[str]:
+    """No traceback, and no exit code but those that stand for what happened."""
+    return [
+        f"{output.command}: exit {output.code}: {output.err[-2000:]}"
+        for output in outputs
+        if "Traceback (most recent call last)" in output.err or output.code not in _ANSWERS
+    ]
+
+
+def no_password(outputs: Iterable[Output], password: str) -> list[str]:
+    """The password is in no output."""
+    return [output.command for output in outputs if password in output.out + output.err]
+
+
+def claim_is_true(
+    output: Output, before: Seen, seen: Seen, known: Undisturbed, midway: Collection[str]
+) -> list[str]:
+    """A run that outlived the fault tells the truth: 0 is head; what it calls rolled back has left
+    nothing, unless it says that the next start goes on by itself; what it calls committed is there.
+
+    `midway` are the revisions that commit before their end.
+    """
+    if output.code == 0:
+        same = seen.structure == known.end.structure and seen.versions == known.end.versions
+        return [] if same else ["exit 0, and not at head"]
+    violations: list[str] = []
+    told = any("by itself" in str(finding.get("next")) for finding in output.findings)
+    strange = bool(known.places) and (seen.structure, seen.versions) not in known.places
+    if output.code == 5 and not told and strange:
+        violations.append(f"exit 5, and a part stayed: {output.findings}")
+    journaled = {row.name for row in seen.journal if row.step in ("install", "seed", *STANDS)}
+    for finding in output.findings:
+        database = finding["database"]
+        nothing = "No step was committed" in database or "was not changed" in database
+        unchanged = before.structure == seen.structure and before.versions == seen.versions
+        if nothing and not unchanged:
+            violations.append(f"it says: {database}")
+        for claim, true in ((_THERE, journaled), (_HALF_WAY, set(midway) - journaled)):
+            if found := claim.search(database):
+                names = re.split(r", (?:the last )?", next(filter(None, found.groups())))
+                if not {name for name in names if not _COUNTED.fullmatch(name)} <= true:
+                    violations.append(f"it says: {database}")
+    current = output.json.get("current")
+    if current is not None and frozenset(current) != seen.versions:
+        violations.append(f"it says {current}, the version rows are {sorted(seen.versions)}")
+    return violations
+
+
+# --- after the next start
+
+
+def head_in_one_start(output: Output) -> list[str]:
+    """Starting again leads to head; only a `busy` (7) may be tried again."""
+    return [] if output.code == 0 else [told(output)]
+
+
+def told(output: Output) -> str:
+    """What a run said: its exit code and its findings, the first line the shortest account."""
+    said = f"{output.command}: exit {output.code}"
+    if not output.findings:
+        return f"{said}: {output.err[-1500:]}"
+    lines: list[str] = []
+    for finding in output.findings:
+        lines += [f"{finding['code']}: {finding['message']}", *finding["seen"]]
+        lines += [finding["database"], finding["next"]]
+    return f"{said}: " + "\n".join(lines)
+
+
+def structure_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:
+    """The same structure as without a fault, the same version rows, every index valid."""
+    violations = difference(seen.structure, known.end.structure)
+    if seen.versions != known.end.versions:
+        violations.append(f"version rows {sorted(seen.versions)}")
+    violations += [f"invalid: {index}" for index in seen.invalid]
+    return violations
+
+
+def difference(ours: str, theirs: str) -> list[str]:
+    """How a structure differs from what it should be, in one text; none where it doesn't."""
+    if ours == theirs:
+        return []
+    here, there = ours.splitlines(), theirs.splitlines()
+    lines = [f"- {line}" for line in there if line not in here]
+    lines += [f"+ {line}" for line in here if line not in there]
+    return ["\n".join(lines[:20]) or "the same lines in another order"]
+
+
+def contents_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:
+    """The tables and columns whose rows differ, but for clocks and what sequences give."""
+    differing = set(seen.contents) ^ set(known.end.contents)
+    return sorted({name for name, _ in differing})
+
+
+def journal_complete(seen: Seen, known: Undisturbed) -> list[str]:
+    """Each revision has exactly one row, nothing is left begun, the last row is a run's end."""
+    stands, expected = (
+        Counter(name for row in one.journal if row.step in STANDS for name in row.name.split())
+        for one in (seen, known.end)
+    )
+    violations = [
+        f"{name}: {stands[name]} rows"
+        for name in {*stands, *expected}
+        if stands[name] != expected[name]
+    ]
+    violations += [f"left begun: {name}" for name in _left_begun(seen.journal)]
+    last = seen.journal[-1].step if seen.journal else "none"
+    if last not in ("reached", "unchecked"):
+        violations.append(f"the last row is {last}")
+    return violations
+
+
+def _left_begun(journal: Sequence[JournalRow]) -> list[str]:
+    """The marks whose end no later row records."""
+    return [
+        mark.name
+        for number, mark in enumerate(journal, 1)
+        if mark.step == "begun"
+        and not any(row.step == "revision" and row.name == mark.name for row in journal[number:])
+    ]
+
+
+def nothing_left_running(seen: Seen) -> list[str]:
+    """No session, no advisory lock, no process, no statement of an earlier run."""
+    locks = [f"{seen.advisory} advisory locks"] if seen.advisory else []
+    return [*seen.sessions, *seen.processes, *locks]
+
+
+def nothing_to_do_then(output: Output) -> list[str]:
+    """One more start has nothing to do."""
+    if output.code == 0 and output.json.get("done") == []:
+        return []
+    return [f"exit {output.code}: {output.out or output.err[-1500:]}"]

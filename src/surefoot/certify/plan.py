@@ -1,0 +1,359 @@
+"""What is tried: structures, data, faults, cases, and the plan that they make. Values only."""
+
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from surefoot.catalogue.catalogue import Catalogue
+from surefoot.certify.proxy import Side, Statement, Stop
+from surefoot.compatibility.releases import UNRELEASED, Release, releases
+from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors.steps import to_type
+from surefoot.model.history import one_revision
+
+Level = Literal["none", "generated", "fixtures"]
+Does = Literal["kill", "cut"]
+Kind = Literal[
+    "upgrade",
+    "again",
+    "stepwise",
+    "customised",
+    "replicas",
+    "unversioned",
+    "newer-structure",
+    "damaged-rows",
+    "seeds",
+    "older-image",
+    "down",
+    "restore",
+    "kill",
+    "cut",
+]
+
+# What each kind of case does, for people.
+KINDS: dict[Kind, str] = {
+    "upgrade": "one run of surefoot up, to head",
+    "again": "another run finds nothing to do",
+    "stepwise": "one revision a run, compared with one run",
+    "customised": "with additions of a user",
+    "replicas": "several surefoot up at once",
+    "unversioned": "the version table is gone, as after an init script",
+    "newer-structure": "the structure of head, the version rows of the release",
+    "damaged-rows": "version rows that no revision has",
+    "seeds": "the seed scripts run once more, as after a change",
+    "older-image": "the older image on the newer database",
+    "down": "down to the release, and up again",
+    "restore": "a backup, an upgrade, the backup restored, an upgrade",
+    "kill": "SIGKILL at a statement, then another start",
+    "cut": "the connections are cut at a statement, then another start",
+}
+
+EMPTY = "empty"
+FIXTURES = "certify"  # the directory of the project's fixtures, and of its failed cases
+_MOST = 6  # structures of a history that names no release
+_REPLICAS = 3
+_DAMAGES = ("garbage", "overlap")
+_CUSTOMISATIONS = 2  # seeds for each structure
+
+
+class Structure(msgspec.Struct, frozen=True):
+    """A structure that a release has left, and the way by which a database came there.
+
+    `release` is a release's name, or a revision's id in a history that names none. `way` is the
+    catalogue's: base, init, or an origin's; "empty" for a database that is to be installed. `rows`
+    are the version rows.
+    """
+
+    release: str
+    way: str
+    rows: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What cases call it."""
+        if self.way == EMPTY:
+            return EMPTY
+        return f"{self.release}@{self.way.replace(' ', '-')}"
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """A structure with data of one level: where a run begins."""
+
+    structure: Structure
+    level: Level = "none"
+
+    @property
+    def name(self) -> str:
+        """What cases call it."""
+        return f"{self.structure.name}/{self.level}"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What is done to a run, at which statement; `text` is that statement's beginning."""
+
+    does: Does
+    at: Stop
+    text: str = ""
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One thing that is tried. Its name is enough to do it again.
+
+    `exhaustive`: one of a class of which every member is in the plan.
+    """
+
+    subject: Subject
+    kind: Kind
+    detail: str = ""
+    fault: Fault | None = None
+    exhaustive: bool = True
+
+    @property
+    def name(self) -> str:
+        """STRUCTURE/DATA/KIND, and what distinguishes it from its like."""
+        return "/".join(filter(None, (self.subject.name, self.kind, self.detail)))
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is done for a seed: all of `cases`, then `sampled`, in order, while time is left."""
+
+    seed: int
+    cases: tuple[Case, ...]
+    sampled: tuple[Case, ...] = ()
+
+
+def structures(catalogue: Catalogue, wanted: Sequence[str] = ()) -> tuple[Structure, ...]:
+    """Where an upgrade may begin: the empty database, each release on each way that leads there,
+    and each origin. `wanted` are releases or revisions; none: all.
+
+    Raises SurefootError `revision-not-found` for one that there is not.
+    """
+    heads = frozenset(catalogue.history.revisions)
+    chosen = [_named(catalogue, word) for word in wanted] or _all(catalogue)
+    found: list[Structure] = [] if wanted else [Structure(EMPTY, EMPTY)]
+    for release in chosen:
+        rows = catalogue.history.rows(release.applied)
+        found += [
+            Structure(release.name, way.name, rows)
+            for way in catalogue.ways
+            if way.name in ("base", "init")
+            and way.leads_to(release.applied)
+            and release.applied != heads
+        ]
+    if not wanted:
+        found += [
+            Structure(origin.rows[0], origin.way, origin.rows) for origin in catalogue.origins
+        ]
+    if not found:
+        raise _no_way(wanted)
+    return tuple(dict.fromkeys(found))
+
+
+def structure_at(catalogue: Catalogue, word: str) -> Structure:
+    """The structure at a release, a revision or head, by the first way that leads there.
+
+    Raises SurefootError `revision-not-found`.
+    """
+    if word in ("head", "heads"):
+        everything = frozenset(catalogue.history.revisions)
+        release = Release("head", everything, catalogue.history.heads)
+    else:
+        release = _named(catalogue, word)
+    way = catalogue.way_to(release.applied)
+    if way is None:
+        raise _no_way((word,))
+    return Structure(release.name, way.name, catalogue.history.rows(release.applied))
+
+
+def _no_way(words: Sequence[str]) -> SurefootError:
+    return SurefootError(
+        "revision-not-found",
+        f"No way of the catalogue leads to {', '.join(words)} and on from there.",
+        database=NOT_REACHED,
+        next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
+    )
+
+
+def levels(root: Path, structure: Structure) -> tuple[Level, ...]:
+    """The levels of data that a structure is tried with, the richest last."""
+    if structure.way == EMPTY:
+        return ("none",)
+    return ("none", "fixtures" if fixtures(root, structure) else "generated")
+
+
+def fixtures(root: Path, structure: Structure) -> Path | None:
+    """The project's own rows for this release; None where there are none."""
+    file = root / FIXTURES / f"{structure.release}.sql"
+    return file if structure.way != EMPTY and file.is_file() else None
+
+
+def _named(catalogue: Catalogue, word: str) -> Release:
+    for release in releases(catalogue):
+        if word == release.name:
+            return release
+    id = one_revision(catalogue.history, word)
+    return Release(id, catalogue.history.applied((id,)), (id,))
+
+
+def _all(catalogue: Catalogue) -> list[Release]:
+    """The releases that the revisions name; in a history without names, revisions evenly spaced."""
+    named = [one for one in releases(catalogue) if one.name != UNRELEASED]
+    if named:
+        return named
+    ids = tuple(catalogue.history.revisions)
+    step = max(1, len(ids) // _MOST)
+    return [Release(id, catalogue.history.applied((id,)), (id,)) for id in ids[:-1:step]]
+
+
+def plan(
+    subjects: Iterable[Subject],
+    statements: Mapping[str, Sequence[Statement]],
+    seed: int,
+    *,
+    seeds: bool = False,
+) -> Plan:
+    """The cases of these subjects. `statements` are those of an undisturbed run of each subject,
+    by its name: a subject without any can't be upgraded, and has its upgrade alone. `seeds`: the
+    project has seed scripts.
+    """
+    rng = random.Random(seed)
+    cases: list[Case] = []
+    sampled: list[Case] = []
+    subjects = tuple(subjects)
+    richest = {subject.structure: subject for subject in subjects}
+    for subject in subjects:
+        cases.append(Case(subject, "upgrade"))
+        log = statements.get(subject.name)
+        if log is None:
+            continue
+        cases.append(Case(subject, "again"))
+        if richest[subject.structure] is subject:
+            cases += _of(subject, rng)
+            cases += [Case(subject, "seeds")] if seeds else []
+            cases += faults(subject, log)
+        sampled += samples(subject, log, rng)
+    rng.shuffle(sampled)
+    return Plan(seed, tuple(cases), tuple(sampled))
+
+
+def _of(subject: Subject, rng: random.Random) -> list[Case]:
+    """The cases of a structure that take no fault."""
+    seeds = [str(rng.randrange(10**6)) for _ in range(_CUSTOMISATIONS)]
+    found = [Case(subject, "replicas", str(_REPLICAS))]
+    if subject.structure.way == EMPTY:
+        return found
+    found += [Case(subject, "stepwise")]
+    found += [Case(subject, "customised", one, exhaustive=False) for one in seeds]
+    found += [Case(subject, "unversioned"), Case(subject, "newer-structure")]
+    found += [Case(subject, "damaged-rows", how) for how in _DAMAGES]
+    found += [Case(subject, "older-image"), Case(subject, "restore")]
+    found += [Case(subject, "down")]
+    return [*found, *(Case(subject, "down", one, exhaustive=False) for one in seeds)]
+
+
+_COMMENT = re.compile(r"--[^\n]*\n|/\*.*?\*/", re.DOTALL)
+_BEGIN = re.compile(r"(?:begin|start\s+transaction)\b", re.IGNORECASE)
+_END = re.compile(r"(?:commit|end|rollback(?!\s+to\b)|abort)\b", re.IGNORECASE)
+_COMMIT = re.compile(r"(?:commit|end)\b", re.IGNORECASE)
+_READ_ONLY = re.compile(r"set (?:local )?transaction\b.*\bread only", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\b(?:insert|update|delete|create|alter|drop|comment|truncate|copy|merge|grant|revoke|reindex"
+    r"|refresh|vacuum|cluster|do|call|setval|nextval)\b",
+    re.IGNORECASE,
+)
+
+
+def _words(one: Statement) -> str:
+    """The statement without comments."""
+    return " ".join(_COMMENT.sub(" ", one.text).split())
+
+
+def _writes(one: Statement, words: str) -> bool:
+    """Whether it may write: of the application's, where any word says so; surefoot's own name much
+    that they only read.
+    """
+    if one.own and words[:6].lower() in ("select", "values"):
+        return "nextval" in words or "setval" in words
+    return _WRITES.search(words) is not None
+
+
+def boundaries(log: Sequence[Statement]) -> tuple[tuple[Statement, tuple[Side, ...]], ...]:
+    """The statements at which the database changes for good, each with the sides that differ.
+
+    A COMMIT of a transaction that has written: before the server hears of it, and before the
+    client hears that it was answered. A statement that writes outside a transaction: while the
+    server is at work, and afterwards. Within one transaction all other moments are one class: what
+    is cut off there is rolled back.
+    """
+    found: list[tuple[Statement, tuple[Side, ...]]] = []
+    open_, wrote, reading = set[int](), set[int](), set[int]()
+    for one in log:
+        words = _words(one)
+        if _BEGIN.match(words):
+            open_.add(one.link)
+        elif _END.match(words):
+            if one.link in wrote and _COMMIT.match(words):
+                found.append((one, ("before", "after")))
+            for links in (open_, wrote, reading):
+                links.discard(one.link)
+        elif _READ_ONLY.match(words):
+            reading.add(one.link)
+        elif one.link in open_ - reading:
+            wrote |= {one.link} if _writes(one, words) else set()
+        elif _WRITES.match(words):
+            found.append((one, ("while", "after")))
+    return tuple(found)
+
+
+def faults(subject: Subject, log: Sequence[Statement]) -> list[Case]:
+    """Every boundary, killed and cut."""
+    does: tuple[Does, ...] = get_args(Does)
+    return [
+        _faulty(subject, what, one, side)
+        for one, sides in boundaries(log)
+        for side in sides
+        for what in does
+    ]
+
+
+def samples(subject: Subject, log: Sequence[Statement], rng: random.Random) -> list[Case]:
+    """Every other statement once, with a side and a fault by chance."""
+    known = {one.number for one, _ in boundaries(log)}
+    sides: tuple[Side, ...] = get_args(Side)
+    does: tuple[Does, ...] = get_args(Does)
+    return [
+        _faulty(subject, rng.choice(does), one, rng.choice(sides), exhaustive=False)
+        for one in log
+        if one.number not in known
+    ]
+
+
+def _faulty(
+    subject: Subject, does: Does, one: Statement, side: Side, *, exhaustive: bool = True
+) -> Case:
+    text = _words(one)[:80]
+    fault = Fault(does, Stop(one.number, side), text)
+    return Case(subject, does, f"{one.number}-{side}", fault, exhaustive)
+
+
+def case_of(name: str, subjects: Iterable[Subject]) -> Case | None:
+    """The case of this name, as `Case.name` gives it; None where there is none."""
+    for subject in subjects:
+        if not name.startswith(f"{subject.name}/"):
+            continue
+        kind, _, detail = name.removeprefix(f"{subject.name}/").partition("/")
+        if kind not in KINDS:
+            return None
+        if kind not in get_args(Does):
+            return Case(subject, kind, detail)
+        found = re.fullmatch(r"(\d+)-(before|while|after)", detail)
+        if found is None:
+            return None
+        side: Side = found[2]  # pyright: ignore[reportAssignmentType] (one of the three)
+        does: Does = "kill" if kind == "kill" else "cut"
+        return Case(subject, kind, detail, Fault(does, Stop(int(found[1]), side)))
+    return None

@@ -1,0 +1,140 @@
+"""A run of surefoot in a case, and what is left of a case's processes."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+LONGEST = 90.0  # seconds; a run that takes longer hangs
+
+_MARK = "_SUREFOOT_CASE"
+
+
+class Output(msgspec.Struct, frozen=True):
+    """What one run of surefoot returned and printed; code None: it was killed."""
+
+    command: str
+    code: int | None
+    out: str
+    err: str
+    seconds: float = 0.0
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The object that the run printed; empty where it printed none."""
+        return msgspec.json.decode(self.out) if self.out.strip() else {}
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """The findings of that object."""
+        return self.json.get("findings", [])
+
+
+class Process(Protocol):
+    """A started process, as far as a case needs it."""
+
+    pid: int
+    returncode: Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]: ...
+
+
+Start = Callable[[Sequence[str], Path, Mapping[str, str]], Process]
+"""Starts surefoot with these arguments, in this directory, with these variables, in a session of
+its own and with pipes for its two outputs.
+"""
+
+
+def start(arguments: Sequence[str], root: Path, environ: Mapping[str, str]) -> Process:
+    """Start this environment's surefoot."""
+    return start_program([sys.executable, "-P", "-m", "surefoot"], arguments, root, environ)
+
+
+def start_program(
+    program: Sequence[str], arguments: Sequence[str], root: Path, environ: Mapping[str, str]
+) -> Process:
+    """Start another program in the same way."""
+    return subprocess.Popen(
+        [*program, *arguments],
+        cwd=root,
+        env=environ,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+class Running:
+    """A run of surefoot that is under way, in a process group of its own."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        root: Path,
+        url: str,
+        mark: str,
+        *,
+        environment: Mapping[str, str],
+        start: Start = start,
+    ) -> None:
+        """Start `surefoot COMMAND` on the database at `url`. `mark` names the case."""
+        self._command = command
+        self._started = time.monotonic()
+        environ = {
+            **environment,
+            "SUREFOOT_DATABASE_URL": url,
+            # the proxy reads the protocol
+            "PGSSLMODE": "disable",
+            "PGGSSENCMODE": "disable",
+            _MARK: mark,
+        }
+        self.process = start(command, root, environ)
+
+    def output(self, longest: float = LONGEST) -> Output:
+        """Wait for its end. A run that hangs is killed, and has the code 124."""
+        try:
+            out, err = self.process.communicate(timeout=longest)
+            code = self.process.returncode
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            out, err = self.process.communicate()
+            code = 124
+        seconds = time.monotonic() - self._started
+        return Output(" ".join(self._command), None if code == -9 else code, out, err, seconds)
+
+
+def clean_environment() -> dict[str, str]:
+    """The machine's variables, without those that may name a database.
+
+    The application's files don't change while cases run, and are compiled once.
+    """
+    names = ("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_DATABASE_URL", "PYTHONDONTWRITE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(names)}
+
+
+def processes_of(mark: str) -> tuple[str, ...]:
+    """The commands of the processes that a case has started and that are still there.
+
+    Empty on a system without /proc.
+    """
+    found: list[str] = []
+    wanted = f"{_MARK}={mark}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                command = (entry / "cmdline").read_bytes().rstrip(b"\0")
+                found.append(command.replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it has ended, or belongs to another user
+    return tuple(found)

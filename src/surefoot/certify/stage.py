@@ -1,0 +1,391 @@
+"""A scratch server with the databases that runs begin from, and the application beside it."""
+
+import itertools
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from surefoot.catalogue.catalogue import Catalogue, Origin, state
+from surefoot.catalogue_build.install import install_at
+from surefoot.catalogue_build.messages import Opened
+from surefoot.catalogue_build.passes import Replayed, replayed
+from surefoot.certify.data import Generated, generate
+from surefoot.certify.invariants import Undisturbed
+from surefoot.certify.plan import EMPTY, Structure, Subject, fixtures
+from surefoot.certify.proxy import Statement, between
+from surefoot.certify.running import Output, Running, Start, clean_environment, start
+from surefoot.certify.seen import Place, Seen, look, sessions
+from surefoot.decision.facts import VersionTableName
+from surefoot.errors import SurefootError
+from surefoot.look.structure import observe_structure
+from surefoot.model.target import Target
+from surefoot.project.config import Project
+from surefoot.schema.fact import SchemaFact
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A subject, as two runs without a fault have it.
+
+    `first` is the output of the first of them, `second` of the other. `unstable` are the tables
+    and columns that the two fill differently, `head` is the database that the second left, `rows`
+    how many rows of data there were, `left` the tables for which none could be made.
+    """
+
+    undisturbed: Undisturbed
+    first: Output
+    second: Output
+    statements: tuple[Statement, ...] = ()
+    unstable: frozenset[str] = frozenset()
+    head: str = ""
+    rows: int = 0
+    left: Mapping[str, str] = {}
+
+    @property
+    def reached(self) -> bool:
+        """Whether both runs came to head."""
+        return self.first.code == 0 and self.second.code == 0
+
+
+class Stage:
+    """Makes databases, starts surefoot on them, looks at them. Used from several threads."""
+
+    def __init__(
+        self,
+        project: Project,
+        target: Target,
+        pg_dump: Path,
+        catalogue: Catalogue,
+        opened: Opened,
+        work: Path,
+        *,
+        catalogue_file: Path,
+        whole_server: bool,
+        start: Start = start,
+    ) -> None:
+        """`target` is the scratch server, `opened` what a replay saw of the application's code,
+        `catalogue_file` holds the catalogue that the runs go by. `work` is a directory for files.
+        """
+        self.project, self.catalogue, self.opened, self.work = project, catalogue, opened, work
+        self._target, self._pg_dump = target, pg_dump
+        self._whole_server, self._start = whole_server, start
+        self._prefix = f"surefoot_certify_{secrets.token_hex(3)}"
+        self._numbers = itertools.count(1)
+        self._making = threading.Lock()  # two at once would only wait for each other
+        self._structures: dict[Structure, str] = {}
+        self._own_rows: dict[Structure, frozenset[str]] = {}
+        self._environment = {**clean_environment(), "SUREFOOT_CATALOG": str(catalogue_file)}
+
+    # --- databases
+
+    def database(self, template: str = "template0") -> str:
+        """A new database, a copy of `template`; its name."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        with self._making, self.connect() as connection:
+            copied = " strategy file_copy" if connection.info.server_version >= 150000 else ""
+            connection.execute(
+                sql.SQL("create database {} template {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+                + sql.SQL(copied)  # pyright: ignore[reportArgumentType] (one of two texts)
+            )
+        return name
+
+    def drop(self, name: str) -> None:
+        """Drop it, and cut off every session there."""
+        with self.connect() as connection:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
+
+    def close(self) -> None:
+        """Drop every database that was made here, those that a restore has set aside among them."""
+        with self.connect() as connection:
+            found = connection.execute(
+                "select datname from pg_catalog.pg_database where starts_with(datname, %s)",
+                (self._prefix,),
+            ).fetchall()
+        for (name,) in found:
+            self.drop(name)
+
+    def connect(self, name: str | None = None) -> psycopg.Connection[Any]:
+        """To this database, or to the server's own, in autocommit."""
+        return psycopg.connect(make_conninfo(**self.target(name).parameters), autocommit=True)
+
+    def target(self, name: str | None = None) -> Target:
+        """The address of a database here."""
+        parameters = dict(self._target.parameters)
+        if name is not None:
+            parameters["dbname"] = name
+        return self._target._replace(parameters=parameters)
+
+    @property
+    def host(self) -> tuple[str, int]:
+        """Where the server listens."""
+        parameters = self._target.parameters
+        return parameters.get("host", "localhost"), int(parameters.get("port", "5432"))
+
+    @property
+    def password(self) -> str:
+        """The server's password, which no output may hold; empty where it has none."""
+        return self._target.parameters.get("password", "")
+
+    # --- surefoot
+
+    def run(
+        self,
+        name: str,
+        *command: str,
+        port: int | None = None,
+        root: Path | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> Running:
+        """Start surefoot on this database; through the proxy at `port`, if given."""
+        target = self.target(name)
+        if port is not None:
+            parameters = {**target.parameters, "host": "127.0.0.1", "port": str(port)}
+            target = target._replace(parameters=parameters)
+        return Running(
+            self._words(command, root),
+            root or self.project.root,
+            target.url("postgresql"),
+            self.mark(name),
+            environment={**self._environment, **(more or {})},
+            start=self._start,
+        )
+
+    def _words(self, command: tuple[str, ...], root: Path | None) -> list[str]:
+        """The command with the options that this one was given, which say where the project is."""
+        words = list(command)
+        if self.project.file is not None:
+            words += ["--config", str((root or self.project.root) / self.project.file.name)]
+        for argument in self.project.given:
+            words += ["-x", argument]
+        return words
+
+    def mark(self, name: str) -> str:
+        """What the processes of a case have in their environment."""
+        return name
+
+    def look(self, name: str, *, everything: bool = True) -> Seen:
+        """What there is to see of this database."""
+        table = self.opened.version_table
+        place = Place(
+            self.target(name),
+            self._pg_dump,
+            version_table=table.name,
+            version_schema=table.schema or self.opened.schema,
+        )
+        return look(place, everything=everything)
+
+    def facts(self, name: str) -> tuple[SchemaFact, ...]:
+        """The structure, as surefoot reads it."""
+        with self.connect(name) as connection:
+            return observe_structure(connection, self.version_table)
+
+    @property
+    def version_table(self) -> VersionTableName:
+        """The application's version table."""
+        table = self.opened.version_table
+        return VersionTableName(table.name, table.schema or self.opened.schema)
+
+    def sessions(self, name: str) -> tuple[str, ...]:
+        """Every session in this database."""
+        with self.connect() as connection:
+            return sessions(connection, name)
+
+    def sessions_left(self, name: str, seconds: float = 15.0) -> tuple[str, ...]:
+        """Wait for the sessions of a dead run to end; those that didn't."""
+        deadline = time.monotonic() + seconds
+        with self.connect() as connection:
+            while True:
+                left = sessions(connection, name)
+                if not left or time.monotonic() > deadline:
+                    return left
+                time.sleep(0.01)
+
+    # --- where runs begin
+
+    def structure(self, structure: Structure) -> str:
+        """The database that a release has left, without data: a template.
+
+        Raises SurefootError where the application's own code doesn't lead there.
+        """
+        if structure.way == EMPTY:
+            return "template0"
+        if structure not in self._structures:
+            name = self.database()
+            self._make(structure, name)
+            self._structures[structure] = name
+        return self._structures[structure]
+
+    def _make(self, structure: Structure, name: str) -> None:
+        """As the release's users have it: the application's own env.py, no catalogue, no journal
+        but the one that an installation leaves.
+        """
+        way = self.catalogue.way(structure.way)
+        assert way is not None
+        origin = next((o for o in self.catalogue.origins if o.way == structure.way), None)
+        create: Origin | None = None
+        if structure.way == "init":
+            install_at(self.project, self.target(name), self.opened)
+        elif origin is not None and origin.create:
+            create = origin
+        elif origin is not None:
+            entry = next(e for e in self.project.config.origins if e.called == origin.name)
+            scripts = self.project.config.scripts(entry.scripts)
+            project = self.project.beginning_with(scripts, origin.rows[0])
+            install_at(project, self.target(name), self.opened)
+        applied = self.catalogue.history.applied(structure.rows)
+        if applied == way.start and create is None:
+            return
+        # several heads: Alembic has no name for both, and env.py runs them one after the other
+        for row in structure.rows:
+            self.replay(name, upto=row, create=create).require()
+            create = None
+
+    def replay(
+        self, name: str, *, upto: str | None = None, create: Origin | None = None
+    ) -> "OneByOne":
+        """The application's own upgrade, one revision a run; up to a revision, or to head."""
+        done = replayed(
+            self.project,
+            self.target(name),
+            unheard,
+            one_by_one=upto is None,
+            upto=upto,
+            whole_server=self._whole_server,
+            origin=create,
+        )
+        return OneByOne(done)
+
+    def fill(self, subject: Subject, name: str, seed: int) -> Generated:
+        """Put the subject's data into its database. Raises psycopg.Error where fixtures fail."""
+        if subject.level == "none":
+            return Generated((), {})
+        with self.connect(name) as connection:
+            if subject.level == "fixtures":
+                file = fixtures(self.project.root, subject.structure)
+                assert file is not None
+                with connection.transaction():
+                    connection.execute(file.read_bytes())
+                return Generated((), {})
+            return self.generate(connection, subject, seed)
+
+    def generate(
+        self, connection: psycopg.Connection[Any], subject: Subject, seed: int, rows: int = 3
+    ) -> Generated:
+        """Rows for every table of the application that the release itself has left empty: what its
+        revisions and scripts have filled is a list that only they go by.
+        """
+        return generate(
+            connection,
+            random.Random(f"{seed} {subject.structure.name}"),
+            without=self._filled(subject.structure),
+            becomes=self._becomes(),
+            rows=rows,
+        )
+
+    def _filled(self, structure: Structure) -> frozenset[str]:
+        """The tables that have rows in the database which the release has left; the version table
+        is one of them.
+        """
+        if structure not in self._own_rows:  # once: a template with a session can't be copied
+            counted = self.look(self.structure(structure)).contents
+            table = self.version_table
+            named = {name for name, rows in counted if name.count(".") == 1 and rows != "0"}
+            self._own_rows[structure] = frozenset(named | {f"{table.schema}.{table.name}"})
+        return self._own_rows[structure]
+
+    def _becomes(self) -> dict[str, str]:
+        """What each column is at head, by its name."""
+        way = self.catalogue.ways[0]
+        everything = state(way, way.start.union(way.changes))
+        return {
+            name: definitions[0]
+            for (kind, name), definitions in everything.items()
+            if kind == "column" and definitions and definitions[0] is not None
+        }
+
+    # --- runs without a fault
+
+    def prepare(self, subject: Subject, seed: int) -> tuple[str, Known]:
+        """The subject's own template, and what two runs without a fault make of it.
+
+        Raises SurefootError where its structure can't be made, psycopg.Error where its data can't.
+        """
+        template = self.structure(subject.structure)
+        if subject.level != "none":
+            template = self.database(template)
+        made = self.fill(subject, template, seed)
+        first, one, _, database = self._undisturbed(template)
+        self.drop(database)
+        second, start, log, head = self._undisturbed(template)
+        end_of_first, end = first, second
+        unstable = frozenset(
+            name for name, _ in set(end_of_first[1].contents) ^ set(end[1].contents)
+        )
+        stable = tuple(row for row in end[1].contents if row[0] not in unstable)
+        known = Known(
+            Undisturbed(start, msgspec.structs.replace(end[1], contents=stable)),
+            end_of_first[0],
+            end[0],
+            log,
+            unstable,
+            head,
+            sum(int(rows) for table, rows in one.contents if table.count(".") == 1),
+            made.left,
+        )
+        return template, known
+
+    def _undisturbed(
+        self, template: str
+    ) -> tuple[tuple[Output, Seen], Seen, tuple[Statement, ...], str]:
+        """One run: what it said and left, what was there before, its statements, its database."""
+        name = self.database(template)
+        before = self.look(name)
+        host, port = self.host
+        with between(port, host=host) as proxy:
+            output = self.run(name, "up", "--json", port=proxy.port).output()
+        self.sessions_left(name)
+        return (output, self.look(name)), before, tuple(proxy.log), name
+
+
+class OneByOne:
+    """How the application's own upgrade went."""
+
+    def __init__(self, done: Replayed) -> None:
+        self._done = done
+
+    @property
+    def failed(self) -> str:
+        """Why it stopped, and at which revision; empty where it came to its end."""
+        stopped = self._done.stopped
+        if stopped is None:
+            return ""
+        return "; ".join([stopped.message, *stopped.seen[-2:]])
+
+    def require(self) -> None:
+        """Raises SurefootError where it didn't come to its end."""
+        if self._done.stopped is not None:
+            raise SurefootError.of(self._done.stopped)
+
+
+def unheard(revision: str, number: int, total: int) -> None:
+    """A revision of a replay begins, and nobody needs to be told."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,132 @@
+"""`surefoot certify`."""
+
+from pathlib import Path
+
+import click
+
+from surefoot.cli.complete import releases as complete_releases
+from surefoot.cli.console import (
+    CommandContext,
+    arguments_option,
+    command_body,
+    load_project,
+    project_options,
+    server_option,
+)
+from surefoot.errors import ExitCode, SurefootError
+
+
+def _write(file: Path, text: str) -> None:
+    """Raises SurefootError `output-lost`."""
+    from surefoot.system.files import shown
+
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SurefootError(
+            "output-lost",
+            f"{shown(file)} could not be written.",
+            seen=[error.strerror or str(error)],
+            database="No database of yours was reached.",
+            next="correct the path, or the permissions of its directory",
+        ) from error
+
+
+@click.command("certify")
+@project_options
+@arguments_option
+@server_option
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.0),
+    default=10.0,
+    help="How long to try cases. Default: 10.",
+)
+@click.option("--seed", type=int, default=1, help="Decides what is sampled. Default: 1.")
+@click.option(
+    "--from",
+    "releases",
+    multiple=True,
+    metavar="RELEASE",
+    shell_complete=complete_releases,
+    help="Begin only at this release, or revision. May be repeated.",
+)
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="CASE",
+    help="Try only this case, as the report names it, or all of the plan that begin so. May be "
+    "repeated.",
+)
+@click.option(
+    "--exhaustive", is_flag=True, help="Don't sample: end when each commit has been tried."
+)
+@click.option("--plan", "only_plan", is_flag=True, help="Print the plan, and try nothing.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page of HTML."
+)
+@command_body("certify")
+def command(
+    context: CommandContext,
+    *,
+    config_file: Path | None,
+    server: str | None,
+    minutes: float,
+    seed: int,
+    releases: tuple[str, ...],
+    cases: tuple[str, ...],
+    exhaustive: bool,
+    only_plan: bool,
+    junit: Path | None,
+    html: Path | None,
+) -> ExitCode:
+    """Prove the upgrade path before it is released, on a scratch server.
+
+    From every released structure: the upgrade, killed and cut off at each commit, by several
+    replicas at once, with a user's own additions, with data, down and up again, on the older image.
+    No database of yours is reached. Exit code 3 where something fails.
+
+    \b
+      surefoot certify
+      surefoot certify --minutes 60 --seed 7 --html certify.html
+    """
+    from surefoot.certify.campaign import Options, certify
+    from surefoot.report.certifying import (
+        CertifyReport,
+        plan_json,
+        plan_lines,
+        report_json,
+        report_lines,
+    )
+    from surefoot.report.terminal import Terminal
+
+    project = load_project(config_file)
+    options = Options(minutes, seed, releases, cases, server, not exhaustive, only_plan)
+    progress = CertifyReport(context.terminal)
+    context.said()
+    try:
+        report = certify(project, options, progress)
+    finally:
+        progress.close()
+    if only_plan:
+        if context.as_json:
+            context.emit_json(ExitCode.DONE, **plan_json(report.plan))
+        else:
+            context.write_lines(plan_lines(report.plan))
+        return ExitCode.DONE
+    if junit is not None:
+        from surefoot.report.certify_junit import junit as junit_of
+
+        _write(junit, junit_of(report))
+    if html is not None:
+        from surefoot.report.certify_html import html as html_of
+
+        _write(html, html_of(report))
+    code = ExitCode.DONE if report.passed else ExitCode.PENDING
+    if context.as_json:
+        context.emit_json(code, **report_json(report))
+    else:
+        context.write_lines(report_lines(Terminal(context.data), report))
+    return code

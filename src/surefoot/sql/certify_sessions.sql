@@ -1,0 +1,7 @@
+-- pg_dump is the harness's own.
+select pg_catalog.concat_ws(': ', nullif(application_name, ''), backend_type, state, pg_catalog.left(query, 120))
+from pg_catalog.pg_stat_activity
+where datname = %(database)s
+  and pid <> pg_catalog.pg_backend_pid()
+  and application_name <> 'pg_dump'
+  and backend_type in ('client backend', 'parallel worker')

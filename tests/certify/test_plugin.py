@@ -1,0 +1,109 @@
+"""`pytest --surefoot`: certify's cases as tests, and databases at any release."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from surefoot.postgres.embedded import Server
+from tests.certify.planted import BUGS
+from tests.certify.project import clean
+from tests.support.catalogues import with_catalogue
+from tests.support.project import Application
+
+# A test of the application's own, which upgrades a database of an old release.
+TEST = """\
+import subprocess, sys, time
+
+import psycopg
+
+
+def columns(database):
+    with psycopg.connect(database.conninfo) as connection:
+        return [name for (name,) in connection.execute(
+            "select attname from pg_attribute where attrelid = 'people'::regclass and attnum > 0"
+            " order by attnum")]
+
+
+def test_old(surefoot_database):
+    assert columns(surefoot_database("v1")) == ["id", "name", "mood"]
+
+
+def test_head(surefoot_database):
+    database = surefoot_database()
+    assert columns(database)[-1] == "initial"
+    assert database.url("postgresql+asyncpg").startswith("postgresql+asyncpg://")
+
+
+def test_a_users(surefoot_database):
+    one, other = surefoot_database("v2", seed=7), surefoot_database("v2", seed=7)
+    assert one.name != other.name
+    assert columns(one) == columns(other)
+"""
+
+
+@pytest.fixture
+def application(tmp_path: Path, server: Server) -> Application:
+    made = clean(tmp_path / "application")
+    with_catalogue(made, server)
+    return made
+
+
+def _pytest(application: Application, server: Server, *words: str) -> str:
+    """Run pytest in the application's directory; what it printed."""
+    options = ["-p", "no:cacheprovider", "-q", "--surefoot-server", server.url()]
+    environ = {**os.environ, "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *words],
+        cwd=application.root,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_cases_are_items_that_k_chooses_among(application: Application, server: Server) -> None:
+    """A case passes or fails with its name, and without --surefoot there are none."""
+    said = _pytest(application, server, "--collect-only")
+    assert "no tests" in said
+    said = _pytest(application, server, "--surefoot", "-vv", "-k", "v2 and again")
+    assert "surefoot/v2@base/none/again PASSED" in said
+    assert "surefoot/v2@base/generated/again PASSED" in said
+    assert "2 passed" in said
+
+
+def test_a_planted_bug_fails_with_its_case(application: Application, server: Server) -> None:
+    BUGS["sequence-behind"].plant(application)
+    with_catalogue(application, server)
+    said = _pytest(application, server, "--surefoot", "-k", "v2 and none and upgrade")
+    assert "sequences_are_ahead: people_id_seq is at" in said
+    assert "again: surefoot certify --case v2@base/none/upgrade" in said
+    assert "Traceback" not in said
+
+
+def test_a_test_has_a_database_at_any_release(application: Application, server: Server) -> None:
+    application.write("test_application.py", TEST)
+    assert "3 passed" in _pytest(application, server, "test_application.py")
+
+
+def test_without_a_catalogue_it_says_what_to_type(tmp_path: Path, server: Server) -> None:
+    application = clean(tmp_path / "application")
+    said = _pytest(application, server, "--surefoot")
+    assert "surefoot catalog build" in said
+    assert "Traceback" not in said
+
+
+def test_without_its_option_the_plugin_loads_nothing() -> None:
+    """pytest loads it in every run."""
+    program = (
+        "import pytest, sys; import surefoot.pytest_plugin;"
+        "print(*(name for name in sys.modules if name.startswith('surefoot')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["surefoot", "surefoot.pytest_plugin"]

@@ -1,0 +1,276 @@
+"""What certify plans, keeps and reports: values in, values out."""
+
+import random
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from surefoot.catalogue.catalogue import Catalogue, Way
+from surefoot.certify.campaign import Options, Report
+from surefoot.certify.data import _said, _values_of  # pyright: ignore[reportPrivateUsage]
+from surefoot.certify.invariants import Violation
+from surefoot.certify.kept import FILE, read_failed, write_failed
+from surefoot.certify.plan import (
+    EMPTY,
+    KINDS,
+    Case,
+    Plan,
+    Structure,
+    Subject,
+    boundaries,
+    case_of,
+    faults,
+    plan,
+    samples,
+    structures,
+)
+from surefoot.certify.problems import problems
+from surefoot.certify.proxy import Statement
+from surefoot.certify.result import Result
+from surefoot.errors import SurefootError
+from surefoot.model.history import History, Revision
+from surefoot.report.certify_html import html
+from surefoot.report.certify_junit import junit
+from surefoot.report.certifying import cell_text
+from tests.certify.planted import BUGS
+
+
+def _log(*texts: str, own: bool = False, link: int = 1) -> list[Statement]:
+    return [Statement(n, own, text, n / 100, link) for n, text in enumerate(texts, 1)]
+
+
+def _revision(id: str, *parents: str, release: str | None = None) -> Revision:
+    return Revision(id, parents, (), f"Revision {id}", release, f"{id}.py", "0" * 64)
+
+
+HISTORY = History(
+    {
+        one.id: one
+        for one in (
+            _revision("r1", release="v1"),
+            _revision("r2", "r1"),
+            _revision("r3", "r2", release="v2"),
+            _revision("r4", "r3"),
+        )
+    }
+)
+CATALOGUE = Catalogue(
+    HISTORY, (Way("base", frozenset(), (), dict.fromkeys(HISTORY.revisions, ())),)
+)
+V1 = Structure("v1", "base", ("r1",))
+SUBJECT = Subject(V1, "generated")
+
+
+# --- where upgrades begin
+
+
+def test_every_release_and_the_empty_database_are_structures() -> None:
+    """But not the head, from which nothing leads on."""
+    names = [one.name for one in structures(CATALOGUE)]
+    assert names == ["empty", "v1@base", "v2@base"]
+
+
+def test_named_releases_and_revisions_are_the_only_structures() -> None:
+    assert [one.name for one in structures(CATALOGUE, ["v2", "r2"])] == ["v2@base", "r2@base"]
+
+
+def test_a_history_without_releases_has_revisions_evenly_spaced() -> None:
+    plain = History({f"r{n}": _revision(f"r{n}", *[f"r{n - 1}"][: n - 1]) for n in range(1, 14)})
+    catalogue = Catalogue(
+        plain, (Way("base", frozenset(), (), dict.fromkeys(plain.revisions, ())),)
+    )
+    found = [one.release for one in structures(catalogue) if one.way != EMPTY]
+    assert found == ["r1", "r3", "r5", "r7", "r9", "r11"]
+
+
+def test_a_release_that_there_is_not_is_told() -> None:
+    with pytest.raises(SurefootError) as raised:
+        structures(CATALOGUE, ["v9"])
+    assert raised.value.finding.code == "revision-not-found"
+
+
+# --- where a run is killed
+
+
+def test_the_commit_of_what_was_written_is_a_boundary() -> None:
+    log = _log("BEGIN", "-- a comment\ncreate table t ()", "COMMIT")
+    assert [(one.number, sides) for one, sides in boundaries(log)] == [(3, ("before", "after"))]
+
+
+def test_what_only_reads_or_is_rolled_back_has_no_boundary() -> None:
+    reads = _log("BEGIN", "select 1", "COMMIT")
+    pinned = _log("BEGIN", "set transaction isolation level serializable, read only",
+                  "select 'create'", "COMMIT")  # fmt: skip
+    undone = _log("BEGIN", "insert into t values (1)", "ROLLBACK")
+    assert [boundaries(log) for log in (reads, pinned, undone)] == [(), (), ()]
+
+
+def test_a_rollback_to_a_savepoint_ends_no_transaction() -> None:
+    log = _log("begin", "delete from t", "rollback to savepoint s", "commit")
+    assert [one.number for one, _ in boundaries(log)] == [4]
+
+
+def test_each_statement_outside_a_transaction_is_a_boundary() -> None:
+    log = _log("select 1", "create index concurrently i on t (a)", "update t set a = 1")
+    assert [(one.number, sides) for one, sides in boundaries(log)] == [
+        (2, ("while", "after")),
+        (3, ("while", "after")),
+    ]
+
+
+def test_connections_have_transactions_of_their_own() -> None:
+    one, other = Statement(1, False, "BEGIN", 0, 1), Statement(2, False, "update t set a = 1", 0, 2)
+    assert [found.number for found, _ in boundaries([one, other])] == [2]
+
+
+def test_every_boundary_is_killed_and_cut_and_every_other_statement_may_be() -> None:
+    log = _log("BEGIN", "insert into t values (1)", "COMMIT")
+    exhaustive = [case.name for case in faults(SUBJECT, log)]
+    assert exhaustive == [
+        f"v1@base/generated/{does}/3-{side}"
+        for side in ("before", "after")
+        for does in ("kill", "cut")
+    ]
+    sampled = samples(SUBJECT, log, random.Random(1))
+    assert [case.fault.at.number for case in sampled if case.fault] == [1, 2]
+    assert not any(case.exhaustive for case in sampled)
+
+
+# --- the plan
+
+
+def test_the_same_seed_makes_the_same_plan() -> None:
+    log = {SUBJECT.name: _log(*["BEGIN", "insert into t values (1)"] * 9, "COMMIT")}
+    one, same, other = (plan([SUBJECT], log, seed) for seed in (1, 1, 2))
+    assert one == same
+    assert one.sampled != other.sampled
+    assert one.cases != other.cases  # the customisations' seeds
+
+
+def test_a_subject_that_did_not_reach_head_has_its_upgrade_alone() -> None:
+    assert [case.name for case in plan([SUBJECT], {}, 1).cases] == ["v1@base/generated/upgrade"]
+
+
+def test_a_case_is_known_by_its_name() -> None:
+    log = _log("BEGIN", "insert into t values (1)", "COMMIT")
+    made = plan([SUBJECT], {SUBJECT.name: log}, 1, seeds=True)
+    for case in (*made.cases, *made.sampled):
+        found = case_of(case.name, [SUBJECT])
+        assert found is not None
+        assert found.name == case.name
+        assert (found.fault and found.fault.at) == (case.fault and case.fault.at)
+    assert {case.kind for case in made.cases} == KINDS.keys()
+    for name in ("v9@base/none/again", f"{SUBJECT.name}/danced", f"{SUBJECT.name}/kill/x-before"):
+        assert case_of(name, [SUBJECT]) is None
+
+
+# --- generated values
+
+
+@pytest.mark.parametrize(
+    ("type", "boundary", "value"),
+    [
+        ("integer", True, "2147483647"),
+        ("numeric(5,2)", True, "999"),
+        ("numeric(3,3)", False, "0.5"),
+        ("timestamp(3) with time zone", False, "2025-06-01 12:00:01+00"),
+        ("some.type", False, None),
+    ],
+)
+def test_a_type_has_plain_and_boundary_values(type: str, boundary: bool, value: str) -> None:
+    assert next(iter(_values_of(type, 0, boundary)), None) == value
+
+
+# --- failed cases are kept
+
+
+def _result(case: str, outcome: str = "failed", *told: str) -> Result:
+    found = case_of(case, [SUBJECT])
+    assert found is not None
+    violations = tuple(Violation("head_in_one_start", one) for one in told)
+    return Result(found, outcome, violations)  # type: ignore[arg-type]
+
+
+def test_failed_cases_are_kept_until_they_pass(tmp_path: Path) -> None:
+    directory = tmp_path / "certify"
+    again, seeds = f"{SUBJECT.name}/again", f"{SUBJECT.name}/seeds"
+    assert read_failed(directory) == ()
+    write_failed(directory, (), [_result(again), _result(seeds, "passed")])
+    assert read_failed(directory) == (again,)
+    write_failed(directory, (again,), [_result(seeds, "missed")])
+    assert read_failed(directory) == (again, seeds)
+    write_failed(directory, (again, seeds), [_result(n, "passed") for n in (again, seeds)])
+    assert not (directory / FILE).exists()
+
+
+# --- what is told
+
+
+def test_every_planted_bug_is_in_the_document_and_no_other() -> None:
+    """With what finds it."""
+    text = (Path(__file__).parents[2] / "docs" / "evidence" / "planted-bugs.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    told = {row[0]: row[1].strip("`") for row in rows[1:-1]}
+    assert told.keys() == {bug.what for bug in BUGS.values()}
+    assert all(told[bug.what] in bug.found for bug in BUGS.values())
+
+
+def test_a_problem_is_told_once_with_its_smallest_case() -> None:
+    results = [
+        _result(f"{SUBJECT.name}/kill/{n}-before", "failed", "r3 was left half-way") for n in (9, 4)
+    ]
+    (problem,) = problems(CATALOGUE, results)
+    assert (problem.case, problem.cases) == (f"{SUBJECT.name}/kill/4-before", 2)
+    assert problem.revisions == ("r3",)
+
+
+def test_a_cell_says_what_was_exhaustive_and_what_was_sampled() -> None:
+    sampled = Case(SUBJECT, "customised", "7", exhaustive=False)
+    found = [_result(f"{SUBJECT.name}/again"), Result(sampled, "passed")]
+    assert cell_text(found) == "1 failed, 1 passed (1 exhaustive, 1 sampled)"
+
+
+def _report(*results: Result) -> Report:
+    return Report(
+        *(Options(seed=7), "a server", "0" * 64, ("r4",), (), (SUBJECT,), Plan(7, ())),
+        results,
+        problems(CATALOGUE, results),
+    )
+
+
+FAILED = _result(f"{SUBJECT.name}/again", "failed", "r4 <b>&</b> \x1b[31m")
+NOT_RUN = _result(f"{SUBJECT.name}/stepwise", "not-run")
+
+
+def test_a_report_passes_only_where_every_case_was_tried_and_passed() -> None:
+    passed = _result(f"{SUBJECT.name}/again", "passed")
+    assert _report(passed).passed
+    assert [f.code for f in _report(passed, FAILED).findings] == ["certify-failed"]
+    assert [f.code for f in _report(passed, NOT_RUN).findings] == ["certify-incomplete"]
+    missed = _result(f"{SUBJECT.name}/replicas/3", "missed", "never came")
+    assert not _report(missed).passed
+
+
+def test_junit_is_xml_that_counts() -> None:
+    root = ElementTree.fromstring(junit(_report(FAILED, NOT_RUN)))
+    (suite,) = root
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "2")
+    assert "\x1b" not in junit(_report(FAILED))
+
+
+def test_the_page_stands_alone_and_escapes() -> None:
+    page = html(_report(FAILED, NOT_RUN))
+    assert "<b>" not in page
+    assert "\x1b" not in page
+    assert "&lt;b&gt;&amp;" in page
+    for outside in ("<script", "http://", "https://", "url(", "@import"):
+        assert outside not in page
+
+
+def test_a_check_names_the_values_to_try() -> None:
+    from surefoot.certify.data import Column
+
+    checks = {"m": "CHECK ((mood = ANY (ARRAY['good'::text, 'it''s'::text])))"}
+    column = Column("mood", "text", "S", False, False, False, (), None, checks)
+    assert _said(column) == ["good", "it's"]
