@@ -314,6 +314,8 @@ def test_a_database_that_is_not_there(three: Fleet) -> None:
     done = three.run("up")
     assert sorted(done.results.values()) == ["migrated", "refused"]
     assert [*done.codes.values()] == [["database-not-found"]]
+    (refused,) = (line for line in done.lines if line["result"] == "refused")
+    assert f"(from {LIST}, line 2)" in refused["findings"][0]["seen"][0]
 
 
 # --- waves

@@ -27,6 +27,7 @@ from surefoot.system import signals
 # Connections that a run of surefoot has at once: two looks, the lock, the application's own, and
 # one for a look at what runs or at what became of a step. tests/postgres/test_fleet.py counts them.
 OF_A_RUN = 5
+_ADDRESS = "SUREFOOT_DATABASE_URL"  # the variable by which a run is given its address
 _GLANCE = 0.2  # seconds between two looks at whether a signal has come
 
 
@@ -165,7 +166,7 @@ class Fleet:
         with servers.room(one.server, OF_A_RUN):
             ended = self._children.run(
                 (self._task.command, "--json", *self._task.arguments),
-                {"SUREFOOT_DATABASE_URL": address(target)},
+                {_ADDRESS: address(target)},
             )
         result = self._account(one, ended)
         for finding in result.parts.get("findings", ()):
@@ -182,10 +183,17 @@ class Fleet:
             if signals.requested():
                 return Result(one.name, "interrupted", ExitCode.FAILED)
             return of_finding(one.name, "failed", self._as_json(_lost(one, ended)))
-        result = of_run(one.name, code, found)
-        if isinstance(database := result.parts.get("database"), dict):
-            database["source"] = one.where
-        return result
+        return of_run(one.name, code, _from_list(found, one.where))
+
+
+def _from_list(found: dict[str, Any], where: str) -> dict[str, Any]:
+    """What a run says, with the place in the list where it names the source of its address."""
+    if isinstance(found.get("database"), dict):
+        found["database"]["source"] = where
+    for finding in found.get("findings", ()):
+        finding["message"] = finding["message"].replace(_ADDRESS, where)
+        finding["seen"] = [line.replace(_ADDRESS, where) for line in finding["seen"]]
+    return found
 
 
 def _settled(one: Listed, found: Settled) -> Result:
