@@ -3,6 +3,7 @@
 `python -m tests.certify.planted` does it with all cases and all bugs.
 """
 
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -154,3 +155,26 @@ def test_the_report_for_people_names_the_case(application: Application, server: 
     assert done.code == 3
     assert f"surefoot certify --seed 5 --case {bug.case}" in done.out
     assert "people_id_seq is at" in " ".join(done.out.split())
+
+
+SMOKE = """\
+import os, sys, psycopg
+
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    connection.execute("select initial from people")
+sys.exit("it misses a column" if os.environ["CERTIFY_RELEASE"] == "v2" else 0)
+"""
+
+
+def test_the_projects_smoke_command_is_asked(application: Application, server: Server) -> None:
+    """After the upgrade, and for the older release that surefoot lets in."""
+    application.write("smoke.py", SMOKE)
+    config = (application.root / "surefoot.toml").read_text()
+    application.config(f"certify_smoke = {f'{sys.executable} smoke.py'!r}\n{config}")
+    cases = [f"{FROM}/upgrade", f"{FROM}/older-image"]
+    done = application.run("certify", "--json", *_options(server, *cases))
+    outcomes = {case["name"]: case["outcome"] for case in done.json["cases"]}
+    assert outcomes == {cases[0]: "passed", cases[1]: "failed"}
+    (problem,) = done.json["problems"]
+    assert problem["invariant"] == "what_starts_works"
+    assert "certify_smoke ended with 1: it misses a column" in problem["message"]

@@ -124,7 +124,7 @@ def command(
         from surefoot.report.certify_html import html as html_of
 
         _write(html, html_of(report))
-    code = ExitCode.DONE if report.passed else ExitCode.PENDING
+    code = max((one.exit_code for one in report.findings), default=ExitCode.DONE)
     if context.as_json:
         context.emit_json(code, **report_json(report))
     else:
