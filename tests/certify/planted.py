@@ -193,9 +193,13 @@ BUGS: dict[str, Bug] = {
     ),
     "old-data-violates": Bug(
         "a CHECK that rows of an old release violate",
-        _head('op.execute("alter table people add check (mood is not null)")'),
+        _fixture(
+            "v2",
+            "insert into people (id, name) values (1, 'A');",
+            'op.execute("alter table people add check (mood is not null)")',
+        ),
         _HEAD,
-        "v2@base/generated/upgrade",
+        "v2@base/fixtures/upgrade",
     ),
     "narrower-type": Bug(
         "a type that what is there doesn't fit",
