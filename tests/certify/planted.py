@@ -193,9 +193,13 @@ BUGS: dict[str, Bug] = {
     ),
     "old-data-violates": Bug(
         "a CHECK that rows of an old release violate",
-        _head('op.execute("alter table people add check (mood is not null)")'),
+        _fixture(
+            "v2",
+            "insert into people (name) values ('A');",
+            'op.execute("alter table people add check (mood is not null)")',
+        ),
         _HEAD,
-        "v2@base/generated/upgrade",
+        "v2@base/fixtures/upgrade",
     ),
     "narrower-type": Bug(
         "a type that what is there doesn't fit",
@@ -207,8 +211,8 @@ BUGS: dict[str, Bug] = {
         "a unique index over rows that the project's fixtures have twice",
         _fixture(
             "v2",
-            "insert into people (id, name) values (1, 'A'); insert into pets (owner)"
-            " values (1), (1);",
+            "insert into people (name) values ('A');"
+            " insert into pets (owner) select id from people, generate_series(1, 2);",
             'op.execute("create unique index one_pet on pets (owner)")',
         ),
         _HEAD,
@@ -218,7 +222,7 @@ BUGS: dict[str, Bug] = {
         "a foreign key over rows whose target is gone",
         _fixture(
             "v2",
-            "insert into people (id, name, mood) values (1, 'A', 'good');",
+            "insert into people (name, mood) values ('A', 'good');",
             'op.execute("create table moods (mood text primary key)")\n'
             'op.execute("alter table people add foreign key (mood) references moods")',
         ),

@@ -93,14 +93,14 @@ def test_what_failed_is_tried_again_and_first(application: Application, server: 
     """The case is kept, the printed command tries it again, and it goes once it passes."""
     BUGS["old-data-violates"].plant(application)
     kept = application.root / "certify" / FILE
-    case = "v1@base/generated/upgrade"
+    case = "v2@base/fixtures/upgrade"
     failed = application.run("certify", "--json", *_options(server, case))
     assert failed.code == 3
     assert failed.error == "certify-failed"
     assert kept.read_text().splitlines()[-1] == case
     (problem,) = failed.json["problems"]
     assert problem["revisions"] == ["r5"]
-    plan = application.run("certify", "--plan", "--from", "v1", *_options(server))
+    plan = application.run("certify", "--plan", "--from", "v2", *_options(server))
     assert plan.out.splitlines()[0] == case
     application.revision(
         "r5",

@@ -211,6 +211,7 @@ GIVEN = {
     "history": "public.alembic_version",
     "run": "x",
     "of": "planted",
+    "database": "planted",
     "class": CLASS,
     "object": OBJECT,
     "names": ["people"],

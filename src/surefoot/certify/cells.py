@@ -58,11 +58,14 @@ def upgrade(trial: Trial) -> None:
             _behind(trial, trial.known.head) - _behind(trial, trial.database())
         ),
     )
-    if trial.known.unstable:
-        differing = ", ".join(sorted(trial.known.unstable)[:5])
+    if unstable := trial.known.unstable - trial.known.starts:
+        differing = ", ".join(sorted(unstable)[:5])
         trial.notes.append(
             f"two runs fill these differently, and they aren't compared: {differing}"
         )
+    if trial.known.starts:
+        filled = ", ".join(sorted(trial.known.starts)[:5])
+        trial.notes.append(f"a start with nothing to do changes these: {filled}")
     for table, why in trial.known.left.items():
         trial.notes.append(f"no row could be generated for {table}: {why}")
     fewer = _fewer(known.start, end)

@@ -53,7 +53,7 @@ _ADVICE: Mapping[str, str] = {
 }
 _OURS = "This is most likely a fault of surefoot's own, not of the history: please report the case."
 
-_LEVELS = ("none", "fixtures", "generated")
+_LEVELS = ("none", "fixtures", "generated", "boundary")
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -77,6 +77,8 @@ def problems(catalogue: Catalogue, results: Iterable[Result]) -> tuple[Problem, 
     """The failures, grouped by what is violated, the revision and the kind of case."""
     groups: dict[tuple[str, Kind, tuple[str, ...]], list[tuple[Result, str]]] = {}
     for result in results:
+        if result.outcome == "doubtful":
+            continue
         seen: set[tuple[str, Kind, tuple[str, ...]]] = set()
         for violation in result.violations:
             revisions = _about(catalogue, violation.told)

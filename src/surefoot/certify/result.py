@@ -8,8 +8,9 @@ from surefoot.certify.invariants import Violation
 from surefoot.certify.plan import Case
 
 # `missed`: the fault never came, so nothing was proved. `skipped`: there is nothing to try here,
-# and the notes say why. `not-run`: the minutes were used up before it.
-Outcome = Literal["passed", "failed", "missed", "skipped", "not-run"]
+# and the notes say why. `not-run`: the minutes were used up before it. `doubtful`: it failed with
+# rows that the application may never write.
+Outcome = Literal["passed", "failed", "missed", "skipped", "not-run", "doubtful"]
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -87,9 +87,12 @@ class Running:
         *,
         environment: Mapping[str, str],
         start: Start = start,
+        called: str | None = None,
     ) -> None:
-        """Start `surefoot COMMAND` on the database at `url`. `mark` names the case."""
-        self._command = command
+        """Start `surefoot COMMAND` on the database at `url`. `mark` names the case, `called` is the
+        command in reports.
+        """
+        self._called = " ".join(command) if called is None else called
         self._started = time.monotonic()
         environ = {
             **environment,
@@ -111,7 +114,7 @@ class Running:
             out, err = self.process.communicate()
             code = 124
         seconds = time.monotonic() - self._started
-        return Output(" ".join(self._command), None if code == -9 else code, out, err, seconds)
+        return Output(self._called, None if code == -9 else code, out, err, seconds)
 
 
 def clean_environment() -> dict[str, str]:

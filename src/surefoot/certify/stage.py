@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -37,8 +37,9 @@ class Known(msgspec.Struct, frozen=True):
     """A subject, as two runs without a fault have it.
 
     `first` is the output of the first of them, `second` of the other. `unstable` are the tables
-    and columns that the two fill differently, `head` is the database that the second left, `rows`
-    how many rows of data there were, `left` the tables for which none could be made.
+    and columns that the two, or a start with nothing to do, fill differently; `starts` the latter
+    alone. `head` is the database that the second left, `left` the tables for which no row of data
+    could be made.
     """
 
     undisturbed: Undisturbed
@@ -46,8 +47,8 @@ class Known(msgspec.Struct, frozen=True):
     second: Output
     statements: tuple[Statement, ...] = ()
     unstable: frozenset[str] = frozenset()
+    starts: frozenset[str] = frozenset()
     head: str = ""
-    rows: int = 0
     left: Mapping[str, str] = {}
 
     @property
@@ -161,6 +162,7 @@ class Stage:
             self.mark(name),
             environment={**self._environment, **(more or {})},
             start=self._start,
+            called=" ".join(command),
         )
 
     def _words(self, command: tuple[str, ...], root: Path | None) -> list[str]:
@@ -279,10 +281,10 @@ class Stage:
                 with connection.transaction():
                     connection.execute(file.read_bytes())
                 return Generated((), {})
-            return self.generate(connection, subject, seed)
+            return self.generate(connection, subject, seed, 3 if subject.level == "boundary" else 1)
 
     def generate(
-        self, connection: psycopg.Connection[Any], subject: Subject, seed: int, rows: int = 3
+        self, connection: psycopg.Connection[Any], subject: Subject, seed: int, rows: int
     ) -> Generated:
         """Rows for every table of the application that the release itself has left empty: what its
         revisions and scripts have filled is a list that only they go by.
@@ -327,37 +329,60 @@ class Stage:
         if subject.level != "none":
             template = self.database(template)
         made = self.fill(subject, template, seed)
-        first, one, _, database = self._undisturbed(template)
-        self.drop(database)
-        second, start, log, head = self._undisturbed(template)
-        end_of_first, end = first, second
-        unstable = frozenset(
-            name for name, _ in set(end_of_first[1].contents) ^ set(end[1].contents)
-        )
-        stable = tuple(row for row in end[1].contents if row[0] not in unstable)
+        first = self._undisturbed(template)
+        self.drop(first.name)
+        if first.output.code != 0:
+            undisturbed = Undisturbed(first.before, first.after)
+            return template, Known(undisturbed, first.output, first.output, left=made.left)
+        second = self._undisturbed(template)
+        starts = self._start_fills(second)
+        unstable = _differing(first.after, second.after) | starts
+        stable = tuple(row for row in second.after.contents if row[0] not in unstable)
         known = Known(
-            Undisturbed(start, msgspec.structs.replace(end[1], contents=stable)),
-            end_of_first[0],
-            end[0],
-            log,
+            Undisturbed(second.before, msgspec.structs.replace(second.after, contents=stable)),
+            first.output,
+            second.output,
+            second.log,
             unstable,
-            head,
-            sum(int(rows) for table, rows in one.contents if table.count(".") == 1),
+            starts,
+            second.name,
             made.left,
         )
         return template, known
 
-    def _undisturbed(
-        self, template: str
-    ) -> tuple[tuple[Output, Seen], Seen, tuple[Statement, ...], str]:
-        """One run: what it said and left, what was there before, its statements, its database."""
+    def _start_fills(self, done: "_Run") -> frozenset[str]:
+        """What the application's own code writes at a start with nothing to do."""
+        name = self.database(done.name)
+        self.run(name, "up", "--json").output()
+        self.sessions_left(name)
+        found = _differing(done.after, self.look(name))
+        self.drop(name)
+        return found
+
+    def _undisturbed(self, template: str) -> "_Run":
+        """One run, on a database of its own."""
         name = self.database(template)
         before = self.look(name)
         host, port = self.host
         with between(port, host=host) as proxy:
             output = self.run(name, "up", "--json", port=proxy.port).output()
         self.sessions_left(name)
-        return (output, self.look(name)), before, tuple(proxy.log), name
+        return _Run(name, output, before, self.look(name), tuple(proxy.log))
+
+
+class _Run(NamedTuple):
+    """A run without a fault: on which database, what it said, what was there before and after."""
+
+    name: str
+    output: Output
+    before: Seen
+    after: Seen
+    log: tuple[Statement, ...]
+
+
+def _differing(one: Seen, other: Seen) -> frozenset[str]:
+    """The tables and columns that hold other rows."""
+    return frozenset(name for name, _ in set(one.contents) ^ set(other.contents))
 
 
 class OneByOne:

@@ -11,11 +11,12 @@ from surefoot.errors.printable import printable
 from surefoot.report.certifying import again, cell_text, cells, notes_of
 
 # The worst first: a cell is what its worst case is.
-_WORST: tuple[Outcome, ...] = ("failed", "missed", "not-run", "passed", "skipped")
+_WORST: tuple[Outcome, ...] = ("failed", "missed", "not-run", "doubtful", "passed", "skipped")
 _SIGNS: dict[str, str] = {
     "failed": "✗",
     "missed": "?",
     "not-run": "…",
+    "doubtful": "!",
     "passed": "✓",
     "skipped": "–",
 }
@@ -39,7 +40,8 @@ th, td { padding: 0.35rem 0.5rem; border-bottom: 1px solid var(--line); text-ali
   white-space: nowrap; }
 thead th { background: var(--box); } tbody th { font-weight: 600; position: sticky; left: 0;
   background: var(--back); }
-.failed, .missed { color: var(--bad); font-weight: 600; } .not-run { color: var(--doubt); }
+.failed, .missed { color: var(--bad); font-weight: 600; }
+.not-run, .doubtful { color: var(--doubt); }
 .passed { color: var(--good); } .skipped { color: var(--soft); }
 section.problem { border-left: 4px solid var(--bad); padding: 0.1rem 0 0.1rem 1rem;
   margin: 1rem 0; }

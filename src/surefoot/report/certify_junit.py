@@ -44,10 +44,12 @@ def _result(suite: ElementTree.Element, result: Result) -> None:
             _element(case, "failure", "the minutes were used up", message="not run")
         case "skipped":
             _element(case, "skipped", "", message=notes or "nothing to try")
-        case "passed":
+        case "passed" | "doubtful":
             pass
     said = [f"fault: {result.fault}"] if result.fault else []
     said += [f"note: {note}" for note in result.notes] + list(result.commands)
+    if result.outcome == "doubtful":
+        said += [f"doubtful: {v.told}" for v in result.violations]
     if said:
         _element(case, "system-out", "\n".join(said))
 

@@ -94,7 +94,7 @@ def cell_text(results: list[Result]) -> str:
     outcomes = Counter(result.outcome for result in results)
     said = [
         f"{number} {outcome}"
-        for outcome in ("failed", "missed", "not-run", "skipped", "passed")
+        for outcome in ("failed", "missed", "not-run", "doubtful", "skipped", "passed")
         if (number := outcomes[outcome])
     ]
     all_ = sum(result.case.exhaustive for result in results)
@@ -138,7 +138,9 @@ def notes_of(report: Report) -> list[str]:
     """What is worth knowing and no failure: each once, with how many cases said so."""
     found: dict[str, list[str]] = {}
     for result in report.results:
-        for note in result.notes:
+        doubts = [v.told for v in result.violations if result.outcome == "doubtful"]
+        told = [f"doubtful: fails with boundary values: {' '.join(d.split())}" for d in doubts]
+        for note in (*told, *result.notes):
             key = f"{result.case.kind}: {note[:_LONGEST]}"
             found.setdefault(key, []).append(result.case.subject.name)
     return [
