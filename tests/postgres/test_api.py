@@ -540,9 +540,10 @@ def log_of(application: Application) -> str:
 def children(pid: int) -> list[int]:
     """Every process below this one."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for word in (task / "children").read_text().split():
-            found += [int(word), *children(int(word))]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for word in (task / "children").read_text().split():
+                found += [int(word), *children(int(word))]
     return found
 
 
@@ -671,7 +672,8 @@ def test_no_secret_in_a_list_of_processes(application: Application, database: Da
             assert not task.done(), task.exception()
             await asyncio.sleep(0.05)
         for pid in children(os.getpid()):
-            lines.append(Path(f"/proc/{pid}/cmdline").read_bytes().decode())
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                lines.append(Path(f"/proc/{pid}/cmdline").read_bytes().decode())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
