@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test that wants one: started here, a fresh database a test."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from tests.support.database import Database, fresh_database
 from tests.support.project import Application
 
 servers_in_memory()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # as a shell starts what runs in its background; the runs that the tests interrupt inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
