@@ -88,13 +88,10 @@ def server(major: int) -> Path:
 
 
 def requirements() -> tuple[list[str], list[str]]:
-    """pyproject.toml's own dependencies, and those of the tests, its own extras written out."""
+    """pyproject.toml's own dependencies, and those of the tests with the embedded server."""
     document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    extras = document["project"]["optional-dependencies"]
-    test: list[str] = []
-    for requirement in document["dependency-groups"]["test"]:
-        itself = re.fullmatch(r"surefoot\[([\w,-]+)\]", requirement)
-        test += [r for e in itself[1].split(",") for r in extras[e]] if itself else [requirement]
+    embedded = document["project"]["optional-dependencies"]["embedded"]
+    test = [*document["dependency-groups"]["test"], *embedded]
     return document["project"]["dependencies"], list(dict.fromkeys(test))
 
 
