@@ -100,8 +100,8 @@ def test_the_schema_is_the_codes() -> None:
 
 
 def test_every_event_is_described_and_no_other() -> None:
-    page = (SCHEMA.parent / "operations.md").read_text(encoding="utf-8")
-    section = page.partition("### A log for programs\n")[2].partition("\n## ")[0]
+    page = (SCHEMA.parents[1] / "guides" / "log.md").read_text(encoding="utf-8")
+    section = page.partition("## A log for programs\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", section, re.M)
     assert sorted(rows) == sorted(schema()["discriminator"]["mapping"])
 

@@ -274,6 +274,9 @@ def _lead(
     if canary or waves:
         stop_at = stop_at or 0.0
 
+    def as_json(finding: Finding) -> Any:
+        return json.builtins(json.finding(finding))
+
     def tell(doing: str, total: int, results: "Iterable[Result]") -> None:
         report.begin(doing, total)
         for result in results:
@@ -289,7 +292,7 @@ def _lead(
         children = Children({k: v for k, v in os.environ.items() if k not in without})
         stack.callback(children.close)
         executor = stack.enter_context(ThreadPoolExecutor(parallel, "surefoot-fleet"))
-        fleet, servers = Fleet(task, listing, children, json.finding), Servers(per_server)
+        fleet, servers = Fleet(task, listing, children, as_json), Servers(per_server)
         looked = fleet.looked(executor, parallel, servers)
         tell("looked at", len(listing.entries), looked)
         rollout = Rollout(gates(len(fleet.left), canary, waves), parallel, stop_at)
