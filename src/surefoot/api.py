@@ -352,11 +352,11 @@ class _Child:
 
         last = next((line for line in reversed(lines) if line), b"")
         try:
-            answer: Any = msgspec.json.decode(last)
-        except msgspec.DecodeError:  # nothing, or cut off
+            answer = msgspec.json.decode(last, type=dict[str, Any])
+        except msgspec.DecodeError:  # nothing, cut off, or not surefoot's
             raise _no_account(code) from None
         # where the caller ignores SIGCHLD nobody knows the code, and it seems to be 0
-        if code not in (0, answer["exit_code"]):
+        if "exit_code" not in answer or code not in (0, answer["exit_code"]):
             raise _no_account(code)
         return answer
 
@@ -368,8 +368,9 @@ class _Child:
         with self._starting:
             if self._stopped:
                 raise InterruptedError("stopped before it was started")
+            # -P: a module of the working directory must not be taken for surefoot or the library
             self._process = process = subprocess.Popen(
-                [sys.executable, "-m", "surefoot", call.command, "--json", WORDS],
+                [sys.executable, "-P", "-m", "surefoot", call.command, "--json", WORDS],
                 stdin=subprocess.PIPE,
                 stdout=file,
                 stderr=self._stderr,

@@ -5,7 +5,7 @@ against head itself, and stricter: what older code can run without is still some
 revisions make, so without it the structure isn't head's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -42,20 +42,22 @@ def put_back(
     identifier: Identifier,
     applied: frozenset[str],
     facts: tuple[SchemaFact, ...],
+    ran: Container[str],
 ) -> Restoration:
     """The SQL that gives a structure all that these revisions make, where nothing else is wrong.
 
-    Empty where a definition differs, where something is there that should not be, where a
-    definition can't be written as SQL, or where nothing of a revision is there: then it may not
-    have run, and SQL for its structure would leave out the rows that it changes.
+    `ran` are the revisions that have certainly run in this database. Empty where a definition
+    differs, where something is there that should not be, where a definition can't be written as
+    SQL, or where a missing object is made by another revision than these: that one may not have
+    run, or not to its end, and SQL for its structure would leave out the rows that it changes.
     """
     ways = [way for way in catalogue.ways if way.leads_to(applied)]
     stands = [(identifier.held(way, applied), way) for way in ways]
     stand, way = min(stands, key=lambda one: len(one[0].differences), default=(None, None))
     if stand is None or way is None or any(one.what != "missing" for one in stand.differences):
         return Restoration()
-    differing = {(one.kind, one.name) for one in stand.differences}
-    if any(revision in applied for revision, _ in _unrun(identifier, way, differing)):
+    makers = _makers(way, {(one.kind, one.name) for one in stand.differences})
+    if any(maker not in ran for maker in makers.values()):
         return Restoration()
     found = restoration(state(way, applied), stand.differences, facts, ())
     return Restoration() if found.by_hand else found

@@ -158,7 +158,7 @@ class Cataloguing:
         standing = msgspec.structs.replace(
             standing,
             recorded=recorded,
-            back=put_back(catalogue, identifier, history.applied(rows), facts)
+            back=put_back(catalogue, identifier, history.applied(rows), facts, self._ran(seen))
             if known and kept is None and not standing.exact
             else Restoration(),
             asked=held,
@@ -169,6 +169,15 @@ class Cataloguing:
         )
         journaled = [revision.id for revision in seen.journaled]
         return self._settled(connection, standing, catalogue, journaled)
+
+    def _ran(self, seen: DatabaseState) -> frozenset[str]:
+        """The revisions whose files, as they are now, have run here: the journal says so."""
+        code = self._code.history.revisions
+        return frozenset(
+            one.id
+            for one in seen.journaled
+            if one.id in code and one.sha256 and one.sha256 == code[one.id].sha256
+        )
 
     def interruption(
         self,
