@@ -684,6 +684,16 @@ def test_no_secret_in_a_list_of_processes(application: Application, database: Da
     assert not [line for line in runs if secret in line or "postgresql:" in line]
 
 
+def test_a_module_of_the_applications_is_not_taken_for_surefoot(
+    application: Application, database: Database
+) -> None:
+    """The working directory comes first on the path of `python -m`."""
+    application.revision("r1", None, "create table people (id int)")
+    application.write("surefoot.py", "raise SystemExit('not surefoot')")
+    outcome = api.up(directory=application.root, database_url=database.url())
+    assert (outcome.state, outcome.current) == ("at-head", ("r1",))
+
+
 @pytest.mark.provokes("account-missing")
 @pytest.mark.follows("account-missing")
 def test_the_run_is_killed(application: Application, database: Database) -> None:
