@@ -174,8 +174,8 @@ class Cataloguing:
 
     def _complete(self, seen: DatabaseState) -> Callable[[str], bool]:
         """Whether a revision has certainly done all that it does, but for what is missing of its
-        structure: the journal says that its file, as it is now, has run here; or the file does
-        nothing but change the structure.
+        structure: the journal says that its file, as it is now, has run here; or the file only
+        changes the structure.
         """
         code = self._code.history.revisions
         ran = {one.id: one.sha256 for one in seen.journaled if one.sha256}
