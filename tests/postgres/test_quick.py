@@ -459,7 +459,7 @@ def test_a_variable_that_names_another_version_table(
     env = {"SUREFOOT_VERSION_TABLE": "alembic_version"}
     assert at_head.run("up", url=database.url(), env=env).code == 0
     assert quick(at_head, database.url(), **env) == NOTHING
-    assert quick(at_head, database.url()).startswith("Unsettled")
+    assert quick(at_head, database.url()).startswith("Unseen")
 
 
 def test_a_mistyped_variable_is_told_at_each_start(
