@@ -122,6 +122,7 @@ def restore(
             swap = _swap(intended, sha256, options)
             if not options.disconnect:
                 _report_wait(workspace, intended, connection.info.backend_pid, report)
+            workspace.close()  # its session for looks is in that database, too
             swapped(swap, lambda: _server(workspace, seen.name), connection.close)
             return Restored(seen.name, rows, intended.old)
 
