@@ -262,7 +262,7 @@ def _call(
     directory: Path | None,
 ) -> _Call:
     if isinstance(arguments, str):
-        raise TypeError("arguments is a sequence of texts, not a text")
+        raise TypeError("arguments must be a sequence of strings, not a string")
     environ = dict(os.environ)
     environ.pop("SUREFOOT_SERVE", None)  # the application listens there itself
     return _Call(
@@ -413,13 +413,14 @@ def _no_account(code: int) -> Error:
     name = "account-missing"
     finding = Finding(
         code=name,
-        message="The process that ran surefoot for this application ended without an account.",
-        seen=(f"it {how}", "what it has said before is in its log (standard error)"),
+        message="The process that ran surefoot for this application ended without reporting a "
+        "result.",
+        seen=(f"it {how}", "its earlier messages are in its log (standard error)"),
         database="Unknown: what was committed stays, and the server rolls back the rest.",
         next=to_type(
-            "see in the log what ended it; then look where the database stands",
+            "find out from the log why it ended; then check where the database stands",
             "surefoot status",
-            then="surefoot up goes on from there",
+            then="surefoot up continues from there",
         ),
         exit_code=int(CODES[name]),
     )

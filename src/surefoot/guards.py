@@ -54,7 +54,7 @@ class RequirementNotMet(CommandError):
         self.lack = lack
         cure = f"{lack.remedy}: {' '.join(lack.statements)}" if lack.statements else lack.remedy
         otherwise = (lack.otherwise,) if lack.otherwise else ()
-        super().__init__(_sentences(lack.what, *lack.seen, f"to go on, {cure}", *otherwise))
+        super().__init__(_sentences(lack.what, *lack.seen, f"to continue, {cure}", *otherwise))
 
 
 # Annotations of built-in types only: old Alembics write the signature into a text that they run.
@@ -236,14 +236,14 @@ class _Question:
             if condition is not None:
                 line += f" where {condition}: not for every row"
             elif not valid:
-                line += ": not valid, its making was cut off"
+                line += ": not valid, its creation was interrupted"
                 if on_these:
                     again.append(f"drop index {self._name(schema, index)};")
             elif not immediate:
                 line += ": deferrable, which ON CONFLICT can't use"
             seen.append(line)
         columns = self._list(self._required.columns)
-        there = f"unique in it: {'; '.join(seen)}" if seen else "nothing is unique in it"
+        there = f"unique in it: {'; '.join(seen)}" if seen else "no unique index or constraint"
         return Lack(
             f"table {name} has no unique index or constraint on exactly ({columns})",
             (there,),

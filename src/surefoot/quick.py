@@ -25,7 +25,7 @@ from surefoot.system.files import read_file
 ENDED_WELL = ("reached", "unchecked")
 
 # Said where the word was given, and there was no plan that it approves.
-APPROVAL_LEFT = "SUREFOOT_APPROVE is set and approves nothing now: remove it"
+APPROVAL_LEFT = "SUREFOOT_APPROVE is set, but approves nothing now: remove it"
 
 _PATIENCE = 10.0  # seconds for all of it; a server that needs longer is looked at the ordinary way
 # Nobody waits here for a lock, on the version table, say.
@@ -229,7 +229,7 @@ def _looked(
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
             return Settled(target, tuple(rows), tuple(evidence["remarks"]))
-    raise Unsettled("nobody has looked at just this")
+    raise Unsettled("no earlier run has verified exactly this")
 
 
 def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:

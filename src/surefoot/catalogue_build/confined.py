@@ -105,11 +105,11 @@ def finding(gate: Gate, refused: tuple[Refusal, ...], who: str, where: str) -> F
     settings = [one.setting for one in refused if one.setting]
     if settings:
         steps.append(
-            "where a replay may do this, and harms nothing by it, allow it in surefoot.toml: "
+            "if a replay may do this without harm, allow it in surefoot.toml:  "
             + "; ".join(_joined(settings))
         )
     elif "database" not in kinds:
-        steps.append("make the revision do without it")
+        steps.append("change the revision so that it doesn't need it")
     return Finding(
         "replay-leaves-scratch-server",
         f"{who} tried to reach something other than the scratch server.",
@@ -140,4 +140,4 @@ def in_words(refusal: Refusal) -> str:
 
 def untried(refused: tuple[Refusal, ...]) -> str:
     """Why a downgrade that reached elsewhere could not be tried."""
-    return "it reaches for something else than the scratch server" if refused else ""
+    return "it tries to reach something other than the scratch server" if refused else ""

@@ -77,8 +77,8 @@ def dump(project: Project, options: Options, told: Told) -> Dumped:
             told.notice(f"set to {moment}, not to this moment: {', '.join(settled.columns)}")
         if settled.left:
             told.notice(
-                "these hold a moment of this replay and could not be set, so the next dump will "
-                f"differ: {', '.join(settled.left)}"
+                "these contain a time of this replay that could not be set, so the next dump will "
+                "differ: {', '.join(settled.left)}"
             )
         content = dumped(program, target)
         revisions = tuple(sorted(row for row in rows if row))
@@ -148,11 +148,11 @@ class _Replaying:
         if code.stands_for not in applied_at(opened.history, self._options.revision):
             raise SurefootError(
                 "dump-failed",
-                f"The init scripts stand for {code.stands_for}, which is not among what "
-                f"{self._options.revision} holds.",
+                f"The init scripts stand for {code.stands_for}, which {self._options.revision} "
+                "doesn't include.",
                 seen=["the history doesn't run from its base, so it begins with the scripts"],
                 database=SCRATCH,
-                next=f"name {code.stands_for} or a revision behind it: --revision REV",
+                next=f"name {code.stands_for} or a later revision: --revision REV",
             )
 
 

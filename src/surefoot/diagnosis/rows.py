@@ -237,7 +237,7 @@ def new_value(cause: Cause, about: About) -> Diagnosis:
     add = f"alter type {identifier(there.schema, there.name)} add value if not exists"
     return Diagnosis(
         to_type(
-            "add the value beforehand, which helps where the revision says IF NOT EXISTS",
+            "add the value first, which helps if the revision says IF NOT EXISTS",
             f"{add} {literal(named[0])};",
             then=f"then {AGAIN}. Otherwise {correct}",
         ),

@@ -153,7 +153,7 @@ class Fleet:
                 f"{one.where} and the entry {first} lead to the database with oid "
                 f"{identity.database} of the server that was started at {identity.started} UTC"
             ],
-            next=f"take one of the two out of the list; {first} is looked after",
+            next=f"remove one of the two from the list; {first} is handled",
         )
 
     def _carry_out(self, one: Listed, servers: Servers) -> Result:
@@ -219,11 +219,11 @@ def _stopped(rollout: Rollout, so_far: SoFar) -> Finding:
         f"Too many databases have failed: {so_far.failed} of {so_far.conclusive}.",
         (
             f"{so_far.migrated} were migrated, {so_far.failed} failed",
-            f"at most {rollout.stop_at:g} % of {rollout.total} may fail, and of each wave",
+            f"at most {rollout.stop_at:g} % of {rollout.total} and of each wave may fail",
         ),
-        f"{rollout.total - so_far.begun} databases weren't begun, and are as they were.",
-        "see why they failed, correct that, then run the same command again: what is done is "
-        "found done",
+        f"{rollout.total - so_far.begun} databases were not begun, and are as they were.",
+        "see why they failed, correct that, then run the same command again: databases that are "
+        "done are skipped",
     )
 
 
@@ -239,14 +239,14 @@ def _silent(one: Listed, finding: Mapping[str, Any]) -> Finding:
 
 def _lost(one: Listed, ended: Ended) -> Finding:
     lines = [line for line in ended.account.decode("utf-8", "replace").splitlines() if line.strip()]
-    how = "nobody knows how" if ended.code is None else f"exit code {ended.code}"
+    how = "unknown" if ended.code is None else f"exit code {ended.code}"
     if ended.code is not None and ended.code < 0:
         how = f"signal {-ended.code}"
     return Finding(
         "run-lost",
-        f"The run for {one.name} ended without an account of itself.",
+        f"The run for {one.name} ended without reporting a result.",
         (f"how it ended: {how}", *lines[-8:]),
         "What was committed stays, everything else was rolled back by the server.",
-        "run the same command again: it goes on from where the database stands; if this happens "
-        "again, see whether the machine has run out of memory",
+        "run the same command again: it continues from the database's current revision; if this "
+        "happens again, check whether the machine has run out of memory",
     )

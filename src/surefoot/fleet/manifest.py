@@ -47,7 +47,7 @@ spec:
         onPodConditions:
           - type: DisruptionTarget
             status: "True"
-      # surefoot's exit codes that another try can't mend; 7 (busy) is tried again
+      # surefoot's exit codes that another try can't change; 7 (busy) is tried again
       - action: FailIndex
         onExitCodes:
           containerName: surefoot

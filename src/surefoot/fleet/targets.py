@@ -18,7 +18,7 @@ from surefoot.model.target import Target, is_text, parse
 from surefoot.system.files import read_file
 
 _PARTS = ("host", "port", "user", "dbname")
-_NEXT = "correct the list, then run the same command again; what is done is found done"
+_NEXT = "correct the list, then run the same command again; databases that are done are skipped"
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +82,7 @@ class Listed(NamedTuple):
             {*parameters, *found.parameters} - {"port"}
         ):  # several hosts get a port each
             if parameters.get(part) != found.parameters.get(part):
-                raise _invalid(self.where, f"its {part} can't be one", f"correct its {part}")
+                raise _invalid(self.where, f"its {part} is not valid", f"correct its {part}")
         return found
 
     def _password(self, environ: Mapping[str, str]) -> str | None:
@@ -225,7 +225,7 @@ def _of_line(line: str, where: str) -> Listed:
         row = msgspec.json.decode(line, type=dict[str, str | int | None])
     except msgspec.DecodeError as error:  # its message may quote the line
         what = str(error).partition(" (")[0] if isinstance(error, msgspec.ValidationError) else ""
-        why = f"it is no JSON object of texts{f': {what}' if what else ''}"
+        why = f"it is not a JSON object of strings{f': {what}' if what else ''}"
         return _wrong(where, why)
     return _of_row(row, where)
 

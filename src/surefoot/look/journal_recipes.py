@@ -39,7 +39,7 @@ def observe_ways_back(
             "The downgrades that the journal records can't be read.",
             seen=[str(error)],
             next="surefoot.journal was written by hand, or by another version of surefoot: set its "
-            "column down to null in the rows that shall not count",
+            "column down to null in the rows to ignore",
         ) from error
     return found
 

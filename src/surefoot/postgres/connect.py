@@ -169,8 +169,8 @@ def _failed(error: psycopg.Error, state: str) -> SurefootError:
         seen=[*_lines(str(error)), f"SQLSTATE {state}", *(found.seen if found else ())],
         next=found.next
         if found
-        else "see what the server objects to; a table that isn't what surefoot takes it "
-        "for (surefoot.journal, the version table) may be somebody else's",
+        else "read the server's message; a table that isn't what surefoot expects "
+        "(surefoot.journal, the version table) may belong to somebody else",
     )
 
 

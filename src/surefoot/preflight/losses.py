@@ -24,7 +24,7 @@ _KEEPS = re.compile(r"\s*(?:insert|update|select|merge|copy|lock|set)\b", re.IGN
 _DROPS = re.compile(r"\bdrop\b", re.IGNORECASE)
 _CUT = "…"
 
-UNTOLD = "its file doesn't tell all that it does, and no catalogue does"
+UNTOLD = "neither its file nor a catalogue shows all that it does"
 
 
 class PendingLoss(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class PendingLoss(msgspec.Struct, frozen=True):
             case "column":
                 return f"column {loss.name} with values in {number}{hint} {by}"
             case "sequence":
-                return f"sequence {loss.name}, and where it stands {by}"
+                return f"sequence {loss.name}, and its current value {by}"
             case "values":
                 has = "" if self.rows is None else f", with values in {number}"
                 return f"the type of {loss.name}{has}: {loss.detail} {by}"

@@ -173,8 +173,8 @@ def _sensible(parameters: dict[str, str], source: str) -> Target:
 
             raise SurefootError(
                 "database-url-invalid",
-                f"The {key} from the {source} can't be one.",
-                seen=["it is a whole address, or not a UTF-8 text"],
+                f"The {key} from the {source} is not valid.",
+                seen=["it is a whole address, or not UTF-8 text"],
                 database=NOT_REACHED,
                 next="a whole address is given as DATABASE_URL; or name each part by itself",
             )

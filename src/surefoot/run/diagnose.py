@@ -82,7 +82,7 @@ def explained(
     try:
         about, after, encoded = retry_on_disconnect(look)
     except SurefootError as error:
-        why = f"no more could be seen: {error.finding.message}"
+        why = f"nothing more could be seen: {error.finding.message}"
         finding = msgspec.structs.replace(
             finding, seen=(*finding.seen, why, *error.finding.seen[:2])
         )
@@ -118,7 +118,7 @@ def _with_recovery(finding: Finding, code: str, after: Facts) -> Finding:
         finding,
         code=code,
         seen=(*finding.seen, *interruption_lines(after.interruption)),
-        next=f"start again: surefoot goes on with {after.interruption.revision} by itself",
+        next=f"start again: surefoot continues with {after.interruption.revision} by itself",
     )
 
 
@@ -246,7 +246,7 @@ def _with_structure(finding: Finding, before: Facts, after: Facts) -> Finding:
     as_before = was is not None and was.differences == now.differences and was.rows == now.rows
     same = ", as before" if as_before else ""
     accepted = after.standing is not None and bool(after.standing.accepted)
-    but = ", but for the differences that were accepted" if accepted else ""
+    but = ", except for the differences that were accepted" if accepted else ""
     if not now.differences:
         text = f"The structure is exactly that of {rows}{but}{same}."
         return msgspec.structs.replace(finding, database=f"{finding.database} {text}")
@@ -257,7 +257,7 @@ def _with_structure(finding: Finding, before: Facts, after: Facts) -> Finding:
     return msgspec.structs.replace(
         finding,
         database=f"{finding.database} {text}",
-        seen=(*finding.seen, *([f"now, held against {rows}:"] if shown else []), *shown),
+        seen=(*finding.seen, *([f"now, compared with {rows}:"] if shown else []), *shown),
     )
 
 

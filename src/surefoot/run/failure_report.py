@@ -71,7 +71,7 @@ def account(
                 (*seen, *lost.finding.seen),
                 "Unknown: what was not committed when the connection was lost may have been "
                 "committed or rolled back, entirely.",
-                "when the server is back, run surefoot status, then surefoot up: both look "
+                "when the server is back, run surefoot status, then surefoot up: both check "
                 "before they do anything",
             ),
         )
@@ -182,7 +182,7 @@ def revision_failed(
             next=_cure(failed.lack, again),
         )
     when = " when it was to be committed" if failed.at_end else ""
-    going = "Going back over revision" if back else "Revision"
+    going = "Undoing revision" if back else "Revision"
     return Finding(
         "revision-failed",
         f"{going} {revision.id}{title} failed{when}.",

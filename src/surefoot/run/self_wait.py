@@ -84,12 +84,12 @@ def _finding(revision: str, run: int, row: dict[str, Any]) -> Finding:
         f"{who} waited for a lock that the run itself holds.",
         (
             f"session {row['pid']}, which the application opened beside the run's, waited for "
-            f"session {run}, which runs the revisions and could not go on meanwhile",
+            f"session {run}, which runs the revisions and could not continue meanwhile",
             f"it waited in: {_short(row['query'])}",
             f"the run's session is in a transaction, its last statement: {_short(row['last'])}",
         ),
-        next="correct the code: a revision and env.py work on the connection that Alembic has, "
-        "op.get_bind(), and open no other one. If the application isn't yours, report this message "
+        next="correct the code: revisions and env.py must use Alembic's own connection, "
+        "op.get_bind(), and open no other. If the application isn't yours, report this message "
         "to its maintainer",
     )
 

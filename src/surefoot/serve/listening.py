@@ -17,8 +17,9 @@ from collections.abc import Mapping
 FIRST = 3
 # For whom it is closed before they start.
 CLOSED = (
-    "the socket is closed before the command starts, which can't take it over as far as is known: "
-    "gunicorn takes it by itself, uvicorn with --fd 3, hypercorn with --bind fd://3"
+    "the socket is closed before the command starts, because surefoot doesn't know that the "
+    "command can take it over: gunicorn takes it by itself, uvicorn with --fd 3, hypercorn with "
+    "--bind fd://3"
 )
 _BACKLOG = 512
 _TO_FINISH = 3.0  # seconds for the requests that are being answered

@@ -330,7 +330,8 @@ def forked_by_application() -> None:
 def _end_strange_process() -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(
-            "surefoot: a process that the application forked came back to surefoot, and is ended\n"
+            "surefoot: a process that the application forked returned into surefoot, and was "
+            "ended\n"
         )
         sys.stderr.flush()
     os._exit(1)

@@ -221,7 +221,7 @@ def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fi
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which makes it itself.",
         (
-            "the release that made this database had made it already",
+            "the release that made this database also made it",
             "the revision was seen to fail there when the catalogue was made",
         ),
         next=_moved("give it another name; nothing in it is lost", live, *key),
@@ -230,8 +230,8 @@ def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fi
 
 def _remark(what: str, made: Creation) -> str:
     return (
-        f"{what} is there already, as {made.by.text} makes it; that goes on only if it says "
-        "IF NOT EXISTS or replaces it, and is rolled back otherwise"
+        f"{what} is there already, as {made.by.text} makes it; that works only if it says IF NOT "
+        "EXISTS or replaces it, and is rolled back otherwise"
     )
 
 

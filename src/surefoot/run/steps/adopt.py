@@ -132,6 +132,6 @@ def lock_version_table(
             "lock-not-available",
             f"The version table is locked by another session, for longer than {_LOCK_TIMEOUT}.",
             seen=[str(error).strip().splitlines()[0]],
-            next="see in pg_stat_activity who is idle in a transaction, or reads for long (a "
-            "backup, say); start again when that has ended",
+            next="find the session in pg_stat_activity: one that is idle in a transaction, or "
+            "reads for long (a backup, for example); start again when it has ended",
         ) from error

@@ -49,7 +49,7 @@ def lines(step: Downgrade) -> list[str]:
     below = f"down to {', '.join(step.rows)}" if step.rows else "to before the first revision"
     number = count(len(step.undo), "revision")
     return [
-        f"take back {number}, {below}",
+        f"undo {number}, {below}",
         *(line for one in step.undo for line in _undo_lines(one)),
     ]
 

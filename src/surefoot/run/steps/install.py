@@ -49,7 +49,7 @@ def lines(step: Install) -> list[str]:
     """The scripts, and what they stand for."""
     paths = ", ".join(script.path for script in step.scripts)
     if step.revision is None:
-        return [f"install {paths}; find its revision by what it has made, and go on"]
+        return [f"install {paths}; identify its revision by what it made, and continue"]
     stand = "which stands for" if len(step.scripts) == 1 else "which stand for"
     return [f"install {paths}, {stand} {step.revision.id}"]
 

@@ -27,7 +27,7 @@ def carry_out(step: Undone, run: Run) -> None:
 def lines(step: Undone) -> list[str]:
     """The revision, and who has seen to it."""
     why = "on your word" if step.by == "person" else "surefoot up runs it again"
-    return [f"keep in mind that revision {step.revision} is undone: {why}"]
+    return [f"note that revision {step.revision} is undone: {why}"]
 
 
 def as_json(step: Undone) -> answers.Undone:

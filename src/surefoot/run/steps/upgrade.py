@@ -169,8 +169,8 @@ class Upgrading:
         self._cuts |= {failed.revision.id}
         self._apart = self._apart or running.uncut
         self._progress.notice(
-            f"{failed.revision.id} uses an enum's value that a revision before it adds; PostgreSQL "
-            "allows that once the value is committed: again, with a commit between the two"
+            f"{failed.revision.id} uses an enum value that an earlier revision adds; PostgreSQL "
+            "allows that only after a commit: trying again, with a commit between the two"
         )
 
     @staticmethod
@@ -199,7 +199,7 @@ class Upgrading:
         revision = failed.revision.id
         with self._connect() as connection:
             found = holders(connection, failed.cause, revision, self._asked.catalogue)
-        waited = "a lock was not to be had" if failed.cause.sqlstate == "55P03" else "a deadlock"
+        waited = "a lock was not available" if failed.cause.sqlstate == "55P03" else "a deadlock"
         again = f"again in {pause:.0f} s ({attempt} of {self._retries})"
         self._progress.notice(f"{revision} was rolled back, {waited}: {again}")
         for line in holder_lines(found):
