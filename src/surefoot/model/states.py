@@ -1,4 +1,4 @@
-"""Every state of a database, and what each command does about it."""
+"""Every state that a database can be met in, and what each command makes of it."""
 
 from enum import Enum
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class StateRow(NamedTuple):
 
 
 class State(Enum):
-    """The state in which surefoot found a database. The value is its name in JSON."""
+    """What a database was met as. The value is its name in JSON."""
 
     AT_HEAD = "at-head"
     BEHIND = "behind"
@@ -41,16 +41,16 @@ class State(Enum):
 
     @property
     def row(self) -> StateRow:
-        """Return this state's line of the table."""
+        """This state's line of the table."""
         return STATE_TABLE[self]
 
 
-_UP_EXIT = "0; 4 if something is in the way, 5 or 6 if a step fails, 7 if another run is at work"
+_UP_EXIT = "0; 4 if something is in the way, 5 or 6 if a step fails, 7 if others are at work"
 _REFUSED = "refused: nothing is changed"
 _NOTHING = "nothing to do"
-_NO_STRUCTURE = "refused: nothing to compare the structure with"
-_AS_NAMED = "refused without REVISION; with it, records it if the structure matches"
-_FOUND = "records the revision that the structure identifies; if none, refused without REVISION"
+_NO_STRUCTURE = "refused: there is nothing to go by"
+_AS_NAMED = "refused without REVISION; with it, that one if the structure is its own"
+_FOUND = "records what it is identified as, else refused without REVISION"
 
 
 def _refused(means: str, repair: str, adopt: str) -> StateRow:
@@ -59,9 +59,9 @@ def _refused(means: str, repair: str, adopt: str) -> StateRow:
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
-        "the version table names the code's head, and everything that head promises is there, by "
-        "the catalogue (if there is one)",
-        "exit 0, or 3 if a seed script must run",
+        "the version table names the code's head, and by the catalogue (if there is one) all that "
+        "head promises is there",
+        "exit 0, or 3 if a seed script is to run",
         "nothing, or the seed scripts that changed",
         "nothing, or the seed scripts that changed",
         _UP_EXIT,
@@ -72,13 +72,13 @@ STATE_TABLE: dict[State, StateRow] = {
         "the version table names known revisions, and others are pending",
         "exit 3, or 4 if something is in their way",
         "the pending revisions, then the seed scripts",
-        "runs the plan, then looks again",
+        "runs what the plan shows, then looks",
         _UP_EXIT,
         _NOTHING,
         _NOTHING,
     ),
     State.EMPTY: StateRow(
-        "no version row and no objects of the application",
+        "no version row and no object of the application's",
         "exit 3",
         "the init scripts, the pending revisions, the seed scripts",
         "installs in one transaction, then continues as if behind",
@@ -97,8 +97,8 @@ STATE_TABLE: dict[State, StateRow] = {
         _NOTHING,
     ),
     State.AHEAD: _refused(
-        "the version table names a newer revision, and the code can't run on it, or must not, or "
-        "surefoot can't tell",
+        "the version table names a newer revision, and the code can't run on it (or must not, or "
+        "nobody can tell)",
         "refused",
         "refused",
     ),
@@ -109,40 +109,40 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.VERSION_TABLE_CORRUPTED: _refused(
-        "the version table contains NULL, a duplicate, a truncated id or no revision's id; or its "
-        "column has a wrong type",
-        f"{_FOUND}; repairs the table to Alembic's form",
+        "the version table holds NULL, a row twice, something cut short or no revision's id; or "
+        "its column has a wrong type",
+        f"{_FOUND}; makes the table as Alembic does",
         _AS_NAMED,
     ),
     State.VERSION_TABLE_ELSEWHERE: _refused(
-        "no version row where the application looks, but one of its revisions in another schema",
+        "no version row where the application looks, and one of its revisions in another schema",
         _FOUND,
         _AS_NAMED,
     ),
     State.VERSION_ROWS_OVERLAP: _refused(
-        "the version table names a revision and one of its ancestors",
+        "the version table names a revision and an ancestor of it",
         _FOUND,
         _AS_NAMED,
     ),
     State.INTERRUPTED: StateRow(
-        "by the journal, the last run applied a revision only partly",
-        "exit 3 if up continues by itself, otherwise exit 4",
+        "the journal says that a revision was applied half-way by the last run",
+        "exit 3 if up continues by itself, else exit 4",
         "the recovery (record it; drop its half-made indexes; run it again), then as if behind; "
         "or the refusal",
-        "continues if that is provably right, otherwise refused: nothing is changed",
+        "continues if that is provably right, else refused: nothing is changed",
         _UP_EXIT,
-        "with --finish or --undo: creates the missing part or drops the existing one, and records "
-        "that; otherwise like adopt, but works without a catalogue",
+        "with --finish or --undo: makes what is missing, or drops what is there, and records that; "
+        "else as adopt does, and without a catalogue on one's word",
         _AS_NAMED,
     ),
     State.CONTRADICTED: _refused(
-        "the version table names known revisions, but the structure isn't theirs; at head: "
-        "something that head promises is missing",
+        "the version table names known revisions, and the structure isn't theirs; at head: it "
+        "lacks something that head promises",
         _FOUND,
         _FOUND,
     ),
     State.IDENTIFIED: StateRow(
-        "there are objects and no version row, and the structure is exactly that of one revision",
+        "there are objects and no version row, and the structure is exactly one revision's",
         "exit 3, or 4 if something is in the way",
         "the adoption, the pending revisions, the seed scripts",
         "records the revision with its evidence, then continues as if behind",
@@ -156,7 +156,7 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.UNIDENTIFIED: _refused(
-        "no version row, and the structure is near that of a revision, but matches none",
+        "no version row, and the structure is no revision's; some are near",
         "refused without REVISION and --accept-difference",
         "refused without REVISION and --accept-difference",
     ),
@@ -164,7 +164,7 @@ STATE_TABLE: dict[State, StateRow] = {
         "no version row, and nothing of the application is there", "refused", "refused"
     ),
     State.JOURNAL_CONTRADICTS: _refused(
-        "no version row, but the journal names revisions that the structure doesn't have",
+        "no version row, and the journal names revisions that the structure doesn't have",
         _AS_NAMED,
         _AS_NAMED,
     ),
@@ -175,20 +175,16 @@ STATE_TABLE: dict[State, StateRow] = {
     ),
 }
 
-# Not states of a database: conditions in which there is no database to look at.
+# Not states of a database: the conditions under which there is none to look at.
 NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
     ("no database server", "no server answers before the deadline", ExitCode.BUSY),
-    (
-        "not admitted",
-        "wrong password, unknown role or database: reported at once",
-        ExitCode.REFUSED,
-    ),
+    ("not let in", "wrong password, unknown role or database: reported at once", ExitCode.REFUSED),
 )
 
 
 def state_table() -> str:
-    """Return the table as Markdown: docs/reference/states.md and `surefoot explain --states`."""
-    titles = ("state", "meaning", "status", "plan shows", "up does", "up's exit code")
+    """The table as Markdown, for docs/reference/states.md and `surefoot explain --states`."""
+    titles = ("state", "what is met", "status", "plan shows", "up does", "up's exit code")
     lines = [
         f"| {' | '.join((*titles, 'repair', 'adopt'))} |",
         "|---|---|---|---|---|---|---|---|",
