@@ -1,4 +1,4 @@
-"""`catalog learn`: write down the structure of a database that somebody has, as an origin."""
+"""`catalog learn`: write down the structure of an existing database, as an origin."""
 
 import msgspec
 
