@@ -222,7 +222,7 @@ def test_a_revision_that_the_journal_has_behind_another_is_removed(
     with_catalogue(shop, server)
     result = refused(shop, database, "unknown-revision", ("status",), ("up",))
     assert f"'{NEWER}' is removed from the history: surefoot's journal says" in seen(result)
-    assert f"behind {R1}, where the code continues differently" in seen(result)
+    assert f"after {R1}, where the code continues differently" in seen(result)
 
 
 def test_an_id_that_nobody_knows_over_an_older_structure(

@@ -105,7 +105,7 @@ def finding(gate: Gate, refused: tuple[Refusal, ...], who: str, where: str) -> F
     settings = [one.setting for one in refused if one.setting]
     if settings:
         steps.append(
-            "if a replay may do this without harm, allow it in surefoot.toml:  "
+            "if a replay may do this without harm, allow it in surefoot.toml: "
             + "; ".join(_joined(settings))
         )
     elif "database" not in kinds:

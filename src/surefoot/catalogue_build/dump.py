@@ -78,7 +78,7 @@ def dump(project: Project, options: Options, told: Told) -> Dumped:
         if settled.left:
             told.notice(
                 "these contain a time of this replay that could not be set, so the next dump will "
-                "differ: {', '.join(settled.left)}"
+                f"differ: {', '.join(settled.left)}"
             )
         content = dumped(program, target)
         revisions = tuple(sorted(row for row in rows if row))

@@ -88,7 +88,7 @@ def _tell(
     """Say what is not known."""
     if found is None:
         context.say(
-            "the revision files can't be read without running the application: so what they "
+            "the revision files can't be read without running the application, so what they "
             "declare themselves, such as surefoot_floor, isn't included"
         )
         return

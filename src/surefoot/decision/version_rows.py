@@ -159,4 +159,4 @@ def _by_journal(
     if below <= set(history.heads):
         return Judged(row, "newer", ran, certain=True)
     root = ", ".join(sorted(below))
-    return Judged(row, "removed", f"{ran}, behind {root}, where the code continues differently")
+    return Judged(row, "removed", f"{ran}, after {root}, where the code continues differently")
