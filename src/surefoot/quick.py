@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from surefoot import __version__
 from surefoot.model.target import Target
-from surefoot.postgres.libpq import Connection, Row, Unsettled
+from surefoot.postgres.libpq import Connection, Row, Unseen, Unsettled
 from surefoot.project.locate import FILE_NAME, PREFIX, configuration_file, locate, variables
 from surefoot.project.manifest import digest
 from surefoot.sql import VERSION_ROWS, query
@@ -61,6 +61,7 @@ def settled(
 ) -> Settled:
     """Return whether there is nothing to do, by the options and the environment of a start.
 
+    While another start is at work on the database, it waits for a while (`postgres/turn.py`).
     Raises Unsettled, or other errors.
     """
     place = _place(config_file, directory, arguments, variables(environ))
@@ -72,7 +73,7 @@ def settled(
     if target is None:
         raise Unsettled("no database is named")
     table = settings.get("version_table", "alembic_version")
-    found = look(place, target, table, settings.get("version_table_schema"))
+    found = look(place, target, table, settings.get("version_table_schema"), waits=True)
     left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
     return found._replace(remarks=(*found.remarks, *left))
 
@@ -95,14 +96,17 @@ def look(
     *,
     digest: Digest = digest,
     met: Callable[[Identity], None] = lambda _: None,
+    waits: bool = False,
 ) -> Settled:
     """Take the quick look for a known project and address. Raises Unsettled.
+
+    `waits`: it waits for another start that is at work.
 
     A caller that looks at many databases passes a `digest` that remembers the project's files, and
     `met`, which gets the database that was reached; what that raises ends the look.
     """
     try:
-        return _connected(place, target, table, schema, digest, met)
+        return _connected(place, target, table, schema, digest, met, waits=waits)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise Unsettled(f"{type(error).__name__}: {error}") from error
 
@@ -114,19 +118,34 @@ def _connected(
     schema: str | None,
     digest: Digest,
     met: Callable[[Identity], None],
+    *,
+    waits: bool,
 ) -> Settled:
     parameters = {**target.parameters, "client_encoding": "utf8"}
     # a name would stay on a pooled session (sql/unnamed.sql), and this one ends at once
     parameters.pop("application_name", None)
     connection = Connection(parameters, patience=_PATIENCE)
+    kept = False
     try:
         if "dbname" not in target.parameters:
             named = {**target.parameters, "dbname": connection.database}
             target = target._replace(parameters=named)
         target = target._replace(resolved={"password": connection.password})
-        return _looked(connection, place, target, table, schema, digest, met)
+        while True:
+            try:
+                return _looked(connection, place, target, table, schema, digest, met)
+            except Unseen:
+                if not waits:
+                    raise
+                from surefoot.postgres import turn
+
+                # whoever has waited looks again; where nobody is at work, it's our turn
+                kept = not turn.waited(connection) and turn.take(connection)
+                if kept:
+                    raise
     finally:
-        connection.close()
+        if not kept:
+            connection.close()
 
 
 def _place(
@@ -231,7 +250,9 @@ def _looked(
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
             return Settled(target, tuple(rows), tuple(evidence["remarks"]))
-    raise Unsettled("no earlier run has verified exactly this")
+    if any(_decides_by_itself(mark) for mark in marks[:1]):
+        raise Unsettled("each start takes the thorough look")
+    raise Unseen("no earlier run has verified exactly this")
 
 
 def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:
@@ -253,7 +274,7 @@ def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:
         found[whose] = one["quoted"]
     quoted = found.get((schema, table))
     if quoted is None or ("surefoot", "journal") not in found:
-        raise Unsettled("there is no version table, or no journal")
+        raise Unseen("there is no version table, or no journal")
     return quoted
 
 
@@ -276,6 +297,14 @@ def _evidence(mark: Row) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError):  # an older build wrote it, or a person
         return {}
     return evidence if known and evidence.get("not_quick") is None else {}
+
+
+def _decides_by_itself(mark: Row) -> bool:
+    """Whether no mark can settle this project's starts, so that waiting for one is useless."""
+    try:
+        return json.loads(mark["evidence"] or "{}").get("not_quick") is not None
+    except (ValueError, AttributeError):
+        return False
 
 
 def _is_here(marked: Mapping[str, Any], now: Mapping[str, Any], cluster: Mapping[str, Any]) -> bool:

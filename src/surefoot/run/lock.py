@@ -24,14 +24,13 @@ from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.postgres.connect import application_name, translate_db_errors
 from surefoot.postgres.look import looking
+from surefoot.postgres.turn import CLASS, LOCK
 from surefoot.sql import query
 from surefoot.system import signals
 from surefoot.system.pace import Pace
 
-# "sure", "foot" as two 32-bit numbers: others rarely use the two-key space of advisory locks.
-CLASS, OBJECT = 0x73757265, 0x666F6F74
 _TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").format(
-    sql.Literal(CLASS), sql.Literal(OBJECT)
+    sql.Literal(CLASS), sql.Literal(LOCK)
 )
 _FATE = sql.SQL(
     # an unknown transaction must not raise an error, which would end the lock's own
@@ -283,5 +282,5 @@ class Holder(msgspec.Struct, frozen=True):
 def holder(connection: psycopg.Connection[Any]) -> Holder | None:
     """Return the current holder of the lock; None if it is free."""
     with looking(connection) as look:
-        row = look.cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
+        row = look.cursor.execute(query("holder"), {"class": CLASS, "object": LOCK}).fetchone()
     return None if row is None else Holder(**row)
