@@ -55,7 +55,7 @@ def main() -> None:
             caller = [str(programs / "python"), "-c", _CALLER]
             done = subprocess.run(caller, cwd=directory, check=True, stdout=subprocess.PIPE)
             row = [*json.loads(done.stdout), seconds(command, directory) * 1000]
-            if number:  # a first round isn't counted
+            if number:  # the first round isn't counted
                 rows.append(row)
     print("| nothing to do | least | median |\n|---|---:|---:|")
     names = ("import", "first call", "further calls", "`surefoot up`, the process")

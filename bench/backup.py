@@ -1,10 +1,9 @@
-"""What a backup costs: `surefoot backup` against pg_dump alone, and bringing it back.
+"""Measure a backup: `surefoot backup` against pg_dump alone, and the restore.
 
-Both write the same database down with the same pg_dump, in turn, on one server; the ratio of the
-times is what counts. surefoot's own peak of memory is told without and with the programs that it
-starts. On a machine with other work the time tells little; the processor's seconds, the server's
-left out, tell more. Then the backup is restored and verified. It needs three times the size on
-the disk.
+Both dump the same database with the same pg_dump, in turn, on one server; the ratio of the times is
+the result. surefoot's own peak of memory is measured without and with the programs that it starts.
+On a machine with other work, the CPU seconds (without the server's) say more than the time. Then
+the backup is restored and verified. It needs three times the size on disk.
 
     python bench/backup.py [--gb 5] [--runs 2] [--directory /tmp]
 """
@@ -24,7 +23,7 @@ import psycopg
 from surefoot.postgres.embedded import Server, embedded_bin
 
 TABLES = 12
-# what an application may have: ids, a moment, a name, a text of words, a number of no pattern
+# Rows as in an application: ids, a time, a name, a text of words, random numbers.
 ROWS = """\
 insert into t{table}
 select n, now() - n * interval '1 second', 'customer ' || n % 5000,
@@ -35,7 +34,7 @@ BATCH = 500_000
 
 
 class Measured:
-    """A process: how long it took, and its peak of memory, and with its children's."""
+    """A finished process: its duration, and its peak of memory, without and with its children's."""
 
     def __init__(self, command: list[str], directory: Path, environment: dict[str, str]) -> None:
         started = time.perf_counter()
@@ -52,7 +51,7 @@ class Measured:
                 time.sleep(0.05)
                 ended, status, used = os.wait4(process.pid, os.WNOHANG)
             self.seconds = time.perf_counter() - started
-            self.processor = used.ru_utime + used.ru_stime  # with that of its children
+            self.processor = used.ru_utime + used.ru_stime  # including its children
             said.seek(0)
             if status != 0:
                 raise SystemExit(said.read())
@@ -61,7 +60,7 @@ class Measured:
 
 
 def peak(pid: int) -> int:
-    """In kB."""
+    """Return the peak of memory in kB."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -76,7 +75,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def fill(conninfo: str, wanted: int) -> int:
-    """Rows, until the database has so many bytes; how many it has."""
+    """Insert rows until the database has so many bytes; returns its size."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for table in range(TABLES):
             connection.execute(
@@ -124,7 +123,7 @@ def main() -> None:
         sides = {"pg_dump": plain, "surefoot": [*surefoot, "backup"]}
         found: dict[str, list[Measured]] = {name: [] for name in sides}
         for number in range(given.runs):
-            # in turn the other way round: what is read first warms the other's cache
+            # in alternating order: the first to read warms the cache for the other
             for name in list(sides)[:: 1 if number % 2 == 0 else -1]:
                 found[name].append(Measured(sides[name], directory, environment))
                 print(f"{name}: {found[name][-1].seconds:.1f} s", file=sys.stderr)

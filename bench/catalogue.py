@@ -1,8 +1,8 @@
-"""The catalogue's figures: making one, loading it, identifying by it.
+"""Measure the catalogue: building one, loading it, identifying by it.
 
-Making one is held against `alembic upgrade heads` of the same history: each a process of its own,
-in turn, on one server, each time into an empty database; a first round isn't counted. Times of
-loading and identifying are of this process alone, medians.
+Building is compared with `alembic upgrade heads` of the same history: each in its own process, in
+turn, on one server, each time into an empty database; the first round isn't counted. Times of
+loading and identifying are medians of this process alone.
 
     python bench/catalogue.py [--runs 5] [--revisions 350] [--sets 1000] [--facts 50000]
 """
@@ -29,7 +29,7 @@ FILE = "migrations/surefoot-catalog.txt"
 
 
 def median_ms(work: Callable[[], object], runs: int) -> float:
-    """The median duration of `work`, in milliseconds."""
+    """Return the median duration of `work`, in milliseconds."""
     times: list[float] = []
     for _ in range(runs):
         started = time.perf_counter()
@@ -39,7 +39,7 @@ def median_ms(work: Callable[[], object], runs: int) -> float:
 
 
 def making(server: Server, runs: int, revisions: int) -> None:
-    """`catalog build` against the plain upgrade; then the file's size and the time to load it."""
+    """Measure `catalog build` against the plain upgrade; then the file's size and its loading."""
     programs = install()
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
@@ -78,7 +78,7 @@ def making(server: Server, runs: int, revisions: int) -> None:
 
 
 def large(revisions: int, facts: int) -> Catalogue:
-    """A linear history whose revisions add facts and change some of the earlier ones."""
+    """Return a linear history whose revisions add facts and change some of the earlier ones."""
     r = random.Random(1)
     names = [f"r{n}" for n in range(revisions)]
     parents = {id: (names[n - 1],) if n else () for n, id in enumerate(names)}
@@ -102,7 +102,7 @@ def large(revisions: int, facts: int) -> Catalogue:
 
 
 def identifying(sets: int, facts: int) -> None:
-    """Where a structure stands among this many revisions: in the middle, and at the end."""
+    """Measure the identification among this many revisions: in the middle, and at the end."""
     catalogue = large(sets, facts)
     (way,) = catalogue.ways
     names = list(catalogue.history.revisions)

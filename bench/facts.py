@@ -1,4 +1,4 @@
-"""The time of one look at a structure, beside SQLAlchemy's reflection and `pg_dump -s`.
+"""Measure one look at a structure, against SQLAlchemy's reflection and `pg_dump -s`.
 
 All sides run in turn, in one run, on one server; the first round isn't counted. A plain table has
 six columns, a key, a foreign key and an index; a rich one nine columns, most with defaults, five
@@ -58,7 +58,7 @@ create function touch() returns trigger language plpgsql as
 
 
 def make(connection: psycopg.Connection, shape: str, tables: int) -> None:
-    """The structure, a hundred tables a transaction."""
+    """Create the structure, a hundred tables in each transaction."""
     connection.execute(FUNCTION)
     for start in range(0, tables, 100):
         numbers = range(start, min(start + 100, tables))
@@ -67,7 +67,7 @@ def make(connection: psycopg.Connection, shape: str, tables: int) -> None:
 
 
 def paired(runs: int, sides: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Every side's times, run in turn."""
+    """Return every side's times, run in turn."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(runs + 1):
         for name, side in sides.items():
@@ -79,7 +79,7 @@ def paired(runs: int, sides: dict[str, Callable[[], object]]) -> dict[str, list[
 
 
 def ratio(one: list[float], other: list[float]) -> float:
-    """The median of the pairwise ratios."""
+    """Return the median of the pairwise ratios."""
     return statistics.median(a / b for a, b in zip(one, other, strict=True))
 
 

@@ -33,26 +33,26 @@ from run import clean_environment, install, write_history
 from surefoot.postgres.embedded import Server, embedded_bin
 
 REVISIONS, PENDING = 30, 3
-# So that what is done twice is seen: each of the last revisions leaves a row.
+# Each of the last revisions inserts a row, so that running it twice shows.
 COUNTED = "op.execute(\"insert into public.ran values ('{id}')\")"
 FIRST = 'op.execute("create table public.ran (id text)")'
 
 
 class Cost(NamedTuple):
-    """What some databases took: seconds, and seconds of CPU in the programs and in the server."""
+    """The cost of some databases: seconds, and CPU seconds in the programs and in the server."""
 
     time: float
     programs: float
     server: float
 
     def each(self, databases: int) -> str:
-        """The CPU of one database."""
+        """The CPU seconds of one database."""
         both = (self.programs / databases * 1000, self.server / databases * 1000)
         return " + ".join(f"{one:.0f}" for one in both) + " ms"
 
 
 def of_children() -> float:
-    """Seconds of CPU of all processes that were waited for."""
+    """The CPU seconds of all finished child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -65,7 +65,7 @@ class Bench:
         with psycopg.connect(server.conninfo()) as connection:
             (data,) = connection.execute("show data_directory").fetchone() or ("",)
         self._postmaster = int(Path(data, "postmaster.pid").read_text().split()[0])
-        self.memory = 0  # MB: the most that one process of a fleet's run had
+        self.memory = 0  # MB: the most that one process of a fleet's run used
         write_history(directory, REVISIONS, self.url("old"))
         self._count_runs()
         self.make("old", "template0")
@@ -117,18 +117,18 @@ class Bench:
         return Cost(took, of_children() - before[1], self._of_server() - before[2])
 
     def _of_server(self) -> float:
-        """Seconds of CPU of the server and of its sessions that have ended."""
+        """The CPU seconds of the server and of its ended sessions."""
         fields = Path(f"/proc/{self._postmaster}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def lead(self, names: list[str]) -> None:
-        """A run that must succeed."""
+        """Run surefoot; it must succeed."""
         _, status, usage = os.wait4(self.fleet(names).pid, 0)
         assert status == 0
         self.memory = max(self.memory, usage.ru_maxrss // 1024)
 
     def loop(self, names: list[str], to: str = "head") -> None:
-        """`alembic upgrade`, one database after the other."""
+        """Run `alembic upgrade`, one database after the other."""
         ini = self.directory / "alembic.ini"
         for name in names:
             ini.write_text(
@@ -163,7 +163,7 @@ def pending(bench: Bench, n: int, sample: int) -> str:
 
 
 def killed(bench: Bench, n: int, kills: int) -> str:
-    """How often something was done twice, or missed, or left over."""
+    """Count how often something was done twice, or missed, or left over."""
     chance, rounds, done, met = random.Random(1), 0, 0, 0
     twice = missed = left = 0
     sessions = "select count(*) from pg_stat_activity where datname ~ '^k[0-9]'"
@@ -177,7 +177,7 @@ def killed(bench: Bench, n: int, kills: int) -> str:
             process = bench.fleet(names, start_new_session=True)
             try:
                 process.wait(chance.uniform(0.3, 4.0 + 0.3 * n))
-                break  # all was done before its turn to be killed
+                break  # it finished before it was to be killed
             except subprocess.TimeoutExpired:
                 met += bench.ask(sessions) > 0
                 process.send_signal(signal.SIGKILL)

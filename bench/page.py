@@ -1,8 +1,8 @@
-"""The tables of docs/evidence/performance*.md: which commit they measured, when, and which code.
+"""Write the tables of docs/evidence/performance*.md, and check their age.
 
-A comment above each table has the command, the commit, the date, and the paths of the code that the
-figures speak of. A bench writes its table with `put`. `make lint` runs this file, which fails where
-one of those paths has changed since that commit:
+A comment above each table has the command, the commit, the date, and the paths of the measured
+code. A bench writes its table with `put`. `make lint` runs this file, which fails if one of those
+paths has changed since that commit:
 
     python bench/page.py
 
@@ -31,7 +31,10 @@ _TABLE = re.compile(r"^\|[-:| ]+\|$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """One table of the page, with what its comment says. `kept`: why it isn't measured again."""
+    """One table of the page, with the content of its comment.
+
+    `kept`: why it isn't measured again.
+    """
 
     name: str
     command: str
@@ -50,7 +53,7 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """The tables of a page that have a comment."""
+    """Return the page's tables that have a comment."""
     return [
         Block(
             *(found["name"], found["command"], found["commit"], found["date"]),
@@ -63,12 +66,12 @@ def blocks(page: str) -> list[Block]:
 
 
 def bare_tables(page: str) -> int:
-    """How many tables have no comment."""
+    """Count the tables without a comment."""
     return len(_TABLE.findall(_BLOCK.sub("", page)))
 
 
 def tables(printed: str) -> list[list[str]]:
-    """The tables in what a bench has printed."""
+    """Return the tables in a bench's output."""
     found: list[list[str]] = [[]]
     for line in printed.splitlines():
         if line.startswith("|"):
@@ -79,10 +82,10 @@ def tables(printed: str) -> list[list[str]]:
 
 
 def put(name: str, table: list[str], command: str) -> None:
-    """Write a table into its place in its page, with this commit and this day.
+    """Write a table into its place in its page, with this commit and date.
 
-    Not while its code has changes that no commit has: the figures would be of no commit. Then the
-    page stays as it is, and this is said.
+    Not while its code has uncommitted changes: the figures would belong to no commit. Then the page
+    stays as it is, and that is reported.
     """
     texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
     ((page, old),) = ((p, b) for p, text in texts.items() for b in blocks(text) if b.name == name)
@@ -100,7 +103,7 @@ def put(name: str, table: list[str], command: str) -> None:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git answers, None where it has no answer."""
+    """Return git's output, None if it fails."""
     try:
         done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
     except OSError:
@@ -109,7 +112,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def has_history() -> bool:
-    """Whether git knows the history of this directory: not in an sdist, nor in a shallow clone."""
+    """Whether git knows this directory's history: not in an sdist, nor in a shallow clone."""
     top = _git("rev-parse", "--show-toplevel")
     if top is None or Path(top.strip()).resolve() != ROOT.resolve():
         return False
@@ -117,7 +120,7 @@ def has_history() -> bool:
 
 
 def stale(block: Block) -> str | None:
-    """Why the table is older than its code; None where it isn't."""
+    """Return why the table is older than its code; None if it isn't."""
     missing = [path for path in block.paths if not (ROOT / path).exists()]
     if missing:
         return f"there is no {', '.join(missing)}"

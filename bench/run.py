@@ -1,8 +1,9 @@
-"""The figures of docs/evidence/performance.md, written into that page: `make bench`.
+"""Measure the figures of docs/evidence/performance.md, and write them there: `make bench`.
 
-surefoot is built as a wheel and installed into an environment of its own, bytecode compiled, with
-the Alembic that it is compared with. Both sides of a ratio are run in turn, on one server, and the
-median of the pairwise ratios is what counts: times on shared machines are noisy, ratios less so.
+surefoot is built as a wheel and installed into its own environment, with bytecode compiled,
+together with the Alembic that it is compared with. Both sides of a ratio run in turn, on one
+server, and the median of the pairwise ratios counts: times on shared machines are noisy, ratios
+less so.
 
     python bench/run.py [--only start,seal,upgrade,script,catalogue]
 """
@@ -57,7 +58,7 @@ BODIES = (
 
 
 def install() -> Path:
-    """An environment with surefoot's wheel and the drivers; its directory of programs."""
+    """Create an environment with surefoot's wheel and the drivers; returns its programs."""
     programs = ENVIRONMENT / "bin"
     pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]
     if not programs.exists():
@@ -69,7 +70,7 @@ def install() -> Path:
 
 
 def write_history(directory: Path, revisions: int, url: str) -> None:
-    """A history of tables, columns and indexes; env.py as Alembic's template has it."""
+    """Write a history of tables, columns and indexes; env.py is Alembic's template."""
     versions = directory / "migrations" / "versions"
     versions.mkdir(parents=True)
     (directory / "alembic.ini").write_text(INI.format(url=url))
@@ -85,7 +86,7 @@ def write_history(directory: Path, revisions: int, url: str) -> None:
 
 
 def seconds(command: list[str], directory: Path) -> float:
-    """How long a process takes, from start to end. It must succeed."""
+    """Return how long a process takes, from start to end. It must succeed."""
     started = time.perf_counter()
     subprocess.run(command, cwd=directory, check=True, capture_output=True)
     return time.perf_counter() - started
@@ -94,7 +95,7 @@ def seconds(command: list[str], directory: Path) -> float:
 def paired(
     runs: int, sides: dict[str, list[str]], directory: Path, prepare: Callable[[], None]
 ) -> dict[str, list[float]]:
-    """Every side's times, run in turn, each after `prepare`; a first round isn't counted."""
+    """Return every side's times, run in turn, each after `prepare`; without the first round."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(runs + 1):
         for name, command in sides.items():
@@ -106,7 +107,7 @@ def paired(
 
 
 def ratio(one: list[float], other: list[float]) -> float:
-    """The median of the pairwise ratios."""
+    """Return the median of the pairwise ratios."""
     return statistics.median(a / b for a, b in zip(one, other, strict=True))
 
 
@@ -115,13 +116,13 @@ def ms(times: list[float]) -> str:
 
 
 def clean_environment() -> None:
-    """No variable of the machine's may name a database."""
+    """Return the environment without variables that name a database."""
     for name in list(os.environ):
         if name.startswith(("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_")):
             del os.environ[name]
 
 
-# What `make bench` runs, and the places in the page of the tables that it prints, in their order.
+# What `make bench` runs, and the places in the page for its tables, in order.
 PARTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "start": (["start.py"], ("start",)),
     "seal": (["seal.py"], ("seal",)),
@@ -132,7 +133,7 @@ PARTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
 
 
 def publish(part: str) -> None:
-    """Run a part, print what it prints, and write its tables into the page."""
+    """Run a part, print its output, and write its tables into the page."""
     (name, *options), places = PARTS[part]
     command = [sys.executable, str(ROOT / "bench" / name), *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

@@ -1,6 +1,6 @@
-"""How fast a script is run, beside psql: single-row INSERTs, and one COPY block.
+"""Measure how fast a script runs, against psql: single-row INSERTs, and one COPY block.
 
-Both sides in one run, on one server started here; a table in Markdown on standard output.
+Both sides in one run, on one server started here; prints a Markdown table.
 
     python bench/script.py [--rows 400000] [--runs 5]
 """
@@ -33,7 +33,7 @@ with psycopg.connect(sys.argv[2]) as connection, connection.transaction():
 
 
 def write_scripts(directory: Path, rows: int) -> tuple[Path, Path]:
-    """The same rows as INSERTs and as COPY."""
+    """Write the same rows as INSERTs and as COPY."""
     inserts, copy = directory / "inserts.sql", directory / "copy.sql"
     with inserts.open("w") as one, copy.open("w") as other:
         one.write(f"{TABLE};\n")
@@ -51,14 +51,14 @@ def write_scripts(directory: Path, rows: int) -> tuple[Path, Path]:
 
 
 def run(command: list[str]) -> tuple[float, str]:
-    """How long a program takes, its start included, and what it prints."""
+    """Return how long a program takes, including its start, and its output."""
     started = time.perf_counter()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return time.perf_counter() - started, done.stdout
 
 
 def peak_memory(command: list[str]) -> float:
-    """The peak memory of a program alone, in MiB: measured by a process that runs only it."""
+    """Return a program's own peak of memory, in MiB, from a process that runs only it."""
     measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"

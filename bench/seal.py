@@ -1,8 +1,7 @@
-"""What the DDL seal costs: the quick look with it and without it, in turn, on one server.
+"""Measure the DDL seal: the quick look with and without it, in turn, on one server.
 
-Each look has a connection of its own, as a start has: connect, look, close. Beside it the whole
-process, `surefoot up` with nothing to do, on the same database. The shapes are those of
-`bench/facts.py`.
+Each look has its own connection, as in a start: connect, look, close. Also the whole process,
+`surefoot up` with nothing to do, on the same database. The shapes are those of `bench/facts.py`.
 
     python bench/seal.py [--tables 100,5000] [--shapes plain,rich] [--runs 15]
 """
@@ -44,7 +43,7 @@ def downgrade(): pass
 
 
 def row(server: Server, shape: str, tables: int, runs: int, directory: Path) -> str:
-    """One line of the table, measured."""
+    """Measure one line of the table."""
     database = f"{shape}_{tables}"
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"create database {database} template template0")
@@ -55,7 +54,7 @@ def row(server: Server, shape: str, tables: int, runs: int, directory: Path) -> 
     subprocess.run(up, **started)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         make(connection, {"plain": PLAIN, "rich": RICH}[shape], tables)
-    subprocess.run(up, **started)  # somebody has made tables: it's looked at once
+    subprocess.run(up, **started)  # tables were created: look at them once
 
     def look(*, sealed: bool) -> None:
         with psycopg.connect(conninfo, autocommit=True) as connection:

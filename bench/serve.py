@@ -72,8 +72,9 @@ COMMANDS = {
     "gunicorn": ("-m", "gunicorn", "app:application", "--log-level", "error"),
     "uvicorn": ("-m", "uvicorn", "app:asgi", "--fd", "3", "--log-level", "error"),
 }
-PERIOD, FAILURES, PERIODS = 0.1, 3, 300  # seconds; how many end the container; a migration's
-# Long, and work for the server: it writes and sorts for as long as it is told.
+# seconds; failures that end the container; length of a migration
+PERIOD, FAILURES, PERIODS = 0.1, 3, 300
+# Long, and work for the server: it writes and sorts for the given time.
 LONG = f"""
 create table work (n bigint);
 do $$ begin
@@ -103,13 +104,13 @@ class Bench:
         (self.root / "m" / "versions" / f"{id}.py").write_text(text)
 
     def fresh(self, name: str = "serve", template: str = "template1") -> None:
-        """A database of this name as the template has it."""
+        """Create a database of this name from the template."""
         with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
             connection.execute(f"drop database if exists {name} with (force)".encode())
             connection.execute(f"create database {name} template {template}".encode())
 
     def up(self) -> None:
-        """To head, without a page."""
+        """Bring it to head, without a page."""
         command = self.command(0)[:2]
         subprocess.run(command, cwd=self.root, check=True, capture_output=True)
 
@@ -117,7 +118,7 @@ class Bench:
         return psycopg.connect(self.server.conninfo("serve"), autocommit=True)
 
     def command(self, port: int, *after: str) -> list[str]:
-        """`surefoot up --serve`, as the wheel installs it."""
+        """Return `surefoot up --serve`, as the wheel installs it."""
         return [str(self.programs / "surefoot"), "up", "--serve", f"127.0.0.1:{port}", *after]
 
     @contextmanager
@@ -139,7 +140,7 @@ def free_port() -> int:
 
 
 def ask(port: int, path: str = "/", timeout: float = 20) -> tuple[str, float]:
-    """The status, or what went wrong; and after how many seconds."""
+    """Return the status, or what went wrong; and after how many seconds."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
@@ -161,7 +162,7 @@ def until_answered(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def hand_over(bench: Bench, name: str, times: int, wanted: int) -> tuple[str, bool]:
-    """Ask all the while; the socket changes hands `times` times."""
+    """Ask all the time while the socket is handed over, `times` times."""
     bench.revision("r1", None, "select pg_sleep(0.5)")
     seen: dict[str, int] = {}
     longest = 0.0
@@ -207,7 +208,7 @@ def _once(bench: Bench, name: str, wanted: int, seen: dict[str, int]) -> float:
 
 
 def probe(bench: Bench) -> tuple[str, bool]:
-    """A migration of PERIODS periods, and a probe in each of them."""
+    """Run a migration of PERIODS periods, with a probe in each of them."""
     bench.revision("r1", None, LONG)
     bench.fresh()
     port, asked, failed, row, worst = free_port(), 0, 0, 0, 0
@@ -215,7 +216,7 @@ def probe(bench: Bench) -> tuple[str, bool]:
         until_answered(port, process)
         for what in _probes(port):
             if not what.isdecimal() and _ends(process):
-                break  # the page goes a moment before the process
+                break  # the page ends shortly before the process
             asked += 1
             row = 0 if what == "200" else row + 1
             failed += row > 0
@@ -238,7 +239,7 @@ def _ends(process: "subprocess.Popen[bytes]") -> bool:
 
 
 def _probes(port: int) -> Iterator[str]:
-    """What a probe of each period gets, the first one after one period."""
+    """Return what a probe of each period gets, the first one after one period."""
     due = time.monotonic()
     while True:
         due += PERIOD
@@ -247,7 +248,7 @@ def _probes(port: int) -> Iterator[str]:
 
 
 def stall(bench: Bench, times: int) -> tuple[str, bool]:
-    """How many periods after the lock is waited for a probe fails; and then goes on to fail."""
+    """Count after how many periods of waiting for the lock a probe fails, and keeps failing."""
     bench.revision("r1", None, "create table held (id int)")
     bench.fresh()
     bench.up()
@@ -277,7 +278,7 @@ def stall(bench: Bench, times: int) -> tuple[str, bool]:
 
 
 def first(bench: Bench, times: int) -> tuple[str, bool]:
-    """From the start of the process to the first answer on /livez, with something to do."""
+    """Measure from the start of the process to the first answer on /livez, with something to do."""
     bench.revision("r1", None, "select pg_sleep(1)")
     took: list[float] = []
     for _ in range(times):
@@ -300,7 +301,7 @@ def first(bench: Bench, times: int) -> tuple[str, bool]:
 
 
 def start(bench: Bench, times: int) -> tuple[str, bool]:
-    """Nothing to do: with --serve in turn with the same without it."""
+    """Measure a start with nothing to do, with --serve and without it, in turn."""
     bench.revision("r1", None, "create table t (id int)")
     bench.fresh()
     bench.up()

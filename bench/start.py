@@ -37,7 +37,7 @@ _PSYCOPG = "import psycopg, sys; psycopg.connect(sys.argv[1]).execute('select 1'
 
 
 def dbmate(server: Server) -> list[str] | None:
-    """The command of a dbmate that has nothing to do; None where npm hasn't got it."""
+    """Return the command of a dbmate with nothing to do; None if npm can't get it."""
     home = ENVIRONMENT / "dbmate"
     program = home / "node_modules" / ".bin" / "dbmate"
     if not program.exists():

@@ -1,8 +1,8 @@
-"""From an empty database to head: `surefoot up` against `alembic upgrade heads`.
+"""Measure from an empty database to head: `surefoot up` against `alembic upgrade heads`.
 
-Both sides run in turn, each a process of its own, on one server, each time into an empty database,
-with a catalogue beside the revisions; a first round isn't counted. The figures are minima, and the
-median of the pairwise ratios: other programs on the machine only ever add to a time.
+Both sides run in turn, each in its own process, on one server, each time into an empty database,
+with a catalogue next to the revisions; the first round isn't counted. The figures are minima, and
+the median of the pairwise ratios: other programs on the machine only add to a time.
 
     python bench/upgrade.py [--runs 9] [--revisions 100,350]
 """
@@ -21,7 +21,7 @@ from surefoot.postgres.embedded import Server, embedded_bin
 
 
 def row(server: Server, programs: Path, revisions: int, runs: int) -> str:
-    """One length of history: a line of the table."""
+    """Measure one length of history: a line of the table."""
 
     def fresh() -> None:
         with psycopg.connect(server.conninfo(), autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Write a new check of the preflight: `make new-check CODE=table-too-large`.
+"""Write a new check for the preflight: `make new-check CODE=table-too-large`.
 
 Adds the check's file and its line in the registry, the error code, its page and a test that fails
 until the check is written.
@@ -76,14 +76,14 @@ def test_{name}(application: Application, database: Database) -> None:
 
 
 def write(file: Path, text: str) -> None:
-    """A file that isn't there yet."""
+    """Write a file that doesn't exist yet."""
     with file.open("x", encoding="utf-8") as new:
         new.write(text)
     print(file.relative_to(ROOT))
 
 
 def change(file: Path, old: str, new: str) -> None:
-    """One place in a file."""
+    """Change one place in a file."""
     text = file.read_text(encoding="utf-8")
     if text.count(old) != 1:
         sys.exit(f"{file}: expected {old.strip()!r} once; adapt tools/new_check.py")
@@ -92,7 +92,7 @@ def change(file: Path, old: str, new: str) -> None:
 
 
 def main(code: str) -> None:
-    """Write the files of the check with this code."""
+    """Write the files for the check with this code."""
     if not re.fullmatch(r"[a-z]+(-[a-z]+)*", code):
         sys.exit(f"{code!r} is no code: lower-case words, joined by hyphens (table-too-large)")
     name = code.replace("-", "_")

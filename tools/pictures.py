@@ -1,7 +1,7 @@
-"""Draw docs/pictures/*.dot with Graphviz: `make pictures`. A test holds that they are current.
+"""Draw docs/pictures/*.dot with Graphviz: `make pictures`.
 
-Needs the program `dot` (Debian: graphviz). The drawings are black on white, so they can be printed
-and are the same in a dark page.
+A test checks that they are current. Needs the program `dot` (Debian: graphviz). The drawings are
+black on white, so they can be printed and look the same on a dark page.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ STYLE = (
 
 
 def mark(source: str) -> str:
-    """The comment by which a drawing says what it was made from."""
+    """Return the comment that says from which source a drawing was made."""
     return f"<!-- made from {hashlib.sha256(source.encode()).hexdigest()} -->"
 
 
 def draw(file: Path) -> None:
-    """Write the drawing next to its source, without what depends on Graphviz's version."""
+    """Draw a picture next to its source, without what depends on Graphviz's version."""
     source = file.read_text(encoding="utf-8")
     done = subprocess.run(
         ["dot", "-Tsvg", *STYLE, file], capture_output=True, text=True, check=True

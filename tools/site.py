@@ -1,7 +1,7 @@
 """Build the site from the documents: `make site` writes .cache/site/html.
 
 The pages are docs/, the error pages and the example's README. docs/index.md gives the order. Every
-link of every page that was built is checked.
+link of every built page is checked.
 """
 
 import html.parser
@@ -19,7 +19,7 @@ WORK = ROOT / ".cache" / "site"
 SOURCE = WORK / "source"
 HTML = WORK / "html"
 
-# Pages from outside of docs/, with their place in the site.
+# Pages from outside docs/, with their place in the site.
 OTHERS = {
     "examples/whisperengine/README.md": "start/example.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -31,7 +31,7 @@ CONFIGURATION = {
     "site_description": "PostgreSQL databases to the head of an Alembic history, or refused.",
     "docs_dir": "source",
     "site_dir": "html",
-    "use_directory_urls": False,  # the pages can be read from a disk
+    "use_directory_urls": False,  # so that the pages can be read from disk
 }
 THEME = """
 [project.theme]
@@ -70,7 +70,7 @@ pymdownx.superfences = {}
 
 
 def places() -> dict[Path, Path]:
-    """Each page of the repository, with its path in the site."""
+    """Return each page of the repository, with its path in the site."""
     found = {
         file: file.relative_to(ROOT / "docs")
         for file in (ROOT / "docs").rglob("*")
@@ -81,10 +81,10 @@ def places() -> dict[Path, Path]:
 
 
 def moved(text: str, file: Path, site: dict[Path, Path]) -> str:
-    """A page's text, with links that lead to the places of the site.
+    """Rewrite the links of a page for the site.
 
-    A link to a file that isn't in the site becomes its label; a picture is a link to itself, since
-    on a phone it is small.
+    A link to a file that isn't in the site becomes its label; a picture links to itself, because it
+    is small on a phone.
     """
 
     def link(found: re.Match[str]) -> str:
@@ -103,7 +103,7 @@ def moved(text: str, file: Path, site: dict[Path, Path]) -> str:
 
 
 def navigation(index: str) -> str:
-    """The order of the pages as docs/index.md lists them, as TOML."""
+    """Return the order of the pages in docs/index.md, as TOML."""
     entries = ['{ "surefoot" = "index.md" }']
     for part in re.split(r"^(?=\*\*)", index, flags=re.M)[1:]:
         title = re.match(r"\*\*(.+?)\*\*", part)
@@ -138,7 +138,7 @@ def write_source() -> Path:
 
 
 class _Page(html.parser.HTMLParser):
-    """The names and the links of a page."""
+    """The anchors and the links of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class _Page(html.parser.HTMLParser):
 
 
 def broken(root: Path) -> list[str]:
-    """The links within the site that lead nowhere, each once, with a page that has it."""
+    """Return the broken links within the site, each once, with a page that has it."""
     pages: dict[Path, _Page] = {}
     for file in root.rglob("*.html"):
         page = _Page()

@@ -1,4 +1,4 @@
-"""The program: `surefoot`, or `python -m surefoot`. Its start and end are measured in bench/."""
+"""The program: `surefoot`, or `python -m surefoot`. bench/ measures its start and end."""
 
 import os
 import sys
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def run() -> None:
     """Start the command line, and end the process with its exit code.
 
-    A container pays for this at every start, and mostly there is nothing to do. So that question
-    is asked first, without the command line. The collector is off while modules are imported (it
-    would go over them again and again and find nothing; `application.loading` turns it on), and a
-    process that has loaded nothing of the application's ends without taking the interpreter apart,
-    which takes longer than all the rest of our work.
+    A container pays for this at every start, and usually there is nothing to do. So that is checked
+    first, without the command line. The garbage collector is off while modules are imported (it
+    would scan them again and again and find nothing; `alembic_env.loading` turns it on), and a
+    process that has loaded nothing of the application ends without finalizing the interpreter,
+    which takes longer than all the rest.
     """
     guard_start()  # before anything is imported that the application may have a module of
     import gc
@@ -33,7 +33,7 @@ def run() -> None:
         main(arguments, inherited)
     except SystemExit as end:
         if "alembic" in sys.modules or not isinstance(end.code, int):
-            raise  # the application may have something to do at exit
+            raise  # the application may have exit handlers
         _end(end.code)
 
 
@@ -48,10 +48,9 @@ def _given(arguments: list[str]) -> list[str]:
 
 
 def _taken_apart(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The arguments without `up --` before a command that is surefoot itself: that one is run.
+    """Return the arguments without `up --` before a command that is surefoot itself, which is run.
 
-    With the options of `up` that it inherits, which say where the configuration and the database
-    are.
+    With the options of `up` that it inherits, for the configuration and the database.
     """
     from surefoot.system.successor import own_arguments
 
@@ -79,13 +78,13 @@ def _end(code: int) -> None:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # what could not be written has been told, or can't be
+    except OSError:  # what could not be written has been reported, or can't be
         pass
     os._exit(code)
 
 
 def _open_missing_streams() -> None:
-    """Started without standard streams (`>&-`), a file or a socket would take their numbers."""
+    """Open missing standard streams (`>&-`): otherwise files or sockets would get their numbers."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
@@ -93,10 +92,10 @@ def _open_missing_streams() -> None:
 
 
 def _end_if_settled(arguments: list[str]) -> None:
-    """End the process, or have the command take its place, if `up` has nothing to do.
+    """End the process, or start the command, if `up` has nothing to do.
 
-    Returns where that isn't certain: nothing was printed or changed then, and signals that came
-    meanwhile are delivered to the handlers of the ordinary way.
+    Returns if that is uncertain: then nothing was printed or changed, and signals that came
+    meanwhile go to the regular handlers.
     """
     options, page = _options(arguments), _listening(arguments)
     if options is None:
@@ -126,16 +125,16 @@ def _end_if_settled(arguments: list[str]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# These change nothing where there is nothing to do, but for how the account is given.
+# If there is nothing to do, these change only the report.
 _FLAGS = ("-q", "--quiet", "-v", "--verbose", "--log-time", "--accept-data-loss", "--shared")
 _VALUES = ("--config", "--database-url", "--log", "--progress-every", "--serve")
 
 
-_SOON = 0.15  # seconds: a start that is still looking by then answers probes
+_SOON = 0.15  # seconds: a start that takes longer answers probes
 
 
 def _listening(arguments: list[str]) -> "Page | None":
-    """The socket of `--serve`; None without one. Where it can't be had, the command line tells."""
+    """Return the socket of `--serve`; None without it. The command line reports a failure."""
     address = os.environ.get("SUREFOOT_SERVE")
     for number, word in enumerate(arguments):
         if word == "--":
@@ -155,9 +154,7 @@ def _listening(arguments: list[str]) -> "Page | None":
 
 
 def _options(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]] | None:
-    """The options of `up`, the command behind them, and env.py's arguments; None where there are
-    others.
-    """
+    """Return the options of `up`, the command after them, and env.py's arguments, or None."""
     given: dict[str, str] = {}
     for_env: list[str] = []
     rest = arguments.copy()
@@ -183,7 +180,7 @@ def _options(arguments: list[str]) -> tuple[dict[str, str], list[str], list[str]
 
 
 def _are_plain(given: dict[str, str]) -> bool:
-    """Whether the command line would take them: it says what is wrong with others."""
+    """Whether the command line would accept them; it reports what is wrong with others."""
     every = given.get("--progress-every", "0s")
     number = next((every.removesuffix(u) for u in ("ms", "min", "s", "h") if every.endswith(u)), "")
     quiet, verbose = ({"-q", "--quiet"} & given.keys(), {"-v", "--verbose"} & given.keys())
@@ -196,7 +193,7 @@ def _are_plain(given: dict[str, str]) -> bool:
 
 
 def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: list[str]) -> bool:
-    """Whether there is nothing to do; then that was said, in the words of the ordinary way."""
+    """Whether there is nothing to do; then this was reported, in the usual words."""
     import signal
 
     from surefoot.system.successor import SIGNALS, is_startable

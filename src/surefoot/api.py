@@ -108,7 +108,7 @@ class Error(Exception):
     """surefoot refused, failed, or could not begin.
 
     `findings` say why, the first one first; the other attributes are those of the first. `outcome`
-    is what `up` did all the same, None where it ended before that was known.
+    is what `up` did, None if it ended before that was known.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Error(Exception):
 
     @property
     def code(self) -> str:
-        """The condition, such as "unknown-revision": `surefoot explain CODE` has its page."""
+        """The condition, such as "unknown-revision"; `surefoot explain CODE` prints its page."""
         return self.findings[0].code
 
     @property
@@ -129,16 +129,16 @@ class Error(Exception):
 
     @property
     def database(self) -> str:
-        """What state the database is in now."""
+        """The state of the database now."""
         return self.findings[0].database
 
     @property
     def next(self) -> str:
-        """What to do; a line that begins with four spaces is to be copied as it is."""
+        """What to do next; copy lines that begin with four spaces as they are."""
         return self.findings[0].next
 
     def __str__(self) -> str:
-        """The message, the state of the database and the next step, for a traceback."""
+        """Return the message, the state of the database and the next step, for a traceback."""
         return "\n".join(
             (f"{self.message} ({self.code})", f"database: {self.database}", f"next: {self.next}")
         )
@@ -154,16 +154,16 @@ def up(
     accept_data_loss: bool = False,
     stderr: Stream = None,
 ) -> Outcome:
-    """Bring the database to the code's head, as `surefoot up` does. Returns when that was seen.
+    """Bring the database to the code's head, as `surefoot up` does. Returns once head was seen.
 
-    `config` and `database_url` are the options of these names, `arguments` those of -x (each a text
-    "NAME=VALUE"), `shared` and `accept_data_loss` the flags. `directory` is where the project is,
-    by default the working directory. The account for people goes to `stderr`.
+    `config` and `database_url` are the options of these names, `arguments` those of -x (each a
+    string "NAME=VALUE"), `shared` and `accept_data_loss` the flags. `directory` is where the
+    project is, by default the working directory. The report for people goes to `stderr`.
 
-    Blocks until all is done, in an event loop too: `up_async` doesn't. An exception that is raised
+    Blocks until all is done, in an event loop too; `up_async` doesn't. An exception that is raised
     meanwhile (KeyboardInterrupt, or by a signal handler of the caller's) stops the run as SIGTERM
-    would, and is raised again when the run has ended. Raises Error where the database isn't at head
-    afterwards; OSError where no process can be started.
+    would, and is raised again when the run has ended. Raises Error if the database isn't at head
+    afterwards; OSError if no process can be started.
     """
     call = _call("up", config, database_url, arguments, directory)
     call = call.with_flags(shared=shared, accept_data_loss=accept_data_loss)
@@ -180,7 +180,7 @@ async def up_async(
     accept_data_loss: bool = False,
     stderr: Stream = None,
 ) -> Outcome:
-    """The same as `up`, while the event loop goes on.
+    """Do the same as `up` without blocking the event loop.
 
     A cancellation stops the run as SIGTERM would; it is raised when the run has ended, which may
     take some seconds.
@@ -199,10 +199,10 @@ def status(
     directory: Path | None = None,
     stderr: Stream = None,
 ) -> Status:
-    """Say where the database stands, as `surefoot status` does. Reads only, and blocks.
+    """Report where the database stands, as `surefoot status` does. Reads only, and blocks.
 
     The parameters are those of `up`. A database that `up` would refuse is no error: `findings` say
-    why. `exit_code` is 0 at head, 3 if something is pending. Raises Error where nobody could look.
+    why. `exit_code` is 0 at head, 3 if something is pending. Raises Error if the look failed.
     """
     call = _call("status", config, database_url, arguments, directory)
     return _looked(call, _Child(stderr), Status)
@@ -217,17 +217,17 @@ def plan(
     shared: bool = False,
     stderr: Stream = None,
 ) -> Plan:
-    """Say what `up` would do, as `surefoot plan` does. Reads only, and blocks.
+    """Report what `up` would do, as `surefoot plan` does. Reads only, and blocks.
 
     The parameters are those of `up`. A database that `up` would refuse is no error: `findings` say
-    why. Raises Error where nobody could look.
+    why. Raises Error if the look failed.
     """
     call = _call("plan", config, database_url, arguments, directory)
     return _looked(call.with_flags(shared=shared), _Child(stderr), Plan)
 
 
 class _Call(NamedTuple):
-    """What is asked, with the environment as it is at that moment."""
+    """A request, with the environment at that moment."""
 
     command: str
     config: str | None
@@ -243,7 +243,7 @@ class _Call(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """The options: an address or an argument of env.py may hold a secret."""
+        """Return the options, in which an address or an argument of env.py may be a secret."""
         words = list(self.flags)
         if self.config is not None:
             words += ["--config", self.config]
@@ -262,7 +262,7 @@ def _call(
     directory: Path | None,
 ) -> _Call:
     if isinstance(arguments, str):
-        raise TypeError("arguments is a sequence of texts, not a text")
+        raise TypeError("arguments must be a sequence of strings, not a string")
     environ = dict(os.environ)
     environ.pop("SUREFOOT_SERVE", None)  # the application listens there itself
     return _Call(
@@ -327,7 +327,7 @@ def _error(answer: Mapping[str, Any], outcome: Outcome | None) -> Error:
 
 
 class _Child:
-    """The process of its own. `stop` may be called from any thread."""
+    """The child process. `stop` may be called from any thread."""
 
     def __init__(self, stderr: Stream) -> None:
         self._stderr = stderr
@@ -336,14 +336,14 @@ class _Child:
         self._stopped = False
 
     def stop(self) -> None:
-        """Ask it to stop, as by SIGTERM: it ends with its account. Without effect afterwards."""
+        """Ask it to stop, as by SIGTERM: it ends with its report. Without effect afterwards."""
         with self._starting:
             self._stopped = True
             if self._process is not None:
                 self._process.terminate()
 
     def answer(self, call: _Call) -> Mapping[str, Any]:
-        """The object that it has written at its end. Raises Error `account-missing`, OSError."""
+        """Return the object that it wrote at its end. Raises Error `account-missing`, OSError."""
         with _file() as file:
             code = self._run(call, file)
             file.seek(0)
@@ -353,22 +353,22 @@ class _Child:
         last = next((line for line in reversed(lines) if line), b"")
         try:
             answer = msgspec.json.decode(last, type=dict[str, Any])
-        except msgspec.DecodeError:  # nothing, cut off, or not surefoot's
+        except msgspec.DecodeError:  # nothing, truncated, or not surefoot's
             raise _no_account(code) from None
-        # where the caller ignores SIGCHLD nobody knows the code, and it seems to be 0
+        # if the caller ignores SIGCHLD, the code is lost, and seems to be 0
         if "exit_code" not in answer or code not in (0, answer["exit_code"]):
             raise _no_account(code)
         return answer
 
     def _run(self, call: _Call, file: BinaryIO) -> int:
-        """Its exit code, negative for a signal."""
+        """Run it; returns its exit code, negative for a signal."""
         import json
         import subprocess
 
         with self._starting:
             if self._stopped:
                 raise InterruptedError("stopped before it was started")
-            # -P: a module of the working directory must not be taken for surefoot or the library
+            # -P: a module in the working directory must not shadow surefoot's or the library's
             self._process = process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "surefoot", call.command, "--json", WORDS],
                 stdin=subprocess.PIPE,
@@ -393,8 +393,9 @@ class _Child:
 
 
 def _file() -> BinaryIO:
-    """Where the child writes its answer: not a pipe, which a process that the application's code
-    leaves behind would hold open.
+    """Return the file for the child's answer.
+
+    Not a pipe, which a process that the application's code leaves behind would hold open.
     """
     if sys.platform == "linux":
         return os.fdopen(os.memfd_create("surefoot"), "w+b")
@@ -413,13 +414,14 @@ def _no_account(code: int) -> Error:
     name = "account-missing"
     finding = Finding(
         code=name,
-        message="The process that ran surefoot for this application ended without an account.",
-        seen=(f"it {how}", "what it has said before is in its log (standard error)"),
+        message="The process that ran surefoot for this application ended without reporting a "
+        "result.",
+        seen=(f"it {how}", "its earlier messages are in its log (standard error)"),
         database="Unknown: what was committed stays, and the server rolls back the rest.",
         next=to_type(
-            "see in the log what ended it; then look where the database stands",
+            "find out from the log why it ended; then check where the database stands",
             "surefoot status",
-            then="surefoot up goes on from there",
+            then="surefoot up continues from there",
         ),
         exit_code=int(CODES[name]),
     )
@@ -427,7 +429,7 @@ def _no_account(code: int) -> Error:
 
 
 async def _in_a_thread(work: Callable[[], _T], stop: Callable[[], None]) -> _T:
-    """Do the work in a thread of its own, which is gone afterwards.
+    """Do the work in a separate thread, which ends with it.
 
     A cancellation calls `stop`, and is raised when the work has ended.
     """

@@ -1,8 +1,8 @@
-"""The process off which `surefoot fleet` forks its runs: `python -P -m surefoot.forks SOCKET`.
+"""The process from which `surefoot fleet` forks its runs: `python -P -m surefoot.forks SOCKET`.
 
 It imports what every run of `up` imports, and runs nothing: no thread, no connection, nothing of
-the application's. An order comes as one message with three descriptors: the run's standard output
-and error, and a pipe that gets its exit code.
+the application. An order comes as one message with three descriptors: the run's standard output and
+error, and a pipe that gets its exit code.
 """
 
 import array
@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from surefoot.system.shadowing import guard_start
 from surefoot.system.successor import SIGNALS
 
-# What a run has loaded before the first module of the application's. The names, since most of them
-# are imported where they are needed.
+# What a run loads before the first module of the application. By name, because most of them are
+# imported where they are needed.
 _LOADED_BY_A_RUN = (
     *("surefoot.cli", "surefoot.cli.up", "surefoot.cli.status", "surefoot.cli.plan"),
     *("surefoot.workflows.up", "surefoot.workflows.look", "surefoot.look.survey"),
@@ -36,15 +36,15 @@ _LONGEST_ORDER = 200_000  # bytes
 
 
 class _Order(NamedTuple):
-    """What a run is to be, and its three descriptors."""
+    """The parameters of a run, and its three descriptors."""
 
     message: dict[str, Any]
     files: list[int]
 
 
 def main() -> None:
-    """Fork until nobody gives orders any more; in a child, run surefoot, and end as it does."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a signal is the runs', by `stop`
+    """Fork until no more orders can come; in a child, run surefoot, and end as it does."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # signals are for the runs, by `stop`
     gc.disable()
     for name in _LOADED_BY_A_RUN:
         importlib.import_module(name)
@@ -59,7 +59,7 @@ class _Forking:
 
     def __init__(self, orders: socket.socket) -> None:
         self._orders = orders
-        self._ends: dict[int, int] = {}  # by the process: where its exit code goes
+        self._ends: dict[int, int] = {}  # by process: where its exit code goes
         self._woken, self._waking = os.pipe()
         for descriptor in (self._woken, self._waking):
             os.set_blocking(descriptor, False)
@@ -102,7 +102,7 @@ class _Forking:
         return None
 
     def _forget(self) -> None:
-        """A child has no part in it."""
+        """Close in a child what belongs to the parent."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._orders.close()
@@ -110,23 +110,23 @@ class _Forking:
             os.close(descriptor)
 
     def _reap(self, how: int) -> None:
-        """Say how those have ended that have; without WNOHANG, all of them."""
+        """Report the runs that have ended; without WNOHANG, wait for all of them."""
         while self._ends:
             process, status = os.waitpid(-1, how)
             if not process:
                 return
             end = self._ends.pop(process)
-            with contextlib.suppress(OSError):  # nobody wants to know
+            with contextlib.suppress(OSError):  # the reader has gone
                 os.write(end, str(os.waitstatus_to_exitcode(status)).encode())
             os.close(end)
 
 
 def _do_nothing(*_: object) -> None:
-    """The descriptor that is woken says it all."""
+    """Do nothing: waking the descriptor is enough."""
 
 
 def _become(order: _Order) -> None:
-    """What a process is that was started for this run."""
+    """Turn a child process into this run."""
     for number, stream in enumerate(order.files[:2], 1):
         os.dup2(stream, number)
     for descriptor in order.files:

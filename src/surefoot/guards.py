@@ -25,16 +25,17 @@ from alembic.util import CommandError
 from surefoot.sql import query
 
 NOTICE = "surefoot.notice"
-"""The key in `Config.attributes` of a function that is told what is skipped."""
+"""The key in `Config.attributes` of a function that gets a notice of what is skipped."""
 
 _TABLES = {"r", "p", "f"}
 _OTHERS = {"v": "view", "m": "materialized view", "S": "sequence", "i": "index", "c": "type"}
 
 
 class Lack(msgspec.Struct, frozen=True):
-    """What isn't as required, what is there instead, and what to do about it.
+    """What isn't as required, what exists instead, and what to do about it.
 
-    `statements` are those of the remedy, each whole; `otherwise` is what to do if it isn't that.
+    `statements` are those of the remedy, each complete; `otherwise` is what to do if that isn't the
+    problem.
     """
 
     what: str
@@ -45,7 +46,7 @@ class Lack(msgspec.Struct, frozen=True):
 
 
 class RequirementNotMet(CommandError):
-    """The database isn't as the revision requires. `lack` says in what.
+    """The database isn't as the revision requires; `lack` gives the details.
 
     `alembic` prints a CommandError as one line, without a traceback.
     """
@@ -54,10 +55,10 @@ class RequirementNotMet(CommandError):
         self.lack = lack
         cure = f"{lack.remedy}: {' '.join(lack.statements)}" if lack.statements else lack.remedy
         otherwise = (lack.otherwise,) if lack.otherwise else ()
-        super().__init__(_sentences(lack.what, *lack.seen, f"to go on, {cure}", *otherwise))
+        super().__init__(_sentences(lack.what, *lack.seen, f"to continue, {cure}", *otherwise))
 
 
-# Annotations of built-in types only: old Alembics write the signature into a text that they run.
+# Annotations of built-in types only: old Alembics write the signature into code that they run.
 @Operations.register_operation("require_table")
 @Operations.register_operation("require_columns")
 @Operations.register_operation("require_unique")
@@ -85,7 +86,7 @@ class RequireOp(MigrateOperation):
     def require_table(
         cls, operations: Any, table_name: str, schema: str | None = None, otherwise: str = "fail"
     ) -> bool:
-        """Whether there is such a table. Raises RequirementNotMet, unless `otherwise="skip"`."""
+        """Whether the table exists. Raises RequirementNotMet, unless `otherwise="skip"`."""
         return operations.invoke(cls(table_name, (), schema, otherwise))
 
     @classmethod
@@ -112,7 +113,7 @@ class RequireOp(MigrateOperation):
         schema: str | None = None,
         otherwise: str = "fail",
     ) -> bool:
-        """Whether ON CONFLICT may name exactly these columns, in whatever order.
+        """Whether ON CONFLICT may name exactly these columns, in any order.
 
         That is: a unique index or constraint that is valid, holds for every row, and isn't
         deferrable. Raises RequirementNotMet, unless `otherwise="skip"`.
@@ -126,7 +127,7 @@ class RequireOp(MigrateOperation):
 def _require(operations: Any, required: RequireOp) -> bool:
     context = operations.migration_context
     question = _Question(required, context.dialect.identifier_preparer.quote)
-    if context.as_sql:  # nobody to ask
+    if context.as_sql:  # there is no database to ask
         context.impl.static_output(f"-- {' '.join(question.text().split())}")
         return True
     if context.dialect.name != "postgresql":
@@ -141,25 +142,25 @@ def _require(operations: Any, required: RequireOp) -> bool:
 
 
 def _tell(context: Any, text: str) -> None:
-    """Through surefoot's own report where it runs, else through logging."""
+    """Report through surefoot if it is running, otherwise through logging."""
     notice = context.config.attributes.get(NOTICE) if context.config is not None else None
     if notice is not None:
         notice(text)
         return
     logger = logging.getLogger("surefoot.guards")
-    logger.disabled = False  # a fileConfig() in env.py disables what was there before it
+    logger.disabled = False  # a fileConfig() in env.py disables existing loggers
     logger.warning("%s", text)
 
 
 class _Question:
-    """A requirement, and the names in it as SQL writes them."""
+    """A requirement, with its names quoted for SQL."""
 
     def __init__(self, required: RequireOp, quote: Callable[[str], str]) -> None:
         self._required = required
         self._quote = quote
 
     def text(self) -> str:
-        """The requirement in words."""
+        """Return the requirement in words."""
         required = self._required
         name = self._name(required.schema, required.table)
         columns = f"({self._list(required.columns)})"
@@ -168,7 +169,7 @@ class _Question:
         return f"requires table {name} {columns}" if required.columns else f"requires table {name}"
 
     def lack(self, connection: Any) -> Lack | None:
-        """What isn't as required; None where all is."""
+        """Return what isn't as required; None if everything is."""
         required = self._required
         asked = {"schema": required.schema, "table": required.table}
         found = _rows(connection, "guard_table", asked)
@@ -236,14 +237,14 @@ class _Question:
             if condition is not None:
                 line += f" where {condition}: not for every row"
             elif not valid:
-                line += ": not valid, its making was cut off"
+                line += ": not valid, its creation was interrupted"
                 if on_these:
                     again.append(f"drop index {self._name(schema, index)};")
             elif not immediate:
                 line += ": deferrable, which ON CONFLICT can't use"
             seen.append(line)
         columns = self._list(self._required.columns)
-        there = f"unique in it: {'; '.join(seen)}" if seen else "nothing is unique in it"
+        there = f"unique in it: {'; '.join(seen)}" if seen else "no unique index or constraint"
         return Lack(
             f"table {name} has no unique index or constraint on exactly ({columns})",
             (there,),
@@ -274,7 +275,7 @@ def _sentences(*texts: str) -> str:
 
 
 def _near(name: str, names: Iterable[str]) -> list[str]:
-    """The names like this one, whatever their case; the nearest first."""
+    """Return the names that resemble this one, whatever their case; the nearest first."""
     lower: dict[str, str] = {}
     for other in names:
         lower.setdefault(other.lower(), other)

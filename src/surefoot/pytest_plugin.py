@@ -1,7 +1,7 @@
 """The pytest plugin: certify's cases as test items, and databases at any release.
 
-pytest loads this module in every run, so it imports nothing of surefoot's until `--surefoot` is
-given or a fixture is asked for.
+pytest loads this module in every run, so it imports surefoot's modules only if `--surefoot` is
+given or a fixture is requested.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _harness = pytest.StashKey["Harness"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of the plugin."""
+    """Add the plugin's options."""
     group = parser.getgroup("surefoot", "surefoot: the upgrade path of an Alembic history")
     group.addoption(
         "--surefoot", action="store_true", help="Try the upgrade path: surefoot certify's cases."
@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add an item for each subject and kind of case; then -k and the others choose among them."""
+    """Add an item for each subject and kind of case; -k and other options choose among them."""
     if config.getoption("--surefoot"):
         harness = harness_of(config)
         items += [
@@ -67,7 +67,7 @@ class Cell(pytest.Item):
         self._subject, self._kind = cell
 
     def runtest(self) -> None:
-        """Perform them; raises Failed with what is violated, or skips."""
+        """Run the cases; raises Failed with the violations, or skips."""
         results = harness_of(self.config).perform(self._subject, self._kind)
         for result in results:
             self.add_report_section("call", "surefoot", f"{result.case.name}: {result.fault}")
@@ -78,25 +78,25 @@ class Cell(pytest.Item):
             pytest.skip("; ".join(note for one in results for note in one.notes) or "no such case")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What failed, without a traceback of the plugin's."""
+        """Report what failed, without a traceback of the plugin's."""
         if isinstance(excinfo.value, Failed):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[str, None, str]:
-        """Where it is shown."""
+        """Return the place under which it is reported."""
         return "surefoot", None, self.name
 
 
 def _cell(session: pytest.Session, subject: Subject, kind: str) -> pytest.Item:
-    # pytest doesn't say what else from_parent takes
+    # pytest doesn't declare the other parameters of from_parent
     return cast("Any", Cell).from_parent(
         session, name=f"surefoot/{subject.name}/{kind}", cell=(subject, kind)
     )
 
 
 class Failed(Exception):
-    """Cases that failed, each with what is violated and the command that tries it again."""
+    """Cases that failed, each with its violation and the command that repeats it."""
 
     def __init__(self, results: list[Result]) -> None:
         lines: list[str] = []
@@ -108,25 +108,25 @@ class Failed(Exception):
 
 
 class ReleasedDatabase:
-    """A database of a test's own, as a release has left it."""
+    """A test's own database, as a release has left it."""
 
     def __init__(self, stage: Stage, name: str) -> None:
         self._stage, self.name = stage, name
 
     def url(self, driver: str = "postgresql") -> str:
-        """Its address for SQLAlchemy, with this driver: postgresql+asyncpg, say."""
+        """Return its address for SQLAlchemy, with this driver: postgresql+asyncpg, for example."""
         return self._stage.target(self.name).url(driver)
 
     @property
     def conninfo(self) -> str:
-        """Its address for libpq, password included."""
+        """Return its address for libpq, with the password."""
         from psycopg.conninfo import make_conninfo
 
         return make_conninfo(**self._stage.target(self.name).parameters)
 
 
 class Harness:
-    """The project of this run; and once it's needed, a server with its templates.
+    """The project of this run; on first use, also a server with its templates.
 
     With pytest-xdist, each worker has its own.
     """
@@ -146,7 +146,7 @@ class Harness:
 
     @property
     def stage(self) -> Stage:
-        """The server, started when it is first asked for."""
+        """Return the server, started on first use."""
         if self._stage is None:
             from surefoot.catalogue_build.scratch import candidates
             from surefoot.certify.campaign import staged
@@ -159,7 +159,7 @@ class Harness:
         return self._stage
 
     def subjects(self) -> Iterator[tuple[Subject, list[str]]]:
-        """Every subject with the kinds of its cases."""
+        """Return every subject with the kinds of its cases."""
         from surefoot.certify.plan import KINDS, Subject, levels, plan, structures
 
         root, seeds = self.project.root, bool(self.project.config.seeds)
@@ -174,7 +174,7 @@ class Harness:
                 yield subject, [kind for kind in KINDS if kind in kinds]
 
     def perform(self, subject: Subject, kind: str) -> list[Result]:
-        """The exhaustive cases of a subject and kind. Raises SurefootError."""
+        """Run the exhaustive cases of a subject and kind. Raises SurefootError."""
         from surefoot.certify.cells import perform
         from surefoot.certify.plan import plan
 
@@ -193,7 +193,7 @@ class Harness:
         ]
 
     def template(self, release: str, seed: int | None) -> str:
-        """The database that databases at this release are copied from."""
+        """Return the database from which databases at this release are copied."""
         from surefoot.certify.cells import customise
         from surefoot.certify.plan import structure_at
 
@@ -207,14 +207,14 @@ class Harness:
 
 
 def harness_of(config: pytest.Config) -> Harness:
-    """The run's harness, made when it is first asked for."""
+    """Return the run's harness, created on first use."""
     if _harness not in config.stash:
         config.stash[_harness] = Harness(config)
     return config.stash[_harness]
 
 
 def _project(config: pytest.Config) -> tuple[Project, Catalogue]:
-    """The project in pytest's root directory, with its committed catalogue."""
+    """Return the project in pytest's root directory, with its committed catalogue."""
     from pathlib import Path
 
     from surefoot.errors import SurefootError
@@ -232,9 +232,9 @@ def _project(config: pytest.Config) -> tuple[Project, Catalogue]:
 
 @pytest.fixture
 def surefoot_database(request: pytest.FixtureRequest) -> Generator[Any]:
-    """Gives databases at any release: `surefoot_database("v1.2", seed=7)`, dropped afterwards.
+    """Create databases at any release: `surefoot_database("v1.2", seed=7)`; dropped afterwards.
 
-    `release` is a release, a revision or "head". `seed`: with additions of a user.
+    `release` is a release, a revision or "head". `seed`: with objects that a user added.
     """
     harness = harness_of(request.config)
     made: list[str] = []

@@ -1,9 +1,9 @@
-"""Is there nothing to do? The question of every start, asked without loading what an upgrade needs.
+"""Decide whether there is nothing to do, without loading what an upgrade needs.
 
-The answer is yes only where an earlier run looked thoroughly, saw head, and wrote a mark into the
-journal, and where everything that the mark rests on is still the same: the project's files, the
-version rows, this database, its structure. Everything else is Unsettled: the ordinary way looks
-thoroughly, as if nobody had asked.
+Every start begins with this question. The answer is yes only if an earlier run took the thorough
+look, saw head, and wrote a mark into the journal, and if everything that the mark relies on is
+unchanged: the project's files, the version rows, this database, its structure. Otherwise it raises
+Unsettled, and the thorough look follows.
 
 This module and those that it imports need the standard library only.
 """
@@ -24,11 +24,11 @@ from surefoot.system.files import read_file
 # The journal's rows of runs after which nothing had to be done.
 ENDED_WELL = ("reached", "unchecked")
 
-# Said where the word was given, and there was no plan that it approves.
-APPROVAL_LEFT = "SUREFOOT_APPROVE is set and approves nothing now: remove it"
+# The remark if an approval was given and no plan needed it.
+APPROVAL_LEFT = "SUREFOOT_APPROVE is set, but approves nothing now: remove it"
 
-_PATIENCE = 10.0  # seconds for all of it; a server that needs longer is looked at the ordinary way
-# Nobody waits here for a lock, on the version table, say.
+_PATIENCE = 10.0  # seconds for all of it; a slower server gets the thorough look
+# No waiting for locks here, on the version table for example.
 _LIMITS = "set local lock_timeout = '100ms'; set local statement_timeout = '10s'"
 
 
@@ -41,8 +41,9 @@ class Settled(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The project: its root, the name of its configuration's file there, the arguments of env.py
-    that the command line gives, and the environment variables that set keys of the configuration.
+    """The project's root, its configuration file's name, env.py's arguments from the command line.
+
+    And the environment variables that set keys of the configuration.
     """
 
     root: str
@@ -58,10 +59,10 @@ def settled(
     directory: str,
     arguments: tuple[str, ...] = (),
 ) -> Settled:
-    """Whether there is nothing to do, by the options and the environment of a start.
+    """Return whether there is nothing to do, by the options and the environment of a start.
 
     While another start is at work on the database, it waits for a while (`postgres/turn.py`).
-    Raises Unsettled, or whatever else is in the way.
+    Raises Unsettled, or other errors.
     """
     place = _place(config_file, directory, arguments, variables(environ))
     settings = _settings(place)
@@ -81,7 +82,7 @@ Digest = Callable[..., str]
 
 
 class Identity(NamedTuple):
-    """One database, by what its server says: when it started, to the microsecond, and the oid."""
+    """One database by what its server says: its start time, to the microsecond, and the oid."""
 
     started: str
     database: str
@@ -97,11 +98,12 @@ def look(
     met: Callable[[Identity], None] = lambda _: None,
     waits: bool = False,
 ) -> Settled:
-    """The same for a project and an address that are known. Raises Unsettled. It `waits` for
-    another start if that is said.
+    """Take the quick look for a known project and address. Raises Unsettled.
 
-    Whoever looks at many databases gives a `digest` that remembers the project's files, and hears
-    by `met` which database was reached; what that raises ends the look.
+    `waits`: it waits for another start that is at work.
+
+    A caller that looks at many databases passes a `digest` that remembers the project's files, and
+    `met`, which gets the database that was reached; what that raises ends the look.
     """
     try:
         return _connected(place, target, table, schema, digest, met, waits=waits)
@@ -120,7 +122,7 @@ def _connected(
     waits: bool,
 ) -> Settled:
     parameters = {**target.parameters, "client_encoding": "utf8"}
-    # A name would stay on a pooled session (sql/unnamed.sql), and this one ends at once.
+    # a name would stay on a pooled session (sql/unnamed.sql), and this one ends at once
     parameters.pop("application_name", None)
     connection = Connection(parameters, patience=_PATIENCE)
     kept = False
@@ -161,15 +163,16 @@ def _place(
 
 
 def _settings(place: Place, *, every: bool = False) -> dict[str, Any]:
-    """What the configuration says, and the environment instead of it. It is unchecked: a mark rests
-    on the file and on the variables, and was made by a run that checked them.
+    """Return the configuration with the environment's overrides, unchecked.
+
+    A mark relies on the file and on the variables, and the run that wrote it checked them.
     """
     said = {name.removeprefix(PREFIX).lower(): value for name, value in place.variables}
     return _in_file(place, every=every) | said
 
 
 def _in_file(place: Place, *, every: bool) -> dict[str, Any]:
-    """Unless `every` setting is wanted, the file is only parsed for those of the version table."""
+    """Read the file; unless `every` setting is wanted, parse it only for the version table's."""
     if place.config is None:
         return {}
     text = read_file(os.path.join(place.root, place.config)).decode()
@@ -185,7 +188,7 @@ def _in_file(place: Place, *, every: bool) -> dict[str, Any]:
 
 
 def _ini_url(place: Place, settings: Mapping[str, Any]) -> str | None:
-    """The address in alembic.ini, which is the last place to look for one."""
+    """Return the address in alembic.ini, the last place where one is looked for."""
     import configparser
     from pathlib import Path
 
@@ -212,7 +215,7 @@ def _looked(
     digest: Digest,
     met: Callable[[Identity], None],
 ) -> Settled:
-    """One snapshot, in which only the server's own functions can be meant (sql/look.sql)."""
+    """Take one snapshot, in which only the server's own functions can be called (sql/look.sql)."""
     begun = ";".join(("begin", query("look"), _LIMITS, query("trusted")))
     first: Row = {}
     for row in connection.run(begun):
@@ -224,7 +227,7 @@ def _looked(
     version_table = _trusted(owners, table, seen["version_schema"])
     history = f"{seen['version_schema']}.{table}"
     marks = connection.ask(query("last_mark"), {"history": history})
-    # the rows, which cluster this is, and the seal, in one message
+    # the rows, the cluster's identity, and the seal, in one message
     questions = [VERSION_ROWS.format(version_table)]
     if seen["control_readable"] == "t":
         questions.append(query("control"))
@@ -248,13 +251,15 @@ def _looked(
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
             return Settled(target, tuple(rows), tuple(evidence["remarks"]))
     if any(_decides_by_itself(mark) for mark in marks[:1]):
-        raise Unsettled("each start looks thoroughly")
-    raise Unseen("nobody has looked at just this")
+        raise Unsettled("each start takes the thorough look")
+    raise Unseen("no earlier run has verified exactly this")
 
 
 def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:
-    """The version table's name, quoted by the server, where it and the journal are plain tables of
-    trusted owners that nobody else writes (decision/trust.py). Raises Unsettled.
+    """Return the version table's name, quoted by the server, if it may be trusted.
+
+    It and the journal must be plain tables of trusted owners that no other role writes
+    (decision/trust.py). Raises Unsettled.
     """
     found: dict[tuple[str | None, str | None], str | None] = {}
     for one in owners:
@@ -274,28 +279,28 @@ def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:
 
 
 def _ended_well(marks: Iterable[Row]) -> Iterable[Row]:
-    """The marks of runs that ended well, newest first, back to the last row of another kind."""
+    """Return the marks of runs that ended well, newest first, up to the last other row."""
     for mark in marks:
         if mark["step"] not in ENDED_WELL:
             return
-        # a seed script that another release has run since: this one's must run again
+        # another release has run a seed script since: this one's must run again
         if mark["seeded"] == "f":
             yield mark
 
 
 def _evidence(mark: Row) -> dict[str, Any]:
-    """What the mark rests on; empty where it isn't where it was written, or isn't ours."""
+    """Return what the mark relies on; empty if it was moved, or isn't surefoot's."""
     try:
         evidence: dict[str, Any] = json.loads(mark["evidence"] or "{}")
         written = evidence["transaction"] == mark["transaction"]
         known = written and isinstance(evidence["manifest"], dict)
-    except (ValueError, LookupError, TypeError):  # an older build, or somebody, wrote it
+    except (ValueError, LookupError, TypeError):  # an older build wrote it, or a person
         return {}
     return evidence if known and evidence.get("not_quick") is None else {}
 
 
 def _decides_by_itself(mark: Row) -> bool:
-    """Whether no mark can settle this project's starts: then nobody needs to wait for one."""
+    """Whether no mark can settle this project's starts, so that waiting for one is useless."""
     try:
         return json.loads(mark["evidence"] or "{}").get("not_quick") is not None
     except (ValueError, AttributeError):
@@ -303,8 +308,9 @@ def _decides_by_itself(mark: Row) -> bool:
 
 
 def _is_here(marked: Mapping[str, Any], now: Mapping[str, Any], cluster: Mapping[str, Any]) -> bool:
-    """Whether it is the same database, unchanged: `DatabaseGrounds.same`. A role that may not ask
-    which cluster it is goes by the rest.
+    """Whether it is the same unchanged database: `DatabaseGrounds.same`.
+
+    A role that may not ask for the cluster's identity relies on the rest.
     """
     same = all(marked[key] == value for key, value in now.items())
     return same and all(marked[key] == value for key, value in cluster.items())

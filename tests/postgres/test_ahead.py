@@ -84,7 +84,7 @@ def test_the_older_code_runs_where_it_can(
     assert (result.code, result.out.strip()) == (0, "started"), result.err
     assert f"newer than this code ({NEWER})" in text(result)
     assert "everything that this code's head promises is still there" in text(result)
-    assert ("it is the operator's word" in text(result)) is not surefoot
+    assert ("surefoot relies on the operator" in text(result)) is not surefoot
     for command in ("status", "plan"):
         looked = shop.run(command, "--json", url=database.url())
         assert (looked.code, looked.json["state"]) == (0, "ahead-and-compatible")

@@ -704,7 +704,7 @@ def test_the_run_is_killed(application: Application, database: Database) -> None
         out, _ = process.communicate(timeout=60)
     assert out == "raised Error\n"
     log = log_of(application)
-    assert "ended without an account. (account-missing)" in log
+    assert "ended without reporting a result. (account-missing)" in log
     assert steps_of(log.partition("next: ")[2]).commands == ("surefoot status",)
     until(lambda: asleep(database) == 0, lambda: log)
     status = application.run("status", "--json", url=database.url())

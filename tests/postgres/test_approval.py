@@ -70,7 +70,7 @@ def test_up_carries_out_what_was_approved_and_goes_on(
     for _ in range(2):
         left = start(shop, database, "up", SUREFOOT_APPROVE=approved)
         assert left.code == 0
-        assert text(left).count(f"{VARIABLE} is set and approves nothing now: remove it") == 1
+        assert text(left).count(f"{VARIABLE} is set, but approves nothing now: remove it") == 1
     assert database.dump() == after
 
 

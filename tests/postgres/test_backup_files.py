@@ -97,7 +97,7 @@ def test_a_link_in_the_way_is_never_written_through(
     directory, victim = application.root / "backups", application.root / "victim"
     directory.mkdir(mode=0o777)
     directory.chmod(0o777)
-    victim.write_text("as it was")
+    victim.write_text("unchanged")
     over = threading.Event()
 
     def lay() -> None:
@@ -117,7 +117,7 @@ def test_a_link_in_the_way_is_never_written_through(
     finally:
         over.set()
         thread.join()
-    assert victim.read_text() == "as it was"
+    assert victim.read_text() == "unchanged"
     assert victim.stat().st_uid == os.geteuid()
 
 
@@ -261,10 +261,10 @@ def test_the_cluster_of_root_follows_no_link(tmp_path: Path) -> None:
     from surefoot.postgres.embedded.account import make_directory, write_new
 
     victim = tmp_path / "victim"
-    victim.write_text("as it was")
+    victim.write_text("unchanged")
     (tmp_path / "password").symlink_to(victim)
     write_new(tmp_path / "password", "secret", None)
-    assert victim.read_text() == "as it was"
+    assert victim.read_text() == "unchanged"
     assert (tmp_path / "password").stat().st_mode & 0o777 == 0o600
     (tmp_path / "away").mkdir()
     (tmp_path / "s").symlink_to(tmp_path / "away")

@@ -135,4 +135,4 @@ def test_the_way_back_is_committed_when_the_server_says_so(
     application.env(with_statement(SYNC_ENV, "connection.commit()"))
     result = application.run(*back, url=database.url())
     assert result.code == 0, result.err
-    assert "1 revision taken back, in one transaction" in result.err
+    assert "1 revision undone, in one transaction" in result.err

@@ -361,8 +361,8 @@ def test_what_the_application_goes_on_without_is_told(
     result = build(application, server, "--no-downgrade")
     assert result.code == 0, result.err
     said = " ".join(result.err.split())
-    assert "revision r2 was kept from reaching 127.0.0.1:9" in said
-    assert said.count("was kept from reaching") == 1
+    assert "revision r2 was prevented from reaching 127.0.0.1:9" in said
+    assert said.count("was prevented from reaching") == 1
     assert 'build_hosts = ["127.0.0.1:9"]' in said
 
 
@@ -377,5 +377,5 @@ def test_a_downgrade_that_reaches_elsewhere_is_not_tried(
     result = build(application, server)
     assert result.code == 0, result.err
     text = (application.root / "migrations/surefoot-catalog.txt").read_text()
-    assert "\ndown\tuntried\tit reaches for something else than the scratch server\n" in text
+    assert "\ndown\tuntried\tit tries to reach something other than the scratch server\n" in text
     assert untouched(live)

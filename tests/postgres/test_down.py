@@ -37,7 +37,7 @@ def test_the_newer_image_goes_back_by_its_own_files(
     there = database.dump("--schema-only", "--exclude-schema=surefoot")
     result = shop.run("down", "--to", R1[:6], "--yes", url=database.url())
     assert result.code == 0, result.err
-    assert "2 revisions taken back, in one transaction" in text(result)
+    assert "2 revisions undone, in one transaction" in text(result)
     assert database.query("select version_num from alembic_version") == [(R1,)]
     dump = database.dump("--schema-only", "--exclude-schema=surefoot")
     assert dump == below(shop, other_database, R1)
@@ -242,7 +242,7 @@ def test_rows_that_come_meanwhile_are_not_lost(shop: Application, database: Data
         other.execute("insert into customers values (1, 'Ada', null)")
         other.execute("insert into orders values (7, 1)")
         down = Running(shop, "down", "--to", R2, "--yes", "--database-url", database.url())
-        down.until("lock was not to be had")
+        down.until("lock was not available")
         other.execute("commit")
         result = down.end()
     assert (result.code, result.error) == (4, "data-would-be-lost"), result.err
@@ -261,7 +261,7 @@ def test_a_killed_run_is_begun_again(
         other.execute("begin")
         other.execute("lock table customers in access share mode")
         down = Running(shop, "down", "--to", R1, "--yes", "--database-url", database.url())
-        down.until("lock was not to be had")
+        down.until("lock was not available")
         down.kill()
         other.execute("commit")
     assert database.query("select version_num from alembic_version") == [(R3,)]

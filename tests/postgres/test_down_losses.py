@@ -73,7 +73,7 @@ CASES = {
             (("create schema s2",), ("drop schema s2 cascade",)),
         ],
         "create text search configuration s2.mine (copy = english)",
-        "may drop what hangs on it: drop schema s2 cascade",
+        "may drop what depends on it: drop schema s2 cascade",
     ),
 }
 BASE = ("create table notes (id int)", "create table p (id int) partition by range (id)")

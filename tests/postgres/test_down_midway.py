@@ -1,4 +1,4 @@
-"""Going back over revisions that can't be one transaction; and what is cut off there."""
+"""Undoing revisions that can't be one transaction; and what is cut off there."""
 
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def test_cut_off_while_the_index_is_dropped(
     assert database.dump(*OPTIONS) == alone(shop, other_database)
     last = "select step, name from surefoot.journal order by id desc limit 2"
     assert database.query(last) == [("reached", R1), ("down", R2)]
-    assert "nothing to take back" in text(
+    assert "nothing to undo" in text(
         application.run("down", "--to", R1, "--yes", url=database.url())
     )
 

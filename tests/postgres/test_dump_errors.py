@@ -58,7 +58,7 @@ def test_a_revision_below_the_init_scripts(application: Application, server: Ser
     result = dump(application, server, "--revision", "r1")
     assert (result.code, result.error) == (4, "dump-failed")
     text = told(result, "dump-failed")
-    assert "The init scripts stand for r2, which is not among what r1 holds." in text
+    assert "The init scripts stand for r2, which r1 doesn't include." in text
     assert "--revision REV" in next_of(result)
     assert dump(application, server, "--revision", "r2").code == 0
 

@@ -602,7 +602,7 @@ def test_what_was_dropped_and_accepted(
     seen, stands, next = told(shop.run("up", "--json", url=database.url()))
     assert "the catalogue has owner here: r2 makes it" in seen
     assert "surefoot drift" in next
-    assert "but for the differences that were accepted" in stands
+    assert "except for the differences that were accepted" in stands
 
 
 def test_a_table_of_another_schema(shop: Application, database: Database) -> None:

@@ -336,7 +336,7 @@ def test_a_release_that_fails_reaches_the_canary_only(
         assert done.code == 5
         (finding,) = done.last["findings"]
         assert finding["code"] == "rollout-stopped"
-        assert "4 databases weren't begun" in finding["database"]
+        assert "4 databases were not begun" in finding["database"]
         untouched = [n for n in range(6) if many.databases[n].tables() == []]
         assert len(untouched) >= 4
         # what the next step says
@@ -619,5 +619,5 @@ def test_on_a_terminal_a_table_follows(three: Fleet) -> None:
 def test_progress_is_told_in_a_log(three: Fleet) -> None:
     three.application.revision("r4", "r3", "select pg_sleep(2)")
     done = three.run("up", "--parallel", "1", "--progress-every", "1s")
-    assert re.search(r"^surefoot: worked on [0-2] of 3 databases, \d+ s$", done.err, re.M)
+    assert re.search(r"^surefoot: processed [0-2] of 3 databases, \d+ s$", done.err, re.M)
     assert done.err.splitlines()[-1] == "surefoot: 3 databases: 3 migrated"

@@ -102,7 +102,7 @@ UNIQUE = [
     ("unique (a)", "t_a_key (a)"),
     ("unique (a, b, c)", "t_a_b_c_key (a, b, c)"),
     ("unique (a, b) deferrable", "t_a_b_key (a, b): deferrable"),
-    ("check (true)", "Nothing is unique in it"),
+    ("check (true)", "No unique index or constraint"),
 ]
 
 
@@ -116,7 +116,7 @@ def test_a_unique_constraint(database: Database, constraint: str, otherwise: str
 INDEXES = [
     ("create unique index i on t (b, a)", ""),
     ("create unique index i on t (a, b desc)", ""),
-    ("create index i on t (a, b)", "Nothing is unique in it"),
+    ("create index i on t (a, b)", "No unique index or constraint"),
     ("create unique index i on t (a, b) where c > 0", "i (a, b) where (c > 0): not for every row"),
     ("create unique index i on t (a, abs(b))", "i (a, abs(b))"),
     ("create unique index i on t (a, b, (c + 1))", "i (a, b, ((c + 1)))"),
@@ -150,7 +150,7 @@ def test_a_unique_index_that_was_cut_off(database: Database) -> None:
     with pytest.raises(Exception, match="could not create unique index"):
         database.execute("create unique index concurrently i on t (a, b)")
     said = message(database, "require_unique", "t", ["a", "b"])
-    assert "i (a, b): not valid, its making was cut off" in said
+    assert "i (a, b): not valid, its creation was interrupted" in said
     assert "drop index public.i; create unique index on public.t (a, b);" in said
 
 

@@ -50,7 +50,7 @@ def test_the_plain_list_where_no_server_answers(branched: Application) -> None:
     assert result.code == 0
     assert re.findall(r"^● +(\w\d) ", result.out, re.M)[-1] == "r1"
     assert len(result.out.splitlines()) == 6
-    assert "it isn't known where the database is: no database server answered" in result.err
+    assert "the database's revision isn't known: no database server answered" in result.err
 
 
 def test_you_are_here(branched: Application, database: Database) -> None:

@@ -449,7 +449,7 @@ PROBES = [
     ("copy t to stdout", "syntax error"),
     ("select pg_cancel_backend(pg_backend_pid())", "canceling statement"),
     ("select true from generate_series(1, 2)", "not one row with one column"),
-    ("select 1", "neither true nor false"),
+    ("select 1", "not true or false"),
     ("select nothing", "does not exist"),
 ]
 

@@ -187,7 +187,7 @@ NOT_GONE_ON_WITH = {
     "beside": (
         CONCURRENTLY,
         "alter table people alter u type bigint",
-        "the structure differs in what isn't the revision's, too",
+        "the structure also differs in objects that aren't the revision's",
     ),
     "otherwise": (
         CONCURRENTLY,
@@ -209,7 +209,7 @@ NOT_GONE_ON_WITH = {
         '    op.execute("create unique index concurrently people_uk on people (u)")\n'
         'op.execute("alter table people add constraint people_uc unique using index people_uk")',
         "create unique index people_uk on people (u)",
-        "index public.people.people_uk is there, which its file makes on the way",
+        "index public.people.people_uk is there, which its file makes only for a while",
     ),
 }
 
@@ -305,7 +305,7 @@ def test_without_a_catalogue_ones_word_is_taken(
     assert application.run("repair", named, url=database.url()).code == 2  # it asks
     result = application.run("repair", named, "--yes", url=database.url())
     assert result.code == 0, result.err
-    assert "there is no catalogue to hold the structure against" in text(result)
+    assert "there is no catalogue to compare the structure with" in text(result)
     result = application.run("up", "--json", url=database.url())
     assert result.code == 0, result.err
     ran = [("revision", "r2"), ("revision", "r3")]

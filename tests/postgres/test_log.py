@@ -265,7 +265,7 @@ def run_whole(application: Application, database: Database, *options: str) -> Re
 def test_v_and_q_are_not_both_meant(application: Application) -> None:
     done = application.run("up", "-v", "-q")
     assert done.code == 2
-    assert "-v and -q can't both be meant" in done.err
+    assert "-v and -q can't be used together" in done.err
 
 
 @pytest.mark.parametrize("options", [(), ("-v",)])

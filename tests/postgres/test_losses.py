@@ -178,7 +178,7 @@ def test_a_revision_that_cannot_be_taken_back(application: Application, database
     catalogued(application, database)
     done = application.run("plan", "--json", url=database.url())
     assert done.json["one_way"] == [{"revision": "r2", "why": "its downgrade() does nothing"}]
-    assert "can't be taken back: r2 (its downgrade() does nothing)" in joined(
+    assert "can't be undone: r2 (its downgrade() does nothing)" in joined(
         application.run("plan", url=database.url()).out
     )
 

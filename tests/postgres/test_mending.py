@@ -256,7 +256,7 @@ CANNOT = {
             "    op.execute(\"alter type mood add value 'b'\")\n"
             "op.execute('alter table people add a int')",
             "alter type mood add value 'b'",
-            "enum public.mood: its facts are no SQL",
+            "enum public.mood: no SQL can be written for it",
         ),
     },
 }

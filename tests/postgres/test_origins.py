@@ -183,7 +183,7 @@ def test_a_catalogue_with_origins_is_held_against_the_code(
     changed = application.run(*check)
     assert changed.code == 3
     assert "the script sql/1.1.sql of the origin 1.1 was edited" in changed.out
-    assert "the origin 1.1 makes another structure than it did" in changed.out
+    assert "the origin 1.1 no longer makes the same structure" in changed.out
     application.config("")
     assert "the origin 1.1 was taken away" in application.run(*check).out
 

@@ -125,7 +125,7 @@ def test_through_a_pooler_no_session_is_taken_for_the_revisions_own(
         pytest.skip(str(error))
     assert end.code == 0, end.err
     assert "r1: active for 1 s, wait event Timeout/PgSleep: select pg_sleep(?)" in joined(end.err)
-    assert re.findall(r"r2: (.*)", end.err)[0].startswith("PostgreSQL shows no session that is")
+    assert re.findall(r"r2: (.*)", end.err)[0].startswith("PostgreSQL shows no session for it")
 
 
 def test_a_commit_that_waits_for_a_standby_says_so(
@@ -243,7 +243,7 @@ def test_a_look_that_fails_does_not_disturb_the_run(
     running.until("begins 1/1")
     with psycopg.connect(database.server.conninfo("postgres"), autocommit=True) as connection:
         connection.execute(closing.encode())
-        running.until("could not be asked")
+        running.until("what it is doing is unknown")
         connection.execute(f"alter database {database.name} allow_connections true".encode())
     done = running.end()
     assert done.code == 0, done.err
@@ -264,7 +264,7 @@ def test_nothing_is_said_to_run_when_it_has_failed(
 def test_a_duration_that_is_none_is_refused(application: Application) -> None:
     end = application.run("up", "--progress-every", "soon")
     assert end.code == 2
-    assert "'soon' is no duration like 30s, 500ms or 2min; 0s: never." in joined(end.err)
+    assert "'soon' is not a duration such as 30s, 500ms or 2min; 0s means never." in joined(end.err)
 
 
 def test_with_0s_nothing_is_told_in_between(application: Application, database: Database) -> None:

@@ -391,7 +391,7 @@ DECLINED = {
     "JSON": (("--json",), 0),
     "help": (("--help",), 0),
     "a configuration that isn't there": (("--config", "nowhere.toml"), 2),
-    "an address that can't be one": (("--database-url", "nonsense"), 2),
+    "an address that is not valid": (("--database-url", "nonsense"), 2),
 }
 
 
@@ -438,7 +438,10 @@ def test_variables_that_set_keys_are_what_the_mark_rests_on(
     no key, and what has the value of a former look, changes nothing.
     """
     for env in ({"SUREFOOT_WAIT": "5s"}, {"SUREFOOT_WAIT": "6s"}):
-        assert quick(at_head, database.url(), **env) == "Unseen: nobody has looked at just this"
+        assert (
+            quick(at_head, database.url(), **env)
+            == "Unseen: no earlier run has verified exactly this"
+        )
         assert at_head.run("up", url=database.url(), env=env).code == 0
         assert quick(at_head, database.url(), **env) == NOTHING
         again = {**env, "SUREFOOT_APPROVE": "adopt-1", "SUREFOOT_HEADS": ""}

@@ -185,7 +185,7 @@ def test_another_applications_version_table_in_another_schema(
     """It holds none of this code's revisions: it's not ours, and this database is identified."""
     at(shop, database, R2, "drop table alembic_version; create schema other")
     database.execute(
-        f"create table other.alembic_version (version_num text); "
+        "create table other.alembic_version (version_num text); "
         f"insert into other.alembic_version values ('{NEWER}')"
     )
     assert shop.run("up", url=database.url()).code == 0
@@ -222,7 +222,7 @@ def test_a_revision_that_the_journal_has_behind_another_is_removed(
     with_catalogue(shop, server)
     result = refused(shop, database, "unknown-revision", ("status",), ("up",))
     assert f"'{NEWER}' is removed from the history: surefoot's journal says" in seen(result)
-    assert f"behind {R1}, where the code goes on otherwise" in seen(result)
+    assert f"after {R1}, where the code continues differently" in seen(result)
 
 
 def test_an_id_that_nobody_knows_over_an_older_structure(

@@ -682,7 +682,7 @@ def test_pg_restore_fails(application: Application, shop: Database) -> None:
     (finding,) = result.json["findings"]
     assert "read the message of pg_restore" in finding["next"]
     assert "out of ink" in finding["seen"]
-    assert finding["database"].startswith(f"{shop.name} was not changed. The half-made ")
+    assert finding["database"].startswith(f"{shop.name} was not changed. The incomplete ")
     assert (around(shop), counts(shop)) == ([], AFTER)
     # with a pg_restore that works
     assert restore(application, shop, file.name, "--yes").code == 0
@@ -768,7 +768,7 @@ def test_a_signal_while_it_restores(application: Application, shop: Database) ->
     assert process.returncode == 5, err
     (finding,) = json.loads(out)["findings"]
     assert finding["code"] == "interrupted"
-    assert "was not changed. The half-made" in finding["database"]
+    assert "was not changed. The incomplete" in finding["database"]
     assert (around(shop), counts(shop)) == ([], AFTER)
 
 
@@ -903,7 +903,7 @@ def test_a_second_start_goes_on_where_the_first_had_verified(
     assert around(shop) == [name]
     result = restore(application, shop, file.name, "--yes", "--disconnect")
     assert result.code == 0, result.err
-    assert f"{name} is there, from an earlier start" in " ".join(result.err.split())
+    assert f"{name} exists, from an earlier start" in " ".join(result.err.split())
     assert counts(shop) == BEFORE
 
 

@@ -56,7 +56,7 @@ def test_a_lock_that_is_free_later(
         out, rest = process.communicate(timeout=60)
     result = Result(process.wait(), out, told + rest)
     assert result.code == 0, result.err
-    assert "r2 was rolled back, a lock was not to be had: again in 1 s (1 of 10)" in result.err
+    assert "r2 was rolled back, a lock was not available: again in 1 s (1 of 10)" in result.err
     assert [done["name"] for done in result.json["done"]] == ["r2"]
     assert database.query("select count(*) from surefoot.journal where name = 'r2'") == [(2,)]
 
@@ -241,7 +241,7 @@ def test_a_signal_while_an_index_is_made_concurrently(
     assert '"code":"interrupted"' in out
     told = " ".join(err.split())
     assert "of r2, invalid: index public.people.people_id" in told
-    assert "surefoot goes on with r2 by itself" in told
+    assert "surefoot continues with r2 by itself" in told
     assert application.run("up", url=database.url()).code == 0
     valid = database.query(
         "select indisvalid from pg_index where indexrelid = 'people_id'::regclass"

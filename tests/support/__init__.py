@@ -1,1 +1,1 @@
-"""What the tests have in common: applications, databases, servers, proxies."""
+"""What the tests share: applications, databases, servers, proxies."""

@@ -1,4 +1,4 @@
-"""Backups as the tests take and read them."""
+"""Take and read backups in tests."""
 
 import json
 import os
@@ -14,7 +14,7 @@ BEFORE = 'backup = "before-upgrade"\n'
 
 
 def stand(application: Application, database: Database, config: str = BEFORE) -> None:
-    """Up to the second of three revisions, with rows in both tables; the third is pending."""
+    """Bring a database to the second of three revisions, with rows in both tables."""
     application.linear()
     third = application.root / "migrations/versions/r3.py"
     text = third.read_text()
@@ -41,7 +41,7 @@ def backup(application: Application, database: Database, *options: str, **more: 
 def with_programs(
     application: Application, database: Database, programs: dict[str, str], *command: str
 ) -> Result:
-    """surefoot where these programs, on the PATH, are the only ones of PostgreSQL's."""
+    """Run surefoot with these programs on the PATH as PostgreSQL's only ones."""
     directory = application.root / "programs"
     directory.mkdir(exist_ok=True)
     for name, text in programs.items():

@@ -1,7 +1,7 @@
-"""Catalogues for tests that need one, but aren't about its making: equal ones are made once.
+"""Catalogues for tests that need one but don't test how it is built: equal ones are built once.
 
 They are kept in the directory of the test run, for every worker of pytest-xdist, under a hash of
-what a catalogue is made from: each file of the application, the options, and surefoot's source.
+what a catalogue is built from: each file of the application, the options, and surefoot's source.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ NAME = "surefoot-catalog.txt"
 
 
 def with_catalogue(application: Application, server: Server, *options: str) -> Path:
-    """Give the application the catalogue that `surefoot catalog build OPTIONS` makes of it."""
+    """Give the application the catalogue that `surefoot catalog build OPTIONS` builds."""
     kept = _directory() / _hash(application, server, options)
     if not kept.exists():
         command = ("catalog", "build", "--no-stepwise", *options)
@@ -27,13 +27,13 @@ def with_catalogue(application: Application, server: Server, *options: str) -> P
         (file,) = application.root.rglob(NAME)
         with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as copy:
             copy.write(f"{file.relative_to(application.root)}\n".encode() + file.read_bytes())
-        os.replace(copy.name, kept)  # another worker may have made it, too
+        os.replace(copy.name, kept)  # another worker may have built it, too
     path, _, text = kept.read_bytes().partition(b"\n")
     return application.write(path.decode(), text)
 
 
 def keep_in(directory: Path) -> None:
-    """Where they are kept: a directory that every worker sees, and no later run."""
+    """Set where they are kept: a directory that every worker of this run sees, and no later run."""
     global _kept
     _kept = directory
 
@@ -62,7 +62,7 @@ def _source() -> str:
 
 
 def _files(root: Path, pattern: str) -> list[str]:
-    """Each file's path and content, hashed. A former catalogue counts: the next is made from it."""
+    """Hash each file's path and content. A former catalogue counts: the next is built from it."""
     return [
         f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
         for path in sorted(root.rglob(pattern))

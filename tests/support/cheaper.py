@@ -1,4 +1,4 @@
-"""What makes the servers of the tests cheaper, and is the same for whoever uses them."""
+"""Make the tests' servers cheaper, without any visible difference."""
 
 import os
 import shutil
@@ -16,8 +16,10 @@ _MEMORY, _ENOUGH = Path("/dev/shm"), 6 * 2**30
 
 
 def servers_in_memory() -> None:
-    """The servers' temporary directories, where the machine has room for them there: to make a
-    database is to make some hundreds of files, most of a second on a disk. What TMPDIR says counts.
+    """Put the servers' temporary directories in memory, if the machine has room there.
+
+    Creating a database creates some hundreds of files, which takes most of a second on a disk.
+    TMPDIR takes precedence.
     """
     if os.environ.get("TMPDIR") or not os.access(_MEMORY, os.W_OK):
         return
@@ -30,8 +32,9 @@ def servers_in_memory() -> None:
 
 @contextmanager
 def cheaper_memory() -> Generator[None]:
-    """For servers that are started in the block: a backend gets its memory in large pages. Without
-    it, each new backend takes some 2,000 page faults before it has planned its first query.
+    """Give the backends of servers started in the block their memory in large pages.
+
+    Otherwise each new backend takes some 2,000 page faults before it has planned its first query.
     """
     name = "GLIBC_TUNABLES"
     given = os.environ.get(name)
@@ -47,7 +50,7 @@ def cheaper_memory() -> Generator[None]:
 
 
 def cheaper_passwords(server: Server) -> None:
-    """Whoever connects derives a key of the password in 4096 rounds; of this one's, in one."""
+    """Derive this password's key in one round instead of 4096, to make connecting faster."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         if connection.info.server_version >= 160000:
             connection.execute("set scram_iterations = 1")
@@ -55,8 +58,9 @@ def cheaper_passwords(server: Server) -> None:
 
 
 def copied(connection: psycopg.Connection[Any], template: str = "template0") -> str:
-    """For `create database`: its files are copied. Since PostgreSQL 15 they are written to the
-    log, page by page, where nothing else is said.
+    """Let `create database` copy the template's files.
+
+    Since PostgreSQL 15 the default is to write them to the log, page by page.
     """
     strategy = " strategy file_copy" if connection.info.server_version >= 150000 else ""
     return f"template {template}{strategy}"

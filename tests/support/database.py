@@ -41,8 +41,8 @@ class Database:
             connection.execute(statements)  # type: ignore[arg-type]
 
     def dump(self, *options: str) -> str:
-        """`pg_dump`'s text, without the lines that differ from run to run."""
-        # pg_dump of the embedded server: it reads every older server
+        """Return `pg_dump`'s text, without lines that differ between runs."""
+        # the embedded server's pg_dump reads every older server
         program = embedded_bin() / "pg_dump"
         text = subprocess.run(
             [program, "--no-owner", *options, "-d", self.conninfo],
@@ -54,7 +54,7 @@ class Database:
         return "\n".join(line for line in text.splitlines() if not line.startswith(noise))
 
     def tables(self) -> list[str]:
-        """Every user table, qualified, surefoot's own included."""
+        """Return every user table, qualified, including surefoot's own."""
         rows = self.query(
             "select schemaname || '.' || tablename from pg_tables"
             " where schemaname !~ '^pg_|information_schema' order by 1"
@@ -67,7 +67,7 @@ _numbers = itertools.count()
 
 @contextmanager
 def fresh_database(server: Server, pg_bin: Path, name: str = "") -> Generator[Database]:
-    """A fresh, empty database, dropped at the end."""
+    """Create an empty database, which is dropped at the end."""
     name = name or f"test_{next(_numbers)}"
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"create database {name} {copied(connection)}".encode())

@@ -1,4 +1,4 @@
-"""The example application in a directory of its own, on a database of the test's."""
+"""The example application in its own directory, on a test's database."""
 
 import os
 import shutil
@@ -14,11 +14,11 @@ from tests.support.project import Application, Result
 EXAMPLE = Path(__file__).parents[2] / "examples" / "whisperengine"
 SCRIPT = EXAMPLE / "sql" / "00_init.sql"
 
-# v1.0.6, v1.0.24, v1.0.28; what v1.0.30 brought, and its head
+# v1.0.6, v1.0.24, v1.0.28; what v1.0.30 brought, and its head.
 BASELINE, MERGE, TABLES = "20251011_baseline_v106", "b06ced8ecd14", "9c23e4e81011"
 BACKFILL, ORIGIN, VIEW, HEAD = "c64001afbd46", "4ae0b7d65f13", "f7319c28e0b4", "0d5e92b7c386"
 
-# What a user of v1.0.6 has: a character of their own, with settings, a person, a conversation.
+# What a user of v1.0.6 has: their own character, with settings, a person, a conversation.
 ROWS = """
 insert into characters (name, normalized_name) values ('Luna', 'luna');
 insert into character_conversation_modes (character_id, mode_key, approach, settings)
@@ -28,7 +28,7 @@ insert into users (display_name) values ('Ada');
 
 
 class Example(Application):
-    """The example in a directory of its own, on one database."""
+    """The example in its own directory, on one database."""
 
     def __init__(self, root: Path, database: Database, files: Path = EXAMPLE) -> None:
         shutil.copytree(files, root, ignore=shutil.ignore_patterns("__pycache__"))
@@ -38,7 +38,7 @@ class Example(Application):
         return self.run(*arguments, url=self.database.url())
 
     def plain_alembic(self, *arguments: str) -> None:
-        """Alembic itself, where it is bound to succeed."""
+        """Run Alembic itself, which must succeed."""
         result = self.without_surefoot("-m", "alembic", *arguments)
         assert result.code == 0, result.err
 
@@ -49,7 +49,7 @@ class Example(Application):
         return Result(done.returncode, done.stdout, done.stderr)
 
     def variables(self) -> dict[str, str]:
-        """How env.py, and libpq, are told of the database."""
+        """The variables that lead env.py, and libpq, to the database."""
         parameters = self.database.server.parameters(self.database.name)
         names = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
         return {
@@ -60,8 +60,9 @@ class Example(Application):
         }
 
     def kill_in(self, wait: str, *command: str) -> None:
-        """Start `surefoot up`, or this command of Python's, and kill it with all its children when
-        a session of it waits for this (an event's name).
+        """Start `surefoot up`, or this Python command, and kill it with all its children.
+
+        When a session of it waits for this event.
         """
         process = starts.start(
             *(command or ("-m", "surefoot", "up")),

@@ -1,4 +1,4 @@
-"""A fleet for a test: an application, its databases, and the list of them."""
+"""A fleet for a test: an application, its databases, and their list."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ LIST = "databases.txt"
 
 @dataclass
 class Told:
-    """What `surefoot fleet` returned and wrote: a line for each database, and the last one."""
+    """What `surefoot fleet` returned and wrote: a line for each database, and the last line."""
 
     code: int
     lines: list[dict[str, Any]]
@@ -27,7 +27,7 @@ class Told:
 
     @property
     def results(self) -> dict[str, str]:
-        """What came of each database, by its name."""
+        """The result for each database, by its name."""
         return {line["target"]: line["result"] for line in self.lines}
 
     @property
@@ -36,7 +36,7 @@ class Told:
 
     @property
     def codes(self) -> dict[str, list[str]]:
-        """The codes of the findings of each database that has some."""
+        """The finding codes of each database that has some."""
         return {
             line["target"]: [finding["code"] for finding in line["findings"]]
             for line in self.lines
@@ -49,7 +49,7 @@ class Told:
 
 
 def told(result: Result) -> Told:
-    """The lines of a run, taken apart."""
+    """Split the output of a run."""
     lines = [json.loads(line) for line in result.out.splitlines()]
     assert all(line["schema_version"] == 1 for line in lines)
     return Told(result.code, [x for x in lines if "target" in x], lines[-1], result.err)
@@ -63,7 +63,7 @@ class Fleet:
         self.write(*({"name": f"d{n}", "url": one.url()} for n, one in enumerate(databases)))
 
     def write(self, *entries: dict[str, Any] | str) -> None:
-        """The list: each entry a line."""
+        """Write the list: a line for each entry."""
         lines = (one if isinstance(one, str) else json.dumps(one) for one in entries)
         self.application.write(LIST, "".join(f"{line}\n" for line in lines))
 
@@ -74,7 +74,7 @@ class Fleet:
         return told(self.application.run("fleet", verb, *options, **given))
 
     def at_head(self) -> list[bool]:
-        """Of each database, whether its version row is that of the head, r3."""
+        """Whether each database's version row is the head, r3."""
         return [self.rows(one) == ["r3"] for one in self.databases]
 
     @staticmethod
@@ -93,7 +93,7 @@ def fleet(application: Application, server: Server, pg_bin: Path, n: int) -> Gen
 
 
 class Counted:
-    """A proxy to a server on loopback that counts how many connections are open at once."""
+    """A proxy to a server on loopback that counts the open connections."""
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
@@ -129,7 +129,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @contextmanager
 def counted(port: int) -> Generator[Counted]:
-    """A running proxy to the server at `port`, which counts."""
+    """Run a proxy to the server at `port`, which counts."""
     made = Counted(port)
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()

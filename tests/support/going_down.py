@@ -20,7 +20,7 @@ CUSTOMERS = "create table customers (id int primary key, name text)"
 
 
 def with_catalogue(application: Application, server: Server) -> None:
-    """Make the catalogue, every downgrade tried."""
+    """Build the catalogue, with every downgrade tested."""
     catalogues.with_catalogue(application, server)
 
 
@@ -29,7 +29,7 @@ def text(result: Result) -> str:
 
 
 def older(application: Application, root: Path, *removed: str, server: Server) -> Application:
-    """The older image: a copy without these revisions, with a catalogue of its own."""
+    """Return the older image: a copy without these revisions, with its own catalogue."""
     shutil.copytree(
         application.root, root, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
     )
@@ -43,7 +43,7 @@ def older(application: Application, root: Path, *removed: str, server: Server) -
 
 @pytest.fixture
 def shop(application: Application, server: Server) -> Application:
-    """The newer image: a table, a column with an index beside it, an index made concurrently."""
+    """Return the newer image: a table, a column with an index, an index created concurrently."""
     application.revision(R1, None, CUSTOMERS, downgrade="op.execute('drop table customers')")
     application.revision(
         R2,
@@ -69,7 +69,7 @@ def up(application: Application, database: Database) -> None:
 
 
 def mood(shop: Application, server: Server) -> None:
-    """A revision whose downgrade forgets the type that it has made."""
+    """Add a revision whose downgrade forgets the type that it created."""
     shop.revision(
         R4,
         R3,

@@ -1,4 +1,4 @@
-"""Histories and catalogues, made up."""
+"""Invented histories and catalogues."""
 
 from surefoot.catalogue.catalogue import (
     Catalogue,
@@ -25,7 +25,7 @@ def history(parents: dict[str, tuple[str, ...]]) -> History:
 
 
 def linear(*structures: tuple[SchemaFact, ...]) -> Catalogue:
-    """Revisions r1, r2, … with these structures."""
+    """Return revisions r1, r2, … with these structures."""
     parents: dict[str, tuple[str, ...]] = {}
     found: dict[str, tuple[Change, ...]] = {}
     before: tuple[SchemaFact, ...] = ()

@@ -13,11 +13,11 @@ from tests.support.project import Application, Result
 DRIVER = "postgresql+psycopg"
 
 
-LONG = 240  # seconds: what takes that long hangs
+LONG = 240  # seconds: longer than a test waits
 
 
 def project(application: Application, body: str, *, head: str = "", then: bool = False) -> None:
-    """A table, and a revision above it that commits by itself; `then`: another one above that."""
+    """Add a table, and a revision above it that commits by itself; `then`: one above that."""
     application.revision("r1", None, "create table people (id int primary key, n int, u int)")
     application.revision("r2", "r1", body=body, head=head)
     if then:
@@ -25,7 +25,7 @@ def project(application: Application, body: str, *, head: str = "", then: bool =
 
 
 def at_r1(application: Application, database: Database, statements: str = "") -> None:
-    """The database at r1, with rows; then what a run of r2 has left there."""
+    """Bring the database to r1, with rows; then add what a run of r2 has left there."""
     application.alembic("upgrade", "r1", url=database.url(DRIVER))
     database.execute("insert into people select i, i, i from generate_series(1, 20) i")
     if statements:
@@ -34,7 +34,7 @@ def at_r1(application: Application, database: Database, statements: str = "") ->
 
 
 def half_way(application: Application, database: Database, revision: str = "r2") -> None:
-    """The mark that a run leaves which was cut off behind a commit of the revision's own."""
+    """Add the mark of a run that was cut off after a commit of the revision's own."""
     database.execute("create schema if not exists surefoot")
     database.execute(query("create_journal"))
     database.execute(
@@ -45,7 +45,7 @@ def half_way(application: Application, database: Database, revision: str = "r2")
 
 
 def left_invalid(database: Database, statement: str) -> None:
-    """Begin a CREATE INDEX CONCURRENTLY, and end its session when it has got half-way."""
+    """Begin a CREATE INDEX CONCURRENTLY, and end its session half-way."""
     with database.connect() as blocker, database.connect() as other:
         blocker.execute("begin isolation level repeatable read")
         blocker.execute("select count(*) from people")
@@ -70,7 +70,7 @@ def left_invalid(database: Database, statement: str) -> None:
 
 
 def indexes(database: Database) -> dict[str, bool]:
-    """Every index of the application's, and whether it can be used."""
+    """Return every index of the application, and whether it is valid."""
     return dict(
         database.query(
             "select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid"

@@ -1,4 +1,4 @@
-"""A downgrade that was killed on its way."""
+"""A downgrade that was killed half-way."""
 
 import time
 
@@ -26,7 +26,7 @@ HEAD = "surefoot_resumable = True"
 
 
 def going_back(application: Application, database: Database) -> Running:
-    """With leave to lose data: or else the table is locked to see whether there is any."""
+    """Begin the downgrade. Data loss is accepted: otherwise the table is locked to count rows."""
     options = ("--to", R1, "--yes", "--accept-data-loss")
     return Running(application, "down", *options, "--database-url", database.url())
 

@@ -1,11 +1,11 @@
-"""What a finding's `next` says, taken apart and done to the letter, as a person copies it.
+"""Parse a finding's `next`, and do it to the letter, as a person copies it.
 
     done = run_next(finding["next"], database, application)
 
-Statements go to the database one after the other, each in a transaction of its own, as psql does
-it; commands of surefoot are run in the application's directory, those of PostgreSQL's clients in a
-shell. What `next` has to copy is on indented lines of its own, so a statement or a command with
-arguments that stands in its prose counts as a fault (`inline_statements`).
+Statements go to the database one after the other, each in its own transaction, as in psql;
+surefoot's commands run in the application's directory, those of PostgreSQL's clients in a shell.
+What is to be copied stands on indented lines of its own, so a statement or a command with arguments
+in the prose is a fault (`inline_statements`).
 """
 
 import os
@@ -27,14 +27,14 @@ _STATEMENT = re.compile(
 )
 _COMMAND = re.compile(r"\bsurefoot (?:adopt|repair|cleanup) (?:--)?\w+|\bsurefoot down --to \w+")
 _PROGRAMS = ("surefoot ", "SUREFOOT_", "export ", "pg_dump ", "pg_restore ", "iconv ")
-# These ask at a terminal; `--yes` is the answer of the person who sits there.
+# These ask at a terminal; `--yes` is the person's answer.
 _ASKING = ("adopt", "repair", "down", "cleanup", "restore")
 _REPLAYING = (("catalog", "build"), ("dump",))
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The lines to copy, in their order: SQL with its semicolon, or a command of surefoot."""
+    """The lines to copy, in order: SQL with its semicolon, or a command of surefoot."""
 
     lines: tuple[str, ...]
 
@@ -51,7 +51,7 @@ class Steps:
 
 @dataclass
 class Done:
-    """What came of doing it."""
+    """The result."""
 
     rows: list[list[tuple[Any, ...]]] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
@@ -59,13 +59,13 @@ class Done:
 
 
 def steps_of(next: str) -> Steps:
-    """The lines of a finding's `next` (from JSON) that are to be copied."""
+    """Return the lines of a finding's `next` (from JSON) that are to be copied."""
     lines = (line.strip() for line in next.split("\n") if line.startswith(INDENT))
     return Steps(tuple(line for line in lines if not line.startswith("--")))
 
 
 def printed_steps(err: str) -> Steps:
-    """The same from the report for people, as it was printed: at 80 columns in a pipe."""
+    """Return the same from the report for people, as printed: at 80 columns in a pipe."""
     lines: list[str] = []
     within = False
     for line in err.splitlines():
@@ -78,7 +78,7 @@ def printed_steps(err: str) -> Steps:
 
 
 def inline_statements(next: str) -> list[str]:
-    """Statements and commands that stand in the prose, where wrapping breaks them."""
+    """Return statements and commands in the prose, where wrapping would break them."""
     prose = "\n".join(line for line in next.split("\n") if not line.startswith(INDENT))
     return _STATEMENT.findall(prose) + _COMMAND.findall(prose)
 
@@ -91,15 +91,15 @@ def run_next(
     only: str = "",
     scratch: str = "",
 ) -> Done:
-    """Do what it says, as superuser, with the lines as they stand. Any error fails the test.
+    """Do what `next` says, as superuser, with its lines unchanged. Any error fails the test.
 
-    Where `next` offers several ways, `only` is the beginning of the line that is chosen. `scratch`
-    is the address of a server for what replays the history, which starts one of its own otherwise.
+    If `next` offers several ways, `only` is the beginning of the line to use. `scratch` is the
+    address of a server for replays, which otherwise start their own.
     """
     steps = steps_of(next) if isinstance(next, str) else next
     if isinstance(next, str):
         assert not inline_statements(next), next
-    # an approval is another way to do the same, and only one of the ways is gone
+    # an approval is another way to do the same, and only one way is taken
     lines = [line for line in steps.lines if line.startswith(only)]
     lines = [line for line in lines if only or not line.startswith("SUREFOOT_")]
     assert lines, f"nothing to copy in: {next}"
@@ -133,7 +133,7 @@ def run_next(
 
 
 def in_a_shell(line: str, database: Database, application: Application | None = None) -> None:
-    """A line with PostgreSQL's clients, which find the server in the environment."""
+    """Run a line with PostgreSQL's clients, which find the server in the environment."""
     found = database.server.parameters(database.name)
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
     env = {**os.environ, **{name: str(found[key]) for key, name in names.items()}}
@@ -144,7 +144,7 @@ def in_a_shell(line: str, database: Database, application: Application | None = 
 
 
 def next_of(failed: Result) -> str:
-    """The next step of the run's only finding."""
+    """Return the next step of the run's only finding."""
     (finding,) = failed.json["findings"]
     return finding["next"]
 
@@ -158,7 +158,7 @@ def arrives(
     scratch: str = "",
     url: str = "",
 ) -> None:
-    """The run failed with one finding; what its `next` says leads to head."""
+    """Require that the run failed with one finding, and that its `next` leads to head."""
     done = run_next(next_of(failed), database, application, only=only, scratch=scratch)
     after = application.run("up", "--json", url=url or database.url(), env=done.env)
     assert after.code == 0, after.out + after.err

@@ -1,4 +1,4 @@
-"""Where PgBouncer's program is: this machine's own, or Debian's, unpacked below .cache/.
+"""Find PgBouncer: this machine's own, or Debian's, unpacked below .cache/.
 
 apt keeps its lists and the packages there too, so no root is needed and nothing is installed.
 """
@@ -25,12 +25,12 @@ Acquire::http::Timeout "20";
 
 
 class NotHere(Exception):
-    """There is no PgBouncer, and none can be had; the message says why."""
+    """There is no PgBouncer, and it can't be fetched; the message says why."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """The program, and where the libraries are that this machine may lack."""
+    """The program, and the directories of libraries that this machine may lack."""
 
     path: Path
     libraries: Path | None = None
@@ -41,13 +41,13 @@ class Program:
         return {**os.environ, **found}
 
     def version(self) -> tuple[int, ...]:
-        """As in 1.18.0. Raises NotHere if the program doesn't run."""
+        """The version, as in 1.18.0. Raises NotHere if the program doesn't run."""
         said = _run(str(self.path), "--version", environment=self.environment)
         return tuple(int(part) for part in said.split()[1].split("."))
 
 
 def program(*, cache: Path = CACHE, on_path: bool = True) -> Program:
-    """A PgBouncer that runs: from PATH, or (fetched once) from `cache`. Raises NotHere."""
+    """Return a PgBouncer that runs: from PATH, or (fetched once) from `cache`. Raises NotHere."""
     places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
     installed = shutil.which("pgbouncer", path=places) if on_path else None
     if installed is not None:
@@ -63,7 +63,7 @@ def program(*, cache: Path = CACHE, on_path: bool = True) -> Program:
 
 
 def _fetch(home: Path) -> None:
-    """Unpack Debian's package, and the libraries that it depends on, into `home`/root."""
+    """Unpack Debian's package, and the libraries that it needs, into `home`/root."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise NotHere("pgbouncer isn't on PATH, and without apt-get it can't be fetched")
     for directory in ("state/lists/partial", "packages/archives/partial"):
@@ -90,7 +90,7 @@ def _fetch(home: Path) -> None:
 
 
 def _run(*command: str, environment: dict[str, str] | None = None, directory: Path = ROOT) -> str:
-    """What a command prints. Raises NotHere with its last words."""
+    """Return a command's output. Raises NotHere with its last lines."""
     try:
         done = subprocess.run(
             command,

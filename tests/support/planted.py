@@ -1,4 +1,4 @@
-"""What a role without privileges plants in a database, and whether any of it was run."""
+"""What a role without privileges plants in a database, and whether any of it ran."""
 
 import re
 from collections.abc import Generator
@@ -12,8 +12,8 @@ from tests.support.database import Database
 ROLE = "mallory"
 MARK = "PLANTED"
 
-# Runs for everybody, and tells of it only where somebody else runs it. In the server's log, since a
-# read-only transaction can't write anywhere else.
+# Runs for every role, and reports only runs by another role. It reports to the server's log,
+# because a read-only transaction can't write anywhere else.
 HIT = f"""
 create function {{schema}}.hit(what text) returns void language plpgsql volatile as $$
 begin
@@ -33,7 +33,7 @@ class Planted:
         self._from = self._log.stat().st_size
 
     def plant(self, *statements: str) -> None:
-        """Execute them as that role."""
+        """Execute statements as that role."""
         conninfo = re.sub(r"user=\S+", f"user={ROLE}", self.database.conninfo)
         conninfo = re.sub(r"password=\S+", f"password={ROLE}", conninfo)
         with psycopg.connect(conninfo) as connection:
@@ -41,7 +41,7 @@ class Planted:
                 connection.execute(statement.encode())
 
     def hits(self) -> list[str]:
-        """What was run of it since, a line each."""
+        """Return what has run since, a line each."""
         with self._log.open(encoding="utf-8", errors="replace") as log:
             log.seek(self._from)
             return [line.strip() for line in log if MARK in line and "STATEMENT" not in line]
@@ -49,7 +49,7 @@ class Planted:
 
 @contextmanager
 def role_of_a_stranger(server: Server) -> Generator[None]:
-    """A role that isn't anything, for the block. Its databases must be gone at the end."""
+    """Create a role without privileges, for the block. Its databases must be dropped by the end."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"drop role if exists {ROLE}".encode())
         connection.execute(f"create role {ROLE} login password '{ROLE}'".encode())

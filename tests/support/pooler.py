@@ -1,6 +1,6 @@
-"""A real PgBouncer in transaction mode before a test server: started here, ended by its pid.
+"""A real PgBouncer in transaction mode in front of a test server: started here, ended by its pid.
 
-Like PostgreSQL it refuses to run as root, and then runs as the user that the server has.
+Like PostgreSQL it refuses to run as root, and then runs as the server's user.
 """
 
 import ctypes
@@ -50,11 +50,12 @@ max_client_conn = 400
 
 
 class Pooler:
-    """A running PgBouncer: addresses like a `Server`'s, of databases behind it."""
+    """A running PgBouncer: like a `Server`, it has addresses, of the databases behind it."""
 
     def __init__(self, server: Server, found: Program, *, size: int, settings: str = "") -> None:
-        """`size` is the number of server connections for each database, `settings` more lines of
-        pgbouncer.ini. Raises NotHere if it doesn't start.
+        """`size` is the number of server connections for each database.
+
+        `settings` are more lines of pgbouncer.ini. Raises NotHere if it doesn't start.
         """
         self.server, self.size = server, size
         user = unprivileged_user()
@@ -108,7 +109,7 @@ class Pooler:
         return self.server.url(database, driver).replace(f":{self.server.port}/", f":{self.port}/")
 
     def show(self, what: str) -> list[dict[str, Any]]:
-        """An answer of PgBouncer's own: POOLS, SERVERS, CLIENTS …"""
+        """Return PgBouncer's own answer: POOLS, SERVERS, CLIENTS …"""
         with psycopg.connect(
             self.conninfo("pgbouncer"), autocommit=True, cursor_factory=psycopg.ClientCursor
         ) as admin:
@@ -140,7 +141,7 @@ class Pooler:
 
 @contextmanager
 def pooler(server: Server, *, size: int = 5, settings: str = "") -> Generator[Pooler]:
-    """A PgBouncer in front of the server, for a block. Raises NotHere."""
+    """Run a PgBouncer in front of the server, for a block. Raises NotHere."""
     running = Pooler(server, program(), size=size, settings=settings)
     try:
         yield running
@@ -149,7 +150,7 @@ def pooler(server: Server, *, size: int = 5, settings: str = "") -> Generator[Po
 
 
 def _die_with_parent() -> None:
-    """Linux's own way: a test process that is killed leaves no pooler behind."""
+    """End with the test process, by Linux's own mechanism."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""Applications made for a test: an ini file, an env.py, revisions, scripts, a surefoot.toml."""
+"""Applications for a test: an ini file, an env.py, revisions, scripts, a surefoot.toml."""
 
 import json
 import os
@@ -99,7 +99,7 @@ class Result:
 
 
 class Application:
-    """One application in a directory of its own."""
+    """One application in its own directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -111,7 +111,8 @@ class Application:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".py":
-            # Python knows a changed file by its second and its size: a test is quicker than that
+            # Python recognises a changed file by its second and size, and a test is faster than
+            # that
             Path(cache_from_source(str(file))).unlink(missing_ok=True)
         if isinstance(text, bytes):
             file.write_bytes(text)
@@ -142,7 +143,7 @@ class Application:
         downgrade: str = "pass",
         directory: str = "migrations/versions",
     ) -> None:
-        """A revision that executes the statements, or runs `body` (its lines unindented).
+        """Add a revision that executes the statements, or runs `body` (its lines unindented).
 
         `downgrade` is the body of its downgrade().
         """
@@ -160,7 +161,7 @@ class Application:
         self.write(f"{directory}/{id}.py", text)
 
     def linear(self) -> None:
-        """Three revisions: two tables and an index."""
+        """Add three revisions: two tables and an index."""
         self.revision("r1", None, "create table people (id int primary key, name text)")
         self.revision("r2", "r1", "create table pets (id int primary key, owner int)")
         self.revision("r3", "r2", "create index pets_owner on pets (owner)")
@@ -170,10 +171,10 @@ class Application:
         *arguments: str,
         url: str | None = None,
         env: dict[str, str] | None = None,
-        timeout: float = 240,  # a run that hangs; a slow one is no failure
+        timeout: float = 240,  # for a run that hangs; a slow one is no failure
         cwd: str = ".",
     ) -> Result:
-        """Run `surefoot ARGUMENTS` in the application's directory, as a process of its own."""
+        """Run `surefoot ARGUMENTS` in the application's directory, in its own process."""
         environ = {**os.environ, **(env or {})}
         if url is not None:
             environ["SUREFOOT_DATABASE_URL"] = url
@@ -196,7 +197,7 @@ class Application:
 
 
 class Running:
-    """A surefoot that runs beside the test."""
+    """A surefoot that runs in parallel with the test."""
 
     def __init__(self, application: Application, *arguments: str) -> None:
         self._process = starts.start(
@@ -208,7 +209,7 @@ class Running:
         self._said = ""
 
     def until(self, words: str) -> None:
-        """Read what it says, up to a line with these words."""
+        """Read its output, up to a line with these words."""
         assert self._process.stderr is not None
         line = ""
         while words not in line:

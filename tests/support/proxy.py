@@ -1,4 +1,4 @@
-"""A proxy in front of PostgreSQL that cuts a connection at a moment of the test's choosing."""
+"""A proxy in front of PostgreSQL that cuts a connection when the test wants it."""
 
 import asyncio
 import threading
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 
 class Proxy:
-    """Passes bytes on, until a message of the client's holds `cut_at`, once one held `arm`.
+    """Passes bytes on, until a client message contains `cut_at`, once one contained `arm`.
 
     Then both sides are cut: before that message reaches the server, or (`after`) once the server
-    has answered it, without the client's seeing the answer. From then on, new connections go
-    through, unless `stay_down`.
+    has answered it, before the client sees the answer. From then on, new connections pass, unless
+    `stay_down`.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Proxy:
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await stop.wait()
-        # not waited for: since Python 3.12.1 that lasts until every connection has ended
+        # not waited for: since Python 3.12.1 that takes until every connection has ended
         server.close()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,7 +65,7 @@ class Proxy:
     ) -> None:
         while data := await reader.read(65536):
             if cut.is_set():
-                return  # the server has answered; nobody hears it
+                return  # the server has answered; the client doesn't get it
             writer.write(data)
             await writer.drain()
 
@@ -74,7 +74,7 @@ class Proxy:
 def proxy(
     port: int, arm: bytes, cut_at: bytes, *, after: bool = False, stay_down: bool = False
 ) -> Generator[Proxy]:
-    """A running proxy to the server at `port` on loopback."""
+    """Run a proxy to the server at `port` on loopback."""
     made = Proxy(port, arm, cut_at, after=after, stay_down=stay_down)
     ready = threading.Event()
     loop = asyncio.new_event_loop()

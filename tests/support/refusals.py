@@ -9,19 +9,19 @@ CATALOGUE = "migrations/surefoot-catalog.txt"
 
 
 def with_catalogue(application: Application, server: Server) -> None:
-    """Make the catalogue of the application as it is."""
+    """Build the application's catalogue as it is."""
     catalogues.with_catalogue(application, server, "--no-downgrade")
 
 
 def at(application: Application, database: Database, revision: str, *, row: bool = False) -> None:
-    """Bring the database to a revision with Alembic itself; without the row, unless it's wanted."""
+    """Bring the database to a revision with Alembic itself; without the row, unless requested."""
     application.alembic("upgrade", revision, url=database.url("postgresql+psycopg"))
     if not row:
         database.execute("drop table alembic_version")
 
 
 def seen(result: Result) -> str:
-    """The message and the lines of the only finding."""
+    """Return the message and the lines of the only finding."""
     (finding,) = result.json["findings"]
     return "\n".join((finding["message"], *finding["seen"]))
 
@@ -29,7 +29,9 @@ def seen(result: Result) -> str:
 def refused(
     application: Application, database: Database, code: str, *commands: tuple[str, ...]
 ) -> Result:
-    """Each command refuses with this code, and nothing is changed; the last one's result."""
+    """Require that each command refuses with this code and changes nothing; returns the last
+    result.
+    """
     before = database.dump()
     results = [application.run(*command, "--json", url=database.url()) for command in commands]
     for result in results:

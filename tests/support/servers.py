@@ -1,4 +1,4 @@
-"""A server of a test's own: with settings of its own, stopped, killed and started as it likes."""
+"""A test's own server: with its own settings; the test stops, kills and starts it."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ _SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
 class OwnServer:
-    """A server whose data directory outlives it. `settings` count from the next start on."""
+    """A server whose data directory stays after it. `settings` apply from the next start."""
 
     def __init__(self, pg_bin: Path, home: Path, settings: dict[str, str]) -> None:
         self.home = home
@@ -46,7 +46,7 @@ class OwnServer:
 
     @property
     def pid(self) -> int:
-        """The postmaster's."""
+        """The postmaster's pid."""
         return int((self.cluster / "postmaster.pid").read_text().split()[0])
 
     def start(self) -> "OwnServer":
@@ -63,7 +63,7 @@ class OwnServer:
         return self
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT ends every session, SIGQUIT at once, SIGKILL is as if the power were cut."""
+        """Stop it: SIGINT ends every session, SIGQUIT at once, SIGKILL is like a power cut."""
         os.kill(self.pid, how)
         self.close()
 
@@ -72,11 +72,11 @@ class OwnServer:
         self.start()
 
     def kill(self, pid: int) -> None:
-        """One process, as the kernel does it for its memory: the server ends every session."""
+        """Kill one process, as the kernel does when memory runs out: every session ends."""
         os.kill(pid, signal.SIGKILL)
 
     def notify(self) -> None:
-        """Let it look for `promote`."""
+        """Make it check for `promote`."""
         os.kill(self.pid, signal.SIGUSR1)
 
     def close(self) -> None:
@@ -90,14 +90,14 @@ MakeServer = Callable[..., OwnServer]
 
 @contextmanager
 def reachable_directory() -> Generator[Path]:
-    """One that the server's user may enter, whoever runs the tests."""
+    """Return a directory that the server's user can enter, whoever runs the tests."""
     with tempfile.TemporaryDirectory(prefix="surefoot-test-") as directory:
         yield Path(directory)
 
 
 @contextmanager
 def small_disk(size: str) -> Generator[Path]:
-    """A file system of that size, for the server's user. Skips where none may be mounted."""
+    """Mount a file system of that size, for the server's user. Skips if that isn't allowed."""
     user = unprivileged_user() or os.geteuid()
     with reachable_directory() as directory:
         options = f"size={size},uid={user},mode=700"
@@ -112,14 +112,14 @@ def small_disk(size: str) -> Generator[Path]:
 
 
 def enlarge(disk: Path, size: str) -> None:
-    """Make room there."""
+    """Enlarge it."""
     command = ["mount", "-o", f"remount,size={size}", str(disk)]
     subprocess.run(command, capture_output=True, check=True)
 
 
 @pytest.fixture(scope="session")
 def template(pg_bin: Path) -> Iterator[Path]:
-    """A data directory as initdb makes it, to be copied."""
+    """Return initdb's data directory, to be copied."""
     with reachable_directory() as home:
         Server(pg_bin, data=home, settings=_SETTINGS).close()
         yield home
@@ -127,9 +127,9 @@ def template(pg_bin: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def own_server(pg_bin: Path, template: Path) -> Iterator[MakeServer]:
-    """Starts servers: `own_server(max_connections="5")`; `of=` another one's data, which is down.
+    """Start servers: `own_server(max_connections="5")`; `of=` another one's data, which is down.
 
-    `at` is the directory that the data is put into.
+    `at` is the directory for the data.
     """
     with ExitStack() as stack:
 
@@ -150,7 +150,7 @@ def own_server(pg_bin: Path, template: Path) -> Iterator[MakeServer]:
 
 
 def copy_owned(source: Path, target: Path) -> None:
-    """Copy a directory with its owners, which the server is particular about."""
+    """Copy a directory with its owners, which the server checks."""
     shutil.copytree(source, target, dirs_exist_ok=True)
     for directory, names, files in os.walk(source):
         for name in (".", *names, *files):

@@ -1,4 +1,4 @@
-"""A backup's sidecar, made up."""
+"""An invented backup sidecar."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ CONTENTS = Contents(("r2",), 3, "whole", {"public.a": "1", "public.b": "2"}, ())
 
 
 def sidecar(days: float = 0, **changed: Any) -> Sidecar:
-    """One that was taken so many days ago."""
+    """Return a sidecar of a backup that was taken so many days ago."""
     made = Sidecar(
         database="shop",
         taken_at=NOW - timedelta(days=days),

@@ -31,7 +31,7 @@ class Pair:
             time.sleep(0.02)
 
     def follow(self) -> None:
-        """Let the standby come to where the primary is."""
+        """Let the standby catch up with the primary."""
         self.standby.database.execute("select pg_wal_replay_resume()")
         ((here,),) = self.primary.database.query("select pg_current_wal_lsn()::text")
         reached = f"select pg_last_wal_replay_lsn() >= '{here}'"

@@ -11,6 +11,6 @@ RICH = Path(__file__).parents[1] / "matrix" / "rich.sql"
 
 
 def observe(database: Any, **options: Any) -> tuple[SchemaFact, ...]:
-    """The facts as a connection of its own sees them."""
+    """Return the facts as a new connection sees them."""
     with database.connect(**options) as connection:
         return observe_structure(connection, VersionTableName())

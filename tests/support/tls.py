@@ -1,7 +1,7 @@
-"""What a server needs to speak TLS: certificates, made by openssl, and programs that can do it.
+"""What a server needs for TLS: certificates, made by openssl, and programs that support it.
 
-The embedded server is built without OpenSSL and without translations. A server of the system has
-both, where there is one.
+The embedded server is built without OpenSSL and without translations. A system's server, if there
+is one, has both.
 """
 
 import os
@@ -20,7 +20,7 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
 def system_bin() -> Path:
-    """The programs of the system's newest PostgreSQL; skips where there is none."""
+    """Return the programs of the system's newest PostgreSQL; skips if there is none."""
     named = os.environ.get("SUREFOOT_TEST_TLS_POSTGRES")
     found = [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     found = [path for path in found if (path / "postgres").exists() and (path / "initdb").exists()]
@@ -30,7 +30,7 @@ def system_bin() -> Path:
 
 
 class Certificates:
-    """An authority and what it signs, in a directory that the server's user can read."""
+    """An authority and its certificates, in a directory that the server's user can read."""
 
     def __init__(self, directory: Path) -> None:
         if shutil.which("openssl") is None:
@@ -45,7 +45,7 @@ class Certificates:
         return str(self.directory / name)
 
     def signed(self, name: str, common_name: str, days: int = 30) -> tuple[str, str]:
-        """A certificate and its key; of a server it is for the host `common_name`."""
+        """Return a certificate and its key; a server's is for the host `common_name`."""
         key, request, certificate = (self.file(f"{name}.{end}") for end in ("key", "csr", "crt"))
         self._openssl(
             *("req", *_KEY, "-subj", f"/CN={common_name}"),
@@ -63,13 +63,13 @@ class Certificates:
         return certificate, key
 
     def for_server(self, name: str, common_name: str) -> dict[str, str]:
-        """The same as the server's settings, for its own user."""
+        """Return the same as the server's settings, for its own user."""
         certificate, key = self.signed(name, common_name)
         own(Path(key), unprivileged_user())
         return {"ssl": "on", "ssl_cert_file": certificate, "ssl_key_file": key}
 
     def expire(self, name: str, certificate: Path) -> None:
-        """Put one of yesterday in a certificate's place, for the same key."""
+        """Replace a certificate with an expired one for the same key."""
         (self.directory / "index.txt").write_text("")
         (self.directory / "serial").write_text("77\n")
         (self.directory / "ca.cnf").write_text(
@@ -91,7 +91,7 @@ class Certificates:
 
 @contextmanager
 def certificates() -> Generator[Certificates]:
-    """In a directory of their own."""
+    """Return certificates in their own directory."""
     with reachable_directory() as directory:
         directory.chmod(0o755)
         yield Certificates(directory)

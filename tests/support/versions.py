@@ -13,5 +13,5 @@ def _since(package: str, *least: int) -> pytest.MarkDecorator:
 
 
 def alembic_from(*least: int) -> pytest.MarkDecorator:
-    """The test needs this version of Alembic, or a newer one."""
+    """Mark a test that needs this version of Alembic, or a newer one."""
     return _since("alembic", *least)

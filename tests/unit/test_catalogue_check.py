@@ -96,7 +96,7 @@ def test_a_downgrade_that_is_not_come_back_from_is_broken() -> None:
     now = {"r2": Downgrade("proved", again="SQLSTATE 23505")}
     (finding,) = check(was, msgspec.structs.replace(OLD, downgrades=now), heads=1)
     assert finding.code == "downgrade-broken"
-    assert "now its upgrade doesn't do the same again behind it: SQLSTATE 23505" in finding.seen
+    assert "after it, its upgrade no longer makes the same changes: SQLSTATE 23505" in finding.seen
 
 
 def test_init_scripts_must_make_what_they_stand_for() -> None:

@@ -170,7 +170,7 @@ def test_other_differences_are_for_a_person() -> None:
     """Where something else isn't as it should be, nothing is proved by the rest."""
     live = (*TABLE[:2], column("gone", "text"))
     (told,) = steps(half_way((*TABLE, ONE), live, source(MAKES_I)))
-    assert "differs in what isn't the revision's" in told
+    assert "differs in objects that aren't the revision's" in told
 
 
 def test_the_users_own_is_nothing_to_it() -> None:
@@ -188,7 +188,7 @@ def test_what_is_made_on_the_way_may_be_theirs() -> None:
     )
     live = (*TABLE, index("w", "unique USING btree (a)"))
     (told,) = steps(half_way((*TABLE, key), live, source(body)))
-    assert "index public.t.w is there, which its file makes on the way" in told
+    assert "index public.t.w is there, which its file makes only for a while" in told
 
 
 def test_a_partitioned_table_is_for_a_person() -> None:

@@ -171,7 +171,7 @@ def rows(statement: str, why: str = "") -> Loss:
 
 V = change("column", "public.t.v", None, "text")
 HERE = change("column", "public.c.w", None, "text")
-PLACED = "another one takes its place"
+PLACED = "another object takes its place"
 DOUBTS = [
     # several at once
     (

@@ -1,1 +1,1 @@
-"""The application's side: its history, its Alembic, the names that it reads."""
+"""The application's side: its history, its Alembic, the settings that it reads."""

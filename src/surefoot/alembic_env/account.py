@@ -1,4 +1,4 @@
-"""Who keeps account of the revisions that env.py runs."""
+"""The interface through which a run of env.py is recorded in the journal."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -8,12 +8,13 @@ import msgspec
 from surefoot.model.history import Revision
 
 Execute = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
-"""Executes a statement with named parameters, written as psycopg writes them: `%(name)s`; gives
-its rows, if it returns any."""
+"""Executes a statement with named parameters in psycopg's style, `%(name)s`; returns its rows, if
+any.
+"""
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """A revision's beginning: its row in the journal, its transaction's id, its session's pid."""
+    """A revision that has begun: its journal row, its transaction's id, its session's pid."""
 
     row: int
     transaction: str
@@ -21,9 +22,10 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What a revision begins in, as SQL: two expressions for its session, and the settings that
-    hold for it, each behind a comma. No `session`: it may be another one each time. `started` is
-    when that session began.
+    """The context in which a revision begins, as SQL.
+
+    Two expressions for its session, and the settings that apply to it, each after a comma. Without
+    `session`, the session may be another one each time. `started` is when the session began.
     """
 
     session: str | None
@@ -32,7 +34,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A revision that has run, with its version row, in so many seconds; not yet on account."""
+    """A revision that has run, with its version row and its duration; not recorded yet."""
 
     begun: Begun
     revision: Revision
@@ -40,20 +42,25 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Account(Protocol):
-    """Who keeps account of the revisions, on the application's connection, in their transaction."""
+    """Records the revisions, on the application's connection and in their transaction."""
 
     def begin(
         self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None
     ) -> Begun:
-        """The first thing in the revision's transaction. `setting` is evaluated there, too.
-        `before` is the revision that has ended in this transaction, and is put on account with it.
+        """Record that a revision begins, first thing in its transaction.
+
+        `setting` is evaluated there, too. `before` is the revision that has ended in this
+        transaction; it is recorded with this one.
         """
         ...
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
-        """So many statements of a way back are done."""
+        """Record how many statements of a downgrade are done."""
         ...
 
     def done(self, execute: Execute, ended: Ended) -> str:
-        """The last statement, after its version row. Returns the transaction that it ran in."""
+        """Record that a revision has ended: the last statement, after its version row.
+
+        Returns the transaction in which it ran.
+        """
         ...

@@ -1,4 +1,6 @@
-"""The arguments of env.py: what `alembic -x NAME=VALUE` gives it by `context.get_x_argument()`."""
+"""The arguments of env.py: what it gets from `context.get_x_argument()` for `alembic -x
+NAME=VALUE`.
+"""
 
 import argparse
 from collections.abc import Iterable
@@ -9,7 +11,7 @@ from alembic.runtime.environment import EnvironmentContext
 
 
 class ArgumentMissing(KeyError):
-    """env.py has asked for an argument that was not given."""
+    """env.py asked for an argument that was not given."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -22,7 +24,7 @@ class _Arguments(dict[str, str]):
 
 
 def give(config: AlembicConfig, arguments: Iterable[str]) -> None:
-    """Put the arguments where Alembic's own command line puts them, behind those that are there."""
+    """Put the arguments where Alembic's command line puts them, after existing ones."""
     given = list(arguments)
     if not given:
         return
@@ -33,7 +35,7 @@ def give(config: AlembicConfig, arguments: Iterable[str]) -> None:
 
 
 def watch(environment: EnvironmentContext) -> None:
-    """Have a missing argument raise ArgumentMissing, which is the KeyError that it is without."""
+    """Make a missing argument raise ArgumentMissing, which is a KeyError as before."""
     original = environment.get_x_argument
 
     def get_x_argument(as_dictionary: bool = False) -> Any:

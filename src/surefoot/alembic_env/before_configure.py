@@ -1,7 +1,7 @@
-"""What env.py does on its connection before it calls context.configure().
+"""Watch what env.py does on its connection before it calls context.configure().
 
-SQLAlchemy 2 begins a transaction with the first statement. Alembic sees that a transaction is open
-when it is configured, leaves the commit to env.py, and says nothing. So a statement there, a lock
+SQLAlchemy 2 begins a transaction with the first statement. When Alembic is configured, it sees that
+a transaction is open, leaves the commit to env.py, and says nothing. So a statement there, a lock
 or a SET ROLE, is the usual reason why nothing is committed.
 """
 
@@ -21,7 +21,7 @@ _WIDTH = 100
 
 
 class BeforeConfigure:
-    """Listens, for a block, to what is executed until `over` is called."""
+    """Listens to executed statements, for a block, until `over` is called."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -38,7 +38,7 @@ class BeforeConfigure:
         self._stop()
 
     def over(self, connection: Any) -> None:
-        """env.py has called context.configure() with this connection."""
+        """Note that env.py has called context.configure() with this connection."""
         self._stop()
         if connection is None:
             return
@@ -46,7 +46,7 @@ class BeforeConfigure:
         self._statement = self._first.get(driver_of(connection))
 
     def explained(self) -> tuple[list[str], str]:
-        """Why nothing was committed: what was seen, and the remedy."""
+        """Explain why nothing was committed: what was seen, and the remedy."""
         if self._open and self._statement is not None:
             return (
                 [f"executed before context.configure(): {self._statement}"],
@@ -64,8 +64,8 @@ class BeforeConfigure:
             )
         return (
             ["no transaction was open when env.py called context.configure()"],
-            "have env.py call context.run_migrations() inside `with context.begin_transaction():`, "
-            "and roll nothing back after it. Then start again",
+            "have env.py call context.run_migrations() inside `with "
+            "context.begin_transaction():`, and not roll back after it. Then start again",
         )
 
     def _executing(self, connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -77,7 +77,7 @@ class BeforeConfigure:
             self._first[key] = f"{where}: {text}" if where else text
 
     def _place(self, frame: FrameType | None) -> str | None:
-        """`file:line` of the innermost frame in the application's own files."""
+        """Return `file:line` of the innermost frame in the application's own files."""
         while frame is not None:
             file = Path(frame.f_code.co_filename)
             if is_own_file(file, self._root):

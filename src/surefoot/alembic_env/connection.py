@@ -1,4 +1,4 @@
-"""The application's own connection: read on it, and leave it as it was."""
+"""Read on the application's own connection, and leave it as it was."""
 
 import contextlib
 import logging
@@ -23,11 +23,11 @@ def untouched(connection: Any) -> Generator[Any, None, None]:
 
 @contextlib.contextmanager
 def unprepared(connection: Any) -> Generator[Any, None, None]:
-    """For surefoot's own statements on the application's connection: psycopg prepares none of them.
+    """Keep psycopg from preparing surefoot's own statements on the application's connection.
 
-    It prepares what is executed often, and behind a pooler the next transaction may have another
-    session, where that statement isn't known or the name is another one's. What the application
-    executes is prepared as it likes; asyncpg prepares everything, which can't be put off.
+    psycopg prepares what is executed often. Behind a pooler, the next transaction may have another
+    session, which doesn't know that statement or uses the name for another. The application's own
+    statements are prepared as it likes; asyncpg prepares everything, and that can't be turned off.
     """
     driver = getattr(connection.connection, "driver_connection", None)  # SQLAlchemy 1.4 lacks it
     threshold = getattr(driver, "prepare_threshold", None)
@@ -42,7 +42,7 @@ def unprepared(connection: Any) -> Generator[Any, None, None]:
 
 
 def same_database(context: Any, server: ServerInfo) -> None:
-    """The application's connection must lead where surefoot looked. Raises `another-database`."""
+    """Require that env.py's connection leads where surefoot looked. Raises `another-database`."""
     connection = context.connection
     if connection is None:
         raise did_nothing()
@@ -56,7 +56,7 @@ def same_database(context: Any, server: ServerInfo) -> None:
     if (database, started) != (server.database, server.started):
         raise SurefootError(
             "another-database",
-            "The application's env.py connects to another database than surefoot does.",
+            "The application's env.py connects to a different database than surefoot.",
             seen=[
                 f"surefoot: database {server.database} as {server.role}",
                 f"env.py: database {database} as {role}",
@@ -70,8 +70,10 @@ def same_database(context: Any, server: ServerInfo) -> None:
 
 
 def without_schema(connection: Any) -> SurefootError:
-    """What is wrong with the search path of the application's connection, on which no schema exists
-    that may be used: what has no schema in its name can neither be made then nor found.
+    """Return what is wrong with the search path of the application's connection.
+
+    If no schema on it exists that may be used, a name without a schema can neither be created nor
+    found.
     """
     statement = sqlalchemy.text(
         "select pg_catalog.current_setting('search_path'), s.source, pg_catalog.current_database(),"
@@ -86,7 +88,7 @@ def without_schema(connection: Any) -> SurefootError:
 
 
 def did_nothing() -> SurefootError:
-    """env.py came to its end and never asked for its migrations to be run."""
+    """Return the finding that env.py ended without running its migrations."""
     return SurefootError(
         "application-environment-failed",
         "The application's env.py ended without running migrations.",
@@ -99,7 +101,7 @@ _POOLS = ("NullPool", "QueuePool", "StaticPool", "SingletonThreadPool", "AsyncAd
 
 
 class _WithoutTraceback(logging.Filter):
-    """What SQLAlchemy's pool says of a connection that is gone, in one line."""
+    """Reduces what SQLAlchemy's pool logs about a lost connection to one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and record.exc_info[1] is not None:
@@ -113,9 +115,11 @@ _WITHOUT_TRACEBACK = _WithoutTraceback()
 
 
 def quiet_pools() -> None:
-    """Where a connection is lost, it's surefoot that gives the account. The pool finds it out once
-    more when the connection is given back to it, and would print a traceback above that account.
+    """Keep SQLAlchemy's pools from printing a traceback for a lost connection.
+
+    surefoot reports the loss. The pool notices it again when the connection is returned, and would
+    print a traceback above that report.
     """
     for name in _POOLS:
-        # a filter that is there isn't added again
+        # adding a filter twice has no effect
         logging.getLogger(f"sqlalchemy.pool.impl.{name}").addFilter(_WITHOUT_TRACEBACK)

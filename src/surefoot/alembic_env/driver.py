@@ -1,4 +1,4 @@
-"""What lies below SQLAlchemy: the driver's own connection, and what it tells of itself."""
+"""Access the driver's connection below SQLAlchemy, and what it reports."""
 
 import contextlib
 import os
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def driver_of(connection: Any) -> Any:
-    """The driver's own connection."""
+    """Return the driver's own connection."""
     pooled = connection.connection
     return getattr(pooled, "driver_connection", None) or pooled.connection
 
 
 def backend_pid(driver: Any) -> int | None:
-    """The server process that it talks to, as its driver tells; behind a pooler it's another."""
+    """Return the server process's pid as the driver reports it; behind a pooler, another one."""
     tellers: tuple[Any, ...] = (
         getattr(getattr(driver, "info", None), "backend_pid", None),
         getattr(driver, "get_backend_pid", None),
@@ -27,26 +27,28 @@ def backend_pid(driver: Any) -> int | None:
 
 
 def is_idle(driver: Any) -> bool:
-    """Whether the connection is there and in no transaction, as far as its driver tells."""
+    """Whether the connection is open and in no transaction, as far as its driver reports."""
     return _in_transaction(driver) is False
 
 
 def is_in_transaction(driver: Any) -> bool:
-    """Whether the connection is there and in a transaction, as far as its driver tells."""
+    """Whether the connection is open and in a transaction, as far as its driver reports."""
     return _in_transaction(driver) is True
 
 
 def _in_transaction(driver: Any) -> bool | None:
-    """None: the connection is gone, or its driver doesn't tell."""
+    """Return whether it is in a transaction; None if the connection is lost or the driver doesn't
+    say.
+    """
     status = getattr(getattr(driver, "info", None), "transaction_status", None)
-    if status is not None:  # psycopg, psycopg2: libpq's number; 4 is a connection that is gone
+    if status is not None:  # psycopg, psycopg2: libpq's number; 4 is a lost connection
         return None if int(status) == 4 else int(status) > 0
     asked = getattr(driver, "is_in_transaction", None)  # asyncpg
     return None if asked is None or driver.is_closed() else bool(asked())
 
 
 def cut(driver: Any) -> None:
-    """End the connection itself, whatever its driver waits for. From any thread."""
+    """Close the connection itself, whatever its driver waits for. Callable from any thread."""
     number = getattr(driver, "fileno", None)
     if number is None:  # asyncpg: only its transport knows
         transport = getattr(driver, "_transport", None)
@@ -54,6 +56,6 @@ def cut(driver: Any) -> None:
         number = getattr(own, "fileno", None)
     if number is None or number() < 0:
         return
-    # where it is gone already, that is what was wanted
+    # if it is already closed, that is fine
     with socket.socket(fileno=os.dup(number())) as cutting, contextlib.suppress(OSError):
         cutting.shutdown(socket.SHUT_RDWR)

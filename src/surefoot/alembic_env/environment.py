@@ -1,9 +1,9 @@
 """Run the application's env.py, unmodified: once to look, once to migrate.
 
-This is the only module that touches what is private in Alembic. Its contract with Alembic, held by
-the tests on the oldest and the newest version: `EnvironmentContext` looks up `configure` on the
-instance; the `fn` that it is given may be a generator; a step's `migration_fn` is called inside
-the step's transaction, and so are the `on_version_apply` callbacks.
+Only this module touches Alembic's private parts. Its contract with Alembic, which tests verify on
+the oldest and the newest version: `EnvironmentContext` looks up `configure` on the instance; the
+`fn` that it is given may be a generator; a step's `migration_fn` and the `on_version_apply`
+callbacks are called inside the step's transaction.
 """
 
 import contextlib
@@ -50,12 +50,11 @@ _ALEMBIC = logging.getLogger("alembic.runtime.migration")  # announces each step
 
 
 class View(msgspec.Struct, frozen=True):
-    """What env.py turned out to use: its version table, its history, and its connection's search
-    path with the schema that is current by it.
+    """What env.py really uses: its version table, its history, its connection's search path.
 
-    `role` is its connection's, `each` whether each revision is a transaction of its own;
-    `version_length` is the room for a revision's id in the version table that Alembic would make;
-    `autocommit`: its connection commits each statement.
+    Also the schema that is current by that path. `role` is the connection's role, `each` whether
+    each revision is a transaction of its own; `version_length` is the width of the id in the
+    version table that Alembic would create; `autocommit`: its connection commits each statement.
     """
 
     version_table: VersionTableName
@@ -69,12 +68,12 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Environment:
-    """The application's env.py and history, inside the circumstances that `loading` made."""
+    """The application's env.py and history, in the context that `loading` sets up."""
 
     def __init__(
         self, open_config: OpenConfig, root: Path, runner: Callable[[Callable[[], None]], object]
     ) -> None:
-        """`runner` calls what it's given; some env.py want to run in a certain thread or loop."""
+        """`runner` calls its argument; some env.py must run in a certain thread or event loop."""
         self._open_config = open_config
         self.root = root
         self._runner = runner
@@ -93,7 +92,7 @@ class Environment:
 
     @property
     def env_sha256(self) -> str | None:
-        """The hash of the env.py that was run, None where it isn't a file."""
+        """The hash of the env.py that was run; None if it isn't a file."""
         try:
             return hashlib.sha256(Path(self._scripts.env_py_location).read_bytes()).hexdigest()
         except OSError:
@@ -106,30 +105,30 @@ class Environment:
 
     @property
     def config_file(self) -> str | None:
-        """The ini file that the application's Alembic configuration was read from."""
+        """The ini file from which the application's Alembic configuration was read."""
         name = self._config.config_file_name if self._config is not None else None
         return None if name is None else os.path.abspath(name)
 
     @property
     def version_directories(self) -> tuple[str, ...]:
-        """Where Alembic looks for revision files."""
+        """The directories where Alembic looks for revision files."""
         found: Iterable[Any] = self._scripts._version_locations  # pyright: ignore[reportPrivateUsage]
         return tuple(os.path.abspath(directory) for directory in found)
 
     @property
     def is_recursive(self) -> bool:
-        """Whether revision files may be below these directories."""
+        """Whether revision files may also be in subdirectories."""
         return bool(getattr(self._scripts, "recursive_version_locations", False))
 
     @property
     def is_sourceless(self) -> bool:
-        """Whether revision files may be compiled ones."""
+        """Whether revision files may be compiled."""
         return bool(self._scripts.sourceless)
 
     def look(self, server: ServerInfo) -> View:
-        """Run env.py without migrating, as `alembic current` does, and say what it uses.
+        """Run env.py without migrating, as `alembic current` does, and return what it uses.
 
-        `server` is the database that surefoot looks at: env.py must lead to the same one. Raises
+        `server` is the database that surefoot looks at; env.py must lead to the same one. Raises
         SurefootError `another-database`, `history-unreadable`, `application-environment-failed`.
         """
         seen: list[VersionTableName] = []
@@ -175,7 +174,7 @@ class Environment:
         )
 
     def pending(self, rows: Iterable[str]) -> tuple[Revision, ...]:
-        """What Alembic would run from these version rows to the heads, in its order.
+        """Return what Alembic would run from these version rows to the heads, in its order.
 
         Raises SurefootError `history-unreadable`.
         """
@@ -196,17 +195,17 @@ class Environment:
         logged: bool = False,
         **options: Any,
     ) -> None:
-        """Run env.py with `configure` replaced on the instance; Alembic's proxies look it up.
+        """Run env.py with `configure` replaced on the instance, where Alembic's proxies find it.
 
         `fn` is Alembic's: from the version rows and the context to the steps. `check` gets the
-        context once it's configured, `ready` directly before Alembic reads the version table, when
-        env.py has set whatever it sets; `applied` is called behind each step, in its transaction;
-        `notice` is told what a guard in a revision skips. `fresh`: with a script directory of its
-        own, to which revisions may be added. `each`: every step is a transaction of its own,
-        whatever env.py says. `logged`: what Alembic logs of the steps goes where env.py has it go;
-        of a mere look nobody wants to hear.
+        context once it is configured; `ready` is called directly before Alembic reads the version
+        table, when env.py has made its settings; `applied` is called after each step, in its
+        transaction; `notice` gets what a guard in a revision skips. `fresh`: with a script
+        directory of its own, to which revisions may be added. `each`: every step is a transaction
+        of its own, whatever env.py says. `logged`: Alembic's log messages about steps go where
+        env.py sends them; those of a mere look are dropped.
         """
-        # env.py may go elsewhere; its next run begins where the first did
+        # env.py may change the directory; its next run must begin where the first did
         with signals.interruptible(), contextlib.chdir("."), self._open_config() as config:
             if notice is not None:
                 config.attributes[NOTICE] = notice
@@ -250,7 +249,7 @@ class Environment:
             if applied is not None:
                 own = to_tuple(keywords.get("on_version_apply"), default=())
                 keywords["on_version_apply"] = (*own, ours)
-            if not logged:  # here, because the logging that env.py sets up would undo it earlier
+            if not logged:  # here, because the logging that env.py sets up would undo it
                 _ALEMBIC.setLevel(logging.WARNING)
             original(*args, **keywords)
             context: Any = environment.get_context()
@@ -262,7 +261,7 @@ class Environment:
         environment.configure = configure
 
     def module(self, revision: str) -> Any:
-        """The revision file as a module."""
+        """Load the revision file as a module."""
         return self._scripts.get_revision(revision).module
 
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
@@ -273,32 +272,32 @@ class Environment:
                     " current_user"
                 )
             ).one()
-            self._autocommit = is_idle(driver_of(connection))  # though it has just been used
+            self._autocommit = is_idle(driver_of(connection))  # despite having just been used
         self._current_schema = found or ""
-        # the server's own schema and that of temporary tables hold nobody's tables
+        # the server's own schemas and the one for temporary tables contain no user's tables
         unusable = found is None or found.startswith("pg_")
         self._without_schema = without_schema(context.connection) if unusable else None
         schema = context.version_table_schema
         if schema is None:
-            # The application's own search path may differ from ours.
+            # the application's search path may differ from surefoot's
             schema = found if found != server.default_schema else None
         role = role_set(context.connection, server.role)
         return VersionTableName(context.version_table, schema, role)
 
     def commits_midway(self, revision: str) -> bool:
-        """Whether the revision's file speaks of committing by itself."""
+        """Whether the revision's file mentions committing by itself."""
         return self._speaks_of(revision, rb"autocommit|\bcommit\b")
 
     def may_widen_version_column(self, revision: str) -> bool:
-        """Whether the revision's file speaks of the version table's column."""
+        """Whether the revision's file mentions the version table's column."""
         return self._speaks_of(revision, rb"version_num")
 
     def files(self) -> dict[str, Path]:
-        """Each revision's file."""
+        """Return each revision's file."""
         return {id: Path(self._scripts.get_revision(id).path) for id in self._revisions}
 
     def may_vary(self, revision: str) -> bool:
-        """Whether the revision's file speaks of something that may differ from run to run."""
+        """Whether the revision's file mentions something that may differ between runs."""
         if not self._speaks_of(revision, rb"\b(?:random|urandom|uuid|secrets|set|hash)\b|\{"):
             return False
         from surefoot.revision_source.varying import may_vary
@@ -306,7 +305,7 @@ class Environment:
         return may_vary(Path(self._scripts.get_revision(revision).path).read_bytes())
 
     def source(self, revision: str) -> Source | None:
-        """What its upgrade() does, as far as its text tells; None where it isn't a file of text."""
+        """Return what its upgrade() does, as far as its text shows; None without a text file."""
         script = self._scripts.get_revision(revision)
         file = Path(script.path)
         try:
@@ -316,7 +315,7 @@ class Environment:
         return read_upgrade(text, file.name, resumable=self.revision(script).resumable)
 
     def indexes_passed_over(self, revision: str) -> tuple[Statement, ...]:
-        """What its upgrade() does to indexes, where its file speaks of IF NOT EXISTS."""
+        """Return what its upgrade() does to indexes, if its file mentions IF NOT EXISTS."""
         if not self._speaks_of(revision, rb"if_not_exists|if\s+not\s+exists"):
             return ()
         source = self.source(revision)
@@ -324,14 +323,14 @@ class Environment:
 
     def _speaks_of(self, revision: str, pattern: bytes) -> bool:
         asked = (revision, pattern)
-        if asked not in self._spoken:  # a file is loaded once, and so are its words read
+        if asked not in self._spoken:  # a file is read once, like it is loaded once
             file = Path(self._scripts.get_revision(revision).path)
             found = re.search(pattern, file.read_bytes(), re.IGNORECASE)
             self._spoken[asked] = found is not None
         return self._spoken[asked]
 
     def revision(self, script: Any) -> Revision:
-        """One of Alembic's scripts as a value."""
+        """Return one of Alembic's scripts as a value."""
         known = self._revisions.get(script.revision)
         if known is None:
             known = self._revisions[script.revision] = revision_of(script)
@@ -355,8 +354,9 @@ def _after(
 
 
 def commit_between(context: Any) -> bool:
-    """Commit what the steps so far have done, between two of them. False where env.py has begun the
-    transaction itself, which Alembic then leaves alone.
+    """Commit between two steps what the earlier ones did.
+
+    False if env.py began the transaction itself, because Alembic then leaves it alone.
     """
     if context._transaction is None:
         return False
@@ -365,8 +365,8 @@ def commit_between(context: Any) -> bool:
 
 
 def _uninterrupted(fn: Callable[..., Iterable[Any]]) -> Callable[..., Iterable[Any]]:
-    """The same steps, of which no signal interrupts the making; what Alembic does with them may
-    be interrupted.
+    """Return the same steps, protected from signals while Alembic computes them, not while it runs
+    them.
     """
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
@@ -383,17 +383,17 @@ def _uninterrupted(fn: Callable[..., Iterable[Any]]) -> Callable[..., Iterable[A
 
 
 def upgrade_steps(context: Any, heads: Any) -> list[Any]:
-    """Alembic's own steps from these version rows to the heads, for a function given to `run`."""
+    """Return Alembic's own steps from these version rows to the heads, for `run`."""
     return _steps(context.script, heads)
 
 
 def downgrade_step(step: Any) -> Any:
-    """Alembic's step back over the revision of one of its upgrade steps."""
+    """Return Alembic's step that undoes the revision of an upgrade step."""
     return RevisionStep(step.revision_map, step.revision, False)
 
 
 def upgrade_step(step: Any) -> Any:
-    """The same upgrade step, once more."""
+    """Return the same upgrade step again."""
     return RevisionStep(step.revision_map, step.revision, True)
 
 

@@ -1,4 +1,4 @@
-"""Make the application's Alembic `Config`, in the circumstances that the application expects.
+"""Make the application's Alembic `Config`, in the context that the application expects.
 
 That is: the working directory, `sys.path`, the environment variables, and around it a Flask
 application context or whatever the project's own callable sets up.
@@ -37,13 +37,13 @@ OpenConfig = Callable[[], contextlib.AbstractContextManager[AlembicConfig]]
 def alembic_config(
     project: Project, ini: IniFile | None, target: Target
 ) -> Generator[OpenConfig, None, None]:
-    """What opens the application's Alembic configuration, for as long as it's needed.
+    """Return what opens the application's Alembic configuration, for as long as it's needed.
 
-    The environment variables stay set: threads and engines that the application keeps may read
-    them later. Raises SurefootError `application-environment-failed`.
+    The environment variables stay set: threads and engines that the application keeps may read them
+    later. Raises SurefootError `application-environment-failed`.
     """
-    # __main__ put the collector off. What has been imported until here stays for good, and needn't
-    # be gone over again and again while the application runs.
+    # __main__ turned the collector off. What has been imported until here stays, so the collector
+    # needn't scan it again and again while the application runs.
     gc.freeze()
     gc.enable()
     config = project.config
@@ -73,8 +73,10 @@ def alembic_config(
 
 
 def _plain_config(ini: IniFile, project: Project, target: Target, driver: str) -> AlembicConfig:
-    """As `alembic` makes it: the ini file, whether or not it is there, and pyproject.toml (Alembic
-    1.16). For a script directory that was named by itself there is no file to name.
+    """Make the configuration as `alembic` does, from the ini file, if any, and pyproject.toml
+    (1.16).
+
+    If a script directory was named, there is no ini file to name.
     """
     options: dict[str, Any] = {}
     takes_toml = "toml_file" in inspect.signature(AlembicConfig).parameters
@@ -91,13 +93,13 @@ def _plain_config(ini: IniFile, project: Project, target: Target, driver: str) -
 
 
 def _any_driver() -> str:
-    """A driver that serves a synchronous and an asynchronous env.py alike, where there is one."""
+    """Return a driver that works for a synchronous and an asynchronous env.py, if there is one."""
     modern = int(sqlalchemy.__version__.split(".")[0]) >= 2
     return "postgresql+psycopg" if modern else "postgresql"
 
 
 def _prepend_sys_path(config: AlembicConfig) -> None:
-    """What `alembic` itself does with `prepend_sys_path` before anything else."""
+    """Apply `prepend_sys_path` first, as `alembic` does."""
     for part in _listed(config):
         directory = str(Path(part).absolute())
         if sys.path[0] != directory:
@@ -114,8 +116,9 @@ def _listed(config: AlembicConfig) -> list[str]:
 
 
 def _put_on_path(directory: str, *, first: bool) -> None:
-    """Make the directory's modules importable. `first`: they come before the standard library's,
-    for the application itself, as under the command that it is used to.
+    """Make the directory's modules importable.
+
+    `first`: before the standard library's, for the application itself, as it is used to.
     """
     from surefoot.system import shadowing
 
@@ -128,7 +131,7 @@ def _put_on_path(directory: str, *, first: bool) -> None:
 def _flask_config(
     name: str, ini: IniFile | None, arguments: tuple[str, ...]
 ) -> Generator[AlembicConfig, None, None]:
-    """As `flask db` does: the application's context, and Flask-Migrate's configuration in it."""
+    """Push the application context and use Flask-Migrate's configuration, as `flask db` does."""
     application = imported(name)
     if not hasattr(application, "app_context"):
         application = application()
@@ -141,9 +144,10 @@ def _flask_config(
 
 @contextlib.contextmanager
 def _own_config(name: str, arguments: tuple[str, ...]) -> Generator[AlembicConfig, None, None]:
-    """The project's own callable: entered anew for each run of env.py, and left behind it.
+    """Use the project's own callable: entered for each run of env.py, and exited after it.
 
-    What it does at its end, a commit, say, is so within the lock, and seen by the last look.
+    What it does at its end, a commit for example, happens under the lock, and the last look sees
+    it.
     """
     made = imported(name)()
     with made if hasattr(made, "__enter__") else contextlib.nullcontext(made) as config:
@@ -153,7 +157,7 @@ def _own_config(name: str, arguments: tuple[str, ...]) -> Generator[AlembicConfi
 
 
 def env_runner(project: Project) -> Callable[[Callable[[], None]], object]:
-    """What env.py is to be run by: the project's own callable, or nothing in particular.
+    """Return the project's own callable that must run env.py, if any.
 
     Raises SurefootError `application-environment-failed`.
     """
@@ -164,7 +168,7 @@ def env_runner(project: Project) -> Callable[[Callable[[], None]], object]:
 
 
 def imported(name: str) -> Any:
-    """What "package.module:attribute" names."""
+    """Import the object that "package.module:attribute" names."""
     from surefoot.system.shadowing import import_for_application
 
     module, _, attribute = name.partition(":")
@@ -172,7 +176,7 @@ def imported(name: str) -> Any:
 
 
 class ApplicationFailed(SurefootError):
-    """The application's own code raised; what it raised is the cause."""
+    """The application's own code raised; the cause is what it raised."""
 
 
 @contextlib.contextmanager
@@ -191,7 +195,7 @@ def wrap_app_errors(root: Path, doing: str = "") -> Generator[None, None, None]:
         closed = isinstance(error, GeneratorExit) and _raised_here(error)
         if closed or isinstance(error, signals.StopRequested):
             raise
-        if signals.requested():  # whatever the application has made of it
+        if signals.requested():  # whatever the application turned it into
             raise signals.StopRequested from error
         where = place(error, root)
         lines = describe(error)
@@ -216,8 +220,10 @@ def wrap_app_errors(root: Path, doing: str = "") -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def recursion_limit_kept() -> Generator[None, None, None]:
-    """The application may need a higher limit, and keeps it. With a lower one nobody who is called
-    behind it, to roll back, say, could be relied on.
+    """Keep the recursion limit from being lowered.
+
+    The application may need a higher limit, and keeps it. With a lower one, later calls, such as a
+    rollback, could fail.
     """
     limit = sys.getrecursionlimit()
     try:
@@ -228,15 +234,15 @@ def recursion_limit_kept() -> Generator[None, None, None]:
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Whether no other frame has raised it."""
+    """Whether this frame itself raised it."""
     return error.__traceback__ is None or error.__traceback__.tb_next is None
 
 
 def place(error: BaseException, root: Path) -> str | None:
-    """`file:line` of the innermost frame in the application's files.
+    """Return `file:line` of the innermost frame in the application's files.
 
-    The application's are those below `root`, else Alembic's scripts wherever they're installed.
-    The path is relative to `root`, or to the installed package's directory.
+    The application's files are those below `root`, or Alembic's scripts wherever they are
+    installed. The path is relative to `root` or to the installed package's directory.
     """
     frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
     own = [(file.relative_to(root), line) for file, line in frames if _is_below(file, root)]
@@ -249,8 +255,9 @@ def place(error: BaseException, root: Path) -> str | None:
 
 
 def frames(error: BaseException, root: Path) -> tuple[str, ...]:
-    """Where it was raised: the frames in the application's own files, the innermost last; without
-    those of the env.py that called the rest.
+    """Return the frames in the application's own files, the innermost last.
+
+    Without those of the env.py that called the rest.
     """
     found: list[str] = []
     for frame in traceback.extract_tb(error.__traceback__):
@@ -264,7 +271,7 @@ def frames(error: BaseException, root: Path) -> tuple[str, ...]:
 
 
 def is_own_file(file: Path, root: Path) -> bool:
-    """Whether it is the application's: below its root, or an env.py or a revision elsewhere."""
+    """Whether a file is the application's: below its root, or an env.py or a revision elsewhere."""
     return _is_below(file, root) or file.name == "env.py" or _of_history(file)
 
 
@@ -273,36 +280,37 @@ def _is_below(file: Path, root: Path) -> bool:
 
 
 def _of_history(file: Path) -> bool:
-    """Whether it's below the `versions` beside an env.py; pyenv has such a directory too."""
+    """Whether a file is below the `versions` next to an env.py; pyenv has such a directory too."""
     return any(d.name == "versions" and (d.parent / "env.py").is_file() for d in file.parents)
 
 
 def remedy(error: BaseException) -> str:
-    """The next step for a failure of the application's own code."""
+    """Return the next step for a failure of the application's own code."""
     missing = next((one for one in _chain(error) if isinstance(one, ArgumentMissing)), None)
     if missing is not None:
         return (
-            f"give env.py its argument: -x {missing.name}=VALUE on the command line, or "
+            f"pass env.py its argument: -x {missing.name}=VALUE on the command line, or "
             f'x_arguments = ["{missing.name}=VALUE"] in surefoot.toml'
         )
     if isinstance(error, ModuleNotFoundError):
         missing = error.name or "the module"
         return (
-            f"install {missing} beside surefoot; if it is the application's own package, say where "
-            "it is with prepend_sys_path in alembic.ini; if it is a driver that the application "
+            f"install {missing} in surefoot's environment; if it is the application's own "
+            "package, add its directory to prepend_sys_path in alembic.ini; if it is a driver "
+            "that the application "
             'does not use, set driver = "postgresql+…" in surefoot.toml'
         )
     own = "correct the application's code or its settings; `alembic current` runs the same env.py"
     if _reads_arguments(error):
         own += (
-            "; if env.py misses an argument (get_x_argument), give it: -x NAME=VALUE on the "
+            "; if env.py needs an argument (get_x_argument), pass it: -x NAME=VALUE on the "
             'command line, or x_arguments = ["NAME=VALUE"] in surefoot.toml'
         )
     return own
 
 
 def _chain(error: BaseException | None) -> Generator[BaseException, None, None]:
-    """The exception, and those that it came of."""
+    """Return the exception and its causes."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:
         seen.append(error)
@@ -311,7 +319,7 @@ def _chain(error: BaseException | None) -> Generator[BaseException, None, None]:
 
 
 def _reads_arguments(error: BaseException) -> bool:
-    """Whether an env.py on the way to where it was raised speaks of its arguments."""
+    """Whether an env.py in the traceback mentions its arguments."""
     files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
     return any(
         file.name == "env.py" and file.is_file() and b"get_x_argument" in file.read_bytes()

@@ -1,4 +1,4 @@
-"""Look at the structure on the application's own connection, in the middle of its transaction."""
+"""Look at the structure on the application's own connection, within its transaction."""
 
 import contextlib
 from collections.abc import Generator
@@ -24,9 +24,9 @@ Row = tuple[str, str, str, str | None, str]
 
 
 class Looking:
-    """Reads the rows of `facts.sql` on whatever connection it's given, and leaves no trace.
+    """Reads the rows of `facts.sql` on any connection, and leaves no trace.
 
-    The query is prepared once on each: planning it takes longer than running it.
+    The query is prepared once on each connection: planning it takes longer than running it.
     """
 
     def __init__(self, version_table: VersionTableName) -> None:
@@ -46,16 +46,16 @@ class Looking:
         )
 
     def rows(self, connection: Any) -> list[Row]:
-        """The rows, for `surefoot.look.structure.facts_of`."""
+        """Return the rows, for `surefoot.look.structure.facts_of`."""
         with savepoint(connection, "surefoot_look"):
             connection.execute(self._settings)
-            # asked each time: drivers throw all prepared statements away when a table is dropped
+            # asked each time: drivers discard all prepared statements when a table is dropped
             if not connection.execute(_IS_PREPARED).scalar():
                 connection.execute(self._prepare)
             return [tuple(row) for row in connection.execute(self._execute)]
 
     def rows_once(self, connection: Any) -> list[Row]:
-        """The same, where nothing may stay in the session: behind a pooler it's others' as well."""
+        """Return the same rows without leaving anything in the session, which may be shared."""
         with savepoint(connection, "surefoot_look"), unprepared(connection):
             connection.execute(self._settings)
             return [tuple(row) for row in connection.execute(self._unprepared)]
@@ -67,10 +67,11 @@ def _literal(value: str | None) -> str:
 
 @contextlib.contextmanager
 def savepoint(connection: Any, name: str) -> Generator[None, None, None]:
-    """A savepoint that is always gone back to: settings made meanwhile end with it.
+    """Set a savepoint for the block and always roll back to it: settings made meanwhile end with
+    it.
 
-    Plain statements, because SQLAlchemy's own would end with the transactions of whoever works
-    inside. Where there is no transaction (a connection in autocommit), one is begun.
+    Plain statements, because SQLAlchemy's own savepoints would end with transactions begun inside.
+    If there is no transaction (a connection in autocommit), one is begun.
     """
     back = (f"rollback to savepoint {name}", f"release savepoint {name}")
     try:

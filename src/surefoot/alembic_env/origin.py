@@ -1,4 +1,4 @@
-"""Have the application make its tables without the history, as a release of it did."""
+"""Have the application create its tables without the history, as one of its releases did."""
 
 import asyncio
 import inspect
@@ -17,13 +17,12 @@ from surefoot.errors import SurefootError
 def create(
     environment: Environment, server: ServerInfo, root: Path, name: str, rows: tuple[str, ...]
 ) -> None:
-    """Call what `name` ("package.module:attribute") names, and write these version rows unless it
-    has written some itself.
+    """Call what `name` ("package.module:attribute") names, then write these version rows.
 
-    A MetaData makes its tables, and a callable with a parameter gets a connection: env.py's own,
-    in its transaction. A callable without one finds the database by itself, and may be a coroutine
-    function. Raises SurefootError `application-environment-failed`, or `config-invalid` where it
-    has written other version rows.
+    Unless it has written some itself. A MetaData creates its tables, and a callable with a
+    parameter gets a connection: env.py's own, in its transaction. A callable without one finds the
+    database itself, and may be a coroutine function. Raises SurefootError
+    `application-environment-failed`, or `config-invalid` if it wrote other version rows.
     """
     doing = f", when {name} was to make its tables"
     with wrap_app_errors(root, doing):
@@ -54,7 +53,7 @@ def create(
 
 
 def _on_connection(made: Any) -> Callable[[Any], object] | None:
-    """How to have it work on a connection that it's given; None where it wants none."""
+    """Return a function that makes it work on a given connection; None if it takes none."""
     create_all: Any = getattr(made, "create_all", None)
     if create_all is not None and hasattr(made, "sorted_tables"):
         return create_all

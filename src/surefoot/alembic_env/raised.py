@@ -1,4 +1,4 @@
-"""What the application's code raised, as a value or in lines: PostgreSQL's own words if it was it.
+"""Describe what the application's code raised: PostgreSQL's own message, if it came from there.
 
 The application's texts may quote its database URL: passwords in them are masked.
 """
@@ -10,7 +10,7 @@ from surefoot.diagnosis.cause import Cause, lines
 from surefoot.diagnosis.refused import state_by_words
 from surefoot.errors.masking import masked
 
-# psycopg and psycopg2 keep these in `diag`, asyncpg on the exception, some by other names.
+# Psycopg and psycopg2 keep these in `diag`, asyncpg on the exception, with some other names.
 _FIELDS = {
     "message": ("message_primary", "message"),
     "detail": ("message_detail", "detail"),
@@ -24,7 +24,7 @@ _FIELDS = {
 
 
 def cause_of(error: BaseException) -> Cause | None:
-    """What PostgreSQL said, whatever the driver; None where it was Python's own error."""
+    """Return PostgreSQL's error, whatever the driver; None if it was Python's own."""
     original: BaseException = getattr(error, "orig", None) or error
     if original is not error and original.__cause__ is not None:
         original = original.__cause__  # asyncpg's own, below SQLAlchemy's adapter
@@ -42,7 +42,7 @@ def cause_of(error: BaseException) -> Cause | None:
 
 
 def of_encoding(error: BaseException) -> bool:
-    """Whether a driver raised it that can't write or read a text in the session's encoding."""
+    """Whether a driver raised it because the session's encoding doesn't have a character."""
     if not isinstance(error, UnicodeError):
         return False
     frames = traceback.extract_tb(error.__traceback__)
@@ -51,7 +51,7 @@ def of_encoding(error: BaseException) -> bool:
 
 
 def _said(error: BaseException) -> str:
-    """Its message; "" where the application's own class can't say it."""
+    """Return its message; "" if the application's own class fails to give one."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001 (whatever it is, it isn't what is to be told)
@@ -64,23 +64,23 @@ def _text(diagnosis: Any, names: tuple[str, ...]) -> str:
 
 
 def describe(error: BaseException) -> list[str]:
-    """An exception in lines: PostgreSQL's own words where they're in it, else Python's."""
+    """Return an exception in lines: PostgreSQL's own message if it has one, otherwise Python's."""
     cause = cause_of(error)
     return lines(cause) if cause else [masked(line) for line in _in_pythons_words(error)]
 
 
 def whole(error: BaseException) -> tuple[str, ...]:
-    """Its traceback with those of its causes, as Python prints it, without passwords."""
+    """Return its traceback with its causes, as Python prints it, without passwords."""
     text = masked("".join(traceback.format_exception(error)))
     return tuple(line for line in text.splitlines() if line.strip())
 
 
 def _in_pythons_words(error: BaseException) -> list[str]:
     text = "".join(traceback.format_exception_only(error)).strip().splitlines()
-    # SQLAlchemy adds the statement and a link; what happened is said before them
+    # SQLAlchemy appends the statement and a link, after the message
     kept = [line.strip() for line in text if not line.startswith(("[SQL:", "(Background on"))]
     found = [line for line in kept if line][:6]
     frames = traceback.extract_tb(error.__traceback__)
-    if not error.args and frames:  # a bare assert, say: where it stands is all that it tells
+    if not error.args and frames:  # a bare assert, for example: its place is all it says
         found.append(f"raised in {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}")
     return found

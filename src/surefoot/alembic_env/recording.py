@@ -1,4 +1,4 @@
-"""What a downgrade executes: written down while it runs, and executed again without its code."""
+"""Record what a downgrade executes, to execute it again without its code."""
 
 import contextlib
 import itertools
@@ -16,18 +16,18 @@ from surefoot.alembic_env.driver import driver_of, is_idle
 from surefoot.alembic_env.steps import word_for_word
 from surefoot.catalogue.catalogue import DownStatement
 
-# Where a transaction begins or ends as text, nobody can put the statements between others' own.
+# Statements among which a transaction begins or ends can't be placed in another one.
 _TRANSACTION = re.compile(
     r"(?:^|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction"
     r"|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b",
     re.IGNORECASE | re.DOTALL,
 )
-# The driver's own question, where SQLAlchemy enters and leaves autocommit
+# The driver's own question when SQLAlchemy enters and leaves autocommit.
 _DRIVERS_OWN = re.compile(r"\s*show\s", re.IGNORECASE)
 
 
 class Recording:
-    """The statements in their order; `complete` only if nothing else was done besides."""
+    """The statements in their order; `complete` only if nothing else was done."""
 
     def __init__(self) -> None:
         self.statements: list[DownStatement] = []
@@ -36,10 +36,10 @@ class Recording:
 
 @contextlib.contextmanager
 def recorded(connection: Any) -> Generator[Recording, None, None]:
-    """Write down what is executed meanwhile.
+    """Record what is executed in the block.
 
-    What can't be repeated makes it incomplete: parameters, an answer that may decide what comes
-    next, the beginning or end of a transaction as text, another connection, a cursor of the
+    Anything that can't be repeated makes it incomplete: parameters, an answer that may decide what
+    comes next, the beginning or end of a transaction as text, another connection, a cursor of the
     driver's own.
     """
     found = Recording()
@@ -71,9 +71,9 @@ def recorded(connection: Any) -> Generator[Recording, None, None]:
 
 @contextlib.contextmanager
 def _cursors(driver: Any) -> Generator[Counter[str], None, None]:
-    """Whatever the driver's cursors are given meanwhile, SQLAlchemy's and the revision's own.
+    """Record what the driver's cursors are given, both SQLAlchemy's and the revision's own.
 
-    Where the driver lets itself be asked: psycopg2 and psycopg do.
+    If the driver offers a hook: psycopg2 and psycopg do.
     """
     sent: Counter[str] = Counter()
     if not hasattr(driver, "cursor_factory"):
@@ -100,14 +100,14 @@ def _cursors(driver: Any) -> Generator[Counter[str], None, None]:
 
 
 def execute(connection: Any, statement: str) -> None:
-    """One recorded statement, word for word."""
+    """Execute one recorded statement unchanged."""
     word_for_word(connection, statement)
 
 
 def candidates(connection: Any, statements: list[DownStatement]) -> list[list[DownStatement]]:
-    """What the server was given, the likeliest first: some drivers are given each % twice.
+    """Return what the server may have been given, the likeliest first: some drivers double each %.
 
-    Not where they're told that there are no parameters: then what was executed is it.
+    Not if they are told that there are no parameters: then the statement is executed as it is.
     """
     if connection.dialect.paramstyle not in ("format", "pyformat"):
         return [statements]
@@ -116,7 +116,7 @@ def candidates(connection: Any, statements: list[DownStatement]) -> list[list[Do
 
 
 def repeat(context: Any, statements: Iterable[DownStatement]) -> None:
-    """Execute them as they were: in Alembic's transaction, and outside of it what was outside."""
+    """Execute the statements as they were: in Alembic's transaction, or outside of it."""
     for alone, together in itertools.groupby(statements, key=lambda s: s.alone):
         with context.autocommit_block() if alone else contextlib.nullcontext():
             for statement in together:
@@ -124,7 +124,7 @@ def repeat(context: Any, statements: Iterable[DownStatement]) -> None:
 
 
 def search_path(connection: Any) -> str:
-    """The one that the connection has now."""
+    """Return the connection's current search path."""
     statement = "select pg_catalog.current_setting('search_path')"
     with untouched(connection) as reading:
         return str(reading.execute(text(statement)).scalar())
@@ -132,9 +132,9 @@ def search_path(connection: Any) -> str:
 
 @contextlib.contextmanager
 def with_search_path(connection: Any, path: str, *, local: bool) -> Generator[None, None, None]:
-    """What an earlier revision has set must not help the statements: nobody has set it later.
+    """Use this search path, not one that an earlier revision has set.
 
-    `local`: to the end of the transaction, or of the savepoint that is gone back to.
+    `local`: until the end of the transaction, or of the savepoint.
     """
     now = search_path(connection)
     if now != path:
@@ -145,7 +145,7 @@ def with_search_path(connection: Any, path: str, *, local: bool) -> Generator[No
 
 
 def set_search_path(connection: Any, path: str, *, local: bool) -> None:
-    """Set it: to the end of the transaction (`local`), or of the session."""
+    """Set the search path until the end of the transaction (`local`) or of the session."""
     statement = sql.SQL("select pg_catalog.set_config('search_path', {}, {})").format(
         sql.Literal(path), sql.Literal(local)
     )

@@ -1,6 +1,4 @@
-"""What runs on the application's own connection at the moment: noted, so that it can be asked
-after, and stopped.
-"""
+"""What is running on the application's own connection, so that it can be observed and stopped."""
 
 import functools
 from collections.abc import Callable
@@ -18,15 +16,14 @@ from surefoot.system import signals, supervisor
 
 
 class Running:
-    """The run of env.py that is under way.
+    """The current run of env.py.
 
-    `transactions` are the ids of those that the revisions began in, by revision; `ends` those in
-    which their last statement ran, after the version row; `raised` is what a
-    revision raised, whether or not env.py keeps it to itself. `left` are revisions that weren't in
-    their transaction when they raised, or during which another connection committed: what became of
-    their own transaction says nothing of what they did. `pid` is the server process of env.py's
-    connection; `sessions` are those of every connection that SQLAlchemy took from a pool, each with
-    what cuts it.
+    `transactions` are the ids of those in which the revisions began, by revision; `ends` those in
+    which their last statement ran, after the version row; `raised` is what a revision raised, even
+    if env.py catches it. `left` are revisions that ran at least partly outside their transaction:
+    what became of their own transaction says nothing about what they did. `pid` is the server
+    process of env.py's connection; `sessions` are those of every connection that SQLAlchemy took
+    from a pool, each with a function that cuts it.
     """
 
     def __init__(
@@ -36,48 +33,50 @@ class Running:
         self.ends: dict[str, str] = {}
         self.raised: BaseException | None = None
         self.left: set[str] = set()
-        self.at_fault: Revision | None = None  # whose end could not be put on account
+        self.at_fault: Revision | None = None  # whose end could not be recorded
         self.pid: int | None = None
-        self.stopped: Finding | None = None  # why the run is to end
+        self.stopped: Finding | None = None  # why the run must end
         self.sessions: dict[int, Callable[[], None]] = {}
         self.uncut = False  # no commit between two revisions: the transaction is env.py's
         self._account, self._timeouts, self._works_in = account, timeouts, works_in
         self._setting: Setting | None = None
         self._begun: Begun | None = None
-        self._due: Ended | None = None  # what ended, and the account doesn't have yet
+        self._due: Ended | None = None  # what has ended and isn't recorded yet
         self._connection: Any = None
 
     @property
     def last(self) -> str:
-        """The revision that began last, "" where none has."""
+        """The revision that began last, "" if none has."""
         return next(reversed(self.transactions), "")
 
     def on(self, connection: Any) -> None:
-        """The application's connection, once it's known."""
+        """Note the application's connection."""
         self._setting = None
         self._connection = connection
         self.pid = backend_pid(driver_of(connection))
 
     def stop(self, finding: Finding) -> None:
-        """Have the run end at the next statement or commit of the application's, if it doesn't end
-        by itself. From another thread.
+        """Make the run end at the application's next statement or commit, if it doesn't end by
+        itself.
+
+        Called from another thread.
         """
         self.stopped = finding
 
     def check(self) -> None:
-        """Raises SurefootError where the run is to end."""
+        """Raise SurefootError if the run must end."""
         if self.stopped is not None:
             raise SurefootError.of(self.stopped)
 
     def taken(self, connection: Any, *_: Any) -> None:
-        """SQLAlchemy takes a connection from a pool."""
+        """Note a connection that SQLAlchemy takes from a pool."""
         driver = getattr(connection, "driver_connection", None) or connection
         pid = backend_pid(driver)
         if pid is not None:
             self.sessions[pid] = lambda: cut(driver)
 
     def committed(self, connection: Any) -> None:
-        """A connection of SQLAlchemy's commits, this one or another."""
+        """Note a commit by SQLAlchemy, on this connection or another."""
         own = self._connection
         if (
             own is None
@@ -94,10 +93,10 @@ class Running:
         revision: Revision,
         begun: Callable[[], None],
     ) -> Any:
-        """The revision's upgrade(), which is first put on account; then `begun` is called.
+        """Wrap the revision's upgrade(): its beginning is recorded first, then `begun` is called.
 
-        Before every revision, and not once for those that share a transaction: one that commits by
-        itself leaves SQLAlchemy none the wiser.
+        Before every revision, and not once for those that share a transaction: SQLAlchemy doesn't
+        notice when one commits by itself.
         """
 
         @functools.wraps(migrate)  # Alembic logs its name
@@ -105,10 +104,10 @@ class Running:
         def noting(**keywords: Any) -> None:
             connection = context.connection
             with signals.uninterrupted():
-                if self._setting is None:  # only here: env.py may have set its own until now
+                if self._setting is None:  # only now: env.py may have set its own until here
                     self._setting = setting_of(connection, self._timeouts)
                 if is_idle(driver_of(connection)):
-                    begun()  # what is put on account may be committed at once
+                    begun()  # what is recorded may be committed at once
                 self._begin(connection, revision, self._setting)
                 begun()
             try:
@@ -118,7 +117,8 @@ class Running:
             except BaseException as error:
                 with signals.uninterrupted():
                     self.raised = error
-                    gone = connection.closed or connection.invalidated  # with all it had begun
+                    # with everything it had begun
+                    gone = connection.closed or connection.invalidated
                     if not gone and is_idle(driver_of(connection)):
                         self.left.add(revision.id)
                 raise
@@ -126,10 +126,10 @@ class Running:
         return noting
 
     def _begin(self, connection: Any, revision: Revision, setting: Setting) -> None:
-        """Put its beginning on account, with the end of the one before it in the same statement.
+        """Record its beginning, and the end of the previous revision in the same statement.
 
-        None of its own statements has run: if the account can't be kept any more, the revision
-        before it is the reason (one that has set another role, say).
+        None of its own statements has run yet: if this fails, the previous revision is the reason
+        (one that has set another role, for example).
         """
         before, self._due = self._due, None
         self.at_fault = before.revision if before is not None else None
@@ -143,15 +143,15 @@ class Running:
         self._works_in(session)
 
     def progress(self, context: Any, statements: int) -> None:
-        """So many statements of the revision that runs are done, if this is committed."""
+        """Record how many statements of the current revision are done, if this is committed."""
         assert self._begun is not None
         self._account.progress(executor(context.connection), self._begun, statements)
 
     def behind(self, context: Any, revision: Revision, seconds: float) -> None:
-        """The revision has run, and its version row is written.
+        """Note that the revision has run and its version row is written.
 
-        Its end is put on account with the next revision's beginning, or before the commit: until
-        then, nothing of the application's runs. Without a transaction that waits, at once.
+        Its end is recorded with the next revision's beginning, or before the commit: until then,
+        nothing of the application's runs. Without a pending transaction, it is recorded at once.
         """
         assert self._begun is not None
         self._due = Ended(self._begun, revision, seconds)
@@ -159,7 +159,7 @@ class Running:
             self.settle(context.connection)
 
     def settle(self, connection: Any) -> None:
-        """Put on account what has ended: the transaction is about to be."""
+        """Record what has ended, because the transaction is about to."""
         due, self._due = self._due, None
         if due is None:
             return
@@ -168,10 +168,10 @@ class Running:
         self.at_fault = None
 
     def cancel(self) -> None:
-        """Make the server stop what it does for the application. From another thread.
+        """Make the server cancel the application's statement. Called from another thread.
 
-        For a driver that waits in C, where no signal gets through. One that waits in Python, and so
-        is interrupted by the signal itself, may have no such function.
+        For a driver that waits in C, where signals have no effect. A driver that waits in Python is
+        interrupted by the signal itself, and may have no such function.
         """
         if self._connection is None or self._connection.invalidated:
             return
@@ -180,8 +180,9 @@ class Running:
             cancel()
 
     def give_up(self) -> None:
-        """env.py has failed, and nobody commits any more what it has left open: the server rolls
-        that back once the connection is gone, and can be asked then what became of it.
+        """Close the connection after env.py has failed and left a transaction open.
+
+        The server then rolls it back, and can be asked what became of it.
         """
         own = self._connection
         if own is None or own.closed or own.invalidated:
@@ -190,7 +191,7 @@ class Running:
             self.cut()
 
     def cut(self) -> None:
-        """End the connection itself, so that its driver returns. From another thread."""
+        """Close the connection itself, so that its driver returns. Called from another thread."""
         if self._connection is None or self._connection.invalidated:
             return
         cut(driver_of(self._connection))

@@ -1,4 +1,4 @@
-"""What Alembic's script directory holds, as values."""
+"""Read Alembic's script directory into values."""
 
 import contextlib
 import hashlib
@@ -18,9 +18,9 @@ from surefoot.model.history import Revision
 
 @contextlib.contextmanager
 def readable(root: Path, directories: Iterable[str] = ()) -> Generator[None, None, None]:
-    """Turns whatever Alembic or a revision file raises while loading into `history-unreadable`.
+    """Turn whatever Alembic or a revision file raises while loading into `history-unreadable`.
 
-    `directories` are those of the revision files: the file that is wrong is looked for there.
+    `directories` are those of the revision files, where the faulty file is looked for.
     """
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -31,11 +31,11 @@ def readable(root: Path, directories: Iterable[str] = ()) -> Generator[None, Non
             raise
         except Exception as error:
             where = None if isinstance(error, CommandError) else place(error, root)
-            # A parent that isn't there is a warning that names the revision, then a bare KeyError.
+            # a missing parent is a warning that names the revision, then a bare KeyError
             told = [str(warning.message) for warning in warned] or describe(error)
             files = [line for text in told for line in _files_about(text, root, directories)]
             raise _unreadable([*([f"at {where}"] if where else []), *told, *files]) from error
-    # Two files with one id: Alembic warns, and runs one of them.
+    # two files with one id: Alembic warns, and runs one of them
     twice = [text for w in warned if "more than once" in (text := str(w.message))]
     if twice:
         files = [line for text in twice for line in _files_about(text, root, directories)]
@@ -43,8 +43,8 @@ def readable(root: Path, directories: Iterable[str] = ()) -> Generator[None, Non
 
 
 def _files_about(text: str, root: Path, directories: Iterable[str]) -> list[str]:
-    """The files that have the revision of which Alembic says that it's there twice, or not at all:
-    Alembic doesn't name them.
+    """Find the files of a revision that Alembic reports as duplicate or missing, without naming
+    them.
     """
     found = _SAID.match(text)
     if found is None:
@@ -77,7 +77,7 @@ def _unreadable(seen: list[str]) -> SurefootError:
 
 
 def revision_of(script: Any) -> Revision:
-    """A revision as Alembic has it, its dependencies as ids, however they were written."""
+    """Return a revision as Alembic has it, with its dependencies as full ids."""
     return Revision(
         script.revision,
         tuple(to_tuple(script.down_revision, default=())),
@@ -93,11 +93,11 @@ def revision_of(script: Any) -> Revision:
 
 
 def _text(module: Any, name: str) -> str | None:
-    """What the revision file calls by this name, if it's a text: other things may be called so."""
+    """Return the revision file's variable of this name, if it is a string."""
     value = getattr(module, name, None)
     return value if isinstance(value, str) else None
 
 
 def sha256_of(file: Path) -> str:
-    """The hash of a text file, the same whatever line ends it was checked out with."""
+    """Return the hash of a text file, independent of its line ends."""
     return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

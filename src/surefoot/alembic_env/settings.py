@@ -1,7 +1,7 @@
-"""The settings that hold while a revision runs: how long it may wait, and how long it may take.
+"""The settings while a revision runs: how long it may wait, and how long it may take.
 
-Whatever the application has set itself stays: env.py's own SET, or an option of its address, says
-what its author wants. What comes from elsewhere (the role, the database, postgresql.conf) was meant
+Settings that the application makes itself stay: env.py's own SET, or an option of its address, is
+what its author wants. Settings from elsewhere (the role, the database, postgresql.conf) are meant
 for the application's daily work, where a statement that takes an hour is a mistake.
 """
 
@@ -14,13 +14,13 @@ from surefoot.alembic_env.account import Setting
 from surefoot.alembic_env.connection import unprepared, untouched
 from surefoot.alembic_env.driver import backend_pid, driver_of
 
-# The server looks this often whether its client is still there: what a killed surefoot had begun
-# then ends by itself, and isn't left to go on with its locks. From PostgreSQL 14, where the server
-# runs on a system that can tell.
+# How often the server checks that its client is still there: statements of a killed surefoot then
+# end by themselves, and don't keep their locks. From PostgreSQL 14, if the server's system supports
+# it.
 _LOOK_FOR_CLIENT = 5_000
 
 _ASK = sqlalchemy.text(
-    # on the application's search path, where others may have put operators
+    # qualified, because others may have put operators on the application's search path
     "select pg_catalog.pg_backend_pid(),"
     " pg_catalog.version() OPERATOR(pg_catalog.~~) '%linux%'::pg_catalog.text,"
     " s.name, s.source, s.setting,"
@@ -33,8 +33,8 @@ _ASK = sqlalchemy.text(
 )
 
 
-# Whether a policy hides rows of some table from the role. A table without a page has none to hide:
-# in a fresh database, revisions write under the policies that the revisions before them have made.
+# Whether a policy hides rows of some table from the role. An empty table has none to hide: in a
+# fresh database, revisions write under the policies of earlier revisions.
 _HIDDEN = sqlalchemy.text(
     "select exists (select from pg_catalog.pg_class c"
     " where c.relrowsecurity and c.relkind OPERATOR(pg_catalog.=) any"
@@ -48,10 +48,10 @@ _HIDDEN = sqlalchemy.text(
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """In seconds: how long one statement may wait for a lock, and how long it may take. 0: ever.
+    """In seconds: how long a statement may wait for a lock, and how long it may take. 0: no limit.
 
     `policies`: row security may hide rows from the revisions. Otherwise a statement from which it
-    would hide some of the user's is an error.
+    would hide some of the user's rows is an error.
     """
 
     lock: float = 0.0
@@ -60,11 +60,11 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
-    """What a revision begins in: what its first statement must evaluate.
+    """Return the context of a revision, which its first statement must evaluate.
 
-    Waiting for a lock has an end only in the revision's own transaction, which can be rolled back
-    and tried again: a CREATE INDEX CONCURRENTLY would leave an invalid index behind. The rest holds
-    for the session, but through a pooler, whose sessions are others' as well, for the transaction.
+    Waiting for a lock is limited only in the revision's own transaction, which can be rolled back
+    and tried again: a CREATE INDEX CONCURRENTLY would leave an invalid index. Other settings apply
+    to the session or, through a pooler that shares its sessions, to the transaction.
     """
     with untouched(connection) as reading, unprepared(reading):
         rows = [tuple(row) for row in reading.execute(_ASK)]
@@ -93,7 +93,7 @@ def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
     if linux and check in found and found[check][1] == "0":
         parts.append(_set(check, _LOOK_FOR_CLIENT, local=local))
     session = began = None
-    if not local and started is not None:  # it stays the same one, and may be seen by this role
+    if not local and started is not None:  # the session stays the same, and this role may see it
         began = f"{started}+00"
         moment = f"cast('{began}' as pg_catalog.timestamptz)"
         session = f"cast({int(pid)} as pg_catalog.int4), {moment}"
@@ -105,7 +105,8 @@ def _set(name: str, milliseconds: int, *, local: bool) -> str:
 
 
 def _is_direct(connection: Any, pid: int) -> bool:
-    """Whether the driver talks to the server process itself: a pooler gives it a number of its own,
-    with which a statement can be cancelled.
+    """Whether the driver talks to the server process itself.
+
+    A pooler gives it another number, with which a statement can be cancelled.
     """
     return backend_pid(driver_of(connection)) == pid

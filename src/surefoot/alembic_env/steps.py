@@ -1,4 +1,4 @@
-"""What is done around each of Alembic's steps."""
+"""Surround each of Alembic's steps."""
 
 import functools
 import re
@@ -14,12 +14,12 @@ from surefoot.model.history import Revision
 
 
 def word_for_word(connection: Any, statement: str) -> Any:
-    """Execute a statement without parameters, whatever colons and percent signs are in it."""
+    """Execute a statement without parameters, whatever colons and percent signs it contains."""
     return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
-    """What env.py would run must be what was shown. Raises SurefootError `plan-outdated`."""
+    """Require that env.py runs what was shown. Raises SurefootError `plan-outdated`."""
     if [step.revision.revision for step in found] != [r.id for r in planned]:
         raise SurefootError(
             "plan-outdated",
@@ -34,13 +34,14 @@ def require_same(planned: tuple[Revision, ...], found: list[Any]) -> None:
 
 
 def executor(connection: Any) -> Execute:
-    """A function that executes on the application's own connection, in its transaction."""
+    """Return a function that executes on the application's own connection, in its transaction."""
     dialect = connection.dialect
     as_written = dialect.paramstyle == "pyformat"
 
     def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
         with unprepared(connection):
-            if as_written and parameters:  # nothing to translate: half of SQLAlchemy's work
+            # nothing to translate, which is half of SQLAlchemy's work
+            if as_written and parameters:
                 result = connection.exec_driver_sql(statement, dict(parameters))
             else:
                 result = connection.execute(_text(statement), dict(parameters))
@@ -50,7 +51,7 @@ def executor(connection: Any) -> Execute:
 
 
 def execute_text(connection: Any, statement: str) -> list[tuple[Any, ...]]:
-    """The same for a statement without parameters."""
+    """Execute a statement without parameters on the application's own connection."""
     with unprepared(connection):
         result = word_for_word(connection, statement)
     return [tuple(row) for row in result] if result.returns_rows else []

@@ -1,4 +1,4 @@
-"""On the application's own connection: whose are the journal and the version table?"""
+"""Check on the application's own connection who owns the journal and the version table."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from surefoot.sql import query
 
 
 def role_set(connection: Any, login: str) -> str | None:
-    """The role that env.py has set for its connection, where it logged in as `login` does.
+    """Return the role that env.py set for its connection, if its login is surefoot's `login`.
 
-    One who logs in as surefoot does has chosen that role: what it owns is the application's. A
-    connection of another login's says nothing: that login may be the one to be protected from.
+    The person who gave that login has chosen the role: what it owns is the application's. A
+    connection with another login proves nothing: that login may be the one to be protected from.
     """
     with untouched(connection) as reading:
         session, current = reading.execute(
@@ -28,7 +28,7 @@ def role_set(connection: Any, login: str) -> str | None:
 
 
 def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[Owned, ...]:
-    """The journal and the version table, if both may be read and written; nothing of them is read.
+    """Return the journal and the version table, if both may be read and written; reads neither.
 
     Raises SurefootError `object-not-trusted`.
     """
@@ -51,10 +51,10 @@ def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[O
 
 
 def require_no_new_trigger(connection: Any, version_table: VersionTableName) -> None:
-    """The same at the beginning of a transaction that will write the version table, where a role
-    that isn't trusted could put a trigger on it: it is locked against that first.
+    """Require the same when a transaction begins that will write the version table.
 
-    A connection that commits each statement can't hold a lock. Raises `object-not-trusted`.
+    If an untrusted role could put a trigger on it, it is locked against that first. A connection
+    that commits each statement can't hold a lock. Raises `object-not-trusted`.
     """
     open_ones = [one for one in require_trusted(connection, version_table) if one.open_to_triggers]
     if not open_ones or is_idle(driver_of(connection)):

@@ -1,8 +1,8 @@
-"""Revisions that are taken back, as Alembic's own steps: by their files, or by what is known.
+"""Undo revisions as Alembic's own steps: by their files, or by what is recorded.
 
-A revision whose file isn't there (the image is older than the database) is added to Alembic's map
-as the journal tells of it. So version rows, branches, transactions and env.py are Alembic's
-business in both cases, and what runs is one and the same step.
+A revision without a file (the image is older than the database) is added to Alembic's map from the
+journal. So Alembic handles version rows, branches, transactions and env.py in both cases, and the
+same kind of step runs.
 """
 
 import itertools
@@ -23,10 +23,9 @@ from surefoot.model.history import Revision
 
 
 class Checking(Protocol):
-    """Who looks at the structure before and behind each revision, in its transaction, and before
-    each further transaction of it.
+    """Looks at the structure before and after each revision, in its transaction.
 
-    What they raise stops the run before its next commit.
+    Also before each further transaction of it. What it raises stops the run before its next commit.
     """
 
     def before(self, connection: Any, revision: str) -> None: ...
@@ -35,7 +34,7 @@ class Checking(Protocol):
 
 
 def revision_of(undo: DowngradeStep) -> Revision:
-    """The revision, as far as it's known without its file."""
+    """Return the revision, as far as it is known without its file."""
     one = undo.reversal
     return Revision(one.id, one.parents, one.depends_on, one.message, one.release, "its way back")
 
@@ -47,9 +46,9 @@ def undoing_steps(
     running: Running,
     checking: Checking,
 ) -> list[tuple[Revision, Any]]:
-    """Alembic's steps back over these revisions, in this order, each looked at.
+    """Return Alembic's steps that undo these revisions, in this order, each with its looks.
 
-    `staying` are those that have no file either and stay applied, each behind what is below it.
+    `staying` are those that also have no file and stay applied, each after its ancestors.
     """
     known = context.script.revision_map
     for one in (*staying, *(one.reversal for one in reversed(undo))):
@@ -75,7 +74,7 @@ def _has(directory: ScriptDirectory, revision: str) -> bool:
 
 
 def _script(reversal: DowngradeRecipe) -> Script:
-    """A revision that Alembic can place in its history, though it has no file."""
+    """Return a revision without a file that Alembic can place in its history."""
 
     def nothing() -> None:
         raise AssertionError("what is done is put in its place")
@@ -107,16 +106,17 @@ def _looked_at(
 def _executing(
     context: Any, one: DowngradeStep, running: Running, checking: Checking
 ) -> Callable[..., None]:
-    """A downgrade() that executes the statements: each alone that was so, the others together.
+    """Return a downgrade() that executes the statements: some alone, the others together, as
+    recorded.
 
-    With the search path that the revision was run with; what the statements set themselves stays
-    from one piece to the next, as it did when they were recorded.
+    With the search path that the revision was run with; settings made by the statements last from
+    one piece to the next, as when they were recorded.
     """
     midway = one.reversal.commits_midway
 
     def executing(**_: Any) -> None:
         number = one.done
-        if number:  # this run may be cut off as well, before anything more is done
+        if number:  # this run may be cut off, too, before it does more
             running.progress(context, number)
         was = search_path(context.connection)
         if one.reversal.search_path not in ("", was):

@@ -1,4 +1,4 @@
-"""Run revisions through the application's env.py, up or down, and account for each."""
+"""Run revisions through the application's env.py, up or down, and record each."""
 
 import functools
 import time
@@ -37,9 +37,9 @@ from surefoot.system import signals
 class RevisionFailed(Exception):
     """A revision's own code, or the database on its behalf, raised.
 
-    `cause` is what PostgreSQL said, if it was it. `at_end`: all of its statements had run; it was
-    the commit, or what env.py does after it. `lack`: what a guard of the revision didn't find, if
-    that is why. `encoding`: the driver could not write or read a text in the session's encoding.
+    `cause` is PostgreSQL's error, if it was one. `at_end`: all of its statements had run; the
+    commit failed, or what env.py does after it. `lack`: what a guard of the revision didn't find,
+    if that is why. `encoding`: the driver could not write or read a text in the session's encoding.
     `frames`: where in the application's own files, `whole`: the traceback.
     """
 
@@ -60,25 +60,25 @@ class RevisionFailed(Exception):
 
 
 Steps = Callable[[Any, Any], list[tuple[Revision, Any]]]
-"""From the version rows and Alembic's context to revisions, each with Alembic's step of it."""
+"""From the version rows and Alembic's context to revisions, each with Alembic's step for it."""
 
 
 class Server(Protocol):
-    """What the server is asked while revisions run, on a connection that is not the application's.
+    """What the server is asked while revisions run, on a connection other than the application's.
 
-    Both get the revision that is run. What they raise stops the run.
+    The methods get the current revision. What they raise stops the run.
     """
 
     def check(self, at: str) -> None:
-        """Called before every commit of the application's."""
+        """Check before every commit of the application's."""
         ...
 
     def announce(self, at: str) -> None:
-        """Called where a revision begins. It doesn't wait for the server's answer."""
+        """Announce that a revision begins, without waiting for the server's answer."""
         ...
 
     def heard(self) -> None:
-        """Called when it has begun: waits for that answer."""
+        """Wait for the answer to the announcement, after the revision has begun."""
         ...
 
     def committed(self, transaction: str, at: str) -> bool:
@@ -97,11 +97,11 @@ def upgrade(
     cuts: frozenset[str] = frozenset(),
     partly: bool = False,
 ) -> None:
-    """Run these revisions through env.py, in one run, with its own transaction settings, and with a
-    commit before each of `cuts`. `partly`: those that come after them have a run of their own.
+    """Run these revisions through env.py, in one run, with its own transaction settings.
 
-    `running` keeps account of them. Raises RevisionFailed, or SurefootError where env.py itself
-    fails, wants to run anything else, or doesn't commit (`env-never-commits`).
+    A commit precedes each of `cuts`. `partly`: the revisions after them get a run of their own.
+    `running` records them. Raises RevisionFailed, or SurefootError if env.py itself fails, wants to
+    run anything else, or doesn't commit (`env-never-commits`).
     """
 
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
@@ -125,8 +125,9 @@ def downgrade(
     asking: Server,
     progress: Progress,
 ) -> None:
-    """Take these revisions back, in this order; `staying` have no file either, and stay. `checking`
-    looks before and behind each, in its transaction. For the rest see `upgrade`.
+    """Undo these revisions, in this order; `staying` also have no file, and stay applied.
+
+    `checking` looks before and after each, in its transaction. For the rest see `upgrade`.
     """
 
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
@@ -153,13 +154,13 @@ class _Migration:
         self._environment, self._kind, self._checking = environment, kind, checking
         self._server, self._running, self._asking = seen.server, running, asking
         self._version_table = seen.version_table
-        self._guarded = False  # somebody else could put a trigger on the version table
+        self._guarded = False  # an untrusted role could put a trigger on the version table
         self._progress = progress
         self._found: list[tuple[Revision, Any]] = []
         self._now: Revision | None = None
-        self._at_end = False  # all statements of the present revision have run
+        self._at_end = False  # all statements of the current revision have run
         self._started = 0.0
-        self._ticked = 0  # revisions that the server has committed, and that are reported so
+        self._ticked = 0  # revisions that the server has committed, and that were reported so
         self._connection: Any = None
         self._before = BeforeConfigure(environment.root)
 
@@ -168,7 +169,7 @@ class _Migration:
         root = self._environment.root
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
-            # Alembic has made the version table by now, unless somebody else was quicker
+            # Alembic has created the version table by now, unless another role was quicker
             require_trusted(context.connection, self._version_table)
             return self._steps(steps_of(heads, context), context)
 
@@ -202,7 +203,7 @@ class _Migration:
             if self._connection is not None:
                 event.remove(self._connection, "commit", self._committing)
         if self._running.raised is not None and self._now is not None:
-            # env.py kept it to itself
+            # env.py caught the exception
             self._running.give_up()
             raise RevisionFailed(self._now, self._running.raised, root, at_end=False)
         self._require_committed()
@@ -225,7 +226,7 @@ class _Migration:
             if self._guarded:
                 step.migration_fn = _guarded(step.migration_fn, context, self._version_table)
             yield step
-            # Only here, after Alembic's own commit (if it commits each), can it be done.
+            # Only here, after Alembic's own commit (if it commits each), can it have ended.
             took = time.monotonic() - self._started
             at = following[number] if number < len(following) else revision.id
             named = each and revision.id in self._running.ends  # the question names the next one
@@ -236,7 +237,7 @@ class _Migration:
         self._at_end = True
 
     def _applied(self, *, ctx: Any, **_: Any) -> None:
-        """The revision has run, and its version row is written."""
+        """Note that the revision has run and its version row is written."""
         assert self._now is not None
         if self._checking is not None:
             self._checking.behind(ctx.connection, self._now.id)
@@ -244,7 +245,7 @@ class _Migration:
         self._at_end = True
 
     def _configured(self, context: Any) -> None:
-        """env.py has called context.configure()."""
+        """Note that env.py has called context.configure()."""
         self._before.over(context.connection)
         same_database(context, self._server)
         self._running.on(context.connection)
@@ -252,12 +253,12 @@ class _Migration:
         self._connection = context.connection
 
     def _ready(self, context: Any) -> None:
-        """Alembic is about to read the version table."""
+        """Prepare the run: Alembic is about to read the version table."""
         ours = require_trusted(context.connection, self._version_table)
         self._guarded = any(one.open_to_triggers for one in ours)
 
     def _stop_here(self, *_: Any) -> None:
-        """The application goes on with a statement, though it is to stop: no further."""
+        """Stop the application if it executes another statement after it was told to stop."""
         signals.check()
         self._running.check()
 
@@ -283,7 +284,7 @@ class _Migration:
         return transaction is not None and self._asking.committed(transaction, at)
 
     def _require_committed(self) -> None:
-        """env.py has come to its end: what it has not committed, nobody will commit."""
+        """Require a commit at the end of env.py: what it left open is never committed."""
         ran = [revision for revision, _ in self._found]
         left = [revision for revision in ran if not self._is_committed(revision, revision.id)]
         if left:
@@ -298,7 +299,7 @@ class _Migration:
         if self._ticked < len(self._found):
             one = self._running
             pieces = len({*one.transactions.values(), *one.ends.values()})
-            what = f"{_counted(len(self._found))}{' taken back' if self._checking else ''}"
+            what = f"{_counted(len(self._found))}{' undone' if self._checking else ''}"
             where = "several transactions" if pieces > 1 else "one transaction"
             self._progress.committed(f"{what}, in {where}")
 
@@ -306,7 +307,7 @@ class _Migration:
 def _guarded(
     migrate: Callable[..., None], context: Any, version_table: VersionTableName
 ) -> Callable[..., None]:
-    """The step, before which nobody can have put a trigger on the version table."""
+    """Wrap the step so that no role can have put a trigger on the version table before it."""
 
     @functools.wraps(migrate)
     def guarded(**keywords: Any) -> None:

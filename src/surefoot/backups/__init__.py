@@ -1,1 +1,1 @@
-"""Backups as values: what one holds, how it's called, which ones stay, what a restore must find."""
+"""Backups as values: their contents, names and retention, and what a restore must find."""

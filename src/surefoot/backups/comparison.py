@@ -1,4 +1,4 @@
-"""Whether a restored database holds what the sidecar says."""
+"""Compare a restored database with its sidecar."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from surefoot.schema.fact import SchemaFact, table
 
 
 def digested(facts: Iterable[SchemaFact]) -> tuple[str, dict[str, str]]:
-    """A hash of all the facts; and one for each table, or for each kind that is no table's.
+    """Return a hash of all the facts, and one for each table or kind of other object.
 
-    Of a weak fact, what can be compared counts: another server may print the rest in another way.
+    Only the comparable part of a weak fact counts: another server may print the rest differently.
     """
     groups: dict[str, list[str]] = {}
     for fact in sorted(facts):
@@ -28,7 +28,7 @@ def digested(facts: Iterable[SchemaFact]) -> tuple[str, dict[str, str]]:
 
 
 def differences(expected: Contents, found: Contents) -> tuple[str, ...]:
-    """What isn't as it was, a line each. `found` has counted the tables that `expected` has."""
+    """List the differences. `found` has counted the tables that `expected` has."""
     lines: list[str] = []
     if expected.version_rows != found.version_rows:
         lines.append(

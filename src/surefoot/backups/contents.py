@@ -1,4 +1,4 @@
-"""What one snapshot of a database holds: what a sidecar tells, and a restore is held to."""
+"""The contents of one snapshot of a database, which a sidecar records and a restore must match."""
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from surefoot.sql import query
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What a server must have before the dump is restored there, and how large things are."""
+    """What a server must have before the dump can be restored there, and the sizes of things."""
 
     roles: tuple[str, ...]
     extensions: tuple[str, ...]
@@ -31,10 +31,11 @@ class Needs(msgspec.Struct, frozen=True):
 
 @contextmanager
 def snapshot(connection: psycopg.Connection[Any]) -> Generator[str, None, None]:
-    """One snapshot for the block; gives the name by which pg_dump gets the same.
+    """Hold one snapshot for the block; yields the name with which pg_dump gets the same.
 
-    The connection must lead to the server itself: behind a pooler, pg_dump's settings would be left
-    to others. Raises SurefootError `pooler-in-the-way`, and what `translate_db_errors` does.
+    The connection must lead to the server itself: behind a pooler, other clients would inherit
+    pg_dump's settings. Raises SurefootError `pooler-in-the-way`, and what `translate_db_errors`
+    does.
     """
     require_direct(connection)
     with translate_db_errors(), connection.transaction():
@@ -43,7 +44,7 @@ def snapshot(connection: psycopg.Connection[Any]) -> Generator[str, None, None]:
         connection.execute("set local idle_in_transaction_session_timeout = 0")
         if connection.info.server_version >= 170000:
             connection.execute("set local transaction_timeout = 0")
-        # rows that a policy hides are an error, as for pg_dump
+        # as in pg_dump, rows that a policy hides are an error
         connection.execute("set local row_security = off")
         row = connection.execute("select pg_catalog.pg_export_snapshot()").fetchone()
         assert row is not None
@@ -51,7 +52,7 @@ def snapshot(connection: psycopg.Connection[Any]) -> Generator[str, None, None]:
 
 
 def require_direct(connection: psycopg.Connection[Any]) -> None:
-    """Raises SurefootError `pooler-in-the-way` where the session may be another one each time."""
+    """Raise SurefootError `pooler-in-the-way` if the session may be another one each time."""
     with translate_db_errors():
         row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
     if row is not None and row[0] == connection.info.backend_pid:
@@ -70,7 +71,7 @@ def require_direct(connection: psycopg.Connection[Any]) -> None:
 
 
 def observe_needs(connection: psycopg.Connection[Any]) -> Needs:
-    """What the database in its snapshot needs elsewhere. Raises psycopg.Error."""
+    """Return what the database in its snapshot needs elsewhere. Raises psycopg.Error."""
     with looking_within(connection) as look:
         tables = look.cursor.execute(query("largest_tables"), {"trusted": look.trusted}).fetchall()
         needs = look.cursor.execute(query("backup_needs")).fetchone()
@@ -85,9 +86,9 @@ def observe_needs(connection: psycopg.Connection[Any]) -> Needs:
 
 
 def system_identifier(connection: psycopg.Connection[Any]) -> str | None:
-    """What tells the server from others; None where the role may not know it.
+    """Return the server's system identifier; None if the role may not read it.
 
-    A copy of the server's files has the same, and pg_upgrade makes a new one.
+    A copy of the server's files has the same one, and pg_upgrade makes a new one.
     """
     try:
         with connection.transaction():
@@ -100,9 +101,9 @@ def system_identifier(connection: psycopg.Connection[Any]) -> str | None:
 def resolved(
     connection: psycopg.Connection[Any], version_table: VersionTableName
 ) -> VersionTableName:
-    """The version table with the schema in which the search path finds it.
+    """Return the version table with the schema in which the search path finds it.
 
-    A database may set that path itself, and a new one doesn't have its settings yet.
+    A database may set that path itself, and a new database doesn't have its settings yet.
     """
     schema, _ = observe_version_rows(connection, version_table)
     return VersionTableName(version_table.name, schema or version_table.schema)
@@ -113,7 +114,7 @@ def observe_contents(
     version_table: VersionTableName,
     tables: Iterable[TableRows],
 ) -> Contents:
-    """What the transaction sees that `connection` is in, with the rows of these tables counted.
+    """Return what the connection's transaction sees, with the rows of these tables counted.
 
     Raises SurefootError `version-table-unreadable`, or psycopg.Error.
     """

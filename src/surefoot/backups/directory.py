@@ -1,4 +1,4 @@
-"""The backups in a directory: each with its sidecar, or why there is none to go by."""
+"""The backups in a directory: each with its sidecar, or the reason why there is none."""
 
 import hashlib
 import os
@@ -15,8 +15,10 @@ from surefoot.system.files import not_ours, open_file, read_file
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A backup. `problem` says why there is no sidecar, or how the dump contradicts it; `foreign`
-    why others than this user and root could have made or changed its files.
+    """A backup.
+
+    `problem` says why there is no sidecar, or how the dump contradicts it; `foreign` says why users
+    other than this one and root could have made or changed its files.
     """
 
     file: Path
@@ -27,17 +29,17 @@ class Kept(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Without the directory."""
+        """Its file name, without the directory."""
         return self.file.name
 
 
 def backup_directory(project: Project) -> Path:
-    """Where this project's backups are."""
+    """Return the directory of this project's backups."""
     return project.path(project.config.backup_directory)
 
 
 def backups_in(directory: Path) -> tuple[Kept, ...]:
-    """Every backup, the newest first; those without a sidecar last. Raises OSError."""
+    """Return every backup, the newest first; those without a sidecar last. Raises OSError."""
     if not directory.exists():
         return ()
     found = [
@@ -58,7 +60,7 @@ def _age(one: Kept) -> tuple[int, float]:
 
 
 def kept(file: Path) -> Kept:
-    """One backup. Raises OSError where there is no such file."""
+    """Read one backup. Raises OSError if there is no such file."""
     size = file.stat().st_size
     beside = file.with_suffix(SIDECAR)
     foreign = not_ours(file)
@@ -73,12 +75,12 @@ def kept(file: Path) -> Kept:
         return Kept(file, size, None, why, foreign)
     problem = None
     if size != sidecar.bytes:
-        problem = f"it has {size:,} bytes, and its sidecar says {sidecar.bytes:,}"
+        problem = f"it has {size:,} bytes, but its sidecar says {sidecar.bytes:,}"
     return Kept(file, size, sidecar, problem, foreign)
 
 
 def find_backup(project: Project, named: str) -> Kept:
-    """The backup that a person names: a path, or a file of the backups' directory.
+    """Find the backup that a person names: a path, or a file in the backups' directory.
 
     Raises SurefootError `backup-not-found`.
     """
@@ -97,22 +99,22 @@ def find_backup(project: Project, named: str) -> Kept:
 
 
 def sha256_of(file: Path) -> str:
-    """The hash of the whole file, in little memory. Raises OSError."""
+    """Return the hash of the whole file, using little memory. Raises OSError."""
     with open_file(file) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def contradiction(one: Kept) -> str | None:
-    """The same as its `problem`, and whether the dump is the very one that was written."""
+    """Return its `problem`, also if the dump isn't exactly the one that was written."""
     if one.problem is not None or one.sidecar is None:
         return one.problem
     if sha256_of(one.file) != one.sidecar.sha256:
-        return "its content differs from the one that was written (SHA-256)"
+        return "its content has changed since it was written (SHA-256)"
     return None
 
 
 def lies_in_container(directory: Path) -> bool:
-    """Whether the directory goes when its container goes: it's in the container's own layer."""
+    """Whether the directory is in the container's own layer, and so is lost with the container."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,7 +1,7 @@
-"""The files of a directory of backups: what is half-written has a name and a lock of its own.
+"""The files in a backup directory: an unfinished backup has its own name and a lock.
 
-A dump under its final name always has its sidecar; what a crash leaves is told by its name, and by
-nobody's holding its lock any more.
+A dump under its final name always has its sidecar; what a crash leaves behind is recognised by its
+name, and by its free lock.
 """
 
 import contextlib
@@ -19,7 +19,10 @@ from surefoot.system.files import a_token, create, replace_file
 
 @contextlib.contextmanager
 def locked_directory(directory: Path) -> Generator[None, None, None]:
-    """For a moment: nobody else gives names there or takes them away. Raises OSError."""
+    """Lock a directory for a short block, in which no other run names or removes files.
+
+    Raises OSError.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -30,7 +33,7 @@ def locked_directory(directory: Path) -> Generator[None, None, None]:
 
 
 class Writing:
-    """A dump that is being written. The program that writes holds its lock, too."""
+    """A dump that is being written. The program that writes it holds its lock, too."""
 
     def __init__(self, file: Path, name: str, descriptor: int) -> None:
         self.file, self.name, self.descriptor = file, name, descriptor
@@ -38,7 +41,9 @@ class Writing:
     @classmethod
     @contextlib.contextmanager
     def begun(cls, directory: Path, name: str) -> Generator[Self, None, None]:
-        """A new file, for its owner's eyes only; gone at the end, unless it was finished."""
+        """Create a new file, readable by its owner only; removed at the end, unless it was
+        finished.
+        """
         file = directory / partial_name(name, _writer())
         with locked_directory(directory):
             descriptor = create(file)
@@ -51,17 +56,17 @@ class Writing:
 
     @property
     def size(self) -> int:
-        """In bytes, by now."""
+        """Its size in bytes so far."""
         return os.fstat(self.descriptor).st_size
 
     def sha256(self) -> str:
-        """Of what was written, whatever has the name by now."""
+        """Return the hash of what was written, whichever file has the name by now."""
         with open(os.dup(self.descriptor), "rb") as written:
             written.seek(0)
             return hashlib.file_digest(written, "sha256").hexdigest()
 
     def sync(self) -> None:
-        """It is on the disk, and not only on its way there."""
+        """Flush it to the disk."""
         os.fsync(self.descriptor)
 
 
@@ -85,18 +90,18 @@ def finished(writing: Writing, sidecar: bytes) -> Path:
 
 
 def _writer() -> str:
-    """Who writes, in a name that nobody else can have taken before."""
+    """Return a unique name for this writer."""
     return f"{os.getpid()}.{a_token()}"
 
 
 def replace_sidecar(file: Path, text: bytes) -> None:
-    """Write it, all or nothing."""
+    """Write a sidecar atomically."""
     beside = file.with_name(f"{partial_name(file.stem, _writer())}{SIDECAR}")
     replace_file(file, text, beside=beside)
 
 
 def removed(directory: Path, name: str) -> None:
-    """Take a backup away: from its first step on, what is left is known as half a backup."""
+    """Remove a backup: from the first step on, the rest is recognised as an unfinished backup."""
     file = directory / name
     partial = directory / partial_name(file.stem, _writer())
     file.rename(partial)
@@ -105,7 +110,7 @@ def removed(directory: Path, name: str) -> None:
 
 
 def cleaned(directory: Path) -> None:
-    """Remove what killed runs of this user have left half-written, and nothing else."""
+    """Remove what this user's killed runs have left unfinished, and nothing else."""
     for file in directory.iterdir():
         if not is_partial(file.name) or not file.is_file() or file.is_symlink():
             continue
@@ -113,13 +118,13 @@ def cleaned(directory: Path) -> None:
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(file, flags)
         except OSError:
-            continue  # another user's, or gone meanwhile
+            continue  # another user's, or already removed
         try:
             if os.fstat(descriptor).st_uid != os.geteuid():
                 continue
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            continue  # somebody is at it
+            continue  # another run is using it
         else:
             _remove_with_sidecar(file)
         finally:
@@ -127,7 +132,7 @@ def cleaned(directory: Path) -> None:
 
 
 def _remove_with_sidecar(file: Path) -> None:
-    """A sidecar whose dump never got its name tells of nothing."""
+    """Remove it with its sidecar, which describes a dump that never got its name."""
     name = name_of_partial(file.name)
     if not (file.parent / f"{name}{DUMP}").exists():
         (file.parent / f"{name}{SIDECAR}").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The long part of a restore: the new database, from nothing to verified. It touches no other."""
+"""The long part of a restore: make the new database, and verify it. It touches no other."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Restoring:
-    """One attempt. `connect` leads to the server, and to none of the databases at hand."""
+    """One attempt. `connect` leads to the server, but to none of the databases involved."""
 
     def __init__(
         self, filling: Filling, connect: Callable[[], psycopg.Connection[Any]], progress: Progress
@@ -26,7 +26,7 @@ class Restoring:
         self._found = False  # an earlier start had filled it
 
     def made(self) -> tuple[str | None, ...]:
-        """The version rows of the new database, which is there and verified then.
+        """Return the version rows of the new database, which then exists and is verified.
 
         Raises SurefootError `restore-failed`, `restore-differs`, `restore-in-the-way`,
         `restore-not-possible`, `interrupted`.
@@ -65,13 +65,13 @@ class Restoring:
             assert like is not None
             self._found = prepared(m, filling, like)
             if self._found:
-                self._progress.notice(f"{filling.name} is there, from an earlier start")
+                self._progress.notice(f"{filling.name} exists, from an earlier start")
             else:
                 self._step("restored", lambda: filled(m, filling, self._progress))
             try:
                 rows = self._step("verified", lambda: verified(filling))
             except SurefootError:
-                marked(m, filling.name, filling.mark)  # the next start makes it anew
+                marked(m, filling.name, filling.mark)  # the next start makes it again
                 raise
             marked(m, filling.name, msgspec.structs.replace(filling.mark, state="restored"))
             return rows
@@ -85,13 +85,13 @@ class Restoring:
         return result
 
     def _undone(self) -> str:
-        """Drop what is half-made, if that's possible; what became of it, in words."""
+        """Drop the incomplete database if possible, and say in words what became of it."""
         name = self._filling.name
         if self._found:
-            return f"{name} stays, restored by an earlier start; the next one goes on with it."
+            return f"{name} stays, restored by an earlier start; the next start continues with it."
         try:
             with self._connect() as m:
                 dropped(m, name)
         except (SurefootError, psycopg.Error):
-            return f"The half-made {name} stays; the next start replaces it."
-        return f"The half-made {name} was dropped."
+            return f"The incomplete {name} stays; the next start replaces it."
+        return f"The incomplete {name} was dropped."

@@ -8,12 +8,12 @@ _PREFIX = "surefoot "
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """Whose it is, and in what state.
+    """Which restore a database belongs to, and its state.
 
-    `restoring`: half-made; `restored`: all there, and not yet in its place; `kept`: what was there
-    before. `database` is the name that the restore is for, `backup` the dump's hash, `file` its
-    name. Of a kept one: `comment` is the one it had, `successor` the oid of what took its place,
-    and `untold` says that the swap was made and nobody has been told yet.
+    `restoring`: incomplete; `restored`: complete, but not swapped in yet; `kept`: the database from
+    before the restore. `database` is the name that the restore is for, `backup` the dump's hash,
+    `file` its name. For a kept one: `comment` is its former comment, `successor` the oid of the
+    database that replaced it, and `untold` says that the swap happened and was not reported yet.
     """
 
     state: Literal["restoring", "restored", "kept"]
@@ -35,12 +35,12 @@ class SetAsideDatabase(msgspec.Struct, frozen=True):
 
 
 def written(mark: Mark) -> str:
-    """The comment."""
+    """Return the comment for a mark."""
     return _PREFIX + msgspec.json.encode(mark).decode()
 
 
 def read(comment: str | None) -> Mark | None:
-    """The mark in a comment; None: it's somebody else's comment, or none."""
+    """Parse a comment; None: it is another comment, or there is none."""
     if comment is None or not comment.startswith(_PREFIX):
         return None
     try:
@@ -50,7 +50,7 @@ def read(comment: str | None) -> Mark | None:
 
 
 def own(comment: str | None) -> str | None:
-    """What people wrote: the comment, or the one that a mark has in its stead.
+    """Return the comment that people wrote, also from inside a mark.
 
     A database that was put back into its place by hand may still have its mark.
     """

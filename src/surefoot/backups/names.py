@@ -1,4 +1,4 @@
-"""What backups, and the databases around a restore, are called."""
+"""The names of backups, and of the databases involved in a restore."""
 
 import hashlib
 import re
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 DUMP, SIDECAR = ".dump", ".json"
-# What is being written; only names of this form are ever cleaned up.
+# The name of an unfinished backup; only names of this form are ever cleaned up.
 _PARTIAL = ".surefoot-partial-"
 _LONGEST = 63  # bytes of a database's name
 
 
 def backup_name(database: str, rows: Iterable[str | None], taken_at: datetime) -> str:
-    """Database, revision and time, without an ending: shop_b47e0a9d13c8_20261127T190039Z.
+    """Return database, revision and time, without an ending: shop_b47e0a9d13c8_20261127T190039Z.
 
-    A database whose name can't stand there as it is has a hash of it, so that no two share one.
+    A database whose name can't be used as it is gets a hash, so that no two share a name.
     """
     revision = "+".join(row for row in rows if row) or "no-revision"
     moment = f"{taken_at:%Y%m%dT%H%M%SZ}"
@@ -30,7 +30,7 @@ def _database(name: str) -> str:
 
 
 def _plain(text: str, longest: int) -> str:
-    """With nothing that a shell, a file system or a program takes for something else."""
+    """Remove everything that a shell, a file system or a program could misread."""
     return re.sub(r"[^\w.+-]", "-", text, flags=re.ASCII)[:longest].lstrip(".-")
 
 
@@ -40,22 +40,22 @@ def partial_name(name: str, writer: str) -> str:
 
 
 def name_of_partial(file: str) -> str:
-    """The name of the backup that it was to be."""
+    """Return the name that the finished backup would have had."""
     return file.removeprefix(_PARTIAL).rpartition("-")[0]
 
 
 def is_partial(file: str) -> bool:
-    """Whether surefoot gave that name to what it was writing."""
+    """Whether surefoot gave this name to an unfinished backup."""
     return file.startswith(_PARTIAL)
 
 
 def restoring_name(database: str, backup_id: str) -> str:
-    """The database that a backup is restored into: always the same one for the same backup."""
+    """Return the name of the database into which a backup is restored: the same each time."""
     return _with_ending(database, f"_restore_{backup_id[:10]}")
 
 
 def kept_name(database: str, moment: datetime, taken: Iterable[str]) -> str:
-    """What the database is called that was there before a restore. `taken` are names in use."""
+    """Return the name for the database from before a restore. `taken` are names in use."""
     used, ending = set(taken), f"_before_restore_{moment:%Y%m%d_%H%M%S}"
     name, number = _with_ending(database, ending), 2
     while name in used:
@@ -64,6 +64,6 @@ def kept_name(database: str, moment: datetime, taken: Iterable[str]) -> str:
 
 
 def _with_ending(database: str, ending: str) -> str:
-    """PostgreSQL cuts names that are too long, and would cut the ending off."""
+    """Shorten the name rather than the ending: PostgreSQL would cut the ending off."""
     room = _LONGEST - len(ending)
     return database.encode()[:room].decode(errors="ignore") + ending

@@ -1,6 +1,6 @@
-"""The database that a backup is restored into: made, filled, verified, marked at each step.
+"""The database into which a backup is restored: created, filled, verified, marked at each step.
 
-It has always the same name for the same backup, so a second start finds what the first one left.
+It always has the same name for the same backup, so a second start finds what the first one left.
 """
 
 import contextlib
@@ -38,11 +38,11 @@ from surefoot.schema.names import quote_name, renamed_aside
 class Filling(msgspec.Struct, frozen=True):
     """What is restored, where, and how."""
 
-    name: str  # the new database's
+    name: str  # the new database's name
     file: Path
     sidecar: Sidecar | None
     mark: Mark
-    target: Target  # the database that it's for
+    target: Target  # the database that it will replace
     pg_restore: Program
     version_table: VersionTableName
     owners: bool
@@ -50,7 +50,7 @@ class Filling(msgspec.Struct, frozen=True):
 
 
 def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> bool:
-    """Make the database, or find it: whether an earlier start has filled it already.
+    """Create the database, or find it; returns whether an earlier start has already filled it.
 
     `m` is a connection to the server. Raises SurefootError `object-not-trusted`,
     `restore-in-the-way`, `restore-not-possible`.
@@ -71,10 +71,10 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
             aside = renamed_aside(filling.name, taken)
             raise SurefootError(
                 "restore-in-the-way",
-                f"There is a database {filling.name} that no restore created.",
+                f"The database {filling.name} already exists, and no restore created it.",
                 seen=[f"its comment: {there.comment or 'none'}", "it isn't empty"],
                 next=to_type(
-                    "if it may go, drop it. Or give it another name, as its owner",
+                    "if nobody needs it, drop it. Or rename it, as its owner",
                     f"alter database {quote_name(filling.name)} rename to {quote_name(aside)};",
                     then="then start again",
                 ),
@@ -86,7 +86,7 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
     except psycopg.Error as error:
         raise SurefootError(
             "restore-not-possible",
-            "The new database can't be made.",
+            "The new database can't be created.",
             seen=[f"database {filling.name}", *str(error).strip().splitlines()[:3]],
             next="give the role CREATEDB and make it a member of the database's owner, or connect "
             "as one that may do it",
@@ -104,12 +104,12 @@ def _new(filling: Filling) -> Target:
 
 
 def dropped(m: psycopg.Connection[Any], name: str) -> None:
-    """Drop it; whoever is in it, a pg_restore that was left behind say, is cut off."""
+    """Drop the database, and end its sessions: a leftover pg_restore, for example."""
     m.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
 def marked(m: psycopg.Connection[Any], name: str, mark: Mark) -> None:
-    """Its comment says whose it is."""
+    """Mark the database, in its comment."""
     m.execute(
         sql.SQL("comment on database {} is {}").format(
             sql.Identifier(name), sql.Literal(written(mark))
@@ -118,7 +118,7 @@ def marked(m: psycopg.Connection[Any], name: str, mark: Mark) -> None:
 
 
 def _creation(name: str, like: Properties, server_version: int) -> sql.Composed:
-    """Another one like that: what can't be changed later."""
+    """Return the statement that creates a database like another, in what can't be changed later."""
     parts: list[sql.Composable] = [
         sql.SQL("create database {} template template0 owner {} encoding {}").format(
             sql.Identifier(name), sql.Identifier(like.owner), sql.Literal(like.encoding)
@@ -127,7 +127,7 @@ def _creation(name: str, like: Properties, server_version: int) -> sql.Composed:
             sql.Literal(like.collate), sql.Literal(like.ctype)
         ),
     ]
-    if like.tablespace != "pg_default":  # template0's: to name it needs a privilege on it
+    if like.tablespace != "pg_default":  # template0's default: naming it needs a privilege on it
         parts.append(sql.SQL("tablespace {}").format(sql.Identifier(like.tablespace)))
     if server_version >= 150000:
         providers = {"i": "icu", "b": "builtin"}
@@ -152,7 +152,7 @@ def filled(m: psycopg.Connection[Any], filling: Filling, progress: Progress) -> 
             if row is not None:
                 progress.further(f"restore  {size_text(row[0])}{of}")
 
-    # pg_restore 17 and newer sets what an older server doesn't know, and only that may fail
+    # pg_restore 17 and newer sets a parameter that older servers don't know; only that may fail
     tolerant = filling.pg_restore.major >= 17 > m.info.server_version // 10000
     options = [
         *([] if tolerant else ["--exit-on-error"]),
@@ -184,7 +184,7 @@ def _only_the_timeout(ended: Ended) -> bool:
 
 
 def verified(filling: Filling) -> tuple[str | None, ...]:
-    """The version rows, once the database holds what the sidecar says, and the planner knows it.
+    """Return the version rows once the database matches the sidecar, and is analyzed.
 
     Raises SurefootError `restore-differs`.
     """
@@ -204,8 +204,8 @@ def verified(filling: Filling) -> tuple[str | None, ...]:
             seen=_first(different),
             database=f"{filling.mark.database} was not changed. What was restored is in "
             f"{filling.name}.",
-            next="see whether an extension, a trigger or another major version explains it; "
-            f"{filling.name} goes at the next try, or with surefoot restore --drop-old",
+            next="check whether an extension, a trigger or another major version explains it; "
+            f"{filling.name} is dropped at the next try, or by surefoot restore --drop-old",
         )
     return found.version_rows
 

@@ -1,11 +1,11 @@
-"""What belongs to a database and isn't in its dump: who owns it, its locale, grants, settings."""
+"""The properties of a database that aren't in its dump: owner, locale, grants, settings."""
 
 import re
 from typing import Any
 
 import msgspec
 
-# Settings that are lists of names: each is quoted by itself (as pg_dump has them).
+# Settings that are lists of names: each name is quoted separately, as in pg_dump.
 _LISTS = frozenset(
     (
         *("local_preload_libraries", "search_path", "session_preload_libraries"),
@@ -16,7 +16,7 @@ _ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,"\s]+))\s*(?:,|$)')
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """`grantee` None is PUBLIC."""
+    """A grant; `grantee` None is PUBLIC."""
 
     grantee: str | None
     privilege: str
@@ -24,7 +24,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """`role` None: for everybody. `values` are several where the setting is a list."""
+    """A setting; `role` None: for all roles. It has several `values` if the setting is a list."""
 
     role: str | None
     name: str
@@ -32,7 +32,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Properties(msgspec.Struct, frozen=True):
-    """Of one database. `grants` is None where they are as PostgreSQL makes them."""
+    """The properties of one database. `grants` is None if they are PostgreSQL's defaults."""
 
     oid: int
     owner: str
@@ -50,7 +50,7 @@ class Properties(msgspec.Struct, frozen=True):
 
 
 def properties(row: dict[str, Any]) -> Properties:
-    """From a row of `database_properties.sql`."""
+    """Read a row of `database_properties.sql`."""
     raw = row["raw"]
     return Properties(
         oid=row["oid"],

@@ -1,4 +1,4 @@
-"""Which backups go when a new one is there."""
+"""Decide which backups are removed when there is a new one."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from surefoot.backups.sidecar import Sidecar
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How many of a database stay, and for how many days (None: however old)."""
+    """How many backups of a database are kept, and for how many days (None: forever)."""
 
     keep: int
     days: int | None
@@ -18,13 +18,13 @@ class Retention(msgspec.Struct, frozen=True):
 def outlived(
     backups: Sequence[tuple[str, Sidecar]], retention: Retention, now: datetime | None, taken: str
 ) -> tuple[str, ...]:
-    """The names of those that go; each is of a whole backup of one and the same database.
+    """Return the names of those to remove; all arguments are complete backups of one database.
 
     `taken` was taken just now. It stays, and is the newest one, whatever any clock says. Without
-    `now`, where no clock can be believed, none goes for its age. What an upgrade that failed was
-    begun from stays, too, until one has succeeded: the first and the last backup from each
-    revision. Those in between are of a container that tries again and again; they go first, and
-    don't push out older ones.
+    `now`, because no clock can be trusted, none is removed for its age. The backups from before a
+    failed upgrade also stay until an upgrade has succeeded: the first and the last backup from each
+    revision. Those in between come from a container that tries again and again; they are removed
+    first, and don't displace older ones.
     """
     newest_first = sorted(backups, key=lambda one: (one[0] == taken, one[1].age_key), reverse=True)
     failed: dict[tuple[str | None, ...], list[str]] = {}

@@ -1,17 +1,17 @@
-"""How large a backup will be, and whether there is room for it."""
+"""Estimate the size of a backup, and whether there is room for it."""
 
 from collections.abc import Iterable
 
 from surefoot.backups.sidecar import Sidecar, Sizes
 
 _LEAST = 1_000_000  # bytes: the catalogue of a small database
-# Without an earlier backup to go by: hardly any data is compressed to less than a tenth.
+# Without an earlier backup to compare with: hardly any data is compressed to less than a tenth.
 _AT_LEAST = 0.1
 _MARGIN = 1.1
 
 
 def estimate(sizes: Sizes, earlier: Iterable[Sidecar]) -> int | None:
-    """How many bytes, by the newest of the earlier backups of this database; None without one."""
+    """Estimate the bytes from the newest earlier backup of this database; None without one."""
     measured = [one for one in earlier if one.sizes.tables]
     if not measured:
         return None
@@ -20,14 +20,16 @@ def estimate(sizes: Sizes, earlier: Iterable[Sidecar]) -> int | None:
 
 
 def needed(sizes: Sizes, estimated: int | None) -> int:
-    """The bytes without which a backup isn't begun: it would fail, or probably so."""
+    """Return the minimum of free bytes: with less, the backup would probably fail, so it isn't
+    begun.
+    """
     if estimated is None:
         return max(_LEAST, round(sizes.tables * _AT_LEAST))
     return max(_LEAST, round(estimated * _MARGIN))
 
 
 def size_text(number: int) -> str:
-    """Bytes for people: 812 kB, 4.1 GB."""
+    """Format bytes for people: 812 kB, 4.1 GB."""
     size, unit = number / 1000, "kB"
     for larger in ("MB", "GB", "TB"):
         if size < 1000:

@@ -1,4 +1,4 @@
-"""Around a restore: the server's databases, who is in them, and what is in its way."""
+"""Look at the server before a restore: its databases, their sessions, and obstacles."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,9 +25,7 @@ Row = dict[str, Any]
 
 
 class There(msgspec.Struct, frozen=True):
-    """A database of the server's. Its comment may hold a mark, which is believed where its owner is
-    `trusted`.
-    """
+    """A database of the server. A mark in its comment counts only if its owner is `trusted`."""
 
     oid: int
     name: str
@@ -38,9 +36,10 @@ class There(msgspec.Struct, frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a look before a restore has seen. `obstacles` are in its way, a line each; `server` is
-    the system identifier, where the role may know it. `others` names the tables in which other
-    applications keep their histories.
+    """What a look before a restore has seen.
+
+    `obstacles` are in its way, a line each; `server` is the system identifier, if the role may read
+    it. `others` are the tables in which other applications keep their histories.
     """
 
     oid: int
@@ -52,14 +51,14 @@ class Surroundings(msgspec.Struct, frozen=True):
 
 
 def database_of(target: Target, name: str) -> Target:
-    """Another database of the same server."""
+    """Return the address of another database on the same server."""
     return target._replace(parameters={**target.parameters, "dbname": name})
 
 
 def maintenance(
     target: Target, database: str, wait: float, say: Callable[[str], None]
 ) -> psycopg.Connection[Any]:
-    """A connection to a database that isn't this one: nobody renames the one that he is in.
+    """Connect to another database: a session can't rename its own.
 
     Raises as `connect` does.
     """
@@ -76,8 +75,10 @@ def observe_surroundings(
     *,
     owners: bool,
 ) -> Surroundings:
-    """What `connection`, which leads to the database itself, sees. `version_table` is the
-    application's own; `owners`: the backup's owners and grants are wanted.
+    """Return what `connection`, which leads to the database itself, sees.
+
+    `version_table` is the application's own; `owners`: the backup's owners and grants will be
+    restored.
     """
     wanted = {
         "roles": [*sidecar.roles] if sidecar and owners else [],
@@ -109,15 +110,16 @@ def _obstacles(seen: Row) -> Iterable[str]:
 
 
 def databases(connection: psycopg.Connection[Any], of: str) -> tuple[There, ...]:
-    """Every database of the server; `of` is the one that a restore is for, by its name."""
+    """Return every database of the server; `of` names the one that a restore is for."""
     with looking(connection) as look:
         asked = {"trusted": look.trusted, "of": of}
         return tuple(There(**row) for row in look.cursor.execute(query("databases"), asked))
 
 
 def require_trusted(there: Iterable[There], name: str) -> None:
-    """A database of this name, if there is one, must be of an owner that is trusted: nobody enters
-    another one. Raises SurefootError `object-not-trusted`.
+    """Require a trusted owner for a database of this name, if it exists, before connecting to it.
+
+    Raises SurefootError `object-not-trusted`.
     """
     one = next((one for one in there if one.name == name), None)
     if one is None or one.trusted:
@@ -131,7 +133,7 @@ def require_trusted(there: Iterable[There], name: str) -> None:
             f"its comment: {one.comment or 'none'}",
         ],
         next=to_type(
-            f"find out what {one.owner} wants with it. If it may go: as a superuser",
+            f"ask {one.owner} what it is for. If nobody needs it, as a superuser",
             f"drop database {quote_name(name)};",
             then="then start again",
         ),
@@ -139,10 +141,10 @@ def require_trusted(there: Iterable[There], name: str) -> None:
 
 
 def marked(there: Iterable[There], database: str | None = None) -> tuple[SetAsideDatabase, ...]:
-    """Those that a restore has made or set aside; of this database, if one is named. A mark counts
-    only where the database's owner is trusted.
+    """Return the databases that a restore has made or set aside; for one database, if it is named.
 
-    One that has the name itself is none of them, whatever its comment says: it was put back there.
+    A mark counts only if the database's owner is trusted. The database with the name itself isn't
+    one of them, whatever its comment says: it was put back there.
     """
     found: list[SetAsideDatabase] = []
     for one in there:
@@ -157,7 +159,7 @@ def marked(there: Iterable[There], database: str | None = None) -> tuple[SetAsid
 def sessions_in(
     connection: psycopg.Connection[Any], names: Iterable[str], ours: Iterable[int]
 ) -> tuple[str, ...]:
-    """Whoever is in these databases, besides these processes, a line each."""
+    """List the sessions in these databases, except these processes, a line each."""
     given = {"names": [*names], "ours": [*ours]}
     with looking(connection) as look:
         rows = look.cursor.execute(query("sessions_in"), given).fetchall()
@@ -169,13 +171,13 @@ def sessions_in(
 
 
 def observe_properties(connection: psycopg.Connection[Any], name: str) -> Properties | None:
-    """What belongs to the database of that name, in whatever transaction `connection` is in."""
+    """Read the properties of the database of that name, in the connection's transaction."""
     with looking_within(connection) as look:
         row = look.cursor.execute(query("database_properties"), {"name": name}).fetchone()
     return None if row is None else properties(row)
 
 
 def is_empty(connection: psycopg.Connection[Any]) -> bool:
-    """Whether nobody has made anything in the database."""
+    """Whether the database contains no user objects."""
     with looking(connection) as look:
         return not look.cursor.execute(query("objects"), {"table": "", "migrators": []}).fetchall()

@@ -1,4 +1,4 @@
-"""The sidecar: what a backup holds, in a small file beside it."""
+"""The sidecar: a small file next to a backup that describes its contents."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,12 +9,12 @@ from surefoot.errors import SurefootError
 
 SCHEMA_VERSION = 1
 
-# Of the upgrade that a backup was taken before. One that was killed stays "begun".
+# The state of the upgrade that a backup was taken before. A killed one stays "begun".
 Upgrade = Literal["begun", "succeeded", "failed"]
 
 
 class TableRows(msgspec.Struct, frozen=True):
-    """How many rows a table has; None: there is no such table."""
+    """The number of rows of a table; None: there is no such table."""
 
     schema: str
     table: str
@@ -25,11 +25,11 @@ class TableRows(msgspec.Struct, frozen=True):
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """What one snapshot of a database holds, as far as a restore is held to it.
+    """The contents of one snapshot of a database, as far as a restore is compared with it.
 
-    `structure` has a short hash of the facts of each table, and of those that are no table's by
-    their kind, so that what differs can be named; `facts_sha256` is one of them all. `tables` are
-    the largest ones, with their exact number of rows.
+    `structure` has a short hash of the facts of each table, and of other objects by kind, so that a
+    difference can be named; `facts_sha256` is one of all of them. `tables` are the largest ones,
+    with their exact number of rows.
     """
 
     version_rows: tuple[str | None, ...]
@@ -40,19 +40,19 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """In bytes: tables without their indexes, and the whole database."""
+    """Sizes in bytes: tables without their indexes, and the whole database."""
 
     tables: int
     database: int
 
 
 class Sidecar(msgspec.Struct, frozen=True):
-    """What is told of a backup. `taken_at` is the moment of the snapshot, in UTC.
+    """The description of a backup. `taken_at` is the time of the snapshot, in UTC.
 
     `reason` is what it was taken for, `upgrade` how that has ended. `roles` own something in the
-    dump or are granted something, `extensions` are made by it. `bytes` and `sha256` are the dump's.
-    `server` is the server's system identifier, None where it isn't known. `sequence` counts the
-    backups of a directory: clocks are put right, and it isn't. Older sidecars have none (0).
+    dump or have grants in it; it creates `extensions`. `bytes` and `sha256` are the dump's.
+    `server` is the server's system identifier, None if unknown. `sequence` counts the backups of a
+    directory, because clocks get corrected. Older sidecars have none (0).
     """
 
     database: str
@@ -77,29 +77,29 @@ class Sidecar(msgspec.Struct, frozen=True):
 
     @property
     def age_key(self) -> tuple[int, datetime]:
-        """What backups of one directory are ordered by: the older, the smaller."""
+        """The sort key for the backups of one directory: smaller is older."""
         return self.sequence, self.taken_at
 
     @property
     def revision(self) -> str:
-        """Where the database stood, in a word or two."""
+        """The revisions of the database, in a word or two."""
         rows = [row for row in self.contents.version_rows if row]
         return ", ".join(rows) or "no revision"
 
 
 def encode(sidecar: Sidecar) -> bytes:
-    """The file's text: JSON that people can read, too."""
+    """Return the file's text: JSON that people can read, too."""
     return msgspec.json.format(msgspec.json.encode(sidecar), indent=2) + b"\n"
 
 
 def decode(text: bytes, name: str) -> Sidecar:
-    """The value. Raises SurefootError `backup-unverified` for what isn't one."""
+    """Parse a sidecar. Raises SurefootError `backup-unverified` if it isn't one."""
     try:
         sidecar = msgspec.json.decode(text, type=Sidecar)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(name, str(error)) from error
     if sidecar.schema_version != SCHEMA_VERSION:
-        raise _unreadable(name, f"it is of version {sidecar.schema_version}, and not 1")
+        raise _unreadable(name, f"its version is {sidecar.schema_version}, not 1")
     return sidecar
 
 

@@ -1,12 +1,11 @@
-"""The swap: the restored database takes the name, the one that was there keeps another.
+"""The swap: the restored database takes the name, and the earlier one gets another.
 
-Everything is one transaction in a third database: two names, the comments, and what belongs to a
-database without being in it. So whoever is cut off leaves it before, or after.
+Everything is one transaction in a third database: two names, the comments, and the properties that
+aren't inside a database. So an interruption leaves it entirely as before, or entirely done.
 
-Nobody may be in a database that is renamed. PostgreSQL locks its name first and waits up to five
-seconds for others to leave: who comes meanwhile waits for that lock, and finds the new database. So
-sessions that are ended then can't come back, and no connection needs to be forbidden, which a crash
-would leave so.
+No session may be in a database that is renamed. PostgreSQL locks its name first and waits up to
+five seconds for others to leave; new sessions wait for that lock, and then get the new database. So
+ended sessions can't come back, and connections needn't be forbidden, which a crash would leave so.
 """
 
 import contextlib
@@ -37,15 +36,15 @@ class Swap(msgspec.Struct, frozen=True):
     name: str
     new: str
     kept: str
-    mark: Mark  # of the one that is kept
+    mark: Mark  # of the database that is kept
     disconnect: bool
 
 
 def swapped(swap: Swap, connect_m: Connect, leave: Callable[[], None]) -> None:
-    """Do it. `leave` closes our own sessions in both databases.
+    """Swap the databases. `leave` closes surefoot's own sessions in both.
 
-    Raises SurefootError `database-in-use` or `restore-failed`; then nothing was changed. Whatever
-    comes in between, a lost connection or a signal, is looked after: if it's done, that's success.
+    Raises SurefootError `database-in-use` or `restore-failed`; then nothing was changed. After a
+    lost connection or a signal, the server is asked: if the swap is done, that is success.
     """
     with connect_m() as m:
         properties = observe_properties(m, swap.name)
@@ -89,7 +88,7 @@ def _transaction(
 
 
 def statements(name: str, like: Properties) -> list[sql.Composed]:
-    """Give the database what the other one has: its owner, its limit, its grants, its settings."""
+    """Return the statements that give a database the other's owner, limit, grants and settings."""
     database = sql.Identifier(name)
     made = [
         sql.SQL("alter database {} owner to {}").format(database, sql.Identifier(like.owner)),
@@ -133,7 +132,7 @@ _PRIVILEGES = {
 
 @contextlib.contextmanager
 def _others_ended(swap: Swap, connect_m: Connect) -> Generator[None, None, None]:
-    """For the block, whoever is in one of the two databases is ended, if that is wanted."""
+    """End other sessions in the two databases during the block, if that was requested."""
     if not swap.disconnect:
         yield
         return
@@ -142,7 +141,7 @@ def _others_ended(swap: Swap, connect_m: Connect) -> Generator[None, None, None]
         given = {"names": [swap.name, swap.new], "ours": [helper.info.backend_pid]}
 
         def end() -> None:
-            with contextlib.suppress(psycopg.Error):  # told by whoever waits for them
+            with contextlib.suppress(psycopg.Error):  # the waiting statement reports it
                 while not over.is_set():
                     with looking_within(helper) as look:
                         look.cursor.execute(query("end_sessions"), given)
@@ -158,7 +157,7 @@ def _others_ended(swap: Swap, connect_m: Connect) -> Generator[None, None, None]
 
 
 def in_use(swap: Swap, seen: tuple[str, ...]) -> SurefootError:
-    """Others are in the database, and nobody said that they may be cut off."""
+    """Return the finding that others are in the database, and ending them wasn't allowed."""
     return SurefootError(
         "database-in-use",
         f"Other sessions are connected to {swap.name}, so it can't be swapped.",
@@ -178,7 +177,7 @@ def _failed(swap: Swap, error: psycopg.Error, connect_m: Connect) -> SurefootErr
         "The restored database could not be given its name.",
         seen=str(error).strip().splitlines()[:3],
         database=f"{swap.name} was not changed. What was restored and verified is in {swap.new}.",
-        next="see what the server says; then start the same command again: it goes on from there",
+        next="read the server's message; then run the same command again: it continues from there",
     )
 
 
@@ -186,7 +185,8 @@ def _in_doubt(swap: Swap) -> SurefootError:
     return SurefootError(
         "connection-lost-at-commit",
         "The connection was lost while the databases were swapped.",
-        seen=["the server could not be asked what became of it"],
-        database=f"Unknown: {swap.name} is what was restored, or what was there before, entirely.",
-        next="when the server is back, start the same command again: it looks first",
+        seen=["surefoot could not ask the server whether they were swapped"],
+        database=f"Unknown: {swap.name} is either the restored database or the earlier one, never "
+        "a mixture.",
+        next="when the server is back, run the same command again: it checks first",
     )

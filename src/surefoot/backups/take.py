@@ -1,4 +1,4 @@
-"""Take a backup: pg_dump of one snapshot, read back, with a sidecar that tells of that snapshot."""
+"""Take a backup: pg_dump of one snapshot, read back, with a sidecar that describes it."""
 
 import contextlib
 import errno
@@ -36,7 +36,7 @@ _FULL = ("No space left on device", "Disk quota exceeded")
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What backup is wanted, and where. `release` of a database's version rows, if it's known."""
+    """The backup to take, and where. `release` is that of the version rows, if known."""
 
     directory: Path
     retention: Retention
@@ -47,8 +47,9 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A backup that is there, and the older ones that had to go for it. `others` are the histories
-    of other applications that it holds as well.
+    """A finished backup, and the older ones that were removed for it.
+
+    `others` are the histories of other applications that it also contains.
     """
 
     file: Path
@@ -63,7 +64,7 @@ def take(
     connect: Callable[[], psycopg.Connection[Any]],
     progress: Progress,
 ) -> Taken:
-    """Take it, verify that it can be read, and let older ones go.
+    """Take a backup, verify that it can be read, and remove older ones.
 
     Raises SurefootError `backup-failed`, `backup-no-room`, `pooler-in-the-way`, and whatever a look
     at the database raises. Then nothing is left of it.
@@ -74,12 +75,13 @@ def take(
         with locked_directory(order.directory):
             cleaned(order.directory)
         if why := open_to_all(order.directory):
-            progress.notice(f"{why}: a backup there can be taken away or replaced by anybody")
+            progress.notice(f"{why}: anybody can remove or replace a backup there")
     except OSError as error:
         raise _unusable(order.directory, error) from error
     if lies_in_container(order.directory):
         progress.notice(
-            f"{order.directory} is in the container itself and goes with it: mount a volume there"
+            f"{order.directory} is in the container itself and is lost with it: mount a volume "
+            "there"
         )
     with connect() as connection:
         pg_dump, pg_restore = _programs(connection.info.server_version)
@@ -129,7 +131,7 @@ def take(
 
 @contextlib.contextmanager
 def _writing(directory: Path, name: str) -> Any:
-    """Whatever the file system objects to is told as what it means."""
+    """Report file system errors by their meaning."""
     try:
         with Writing.begun(directory, name) as writing:
             yield writing
@@ -140,7 +142,7 @@ def _writing(directory: Path, name: str) -> Any:
 
 
 def _programs(server_version: int) -> tuple[Program, Program]:
-    """pg_dump, and a pg_restore that reads what it writes."""
+    """Find pg_dump, and a pg_restore that reads its output."""
     major = server_version // 10000
     pg_dump, there = closest("pg_dump", major)
     if pg_dump is None:
@@ -160,12 +162,12 @@ def _program_missing(name: str, major: int, there: tuple[Program, ...]) -> Suref
         f"There is no {name} for PostgreSQL {major} here.",
         seen=[str(one) for one in there] or ["neither on the PATH, nor embedded"],
         next=f"put PostgreSQL's clients into the image, of version {major} or newer (Debian: "
-        f'postgresql-client-{major}); or do without backups: backup = "off" in surefoot.toml',
+        f'postgresql-client-{major}); or turn backups off: backup = "off" in surefoot.toml',
     )
 
 
 def _require_room(directory: Path, database: str, needs: Needs, progress: Progress) -> int | None:
-    """How many bytes are expected. Raises SurefootError `backup-no-room`."""
+    """Return the expected number of bytes. Raises SurefootError `backup-no-room`."""
     earlier = [
         one.sidecar
         for one in backups_in(directory)
@@ -175,7 +177,7 @@ def _require_room(directory: Path, database: str, needs: Needs, progress: Progre
     least, free = needed(needs.sizes, estimated), _free(directory)
     tables = f"the tables without their indexes take {size_text(needs.sizes.tables)}"
     if free < least:
-        why = "by the last backup" if estimated is not None else f"at the very least: {tables}"
+        why = "by the last backup" if estimated is not None else f"at least: {tables}"
         raise _no_room(directory, [f"it needs about {size_text(least)}, {why}"])
     if estimated is None and free < needs.sizes.tables:
         progress.notice(f"the backup may not fit: {tables}, {size_text(free)} are free")
@@ -227,7 +229,7 @@ def _dump_failed(pg_dump: Program, directory: Path, ended: Ended) -> SurefootErr
 
 
 def _read_back(pg_restore: Program, target: Target, writing: Writing) -> None:
-    """Raises SurefootError `backup-failed` where pg_restore can't read its list of contents."""
+    """Raise SurefootError `backup-failed` if pg_restore can't read its table of contents."""
     with called(target) as call:
         command = [str(pg_restore.path), "--list", str(writing.file)]
         ended = run(command, call, lambda: None)
@@ -243,8 +245,9 @@ def _read_back(pg_restore: Program, target: Target, writing: Writing) -> None:
 def _believed(
     connection: psycopg.Connection[Any], now: datetime, progress: Progress
 ) -> datetime | None:
-    """The time, if the server's clock says the same: none of them has to be right, and a backup
-    isn't deleted for its age by one that is wrong.
+    """Return the time if the server's clock agrees.
+
+    Either clock may be wrong, and a backup must not be deleted for its age by a wrong one.
     """
     row = connection.execute(query("server_clock")).fetchone()
     apart = abs(now.timestamp() - row[0]) if row else 0.0
@@ -258,22 +261,23 @@ def _believed(
 
 
 def _next_number(directory: Path, now: datetime, progress: Progress) -> int:
-    """By which backups are ordered; what clocks say may have been put right since."""
+    """Return the next sequence number, which orders backups even if clocks are corrected."""
     there = [one.sidecar for one in backups_in(directory) if one.sidecar and not one.foreign]
     ahead = [one for one in there if (one.taken_at - now).total_seconds() > _CLOCKS_APART]
     if ahead:
         latest = max(one.taken_at for one in ahead)
         progress.notice(
-            f"{len(ahead)} of the backups there {'says' if len(ahead) == 1 else 'say'} to be of a "
-            f"later time than now (up to {latest:%Y-%m-%d %H:%M UTC}): a clock was or is wrong. "
-            "This one counts as the newest all the same"
+            f"{len(ahead)} of the backups there {'says' if len(ahead) == 1 else 'say'} to be from "
+            f"a later time than now (up to {latest:%Y-%m-%d %H:%M UTC}): a clock was or is wrong. "
+            "This one still counts as the newest"
         )
     return 1 + max((one.sequence for one in there), default=0)
 
 
 def _let_go(order: Order, database: str, taken: str, now: datetime | None) -> tuple[str, ...]:
-    """The older backups of this database that the configuration doesn't want kept. What others
-    have made or could have changed doesn't count, and isn't touched.
+    """Remove the older backups of this database that the configuration doesn't keep.
+
+    Backups that others have made or could have changed don't count, and aren't touched.
     """
     with contextlib.suppress(OSError), locked_directory(order.directory):
         whole = [

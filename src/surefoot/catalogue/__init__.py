@@ -1,1 +1,4 @@
-"""The catalogue: the structure after each revision, its file, what a structure matches. Pure."""
+"""The catalogue: the structure after each revision, its file, and matching a structure with it.
+
+Pure.
+"""

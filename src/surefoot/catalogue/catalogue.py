@@ -1,9 +1,9 @@
-"""The catalogue: the structure that each revision of a history makes, as a value.
+"""The catalogue as a value: the structure that each revision of a history makes.
 
-A revision's `Change` says for one name what may be there from then on. Nearly always that is one
-definition, or nothing; where a structure depends on how the revisions were run (all in one run or
-one by one, from which release's init scripts they began), it's several: each is as good as the
-other, and the first is what the way itself made.
+A revision's `Change` says for one name what may exist from then on. Nearly always that is one
+definition, or nothing. If a structure depends on how the revisions were run (all in one run or one
+by one, from which release's init scripts they began), there are several: each is as good as the
+others, and the first is what the path itself made.
 """
 
 import functools
@@ -16,13 +16,13 @@ from surefoot.model.history import History
 from surefoot.schema.fact import Definition, Key, SchemaFact
 from surefoot.schema.names import schema_of, split_name
 
-State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
+State = Mapping[Key, tuple[Definition, ...]]  # what may exist; names that aren't in it must not
 
 
 class Change(msgspec.Struct, frozen=True, order=True):
-    """What becomes of one name: the definitions that it had, those that it may have from here on.
+    """The change of one name: the definitions before, and those allowed from here on.
 
-    `after` is never empty: (None,) says that the object is gone.
+    `after` is never empty: (None,) says that the object is removed.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Change(msgspec.Struct, frozen=True, order=True):
 
     @property
     def key(self) -> Key:
-        """The name that it's about, with its kind."""
+        """The kind and the name that it is about."""
         return self.kind, self.name
 
 
@@ -50,13 +50,14 @@ NEEDS_CODE = "needs its code"
 
 
 class Downgrade(msgspec.Struct, frozen=True):
-    """What a revision's downgrade() did when it was tried on the scratch server.
+    """What a revision's downgrade() did when it was tested on the scratch server.
 
     `proved`: it gave exactly the structure below. `leaves`: it ran, and `left` is the difference.
-    `fails`: it raised; `why` in a word. `empty`: it does nothing, and the upgrade did something.
-    `untried`: it can't be tried; `why` not. `statements` are those that it executed, where they do
-    the same without its code; else `why` is NEEDS_CODE, and there are none. `again`: behind it the
-    upgrade didn't do what it had done: how it failed, or that it made another structure.
+    `fails`: it raised; `why` says it in a word. `empty`: it does nothing, although the upgrade did
+    something. `untried`: it can't be tested; `why` gives the reason. `statements` are those that it
+    executed, if they have the same effect without its code; otherwise `why` is NEEDS_CODE, and
+    there are none. `again`: after it, the upgrade no longer made the same changes: how it failed,
+    or that it made another structure.
     """
 
     verdict: Verdict
@@ -67,10 +68,10 @@ class Downgrade(msgspec.Struct, frozen=True):
 
 
 class Varying(msgspec.Struct, frozen=True, order=True):
-    """Something that a revision doesn't make the same twice.
+    """Something that differs each time a revision runs.
 
-    `name` and `definition` have `…` where they differ each time. `order`: the parts of the
-    definition are the same, in another order; `definition` is one such order, "" for an enum.
+    `name` and `definition` have `…` where they differ. `order`: the parts of the definition are the
+    same, in another order; `definition` is one such order, "" for an enum.
     """
 
     kind: str
@@ -80,11 +81,10 @@ class Varying(msgspec.Struct, frozen=True, order=True):
 
 
 class InitScripts(msgspec.Struct, frozen=True):
-    """The scripts that a fresh install begins with: path and hash of each, and their revision.
+    """The scripts of a fresh install: path and hash of each, and their revision.
 
-    `former` are those that earlier releases began with, for the same revision: for each release
-    its scripts. A hash of "" says that the file isn't there: it's only needed where a catalogue
-    is made.
+    `former` are those of earlier releases for the same revision: for each release its scripts. A
+    hash of "" says that the file is missing: only a build needs it.
     """
 
     revision: str
@@ -93,11 +93,11 @@ class InitScripts(msgspec.Struct, frozen=True):
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """A revision that the history had once, and has no more.
+    """A revision that was once in the history, and no longer is.
 
     `below` are the revisions that it needed, `title`, `path` and `sha256` its file's. `same` is the
-    revision of the code that makes the same structure ("": none does): it was squashed into that
-    one, or is called so now. `before` are the revisions of the code that come after its place.
+    code's revision that makes the same structure ("": none): this one was squashed into it, or
+    renamed to it. `before` are the code's revisions that come after its place.
     """
 
     below: tuple[str, ...] = ()
@@ -111,8 +111,8 @@ class Removed(msgspec.Struct, frozen=True):
 class Origin(msgspec.Struct, frozen=True):
     """A structure that a release made without the history, and the version rows that it wrote.
 
-    Made by a call of the application's (`create`: create_all, say), or by `scripts`: path and hash
-    of each.
+    Made by a call of the application's (`create`: create_all, for example), or by `scripts`: path
+    and hash of each.
     """
 
     name: str
@@ -122,17 +122,17 @@ class Origin(msgspec.Struct, frozen=True):
 
     @property
     def way(self) -> str:
-        """The name of the way that begins here."""
+        """The name of the path that begins here."""
         return f"origin {self.name}"
 
 
 class Way(msgspec.Struct, frozen=True):
-    """One way to the head: `base` through every revision, `init` from the init scripts on, and one
-    from each origin on.
+    """A path to the head: `base` through every revision, `init` from the init scripts, or from an
+    origin.
 
     `start` are the revisions that are applied where it begins, `initial` is the structure there;
-    `changes` are what each further revision does, in the order that they were run. It may end early
-    where a revision can't be run on what the origin made.
+    `changes` are those of each further revision, in the order that they were run. It may end early
+    if a revision fails on the origin's structure.
     """
 
     name: str
@@ -141,18 +141,17 @@ class Way(msgspec.Struct, frozen=True):
     changes: dict[str, tuple[Change, ...]]
 
     def leads_to(self, applied: frozenset[str]) -> bool:
-        """Whether its end or a place on it is where just these revisions are applied."""
+        """Whether exactly these revisions are applied at some point of the path."""
         return self.start <= applied and applied <= self.start.union(self.changes)
 
 
 class Catalogue(msgspec.Struct, frozen=True, dict=True):
     """A history, and for each revision its structure and its downgrade.
 
-    `history` holds the revisions in the order that they were run, their hashes as they were then.
-    `schema` is where the application's connection made what it didn't name a schema for.
-    `removed` are revisions that an earlier build of the catalogue knew, by id.
-    `varies` is what a revision doesn't make the same twice, by revision. `origins` are the other
-    beginnings that releases had.
+    `history` holds the revisions in the order that they were run, with their hashes of that time.
+    `schema` is where the application's connection created names without a schema. `removed` are
+    revisions that an earlier build of the catalogue knew, by id. `varies` is what differs each time
+    a revision runs, by revision. `origins` are the other starting points of releases.
     """
 
     history: History
@@ -166,15 +165,15 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def index(self) -> "Index":
-        """The same by numbers, for those who go through all of it."""
+        """The same content by numbers, for code that walks all of it."""
         return Index(self.ways)
 
     def way(self, name: str) -> Way | None:
-        """The way of that name, if the catalogue has it."""
+        """Return the path of that name, if the catalogue has it."""
         return next((way for way in self.ways if way.name == name), None)
 
     def way_to(self, applied: frozenset[str]) -> Way | None:
-        """The first way that leads to this set of applied revisions."""
+        """Return the first path that leads to this set of applied revisions."""
         return next((way for way in self.ways if way.leads_to(applied)), None)
 
 
@@ -182,10 +181,10 @@ Numbered = list[tuple[int, tuple[Definition, ...]]]
 
 
 class Index:
-    """Every name that some revision knows has a number; changes by number are quick to go through.
+    """Numbers for all names that some revision knows, so that walking changes is fast.
 
-    `keys` are the names by number, `numbers` the numbers by name; `initial` and `changes` are a
-    way's, by its name.
+    `keys` are the names by number, `numbers` the numbers by name; `initial` and `changes` belong to
+    a path, by its name.
     """
 
     def __init__(self, ways: tuple[Way, ...]) -> None:
@@ -216,7 +215,7 @@ class Index:
 
 
 def state(way: Way, applied: frozenset[str]) -> dict[Key, tuple[Definition, ...]]:
-    """What may be there when these revisions are applied."""
+    """Return what may exist when these revisions are applied."""
     absent = (None,)
     found = {(change.kind, change.name): change.after for change in way.initial}
     for revision, changes in way.changes.items():
@@ -230,7 +229,7 @@ def state(way: Way, applied: frozenset[str]) -> dict[Key, tuple[Definition, ...]
 
 
 def facts_of(state: State) -> tuple[SchemaFact, ...]:
-    """The facts of a state, every variant among them, sorted."""
+    """Return the facts of a state with all variants, sorted."""
     return tuple(
         sorted(
             SchemaFact(*key, definition)
@@ -242,12 +241,12 @@ def facts_of(state: State) -> tuple[SchemaFact, ...]:
 
 
 def state_of(facts: Iterable[SchemaFact]) -> dict[Key, tuple[Definition, ...]]:
-    """A structure that was seen, as a state."""
+    """Return a structure that was seen as a state."""
     return {(fact.kind, fact.name): (fact.definition,) for fact in facts}
 
 
 def changes(before: State, after: State) -> tuple[Change, ...]:
-    """What leads from one state to the other, sorted."""
+    """Return the changes from one state to the other, sorted."""
     absent = (None,)
     return tuple(
         sorted(
@@ -263,8 +262,10 @@ def changes(before: State, after: State) -> tuple[Change, ...]:
 
 
 def conflicts(catalogue: Catalogue, way: Way) -> dict[str, dict[Key, frozenset[str]]]:
-    """For each revision the names that another one touches, too, of which it is neither ancestor
-    nor descendant and which was run before it. Without that one, nobody has seen the result.
+    """Return for each revision the names that a revision on a parallel branch, run earlier, also
+    touches.
+
+    The result without that other revision was never seen.
     """
     if len(catalogue.history.branching) == 0:
         return {}

@@ -1,4 +1,4 @@
-"""Hold a committed catalogue against the code, and against a new replay of it. Pure."""
+"""Compare a committed catalogue with the code, and with a new replay of it. Pure."""
 
 from collections.abc import Container, Iterable
 
@@ -17,13 +17,13 @@ from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.model.history import History, Revision
 
-_SHOWN = 8  # of the lines of a difference
+_SHOWN = 8  # lines of a difference
 
 _COMMIT = "then commit the catalogue"
 
 
 def _build(text: str) -> str:
-    """A next step that ends with a new catalogue."""
+    """Return a next step that ends with building a new catalogue."""
     return to_type(text, "surefoot catalog build", then=_COMMIT)
 
 
@@ -33,7 +33,7 @@ def outdated(
     init: InitScripts | None,
     origins: tuple[Origin, ...],
 ) -> tuple[str, ...]:
-    """In what the code has gone on since the catalogue was made: a line each, none if it hasn't."""
+    """List how the code has changed since the catalogue was made; empty if it hasn't."""
     return tuple(line for _, line in _outdated(catalogue, history, init, origins))
 
 
@@ -43,7 +43,7 @@ def _outdated(
     init: InitScripts | None,
     origins: tuple[Origin, ...],
 ) -> Iterable[tuple[str, str]]:
-    """The same, each with the revision that it's about ("": the init scripts)."""
+    """List the same, each with the revision that it is about ("": the init scripts)."""
     old, new = catalogue.history.revisions, history.revisions
     yield from ((id, f"revision {id} is not in it") for id in new if id not in old)
     yield from ((id, f"revision {id} is no longer in the code") for id in old if id not in new)
@@ -60,9 +60,9 @@ def _outdated(
 
 
 def _is_edited(old: Revision, new: Revision) -> bool:
-    """Whether the file, or a module that it imports, does something else than it did.
+    """Whether the file, or a module that it imports, was edited in what it does.
 
-    A catalogue that knows no tree goes by the file's bytes.
+    For a catalogue without trees, any change of the file's bytes counts.
     """
     if old.tree is None or new.tree is None:
         return old.sha256 != new.sha256
@@ -103,10 +103,10 @@ def _origins_outdated(old: tuple[Origin, ...], new: tuple[Origin, ...]) -> Itera
         was, origin = before[name], now[name]
         paths = [path for path, _ in origin.scripts]
         if was.create != origin.create or paths != [path for path, _ in was.scripts]:
-            yield f"the origin {name} is made otherwise"
+            yield f"the origin {name} is made differently"
         hashes = dict(was.scripts)
         for path, sha256 in origin.scripts:
-            if sha256 and hashes.get(path) not in (None, sha256):  # "": not in the image
+            if sha256 and hashes.get(path) not in (None, sha256):  # "": it isn't in the image
                 yield f"the script {path} of the origin {name} was edited"
 
 
@@ -122,18 +122,18 @@ def check_by_hashes(
     *,
     heads: int,
 ) -> tuple[Finding, ...]:
-    """What is wrong with a committed catalogue as far as the code's files tell it."""
+    """Find what is wrong with a committed catalogue, as far as the code's files show it."""
     lines = list(outdated(catalogue, history, init, origins))
     return (*([_older(lines)] if lines else ()), *_heads(history, heads))
 
 
 def check(old: Catalogue, new: Catalogue, *, heads: int) -> tuple[Finding, ...]:
-    """What is wrong with a committed catalogue, `new` being what a replay gives now.
+    """Find what is wrong with a committed catalogue; `new` is the result of a replay now.
 
-    `heads` is how many the history shall have.
+    `heads` is how many heads the history should have.
     """
     old, new = (settled(one, (*_varying(old), *_varying(new))) for one in (old, new))
-    # one finding a revision: what was put elsewhere may well do something else there
+    # one finding for each revision: a moved revision may well make other changes
     told = dict([*_removed(old, new), *_edited(old, new), *_reparented(old, new)])
     return (
         *told.values(),
@@ -227,7 +227,7 @@ Effects = dict[str, tuple[Change, ...]]
 
 
 def _without_variants(one: Effects, other: Effects) -> tuple[Effects, Effects]:
-    """Only what is certain in both: one may have been made with --stepwise, the other without."""
+    """Keep only what is certain in both: only one may have been made with --stepwise."""
     unsure = {
         change.key
         for effects in (one, other)
@@ -253,7 +253,7 @@ def _difference(before: tuple[Change, ...], now: tuple[Change, ...]) -> list[str
 
 
 def change_lines(change: Change) -> list[str]:
-    """A change for people: + and - and the facts."""
+    """Describe a change for people: + and - and the facts."""
     name = f"{change.kind} {change.name}"
     sign = "+" if len(change.after) == 1 else "?"
     return [
@@ -273,7 +273,7 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Finding]:
-    """What the catalogue doesn't know, but for the revisions that are `told` of already."""
+    """Return the finding that the catalogue is outdated, except about revisions already `told`."""
     lines = [
         line for id, line in _outdated(old, new.history, new.init, new.origins) if id not in told
     ]
@@ -286,11 +286,11 @@ def _stale(old: Catalogue, new: Catalogue, told: Container[str]) -> Iterable[Fin
             lines.append(f"revision {id} is not deterministic, which the catalogue doesn't know")
     if {way.name for way in old.ways} != {way.name for way in new.ways}:
         ways = ", ".join(way.name for way in new.ways)
-        lines.append(f"it knows other ways to the head than there are now: {ways}")
+        lines.append(f"it has other paths to the head than there are now: {ways}")
     for origin in new.origins:
         was, now = old.way(origin.way), new.way(origin.way)
         if was is not None and now is not None and was.initial != now.initial:
-            lines.append(f"the origin {origin.name} makes another structure than it did")
+            lines.append(f"the origin {origin.name} no longer makes the same structure")
     if lines:
         yield _older(lines)
 
@@ -314,7 +314,7 @@ def _heads(history: History, expected: int) -> Iterable[Finding]:
             f"{'is' if expected == 1 else 'are'} expected.",
             tuple(f"head: {id} ({history.revisions[id].message})" for id in found),
             "No database was read.",
-            "alembic merge heads; if there shall be several: heads = "
+            "alembic merge heads; if there should be several: heads = "
             f"{len(found)} in surefoot.toml",
         )
 
@@ -323,7 +323,7 @@ def _init(new: Catalogue) -> Iterable[Finding]:
     base, init = new.way("base"), new.way("init")
     if base is None or init is None or new.init is None:
         return
-    # the first of several definitions is the scripts' own; the others are former scripts'
+    # the first of several definitions is the scripts' own; others come from former scripts
     made = {change.key: change.after[:1] for change in init.initial}
     there = {key: after[:1] for key, after in state(base, init.start).items()}
     found = changes(there, made)
@@ -351,7 +351,7 @@ _VERDICTS = {
 
 
 def broken(old: Catalogue, new: Catalogue) -> list[str]:
-    """The revisions whose downgrade was proved, and isn't any more."""
+    """Find revisions whose downgrade was proved before and isn't any more."""
     return [
         id
         for id, was in old.downgrades.items()
@@ -367,7 +367,7 @@ def _downgrades(old: Catalogue, new: Catalogue) -> Iterable[Finding]:
     for id in broken(old, new):
         now = new.downgrades[id]
         lines = [line for change in now.left for line in change_lines(change)]
-        said = _VERDICTS.get(now.verdict, "now its upgrade doesn't do the same again behind it")
+        said = _VERDICTS.get(now.verdict, "after it, its upgrade no longer makes the same changes")
         why = now.why if now.verdict != "proved" else now.again
         yield Finding(
             "downgrade-broken",

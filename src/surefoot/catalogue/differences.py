@@ -1,4 +1,4 @@
-"""Differences, revisions and probes in words: the same ones in refusals and in accounts."""
+"""Describe differences, revisions and probes, for refusals and for reports."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,10 @@ def difference_lines(
     width: int | None = None,
     needs: Iterable[tuple[str, str, str]] = (),
 ) -> list[str]:
-    """Differences for people, a line each; the first `shown` lines, and how many more.
+    """Describe differences, a line each: the first `shown`, and how many more there are.
 
-    Of a table that is missing or unexpected as a whole, only the table is told. Definitions are
-    cut to `width` characters. `needs` says of a kind and name which
-    pending revision needs or makes it.
+    If a whole table is missing or unexpected, only the table is listed. Definitions are cut to
+    `width` characters. `needs` says of a kind and name which pending revision needs or makes it.
     """
     by = {(kind, name): who for kind, name, who in needs}
 
@@ -43,7 +42,7 @@ def difference_lines(
 
 
 def table_of(difference: Difference) -> str | None:
-    """The table that it belongs to; None if it's none's."""
+    """Return the table that a difference belongs to; None if it belongs to none."""
     known = difference.found or next((d for d in difference.expected if d is not None), "")
     return table(SchemaFact(difference.kind, difference.name, known))
 
@@ -66,12 +65,12 @@ def _difference_line(difference: Difference, width: int | None) -> str:
 
 
 def revision_text(stand: Match) -> str:
-    """The version rows of a stand, for people."""
+    """Name the version rows of a match, for people."""
     return ", ".join(stand.rows) or "base"
 
 
 def probe_lines(probes: tuple[Probe, ...]) -> list[str]:
-    """What the evidence probes answered."""
+    """Describe the answers of the evidence probes."""
     return [f"evidence probe of {p.revision}: {_answer(p)}" for p in probes]
 
 
@@ -82,7 +81,7 @@ def _answer(probe: Probe) -> str:
 
 
 def difference_json(found: Difference) -> answers.Difference:
-    """One name that isn't as a revision has it, for programs."""
+    """Return a name that differs from the revision's, as JSON."""
     return answers.Difference(
         what=found.what,
         kind=found.kind,

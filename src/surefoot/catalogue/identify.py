@@ -1,13 +1,12 @@
-"""Where does a structure stand? Pure: a catalogue and the facts that were seen, in; answers, out.
+"""Identify where a structure stands. Pure: a catalogue and the facts in, answers out.
 
-The walk goes once through every set of revisions that the graph allows (for a linear history:
-once through its revisions) and keeps account of the names that aren't as they should be there. A
-revision costs what it changes, so a thousand of them cost no more than their changes.
+The walk visits every set of revisions that the graph allows once (in a linear history: every
+revision) and counts the names that are wrong there. A revision costs what it changes, so a thousand
+of them cost no more than their changes.
 
-What is compared are names, not lines: a name that some revision knows must be as the revision at
-hand has it, or not be there. So a column that somebody gave another type is neither "missing and
-one of his own" nor passed over: it's a difference, at every revision. Names that no revision knows
-are the user's.
+Names are compared, not lines: a name that some revision knows must be as the current revision has
+it, or be absent. So a column whose type the user changed is neither "missing plus a user's own" nor
+ignored: it is a difference, at every revision. Names that no revision knows are the user's.
 """
 
 import functools
@@ -21,18 +20,19 @@ from surefoot.schema.kinds import COMMON
 from surefoot.schema.names import schema_of
 
 NEAREST = 8
-_A_LITTLE = 10  # where less than a tenth of a revision's facts is there, it's somebody else's
-# So few tables are no evidence among so many times as many of somebody else's
+# with fewer than a tenth of a revision's facts, the database is another application's
+_A_LITTLE = 10
+# So few tables prove nothing among so many times as many that belong to others.
 _ENOUGH, _STRANGERS = 4, 5
-MOST_SETS = 100_000  # of applied revisions; linear histories have as many as revisions
+MOST_SETS = 100_000  # of applied revisions; a linear history has as many as revisions
 
-# What many databases have, whatever application they belong to: an administrator makes them
-# beforehand, since the application's role may not. Being there is evidence of nothing.
+# Objects of many databases, whatever the application: an administrator creates them first, because
+# the application's role may not. Their presence proves nothing.
 _ABSENT: tuple[Definition, ...] = (None,)
 
 
 class Identifier:
-    """Holds one structure against a catalogue."""
+    """Compares one structure with a catalogue."""
 
     def __init__(
         self,
@@ -40,16 +40,16 @@ class Identifier:
         facts: Iterable[SchemaFact],
         accepted: Iterable[Difference] = (),
     ) -> None:
-        """`accepted` are differences that a person has accepted. Those that are still so are held
-        against no revision that has the same there.
+        """`accepted` are differences that a person has accepted.
 
-        `own` are the facts whose names no revision knows, in the schemas that the application uses;
-        `beside` are those in other schemas. `accepted` are the differences still so.
+        Those that still exist don't count against a revision that expects the same there. `own` are
+        the facts whose names no revision knows, in the schemas that the application uses; `beside`
+        are those in other schemas.
         """
         self._catalogue = catalogue
         self._index = catalogue.index
         numbers = self._index.numbers
-        self._live: list[Definition] = [None] * len(numbers)  # what each known name has
+        self._live: list[Definition] = [None] * len(numbers)  # the definition of each known name
         own: list[SchemaFact] = []
         self._facts = 0
         for fact in facts:
@@ -66,23 +66,23 @@ class Identifier:
         unknown = {(fact.kind, fact.name): fact.definition for fact in own}
         still = [d for d in accepted if self._is_still(d, numbers.get((d.kind, d.name)), unknown)]
         self.accepted = tuple(still)
-        # what may be there instead of what is: by name, as it was expected then
+        # accepted alternatives, by name and what was expected then
         self._ignored = {
             numbers[d.kind, d.name]: {*d.expected} for d in still if (d.kind, d.name) in numbers
         }
         self._common = {number for key, number in numbers.items() if key[0] in COMMON}
 
     def _is_still(self, one: Difference, number: int | None, own: Mapping[Key, str]) -> bool:
-        """Whether an accepted difference is as it was; one of the user's own objects, too."""
+        """Whether an accepted difference still exists; also for the user's own objects."""
         if number is None:
             return one.found is not None and own.get((one.kind, one.name)) == one.found
         return self._live[number] == one.found
 
     def stand(self, applied: frozenset[str], *, unseen_is_doubtful: bool = False) -> Match | None:
-        """The structure against one set of revisions; None if no way leads there.
+        """Compare the structure with one set of revisions; None if no path leads there.
 
-        `unseen_is_doubtful`: what nobody has seen there (`conflicts`), because branches were run
-        in another order or one of them only, is no difference but evidence of nothing.
+        `unseen_is_doubtful`: what was never seen there (`conflicts`), because branches were run in
+        another order or only one of them was, is no difference but doubtful.
         """
         stands = [
             self._stand(
@@ -94,12 +94,13 @@ class Identifier:
         return min(stands, key=lambda stand: len(stand.differences), default=None)
 
     def held(self, way: Way, applied: frozenset[str]) -> Match:
-        """The structure against one set of revisions, come to by this way."""
+        """Compare the structure with one set of revisions reached by this path."""
         return self._stand(way, applied, self._beside(way, applied))
 
     def _beside(self, way: Way, applied: frozenset[str]) -> frozenset[int]:
-        """Names that revisions on branches beside each other touch: the order may matter, or that
-        one of them isn't applied.
+        """Return names that revisions on parallel branches touch.
+
+        The order may matter, or that one of them isn't applied.
         """
         history, numbers = self._catalogue.history, self._index.numbers
         if not history.branching:
@@ -111,14 +112,14 @@ class Identifier:
         return frozenset(found)
 
     def above(self, revision: str) -> frozenset[str]:
-        """The revisions that need this one to be applied before them."""
+        """Return the revisions that need this one."""
         history = self._catalogue.history
         return frozenset(
             id for id in history.revisions if id != revision and revision in history.applied((id,))
         )
 
     def standing(self) -> Identification:
-        """Every set of revisions that the structure may be, or the nearest ones."""
+        """Find every set of revisions whose structure this may be, or the nearest ones."""
         exact: dict[frozenset[str], Match] = {}
         near: list[tuple[int, int, frozenset[str], Way]] = []
         complete = True
@@ -131,17 +132,17 @@ class Identifier:
                     applied = way.start.union(path)
                     exact.setdefault(applied, self._stand(way, applied))
                 elif not exact and (len(near) < NEAREST or distance <= near[-1][0]):
-                    # the later one of two that are equally near: it's what an upgrade left
+                    # of two that are equally near, the later one: it is what an upgrade left
                     near.append((distance, -len(path), way.start.union(path), way))
                     near.sort(key=lambda found: found[:2])
                     del near[NEAREST:]
-        # What is empty, or has only what any database may have, is no evidence.
+        # a structure that is empty, or has only what any database may have, proves nothing
         held = tuple(stand for stand in exact.values() if self._is_evidence(stand))
         nearest: tuple[Match, ...] = ()
         if not held:
             found = {applied: self._stand(way, applied) for _, _, applied, way in near}
             nearest = tuple(stand for stand in found.values() if stand.rows)
-        # Only how the refusal is worded hangs on it: a table `users` is in many databases.
+        # this affects only the wording of the refusal: many databases have a table `users`
         foreign = not held and all(
             stand.matching * _A_LITTLE <= len(stand.missing) for stand in nearest
         )
@@ -159,7 +160,7 @@ class Identifier:
 
     @property
     def _taken(self) -> tuple[Taken, ...]:
-        """The names that some revision makes, and that are there, sorted."""
+        """Return the existing names that some revision makes, sorted."""
         makers: dict[int, str] = {}
         for way in self._catalogue.ways:
             for number, _ in self._index.initial[way.name]:
@@ -178,7 +179,7 @@ class Identifier:
     def _is_evidence(self, stand: Match) -> bool:
         if stand.matching == 0 or not stand.rows or not self._has_own_kind:
             return False
-        # One table `settings` among sixty of a shop's may be like ours by chance.
+        # one table `settings` among a shop's sixty may share our name by chance
         tables = sum(
             key[0] == "relation" and self._live[number] is not None
             for key, number in self._index.numbers.items()
@@ -228,7 +229,7 @@ class Identifier:
         return Match(rows, way.name, matching, ordered, tuple(sorted(doubtful)))
 
     def _unseen(self, way: Way, applied: frozenset[str]) -> set[int]:
-        """Names whose definition nobody has seen without a revision that isn't applied."""
+        """Return names whose definition was never seen without a revision that isn't applied."""
         return {
             self._index.numbers[key]
             for revision, keys in conflicts(self._catalogue, way).items()
@@ -238,8 +239,9 @@ class Identifier:
         }
 
     def _walk(self, way: Way) -> Iterator[tuple[int, list[str]]]:
-        """Every set of revisions that can be applied: how many names differ there, and the
-        revisions beyond the way's start, in the order of the walk. The list is reused.
+        """Yield every set of revisions that can be applied, and how many names differ there.
+
+        With the revisions beyond the path's start, in the order of the walk. The list is reused.
         """
         live = self._live
         bad = {
@@ -286,7 +288,7 @@ class Identifier:
             others = unseen.get(revision, {})
             toggled: list[int] = []
             for number, allowed in changes[revision]:
-                # the commonest case first: it is what is allowed
+                # the commonest case first: it is allowed
                 wrong = live[number] not in allowed and self._is_wrong(number, allowed)
                 if others and number in others and number not in self._common:
                     wrong = wrong or not others[number].issubset(way.start.union(path))
@@ -300,18 +302,18 @@ class Identifier:
                     enabled.append(number)
             path.append(revision)
             undo.append(toggled)
-            # only what comes behind it in the order: so each set is met once
+            # only later ones in the order, so that each set is visited once
             choices.append(sorted([*choices[-1], *enabled]))
             left += len(choices[-1]) - 1
             yield len(bad), path
 
     def _is_accepted(self, number: int, allowed: tuple[Definition, ...]) -> bool:
-        """Whether a person has accepted what is there instead of this, or of one of these."""
+        """Whether a person has accepted what exists in place of this, or of one of these."""
         instead = self._ignored.get(number)
         return instead is not None and instead.issubset(allowed)
 
     def _is_wrong(self, number: int, allowed: tuple[Definition, ...]) -> bool:
-        """Of a name that isn't what is allowed: whether that counts."""
+        """Whether a name that isn't as allowed counts as wrong."""
         found = self._live[number]
         if self._is_accepted(number, allowed) or (number in self._common and found is not None):
             return False
@@ -320,7 +322,7 @@ class Identifier:
 
 @functools.cache
 def _cannot_tell(key: Key, found: str, expected: tuple[Definition, ...]) -> bool:
-    """Whether it may be one of those expected: its text is no evidence for or against it."""
+    """Whether it may be one of the expected definitions: its text proves nothing either way."""
     fact = SchemaFact(*key, found)
     return any(
         same(fact, SchemaFact(*key, definition)) is Comparison.CANNOT_TELL

@@ -1,4 +1,4 @@
-"""Where a structure stands in a history, as values: made by `identify`, read by `decide`."""
+"""Where a structure stands in a history, as values: `identify` makes them, `decide` reads them."""
 
 from typing import Literal
 
@@ -9,10 +9,10 @@ from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, tab
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
-    """One name that is not as a revision has it.
+    """One name that differs from the revision's.
 
-    `expected` are the definitions that it may have there ((None,): it may not be there at all);
-    `found` is what it has.
+    `expected` are the definitions that it may have there ((None,): it must be absent); `found` is
+    the one that it has.
     """
 
     kind: str
@@ -22,18 +22,18 @@ class Difference(msgspec.Struct, frozen=True, order=True):
 
     @property
     def what(self) -> Literal["missing", "changed", "unexpected"]:
-        """What is wrong: it isn't there, it's otherwise, or it should not be there."""
+        """What is wrong: it is missing, changed, or unexpected."""
         if self.found is None:
             return "missing"
         return "unexpected" if self.expected == (None,) else "changed"
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A structure held against one set of applied revisions.
+    """A comparison of a structure with one set of applied revisions.
 
-    `rows` are the version rows that stand for them (none: before the first revision); `way` is the
-    catalogue's way that fits best. `matching` facts are as they should be; `doubtful` names are
-    printed so that it can't be told whether they are.
+    `rows` are their version rows (none: before the first revision); `way` is the catalogue's path
+    that fits best. `matching` facts match; `doubtful` names are printed in a way that can't be
+    compared.
     """
 
     rows: tuple[str, ...]
@@ -44,12 +44,12 @@ class Match(msgspec.Struct, frozen=True):
 
     @property
     def missing(self) -> tuple[Difference, ...]:
-        """What should be there, and isn't as it should be."""
+        """The names that should exist and don't, or differ."""
         return tuple(d for d in self.differences if d.what != "unexpected")
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """A revision's evidence probe and its answer; `answer` is None where it gave none."""
+    """A revision's evidence probe and its answer; `answer` is None if it gave none."""
 
     revision: str
     answer: bool | None
@@ -59,7 +59,7 @@ class Probe(msgspec.Struct, frozen=True):
 class Restoration(msgspec.Struct, frozen=True):
     """The SQL that gives a structure what head promises: `statements`, in order.
 
-    `by_hand` are the objects whose SQL the catalogue can't give. `notes` say what the statements
+    `by_hand` are the objects whose SQL the catalogue doesn't have. `notes` say what the statements
     don't do.
     """
 
@@ -69,7 +69,7 @@ class Restoration(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True, order=True):
-    """A name that is there, and the first revision that makes something of that name."""
+    """An existing name, and the first revision that makes an object of that name."""
 
     kind: str
     name: str
@@ -77,10 +77,10 @@ class Taken(msgspec.Struct, frozen=True, order=True):
 
 
 class Issue(msgspec.Struct, frozen=True):
-    """One name that isn't as the code knows it; `why` says what that means for the code.
+    """A name that differs from what the code expects; `why` says what that means for the code.
 
-    `expected` is the definition that the code knows, `found` the one that is there; None: nothing.
-    `by` is the revision that makes it, where that was asked.
+    `expected` is the definition that the code knows, `found` the existing one; None: absent. `by`
+    is the revision that makes it, if that was asked.
     """
 
     kind: str
@@ -92,7 +92,10 @@ class Issue(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether the code can run: not if anything `breaks` it. `remarks` are harmless, and told."""
+    """Whether the code can run: it can't if anything `breaks` it.
+
+    `remarks` are harmless, and are reported.
+    """
 
     breaks: tuple[Issue, ...] = ()
     remarks: tuple[Issue, ...] = ()
@@ -106,12 +109,12 @@ class Verdict(msgspec.Struct, frozen=True):
 class Promise(msgspec.Struct, frozen=True):
     """Whether a structure keeps what the code's head promises.
 
-    `broken`: what it lacks; the application must not start. `harmless`: what differs and stops
-    nobody. `absent`: none of the application's tables is there. `unrun` are the revisions of which
-    nothing is there, each with a later revision of which something is ("": there is none). `back`
-    is the SQL that puts right what is broken; `doubtful` are the revisions that make it of which
-    nothing shows that they ran to their end here, and which may change rows. `left`, where all
-    tables are gone, is the SQL that drops what else the application's revisions have left.
+    `broken`: what it lacks, so the application must not start. `harmless`: differences that stop
+    nothing. `absent`: none of the application's tables exists. `unrun` are the revisions of which
+    nothing exists, each with a later revision of which something does ("": none). `back` is the SQL
+    that corrects what is broken; `doubtful` are the revisions that make it, that may change rows,
+    and of which nothing shows that they completed here. `left`, if all tables are gone, is the SQL
+    that drops what else the application's revisions have left.
     """
 
     broken: tuple[Issue, ...] = ()
@@ -124,55 +127,56 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 class Identification(msgspec.Struct, frozen=True):
-    """What the catalogue says of a structure."""
+    """What the catalogue says about a structure."""
 
     facts: int
     """How many facts were seen."""
     own: tuple[SchemaFact, ...] = ()
-    """Those whose names no revision knows, in the application's schemas: the user's own objects."""
+    """Facts whose names no revision knows, in the application's schemas: the user's own objects."""
     exact: tuple[Match, ...] = ()
     """All sets of revisions whose structure this is."""
     nearest: tuple[Match, ...] = ()
-    """The next best sets where none is exact, the best first."""
+    """The next best sets if none is exact, the best first."""
     chosen: Match | None = None
-    """The one of `exact` that the evidence or the policy leaves."""
+    """The one of `exact` that the evidence or the policy selects."""
     by: str = ""
-    """What decided for it: "structure", "evidence", "earliest" or "latest"."""
+    """What selected it: "structure", "evidence", "earliest" or "latest"."""
     recorded: Match | None = None
-    """The structure compared with the version rows, where there are any and the code knows them."""
+    """The structure compared with the version rows, if there are any and the code knows them."""
     asked: Match | None = None
     """The same for the rows that a person has named."""
     foreign: bool = False
-    """Next to nothing of the application is there."""
+    """Almost nothing of the application exists."""
     complete: bool = True
     """Every set of revisions was compared."""
     probes: tuple[Probe, ...] = ()
     """The answers of the evidence probes that were asked."""
     accepted: tuple[Difference, ...] = ()
-    """Differences that are as a person has accepted them. They stop nothing."""
+    """Accepted differences that still exist. They stop nothing."""
     vetoed: tuple[str, ...] = ()
-    """Revisions that the journal says have run, and that are in none of `exact`."""
+    """Revisions that have run by the journal, and that are in none of `exact`."""
     early: tuple[Difference, ...] = ()
-    """Differences of `recorded` that are there before the pending revision that makes them."""
+    """Differences of `recorded` that exist before the pending revision that makes them."""
     begun: bool = False
     """The first such revision may have run."""
     ahead: Verdict | None = None
-    """Whether the code could run on this structure. Asked where a version row isn't known."""
+    """Whether the code could run on this structure. Asked if a version row isn't known."""
     promise: Promise | None = None
-    """Whether the structure keeps what head promises. Asked where the version rows are head's."""
+    """Whether the structure keeps what head promises. Asked if the version rows are head's."""
     back: Restoration = Restoration()
-    """What puts back all that `recorded` misses, where that is all that is wrong below head."""
+    """The SQL that restores all that `recorded` misses, if nothing else is wrong below head."""
     beside: tuple[SchemaFact, ...] = ()
     """Names that no revision knows, in schemas that no revision touches."""
     taken: tuple[Taken, ...] = ()
-    """The names that some revision makes, and that are there. Told only where the rows don't say
-    where the structure stands.
+    """The existing names that some revision makes.
+
+    Set only if the rows don't say where the structure stands.
     """
 
     @property
     def sure(self) -> Match | None:
-        """Where the structure stands for certain: what is recorded, if nothing differs, or else
-        what it was identified as.
+        """Where the structure certainly stands: the recorded rows, if nothing differs, or the
+        identified ones.
         """
         recorded = self.recorded
         return recorded if recorded is not None and not recorded.differences else self.chosen
@@ -199,10 +203,10 @@ class Identification(msgspec.Struct, frozen=True):
 
     @property
     def keeps_promise(self) -> bool:
-        """Whether the structure is head's, but for what stops nobody.
+        """Whether the structure is head's, except for harmless differences.
 
-        What is exactly another revision's structure, or nearer to it, was stamped: then a revision
-        is recorded that has not run, even if nothing else is missing than an index.
+        If it is exactly another revision's structure, or nearer to one, head was stamped: a
+        recorded revision has not run, even if only an index is missing.
         """
         if self.promise is None or self.promise.broken:
             return False
@@ -210,7 +214,7 @@ class Identification(msgspec.Struct, frozen=True):
 
     @property
     def own_objects(self) -> tuple[str, ...]:
-        """The user's objects, each once: of a table of his own, only the table."""
+        """The user's objects, each once: of a user's table, only the table."""
         tables = {fact.name for fact in self.own if fact.kind in ("relation", "view")}
         return tuple(
             f"{_kind(fact)} {fact.name}"
@@ -224,7 +228,7 @@ def _kind(fact: SchemaFact) -> str:
 
 
 class StructureLook(msgspec.Struct, frozen=True):
-    """Whether there is a catalogue to go by: if not, `why`, a line each.
+    """Whether there is a usable catalogue; if not, `why`, line by line.
 
     `file` is where it is, or would be. `removed` are the revisions that it knows and the code
     doesn't have, with their place.

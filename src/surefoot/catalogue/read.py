@@ -1,4 +1,4 @@
-"""Read the catalogue's file. What isn't as it was written is refused, and never guessed at."""
+"""Read the catalogue's file. A damaged file is refused; nothing in it is guessed."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,7 +57,7 @@ class _Changes:
 
 
 class _Block:
-    """One block's lines, sorted out."""
+    """The lines of one block, by field."""
 
     def __init__(self, number: int, lines: list[str]) -> None:
         self.number = number
@@ -78,17 +78,20 @@ class _Block:
         self.changes = {mark: changes.changes() for mark, changes in collected.items()}
 
     def one(self, field: str, column: int = 0) -> str:
-        """The first line of a field; "" if there is none."""
+        """Return the first line of a field; "" if there is none."""
         (columns, *_) = self.fields.get(field, [[]])
         return columns[column] if len(columns) > column else ""
 
     def all(self, field: str) -> tuple[str, ...]:
-        """The first column of each of a field's lines."""
+        """Return the first column of each line of a field."""
         return tuple(columns[0] for columns in self.fields.get(field, []))
 
 
 def _blocks(text: str, name: str) -> Iterator[_Block]:
-    """The blocks, each with a sum that is right. Raises SurefootError `catalogue-unreadable`."""
+    """Return the blocks, each with a correct checksum.
+
+    Raises SurefootError `catalogue-unreadable`.
+    """
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     if lines[0] != f"# {FORMAT}":
         raise _unreadable(name, 1, f"its first line isn't `# {FORMAT}`")
@@ -123,7 +126,7 @@ def _unreadable(name: str, line: int, what: str) -> SurefootError:
 
 
 def loads(text: str, name: str) -> Catalogue:
-    """The catalogue that the text holds; `name` is the file's, for messages.
+    """Parse a catalogue; `name` is the file's, for messages.
 
     Raises SurefootError `catalogue-unreadable`.
     """
@@ -151,7 +154,7 @@ def loads(text: str, name: str) -> Catalogue:
             case "revision" | "removed", [id]:
                 raise _unreadable(name, block.number, f"revision {id} has two blocks")
             case _:
-                raise _unreadable(name, block.number, "this is no block of a catalogue")
+                raise _unreadable(name, block.number, "this is not a block of a catalogue")
     history = _history(blocks, name)
     if not ways or not history.revisions or ("init" in ways) != (init is not None):
         raise _unreadable(name, 0, "blocks of it are missing")
@@ -205,7 +208,7 @@ def _way(
     blocks: Mapping[str, _Block],
     history: History,
 ) -> Way:
-    """A way that begins with something else than the base; the block says with what."""
+    """Return a path that doesn't begin at the base; its block says where it begins."""
     start = history.applied(rows)
     initial = block.changes.get("", ())
     if known and known[0].name == "base":
@@ -250,7 +253,7 @@ def _history(blocks: Mapping[str, _Block], name: str) -> History:
                 raise _unreadable(name, number, f"revision {id} needs {below}, which has no block")
     order = History(revisions).in_order()
     if order is None:
-        raise _unreadable(name, 0, "its revisions go round in a circle")
+        raise _unreadable(name, 0, "its revisions form a cycle")
     return History({id: revisions[id] for id in order})
 
 
@@ -274,7 +277,7 @@ def _varies(block: _Block, name: str) -> tuple[Varying, ...]:
     found: list[Varying] = []
     for columns in block.fields.get("varies", []):
         if len(columns) < 3 or columns[2] not in ("order", "text"):
-            raise _unreadable(name, block.number, "a line `varies` isn't as it is written")
+            raise _unreadable(name, block.number, "a `varies` line is malformed")
         kind, its, how, definition = *columns[:3], columns[3] if len(columns) > 3 else ""
         found.append(Varying(kind, its, "order" if how == "order" else "text", definition))
     return tuple(found)
@@ -283,7 +286,7 @@ def _varies(block: _Block, name: str) -> tuple[Varying, ...]:
 def _along(
     blocks: Mapping[str, _Block], way: str, start: frozenset[str], order: tuple[str, ...]
 ) -> dict[str, tuple[Change, ...]]:
-    """What each revision does on one way: the lines without a mark, and those of the way's own."""
+    """Return each revision's changes on one path: the lines without a mark, and the path's own."""
     found: dict[str, tuple[Change, ...]] = {}
     for revision in order:
         if revision not in start:

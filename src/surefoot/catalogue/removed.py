@@ -1,4 +1,4 @@
-"""Revisions that the history had once: the catalogue keeps their ids and places. Pure."""
+"""Revisions that were once in the history: the catalogue keeps their ids and places. Pure."""
 
 import msgspec
 
@@ -6,9 +6,7 @@ from surefoot.catalogue.catalogue import Catalogue, Removed, state
 
 
 def with_removed(built: Catalogue, before: Catalogue | None) -> Catalogue:
-    """A catalogue that was just built, with the revisions that the one before it knew and the code
-    has no more.
-    """
+    """Add to a new catalogue the revisions that the code no longer has."""
     if before is None:
         return built
     code = built.history.revisions
@@ -20,7 +18,7 @@ def with_removed(built: Catalogue, before: Catalogue | None) -> Catalogue:
 
 
 def _still_there(one: Removed, built: Catalogue) -> Removed:
-    """Without what isn't in the code any more, either."""
+    """Leave out references to what the code no longer has."""
     code = built.history.revisions
     same = one.same if one.same in code else ""
     left = tuple(id for id in one.before if id in code)
@@ -40,7 +38,7 @@ def _removed(id: str, built: Catalogue, before: Catalogue) -> Removed:
 
 
 def _same(id: str, built: Catalogue, before: Catalogue) -> str:
-    """The code's revision that makes the structure that this one made; "" if none does."""
+    """Return the code's revision with the same structure as the removed one; "" if none."""
     applied = before.history.applied((id,))
     old = before.way_to(applied)
     if old is None:
@@ -48,7 +46,7 @@ def _same(id: str, built: Catalogue, before: Catalogue) -> str:
     wanted = state(old, applied)
     for candidate in built.history.revisions:
         if candidate in before.history.revisions:
-            continue  # it makes what it made before
+            continue  # it made the same before, too
         up_to = built.history.applied((candidate,))
         way = built.way_to(up_to)
         if way is not None and state(way, up_to) == wanted:
@@ -57,7 +55,7 @@ def _same(id: str, built: Catalogue, before: Catalogue) -> str:
 
 
 def _after(id: str, built: Catalogue, before: Catalogue) -> tuple[str, ...]:
-    """The first of the code's revisions that come after its place."""
+    """Return the first of the code's revisions that come after its place."""
     old, new = before.history, built.history
     order = list(new.revisions)
     above = [name for name in order if name in old.revisions and id in old.applied((name,))]

@@ -1,4 +1,4 @@
-"""Which of several revisions that a structure may be: by evidence, else by the policy."""
+"""Choose among several revisions with the same structure: by evidence, otherwise by the policy."""
 
 from collections.abc import Iterable
 
@@ -9,9 +9,9 @@ from surefoot.catalogue.match import Identification, Match, Probe
 
 
 def ambiguous_revisions(standing: Identification, catalogue: Catalogue) -> tuple[str, ...]:
-    """The revisions that some of the exact matches have and others haven't, in the history's order.
+    """Return the revisions that only some of the exact matches have, in the history's order.
 
-    Evidence about one of these settles something.
+    Evidence about one of them decides something.
     """
     sets = [catalogue.history.applied(stand.rows) for stand in standing.exact]
     if len(sets) < 2:
@@ -30,16 +30,16 @@ def resolve_ambiguity(
 ) -> Identification:
     """Choose among the exact matches: by evidence, then by the policy (refuse, earliest, latest).
 
-    What can't be chosen stays unchosen: `chosen` is None then. `journaled` revisions have run, says
-    the journal. That excludes matches without them; it doesn't speak for those with them, since a
-    backup of the tables alone may have been restored below a newer journal. `empty` revisions do
-    nothing at all: with them or without, it's the same place, and nothing is done twice.
+    If no choice is possible, `chosen` is None. `journaled` revisions have run by the journal. That
+    excludes matches without them; it doesn't support those with them, because a backup of the
+    tables alone may have been restored below a newer journal. `empty` revisions do nothing at all:
+    with or without them, the place is the same, and nothing is done twice.
     """
     if not standing.complete or not standing.exact:
         return standing
     history = catalogue.history
     unknown = tuple(id for id in journaled if id not in history.revisions)
-    if unknown:  # another release's: whatever the structure looks like, more has run
+    if unknown:  # from another release: more has run than the structure shows
         return msgspec.structs.replace(standing, vetoed=unknown, probes=probes)
     ran = history.applied(journaled)
     applied = {stand: history.applied(stand.rows) for stand in standing.exact}

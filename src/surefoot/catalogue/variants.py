@@ -1,8 +1,8 @@
-"""Revisions that aren't the same twice: what differs from one run to the next, and is the same.
+"""Revisions that don't make exactly the same each time: recognise what varies as the same.
 
-Found by holding two replays of one history against each other. What varies gets one spelling, in
-the catalogue and in each structure that is compared with it: labels of an enum are sorted, and the
-part of a name or a definition that differs each time is written `…`. Pure.
+Found by comparing two replays of one history. What varies gets one spelling, in the catalogue and
+in each structure that is compared with it: labels of an enum are sorted, and the part of a name or
+a definition that differs each time is written `…`. Pure.
 """
 
 import re
@@ -25,7 +25,7 @@ _NAME_WORD = r"[^\W_]+"
 
 
 def in_words(varying: Varying) -> str:
-    """What varies, for people."""
+    """Describe what varies, for people."""
     what = f"{varying.kind} {varying.name}"
     if varying.how == "order":
         return f"{what} has the same parts in another order each time"
@@ -35,11 +35,11 @@ def in_words(varying: Varying) -> str:
 
 
 class Settling:
-    """Gives what varies its one spelling."""
+    """Gives what varies one spelling."""
 
     def __init__(self, varying: Iterable[Varying]) -> None:
         self._by_key: dict[Key, list[Varying]] = {}
-        self._named: dict[str, list[Varying]] = {}  # by kind: those whose name varies
+        self._named: dict[str, list[Varying]] = {}  # those whose name varies, by kind
         for one in varying:
             self._by_key.setdefault((one.kind, one.name), []).append(one)
             if PART in one.name:
@@ -49,14 +49,14 @@ class Settling:
         return bool(self._by_key)
 
     def name(self, kind: str, name: str) -> str:
-        """The name's spelling."""
+        """Return the name's spelling."""
         for one in self._named.get(kind, ()):
             if _name_pattern(one.name).fullmatch(name):
                 return one.name
         return name
 
     def definition(self, key: Key, definition: Definition) -> Definition:
-        """The spelling of what the name (in its own spelling) has."""
+        """Return the spelling of a name's definition; the name has its own spelling already."""
         if definition is None:
             return None
         for one in self._by_key.get(key, ()):
@@ -70,7 +70,7 @@ class Settling:
         return definition
 
     def change(self, change: Change) -> Change:
-        """The same change, spelled so."""
+        """Return a change in this spelling."""
         name = self.name(change.kind, change.name)
         key = change.kind, name
         before = (self.definition(key, d) for d in change.before)
@@ -82,7 +82,10 @@ class Settling:
         )
 
     def changes(self, changed: Iterable[Change]) -> tuple[Change, ...]:
-        """The same changes, sorted. Of two that would get one name, the second keeps its own."""
+        """Return the changes in this spelling, sorted.
+
+        If two would get one name, the second keeps its own.
+        """
         found: dict[Key, Change] = {}
         for change in changed:
             settled = self.change(change)
@@ -92,12 +95,12 @@ class Settling:
         return tuple(sorted(found.values()))
 
     def each(self, changes: Changes) -> dict[str, tuple[Change, ...]]:
-        """The changes of every revision."""
+        """Return the changes of every revision in this spelling."""
         return {id: self.changes(changed) for id, changed in changes.items()}
 
 
 def settled(catalogue: Catalogue, varying: Iterable[Varying]) -> Catalogue:
-    """The catalogue, with this spelled as what varies is."""
+    """Return the catalogue in the spelling of what varies."""
     settling = Settling(varying)
     if not settling:
         return catalogue
@@ -117,10 +120,10 @@ def settled(catalogue: Catalogue, varying: Iterable[Varying]) -> Catalogue:
 
 
 def recognised(catalogue: Catalogue, facts: tuple[SchemaFact, ...]) -> tuple[SchemaFact, ...]:
-    """The facts of a database, with what varies spelled as in the catalogue.
+    """Return a database's facts, with what varies spelled as in the catalogue.
 
     An object counts as one whose name varies only if it also has a definition that the catalogue
-    knows for it: others of a similar name are the user's.
+    knows for it: others with a similar name are the user's.
     """
     varying = [one for several in catalogue.varies.values() for one in several]
     if not varying:
@@ -141,7 +144,7 @@ def recognised(catalogue: Catalogue, facts: tuple[SchemaFact, ...]) -> tuple[Sch
 
 
 def _known(catalogue: Catalogue, key: Key) -> set[Definition]:
-    """Every definition that the catalogue has for a name."""
+    """Return every definition that the catalogue has for a name."""
     return {
         definition
         for way in catalogue.ways
@@ -153,7 +156,7 @@ def _known(catalogue: Catalogue, key: Key) -> set[Definition]:
 
 
 def find(order: Iterable[str], one: Changes, other: Changes) -> dict[str, tuple[Varying, ...]]:
-    """What two replays of the same revisions made otherwise, as far as it has one spelling.
+    """Find what two replays of the same revisions made differently, if it has one spelling.
 
     By the revision that made it. `order` is the order in which they ran.
     """
@@ -202,9 +205,9 @@ def _names(a: dict[Key, Definition], b: dict[Key, Definition]) -> Iterable[Varyi
 
 
 def _common(words: re.Pattern[str], one: str, other: str) -> str | None:
-    """What two texts have in common, with `…` for each word that differs.
+    """Return what two texts have in common, with `…` for each word that differs.
 
-    None where they differ in more than words, or have no word in common.
+    None if they differ in more than words, or have no word in common.
     """
     first, second = words.findall(one), words.findall(other)
     if PART in one + other or len(first) != len(second):
@@ -246,7 +249,7 @@ def _sorted_labels(definition: str) -> str:
 
 
 def without_statements(down: Downgrade, varying: Iterable[Varying], needs_code: str) -> Downgrade:
-    """Of a revision that makes another name each time, no recorded statement works elsewhere."""
+    """Drop the recorded statements of a revision whose names vary: they work nowhere else."""
     if not down.statements or not any(PART in one.name for one in varying):
         return down
     return msgspec.structs.replace(down, statements=(), why=needs_code)

@@ -1,9 +1,9 @@
-"""The catalogue as a text file: one block a revision, one line a change.
+"""Write the catalogue as a text file: a block for each revision, a line for each change.
 
-Made to be read in a code review and merged by git: a block holds what its revision changes and
-nothing that another one decides, no counts, no times. It ends with a sum of its lines, so that one
-that was edited, cut or merged by hand isn't taken for what the history does. Columns are separated
-by tabs; in them a backslash stands before n, r, t and itself.
+The format is made for code review and for merging by git: a block holds only what its revision
+changes, without counts or times. It ends with a checksum of its lines, so that an edited, truncated
+or badly merged block isn't taken for what the history does. Tabs separate the columns; in them a
+backslash stands before n, r, t and itself.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ def _escape(text: str) -> str:
 
 
 def dumps(catalogue: Catalogue) -> str:
-    """The file's text. Equal catalogues give equal bytes."""
+    """Return the file's text. Equal catalogues give equal bytes."""
     blocks = [[_line("ways", *(way.name for way in catalogue.ways))]]
     blocks[0].append(_line("schema", catalogue.schema))
     base, init, init_way = catalogue.way("base"), catalogue.init, catalogue.way("init")
@@ -65,12 +65,12 @@ def dumps(catalogue: Catalogue) -> str:
 
 
 def sum_of(lines: Iterable[str]) -> str:
-    """The sum that a block of these lines ends with."""
+    """Return the checksum that ends a block of these lines."""
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def _difference(catalogue: Catalogue, way: Way) -> tuple[Change, ...]:
-    """The structure that a way begins with, against that of the revision that it stands for."""
+    """Return how a path's initial structure differs from that of its revision."""
     base = catalogue.way("base")
     if base is None:
         return way.initial
@@ -140,5 +140,5 @@ def _change_lines(changed: Iterable[Change], mark: str = "") -> list[str]:
 
 
 def _fact_line(sign: str, change: Change, definition: str) -> str:
-    # no tab behind a name without a definition: editors take spaces at a line's end away
+    # no tab after a name without a definition: editors remove spaces at a line's end
     return _line(f"{sign} {change.kind}", change.name, *([definition] if definition else []))

@@ -263,8 +263,8 @@ class _Building:
     def _come_to_grief(self, tried: Replayed, how: str) -> None:
         if tried.stopped is not None:
             self._told.notice(
-                f"{how}, {tried.failed} fails ({why_stopped(tried.stopped)}): what "
-                "was seen until there is recorded"
+                f"{how}, {tried.failed} fails ({why_stopped(tried.stopped)}): what was seen up to "
+                "there is recorded"
             )
 
     def _as_without(
@@ -276,17 +276,17 @@ class _Building:
         same = [id for id, changed in seen.items() if changed == own.get(id)]
         if len(same) < len(seen):
             self._told.notice(
-                "trying downgrades changed what later upgrades do: those aren't recorded"
+                "trying these downgrades changed what later upgrades do, so they aren't recorded"
             )
         return {id: down for id, down in tried.downgrades.items() if id in same}
 
     def _stepwise(self, base: Replayed, main: Replayed, catalogue: Catalogue) -> Catalogue:
         stepwise = self._pass(
-            "the history, one revision a run", self._start(base, main), one_by_one=True
+            "the history, one revision per run", self._start(base, main), one_by_one=True
         )
         if stepwise.stopped is not None:
             self._told.notice(
-                f"one revision a run, {stepwise.failed} fails: {why_stopped(stepwise.stopped)}"
+                f"one revision per run, {stepwise.failed} fails: {why_stopped(stepwise.stopped)}"
             )
         settling = Settling(v for several in catalogue.varies.values() for v in several)
         name = "base" if main is base else "init"
@@ -303,8 +303,8 @@ class _Building:
         )
         if found.stopped is not None:
             self._told.notice(
-                f"behind the former init script {names}, {found.failed or 'env.py'} fails "
-                f"({why_stopped(found.stopped)}): what was seen until there is recorded"
+                f"after the former init script {names}, {found.failed or 'env.py'} fails "
+                f"({why_stopped(found.stopped)}): what was seen up to there is recorded"
             )
         settling = Settling(v for several in catalogue.varies.values() for v in several)
         initial = settling.changes(found.opened.initial)
@@ -371,9 +371,9 @@ class _Building:
         """What a database can begin with, besides the base; None if the scripts don't say."""
         if base.stopped is None and code_of(self._project, base.opened.history).stands_for is None:
             self._told.notice(
-                "the init scripts don't say which revision they stand for, so the catalogue is of "
-                "the history alone; what they make is identified by it when they are run"
-                + (", and former_init is not gone by" if self._project.config.former_init else "")
+                "the init scripts don't say which revision they stand for, so the catalogue "
+                "covers the history alone; surefoot identifies what they make when they are run"
+                + ("; former_init is ignored" if self._project.config.former_init else "")
             )
             return None
         return init_scripts(self._project, startable_code(self._project, base.opened))

@@ -1,4 +1,4 @@
-"""What a replay took from the clock, put to a fixed moment: so that every dump is the same."""
+"""Replace a replay's times with a fixed one, so that every dump is the same."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,14 +12,14 @@ from surefoot.sql import query
 
 Span = tuple[Any, Any]  # from, to
 
-# A column may round to seconds, and the clocks of two machines are never quite the same.
+# A column may round to seconds, and two machines' clocks are never exactly equal.
 _SLACK = timedelta(seconds=2)
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Which columns held moments of the replay: those that were set, and those that were left.
+    """Which columns held times of the replay: those that were set, and those that were left.
 
-    Each is schema.table.column with how many rows, or with why it was left.
+    Each is schema.table.column with the number of rows, or with the reason why it was left.
     """
 
     columns: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def now(connection: psycopg.Connection[Any]) -> tuple[datetime, datetime]:
-    """This moment by our clock and by the server's, the earlier one first."""
+    """Return the time by this machine's clock and by the server's, the earlier one first."""
     row = connection.execute("select pg_catalog.clock_timestamp()").fetchone()
     assert row is not None
     ours, theirs = datetime.now(UTC), row[0]
@@ -37,8 +37,8 @@ def now(connection: psycopg.Connection[Any]) -> tuple[datetime, datetime]:
 def settle(connection: psycopg.Connection[Any], since: datetime, to: datetime) -> Settled:
     """Set every date and time between `since` and now to `to`, in all tables.
 
-    No trigger fires and no foreign key is checked. A column that can't be set is left as it is:
-    where the role may not switch triggers off, all of them are.
+    No trigger fires and no foreign key is checked. A column that can't be set is left as it is: if
+    the role can't switch triggers off, all of them are.
     """
     spans = _spans(connection, since - _SLACK, now(connection)[1] + _SLACK)
     values = {"timestamptz": to, "timestamp": _naive(to), "date": _naive(to).date()}
@@ -49,7 +49,7 @@ def settle(connection: psycopg.Connection[Any], since: datetime, to: datetime) -
     for schema, relation, column, kind, partitioned in columns:
         name = f"{schema}.{relation}.{column}"
         table: sql.Composable = sql.Identifier(schema, relation)
-        if not partitioned:  # tables that inherit from it have a turn of their own
+        if not partitioned:  # tables that inherit from it are processed separately
             table = sql.SQL("only {}").format(table)
         its = sql.Identifier(column)
         held = _held(its, spans[kind])
@@ -73,7 +73,7 @@ def settle(connection: psycopg.Connection[Any], since: datetime, to: datetime) -
 
 
 def _held(column: sql.Identifier, spans: list[Span]) -> sql.Composed:
-    """Whether the column is within one of the spans."""
+    """Return the condition that the column is within one of the spans."""
     between = [
         sql.SQL("{} between {} and {}").format(column, sql.Literal(begin), sql.Literal(end))
         for begin, end in spans
@@ -84,10 +84,10 @@ def _held(column: sql.Identifier, spans: list[Span]) -> sql.Composed:
 def _spans(
     connection: psycopg.Connection[Any], begin: datetime, end: datetime
 ) -> dict[str, list[Span]]:
-    """The time between two moments, as each type has it.
+    """Return the time between two moments, as each type has it.
 
-    Without a time zone it may have been written by UTC, by the server's clock on the wall, or by
-    this machine's.
+    Without a time zone it may have been written in UTC, in the server's local time, or in this
+    machine's.
     """
     row = connection.execute(
         "select (%(b)s::timestamptz)::timestamp, (%(e)s::timestamptz)::timestamp",

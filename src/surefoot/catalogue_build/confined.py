@@ -1,4 +1,4 @@
-"""Confine the process of a replay, and report what its code was kept from."""
+"""Confine the process of a replay, and report what its code was prevented from reaching."""
 
 import os
 from collections.abc import Callable
@@ -18,21 +18,21 @@ UNTOUCHED = "It was refused before it was made; only a scratch database was writ
 
 
 class Refusals:
-    """What was refused, each thing once, and while which revision ran."""
+    """What was refused, each thing once, and which revision was running."""
 
     def __init__(self, report: Callable[[str, Refusal], None]) -> None:
-        self.revision = ""  # that runs at the moment; "": none has begun
+        self.revision = ""  # the current one; "": none has begun
         self._report = report
         self._found: dict[tuple[str, Refusal], None] = {}
 
     def note(self, refusal: Refusal) -> None:
-        """Of each revision each thing once: a client may try again and again."""
+        """Note a refusal once for each revision: a client may try again and again."""
         if (self.revision, refusal) not in self._found:
             self._found[self.revision, refusal] = None
             self._report(self.revision, refusal)
 
     def of(self, revision: str) -> tuple[Refusal, ...]:
-        """What was refused while this revision ran."""
+        """Return what was refused while this revision ran."""
         return tuple(refusal for run, refusal in self._found if run == revision)
 
 
@@ -44,7 +44,7 @@ def confine(
     *,
     whole_server: bool,
 ) -> Gate:
-    """Let this process reach the scratch server only, from here on until it ends.
+    """Restrict this process to the scratch server, from here on until it ends.
 
     `connection` is surefoot's own, to the scratch database.
     """
@@ -65,10 +65,10 @@ def confine(
 
 
 def _forget_other_addresses(target: Target) -> None:
-    """libpq's variables that would lead elsewhere, and surefoot's own.
+    """Remove libpq's variables that would lead elsewhere, and surefoot's own.
 
     The names that the application reads are set when its environment is made. A password that the
-    address doesn't hold stays: it is the scratch server's.
+    address doesn't contain stays: it is the scratch server's.
     """
     ours = environment(target)
     for name in LIBPQ_PARAMETERS:
@@ -80,7 +80,7 @@ def _forget_other_addresses(target: Target) -> None:
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether an exception comes from a refused connection, whatever was made of it."""
+    """Whether an exception comes from a refused connection, whatever it was turned into."""
     if isinstance(error, SurefootError) and Elsewhere.SAID in "\n".join(error.finding.seen):
         return True
     seen: set[int] = set()
@@ -93,7 +93,7 @@ def is_refusal(error: BaseException | None) -> bool:
 
 
 def finding(gate: Gate, refused: tuple[Refusal, ...], who: str, where: str) -> Finding:
-    """Why the replay ended, where it ended for a refused connection."""
+    """Return the reason why a refused connection ended the replay."""
     kinds: set[Kind] = {one.kind for one in refused}
     steps: list[str] = []
     if "database" in kinds:
@@ -105,11 +105,11 @@ def finding(gate: Gate, refused: tuple[Refusal, ...], who: str, where: str) -> F
     settings = [one.setting for one in refused if one.setting]
     if settings:
         steps.append(
-            "where a replay may do this, and harms nothing by it, allow it in surefoot.toml: "
+            "if a replay may do this without harm, allow it in surefoot.toml: "
             + "; ".join(_joined(settings))
         )
     elif "database" not in kinds:
-        steps.append("make the revision do without it")
+        steps.append("change the revision so that it doesn't need it")
     return Finding(
         "replay-leaves-scratch-server",
         f"{who} tried to reach something other than the scratch server.",
@@ -124,7 +124,7 @@ def finding(gate: Gate, refused: tuple[Refusal, ...], who: str, where: str) -> F
 
 
 def _joined(settings: list[str]) -> list[str]:
-    """One line for each key, with all of its values."""
+    """Return one line for each key, with all of its values."""
     found: dict[str, list[str]] = {}
     for setting in dict.fromkeys(settings):
         key, _, values = setting.partition(" = ")
@@ -133,11 +133,11 @@ def _joined(settings: list[str]) -> list[str]:
 
 
 def in_words(refusal: Refusal) -> str:
-    """For a line of the build's output, where the application went on without it."""
+    """Return a line for the build's output if the application continued without it."""
     allow = f" (to allow it: {refusal.setting} in surefoot.toml)" if refusal.setting else ""
     return f"{refusal.what}{allow}"
 
 
 def untried(refused: tuple[Refusal, ...]) -> str:
-    """Why a downgrade that reached elsewhere could not be tried."""
-    return "it reaches for something else than the scratch server" if refused else ""
+    """Return why a downgrade that reached elsewhere could not be tested."""
+    return "it tries to reach something other than the scratch server" if refused else ""

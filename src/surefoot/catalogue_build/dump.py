@@ -1,4 +1,4 @@
-"""`surefoot dump`: replay up to a revision, write the database down. The story on one page."""
+"""`surefoot dump`: replay up to a revision, and dump the database. The story on one page."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -38,8 +38,8 @@ class Options(msgspec.Struct, frozen=True):
     """What to dump: the structure and the data at `revision`, as a person names it.
 
     `release` is the one that the header names; None: the revision's own. `from_init`: begin with
-    the init scripts although the history may run from its base. `moment` is what is written in
-    place of every moment of the replay itself.
+    the init scripts even if the history runs from its base. `moment` replaces all times of the
+    replay itself.
     """
 
     moment: datetime
@@ -50,7 +50,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Dumped(msgspec.Struct, frozen=True):
-    """The script, its header, and the server that it was made on."""
+    """The script, its header, and the server on which it was made."""
 
     script: bytes
     header: Header
@@ -58,11 +58,11 @@ class Dumped(msgspec.Struct, frozen=True):
 
 
 def dump(project: Project, options: Options, told: Told) -> Dumped:
-    """Replay the history on a scratch server, and give the script that makes the same.
+    """Replay the history on a scratch server, and return the script that makes the same database.
 
     Raises SurefootError `dump-failed`, `pg-dump-missing`, `revision-not-found`,
     `extension-missing`, `scratch-server-unusable`, and whatever keeps the application's code from
-    being loaded or its init scripts from being run.
+    loading or its init scripts from running.
     """
 
     def work(candidate: Candidate, scratch: Scratch) -> Dumped:
@@ -77,7 +77,7 @@ def dump(project: Project, options: Options, told: Told) -> Dumped:
             told.notice(f"set to {moment}, not to this moment: {', '.join(settled.columns)}")
         if settled.left:
             told.notice(
-                "these hold a moment of this replay and could not be set, so the next dump will "
+                "these contain a time of this replay that could not be set, so the next dump will "
                 f"differ: {', '.join(settled.left)}"
             )
         content = dumped(program, target)
@@ -94,7 +94,7 @@ class _Replaying:
         self._options, self._told = options, told
 
     def replay(self) -> tuple[Target, Opened]:
-        """A database at the revision: from the base, or where that can't be from the scripts."""
+        """Create a database at the revision: from the base, or if that fails, from the scripts."""
         from_init, init = self._options.from_init, bool(self._project.config.init)
         upto = "base" if from_init else self._options.revision
         what = "the application's code" if from_init else "the history from its base"
@@ -143,16 +143,16 @@ class _Replaying:
         return target, found
 
     def _require_in_reach(self, opened: Opened) -> None:
-        """The init scripts can't be undone: what is dumped is at their revision or behind it."""
+        """Require a revision at or after the init scripts', which can't be undone."""
         code = startable_code(self._project, opened)
         if code.stands_for not in applied_at(opened.history, self._options.revision):
             raise SurefootError(
                 "dump-failed",
-                f"The init scripts stand for {code.stands_for}, which is not among what "
-                f"{self._options.revision} holds.",
+                f"The init scripts stand for {code.stands_for}, which {self._options.revision} "
+                "doesn't include.",
                 seen=["the history doesn't run from its base, so it begins with the scripts"],
                 database=SCRATCH,
-                next=f"name {code.stands_for} or a revision behind it: --revision REV",
+                next=f"name {code.stands_for} or a later revision: --revision REV",
             )
 
 
@@ -207,12 +207,13 @@ def _header(
 def _catalogue(
     project: Project, opened: Opened, notice: Callable[[str], None]
 ) -> tuple[Path, Catalogue | None]:
-    """The catalogue and its file; None if it isn't the code's."""
+    """Return the catalogue and its file; None if it isn't the code's."""
     ini = find_ini(project)
     file = catalogue_file(project, ini)
     try:
         code = code_of(project, opened.history)
-    except SurefootError as error:  # a script that isn't there yet, or that this is to replace
+    # a script that doesn't exist yet, or that this dump will replace
+    except SurefootError as error:
         notice(f"the header names no catalogue: {error.finding.message}")
         return file, None
     reading = Cataloguing(project, ini, code, search_path="", schema=opened.schema)
@@ -224,7 +225,7 @@ def _catalogue(
 
 
 def _compatible(catalogue: Catalogue | None, revisions: tuple[str, ...]) -> str | None:
-    """The oldest code that can run on this, as the header names it."""
+    """Return the oldest code that can run on this, for the header."""
     if catalogue is None:
         return None
     id = oldest_compatible(catalogue, catalogue.history.applied(revisions))

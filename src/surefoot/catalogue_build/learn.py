@@ -1,4 +1,4 @@
-"""`catalog learn`: write down the structure of a database that somebody has, as an origin."""
+"""`catalog learn`: write down the structure of an existing database, as an origin."""
 
 import msgspec
 
@@ -44,8 +44,8 @@ def learn(
     if held is None or not standing.taken:
         raise SurefootError(
             "nothing-to-compare",
-            "Nothing of the application is in that database.",
-            seen=["no name that a revision makes is there"],
+            "That database contains nothing of the application.",
+            seen=["none of the names that revisions make is there"],
             next="give --from the address of a database that the application has made",
         )
     others = sorted({schema_of(fact.kind, fact.name) for fact in identifier.beside} - {""})

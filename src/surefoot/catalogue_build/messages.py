@@ -11,7 +11,7 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.errors import Finding
 from surefoot.model.history import History
 
-SCRATCH = "The database that the catalogue is for was not touched: this was a scratch database."
+SCRATCH = "Only a scratch database was touched."
 
 
 class Orders(msgspec.Struct, frozen=True):

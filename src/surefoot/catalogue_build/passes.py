@@ -168,9 +168,9 @@ def replayed(
         raise SurefootError(
             "application-environment-failed",
             "The process that ran the application's history ended early.",
-            seen=[f"it returned {child.returncode}; what it said is above"],
-            database="This was a scratch database; no other was touched.",
-            next="see whether a revision or env.py calls sys.exit()",
+            seen=[f"it returned {child.returncode}; its output is above"],
+            database="Only a scratch database was touched.",
+            next="check whether a revision or env.py calls sys.exit()",
         )
     found.refused = refused
     return found

@@ -1,4 +1,4 @@
-"""pg_dump: which one, how it's run, and its text without what differs from run to run."""
+"""pg_dump: which one, how it runs, and its text without what differs between runs."""
 
 import re
 import subprocess
@@ -11,14 +11,14 @@ from surefoot.postgres.programs import called, programs
 
 _OPTIONS = ("--no-owner", "--no-privileges", "--exclude-schema=surefoot", "--encoding=UTF8")
 
-# The part above the first object: settings, and who wrote it.
+# The part before the first object: settings, and who wrote it.
 _PREAMBLE = re.compile(
     rb"(?:--[^\n]*\n|\n|\\restrict [^\n]*\n|SET [^\n]*;\n|SELECT pg_cata[^\n]*\n)*"
 )
 _DUMPED = re.compile(rb"-- Dumped (?:from|by) [^\n]*\n")
 _RESTRICT = re.compile(rb"^\\restrict (\w+)\n\n?", re.M)
 _TRANSACTION_TIMEOUT = re.compile(rb"SET transaction_timeout = 0;\n")
-# An extension's own comment: whoever installs it has it, and only its owner may say it again.
+# An extension's own comment: installing it sets the comment, and only its owner may set it again.
 _EXTENSION_COMMENT = re.compile(
     rb"--\n-- Name: EXTENSION [^\n]*; Type: COMMENT; Schema: -; Owner: -\n--\n\n"
     rb"COMMENT ON EXTENSION [^\n]*;\n\n\n"
@@ -26,8 +26,10 @@ _EXTENSION_COMMENT = re.compile(
 
 
 def find_pg_dump(beside: Path | None, server_version: int) -> Path:
-    """The first pg_dump that isn't older than the server: beside its programs, the embedded one,
-    the one on the PATH. Raises SurefootError `pg-dump-missing`.
+    """Return the first pg_dump that isn't older than the server.
+
+    Next to its programs, the embedded one, or the one on the PATH. Raises SurefootError
+    `pg-dump-missing`.
     """
     seen: list[str] = []
     for program in programs("pg_dump", beside):
@@ -45,7 +47,7 @@ def find_pg_dump(beside: Path | None, server_version: int) -> Path:
 
 
 def dumped(program: Path, target: Target, *options: str) -> bytes:
-    """What pg_dump writes of a database, without what differs from run to run.
+    """Return pg_dump's text for a database, without what differs between runs.
 
     Raises SurefootError `dump-failed`.
     """
@@ -69,8 +71,10 @@ def dumped(program: Path, target: Target, *options: str) -> bytes:
 
 
 def steady(dump: bytes) -> bytes:
-    """pg_dump's text, the same in every run: without its key, its versions, and settings that only
-    the newest servers know. Ends with one line end.
+    """Return pg_dump's text in a reproducible form.
+
+    Without its key, its versions, and settings that only the newest servers know. Ends with one
+    line end.
     """
     match = _PREAMBLE.match(dump)
     end = match.end() if match else 0

@@ -1,4 +1,4 @@
-"""The scratch server that a history is replayed on: somebody else's, the system's, or our own."""
+"""The scratch server for replays: a named one, the system's, or an embedded one."""
 
 import re
 import secrets
@@ -22,7 +22,7 @@ _SYSTEM = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/post
 
 
 class Scratch:
-    """A server that is ready, and one database at a time on it."""
+    """A running server, and one database at a time on it."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class Scratch:
         *,
         ours: bool,
     ) -> None:
-        """`ours`: nobody else uses the server, so roles that a history makes are dropped, too."""
+        """`ours`: nobody else uses the server, so roles that a history creates are dropped, too."""
         self.label, self._say, self.ours = label, say, ours
         self._target, self._connection = target, connection
         self._made: sql.Identifier | None = None
         self._roles = self._all_roles()
 
     def database(self) -> Target:
-        """A new, empty database in place of the last one.
+        """Create a new, empty database in place of the last one.
 
         Raises SurefootError `scratch-server-unusable`.
         """
@@ -54,12 +54,12 @@ class Scratch:
         except psycopg.Error as error:
             raise SurefootError(
                 "scratch-server-unusable",
-                "No scratch database can be made on this server.",
+                "No scratch database can be created on this server.",
                 seen=[self.label, *str(error).strip().splitlines()[:2]],
                 next="give the role CREATEDB, or name another server with --server",
             ) from error
         self._made = identifier
-        # what waits for a lock here waits for itself
+        # a lock that is waited for here is one of this process's own
         self._connection.execute(
             sql.SQL("alter database {} set lock_timeout = '20s'").format(identifier)
         )
@@ -68,26 +68,26 @@ class Scratch:
 
     @property
     def server(self) -> Target:
-        """The server's own address, for databases that somebody else makes there."""
+        """The server's own address, for databases that others create there."""
         return self._target
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
-        """To the server, in autocommit: for questions that aren't about the database."""
+        """A connection to the server, in autocommit: for questions apart from the database."""
         return self._connection
 
     def clear(self) -> None:
-        """Drop what was made; whoever is still connected is cut off."""
+        """Drop what was created, and end its sessions."""
         if self._made is None:
             return
         made, self._made = self._made, None
         self._drop("database", made, sql.SQL("drop database if exists {} with (force)"))
-        if self.ours:  # on a shared server, they may be somebody else's
+        if self.ours:  # on a shared server, they may belong to others
             for role in self._all_roles() - self._roles:
                 self._drop("role", sql.Identifier(role), sql.SQL("drop role {}"))
 
     def _drop(self, what: str, name: sql.Identifier, statement: sql.SQL) -> None:
-        """Drop it; where that fails (a subscription, say), what was seen is worth more."""
+        """Drop it; if that fails (a subscription, for example), the results are worth more."""
         try:
             self._connection.execute(statement.format(name))
         except psycopg.Error as error:
@@ -102,7 +102,7 @@ class Scratch:
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A server that could be used: `why`, how to open it, and the directory of its programs."""
+    """A server that could be used: `why`, how to start it, and its programs' directory."""
 
     label: str
     why: str
@@ -112,7 +112,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
     @contextmanager
     def scratch(self, say: Callable[[str], None]) -> Generator[Scratch, None, None]:
-        """The server, ready for as long as the block lasts; `say` is told of what stays there."""
+        """Run the server for the block; `say` gets what stays there."""
         with self.open() as target, connect(target, wait=30, say=say) as connection:
             version = connection.execute("show server_version").fetchone()
             number = str(version[0]).split(" ")[0] if version else ""
@@ -125,7 +125,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def candidates(named: str | None) -> tuple[Candidate, ...]:
-    """The servers to try, the best first. `named` is an address, or a directory of programs.
+    """Return the servers to try, the best first. `named` is an address, or a directory of programs.
 
     Raises SurefootError `scratch-server-unusable`, `database-url-invalid`.
     """
@@ -159,7 +159,7 @@ def candidates(named: str | None) -> tuple[Candidate, ...]:
             seen=["no PostgreSQL server is installed here, nor the extra surefoot[embedded]"],
             database=NOT_REACHED,
             next="pip install 'surefoot[embedded]'; or name a server on which databases may be "
-            "made and dropped: --server postgresql://…",
+            "created and dropped: --server postgresql://…",
         )
     return tuple(found)
 
@@ -172,7 +172,7 @@ def _there(target: Target) -> Generator[Target, None, None]:
 def _programs(directory: Path, why: str) -> Candidate:
     @contextmanager
     def started() -> Generator[Target, None, None]:
-        # what is vacuumed meanwhile has its rows in another order afterwards
+        # vacuuming would change the order of rows
         with Server(directory, settings={"autovacuum": "off"}) as server:
             yield Target(server.parameters(), "the scratch server")
 
@@ -180,7 +180,7 @@ def _programs(directory: Path, why: str) -> Candidate:
 
 
 def _system_directories() -> list[Path]:
-    """Directories of server programs, the newest version first."""
+    """Return directories of server programs, the newest version first."""
     found = [d for pattern in _SYSTEM for d in Path("/").glob(pattern)]
     if on_path := shutil.which("postgres"):
         found.append(Path(on_path).resolve().parent)

@@ -1,4 +1,4 @@
-"""Which server a history is replayed on: the first that has the extensions that it needs."""
+"""Choose the server for a replay: the first that has the needed extensions."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Told(Protocol):
-    """Who is told how far it is."""
+    """The listener for progress."""
 
     def server(self, label: str, why: str) -> None: ...
     def begin(self, what: str) -> None: ...
@@ -29,9 +29,7 @@ class _ExtensionMissing(Exception):
 
 
 def look_for_extension(finding: Finding) -> None:
-    """To be asked of what ended a replay: lets `on_a_server` go on with another server, where an
-    extension that this one hasn't got is what it's about.
-    """
+    """Let `on_a_server` try another server, if a missing extension ended a replay."""
     missing = _EXTENSION.search("\n".join(finding.seen))
     if missing:
         raise _ExtensionMissing(missing[1] or missing[2], finding)
@@ -40,10 +38,10 @@ def look_for_extension(finding: Finding) -> None:
 def on_a_server(
     named: str | None, command: str, told: Told, work: Callable[[Candidate, Scratch], T]
 ) -> T:
-    """Do the work on a scratch server: the one that is `named`, or the first that will do.
+    """Do the work on a scratch server: the `named` one, or the first that will do.
 
-    `command` is what asked for it, as it's typed. Raises SurefootError `extension-missing`,
-    `scratch-server-unusable`.
+    `command` is the command that needs it, as it is typed. Raises SurefootError
+    `extension-missing`, `scratch-server-unusable`.
     """
     lacking: list[str] = []
     last: _ExtensionMissing | None = None
@@ -56,7 +54,7 @@ def on_a_server(
         except _ExtensionMissing as missing:
             lacking.append(f"{candidate.label} has no extension {missing.name}")
             if candidate is not servers[-1]:
-                told.notice(f"{lacking[-1]}; another server is tried")
+                told.notice(f"{lacking[-1]}; trying another server")
             last = missing
     assert last is not None
     raise SurefootError(
@@ -70,14 +68,14 @@ def on_a_server(
 
 
 def tell_refused(refused: Iterable[tuple[str, str]], told: Told) -> None:
-    """What the application's code was kept from, and went on without."""
+    """Report what the application's code was prevented from reaching, and continued without."""
     for revision, what in dict.fromkeys(refused):
         who = f"revision {revision}" if revision else "the application's code"
-        told.notice(f"{who} was kept from reaching {what}")
+        told.notice(f"{who} was prevented from reaching {what}")
 
 
 def require_confined(stopped: Finding) -> None:
-    """A replay that reached for another server is no reason to try the history in another way.
+    """Raise if a replay reached for another server: the history isn't tried in another way then.
 
     Raises SurefootError `replay-leaves-scratch-server`.
     """
@@ -86,5 +84,5 @@ def require_confined(stopped: Finding) -> None:
 
 
 def why_stopped(finding: Finding) -> str:
-    """In a line: what was seen last is nearest to the cause."""
+    """Return the reason in a line: what was seen last is nearest to the cause."""
     return finding.seen[-1] if finding.seen else finding.message

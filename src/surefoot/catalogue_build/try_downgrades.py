@@ -1,8 +1,8 @@
-"""Try the downgrades that can't be taken back: up, down, up, down by its statements, up.
+"""Test the downgrades that can't be rolled back: up, down, up, down by their statements, up.
 
 For those that commit by themselves, or that PostgreSQL forbids in their upgrade's transaction. Each
-step is a transaction of its own here, and the next revision runs on what they have left: so every
-look must be as the one before, or the scratch database is given up.
+step is its own transaction here, and the next revision runs on the result: so every look must agree
+with the one before, or the scratch database is given up.
 """
 
 import importlib.util
@@ -41,10 +41,10 @@ def commit_downgrades(
     version_table: VersionTableName,
     watching: Watching,
 ) -> None:
-    """Upgrade, one transaction a revision, and go back over each of these and up again.
+    """Upgrade, one transaction for each revision, and undo each of these and apply it again.
 
-    It ends behind the last of them. Raises RevisionFailed, Ruined, or SurefootError where env.py
-    itself fails.
+    It ends after the last of them. Raises RevisionFailed, Ruined, or SurefootError if env.py itself
+    fails.
     """
     looking = Looking(version_table)
     running: Revision | None = None
@@ -89,7 +89,7 @@ def _look(context: Any, looking: Looking) -> list[Row]:
 
 
 class _Trying:
-    """One revision's ways down and up; `attempt` is what is known of its downgrade so far."""
+    """One revision's tests; `attempt` is what is known about its downgrade so far."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class _Trying:
         self._repeating = False
 
     def steps(self, above: list[Row]) -> Iterator[Any]:
-        """Alembic's steps; `above` is the structure that is there now. Raises Ruined."""
+        """Return Alembic's steps; `above` is the structure now. Raises Ruined."""
         attempt, context = self.attempt, self._context
         if getattr(self._step.revision.module, "downgrade", None) is None:
             attempt.failure = "there is none"
@@ -131,7 +131,7 @@ class _Trying:
         yield from self._up(above)
 
     def failed(self, error: BaseException) -> Attempt:
-        """What is known, now that one of the steps has raised this."""
+        """Return what is known after one of the steps has raised this."""
         attempt = self.attempt
         if attempt.rows is None:
             attempt.failure = in_a_word(error)
@@ -148,7 +148,9 @@ class _Trying:
         return step
 
     def _up(self, above: list[Row]) -> Iterator[Any]:
-        """Up again, by a new copy of the file: what it keeps in memory is another process's."""
+        """Upgrade again with a new copy of the file: what it keeps in memory belongs to another
+        process.
+        """
         step = upgrade_step(self._step)
         step.migration_fn = _anew(self._step.revision).upgrade
         yield step
@@ -170,7 +172,7 @@ class _Trying:
 
 
 def _anew(script: Any) -> Any:
-    """The revision's file, loaded once more."""
+    """Load the revision's file once more."""
     spec = importlib.util.spec_from_file_location(f"surefoot_again_{script.revision}", script.path)
     assert spec is not None
     assert spec.loader is not None

@@ -52,7 +52,7 @@ from surefoot.look.code import catalogue_file, find_ini
 from surefoot.project.config import Project
 from surefoot.system import signals
 
-_SCRATCH = "No database of yours was reached: these were scratch databases."
+_SCRATCH = "Only scratch databases were touched."
 _RUNS = 4  # a case takes about as long as so many runs without a fault
 _SPARE = 2.0  # how much longer, to be sure
 
@@ -154,7 +154,7 @@ def _failed(number: int, report: Report) -> Finding:
         tuple(f"{p.invariant.replace('_', ' ')}: {p.case}" for p in report.problems[:5]),
         _SCRATCH,
         to_type(
-            "mend the history as the report says, then try the case again",
+            "correct the history as the report says, then try the case again",
             f"surefoot certify --seed {report.options.seed} --case {worst.case}",
             then="then run all cases again, without --case",
         ),
@@ -166,7 +166,7 @@ def _incomplete(report: Report) -> Finding:
     minutes = math.ceil(needed * _SPARE / 60)
     return Finding(
         "certify-incomplete",
-        f"{report.options.minutes:g} minutes did not suffice: {count(report.not_run, 'case')} "
+        f"{report.options.minutes:g} minutes were not enough: {count(report.not_run, 'case')} "
         "of the exhaustive part were not tried.",
         tuple(r.case.name for r in report.results if r.outcome == "not-run")[:5],
         _SCRATCH,

@@ -60,9 +60,7 @@ def upgrade(trial: Trial) -> None:
     )
     if unstable := trial.known.unstable - trial.known.starts:
         differing = ", ".join(sorted(unstable)[:5])
-        trial.notes.append(
-            f"two runs fill these differently, and they aren't compared: {differing}"
-        )
+        trial.notes.append(f"two runs fill these differently, so they aren't compared: {differing}")
     if trial.known.starts:
         filled = ", ".join(sorted(trial.known.starts)[:5])
         trial.notes.append(f"a start with nothing to do changes these: {filled}")
@@ -120,7 +118,7 @@ def stepwise(trial: Trial) -> None:
     name = trial.database()
     done = trial.stage.replay(name)
     if done.failed:
-        trial.violated(one_by_one=[f"one revision a run, it stops: {done.failed}"])
+        trial.violated(one_by_one=[f"one revision per run, it stops: {done.failed}"])
         return
     up = trial.surefoot(name, "up")  # which runs the seed scripts
     trial.violated(head_in_one_start=invariants.head_in_one_start(up))
@@ -131,7 +129,7 @@ def stepwise(trial: Trial) -> None:
     differing = invariants.difference(seen.structure, trial.undisturbed.end.structure)
     if differing:  # surefoot was at head all the same: the catalogue knows this variant
         first = differing[0].splitlines()[0]
-        trial.notes.append(f"one revision a run makes another structure, which is known: {first}")
+        trial.notes.append(f"one revision per run makes another structure, which is known: {first}")
 
 
 def customised(trial: Trial) -> None:

@@ -1,7 +1,7 @@
-"""Random customisations, as users make them: everything is added to what the application has.
+"""Random customisations, as users make them: all of them add to what the application has.
 
-What is made is never a name that some revision of the application knows: a column that a later
-revision adds, made by hand beforehand, is a difference and no customisation.
+Their names are never names that some revision of the application knows: a column that a later
+revision adds, added by hand before, is a difference and not a customisation.
 """
 
 import random
@@ -17,7 +17,7 @@ Connection = psycopg.Connection[Any]
 
 
 class Known(Protocol):
-    """What is the application's: at this revision or at any other."""
+    """The names of the application, at this revision or at any other."""
 
     def is_known(self, kind: str, name: str) -> bool: ...
     def is_name(self, name: str) -> bool: ...
@@ -35,7 +35,7 @@ _FUNCTION = "language plpgsql as $f$ begin return new; end $f$"
 
 
 class Catalog:
-    """What the application has: for choosing, not for judging."""
+    """The application's objects, to choose from."""
 
     def __init__(self, connection: Connection) -> None:
         rows = connection.execute(query("certify_names")).fetchall()
@@ -51,7 +51,7 @@ class Catalog:
 
 
 def tried(connection: Connection, statements: Iterable[str]) -> bool:
-    """Run them all, or none: whether the server took them."""
+    """Run all statements, or none; returns whether the server accepted them."""
     try:
         with connection.transaction():
             for statement in statements:
@@ -64,24 +64,24 @@ def tried(connection: Connection, statements: Iterable[str]) -> bool:
 
 
 class Customisations:
-    """Makes things, and remembers them for `change_some`."""
+    """Makes additions, and remembers them for `change_some`."""
 
     def __init__(
         self, connection: Connection, rng: random.Random, known: Known, *, mild: bool = False
     ) -> None:
-        """`mild`: without what may make a faultless revision fail, such as a unique index on the
+        """`mild`: nothing that may break a correct revision, such as a unique index on the
         application's columns.
         """
         self._connection, self._rng, self._known = connection, rng, known
         self._mild = mild
         self._catalog = Catalog(connection)
-        # how to rename it (None: not done), how to drop it
+        # how to rename it (None: done already), how to drop it
         self._made: list[tuple[str | None, str]] = []
         self.statements: list[str] = []
         self.refused = 0
 
     def make(self, number: int) -> None:
-        """So many random additions. Those that the server refuses are counted, and not made."""
+        """Make so many random additions. Those that the server refuses only count."""
         makers = [
             *(4 * [self._column]),
             *(2 * [self._index, self._table, self._view, self._trigger]),
@@ -94,7 +94,7 @@ class Customisations:
             maker()
 
     def change_some(self) -> None:
-        """Rename or drop about half of what was made."""
+        """Rename or drop about half of the additions."""
         for rename, drop in self._rng.sample(self._made, len(self._made)):
             chance = self._rng.random()
             if chance < 0.25 and rename is not None:
@@ -122,7 +122,7 @@ class Customisations:
         return invented(self._rng, self._rng.choice(self._catalog.names))
 
     def _new(self, kind: str, *place: str) -> str:
-        """A name there that no revision knows."""
+        """Return a new name that no revision knows."""
         while True:
             name = self._name()
             if not self._known.is_known(kind, as_fact(*place, name)):
@@ -185,7 +185,7 @@ class Customisations:
         )
 
     def _table_like(self) -> None:
-        """The application's table once more, by the same name in another schema."""
+        """Add another table with the same name in another schema."""
         table = self._application_table()
         schema = self._new("schema")
         if self._known.is_known("relation", as_fact(schema, table[1])):
@@ -229,7 +229,7 @@ class Customisations:
         )
 
     def _function(self) -> None:
-        """Sometimes with the name of one of the application's, and other arguments."""
+        """Add a function, sometimes with an application function's name and other arguments."""
         place, name = self._place(), self._name()
         if self._catalog.functions and self._rng.random() < 0.5:
             place, name = self._rng.choice(self._catalog.functions)
@@ -288,7 +288,7 @@ class Customisations:
         )
 
     def _tuning(self) -> None:
-        """What is a fact of its own about the application's table."""
+        """Change a property of the application's table that is a fact of its own."""
         table = self._application_table()
         kind, key, change, back = self._rng.choice(
             (
@@ -322,7 +322,7 @@ class Customisations:
             self._make(f"create {kind} {name} {does}", rename, f"drop {kind} {name} {on}")
 
     def _unseen(self) -> None:
-        """What is no fact at all."""
+        """Change something that isn't a fact."""
         table = self._application_table()
         column = quoted(self._rng.choice(self._catalog.columns[table]))
         on = quoted(*table)
@@ -342,7 +342,7 @@ class Customisations:
 
     def _extension(self) -> None:
         name = self._rng.choice(_EXTENSIONS)
-        # one that a later revision makes, too: administrators do that beforehand
+        # one that a later revision also creates: administrators do that first
         self._make(
             f"create extension {quoted(name)} schema {quoted(self._place())}",
             None,

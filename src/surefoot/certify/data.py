@@ -1,5 +1,7 @@
-"""Rows for every table, made from what the database says of itself: types, NOT NULL, CHECK, enums,
-foreign and unique keys. The server judges each row; one that it refuses is made anew.
+"""Generate rows for every table from what the database knows: types, constraints, keys.
+
+NOT NULL, CHECK, enums, foreign and unique keys count. The server judges each row; for a refused
+one, other values are tried.
 """
 
 import random
@@ -13,12 +15,12 @@ from psycopg import sql
 
 from surefoot.sql import query
 
-ROWS = 3  # of each table
+ROWS = 3  # for each table
 _TRIES = 60
 
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 _NUMBER = re.compile(r"(?<![\w.'])-?\d+(?:\.\d+)?")
-_LONGEST = 40  # characters of a text without a limit
+_LONGEST = 40  # characters of text without a limit
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -44,7 +46,7 @@ class Table(msgspec.Struct, frozen=True):
 
     @property
     def qualified(self) -> str:
-        """Its name, as facts have it where nothing wants quotes."""
+        """Its name as in facts, if nothing needs quotes."""
         return f"{self.schema}.{self.name}"
 
 
@@ -59,7 +61,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row that was inserted: into which table, which values (as PostgreSQL reads them)."""
+    """One inserted row: the table, and the values (as PostgreSQL reads them)."""
 
     schema: str
     table: str
@@ -67,7 +69,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Generated(msgspec.Struct, frozen=True):
-    """What was made: the rows, and for each table without one the server's last complaint."""
+    """The generated rows, and for each table without one the server's last error."""
 
     rows: tuple[Row, ...]
     left: dict[str, str]
@@ -83,10 +85,10 @@ def generate(
 ) -> Generated:
     """Fill every table with a few rows, in one transaction.
 
-    The first row has every column, the second none that may be missing, the others boundary
-    values. `without` are tables to leave alone; `becomes` are the definitions that columns have
-    later: a text that becomes jsonb must be JSON already, and a column that becomes NOT NULL has a
-    value, since nobody knows whether the application ever left it out.
+    The first row has every column, the second none that may be missing, the others boundary values.
+    `without` are tables to leave alone; `becomes` are the columns' later definitions: text that
+    becomes jsonb must already be JSON, and a column that becomes NOT NULL gets a value, because the
+    application may never have left it out.
     """
     made: list[Row] = []
     left: dict[str, str] = {}
@@ -107,9 +109,9 @@ def generate(
 
 
 def insert(connection: psycopg.Connection[Any], row: Row) -> psycopg.Error | None:
-    """Insert a row in a savepoint, or a transaction of its own; the server's error if it refuses.
+    """Insert a row in a savepoint, or its own transaction; returns the server's error, if any.
 
-    The row is taken back in any case.
+    The row is rolled back in any case.
     """
     try:
         with connection.transaction(force_rollback=True):
@@ -145,8 +147,9 @@ class _Maker:
         self._referring = {name for one in references for name in one.columns}
 
     def insert(self, number: int) -> tuple[Row | None, str]:
-        """The row that the server took, or why it took none. What a refusal is about gets another
-        value.
+        """Return the row that the server accepted, or why it accepted none.
+
+        The values that a refusal is about are replaced.
         """
         values = {c.name: self._first(c, number) for c in self._table.columns}
         why = "no row was tried"
@@ -175,7 +178,7 @@ class _Maker:
         return None, why
 
     def _first(self, column: Column, number: int) -> str | None:
-        """The value that is tried first; None leaves the column to its default, or NULL."""
+        """Return the value to try first; None leaves the column to its default, or NULL."""
         optional = column.given or not self._is_required(column)
         if column.always or column.name in self._referring or (number == 1 and optional):
             return None
@@ -194,7 +197,7 @@ class _Maker:
         return self._rng.choice(several) if several else "{}" if column.category == "A" else None
 
     def _definition(self, column: Column) -> str:
-        """What the column is later; empty where it's gone by then."""
+        """Return the column's later definition; empty if it is dropped by then."""
         return self._becomes.get(f"{self._table.qualified}.{column.name}", "")
 
     def _is_required(self, column: Column) -> bool:
@@ -203,7 +206,7 @@ class _Maker:
     def _others(
         self, error: psycopg.Error, values: dict[str, str | None], number: int
     ) -> dict[str, str | None]:
-        """Other values for the columns that the server's refusal is about; else for any."""
+        """Return other values for the columns that the refusal names; otherwise for any."""
         constraint = error.diag.constraint_name
         mutable = [
             c
@@ -216,7 +219,7 @@ class _Maker:
         return {c.name: self._any(c, number) for c in about or mutable}
 
     def _any(self, column: Column, number: int) -> str | None:
-        """Any value that may do, NULL among them where the column may be NULL."""
+        """Return any possible value, including NULL if the column may be NULL."""
         if column.labels:
             return self._rng.choice(column.labels)
         pool = [*_said(column), *_values_of(column.type, number, False)]
@@ -236,7 +239,7 @@ class _Maker:
         return self._rng.choice(pool) if pool else None
 
     def _there(self, one: Reference) -> tuple[str | None, ...] | None:
-        """Some row of the table that is referred to."""
+        """Return some row of the table that is referred to."""
         rows = self._connection.execute(
             sql.SQL("select {} from {} order by 1 limit 20").format(
                 sql.SQL(", ").join(
@@ -257,23 +260,23 @@ class _Maker:
 
 
 def _type(definition: str) -> str:
-    """The type that begins a column's definition."""
+    """Return the type that begins a column's definition."""
     for word in (" not null", " default ", " collate ", " generated "):
         definition = definition.partition(word)[0]
     return definition
 
 
 def _is_numbered(column: Column) -> bool:
-    """Whether its default gives another value each time: that one is what a user has."""
+    """Whether its default gives another value each time, as in a user's rows."""
     return column.type in ("smallint", "integer", "bigint", "uuid")
 
 
 def _is_given_number(column: Column, values: Mapping[str, str | None]) -> bool:
-    """Whether the column has its number from its default, and keeps it so."""
+    """Whether the column gets its number from its default, and keeps it so."""
     return column.given and _is_numbered(column) and values[column.name] is None
 
 
-# What a CHECK with a pattern may want.
+# Values that a CHECK with a pattern may want.
 _WORDS = (
     *("a", "ab", "abc", "abc_d", "a-b", "A", "AB", "ABC", "1", "12", "123456", "a1", "en", "en-US"),
     *("Europe/Berlin", "UTC", "#aabbcc", "a@example.org", "https://example.org/a", "/a/b", "1.0.0"),
@@ -283,7 +286,7 @@ _NUMBERS = ("0", "1", "2", "3", "5", "7", "10", "50", "100", "1000", "-1")
 
 
 def _said(column: Column) -> list[str]:
-    """The values that the column's CHECKs name, and those beside the numbers among them."""
+    """Return the values that the column's CHECKs name, and the neighbours of numbers."""
     found: list[str] = []
     for check in column.checks.values():
         found += [literal.replace("''", "'") for literal in _LITERAL.findall(check)]
@@ -296,7 +299,7 @@ def _said(column: Column) -> list[str]:
     return found if column.category in "SN" else []
 
 
-# For each type: plain values, and those at its boundaries. {} is a number of the row's own.
+# For each type: plain values, and boundary values. {} is the row's own number.
 _PLAIN = {
     "boolean": ["true", "false"],
     "smallint": ["1{}"],
@@ -337,7 +340,7 @@ _BOUNDARY = {
 
 
 def _values_of(type: str, number: int, boundary: bool) -> list[str]:
-    """Values of a type; none for one that isn't known here."""
+    """Return values of a type; none for an unknown type."""
     name, _, modifier = type.partition("(")
     if name == "numeric":
         digits, _, scale = modifier.rstrip(")").partition(",")
@@ -379,7 +382,7 @@ def _references(connection: psycopg.Connection[Any]) -> dict[int, tuple[Referenc
 def _in_order(
     tables: Mapping[int, Table], references: Mapping[int, tuple[Reference, ...]]
 ) -> list[int]:
-    """The tables, each after those that it refers to; of a circle, one comes first."""
+    """Return the tables, each after those that it refers to; in a cycle, one comes first."""
     done: dict[int, None] = {}
     left = list(tables)
     while left:

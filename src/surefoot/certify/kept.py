@@ -1,4 +1,4 @@
-"""The cases that failed: a file in the repository, run first the next time."""
+"""The cases that failed: a file in the repository; the next run begins with them."""
 
 import contextlib
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ _HEAD = (
 
 
 def read_failed(directory: Path) -> tuple[str, ...]:
-    """The names of the cases in the directory's file; none where there is no file."""
+    """Return the names of the cases in the directory's file; none if there is no file."""
     with contextlib.suppress(FileNotFoundError):
         lines = (directory / FILE).read_text(encoding="utf-8").splitlines()
         return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
@@ -23,7 +23,7 @@ def read_failed(directory: Path) -> tuple[str, ...]:
 
 
 def write_failed(directory: Path, before: Sequence[str], results: Iterable[Result]) -> None:
-    """Write down what fails now; what was there and has not been tried stays."""
+    """Write the cases that fail now; earlier ones that were not tried stay."""
     results = list(results)
     passed = {one.case.name for one in results if one.outcome in ("passed", "skipped")}
     failed = [one.case.name for one in results if one.outcome in ("failed", "missed")]

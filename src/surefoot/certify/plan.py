@@ -38,8 +38,8 @@ Kind = Literal[
 KINDS: dict[Kind, str] = {
     "upgrade": "one run of surefoot up, to head",
     "again": "another run finds nothing to do",
-    "stepwise": "one revision a run, compared with one run",
-    "customised": "with additions of a user",
+    "stepwise": "one revision per run, compared with a single run",
+    "customised": "with objects that a user added",
     "replicas": "several surefoot up at once",
     "unversioned": "the version table is gone, as after an init script",
     "newer-structure": "the structure of head, the version rows of the release",
@@ -172,7 +172,7 @@ def structure_at(catalogue: Catalogue, word: str) -> Structure:
 def _no_way(words: Sequence[str]) -> SurefootError:
     return SurefootError(
         "revision-not-found",
-        f"No way of the catalogue leads to {', '.join(words)} and on from there.",
+        f"No path of the catalogue leads to {', '.join(words)} and on from there.",
         database=NOT_REACHED,
         next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
     )

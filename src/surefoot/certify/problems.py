@@ -18,37 +18,38 @@ from surefoot.schema.names import split_name
 # How to mend it, by what was violated. What isn't here is most likely a fault of surefoot's own.
 _ADVICE: Mapping[str, str] = {
     "release_can_be_made": "The release's own structure or data can't be made any more. If a "
-    "released revision was edited, put it back as it was released; if the fixtures fail, correct "
+    "released revision was edited, restore the released file; if the fixtures fail, correct "
     "them.",
-    "head_in_one_start": "Make the revision pass on this database: mend old rows before it adds a "
-    "constraint, and let a revision that commits midway be run again (surefoot explain guards).",
+    "head_in_one_start": "Make the revision pass on this database: correct old rows before it "
+    "adds a constraint, and make a revision that commits midway safe to run again (surefoot "
+    "explain guards).",
     "contents_as_undisturbed": "The result depends on how the upgrade went. Give the statement a "
-    "condition by which rows that are done already are left alone, and say surefoot_resumable = "
-    "True only where that holds.",
-    "structure_as_undisturbed": "What the revision makes depends on how the upgrade went. An IF "
-    "NOT EXISTS takes whatever is there, an invalid index among it: drop it first, or leave the "
+    "condition that skips rows that are done, and set surefoot_resumable = True only where that "
+    "holds.",
+    "structure_as_undisturbed": "What the revision makes depends on how the upgrade went. IF NOT "
+    "EXISTS accepts whatever is there, even an invalid index: drop it first, or leave the "
     "condition out.",
     "every_index_is_valid": "An index was left invalid: CREATE INDEX CONCURRENTLY failed, and IF "
-    "NOT EXISTS took what it left. Drop the index before it is made.",
-    "sequences_are_ahead": "Rows were written with numbers of their own. Set the sequence behind "
+    "NOT EXISTS accepted what it left. Drop the index before creating it.",
+    "sequences_are_ahead": "Rows were inserted with explicit numbers. Move the sequence past "
     "them: select setval(…, max(id)).",
-    "users_own_kept": "A statement takes along what a user has added: DROP … CASCADE, or a table "
-    "that is dropped and made anew. Change the table in its place.",
+    "users_own_kept": "A statement drops what a user has added: DROP … CASCADE, or a table that "
+    "is dropped and created again. Change the table in place.",
     "nothing_to_do_then": "A seed script isn't repeatable, or something changes the database at "
     "every start. Write INSERT … ON CONFLICT DO NOTHING.",
     "seeds_are_repeatable": "A seed script that runs again changes rows. Write INSERT … ON "
     "CONFLICT DO NOTHING, with the key that makes a row the same.",
     "seeds_run_again": "A seed script fails where its rows are there already. Write INSERT … ON "
     "CONFLICT DO NOTHING.",
-    "one_by_one": "The revision counts on what an earlier one left in memory or in the same "
-    "transaction; users who follow each release run it alone.",
-    "what_starts_works": "The older image is let in and breaks. Give the new column a default, or "
-    "say in the revision which release it needs: surefoot_floor.",
-    "the_application_works": "The application doesn't work on the upgraded database: see what its "
-    "smoke command says.",
+    "one_by_one": "The revision relies on what an earlier one left in memory or in the same "
+    "transaction; users who install each release run it alone.",
+    "what_starts_works": "The older image is allowed to start and breaks. Give the new column a "
+    "default, or declare in the revision which release it needs: surefoot_floor.",
+    "the_application_works": "The application doesn't work on the upgraded database: read the "
+    "output of its smoke command.",
     "goes_back": "The downgrade fails. Correct downgrade(), and run surefoot catalog build.",
-    "up_again_is_the_same": "Down and up again makes another structure. Let downgrade() take back "
-    "all that upgrade() does, and no more.",
+    "up_again_is_the_same": "Down and up again makes another structure. downgrade() must undo all "
+    "that upgrade() does, and no more.",
     "fault_was_seen": "The fault never came, so nothing was proved: run the case again by itself.",
 }
 _OURS = "This is most likely a fault of surefoot's own, not of the history: please report the case."

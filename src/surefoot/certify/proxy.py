@@ -1,8 +1,8 @@
 """A proxy in front of PostgreSQL that counts the statements, and stops at one of them.
 
-It reads the protocol: what a client sends up to a message that wants an answer (Query, Sync, the
-end of a COPY) is one statement, and is passed on whole. They are counted over all connections of
-a run, from 1: a run without a fault says how many there are, and another one is stopped at each.
+It reads the protocol: what a client sends up to a message that needs an answer (Query, Sync, the
+end of a COPY) is one statement, and is passed on whole. Statements are counted over all connections
+of a run, from 1: a run without a fault gives their number, and further runs are stopped at each.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from typing import Literal
 
 import msgspec
 
-# before it is passed on; when it is passed on, with the server at work; when it is answered, and
-# before the client hears of it
+# Before it is passed on; when it is passed on, with the server at work; when it is answered, before
+# the client gets the answer.
 Side = Literal["before", "while", "after"]
 
 _SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
@@ -28,9 +28,9 @@ _LOST = (asyncio.IncompleteReadError, ConnectionError)
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What a client sent; `own`: on a connection of surefoot's own, not the application's.
+    """A client's message; `own`: on a connection of surefoot's own, not the application's.
 
-    `at`: how many seconds after the first connection. `link`: on which connection, from 1.
+    `at`: seconds after the first connection. `link`: the number of the connection, from 1.
     """
 
     number: int
@@ -47,8 +47,9 @@ _WRITES = re.compile(
 
 
 def boundaries(statements: Sequence[Statement]) -> tuple[int, ...]:
-    """The numbers of those that may write or that end something, and every fourth of the others:
-    for the database, what a statement that only reads is answered with changes nothing.
+    """Return the numbers of those that may write or end something, and a quarter of the others.
+
+    For the database, a fault at a statement that only reads changes nothing.
     """
     writing = {one.number for one in statements if _WRITES.search(one.text)}
     reading = [one.number for one in statements if one.number not in writing]
@@ -56,9 +57,9 @@ def boundaries(statements: Sequence[Statement]) -> tuple[int, ...]:
 
 
 def moment(statements: Sequence[Statement], part: float) -> tuple[int, float]:
-    """When this part of the run is over: behind which statement, and how many seconds.
+    """Return when this part of the run is over: after which statement, and how many seconds.
 
-    Pauses count for little: it is with the application's modules then, not with the server.
+    Pauses count for little: the run is then loading the application's modules.
     """
     ends = (*(one.at for one in statements[1:]), statements[-1].at)
     gaps = [min(end - one.at, _PAUSE) for one, end in zip(statements, ends, strict=True)]
@@ -71,14 +72,14 @@ def moment(statements: Sequence[Statement], part: float) -> tuple[int, float]:
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """At which statement, and at which side of it."""
+    """The statement to stop at, and at which side of it."""
 
     number: int
     side: Side
 
 
 class _Link:
-    """A client's connection, and the one to the server that was made for it."""
+    """A client's connection, and the connection to the server that was made for it."""
 
     def __init__(
         self, number: int, client: asyncio.StreamWriter, server: asyncio.StreamWriter
@@ -97,7 +98,7 @@ class Proxy:
     """Between one run and the server.
 
     `log` is what has passed. At the stop `reached` is set; from then on nothing passes on that
-    connection until `go_on` (but for the side `while`, where everything does).
+    connection until `go_on` (except for the side `while`, where everything does).
     """
 
     def __init__(self, server_port: int, stop: Stop | None, server_host: str = "127.0.0.1") -> None:
@@ -118,14 +119,14 @@ class Proxy:
 
     @property
     def stop_side(self) -> Side | None:
-        """At which side of its statement it stops; None where it stops at none."""
+        """Return the side of the statement to stop at; None if not at this one."""
         return self._stop and self._stop.side
 
     def cut(self, *, own: bool | None = None, down: bool = False) -> int:
         """Cut connections on both sides: surefoot's own, the application's (False), or all.
 
-        Where none of these is open, all are cut; how many that were. `down`: new ones are refused
-        from now on.
+        If none of these is open, all are cut; returns how many. `down`: new ones are refused from
+        now on.
         """
 
         def cut() -> None:
@@ -141,7 +142,7 @@ class Proxy:
         return found.result(timeout=10)
 
     def serve(self, ready: threading.Event) -> None:
-        """Until `end`, in a thread of its own."""
+        """Serve until `end`, in a separate thread."""
         self._loop.run_until_complete(self._serve(ready))
         self._loop.close()
 
@@ -162,7 +163,7 @@ class Proxy:
         ready.set()
         await self._end.wait()
         server.close()
-        # Before the server is waited for: since Python 3.12.1 that waits for every connection, and
+        # Before waiting for the server: since Python 3.12.1 that waits for every connection, and
         # one whose statement is held here would never end.
         for link in self._links:
             link.abort()
@@ -178,7 +179,7 @@ class Proxy:
             return
         try:
             from_server, to_server = await asyncio.open_connection(*self._server)
-        except OSError:  # it is starting anew
+        except OSError:  # it is restarting
             writer.transport.abort()
             return
         self._connections += 1
@@ -261,7 +262,7 @@ class Proxy:
                     await self._held()
                     link.hold_answer, message, held = False, held, b""
                 await _pass_on(link.client, message)
-        if held:  # an end in the middle of an answer: FATAL, say
+        if held:  # an end in the middle of an answer: FATAL, for example
             await self._held()
             with contextlib.suppress(*_LOST):
                 await _pass_on(link.client, held)
@@ -272,7 +273,7 @@ class Proxy:
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """A message's kind, and the message."""
+    """Return a message's kind, and the message."""
     head = await reader.readexactly(5)
     (length,) = struct.unpack("!i", head[1:])
     return head[:1], head + await reader.readexactly(length - 4)
@@ -297,7 +298,7 @@ def _string(message: bytes, start: int) -> str:
 def between(
     server_port: int, stop: Stop | None = None, host: str = "127.0.0.1"
 ) -> Generator[Proxy]:
-    """A running proxy to the server at this host and port."""
+    """Run a proxy to the server at this host and port."""
     proxy = Proxy(server_port, stop, host)
     ready = threading.Event()
     thread = threading.Thread(target=proxy.serve, args=(ready,), daemon=True)

@@ -1,4 +1,4 @@
-"""What there is to see of a database, by PostgreSQL's own means: nothing here trusts surefoot."""
+"""What can be seen of a database with PostgreSQL's own means: nothing here trusts surefoot."""
 
 import subprocess
 from pathlib import Path
@@ -26,10 +26,10 @@ class JournalRow(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One database at one moment. What isn't there is empty.
+    """One database at one moment. Missing parts are empty.
 
     `structure` is pg_dump's text, without surefoot's own schema and the version table. `contents`
-    has a row for each table (how many rows it has) and for each column (a hash of its values,
+    has a row for each table (its number of rows) and for each column (a hash of its values,
     sorted). `invalid` are indexes, `advisory` is a number of locks.
     """
 
@@ -81,7 +81,7 @@ def look(place: Place, *, everything: bool = True) -> Seen:
 
 
 def dump(place: Place) -> str:
-    """The structure in pg_dump's words, without the lines that differ from dump to dump."""
+    """Return the structure as pg_dump prints it, without lines that differ between dumps."""
     with called(place.target) as call:
         done = subprocess.run(
             [
@@ -98,7 +98,7 @@ def dump(place: Place) -> str:
 
 
 def journal(connection: psycopg.Connection[Any]) -> tuple[JournalRow, ...]:
-    """surefoot's journal; empty where there is none."""
+    """Return surefoot's journal; empty if there is none."""
     (there,) = connection.execute("select to_regclass('surefoot.journal')").fetchone() or (None,)
     if there is None:
         return ()
@@ -107,15 +107,15 @@ def journal(connection: psycopg.Connection[Any]) -> tuple[JournalRow, ...]:
 
 
 def sessions(connection: psycopg.Connection[Any], name: str) -> tuple[str, ...]:
-    """Every session in the database of this name, but this one."""
+    """Return every session in the database of this name, except this one."""
     found = connection.execute(query("certify_sessions"), {"database": name}).fetchall()
     return tuple(session for (session,) in found)
 
 
 def contents(connection: psycopg.Connection[Any], place: Place) -> tuple[tuple[str, str], ...]:
-    """A row for each table and each column that two runs should fill equally.
+    """Return a row for each table and each column that two runs should fill equally.
 
-    Clocks, and what a sequence gives, differ in two runs; so does what refers to the latter.
+    Times, and numbers from sequences, differ between runs; so do references to the latter.
     """
     found: list[tuple[str, str]] = []
     version_table = f"{place.version_schema}.{place.version_table}"
@@ -129,7 +129,7 @@ def contents(connection: psycopg.Connection[Any], place: Place) -> tuple[tuple[s
             ).format(sql.Identifier(column))
             for column in columns
         ]
-        # a target list has at most 1,664 entries, as many as a table may have columns, less one
+        # a target list has at most 1,664 entries, one more than a table may have columns
         select = sql.SQL("select count(*)::text{} from {}").format(
             sql.SQL("").join(sql.SQL(", {}").format(one) for one in hashes),
             sql.Identifier(schema, table),

@@ -8,27 +8,27 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def quoted(*parts: str) -> str:
-    """The name as any statement takes it."""
+    """Return the name as any statement accepts it."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
 def as_fact(*parts: str) -> str:
-    """The name as a fact has it: quoted only where its characters want it."""
+    """Return the name as in a fact: quoted only if its characters need it."""
     return ".".join(part if _PLAIN.fullmatch(part) else quoted(part) for part in parts)
 
 
 def parts(name: str) -> list[str]:
-    """A fact's name taken apart, without quotes."""
+    """Split a fact's name into unquoted parts."""
     return [m[2] if m[1] is None else m[1].replace('""', '"') for m in _PART.finditer(name)]
 
 
 def literal(text: str) -> str:
-    """A string literal, whatever it holds."""
+    """Return a string literal, whatever it contains."""
     return "'" + text.replace("'", "''") + "'"
 
 
-# What people call things: plain words, copies of the application's names, and whatever a name
-# may hold. {} is the name of something that the application has.
+# Names that people choose: plain words, copies of the application's names, and anything that a name
+# may contain. {} is the name of something that the application has.
 _NAMES = (
     *("emoji_custom", "my_note", "note", "custom", "extra", "legacy_id", "tmp", "x", "data2"),
     *("{}_old", "{}_bak", "{}_custom", "my_{}", "{}2", "x_{}", "_{}", "{}_copy"),
@@ -39,7 +39,7 @@ _NAMES = (
 
 
 def invented(rng: random.Random, like: str) -> str:
-    """A name as users make them up; `like` is one of the application's."""
+    """Invent a name as users do; `like` is one of the application's."""
     name = rng.choice(_NAMES).replace("{}", like)
     if rng.random() < 0.3:
         name += str(rng.randrange(10, 100))

@@ -1,4 +1,4 @@
-"""One case: a database of its own, runs of surefoot on it, what is violated."""
+"""One case: its own database, runs of surefoot on it, and the violations."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ from surefoot.certify.stage import Known, Stage
 BUSY = 7
 _TRIES = 5
 
-# What a finding names that finishes or undoes what was left half-way.
+# The command in a finding that finishes or undoes a half-applied revision.
 _NAMED = re.compile(r"surefoot (repair --(?:finish|undo)(?: --yes)?)")
 
 
@@ -25,17 +25,19 @@ class Missed(Exception):
 
 
 class Skipped(Exception):
-    """There is nothing to try, and why."""
+    """There is nothing to try, for this reason."""
 
 
 class Trial:
-    """A case while it is performed: what it has seen so far."""
+    """A running case, with what it has seen so far."""
 
     def __init__(
         self, stage: Stage, case: Case, template: str, known: Known, seed: int, *, sooner: int = 0
     ) -> None:
-        """`template` is the subject's database, `seed` the plan's. `sooner`: by how many statements
-        the fault comes earlier than planned, since the run was over too early before.
+        """`template` is the subject's database, `seed` the plan's.
+
+        `sooner`: by how many statements the fault comes earlier than planned, because the run was
+        over too early before.
         """
         self.stage, self.case, self.known, self.seed = stage, case, known, seed
         self.template, self.sooner = template, sooner
@@ -48,11 +50,11 @@ class Trial:
 
     @property
     def undisturbed(self) -> Undisturbed:
-        """What a run without a fault makes of the subject."""
+        """Return the result of a run of the subject without a fault."""
         return self.known.undisturbed
 
     def database(self, template: str | None = None) -> str:
-        """A copy of the subject's template, or of another; dropped when the case is over."""
+        """Copy the subject's template, or another; dropped when the case is over."""
         name = self.stage.database(self.template if template is None else template)
         self._databases.append(name)
         return name
@@ -67,30 +69,31 @@ class Trial:
         return self.stage.run(name, *command, port=port)
 
     def surefoot(self, name: str, *command: str, **how: object) -> Output:
-        """Run surefoot to its end, and keep what it printed."""
+        """Run surefoot to its end, and keep its output."""
         output = self.stage.run(name, *command, "--json", **how).output()  # pyright: ignore[reportArgumentType]
         self.outputs.append(output)
         return output
 
     def violated(self, **found: Sequence[str]) -> None:
-        """Keep what an invariant has found."""
+        """Keep a violation that an invariant has found."""
         self.violations += [
             Violation(name, told) for name, all_told in found.items() for told in all_told
         ]
 
     def look(self, name: str) -> Seen:
-        """What there is to see, without what two undisturbed runs fill differently."""
+        """Look, without what two undisturbed runs fill differently."""
         from msgspec.structs import replace
 
         seen = self.stage.look(name)
         kept = tuple(row for row in seen.contents if row[0] not in self.known.unstable)
         return replace(seen, contents=kept, processes=processes_of(self.stage.mark(name)))
 
-    # --- what several kinds of cases ask
+    # --- shared by several kinds of cases
 
     def start_again(self, name: str) -> bool:
-        """Start surefoot until it is at head, as an orchestrator and then a person would; whether
-        it got there.
+        """Start surefoot until it is at head, as an orchestrator and then a person would.
+
+        Returns whether it got there.
         """
         up = self.surefoot(name, "up")
         busy = 0
@@ -110,7 +113,7 @@ class Trial:
         return up.code == 0
 
     def at_head(self, name: str, *, structure: bool = True, journal: bool = True) -> None:
-        """The database is as a run without a fault leaves it, and nothing is left to do."""
+        """Require the database of a run without a fault, with nothing left to do."""
         self.stage.sessions_left(name)
         seen, known = self.look(name), self.undisturbed
         then = self.surefoot(name, "up")
@@ -127,7 +130,7 @@ class Trial:
             self.violated(journal_complete=invariants.journal_complete(seen, known))
 
     def unchanged(self, name: str, before: Seen, output: Output) -> None:
-        """A refusal has changed nothing."""
+        """Require that a refusal has changed nothing."""
         seen = self.look(name)
         same = (before.structure, before.versions, before.contents) == (
             *(seen.structure, seen.versions, seen.contents),
@@ -142,7 +145,7 @@ class Trial:
             )
 
     def result(self, outcome: Outcome | None = None) -> Result:
-        """What came of it."""
+        """Return the result of the case."""
         password = self.stage.password
         self.violated(no_bug=invariants.no_bug(self.outputs))
         if password:

@@ -1,4 +1,4 @@
-"""The command line: one command a file, each imported only when it's called."""
+"""The command line. Each command has its own file, imported only when the command is called."""
 
 import importlib
 import sys
@@ -11,20 +11,20 @@ from surefoot.errors import ExitCode
 
 _COMMANDS = {
     "up": "Bring the database to the code's head, or refuse, having changed nothing.",
-    "status": "Say where the database stands. Reads only.",
+    "status": "Report where the database stands. Reads only.",
     "plan": "Show what `up` would do. Reads only.",
     "adopt": "Record the revision at which a database stands, after a look at its structure.",
     "repair": "Repair a damaged version table, using the structure.",
-    "down": "Take revisions back, with downgrades that were tested.",
+    "down": "Undo revisions, with downgrades that were tested.",
     "cleanup": "Drop the remains of revisions that are no longer applied.",
-    "fleet": "Do the same with many databases: up, status, plan.",
+    "fleet": "Run up, status or plan on many databases.",
     "drift": "Compare the structure with what the current revision makes. Reads only.",
     "backup": "Take a backup, read it back, and describe it in a sidecar. Reads only.",
     "backups": "List the backups, and the databases that restores have set aside. Reads only.",
-    "restore": "Bring a backup back: into a new database, verified, then swapped in.",
+    "restore": "Restore a backup into a new database, verify it, then swap it in.",
     "catalog": "Make, read and check the catalogue: the structure that each revision makes.",
-    "certify": "Prove the upgrade path on a scratch server, from every release.",
-    "history": "List the revisions, or draw them, and where the database is. Reads only.",
+    "certify": "Test the upgrade from every release, on a scratch server.",
+    "history": "List or draw the revisions, and show where the database is. Reads only.",
     "releases": "Compare releases: what up, a rollback and down mean.",
     "dump": "Write an init script from the history, with a header.",
     "explain": "Explain an error code, a state, a command, a key; or print a document.",
@@ -35,7 +35,7 @@ _COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Knows every command's name and one line about it; the rest is in the command's own file."""
+    """The top-level command group: knows each command's name and summary without importing it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -78,20 +78,20 @@ class LazyGroup(click.Group):
 def group() -> None:
     """Bring a PostgreSQL database to the head of an application's Alembic history.
 
-    surefoot looks, thinks, shows, then moves: whatever state the database is in, it is brought to
-    head, or refused with a precise diagnosis, having changed nothing.
+    surefoot looks, thinks, shows, then moves. Whatever state the database is in, surefoot brings it
+    to head, or refuses with a precise diagnosis, having changed nothing.
     """
 
 
 def main(arguments: list[str] | None = None, inherited: dict[str, str] | None = None) -> Any:
-    """The program. Ends the process with one of the documented exit codes.
+    """Run the program and end the process with one of the documented exit codes.
 
-    `inherited`: options of a `surefoot up --` that stood before the command. They hold where the
-    command has none of its own.
+    `inherited` are options of a `surefoot up --` that preceded this command. They apply where the
+    command doesn't set its own.
     """
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        # commands end the process themselves: what comes back is the exit code of help
+        # commands end the process themselves; a return value is the exit code of help
         code = group.main(
             args=list(words), prog_name="surefoot", standalone_mode=False, obj=inherited or {}
         )
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None, inherited: dict[str, str] | None = 
 
         sys.exit(report(error, words))
     except click.Abort:
-        sys.exit(int(ExitCode.FAILED))  # Ctrl-C before a command was begun
+        sys.exit(int(ExitCode.FAILED))  # Ctrl-C before a command began
     except Exception as error:  # noqa: BLE001 (nothing above knows it: a bug, and said so)
         from surefoot.cli.console import report_bug
 

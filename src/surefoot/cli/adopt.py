@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options and the argument of `adopt` and `repair`."""
+    """Add the options and the argument that `adopt` and `repair` share."""
     for option in (
         click.argument("rev", nargs=-1, shell_complete=revisions),
         click.option("--yes", is_flag=True, help="Don't ask."),
@@ -52,9 +52,9 @@ def command(
 ) -> ExitCode:
     """Record the revision at which the database stands, after a look at its structure.
 
-    Without REV: the identified one. With REV (an id, its beginning, a release; one for each
-    branch): that one, if the structure is its own. Nothing is migrated: surefoot up continues from
-    there.
+    Without REV, surefoot records the identified revision. With REV (an id, its beginning, or a
+    release; once for each branch), it records REV if the structure matches. Nothing is migrated:
+    surefoot up continues from there.
     """
     return record(
         context,
@@ -78,7 +78,7 @@ def record(
     repair: bool,
     how: "RepairMode | None" = None,
 ) -> ExitCode:
-    """What `adopt` and `repair` have in common: everything but what they take for granted."""
+    """Run the part that `adopt` and `repair` share."""
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked
         from surefoot.decision.plan import Repair

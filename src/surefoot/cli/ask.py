@@ -1,4 +1,4 @@
-"""Ask before something is done that a person must want."""
+"""Ask a person to confirm before something is done."""
 
 import sys
 from collections.abc import Callable
@@ -29,10 +29,9 @@ def asked(
     verb: Callable[["Plan"], str],
     yes: bool,
 ) -> ExitCode:
-    """Do what was asked for, which a person is asked about (`yes`: has been), and tell how it
-    ended.
+    """Ask for confirmation, unless `yes`, then do what was requested and report the result.
 
-    `told`: which of the report's words are its account. `verb` is that of the question.
+    `told` selects the report's wording. `verb` is the verb of the question.
     """
     from surefoot.workflows.confirm import confirmed
 
@@ -53,7 +52,7 @@ def asked(
 
 
 def with_approval(workspace: "Workspace", outcome: "Outcome") -> "Outcome":
-    """The outcome, with the remark that a word was given and approves nothing."""
+    """Add a remark to the outcome if an approval was given that approves nothing."""
     if workspace.approval is None or workspace.approval_used:
         return outcome
     return msgspec.structs.replace(outcome, remarks=(*outcome.remarks, APPROVAL_LEFT))
@@ -62,7 +61,7 @@ def with_approval(workspace: "Workspace", outcome: "Outcome") -> "Outcome":
 def ask(
     context: CommandContext, workspace: "Workspace", plan: "Plan", what: str, word: str
 ) -> None:
-    """Whether the plan shall be carried out; `what` is the verb of the question.
+    """Ask whether to carry out the plan; `what` is the verb of the question.
 
     Raises as `ask_about` does.
     """
@@ -82,10 +81,11 @@ def ask_about(
     would_be_done: list[str],
     word: str,
 ) -> None:
-    """Raises SurefootError `not-confirmed` where the answer is no, `confirmation-needed` where
-    nobody is there to give one, `approval-outdated` where a word was given for something else.
+    """Ask a question, or check the approval in the environment.
 
-    `word` approves what would be done.
+    Raises SurefootError `not-confirmed` if the answer is no, `confirmation-needed` if there is no
+    terminal to ask on, and `approval-outdated` if the approval is for something else. `word`
+    approves what would be done.
     """
     from surefoot.decision.approval import assignment, refuse_outdated
 
@@ -107,5 +107,5 @@ def ask_about(
         answer = sys.stdin.readline()
     if answer.strip().lower() not in ("y", "yes"):
         raise SurefootError(
-            "not-confirmed", "The answer was no.", next="nothing, if this was intended"
+            "not-confirmed", "The answer was no.", next="nothing to do if this was intended"
         )

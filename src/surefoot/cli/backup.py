@@ -24,7 +24,7 @@ def command(
     """Take a backup of the database now. The database is only read.
 
     Writes a file in pg_dump's custom format to backup_directory, with a sidecar that describes its
-    contents. Deletes older ones as backup_keep and backup_keep_days say.
+    contents. Deletes older backups according to backup_keep and backup_keep_days.
     """
     from surefoot.report.backup import taken_json, taken_lines
     from surefoot.workflows.backup import take_backup

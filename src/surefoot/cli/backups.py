@@ -31,7 +31,7 @@ def command(
 ) -> ExitCode:
     """List the backups, the newest first, and the databases that restores have set aside.
 
-    The files are enough: if no server answers, surefoot says so.
+    If no server answers, surefoot says so and lists the backups alone.
     """
     from surefoot.backups.directory import backup_directory, contradiction
     from surefoot.report.backup import backups_json, backups_lines
@@ -71,7 +71,9 @@ def _found(directory: Path) -> "tuple[Kept, ...]":
 def _beside(
     context: CommandContext, config_file: Path | None, database_url: str | None
 ) -> "tuple[tuple[SetAsideDatabase, ...] | None, str]":
-    """What restores have left on the server; None, and why, where it can't be asked."""
+    """Find the databases that restores left on the server; None, with the reason, if it can't be
+    asked.
+    """
     try:
         with open_session(context, config_file, database_url, needs_code=False) as workspace:
             from surefoot.backups.set_aside import databases, marked

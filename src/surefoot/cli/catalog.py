@@ -68,7 +68,7 @@ def _file(config_file: Path | None) -> Path:
 
 
 def _before(file: Path) -> "Catalogue | None":
-    """The catalogue that is there before a build; None where there is none, or none to read."""
+    """Read the catalogue that a build will replace; None if there is none that can be read."""
     from surefoot.look.catalogue import read_catalogue
 
     with contextlib.suppress(SurefootError):
@@ -93,8 +93,8 @@ def build_command(
 ) -> ExitCode:
     """Replay the history on a scratch server and write the catalogue.
 
-    No database of yours is touched. Commit the file with the migrations, and copy it into the image
-    with them.
+    Only scratch databases are touched. Commit the file with the migrations, and copy it into the
+    image with them.
     """
     from surefoot.catalogue.removed import with_removed
     from surefoot.catalogue.write import dumps
@@ -155,16 +155,16 @@ def check_command(
     required: str | None,
     quick: bool,
 ) -> ExitCode:
-    """Compare the committed catalogue with the code: for the application's own CI.
+    """Compare the committed catalogue with the code, for the application's own CI.
 
-    Replays the history again. Exit code 3, and why, if something differs. With --quick, only
-    compares the catalogue with the files that it was made from.
+    Replays the history again. Exit code 3, with the reason, if something differs. With --quick,
+    only compares the catalogue with the files that it was made from.
     """
     if required is not None and no_downgrade:
-        raise click.UsageError("--require-downgrade needs the downgrades to be tried.")
+        raise click.UsageError("--require-downgrade needs the downgrades to be tested.")
     if quick:
         if server is not None or required is not None:
-            raise click.UsageError("--quick needs no server, and tries no downgrade.")
+            raise click.UsageError("--quick needs no server, and tests no downgrade.")
         return _quick_check(context, config_file)
     from surefoot.catalogue.check import broken, check
     from surefoot.downgrades.required import asked, without_a_way_back
@@ -186,9 +186,7 @@ def check_command(
         told = frozenset(broken(old, built.catalogue))
         findings = (*findings, *without_a_way_back(built.catalogue, revisions, told))
     number = count(len(old.history.revisions), "revision")
-    return _report_check(
-        context, file, findings, f"{shown(file)} is what the code does now ({number})"
-    )
+    return _report_check(context, file, findings, f"{shown(file)} matches the code ({number})")
 
 
 def _quick_check(context: CommandContext, config_file: Path | None) -> ExitCode:
@@ -209,7 +207,7 @@ def _quick_check(context: CommandContext, config_file: Path | None) -> ExitCode:
 def _report_check(
     context: CommandContext, file: Path, findings: "tuple[Finding, ...]", good: str
 ) -> ExitCode:
-    """Tell the findings, or `good` where there is none."""
+    """Report the findings, or `good` if there are none."""
     from surefoot.report import json
     from surefoot.report.text import finding_lines
     from surefoot.system.files import shown
@@ -293,7 +291,7 @@ def learn_command(
         *(f"  {line}" for line in difference_lines(found.held.differences)),
     ]
     if found.own:
-        lines.append("no revision makes these; take those that are the user's out of the script:")
+        lines.append("no revision makes these; remove the user's own from the script:")
         lines += [f"  {one}" for one in found.own]
     lines += [
         "read the script, commit it, add this to surefoot.toml, and run surefoot catalog build:",
@@ -317,7 +315,7 @@ def show_command(
 ) -> ExitCode:
     """Print what revision REV changes; without REV, a line for each revision.
 
-    REV is an id or its beginning, a release, or head; with --facts base, too. No database is
+    REV is an id or its beginning, a release, or head; with --facts also base. No database is
     reached.
     """
     from surefoot.catalogue.catalogue import facts_of, state
@@ -326,7 +324,7 @@ def show_command(
     from surefoot.report.terminal import Terminal
 
     if facts and rev is None:
-        raise click.UsageError("--facts is of one revision: name it, or head.")
+        raise click.UsageError("--facts needs one revision: name it, or head.")
     catalogue = read_catalogue(_file(config_file))
     terminal = Terminal(context.data)
     if rev is None:
@@ -391,7 +389,7 @@ def _one(catalogue: "Catalogue", word: str) -> str:
 
 
 def _applied(catalogue: "Catalogue", word: str) -> tuple[frozenset[str], "Way"]:
-    """The set of revisions that are applied at a revision, and a way that leads there."""
+    """Find the revisions that are applied at a revision, and a path that leads there."""
     names = () if word == "base" else catalogue.history.named(word)
     if word != "base" and not (names and word in ("head", "heads")):
         names = (_one(catalogue, word),)

@@ -17,7 +17,7 @@ from surefoot.errors import ExitCode, SurefootError
 
 
 def _write(file: Path, text: str) -> None:
-    """Raises SurefootError `output-lost`."""
+    """Write a report file. Raises SurefootError `output-lost`."""
     from surefoot.system.files import shown
 
     try:
@@ -27,7 +27,7 @@ def _write(file: Path, text: str) -> None:
             "output-lost",
             f"{shown(file)} could not be written.",
             seen=[error.strerror or str(error)],
-            database="No database of yours was reached.",
+            database="Only scratch databases were touched.",
             next="correct the path, or the permissions of its directory",
         ) from error
 
@@ -56,7 +56,7 @@ def _write(file: Path, text: str) -> None:
     "cases",
     multiple=True,
     metavar="CASE",
-    help="Try only this case, as the report names it, or all of the plan that begin so. May be "
+    help="Try only this case, as the report names it, or all cases whose names begin so. May be "
     "repeated.",
 )
 @click.option(
@@ -82,11 +82,11 @@ def command(
     junit: Path | None,
     html: Path | None,
 ) -> ExitCode:
-    """Prove the upgrade path before it is released, on a scratch server.
+    """Test the upgrade before it is released, on a scratch server.
 
     From every released structure: the upgrade, killed and cut off at each commit, by several
-    replicas at once, with a user's own additions, with data, down and up again, on the older image.
-    No database of yours is reached. Exit code 3 where something fails.
+    replicas at once, with objects that a user added, with data, down and up again, on the older
+    image. Only scratch databases are touched. Exit code 3 if something fails.
 
     \b
       surefoot certify

@@ -21,7 +21,7 @@ from surefoot.errors import ExitCode
 @click.option(
     "--trust-journal",
     is_flag=True,
-    help="Drop what surefoot's journal names although other roles may write it.",
+    help="Drop what surefoot's journal names, although other roles can write the journal.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @account_options
@@ -36,9 +36,9 @@ def command(
 ) -> ExitCode:
     """Drop the remains of revisions that are no longer applied.
 
-    Only objects that a revision made, as the journal says, that are unchanged and that no applied
-    revision has; never an object of your own. Shows the objects, their rows and the SQL, asks, and
-    checks before the commit that nothing else would be dropped.
+    Drops only objects that a revision made according to the journal, that are unchanged, and that
+    no applied revision has; never an object of your own. Shows the objects, their rows and the SQL,
+    asks, and checks before the commit that nothing else would be dropped.
     """
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked

@@ -1,4 +1,4 @@
-"""What a shell completes: revisions, releases and backups, read from files. Nothing is run."""
+"""Shell completion for revisions, releases and backups. It reads files and runs nothing."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def revisions(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Releases, ids with their titles, and head."""
+    """Complete a revision: releases, ids with their titles, and head."""
     from surefoot.errors import SurefootError
     from surefoot.look.history import history_of_files
 
     try:
         history = history_of_files(_project(ctx))
-    except (SurefootError, OSError):  # the command itself says what is wrong
+    except (SurefootError, OSError):  # the command itself will report the error
         return []
     found = _beginning(begun, [*_releases(history), "head"])
     return found + [
@@ -30,7 +30,7 @@ def revisions(ctx: click.Context, _: click.Parameter, begun: str) -> list[Comple
 
 
 def releases(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Releases, and where none begins so, the revisions."""
+    """Complete a release; if none matches, a revision."""
     from surefoot.errors import SurefootError
     from surefoot.look.history import history_of_files
 
@@ -42,7 +42,7 @@ def releases(ctx: click.Context, parameter: click.Parameter, begun: str) -> list
 
 
 def backups(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """The names of the directory's dumps, the newest first; else a path, as the shell does it."""
+    """Complete a backup's name, the newest first; if none matches, a path, as the shell does."""
     from surefoot.backups.directory import backup_directory, backups_in
     from surefoot.errors import SurefootError
 

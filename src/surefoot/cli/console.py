@@ -1,4 +1,4 @@
-"""The edge of every command: options in common, errors told, exit codes returned."""
+"""The frame of every command: shared options, error reports, exit codes."""
 
 import contextlib
 import functools
@@ -34,7 +34,7 @@ P = ParamSpec("P")
 
 
 def _or_inherited(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
-    """The option's value, or that of a `surefoot up --` before the command."""
+    """Return the option's value, or the one from a `surefoot up --` before the command."""
     if value is not None or ctx.obj is None or (said := ctx.obj.get(option.opts[0])) is None:
         return value
     return option.type_cast_value(ctx, said)
@@ -65,7 +65,7 @@ def _keep(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> Non
 
 _ARGUMENTS = "surefoot.arguments"
 
-# As Alembic spells it, for each command that runs env.py.
+# spelled as in Alembic, for each command that runs env.py
 arguments_option = click.option(
     "-x",
     "arguments",
@@ -81,9 +81,11 @@ _EVERY = "30s"
 
 
 def _duration(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
-    """A duration as the configuration has it, in seconds."""
+    """Parse a duration as in the configuration; returns seconds."""
     if not is_duration(value):
-        raise click.BadParameter(f"{value!r} is no duration like 30s, 500ms or 2min; 0s: never.")
+        raise click.BadParameter(
+            f"{value!r} is not a duration such as 30s, 500ms or 2min; 0s means never."
+        )
     return seconds(value)
 
 
@@ -92,31 +94,33 @@ _PROGRESS_EVERY = click.option(
     callback=_duration,
     default=_EVERY,
     metavar="DURATION",
-    help=f"How often to report what runs, or what surefoot waits for. Default: {_EVERY}.",
+    help=f"How often to report what is running, or what surefoot is waiting for. Default: "
+    f"{_EVERY}.",
 )
 
 server_option = click.option(
     "--server",
     metavar="URL|DIRECTORY",
-    help="Where to replay the history: a server on which databases may be made and dropped, or a "
+    help="Where to replay the history: a server on which databases may be created and dropped, or "
+    "a "
     "directory of PostgreSQL's programs. Default: the system's, else the embedded one.",
 )
 
 
 def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--config and --json: for a command that reaches no database of the user's."""
+    """Add --config and --json, for a command that reaches no database of the user."""
     return _CONFIG(_JSON(function))
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--config, --database-url and --json, for a command that does."""
+    """Add --config, --database-url and --json, for a command that reaches a database."""
     return _CONFIG(_DATABASE_URL(_JSON(function)))
 
 
 shared_option = click.option(
     "--shared",
     is_flag=True,
-    help="Install into a schema that holds objects of others, if no name is taken.",
+    help="Install into a schema that holds other objects, if no name is taken.",
 )
 _LOG = click.option(
     "--log",
@@ -129,7 +133,7 @@ _LOG_TIME = click.option(
     "--log-time", is_flag=True, help="Begin each line with the time (ISO 8601, UTC)."
 )
 _VERBOSE = click.option(
-    "-v", "--verbose", is_flag=True, help="Show the whole traceback of what the application raises."
+    "-v", "--verbose", is_flag=True, help="Show the whole traceback of the application's errors."
 )
 _QUIET = click.option(
     "-q", "--quiet", is_flag=True, help="Show only warnings, refusals and the result."
@@ -137,14 +141,14 @@ _QUIET = click.option(
 
 
 def account_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How a command that may take long tells of it."""
+    """Add the options that control how a long command reports its progress."""
     for option in (_QUIET, _VERBOSE, _LOG_TIME, _LOG, _PROGRESS_EVERY):
         function = option(function)
     return function
 
 
 class Account(msgspec.Struct, frozen=True):
-    """How the account of a run is given, as the options say. `progress_every` is in seconds."""
+    """How a run reports its progress, according to the options. `progress_every` is in seconds."""
 
     progress_every: float = 0.0
     log: str = "text"
@@ -154,12 +158,12 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class CommandContext:
-    """What a command writes to: data on standard output, everything else on standard error."""
+    """A command's output: data goes to standard output, everything else to standard error."""
 
     def __init__(
         self, command: str, as_json: bool, data: TextIO, account: Account, log: TextIO
     ) -> None:
-        """`log` is standard error as it is, where nothing is masked."""
+        """`log` is standard error itself, unmasked."""
         self.command, self.as_json, self.data = command, as_json, data
         self.account = account
         self.terminal = Terminal(sys.stderr, stamped=account.log_time)
@@ -174,19 +178,19 @@ class CommandContext:
         self._said = False
 
     def say(self, text: str) -> None:
-        """One line for people, wrapped."""
+        """Write one line for people, wrapped."""
         self._said = True
         if self.log is not None:
             from surefoot.report.log import Notices
 
             self.log.emit(Notices(text=text, level="warning"))
             return
-        # in the first column begins what surefoot says itself, and no piece of others' text
+        # only surefoot's own text may begin in the first column, never text of others
         for line in wrapped(f"surefoot: {text}", self.terminal.width, subsequent_indent="  "):
             self.terminal.line(line)
 
     def report(self, workspace: "Workspace") -> "TextReport":
-        """Who tells of what is done in this workspace, as it happens."""
+        """Return the listener that reports what happens in this workspace."""
         how = self.account
         shown = {"quiet": how.quiet, "verbose": how.verbose}
         page, every, observe = listening.current(), how.progress_every, workspace.observe
@@ -207,7 +211,7 @@ class CommandContext:
         return TextReport(self.terminal, every, observe, **shown)
 
     def ended(self, code: ExitCode) -> None:
-        """The account was given, and this is what the process returns."""
+        """Note that the report is complete, and with which exit code the process ends."""
         if self.log is not None:
             from surefoot.report.log import Exits, Printed
 
@@ -216,38 +220,41 @@ class CommandContext:
             self.log.emit(Exits(exit_code=int(code)))
 
     def restore_output(self) -> None:
-        """Standard output is what it was when the command began."""
+        """Restore standard output as it was when the command began."""
         with contextlib.suppress(OSError):
             os.dup2(self.data.fileno(), 1)
 
     def said(self) -> None:
-        """Something is written otherwise: what comes at the end stands apart from it."""
+        """Note that something else was written, so that a blank line precedes the result."""
         self._said = True
 
     def emit_json(self, exit_code: ExitCode, **parts: Any) -> None:
-        """The one object of --json."""
+        """Write the one object of --json."""
         from surefoot.report import json
 
         self.write(json.encode(self.command, exit_code, **parts))
 
     def answer(self, given: "answers.Plan | answers.Outcome") -> None:
-        """The one object of --json, of a command whose answer is a value."""
+        """Write the one object of --json, for a command whose answer is a value."""
         from surefoot.report import json
 
         self.write(json.answer(self.command, given))
 
     def write(self, text: str) -> None:
-        """Data in surefoot's own words or escaped already. Raises SurefootError `output-lost`."""
+        """Write data that is surefoot's own text, or already escaped.
+
+        Raises SurefootError `output-lost`.
+        """
         encoding = self.data.encoding or "ascii"
         self.write_bytes(text.rstrip("\n").encode(encoding, "backslashreplace") + b"\n")
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Data for people, a line each. Raises SurefootError `output-lost`."""
+        """Write data for people, a line each. Raises SurefootError `output-lost`."""
         terminal = Terminal(self.data)
         self.write("\n".join(map(terminal.rendered, lines)))
 
     def write_bytes(self, data: bytes) -> None:
-        """Data, as it is. Raises SurefootError `output-lost`."""
+        """Write data unchanged. Raises SurefootError `output-lost`."""
         try:
             self.data.flush()
             self.data.buffer.write(data)
@@ -257,12 +264,12 @@ class CommandContext:
                 "output-lost",
                 "Writing to standard output failed.",
                 seen=[str(error)],
-                database="What was done is done; surefoot status shows the database's revision.",
+                database="What was committed stays; surefoot status shows the database's revision.",
                 next="check the program that reads the output, or the file that it is written to",
             ) from error
 
     def tell(self, error: SurefootError) -> ExitCode:
-        """An error that ends the command."""
+        """Report the error that ends the command."""
         from surefoot.report import json
         from surefoot.report.text import finding_lines
 
@@ -299,7 +306,7 @@ class CommandContext:
 def command_body(
     command: str,
 ) -> Callable[[Callable[..., ExitCode]], Callable[..., None]]:
-    """Wrap a command's function: it gets an `edge` first, and returns its exit code."""
+    """Wrap a command's function: pass it an `edge` first, and end with its exit code."""
 
     def wrap(function: Callable[..., ExitCode]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -308,7 +315,7 @@ def command_body(
             options = {name: value for name, value in given.items() if name not in said}
             account = Account(**said)
             if account.verbose and account.quiet:
-                raise click.UsageError("-v and -q can't both be meant.")
+                raise click.UsageError("-v and -q can't be used together.")
             signals.install()
             run_commands_as(os.environ.get("SUREFOOT_RUN_AS"))  # until the configuration is read
             log = sys.stderr
@@ -320,7 +327,7 @@ def command_body(
                 context.ended(code)
                 supervisor.tell(code=int(code))
             if supervisor.is_child():
-                sys.exit(int(code))  # the application may have something to do at exit
+                sys.exit(int(code))  # the application may have exit handlers
             if running.after and code is ExitCode.DONE:
                 code = running.become()
             _stop_serving(context, int(code), signalled=signals.requested())
@@ -332,13 +339,13 @@ def command_body(
 
 
 def _outcome(context: CommandContext, run: Callable[[], ExitCode]) -> ExitCode:
-    """Run the command's function. Returns its exit code, once its account was given."""
+    """Run the command's function and report its result. Returns the exit code."""
     try:
         return run()
     except SurefootError as error:
         if not signals.requested():
             return context.tell(error)
-        # a statement that was cancelled for the signal, say
+        # for example, a statement that was cancelled because of the signal
     except KeyboardInterrupt:
         pass
     except Exception:
@@ -349,18 +356,20 @@ def _outcome(context: CommandContext, run: Callable[[], ExitCode]) -> ExitCode:
 
 
 class _Running:
-    """A command that is run: how it ends, in whichever process."""
+    """A running command, and how it ends in the supervisor or in the child process."""
 
     def __init__(self, context: CommandContext, after: list[str]) -> None:
         self._edge, self.after = context, after
-        self._environ = dict(os.environ)  # what env.py is given is not for the command
+        self._environ = dict(os.environ)  # settings for env.py are not meant for the command
 
     def become(self) -> ExitCode:
-        """Replace this program by the command that was given after `--`, with the signals that it
-        would have had without us; unless a signal came. Returns the exit code where it failed.
+        """Replace this process with the command after `--`, unless a signal came.
+
+        The command gets the signal handlers that it would have had without surefoot. Returns the
+        exit code if the command can't be started.
         """
         context = self._edge
-        context.as_json = False  # its one object has been written
+        context.as_json = False  # its one object is already written
         environ = self._environ | context.command_environment
         if (page := listening.current()) is not None:
             if not listening.takes_a_socket(self.after):
@@ -381,18 +390,20 @@ class _Running:
             )
         )
 
-    # --- as the supervising process sees it
+    # --- in the supervising process
 
     def alone(self) -> None:
-        """This is the child: what it says goes to streams of its own, whatever becomes of 1 and
-        2; the embedded server is the other process's.
+        """Prepare the child process: its reports go to streams of its own.
+
+        The application may close or redirect 1 and 2. The embedded server belongs to the
+        supervisor.
         """
         self._edge.terminal.keep_stream()
         if self._edge.session is not None and self._edge.session.server is not None:
             self._edge.session.server.leave()
 
     def died(self, died: supervisor.Died) -> int:
-        """The account of a child that has given none."""
+        """Report the end of a child that reported nothing itself."""
         from surefoot.workflows.last_words import account_of
 
         signals.answered()
@@ -403,7 +414,7 @@ class _Running:
         return int(code)
 
     def end(self, code: int, *, signalled: bool) -> NoReturn:
-        """End this process, with the command in its place where all is well."""
+        """End this process; if all went well, replace it with the command."""
         context = self._edge
         if code == 0 and self.after:
             if signalled:
@@ -424,7 +435,7 @@ class _Running:
 
 
 def _stop_serving(context: CommandContext, code: int, *, signalled: bool) -> None:
-    """The page goes; where the configuration says so, it stays behind a failure until a signal."""
+    """Stop serving the page. With serve_failed = "stay", a failed run serves it until a signal."""
     page = listening.current()
     if page is None:
         return
@@ -432,30 +443,31 @@ def _stop_serving(context: CommandContext, code: int, *, signalled: bool) -> Non
     if code and stays and not signalled:
         page.answer()
         page.tell(phase="failed")
-        context.say("the page stays until this process is ended (serve_failed)")
+        context.say("the page stays until this process ends (serve_failed)")
         signals.wait()
     page.finish()
 
 
 def _interrupted(context: CommandContext) -> SurefootError:
-    """A signal came outside of the steps, which tell of theirs themselves."""
+    """Report a signal that came outside of the steps; the steps report theirs themselves."""
     if context.session is not None and context.session.begun:
         return SurefootError(
             "interrupted",
-            "A signal ended the run when its steps were over.",
+            "A signal ended the run after its last step.",
             database="What was committed stays; surefoot status shows the database's revision.",
             next="start again: surefoot continues from the database's current revision",
         )
     return SurefootError(
         "interrupted",
-        "A signal ended the run before it had begun.",
+        "A signal ended the run before it began.",
         next="start again",
     )
 
 
 def load_project(config_file: Path | None) -> Project:
-    """The configuration, with what the environment says instead: an operator has no image to put a
-    file into. Raises SurefootError `config-…`.
+    """Read the configuration and the environment's overrides. Raises SurefootError `config-…`.
+
+    The environment takes precedence: an operator can't change the image.
     """
     project = load(config_file, Path.cwd(), os.environ)
     run_commands_as(project.config.run_as)
@@ -485,10 +497,10 @@ def open_session(
     needs_code: bool = True,
     shared: bool = False,
 ) -> Generator["Workspace", None, None]:
-    """The way to the database and the code; the embedded server where no database is named.
+    """Open the way to the database and the code; without an address, to the embedded server.
 
     Without `needs_code`, the application's history may be missing. `shared` is the option of that
-    name, which says more than the configuration.
+    name; it overrides the configuration.
     """
     from surefoot.look.code import find_ini
 
@@ -497,7 +509,7 @@ def open_session(
         config = msgspec.structs.replace(project.config, shared=True)
         project = msgspec.structs.replace(project, config=config)
     for name in project.strange:
-        context.say(f"{name} is set, and there is no such key: did you mean {nearest(name)}?")
+        context.say(f"{name} is set, but there is no such key: did you mean {nearest(name)}?")
     try:
         ini = find_ini(project)
     except SurefootError:
@@ -559,7 +571,7 @@ def _not_named(ini_url: str | None, own: Mapping[str, str]) -> SurefootError:
 
 
 def _embedded(project: Project) -> "Server":
-    """This project's own embedded server; its data is kept between runs."""
+    """Start this project's embedded server; its data is kept between runs."""
     import hashlib
 
     from surefoot.postgres.embedded import Server, embedded_bin
@@ -588,7 +600,7 @@ def _require_libpq() -> None:
 
 
 def report_bug(error: Exception) -> int:
-    """Something that nobody foresaw: the traceback, and what to do with it."""
+    """Report an unexpected exception, with its traceback and what to do about it."""
     import traceback
 
     terminal = Terminal(sys.stderr)
@@ -605,7 +617,7 @@ if TYPE_CHECKING:
 
 
 def emit_outcome(context: CommandContext, target: Target, outcome: "Outcome") -> None:
-    """Write it, where --json is wanted. Raises SurefootError `output-lost`."""
+    """Write the outcome as JSON if --json is given. Raises SurefootError `output-lost`."""
     if context.as_json:
         from surefoot.report import json
 

@@ -12,10 +12,10 @@ from surefoot.errors import ExitCode
 def command(context: CommandContext, **_: object) -> ExitCode:
     """Show surefoot at work on an embedded PostgreSQL, then tidy up.
 
-    Five scenes with the example application: a fresh install; a database of an old release, with
-    a user's own column, brought to head; one without a version row; one with a wrong version row;
-    an init script that fails half-way. Nothing outside a
-    temporary directory is touched, and no database of yours.
+    Five scenes with the example application: a fresh install; a database of an old release, with a
+    user's own column, brought to head; one without a version row; one with a wrong version row; an
+    init script that fails half-way. Only a temporary directory is touched, and no database of
+    yours.
     """
     from surefoot.workflows.demo import Demo
 

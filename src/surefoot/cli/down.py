@@ -27,17 +27,17 @@ from surefoot.errors import ExitCode
     metavar="REV",
     shell_complete=revisions,
     help="Where to go back to: a revision's id or its beginning, a release, head (this code's "
-    "own), base, or -1 for one revision less. Once for each branch.",
+    "own), base, or -1 for one revision less. Repeat it for each branch.",
 )
 @click.option(
     "--accept-data-loss",
     is_flag=True,
-    help="Go back although that loses the data of tables or columns.",
+    help="Go back even if that loses the data of tables or columns.",
 )
 @click.option(
     "--trust-journal",
     is_flag=True,
-    help="Run the SQL that surefoot's journal keeps although surefoot can't verify all of it. Read "
+    help="Run the SQL from surefoot's journal even if surefoot can't verify all of it. Read "
     "it first: surefoot down without this option shows it.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
@@ -53,7 +53,7 @@ def command(
     trust_journal: bool,
     yes: bool,
 ) -> ExitCode:
-    """Take back the revisions after REV, with downgrades that were tested.
+    """Undo the revisions after REV, with downgrades that were tested.
 
     The newer image runs the revisions' own downgrade(). An older one, which doesn't have their
     files, executes the statements that the journal keeps. Shows what would be done and lost, asks,
@@ -61,7 +61,7 @@ def command(
 
     \b
       surefoot down --to v1.0.28
-      surefoot down --to head          # in an older image: to what its code wants
+      surefoot down --to head          # in an older image: to its code's head
     """
     with open_session(context, config_file, database_url) as workspace:
         from surefoot.cli.ask import asked

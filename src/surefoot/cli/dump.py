@@ -25,11 +25,13 @@ _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
 @project_options
 @arguments_option
 @server_option
-@click.option("--revision", default="head", metavar="REV", help="Up to where. Default: head.")
+@click.option(
+    "--revision", default="head", metavar="REV", help="The last revision to include. Default: head."
+)
 @click.option(
     "--release",
     metavar="NAME",
-    help="The release that the header names. Default: the one that the revision's file says.",
+    help="The release that the header names. Default: the one in the revision's file.",
 )
 @click.option(
     "--from-init",
@@ -41,9 +43,9 @@ _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write it there. Default: standard output.",
+    help="Write the script to FILE. Default: standard output.",
 )
-@click.option("--check", is_flag=True, help="Write nothing: exit code 3 if FILE has another text.")
+@click.option("--check", is_flag=True, help="Write nothing: exit code 3 if FILE differs.")
 @command_body("dump")
 def command(
     context: CommandContext,
@@ -59,8 +61,8 @@ def command(
     """Write an init script: replay the history up to REV on a scratch server, and dump it.
 
     REV is a revision's id or its beginning, a release, or head. The script makes a fresh database
-    that stands at REV, with its version row; its header says which revision that is. Seeds aren't
-    in it. Two runs give the same text. No database of yours is touched.
+    that stands at REV, with its version row; its header names the revision. It doesn't contain
+    seeds. Two runs give the same text. Only a scratch database is touched.
     """
     from surefoot.catalogue_build.dump import Options, dump
     from surefoot.report.building import BuildReport
@@ -69,7 +71,9 @@ def command(
     if check and output is None:
         raise click.UsageError("--check compares a file: name it with -o FILE.")
     if context.as_json and output is None:
-        raise click.UsageError("--json and the script can't both go to standard output: -o FILE.")
+        raise click.UsageError(
+            "--json and the script can't both go to standard output: write the script with -o FILE."
+        )
     options = Options(_moment(), server, revision, release, from_init)
     project = load_project(config_file)
     old = _read(output) if check and output is not None else b""
@@ -97,7 +101,7 @@ def command(
             release=header.release,
             server=dumped.server,
         )
-    words = "written" if changed else "as it was"
+    words = "written" if changed else "unchanged"
     revisions = ", ".join(dumped.header.revisions)
     context.say(f"{shown(output)}: at {revisions}, {len(dumped.script):,} bytes, {words}")
     return ExitCode.DONE
@@ -122,7 +126,9 @@ def _check(context: CommandContext, file: str, old: bytes, new: bytes) -> ExitCo
 
 
 def _moment() -> datetime:
-    """What stands in place of every moment of the replay: SOURCE_DATE_EPOCH, or 2000 begins."""
+    """Return the time that replaces all times of the replay: SOURCE_DATE_EPOCH, or the start of
+    2000.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if not epoch:
         return _FIXED

@@ -40,7 +40,7 @@ def command(
 
 
 def page_text(word: str) -> str:
-    """All that is known of a word, as Markdown."""
+    """Return everything that is known about a word, as Markdown."""
     found = [text for kind in _kinds().values() if (text := kind(word)) is not None]
     if found:
         return "\n\n".join(text.strip() for text in found)
@@ -52,13 +52,13 @@ def page_text(word: str) -> str:
 
 
 def words() -> list[str]:
-    """Everything that can be explained, each word once."""
+    """Return everything that can be explained, each word once."""
     found = (*CODES, *_states(), *commands(), *_sections(), *_documents())
     return list(dict.fromkeys(found))
 
 
 def _kinds() -> dict[str, Callable[[str], str | None]]:
-    """What a word may be, the shortest account first, each with that account."""
+    """Return each meaning a word may have, with its explanation, the shortest first."""
     return {
         "code": _page,
         "state": lambda word: _states().get(word),
@@ -71,7 +71,7 @@ def _kinds() -> dict[str, Callable[[str], str | None]]:
 
 
 def _listing(exit_code: str) -> str:
-    """Every word, by kind; or the codes of one exit code, each with its meaning."""
+    """List every word by kind, or the codes of one exit code with their meanings."""
     from surefoot.errors.pages import condition
 
     codes = [
@@ -102,7 +102,7 @@ def _page(code: str) -> str | None:
 
 
 def _states() -> dict[str, str]:
-    """Each state's line of the state table."""
+    """Return each state's line of the state table."""
     from surefoot.model.states import STATE_TABLE
 
     titles = ("`status`", "`plan` shows", "`up`", "exit code of `up`", "`repair`", "`adopt`")
@@ -118,13 +118,13 @@ def _states() -> dict[str, str]:
 
 
 def commands() -> list[str]:
-    """Every command, those of a group with the group's name, and the group itself."""
+    """Return every command, including the groups and their commands."""
     from surefoot.cli import group
 
     found: list[str] = []
     for name in group.list_commands(click.Context(group)):
         found.append(name)
-        if name in ("catalog", "fleet"):  # the groups: the others needn't be loaded for their names
+        if name in ("catalog", "fleet"):  # only the groups are loaded; the others' names are enough
             within = group.get_command(click.Context(group), name)
             assert isinstance(within, click.Group)
             found += [f"{name} {one}" for one in within.commands]
@@ -132,7 +132,7 @@ def commands() -> list[str]:
 
 
 def _help(name: str) -> str:
-    """A command's help, as it prints it."""
+    """Return a command's help as it is printed."""
     from surefoot.cli import group
 
     ctx = click.Context(group, info_name="surefoot", terminal_width=80)
@@ -145,7 +145,7 @@ def _help(name: str) -> str:
 
 
 def _sections() -> dict[str, str]:
-    """Each key of the configuration, with its section of a page reference/configuration-….md."""
+    """Return each configuration key with its section of reference/configuration-….md."""
     import re
 
     found: dict[str, str] = {}
@@ -158,7 +158,7 @@ def _sections() -> dict[str, str]:
 
 
 def _documents() -> dict[str, Path]:
-    """The documents of docs/: in the wheel, or in the checkout that this runs from."""
+    """Find the documents of docs/, in the wheel or in the checkout."""
     package = Path(__file__).parent.parent
     place = next(p for p in (package / "docs", package.parent.parent / "docs") if p.is_dir())
     return {file.stem: file for file in sorted(place.rglob("*.md"))}

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from surefoot.report.fleet import FleetReport
 
 
-# The variables of a fleet's own, which a run must not take for its own.
+# variables for the fleet itself; a run must not use them
 _NOT_A_RUNS = ("SUREFOOT_DATABASE_URL", "SUREFOOT_DATABASE_URL_FILE", "SUREFOOT_SERVE")
 
 
 @click.group("fleet")
 def command() -> None:
-    """Bring many databases to head, or say where they stand: one process looks at all of them.
+    """Bring many databases to head, or report where they stand. One process handles all of them.
 
     \b
     A list has a line for each database: an address, or a JSON object such as
@@ -44,7 +44,7 @@ def command() -> None:
 def _shard(_: click.Context, __: click.Parameter, value: str) -> Shard:
     index, slash, of = value.partition("/")
     if not (slash and index.isdecimal() and of.isdecimal() and int(of)):
-        raise click.BadParameter(f"{value!r} is no shard like 0/4: the first of four.")
+        raise click.BadParameter(f"{value!r} is not a shard such as 0/4, the first of four.")
     if int(index) >= int(of):
         last = f"{int(of) - 1}/{of}"
         raise click.BadParameter(f"there is no shard {value}: they are 0/{of} to {last}.")
@@ -57,7 +57,7 @@ def _percent(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 100:
-        raise click.BadParameter(f"{text.strip()!r} is no percentage like 5%.")
+        raise click.BadParameter(f"{text.strip()!r} is not a percentage such as 5%.")
     return value
 
 
@@ -68,12 +68,12 @@ def _stop_at(_: click.Context, __: click.Parameter, value: str | None) -> float 
 def _waves(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, ...]:
     found = tuple(_percent(text) for text in value.split(",")) if value else ()
     if found and (list(found) != sorted(set(found)) or found[-1] != 100):
-        raise click.BadParameter(f"{value} must ascend and end with 100%, like 5%,25%,100%.")
+        raise click.BadParameter(f"{value} must ascend and end with 100%, as in 5%,25%,100%.")
     return found
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which databases, and how many at once: the same for each command of a fleet."""
+    """Add the options for the list of databases and the limits, shared by the fleet commands."""
     for option in (
         click.option(
             "--per-server",
@@ -148,14 +148,15 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     "--stop-at",
     callback=_stop_at,
     metavar="P%",
-    help="Begin no more databases once more than P percent of a wave have failed. Default: 0% with "
+    help="Begin no further databases once more than P percent of a wave have failed. Default: 0% "
+    "with "
     "--canary or --waves, else never.",
 )
 @command_body("fleet up")
 def up_command(context: CommandContext, **given: Any) -> ExitCode:
     """Bring every database of a list to the code's head.
 
-    A refused database stops no other one. After an interruption, the same command continues.
+    A refused database doesn't stop the others. After an interruption, the same command continues.
 
     \b
       surefoot fleet up --targets databases.txt
@@ -168,7 +169,7 @@ def up_command(context: CommandContext, **given: Any) -> ExitCode:
 @_options
 @command_body("fleet status")
 def status_command(context: CommandContext, **given: Any) -> ExitCode:
-    """Say where every database of a list stands. Reads only.
+    """Report where every database of a list stands. Reads only.
 
     Exit code 0 if all are at head, 3 if something is pending, 4 if `up` would refuse one.
     """
@@ -232,7 +233,7 @@ def manifest_command(
     from surefoot.fleet.manifest import Job, manifest
 
     if any(word.split("=")[0] == "--shard" for word in options):
-        raise click.UsageError("--shard is each pod's own: leave it out.")
+        raise click.UsageError("Each pod gets its own --shard: leave it out.")
     up_command.make_context("up", [*options], parent=click.get_current_context().parent)
     text = manifest(Job(image, shards, pods, options, name, secret))
     if context.as_json:
@@ -294,9 +295,9 @@ def _lead(
         executor = stack.enter_context(ThreadPoolExecutor(parallel, "surefoot-fleet"))
         fleet, servers = Fleet(task, listing, children, as_json), Servers(per_server)
         looked = fleet.looked(executor, parallel, servers)
-        tell("looked at", len(listing.entries), looked)
+        tell("checked", len(listing.entries), looked)
         rollout = Rollout(gates(len(fleet.left), canary, waves), parallel, stop_at)
-        tell("worked on", rollout.total, fleet.carried_out(executor, rollout, servers))
+        tell("processed", rollout.total, fleet.carried_out(executor, rollout, servers))
     return _ended(context, report, fleet.totals)
 
 
@@ -308,7 +309,7 @@ def _task(verb: str, project: "Project", config_file: Path | None) -> "Task":
     if config_file is not None:
         arguments += ["--config", str(config_file)]
     if verb == "up":
-        arguments += ["--progress-every", "0s"]  # nobody reads its account while it runs
+        arguments += ["--progress-every", "0s"]  # nobody reads its progress while it runs
     name = project.file.name if project.file else None
     place = Place(str(project.root), name, project.given, project.variables)
     config = project.config
@@ -317,7 +318,7 @@ def _task(verb: str, project: "Project", config_file: Path | None) -> "Task":
 
 
 def _ask(project: "Project", database_url: str | None, query: str) -> Iterable[Mapping[str, Any]]:
-    """What the database that knows the others answers."""
+    """Run the query that lists the databases."""
     from surefoot.fleet.registry import ask
     from surefoot.project.config import seconds
     from surefoot.project.locate import locate
@@ -325,7 +326,7 @@ def _ask(project: "Project", database_url: str | None, query: str) -> Iterable[M
 
     target = locate(database_url, os.environ, None, project.config.url_variables)
     if target is None:
-        message = "The list is a query, and no database is named that answers it."
+        message = "The list is a query, but no database is named to run it on."
         raise unreadable(
             message, "sql:", "no --database-url, SUREFOOT_DATABASE_URL or DATABASE_URL"
         )
@@ -355,7 +356,7 @@ def _interrupted(totals: "Totals") -> Finding:
     return Finding(
         "interrupted",
         "A signal ended the run.",
-        (f"{totals.counts['not-begun']} databases weren't begun",),
-        "The databases say themselves what is done: nothing is done twice.",
-        "run the same command again: it goes on",
+        (f"{totals.counts['not-begun']} databases were not begun",),
+        "Each database records what was done: nothing is done twice.",
+        "run the same command again: it continues",
     )

@@ -44,7 +44,7 @@ def command(
     from surefoot.report.terminal import Terminal
 
     if graph + mermaid + context.as_json > 1:
-        raise click.UsageError("Only one of --graph, --mermaid and --json can be meant.")
+        raise click.UsageError("Only one of --graph, --mermaid and --json can be used.")
     found = _asked(context, config_file, database_url)
     history, position = (
         found if found is not None else (history_of_files(load_project(config_file)), None)
@@ -67,8 +67,9 @@ def command(
 def _asked(
     context: CommandContext, config_file: Path | None, database_url: str | None
 ) -> "tuple[History, Position] | None":
-    """The history as the application's env.py has it, and where the database is in it; None where
-    no database is named or none can be asked, which is said.
+    """Return the history as env.py has it, and the database's place in it.
+
+    None, after saying why, if no database is named or none can be asked.
     """
     import os
 
@@ -91,7 +92,7 @@ def _asked(
             why = error.finding.message
             if error.finding.code == "server-unreachable":
                 why = "no database server answered"
-            context.say(f"it isn't known where the database is: {why}")
+            context.say(f"the database's revision isn't known: {why}")
             return None
         history, rows = facts.code.history, facts.database.rows
         here = tuple(row for row in rows if row is not None and row in history.revisions)

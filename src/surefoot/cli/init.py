@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "--ci",
     "forge",
     type=click.Choice(["github", "gitlab"]),
-    help="Write a workflow that checks the catalogue instead.",
+    help="Instead, write a workflow that checks the catalogue.",
 )
 @click.option("--package", metavar="NAME", help="An installed package that has the history.")
 @command_body("init")
@@ -37,8 +37,8 @@ def command(
     """Write a commented surefoot.toml after a look at the project.
 
     Looks for alembic.ini, a Flask application, init scripts and seed scripts below the current
-    directory, or for the history of an installed package. No database is reached. Leaves out what
-    it can't find, with a line that says what to fill in.
+    directory, or for the history of an installed package. No database is reached. For anything that
+    it can't find, the file says what to fill in.
 
     With --ci, writes a workflow file for the repository instead: it checks the committed catalogue.
     """
@@ -54,11 +54,11 @@ def command(
     if not (found.histories or found.init or found.seeds or force):
         raise SurefootError(
             "history-not-found",
-            "There is nothing here that surefoot could be set up for.",
+            "surefoot found nothing here that it could be set up for.",
             seen=["no alembic.ini, no init script and no seed script was found"],
             database=NOT_REACHED,
             next=to_type(
-                "run it in the application's directory; or write the file all the same",
+                "run it in the application's directory; or write the file anyway",
                 "surefoot init --force",
             ),
         )
@@ -83,9 +83,9 @@ def command(
 
 _NEXT = (
     "next: surefoot plan shows what surefoot up would do with a database",
-    "then: surefoot catalog build writes the structure of each revision into a file beside the "
+    "then: surefoot catalog build writes the structure of each revision into a file next to the "
     "migrations; commit it, and build it again with each new revision",
-    "in CI: surefoot catalog check tells a catalogue that is out of date; surefoot init --ci "
+    "in CI: surefoot catalog check reports a catalogue that is out of date; surefoot init --ci "
     "github (or gitlab) writes the workflow",
     'releases: write release = "v1.2" into the file of the last revision of a release; surefoot '
     "releases then says what an upgrade and a rollback mean",
@@ -111,7 +111,7 @@ def _workflow(context: CommandContext, forge: "Forge", *, force: bool) -> ExitCo
 
 
 def _histories_of(root: Path, package: str) -> list[str]:
-    """The histories in an installed package, or in one of the project's own."""
+    """Find the histories in an installed package, or in one of the project's own."""
     from surefoot.revision_source.found import in_package
     from surefoot.revision_source.ini import path_in_package
 
@@ -128,13 +128,13 @@ def _histories_of(root: Path, package: str) -> list[str]:
             else "no package of this name is installed"
         ],
         database=NOT_REACHED,
-        next="correct the name, which is the one that Python imports; or install the package "
-        "beside surefoot",
+        next="correct the name, which is the one that Python imports; or install the package in "
+        "surefoot's environment",
     )
 
 
 def _write(file: Path, text: bytes, *, force: bool) -> None:
-    """A new file, or one in the place of the old one; where a link leads is left alone."""
+    """Write a new file, or replace an existing one with `force`; a link's target is left alone."""
     from surefoot.system.files import a_token, create, replace_file
 
     if force:
@@ -154,5 +154,5 @@ def _exists(file: Path, command: str = "surefoot init --force") -> SurefootError
         "config-exists",
         f"{file} already exists.",
         database=NOT_REACHED,
-        next=to_type("edit it; or write over it", command),
+        next=to_type("edit it; or overwrite it", command),
     )

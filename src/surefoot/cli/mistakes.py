@@ -1,4 +1,4 @@
-"""Mistakes on the command line: one message, or one object, like every other error."""
+"""Report mistakes on the command line like every other error: one message, or one JSON object."""
 
 import shlex
 import sys
@@ -11,7 +11,7 @@ from surefoot.errors.steps import to_type
 
 
 class Mistake(click.UsageError):
-    """A mistake for which there is more to say than the command's help."""
+    """A mistake about which surefoot can say more than the command's help."""
 
     def __init__(
         self, message: str, ctx: click.Context | None, *, seen: tuple[str, ...] = (), next: str = ""
@@ -23,8 +23,8 @@ class Mistake(click.UsageError):
 class _Counterpart(NamedTuple):
     """The commands to type instead of one of Alembic's, and what they do.
 
-    `placeholder` stands for an argument that the command needs; "" where it takes those that were
-    given, None where it takes none of them.
+    `placeholder` stands for an argument that the command needs; "" if it takes the given ones, None
+    if it takes none.
     """
 
     commands: tuple[str, ...]
@@ -64,7 +64,7 @@ ALEMBIC: dict[str, _Counterpart] = {
 
 
 def of_alembic(verb: str, words: list[str], ctx: click.Context) -> Mistake:
-    """The mistake of a person who types one of Alembic's commands; `words` came after it."""
+    """Recognise one of Alembic's commands; `words` are the arguments after it."""
     commands, does, placeholder = ALEMBIC[verb]
     if placeholder is not None:
         rest = shlex.join(word for word in words if word != "--json") or placeholder
@@ -78,10 +78,10 @@ def of_alembic(verb: str, words: list[str], ctx: click.Context) -> Mistake:
 
 
 def report(error: click.ClickException, words: list[str]) -> int:
-    """Report what is wrong with the words of a command line. Returns the exit code."""
+    """Report a mistake in the command line. Returns the exit code."""
     from surefoot.cli.console import Account, CommandContext
 
-    without = getattr(click.exceptions, "NoArgsIsHelpError", ())  # from click 8.2 on
+    without = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since click 8.2
     if isinstance(error, without):
         error.show()
         return error.exit_code
@@ -99,7 +99,7 @@ def report(error: click.ClickException, words: list[str]) -> int:
             database=NOT_REACHED,
             next=known.next
             if known and known.next
-            else to_type("see what it takes", f"{path} --help"),
+            else to_type("list its options", f"{path} --help"),
         )
     )
     return int(code)

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     shell_complete=releases,
     help="To this release. Default: the newest.",
 )
-@click.option("--all", "everything", is_flag=True, help="Each release against each older one.")
-@click.option("--markdown", is_flag=True, help="For the application's own release notes.")
+@click.option("--all", "everything", is_flag=True, help="Compare each release with each older one.")
+@click.option(
+    "--markdown", is_flag=True, help="Print Markdown, for the application's release notes."
+)
 @command_body("releases")
 def command(
     context: CommandContext,
@@ -67,7 +69,7 @@ def command(
         return ExitCode.DONE
     if not pairs:
         context.say(
-            "there is no older release to hold against: a revision names the release that ends "
+            "there is no older release to compare with: a revision names the release that ends "
             'with it, release = "v1.2"'
         )
         return ExitCode.DONE
@@ -83,11 +85,11 @@ def command(
 def _tell(
     context: CommandContext, catalogue: "Catalogue", found: "tuple[History, Declared] | None"
 ) -> None:
-    """What is not known."""
+    """Say what is not known."""
     if found is None:
         context.say(
-            "the revision files can't be read without running the application: what they say of "
-            "themselves, as surefoot_floor, isn't in this"
+            "the revision files can't be read without running the application, so what they "
+            "declare themselves, such as surefoot_floor, isn't included"
         )
         return
     missing = [id for id in found[0].revisions if id not in catalogue.history.revisions]
@@ -101,7 +103,7 @@ def _tell(
 def _chosen(
     catalogue: "Catalogue", older: str | None, newer: str | None, everything: bool
 ) -> list[tuple["Release", "Release"]]:
-    """The pairs, the newest release first, and the nearest older one."""
+    """Choose the pairs to compare, the newest release and its nearest predecessors first."""
     from surefoot.compatibility.releases import releases
 
     ends = releases(catalogue)[::-1]
@@ -117,7 +119,7 @@ def _chosen(
 
 
 def _named(catalogue: "Catalogue", word: str) -> "Release":
-    """A release or a revision that a person names."""
+    """Find the release or revision that a person names."""
     from surefoot.compatibility.releases import Release, releases
     from surefoot.model.history import one_revision
 

@@ -33,18 +33,18 @@ def command(
     undo: bool,
     rev: tuple[str, ...],
 ) -> ExitCode:
-    """Repair what surefoot up can't: a damaged version table, or a revision that was left half-way.
+    """Repair what surefoot up can't: a damaged version table, or a half-applied revision.
 
-    For a version table that holds NULL, an unknown or shortened revision, a row twice, or a
-    revision with its ancestor; or whose column has a type that Alembic doesn't give it. Shows the
-    old rows and the new, asks, and writes them in one transaction; the journal keeps the old
-    content. Without REV: where the structure stands. Nothing is migrated.
+    For a version table that contains NULL, an unknown or shortened revision, a duplicate row, or a
+    revision with its ancestor; or whose column has the wrong type. Shows the old rows and the new,
+    asks, and writes them in one transaction; the journal keeps the old content. Without REV,
+    records the revision that the structure shows. Nothing is migrated.
 
     With --finish or --undo: shows the SQL that completes the half-applied revision, or drops its
     objects; asks, executes it, and compares the structure before the commit.
     """
     if finish and undo:
-        raise click.UsageError("--finish and --undo can't both be meant.")
+        raise click.UsageError("--finish and --undo can't be used together.")
     if (finish or undo) and (rev or accept_difference):
         raise click.UsageError(
             "--finish and --undo are about the revision that was left half-way; leave REV out."

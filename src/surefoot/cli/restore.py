@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @common_options
 @click.argument("file", required=False, shell_complete=backups)
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--disconnect", is_flag=True, help="End the sessions in the database at the swap.")
+@click.option("--disconnect", is_flag=True, help="End the database's other sessions at the swap.")
 @click.option(
     "--no-owner",
     is_flag=True,
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
     help="Restore from files that another user owns, or that everybody may write to.",
 )
 @click.option(
-    "--of-another-database", is_flag=True, help="The backup is of a database of another name."
+    "--of-another-database", is_flag=True, help="Restore a backup of a database with another name."
 )
 @click.option(
     "--with-others",
     is_flag=True,
-    help="Take other applications in the same database back, too.",
+    help="Also restore the other applications in the same database.",
 )
 @click.option(
     "--drop-old",
     is_flag=True,
-    help="No FILE: drop the databases that restores have set aside, or left half-made.",
+    help="Without FILE: drop the databases that restores have set aside or left incomplete.",
 )
 @account_options
 @command_body("restore")
@@ -75,11 +75,11 @@ def command(
     with_others: bool,
     drop_old: bool,
 ) -> ExitCode:
-    """Bring a backup back, in place of the database that is there now.
+    """Restore a backup in place of the current database.
 
-    FILE, a path or a name that surefoot backups lists, is restored into a new database, which is
-    compared with the sidecar. Only then are the two databases swapped, by their names; the old one
-    is kept under another name, until surefoot restore --drop-old.
+    FILE is a path or a name that surefoot backups lists. surefoot restores it into a new database
+    and compares that with the sidecar. Only then does it swap the two databases by their names; the
+    old one is kept under another name, until surefoot restore --drop-old.
     """
     from surefoot.workflows.restore import RestoreOptions
 
@@ -152,7 +152,7 @@ def _drop_old(context: CommandContext, workspace: "Workspace", *, yes: bool) -> 
         for line in labelled(context.terminal, "drop", *texts):
             context.terminal.line(line)
         if not yes and not workspace.approval_used:
-            ask_about(context, workspace, "Drop this for ever?", texts, word)
+            ask_about(context, workspace, "Drop this permanently?", texts, word)
 
     dropped = drop_old(workspace, confirm)
     if context.as_json:

@@ -21,7 +21,7 @@ from surefoot.errors import ExitCode
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None
 ) -> ExitCode:
-    """Say where the database stands and where its address came from. Reads only.
+    """Report where the database stands and where its address came from. Reads only.
 
     Exit code 0 at head, 3 if something is pending, 4 if `up` would refuse.
     """
@@ -36,7 +36,7 @@ def command(
         facts, decision = look(workspace)
         others = None if isinstance(decision, NothingToDo) else workspace.at_work()
         if others is not None:
-            context.say(f"this is what is there now, and it may change any moment: {others}")
+            context.say(f"this is the current state, which may change at any moment: {others}")
         catalogue = catalogue_file(workspace.project, workspace.ini)
         code = ExitCode.PENDING if isinstance(decision, Ready) else ExitCode.DONE
         if isinstance(decision, Refused):

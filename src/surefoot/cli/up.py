@@ -24,7 +24,7 @@ from surefoot.system.successor import found
 
 class _Up(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        given = list(args)  # the parser takes them away
+        given = list(args)  # the parser consumes them
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -48,7 +48,7 @@ class _Up(click.Command):
 @click.option(
     "--accept-data-loss",
     is_flag=True,
-    help='Begin although pending revisions destroy data, where destructive = "refuse" is set.',
+    help='Begin even if pending revisions destroy data, where destructive = "refuse" is set.',
 )
 @account_options
 @click.argument("run", nargs=-1, metavar="[-- COMMAND …]", type=click.UNPROCESSED)
@@ -74,8 +74,8 @@ def command(
 ) -> ExitCode:
     """Bring the database to the code's head, or refuse, having changed nothing.
 
-    With COMMAND, surefoot replaces itself with it after success, and never starts it otherwise:
-    made for a container's entrypoint.
+    With COMMAND, a container's entrypoint: after success, surefoot replaces itself with the
+    command; otherwise the command is never started.
 
     \b
       surefoot up

@@ -1,1 +1,1 @@
-"""Whether code can run on a structure that isn't its own. Pure."""
+"""Decide whether code can run on a structure that isn't its own. Pure."""

@@ -1,7 +1,7 @@
-"""What the code's head doesn't know: can it hurt the code? Rules for what was added.
+"""Decide whether objects that the code's head doesn't know can break it.
 
-New tables, types, functions, sequences and plain indexes hurt nobody, nor do new columns that an
-INSERT may leave out.
+New tables, types, functions, sequences and plain indexes are harmless, and so are new columns that
+an INSERT may leave out.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from surefoot.schema.definitions import is_plain
 
 
 def added(pair: SchemaPair) -> Iterator[WeighedIssue]:
-    """What is there that the code doesn't know, and that can hurt it or is to be told."""
+    """Return what exists that the code doesn't know, and that can break it or must be reported."""
     yield from _overloads(pair)
     for owner in pair.live.tables:
         if pair.known_table(owner):
@@ -26,7 +26,7 @@ def added(pair: SchemaPair) -> Iterator[WeighedIssue]:
 
 
 def _overloads(pair: SchemaPair) -> Iterator[WeighedIssue]:
-    """Another function of a name that the code calls: which is meant may be uncertain now."""
+    """Return other functions with a name that the code calls: the call may be ambiguous now."""
     called = {
         name.partition("(")[0] for kind, name in pair.promised.definitions if kind == "function"
     }
@@ -65,5 +65,5 @@ def _settings(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
                 Weight.BREAK, kind, name, None, definition, "rows may be hidden from the code"
             )
         elif name.endswith(VIEW_OPTIONS):
-            why = "what can be read or written through the view is another thing"
+            why = "what can be read or written through the view has changed"
             yield WeighedIssue(Weight.BREAK, kind, name, None, definition, why)

@@ -1,8 +1,8 @@
-"""Whether code can run on a structure that isn't its own: a rolled-back image, a newer database.
+"""Decide whether code can run on another structure: a rolled-back image, a newer database.
 
-The law: if the structure still contains everything that the code's head promises, and what was
-added can't hurt it, the code can run. `kept` has the rules for what was promised, `added` those for
-what is new. Where no rule knows, the answer is no.
+The law: if the structure still contains everything that the code's head promises, and no addition
+can break it, the code can run. `kept` has the rules for what was promised, `added` those for what
+is new. If no rule knows, the answer is no.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,10 +16,10 @@ from surefoot.schema.fact import SchemaFact
 
 
 def compatible(promised: State, live: Iterable[SchemaFact], *, own_head: bool = False) -> Verdict:
-    """What the structure `live` means for code whose head promises `promised`.
+    """Return what the structure `live` means for code whose head promises `promised`.
 
     `live` may be what was seen, or `facts_of` a state: of several definitions of one name each
-    counts, since any of them may be there. `own_head`: the structure should be this very head's,
+    counts, because any of them may exist. `own_head`: the structure should be exactly this head's,
     so what it lacks breaks the promise, even if older code could run without it.
     """
     enough = Weight.LACK if own_head else Weight.BREAK
@@ -33,9 +33,9 @@ def compatible(promised: State, live: Iterable[SchemaFact], *, own_head: bool = 
 
 
 def verdict(catalogue: Catalogue, live: Iterable[SchemaFact]) -> Verdict | None:
-    """The same for the head of the catalogue's history, by the way that fits the structure best.
+    """Return the same for the catalogue's head, by the path that fits the structure best.
 
-    None if no way leads to the head.
+    None if no path leads to the head.
     """
     facts = tuple(live)
     applied = frozenset(catalogue.history.revisions)
@@ -46,7 +46,7 @@ def verdict(catalogue: Catalogue, live: Iterable[SchemaFact]) -> Verdict | None:
 
 
 def _once(promised: Iterator[WeighedIssue], new: Iterator[WeighedIssue]) -> Iterator[WeighedIssue]:
-    """A name that the promised side told of isn't told again as an addition, unless it's worse."""
+    """Leave out additions whose names the promised side has reported, unless they are worse."""
     seen: dict[tuple[str, str], Weight] = {}
     for told in promised:
         before = seen.get((told.kind, told.name), Weight.REMARK)
@@ -59,16 +59,16 @@ def _once(promised: Iterator[WeighedIssue], new: Iterator[WeighedIssue]) -> Iter
 
 
 def _sorted(breaches: list[Issue]) -> tuple[Issue, ...]:
-    """Whole relations first, then by kind and name; each once."""
+    """Sort: whole relations first, then by kind and name; each once."""
     unique = dict.fromkeys(breaches)
     return tuple(sorted(unique, key=lambda b: (b.kind != "relation", b.kind, b.name, b.why)))
 
 
 def oldest_compatible(catalogue: Catalogue, applied: frozenset[str]) -> str | None:
-    """The oldest code that can run where these revisions are applied: the revision it ends with.
+    """Return the oldest code that can run with these revisions applied: the revision it ends with.
 
-    The releases are gone through downwards, as far as each can run; where the history names none,
-    the revisions are. None if the catalogue doesn't know the structure.
+    Goes down through the releases as far as each can run; if the history names none, through the
+    revisions. None if the catalogue doesn't know the structure.
     """
     way = catalogue.way_to(applied)
     if way is None:

@@ -1,7 +1,7 @@
-"""What belongs to a table and is found by what it says, not by its name: constraints, indexes,
-triggers, policies, rules.
+"""Compare a table's constraints, indexes, triggers, policies and rules.
 
-The same under another name is the same. So is what can't be told apart by its text.
+They are matched by content, not by name: the same under another name is the same, and so is what
+can't be distinguished by its text.
 """
 
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ _UNIQUE = ("constraint", "index")
 _NOT_VALID = " NOT VALID"
 _UNCHECKED = "rows that were there before it aren't checked: it is not valid"
 
-Found = tuple[Weight, str]  # how much it matters, and why
+Found = tuple[Weight, str]  # its weight, and the reason
 _BREAKS, _LACKS, _REMARK = Weight.BREAK, Weight.LACK, Weight.REMARK
 
 
 def kept_contents(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
-    """What the code knows of a table's (or a domain's), and isn't there, or is there otherwise."""
+    """Return the contents of a known table or domain that are missing or changed."""
     gone = frozenset(pair.promised.columns.get(owner, ())) - frozenset(
         pair.live.columns.get(owner, ())
     )
@@ -46,7 +46,7 @@ def kept_contents(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
             verdicts, key=lambda v: sorted((weight for weight, _ in v[1]), reverse=True)
         )
         if live is None and (key in pair.promised.optional or gone & names(expected)):
-            continue  # it may be missing, or went with a column that is told
+            continue  # it may be missing, or went with a column that is reported
         for weight, why in found:
             yield WeighedIssue(weight, kind, name, expected, live, why)
 
@@ -60,18 +60,18 @@ def _kept(live: SchemaIndex, owner: str, key: Key, expected: str) -> Iterator[Fo
     elif any(alike(kind, expected, found) for _, found in live.of(owner, kind)):
         return
     elif kind == "index":
-        yield _REMARK, "what it made quick may be slow"
+        yield _REMARK, "what it made fast may be slow"
     elif expected.startswith("CHECK "):
         if any(looser(expected, found) for _, found in live.of(owner, kind)):
             yield _REMARK, "the code may read a value that it doesn't know"
         elif any(found == expected + _NOT_VALID for _, found in live.of(owner, kind)):
             yield _REMARK, _UNCHECKED
         else:
-            yield _LACKS, "it refuses nothing any more"
+            yield _LACKS, "it no longer refuses anything"
     elif kind == "constraint":
         yield _BREAKS, "the code may rely on it to refuse rows, and it is gone"
     else:
-        yield _BREAKS, "the code may rely on what it does, and it is gone or another one"
+        yield _BREAKS, "the code may rely on what it does, and it is gone or different"
 
 
 def _kept_unique(live: SchemaIndex, owner: str, key: Key, what: Unique) -> Iterator[Found]:
@@ -85,7 +85,7 @@ def _kept_unique(live: SchemaIndex, owner: str, key: Key, what: Unique) -> Itera
     elif not any(found.valid for _, found in there):
         yield _BREAKS, "its index is invalid"
     elif what.primary and not any(found.primary for _, found in there):
-        yield _BREAKS, "it is the primary key no more"
+        yield _BREAKS, "it is no longer the primary key"
     elif key[0] == "constraint" and key not in [other for other, _ in there]:
         yield _REMARK, "it has another name or is an index now: ON CONFLICT ON CONSTRAINT fails"
 
@@ -98,28 +98,28 @@ def _kept_foreign_key(live: SchemaIndex, owner: str, key: ForeignKey) -> Iterato
     ]
     same = [found for found in there if (found.update, found.delete) == (key.update, key.delete)]
     if not there and not (key.update or key.delete):
-        yield _LACKS, "it refuses nothing any more"
+        yield _LACKS, "it no longer refuses anything"
     elif not there:
         yield _BREAKS, "the code may rely on its action, and it is gone"
     elif not same and (key.update or key.delete):
-        yield _BREAKS, "its action is another one"
+        yield _BREAKS, "its action is different"
     elif all(found.enforced for found in there) and not key.enforced:
         yield _BREAKS, "it refuses rows now"
     elif key.deferrable and not any(f.deferrable and f.deferred >= key.deferred for f in there):
         yield _BREAKS, "it is checked earlier: the code may write in another order"
     elif not same:
-        yield _LACKS, "it acts on what refers to a row that is deleted or changed"
+        yield _LACKS, "it acts on rows that refer to a deleted or changed row"
 
 
 def added_contents(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
-    """What was added to a table (or a domain) that the code knows, and can hurt it."""
+    """Return additions to a table or domain that the code knows, if they can break it."""
     for key, definition in pair.live.of(owner, *BY_CONTENT):
         for weight, why in _added(pair, owner, key[0], definition):
             yield WeighedIssue(weight, *key, None, definition, why)
 
 
 def added_references(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
-    """Foreign keys of a table that the code doesn't know to tables that it knows."""
+    """Return foreign keys from a table that the code doesn't know to tables that it knows."""
     for key, definition in pair.live.of(owner, "constraint"):
         found = foreign_key(definition)
         if found is not None and _holds(pair, found):
@@ -153,7 +153,7 @@ def _added(pair: SchemaPair, owner: str, kind: str, definition: str) -> Iterator
     elif kind == "constraint":
         yield _BREAKS, "the code doesn't know it, and rows that it writes may be refused"
     else:
-        yield _BREAKS, "the code doesn't know it, and what it writes or reads may be another thing"
+        yield _BREAKS, "the code doesn't know it, and what it writes or reads may differ"
 
 
 def _apart(pair: SchemaPair, owner: str, what: Unique) -> bool:
@@ -166,9 +166,9 @@ def _apart(pair: SchemaPair, owner: str, what: Unique) -> bool:
 
 
 def _holds_for_new(pair: SchemaPair, owner: str, check: str) -> bool:
-    """Whether a check is about new columns only, and holds where the code leaves them out.
+    """Whether a check concerns only new columns, and holds when the code leaves them out.
 
-    It writes none of them, so what holds when a row is inserted does ever after.
+    The code never writes them, so what holds when it inserts a row holds forever.
     """
     row = pair.row_of_defaults(owner)
     within = names(check) & frozenset(pair.live.columns.get(owner, ()))

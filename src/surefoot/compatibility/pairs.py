@@ -1,4 +1,4 @@
-"""Two structures side by side: what code was written for, and what is there."""
+"""Two structures side by side: the one that the code was written for, and the existing one."""
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from surefoot.schema.condition import Value, literal
 from surefoot.schema.definitions import Column, column
 from surefoot.schema.fact import Key, SchemaFact, table
 
-# The options that can hurt: those of storage can't.
+# The options that can break code; storage options can't.
 VIEW_OPTIONS = (".check_option", ".security_invoker")
 
 
@@ -19,8 +19,8 @@ class Weight(enum.IntEnum):
     """How much a difference matters.
 
     LACK: something that the code's head promises is missing or weaker. Older code can run without
-    it (a constraint that refuses nothing any more, say); for the code's own head it means that the
-    structure isn't head's.
+    it (a constraint that no longer refuses anything, for example); for the code's own head it means
+    that the structure isn't head's.
     """
 
     REMARK = 0
@@ -29,7 +29,7 @@ class Weight(enum.IntEnum):
 
 
 class WeighedIssue(msgspec.Struct, frozen=True):
-    """What a rule says of one name."""
+    """A rule's result for one name."""
 
     weight: Weight
     kind: str
@@ -51,7 +51,7 @@ class SchemaIndex:
         self.definitions = definitions
         self.optional = optional
         self.columns: dict[str, dict[str, list[Column]]] = {}
-        self.tables: dict[str, list[Key]] = {}  # what belongs to a relation or a domain
+        self.tables: dict[str, list[Key]] = {}  # contents of a relation or a domain
         for kind, name in definitions:
             owner = owner_of(kind, name)
             if owner is None:
@@ -66,18 +66,18 @@ class SchemaIndex:
         return (kind, name) in self.definitions
 
     def of(self, owner: str, *kinds: str) -> Iterator[tuple[Key, str]]:
-        """What belongs to a table: each definition of these kinds, with its name."""
+        """Return a table's contents: each definition of these kinds, with its name."""
         for key in self.tables.get(owner, ()):
             if key[0] in kinds:
                 for definition in self.definitions[key]:
                     yield key, definition
 
     def domains(self, type: str) -> list[Column]:
-        """What a type says if it's a domain: its own NOT NULL and default."""
+        """Return what a type adds if it is a domain: its NOT NULL and default."""
         return [column(d) for d in self.definitions.get(("domain", type), ())]
 
     def filled(self, found: Column) -> bool:
-        """Whether an INSERT that leaves the column out gets something else than NULL."""
+        """Whether an INSERT that leaves the column out stores something other than NULL."""
         return found.filled or any(d.default is not None for d in self.domains(found.type))
 
     def not_null(self, found: Column) -> bool:
@@ -86,7 +86,7 @@ class SchemaIndex:
 
 
 class SchemaPair:
-    """What the code promises, and what is there."""
+    """What the code promises, and what exists."""
 
     def __init__(self, promised: State, live: Iterable[SchemaFact]) -> None:
         found: dict[Key, list[str]] = {}
@@ -99,16 +99,16 @@ class SchemaPair:
         )
 
     def known_table(self, name: str) -> bool:
-        """Whether the code knows the table, and it's there."""
+        """Whether the code knows the table, and it exists."""
         return self.promised.has("relation", name) and self.live.has("relation", name)
 
     def new_columns(self, table: str) -> frozenset[str]:
-        """The columns of a known table that the code doesn't know."""
+        """Return the columns of a known table that the code doesn't know."""
         known = self.promised.columns.get(table, {})
         return frozenset(self.live.columns.get(table, {})) - frozenset(known)
 
     def left_null(self, table: str) -> frozenset[str]:
-        """Those of the new columns that are NULL in every row that the code inserts."""
+        """Return the new columns that are NULL in every row that the code inserts."""
         columns = self.live.columns.get(table, {})
         return frozenset(
             name
@@ -117,7 +117,7 @@ class SchemaPair:
         )
 
     def row_of_defaults(self, table: str) -> dict[str, Value]:
-        """What the new columns hold in rows that the code inserts, as far as it can be said."""
+        """Return the known values of new columns in rows that the code inserts."""
         found: dict[str, Value] = {}
         columns = self.live.columns.get(table, {})
         for name in self.new_columns(table):
@@ -130,10 +130,10 @@ class SchemaPair:
 
 
 def owner_of(kind: str, name: str) -> str | None:
-    """The relation or the domain that an object's name begins with."""
+    """Return the relation or the domain that an object's name begins with."""
     return table(SchemaFact("column" if kind == "domain constraint" else kind, name, ""))
 
 
 def alike(kind: str, one: str, other: str) -> bool:
-    """Whether two definitions say the same, or can't be told apart."""
+    """Whether two definitions mean the same, or can't be distinguished."""
     return same(SchemaFact(kind, "", one), SchemaFact(kind, "", other)) is not Comparison.DIFFERENT

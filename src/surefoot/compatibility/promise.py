@@ -1,7 +1,7 @@
-"""Does the structure keep what the code's head promises? Pure.
+"""Decide whether the structure keeps what the code's head promises. Pure.
 
-The comparison is the one that protects an older image on a newer structure (`compatible`), held
-against head itself, and stricter: what older code can run without is still something that head's
+The comparison is the one that protects an older image on a newer structure (`compatible`), applied
+to head itself, and stricter: what older code can run without is still something that head's
 revisions make, so without it the structure isn't head's.
 """
 
@@ -20,7 +20,7 @@ from surefoot.schema.definitions import column
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
 from surefoot.schema.kinds import rank
 
-_UNEXPECTED = "a revision has dropped it, or made it anew under another name"
+_UNEXPECTED = "a revision has dropped it, or created it again under another name"
 
 
 def promise(
@@ -29,11 +29,11 @@ def promise(
     facts: tuple[SchemaFact, ...],
     complete: Callable[[str], bool],
 ) -> tuple[Promise, Match] | None:
-    """What the structure lacks of head's promise, and the structure compared with head.
+    """Return what the structure lacks of head's promise, and its comparison with head.
 
-    `complete` says of a revision whether it has certainly done all that it does, but for what is
-    missing of its structure. Of several paths to the head, the one that fits best counts. None if
-    no path leads there.
+    `complete` says whether a revision has certainly done everything, except for the missing parts
+    of its structure. Of several paths to the head, the one that fits best counts. None if no path
+    leads there.
     """
     applied = frozenset(catalogue.history.revisions)
     found = [
@@ -51,12 +51,12 @@ def put_back(
     facts: tuple[SchemaFact, ...],
     complete: Callable[[str], bool],
 ) -> Restoration:
-    """The SQL that gives a structure all that these revisions make, where nothing else is wrong.
+    """Return the SQL that gives a structure all that these revisions make.
 
-    Empty where a definition differs, where something is there that should not be, where a
-    definition can't be written as SQL, or where a missing object is made by a revision that isn't
-    `complete` (see `promise`): it may not have run, or not to its end, and SQL for its structure
-    would leave out the rows that it changes.
+    Empty if a definition differs, if something exists that should not, if a definition can't be
+    written as SQL, or if a missing object is made by a revision that isn't `complete` (see
+    `promise`): it may not have run, or not to its end, and SQL for its structure would leave out
+    the rows that it changes.
     """
     ways = [way for way in catalogue.ways if way.leads_to(applied)]
     stands = [(identifier.held(way, applied), way) for way in ways]
@@ -129,9 +129,9 @@ def _by_way(
 
 
 def _fails(breach: Issue, own: set[Key]) -> bool:
-    """Whether one of the user's own objects certainly makes the code's writes fail.
+    """Whether one of the user's own objects certainly breaks the code's writes.
 
-    A trigger or a constraint of the user's may do so, too, and is meant to: that is a warning.
+    A user's trigger or constraint may do so, too, but on purpose: that is a warning.
     """
     if (breach.kind, breach.name) not in own or breach.kind != "column" or breach.found is None:
         return False
@@ -140,7 +140,7 @@ def _fails(breach: Issue, own: set[Key]) -> bool:
 
 
 def _untold(difference: Difference) -> Issue:
-    """A difference for which no rule says what it means for the code."""
+    """Whether no rule says what the difference means for the code."""
     expected = next((d for d in difference.expected if d is not None), None)
     why = {
         "missing": "it is missing",
@@ -151,7 +151,9 @@ def _untold(difference: Difference) -> Issue:
 
 
 def _makers(way: Way, keys: set[Key]) -> dict[Key, str]:
-    """The last revision that made or changed each of these names; the init scripts' have none."""
+    """Return the last revision that made or changed each of these names; the init scripts' have
+    none.
+    """
     found: dict[Key, str] = {}
     for revision, changed in way.changes.items():
         for change in changed:
@@ -161,7 +163,7 @@ def _makers(way: Way, keys: set[Key]) -> dict[Key, str]:
 
 
 def _is_absent(promised: State, facts: Iterable[SchemaFact]) -> bool:
-    """Whether head has tables, and none of them is there."""
+    """Whether head has tables, and none of them exists."""
     tables = {
         name
         for (kind, name), allowed in promised.items()
@@ -171,7 +173,9 @@ def _is_absent(promised: State, facts: Iterable[SchemaFact]) -> bool:
 
 
 def _left(facts: Iterable[SchemaFact], own: Iterable[SchemaFact]) -> tuple[str, ...]:
-    """What drops the types, functions and so on that outlived the application's tables."""
+    """Return the SQL that drops the types, functions and so on that outlived the application's
+    tables.
+    """
     ours = [f for f in set(facts).difference(own) if f.kind not in ("extension", "schema")]
     views = {f.name for f in ours if f.kind == "relation"}
     ordered = sorted(ours, key=lambda f: ("view" if f.kind == "relation" else f.kind, f.name))
@@ -185,7 +189,7 @@ def _left(facts: Iterable[SchemaFact], own: Iterable[SchemaFact]) -> tuple[str, 
 
 
 def _unrun(identifier: Identifier, way: Way, differing: set[Key]) -> tuple[tuple[str, str], ...]:
-    """The revisions of which nothing is there, each with a later one of which something is."""
+    """Return the revisions of which nothing exists, each with a later one that exists."""
     last = {change.key: revision for revision, changed in way.changes.items() for change in changed}
     names: dict[str, list[Key]] = {}
     for key, revision in last.items():

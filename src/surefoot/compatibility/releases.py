@@ -1,4 +1,4 @@
-"""The application's releases held against each other: up, the older image as it is, down. Pure."""
+"""Compare the application's releases: up, the older image as it is, down. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ UNRELEASED = "(unreleased)"
 
 
 class Release(msgspec.Struct, frozen=True):
-    """A release by the name that its last revision has, and all that is applied there."""
+    """A release with the name from its last revision, and everything applied there."""
 
     name: str
     applied: frozenset[str]
@@ -25,17 +25,17 @@ class Release(msgspec.Struct, frozen=True):
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """What revision files say of themselves, by revision: the floor, and whether they commit."""
+    """What revision files declare, by revision: the floor, and whether they commit."""
 
     floors: Mapping[str, str] = {}
     midway: frozenset[str] = frozenset()
 
 
 class Down(msgspec.Struct, frozen=True):
-    """The way down from one release to another: each revision's, the newest first.
+    """How to go down from one release to another: each revision's recipe, the newest first.
 
-    `stops` is the first one that can't be gone back over, None if the way leads to its end; `backs`
-    are those before it. `needs_code` are those for which the newer image's files are needed.
+    `stops` is the first one that can't be undone, None if the path is complete; `backs` are those
+    before it. `needs_code` are those that need the newer image's files.
     """
 
     backs: tuple[DowngradeRecipe, ...]
@@ -47,10 +47,10 @@ class Pair(msgspec.Struct, frozen=True):
     """An older and a newer release.
 
     `midway` are revisions that commit in the middle of the upgrade. `verdict` is whether the older
-    image can run as it is on the newer one's database, by the structure: None if nobody knows the
-    older one's. `floor` is what a revision of the newer one says to it: which, from which code on,
-    and whether the older one is that new. `lost` goes on the way down, `empty` comes back without
-    the values that went with the upgrade, `remains` is not as it was before.
+    image can run as it is on the newer one's database, by the structure: None if the older one's
+    structure is unknown. `floor` is what a revision of the newer one declares: the revision, the
+    oldest code, and whether the older image is that new. `lost` goes on the way down, `empty` comes
+    back without the values that went with the upgrade, `remains` is not as it was before.
     """
 
     older: str
@@ -66,14 +66,16 @@ class Pair(msgspec.Struct, frozen=True):
 
     @property
     def can_run(self) -> bool | None:
-        """Whether the older image can run as it is; None: nobody can tell."""
+        """Whether the older image can run as it is; None: unknown."""
         if self.floor is not None:
             return self.floor[2]
         return None if self.verdict is None else self.verdict.compatible
 
 
 def releases(catalogue: Catalogue) -> tuple[Release, ...]:
-    """The releases that the revisions name, the oldest first; then the head, if it has no name."""
+    """Return the releases that the revisions name, the oldest first; then the head, if it has no
+    name.
+    """
     history = catalogue.history
     found: dict[str, list[str]] = {}
     for id, revision in history.revisions.items():
@@ -83,12 +85,12 @@ def releases(catalogue: Catalogue) -> tuple[Release, ...]:
     everything = frozenset(history.revisions)
     if all(release.applied != everything for release in named):
         named.append(Release(UNRELEASED, everything, history.heads))
-    # a branch may end a release behind a newer one's first revision
+    # on a branch, a release may end after a newer one's first revision
     return tuple(sorted(named, key=lambda release: len(release.applied)))
 
 
 def pair(catalogue: Catalogue, older: Release, newer: Release, declared: Declared) -> Pair:
-    """What there is to say of two releases, of which the newer contains the older."""
+    """Compare two releases, of which the newer contains the older."""
     between = tuple(id for id in catalogue.history.revisions if id in newer.applied - older.applied)
     way = catalogue.way_to(newer.applied)
     down = _down(catalogue, between, way)
@@ -111,7 +113,7 @@ def pair(catalogue: Catalogue, older: Release, newer: Release, declared: Declare
 
 
 def _verdict(catalogue: Catalogue, older: Release, newer: Release) -> Verdict | None:
-    """By the way on which it's worst: databases have come along any of them."""
+    """Return the verdict of the worst path: databases have come along any of them."""
     verdicts = [
         compatible(state(way, older.applied), facts_of(state(way, newer.applied)))
         for way in catalogue.ways
@@ -127,8 +129,10 @@ def _floor(
     between: tuple[str, ...],
     floors: Mapping[str, str],
 ) -> tuple[str, str, bool] | None:
-    """As the older image would read it in the journal: one that it doesn't reach forbids; that of
-    the newer release's last revision allows, whatever the structure looks like.
+    """Return the floor as the older image would read it in the journal.
+
+    A floor that it doesn't reach forbids it; that of the newer release's last revision allows it,
+    whatever the structure.
     """
     revisions = catalogue.history.revisions
     known = {*older.applied, *(revisions[id].release for id in older.applied)}
@@ -153,7 +157,7 @@ _ORDER = ("table", "column", "sequence", "values", "rows")
 
 
 def _lost(down: Down, there: Mapping[Key, object]) -> Iterator[Loss]:
-    """Each once, and only what is there at the newer release."""
+    """Return each loss once, and only of what exists at the newer release."""
     tables: set[str] = set()
     for one in sorted(standing(down.backs, there), key=lambda one: _ORDER.index(one.loss.kind)):
         name = one.name or one.loss.name
@@ -175,7 +179,7 @@ def _table(change: Change) -> str | None:
 def _empty(
     keys: set[Key], before: Mapping[Key, tuple[str | None, ...]], down: Down
 ) -> Iterator[str]:
-    """Tables and columns that are at the older release only, and get no other's rows."""
+    """Return tables and columns that only the older release has, and that get no other's rows."""
     if down.stops is not None:
         return
     statements = [s.sql for back in down.backs for s in back.statements]

@@ -1,7 +1,7 @@
-"""What the code's head promises: is it still there, and still so? Rules for each kind.
+"""Check that what the code's head promises still exists, unchanged. Rules for each kind.
 
-A rule says what breaks the code and what is only to be told; of definitions that are as good as
-each other, the one that fits best counts.
+A rule says what breaks the code and what is only reported; of definitions that are equally good,
+the one that fits best counts.
 """
 
 import re
@@ -19,13 +19,13 @@ from surefoot.schema.definitions import (
 )
 from surefoot.schema.fact import Key, relation_kind
 
-Rule = Iterator[tuple[Weight, str]]  # how much it matters, and why
+Rule = Iterator[tuple[Weight, str]]  # its weight, and the reason
 
 _OWNER = re.compile(r" (?:owned by|identity of) (.*)$")
 _RANGE = re.compile(r" increment (-?\d+) minvalue (-?\d+) maxvalue (-?\d+)")
 _BREAKS, _LACKS, _REMARK = Weight.BREAK, Weight.LACK, Weight.REMARK
 
-# Of a function, what only the planner reads.
+# The parts of a function's definition that only the planner reads.
 _HINTS = re.compile(
     r" (?:parallel (?:safe|restricted)|leakproof|cost \d+(?:\.\d+)?|rows \d+(?:\.\d+)?|support \S+)"
     r"(?= |$)"
@@ -37,7 +37,7 @@ MISSING = {
     "column": (_BREAKS, "the code reads and writes it, and it is gone"),
     "sequence": (_BREAKS, "the code may draw numbers from it, and it is gone"),
     "row security": (_BREAKS, "the code may rely on it to hide rows, and it is off"),
-    "option": (_LACKS, "what can be read or written through the view is another thing"),
+    "option": (_LACKS, "what can be read or written through the view has changed"),
     "event trigger": (_REMARK, "it is gone"),
     **dict.fromkeys(
         ("function", "procedure", "aggregate"), (_BREAKS, "the code may call it, and it is gone")
@@ -51,7 +51,7 @@ MISSING = {
 
 
 def kept(pair: SchemaPair) -> Iterator[WeighedIssue]:
-    """What of the promise isn't kept, and what is kept otherwise."""
+    """Return which parts of the promise are missing or changed."""
     gone = _gone(pair)
     for key, allowed in pair.promised.definitions.items():
         kind, name = key
@@ -70,7 +70,9 @@ def kept(pair: SchemaPair) -> Iterator[WeighedIssue]:
 
 
 def _gone(pair: SchemaPair) -> frozenset[str]:
-    """Relations, domains and schemas that are missing or something else now: told as a whole."""
+    """Return relations, domains and schemas that are missing or another kind now: reported as a
+    whole.
+    """
     found: set[str] = set()
     for (kind, name), allowed in pair.promised.definitions.items():
         if kind in ("relation", "domain", "schema"):
@@ -86,7 +88,7 @@ def _gone(pair: SchemaPair) -> frozenset[str]:
 def _passed_over(
     pair: SchemaPair, gone: frozenset[str], key: Key, allowed: tuple[str, ...]
 ) -> bool:
-    """Whether it belongs to something that is told as a whole, or says nothing to the code."""
+    """Whether it belongs to something reported as a whole, or doesn't matter to the code."""
     kind, name = key
     if any(name.startswith(f"{whole}.") for whole in gone):
         return True
@@ -101,7 +103,7 @@ def _passed_over(
 
 
 def _best(told: Iterable[Iterator[WeighedIssue]]) -> list[WeighedIssue]:
-    """What the kindest of several definitions leaves to tell."""
+    """Return what remains to report for the best fitting definition."""
     return min(map(list, told), key=lambda found: sorted((t.weight for t in found), reverse=True))
 
 
@@ -120,7 +122,7 @@ def _relation(expected: str, found: str) -> Rule:
     elif _inherits(expected) != _inherits(found):
         yield _LACKS, "it inherits from other tables"
     else:
-        yield _REMARK, "it is made otherwise"
+        yield _REMARK, "it is made differently"
 
 
 def _inherits(definition: str) -> str:
@@ -133,13 +135,13 @@ def _column(expected: str, found: str) -> Rule:
         if widened(old.type, new.type):
             yield _REMARK, "it is wider: the code may read longer or larger values"
         else:
-            yield _BREAKS, "it is of another type"
+            yield _BREAKS, "its type is different"
     if old.collation != new.collation:
-        yield _LACKS, "it is sorted and compared otherwise"
+        yield _LACKS, "it is sorted and compared differently"
     if new.not_null and not old.not_null:
         yield _BREAKS, "the code may write NULL, and it is NOT NULL now"
     if old.not_null and not new.not_null:
-        yield _LACKS, "it may be NULL: the code may read that"
+        yield _LACKS, "it may be NULL now, and the code may read that"
     if not (_same(old.generated, new.generated)):
         if old.generated is None:
             yield _BREAKS, "it is computed now, and can't be written"
@@ -151,12 +153,12 @@ def _column(expected: str, found: str) -> Rule:
 
 def _default(old: Column, new: Column) -> Rule:
     if new.identity == "always" and old.identity != "always":
-        yield _BREAKS, "values of the code's own can't be written any more"
+        yield _BREAKS, "the code can no longer write values of its own"
     elif new.filled:
         numbered = _draws_numbers(old) and _draws_numbers(new)
         yield _REMARK if numbered else _LACKS, "inserts that leave it out get another value"
     elif new.not_null:
-        yield _BREAKS, "inserts that leave it out would fail: it has no default any more"
+        yield _BREAKS, "inserts that leave it out would fail: it no longer has a default"
     else:
         yield _LACKS, "inserts that leave it out get NULL"
 
@@ -178,13 +180,13 @@ def _view(expected: str, found: str) -> Rule:
     if lost:
         yield _BREAKS, f"the code may read {', '.join(lost)}, and it is gone"
     if retyped:
-        yield _BREAKS, f"{', '.join(retyped)} is of another type"
+        yield _BREAKS, f"{', '.join(retyped)} has another type"
     if not lost and not retyped:
         more = [name for name in now if name not in before]
         if more:
-            yield _REMARK, f"it has {', '.join(more)} besides"
+            yield _REMARK, f"it also has {', '.join(more)}"
         else:
-            yield _LACKS, "its query is another one"
+            yield _LACKS, "its query is different"
 
 
 def _function(expected: str, found: str) -> Rule:
@@ -192,11 +194,11 @@ def _function(expected: str, found: str) -> Rule:
     if old.result != new.result:
         yield _BREAKS, "it returns something else"
     elif old.parameters != new.parameters or not old.optional <= new.optional:
-        yield _BREAKS, "it is called otherwise"
+        yield _BREAKS, "it is called differently"
     elif old.result == "trigger":
-        yield _BREAKS, "a trigger calls it at the code's writes, and it does something else"
+        yield _BREAKS, "a trigger calls it at the code's writes, and it does something else now"
     elif _HINTS.sub("", expected) == _HINTS.sub("", found):
-        yield _REMARK, "the planner is told something else of it"
+        yield _REMARK, "it makes other promises to the planner"
     else:
         yield _LACKS, "it does something else, or has other properties"
 
@@ -212,7 +214,7 @@ def _sequence(expected: str, found: str) -> Rule:
     )
     yield (
         _BREAKS if narrower else _REMARK,
-        "it ends earlier, or counts the other way" if narrower else "it counts otherwise",
+        "it ends earlier, or counts the other way" if narrower else "it counts differently",
     )
 
 
@@ -252,9 +254,9 @@ RULES: dict[str, Callable[[str, str], Rule]] = {
     "enum": _enum,
     "domain": _column,
     "sequence": _sequence,
-    "event trigger": _remark("it is another one"),
+    "event trigger": _remark("it is a different one"),
     "row security": _breaks("other rows may be hidden"),
     "range": _breaks("it is another type"),
-    "option": _breaks("what can be read or written through the view is another thing"),
-    "composite type": _breaks("rows of this type are read and written otherwise"),
+    "option": _breaks("what can be read or written through the view has changed"),
+    "composite type": _breaks("rows of this type are read and written differently"),
 }

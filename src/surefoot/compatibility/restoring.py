@@ -1,7 +1,7 @@
-"""The SQL that gives a structure what head promises and it lacks, from facts. Pure.
+"""Write the SQL that gives a structure what it lacks of head's promise, from facts. Pure.
 
-A definition in the catalogue is canonical, and some can't be written back (of a function, only a
-hash of its body is known). Nothing that may lose rows is written: a column in the way stays.
+A definition in the catalogue is canonical, and some can't be written back (for a function, only a
+hash of its body is known). No SQL may lose rows: a column in the way stays.
 """
 
 # ruff: noqa: S608  the statements are for people to type
@@ -38,7 +38,7 @@ def restoration(
     facts: tuple[SchemaFact, ...],
     broken: Iterable[Issue],
 ) -> Restoration:
-    """What puts back what is missing, and puts right what is `broken`; and what it can't do."""
+    """Return what restores missing objects and corrects what is `broken`; and what it can't do."""
     return _Restoring(promised, facts).of(tuple(differences), tuple(broken))
 
 
@@ -96,7 +96,7 @@ class _Restoring:
                 return is_broken
 
     def _is_there_by_content(self, difference: Difference) -> bool:
-        """Whether the same is there under another name."""
+        """Whether the same object exists under another name."""
         if difference.kind not in BY_CONTENT:
             return False
         owner = table(SchemaFact(difference.kind, difference.name, ""))
@@ -108,7 +108,7 @@ class _Restoring:
         )
 
     def _goes_along(self, difference: Difference, gone: set[str]) -> bool:
-        """Whether it comes with another object that is put back."""
+        """Whether it comes with another object that is restored."""
         if difference.kind == "relation":
             return False
         if difference.kind == "sequence":
@@ -127,7 +127,7 @@ class _Restoring:
                 return self._table(difference.name, wanted)
             return self._made(key, wanted)
         if found is not None and wanted is None:
-            if difference.kind == "column":  # it may hold values: it stays, and is in nobody's way
+            if difference.kind == "column":  # it may hold values: it stays, and is harmless
                 return (f"{_alter_column(key)} drop not null",)
             return _plain(dropped(key, found))
         assert found is not None
@@ -146,7 +146,10 @@ class _Restoring:
         return _plain(made(key, wanted, view=view))
 
     def _table(self, name: str, wanted: str) -> tuple[str, ...] | None:
-        """The order of a table's columns isn't in its facts: the key's come first."""
+        """Return the table's statement.
+
+        Facts don't have the order of its columns: the key's come first.
+        """
         if _OTHER_TABLES.search(f" {wanted} "):
             return None
         columns = {
@@ -212,7 +215,10 @@ class _Restoring:
         return tuple(done) or None
 
     def _view(self, name: str, found: str, wanted: str) -> tuple[str, ...] | None:
-        """A view is replaced where its columns stay, others being added at the end."""
+        """Return the view's statements.
+
+        A view is replaced if its columns stay and others follow.
+        """
         if self._live.get(("relation", name)) != "view":
             return None  # a materialized view would lose its indexes
         texts = _plain(made(("relation", name), "view", view=wanted))
@@ -239,7 +245,7 @@ class _Restoring:
             ("relation", table(SchemaFact(kind, difference.name, "")) or ""), ()
         )
         if kind == "option" and any(relation_kind(d or "") != "table" for d in owner):
-            kind = "row security"  # behind the view
+            kind = "row security"  # after the view
         needs = definition.startswith("FOREIGN KEY") or " generated always as (" in definition
         return rank(kind), needs, difference.name
 
@@ -247,12 +253,13 @@ class _Restoring:
         lines: list[str] = []
         if self._tables:
             lines.append(
-                f"{_listed(self._tables)}: made empty, and the order of the columns may be "
-                "another; a backup has the rows"
+                f"{_listed(self._tables)}: made empty, and the order of the columns may differ; a "
+                "backup has the rows"
             )
         if self._columns:
             lines.append(
-                f"{_listed(self._columns)}: made without values, but for a default; a backup has "
+                f"{_listed(self._columns)}: made without values, except for a default; a backup "
+                "has "
                 "those that were there, and the revision's file says what it fills in"
             )
         if self._filled:
@@ -275,14 +282,14 @@ def _alter_column(key: Key) -> str:
 
 
 def _plain(steps: tuple[Sql, ...] | None) -> tuple[str, ...] | None:
-    """The statements as they can be typed together: in one transaction, too."""
+    """Return the steps as statements that can be typed together, also in one transaction."""
     if steps is None:
         return None
     return tuple(_CONCURRENTLY.sub(r"\1 ", sql.text) for sql in steps)
 
 
 def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The labels that are missing, each at its place."""
+    """Return the missing labels, each at its place."""
     there = list(found)
     texts: list[str] = []
     for number, label in enumerate(wanted):
@@ -299,12 +306,12 @@ def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple
 
 
 def _set_number(sequence: str, column_name: str) -> str:
-    """What lets a sequence that was made anew go on behind the numbers that are there."""
+    """Return what makes a new sequence continue after the existing numbers."""
     return _setval(f"'{_inside(sequence)}'", column_name)
 
 
 def _next_number(column_name: str) -> str:
-    """The same for the sequence of an identity column."""
+    """Return the same for the sequence of an identity column."""
     *owner, last = split_name(column_name)
     within = f"'{_inside(quote_name(*owner))}', '{_inside(last)}'"
     return _setval(f"pg_catalog.pg_get_serial_sequence({within})", column_name)
@@ -321,7 +328,7 @@ def _inside(literal: str) -> str:
 
 
 def _after_each_other(steps: list[_Step]) -> list[_Step]:
-    """What is made before what names it: a table before its policies, a view before another."""
+    """Sort: what is named by others comes first, such as a table before its policies."""
     ordered: list[_Step] = []
     left = list(steps)
     while left:
@@ -333,7 +340,7 @@ def _after_each_other(steps: list[_Step]) -> list[_Step]:
 
 
 def _names(step: _Step, maker: _Step) -> bool:
-    """Whether one step's statements name what another one makes."""
+    """Whether one step's statements name what another one creates."""
     name = re.compile(rf"(?<![\w$\".]){re.escape(maker.name)}(?![\w$\"])")
     return step is not maker and any(name.search(text) for text in step.statements)
 

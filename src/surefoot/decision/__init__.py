@@ -1,1 +1,1 @@
-"""What is to be done with a database as it was seen, or why not: values in, values out."""
+"""Decide what to do with a database as it was seen, or why not: values in, values out."""

@@ -1,4 +1,4 @@
-"""The decision to adopt, where a person asked for it. Pure."""
+"""Decide whether to adopt, when a person asks for it. Pure."""
 
 import msgspec
 
@@ -22,10 +22,11 @@ _SHOWN, _WIDTH = 20, 80
 
 
 class AdoptOptions(msgspec.Struct, frozen=True):
-    """What was asked for: the revisions by their ids (none: those that are identified), whether a
-    difference is accepted, and whether the version table is to be repaired, whatever it says.
-    `base`: the state before the first revision was named. `how`: what a revision has left half-way
-    is to be finished, or undone.
+    """A person's request to adopt or repair.
+
+    It holds the revisions by their ids (none: the identified ones), whether a difference is
+    accepted, and whether the version table is repaired whatever it says. `base`: the state before
+    the first revision was named. `how`: finish or undo a revision that was left half-way.
     """
 
     rows: tuple[str, ...] = ()
@@ -35,7 +36,7 @@ class AdoptOptions(msgspec.Struct, frozen=True):
     how: RepairMode | None = None
 
 
-# A person who adopts believes the version table to be right or empty; these say that it's wrong.
+# Adopting assumes that the version table is right or empty; in these states it is wrong.
 _TO_REPAIR = frozenset(
     (
         State.UNKNOWN_REVISION,
@@ -48,10 +49,10 @@ _IN_ORDER = frozenset((State.AT_HEAD, State.BEHIND))
 
 
 def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
-    """What is to be recorded, or why not."""
+    """Decide what to record, or why not."""
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
-        # a revision that was undone by hand may have been all there was
+        # a revision that was undone by hand may have been complete
         return (
             NothingToDo(state) if options.repair and options.base else Refused(state, (_empty(),))
         )
@@ -92,7 +93,7 @@ def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
         return Refused(state, (_unreachable(options),))
     rows, mend = facts.database.rows, faults(facts.database) != ()
     if any(one.judgement == "cut-short" for one in judged):
-        mend = True  # its column may be what cut it
+        mend = True  # its column may have truncated the row
     own = _own_to_accept(facts)
     said = stand.rows == rows and state is not State.INTERRUPTED
     if said and not (stand.differences or mend or own or put_below(facts)):
@@ -112,7 +113,7 @@ def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
 
 
 def _own_to_accept(facts: Facts) -> tuple[Difference, ...]:
-    """The user's own objects that certainly make the code's writes fail, and so are refused."""
+    """Find user objects that certainly break the code's writes, and so are refused."""
     standing = facts.standing
     if standing is None or standing.promise is None:
         return ()
@@ -125,7 +126,7 @@ def _own_to_accept(facts: Facts) -> tuple[Difference, ...]:
 
 
 def _against_the_journal(facts: Facts, stand: Match) -> tuple[str, ...]:
-    """What would run a second time, as far as the journal knows."""
+    """Find revisions that would run a second time, as far as the journal knows."""
     history = facts.code.history
     applied = history.applied(row for row in stand.rows if row in history.revisions)
     again = [r.id for r in facts.database.journaled if r.id not in applied]
@@ -136,7 +137,7 @@ def _against_the_journal(facts: Facts, stand: Match) -> tuple[str, ...]:
     for one in judge(facts):
         if one.judgement in ("unknown", "newer"):
             lines.append(
-                f"nobody here knows {one.row}: if it is a newer release's, that release would run "
+                f"{one.row} is unknown here: if a newer release wrote it, that release would run "
                 "it again"
             )
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""The word by which a person approves a plan, where nobody can be asked: SUREFOOT_APPROVE. Pure."""
+"""The word that approves a plan when no person can be asked: SUREFOOT_APPROVE. Pure."""
 
 import hashlib
 
@@ -15,16 +15,16 @@ VARIABLE = "SUREFOOT_APPROVE"
 
 
 def word_of(kind: str, *parts: object) -> str:
-    """A word for exactly these parts, which a person can copy: their kind, and a hash."""
+    """Return a word for exactly these parts, which a person can copy: their kind and a hash."""
     whole = msgspec.json.encode((kind, parts), order="sorted")
     return f"{kind}-{hashlib.sha256(whole).hexdigest()[:16]}"
 
 
 def word_for(request: Request, facts: Facts, plan: Plan) -> str:
-    """The word for this plan: for the command, in this database, as it is now.
+    """Return the word for this plan: for the command, in this database, in its current state.
 
-    The last step in the journal counts: once the plan is carried out, the same plan has another
-    word. What only says that somebody has looked doesn't count, nor does when the server started.
+    The journal's last step is part of it: once the plan is carried out, the same plan has another
+    word. Rows that only record a look aren't part of it, nor is the server's start time.
     """
     database, grounds = facts.database, facts.database.grounds
     which = (grounds.system, grounds.timeline, grounds.database) if grounds else database.server
@@ -42,13 +42,14 @@ def word_for(request: Request, facts: Facts, plan: Plan) -> str:
 
 
 def assignment(word: str) -> str:
-    """The line that goes into the environment."""
+    """Return the line for the environment."""
     return f"{VARIABLE}={word}"
 
 
 class Way(msgspec.Struct, frozen=True):
-    """A way out of a refusal that a person may approve: what would be asked for, its word, and what
-    would be done, in `lines`.
+    """A way out of a refusal that a person may approve.
+
+    It holds the request, its word, and what would be done, in `lines`.
     """
 
     request: Request
@@ -57,9 +58,9 @@ class Way(msgspec.Struct, frozen=True):
 
 
 def offering(decision: Refused, ways: tuple[Way, ...], given: str | None = None) -> Refused:
-    """The refusal with the words by which its ways out are approved.
+    """Return the refusal with the words that approve its ways out.
 
-    `given`: the word that was given, and is none of them.
+    `given` is a word that was given and approves none of them.
     """
     findings = decision.findings
     if ways:
@@ -80,7 +81,7 @@ def offering(decision: Refused, ways: tuple[Way, ...], given: str | None = None)
 
 
 def outdated(given: str, words: tuple[str, ...], seen: tuple[str, ...] = ()) -> Finding:
-    """The word that was given approves another plan than the one that would be carried out."""
+    """Return the finding that the given word approves another plan than the current one."""
     return Finding(
         "approval-outdated",
         f"{VARIABLE} doesn't approve the current plan.",
@@ -94,5 +95,5 @@ def outdated(given: str, words: tuple[str, ...], seen: tuple[str, ...] = ()) -> 
 
 
 def refuse_outdated(given: str, word: str, seen: tuple[str, ...] = ()) -> SurefootError:
-    """The same, as the error that ends a command."""
+    """Return the same finding as the error that ends a command."""
     return SurefootError.of(outdated(given, (word,), seen))

@@ -1,4 +1,4 @@
-"""The decision to drop what is left of revisions that aren't applied any more. Pure."""
+"""Decide whether to drop the remains of revisions that are no longer applied. Pure."""
 
 import msgspec
 
@@ -16,9 +16,9 @@ from surefoot.schema.fact import relation_kind
 
 
 class Remains(msgspec.Struct, frozen=True):
-    """What is left, in the order in which it's dropped. `known`: there's a catalogue to go by.
+    """The remains, in the order in which they are dropped. `known`: there is a usable catalogue.
 
-    `writers`: roles that may write the journal, and aren't trusted with the database otherwise.
+    `writers` are roles that can write the journal but aren't otherwise trusted with the database.
     """
 
     left: tuple[Leftover, ...] = ()
@@ -30,9 +30,9 @@ _NEWER = frozenset((State.AHEAD, State.AHEAD_COMPATIBLE, State.UNKNOWN_REVISION)
 
 
 def decide_cleanup(facts: Facts, remains: Remains, *, trust_journal: bool = False) -> Decision:
-    """What is to be dropped, or why not.
+    """Decide what to drop, or why not.
 
-    `trust_journal`: what the journal says that revisions made counts although others may write it.
+    `trust_journal`: rely on the journal even if other roles can write it.
     """
     state = classify(facts)
     if state in _NEWER:
@@ -93,7 +93,7 @@ def _journal_unverified(going: tuple[Leftover, ...], writers: tuple[str, ...]) -
             f"may write surefoot.journal: {', '.join(writers)}",
         ),
         next=to_type(
-            "read the list; if all of it may be dropped",
+            "read the list; if all of it can be dropped",
             "surefoot cleanup --trust-journal",
             then=revoking(writers),
         ),

@@ -1,4 +1,4 @@
-"""Commands that a next step shows whole: one for each revision that may be meant."""
+"""Commands that a next step shows in full, one for each possible revision."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,7 @@ _SHOWN = 6
 
 
 def naming(verb: str, stands: Sequence[Match], *options: str) -> tuple[str, ...]:
-    """`surefoot VERB REVISION OPTIONS`, once for each of these; of too many, once with the word
-    REVISION in the place of theirs.
-    """
+    """Return `surefoot VERB REVISION OPTIONS` for each; if there are many, once with REVISION."""
     if not 0 < len(stands) <= _SHOWN:
         return (" ".join(("surefoot", verb, "REVISION", *options)),)
     return tuple(
@@ -19,5 +17,5 @@ def naming(verb: str, stands: Sequence[Match], *options: str) -> tuple[str, ...]
 
 
 def one_of(text: str, commands: Sequence[str]) -> str:
-    """The text before these commands: of several, only one is to be run."""
+    """Return the text before these commands: of several, only one is to be run."""
     return text if len(commands) == 1 else f"{text}, by one of"

@@ -19,21 +19,21 @@ from surefoot.scripts.header import ScriptFile
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing-to-do"):
-    """The database is where the code wants it, or newer and good enough: `remarks` tell of it."""
+    """The database is where the code wants it, or newer and usable; `remarks` say so."""
 
     state: State
     remarks: tuple[str, ...] = ()
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """There is something to do, and nothing in the way of it."""
+    """There is something to do, and nothing in its way."""
 
     state: State
     plan: Plan
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """Doing anything would be a guess. Every finding is told, not only the first."""
+    """Doing anything would be a guess. All findings are reported, not only the first."""
 
     state: State
     findings: tuple[Finding, ...]
@@ -43,7 +43,7 @@ Decision = NothingToDo | Ready | Refused
 
 
 def classify(facts: Facts) -> State:
-    """The state that the database is in."""
+    """Return the state of the database."""
     history, rows = facts.code.history, facts.database.rows
     if faults(facts.database):
         return State.VERSION_TABLE_CORRUPTED
@@ -57,16 +57,16 @@ def classify(facts: Facts) -> State:
         return State.VERSION_ROWS_OVERLAP
     at_head, standing = history.at_head(rows), facts.standing
     if facts.database.begun_elsewhere and not at_head:
-        return State.BEHIND  # the structure is on its way, and this isn't the place to judge it
-    # A version row is believed as far as the structure bears it out: at head, what head promises
-    # must be there; what differs and stops nobody is reported.
+        return State.BEHIND  # the structure is changing; the preflight judges it
+    # A version row is trusted only as far as the structure supports it: at head, what head promises
+    # must be there; harmless differences are reported.
     if standing is None:
-        # the last look saw another structure, and nobody can see now whether that was mended
+        # the last look saw another structure, and it can't be seen whether that was corrected
         doubtful = facts.database.mark == "unreached" or bool(facts.database.reversing)
         unmended = doubtful and facts.catalogue is not None
         return State.CONTRADICTED if unmended else _by_rows(at_head=at_head)
     if standing.recorded is None and standing.exact:
-        return State.CONTRADICTED  # no way of the catalogue leads there, and one leads elsewhere
+        return State.CONTRADICTED  # no path in the catalogue leads there, and one leads elsewhere
     if at_head and standing.promise is not None:
         return State.AT_HEAD if standing.keeps_promise else State.CONTRADICTED
     if standing.contradicted and not _is_in_the_way(facts, standing):
@@ -75,7 +75,7 @@ def classify(facts: Facts) -> State:
 
 
 def _is_interrupted(facts: Facts) -> bool:
-    """Whether a revision was left half-way, and nobody has recorded since what is true."""
+    """Whether a revision was left half-way, and no later record says what is true."""
     database, history = facts.database, facts.code.history
     if database.standby or not database.interrupted or not (database.rows or database.objects):
         return False
@@ -86,8 +86,10 @@ def _is_interrupted(facts: Facts) -> bool:
 
 
 def _is_a_newer_release_s(facts: Facts) -> bool:
-    """Whether it's a newer release's revision that was left half-way, and nothing of it is in the
-    way of this code, which has all that it needs: whoever rolls back may start.
+    """Whether a newer release's revision was left half-way, without affecting this code.
+
+    Nothing of it is in the way of this code, which has all that it needs: after a rollback, the
+    older image may start.
     """
     database, history, standing = facts.database, facts.code.history, facts.standing
     if not database.interrupted or any(id in history.revisions for id in database.interrupted):
@@ -98,11 +100,11 @@ def _is_a_newer_release_s(facts: Facts) -> bool:
 
 
 def _is_in_the_way(facts: Facts, standing: Identification) -> bool:
-    """Whether all that differs is in the way of pending revisions, and told of by name.
+    """Whether all differences are in the way of pending revisions, and are reported by name.
 
-    Where a pending revision may have run (the journal says so; or another revision's structure is
-    nearer, and the first pending one has something of its own there), going on would run it again:
-    then this is only another word for a refusal, and never a way on.
+    If a pending revision may have run (the journal says so; or another revision's structure is
+    nearer, and the first pending one has objects of its own there), continuing would run it again:
+    then this only words a refusal, and never permits anything.
     """
     refused = facts.preflight is not None and bool(facts.preflight.findings)
     history, database = facts.code.history, facts.database
@@ -125,7 +127,7 @@ def _unknown_state(facts: Facts) -> State:
     from surefoot.decision.newer_database import ahead
 
     if facts.database.reversing:
-        return State.AHEAD  # a part of it may be gone
+        return State.AHEAD  # a part of it may be missing
     can_run = ahead(facts).can_run and facts.code.ahead == "run-if-compatible"
     return State.AHEAD_COMPATIBLE if can_run else State.AHEAD
 
@@ -146,8 +148,10 @@ def _without_rows(facts: Facts) -> State:
 
 
 def _is_elsewhere(facts: Facts) -> bool:
-    """Whether the version table was misplaced: one of another schema holds our revisions, and our
-    tables are here. Where env.py names the schema itself, others are other installations.
+    """Whether the version table was misplaced.
+
+    One in another schema names the code's revisions, and the application's tables are here. If
+    env.py names the schema itself, others belong to other installations.
     """
     if facts.database.version_table.schema is not None:
         return False
@@ -158,7 +162,7 @@ def _is_elsewhere(facts: Facts) -> bool:
 
 
 class Intent(Enum):
-    """What the decision is for: to say what is pending, or to do it."""
+    """The purpose of a decision: to report what is pending, or to do it."""
 
     LOOK = "look"
     ACT = "act"
@@ -168,7 +172,7 @@ _GOES_ON = (State.AT_HEAD, State.BEHIND, State.EMPTY, State.IDENTIFIED)
 
 
 def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
-    """What is to be done with the database as it was seen.
+    """Decide what to do with the database as it was seen.
 
     To act, the role and the server must allow it; to look, they needn't.
     """
@@ -234,7 +238,7 @@ def _half_way_remarks(facts: Facts) -> tuple[str, ...]:
 
 
 def at_head_remarks(facts: Facts) -> tuple[str, ...]:
-    """What differs from head's structure, or is the user's own, and stops nobody."""
+    """Return the harmless differences from head's structure, and the user's own objects."""
     standing = facts.standing
     if standing is None or standing.promise is None:
         return ()
@@ -244,7 +248,7 @@ def at_head_remarks(facts: Facts) -> tuple[str, ...]:
 
 
 def preflight_findings(facts: Facts, intent: Intent) -> tuple[Finding, ...]:
-    """What is in the way of the pending revisions; to act, what the role may not do, too."""
+    """Return what is in the way of the pending revisions; to act, also missing privileges."""
     preflight = facts.preflight
     if preflight is None:
         return ()
@@ -258,7 +262,7 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
         said = code.stands_for
         steps.append(Install(code.init, None if said is None else code.history.revisions[said]))
         if said is None:
-            return tuple(steps)  # what is pending behind it isn't known yet
+            return tuple(steps)  # what is pending after it isn't known yet
     if state is State.IDENTIFIED and facts.standing and facts.standing.chosen:
         standing = facts.standing
         steps.append(
@@ -284,7 +288,7 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
 
 
 def _to_recover(facts: Facts) -> list[Step]:
-    """What is done about a revision that was left half-way, before what is pending is run."""
+    """Return the steps for a revision that was left half-way, before the pending ones."""
     how, found = recovery(facts), facts.interruption
     assert how is not None
     assert found is not None
@@ -310,7 +314,7 @@ def _seeds_unknown(facts: Facts) -> Finding | None:
 
 
 def in_the_way(facts: Facts) -> tuple[Finding, ...]:
-    """What would stop every plan, all of it at once."""
+    """Return everything that would stop any plan, all at once."""
     database = facts.database
     if not database.read_only and database.journal_writable:
         return ()

@@ -1,4 +1,4 @@
-"""The decision to go back: to which revisions, over which, and whether that may be begun. Pure."""
+"""Decide whether to go back: to which revisions, through which, and whether it may begin. Pure."""
 
 import re
 
@@ -40,8 +40,10 @@ _SHOWN = 8
 def aim(
     history: History, rows: tuple[str, ...], words: tuple[str, ...], heads: tuple[str, ...]
 ) -> frozenset[str]:
-    """What shall be applied at the end: of these words, each a revision, a release, `head` (the
-    code's own `heads`), `base` or `-N`. Raises SurefootError `revision-not-found`, `goal-unclear`.
+    """Return what must be applied at the end, from what a person typed.
+
+    Each word is a revision, a release, `head` (the code's own `heads`), `base` or `-N`. Raises
+    SurefootError `revision-not-found`, `goal-unclear`.
     """
     applied = history.applied(rows)
     if len(words) == 1 and (steps := _STEPS.fullmatch(words[0])):
@@ -111,10 +113,10 @@ def decide_going_back(
     accept: bool,
     trust_journal: bool = False,
 ) -> Decision:
-    """Whether the revisions may be undone. `lost` is what would be lost with what is there now.
+    """Decide whether the revisions may be undone. `lost` is what would be lost of the current data.
 
-    `accept`: data may be lost. `trust_journal`: SQL of the journal may be executed that structure
-    can't verify.
+    `accept`: data may be lost. `trust_journal`: SQL from the journal may be executed that comparing
+    structures can't verify.
     """
     state, database = classify(facts), facts.database
     cut_off = bool(database.reversing)

@@ -1,4 +1,4 @@
-"""The way back from where a database stands, and what would be lost: as it was seen. Pure."""
+"""How a database can go back, and what would be lost, as it was seen. Pure."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from surefoot.downgrades.trusted_sql import unverified
 
 
 class Unverified(msgspec.Struct, frozen=True):
-    """A statement that the journal keeps, and why comparing structures can't verify it."""
+    """A statement in the journal, and why comparing structures can't verify it."""
 
     revision: str
     sql: str
@@ -17,15 +17,16 @@ class Unverified(msgspec.Struct, frozen=True):
 
 
 class DowngradeAssessment(msgspec.Struct, frozen=True):
-    """The way back from where a database stands, as it was seen.
+    """How a database can go back from where it stands, as it was seen.
 
-    `rows` are the version rows at its end, `reversals` what is taken back, the last one first;
-    `own` are the revisions that the code has files of. `undo` is the same with what each is taken
-    back by, None where one was cut off and it can't be told how far it came. `differences`: what
-    isn't as these revisions have left it. `unknown`: version rows that nobody knows. `staying`:
-    revisions without a file that stay applied. `autocommit`: env.py's connection commits each
-    statement. `from_journal`: revisions whose way back is known from the journal alone. `writers`:
-    roles that may write the journal, and aren't trusted with the database otherwise.
+    `rows` are the version rows at the end, `reversals` the revisions that are undone, the newest
+    first; `own` are the revisions whose files the code has. `undo` has the recipe for each
+    revision, None if its downgrade was cut off at an unknown place. `differences` from the
+    structure that these revisions made. `unknown`: version rows that neither the code nor the
+    journal knows. `staying`: revisions without a file that stay applied. `autocommit`: env.py's
+    connection commits each statement. `from_journal`: revisions whose recipe is known from the
+    journal alone. `writers`: roles that can write the journal but aren't otherwise trusted with the
+    database.
     """
 
     rows: tuple[str, ...] = ()
@@ -41,9 +42,9 @@ class DowngradeAssessment(msgspec.Struct, frozen=True):
 
     @property
     def unverified(self) -> tuple[Unverified, ...]:
-        """Statements of the journal that would be executed and that nobody can verify.
+        """Return the journal's statements that would be executed and can't be verified.
 
-        All of them where others may write the journal.
+        All of them, if other roles can write the journal.
         """
         others = ", ".join(self.writers)
         found: list[Unverified] = []
@@ -60,14 +61,14 @@ class DowngradeAssessment(msgspec.Struct, frozen=True):
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """Something that would be lost, and of how many rows (None: nobody can count that)."""
+    """Something that would be lost, and in how many rows (None: they can't be counted)."""
 
     loss: Loss
     rows: int | None = None
 
     @property
     def text(self) -> str:
-        """A line for people."""
+        """Return a line for people."""
         loss = self.loss
         number = "rows that can't be counted" if self.rows is None else _rows(self.rows)
         hint = f" ({loss.detail})" if loss.detail else ""
@@ -77,7 +78,7 @@ class Lost(msgspec.Struct, frozen=True):
             case "column":
                 return f"drops column {loss.name}, which has a value in {number}{hint}"
             case "sequence":
-                return f"drops sequence {loss.name}, and where it stands"
+                return f"drops sequence {loss.name}, and its current value"
             case "values":
                 has = "" if self.rows is None else f", which has a value in {number}"
                 return f"converts {loss.name}{has}: {loss.detail}"

@@ -1,4 +1,4 @@
-"""What was seen, as values. Made by `look/`, read by `decide`."""
+"""What was seen, as values: `look/` makes them, `decide` reads them."""
 
 import hashlib
 from typing import Literal
@@ -14,10 +14,10 @@ from surefoot.scripts.header import ScriptFile
 
 
 class VersionTableName(msgspec.Struct, frozen=True):
-    """What env.py calls the version table; a schema of None is the search path's.
+    """The version table's name as env.py has it; a schema of None means the search path.
 
-    `role` is the role that env.py sets for its connection, if it sets one: what that role owns is
-    the application's.
+    `role` is the role that env.py sets for its connection, if any: what that role owns is the
+    application's.
     """
 
     name: str = "alembic_version"
@@ -26,10 +26,10 @@ class VersionTableName(msgspec.Struct, frozen=True):
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
-    """The server and the database, as they call themselves.
+    """The server and the database, as they identify themselves.
 
-    `version` is PostgreSQL's number (160004). `started` with `database` tells one database of
-    one server from every other, whatever address leads there.
+    `version` is PostgreSQL's number (160004). `started` with `database` distinguishes one database
+    of one server from every other, through any address.
     """
 
     version: int
@@ -41,9 +41,9 @@ class ServerInfo(msgspec.Struct, frozen=True):
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
-    """A table of the version table's name in another schema; `rows` is None if it wasn't read.
+    """A table in another schema with the version table's name; `rows` is None if it wasn't read.
 
-    `stranger` is its owner (or its schema's) where that one isn't trusted.
+    `stranger` is its owner (or its schema's owner) if that role isn't trusted.
     """
 
     schema: str
@@ -52,12 +52,12 @@ class Elsewhere(msgspec.Struct, frozen=True):
 
 
 class SchemaContents(msgspec.Struct, frozen=True):
-    """What one schema holds besides the version table; what extensions brought isn't counted.
+    """The contents of one schema except the version table and the extensions' objects.
 
     `examples` are the first few objects, `relations` the names of all tables and views, `owners`
-    the roles that own something there.
-    `histories` are tables by which a migrator remembers what it has run (Alembic's under another
-    name, Django's, Flyway's …): the schema is another application's, too.
+    the roles that own something there. `histories` are the version tables of migration tools
+    (Alembic's under another name, Django's, Flyway's …): they show that another application uses
+    the schema, too.
     """
 
     schema: str
@@ -69,11 +69,11 @@ class SchemaContents(msgspec.Struct, frozen=True):
 
 
 class Journaled(msgspec.Struct, frozen=True):
-    """A revision that the journal says has run here.
+    """A revision that has run here, according to the journal.
 
-    `below` are the revisions that it needs, `release` is the application's that it ends, `floor`
-    the oldest release or revision whose code can run on it, if its file says so. `sha256` is the
-    hash of the file that has run.
+    `below` are the revisions that it needs, `release` the application's release that it ends,
+    `floor` the oldest release or revision whose code can run on it, if its file says so. `sha256`
+    is the hash of the file that was run.
     """
 
     id: str
@@ -84,12 +84,11 @@ class Journaled(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The files that a look at a structure went by (`project/manifest.py` hashes them).
+    """The files on which a look at a structure was based (`project/manifest.py` hashes them).
 
-    `surefoot`: the version that looked, since another one may see more.
-    `config`: the name of the configuration's file, relative to the project's root.
-    `files`: relative to the root where they are below it; a missing file counts as such.
-    `directories`: all Python files in them count.
+    `surefoot`: the version that looked, because another one may see more. `config`: the name of the
+    configuration file, relative to the project's root. `files`: relative to the root if they are
+    below it; a missing file is recorded as missing. `directories`: all Python files in them count.
     `hash`: over the names and contents of all of them.
     """
 
@@ -103,8 +102,8 @@ class Manifest(msgspec.Struct, frozen=True):
 class DatabaseGrounds(msgspec.Struct, frozen=True):
     """Which database it is, and the state of its structure.
 
-    `system` is the cluster's identifier and `timeline` its timeline: None where this role may not
-    ask for them. `database` and `journal` are the oids of the database and of the journal's table,
+    `system` is the cluster's identifier and `timeline` its timeline: None if this role may not ask
+    for them. `database` and `journal` are the oids of the database and of the journal's table,
     `name` is the database's name, `server` PostgreSQL's version number. `seal` is the DDL seal
     (`sql/seal.sql`): it changes with every change to the structure.
     """
@@ -118,9 +117,9 @@ class DatabaseGrounds(msgspec.Struct, frozen=True):
     timeline: int | None = None
 
     def same(self, now: "DatabaseGrounds") -> bool:
-        """Whether it is the same database, structure unchanged, as a session sees it `now`.
+        """Whether a session now sees the same database with an unchanged structure.
 
-        A session that may not ask for the cluster's identifier goes by the rest: a restored
+        A session that may not ask for the cluster's identifier relies on the rest: a restored
         database has other oids and another seal.
         """
         system = self.system if now.system is None else now.system
@@ -129,14 +128,13 @@ class DatabaseGrounds(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What the end of a run saw, and what that rests on. The journal keeps it, as JSON.
+    """What a run saw at its end, and what that relies on. The journal keeps it as JSON.
 
-    `structure`: "verified" where the structure was compared with the catalogue. "unchecked" where
-    there was no usable catalogue: then `why` says so, and only the version rows are claimed.
-    `differences`: the number of harmless differences.
-    `remarks`: the warnings that every later start repeats.
-    `manifest`: the code that was looked at; None in the marks of earlier builds.
-    `not_quick`: why later starts must look thoroughly all the same.
+    `structure`: "verified" if the structure was compared with the catalogue. "unchecked" without a
+    usable catalogue: then `why` gives the reason, and only the version rows are claimed.
+    `differences`: the number of harmless differences. `remarks`: the warnings that every later
+    start repeats. `manifest`: the code that was used; None in the marks of earlier builds.
+    `not_quick`: why later starts must take the thorough look anyway.
     """
 
     structure: Literal["verified", "unchecked"]
@@ -151,8 +149,8 @@ class Evidence(msgspec.Struct, frozen=True):
 class Mark(msgspec.Struct, frozen=True):
     """A row of the journal that says that a run ended where it should.
 
-    `rows` are the version rows at that moment, `at` is the time, in UTC. `evidence` is None where
-    an older build wrote the row, or where the row isn't where it was written: restored, say.
+    `rows` are the version rows at that moment, `at` is the time in UTC. `evidence` is None if an
+    older build wrote the row, or if the row isn't where it was written: restored, for example.
     """
 
     run: str
@@ -162,7 +160,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class DatabaseState(msgspec.Struct, frozen=True):
-    """The database as one snapshot saw it: server, version table, journal, and what is besides."""
+    """The database as one snapshot saw it: server, version table, journal, and other contents."""
 
     server: ServerInfo
     version_table: VersionTableName
@@ -170,7 +168,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
 
     # the version table
     version_schema: str | None = None
-    """Where the version table is; None where there is none."""
+    """Where the version table is; None if there is none."""
     rows: tuple[str | None, ...] = ()
     """Its rows; a NULL is None."""
     version_column: str | None = None
@@ -180,11 +178,11 @@ class DatabaseState(msgspec.Struct, frozen=True):
 
     # the server and the role
     read_only: bool = False
-    """A standby, or a database that is set to be only read."""
+    """A standby, or a database that is read-only."""
     standby: bool = False
     """It is a standby."""
     distrusted: bool = False
-    """The journal or the version table may not be read, and wasn't."""
+    """The journal or the version table isn't trusted, so it wasn't read."""
     open_to_triggers: bool = False
     """A role that isn't trusted could put a trigger on the journal or on the version table."""
 
@@ -192,7 +190,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
     journal: bool = False
     """The table is there."""
     journal_schema: bool = False
-    """The schema is there, with the table or without."""
+    """The schema is there, with or without the table."""
     journal_down: bool = True
     """It has a column for downgrades."""
     journal_readable: bool = True
@@ -200,55 +198,53 @@ class DatabaseState(msgspec.Struct, frozen=True):
     journal_writable: bool = True
     """This role may write it, or make it first."""
     journal_writers: tuple[str, ...] = ()
-    """Roles that may write it and aren't trusted: then it is no proof."""
+    """Untrusted roles that can write it: then it proves nothing."""
 
     # what the journal says
     mark: str | None = None
-    """Its last step that says where this stands: reached, unchecked, unreached, or one of a run
-    that was not seen to end.
+    """Its last step that says where the database stands: reached, unchecked, unreached, or a step
+    of a run that was not seen to end.
     """
     mark_row: int = 0
     """That row's number."""
     last_step: int = 0
-    """The number of the last row that tells of something done, and not only of a look."""
+    """The number of the last row that records an action, not only a look."""
     marks: tuple[Mark, ...] = ()
-    """The rows of runs that ended well, newest first, where nothing has happened since."""
+    """The rows of runs that ended well, newest first, if nothing has happened since."""
     seeds: dict[str, str] = {}
     """Each seed script, with the hash of the content that ran last."""
     last_journaled: str | None = None
-    """Where there is no version row: the last revision that the journal names, and its day."""
+    """If there is no version row: the last revision that the journal names, and its day."""
     accepted: tuple[Difference, ...] = ()
     """Differences from the structure that a person has accepted."""
     journaled: tuple[Journaled, ...] = ()
-    """What has run, in that order."""
+    """What has run, in order."""
     interrupted: tuple[str, ...] = ()
-    """Revisions that the last run left half-way, or is running if it is still at work."""
+    """Revisions that the last run left half-way, or that it is running now."""
     interrupted_sha256: str | None = None
-    """The file that was run, where the journal says it."""
+    """The hash of the file that was run, if the journal has it."""
     reversing: tuple[str, ...] = ()
-    """Revisions in whose downgrade the last run was cut off."""
+    """Revisions whose downgrade the last run did not finish."""
     reversed_so_far: int = 0
     """How many statements of that downgrade are done."""
     places: dict[str, tuple[str, ...]] = {}
-    """Where a version row isn't the code's: the revisions that the journal can take back, each with
-    what it needs.
+    """If a version row isn't the code's: the revisions that the journal can undo, each with what it
+    needs.
     """
 
-    # what is there besides
+    # other contents
     grounds: DatabaseGrounds | None = None
-    """Which database this is, and its DDL seal, where they were asked for."""
+    """Which database this is, and its DDL seal, if they were asked for."""
     contents: tuple[SchemaContents, ...] = ()
-    """Each schema that holds something, where the application's may be. Asked only where there is
-    no version row.
-    """
+    """Each non-empty schema that the application may use. Asked only if there is no version row."""
     beside: tuple[SchemaContents, ...] = ()
-    """Schemas whose contents are others' (`decision/ownership.py`)."""
+    """Schemas whose contents belong to others (`decision/ownership.py`)."""
     comment: str | None = None
     """The database's comment."""
 
     @property
     def objects(self) -> int:
-        """How many objects there are that may be the application's."""
+        """The number of objects that may be the application's."""
         return sum(one.objects for one in self.contents)
 
     @property
@@ -258,7 +254,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
 
     @property
     def begun_elsewhere(self) -> bool:
-        """Whether a standby shows a revision half-way: on the primary it may be going on."""
+        """Whether a standby shows a revision half-way: on the primary it may be running."""
         return self.standby and bool(self.interrupted)
 
     @property
@@ -267,8 +263,9 @@ class DatabaseState(msgspec.Struct, frozen=True):
         return self.mark in ("stamp", "begun", "revision", "down", "unreached")
 
     def marked(self, manifest: Manifest) -> Mark | None:
-        """The mark of a run that looked at exactly this: the same files, the same version rows, the
-        same database, and no DDL since. None: nobody has, so it must be looked at.
+        """Return the mark of a run that verified exactly this, or None.
+
+        The same files, the same version rows, the same database, and no DDL since.
         """
         rows = {str(row) for row in self.rows}
         for mark in self.marks:
@@ -281,7 +278,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
 
     @property
     def history(self) -> str:
-        """Whose rows in the journal are ours: the version table's name, with its schema."""
+        """The key of this history's rows in the journal: the version table and its schema."""
         schema = self.version_schema or self.version_table.schema or self.server.default_schema
         return f"{schema}.{self.version_table.name}"
 
@@ -289,12 +286,12 @@ class DatabaseState(msgspec.Struct, frozen=True):
 class Code(msgspec.Struct, frozen=True):
     """What the application's code wants: its history and scripts.
 
-    `init_revision` is the revision that the init scripts stand for, as it is configured. `ahead`
-    says what shall be done with a newer database on which this code can run. `accept_newer` is the
-    version row that the operator takes for a newer release's.
-    `requires_catalogue`: without a usable catalogue, nothing is done. `shared`: others may have
-    objects in the application's schemas. `destructive`: what is done about pending revisions that
-    destroy something. `backups`: where one is put before an upgrade; None: none is taken.
+    `init_revision` is the configured revision of the init scripts. `ahead` says what to do with a
+    newer database on which this code can run. `accept_newer` is a version row that, by the
+    operator's word, a newer release wrote. `requires_catalogue`: without a usable catalogue,
+    nothing is done. `shared`: others may have objects in the application's schemas. `destructive`:
+    what to do about pending revisions that destroy data. `backups`: where a backup is put before an
+    upgrade; None: none is taken.
     """
 
     history: History
@@ -310,8 +307,9 @@ class Code(msgspec.Struct, frozen=True):
 
     @property
     def stands_for(self) -> str | None:
-        """The revision that the init scripts are said to stand for: by the configuration, else by
-        the last script's header. None: nobody says, or a header names several.
+        """The revision that the init scripts claim: the configured one, else the last header's.
+
+        None if there is no claim, or a header names several.
         """
         if self.init_revision is not None:
             return self.init_revision
@@ -322,16 +320,15 @@ class Code(msgspec.Struct, frozen=True):
 class Facts(msgspec.Struct, frozen=True):
     """Everything that a decision depends on.
 
-    `pending` are the revisions that Alembic would run, in its order, from where the database
-    stands (or from what the init scripts stand for, where it's empty). It is None where
-    nobody asked Alembic.
-    `was_empty`: the database was, before the application's code was loaded. `standing` is what the
-    catalogue says of the structure, None where it wasn't asked or can't be; `catalogue` says why.
-    `preflight` is what is in the way of the pending revisions, None where nothing is pending.
-    `identifiable`: there is a catalogue by which what the init scripts make can be identified.
-    `interruption`: how much is there of a revision that an earlier run left half-way. `verified`:
-    the mark of an earlier run that looked at just this. `losses`: what the pending revisions
-    destroy, None where nobody has looked.
+    `pending` are the revisions that Alembic would run, in its order, from where the database stands
+    (for an empty one: from what the init scripts stand for). It is None if Alembic wasn't asked.
+    `was_empty`: the database was empty before the application's code was loaded. `standing` is what
+    the catalogue says about the structure, None if it wasn't asked or can't say; `catalogue` says
+    why. `preflight` is what is in the way of the pending revisions, None if nothing is pending.
+    `identifiable`: there is a catalogue that can identify what the init scripts make.
+    `interruption`: how much there is of a revision that an earlier run left half-way. `verified`:
+    the mark of an earlier run that verified exactly this. `losses`: what the pending revisions
+    destroy, None if that wasn't checked.
     """
 
     code: Code
@@ -353,11 +350,11 @@ class Facts(msgspec.Struct, frozen=True):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that is seen here; a plan holds for one fingerprint.
+        """A hash of everything seen here; a plan holds for one fingerprint.
 
-        Marks and the DDL seal say whether somebody must look, and aren't what is seen. What others
-        do beside is their business. Of what would be lost, numbers count for nothing: the
-        application may be at work.
+        Marks and the DDL seal only say whether a look is needed, so they aren't part of it. Nor are
+        objects of others next to the application's. Of possible losses, the numbers aren't part of
+        it: the application may be at work.
         """
         uncounted = (msgspec.structs.replace(one, rows=None) for one in self.lost)
         seen = msgspec.structs.replace(

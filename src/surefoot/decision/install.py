@@ -1,7 +1,7 @@
-"""What the init scripts of a fresh install stand for: what they say, held against what they made.
+"""Decide which revision the init scripts of a fresh install stand for. Pure.
 
-Pure. Asked twice: before anything is run, of what is said; and behind the scripts, still inside
-their transaction, of the structure.
+Their claim is compared with what they made: first the claim, before anything is run; then the
+structure, after the scripts and still inside their transaction.
 """
 
 import shlex
@@ -19,9 +19,9 @@ _OLDER_IMAGE = "use the image of the release that the script comes from, or this
 
 
 def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
-    """What is wrong with what the scripts say of themselves, if anything is.
+    """Return what is wrong with the scripts' own claims, if anything.
 
-    `identifiable`: there is a catalogue by which what they make can be identified.
+    `identifiable`: there is a catalogue that can identify what they make.
     """
     if not code.init:
         return None
@@ -64,7 +64,7 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                     "there is no usable catalogue to see which revision it makes",
                 ),
                 next=to_type(
-                    "if it's kept by hand, take its header out, and name the revision that it "
+                    "if it's maintained by hand, remove its header, and name the revision that it "
                     "stands for in surefoot.toml, as init_revision. Or make it again",
                     f"surefoot dump -o {shlex.quote(script.path)}",
                 ),
@@ -87,7 +87,7 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
 
 
 def unknown_revision(code: Code) -> Finding | None:
-    """The configured revision isn't the code's."""
+    """The code doesn't have the configured revision."""
     if not code.init or code.init_revision in (None, *code.history.revisions):
         return None
     return Finding(
@@ -104,9 +104,9 @@ def _headers(code: Code) -> bool:
 
 
 def remarks(code: Code) -> tuple[str, ...]:
-    """What is worth knowing before the scripts are run."""
+    """Return what is worth knowing before the scripts are run."""
     return tuple(
-        f"{script.path} was changed since surefoot dump made it: its structure is looked at before "
+        f"{script.path} was changed since surefoot dump made it: its structure is verified before "
         "it is committed"
         for script in code.init
         if script.edited
@@ -119,12 +119,11 @@ def made(
     written: tuple[str | None, ...],
     standing: Identification | None,
 ) -> tuple[str, ...]:
-    """The version rows for what the scripts have made.
+    """Return the version rows for what the scripts have made.
 
-    `said` is the revision that they are said to stand for, `written` the version rows that they
-    wrote themselves; `standing` is the structure, `asked` of it what it is beside those two; None
-    where there is no catalogue. Raises SurefootError `init-script-newer-than-code`,
-    `init-script-names-another-revision`, `init-script-unidentified`.
+    `said` is the claimed revision, `written` the version rows that the scripts wrote themselves;
+    `standing` is the structure, None if there is no catalogue. Raises SurefootError
+    `init-script-newer-than-code`, `init-script-names-another-revision`, `init-script-unidentified`.
     """
     unknown = history.unknown(written)
     if unknown:
@@ -187,7 +186,8 @@ def _contradicted(history: History, asked: Match, standing: Identification) -> S
     if not standing.exact and standing.ahead is not None and standing.ahead.compatible:
         return _newer(standing)
     if standing.own and any(stand.rows == history.heads for stand in standing.exact):
-        return _newer(standing)  # head's structure, and more: not a script of head's to be stamped
+        # head's structure, and more: such a script must not be stamped with head
+        return _newer(standing)
     number = len(asked.differences)
     exact = [revision_text(stand) for stand in standing.exact]
     return SurefootError.of(
@@ -233,7 +233,7 @@ def _names_another(message: str, *seen: str) -> Finding:
         message,
         seen,
         next=to_type(
-            "use this release's own script; or correct what is said (init_revision, the header). "
+            "use this release's own script; or correct init_revision or the header. "
             "Or make a script from the history, and name only that one, without init_revision",
             "surefoot dump -o init.sql",
         ),

@@ -1,6 +1,7 @@
-"""Can this code run on a database that is newer than it? Pure.
+"""Decide whether this code can run on a database that is newer. Pure.
 
-What the newer release says of itself (a floor, kept in the journal) counts; else the structure.
+If the newer release declares a floor (the journal keeps it), that decides; otherwise the structure
+does.
 """
 
 import msgspec
@@ -11,11 +12,11 @@ from surefoot.decision.version_rows import judge
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """Whether the code can run (None: nobody can tell), and by what that is known.
+    """Whether the code can run (None: unknown), and the reason.
 
-    `floor` is what a newer revision says: which, and the oldest code that can run on it. `verdict`
-    is the structure's, where there is a catalogue to go by. `behind` are revisions of this code
-    that have not run: the database is newer on one branch, and older on another.
+    `floor` is what a newer revision declares: the revision, and the oldest code that can run on it.
+    `verdict` is the structure's, if there is a catalogue. `behind` are revisions of this code that
+    have not run: the database is newer on one branch, and older on another.
     """
 
     can_run: bool | None
@@ -25,11 +26,11 @@ class Ahead(msgspec.Struct, frozen=True):
 
 
 def ahead(facts: Facts) -> Ahead:
-    """For a database whose version rows are newer than the code.
+    """Decide for a database whose version rows are newer than the code.
 
-    A floor that the code doesn't reach forbids it. One of the very revision that the database is at
-    allows it, whatever the structure looks like; one of an earlier revision says nothing of what
-    came behind it.
+    A floor that the code doesn't reach forbids it. A floor of exactly the revision that the
+    database is at allows it, whatever the structure; a floor of an earlier revision says nothing
+    about later ones.
     """
     history, database = facts.code.history, facts.database
     verdict = facts.standing.ahead if facts.standing else None
@@ -40,7 +41,7 @@ def ahead(facts: Facts) -> Ahead:
     releases = {revision.release for revision in history.revisions.values()}
     declared = [(r.id, r.floor) for r in newer if r.floor]
     for id, floor in declared:
-        # not as a person may write it: "3" is the beginning of many an id
+        # unlike a person's shorthand: "3" is the beginning of many ids
         if floor not in history.revisions and floor not in releases:
             return Ahead(can_run=False, floor=(id, floor), verdict=verdict)
     floors = dict(declared)
@@ -50,8 +51,8 @@ def ahead(facts: Facts) -> Ahead:
         return Ahead(can_run=True, floor=(row, floors[row]), verdict=verdict)
     if verdict is None:
         return Ahead(None)
-    # What is missing may have been dropped by a newer revision, or never been made: without the
-    # journal's word, the row may be that of a branch on which this code's own head never ran.
+    # A newer revision may have dropped what is missing, or it was never made: unless the journal
+    # has the row, it may be that of a branch on which this code's own head never ran.
     lost = any(told.found is None and told.expected is not None for told in verdict.remarks)
     if verdict.compatible and lost and not all(one.certain for one in unknown):
         return Ahead(None, verdict=verdict)
@@ -59,10 +60,10 @@ def ahead(facts: Facts) -> Ahead:
 
 
 def _behind(facts: Facts) -> tuple[str, ...]:
-    """The code's revisions that are in no version row, nor below one.
+    """Return the code's revisions that no version row names or implies.
 
-    What a newer row contains, the journal says. Where it says nothing, a row may stand for any of
-    the code's heads, but not for what is behind a row that the code knows.
+    The journal says what a newer row includes. Otherwise a row may stand for any of the code's
+    heads, but not for what comes after a row that the code knows.
     """
     history, database = facts.code.history, facts.database
     below = dict(database.places)

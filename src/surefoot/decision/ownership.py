@@ -1,4 +1,4 @@
-"""Whose objects are in a database: the application's, or others'. Pure.
+"""Decide which objects in a database are the application's, and which are others'. Pure.
 
 Platforms, tools and other applications keep schemas of their own in it. A schema that no revision
 touches is theirs.
@@ -15,7 +15,7 @@ from surefoot.model.history import History
 from surefoot.schema.fact import SchemaFact, table
 from surefoot.schema.names import split_name
 
-# The tables by which other migrators remember what they have run.
+# The version tables of other migration tools.
 MIGRATORS = {
     "alembic_version": "Alembic",
     "django_migrations": "Django",
@@ -35,21 +35,21 @@ MIGRATORS = {
     "doctrine_migration_versions": "Doctrine",
 }
 
-FEW = 3  # fewer tables than these may be called like the application's by chance
+FEW = 3  # fewer tables than these may share names with the application's by chance
 
 
 class Ownership(msgspec.Struct, frozen=True):
     """Where the application's objects are.
 
-    `schemas` are those that it uses; None: nobody can tell, and everything may be its. `tables` are
-    the names of its tables, without their schemas.
+    `schemas` are those that it uses; None: unknown, and everything may be the application's.
+    `tables` are the names of its tables, without schemas.
     """
 
     schemas: frozenset[str] | None = None
     tables: frozenset[str] = frozenset()
 
     def of(self, database: DatabaseState, history: History) -> DatabaseState:
-        """The same database, what others own put `beside`."""
+        """Return the same database, with the schemas of others moved to `beside`."""
         its = {one.schema for one in database.contents if self._may_be_its(one, database, history)}
         return msgspec.structs.replace(
             database,
@@ -61,8 +61,9 @@ class Ownership(msgspec.Struct, frozen=True):
         if self.schemas is None or one.schema in self.schemas:
             return True
         if database.version_table.schema is not None:
-            return False  # it says itself where it is; the same elsewhere is another installation
-        # a search path that leads elsewhere makes an application miss its own tables
+            # it names its schema itself; the same names elsewhere are another installation
+            return False
+        # with a wrong search path, an application misses its own tables
         called_alike = len(self.tables.intersection(one.relations))
         if called_alike >= max(FEW, len(self.tables) / 2):
             return True
@@ -71,22 +72,23 @@ class Ownership(msgspec.Struct, frozen=True):
 
 
 def is_others(standing: Identification) -> bool:
-    """Whether all that is there is others', by the catalogue: not one of the application's names is
+    """Whether, by the catalogue, everything belongs to others: none of the application's names is
     taken.
     """
     return standing.foreign and standing.complete and not standing.taken
 
 
 def set_aside(database: DatabaseState) -> DatabaseState:
-    """The same database where a person has said that it is shared, and none of the application's
-    names is taken: all that is there is others'.
+    """Return a shared database with everything moved to `beside`.
+
+    Called if a person has said that it is shared, and none of the application's names is taken.
     """
     beside = (*database.contents, *database.beside)
     return msgspec.structs.replace(database, contents=(), beside=beside)
 
 
 def beside_remarks(database: DatabaseState) -> tuple[str, ...]:
-    """What belongs to others, in numbers, for a person who is about to install."""
+    """Count what belongs to others, for a person who is about to install."""
     if not database.beside:
         return ()
     number = sum(one.objects for one in database.beside)
@@ -106,12 +108,12 @@ _SHOWN = 8
 
 
 def histories_text(contents: tuple[SchemaContents, ...]) -> str:
-    """By which tables another application is known, for people; nothing where there is none."""
+    """Name the tables that show another application; nothing if there is none."""
     return ", ".join(named_histories(name for one in contents for name in one.histories))
 
 
 def histories_among(own: Iterable[SchemaFact]) -> str:
-    """The same, among facts that no revision of the application makes."""
+    """Return the same from facts that no revision of the application makes."""
     columns: dict[str, list[str]] = {}
     for fact in own:
         if fact.kind == "column" and (of := table(fact)):
@@ -125,7 +127,7 @@ def histories_among(own: Iterable[SchemaFact]) -> str:
 
 
 def named_histories(tables: Iterable[str]) -> tuple[str, ...]:
-    """The first few of these tables, each with the migrator whose it is."""
+    """Return the first few of these tables, each with its migration tool."""
     return tuple(f"{name} ({_migrator(name)})" for name in [*tables][:_SHOWN])
 
 

@@ -1,4 +1,4 @@
-"""What will be done, as a value: shown by `plan`, executed by `up`, one and the same."""
+"""The plan as a value: `plan` shows it, and `up` executes the same one."""
 
 import msgspec
 
@@ -15,7 +15,7 @@ from surefoot.scripts.header import ScriptFile
 class Install(msgspec.Struct, frozen=True, tag="install"):
     """Run the init scripts and record the revision that they stand for, in one transaction.
 
-    Without a revision, it is found from what they have made, before that is committed.
+    Without a revision, it is identified from what they made, before the commit.
     """
 
     scripts: tuple[ScriptFile, ...]
@@ -25,10 +25,11 @@ class Install(msgspec.Struct, frozen=True, tag="install"):
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
     """Record that the database, as it is, stands at these revisions.
 
-    `stand` is the structure held against them, `by` what decided for them ("structure",
+    `stand` is the comparison with their structure, `by` what selected them ("structure",
     "evidence", "earliest", "latest", "person"); `before` are the version rows that are replaced.
-    `accepted` are differences that were accepted before, and still are. `mend`: the version table
-    isn't as Alembic makes it, and is made so, its column this many characters wide (0: it is).
+    `accepted` are differences that were accepted before and still exist. `mend`: the version table
+    differs from Alembic's form and is corrected, its column to this many characters (0: it is
+    correct).
     """
 
     stand: Match
@@ -40,16 +41,16 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
 
     @property
     def before_texts(self) -> tuple[str, ...]:
-        """What the version table holds before the adoption, a text a row."""
+        """The content of the version table before the adoption, a string for each row."""
         return tuple("NULL" if row is None else repr(row) for row in self.before) or ("no row",)
 
 
 class Record(msgspec.Struct, frozen=True, tag="record"):
-    """Record a revision that was left half-way and is all there: it needs no more than its row.
+    """Record a revision that was left half-way and is complete: only its row is missing.
 
-    `rows` are the version rows with it, `before` those that they replace; `matching` facts are as
-    they should be, `made` of them are the revision's. `by` is what decided for it ("structure", or
-    "finish" where a person had it finished).
+    `rows` are the version rows with it, `before` those that they replace; `matching` facts match,
+    `made` of them are the revision's. `by` says what decided ("structure", or "finish" if a person
+    had it finished).
     """
 
     revision: Revision
@@ -61,9 +62,9 @@ class Record(msgspec.Struct, frozen=True, tag="record"):
 
 
 class Undone(msgspec.Struct, frozen=True, tag="undone"):
-    """Keep in mind that nothing of a revision is there any more that was left half-way.
+    """Note that nothing is left of a revision that was left half-way.
 
-    `by` says who has seen to that ("undo", "person").
+    `by` says what undid it ("undo", "person").
     """
 
     revision: str
@@ -72,9 +73,10 @@ class Undone(msgspec.Struct, frozen=True, tag="undone"):
 
 
 class DropIndexes(msgspec.Struct, frozen=True, tag="drop-indexes"):
-    """Drop indexes that a revision was making when it was cut off, so that it can make them anew.
+    """Drop indexes that a revision was creating when it was cut off, so that it can create them
+    again.
 
-    `names` are those of their facts, `statements` the SQL, one each, outside a transaction.
+    `names` are those of their facts, `statements` the SQL, each outside a transaction.
     """
 
     revision: str
@@ -83,9 +85,9 @@ class DropIndexes(msgspec.Struct, frozen=True, tag="drop-indexes"):
 
 
 class Repair(msgspec.Struct, frozen=True, tag="mend"):
-    """Finish or undo (`how`) what a revision has left half-way.
+    """Finish or undo (`how`) a revision that was left half-way.
 
-    Statements `first` outside a transaction, then `within` one, `then` outside again.
+    Statements: `first` outside a transaction, then `within` one, `then` outside again.
     """
 
     revision: str
@@ -102,11 +104,11 @@ class Upgrade(msgspec.Struct, frozen=True, tag="upgrade"):
 
 
 class Downgrade(msgspec.Struct, frozen=True, tag="downgrade"):
-    """Take these revisions back, in this order, through the application's own env.py.
+    """Undo these revisions, in this order, through the application's own env.py.
 
-    `rows` are the version rows at the end, `before` those now. `spare`: what may not be lost, since
-    nobody has accepted that; it's looked for once more before each revision is taken back.
-    `staying` are revisions that stay applied, and that the code has no file of, in their order.
+    `rows` are the version rows at the end, `before` those now. `spare`: data that must not be lost,
+    because the loss wasn't accepted; it is checked again before each revision is undone. `staying`
+    are revisions that stay applied and whose files the code doesn't have, in their order.
     """
 
     undo: tuple[DowngradeStep, ...]
@@ -117,14 +119,17 @@ class Downgrade(msgspec.Struct, frozen=True, tag="downgrade"):
 
 
 class Clear(msgspec.Struct, frozen=True, tag="clear"):
-    """Drop what revisions have made that aren't applied any more: `names`, by `statements`."""
+    """Drop objects (`names`) of revisions that are no longer applied, by `statements`."""
 
     names: tuple[Key, ...]
     statements: tuple[str, ...]
 
 
 class Seed(msgspec.Struct, frozen=True, tag="seed"):
-    """Run one repeatable script in a transaction of its own. `changed`: it has run before."""
+    """Run one repeatable script in its own transaction.
+
+    `changed`: it has run before, with other content.
+    """
 
     script: ScriptFile
     changed: bool
@@ -132,24 +137,24 @@ class Seed(msgspec.Struct, frozen=True, tag="seed"):
 
 Step = Install | Adopt | Record | Undone | DropIndexes | Repair | Upgrade | Downgrade | Clear | Seed
 
-_SHOWN = 6  # revisions of which the same is said
+_SHOWN = 6  # revisions in one remark
 
-# Steps that change or drop what somebody may want back.
+# Steps that change or drop what a person may want back.
 _MIGRATING = (Upgrade, Downgrade, Repair, DropIndexes, Clear)
 
 
 def backup_text(backups: str | None) -> str:
-    """Which backup there will be before an upgrade is begun."""
+    """Say which backup is taken before an upgrade."""
     if backups is None:
         return 'no backup is taken first (backup = "off" in surefoot.toml)'
     return f"a backup is taken first, into {backups}"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The steps in order. It holds for the facts that it was made from, and for no others.
+    """The steps in order. A plan holds only for the facts that it was made from.
 
-    `remarks` are worth knowing before it is begun, and stop nobody. `losses` are what it destroys,
-    `one_way` revisions that can't be taken back, each with why. `backups`: where a backup is put
+    `remarks` are worth knowing first, and stop nothing. `losses` are what it destroys, `one_way`
+    the revisions that can't be undone, each with the reason. `backups`: where a backup is put
     before an upgrade; None: none is taken.
     """
 
@@ -162,33 +167,35 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def loss_texts(self) -> tuple[str, ...]:
-        """What it destroys or can't take back, and which backup there will be; nothing: nothing."""
+        """Say what the plan destroys or can't undo, and which backup there will be; empty if
+        nothing.
+        """
         found = [one.text for one in self.losses]
         for why in dict.fromkeys(why for _, why in self.one_way):
             ids = [id for id, its in self.one_way if its == why]
             more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-            found.append(f"can't be taken back: {', '.join(ids[:_SHOWN])}{more} ({why})")
+            found.append(f"can't be undone: {', '.join(ids[:_SHOWN])}{more} ({why})")
         return (*found, backup_text(self.backups)) if found else ()
 
     @property
     def open_ended(self) -> bool:
-        """Whether what comes behind it is only known once it was carried out."""
+        """Whether what follows it is only known once it has been carried out."""
         return any(isinstance(step, Install) and step.revision is None for step in self.steps)
 
     @property
     def worth_a_backup(self) -> bool:
-        """Whether it migrates what was there before, and not only what it has made itself."""
+        """Whether it migrates what was there before, not only what it made itself."""
         made_here = any(isinstance(step, Install) for step in self.steps)
         return not made_here and any(isinstance(step, _MIGRATING) for step in self.steps)
 
     @property
     def revisions(self) -> tuple[Revision, ...]:
-        """The revisions that the plan runs, whichever step they're in."""
+        """The revisions that the plan runs, in whichever step."""
         return tuple(r for s in self.steps if isinstance(s, Upgrade) for r in s.revisions)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the plan runs and what may take long: scripts and revisions, in order."""
+        """The names of what may take long: scripts and revisions, in order."""
         found: list[str] = []
         for step in self.steps:
             match step:

@@ -1,8 +1,8 @@
-"""A revision that was left half-way: whether it can be gone on with by itself, and how. Pure.
+"""Decide whether surefoot can continue with a half-applied revision by itself, and how. Pure.
 
-Only what is provably right is done without a person. What is seen is the structure, so the revision
-must be seen to change nothing else (`Source.structural`), or its author must have said that it may
-be run again from anywhere (`Source.resumable`).
+Without a person, surefoot does only what is provably right. Only the structure can be seen, so the
+revision must demonstrably change nothing else (`Source.structural`), or its author must have
+declared that it can run again from anywhere (`Source.resumable`).
 """
 
 import msgspec
@@ -17,16 +17,14 @@ from surefoot.schema.names import quote_name, split_name
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """What is done: the revision is recorded as it is (`record`), or the indexes `drops` are
-    dropped and it is run again.
-    """
+    """What to do: record the revision (`record`), or drop the indexes `drops` and run it again."""
 
     record: bool = False
     drops: tuple[ExpectedObject, ...] = ()
 
 
 def recovery(facts: Facts) -> Recovery | None:
-    """How to go on with the revision that was left half-way; None where that takes a person."""
+    """Return how to continue with a half-applied revision; None if that takes a person."""
     found = facts.interruption
     if found is None or obstacles(facts):
         return None
@@ -37,24 +35,24 @@ def recovery(facts: Facts) -> Recovery | None:
 
 
 def obstacles(facts: Facts) -> tuple[str, ...]:
-    """Why it can't be gone on with without a person, a line each; nothing: it can."""
+    """Return why surefoot can't continue without a person, a line each; empty if it can."""
     found = facts.interruption
     if found is None:
         return ("the journal names several, or one that this code doesn't have",)
     source = found.source
     if not found.known or source is None:
-        return ("there is no catalogue by which its parts could be told",) if source else (_UNREAD,)
+        return ("there is no catalogue to recognise its parts by",) if source else (_UNREAD,)
     lines: list[str] = []
     if found.edited:
-        lines.append("its file isn't the one that was run: that may have done something else")
+        lines.append("its file isn't the one that was run, which may have done something else")
     if found.beside:
-        lines.append("the structure differs in what isn't the revision's, too")
+        lines.append("the structure also differs in objects that aren't the revision's")
     lines += [
-        f"{fact.kind} {fact.name} is there, which its file makes on the way"
+        f"{fact.kind} {fact.name} is there, which its file makes only for a while"
         for fact in found.between
     ]
     odd = found.placed("otherwise") + tuple(n for n in found.placed("invalid") if n.before[0])
-    # a DROP that was cut off is simply done again
+    # an interrupted DROP is simply repeated
     odd = tuple(
         named
         for named in odd
@@ -70,7 +68,7 @@ def obstacles(facts: Facts) -> tuple[str, ...]:
 
 
 def _has_some(named: ExpectedObject, source: Source) -> bool:
-    """Whether it's an enum that has some of its new labels, which are passed over."""
+    """Whether it is an enum with some of its new labels, whose statements skip existing ones."""
     wanted = next((d for d in named.after if d), None)
     if named.kind != "enum" or named.found is None or wanted is None:
         return False
@@ -82,7 +80,7 @@ _UNREAD = "its file can't be read"
 
 
 def _not_again(found: InterruptedRevision, source: Source) -> list[str]:
-    """Why it can't be run again."""
+    """Return why the revision can't be run again."""
     if not (source.structural or source.resumable):
         first = source.doubtful[0]
         more = (
@@ -98,7 +96,7 @@ def _not_again(found: InterruptedRevision, source: Source) -> list[str]:
     if source.resumable:
         return []
     if source.renames:
-        return ["it renames something: twice, that may be undone by itself"]
+        return ["it renames something, and renaming twice may undo that"]
     gone = [s for s in source.statements if s.drops and s.kind in ("relation", "column")]
     lost = [s for s in gone if not any(s.is_about(named.key) for named in found.names)]
     if lost:
@@ -111,7 +109,7 @@ def _not_again(found: InterruptedRevision, source: Source) -> list[str]:
 
 
 def _to_drop(found: InterruptedRevision) -> tuple[ExpectedObject, ...]:
-    """Its indexes that have to go before it is run again: an index is no data."""
+    """Return its indexes that must be dropped before it runs again: an index isn't data."""
     source = found.source
     invalid = tuple(named for named in found.placed("invalid") if named.made)
     if source is None or source.resumable:
@@ -120,7 +118,7 @@ def _to_drop(found: InterruptedRevision) -> tuple[ExpectedObject, ...]:
 
 
 def _in_its_way(found: InterruptedRevision, source: Source) -> tuple[ExpectedObject, ...]:
-    """What is there of it and would be made again by a statement that doesn't pass it over."""
+    """Return what exists and would be made again by a statement that doesn't skip it."""
     whole = {
         named.name
         for named in found.placed("there")
@@ -130,7 +128,7 @@ def _in_its_way(found: InterruptedRevision, source: Source) -> tuple[ExpectedObj
         named
         for named in found.placed("there")
         if not _passes_over(source, named)
-        # what came with a table that is passed over as a whole
+        # parts of a table whose statement is skipped as a whole
         and (source.about(named.key) or _table(named) not in whole)
     )
 
@@ -141,10 +139,10 @@ def _passes_over(source: Source, named: ExpectedObject) -> bool:
 
 
 def is_finished(found: InterruptedRevision) -> bool:
-    """Whether all of it has run, as far as that leaves a trace in the structure.
+    """Whether all of the revision has run, as far as the structure shows.
 
-    All that it changes is as after it, and so is what it does last: statements that leave no trace
-    have been run before that, too.
+    All that it changes is as after it, including the last thing it does: so statements before that
+    which leave no trace have run, too.
     """
     last = found.source.last if found.source else None
     if last is None or not found.names or last.kind in ("", "extension", "schema"):
@@ -152,27 +150,27 @@ def is_finished(found: InterruptedRevision) -> bool:
     assert found.source is not None
     traceless = any(not s.kind or s.unseen for s in found.source.statements)
     if last.passes_over and traceless:
-        return False  # what it does last may have been there before all that leaves no trace
+        return False  # its last change may have existed before the statements that leave no trace
     done = [named for named in found.names if last.is_about(named.key)]
     all_there = len(found.placed("there")) == len(found.names)
     return all_there and len(done) == 1 and (done[0].found is None) == last.drops
 
 
 def record(facts: Facts, found: InterruptedRevision, by: str = "structure") -> Record:
-    """The step that records it as it is."""
+    """Return the step that records it as it is."""
     revision = facts.code.history.revisions[found.revision]
     made = len(found.names)
     return Record(revision, found.after, facts.database.rows, found.matching, made, by)
 
 
 def drop_index(name: str) -> str:
-    """The SQL that drops an index, by its fact's name, without locking its table."""
+    """Return the SQL that drops an index, by its fact's name, without locking its table."""
     found = split_name(name)
     return f"drop index concurrently {quote_name(found[0], found[-1])}"
 
 
 def _table(named: ExpectedObject) -> str:
-    """The table that it belongs to, as facts name it."""
+    """Return the table that a name belongs to, spelled as in facts."""
     return table(SchemaFact(*named.key, named.found or "")) or ""
 
 

@@ -1,4 +1,4 @@
-"""The decision to finish or to undo a revision that was left half-way, where a person asks."""
+"""Decide how to finish or undo a half-applied revision, when a person asks."""
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.facts import Facts
@@ -20,7 +20,7 @@ _SHOWN = 12
 
 
 def decide_repair(facts: Facts, how: RepairMode) -> Decision:
-    """The statements that finish the revision, or undo it; then what is kept in mind of that."""
+    """Return the statements that finish or undo the revision, and the step that records it."""
     state = classify(facts)
     if state is not State.INTERRUPTED:
         refusal = REFUSALS.get(state)
@@ -64,11 +64,10 @@ def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Fi
 
 
 def trust_operator(facts: Facts, rows: tuple[str, ...], *, base: bool) -> Decision:
-    """Record that it is finished, or that it is undone: whichever a person has named, by the
-    version rows with it, or by those without it (`base`: there were none).
+    """Record that the revision is finished or undone, as a person says.
 
-    There is nothing to hold the word against but the indexes that its file makes: none may be
-    invalid.
+    The person names the version rows with it, or those without it (`base`: there were none). Only
+    the indexes that its file makes can be checked: none may be invalid.
     """
     state, found = State.INTERRUPTED, facts.interruption
     if found is None or found.invalid:
@@ -83,5 +82,5 @@ def trust_operator(facts: Facts, rows: tuple[str, ...], *, base: bool) -> Decisi
     obstacles = in_the_way(facts)
     if obstacles:
         return Refused(state, obstacles)
-    remark = "there is no catalogue to hold the structure against: your word is what counts"
+    remark = "there is no catalogue to compare the structure with: surefoot relies on your word"
     return Ready(state, Plan((step,), facts.fingerprint, (remark,)))

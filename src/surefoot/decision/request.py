@@ -1,4 +1,4 @@
-"""A command that a person is asked about, as a value: typed, or named by a refusal's next step."""
+"""A command that a person must confirm, as a value: typed, or named by a refusal's next step."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -18,8 +18,8 @@ _HOW: dict[str, RepairMode] = {"--finish": "finish", "--undo": "undo"}
 class Request(msgspec.Struct, frozen=True):
     """The command's `verb`, the revisions that it names, and what it allows.
 
-    `accept`: a difference, or that data is lost. `trust_journal`: what the journal names is used
-    although it can't be verified. `how`: what a revision has left half-way is finished, or undone.
+    `accept`: a difference, or the loss of data. `trust_journal`: use what the journal names
+    although it can't be verified. `how`: finish or undo a half-applied revision.
     """
 
     verb: Verb
@@ -30,14 +30,14 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """The verb and what is special about it, for a word that a person reads."""
+        """The verb and its main option, for a word that a person reads."""
         accept = "accept" if self.accept else None
         trust = "trust" if self.trust_journal else None
         return "-".join(filter(None, (self.verb, self.how, accept, trust)))
 
 
 def parse(command: str) -> Request | None:
-    """The request that a command line is; None where it isn't one."""
+    """Parse a command line; None if it isn't such a request."""
     try:
         program, *words = shlex.split(command)
     except ValueError:  # a name with a quotation mark
@@ -56,7 +56,7 @@ def parse(command: str) -> Request | None:
 
 
 def named(findings: Iterable[Finding]) -> Iterator[Request]:
-    """The requests among the commands of these findings' next steps, each once."""
+    """Return the requests among the commands of these findings' next steps, each once."""
     commands = [
         line.strip()
         for finding in findings

@@ -1,4 +1,4 @@
-"""A catalogue that can't be used: a warning at each start, or a refusal where it is required."""
+"""A catalogue that can't be used: a warning at each start, or a refusal if it is required."""
 
 from surefoot.decision.facts import Facts
 from surefoot.decision.refusals.structure import MAKE_CATALOGUE
@@ -10,7 +10,7 @@ _IN_A_LINE = 3
 
 
 def catalogue_remarks(facts: Facts) -> tuple[str, ...]:
-    """A warning that nobody verifies the structure, though there is a catalogue."""
+    """Warn that the structure isn't verified although there is a catalogue."""
     catalogue = facts.catalogue
     if catalogue is None or catalogue.condition in ("usable", "missing"):
         return ()
@@ -25,7 +25,7 @@ def catalogue_remarks(facts: Facts) -> tuple[str, ...]:
 
 
 def catalogue_required(facts: Facts) -> Finding | None:
-    """The refusal where the configuration requires a catalogue and none can be used."""
+    """Refuse if the configuration requires a catalogue and none can be used."""
     catalogue = facts.catalogue
     if not facts.code.requires_catalogue or catalogue is None or catalogue.condition == "usable":
         return None

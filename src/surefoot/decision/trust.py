@@ -1,8 +1,8 @@
-"""Whose is it? Which objects surefoot may read by their names, and what to do about the others.
+"""Decide which objects surefoot may read by name, and what to do about the others.
 
-Trusted are a superuser, the owner of the database, and the roles that surefoot's own role is a
-member of; besides them, the role that env.py sets, if it sets one. Whoever else owns a table can
-put a view, a trigger or a rule in its place, and has code of his run by whoever reads or writes it.
+Trusted are superusers, the owner of the database, the roles that surefoot's own role is a member
+of, and the role that env.py sets, if any. Any other owner of a table can replace it with a view, or
+add a trigger or a rule, and so run code with the rights of the role that reads or writes it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,10 +28,10 @@ _KINDS = {
 
 
 class Suspect(msgspec.Struct, frozen=True):
-    """A part of a relation that calls what isn't trusted, or that doesn't belong there at all.
+    """A part of a relation that calls untrusted code, or doesn't belong there at all.
 
     `what` is type, default, constraint, index, trigger, policy, rule or child; `name` is its name
-    as SQL has it; `calls` is what it calls, which `owner` owns.
+    in SQL; `calls` is what it calls, which `owner` owns.
     """
 
     what: str
@@ -41,11 +41,11 @@ class Suspect(msgspec.Struct, frozen=True):
 
 
 class Owned(msgspec.Struct, frozen=True):
-    """A relation with its owners, as the catalogues tell; without `name`, a schema alone.
+    """A relation with its owners, from the system catalogues; without `name`, a schema alone.
 
-    `quoted` and `quoted_schema` are the names as SQL has them. `writers` are roles that aren't
-    trusted and may write it; `open_to_triggers`: one of them could put a trigger on it.
-    `readable`: this role may read it, and it has the column of a version table.
+    `quoted` and `quoted_schema` are the names in SQL. `writers` are untrusted roles that can write
+    it; `open_to_triggers`: one of them could put a trigger on it. `readable`: this role can read
+    it, and it has the column of a version table.
     """
 
     schema: str
@@ -64,7 +64,7 @@ class Owned(msgspec.Struct, frozen=True):
 
     @property
     def is_journal(self) -> bool:
-        """Whether it's surefoot's own schema or journal."""
+        """Whether it is surefoot's own schema or journal."""
         return self.schema == JOURNAL[0] and self.name in (JOURNAL[1], None)
 
     @property
@@ -77,7 +77,7 @@ class Owned(msgspec.Struct, frozen=True):
 
 
 def owned(rows: Iterable[Mapping[str, Any]]) -> tuple[Owned, ...]:
-    """The values from the rows of `owners.sql`."""
+    """Build the values from the rows of `owners.sql`."""
     return tuple(
         msgspec.convert({**row, "suspects": msgspec.json.decode(row["suspects"])}, Owned)
         for row in rows
@@ -87,7 +87,7 @@ def owned(rows: Iterable[Mapping[str, Any]]) -> tuple[Owned, ...]:
 def of_the_run(
     objects: Iterable[Owned], table: str, schema: str | None, path: Iterable[str]
 ) -> tuple[Owned, ...]:
-    """The journal and the version table, of all that are called so.
+    """Select the journal and the version table from all objects with those names.
 
     Without a schema, the version table is the first one on the search path.
     """
@@ -99,7 +99,7 @@ def of_the_run(
 
 
 def distrust(objects: Iterable[Owned], role: str) -> Finding | None:
-    """The refusal for the objects that may not be read; None where all of them may.
+    """Return the refusal for the objects that may not be read; None if all may.
 
     `role` is surefoot's own.
     """
@@ -148,7 +148,7 @@ def _why(one: Owned) -> Iterable[str]:
 
 
 def _remedy(one: Owned, role: str) -> str:
-    """What to type, as a superuser or as an owner; each statement is complete."""
+    """Return what to type, as a superuser or as an owner; each statement is complete."""
     from surefoot.errors.steps import to_type
 
     if one.is_journal:
@@ -197,7 +197,7 @@ def _of_the_journal(one: Owned, role: str) -> str:
             f". To keep it, if {owner} is a role that migrates this database: connect as {owner}, "
             f"or grant {_quoted(owner)} to {_quoted(role)}"
         )
-    text = "schema surefoot is made anew where it is missing. As a superuser"
+    text = "surefoot makes the schema again if it is missing. As a superuser"
     return to_type(text, "drop schema surefoot cascade;", then=then)
 
 

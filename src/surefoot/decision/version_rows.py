@@ -1,4 +1,4 @@
-"""What the version table holds, judged: newer, removed, cut short, garbage, or not known."""
+"""Judge the version table's rows: newer, removed, truncated, invalid, or unknown."""
 
 import re
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ from surefoot.model.history import History
 
 Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
 
-# What Alembic takes for an id. Its form proves no more than that: people name revisions by hand.
+# What Alembic accepts as an id. The form proves no more: people name revisions by hand.
 _AN_ID = re.compile(r"[^\s'\"\\;,@]+")
 _TEXT = re.compile(r"character varying(\(\d+\))?|text|citext|name")
-_SHORTEST = 4  # characters that make a beginning worth a look
+_SHORTEST = 4  # characters of a prefix that is worth checking
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """One version row that no revision file defines, what it is, and by what that is seen.
+    """A version row that no revision file defines, its judgement, and the reason.
 
-    `meant` are the code's revisions that it may have been; `certain`: the journal says so, and not
-    only the operator. `known` is the code's revision that makes the same structure as a removed
-    one, where the catalogue says so.
+    `meant` are the code's revisions that it may have been; `certain`: the journal says so, not only
+    the operator. `known` is the code's revision with the same structure as a removed one, by the
+    catalogue.
     """
 
     row: str | None
@@ -35,17 +35,17 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 def judge(facts: Facts) -> tuple[Judged, ...]:
-    """Every version row that the code doesn't have."""
+    """Judge every version row that the code doesn't have."""
     known = facts.code.history.revisions
     rows = dict.fromkeys(facts.database.rows)
     return tuple(_judged(row, facts) for row in rows if row not in known)
 
 
 def others_rows(facts: Facts) -> tuple[str, ...]:
-    """The version rows that another application may have written, which uses the same table.
+    """Return the version rows that another application may have written to the same table.
 
-    This code's own rows are borne out by the structure, the others by nothing that it knows, and
-    there are tables that none of its revisions makes.
+    The structure supports this code's own rows, but not the others, and there are tables that none
+    of its revisions makes.
     """
     history, standing = facts.code.history, facts.standing
     own = tuple(sorted(r for r in facts.database.rows if r in history.revisions))
@@ -60,7 +60,7 @@ def others_rows(facts: Facts) -> tuple[str, ...]:
 
 
 def faults(database: DatabaseState) -> tuple[str, ...]:
-    """What is wrong with the table itself: its column's type, rows that are there twice."""
+    """Find faults of the table itself: its column's type, duplicate rows."""
     found: list[str] = []
     column = database.version_column
     if column is not None and _TEXT.fullmatch(column) is None:
@@ -71,7 +71,7 @@ def faults(database: DatabaseState) -> tuple[str, ...]:
 
 
 def width_of(facts: Facts) -> int:
-    """How many characters the version column must hold: Alembic's 32, or the longest id's."""
+    """Return the width that the version column needs: Alembic's 32, or the longest id's."""
     return max(32, *map(len, facts.code.history.revisions))
 
 
@@ -87,7 +87,7 @@ def _judged(row: str | None, facts: Facts) -> Judged:
     written = [id for id in history.revisions if id.lower() == row.strip().lower()]
     if written:
         return Judged(row, "garbage", f"it is {written[0]}, spelled differently", tuple(written))
-    if not row.isprintable():  # nobody could tell it from what a terminal shows
+    if not row.isprintable():  # on a terminal it would look like another id
         return Judged(row, "garbage", "it contains invisible characters, so it is not an id")
     journaled = {revision.id: revision for revision in database.journaled}
     proof = row in journaled and not database.journal_writers
@@ -111,12 +111,12 @@ def _judged(row: str | None, facts: Facts) -> Judged:
             f"surefoot's journal has it, and {who} may write there: that is no proof",
         )
     if row in journaled:
-        return Judged(row, "unknown", "surefoot's journal has it, and not what it came after")
+        return Judged(row, "unknown", "surefoot's journal has it, but not its predecessor")
     return Judged(row, "unknown", "nothing here says which revision it was")
 
 
 def _removed(row: str, catalogue: StructureLook) -> Judged:
-    """The catalogue knows the id, and the code doesn't have it."""
+    """Judge an id that the catalogue has and the code doesn't."""
     removed = catalogue.removed[row]
     if removed.same:
         why = f"{catalogue.file} says that {removed.same} replaced it, with the same structure"
@@ -133,9 +133,10 @@ def _by_journal(
     places: Mapping[str, tuple[str, ...]],
     history: History,
 ) -> Judged | None:
-    """It has run here. Newer is what grew out of the code's heads; else its place is another's.
+    """Judge a row whose revision has run here, by the journal.
 
-    None where the journal doesn't say what it grew out of: it is another history's.
+    A row is newer if the journal traces it back to the code's heads. None if the journal doesn't
+    say what it descends from: then it belongs to another history.
     """
     below: set[str] = set()
     seen: set[str] = set()
@@ -158,4 +159,4 @@ def _by_journal(
     if below <= set(history.heads):
         return Judged(row, "newer", ran, certain=True)
     root = ", ".join(sorted(below))
-    return Judged(row, "removed", f"{ran}, behind {root}, where the code goes on otherwise")
+    return Judged(row, "removed", f"{ran}, after {root}, where the code continues differently")

@@ -1,1 +1,1 @@
-"""Why a revision failed, and what to try: derived from PostgreSQL's answer and what is known."""
+"""Why a revision failed, and what to try: from PostgreSQL's answer and what else is known."""

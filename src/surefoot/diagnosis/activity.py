@@ -1,4 +1,4 @@
-"""What a session of the server does while a step runs, as PostgreSQL tells it."""
+"""What a server session does while a step runs, as PostgreSQL reports it."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ _WIDTH = 60  # characters of a statement
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """How far a command is, in PostgreSQL's own words and units. `total` 0: it has none."""
+    """The progress of a command, in PostgreSQL's own terms and units. `total` 0: unknown."""
 
     command: str
     relation: str
@@ -21,7 +21,7 @@ class Measure(msgspec.Struct, frozen=True):
 
     @property
     def percent(self) -> int | None:
-        """None where PostgreSQL doesn't know how much there is."""
+        """The percentage; None if PostgreSQL doesn't know the total."""
         return min(100, self.done * 100 // self.total) if self.total > 0 else None
 
     def __str__(self) -> str:
@@ -34,9 +34,9 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """One session, seen at one moment. `seconds`: for how long it has been in this state.
+    """One session at one moment. `seconds`: for how long it has been in this state.
 
-    `hidden`: the role may not see what the session does; then locks are all that is known of it.
+    `hidden`: the role may not see what the session does; then only its locks are known.
     """
 
     hidden: bool
@@ -51,7 +51,7 @@ class Activity(msgspec.Struct, frozen=True):
     standbys: str = ""
 
     def lines(self) -> tuple[str, ...]:
-        """In words: what it does, then who is in its way."""
+        """Describe what the session does, then what blocks it."""
         statement = without_literals(self.query, _WIDTH)
         behind = f": {statement}" if statement else ""
         lasting = f" for {duration(self.seconds)}" if self.seconds is not None else ""
@@ -77,4 +77,4 @@ class Activity(msgspec.Struct, frozen=True):
                 return f"waits for the client{lasting} ({self.wait_event}){statement}"
             return f"active{lasting}{what}{statement}"
         last = f"; last{statement}" if statement else ""
-        return f"{self.state or 'in no state that it tells'}{lasting}, no statement runs{last}"
+        return f"{self.state or 'in an unknown state'}{lasting}, no statement runs{last}"

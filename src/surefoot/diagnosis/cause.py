@@ -1,4 +1,4 @@
-"""The values: what PostgreSQL said, what is known around it, and what is made of both."""
+"""Values: what PostgreSQL said, what else is known, and the resulting diagnosis."""
 
 import msgspec
 
@@ -10,10 +10,10 @@ _STATEMENT_LINES, _WIDTH = 6, 160
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """PostgreSQL's own answer, with the statement that it was given to.
+    """PostgreSQL's own answer, with the statement that caused it.
 
-    `schema`, `table`, `column` and `constraint` are filled where the server names them apart from
-    its text, which is so for rows that violate something.
+    `schema`, `table`, `column` and `constraint` are set if the server names them apart from its
+    text, as it does for rows that violate a constraint.
     """
 
     sqlstate: str
@@ -29,7 +29,7 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Object(msgspec.Struct, frozen=True):
-    """Something in the database that has a name from the cause.
+    """A database object whose name occurs in the cause.
 
     `table` is the one that an index, a column, a constraint or a trigger belongs to; `arguments`
     are a function's types; `row_security` is "enabled" or "forced" for a table that has policies.
@@ -45,9 +45,9 @@ class Object(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What has a name of its own and is a part of an object: by the object's number.
+    """A named part of an object, by the object's number.
 
-    A kind of `not null` is a column's: it must have a value.
+    A part of kind `not null` is a column's: it must have a value.
     """
 
     number: int
@@ -59,7 +59,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a pending revision makes, and that must not be there before."""
+    """What a pending revision creates, and what must not exist before."""
 
     revision: str
     makes: Creation
@@ -68,8 +68,8 @@ class Wanted(msgspec.Struct, frozen=True):
 class Holder(msgspec.Struct, frozen=True):
     """Another session, or a prepared transaction, with locks that the statement needs.
 
-    What the role may not see of it is empty; `seconds` is how long its transaction has lasted. A
-    prepared transaction has a `gid` and no pid. `subscription` is that of a replication worker.
+    What the role may not see is empty; `seconds` is the age of its transaction. A prepared
+    transaction has a `gid` and no pid. `subscription` is that of a replication worker.
     """
 
     pid: int
@@ -86,9 +86,9 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class Drawn(msgspec.Struct, frozen=True):
-    """A column that draws its numbers from a sequence; `reached` is the furthest number in it.
+    """A column that takes its numbers from a sequence; `reached` is the furthest number in it.
 
-    `asked`: it is the failure's own table, or one that it is a part of.
+    `asked`: it belongs to the failure's own table, or to one that it is a part of.
     """
 
     schema: str
@@ -99,7 +99,7 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """A sequence as it stands, with the columns that draw from it."""
+    """A sequence's current value, with the columns that take numbers from it."""
 
     schema: str
     name: str
@@ -126,7 +126,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """What is known around a failed revision, once everything is rolled back."""
+    """What is known about a failed revision, once everything is rolled back."""
 
     revision: str
     """Its id."""
@@ -135,20 +135,20 @@ class About(msgspec.Struct, frozen=True):
     database: str = ""
     """The database that it ran in."""
     timeout: str = ""
-    """Who limits the time of the step's statements: "configuration" (surefoot.toml), "address",
-    "role" (or the database, or the server); "" where only the revision or env.py can have done
-    so.
+    """Which setting limits the time of the step's statements: "configuration" (surefoot.toml),
+    "address", "role" (or the database, or the server); "" if only the revision or env.py can
+    have set it.
     """
     schema: str = "public"
-    """Where names without a schema lead."""
+    """The schema of names without a schema."""
     version_table: str = "alembic_version"
     """Alembic's table, without its schema."""
     objects: tuple[Object, ...] = ()
-    """What is there now and has a name from the cause."""
+    """Existing objects whose names occur in the cause."""
     holders: tuple[Holder, ...] = ()
-    """Who holds locks that the statement needs."""
+    """The holders of locks that the statement needs."""
     catalogue: Catalogue | None = None
-    """None where there is none to go by."""
+    """None if there is no usable catalogue."""
     own: tuple[SchemaFact, ...] = ()
     """The user's own objects; unknown without a catalogue."""
     applied: frozenset[str] = frozenset()
@@ -157,11 +157,11 @@ class About(msgspec.Struct, frozen=True):
     """After a duplicate key: the sequences of its table, and all others that are behind their rows.
     """
     wanted: tuple[Wanted, ...] = ()
-    """Where something is there already: what this revision and those after it make."""
+    """If something already exists: what this revision and later ones create."""
     parts: tuple[Part, ...] = ()
     """The parts of `objects` that have names of their own."""
     taken: frozenset[str] = frozenset()
-    """Names that nothing else may be given."""
+    """Names that are already taken."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -177,7 +177,7 @@ REPORT = "If the application isn't yours, report this message to its maintainer"
 
 
 def lines(cause: Cause) -> list[str]:
-    """PostgreSQL's words and the statement's first lines, for people."""
+    """Return PostgreSQL's message and the statement's first lines, for people."""
     found = [f"{cause.message} (SQLSTATE {cause.sqlstate})"]
     for label, text in (("detail", cause.detail), ("hint", cause.hint), ("context", cause.context)):
         if text:
@@ -186,7 +186,7 @@ def lines(cause: Cause) -> list[str]:
 
 
 def statement_lines(statement: str) -> list[str]:
-    """The beginning of a statement, a line each."""
+    """Return the first lines of a statement."""
     written = [line.rstrip() for line in statement.strip().splitlines() if line.strip()]
     if not written:
         return []

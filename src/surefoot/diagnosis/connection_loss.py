@@ -1,10 +1,10 @@
-"""The connection of a step was lost: whose doing that was, as far as it can be known."""
+"""Explain why a step's connection was lost, as far as that can be known."""
 
 import msgspec
 
 from surefoot.diagnosis.cause import AGAIN, Diagnosis
 
-# The server ends the session with these; a driver may lose them on the way.
+# The server ends the session with these; a driver may lose them.
 _BY_TIMEOUT = {
     "25P03": "idle_in_transaction_session_timeout",
     "25P04": "transaction_timeout",
@@ -14,10 +14,10 @@ _ENDED = frozenset(("57P01", "57P02", "57P03", *_BY_TIMEOUT))
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """What is known when the server has been reached again.
+    """What is known once the server has been reached again.
 
-    `sqlstate` is what the step's connection said last, "" if nothing; `lock` what the lock's
-    connection said, None where it is still there. `before` and `now` are when the server came up.
+    `sqlstate` is the last one from the step's connection, "" if none; `lock` the one from the
+    lock's connection, None if that still exists. `before` and `now` are the server's start times.
     """
 
     sqlstate: str
@@ -27,12 +27,12 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 def loses_connection(sqlstate: str) -> bool:
-    """Whether a connection is gone with this."""
+    """Whether this SQLSTATE means that the connection is lost."""
     return sqlstate in _ENDED or sqlstate.startswith("08")
 
 
 def explain_loss(loss: Loss) -> tuple[str, Diagnosis]:
-    """What happened, as the end of a sentence, and what to say of it."""
+    """Return what happened, as the end of a sentence, and what to add."""
     if loss.now != loss.before:
         return "the server was restarted, or another took its place", Diagnosis(
             f"read the server's log for the reason; then {AGAIN}",

@@ -1,4 +1,4 @@
-"""From the cause and what is known around it to what to try."""
+"""Derive what to try from the cause and what else is known."""
 
 from collections.abc import Callable
 
@@ -26,12 +26,12 @@ _WAITED = frozenset(("55P03", "40P01", "57014"))
 
 
 def explain(cause: Cause, about: About) -> Diagnosis:
-    """What follows from the cause. What no rule knows gets PostgreSQL's words and the way on."""
+    """Return the diagnosis. If no rule applies, it has PostgreSQL's message and how to continue."""
     if cause.sqlstate == "22001":
         found = server.too_long(cause, about)
         if found is not None:
             return found
-    # by the statement where the server's words are in another language
+    # by the statement, because the server's message may be in another language
     makes_extension = objects.extension_of(cause.statement) is not None
     if cause.sqlstate in ("0A000", "58P01") and (makes_extension or "extension" in cause.message):
         return server.extension_missing(cause, about)
@@ -50,7 +50,7 @@ def explain(cause: Cause, about: About) -> Diagnosis:
 
 
 def waited(cause: Cause) -> bool:
-    """Whether it is worth asking who holds locks."""
+    """Whether it is worth asking which sessions hold locks."""
     return cause.sqlstate in _WAITED
 
 
@@ -60,12 +60,12 @@ def is_duplicate(cause: Cause) -> bool:
 
 
 def in_the_way(cause: Cause) -> bool:
-    """Whether something is there already that the statement makes."""
+    """Whether the statement creates something that already exists."""
     return _EXPLAINED.get(cause.sqlstate) is objects.duplicate
 
 
 def mentioned(cause: Cause) -> tuple[str, ...]:
-    """Every name that the cause is about: what is there of them is worth a look."""
+    """Return every name in the cause: existing objects of these names are worth a look."""
     quoted = [part for name in quoted_names(cause.message) for part in (name, *name.split("."))]
     apart = [name for name in (cause.table, cause.column) if name]
     return tuple(
@@ -74,6 +74,6 @@ def mentioned(cause: Cause) -> tuple[str, ...]:
 
 
 def readers_matter(statement: str) -> bool:
-    """Whether a session that only reads can be in this statement's way."""
+    """Whether a session that only reads can block this statement."""
     first = next(iter(words(statement)), "")
     return first not in ("insert", "update", "delete", "merge", "select", "with", "copy", "create")

@@ -1,4 +1,6 @@
-"""What the catalogue says about a name: who makes it, who removes it, whether it is to be there."""
+"""What the catalogue says about a name: which revisions create and remove it, and whether it should
+exist.
+"""
 
 from surefoot.catalogue.catalogue import Catalogue, state
 from surefoot.diagnosis.names import identifier
@@ -8,12 +10,12 @@ _ABSENT = (None,)
 
 
 def makers(catalogue: Catalogue, *names: str) -> tuple[str, ...]:
-    """The revisions that make an object of one of these names, in the order that they are run."""
+    """Return the revisions that create an object of one of these names, in their order."""
     return _touching(catalogue, set(names), gone=False)
 
 
 def removers(catalogue: Catalogue, *names: str) -> tuple[str, ...]:
-    """The revisions that remove one."""
+    """Return the revisions that remove an object of one of these names."""
     return _touching(catalogue, set(names), gone=True)
 
 
@@ -22,7 +24,7 @@ def _touching(catalogue: Catalogue, names: set[str], *, gone: bool) -> tuple[str
     for way in catalogue.ways:
         for revision, changes in way.changes.items():
             for change in changes:
-                made = gone or not change.before  # a change of what is there makes nothing
+                made = gone or not change.before  # a change of an existing object creates nothing
                 if change.name in names and made and (change.after == _ABSENT) is gone:
                     found[revision] = None
     return tuple(found)
@@ -31,9 +33,9 @@ def _touching(catalogue: Catalogue, names: set[str], *, gone: bool) -> tuple[str
 def known_as(
     catalogue: Catalogue, name: str, table: str = "", kinds: tuple[str, ...] | None = None
 ) -> tuple[str, ...]:
-    """The whole names that end so: `public.people` for people, `public.people.name` for its name.
+    """Return full names that end so: `public.people` for people, `public.people.name` for its name.
 
-    Of these kinds, or of any. A function is known by its name, whatever its arguments.
+    Of these kinds, or of any. A function is matched by its name, whatever its arguments.
     """
     end = f".{identifier(table, name)}"
     found: dict[str, None] = {}
@@ -47,7 +49,7 @@ def known_as(
 
 
 def expected_at(catalogue: Catalogue, applied: frozenset[str], names: tuple[str, ...]) -> bool:
-    """Whether an object of one of these names is there when these revisions are applied."""
+    """Whether an object of one of these names exists when these revisions are applied."""
     way = catalogue.way_to(applied)
     if way is None:
         return False
@@ -55,7 +57,7 @@ def expected_at(catalogue: Catalogue, applied: frozenset[str], names: tuple[str,
 
 
 def tables_of(catalogue: Catalogue, revision: str) -> tuple[str, ...]:
-    """The tables that a revision changes, without their schemas."""
+    """Return the tables that a revision changes, without their schemas."""
     found: dict[str, None] = {}
     for way in catalogue.ways:
         for change in way.changes.get(revision, ()):

@@ -1,7 +1,7 @@
-"""Names in PostgreSQL's messages and in statements, and names as SQL wants them written.
+"""Names in PostgreSQL's messages and in statements, and names quoted for SQL.
 
-Messages may be in the server's language: names are found by their quotes, in the quotes of that
-language, and by the order in which they come.
+Messages may be in the server's language: names are found by that language's quotes, and by their
+order.
 """
 
 import re
@@ -17,9 +17,9 @@ _LITERAL = re.compile(
 )
 RELATIONS = ("table", "view", "materialized view", "foreign table", "index", "sequence")
 
-_READ = 20_000  # characters of a statement in which names are looked for
+_READ = 20_000  # characters of a statement that are searched for names
 
-# PostgreSQL's reserved words, of all versions: unquoted they are no names.
+# PostgreSQL's reserved words, of all versions: unquoted, they aren't names.
 _RESERVED = re.compile(
     "all|analyse|analyze|and|any|array|as|asc|asymmetric|authorization|binary|both|case|"
     "cast|check|collate|collation|column|concurrently|constraint|create|cross|"
@@ -35,18 +35,18 @@ _RESERVED = re.compile(
 
 
 def quoted_names(message: str) -> tuple[str, ...]:
-    """The names in quotes, in their order."""
+    """Return the quoted names in a message, in order."""
     return tuple(next(g for g in found.groups() if g) for found in _QUOTED.finditer(message))
 
 
 def words(statement: str) -> tuple[str, ...]:
-    """Every word of a statement that may be a name, each once, as the server stores names."""
+    """Return every word of a statement that may be a name, once, as the server stores names."""
     found = _WORD.finditer(statement[:_READ])
     return tuple(dict.fromkeys((w[1] or "").replace('""', '"') or w[2].lower() for w in found))
 
 
 def identifier(*names: str) -> str:
-    """A name for SQL, qualified if several are given; quoted where it must be."""
+    """Return a name for SQL, qualified if several are given, and quoted if necessary."""
     return ".".join(_name(name) for name in names if name)
 
 
@@ -57,19 +57,19 @@ def _name(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text for SQL."""
+    """Return a string constant for SQL."""
     return quoted_literal(text)
 
 
 def without_literals(query: str, width: int) -> str:
-    """The first line of somebody's query, its literals masked, in at most `width` characters."""
+    """Return a query's first line, its literals masked, in at most `width` characters."""
     masked = _LITERAL.sub("?", query.strip()).strip()
     first, more, _ = masked.partition("\n")
     return f"{first[:width].rstrip()} …" if more or len(first) > width else first
 
 
 def sql_name(found: Object) -> str:
-    """What it is called in SQL: of a column, a constraint or a trigger only its own name."""
+    """Return its name in SQL; for a column, a constraint or a trigger, without the table."""
     if found.kind in ("schema", "column", "constraint", "trigger"):
         return identifier(found.name)
     if found.kind in ("function", "procedure"):
@@ -78,7 +78,7 @@ def sql_name(found: Object) -> str:
 
 
 def fact_name(found: Object) -> str:
-    """What it's called among facts."""
+    """Return its name as in facts."""
     match found.kind:
         case "schema":
             return _in_facts(found.name)
@@ -89,13 +89,13 @@ def fact_name(found: Object) -> str:
 
 
 def _in_facts(*names: str) -> str:
-    """As `identifier`, with control characters as they are: facts have them so."""
+    """Return an identifier with control characters unchanged, as in facts."""
     doubled = {name: '"' + name.replace('"', '""') + '"' for name in names}
     return ".".join(_name(n) if n.isprintable() else doubled[n] for n in names if n)
 
 
 def described(found: Object) -> str:
-    """It, for people: its kind, its name, and the table that it belongs to."""
+    """Describe it for people: its kind, its name, and the table that it belongs to."""
     name = sql_name(found)
     if found.table:
         return f"{found.kind} {name} of {identifier(found.schema, found.table)}"

@@ -1,4 +1,4 @@
-"""Something is there already, isn't there, belongs to somebody else, or others depend on it."""
+"""An object already exists, is missing, has another owner, or others depend on it."""
 
 import re
 
@@ -42,14 +42,14 @@ _MISSING = {
 
 
 def duplicate(cause: Cause, about: About) -> Diagnosis:
-    """What the revision makes is there already: whose is it?"""
+    """Explain that what the revision creates already exists, and which object it is."""
     if (found := _in_a_place(cause)) is not None:
         return found
     candidates = _in_the_way(cause, about)
     found = candidates[0] if candidates else None
     if (
         found is None and cause.sqlstate == "42710"
-    ):  # of a kind that nobody looked for: a policy, say
+    ):  # of a kind that isn't looked up, such as a policy
         return Diagnosis(f"if the application didn't make it, put it aside and {AGAIN}. {REPORT}")
     if cause.sqlstate == "42723" and len(candidates) > 1:
         named = "; ".join(sql_name(one) for one in candidates[:4])
@@ -102,13 +102,13 @@ def duplicate(cause: Cause, about: About) -> Diagnosis:
 
 
 def extension_of(statement: str) -> str | None:
-    """The extension that the statement makes, as it is written there; None if it makes none."""
+    """Return the extension that the statement creates, as it is written there; None if none."""
     found = _EXTENSION.match(statement)
     return found[1] if found else None
 
 
 def _in_a_place(cause: Cause) -> Diagnosis | None:
-    """An extension or an enum's value: neither has a schema's name that could be given away."""
+    """Explain an existing extension or enum value: neither can be renamed aside within a schema."""
     if extension := extension_of(cause.statement):
         return Diagnosis(
             to_type(
@@ -145,7 +145,7 @@ def _in_the_way(cause: Cause, about: About) -> list[Object]:
     ]
     written = cause.statement.replace('"', "")
     makes = words(cause.statement)[:4]  # create, unique, the kind
-    # where the statement says so, else where names without a schema lead
+    # in the statement's schema, otherwise where names without a schema lead
     found.sort(
         key=lambda o: (
             f"{o.schema}.{o.table or name}" not in written and f"{o.schema}.{name}" not in written,
@@ -162,7 +162,7 @@ def _function(message: str) -> tuple[str, ...]:
 
 
 def missing(cause: Cause, about: About) -> Diagnosis:
-    """A name that the revision expects isn't there: was it ever to be?"""
+    """Explain that a name which the revision expects is missing, and whether it should exist."""
     named = quoted_names(cause.message) or _function(cause.message) or _dotted(cause.message)
     if not named:
         return Diagnosis(f"correct the revision, or put back what it misses, and {AGAIN}")
@@ -185,7 +185,7 @@ def missing(cause: Cause, about: About) -> Diagnosis:
         )
     catalogue = about.catalogue
     keys = known_as(catalogue, name, table, _MISSING.get(cause.sqlstate))
-    if cause.sqlstate == "42703" and not table:  # a column: of a table that the statement names
+    if cause.sqlstate == "42703" and not table:  # a column, of a table that the statement names
         said = words(cause.statement)
         keys = tuple(key for key in keys if key.split(".")[-2].strip('"') in said)
     by = makers(catalogue, *keys)
@@ -230,7 +230,7 @@ def _dotted(message: str) -> tuple[str, ...]:
 
 
 def dependents(cause: Cause, about: About) -> Diagnosis:
-    """Other objects depend on what the revision drops or retypes."""
+    """Explain that other objects depend on what the revision drops or retypes."""
     mentioned = set(re.findall(r"[\w$]+", cause.detail))
     own = [
         fact
@@ -279,7 +279,7 @@ def _keep_and_drop(fact: SchemaFact) -> tuple[str, ...]:
 
 
 def _hidden(table: Object, role: str, about: About) -> Diagnosis:
-    """Row security hides rows of this table from the role, or doesn't let it write some."""
+    """Explain that row security hides rows of this table from the role, or rejects its writes."""
     name = sql_name(table)
     forced = table.row_security == "forced"
     why = f"{name} says force row level security" if forced else f"the role doesn't own {name}"
@@ -301,21 +301,22 @@ def _hidden(table: Object, role: str, about: About) -> Diagnosis:
 
 
 def _wants_owner(cause: Cause, kind: str) -> bool:
-    """Whether only the owner of the object, of this kind, may do it: by the server's words, or,
-    where these are in another language, by what the statement does.
+    """Whether only the owner of the object may do it.
+
+    By the server's message or, if that is in another language, by what the statement does.
     """
     if "owner" in cause.message or "permission denied" in cause.message:
         return "owner" in cause.message
-    # what makes or moves an object needs a privilege on its schema
+    # creating or moving an object needs a privilege on its schema
     return kind != "schema" and _OWNERS.match(cause.statement) is not None
 
 
 def privileges(cause: Cause, about: About) -> Diagnosis:
-    """The role may not do what the revision does."""
+    """Explain that the role lacks a privilege."""
     role = identifier(about.role) if about.role else "ROLE"
     named = quoted_names(cause.message)
     hidden = next((o for o in about.objects if o.row_security and o.name in named), None)
-    if hidden is not None:  # only what is about row security has a table's name in quotes
+    if hidden is not None:  # only messages about row security quote a table's name
         return _hidden(hidden, role, about)
     named = named or tuple(cause.message.split()[-1:])
     name = named[0].strip(".") if named else ""
@@ -323,7 +324,7 @@ def privileges(cause: Cause, about: About) -> Diagnosis:
     seen = [f"the role is {about.role}"] if about.role else []
     owner = ""
     if found is not None:
-        # in PostgreSQL 15 and newer, whoever owns the database owns the schema public
+        # since PostgreSQL 15, the database's owner owns the schema public
         owner = "the database's owner" if found.owner == "pg_database_owner" else found.owner
         seen = [f"the role is {about.role}; {described(found)} belongs to {owner}"]
     if "extension" in cause.message or extension_of(cause.statement):

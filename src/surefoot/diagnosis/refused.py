@@ -1,7 +1,7 @@
-"""Nobody gets a connection: why, and what is worth waiting for.
+"""Why a connection was refused, and whether waiting may help.
 
-libpq gives no SQLSTATE of a connection that failed, only the text. `refusal` knows the text of a
-server or a pooler that speaks English. `entry` knows the server's own answer, which
+libpq gives no SQLSTATE for a failed connection, only the text. `refusal` recognises the text of a
+server or a pooler in English. `entry` understands the server's own answer, which
 `surefoot.postgres.answer` asks for, in any language.
 """
 
@@ -29,7 +29,7 @@ _NO_PRIMARY = re.compile(
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The condition, and what to do about it. `waits`: it may pass by itself."""
+    """The condition, and what to do about it. `waits`: waiting may help."""
 
     code: str
     message: str
@@ -38,13 +38,13 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """How an attempt to connect ended, as the protocol says it.
+    """How an attempt to connect ended, by the protocol.
 
-    `sqlstate`, `routine` (the function of the server's source) and `message` are the server's
-    error; all empty where it let us in. `tls` is what is wrong with TLS: "no-root", "not-spoken",
-    "not-trusted", "other-host", "failed", "wanted" (without it nobody is let in) or "unwanted".
-    `said` is the root certificate that isn't there, or what the TLS library says. `asks`: the
-    server wants an authentication that wasn't tried.
+    `sqlstate`, `routine` (the function in the server's source) and `message` are the server's
+    error; all empty if it accepted the connection. `tls` says what is wrong with TLS: "no-root",
+    "not-spoken", "not-trusted", "other-host", "failed", "wanted" (it is required) or "unwanted".
+    `said` is the missing root certificate, or the TLS library's message. `asks`: the server wants
+    an authentication that wasn't tried.
     """
 
     sqlstate: str = ""
@@ -61,7 +61,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 _WAIT = "`wait` in surefoot.toml sets how long to wait"
 
-# What the server says of `options`: a setting's name, its value, its right, its syntax.
+# The server's errors about `options`: a setting's name, its value, its privilege, its syntax.
 _OF_OPTIONS = frozenset(("22023", "42601", "42704", "55P02", "42501"))
 _BY_HBA, _OF_ROLE, _OF_DATABASE = (
     "ClientAuthentication",
@@ -75,7 +75,7 @@ _PASSWORD = (
 
 
 def entry(answer: Answer, user: str, database: str) -> Refusal | None:
-    """Why the server lets `user` not into `database`; None where its answer doesn't tell."""
+    """Explain why the server doesn't let `user` into `database`; None if its answer doesn't say."""
     if answer.tls:
         return _tls(answer)
     state, routine = answer.sqlstate, answer.routine
@@ -128,16 +128,16 @@ def _not_let_in(next: str) -> Refusal:
 
 
 def wants_certificate(answer: Answer, user: str) -> bool:
-    """Whether the server missed a client certificate, or didn't accept the one that it was shown.
+    """Whether the server missed a client certificate, or rejected the one it got.
 
-    What it says of pg_hba.conf has the same SQLSTATE, and names the user in every language.
+    Its message about pg_hba.conf has the same SQLSTATE, and names the user in every language.
     """
     refused = answer.sqlstate == "28000" and answer.routine == _BY_HBA
     return refused and answer.encrypted and user not in answer.message
 
 
 def _by_name(answer: Answer, user: str) -> Refusal:
-    """28000: pg_hba.conf, a client certificate, or the role itself."""
+    """Explain 28000: pg_hba.conf, a client certificate, or the role itself."""
     if answer.routine == _OF_ROLE:
         name = identifier(user)
         return _not_let_in(
@@ -222,7 +222,7 @@ def _tls(answer: Answer) -> Refusal:
     return Refusal("tls-failed", message, next, waits=False)
 
 
-# libpq's own words, which come from this side of the connection
+# libpq's own messages, about this side of the connection.
 _CLIENT_TLS = re.compile(
     r"root certificate file .* does not exist|could not read root certificate file"
     r"|could not get home directory to locate root certificate|certificate present, but not private"
@@ -239,7 +239,7 @@ _CLIENT_DEMANDS = re.compile(
 
 
 def by_client(text: str) -> Refusal | None:
-    """What libpq itself refuses: TLS that can't be set up, a demand that isn't met."""
+    """Explain what libpq itself refuses: TLS that can't be set up, a requirement that isn't met."""
     if _CLIENT_TLS.search(text):
         message, next = _TLS_NEXT["failed"]
         return Refusal("tls-failed", message, next, waits=False)
@@ -255,7 +255,7 @@ def by_client(text: str) -> Refusal | None:
 
 
 def refusal(text: str, sqlstate: str = "", user: str = "", database: str = "") -> Refusal | None:
-    """What libpq's (or a driver's) words, or its SQLSTATE, say; None where it is nothing of these.
+    """Explain libpq's (or a driver's) message or SQLSTATE; None if it is none of these.
 
     `user` and `database` are those of the address. `message` is a sentence without its end.
     """
@@ -305,14 +305,14 @@ def refusal(text: str, sqlstate: str = "", user: str = "", database: str = "") -
 
 
 def state_by_words(text: str) -> str | None:
-    """The SQLSTATE of a connection that was refused, where the driver tells the words only."""
+    """Return the SQLSTATE of a refused connection if the driver gives only the text."""
     if _FULL.search(text):
         return "53300"
     return "57P03" if _NOT_READY.search(text) else None
 
 
 def before_anything(cause: Cause | None, text: str) -> Refusal | None:
-    """The same of what the application's own code raised before the first revision."""
+    """Explain the same for what the application's own code raised before the first revision."""
     state = cause.sqlstate if cause is not None else ""
     if state in ("26000", "42P05") and cause is not None:
         next = pooler.prepared_statement(cause).next

@@ -1,8 +1,8 @@
-"""Objects that have names which the pending revisions want: how to put them aside, whole.
+"""Rename objects whose names the pending revisions need, including all their parts.
 
-A table that gets another name leaves its indexes, sequences and statistics behind under theirs, and
-those names belong to the schema: the revision would fail at the next of them. So all of it is
-renamed, in statements that are run as one block.
+A renamed table leaves its indexes, sequences and statistics behind under their names, and those
+names belong to the schema: the revision would fail at the next of them. So all of it is renamed, in
+statements that run as one block.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _BELONGS = frozenset(("column", "constraint", "trigger", "index"))
 
 
 def wanted(sources: Iterable[tuple[str, Source]]) -> tuple[Wanted, ...]:
-    """What these revisions make, one after the other, of what they don't drop or change before."""
+    """Return what these revisions create, in order, unless they drop or change it first."""
     found: list[Wanted] = []
     said: set[str] = set()
     for revision, source in sources:
@@ -38,10 +38,9 @@ def wanted(sources: Iterable[tuple[str, Source]]) -> tuple[Wanted, ...]:
 
 
 def also_in_the_way(first: Object, about: About) -> tuple[tuple[Object, str], ...]:
-    """What else is there that a pending revision makes, with that revision.
+    """Return other existing objects that a pending revision creates, with that revision.
 
-    Without what belongs to an object that is put aside anyway, and without what an applied revision
-    made.
+    Without parts of an object that is renamed anyway, and without what an applied revision created.
     """
     found: list[tuple[Object, str]] = []
     for one in about.wanted:
@@ -79,7 +78,7 @@ def _goes_with(there: Object, chosen: list[Object], about: About) -> bool:
         o.kind in _CLASS and (o.schema, o.name) == (there.schema, there.table) for o in owners
     ):
         return True
-    # a unique constraint gets its index's name
+    # a unique constraint gives its index the same name
     kinds = (there.kind, "index") if there.kind == "constraint" else (there.kind,)
     return any(
         p.kind in kinds and (p.schema, p.name) == (there.schema, there.name)
@@ -89,7 +88,7 @@ def _goes_with(there: Object, chosen: list[Object], about: About) -> bool:
 
 
 def put_aside(objects: Iterable[Object], about: About) -> tuple[str, ...]:
-    """The statements that give these, and whatever is a part of them, names that nothing has."""
+    """Return statements that give these objects and all their parts unused names."""
     taken = set(about.taken)
     found: list[str] = []
     for one in objects:
@@ -99,9 +98,9 @@ def put_aside(objects: Iterable[Object], about: About) -> tuple[str, ...]:
             if about.objects[p.number] == one
         ]
         new = ""
-        # a range's functions are called by the type's name, so they come before it
+        # a range's functions are named after the type, so they come before it
         for part in (*parts, one) if one.kind == "type" else (one, *parts):
-            if part.kind == "not null":  # or whoever writes rows would have to fill it
+            if part.kind == "not null":  # otherwise every writer would have to fill it
                 table = identifier(part.schema, part.table)
                 found.append(f"alter table {table} alter {identifier(new)} drop not null;")
                 continue
@@ -113,7 +112,7 @@ def put_aside(objects: Iterable[Object], about: About) -> tuple[str, ...]:
 
 
 def renaming(found: Object, to: str) -> tuple[str, ...]:
-    """The statements that give one object this name; a trigger doesn't fire any more then."""
+    """Return statements that rename one object; a trigger is also disabled."""
     table, name, new = identifier(found.schema, found.table), sql_name(found), identifier(to)
     match found.kind:
         case "column" | "constraint":

@@ -1,4 +1,4 @@
-"""Rows that a revision didn't expect: the query that finds them.
+"""Rows that a revision didn't expect, and the query that finds them.
 
 The queries are for people to run; none of them is executed here.
 """
@@ -24,15 +24,15 @@ _CODE = "data-violates-constraint"
 
 
 def key(cause: Cause) -> tuple[str, str]:
-    """The columns of the key that the detail names, and their values: `Key (a, b)=(1, x)`."""
+    """Return the columns of the key in the detail, and their values: `Key (a, b)=(1, x)`."""
     found = _KEY.search(cause.detail)
     return (found[1], found[2]) if found else ("", "")
 
 
 def _new(cause: Cause, about: About) -> Diagnosis | None:
-    """What to say where the table or a column of the key is gone with the rest of the revision.
+    """Explain that the table or a column of the key was rolled back with the revision.
 
-    No row of the user's can be found then: a query would only fail.
+    No user's row can be found then: a query would only fail.
     """
     if not cause.table:
         return None
@@ -55,11 +55,11 @@ def _new(cause: Cause, about: About) -> Diagnosis | None:
 
 
 def duplicates(cause: Cause, about: About) -> Diagnosis:
-    """23505: a unique index or constraint over rows that aren't."""
+    """Explain 23505: a unique index or constraint over duplicate rows."""
     columns, values = key(cause)
     if not (columns and cause.table):
         return _without_query()
-    if cause.schema == "pg_catalog":  # a name, and both looked for it before either made it
+    if cause.schema == "pg_catalog":  # a name; both sessions looked for it before either created it
         return Diagnosis(
             f"{AGAIN}: another session created an object of that name at the same moment. If it "
             "happens again, stop the other program that creates tables (the application's "
@@ -89,7 +89,7 @@ def duplicates(cause: Cause, about: About) -> Diagnosis:
 
 
 def _equal(columns: str, values: str) -> str:
-    """The condition for one key; nothing where it can't be told which value is whose."""
+    """Return the condition for one key; empty if the values can't be assigned to columns."""
     if "," not in columns:
         return f"{columns} = {literal(values)}"
     parts = values.split(", ")
@@ -99,7 +99,7 @@ def _equal(columns: str, values: str) -> str:
 
 
 def nulls(cause: Cause, about: About) -> Diagnosis:
-    """23502: a column that shall not be null, and rows in which it is."""
+    """Explain 23502: rows with NULL in a NOT NULL column."""
     if not (cause.table and cause.column):
         return _without_query()
     if _WRITES.match(cause.statement):
@@ -125,7 +125,7 @@ def nulls(cause: Cause, about: About) -> Diagnosis:
 
 
 def orphans(cause: Cause, about: About) -> Diagnosis:
-    """23503: rows that refer to what isn't there."""
+    """Explain 23503: rows that refer to missing rows."""
     columns, values = key(cause)
     if not (columns and cause.table):
         return _without_query()
@@ -161,7 +161,7 @@ def orphans(cause: Cause, about: About) -> Diagnosis:
 
 
 def checked(cause: Cause, about: About) -> Diagnosis:
-    """23514: rows that a check doesn't allow."""
+    """Explain 23514: rows that a check doesn't allow."""
     expression = _checked(cause.statement, cause.constraint)
     if not (cause.table and expression) or _WRITES.match(cause.statement):
         return _without_query()
@@ -174,7 +174,7 @@ def checked(cause: Cause, about: About) -> Diagnosis:
 
 
 def _checked(statement: str, constraint: str) -> str:
-    """What stands between the brackets behind CHECK, that of this constraint if it's named."""
+    """Return the expression of a CHECK, for this constraint if it is named."""
     begin = statement.lower().find(constraint.lower()) if constraint else 0
     found = re.search(r"\bcheck\s*\(", statement[max(begin, 0) :], re.I)
     if found is None:
@@ -189,12 +189,12 @@ def _checked(statement: str, constraint: str) -> str:
 
 
 def retypes(statement: str) -> bool:
-    """Whether the statement gives a column another type."""
+    """Whether the statement changes a column's type."""
     return _RETYPED.search(statement) is not None
 
 
 def unconvertible(cause: Cause, about: About) -> Diagnosis:
-    """22P02, 22003 and the like: a value that the new type can't take."""
+    """Explain 22P02, 22003 and the like: a value that the new type doesn't accept."""
     retyped = _RETYPED.search(cause.statement)
     if retyped is None:
         return Diagnosis(
@@ -210,7 +210,7 @@ def unconvertible(cause: Cause, about: About) -> Diagnosis:
         query = f"select * from {table} order by length({column}::text) desc limit 20;"
         return _found(query, "the longest", "shorten them")
     if cause.sqlstate == "22P02" and (tokens := quoted_names(cause.detail)):
-        # what can't be read as JSON: the message has no value, and the detail a piece of it
+        # for invalid JSON, the message has no value, and the detail a piece of it
         query = (
             f"select * from {table} where position({literal(tokens[-1])} in {column}::text) > 0;"
         )
@@ -222,7 +222,7 @@ def unconvertible(cause: Cause, about: About) -> Diagnosis:
 
 
 def new_value(cause: Cause, about: About) -> Diagnosis:
-    """55P04: an enum's value is used in the transaction that adds it."""
+    """Explain 55P04: an enum value is used in the transaction that adds it."""
     named = quoted_names(cause.message)
     there = next(
         (o for o in about.objects if o.kind == "type" and o.name in words(cause.message)[-3:]), None
@@ -237,7 +237,7 @@ def new_value(cause: Cause, about: About) -> Diagnosis:
     add = f"alter type {identifier(there.schema, there.name)} add value if not exists"
     return Diagnosis(
         to_type(
-            "add the value beforehand, which helps where the revision says IF NOT EXISTS",
+            "add the value first, which helps if the revision says IF NOT EXISTS",
             f"{add} {literal(named[0])};",
             then=f"then {AGAIN}. Otherwise {correct}",
         ),

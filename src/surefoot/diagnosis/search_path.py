@@ -1,4 +1,4 @@
-"""A search path without a schema that exists and may be used: whose setting it is, what helps."""
+"""A search path without a usable schema: which setting it comes from, and what helps."""
 
 from surefoot.diagnosis.names import identifier
 from surefoot.errors import SurefootError
@@ -18,7 +18,9 @@ _SOURCES = {
 def no_schema(
     path: str, source: str, database: str, role: str, *, public: bool, usable: bool
 ) -> SurefootError:
-    """`source` is what pg_settings says of `search_path`; `public` and `usable` are about the
+    """Explain the search path.
+
+    `source` is the source of `search_path` in pg_settings; `public` and `usable` are about the
     schema of that name, which the statements of `next` use.
     """
     name, login = identifier(database), identifier(role)

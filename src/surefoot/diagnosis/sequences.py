@@ -1,8 +1,8 @@
 """A duplicate key whose number came from a sequence: the sequence is behind the rows.
 
-So it is after rows were written with numbers of their own: by a restore that doesn't set the
-sequences, a copy, an import. No row is in anybody's way then. The statements are for people to
-run; none of them is executed here.
+That happens when rows were inserted with explicit numbers: by a restore that doesn't set the
+sequences, a copy, an import. No row is wrong then. The statements are for people to run; none of
+them is executed here.
 """
 # ruff: noqa: S608  the statements are for people to run
 
@@ -17,11 +17,11 @@ CODE = "sequence-behind"
 
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _INSERT = re.compile(rf"\s*insert\s+into\s+{_NAME}(?:\.{_NAME})?(?:\s+as\s+{_NAME})?\s*", re.I)
-_OTHERS = 5  # sequences of other tables that are shown
+_OTHERS = 5  # sequences of other tables that are listed
 
 
 def behind(cause: Cause, about: About, columns: str, values: str) -> Diagnosis | None:
-    """What to say where the duplicate number was drawn from a sequence; None where it wasn't."""
+    """Explain that the duplicate number came from a sequence; None if it didn't."""
     found = _drawn(cause, about, columns, values)
     if found is None:
         return None
@@ -57,7 +57,7 @@ def behind(cause: Cause, about: About, columns: str, values: str) -> Diagnosis |
 
 
 def setting(numbers: Numbers) -> str:
-    """The statement that moves a sequence to the furthest number of all that draw from it."""
+    """Return the statement that moves a sequence to the furthest number in its columns."""
     furthest = "max" if numbers.increment > 0 else "min"
     reached = [
         f"(select {furthest}({identifier(one.column)}) from {identifier(one.schema, one.table)})"
@@ -75,7 +75,7 @@ def _names(column: Drawn) -> tuple[str, str, str]:
 
 
 def _drawn(cause: Cause, about: About, columns: str, values: str) -> tuple[Numbers, Drawn] | None:
-    """The sequence that gave the number, and the column that it is in."""
+    """Return the sequence that gave the number, and its column."""
     in_key = words(columns)
     for numbers in about.numbers:
         for column in numbers.columns:
@@ -87,10 +87,10 @@ def _drawn(cause: Cause, about: About, columns: str, values: str) -> tuple[Numbe
 
 
 def _gave(numbers: Numbers, column: Drawn, statement: str, values: str) -> bool:
-    """Whether the sequence gave the value, rather than the statement.
+    """Whether the sequence gave the value, and not the statement.
 
-    Where the statement doesn't tell (it calls a function, say, or has parameters), a number that
-    is the sequence's last was drawn from it.
+    If the statement doesn't show it (it calls a function or has parameters), a number equal to the
+    sequence's last one came from it.
     """
     if not numbers.is_called or "nextval" in statement.lower():
         return numbers.is_called

@@ -1,7 +1,7 @@
-"""The server ran out of something, won't write, or ended a statement, whatever that was.
+"""The server ran out of something, is read-only, or ended a statement.
 
-Of a script and of surefoot's own statements the same is said as of a revision. Then what is the
-server's and a revision's alone: an extension that isn't there, a version table that is too narrow.
+A script and surefoot's own statements get the same explanation as a revision. Two conditions occur
+only in revisions: a missing extension, and a version table that is too narrow.
 """
 
 import re
@@ -18,7 +18,7 @@ _TABLESPACE = re.compile(r"pg_tblspc/(\d+)/")
 
 
 def of_server(cause: Cause, about: About | None = None) -> Diagnosis | None:
-    """What follows from the cause by itself; None where it is about the statement."""
+    """Explain a cause that doesn't depend on the statement; None if it does."""
     about = about or About("")
     match cause.sqlstate:
         case "53100":
@@ -40,13 +40,13 @@ def of_server(cause: Cause, about: About | None = None) -> Diagnosis | None:
 
 
 def script_code(found: Diagnosis | None) -> str:
-    """The condition's code, where a script or a statement of surefoot's own has met it."""
+    """Return the condition's code for a script or a statement of surefoot's own."""
     return found.code if found and found.code != Diagnosis("").code else "script-failed"
 
 
 def out_of_memory(cause: Cause) -> Diagnosis:
-    """53200: the transaction locks more objects than there is room for; or memory itself."""
-    # a translated hint has the setting's name, too
+    """Explain 53200: too many locks in the transaction, or out of memory."""
+    # a translated hint contains the setting's name, too
     setting = _SETTING.search(f"{cause.hint} {cause.message}")
     if setting is not None:
         return Diagnosis(
@@ -61,7 +61,7 @@ def out_of_memory(cause: Cause) -> Diagnosis:
 
 
 def disk_full(cause: Cause) -> Diagnosis:
-    """53100: no room in the data directory, or in the tablespace that the message leads to."""
+    """Explain 53100: no space in the data directory, or in the tablespace of the message."""
     tablespace, seen = _TABLESPACE.search(cause.message), ()
     if tablespace is not None:
         seen = (f"that is in a tablespace: select pg_tablespace_location({tablespace[1]});",)
@@ -76,11 +76,11 @@ def disk_full(cause: Cause) -> Diagnosis:
 
 
 def too_many_connections(cause: Cause) -> Diagnosis:
-    """53300, for a connection that a revision or env.py opens itself."""
+    """Explain 53300, for a connection that a revision or env.py opens itself."""
     return Diagnosis(more_connections(cause.message, then=f"then {AGAIN}"))
 
 
-# pg_stat_activity has a row for each background process of the server as well
+# pg_stat_activity also has a row for each background process.
 _IDLE = (
     "select pid, usename, application_name, state_change from pg_stat_activity where state = "
     "'idle' order by state_change;"
@@ -88,7 +88,7 @@ _IDLE = (
 
 
 def more_connections(text: str, user: str = "", database: str = "", *, then: str) -> str:
-    """What makes room for a connection, by what the server says is used up.
+    """Return what makes room for a connection, by the limit that the server reports.
 
     `user` and `database` are those of the address; the server's text may name them, too.
     """
@@ -107,7 +107,10 @@ def more_connections(text: str, user: str = "", database: str = "", *, then: str
 
 
 def limit_reached(cause: Cause, about: About) -> Diagnosis:
-    """53400: temp_file_limit, most often. A translated message has the setting's name, too."""
+    """Explain 53400: usually temp_file_limit.
+
+    A translated message contains the setting's name, too.
+    """
     if "temp_file_limit" not in cause.message:
         return Diagnosis(f"raise the limit that it names; then {AGAIN}")
     return Diagnosis(
@@ -120,16 +123,16 @@ def limit_reached(cause: Cause, about: About) -> Diagnosis:
 
 
 def _for_role(about: About) -> str:
-    """The beginning of the statement that changes a setting, whoever else has set it."""
+    """Return the beginning of the statement that overrides a setting for the role."""
     role = identifier(about.role) if about.role else "current_user"
     where = f" in database {identifier(about.database)}" if about.database else ""
     return f"alter role {role}{where}"
 
 
 def encoding(name: str, database: str, role: str = "") -> Diagnosis:
-    """A text that the session can't write in its encoding, or the database can't hold in its own.
+    """Explain a text that the session or the database can't encode.
 
-    `name` is the database's encoding; `role` owns a database that is made anew.
+    `name` is the database's encoding; `role` owns a database that is created again.
     """
     called = identifier(database)
     if name == "SQL_ASCII":
@@ -144,7 +147,7 @@ def encoding(name: str, database: str, role: str = "") -> Diagnosis:
             (f"sessions of the database {database} have the encoding SQL_ASCII, which is none",),
             "database-encoding",
         )
-    # with the locale C, which goes with each encoding; others may not go with UTF8
+    # with the locale C, which works with each encoding; others may not work with UTF8
     new, old = f"{database}_utf8", f"{database}_before"
     owner = f" owner {identifier(role)}" if role else ""
     dump = f"pg_dump {shlex.quote(database)} | psql -q -v ON_ERROR_STOP=1 {shlex.quote(new)}"
@@ -165,12 +168,12 @@ def encoding(name: str, database: str, role: str = "") -> Diagnosis:
 
 
 def read_only(about: About) -> Diagnosis:
-    """25006: a standby, or a database that is set so."""
+    """Explain 25006: a standby, or a read-only database."""
     return Diagnosis(
         to_type(
             "connect to the primary; or, if default_transaction_read_only is set for the database "
             "or the role",
-            "set default_transaction_read_only = off;",  # else the next one is refused
+            "set default_transaction_read_only = off;",  # otherwise the next one is refused
             f"{_for_role(about)} set default_transaction_read_only = off;",
             then=f"then {AGAIN}",
         )
@@ -178,7 +181,7 @@ def read_only(about: About) -> Diagnosis:
 
 
 def ended(cause: Cause, about: About) -> Diagnosis:
-    """57014: statement_timeout, or somebody, cancelled the statement."""
+    """Explain 57014: statement_timeout or another session cancelled the statement."""
     if timed_out(cause, about):
         return Diagnosis(more_time(about), code="statement-timeout")
     return Diagnosis(
@@ -189,7 +192,7 @@ def ended(cause: Cause, about: About) -> Diagnosis:
 
 
 def more_time(about: About) -> str:
-    """How to give a statement more time: what limits it has to go."""
+    """Return how to give a statement more time, by the setting that limits it."""
     longer = "give it more time"
     if about.timeout == "configuration":
         return f"{longer}: raise statement_timeout in surefoot.toml, or remove it; then {AGAIN}"
@@ -208,8 +211,8 @@ def more_time(about: About) -> str:
 def timed_out(cause: Cause, about: About) -> bool:
     """Whether a timeout ended the statement.
 
-    The SQLSTATE is that of a request to cancel. The server tells the difference in its words only,
-    which may be in any language: then a timeout that is set is taken for the cause.
+    A cancel request has the same SQLSTATE. Only the server's message shows the difference, in any
+    language: so a timeout that is set is taken for the cause.
     """
     if "timeout" in cause.message:
         return True
@@ -217,7 +220,7 @@ def timed_out(cause: Cause, about: About) -> bool:
 
 
 def extension_missing(cause: Cause, about: About) -> Diagnosis:
-    """The server doesn't have the extension's files."""
+    """Explain that the server doesn't have the extension's files."""
     return Diagnosis(
         "install the package of the extension on the server, or use an image that has it; then "
         f"{AGAIN}"
@@ -225,7 +228,7 @@ def extension_missing(cause: Cause, about: About) -> Diagnosis:
 
 
 def too_long(cause: Cause, about: About) -> Diagnosis | None:
-    """22001, where it's the revision's id that the version table can't take."""
+    """Explain 22001 if the version table can't hold the revision's id."""
     if about.version_table not in cause.statement or not re.match(
         r"\s*(?:update|insert)\b", cause.statement, re.I
     ):

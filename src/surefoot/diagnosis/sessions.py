@@ -9,7 +9,7 @@ from surefoot.errors.steps import to_type
 
 _SHOWN, _WIDTH = 4, 60
 _NUMBER = re.compile(r"\b\d{1,10}\b")
-_ADVISORY = "an advisory lock"  # as the query calls it
+_ADVISORY = "an advisory lock"  # its name in the query
 _CODE = "lock-not-available"
 
 
@@ -19,7 +19,7 @@ _NOBODY = (
 
 
 def lock_not_available(cause: Cause, about: About) -> Diagnosis:
-    """55P03: lock_timeout ended the wait for a lock."""
+    """Explain 55P03: lock_timeout ended the wait for a lock."""
     if about.holders:
         return Diagnosis(ending(about.holders), holder_lines(about.holders), _CODE)
     return Diagnosis(
@@ -28,7 +28,7 @@ def lock_not_available(cause: Cause, about: About) -> Diagnosis:
 
 
 def deadlock(cause: Cause, about: About) -> Diagnosis:
-    """40P01: the revision and another session waited for each other."""
+    """Explain 40P01: the revision and another session waited for each other."""
     return Diagnosis(
         f"stop what else writes to the database (the application's old release, say), and {AGAIN}",
         holder_lines(about.holders),
@@ -37,7 +37,7 @@ def deadlock(cause: Cause, about: About) -> Diagnosis:
 
 
 def cancelled(cause: Cause, about: About) -> Diagnosis:
-    """57014: statement_timeout, or somebody, cancelled the statement."""
+    """Explain 57014: statement_timeout or another session cancelled the statement."""
     found = ended(cause, about)
     if not timed_out(cause, about):
         return found
@@ -56,7 +56,7 @@ def cancelled(cause: Cause, about: About) -> Diagnosis:
 
 
 def ending(holders: tuple[Holder, ...]) -> str:
-    """How to have the locks released, as a next step."""
+    """Return the next step that releases the locks."""
     shown = holders[:_SHOWN]
     commands = [command for holder in shown for command in _end(holder)]
     prepared = [holder for holder in shown if holder.gid]
@@ -85,13 +85,13 @@ def _end(holder: Holder) -> tuple[str, ...]:
         gid = literal(holder.gid)
         return f"rollback prepared {gid};", f"-- or keep its changes: commit prepared {gid};"
     end = f"select pg_terminate_backend({holder.pid});"
-    if holder.subscription:  # or it comes back at once
+    if holder.subscription:  # otherwise it comes back at once
         return f"alter subscription {identifier(holder.subscription)} disable;", end
     return (end,)
 
 
 def holder_lines(holders: tuple[Holder, ...]) -> tuple[str, ...]:
-    """The sessions for people, two lines each: who, and doing what."""
+    """Describe the sessions, two lines each: which one, and what it does."""
     lines: list[str] = []
     for holder in holders[:_SHOWN]:
         lines.append(f"{_who(holder)} holds {_what(holder)}")
@@ -103,7 +103,7 @@ def holder_lines(holders: tuple[Holder, ...]) -> tuple[str, ...]:
 
 
 def blocker_lines(holders: tuple[Holder, ...]) -> tuple[str, ...]:
-    """The sessions that a session waits for, one line each."""
+    """Describe the sessions that a session waits for, a line each."""
     lines: list[str] = []
     for holder in holders[:_SHOWN]:
         if not holder.pid:
@@ -153,7 +153,7 @@ def _doing(holder: Holder) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: 90 s, 12 min, 3 h."""
+    """Format seconds for people: 90 s, 12 min, 3 h."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 7200:
@@ -162,5 +162,5 @@ def duration(seconds: float) -> str:
 
 
 def numbers(cause: Cause) -> tuple[int, ...]:
-    """Every number in a deadlock's detail: it names tables by theirs, and processes, too."""
+    """Return every number in a deadlock's detail, which names tables and processes by number."""
     return tuple(map(int, _NUMBER.findall(cause.detail))) if cause.sqlstate == "40P01" else ()

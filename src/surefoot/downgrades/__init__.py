@@ -1,1 +1,1 @@
-"""Taking revisions back: what that does, what it loses, in which order. Pure."""
+"""Undo revisions: what that does, what it loses, in which order. Pure."""

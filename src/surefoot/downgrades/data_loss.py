@@ -1,4 +1,4 @@
-"""What a whole way back loses, by the names that things have before its first step. Pure."""
+"""Find what undoing several revisions loses, by the names before the first step. Pure."""
 
 from collections.abc import Container, Iterable, Mapping
 
@@ -14,7 +14,7 @@ _KINDS = {"table": "relation", "column": "column", "values": "column"}  # what c
 
 
 class StandingObjects(msgspec.Struct, frozen=True):
-    """A loss on a way back, and `name`: what it's called now; None: it can't be told."""
+    """A loss, and `name`: the object's current name; None: it is unknown."""
 
     loss: Loss
     name: str | None
@@ -26,10 +26,10 @@ def standing(
     live: Container[Key],
     rest: Mapping[str, tuple[DownStatement, ...]] = {},
 ) -> tuple[StandingObjects, ...]:
-    """What is lost on a way back, the last revision first, each once, by the names that are `live`.
+    """Return what is lost, the newest revision first, each once, by the names that are `live`.
 
-    What a newer one's way back certainly makes anew has no rows, and is left out. Whatever has a
-    name that isn't there, and can't be followed to one that is, stays: nobody can count it.
+    What a newer revision's downgrade certainly creates has no rows, and is left out. A name that
+    doesn't exist, and can't be traced to an existing one, stays: it can't be counted.
     """
     found: dict[tuple[str, str | None, str], StandingObjects] = {}
     before: list[Followed] = []

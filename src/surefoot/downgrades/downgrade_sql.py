@@ -1,8 +1,8 @@
-"""What a downgrade's statements drop, rename and convert, followed one after the other. Pure.
+"""Follow a downgrade's statements: what they drop, rename and convert. Pure.
 
-The rule: a statement is harmless only if it's certainly about the structure alone, and each thing
-that it drops can be named as it was called before the first statement. Whatever isn't certain is in
-`doubtful`: nothing is harmless because nobody understands it.
+The rule: a statement is harmless only if it certainly concerns the structure alone, and everything
+that it drops can be named as it was called before the first statement. Anything uncertain is in
+`doubtful`: a statement that isn't understood is never harmless.
 """
 
 import re
@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from surefoot.revision_source.statement import NAME, bare, lowered, structural
 from surefoot.schema.names import split_name
 
-Name = tuple[str, ...]  # schema and name, of a column its name as well
+Name = tuple[str, ...]  # schema and name; for a column, also its name
 
-HANGS = "may drop what hangs on it"
+HANGS = "may drop what depends on it"
 UNCOUNTED = "drops what can't be counted"
 
-# About the session or the transaction: no row is another one behind it.
+# About the session or the transaction: they change no rows.
 _HARMLESS = re.compile(r"(?:set|reset|show|lock|savepoint|release|rollback to)\b")
-# From here on a name without a schema may be another one.
+# From here on, a name without a schema may mean another object.
 _BLINDS = re.compile(r"(?:re)?set (?:local |session )?(?:search_path|schema|role|session auth|all)")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _ODD = re.compile(r"[^\w$ .-]")
@@ -49,7 +49,7 @@ _ACTION = re.compile(
     r"|set (?:logged|unlogged|tablespace|access method|without cluster|without oids).*"
     r"|cluster on .*|replica identity .*|(?:no )?inherit .*|not of|of .*"
 )
-# PostgreSQL's own that keep no rows of their own; another one may have tables.
+# PostgreSQL's own, which have no rows of their own; an extension's may have tables.
 _WITHOUT_ROWS = frozenset(
     (
         *("btree_gin", "btree_gist", "citext", "cube", "earthdistance", "fuzzystrmatch", "hstore"),
@@ -60,7 +60,7 @@ _WITHOUT_ROWS = frozenset(
 
 
 class Followed:
-    """Statements, followed. Names are as they were before the first of them.
+    """The effects of the statements, in the names from before the first of them.
 
     `tables`, `columns`, `sequences` are dropped, `typed` columns get another type: each with the
     statement that does it. `doubtful`: statements, and why ("": rows may change).
@@ -72,19 +72,19 @@ class Followed:
         self.sequences: dict[Name, str] = {}
         self.typed: dict[Name, str] = {}
         self.doubtful: dict[str, str] = {}
-        # what a name was called before; None: it was made here, and has no rows
+        # what a name was called before; None: created here, so it has no rows
         self._origins: dict[Name, Name | None] = {}
         self._columns: dict[Name, Name | None] = {}
         self._moved: set[Name] = set()
         self._schema = schema
-        self._blind: frozenset[int] = frozenset()  # names of so many parts aren't certain
+        self._blind: frozenset[int] = frozenset()  # names with so many parts are uncertain
         self._sql = ""
         for sql in statements:
             self._sql = " ".join(sql.split())
             self._follow(sql)
 
     def origin(self, name: Name) -> Name | None:
-        """What is called so behind these statements, as it's called before them; None: nothing."""
+        """Return the original name of what is called so after these statements; None: nothing."""
         table = self._origins.get(name[:2], name[:2])
         if table is None or len(name) == 2:
             return table
@@ -92,7 +92,7 @@ class Followed:
         return self._columns.get(column, column)
 
     def kept(self, name: Name) -> bool:
-        """Whether that is certainly still there, with its rows, under another name."""
+        """Whether it certainly still exists, with its rows, under another name."""
         if name[:2] in self.tables or name in self.columns:
             return False
         return name in self._moved
@@ -136,7 +136,7 @@ class Followed:
             self._doubt()
 
     def _name(self, written: str) -> Name | None:
-        """With its schema, if that is certain."""
+        """Return a name with its schema, if that is certain."""
         found = split_name(written)
         if len(found) in self._blind or not 1 <= len(found) <= 2:
             return None
@@ -163,7 +163,7 @@ class Followed:
                 (self.tables if what == "table" else self.sequences)[was] = self._sql
 
     def _moves(self, written: str, action: str) -> bool:
-        """Whether it gives a relation another name, which is noted then."""
+        """Whether it renames a relation; the new name is then noted."""
         to, away = _TO.fullmatch(action), _SET_SCHEMA.fullmatch(action)
         if to is None and away is None:
             return False
@@ -186,7 +186,7 @@ class Followed:
         name = self._name(written)
         table = None if name is None else self._origins.get(name, name)
         if name is not None and table is None:
-            return  # it was made here
+            return  # it was created here
         for action in actions:
             if action.startswith("drop ") and _cascades(action):
                 self._doubt(HANGS)
@@ -237,7 +237,7 @@ _SPELT = {"int": "integer", "int4": "integer", "int8": "bigint", "varchar": "cha
 
 
 def _same(column: str, type: str, using: str | None) -> bool:
-    """Whether USING is the column itself, or that cast to the very type that it gets."""
+    """Whether USING is the column itself, or a cast of it to exactly the new type."""
     if using is None:
         return True
     value, _, cast = using.partition("::")
@@ -255,7 +255,7 @@ def _spelt(type: str) -> str:
 
 
 def _pieces(text: str) -> list[str]:
-    """What is between the commas, those in brackets left out."""
+    """Split at the commas outside brackets."""
     found, depth = [""], 0
     for letter in text:
         depth += (letter in "([") - (letter in ")]")
@@ -267,6 +267,6 @@ def _pieces(text: str) -> list[str]:
 
 
 def fact_part(identifier: str) -> str:
-    """As facts write it: a keyword has no quotes there."""
+    """Return an identifier as facts write it: keywords aren't quoted there."""
     plain = re.fullmatch(r"[a-z_][a-z0-9_$]*", identifier)
     return identifier if plain else '"' + identifier.replace('"', '""') + '"'

@@ -1,7 +1,8 @@
-"""What is left of revisions that aren't applied any more: what may be dropped, and what not. Pure.
+"""Find the remains of revisions that are no longer applied: what may be dropped, and what not.
+Pure.
 
-An object counts only if the journal knows a revision that has made just this, name and definition,
-and no revision that is applied has it. So the user's own are never among them.
+An object counts only if a revision in the journal made exactly this name and definition, and no
+applied revision has it. So the user's own objects are never among them.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -15,7 +16,7 @@ from surefoot.schema.kinds import rank
 
 
 class Leftover(msgspec.Struct, frozen=True):
-    """An object that is there: its name, its definition, the revision that has made it.
+    """An existing object: its name, its definition, the revision that made it.
 
     `statements` drop it (none: it goes with another); `kept` says why it isn't dropped.
     """
@@ -29,12 +30,12 @@ class Leftover(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> Key:
-        """Its name, with its kind."""
+        """Its kind and name."""
         return self.kind, self.name
 
     @property
     def has_rows(self) -> bool:
-        """Whether rows go with it: a table's, a column's values."""
+        """Whether it has rows: a table's, or a column's values."""
         whole = self.kind == "relation" and relation_kind(self.definition) == "table"
         return whole or self.kind == "column"
 
@@ -45,8 +46,10 @@ def leftovers(
     known: Container[Key],
     live: Mapping[Key, str],
 ) -> tuple[Leftover, ...]:
-    """What is there of the revisions in the journal that aren't `applied`, in the order in which
-    it's dropped. `known` are the names that the applied revisions have.
+    """Return what exists of the journal's revisions that aren't `applied`, in the order of
+    dropping.
+
+    `known` are the names that the applied revisions have.
     """
     made: dict[Key, str] = {}
     changed: dict[Key, str] = {}
@@ -66,7 +69,7 @@ def leftovers(
     own = _own_on(tables, made, changed, live)
     found = [_one(key, id, live, tables, own) for key, id in made.items()]
     found += [
-        Leftover(*key, live[key], id, kept="it isn't as the revision has made it")
+        Leftover(*key, live[key], id, kept="it isn't as the revision made it")
         for key, id in changed.items()
     ]
     return tuple(sorted(found, key=lambda one: (-rank(_as_ranked(one)), one.name)))
@@ -80,7 +83,7 @@ def _as_ranked(one: Leftover) -> str:
 def _own_on(
     tables: Container[str], made: Container[Key], changed: Container[Key], live: Mapping[Key, str]
 ) -> dict[str, str]:
-    """For each of these tables, something on it that none of the revisions has made."""
+    """For each of these tables, return something on it that none of the revisions made."""
     found: dict[str, str] = {}
     for key, definition in live.items():
         owner = table(SchemaFact(*key, definition))
@@ -110,6 +113,6 @@ def _one(
         return Leftover(*key, definition, revision)
     steps = dropped(key, definition)
     if steps is None:
-        return Leftover(*key, definition, revision, kept="its facts are no SQL")
+        return Leftover(*key, definition, revision, kept="no SQL can be written for it")
     texts = tuple(step.text.replace("index concurrently ", "index ", 1) for step in steps)
     return Leftover(*key, definition, revision, texts)

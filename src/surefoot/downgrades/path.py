@@ -1,5 +1,6 @@
-"""The way back from where a database stands to an older revision: which revisions, in which order,
-and what must be there before and after each. Pure.
+"""How to get from where a database stands to an older revision. Pure.
+
+Which revisions are undone, in which order, and what must exist before and after each.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -18,9 +19,9 @@ from surefoot.schema.names import table_of
 
 
 class DowngradeStep(msgspec.Struct, frozen=True):
-    """One revision to be taken back, and by what: `statements`, or (None) its file's downgrade().
+    """One revision to undo, by `statements`, or (None) by its file's downgrade().
 
-    `done`: so many of its statements were done before these, by a run that was cut off.
+    `done`: how many of its statements an interrupted run has already executed.
     """
 
     reversal: DowngradeRecipe
@@ -36,9 +37,9 @@ class DowngradeStep(msgspec.Struct, frozen=True):
 def whole_history(
     code: History, kept: Mapping[str, DowngradeRecipe], catalogue: Catalogue | None
 ) -> History:
-    """The code's revisions and those that only the journal knows, each behind all below it.
+    """Return the code's revisions and those that only the journal knows, each after its ancestors.
 
-    What the journal knows without knowing what is below it is left out.
+    Revisions in the journal whose ancestors are unknown are left out.
     """
     first = tuple(catalogue.history.revisions) if catalogue else ()
     revisions = {id: code.revisions[id] for id in first if id in code.revisions}
@@ -52,7 +53,7 @@ def whole_history(
 
 
 def to_undo(history: History, applied: frozenset[str], goal: frozenset[str]) -> tuple[str, ...]:
-    """What is applied and isn't at the goal, the last one first."""
+    """Return what is applied and isn't at the goal, the newest first."""
     return tuple(id for id in reversed(history.revisions) if id in applied and id not in goal)
 
 
@@ -63,14 +64,16 @@ def reversals(
     way: str,
     own: Container[str],
 ) -> tuple[DowngradeRecipe, ...]:
-    """The way back over each: of the code's `own` revisions as its catalogue has it, else as the
-    journal has. `way` is the one that the database has come.
+    """Return the recipe for each: from the catalogue for the code's `own` revisions, else from the
+    journal.
+
+    `way` is the path on which the database came.
     """
     found: list[DowngradeRecipe] = []
     for id in undo:
         known = kept.get(id)
         if catalogue is not None and id in own and id in catalogue.history.revisions:
-            # the journal's are those of this very database, by the way that it has come
+            # the journal's are those of this very database, on its own path
             made = known.changes if known is not None else None
             found.append(reversal(catalogue, id, catalogue.way(way), made))
         else:
@@ -83,8 +86,9 @@ def reversals(
 def kept_of(
     catalogue: Catalogue, way: str, revisions: Iterable[str], *, below: bool, search_path: str
 ) -> tuple[DowngradeRecipe, ...]:
-    """What the journal keeps of these revisions' ways back (and of all `below` them), by the way
-    that the database has come; `search_path` is that of the connection that ran them.
+    """Return what the journal keeps about undoing these revisions, and all `below` them.
+
+    By the path on which the database came; `search_path` is that of the connection that ran them.
     """
     wanted = frozenset(id for id in revisions if id in catalogue.history.revisions)
     if below:
@@ -99,8 +103,9 @@ def kept_of(
 
 
 def blocked(undo: Iterable[DowngradeRecipe], own: Container[str]) -> tuple[DowngradeRecipe, ...]:
-    """Those that can't be: nobody has seen it done, or it needs a file that isn't there, or it
-    takes away what was there before the revision.
+    """Return those that can't be undone.
+
+    It was never seen to work, or needs a missing file, or removes what existed before the revision.
     """
     return tuple(
         one
@@ -110,21 +115,22 @@ def blocked(undo: Iterable[DowngradeRecipe], own: Container[str]) -> tuple[Downg
 
 
 def takes_away(one: DowngradeRecipe) -> bool:
-    """Whether something of what was there before it is gone or another behind its way back."""
+    """Whether undoing it removes or changes something that existed before it."""
     return any(change.before for change in one.left)
 
 
 def unlike(
     undo: Iterable[DowngradeRecipe], live: Mapping[Key, str], reversing: Container[str] = ()
 ) -> tuple[Difference, ...]:
-    """The names that aren't as these revisions have left them, from the last one on.
+    """Return the names that aren't as these revisions left them, from the newest on.
 
-    Those of a revision whose way back was cut off (`reversing`) may be gone or in the making.
+    Those of a revision whose downgrade was cut off (`reversing`) may be missing or changing.
     """
     seen: set[Key] = set()
     found: list[Difference] = []
     for one in undo:
-        for change in one.changes:  # what an older one made of a name is another one's since
+        # an object that an older revision made may have been replaced since
+        for change in one.changes:
             if change.key in seen:
                 continue
             seen.add(change.key)
@@ -141,7 +147,7 @@ def unlike(
 def not_back(
     one: DowngradeRecipe, live: Mapping[Key, str], before: Mapping[Key, str]
 ) -> tuple[Difference, ...]:
-    """What isn't as it should be behind the way back over this revision.
+    """Return what is wrong after undoing this revision.
 
     Its own names must be as they were below it, and every other one as `before`.
     """
@@ -172,7 +178,7 @@ def _relations(live: Mapping[Key, str]) -> frozenset[str]:
 
 
 def inverse(one: DowngradeRecipe) -> tuple[Change, ...]:
-    """What taking a revision back changes."""
+    """Return what undoing a revision changes."""
     return tuple(
         Change(
             change.kind,
@@ -185,7 +191,7 @@ def inverse(one: DowngradeRecipe) -> tuple[Change, ...]:
 
 
 def _below(one: DowngradeRecipe, change: Change) -> tuple[Definition, ...]:
-    """What a name may be once the revision is taken back."""
+    """Return what a name may be once the revision is undone."""
     left = next((c.after for c in one.left if c.key == change.key), ())
     return left or change.before or (None,)
 

@@ -1,7 +1,7 @@
-"""Going back over a revision: what that does, whether it was proved, and what is lost by it. Pure.
+"""How to undo a revision: what that does, whether it was proved, and what it loses. Pure.
 
 A verdict of the catalogue says what a downgrade did to the structure of an empty scratch database;
-what it would do to rows is worked out here, from the names that go and from its statements.
+this module works out what it would do to rows, from the dropped names and the statements.
 """
 
 from collections.abc import Iterator
@@ -29,14 +29,15 @@ Class = Literal[
 
 _SHOWN = 120  # characters of a statement
 
-PLACE = "another one takes its place"
+PLACE = "another object takes its place"
 
 
 class Loss(msgspec.Struct, frozen=True, order=True):
-    """What of the data goes. `table`, `column`, `sequence`: with that object; `values`: a column's
-    or an enum's are converted, and may not fit; `rows`: a statement changes or deletes some.
+    """Data that is lost.
 
-    `name` is the fact's, for `rows` the statement ("": the revision's code decides).
+    `table`, `column`, `sequence`: with that object; `values`: those of a column or an enum are
+    converted, and may not fit; `rows`: a statement changes or deletes some. `name` is the fact's,
+    for `rows` the statement ("": the revision's code decides).
     """
 
     kind: Literal["table", "column", "sequence", "values", "rows"]
@@ -45,19 +46,19 @@ class Loss(msgspec.Struct, frozen=True, order=True):
 
     @property
     def short(self) -> str:
-        """The name; of a statement as much as is needed to know it again."""
+        """The name; for a statement, enough of it to recognise it."""
         return f"{self.name[:_SHOWN]}…" if len(self.name) > _SHOWN + 1 else self.name
 
 
 class DowngradeRecipe(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One revision's way back, with all that is needed to go it without the revision's file.
+    """Everything needed to undo one revision without its file.
 
     `proved` is exact and loses nothing, `loses-data` is exact, `leaves` leaves `left` behind,
-    `needs-code` can't be done by `statements`; `broken`, `none`, `untried`: `why`; `unknown`:
-    not tested. `changes` are what the revision made, and is taken back. `search_path` is that
-    of the connection that ran it, where that is known. `again`: why its upgrade doesn't do the same
-    behind it; then something stays that can't be seen, and it `leaves`. `schema` is where names are
-    that a statement gives without one.
+    `needs-code` can't be done by `statements`; `broken`, `none`, `untried`: `why`; `unknown`: not
+    tested. `changes` are what the revision made, and what is undone. `search_path` is that of the
+    connection that ran it, if known. `again`: why its upgrade no longer makes the same changes
+    after it; then something invisible remains, and it `leaves`. `schema` is where a statement's
+    names without a schema are.
     """
 
     id: str
@@ -82,12 +83,12 @@ class DowngradeRecipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def possible(self) -> bool:
-        """Whether the way back was gone once, on the scratch server, to its end."""
+        """Whether the downgrade once ran to its end, on the scratch server."""
         return self.verdict in ("proved", "loses-data", "leaves", "needs-code")
 
     @property
     def without_code(self) -> bool:
-        """Whether it can be gone without the revision's file."""
+        """Whether it can be undone without the revision's file."""
         return self.possible and self.why != NEEDS_CODE
 
 
@@ -97,10 +98,10 @@ def reversal(
     way: Way | None = None,
     changes: tuple[Change, ...] | None = None,
 ) -> DowngradeRecipe:
-    """The way back over this revision; `way` is the one that the database has come, `changes` are
-    what the revision did there, if that is known.
+    """Return the recipe of this revision; `way` is the path on which the database came.
 
-    Where no way is given, the first that goes through the revision.
+    `changes` are what the revision did there, if known. Without a path, the first that includes the
+    revision.
     """
     if way is None or id not in way.changes:
         way = next((w for w in catalogue.ways if id in w.changes), None)
@@ -131,9 +132,9 @@ def reversal(
 
 
 def reassessed(kept: DowngradeRecipe) -> DowngradeRecipe:
-    """A way back that the journal keeps, with what it loses worked out from its own statements.
+    """Work out the losses of a recipe in the journal from its own statements.
 
-    Whoever wrote the journal may have left out a loss, or called it proved.
+    A role that can write the journal may have left out a loss, or called it proved.
     """
     if not kept.possible:
         return kept
@@ -174,16 +175,16 @@ def _verdict(down: Downgrade | None, losses: tuple[Loss, ...]) -> tuple[Class, s
 
 
 def _losses(changes: tuple[Change, ...], down: Downgrade, schema: str) -> Iterator[Loss]:
-    """What goes when these changes are taken back by this downgrade."""
+    """Return what is lost when this downgrade undoes these changes."""
     if down.verdict not in ("proved", "leaves"):
         return
     done = Followed((s.sql for s in down.statements), schema)
     names = sum(renamed(s.sql) is not None for s in down.statements)
     others = sum(seen.renames for s in down.statements if (seen := structural(s.sql))) > names
     hint = "or gives it another name" if others else ""
-    stays = {c.key for c in down.left if not c.before}  # of what the revision made
+    stays = {c.key for c in down.left if not c.before}  # that the revision made
     taken = [c for c in changes if c.key not in stays]
-    # what is gone although it was there before the revision
+    # what is gone although it existed before the revision
     taken += [Change(c.kind, c.name, (), c.before) for c in down.left if c.after == (None,)]
     found = [*_of_changes(taken, done, hint)]
     yield from found
@@ -193,7 +194,7 @@ def _losses(changes: tuple[Change, ...], down: Downgrade, schema: str) -> Iterat
 
 
 def _of_changes(taken: list[Change], done: Followed, hint: str) -> Iterator[Loss]:
-    """What goes since the structure below hasn't got it."""
+    """Return what is lost because the structure below doesn't have it."""
     gone = {
         c.name
         for c in taken
@@ -221,8 +222,10 @@ def _of_changes(taken: list[Change], done: Followed, hint: str) -> Iterator[Loss
 def _of_statements(
     taken: list[Change], done: Followed, found: set[tuple[str, Name]]
 ) -> Iterator[Loss]:
-    """What the structure doesn't tell: another one takes the place of what goes, or nobody knows
-    what a statement does. A drop that can't be traced to what the revision changed is such a one.
+    """Return losses that the structure doesn't show.
+
+    Another object replaces the dropped one, or the effect of a statement is unknown, for example a
+    drop that can't be traced to what the revision changed.
     """
     names = {(c.kind, split_name(c.name)): c for c in taken}
     absent = {key for key, c in names.items() if not _first(c)}
@@ -269,7 +272,7 @@ def _column(change: Change, hint: str) -> Iterator[Loss]:
         yield Loss("column", change.name, hint)
         return
     now, below = column(made).type, column(change.before[0]).type
-    # a text holds whatever another type can be written as
+    # text holds the written form of every other type
     if now != below and below not in ("text", "character varying") and not widened(now, below):
         yield Loss("values", change.name, f"{now} becomes {below}")
 

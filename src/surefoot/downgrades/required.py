@@ -1,4 +1,4 @@
-"""Whether every revision has a way back: for the application's own CI. Pure."""
+"""Check that every revision can be undone, for the application's own CI. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,14 +7,15 @@ from surefoot.catalogue.check import change_lines
 from surefoot.downgrades.recipe import DowngradeRecipe, reversal
 from surefoot.errors import Finding
 
-_SHOWN = 6  # lines of what is left
+_SHOWN = 6  # lines of what is left behind
 
-# Gone on the scratch server, to exactly the structure below.
+# Ran on the scratch server, to exactly the structure below.
 ENOUGH = ("proved", "loses-data", "needs-code")
 
 
 def asked(old: Catalogue, new: Catalogue, word: str, behind: frozenset[str]) -> list[str]:
-    """The revisions that must have a way back: `all`, those that are `new`, or not `behind` one.
+    """Return the revisions that must have a downgrade: `all`, the `new` ones, or those not `behind`
+    one.
 
     `old` is the committed catalogue, `behind` what is applied at the revision that `word` names.
     """
@@ -29,10 +30,10 @@ def asked(old: Catalogue, new: Catalogue, word: str, behind: frozenset[str]) -> 
 def without_a_way_back(
     catalogue: Catalogue, revisions: Iterable[str], told: frozenset[str] = frozenset()
 ) -> Iterator[Finding]:
-    """A finding for each of these revisions that can't be gone back over, but for those `told`."""
+    """Return a finding for each of these revisions that can't be undone, except those `told`."""
     for id in revisions:
         back = reversal(catalogue, id)
-        held = all(id not in way.changes for way in catalogue.ways)  # by the init scripts
+        held = all(id not in way.changes for way in catalogue.ways)  # through the init scripts
         if back.verdict in ENOUGH or id in told or held:
             continue
         yield Finding(
@@ -40,15 +41,15 @@ def without_a_way_back(
             f"Revision {id} ({back.message}) has no working downgrade.",
             tuple(_seen(back)),
             "No database was read.",
-            "correct its downgrade(); or begin later: --require-downgrade=REV asks it of the "
-            "revisions behind REV",
+            "correct its downgrade(); or begin later: --require-downgrade=REV requires one only "
+            "after REV",
         )
 
 
 def _seen(back: DowngradeRecipe) -> Iterator[str]:
     yield f"its downgrade: {back.verdict}{f' ({back.why})' if back.why else ''}"
     if back.again:
-        yield f"behind it, its upgrade does something else: {back.again}"
+        yield f"after it, its upgrade no longer makes the same changes: {back.again}"
     lines = [line for change in back.left for line in change_lines(change)]
     yield from (f"left behind: {line}" for line in lines[:_SHOWN])
     if len(lines) > _SHOWN:

@@ -1,4 +1,4 @@
-"""What each revision is taken back by, also where that was cut off before. Pure."""
+"""Decide how each revision is undone, also after an interruption. Pure."""
 
 import re
 from collections.abc import Container, Iterable, Mapping
@@ -11,7 +11,7 @@ from surefoot.schema.ddl import INVALID, dropped
 from surefoot.schema.fact import Key
 from surefoot.schema.names import split_name
 
-# What an earlier statement sets for the session, and a later one may rely on.
+# What a statement sets for the session, and a later one may rely on.
 _SESSION = re.compile(
     r"\s*(?:set\s+(?!local\b|transaction\b|constraints\b)|reset\b)", re.IGNORECASE
 )
@@ -20,8 +20,8 @@ _SESSION = re.compile(
 def by_statements(one: DowngradeRecipe, own: Container[str]) -> bool:
     """Whether its statements are executed, and not the downgrade() of its file.
 
-    Also where there is a file, if it commits midway: only of statements is it known how many were
-    done, if that is cut off.
+    Also if there is a file, but it commits midway: only with statements is it known how many were
+    done before an interruption.
     """
     return one.id not in own or (one.commits_midway and one.without_code)
 
@@ -33,7 +33,7 @@ def prepared(
     reversing: Container[str],
     done: int,
 ) -> tuple[DowngradeStep, ...] | None:
-    """What each is taken back by; None where one was cut off, and how far can't be told."""
+    """Return how each is undone; None if one was cut off at an unknown place."""
     found: list[DowngradeStep] = []
     for one in undo:
         if one.id not in reversing:
@@ -46,7 +46,7 @@ def prepared(
         elif not unlike((one,), live):
             found.append(DowngradeStep(one))
         elif not not_back(one, live, live):
-            found.append(DowngradeStep(one, ()))  # all of it is gone, but for its row
+            found.append(DowngradeStep(one, ()))  # only its row is left
         else:
             return None
     return tuple(found)
@@ -55,12 +55,11 @@ def prepared(
 def resumed(
     one: DowngradeRecipe, done: int, live: Mapping[Key, str]
 ) -> tuple[tuple[DownStatement, ...], int] | None:
-    """The statements that are left of a way back which was cut off when so many were `done`, and
-    how many are; None where it can't be told whether the next one was executed.
+    """Return the statements that remain after `done` of them, and how many are done.
 
-    What is in a transaction is done or not, and that is known. What isn't may be done and not told:
-    an index is looked at, by the name that the revision's own changes have. What the session was
-    set to is set again.
+    None if it is unknown whether the next one was executed. What is in a transaction is known to be
+    done or not. What isn't may be done without a record: an index is looked up, by the name in the
+    revision's changes. Session settings are set again.
     """
     again = tuple(s for s in one.statements[:done] if _SESSION.match(s.sql))
     rest = _rest(one, done, live)
@@ -96,6 +95,6 @@ def _rest(
 
 
 def _is_called(name: str, identifiers: tuple[str, ...]) -> bool:
-    """An index's fact has its table between its schema and its own name."""
+    """Whether an index's fact has this name; it has the table between the schema and the name."""
     found = split_name(name)
     return (found[0], found[-1]) == identifiers or found[-1:] == identifiers

@@ -1,15 +1,15 @@
-"""Whether a statement that comes from a table may be executed unread. Pure, and conservative.
+"""Decide whether a statement from the journal may be executed unread. Pure, and conservative.
 
-The journal keeps the statements that undo a revision, and whoever may write the journal chooses
-them. The comparison of structures after each revision sees what a statement made or dropped. It
-doesn't see roles, grants, owners, rows, or what a function did that the statement called.
+The journal keeps the statements that undo a revision, and a role that can write the journal chooses
+them. Comparing structures after each revision shows what a statement created or dropped. It doesn't
+show roles, grants, owners, rows, or the effects of a function that the statement called.
 """
 
 import re
 
 from surefoot.revision_source.statement import NAME, bare, lowered, structural
 
-# Settings that only decide how long a statement may wait or run, or how much memory it may use.
+# Settings that only limit how long a statement may wait or run, or how much memory it may use.
 _SETTINGS = (
     "lock_timeout|statement_timeout|idle_in_transaction_session_timeout|maintenance_work_mem"
     "|max_parallel_maintenance_workers|search_path"
@@ -19,7 +19,7 @@ _SHOW = re.compile(
     r"show \w+$|savepoint \w+$|release (?:savepoint )?\w+$|lock (?:table )?[\w., \"]+$"
 )
 
-# What carries code, brings code, or changes what facts don't hold.
+# What contains code, adds code, or changes what facts don't show.
 _CODE = re.compile(
     r"(?:create (?:or replace )?|alter )(?:function|procedure|routine|aggregate|rule|policy"
     r"|(?:constraint |event )?trigger|(?:materialized |recursive )?view|operator|cast|extension"
@@ -27,7 +27,7 @@ _CODE = re.compile(
     r"|default privileges)\b"
     r"|create type .* as range\b|create type [^ ]+ ?\("
 )
-# CREATE SCHEMA may hold further statements.
+# CREATE SCHEMA may contain further statements.
 _SCHEMA = re.compile(rf"create schema (?:if not exists )?{NAME}")
 _VIEW_RENAMED = re.compile(rf"alter (?:materialized )?view (?:if exists )?{NAME} rename ")
 _UNSEEN = re.compile(
@@ -36,7 +36,7 @@ _UNSEEN = re.compile(
 )
 
 _NO_COLUMN = r"(?:constraint|primary|unique|foreign|check|exclude|value|table|generated)\b"
-# Words before a bracket that don't call anything.
+# Words before a bracket that call nothing.
 _WORDS = (
     *("and", "or", "not", "in", "any", "all", "some", "values", "check", "unique", "key", "using"),
     *("include", "with", "where", "as", "default", "exclude", "identity", "set", "reset", "only"),
@@ -46,14 +46,14 @@ _WORDS = (
     *("time", "timestamp", "timestamptz", "timetz", "interval", "precision", "bpchar"),
 )
 _PLAIN = frozenset(_WORDS)
-# Functions without arguments, or with one whose type is fixed: none in another schema fits better.
+# Functions without arguments, or with one of a fixed type: none in another schema fits better.
 _SAFE = re.compile(
     r"\b(?:pg_catalog\.)?(?:now|gen_random_uuid|clock_timestamp|statement_timestamp"
     r"|transaction_timestamp)\(\)"
     r"|\b(?:pg_catalog\.)?nextval\('' ?:: ?(?:pg_catalog\.)?regclass\)"
 )
 _BEFORE_BRACKET = re.compile(r'("(?:[^"]|"")*"|[\w$]+) ?\(')
-# A table's or an index's name, and behind it the list of its columns.
+# A table's or an index's name, followed by the list of its columns.
 _LISTS = re.compile(
     rf"\b(?:table (?:if not exists )?|references |on (?:only )?){NAME} ?(?:using \w+ ?)?\("
 )
@@ -71,8 +71,8 @@ _COLUMN_TYPE = re.compile(
     rf"\badd (?:column )?(?:if not exists )?(?!{_NO_COLUMN}){NAME[1:-1]} (?:pg_catalog\.)?{NAME}"
     rf"|\balter (?:column )?{NAME[1:-1]} (?:set data )?type (?:pg_catalog\.)?{NAME}"
 )
-# An operator between two values, or a row's name with a function's behind the point: which function
-# is called depends on the types and on the search path.
+# An operator between two values, or a row's name with a function's after the dot: the types and the
+# search path decide which function is called.
 _EXPRESSION = re.compile(
     r"^create (?:unique )?index\b|^create statistics\b"
     r"|\b(?:check|where|using|default|generated|exclude)\b"
@@ -84,7 +84,7 @@ _POINT = re.compile(r"(?:^create|\b(?:check|where|generated|exclude))\b.*[\w$\")
 
 
 def unverified(text: str) -> str:
-    """Why comparing structures can't verify what this statement does; empty if it can."""
+    """Return why comparing structures can't verify this statement; empty if it can."""
     lower = lowered(bare(text))
     if not lower:
         return ""
@@ -107,14 +107,14 @@ def unverified(text: str) -> str:
 
 
 def _evaluates(lower: str) -> str:
-    """Whether the statement evaluates an expression that can call somebody's function."""
+    """Whether the statement evaluates an expression that can call a user's function."""
     if lower.startswith("drop "):
         return ""
     bare_lists = _LISTS.sub("only (", _SAFE.sub("", lower))
     for found in _BEFORE_BRACKET.finditer(bare_lists):
         if found[1] not in _PLAIN:
             return f"it calls {found[1]}"
-    # a domain's own check is run on the rows that are there
+    # a domain's check runs on the existing rows
     for found in (*_CAST.finditer(lower), *_COLUMN_TYPE.finditer(lower)):
         type = next(name for name in found.groups() if name)
         if type not in _TYPES:

@@ -1,7 +1,7 @@
-"""Everything that surefoot can say went wrong: a code, a page, a finding.
+"""Errors: codes, their pages, findings.
 
-The names are imported when they are first asked for: a start with nothing to do prints a line
-(`masking`, `printable`), and needs no finding.
+The names are imported on first use: a start with nothing to do prints a line (`masking`,
+`printable`) and needs no finding.
 """
 
 from importlib import import_module

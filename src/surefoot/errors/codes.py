@@ -1,15 +1,14 @@
-"""Every error code, with the exit code it ends the process with.
+"""Every error code, with the exit code of the process.
 
-A code names a condition, never a place in the program. Each has a page in `pages/`, which
-`surefoot explain CODE` prints, and a test that provokes it. Another test checks that there are as
-many of each.
+A code names a condition, never a place in the program. Each has a page in `pages/`, which `surefoot
+explain CODE` prints, and a test that provokes it; another test checks that none lacks either.
 """
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns. Documented in docs/reference/exit-codes.md."""
+    """The exit code of the process. Documented in docs/reference/exit-codes.md."""
 
     DONE = 0
     BUG = 1

@@ -1,4 +1,4 @@
-"""One thing noticed, and the exception that carries it out of a deep place."""
+"""A finding, and the exception that carries it."""
 
 import msgspec
 
@@ -10,10 +10,10 @@ NOT_CHANGED = "The database was not changed."
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing noticed that stops the run.
+    """A condition that stops the run.
 
-    Read in this order: what happened, what was seen, what state the database is in now, and what
-    to type next. The code names the condition and has a page of its own.
+    Its parts, in reading order: what happened, what was seen, the state of the database now, and
+    what to do next. The code names the condition and has a page.
     """
 
     code: str
@@ -28,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the process returns when this finding ends it."""
+        """The exit code of a process that this finding ends."""
         return CODES[self.code]
 
 
@@ -50,7 +50,7 @@ class SurefootError(Exception):
 
     @classmethod
     def of(cls, finding: Finding) -> "SurefootError":
-        """The exception that carries this finding."""
+        """Return the exception that carries this finding."""
         return cls(
             finding.code,
             finding.message,

@@ -1,27 +1,28 @@
-"""Text that surefoot didn't write itself, made harmless for a terminal, a log and a line.
+"""Make text from elsewhere harmless for a terminal, a log and a single line.
 
-Whoever may create a table, a role or a database, write the version row or a file, or raise an
-exception chooses text that surefoot prints. Printed raw, that text could clear the screen, hide
-what follows, write over a line, turn the reading direction, or forge a line of surefoot's.
-`Terminal` passes every line through `printable`; `escaped` is for JSON.
+A person who can create a table, a role or a database, write the version row or a file, or raise an
+exception chooses text that surefoot prints. Printed raw, it could clear the screen, hide what
+follows, overwrite a line, reverse the reading direction, or forge a line of surefoot's. `Terminal`
+passes every line through `printable`; `escaped` is for JSON.
 """
 
 import re
 
-# Spaces that Python doesn't count as printable; they move nothing and end no line.
+# spaces that Python doesn't count as printable; they move nothing and end no line
 _SPACES = frozenset("\u00a0\u1680\u202f\u205f\u3000") | {chr(c) for c in range(0x2000, 0x200B)}
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-# Joiners, which Persian, the scripts of India and emoji need, and flags such as Scotland's.
+# joiners, which Persian, Indic scripts and emoji need, and flags such as Scotland's
 _JOINERS = frozenset("\u200c\u200d")
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")
 
 
 def printable(text: str) -> str:
-    """The text on one line, with each character that isn't plainly visible escaped as in Python.
+    """Return the text on one line, with every character that isn't plainly visible escaped.
 
-    Escaped are control characters (a line's end, too), bidirectional controls and other format
-    characters, line and paragraph separators, surrogates, and private and unassigned characters.
-    Letters, marks, symbols and emoji of every script stay. Applied twice, it changes nothing more.
+    Escaped as in Python are control characters (including line ends), bidirectional controls and
+    other format characters, line and paragraph separators, surrogates, and private and unassigned
+    characters. Letters, marks, symbols and emoji of every script stay. Applying it twice changes
+    nothing.
     """
     if text.isprintable():
         return text
@@ -35,12 +36,12 @@ def printable(text: str) -> str:
 
 
 def is_printable(text: str) -> bool:
-    """Whether `printable` leaves it as it is."""
+    """Whether `printable` leaves the character unchanged."""
     return printable(text) == text
 
 
 def escaped(json: str) -> str:
-    """A JSON text in which no character but the printable ones stands for itself."""
+    """Return a JSON text in which every non-printable character is escaped."""
     if json.isprintable():
         return json
     return "".join(
@@ -49,7 +50,7 @@ def escaped(json: str) -> str:
 
 
 def _joins(text: str, n: int) -> bool:
-    """Whether a joiner stands between two visible characters beyond ASCII."""
+    """Whether a joiner stands between two visible non-ASCII characters."""
     if text[n] not in _JOINERS or not 0 < n < len(text) - 1:
         return False
     before, after = text[n - 1], text[n + 1]
@@ -74,9 +75,10 @@ def _in_json(char: str) -> str:
 
 
 def quoted_identifier(name: str) -> str:
-    """An identifier in quotes for a statement that a person may copy from what is printed.
+    r"""Quote an identifier for a statement that a person may copy from the output.
 
-    What `printable` would escape is written as SQL's own escape, U&"\\001b", which still works.
+    Characters that `printable` would escape are written with SQL's own escape, U&"\001b", which
+    still works.
     """
     doubled = name.replace('"', '""')
     if name.isprintable():
@@ -85,7 +87,7 @@ def quoted_identifier(name: str) -> str:
 
 
 def quoted_literal(text: str) -> str:
-    """A string constant under the same condition."""
+    """Quote a string constant in the same way."""
     if text.isprintable() and "\\" not in text:
         return "'" + text.replace("'", "''") + "'"
     characters = text.replace("\\", "\\\\").replace("'", "''")

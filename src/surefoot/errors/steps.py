@@ -1,4 +1,4 @@
-"""A next step that has something to copy: each statement or command on a line of its own."""
+"""Format a next step: each statement or command to copy stands on a line of its own."""
 
 import re
 import shlex
@@ -10,12 +10,12 @@ INDENT = "    "
 
 
 def to_type(text: str, *commands: str, then: str = "") -> str:
-    """A text, and below it each command on an indented line of its own.
+    """Return a text with each command below it on an indented line.
 
-    `then` follows behind the commands. Reports never wrap an indented line, so what is copied from
-    a terminal, a log or JSON is complete.
+    `then` follows the commands. Reports never wrap an indented line, so it can be copied whole from
+    a terminal, a log or JSON.
     """
-    # a line break in a name of others would begin a line of its own
+    # a line break in a name from elsewhere would begin a line of its own
     first, *others = (" ".join(one.splitlines()) for one in (text, *commands))
     lines = [f"{first}:" if others else first, *(f"{INDENT}{one}" for one in others)]
     return "\n".join([*lines, then] if then else lines)
@@ -23,7 +23,7 @@ def to_type(text: str, *commands: str, then: str = "") -> str:
 
 _given: list[str] = []
 
-# The commands that run env.py, and so need its arguments.
+# commands that run env.py, and so need its arguments
 _NEEDING = re.compile(
     r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift|history|dump"
     r"|catalog (?:build|check))\b(?! -x )"
@@ -31,12 +31,12 @@ _NEEDING = re.compile(
 
 
 def carry(arguments: Sequence[str]) -> None:
-    """From now on, commands in a next step are shown with these arguments of env.py."""
+    """Add these arguments of env.py to all commands in next steps from now on."""
     _given[:] = arguments
 
 
 def with_arguments(text: str) -> str:
-    """The text, its commands with the arguments that this command line was given."""
+    """Add the given env.py arguments to the commands in a text."""
     if not _given:
         return text
     given = " ".join(hidden(f"-x {shlex.quote(argument)}") for argument in _given)

@@ -1,6 +1,6 @@
-"""Words that messages of every room share."""
+"""Wording that the messages of all rooms share."""
 
 
 def count(number: int, noun: str) -> str:
-    """ "1 revision", "3 revisions"."""
+    """Return "1 revision", "3 revisions"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,1 +1,1 @@
-"""Many databases, one after the other and side by side, from one process."""
+"""Many databases, one after the other and in parallel, from one process."""

@@ -1,7 +1,7 @@
-"""Runs of surefoot, each a process of its own, forked off one that has the modules loaded.
+"""Run surefoot in processes forked from one that has the modules loaded.
 
-A start costs half a second of imports, a fork a few milliseconds. What a run may not show goes
-over a socket: neither its command line nor its first environment has the address.
+A start costs half a second of imports, a fork a few milliseconds. Secrets go over a socket: the
+address is neither in a run's command line nor in its first environment.
 """
 
 import array
@@ -16,11 +16,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_KEPT_OF_ACCOUNT = 4000  # bytes of a run's standard error: why it ended, where it can't say itself
+# bytes of a run's standard error: the reason, if the run reports none itself
+_KEPT_OF_ACCOUNT = 4000
 
 
 class Ended(NamedTuple):
-    """How a run ended: its exit code, negative for a signal, None where nobody knows."""
+    """How a run ended: its exit code, negative for a signal, None if unknown."""
 
     code: int | None
     out: bytes
@@ -28,10 +29,10 @@ class Ended(NamedTuple):
 
 
 class Children:
-    """The process that forks, and the way to it. Any thread may run something."""
+    """The process that forks, and the channel to it. Any thread may run something."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        """`environ` is the environment of every run. Nothing is started before the first."""
+        """`environ` is the environment of every run. The process starts with the first run."""
         self._environ = dict(environ)
         self._ordering = threading.Lock()
         self._stopping = False
@@ -40,7 +41,7 @@ class Children:
 
     def _start(self) -> None:
         with self._theirs as theirs:
-            # -P: a module of the current directory must not be taken for one of the library's
+            # -P: a module in the current directory must not shadow the library's
             command = [sys.executable, "-P", "-m", "surefoot.forks", str(theirs.fileno())]
             self._process = subprocess.Popen(
                 command,
@@ -51,14 +52,14 @@ class Children:
             )
 
     def run(self, arguments: Sequence[str], given: Mapping[str, str]) -> Ended:
-        """Run `surefoot ARGUMENTS` to its end, here, with these environment variables besides.
+        """Run `surefoot ARGUMENTS` to its end, with these additional environment variables.
 
-        Nothing is run after `stop`.
+        After `stop`, nothing runs.
         """
         order = {"arguments": [*arguments], "given": dict(given), "path": sys.path}
         out, err, end = os.pipe(), os.pipe(), os.pipe()
         files = array.array("i", [out[1], err[1], end[1]])
-        with self._ordering, contextlib.suppress(OSError):  # it has ended: the pipes say so
+        with self._ordering, contextlib.suppress(OSError):  # it has ended: the pipes show that
             if not self._stopping:
                 if self._process is None:
                     self._start()
@@ -70,21 +71,21 @@ class Children:
         return _read(out[0], err[0], end[0])
 
     def stop(self) -> None:
-        """Ask the runs to stop. They say how they ended."""
-        with self._ordering, contextlib.suppress(OSError):  # it has ended: nothing runs
+        """Ask the runs to stop. They report how they ended."""
+        with self._ordering, contextlib.suppress(OSError):  # it has ended: nothing is running
             self._stopping = True
             if self._process is not None:
                 self._orders.send(b"stop")
 
     def close(self) -> None:
-        """No more runs. Those that are at work are asked to stop, and waited for."""
+        """Start no more runs; ask the current ones to stop, and wait for them."""
         self._orders.close()
         if self._process is not None:
             self._process.wait()
 
 
 def _read(out: int, err: int, end: int) -> Ended:
-    """Until the run has ended: something that it has started may keep its streams open."""
+    """Read until the run has ended: a process that it started may keep its streams open."""
     written, account, code = bytearray(), bytearray(), b""
     with selectors.DefaultSelector() as selector:
         for descriptor in (out, err, end):
@@ -109,7 +110,7 @@ def _read(out: int, err: int, end: int) -> Ended:
 
 
 def _take(descriptor: int, into: bytearray) -> bool:
-    """Whether there was something to read."""
+    """Read what is available; returns whether there was something."""
     try:
         read = os.read(descriptor, 65536)
     except BlockingIOError:

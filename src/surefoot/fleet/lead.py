@@ -1,7 +1,7 @@
-"""Lead a fleet: look at each database, and start a run of surefoot where there is something to do.
+"""Lead a fleet: look at each database, and start a run of surefoot if there is something to do.
 
-Nothing is remembered between two runs: a database says itself what is done. So the same command
-goes on wherever an earlier one was ended.
+Nothing is remembered between two runs: each database records what was done. So the same command
+continues wherever an earlier one ended.
 """
 
 import functools
@@ -25,10 +25,11 @@ from surefoot.quick import Identity, Place, Settled, look
 from surefoot.system import signals
 
 # Connections that a run of surefoot has at once: two looks, the lock, the application's own, and
-# one for a look at what runs or at what became of a step. tests/postgres/test_fleet.py counts them.
+# one for a look at what is running or at the outcome of a step. tests/postgres/test_fleet.py counts
+# them.
 OF_A_RUN = 5
-_ADDRESS = "SUREFOOT_DATABASE_URL"  # the variable by which a run is given its address
-_GLANCE = 0.2  # seconds between two looks at whether a signal has come
+_ADDRESS = "SUREFOOT_DATABASE_URL"  # the variable that gives a run its address
+_GLANCE = 0.2  # seconds between two checks for a signal
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -45,23 +46,24 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Fleet:
-    """A list of databases, and what is known of them so far."""
+    """A list of databases, and what is known about them so far."""
 
     def __init__(
         self, task: Task, listing: Listing, children: Children, as_json: Callable[[Finding], Any]
     ) -> None:
-        """`as_json` writes a finding as the JSON object of a run has it."""
+        """`as_json` encodes a finding as in the JSON object of a run."""
         self._task, self._listing, self._children = task, listing, children
         self._as_json = as_json
         self._digest = functools.cache(digest)
         self._met: dict[Identity, str] = {}
         self._meeting = threading.Lock()
-        self.left: list[Listed] = []  # neither settled by a look nor told about
+        self.left: list[Listed] = []  # neither settled by a look nor reported
         self.totals = Totals()
 
     def looked(self, executor: Executor, parallel: int, servers: Servers) -> Iterator[Result]:
-        """Look at every database. Gives the results of those that need no run; the others are
-        `left` afterwards, in the list's order.
+        """Look at every database; yields the results of those that need no run.
+
+        The others are `left` afterwards, in the list's order.
         """
         entries, settled = self._listing.entries, set[str]()
         jobs = ((one, lambda one=one: self._look(one, servers)) for one in entries)
@@ -74,7 +76,7 @@ class Fleet:
     def carried_out(
         self, executor: Executor, rollout: Rollout, servers: Servers
     ) -> Iterator[Result]:
-        """Start a run for each database that is left, as far as the rollout goes."""
+        """Start a run for each database that is left, as far as the rollout allows."""
         jobs = iter([(one, lambda one=one: self._carry_out(one, servers)) for one in self.left])
         for one, result in self._each(executor, rollout, jobs):
             assert result is not None, one
@@ -92,8 +94,9 @@ class Fleet:
         rollout: Rollout,
         jobs: Iterator[tuple[Listed, Callable[[], Result | None]]],
     ) -> Iterator[tuple[Listed, Result | None]]:
-        """Begin what the rollout allows, give what has ended, and so on. What isn't begun stays in
-        `jobs`.
+        """Begin what the rollout allows, yield what has ended, and repeat.
+
+        What isn't begun stays in `jobs`.
         """
         so_far, running = SoFar(), dict[Future[Result | None], Listed]()
         asked = False
@@ -117,7 +120,7 @@ class Fleet:
                 yield one, result
 
     def _look(self, one: Listed, servers: Servers) -> Result | None:
-        """The quick look: None where it can't settle the matter."""
+        """Take the quick look; None if it can't decide."""
         try:
             target = one.target(os.environ)
             if one.server in servers.slow:
@@ -141,7 +144,10 @@ class Fleet:
         return None
 
     def _meet(self, identity: Identity, one: Listed) -> None:
-        """Each database is one entry's. Raises SurefootError `target-listed-twice`."""
+        """Require that each database belongs to one entry.
+
+        Raises SurefootError `target-listed-twice`.
+        """
         with self._meeting:
             first = self._met.setdefault(identity, one.name)
         if first == one.name:
@@ -153,7 +159,7 @@ class Fleet:
                 f"{one.where} and the entry {first} lead to the database with oid "
                 f"{identity.database} of the server that was started at {identity.started} UTC"
             ],
-            next=f"take one of the two out of the list; {first} is looked after",
+            next=f"remove one of the two from the list; {first} is handled",
         )
 
     def _carry_out(self, one: Listed, servers: Servers) -> Result:
@@ -175,7 +181,7 @@ class Fleet:
         return result
 
     def _account(self, one: Listed, ended: Ended) -> Result:
-        """What a run says of itself; what can be said of it where it said nothing."""
+        """Return a run's own report, or what is known if it gave none."""
         try:
             found: dict[str, Any] = msgspec.json.decode(ended.out)
             code = ExitCode(ended.code if ended.code is not None else found["exit_code"])
@@ -187,7 +193,7 @@ class Fleet:
 
 
 def _from_list(found: dict[str, Any], where: str) -> dict[str, Any]:
-    """What a run says, with the place in the list where it names the source of its address."""
+    """Return a run's finding, with the place in the list instead of the address's source."""
     if isinstance(found.get("database"), dict):
         found["database"]["source"] = where
     for finding in found.get("findings", ()):
@@ -197,7 +203,7 @@ def _from_list(found: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _settled(one: Listed, found: Settled) -> Result:
-    """Nothing to do, in the form in which `up --json` says so."""
+    """Return that there is nothing to do, in the form of `up --json`."""
     parts = {
         "state": "at-head",
         "database": {"address": found.target.label, "source": one.where},
@@ -219,11 +225,11 @@ def _stopped(rollout: Rollout, so_far: SoFar) -> Finding:
         f"Too many databases have failed: {so_far.failed} of {so_far.conclusive}.",
         (
             f"{so_far.migrated} were migrated, {so_far.failed} failed",
-            f"at most {rollout.stop_at:g} % of {rollout.total} may fail, and of each wave",
+            f"at most {rollout.stop_at:g} % of {rollout.total} and of each wave may fail",
         ),
-        f"{rollout.total - so_far.begun} databases weren't begun, and are as they were.",
-        "see why they failed, correct that, then run the same command again: what is done is "
-        "found done",
+        f"{rollout.total - so_far.begun} databases were not begun, and are as they were.",
+        "see why they failed, correct that, then run the same command again: databases that are "
+        "done are skipped",
     )
 
 
@@ -239,14 +245,14 @@ def _silent(one: Listed, finding: Mapping[str, Any]) -> Finding:
 
 def _lost(one: Listed, ended: Ended) -> Finding:
     lines = [line for line in ended.account.decode("utf-8", "replace").splitlines() if line.strip()]
-    how = "nobody knows how" if ended.code is None else f"exit code {ended.code}"
+    how = "unknown" if ended.code is None else f"exit code {ended.code}"
     if ended.code is not None and ended.code < 0:
         how = f"signal {-ended.code}"
     return Finding(
         "run-lost",
-        f"The run for {one.name} ended without an account of itself.",
+        f"The run for {one.name} ended without reporting a result.",
         (f"how it ended: {how}", *lines[-8:]),
         "What was committed stays, everything else was rolled back by the server.",
-        "run the same command again: it goes on from where the database stands; if this happens "
-        "again, see whether the machine has run out of memory",
+        "run the same command again: it continues from the database's current revision; if this "
+        "happens again, check whether the machine has run out of memory",
     )

@@ -1,4 +1,4 @@
-"""A Kubernetes Indexed Job that runs `surefoot fleet up`, a pod for each shard: pure."""
+"""Write a Kubernetes Indexed Job that runs `surefoot fleet up`, a pod for each shard. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,25 +6,26 @@ import msgspec
 
 from surefoot.errors import ExitCode
 
-# What another try of the same shard can't mend. 7 is tried again, and so is a pod that was killed.
+# Exit codes that another try of the same shard can't change. 7 is tried again, and so is a killed
+# pod.
 _FINAL = sorted({*ExitCode} - {ExitCode.DONE, ExitCode.PENDING, ExitCode.BUSY})
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What a person chooses: the rest follows from surefoot's exit codes."""
+    """What a person chooses; the rest follows from surefoot's exit codes."""
 
-    image: str  # the application's new one
+    image: str  # the application's new image
     shards: int
-    pods: int  # at once
-    options: tuple[str, ...]  # of `fleet up`, but for --shard
+    pods: int  # at the same time
+    options: tuple[str, ...]  # of `fleet up`, except --shard
     name: str = "surefoot-fleet"
-    secret: str | None = None  # whose keys are environment variables of the pods
+    secret: str | None = None  # its keys become environment variables of the pods
 
 
 def manifest(job: Job) -> str:
-    """The Job as YAML, with the reasons as comments. Kubernetes 1.29 and newer."""
+    """Return the Job as YAML, with the reasons as comments. Kubernetes 1.29 and newer."""
     command = ["surefoot", "fleet", "up", *job.options, "--shard", f"$(SHARD)/{job.shards}"]
-    # Kubernetes puts a variable in the place of $(NAME), and a dollar in that of two
+    # Kubernetes replaces $(NAME) with a variable, and $$ with a dollar
     words = [word.replace("$", "$$") for word in command[:-1]] + command[-1:]
     return f"""\
 apiVersion: batch/v1
@@ -47,7 +48,7 @@ spec:
         onPodConditions:
           - type: DisruptionTarget
             status: "True"
-      # surefoot's exit codes that another try can't mend; 7 (busy) is tried again
+      # surefoot's exit codes that another try can't change; 7 (busy) is tried again
       - action: FailIndex
         onExitCodes:
           containerName: surefoot
@@ -90,7 +91,7 @@ def _env_from(secret: str | None) -> str:
 
 
 def _text(value: str) -> str:
-    """A text in quotes, as YAML reads it."""
+    """Return a quoted string for YAML."""
     plain = value.replace("\\", "\\\\").replace('"', '\\"')
     safe = (c if " " <= c <= "~" else f"\\U{ord(c):08x}" for c in plain)
     return f'"{"".join(safe)}"'

@@ -1,4 +1,4 @@
-"""A database that knows the others: the query that lists them."""
+"""A database that knows the others, and the query that lists them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString, cast
@@ -12,7 +12,7 @@ from surefoot.postgres.connect import connect
 
 
 def ask(query: str, target: Target, *, wait: float) -> Iterable[Mapping[str, Any]]:
-    """The rows of a query, by the names of its columns; in a transaction that only reads.
+    """Run a query in a read-only transaction; returns its rows by column name.
 
     Raises SurefootError `targets-unreadable`, or as `postgres.connect` does.
     """
@@ -20,7 +20,7 @@ def ask(query: str, target: Target, *, wait: float) -> Iterable[Mapping[str, Any
         try:
             with connection.transaction():
                 connection.execute("set transaction read only")
-                # the query is the operator's own, from the command line
+                # the operator's own query, from the command line
                 cursor = connection.execute(cast("LiteralString", query))
                 columns = [column.name for column in cursor.description or ()]
                 rows = cursor.fetchall() if columns else []

@@ -1,4 +1,4 @@
-"""What came of one database of a fleet, and of all of them."""
+"""The result for one database of a fleet, and for all of them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,8 +8,8 @@ import msgspec
 
 from surefoot.errors import ExitCode, Finding
 
-# What can come of a database. `ready`: there was nothing to do. `pending`: `up` would do something.
-# `invalid`: the list is wrong about it. `not-begun`: the rollout was stopped before.
+# The result for a database. `ready`: there was nothing to do. `pending`: `up` would do something.
+# `invalid`: its entry in the list is wrong. `not-begun`: the rollout was stopped before.
 Kind = Literal[
     "ready",
     "migrated",
@@ -22,8 +22,7 @@ Kind = Literal[
     "not-begun",
 ]
 
-# The exit codes of a fleet, the one that counts first. A retry helps a database that is busy, so
-# that counts before a refusal.
+# A fleet's exit codes by precedence. A retry helps a busy database, so busy precedes refused.
 _GRAVEST = (
     *(ExitCode.PARTIAL, ExitCode.BUG, ExitCode.FAILED, ExitCode.BUSY, ExitCode.REFUSED),
     *(ExitCode.USAGE, ExitCode.PENDING, ExitCode.DONE),
@@ -31,9 +30,9 @@ _GRAVEST = (
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of one database.
+    """The result for one database.
 
-    `parts` are those of the JSON object of the command, as docs/reference/json-output.md has them.
+    `parts` are those of the command's JSON object, described in docs/reference/json-output.md.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> str:
-        """The code and the message of its first finding; empty where there is none."""
+        """The code and the message of its first finding; empty if there is none."""
         finding: Mapping[str, Any]
         for finding in self.parts.get("findings", ()):
             return f"{finding['code']}: {finding['message']}"
@@ -51,12 +50,12 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def of_finding(name: str, kind: Kind, finding: Mapping[str, Any]) -> Result:
-    """A database for which nothing was started, and why: a finding as JSON has it."""
+    """Return the result for a database for which nothing was started: a finding as in JSON."""
     return Result(name, kind, ExitCode(finding["exit_code"]), {"findings": [finding]})
 
 
 def of_run(name: str, exit_code: ExitCode, found: Mapping[str, Any]) -> Result:
-    """What a run of surefoot has said: its exit code, and its JSON object."""
+    """Return the result of a run, from its exit code and its JSON object."""
     parts = {k: v for k, v in found.items() if k not in ("schema_version", "command", "exit_code")}
     return Result(name, _kind(exit_code, parts), exit_code, parts)
 
@@ -82,23 +81,23 @@ def _kind(exit_code: ExitCode, parts: Mapping[str, Any]) -> Kind:
 
 
 class Totals(msgspec.Struct):
-    """What came of all of them: how many of each kind, and why the fleet itself stopped."""
+    """The result for all databases: how many of each kind, and why the fleet itself stopped."""
 
     counts: Counter[Kind] = msgspec.field(default_factory=lambda: Counter[Kind]())
     codes: set[ExitCode] = msgspec.field(default_factory=lambda: {ExitCode.DONE})
     findings: tuple[Finding, ...] = ()
 
     def add(self, result: Result) -> None:
-        """One more."""
+        """Count one more result."""
         self.counts[result.kind] += 1
         self.codes.add(result.exit_code)
 
     @property
     def exit_code(self) -> ExitCode:
-        """That of the fleet's own finding, else the one of the databases that counts first."""
+        """The exit code of the fleet's own finding, otherwise the first by precedence."""
         return gravest(self.codes if not self.findings else (f.exit_code for f in self.findings))
 
 
 def gravest(codes: Iterable[ExitCode]) -> ExitCode:
-    """The one of several exit codes that says what to do next."""
+    """Return which of several exit codes says what to do next."""
     return min(codes, key=_GRAVEST.index)

@@ -1,9 +1,9 @@
-"""How far a rollout may go: pure, from the results so far to the next databases, or to "stop".
+"""Decide how far a rollout may go, from the results so far. Pure.
 
-A rollout goes through gates. A gate is a number of databases: while it is open, databases are
-begun until so many are conclusive, and the next gate opens when they are. A database is conclusive
-when it was migrated or failed. One that was refused, was busy or had nothing to do says nothing
-about the release, so another one takes its place.
+A rollout goes through gates. A gate is a number of databases: while it is open, databases are begun
+until so many are conclusive, and then the next gate opens. A database is conclusive when it was
+migrated or failed. One that was refused, was busy or had nothing to do says nothing about the
+release, so another one takes its place.
 """
 
 import math
@@ -16,8 +16,9 @@ class Rollout(msgspec.Struct, frozen=True):
     """The rules of one rollout."""
 
     gates: tuple[int, ...]  # ascending; the last one is the number of databases
-    parallel: int  # how many databases may be at work at once
-    stop_at: float | None = None  # percent of a gate that may fail; None: failures don't stop
+    parallel: int  # how many databases may be in progress at once
+    # percentage of a gate that may fail; None: failures don't stop the rollout
+    stop_at: float | None = None
 
     @property
     def total(self) -> int:
@@ -26,7 +27,7 @@ class Rollout(msgspec.Struct, frozen=True):
 
 
 class SoFar(msgspec.Struct, frozen=True):
-    """The results so far, as numbers of databases. They are begun in the order of the list."""
+    """The results so far, as numbers of databases. They begin in the order of the list."""
 
     begun: int = 0
     migrated: int = 0
@@ -45,14 +46,14 @@ class SoFar(msgspec.Struct, frozen=True):
 
 
 class Next(msgspec.Struct, frozen=True):
-    """Begin so many more databases now; `stop`: begin none ever, too many have failed."""
+    """Begin so many more databases now; `stop`: begin no more, because too many have failed."""
 
     begin: int = 0
     stop: bool = False
 
 
 def gates(total: int, canary: int | None, waves: Sequence[float]) -> tuple[int, ...]:
-    """The gates for `total` databases: first `canary` of them, then each wave's percentage.
+    """Return the gates for `total` databases: first `canary` of them, then each wave's percentage.
 
     Percentages are of the total, rounded up. The last gate is the total.
     """
@@ -62,7 +63,7 @@ def gates(total: int, canary: int | None, waves: Sequence[float]) -> tuple[int, 
 
 
 def next_step(rollout: Rollout, so_far: SoFar) -> Next:
-    """What the results so far allow."""
+    """Return what the results so far allow."""
     gate = next((g for g in rollout.gates if so_far.conclusive < g), rollout.total)
     if rollout.stop_at is not None and so_far.failed > _may_fail(rollout, so_far):
         return Next(stop=True)
@@ -75,6 +76,6 @@ def next_step(rollout: Rollout, so_far: SoFar) -> Next:
 
 
 def _may_fail(rollout: Rollout, so_far: SoFar) -> int:
-    """How many may fail of the gate that is open, or that has just been filled."""
+    """Return how many may fail in the gate that is open, or that has just been filled."""
     gate = next((g for g in rollout.gates if so_far.conclusive <= g), rollout.total)
     return math.floor(gate * (rollout.stop_at or 0) / 100)

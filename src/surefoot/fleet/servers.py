@@ -1,4 +1,4 @@
-"""How many connections are open at each server, and which servers are silent."""
+"""Track open connections per server, and servers that don't answer."""
 
 import threading
 from collections import Counter
@@ -9,19 +9,19 @@ from surefoot.errors import Finding
 
 
 class Servers:
-    """What is known of the servers of a fleet, by the names that the list gives them."""
+    """What is known about a fleet's servers, by their names in the list."""
 
     def __init__(self, most: int | None) -> None:
-        """`most`: how many connections a server may have of this fleet; None: any number."""
+        """`most`: how many connections this fleet may have at a server; None: any number."""
         self._most = most
         self._open: Counter[str] = Counter()
         self._changed = threading.Condition()
-        self.slow: set[str] = set()  # a look had no answer in time
+        self.slow: set[str] = set()  # a look got no answer in time
         self.silent: dict[str, Finding] = {}  # waited for as long as the configuration says
 
     @contextmanager
     def room(self, server: str, connections: int) -> Generator[None, None, None]:
-        """Wait until so many more connections may be opened, and keep them for the block."""
+        """Wait until so many more connections may be opened, and reserve them for the block."""
         with self._changed:
             if self._most is not None:
                 limit = self._most - connections

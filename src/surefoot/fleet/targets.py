@@ -1,7 +1,7 @@
-"""The list of a fleet's databases: where it comes from, and what each entry says.
+"""The list of a fleet's databases: its sources and its entries.
 
 A line of the list is an address, or a JSON object with the keys of `Entry`. A query gives rows with
-columns of these names. Entries that can't be used are reported one by one; the others go on.
+columns of these names. Unusable entries are reported one by one; the others are processed.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from surefoot.model.target import Target, is_text, parse
 from surefoot.system.files import read_file
 
 _PARTS = ("host", "port", "user", "dbname")
-_NEXT = "correct the list, then run the same command again; what is done is found done"
+_NEXT = "correct the list, then run the same command again; databases that are done are skipped"
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the list says about one database. A part counts instead of the address's own."""
+    """An entry of the list. A part takes precedence over the address's."""
 
-    name: str | None = None  # by which results name the database
+    name: str | None = None  # the database's name in results
     url: str | None = None  # a libpq or SQLAlchemy URL, or a libpq connection string
     host: str | None = None
     port: str | None = None
@@ -35,9 +35,9 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Listed(NamedTuple):
-    """One entry of the list: by its name, and where it stands there.
+    """An entry of the list, with its name and its place there.
 
-    `wrong` is why it can't be used, instead of the entry.
+    `wrong`, instead of the entry, says why it can't be used.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Listed(NamedTuple):
 
     @property
     def server(self) -> str:
-        """The server that the entry names, for entries to be told apart by it."""
+        """The server that the entry names; entries are grouped by it."""
         try:
             parameters = self.target({}).parameters
         except SurefootError:
@@ -56,7 +56,7 @@ class Listed(NamedTuple):
         return " ".join(part for part in parts if part)
 
     def target(self, environ: Mapping[str, str] | None = None) -> Target:
-        """The address, without the password where `environ` is empty.
+        """Return the address, without the password if `environ` is empty.
 
         Raises SurefootError `target-invalid` or `database-url-invalid`.
         """
@@ -72,7 +72,7 @@ class Listed(NamedTuple):
             return found._replace(parameters=parameters)
         if password := self._password(environ):
             parameters["password"] = password
-        # a zero byte would end a name in the middle, and that may be another database's
+        # a zero byte would cut a name short, and that may be another database's name
         if not all(map(is_text, parameters.values())):
             why = "a part of it holds a zero byte, or what is not UTF-8 text"
             raise _invalid(self.where, why, "correct that part")
@@ -80,9 +80,9 @@ class Listed(NamedTuple):
         found = parse(address(found._replace(parameters=parameters)), self.where)
         for part in sorted(
             {*parameters, *found.parameters} - {"port"}
-        ):  # several hosts get a port each
+        ):  # several hosts have a port each
             if parameters.get(part) != found.parameters.get(part):
-                raise _invalid(self.where, f"its {part} can't be one", f"correct its {part}")
+                raise _invalid(self.where, f"its {part} is not valid", f"correct its {part}")
         return found
 
     def _password(self, environ: Mapping[str, str]) -> str | None:
@@ -106,9 +106,9 @@ class Listed(NamedTuple):
 
 
 def address(target: Target) -> str:
-    """The address as a URL that surefoot reads as this target, password included.
+    """Return the address as a URL that surefoot reads as this target, with the password.
 
-    `Target.url` writes it for a driver, which may know fewer words.
+    `Target.url` writes it for a driver, which may know fewer parameters.
     """
     words = Target({**target.parameters, **target.extra}, target.source)
     return (target.driver or "postgresql") + words.url("postgresql").removeprefix("postgresql")
@@ -121,7 +121,9 @@ class Shard(NamedTuple):
     of: int = 1
 
     def takes(self, name: str) -> bool:
-        """Whether a database of this name belongs here: whatever else is in the list."""
+        """Whether a database of this name belongs to this shard; independent of the rest of the
+        list.
+        """
         if self.of == 1:
             return True
         digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
@@ -129,9 +131,9 @@ class Shard(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A list that was read: the entries of one shard, those of each server in turn.
+    """The entries of one shard, alternating between servers.
 
-    `secrets` are the environment variables that hold passwords of the whole list's databases.
+    `secrets` are the environment variables with passwords for the whole list's databases.
     """
 
     entries: list[Listed]
@@ -142,7 +144,7 @@ Rows = Iterable[Mapping[str, Any]]
 
 
 def read(source: str, ask: Callable[[str], Rows], shard: Shard) -> Listing:
-    """The list, and of its entries those that belong to the shard.
+    """Read the list, and return the entries of the shard.
 
     `source` is `sql:QUERY`, which `ask` answers, `command:COMMAND`, whose output has a line for
     each database, or the path of such a file. Raises SurefootError `targets-unreadable`.
@@ -162,7 +164,7 @@ def read(source: str, ask: Callable[[str], Rows], shard: Shard) -> Listing:
 
 
 def in_turn(listed: Iterable[Listed]) -> list[Listed]:
-    """One of each server, then the second of each: a server's limit must not hold up the others."""
+    """Alternate between the servers, because a server's limit must not hold up the others."""
     by_server: dict[str, list[Listed]] = {}
     for one in listed:
         by_server.setdefault(one.server, []).append(one)
@@ -171,7 +173,7 @@ def in_turn(listed: Iterable[Listed]) -> list[Listed]:
 
 
 def unreadable(message: str, source: str, *seen: str) -> SurefootError:
-    """The list as a whole can't be had."""
+    """Return the error that the list as a whole can't be read."""
     return SurefootError(
         "targets-unreadable",
         message,
@@ -183,7 +185,7 @@ def unreadable(message: str, source: str, *seen: str) -> SurefootError:
 
 
 def _shown(source: str) -> str:
-    """A query or a command may hold a password, and is known to whoever wrote it."""
+    """Hide a query or a command, which may contain a password."""
     kind, colon, _ = source.partition(":")
     return f"{kind}:…" if colon and kind in ("sql", "command") else source
 
@@ -225,7 +227,7 @@ def _of_line(line: str, where: str) -> Listed:
         row = msgspec.json.decode(line, type=dict[str, str | int | None])
     except msgspec.DecodeError as error:  # its message may quote the line
         what = str(error).partition(" (")[0] if isinstance(error, msgspec.ValidationError) else ""
-        why = f"it is no JSON object of texts{f': {what}' if what else ''}"
+        why = f"it is not a JSON object of strings{f': {what}' if what else ''}"
         return _wrong(where, why)
     return _of_row(row, where)
 
@@ -254,7 +256,7 @@ def _wrong(where: str, why: str) -> Listed:
 
 
 def _each_once(listed: Iterable[Listed]) -> Iterator[Listed]:
-    """A name that comes again is an error: results are told apart by it."""
+    """Require unique names, because results are distinguished by name."""
     first: dict[str, str] = {}
     for one in listed:
         if one.name in first:

@@ -1,1 +1,1 @@
-"""A revision that ended half-way: how much of it is there, and the SQL that repairs it. Pure."""
+"""A revision that ended half-way: how much of it exists, and the SQL that repairs it. Pure."""

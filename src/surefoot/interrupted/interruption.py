@@ -1,4 +1,4 @@
-"""How much of a revision is there that committed by itself and didn't come to its end. Pure."""
+"""Find how much exists of a revision that committed in the middle and didn't complete. Pure."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -19,10 +19,10 @@ ObjectStatus = Literal["there", "missing", "invalid", "otherwise"]
 
 
 class ExpectedObject(msgspec.Struct, frozen=True):
-    """One name that the revision changes: how it may be `before` it and `after`, and is `found`.
+    """One name that the revision changes: its definitions `before` and `after`, and as `found`.
 
-    `there`: as after it. `missing`: as before it. `invalid`: an index that is being made (or
-    dropped), and can't be used. `otherwise`: neither, or it can't be told.
+    `there`: as after it. `missing`: as before it. `invalid`: an index that is being created (or
+    dropped), and can't be used. `otherwise`: neither, or unknown.
     """
 
     kind: str
@@ -39,46 +39,46 @@ class ExpectedObject(msgspec.Struct, frozen=True):
 
     @property
     def made(self) -> bool:
-        """Whether the revision makes it: it isn't there before."""
+        """Whether the revision creates it: it doesn't exist before."""
         return self.before == _ABSENT
 
 
 class InterruptedRevision(msgspec.Struct, frozen=True):
-    """A revision that committed a part of itself, compared with what is there."""
+    """A revision that committed a part of itself, compared with what exists."""
 
     revision: str
     """Its id."""
     rows: tuple[str, ...]
-    """The version rows, which don't count it."""
+    """The version rows, which don't include it."""
     after: tuple[str, ...]
     """The version rows with it."""
     source: Source | None
-    """What its upgrade() does; None where the file can't be read."""
+    """What its upgrade() does; None if the file can't be read."""
     names: tuple[ExpectedObject, ...] = ()
     """What it changes."""
     beside: tuple[Difference, ...] = ()
-    """What isn't as it should be before it, and isn't its own doing."""
+    """What differs from the structure before it, and isn't its own doing."""
     between: tuple[SchemaFact, ...] = ()
-    """Objects that its source makes and that no revision leaves there."""
+    """Objects that its source creates and that no revision leaves there."""
     invalid: tuple[SchemaFact, ...] = ()
-    """Without a catalogue: the indexes that its source makes and that can't be used."""
+    """Without a catalogue: invalid indexes that its source creates."""
     partitioned: tuple[str, ...] = ()
-    """Tables that are partitioned: their indexes are dropped in another way."""
+    """Partitioned tables: their indexes are dropped differently."""
     way: str = ""
-    """The catalogue's way that the names are taken from."""
+    """The catalogue's path from which the names are taken."""
     matching: int = 0
-    """How many facts are as they should be."""
+    """How many facts match."""
     edited: bool = False
     """The file is not the one that was run."""
     known: bool = False
     """There is a catalogue to compare with."""
 
     def placed(self, *places: ObjectStatus) -> tuple[ExpectedObject, ...]:
-        """The names that are in one of these places."""
+        """Return the names that are in one of these places."""
         return tuple(named for named in self.names if named.place in places)
 
     def below(self) -> Match:
-        """The structure as if nothing of the revision were there."""
+        """Return the structure as if nothing of the revision existed."""
         return Match(self.rows, self.way, self.matching, self.beside)
 
 
@@ -92,9 +92,9 @@ def interruption(
     *,
     edited: bool = False,
 ) -> InterruptedRevision | None:
-    """Hold the facts against a revision that is half-way above these version rows.
+    """Compare the facts with a revision that is half-applied above these version rows.
 
-    None where no way of the catalogue goes over it.
+    None if no path of the catalogue includes it.
     """
     history = catalogue.history
     applied = history.applied(rows)
@@ -118,7 +118,7 @@ def without_catalogue(
     after: tuple[str, ...],
     source: Source | None,
 ) -> InterruptedRevision:
-    """What can be told without a catalogue: which indexes that the source makes can't be used."""
+    """Return what can be known without a catalogue: which indexes from the source are invalid."""
     statements = source.statements if source else ()
     invalid = tuple(
         fact
@@ -152,7 +152,7 @@ def _held(
         was, will = before.get(key, _ABSENT), after.get(key, _ABSENT)
         found = live.get(key)
         if found in was and found in will:
-            continue  # it says nothing
+            continue  # it shows nothing
         place: ObjectStatus = "otherwise" if key in unseen else _place(key, found, was, will)
         names.append(ExpectedObject(*key, was, will, found, place))
     stand = identifier.held(way, applied)
@@ -196,7 +196,7 @@ def _place(
 
 
 def _is_one(key: Key, found: Definition, allowed: tuple[Definition, ...]) -> bool:
-    """Whether it's one of these definitions, as far as can be told."""
+    """Whether it is one of these definitions, as far as can be known."""
     if found in allowed:
         return True
     return found is not None and any(

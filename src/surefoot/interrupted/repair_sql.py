@@ -1,7 +1,7 @@
-"""The SQL that finishes or undoes what a revision has left half-way, from facts. Pure.
+"""Write the SQL that finishes or undoes a half-applied revision, from facts. Pure.
 
-Nothing but the revision's own names is touched, nothing is dropped with what hangs on it, and what
-would lose or invent rows is refused: facts tell of the structure only.
+Only the revision's own names are touched, nothing is dropped together with dependent objects, and
+what would lose or invent rows is refused: facts describe the structure only.
 """
 
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ HOWS: tuple[RepairMode, ...] = ("finish", "undo")
 class RepairSql(msgspec.Struct, frozen=True):
     """Statements: outside a transaction (`first`), in one (`within`), and outside again (`then`).
 
-    `dropped` are the tables and columns with their rows; `refused` says why it can't be done, a
-    line each; `remarks` are worth knowing.
+    `dropped` are the tables and columns with their rows; `refused` says why it can't be done, line
+    by line; `remarks` are worth knowing.
     """
 
     first: tuple[str, ...] = ()
@@ -42,11 +42,12 @@ class RepairSql(msgspec.Struct, frozen=True):
 
 
 def remedy(found: InterruptedRevision, how: RepairMode) -> RepairSql:
-    """How to finish the revision, or to undo it."""
+    """Return how to finish the revision, or to undo it."""
     source = found.source
     refused = list(_cannot_vouch(source))
     refused += [
-        f"{fact.kind} {fact.name} is there, which its file makes on the way: drop it, if it is the "
+        f"{fact.kind} {fact.name} is there, which its file makes only for a while: drop it, if it "
+        "is the "
         "revision's"
         for fact in found.between
     ]
@@ -62,7 +63,7 @@ def remedy(found: InterruptedRevision, how: RepairMode) -> RepairSql:
         why = _why_not(named, source, how)
         steps = None if why else _steps(named, how, views)
         if steps is None:
-            refused.append(f"{named.kind} {named.name}: {why or 'its facts are no SQL'}")
+            refused.append(f"{named.kind} {named.name}: {why or 'no SQL can be written for it'}")
             continue
         if table(SchemaFact(*named.key, named.found or "")) in found.partitioned:
             steps = tuple(map(_in_place, steps))
@@ -95,13 +96,13 @@ def remedy(found: InterruptedRevision, how: RepairMode) -> RepairSql:
 
 
 def _wanted(named: ExpectedObject, how: RepairMode) -> Definition:
-    """How the name is to be: the first of the definitions that it may have."""
+    """Return how the name should be: the first of the definitions that it may have."""
     allowed = named.after if how == "finish" else named.before
     return next((d for d in allowed if d is not None), None)
 
 
 def _left(named: ExpectedObject, how: RepairMode) -> bool:
-    """Whether it stays as it is: an extension that the revision has made is in nobody's way."""
+    """Whether it stays as it is: an extension that the revision has created does no harm."""
     return how == "undo" and named.kind in COMMON
 
 
@@ -135,7 +136,7 @@ def _steps(
 
 
 def _why_not(named: ExpectedObject, source: Source | None, how: RepairMode) -> str:
-    """Why facts don't suffice; "" where they do."""
+    """Return why facts aren't enough; "" if they are."""
     kind, found, wanted = named.kind, named.found, _wanted(named, how)
     if kind == "relation" and found is None and relation_kind(wanted or "") == "table":
         if how == "undo":
@@ -151,7 +152,7 @@ def _why_not(named: ExpectedObject, source: Source | None, how: RepairMode) -> s
             return "its file makes it IF NOT EXISTS: it may have been there before"
     if source is not None and how == "finish" and kind in ("relation", "column"):
         if source.renames:
-            return "its file renames something, which facts can't tell from a drop"
+            return "its file renames something, which looks like a drop"
         if found is None and source.defaults:
             return "its file changes defaults, so rows may have to have another value"
     if named.place == "otherwise" and not _on_the_way(named):
@@ -160,7 +161,7 @@ def _why_not(named: ExpectedObject, source: Source | None, how: RepairMode) -> s
 
 
 def _on_the_way(named: ExpectedObject) -> bool:
-    """Whether what is there can be what the revision had made of it so far."""
+    """Whether what exists can be an intermediate state of the revision's."""
     after, found = next((d for d in named.after if d), None), named.found
     if after is None or found is None:
         return False
@@ -177,11 +178,11 @@ def _on_the_way(named: ExpectedObject) -> bool:
             return False
 
 
-# --- what isn't seen
+# --- what can't be seen
 
 
 def _cannot_vouch(source: Source | None) -> Iterable[str]:
-    """The lines that may have done something to rows, which can't be seen and so not be undone."""
+    """Return the lines that may have changed rows, which can't be seen and so not be undone."""
     if source is None:
         yield "its file can't be read"
         return
@@ -192,8 +193,9 @@ def _cannot_vouch(source: Source | None) -> Iterable[str]:
 def _unseen(
     found: InterruptedRevision, source: Source | None, how: RepairMode
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The statements that leave no trace, and may not have run: to be executed, they can be twice;
-    and remarks of those that aren't in the source as SQL.
+    """Return the statements that leave no trace, and may not have run; they can run twice.
+
+    Also remarks about those that aren't in the source as SQL.
     """
     if source is None or how == "undo":
         return (), []
@@ -211,13 +213,13 @@ def _remarks(found: InterruptedRevision) -> tuple[str, ...]:
     lines: list[str] = []
     if found.edited:
         lines.append(
-            "its file isn't the one that was run: what that one did to rows, nobody can tell"
+            "its file isn't the one that was run, and what the latter did to rows is unknown"
         )
     if found.beside:
         number = len(found.beside)
         lines.append(
-            f"{number} {'name differs' if number == 1 else 'names differ'} besides, and "
-            f"{'stays' if number == 1 else 'stay'} so"
+            f"{number} other {'name differs' if number == 1 else 'names differ'}, and "
+            f"{'stays as it is' if number == 1 else 'stay as they are'}"
         )
     return tuple(lines)
 
@@ -226,14 +228,14 @@ def _remarks(found: InterruptedRevision) -> tuple[str, ...]:
 
 
 def _place_of(named: ExpectedObject) -> tuple[int, bool, str]:
-    """Foreign keys behind the keys that they refer to, views behind columns."""
+    """Sort key: foreign keys after the keys that they refer to, views after columns."""
     definition = named.found or next((d for d in (*named.after, *named.before) if d), "")
     is_view = named.kind == "relation" and relation_kind(definition) != "table"
     return rank("view" if is_view else named.kind), definition.startswith("FOREIGN KEY"), named.name
 
 
 def _behind_each_other(steps: list[tuple[ExpectedObject, Sql]]) -> list[Sql]:
-    """Views behind those that they select from; indexes first, where nothing else is made."""
+    """Sort: views after those that they select from; indexes first, if nothing else is created."""
     ordered: list[tuple[ExpectedObject, Sql]] = []
     left = list(steps)
     while left:
@@ -253,7 +255,7 @@ def _behind_each_other(steps: list[tuple[ExpectedObject, Sql]]) -> list[Sql]:
 
 
 def _in_place(sql: Sql) -> Sql:
-    """An index of a partitioned table is made and dropped in the transaction."""
+    """Return an index of a partitioned table as it is created and dropped in the transaction."""
     return Sql(sql.text.replace("index concurrently ", "index ", 1))
 
 
@@ -265,8 +267,10 @@ def unmet(
     *,
     to_come: bool,
 ) -> tuple[str, ...]:
-    """What isn't as it should be after the statements; nothing: all is. `own` are the user's
-    objects before and now. `to_come`: indexes are made behind the transaction, and not looked for.
+    """Return what is wrong after the statements; empty if nothing is.
+
+    `own` are the user's objects before and now. `to_come`: indexes are created after the
+    transaction, and not looked for.
     """
     done = "there" if how == "finish" else "missing"
     lines = [
@@ -276,11 +280,11 @@ def unmet(
     ]
     lines += [f"{d.kind} {d.name} has changed" for d in now.beside if d not in before.beside]
     lines += [f"{f.kind} {f.name} of your own would be lost" for f in sorted(own[0] - own[1])]
-    lines += [f"{f.kind} {f.name} would be there besides" for f in sorted(own[1] - own[0])]
+    lines += [f"{f.kind} {f.name} would also be there" for f in sorted(own[1] - own[0])]
     return tuple(lines)
 
 
 def counting(key: Key) -> tuple[str, str]:
-    """The table to be counted, and the column in it ("": all rows), as they are typed."""
+    """Return the table to count, and the column in it ("": all rows), as they are typed."""
     found = split_name(key[1])
     return quote_name(*found[:2]), quoted(found[2]) if len(found) > 2 else ""

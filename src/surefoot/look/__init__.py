@@ -1,1 +1,1 @@
-"""The only readers. What they return is a value; nothing here writes."""
+"""The only readers. They return values; nothing here writes."""

@@ -1,4 +1,4 @@
-"""Ask, in a session of its own, what another session does: while a step runs, from a thread."""
+"""Ask on a separate session what another session does, while a step runs, from a thread."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ _WIDTH = 200  # characters of a statement
 
 
 def observe_activity(target: Target, session: Session) -> Activity | None:
-    """What the session does at this moment; None where there is no such session any more.
+    """Return what the session does at this moment; None if there is no such session any more.
 
-    It is safe in any thread. Raises psycopg.Error or OSError where the server can't be asked.
+    Safe in any thread. Raises psycopg.Error or OSError if the server can't be asked.
     """
     with connect_aside(target, timeout=_TO_CONNECT) as connection:
         return _asked(connection, session)

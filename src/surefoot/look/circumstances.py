@@ -1,4 +1,4 @@
-"""What is around a failure: what has the names that it's about, and who holds locks there."""
+"""The circumstances of a failure: objects with the names involved, and the holders of locks."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from surefoot.sql import query
 
 
 def objects_named(connection: psycopg.Connection[Any], names: Iterable[str]) -> tuple[Object, ...]:
-    """Everything in the database that has one of these names.
+    """Return everything in the database that has one of these names.
 
     Raises SurefootError `server-unreachable`, `look-failed`.
     """
@@ -23,7 +23,7 @@ def objects_named(connection: psycopg.Connection[Any], names: Iterable[str]) -> 
 def parts_of(
     connection: psycopg.Connection[Any], objects: Iterable[Object], end: str
 ) -> tuple[tuple[Part, ...], frozenset[str]]:
-    """The parts of these objects that have names of their own; and all names with this end.
+    """Return the named parts of these objects; and all names with this end.
 
     Raises SurefootError `server-unreachable`, `look-failed`.
     """
@@ -47,11 +47,11 @@ def lock_holders(
     readers: bool = True,
     advisory: bool = False,
 ) -> tuple[Holder, ...]:
-    """The other sessions and the prepared transactions that hold locks on tables, types, functions
-    or schemas of these names, or on tables with these OIDs.
+    """Return the other sessions and the prepared transactions that hold locks on these objects.
 
-    `readers`: those that only read count, too. `advisory`: those with an advisory lock also. Raises
-    SurefootError `server-unreachable`, `look-failed`.
+    On tables, types, functions or schemas of these names, or on tables with these OIDs. `readers`:
+    also those that only read. `advisory`: also those with an advisory lock. Raises SurefootError
+    `server-unreachable`, `look-failed`.
     """
     asked = {
         "names": list(names),

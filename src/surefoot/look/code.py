@@ -227,7 +227,7 @@ def _script_file(project: Project, entry: ScriptEntry, *, init: bool) -> ScriptF
     path = project.path(entry.path)
     try:
         if path.is_fifo():
-            raise OSError(None, "it is a pipe, and a script is read twice")
+            raise OSError(None, "it is a pipe, but a script is read twice")
         if not init:
             return ScriptFile(entry.path, entry.search_path, sha256_of(path))
         found = hashed(path, entry.path)

@@ -1,4 +1,4 @@
-"""Count the rows of what is going to be dropped, so that it is said."""
+"""Count the rows of what will be dropped, to report them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ from surefoot.sql import query
 def row_lines(
     connection: psycopg.Connection[Any], dropped: Iterable[Key], role: str | None = None
 ) -> tuple[str, ...]:
-    """What goes with each of these tables and columns, a line each. Read-only.
+    """Describe what goes with each of these tables and columns, a line each. Read-only.
 
     `role` is the role that env.py sets, whose tables are trusted as well.
 
@@ -42,11 +42,11 @@ def row_lines(
 def count_rows(
     look: Look, role: str | None, schema: str, table: str, what: sql.Composable
 ) -> int | None:
-    """The number of a table's rows in which `what` is not null, rows that policies hide included.
+    """Count a table's rows in which `what` is not null, including rows that policies hide.
 
-    None where the role may not read them all, and where counting would run somebody's code: of a
-    view, a foreign table, a table whose owner isn't trusted, or one that one of these inherits
-    from. `role` is the role that env.py sets, whose tables are trusted as well.
+    None if the role can't read them all, or if counting would run others' code: for a view, a
+    foreign table, a table whose owner isn't trusted, or one from which such a table inherits.
+    `role` is the role that env.py sets, whose tables are trusted as well.
     """
     asked = {"schema": schema, "table": table, "role": role, "trusted": look.trusted}
     seen = look.cursor.execute(query("countable"), asked).fetchone()
@@ -62,6 +62,6 @@ def count_rows(
 
 
 def counting_statement(schema: str, table: str, what: sql.Composable) -> sql.Composed:
-    """The statement that counts the rows of a table in which `what` is not null."""
+    """Return the statement that counts a table's rows in which `what` is not null."""
     named = sql.Identifier(schema, table)
     return sql.SQL("select pg_catalog.count({}) from {}").format(what, named)

@@ -251,8 +251,8 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
                 "look-failed",
                 "The journal contains a row that surefoot didn't write.",
                 seen=[f"{error} (of sql/{name}.sql)"],
-                next="surefoot.journal was changed by hand: put right what is NULL or of another "
-                "type; or drop the table, and lose the memory of what has run",
+                next="surefoot.journal was changed by hand: correct what is NULL or has another "
+                "type; or drop the table, which loses the record of what has run",
             ) from error
 
     marks = rows_of("last_mark", _Mark)

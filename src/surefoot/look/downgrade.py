@@ -1,4 +1,4 @@
-"""Look at the way back: what would be taken back, by what, and what is in its way."""
+"""Look at what would be undone, by what, and what is in the way."""
 
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
@@ -47,10 +47,10 @@ def observe_retreat(
     facts: Facts,
     words: tuple[str, ...],
 ) -> tuple[Facts, DowngradeAssessment, tuple[Lost, ...]]:
-    """The way back to what `words` name, and the facts with what is in its way; what would be lost
-    is counted now, and may become more.
+    """Return the assessment of going back to `words`, and the facts with what is in the way.
 
-    Raises SurefootError `revision-not-found`, `goal-unclear`, and what every look raises.
+    Losses are counted now, and may grow. Raises SurefootError `revision-not-found`, `goal-unclear`,
+    and what every look raises.
     """
     seen, code = facts.database, facts.code.history
     catalogue = asked.catalogue
@@ -93,7 +93,7 @@ def observe_retreat(
 
 
 def way_of(facts: Facts, catalogue: Catalogue | None) -> str:
-    """The catalogue's way that the database has come; "" where that can't be told."""
+    """Return the catalogue's path on which the database came; "" if unknown."""
     standing = facts.standing
     stand = standing and (standing.recorded or standing.chosen)
     if stand:
@@ -110,7 +110,7 @@ def way_of(facts: Facts, catalogue: Catalogue | None) -> str:
 def _rest(
     undo: tuple[DowngradeStep, ...] | None, reversing: Container[str]
 ) -> dict[str, Statements]:
-    """What is left of a way back that was cut off."""
+    """Return the rest of a downgrade that was cut off."""
     return {
         one.id: one.statements
         for one in undo or ()
@@ -121,9 +121,10 @@ def _rest(
 def count_losses(
     connection: psycopg.Connection[Any], losses: Iterable[StandingObjects], role: str | None
 ) -> tuple[Lost, ...]:
-    """How many rows each concerns; None where nobody can count them. What goes with a table that
-    has rows isn't told besides. Read-only. `role` is the role that env.py sets. Raises
-    `look-failed`, `server-unreachable`.
+    """Count the rows of each loss; None if they can't be counted.
+
+    Losses within a table that has rows aren't listed separately. Read-only. `role` is the role that
+    env.py sets. Raises `look-failed`, `server-unreachable`.
     """
     found: list[tuple[StandingObjects, Lost]] = []
     with looking(connection) as look:
@@ -144,9 +145,7 @@ def count_losses(
 
 
 def counted_by(loss: Loss) -> tuple[str, str, sql.Composable] | None:
-    """The schema, the table and what of it is counted to know how much is lost; None where that
-    can't be counted.
-    """
+    """Return the schema, the table and the expression to count for a loss; None if impossible."""
     match loss.kind, split_name(loss.name):
         case "table", (schema, table):
             return schema, table, sql.SQL("*")
@@ -157,13 +156,13 @@ def counted_by(loss: Loss) -> tuple[str, str, sql.Composable] | None:
 
 
 def counting(loss: Loss) -> sql.Composed | None:
-    """The statement that counts the rows of a loss; None where that can't be counted."""
+    """Return the statement that counts the rows of a loss; None if that is impossible."""
     counted = counted_by(loss)
     return None if counted is None else counting_statement(*counted)
 
 
 def locking_statement(loss: Loss) -> sql.Composed:
-    """What keeps others from writing what is counted."""
+    """Return the statement that keeps others from writing what is counted."""
     table = sql.Identifier(*split_name(loss.name)[:2])
     return sql.SQL("lock table {} in access exclusive mode").format(table)
 
@@ -176,7 +175,7 @@ def _preflight(
     live: dict[Key, str],
     known: frozenset[Key],
 ) -> Preflight:
-    """What is in the way of going back: the user's own objects, privileges, room for locks."""
+    """Find what is in the way of going back: user objects, privileges, room for locks."""
     doings = tuple(PathChange(one.id, "going back over it", inverse(one)) for one in found)
     start: dict[Key, tuple[Definition, ...]] = {k: (live[k],) for k in known if k in live}
     path = UpgradePath(start, doings, known)

@@ -1,4 +1,4 @@
-"""What a thorough look at the code rested on, for later starts to compare; or why they can't."""
+"""What a thorough look at the code relied on, for later starts to compare; or why they can't."""
 
 import os
 import re
@@ -16,23 +16,23 @@ from surefoot.project.manifest import BELOW, digest
 from surefoot.revision_source.ini import IniFile, candidates
 from surefoot.system.shadowing import is_applications
 
-if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, and only then
+if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported only when they are needed
     from surefoot.alembic_env.environment import Environment
 
-# What makes the same files lead to several places: another schema, another table, another history.
+# What lets the same files lead to several places: another schema, another table, another history.
 _WANDERING = re.compile(
     rb"search_path|schema_translate_map|version_table(?:_schema)?\s*=\s*[^\s'\"]"
     rb"|(?i:(?:environ|getenv)\b[^\n]*(?:schema|table|version|location|tenant))"
 )
 
-# The same in any other module of the application's, where a version or a table may be anything.
+# The same in any other module of the application, where a version or a table may be anything.
 _SEARCHING = re.compile(
     rb"search_path|schema_translate_map|(?i:(?:environ|getenv)\b[^\n]*(?:schema|tenant))"
 )
 
 
 def manifest_of(project: Project, ini: IniFile | None, environment: "Environment") -> Manifest:
-    """The files of this look, once the application is loaded: its modules are among them."""
+    """Return the files of this look, once the application is loaded: its modules are among them."""
     config = project.config
     scripts = (config.scripts(config.init), *config.former(), config.scripts(config.seeds))
     paths = [
@@ -64,7 +64,7 @@ def why_not_quick(
     table: VersionTableName,
     server: ServerInfo,
 ) -> str | None:
-    """Why no manifest covers what the look rested on; None where one does.
+    """Return why no manifest covers what the look relied on; None if one does.
 
     `table` is the version table that env.py uses.
     """
@@ -90,7 +90,9 @@ def why_not_quick(
 
 
 def chosen_when_run(config: Config, environment: "Environment") -> str | None:
-    """Which file of the application's may choose a schema, a table or a location when it runs."""
+    """Return the file of the application that may choose a schema, a table or a location at run
+    time.
+    """
     for file in (environment.env_file, *_callables(config)):
         if _WANDERING.search(Path(file).read_bytes()):
             return f"{os.path.basename(file)} chooses a schema, a table or a location when it runs"
@@ -108,7 +110,7 @@ def _of_alembic(ini: IniFile) -> Iterable[str]:
 
 
 def _callables(config: Config) -> Iterable[str]:
-    """The files of the application's own callables, which can choose anything."""
+    """Return the files of the application's own callables, which can choose anything."""
     for name in (config.alembic_config, config.env_runner, config.flask_app):
         module = sys.modules.get((name or "").partition(":")[0])
         file = getattr(module, "__file__", None)
@@ -117,14 +119,14 @@ def _callables(config: Config) -> Iterable[str]:
 
 
 def _modules() -> set[str]:
-    """The files of the application's modules that are loaded."""
+    """Return the files of the application's loaded modules."""
     library = os.path.dirname(os.__file__)
     found: set[str] = set()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__dict__", {}).get("__file__")
         if name == "__main__" or not isinstance(file, str):
             continue
-        # asked first, since it's cheap: most modules are no application's
+        # first, because it is cheap: most modules aren't the application's
         if "site-packages" in file or file.startswith(library):
             continue
         if is_applications({"__file__": file}):
@@ -133,7 +135,7 @@ def _modules() -> set[str]:
 
 
 def _relative(root: str, paths: Iterable[str]) -> tuple[str, ...]:
-    """The paths in order, each once, relative to the root where they are below it."""
+    """Return the paths in order, each once, relative to the root if they are below it."""
     found: set[str] = set()
     for path in paths:
         whole = os.path.join(root, path)

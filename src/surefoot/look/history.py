@@ -8,8 +8,9 @@ from surefoot.revision_source.history_files import read_history
 
 
 def history_of_files(project: Project) -> History:
-    """The history as its files have it; where only Alembic could read them, as the catalogue has
-    it. Raises SurefootError `history-not-found` or `catalogue-…`.
+    """Return the history from its files; if only Alembic could read them, from the catalogue.
+
+    Raises SurefootError `history-not-found` or `catalogue-…`.
     """
     ini = find_ini(project)
     history = read_history(ini) if ini is not None else None

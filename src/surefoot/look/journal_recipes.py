@@ -1,4 +1,4 @@
-"""What the journal keeps of the ways back over the revisions that have run here, and who may write
+"""The downgrade recipes in the journal for the revisions that have run here, and who can write
 there.
 """
 
@@ -19,7 +19,7 @@ _DECODER = msgspec.json.Decoder(tuple[DowngradeRecipe, ...])
 def observe_ways_back(
     connection: psycopg.Connection[Any], seen: DatabaseState
 ) -> dict[str, DowngradeRecipe]:
-    """By revision, in the order in which they have run; what was told last counts.
+    """Return the recipes by revision, in the order in which they ran; the last record counts.
 
     Raises SurefootError `look-failed`, `server-unreachable`.
     """
@@ -39,16 +39,16 @@ def observe_ways_back(
             "The downgrades that the journal records can't be read.",
             seen=[str(error)],
             next="surefoot.journal was written by hand, or by another version of surefoot: set its "
-            "column down to null in the rows that shall not count",
+            "column down to null in the rows to ignore",
         ) from error
     return found
 
 
 def journal_writers(connection: psycopg.Connection[Any], seen: DatabaseState) -> tuple[str, ...]:
-    """The roles that may write the journal, and could not change the database otherwise.
+    """Return the roles that can write the journal, and could not change the database otherwise.
 
-    Superusers, the database's owner and this session's own roles are not among them.
-    Raises SurefootError `look-failed`, `server-unreachable`.
+    Superusers, the database's owner and this session's own roles are not among them. Raises
+    SurefootError `look-failed`, `server-unreachable`.
     """
     if not seen.journal:
         return ()

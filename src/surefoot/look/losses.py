@@ -1,4 +1,4 @@
-"""Count what the pending revisions destroy, as far as that takes no long time."""
+"""Count what the pending revisions destroy, as far as that is quick."""
 
 import re
 from collections.abc import Iterable
@@ -25,10 +25,11 @@ from surefoot.schema.names import split_name
 from surefoot.sql import query
 from surefoot.system import signals
 
-# For each count. A start isn't to wait longer for a number; nor for whoever alters the table.
+# For each count. A start must not wait longer for a number, nor block a session that alters the
+# table.
 _LIMITS = "set local statement_timeout = '2s'; set local lock_timeout = '2s'"
 _MANY = 50  # tables and columns that are counted
-# A default that is a literal with a type: one of PostgreSQL's own where that has no schema.
+# A default that is a typed literal; a type without a schema is PostgreSQL's own.
 _LITERAL = re.compile(r"'(?:[^'\\]|'')*'::(.+)|-?\d+(?:\.\d+)?|true|false")
 _OWN_TYPE = re.compile(r"[a-z_ ]+\d?(?:\(\d+(?:,\d+)?\))?(?: with(?:out)? time zone)?(?:\[\])?")
 _IRREVERSIBLE = ("none", "broken")
@@ -37,7 +38,7 @@ _IRREVERSIBLE = ("none", "broken")
 def observe_losses(
     connection: psycopg.Connection[Any], given: Preparation, sources: Sources
 ) -> PendingLosses:
-    """What the pending revisions destroy, each with its rows; and which can't be taken back.
+    """Return what the pending revisions destroy, with rows; and which can't be undone.
 
     `sources` is what their files say. Read-only. Raises SurefootError `look-failed`,
     `server-unreachable`.
@@ -55,7 +56,7 @@ def observe_losses(
 def _one_way(
     catalogue: Catalogue, path: UpgradePath, sources: Sources
 ) -> Iterable[tuple[str, str]]:
-    """The revisions without a way back that works, each with why."""
+    """Return the revisions without a working downgrade, each with the reason."""
     for doing in path.doings:
         source = sources.get(doing.revision)
         nothing = source is not None and source.structural and not source.statements
@@ -69,8 +70,9 @@ def _one_way(
 def _counted(
     connection: psycopg.Connection[Any], losses: tuple[PendingLoss, ...], role: str
 ) -> tuple[PendingLoss, ...]:
-    """With their rows. A table or a column that isn't there is left out, and so is one without a
-    value of its own.
+    """Add the rows.
+
+    Missing tables and columns are left out, and so are columns without own values.
     """
     asked = [one for one in losses if one.loss.kind in ("table", "column") or _is_typed(one.loss)]
     names = [split_name(one.loss.name) for one in asked]
@@ -110,7 +112,7 @@ def _with_rows(
 
 
 def _is_typed(loss: Loss) -> bool:
-    """Whether it's a column that gets another type, and not an enum."""
+    """Whether it is a column whose type changes, and not an enum."""
     return loss.kind == "values" and len(split_name(loss.name)) == 3
 
 
@@ -120,7 +122,7 @@ def _number(look: Look, role: str, loss: Loss, row: dict[str, Any]) -> int | Non
         return count_rows(look, role, schema, table, sql.SQL("*"))
     what, default = sql.Identifier(*part), _default(loss, row)
     if default is not None:
-        # nobody misses a value that every row has got by itself
+        # a value that every row got by itself is no loss
         own = sql.SQL("nullif({}, {})").format(what, default)
         try:
             return count_rows(look, role, schema, table, own)
@@ -130,7 +132,7 @@ def _number(look: Look, role: str, loss: Loss, row: dict[str, Any]) -> int | Non
 
 
 def _default(loss: Loss, row: dict[str, Any]) -> sql.SQL | None:
-    """A column's default, if it can be evaluated without running what others have made."""
+    """Return a column's default, if it can be evaluated without running others' code."""
     text = row["default_text"]
     found = _LITERAL.fullmatch(text) if text and loss.kind == "column" else None
     if found is None or (

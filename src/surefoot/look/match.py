@@ -346,4 +346,4 @@ def _ask(
     answer = rows[0][0]
     if answer is None or isinstance(answer, bool):
         return Probe(revision, answer)
-    return Probe(revision, None, f"its answer is {answer!r}, and neither true nor false")
+    return Probe(revision, None, f"its answer is {answer!r}, not true or false")

@@ -1,4 +1,4 @@
-"""A committed catalogue against the code's files: no server, and none of the code is run."""
+"""Compare a committed catalogue with the code's files, without a server or running code."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ from surefoot.system.shadowing import after_standard
 
 
 def findings_of_files(project: Project, catalogue: Catalogue) -> tuple[Finding, ...]:
-    """What is wrong with the catalogue, by the hashes of the files and of their syntax trees.
+    """Find what is wrong with the catalogue, by the hashes of the files and of their syntax trees.
 
     Raises SurefootError `history-needs-code`, and as `find_ini` and `code_of` do.
     """
@@ -45,12 +45,12 @@ def findings_of_files(project: Project, catalogue: Catalogue) -> tuple[Finding, 
 def _with_hashes(
     project: Project, ini: IniFile, catalogue: Catalogue, history: History, files: dict[str, Path]
 ) -> History:
-    """The history, comparable with the catalogue's by what the revisions do."""
+    """Return the history, comparable with the catalogue's by what the revisions do."""
     hashed = {
         id: msgspec.structs.replace(revision, sha256=bytes_hash(files[id].read_bytes()))
         for id, revision in history.revisions.items()
     }
-    # as the application's modules are found where its env.py is run
+    # as the application's modules are found when its env.py runs
     standard = after_standard()
     own = (project.root, ini.working_directory())
     path = [*ini.first_on_path(), *sys.path[:standard], *own, *sys.path[standard:]]

@@ -1,4 +1,4 @@
-"""After a duplicate key: the sequences whose next number is one that a row has already."""
+"""After a duplicate key: find the sequences whose next number a row already has."""
 
 import contextlib
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ _AT_ONCE = 50  # sequences in one statement
 
 
 def sequences(connection: psycopg.Connection[Any], schema: str, table: str) -> tuple[Numbers, ...]:
-    """The sequences of this table's columns, and all others that are behind their rows.
+    """Return the sequences of this table's columns, and all others that are behind their rows.
 
-    The others only where an index knows the largest number. What takes more than ten seconds, or
-    waits for a lock, is left out. Raises SurefootError `server-unreachable`, `look-failed`.
+    The others only if an index knows the largest number. What takes more than ten seconds, or waits
+    for a lock, is left out. Raises SurefootError `server-unreachable`, `look-failed`.
     """
     with looking(connection) as look:
         cursor = look.cursor
@@ -40,7 +40,7 @@ def sequences(connection: psycopg.Connection[Any], schema: str, table: str) -> t
             too_long = psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled
             with contextlib.suppress(*too_long), connection.transaction():
                 read = _read(cursor, chunk)
-            if read is None:  # it would take too long, or others are at work there
+            if read is None:  # it would take too long, or others hold a lock
                 break
             found += [one for one in read if one.behind or chunk is asked]
     return tuple(found)
@@ -57,7 +57,7 @@ def _read(
 
 
 def _reading(number: int, group: Iterable[dict[str, Any]]) -> sql.Composed:
-    """One sequence's state, and the furthest numbers of the columns that draw from it."""
+    """Return one sequence's state, and the furthest numbers in its columns."""
     columns = list(group)
     furthest = sql.SQL("min" if columns[0]["increment"] < 0 else "max")
     reached = [

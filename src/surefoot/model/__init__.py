@@ -1,1 +1,1 @@
-"""The values that every room speaks of: a history, an address, states, outcomes."""
+"""The values that all rooms share: a history, an address, states, outcomes."""

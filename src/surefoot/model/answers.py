@@ -1,9 +1,8 @@
-"""What `status`, `plan` and `up` answer: the objects of --json, as values.
+"""The answers of `status`, `plan` and `up`: the objects of --json, as values.
 
-Each key of these objects is written down here, and nowhere else in the code: `report/json.py` makes
-the JSON of these values, and `surefoot.api` gives them to applications. The pages
-docs/reference/json-*.md say what each key means. They are dataclasses, because a start with nothing
-to do gives one, and loads no msgspec.
+This module defines the keys of these objects: `report/json.py` turns the values into JSON, and
+`surefoot.api` returns them to applications. The pages docs/reference/json-*.md describe each key.
+These are dataclasses because a start with nothing to do returns one, and must not load msgspec.
 """
 
 from dataclasses import dataclass
@@ -16,15 +15,15 @@ class Finding:
 
     code: str  # the condition: `surefoot explain CODE`
     message: str  # what happened
-    seen: tuple[str, ...]  # what was seen, a line each
+    seen: tuple[str, ...]  # what was seen, line by line
     database: str  # what state the database is in now
-    next: str  # what to do; a line that begins with four spaces is to be copied as it is
+    next: str  # what to do; copy lines that begin with four spaces as they are
     exit_code: int  # what the process returns for this finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Which database it was, without a password."""
+    """The database that was used, without a password."""
 
     address: str  # database, host and port
     source: str  # where the address came from
@@ -32,16 +31,16 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """A schema in which others have something."""
+    """A schema that contains objects of others."""
 
     schema: str
-    objects: int  # how many there are
-    histories: tuple[str, ...]  # the tables in which other migrators remember what they have run
+    objects: int  # their number
+    histories: tuple[str, ...]  # the version tables of other migration tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database(Address):
-    """Which database it was, what the server says of it, and its version rows."""
+    """The database that was used, what its server reports, and its version rows."""
 
     name: str
     role: str
@@ -53,63 +52,63 @@ class Database(Address):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A name that isn't as a revision has it."""
+    """A name whose definition differs from the revision's."""
 
     what: Literal["missing", "changed", "unexpected"]
     kind: str
     name: str
     expected: tuple[str | None, ...]  # the definitions that it may have; None: it may be missing
-    found: str | None  # the definition that it has; None: it isn't there
+    found: str | None  # the definition that it has; None: it is missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A structure compared with that of revisions."""
+    """A comparison of a structure with the structure of revisions."""
 
-    revisions: tuple[str, ...]  # the version rows that stand for it
-    matching: int  # facts that are as they should be
+    revisions: tuple[str, ...]  # the version rows of that structure
+    matching: int  # number of facts that match
     differences: tuple[Difference, ...]
-    cannot_tell: tuple[str, ...]  # names whose text is no evidence
+    cannot_tell: tuple[str, ...]  # names whose text proves nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """An earlier run whose look still counts."""
+    """An earlier run whose look is still valid."""
 
-    checked: bool  # with a catalogue; else only the version rows were read
+    checked: bool  # with a catalogue; otherwise only the version rows were read
     run: str  # as in the journal
     at: str  # in UTC
     differences: int  # the harmless ones
-    not_quick: str | None  # why each start looks thoroughly all the same
+    not_quick: str | None  # why each start takes the thorough look anyway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """A name that keeps head's promise, or doesn't."""
+    """A name, and whether it keeps head's promise."""
 
     kind: str
     name: str
     expected: str | None
     found: str | None
     why: str
-    revision: str | None  # the one that makes it
+    revision: str | None  # the revision that makes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """Whether a structure keeps what head promises."""
+    """Whether a structure keeps head's promise."""
 
     broken: tuple[Issue, ...]  # `up` refuses
     harmless: tuple[Issue, ...]
-    sql: tuple[str, ...]  # what puts back the broken ones, as far as the catalogue can say
+    sql: tuple[str, ...]  # restores the broken names, as far as the catalogue knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """An evidence probe that was asked."""
+    """An evidence probe and its answer."""
 
     revision: str
-    answer: bool | None  # it has run, it hasn't, or no answer
+    answer: bool | None  # True: it has run; False: it hasn't; None: no answer
     error: str | None
 
 
@@ -124,32 +123,32 @@ class Name:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interruption:
-    """What is there of a revision that an earlier run left half-way."""
+    """The parts of a revision that an earlier run left half-way."""
 
     revision: str
     names: tuple[Name, ...]
-    beside: tuple[Difference, ...]  # those that aren't its own
+    beside: tuple[Difference, ...]  # differences outside the revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
-    """What the catalogue says of the structure.
+    """The structure, compared with the catalogue.
 
-    Where an earlier run's look still counts, only `verified` is set; without a usable catalogue,
+    If an earlier run's look is still valid, only `verified` is set; without a usable catalogue,
     only `catalogue`, `file` and `why`.
     """
 
     verified: Verified | None = None
     catalogue: str | None = None  # "usable", "missing", "stale", "unreadable" or "unusable"
     file: str | None = None  # the catalogue's
-    why: tuple[str, ...] = ()  # the catalogue isn't used
-    facts: int | None = None  # how many were seen
-    recorded: Match | None = None  # by the version rows
+    why: tuple[str, ...] = ()  # why the catalogue isn't used
+    facts: int | None = None  # number of facts seen
+    recorded: Match | None = None  # comparison with the version rows' revisions
     exact: tuple[Match, ...] = ()
     nearest: tuple[Match, ...] = ()
-    chosen: tuple[str, ...] | None = None  # the version rows that evidence or policy leaves
-    by: str | None = None  # what decided for them
-    foreign: bool = False  # next to nothing of the application is there
+    chosen: tuple[str, ...] | None = None  # the version rows that evidence or policy selects
+    by: str | None = None  # what selected them
+    foreign: bool = False  # almost nothing of the application is there
     own: tuple[str, ...] = ()  # the user's own objects
     accepted: tuple[Difference, ...] = ()
     vetoed: tuple[str, ...] = ()
@@ -159,7 +158,7 @@ class Structure:
 
 
 class Step:
-    """One step of a plan: one of the classes below, told apart by `step` in JSON."""
+    """One step of a plan: one of the classes below. In JSON, `step` names the class."""
 
     __slots__ = ()
 
@@ -179,15 +178,15 @@ class Adopt(Step):
 
     step: Literal["adopt"] = "adopt"
     revisions: tuple[str, ...]
-    by: str  # what decided for them
+    by: str  # what selected them
     matching: int
-    replaces: tuple[str | None, ...]  # the version rows that were there before
+    replaces: tuple[str | None, ...]  # the version rows before
     accepted: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record(Step):
-    """Record a revision that was left half-way and is all there."""
+    """Record a revision that was left half-way and is complete."""
 
     step: Literal["record"] = "record"
     revision: str
@@ -217,13 +216,13 @@ class DropIndexes(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mend(Step):
-    """Finish or undo what a revision has left half-way."""
+    """Finish or undo a revision that was left half-way."""
 
     step: Literal["mend"] = "mend"
     revision: str
     how: str  # "finish" or "undo"
     outside_before: tuple[str, ...]
-    within: tuple[str, ...]  # one transaction
+    within: tuple[str, ...]  # those in one transaction
     outside_after: tuple[str, ...]
 
 
@@ -250,10 +249,10 @@ class Seed(Step):
 
     step: Literal["seed"] = "seed"
     script: str
-    changed: bool  # it has run before, with other content
+    changed: bool  # it has run before, with different content
 
 
-# The steps, by what `step` says.
+# the step classes, by their value of `step`
 STEPS: dict[str, type[Step]] = {
     "install": Install,
     "adopt": Adopt,
@@ -268,19 +267,19 @@ STEPS: dict[str, type[Step]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """What a pending revision destroys."""
+    """Data that a pending revision destroys."""
 
     kind: str  # "table", "column", "values" or "rows"
     name: str
     detail: str
     revision: str
-    rows: int | None  # that have a value there; None: nobody has counted
+    rows: int | None  # that have a value there; None: not counted
     estimated: bool  # `rows` is PostgreSQL's estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneWay:
-    """A pending revision that can't be taken back."""
+    """A pending revision that can't be undone."""
 
     revision: str
     why: str
@@ -288,13 +287,13 @@ class OneWay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What there is, and what `up` would do about it."""
+    """The state of the database, and what `up` would do."""
 
     exit_code: int  # what the command returns
     database: Database
-    structure: Structure | None  # None where the database is empty
-    state: str  # one of those in docs/states.md
-    plan: tuple[Step, ...]  # in order; empty where there is nothing to do, or `up` would refuse
+    structure: Structure | None  # None if the database is empty
+    state: str  # one of those in docs/reference/states.md
+    plan: tuple[Step, ...]  # in order; empty if there is nothing to do or `up` would refuse
     losses: tuple[Loss, ...]
     one_way: tuple[OneWay, ...]
     remarks: tuple[str, ...]
@@ -312,9 +311,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Plan):
-    """The same, and which release of surefoot looked, with which files and settings."""
+    """Like Plan, with the version of surefoot and the files and settings that it used."""
 
-    surefoot: str  # its release
+    surefoot: str  # its version
     configuration: str | None  # the file's path
     catalogue_file: str  # its path, whether it is there or not
     settings: tuple[Setting, ...]
@@ -335,10 +334,10 @@ class Outcome:
 
     exit_code: int
     database: Address
-    state: str | None  # the one seen last; None where a step failed
-    current: tuple[str, ...] | None  # the version rows now; None where the server wasn't reached
-    done: tuple[Done, ...] = ()  # in order; empty where there was nothing to do
+    state: str | None  # the last one seen; None if a step failed
+    current: tuple[str, ...] | None  # the version rows now; None if the server wasn't reached
+    done: tuple[Done, ...] = ()  # in order; empty if there was nothing to do
     remarks: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()  # why it stopped, if it did
     backup: str | None = None  # taken before the first step
-    seconds: float = 0.0  # that the steps took
+    seconds: float = 0.0  # duration of the steps

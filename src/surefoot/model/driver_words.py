@@ -1,12 +1,12 @@
-"""The words of a libpq address, as the application's driver has them.
+"""Translate the parameters of a libpq address for the application's driver.
 
-psycopg and psycopg2 are libpq and take every word. asyncpg and pg8000 don't know most of them:
-SQLAlchemy hands each word of a URL's query to the driver as an argument, so an unknown one is a
-TypeError. Here a word gets the driver's name for it. One without an equal is left out where
-nothing depends on it, and refused where the connection would be less safe, or another one,
-without it.
+psycopg and psycopg2 use libpq and accept every parameter. asyncpg and pg8000 don't know most of
+them: SQLAlchemy passes each parameter of a URL's query to the driver as an argument, so an unknown
+one is a TypeError. This module gives a parameter the driver's name for it. A parameter without an
+equivalent is left out if nothing depends on it, and refused if the connection would be less safe,
+or a different one, without it.
 
-Imported only where a URL is written for the application.
+Imported only when a URL is written for the application.
 """
 
 import os
@@ -15,8 +15,8 @@ from urllib.parse import quote, urlencode
 
 from surefoot.errors import NOT_REACHED, SurefootError
 
-# Given in asyncpg's own address, its argument `dsn`: the arguments have no text for them. What
-# asyncpg doesn't know there, it sends to the server as a setting.
+# Passed in asyncpg's own address, its argument `dsn`, because the arguments have no text for them.
+# asyncpg sends what it doesn't know there to the server as a setting.
 _IN_DSN = frozenset(
     (
         *("application_name", "options", "sslcert", "sslkey", "sslpassword", "sslrootcert"),
@@ -26,9 +26,9 @@ _IN_DSN = frozenset(
 _ASYNCPG = frozenset(("target_session_attrs", "krbsrvname", "gsslib", "host"))
 _PG8000 = frozenset(("application_name",))
 
-# Words that keep a connection from being less than what they ask for, and the values that ask for
-# nothing. `channel_binding` isn't one: the server can't be asked for it by these drivers, so they
-# never had it, and the addresses that hosted servers give out have it.
+# Parameters that make a connection safer, and the values that require nothing. `channel_binding`
+# isn't one: these drivers can't ask the server for it, so their connections never had it, and the
+# addresses that hosted servers give out contain it.
 _DEMANDS: dict[str, frozenset[str]] = {
     "sslmode": frozenset(("disable", "allow", "prefer")),
     "gssencmode": frozenset(("disable", "prefer")),
@@ -39,15 +39,15 @@ _DEMANDS: dict[str, frozenset[str]] = {
 
 
 def is_libpq(scheme: str) -> bool:
-    """Whether the driver takes every word as it is; of an unknown one that is supposed."""
+    """Whether the driver accepts every libpq parameter; assumed for an unknown driver."""
     return scheme.partition("+")[2] not in ("asyncpg", "pg8000")
 
 
 def driver_words(scheme: str, words: Mapping[str, str]) -> dict[str, str]:
-    """`words`, the query of an address without credentials, as the driver of `scheme` has them.
+    """Translate `words`, the query of an address without credentials, for the driver of `scheme`.
 
-    Raises SurefootError `database-url-invalid` for one that this driver would have to leave out
-    and that the connection depends on.
+    Raises SurefootError `database-url-invalid` for a parameter that the driver doesn't have and the
+    connection depends on.
     """
     driver = scheme.partition("+")[2]
     if driver == "asyncpg":

@@ -1,4 +1,4 @@
-"""An application's Alembic history as a value: revisions, how they hang together, its heads."""
+"""An application's Alembic history as a value: revisions, their dependencies, the heads."""
 
 from collections.abc import Iterable
 
@@ -11,15 +11,15 @@ from surefoot.errors.steps import to_type
 class Revision(msgspec.Struct, frozen=True):
     """One revision file.
 
-    `parents` are its down_revisions, `depends_on` what it needs besides, both as full ids.
+    `parents` are its down_revisions, `depends_on` its other dependencies, both as full ids.
     `message` is the first line of its docstring. `release` is the application's release that ends
-    with it, where the file says so. `path` is the file's name, for messages. `sha256` is its
-    content's hash, `evidence` its evidence probe if it has one, `floor` the oldest release or
-    revision whose code can run on a database that is at it, if the file says so; these three are
-    None where only a quick look was taken. `resumable`: the file says that it may be run again from
-    wherever it was cut off. `tree` is the hash of what the file does, with the project's modules
-    that it imports, which are `uses`: each name with the hash of its bytes. Both are there only in
-    a catalogue, and where the code is compared with one.
+    with it, if the file names one. `path` is the file's name, for messages. `sha256` is the hash of
+    its content, `evidence` its evidence probe if it has one, and `floor` the oldest release or
+    revision whose code can run on a database at this revision, if the file says so; the quick look
+    leaves these three None. `resumable`: the file says that it can run again from wherever it was
+    cut off. `tree` is the hash of what the file does, including the project's modules that it
+    imports; `uses` are those modules, each name with the hash of its bytes. Both are set only in a
+    catalogue, and where the code is compared with one.
     """
 
     id: str
@@ -43,14 +43,15 @@ class History(msgspec.Struct, frozen=True):
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The revisions that no other revises, sorted."""
+        """Return the revisions that no other revises, sorted."""
         return self._not_in(parent for r in self.revisions.values() for parent in r.parents)
 
     @property
     def stored_heads(self) -> tuple[str, ...]:
-        """The heads that the version table holds at the end: those that no other depends on.
+        """Return the heads that the version table stores at the end: those that no other depends
+        on.
 
-        Alembic leaves out a head that an applied revision depends on; it's implied.
+        Alembic omits a head that an applied revision depends on, because it is implied.
         """
         return self._not_in(name for r in self.revisions for name in self.below(r))
 
@@ -64,7 +65,7 @@ class History(msgspec.Struct, frozen=True):
 
     @property
     def branching(self) -> tuple[str, ...]:
-        """The revisions that more than one other is built on, and "" for more than one base."""
+        """Return the revisions with more than one child, and "" if there is more than one base."""
         used: dict[str, int] = {}
         for revision in self.revisions.values():
             for name in self.below(revision.id) or ("",):
@@ -72,12 +73,12 @@ class History(msgspec.Struct, frozen=True):
         return tuple(sorted(name for name, number in used.items() if number > 1))
 
     def below(self, revision: str) -> tuple[str, ...]:
-        """What must be applied before it: its parents, then what it depends on."""
+        """Return what must be applied before a revision: its parents, then its dependencies."""
         found = self.revisions[revision]
         return (*found.parents, *found.depends_on)
 
     def applied(self, rows: Iterable[str]) -> frozenset[str]:
-        """Every revision that these version rows say is applied: they and all below them."""
+        """Return every revision that these version rows name or imply."""
         seen: set[str] = set()
         todo = list(rows)
         while todo:
@@ -88,12 +89,12 @@ class History(msgspec.Struct, frozen=True):
         return frozenset(seen)
 
     def rows(self, applied: Iterable[str]) -> tuple[str, ...]:
-        """The version rows that Alembic would leave for these applied revisions, sorted."""
+        """Return the version rows that Alembic would store for these applied revisions, sorted."""
         found = set(applied)
         return tuple(sorted(found - {name for r in found for name in self.below(r)}))
 
     def in_order(self) -> tuple[str, ...] | None:
-        """The revisions' ids, each behind all below it and else as they are in `revisions`.
+        """Return the ids, each after all that it needs, otherwise in the order of `revisions`.
 
         None if there is no such order.
         """
@@ -112,10 +113,11 @@ class History(msgspec.Struct, frozen=True):
         return tuple(found)
 
     def named(self, word: str) -> tuple[str, ...]:
-        """The revisions that a person means: by id, its beginning, a release, "head" or "base".
+        """Find the revisions that a person means by an id, its beginning, a release, "head" or
+        "base".
 
-        None is found: (). The beginning of several ids: all of them. "base" is before the first
-        one, so it is (), too.
+        If nothing matches, (). If several ids begin so, all of them. "base" is before the first
+        revision, so it is (), too.
         """
         if word in self.revisions:
             return (word,)
@@ -125,11 +127,11 @@ class History(msgspec.Struct, frozen=True):
         return released or tuple(id for id in self.revisions if id.startswith(word))
 
     def unknown(self, rows: Iterable[str | None]) -> tuple[str, ...]:
-        """The version rows that no revision file defines, as text; a NULL is "NULL"."""
+        """Return the version rows that no revision file defines, as text; a NULL becomes "NULL"."""
         return tuple(str(row or "NULL") for row in rows if row not in self.revisions)
 
     def overlapping(self, rows: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        """Pairs of version rows of which the first is already implied by the second."""
+        """Return pairs of version rows of which the second implies the first."""
         found = sorted(set(rows))
         return tuple(
             (older, newer)
@@ -140,7 +142,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 def one_revision(history: History, word: str) -> str:
-    """The one revision that a person means. Raises SurefootError `revision-not-found`."""
+    """Find the one revision that a person means. Raises SurefootError `revision-not-found`."""
     found = history.named(word) if word else ()
     if len(found) == 1:
         return found[0]
@@ -156,7 +158,7 @@ def one_revision(history: History, word: str) -> str:
 
 
 def applied_at(history: History, word: str) -> frozenset[str]:
-    """What is applied at the revision that a person names, or at head, or at base.
+    """Return what is applied at the revision that a person names, or at head or base.
 
     Raises SurefootError `revision-not-found`.
     """

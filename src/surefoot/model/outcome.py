@@ -1,4 +1,4 @@
-"""What verifiably happened, as a value."""
+"""What verifiably happened in a run, as a value."""
 
 import msgspec
 
@@ -18,10 +18,10 @@ class Done(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True):
     """How a run of `up` ended.
 
-    `rows` is what the version table says now (None where it couldn't be asked again), `state` the
-    state seen last, `findings` why it stopped, if it did. `remarks` is what a person should know
-    although nothing is in the way. `backup` is the one that was taken before the first step;
-    `unsaved`: there is none, since the configuration wants none.
+    `rows` is the content of the version table now (None if it couldn't be read again), `state` the
+    last state seen, `findings` why the run stopped, if it did. `remarks` are worth knowing but stop
+    nothing. `backup` was taken before the first step; `unsaved`: there is none, because the
+    configuration turns backups off.
     """
 
     state: State | None
@@ -35,9 +35,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def exit_code(self) -> ExitCode:
-        """The gravest of the findings' codes, or 0.
+        """The gravest exit code of the findings, or 0.
 
-        "Refused" says that nothing was changed; once something is committed, it's "failed".
+        "Refused" means that nothing was changed; once something is committed, it becomes "failed".
         """
         code = max((f.exit_code for f in self.findings), default=ExitCode.DONE)
         return ExitCode.FAILED if self.done and code is ExitCode.REFUSED else code

@@ -1,4 +1,4 @@
-"""Who is told of each step as it happens."""
+"""The interface through which a run reports its steps."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ import msgspec
 
 
 class Session(msgspec.Struct, frozen=True):
-    """The server's session in which a step runs, so that another session can ask about it.
+    """The server session in which a step runs, so that another session can ask about it.
 
-    `started` is when the session began, where it stays the same one for the whole step;
-    `transaction` is the id of the step's transaction. A process id alone may be somebody else's.
+    `started` is when the session began, if the whole step uses one session; `transaction` is the id
+    of the step's transaction. A process id alone may belong to another session by now.
     """
 
     pid: int
@@ -25,27 +25,27 @@ class Progress(Protocol):
         ...
 
     def works_in(self, session: Session) -> None:
-        """The step that has begun works in this session."""
+        """The current step works in this session."""
         ...
 
     def further(self, text: str) -> None:
-        """The step that has begun is further on: how far, in words."""
+        """The current step has progressed; `text` says how far."""
         ...
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
-        """A step has run to its end; `committed`: its transaction too."""
+        """A step has finished; `committed`: its transaction has been committed too."""
         ...
 
     def committed(self, what: str) -> None:
-        """What ran together is committed together."""
+        """Everything that ran in one transaction has been committed."""
         ...
 
     def stopped(self) -> None:
-        """The step that had begun has stopped; what became of it isn't known yet."""
+        """The current step has stopped; its outcome isn't known yet."""
         ...
 
     def raised(self, frames: tuple[str, ...], whole: tuple[str, ...]) -> None:
-        """The application's code raised: where in its own files, and the whole traceback."""
+        """The application's code raised: the frames in its own files, and the whole traceback."""
         ...
 
     def notice(self, text: str) -> None:

@@ -1,7 +1,7 @@
-"""Which database, and how its address is written: a value, its parser and its printers.
+"""A database's address: the value, its parsers and its printers.
 
-The quick look imports this module, so that it needs the standard library only, and of that what is
-quickly loaded; what a rare address needs is imported where that is read.
+The quick look imports this module, so it may import only the fast parts of the standard library;
+anything that a rare address needs is imported where it is used.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from surefoot.errors import SurefootError
 
-# SQLAlchemy's reading of a URL, so that what works there works here: a password may hold an
-# unescaped ':' or '/', the host may be missing, an IPv6 address stands in brackets.
+# SQLAlchemy's reading of a URL, so that every URL that works there works here: a password may
+# contain an unescaped ':' or '/', the host may be missing, an IPv6 address stands in brackets.
 _URL = re.compile(
     r"""
     (?P<scheme>postgres(?:ql)?) (?:\+(?P<driver>\w+))? ://
@@ -25,7 +25,8 @@ _URL = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# What libpq knows and an application's URL may say. Anything else in the query is the driver's own.
+# libpq parameters that an application's URL may contain. Anything else in the query belongs to the
+# driver.
 # fmt: off
 _LIBPQ = frozenset((
     "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "channel_binding",
@@ -41,7 +42,7 @@ _LIBPQ = frozenset((
 # fmt: on
 
 
-# What other databases' addresses begin with.
+# the schemes of other databases
 _OTHERS = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "redis", "http", "https"}
 _TWO_SIGNS = "it has two @: in the password, @ is written %40"
 
@@ -49,9 +50,9 @@ _TWO_SIGNS = "it has two @: in the password, @ is written %40"
 class Target(NamedTuple):
     """The address of one database.
 
-    `parameters` are libpq keywords; what is missing, libpq takes from its own defaults. `source`
-    is where the address came from, in words. `driver` is the SQLAlchemy scheme that the address
-    named ("postgresql+asyncpg"), if it named a driver. `extra` is the query of the URL that only
+    `parameters` are libpq keywords; libpq has defaults for missing ones. `source` says in words
+    where the address came from. `driver` is the SQLAlchemy scheme of the address
+    ("postgresql+asyncpg"), if it names a driver. `extra` is the part of the URL's query that only
     that driver understands. `resolved` is what libpq took from elsewhere when it connected (a
     service, a password file, a variable), for drivers that can't look there.
     """
@@ -63,12 +64,12 @@ class Target(NamedTuple):
     resolved: Mapping[str, str] = MappingProxyType({})
 
     def __repr__(self) -> str:
-        """Without the password: a value that is printed by accident must not tell it."""
+        """Omit the password, so that printing the value by accident doesn't reveal it."""
         return f"<Target {self.label} from {self.source}>"
 
     @property
     def label(self) -> str:
-        """`database on host:port`, for people. Never holds a secret."""
+        """`database on host:port`, for people. Never contains a secret."""
         host = self.parameters.get("host") or self.parameters.get("hostaddr")
         port = self.parameters.get("port")
         if service := self.parameters.get("service"):
@@ -79,9 +80,9 @@ class Target(NamedTuple):
         return f"{self.parameters.get('dbname') or 'the default database'} on {where}"
 
     def url(self, driver: str | None = None) -> str:
-        """The address as a SQLAlchemy URL, password included, for `driver` or the one it named.
+        """Return the address as a SQLAlchemy URL with the password, for `driver` or its own driver.
 
-        Raises SurefootError `database-url-invalid` where the driver can't express it.
+        Raises SurefootError `database-url-invalid` if the driver can't express it.
         """
         from urllib.parse import quote, urlencode
 
@@ -97,13 +98,13 @@ class Target(NamedTuple):
         if password:
             credentials += ":" + quote(password, safe="")
         several: list[tuple[str, str]] = []
-        if "," in host:  # several hosts are written in the query, each with its port
+        if "," in host:  # the query lists several hosts, each with its port
             hosts = host.split(",")
             ports = port.split(",") if "," in port else [port] * len(hosts)
             both = zip(hosts, ports, strict=True)
             several = [("host", f"{name}:{number or 5432}") for name, number in both]
             host = port = ""
-        elif host.startswith("/"):  # so is a socket directory; its port is not
+        elif host.startswith("/"):  # a socket directory is in the query, too, but its port isn't
             rest["host"], host = host, ""
             if scheme.endswith("+pg8000"):
                 rest["port"], port = port, ""
@@ -122,8 +123,10 @@ class Target(NamedTuple):
 
 
 def _without_hostaddr(words: dict[str, str]) -> dict[str, str]:
-    """For a driver that knows no `hostaddr`: the place where to connect as its host, unless the
-    host's name is what the certificate is checked for. A service and what is in it are resolved.
+    """Replace `hostaddr` for a driver that doesn't know it.
+
+    The host becomes the address to connect to, unless the certificate is checked against the host's
+    name. A service is resolved.
     """
     address = words.pop("hostaddr", "")
     if address and not (words.get("host") and words.get("sslmode") == "verify-full"):
@@ -132,10 +135,10 @@ def _without_hostaddr(words: dict[str, str]) -> dict[str, str]:
 
 
 def parse_url(url: str, source: str) -> Target:
-    """Read a libpq or SQLAlchemy URL, whatever driver it names.
+    """Parse a libpq or SQLAlchemy URL with any driver.
 
-    Raises SurefootError `database-url-invalid`; the message never holds the URL itself, which may
-    hold a password.
+    Raises SurefootError `database-url-invalid`; the message never contains the URL, which may
+    contain a password.
     """
     match = _URL.fullmatch(url.strip())
     if match is None:
@@ -146,12 +149,12 @@ def parse_url(url: str, source: str) -> Target:
 
         pairs = parse_qsl(match["query"], keep_blank_values=True)
     if "@" in (match["database"] or "") or any("@" in key for key, _ in pairs):
-        # the first one is the password's: what is behind it would be told as the host's name
+        # the first @ belongs to the password: the rest of it would be printed as the host's name
         raise _invalid(source, _TWO_SIGNS)
     query = dict(pairs)
     several = [value for key, value in pairs if key == "host"]
     if len(several) > 1 or (several and ":" in several[0] and not several[0].startswith("/")):
-        # SQLAlchemy's way of writing several hosts, each with its port
+        # SQLAlchemy's syntax for several hosts, each with its port
         query["host"], ports = _hosts(",".join(several))
         query |= {"port": ports} if ports else {}
     parameters = {key: value for key, value in query.items() if key in _LIBPQ}
@@ -168,7 +171,7 @@ def parse_url(url: str, source: str) -> Target:
         "port": ports,
         "dbname": match["database"],
     }
-    # what stands in both places is taken from the query, as by libpq and SQLAlchemy
+    # as in libpq and SQLAlchemy, the query takes precedence
     parameters = {key: _unquoted(value) for key, value in named.items() if value} | parameters
     for port in parameters.get("port", "").split(","):
         if port and not port.isdigit():
@@ -186,7 +189,7 @@ def _unquoted(value: str) -> str:
 
 
 def _mistake(url: str) -> str:
-    """What is wrong with a URL, in words that don't repeat it."""
+    """Describe what is wrong with a URL without repeating any of it."""
     scheme = re.match(r"[\w+]+(?=://)", url)
     if url[:1] in "'\"" and url:
         return "it begins with a quotation mark: write the variable's value without quotes"
@@ -195,14 +198,14 @@ def _mistake(url: str) -> str:
     if scheme[0].partition("+")[0] in _OTHERS:
         return f"it begins with {scheme[0]}://, which is not PostgreSQL"
     if not re.fullmatch(r"postgres(ql)?(\+\w+)?", scheme[0]):
-        return "it does not begin with postgresql://"  # what it begins with may be the password
+        return "it does not begin with postgresql://"  # its beginning may be the password
     if url.partition("?")[0].count("@") > 1:
         return _TWO_SIGNS
     return "it can't be split into user, password, host, port and database"
 
 
 def _hosts(text: str) -> tuple[str, str]:
-    """Hosts and ports, each joined by commas as libpq has them; an IPv6 address has brackets."""
+    """Split hosts and ports, each joined by commas as in libpq; IPv6 addresses have brackets."""
     pairs = [re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(.*))?", part) for part in text.split(",")]
     hosts = ",".join(pair[1].strip("[]") for pair in pairs if pair)
     ports = [pair[2] or "" for pair in pairs if pair]
@@ -210,7 +213,7 @@ def _hosts(text: str) -> tuple[str, str]:
 
 
 def parse_conninfo(text: str, source: str) -> Target:
-    """Read a `key=value` connection string. Raises SurefootError `database-url-invalid`."""
+    """Parse a `key=value` connection string. Raises SurefootError `database-url-invalid`."""
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
@@ -223,13 +226,13 @@ def parse_conninfo(text: str, source: str) -> Target:
 
 
 def parse(text: str, source: str) -> Target:
-    """Read an address as people write it: a URL, or a libpq connection string.
+    """Parse an address as people write it: a URL or a libpq connection string.
 
     Raises SurefootError `database-url-invalid`.
     """
     if not is_text(text):
         raise _invalid(source, "it holds a zero byte, or what is not UTF-8 text")
-    # a password in a connection string may hold :// or anything
+    # a password in a connection string may contain :// or anything else
     pairs = re.match(r"\s*\w+\s*=", text)
     target = parse_conninfo(text, source) if pairs else parse_url(text, source)
     if not all(is_text(value) for value in (*target.parameters.values(), *target.extra.values())):
@@ -238,7 +241,7 @@ def parse(text: str, source: str) -> Target:
 
 
 def is_text(value: str) -> bool:
-    """Whether it can be given to libpq: no zero byte, nothing that wasn't UTF-8."""
+    """Whether libpq accepts the value: no zero byte, and only UTF-8."""
     return "\0" not in value and not re.search(r"[\ud800-\udfff]", value)
 
 
@@ -256,7 +259,7 @@ def _invalid(source: str, seen: str) -> "SurefootError":
 
 
 def environment(target: Target) -> Mapping[str, str]:
-    """libpq's own variables for a target: what `psql`, `pg_dump` or an application reads."""
+    """Return libpq's variables for a target, as `psql`, `pg_dump` or an application reads them."""
     names = {
         "host": "PGHOST",
         "hostaddr": "PGHOSTADDR",

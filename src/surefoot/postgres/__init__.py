@@ -1,1 +1,1 @@
-"""The PostgreSQL server: connections, client programs, and a server of our own."""
+"""The PostgreSQL server: connections, client programs, and an embedded server."""

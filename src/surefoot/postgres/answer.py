@@ -1,9 +1,9 @@
-"""What a server answers to somebody who wants in, by PostgreSQL's protocol and not by its words.
+"""Ask a server why it refuses a connection, by PostgreSQL's protocol and not by its messages.
 
-libpq gives the words of a connection that failed and no SQLSTATE, and a server speaks the language
-of its `lc_messages`. So after a failure that the words don't explain, the start of a connection is
-made once more, here: TLS as the address asks for it, the startup message, and the password, if
-libpq has just used it. The answer's SQLSTATE is the same in every language.
+libpq gives the text of a failed connection and no SQLSTATE, and a server speaks the language of its
+`lc_messages`. So after a failure that the text doesn't explain, this module repeats the start of
+the connection: TLS as the address asks for it, the startup message, and the password, if libpq has
+just used it. The answer's SQLSTATE is the same in every language.
 
 Imported only after a failure.
 """
@@ -30,15 +30,15 @@ from surefoot.diagnosis.refused import Answer, wants_certificate
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _PROTOCOL = 196608  # 3.0
-_LONGEST = 100_000  # bytes of one message: whoever sends more doesn't speak this protocol
+_LONGEST = 100_000  # bytes of one message: a longer one isn't this protocol
 _VERIFYING = ("verify-ca", "verify-full")
 _REQUIRING = ("require", *_VERIFYING)
-# the tries by sslmode: with TLS (True) or without
+# The attempts by sslmode: with TLS (True) or without.
 _TRIES = {"disable": (False,), "allow": (False, True), "prefer": (True, False)}
 
 
 class _NoAnswer(Exception):
-    """Nobody answers there, or not in this protocol."""
+    """No server answers there, or not in this protocol."""
 
 
 class _NotSpoken(Exception):
@@ -46,9 +46,9 @@ class _NotSpoken(Exception):
 
 
 def answer(error: psycopg.Error, *, timeout: float) -> Answer | None:
-    """What the server answers that `error` comes from; None where it can't be known.
+    """Return the answer of the server that caused `error`; None if it can't be known.
 
-    `timeout` is for the whole of it, in seconds.
+    `timeout` is for all of it, in seconds.
     """
     failed: Any = error.pgconn
     if failed is None or not (failed.port or b"5432").isdigit():
@@ -75,7 +75,7 @@ def answer(error: psycopg.Error, *, timeout: float) -> Answer | None:
 
 
 def _other_way(place: "_Place", found: Answer) -> Answer:
-    """Whether somebody who isn't let in this way would be with TLS, or without it.
+    """Whether the server would admit the connection with TLS instead of without, or vice versa.
 
     Only asked, without a password.
     """
@@ -94,7 +94,7 @@ def _other_way(place: "_Place", found: Answer) -> Answer:
 
 
 class _Place:
-    """Where a connection failed, and how it was asked for: as libpq has resolved it."""
+    """Where a connection failed, and its parameters, as libpq has resolved them."""
 
     def __init__(self, failed: Any, deadline: float) -> None:
         self.options = {
@@ -123,17 +123,17 @@ class _Place:
 
     @property
     def root(self) -> Path:
-        """The file with the root certificates, whether or not it's there."""
+        """The file with the root certificates, whether or not it exists."""
         return Path(self.options.get("sslrootcert") or Path.home() / ".postgresql" / "root.crt")
 
     @property
     def certificate(self) -> str:
-        """The client's own, where there is one: libpq passes over a file that isn't there."""
+        """The client's own certificate, if any: like libpq, it ignores a missing file."""
         named = self.options.get("sslcert", "")
         return named if named and _is_there(Path(named)) else ""
 
     def missing_root(self) -> str:
-        """The file with the root certificates, if the server's is to be verified without it."""
+        """The file with the root certificates, if it is missing and needed."""
         if self.is_local:
             return ""
         if self.sslmode not in _VERIFYING or self.options.get("sslrootcert") == "system":
@@ -145,7 +145,7 @@ class _Place:
             made = socket.socket(socket.AF_UNIX)
             try:
                 made.settimeout(min(self.left, 1.0))
-                # a first @ is libpq's way to write an abstract name
+                # libpq writes an abstract name with a leading @
                 name = f"{self.host}/.s.PGSQL.{self.port}"
                 made.connect("\0" + name[1:] if name.startswith("@") else name)
             except BaseException:
@@ -156,7 +156,9 @@ class _Place:
         return socket.create_connection((where, self.port), timeout=min(self.left, 2.0))
 
     def context(self, *, verify: bool) -> ssl.SSLContext:
-        """As libpq: a root certificate is used where there is one, even for `require`."""
+        """Return the TLS settings as in libpq: an existing root certificate is used even for
+        `require`.
+        """
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         made.check_hostname = verify and self.sslmode == "verify-full"
         checked = self.sslmode in _VERIFYING or (self.sslmode == "require" and self.root.exists())
@@ -170,7 +172,7 @@ class _Place:
             made.load_cert_chain(
                 self.certificate,
                 self.options.get("sslkey"),
-                # else OpenSSL would ask for it on the terminal
+                # otherwise OpenSSL would ask for it on the terminal
                 self.options.get("sslpassword", ""),
             )
         if self.options.get("sslnegotiation") == "direct":
@@ -188,7 +190,7 @@ def _is_there(file: Path) -> bool:
 def _tried(
     place: _Place, encrypted: bool, *, with_password: bool, verify: bool = True
 ) -> Answer | None:
-    """What comes of one try, in TLS or without."""
+    """Return the result of one attempt, with or without TLS."""
     with contextlib.ExitStack() as stack:
         try:
             plain = stack.enter_context(place.connect())
@@ -236,7 +238,7 @@ class _Wire:
         self._connection.sendall(kind + struct.pack("!i", len(body) + 4) + body)
 
     def receive(self) -> tuple[bytes, bytes]:
-        """The next message: its kind and its body."""
+        """Return the next message: its kind and its body."""
         head = self._exactly(5)
         length = struct.unpack("!i", head[1:])[0] - 4
         if not 0 <= length <= _LONGEST:
@@ -255,14 +257,14 @@ class _Wire:
 
 
 def _started(wire: _Wire, place: _Place, encrypted: bool, with_password: bool) -> Answer:
-    """Send the startup message, and the password where that is wanted, until it's settled."""
+    """Send the startup message, and the password if asked, until there is a result."""
     settings = {b"user": place.user, b"database": place.database}
     for name in ("options", "client_encoding"):
         if place.options.get(name):
             settings[name.encode()] = place.options[name].encode()
     body = b"".join(key + b"\0" + value + b"\0" for key, value in settings.items())
     wire.send(b"", struct.pack("!i", _PROTOCOL) + body + b"\0")
-    # whoever demands these gives the password to nobody without them
+    # with these, libpq never gives the password to a server without them
     careful = place.options.get("require_auth") or place.options.get("channel_binding") == "require"
     exchange = _Exchange(place) if with_password and not careful else None
     while True:
@@ -299,7 +301,7 @@ def _refused(body: bytes, place: _Place, encrypted: bool) -> Answer:
 
 
 class _Exchange:
-    """A password given as the server asks for it: in clear, as MD5, or by SCRAM."""
+    """Gives a password as the server asks for it: in clear, as MD5, or by SCRAM."""
 
     def __init__(self, place: _Place) -> None:
         self._user, self._password = place.user, place.password
@@ -307,7 +309,7 @@ class _Exchange:
         self._first = b"n=,r=" + self._nonce
 
     def reply(self, method: int, body: bytes) -> bytes | None:
-        """What to answer; None where the method isn't one of these, or nothing is to be said."""
+        """Return the answer; None if the method isn't one of these, or needs no answer."""
         if method == 3:
             return self._password + b"\0"
         if method == 5:
@@ -336,7 +338,7 @@ class _Exchange:
 
 
 def _prepared(password: bytes) -> bytes:
-    """SASLprep, as far as it changes anything; what isn't text stays as it is."""
+    """Apply SASLprep, if it changes anything; what isn't text stays unchanged."""
     if password.isascii():
         return password
     try:

@@ -1,6 +1,6 @@
-"""Reach the server: wait for one that isn't up yet, report at once what waiting won't mend.
+"""Connect to the server: wait for one that isn't up yet; report at once what waiting can't fix.
 
-What is needed to report a failure is imported there: most starts have none.
+What a failure's report needs is imported there: most starts have no failure.
 """
 
 import contextlib
@@ -31,11 +31,11 @@ LookSession = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
 """Lends a session for a look, in autocommit. It may have been used by an earlier look."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds
-# How often a look is begun anew whose connection was lost: a server that is being shut down may
-# let somebody in to the last.
+# How often a look is repeated after its connection was lost: a server that shuts down may accept
+# connections until the end.
 _LOOKS = 5
 
-# Cancelled, a standby's conflict with recovery, a deadlock, lock_timeout.
+# Cancelled, a standby's recovery conflict, a deadlock, lock_timeout.
 _MAY_PASS = frozenset(("57014", "40001", "40P01", "55P03"))
 
 # The timeouts that end a session, each with its SQLSTATE.
@@ -45,22 +45,22 @@ _SESSION_TIMEOUTS = {
     "57P05": "idle_session_timeout",
 }
 
-# What waiting mends is told apart in `causes.refused`; this, it doesn't mend.
+# Failures that waiting can't fix; `diagnosis.refused` recognises those that it can.
 _AUTHENTICATION = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry"
     r"|authentication failed for user|role \".*\" does not exist|is not permitted to log in"
     r"|permission denied for database"
 )
 _WRONG_PASSWORD = re.compile(r"FATAL:\s+password authentication failed")
-# the operating system's own words: nothing was reached that could be asked
+# The operating system's own messages: no server was reached.
 _NOBODY = re.compile(r"Connection refused|timeout expired|could not translate host name")
 _NO_DATABASE = re.compile(r"FATAL:.*database \".*\" does not exist|FATAL:\s+no such database:")
 _BAD_ADDRESS = re.compile(
     r"invalid (?:port number|sslmode|connection option|integer value|\w+ value)"
     r"|definition of service|could not match \d+ (?:host|port)"
 )
-# What the server says of `options`, in the address or in PGOPTIONS. The argument may be a piece of
-# anything, of a password too.
+# The server's errors about `options`, in the address or in PGOPTIONS. The argument may be a piece
+# of anything, even of a password.
 _BAD_OPTIONS = re.compile(
     r"FATAL:\s+(?:invalid command-line argument|unrecognized configuration parameter"
     r"|invalid value for parameter|parameter \".*\" cannot be changed|-\S+ requires a value"
@@ -72,9 +72,9 @@ _ARGUMENT = re.compile(r"(invalid command-line argument for server process): .*"
 def connect(
     target: Target, *, wait: float, say: Callable[[str], None], every: float = 0.0
 ) -> psycopg.Connection[Any]:
-    """A connection in autocommit, waiting up to `wait` seconds for a server that isn't up.
+    """Return a connection in autocommit; waits up to `wait` seconds for a server that isn't up.
 
-    `say` gets one line when waiting begins, and one `every` so many seconds. Raises SurefootError
+    `say` gets one line when waiting begins, and another each `every` seconds. Raises SurefootError
     `server-unreachable`, `server-not-ready` or `too-many-connections` at the deadline, and at once
     `authentication-failed`, `tls-failed`, `database-not-found`, `pooler-in-the-way` or
     `database-url-invalid`.
@@ -89,9 +89,9 @@ def connect(
             return connection
         except psycopg.OperationalError as error:
             text, failure = str(error).strip(), error
-        except psycopg.ProgrammingError as error:  # libpq can't make sense of a parameter
+        except psycopg.ProgrammingError as error:  # libpq rejects a parameter
             raise _unusable(target, str(error)) from error
-        except ValueError as error:  # a zero byte, a name that no host can have
+        except ValueError as error:  # a zero byte, or a name that no host can have
             raise _unusable(target, str(error)) from error
         seen = _tell_what_waiting_cannot_mend(target, text, failure, min(left, 5.0))
         if time.monotonic() >= deadline:
@@ -102,7 +102,7 @@ def connect(
         elif pace.due():
             far = f"{pace.elapsed:.0f} s of {wait:g} s"
             say(f"still waiting for {target.label}, {far}: {_reason(text)}")
-        # jitter: the replicas of a service shall not come back all at the same instant
+        # jitter: a service's replicas must not all come back at the same instant
         left = max(0.0, deadline - time.monotonic())
         signals.sleep(min(pause * random.uniform(0.7, 1.3), left))
         pause = min(pause * 1.6, _LONGEST_PAUSE)
@@ -114,10 +114,10 @@ class ConnectionLost(SurefootError):
 
 @contextlib.contextmanager
 def translate_db_errors() -> Generator[None, None, None]:
-    """For looking: a connection that is lost meanwhile is told as such, nothing being changed.
+    """Report database errors during a look, which changes nothing.
 
-    Raises ConnectionLost (`server-unreachable`), SurefootError `look-cancelled` where the server
-    ended a look that may succeed the next time, or `look-failed` for whatever else goes wrong.
+    Raises ConnectionLost (`server-unreachable`), SurefootError `look-cancelled` if the server ended
+    a look that may succeed the next time, or `look-failed` for other errors.
     """
     try:
         yield
@@ -125,7 +125,7 @@ def translate_db_errors() -> Generator[None, None, None]:
         cut = error.object[max(0, error.start - 40) : error.end + 20]
         raise _not_text([f"bytes: {cut!r}"]) from error
     except psycopg.Error as error:
-        signals.check()  # what was cancelled for a signal is no failure
+        signals.check()  # a statement that was cancelled for a signal is no failure
         state = error.sqlstate
         if state is None or (state.startswith(("08", "57P")) and state not in _SESSION_TIMEOUTS):
             raise _lost(error) from error
@@ -173,15 +173,15 @@ def _failed(error: psycopg.Error, state: str) -> SurefootError:
         seen=[*_lines(str(error)), f"SQLSTATE {state}", *(found.seen if found else ())],
         next=found.next
         if found
-        else "see what the server objects to; a table that isn't what surefoot takes it "
-        "for (surefoot.journal, the version table) may be somebody else's",
+        else "read the server's message; a table that isn't what surefoot expects "
+        "(surefoot.journal, the version table) may belong to somebody else",
     )
 
 
 def retry_on_disconnect(look: Callable[[], T]) -> T:
-    """A look that connects by itself, begun anew if its connection is lost meanwhile.
+    """Take a look that opens its own connection, and repeat it if the connection is lost.
 
-    For what must be known: what became of a step. Raises what the last attempt raised.
+    For what must be known: the outcome of a step. Raises what the last attempt raised.
     """
     for _ in range(_LOOKS - 1):
         try:
@@ -207,7 +207,7 @@ def _lost(error: psycopg.Error) -> ConnectionLost:
 def _waited_in_vain(
     target: Target, text: str, wait: float, found: "Refusal | None"
 ) -> SurefootError:
-    """Nobody got in until the deadline: why, by the last answer."""
+    """Return the error that no connection succeeded before the deadline, by the last answer."""
     seen = _seen(target, text)
     if found is not None:
         message = f"{found.message} (waited {wait:g} s)."
@@ -229,7 +229,7 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         "client_encoding": "utf8",
         "application_name": application_name(),
     }
-    # No prepared statements: a pooler may give the next transaction another server connection.
+    # no prepared statements: a pooler may give the next transaction another server connection
     with signals.interruptible():
         connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
     _keep_secrets_of(connection)
@@ -250,8 +250,10 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
 
 
 def connect_aside(target: Target, *, timeout: int) -> psycopg.Connection[Any]:
-    """A connection in autocommit for a look in another thread: no signal concerns it, and it waits
-    for nobody. It leads to the server that was reached before. Raises psycopg.Error, ValueError.
+    """Return a connection in autocommit for a look in another thread.
+
+    It ignores signals and doesn't wait. It leads to the server that was reached before. Raises
+    psycopg.Error, ValueError.
     """
     parameters: dict[str, Any] = {
         **target.parameters,
@@ -259,21 +261,22 @@ def connect_aside(target: Target, *, timeout: int) -> psycopg.Connection[Any]:
         "connect_timeout": str(timeout),
         "client_encoding": "utf8",
     }
-    parameters.pop("hostaddr", None)  # it may be that of another of several hosts
+    parameters.pop("hostaddr", None)  # with several hosts, it may be another one's
     parameters.pop("application_name", None)  # it would stay on a pooled session (unnamed.sql)
     return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
 
 
 def _keep_secrets_of(connection: psycopg.Connection[Any]) -> None:
-    """What libpq has found by itself, too: in a passfile, a service file or the environment."""
+    """Also mask the secrets that libpq found in a passfile, a service file or the environment."""
     options = {one.keyword.decode(): one.val for one in connection.pgconn.info}
     used = {key: value.decode(errors="replace") for key, value in options.items() if value}
     keep_secrets(used | {"password": connection.info.password})
 
 
 def application_name() -> str:
-    """What the server's administrators see this run's sessions called; through a pooler only that
-    of the lock, for as long as it's held.
+    """Return the name of this run's sessions in pg_stat_activity.
+
+    Through a pooler, only the lock's session has it, while it is held.
     """
     return f"surefoot ({socket.gethostname()}:{signals.process_id()})"[:63]
 
@@ -281,10 +284,10 @@ def application_name() -> str:
 def _tell_what_waiting_cannot_mend(
     target: Target, text: str, error: psycopg.OperationalError, timeout: float
 ) -> "Refusal | None":
-    """Why nobody was let in, if it may pass; None where that isn't known.
+    """Return why the connection was refused, if waiting may help; None if unknown.
 
-    Raises SurefootError for what doesn't pass. The words of a server or a pooler that speaks
-    English come first, since nothing needs to be asked for them; then the server's own answer.
+    Raises SurefootError if waiting can't help. English messages of a server or a pooler come first,
+    because they need no further question; then the server's own answer.
     """
     from surefoot.diagnosis.refused import by_client, entry, refusal
 
@@ -312,7 +315,7 @@ def _tell_what_waiting_cannot_mend(
 
 
 def _by_words(text: str) -> "Refusal | None":
-    """The same by the words of a server that speaks English, where it gave no answer of its own."""
+    """Return the same by a server's English message, if it gave no answer of its own."""
     from surefoot.diagnosis.refused import Answer, Refusal, entry
 
     if _BAD_ADDRESS.search(text) or _BAD_OPTIONS.search(text):
@@ -343,11 +346,11 @@ def _unusable(target: Target, text: str) -> SurefootError:
 
 
 def _reason(text: str) -> str:
-    """The last words of libpq's first line: "Connection refused"."""
+    """Return the end of libpq's first line: "Connection refused"."""
     return _lines(text)[0].rpartition(": ")[2].strip()
 
 
 def _lines(text: str) -> list[str]:
-    """libpq's message, a line each, without what it repeats."""
+    """Return libpq's message, line by line, without repetitions."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return list(dict.fromkeys(lines))[:4] or ["no message"]

@@ -1,7 +1,7 @@
-"""As much of libpq as the quick look needs, through ctypes: psycopg's import takes longer than it.
+"""The part of libpq that the quick look needs, through ctypes, because importing psycopg is slow.
 
-It is the libpq that psycopg would use. Nothing blocks for longer than its deadline, and whatever is
-unusual raises Unsettled: the ordinary way meets it again and reports it.
+It is the libpq that psycopg would use. Nothing blocks for longer than its deadline, and anything
+unusual raises Unsettled: the thorough look meets it again and reports it.
 """
 
 import contextlib
@@ -16,15 +16,15 @@ from ctypes import CDLL, CFUNCTYPE, c_char_p, c_int, c_void_p
 
 Row = dict[str, str | None]
 
-_CONNECTED, _FAILED, _READING, _WRITING = 3, 0, 1, 2  # PostgresPollingStatusType, where it matters
-_COMMAND, _TUPLES = 1, 2  # ExecStatusType: the results that are not a failure
-_IN_TRANSACTION = (2, 3)  # PGTransactionStatusType: idle in one, or in one that has failed
-_GLANCE = 0.2  # seconds between two looks at whether a signal is pending
-_TO_CONNECT = 3.0  # seconds; the ordinary way waits longer, and says so
+_CONNECTED, _FAILED, _READING, _WRITING = 3, 0, 1, 2  # values of PostgresPollingStatusType
+_COMMAND, _TUPLES = 1, 2  # values of ExecStatusType that aren't failures
+_IN_TRANSACTION = (2, 3)  # values of PGTransactionStatusType: idle in one, or in a failed one
+_GLANCE = 0.2  # seconds between two checks for a pending signal
+_TO_CONNECT = 3.0  # seconds; the thorough look waits longer, and says so
 
 
 class Unsettled(Exception):
-    """The quick look can't settle it: the ordinary way must."""
+    """The quick look can't decide: the thorough look must."""
 
 
 class Unseen(Unsettled):
@@ -36,7 +36,7 @@ class NoAnswer(Unsettled):
 
 
 def _library() -> str:
-    """The libpq that psycopg would use, found without importing psycopg."""
+    """Load the libpq that psycopg would use, without importing psycopg."""
     wanted = os.environ.get("PSYCOPG_IMPL", "")
     if wanted not in ("", "c", "binary", "python"):
         raise Unsettled("psycopg would not load")
@@ -53,7 +53,7 @@ def _library() -> str:
 
 
 def _installed(package: str) -> str | None:
-    """The entry of sys.path that has the package."""
+    """Return the entry of sys.path that has the package."""
     return next((p for p in sys.path if os.path.isdir(os.path.join(p, package))), None)
 
 
@@ -62,10 +62,10 @@ _NoticeProcessor = CFUNCTYPE(None, c_void_p, c_char_p)
 
 @_NoticeProcessor
 def _unheard(_: object, message: object) -> None:
-    """libpq would print a notice on standard error."""
+    """Ignore notices, which libpq would print on standard error."""
 
 
-# What each function takes and gives. A pointer that isn't declared would be cut to 32 bits.
+# The types of each function. An undeclared pointer would be cut to 32 bits.
 _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "PQconnectStartParams": (c_void_p, [c_void_p, c_void_p, c_int]),
     "PQconnectPoll": (c_int, [c_void_p]),
@@ -105,16 +105,16 @@ def _libpq() -> CDLL:
 
 
 def _strings(values: Sequence[str | None]) -> object:
-    """A C array of strings, closed by NULL."""
+    """Return a C array of strings, ended by NULL."""
     encoded = [None if value is None else value.encode() for value in values]
     return (c_char_p * (len(encoded) + 1))(*encoded, None)
 
 
 class Connection:
-    """A connection for a few statements; every value is a text."""
+    """A connection for a few statements; every value is a string."""
 
     def __init__(self, parameters: Mapping[str, str], *, patience: float) -> None:
-        """`patience`: seconds for all that is asked. Raises Unsettled, OSError."""
+        """`patience`: seconds for all statements together. Raises Unsettled, OSError."""
         self._deadline = time.monotonic() + _TO_CONNECT
         self._libpq = _libpq()
         names, values = _strings([*parameters]), _strings([*parameters.values()])
@@ -151,7 +151,7 @@ class Connection:
             step = self._libpq.PQconnectPoll(self._conn)
 
     def _wait(self, event: int) -> None:
-        """Until the socket is ready. A signal that is pending is answered by the ordinary way."""
+        """Wait until the socket is ready. A pending signal is left to the thorough look."""
         poll = select.poll()
         poll.register(self._libpq.PQsocket(self._conn), event)
         while not poll.poll(_GLANCE * 1000):
@@ -160,22 +160,22 @@ class Connection:
 
     @property
     def database(self) -> str:
-        """The database's name, as libpq has found it."""
+        """Return the database's name, as libpq resolved it."""
         return self._libpq.PQdb(self._conn).decode()
 
     @property
     def password(self) -> str:
-        """The password that was used, from wherever libpq took it."""
+        """Return the password that was used, from wherever libpq took it."""
         return (self._libpq.PQpass(self._conn) or b"").decode()
 
     def run(self, statements: str) -> list[Row]:
-        """Several statements in one message, without parameters: the rows of all of them."""
+        """Run several statements without parameters in one message; returns the rows of all."""
         if not self._libpq.PQsendQuery(self._conn, statements.encode()):
             raise Unsettled("the connection was lost")
         return self._rows()
 
     def ask(self, statement: str, values: Mapping[str, str | None]) -> list[Row]:
-        """One statement with parameters, %(name)s, which the server gets apart from the text."""
+        """Run one statement with parameters, %(name)s, which are sent separately from the text."""
         text, names = _numbered(statement)
         given = _strings([values[name] for name in names])
         sent = self._libpq.PQsendQueryParams(
@@ -222,8 +222,9 @@ class Connection:
             self.run("rollback")
 
     def close(self) -> None:
-        """End the transaction that it may be in, and the connection. A pooler would throw away the
-        session of a client that leaves within a transaction.
+        """End the transaction, if any, and the connection.
+
+        A pooler discards the session of a client that leaves within a transaction.
         """
         if not self._conn:
             return
@@ -234,7 +235,7 @@ class Connection:
 
 
 def _numbered(statement: str) -> tuple[str, list[str]]:
-    """The statement with $1, $2 … for its named parameters, and their names in that order."""
+    """Return the statement with $1, $2 … for its named parameters, and their names in order."""
     first, *rest = statement.split("%(")
     names: list[str] = []
     text = first

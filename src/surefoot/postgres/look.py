@@ -1,8 +1,8 @@
-"""Looks in which nobody else's code can be called.
+"""Looks in which no code of others can be called.
 
-A name in one of surefoot's own statements means what PostgreSQL's catalogue means by it, whatever
-functions, operators and types others have put on the search path. The search path is set for the
-transaction only: behind a pooler, others use the same session.
+A name in one of surefoot's own statements always means PostgreSQL's own object, whatever functions,
+operators and types others have put on the search path. The search path is set for the transaction
+only: behind a pooler, others use the same session.
 """
 
 from collections.abc import Generator
@@ -17,8 +17,10 @@ from surefoot.sql import query
 
 
 class Look(NamedTuple):
-    """A look that has begun. `path` are the schemas of the search path that was in force,
-    `trusted` the oids of the roles whose objects may be read.
+    """A look that has begun.
+
+    `path` are the schemas of the search path before the look, `trusted` the oids of the roles whose
+    objects may be read.
     """
 
     cursor: psycopg.Cursor[dict[str, Any]]
@@ -28,7 +30,7 @@ class Look(NamedTuple):
 
 @contextmanager
 def looking(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
-    """One snapshot of the database that `connection` (in autocommit) leads to, read-only.
+    """Take one read-only snapshot of the database of `connection` (in autocommit), for the block.
 
     Raises as `translate_db_errors` does.
     """
@@ -42,8 +44,9 @@ def looking(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
 
 @contextmanager
 def looking_within(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
-    """The same in whatever transaction `connection` is in; what was made there is seen, and no
-    setting stays. Without a transaction, one is begun. Raises psycopg.Error.
+    """Look within the connection's transaction: what it made is seen, and no setting stays.
+
+    Without a transaction, one is begun. Raises psycopg.Error.
     """
     with (
         connection.transaction(force_rollback=True),
@@ -53,7 +56,7 @@ def looking_within(connection: psycopg.Connection[Any]) -> Generator[Look, None,
 
 
 def _begun(cursor: psycopg.Cursor[dict[str, Any]], how: str) -> Look:
-    """In one message: the second query is read with the search path that the first one sets."""
+    """Begin in one message: the second query already uses the first one's search path."""
     cursor.execute(query(how) + ";" + query("trusted"))
     found: dict[str, Any] = {}
     while True:

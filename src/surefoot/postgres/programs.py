@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs: which one, and how it is told where the database is."""
+"""PostgreSQL's client programs: which one to use, and how to pass it the address."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from surefoot.errors.masking import SECRET_PARAMETERS
 from surefoot.model.target import Target
 from surefoot.postgres.embedded import embedded_bin, has_embedded
 
-_SERVICE = "surefoot"  # that of the file in memory
+_SERVICE = "surefoot"  # the service in the file in memory
 _LONGEST = 900  # bytes of a value; libpq reads lines of 1,023
 _MEMORY = hasattr(os, "memfd_create")
 _VERSION = re.compile(r"\) (\d+)")
@@ -24,7 +24,7 @@ _SYSTEM = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/post
 
 
 class Program(msgspec.Struct, frozen=True):
-    """A program and what it says of its version; `major` is 0 if it says none."""
+    """A program and its version; `major` is 0 if it reports none."""
 
     path: Path
     version: str
@@ -35,7 +35,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 def programs(name: str, beside: Path | None = None) -> Iterable[Program]:
-    """Those that there are: beside a server's own, the embedded one, the one on the PATH."""
+    """Return the available programs: next to a server's own, embedded, on the PATH."""
     if beside is not None and (beside / name).exists():
         yield _asked(beside / name)
     if has_embedded() and (embedded_bin() / name).exists():
@@ -45,9 +45,9 @@ def programs(name: str, beside: Path | None = None) -> Iterable[Program]:
 
 
 def closest(name: str, major: int) -> tuple[Program | None, tuple[Program, ...]]:
-    """The one that is the least newer than this major version, or as old; and all there are.
+    """Return the program whose version is nearest, but not older; and all that exist.
 
-    What an older program must read later is better not written by the newest one.
+    What an older program must read later should not be written by the newest one.
     """
     found = [*programs(name)]
     for pattern in _SYSTEM:
@@ -66,8 +66,9 @@ def _asked(path: Path) -> Program:
 
 
 class Call(msgspec.Struct, frozen=True):
-    """How a program is called so that it finds the database: nothing here is secret but in
-    `environment`, and that only where there are no files in memory.
+    """How to call a program so that it finds the database.
+
+    Only `environment` may contain secrets, and only if there are no files in memory.
     """
 
     conninfo: str
@@ -77,11 +78,11 @@ class Call(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def called(target: Target, **parameters: str) -> Generator[Call, None, None]:
-    """How to call a program for this database; `parameters` go on top of the address.
+    """Return how to call a program for this database; `parameters` override the address.
 
-    Raises SurefootError `database-url-invalid` where a secret can't be handed over unseen.
+    Raises SurefootError `database-url-invalid` if a secret can't be passed safely.
     """
-    # a list of processes shows arguments, and anybody may read it
+    # a list of processes shows arguments to everybody
     secret = {k: v for k, v in target.parameters.items() if k in SECRET_PARAMETERS}
     given = {k: v for k, v in target.parameters.items() if k not in secret} | parameters
     password = secret.pop("password", None)
@@ -94,7 +95,7 @@ def called(target: Target, **parameters: str) -> Generator[Call, None, None]:
             environment["PGPASSFILE"] = f"/proc/self/fd/{descriptors[-1]}"
         elif password is not None:
             environment["PGPASSWORD"] = password
-        if secret:  # no variable has these, but a service's file may
+        if secret:  # these have no variable, but a service file may contain them
             service = _service(target, secret)
             descriptors.append(files.enter_context(_in_memory(service)))
             environment["PGSERVICEFILE"] = f"/proc/self/fd/{descriptors[-1]}"
@@ -103,7 +104,7 @@ def called(target: Target, **parameters: str) -> Generator[Call, None, None]:
 
 
 def _service(target: Target, secret: dict[str, str]) -> str:
-    """What libpq reads of a service's file; it has limits."""
+    """Return the content of a service file; libpq limits what it can hold."""
     if not _MEMORY:
         why = "this system has no files in memory, and a command line can be read by anybody"
     elif "service" in target.parameters or "PGSERVICE" in os.environ:
@@ -125,10 +126,10 @@ def _service(target: Target, secret: dict[str, str]) -> str:
 
 @contextlib.contextmanager
 def _in_memory(text: str) -> Generator[int, None, None]:
-    """A file that is in memory only. A list of processes may show environments, too."""
+    """Create a file in memory, because a list of processes may show environments, too."""
     descriptor = os.memfd_create("surefoot")
     try:
-        os.fchmod(descriptor, 0o600)  # libpq passes over a password file that others can read
+        os.fchmod(descriptor, 0o600)  # libpq ignores a password file that others can read
         os.write(descriptor, text.encode())
         yield descriptor
     finally:

@@ -1,4 +1,4 @@
-"""Run one of PostgreSQL's programs, and look meanwhile how far it is."""
+"""Run one of PostgreSQL's programs, and watch its progress."""
 
 import subprocess
 import tempfile
@@ -11,12 +11,12 @@ from surefoot.postgres.programs import Call
 from surefoot.system import signals
 
 _INTERVAL = 0.5  # seconds between two looks
-_PATIENCE = 5.0  # seconds that a program has to end when it's told to
+_PATIENCE = 5.0  # seconds that a program has to end after it was asked to
 _LINES = 6
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How it ended, and the last lines of what it said."""
+    """How it ended, and the last lines of its output."""
 
     code: int
     said: tuple[str, ...]
@@ -29,9 +29,9 @@ def run(
     *,
     output: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Ended:
-    """Run it to its end. Whatever is raised meanwhile, a signal say, ends the program first.
+    """Run it to its end. If anything is raised meanwhile, such as a signal, the program ends first.
 
-    `look` is called twice a second. Raises OSError where it can't be started.
+    `look` is called twice a second. Raises OSError if it can't be started.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(

@@ -1,5 +1,5 @@
-"""What is in the way of the pending revisions, found before the first of them is begun.
+"""Find what is in the way of the pending revisions, before the first of them begins.
 
-Pure: `path` says what they do, each file in `checks/` compares that with what is there, and `judge`
+Pure: `path` says what they do, each file in `checks/` compares that with what exists, and `judge`
 runs the checks. `look/preflight.py` reads what they need.
 """

@@ -1,4 +1,4 @@
-"""A check of the preflight: what it is given, and what it finds."""
+"""A check of the preflight: its input and its results."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,10 @@ from surefoot.schema.fact import Key
 
 
 class Given(msgspec.Struct, frozen=True):
-    """What every check may use."""
+    """The input of every check."""
 
     path: UpgradePath | None
-    """What the pending revisions do; None where no catalogue says it."""
+    """What the pending revisions do; None if no catalogue says it."""
     around: Surroundings
     """The server's answers."""
     live: Mapping[Key, str] = {}
@@ -25,33 +25,33 @@ class Given(msgspec.Struct, frozen=True):
     needed: tuple[Need, ...] = ()
     """The privileges that `around` was asked for."""
     pieces: tuple[tuple[PathChange, ...], ...] = ()
-    """The path in the transactions that it is run in."""
+    """The path, split into the transactions in which it runs."""
     differences: tuple[Difference, ...] = ()
-    """What isn't as recorded."""
+    """Differences from the recorded structure."""
     nearer: str = ""
-    """Which revisions the structure resembles more than the recorded ones, in words."""
+    """The revisions that the structure resembles more than the recorded ones, in words."""
     committing: frozenset[str] = frozenset()
     """The revisions that commit by themselves midway."""
     ids: tuple[str, ...] = ()
-    """The revisions' ids that the version table must hold."""
+    """The ids that the version table must hold."""
     has_version_table: bool = False
     """Whether there is a version table."""
     statements: tuple[tuple[Revision, Statement], ...] = ()
     """What the pending revisions' sources do to indexes, in order."""
     going: frozenset[Key] = frozenset()
-    """Names that are as good as gone."""
+    """Names that will be gone."""
     schema: str = ""
-    """Where names without a schema are made."""
+    """The schema of names without a schema."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a check has found."""
+    """The results of a check."""
 
     findings: tuple[Finding, ...] = ()
-    """They stop whoever wants to upgrade this database."""
+    """They stop every upgrade of this database."""
     of_role: tuple[Finding, ...] = ()
     """They stop only the role that would do it."""
     remarks: tuple[str, ...] = ()
-    """They stop nobody."""
+    """They stop nothing."""
     reported: frozenset[Key] = frozenset()
     """Names that later checks needn't report again."""

@@ -1,4 +1,4 @@
-"""Run the checks: what is in the way of a path, in what is there."""
+"""Run the checks: what exists that is in the way of a path."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from surefoot.schema.names import split_name, table_of
 
 
 def judge(given: Given) -> Preflight:
-    """Every finding and every remark of all checks."""
+    """Return every finding and every remark of all checks."""
     found = Preflight(needs=needs(given.path, given.differences) if given.path else ())
     for check in CHECKS:
         one = check(given)
@@ -34,7 +34,7 @@ _USES_COLUMNS = ("index", "constraint")
 
 
 def needs(path: UpgradePath, differences: Iterable[Difference]) -> tuple[tuple[str, str, str], ...]:
-    """For each difference that a pending revision touches: kind, name, and that revision."""
+    """Return for each difference that a pending revision touches: kind, name, and that revision."""
     found: list[tuple[str, str, str]] = []
     for difference in differences:
         by = path.touched.get((difference.kind, difference.name)) or _uses(path, difference)
@@ -44,7 +44,7 @@ def needs(path: UpgradePath, differences: Iterable[Difference]) -> tuple[tuple[s
 
 
 def _uses(path: UpgradePath, difference: Difference) -> PathChange | None:
-    """Who changes something of the table, or indexes the column."""
+    """Return the revision that changes something of the table, or indexes the column."""
     if difference.kind not in ("relation", "column"):
         return None
     name = split_name(difference.name)

@@ -1,4 +1,6 @@
-"""What the pending revisions destroy of what is there: by the catalogue, else by their files."""
+"""Find existing data that the pending revisions destroy: by the catalogue, otherwise by their
+files.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,7 @@ from surefoot.schema.fact import Key, relation_kind
 from surefoot.schema.names import split_name, table_of
 
 Sources = Mapping[str, Source | None]
-"""What the files of the pending revisions say, in their order; None: it isn't a file of text."""
+"""The sources of the pending revisions, in their order; None: it isn't a text file."""
 
 _ABSENT = (None,)
 _DELETES = re.compile(r"\b(?:delete|truncate)\b", re.IGNORECASE)
@@ -24,13 +26,13 @@ _KEEPS = re.compile(r"\s*(?:insert|update|select|merge|copy|lock|set)\b", re.IGN
 _DROPS = re.compile(r"\bdrop\b", re.IGNORECASE)
 _CUT = "…"
 
-UNTOLD = "its file doesn't tell all that it does, and no catalogue does"
+UNTOLD = "neither its file nor a catalogue shows all that it does"
 
 
 class PendingLoss(msgspec.Struct, frozen=True):
-    """Something that a pending revision destroys, and of how many rows.
+    """Something that a pending revision destroys, and in how many rows.
 
-    `rows` is None where nobody has counted them; `estimated`: by PostgreSQL's statistics.
+    `rows` is None if they weren't counted; `estimated`: from PostgreSQL's statistics.
     """
 
     loss: Loss
@@ -40,7 +42,7 @@ class PendingLoss(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """A line for people."""
+        """Return a line for people."""
         loss, by = self.loss, f"({self.revision})"
         number = "rows that were not counted"
         if self.rows is not None:
@@ -55,7 +57,7 @@ class PendingLoss(msgspec.Struct, frozen=True):
             case "column":
                 return f"column {loss.name} with values in {number}{hint} {by}"
             case "sequence":
-                return f"sequence {loss.name}, and where it stands {by}"
+                return f"sequence {loss.name}, and its current value {by}"
             case "values":
                 has = "" if self.rows is None else f", with values in {number}"
                 return f"the type of {loss.name}{has}: {loss.detail} {by}"
@@ -66,14 +68,14 @@ class PendingLoss(msgspec.Struct, frozen=True):
 
 
 class PendingLosses(msgspec.Struct, frozen=True):
-    """What pending revisions destroy, and which of them can't be taken back: each with why."""
+    """What pending revisions destroy, and which of them can't be undone, each with the reason."""
 
     losses: tuple[PendingLoss, ...] = ()
     one_way: tuple[tuple[str, str], ...] = ()
 
 
 def losses_by_catalogue(path: UpgradePath, sources: Sources) -> tuple[PendingLoss, ...]:
-    """What goes of the structure that the path starts from, by the names that things have there."""
+    """Return what is lost of the path's initial structure, by the names in it."""
     found: list[PendingLoss] = []
     walk = _Walk(path, sources)
     for doing in path.doings:
@@ -83,8 +85,9 @@ def losses_by_catalogue(path: UpgradePath, sources: Sources) -> tuple[PendingLos
 
 
 def losses_by_files(sources: Sources, schema: str) -> tuple[PendingLoss, ...]:
-    """The same without a catalogue, as far as the files tell; what they don't tell is a loss that
-    nobody can count. `schema` is where names without one are.
+    """Return what is lost without a catalogue, as far as the files show.
+
+    What they don't show is a loss that can't be counted. `schema` is that of names without one.
     """
     found: list[PendingLoss] = []
     for revision, source in sources.items():
@@ -100,13 +103,13 @@ def losses_by_files(sources: Sources, schema: str) -> tuple[PendingLoss, ...]:
 
 
 def _is_untold(doubt: Doubt) -> bool:
-    """Whether the line may drop or delete something, for all that can be read."""
+    """Whether the line may drop or delete something, as far as can be read."""
     cut = doubt.text.endswith(_CUT) and not _DELETES.search(doubt.text)
     return cut or not (_KEEPS.match(doubt.text) or _DELETES.search(doubt.text))
 
 
 def _deleted(revision: str, source: Source | None) -> list[PendingLoss]:
-    """The statements of the file that delete rows."""
+    """Return the file's statements that delete rows."""
     return [
         PendingLoss(Loss("rows", doubt.text), revision)
         for doubt in (source.doubtful if source else ())
@@ -115,15 +118,16 @@ def _deleted(revision: str, source: Source | None) -> list[PendingLoss]:
 
 
 class _Walk:
-    """The path, followed: what has another name by now is known by the one that it started with."""
+    """Walks the path: renamed objects keep their original names."""
 
     def __init__(self, path: UpgradePath, sources: Sources) -> None:
         self._start, self._sources = path.start, sources
         self._now = dict(path.start)
-        self._names: dict[Key, str | None] = {}  # of what is called so by now; None: it is new
+        # the original name of what is called so now; None: it is new
+        self._names: dict[Key, str | None] = {}
 
     def over(self, doing: PathChange) -> list[Loss]:
-        """What this revision destroys."""
+        """Return what this revision destroys."""
         dropped = {c.name for c in doing.changes if c.kind == "relation" and c.after == _ABSENT}
         moved: dict[Key, str | None] = {}
         found: list[Loss] = []
@@ -155,7 +159,7 @@ class _Walk:
         return found
 
     def _origin(self, key: Key) -> str | None:
-        """What it was called at the beginning; None: it wasn't there."""
+        """Return its name at the beginning; None: it didn't exist."""
         kind, name = key
         if key in self._names:
             return self._names[key]
@@ -174,7 +178,7 @@ def _of_another_type(change: Change, before: str, name: str) -> Iterator[Loss]:
             yield Loss("values", name, f"{', '.join(lost)} can't be kept")
     elif change.kind == "column":
         was, to = column(before).type, column(after).type
-        # a text holds whatever another type can be written as
+        # text holds the written form of every other type
         if was != to and to not in ("text", "character varying") and not widened(was, to):
             yield Loss("values", name, f"{was} becomes {to}")
 
@@ -187,8 +191,9 @@ def _dropped(change: Change, before: str, name: str, hint: str) -> Iterator[Loss
 
 
 def _certainly_renames(source: Source | None, key: Key) -> bool:
-    """Whether the file renames something and can't be what drops this: each of its statements is
-    known, and one that drops is about something else.
+    """Whether the file renames something and can't be what drops this.
+
+    Each of its statements is known, and those that drop concern something else.
     """
     if source is None or not source.structural or not source.renames:
         return False

@@ -1,4 +1,4 @@
-"""What the pending revisions do, one after the other, as the catalogue has it."""
+"""What the pending revisions do, in order, by the catalogue."""
 
 import functools
 import re
@@ -19,7 +19,7 @@ _BEHIND_TYPE = re.compile(r" (?:not null|not valid|no inherit|generated|default)
 
 
 class PathChange(msgspec.Struct, frozen=True):
-    """A pending revision (or the init scripts): its id, its file, and what it changes."""
+    """A pending revision (or the init scripts): its id, its file, and its changes."""
 
     revision: str
     file: str
@@ -27,48 +27,48 @@ class PathChange(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """ "revision r2 (r2.py)"."""
+        """Return "revision r2 (r2.py)"."""
         return f"revision {self.revision} ({self.file})" if self.revision else "an init script"
 
 
 class Creation(msgspec.Struct, frozen=True):
-    """A name that isn't there at the beginning: who makes it, and how it may be then."""
+    """A name that doesn't exist at the beginning: what creates it, and its definitions."""
 
     by: PathChange
     allowed: tuple[Definition, ...]
 
     @property
     def definition(self) -> str:
-        """One of the definitions that it may have."""
+        """Return one of its definitions."""
         return next((d for d in self.allowed if d is not None), "")
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """What becomes of an object that is there: `drops`, `retypes` (`to` a type) or `replaces`.
+    """What happens to an existing object: `drops`, `retypes` (`to` a type) or `replaces`.
 
-    A revision that renames one object drops it, as far as the catalogue can tell. `renamed` is the
-    name of one that the same revision makes just like it: very likely that is what happens.
+    To the catalogue, a revision that renames an object drops it. `renamed` is the name of one that
+    the same revision creates just like it: very likely it is a rename.
     """
 
     key: Key
     by: PathChange
     how: str
     to: str = ""
-    definition: str = ""  # as it is before
+    definition: str = ""  # before
     renamed: str = ""
 
 
 class UpgradePath(msgspec.Struct, frozen=True, dict=True):
-    """The pending revisions in their order, from the structure `start` on."""
+    """The pending revisions in their order, from the structure `start`."""
 
     start: dict[Key, tuple[Definition, ...]]
     doings: tuple[PathChange, ...]
     known: frozenset[Key] = frozenset()  # every name that some revision knows
-    failing: frozenset[str] = frozenset()  # revisions that don't run on what the origin made
+    failing: frozenset[str] = frozenset()  # revisions that fail on the origin's structure
 
     @functools.cached_property
     def made(self) -> dict[Key, Creation]:
-        """What isn't there at the beginning, as the first revision that has it makes it."""
+        """Return what doesn't exist at the beginning, as first created."""
         found: dict[Key, Creation] = {}
         for doing in self.doings:
             for change in doing.changes:
@@ -78,7 +78,7 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def touched(self) -> dict[Key, PathChange]:
-        """Every name that is changed, with the first revision that does."""
+        """Return every name that is changed, with the first revision that changes it."""
         found: dict[Key, PathChange] = {}
         for doing in self.doings:
             for change in doing.changes:
@@ -87,9 +87,9 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def ends(self) -> tuple[Removal, ...]:
-        """What is dropped, retyped or replaced of that which is there at the beginning.
+        """Return which existing objects are dropped, retyped or replaced.
 
-        Of a table that is dropped, only the table.
+        Of a dropped table, only the table.
         """
         found: list[Removal] = []
         gone: set[Key] = set()
@@ -112,8 +112,9 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
 
 
 def renamed_in(key: Key, doing: PathChange, start: Mapping[Key, tuple[Definition, ...]]) -> str:
-    """What the revision makes just like what it drops: a column of the same table and definition,
-    a relation with the same columns. "": nothing.
+    """Return what the revision creates just like what it drops; "": nothing.
+
+    A column of the same table and definition, or a relation with the same columns.
     """
     kind, name = key
     made = [c for c in doing.changes if c.kind == kind and not c.before and c.after != _ABSENT]
@@ -134,7 +135,7 @@ def renamed_in(key: Key, doing: PathChange, start: Mapping[Key, tuple[Definition
 def _columns(
     table: str, state: Mapping[Key, tuple[Definition, ...]]
 ) -> dict[str, tuple[Definition, ...]]:
-    """A table's columns by their own names; without what they draw their numbers from."""
+    """Return a table's columns by their own names, without the sequences they use."""
     return {
         key[1][len(table) :]: tuple((d or "").partition(" default nextval(")[0] for d in allowed)
         for key, allowed in state.items()
@@ -164,7 +165,7 @@ def _are_lost(before: str, after: str) -> bool:
 
 
 def column_type(definition: str) -> str:
-    """The type in a column's definition, with its collation."""
+    """Return the type in a column's definition, with its collation."""
     found = _BEHIND_TYPE.search(definition)
     return definition if found is None else definition[: found.start()]
 
@@ -172,9 +173,9 @@ def column_type(definition: str) -> str:
 def path_of(
     catalogue: Catalogue, way: Way, applied: frozenset[str], pending: Iterable[Revision]
 ) -> UpgradePath:
-    """From these applied revisions on, over the pending ones in their order.
+    """Return the path from these applied revisions through the pending ones in their order.
 
-    `applied` may be what Alembic has not applied yet, too: what the init scripts stand for.
+    `applied` may include what Alembic has not applied yet: what the init scripts stand for.
     """
     pending = tuple(pending)
     doings = tuple(PathChange(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
@@ -182,7 +183,7 @@ def path_of(
     base = catalogue.way("base")
     failing = frozenset(r.id for r in pending if r.id not in way.changes)
     if failing and base is not None:
-        # what they make on the way from the base is what is in their way here
+        # what they create on the path from the base is what may be in their way here
         beyond = {id: base.changes.get(id, ()) for id in failing}
         doings = tuple(PathChange(r.id, r.path, (way.changes | beyond)[r.id]) for r in pending)
         for change in (c for changed in beyond.values() for c in changed):
@@ -193,18 +194,18 @@ def path_of(
 
 
 def path_from_nothing(catalogue: Catalogue, way: Way, pending: Iterable[Revision]) -> UpgradePath:
-    """From an empty database on: what the way begins with, then the pending revisions."""
+    """Return the path from an empty database: the initial structure, then the pending revisions."""
     doings = tuple(PathChange(r.id, r.path, way.changes.get(r.id, ())) for r in pending)
     first = (PathChange("", "", way.initial),) if way.initial else ()
     return UpgradePath({}, (*first, *doings), frozenset(catalogue.index.numbers))
 
 
 def early_differences(recorded: Match, catalogue: Catalogue) -> tuple[tuple[Difference, ...], bool]:
-    """Those differences of the recorded revisions that are objects in a pending revision's way; and
-    whether something of the first pending revision that makes anything is among them.
+    """Return differences that are objects in a pending revision's way, and whether it may have run.
 
-    If it isn't, that revision has not run, and so none behind it. Every revision that isn't applied
-    is pending; the catalogue has them in an order in which they can run.
+    That is, whether one of them belongs to the first pending revision that creates anything. If
+    not, that revision has not run, and so none after it. Every revision that isn't applied is
+    pending; the catalogue has them in an order in which they can run.
     """
     way = catalogue.way(recorded.way)
     if way is None:

@@ -1,4 +1,4 @@
-"""The SQL that gives an object another name, so that it's in nobody's way."""
+"""Write the SQL that renames an object out of the way."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,9 @@ _WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 
 
 def renaming(live: Mapping[Key, str], kind: str, name: str) -> tuple[str, ...]:
-    """The statements. Of a table, its indexes, sequences and statistics are renamed as well: their
-    names are the schema's, and whatever is made next would meet them.
+    """Return the statements. With a table, its indexes, sequences and statistics are renamed.
+
+    Their names are the schema's, so the next object to be created could meet them.
     """
     taken = {part for _, other in live for part in split_name(other) if "_own" in part}
     found = list(_rename((kind, name), live[kind, name], taken))
@@ -25,7 +26,7 @@ def renaming(live: Mapping[Key, str], kind: str, name: str) -> tuple[str, ...]:
 
 
 def _new(name: str, taken: set[str]) -> str:
-    """A free name; from now on it's taken."""
+    """Return a free name, and mark it as taken."""
     found = renamed_aside(name, taken)
     taken.add(found)
     return quoted(found)
@@ -35,7 +36,7 @@ def _rename_in_schema(key: Key, taken: set[str]) -> str:
     found = split_name(key[1])
     kind = key[0] if key[0] in ("sequence", "statistics") else "index"
     schema, own = found[0], found[2:]
-    if len(own) > 1:  # statistics that are in another schema than their table
+    if len(own) > 1:  # statistics in another schema than their table
         schema = own[0]
     return f"alter {kind} {quote_name(schema, found[-1])} rename to {_new(found[-1], taken)};"
 
@@ -85,5 +86,5 @@ def _rename(key: Key, definition: str, taken: set[str]) -> tuple[str, ...]:
             )
         case "option":
             return (f"alter table {quote_name(*found[:2])} reset ({quoted(found[-1])});",)
-        case _:  # what has no name of its own
+        case _:  # it has no name of its own
             return ()

@@ -1,14 +1,14 @@
-"""What is asked of the server besides the structure, and its answers: values."""
+"""What the server is asked apart from the structure, and its answers, as values."""
 
 import msgspec
 
 
 class Dependent(msgspec.Struct, frozen=True):
-    """An object that depends on one that the path ends: by number in the list of ends.
+    """An object that depends on one that the path ends, by its number in the list of ends.
 
-    `kind` and `name` are a fact's. `detail` is "generated" or "default" where what depends is a
-    column's expression. `definition` makes it again, `relation` is what a view or a table is
-    called by in SQL. `depth`: the number of views that it is built on, one on top of the other.
+    `kind` and `name` are a fact's. `detail` is "generated" or "default" if a column's expression
+    depends on it. `definition` creates it again, `relation` is a view's or table's name in SQL.
+    `depth`: how many views it is built on, one on top of the other.
     """
 
     end: int
@@ -23,7 +23,7 @@ class Need(msgspec.Struct, frozen=True):
     """A privilege that the path needs.
 
     `right` is `owner`, `drop` (the schema's owner may, too), `create` (in the schema),
-    `references`, `record` (in the version table; `kind` is the privilege then), `schema` (to make
+    `references`, `record` (in the version table; `kind` is the privilege then), `schema` (to create
     one) or `extension`; the object by its kind, schema and name (a routine's with the types of its
     arguments). `why` is the revision.
     """
@@ -43,14 +43,14 @@ class Lacking(msgspec.Struct, frozen=True):
 
 
 class Locks(msgspec.Struct, frozen=True):
-    """The server's room for locks: the setting, and how many that makes."""
+    """The server's room for locks: the setting, and the resulting number."""
 
     setting: int
     room: int
 
 
 class InvalidIndex(msgspec.Struct, frozen=True):
-    """An index that can't be used, by its fact's name. `partitioned`: its table is."""
+    """An invalid index, by its fact's name. `partitioned`: its table is."""
 
     name: str
     partitioned: bool = False
@@ -60,8 +60,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     """The server's answers.
 
     `role` is the one that env.py's connection uses. `unavailable` are extensions that the server
-    doesn't have. `version_length` is how long a revision's id may be, None for any. `invalid` are
-    the indexes that can't be used.
+    doesn't have. `version_length` is the longest id that fits, None for any. `invalid` are the
+    invalid indexes.
     """
 
     role: str

@@ -1,4 +1,4 @@
-"""What the preflight found, as a value."""
+"""The results of the preflight, as a value."""
 
 import msgspec
 
@@ -8,9 +8,9 @@ from surefoot.errors import Finding
 class Preflight(msgspec.Struct, frozen=True):
     """What is in the way of the pending revisions.
 
-    `findings` stop whoever wants to upgrade this database, `of_role` only the role that would do
-    it. `remarks` stop nobody. `needs` says of names that aren't as recorded which pending revision
-    needs them: kind, name, and the revision in words.
+    `findings` stop every upgrade of this database, `of_role` only the role that would do it.
+    `remarks` stop nothing. `needs` says which pending revision needs a name that isn't as recorded:
+    kind, name, and the revision in words.
     """
 
     findings: tuple[Finding, ...] = ()

@@ -1,4 +1,4 @@
-"""What the project says about itself: `surefoot.toml`, or `[tool.surefoot]` in `pyproject.toml`."""
+"""The project's configuration: `surefoot.toml`, or `[tool.surefoot]` in `pyproject.toml`."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from surefoot.project.locate import FILE_NAME, PARTS, PREFIX, configuration_file
 from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
-if TYPE_CHECKING:  # the lexer isn't needed where there is nothing to run
+if TYPE_CHECKING:  # a start with nothing to run doesn't need the lexer
     from surefoot.scripts.reader import Script
 
 _DURATIONS = ("wait", "lock_wait", "lock_timeout", "statement_timeout")
@@ -35,7 +35,7 @@ class ScriptEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OriginEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A structure that a release made without the history: by a call, or by scripts.
 
-    `revision` is the one that the release wrote down, as a person names it: an id, a release, head.
+    `revision` is the one that the release recorded, as a person names it: an id, a release, head.
     """
 
     revision: str = "head"
@@ -103,13 +103,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certify_smoke: str | None = None
 
     def scripts(self, entries: list[str | ScriptEntry]) -> list[ScriptEntry]:
-        """The entries of `init` or `seeds` in full form, the common search_path filled in."""
+        """Return the entries of `init` or `seeds` in full form, with the common search_path."""
         full = [ScriptEntry(entry) if isinstance(entry, str) else entry for entry in entries]
         return [ScriptEntry(e.path, e.search_path or self.search_path) for e in full]
 
     @property
     def catalog_file(self) -> str | None:
-        """The catalogue's configured place; None for the usual one. "required" isn't a place."""
+        """Return the catalogue's configured place; None for the usual one.
+
+        "required" isn't a place.
+        """
         return None if self.catalog == "required" else self.catalog
 
     @property
@@ -118,16 +121,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.catalog_required or self.catalog == "required"
 
     def former(self) -> list[list[ScriptEntry]]:
-        """The entries of `former_init` in full form: the scripts that one release began with."""
+        """Return the entries of `former_init` in full form: the scripts of each earlier release."""
         return [self.scripts(e if isinstance(e, list) else [e]) for e in self.former_init]
 
 
 class Project(msgspec.Struct, frozen=True):
-    """A configuration and where it stands: paths in it are relative to `root`.
+    """A configuration and its location: paths in it are relative to `root`.
 
-    `written` are the keys that the file has. `variables` are the environment variables that may set
-    keys, and `strange` those of them that set none and look like a mistyped one. `given` are
-    env.py's arguments from the command line.
+    `written` are the keys in the file. `variables` are the environment variables that may set keys,
+    and `strange` those of them that set none and look like a mistyped one. `given` are env.py's
+    arguments from the command line.
     """
 
     config: Config
@@ -140,14 +143,12 @@ class Project(msgspec.Struct, frozen=True):
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """env.py's arguments: of two values for a name, Alembic takes the last."""
+        """env.py's arguments; if a name has two values, Alembic takes the last."""
         return (*self.config.x_arguments, *self.given)
 
     @property
     def settings(self) -> tuple[tuple[str, Any, str], ...]:
-        """Each key whose value isn't the default: with the value, and the variable or file that
-        gives it.
-        """
+        """Return each non-default setting, with its value and the variable or file that sets it."""
         given, default = dict(self.variables), Config()
         found: list[tuple[str, Any, str]] = []
         for key in Config.__struct_fields__:
@@ -160,37 +161,37 @@ class Project(msgspec.Struct, frozen=True):
         return tuple(found)
 
     def path(self, relative: str) -> Path:
-        """A path of the configuration, absolute."""
+        """Return a path of the configuration as an absolute path."""
         return self.root / relative
 
     def without_scripts(self) -> "Project":
-        """The same project, its history alone."""
+        """Return the same project without scripts: its history alone."""
         config = msgspec.structs.replace(
             self.config, init=[], init_revision=None, former_init=[], origins=[], seeds=[]
         )
         return msgspec.structs.replace(self, config=config)
 
     def beginning_with(self, init: list[ScriptEntry], revision: str) -> "Project":
-        """The same project with other init scripts, which stand for this revision."""
+        """Return the same project with other init scripts, which stand for this revision."""
         config = msgspec.structs.replace(
             self.config, init=[*init], init_revision=revision, former_init=[]
         )
         return msgspec.structs.replace(self, config=config)
 
     def accepting_losses(self) -> "Project":
-        """The same project, which tells of what an upgrade destroys and goes on."""
+        """Return the same project with losses accepted: they are reported, but stop nothing."""
         config = msgspec.structs.replace(self.config, destructive="warn")
         return msgspec.structs.replace(self, config=config)
 
     def script(self, file: ScriptFile) -> "Script":
-        """A script of the configuration, ready to be read."""
+        """Return a script of the configuration, ready to read."""
         from surefoot.scripts.reader import Script
 
         return Script(self.path(file.path), file.search_path, file.path)
 
 
 def application_name(project: Project) -> str:
-    """What the application is called: as configured, else by its pyproject.toml or directory."""
+    """Return the application's name: as configured, or from its pyproject.toml or directory."""
     if project.config.application:
         return project.config.application
     document: dict[str, Any] = {}
@@ -207,17 +208,17 @@ def is_duration(text: str) -> bool:
 
 
 def seconds(duration: str) -> float:
-    """The length of a duration like "90s", "5 min" or "1.5h", in seconds."""
+    """Return the seconds of a duration like "90s", "5 min" or "1.5h"."""
     match = re.fullmatch(r"([\d.]+)\s*(ms|s|min|h)", duration)
     assert match is not None, duration
     return float(match[1]) * _UNITS[match[2]]
 
 
 def load(file: Path | None, directory: Path, environ: Mapping[str, str] | None = None) -> Project:
-    """Read the configuration: from `file`, or from the one found in `directory`, or the defaults.
-    What `environ` says of a key counts instead.
+    """Read the configuration from `file`, or from `directory`, or use the defaults.
 
-    Raises SurefootError `config-not-found` or `config-invalid`.
+    Variables in `environ` take precedence. Raises SurefootError `config-not-found` or
+    `config-invalid`.
     """
     project = _load(file, directory)
     given = variables(environ or {})
@@ -236,7 +237,7 @@ def _key_of(variable: str) -> str:
 
 
 def nearest(variable: str) -> str | None:
-    """The name of a key's variable that this one may be meant for."""
+    """Return the variable that a mistyped name may mean."""
     from difflib import get_close_matches
 
     known = (*Config.__struct_fields__, "database_url", "approve")
@@ -245,7 +246,7 @@ def nearest(variable: str) -> str | None:
 
 
 def _value_of(variable: str, text: str) -> Any:
-    """The value that a variable gives to its key. Raises SurefootError `config-invalid`."""
+    """Return the value that a variable gives its key. Raises SurefootError `config-invalid`."""
     key = _key_of(variable)
     (field,) = (one for one in msgspec.structs.fields(Config) if one.name == key)
     if isinstance(getattr(Config(), key), list | dict):
@@ -272,7 +273,7 @@ def _value_of(variable: str, text: str) -> Any:
 
 
 def _expected(key: str, complaint: str) -> str:
-    """What msgspec complains of, in our words."""
+    """Reword msgspec's complaint."""
     what = complaint.partition(" - at ")[0]
     if key in _DURATIONS:
         return 'expected a duration like "90s", "5min" or "500ms"; the units are ms, s, min and h'
@@ -299,7 +300,7 @@ def _load(file: Path | None, directory: Path) -> Project:
 
 
 def _read(name: Path, directory: Path) -> Project:
-    """Read `name`, relative to `directory`: messages call it as the person does."""
+    """Read `name`, relative to `directory`: messages use the name that the person gave."""
     file = directory / name
     try:
         text = read_file(file).decode("utf-8").replace("\r\n", "\n")
@@ -349,12 +350,12 @@ def _read(name: Path, directory: Path) -> Project:
 
 
 def is_origin_name(name: str) -> bool:
-    """Whether an origin may be called so: its way has the name in the catalogue's file."""
+    """Whether this can be an origin's name, which is a path's name in the catalogue's file."""
     return re.fullmatch(r"\w[\w.-]*", name) is not None
 
 
 def _check_origins(name: Path, text: str, prefix: str, config: Config) -> None:
-    """Raises SurefootError `config-invalid` where an origin says nothing, or too much."""
+    """Raise SurefootError `config-invalid` if an origin says too little or too much."""
     seen: set[str] = set()
     for origin in config.origins:
         where = f"{name}{_line(text, 'origins')}: {prefix}origins"
@@ -411,7 +412,10 @@ def _unknown_key(file: Path, text: str, prefix: str, key: str) -> SurefootError:
 def _wrong_value(
     file: Path, text: str, prefix: str, document: dict[str, Any], complaint: str
 ) -> SurefootError:
-    """msgspec says "Expected `str`, got `int` - at `$.alembic`"; we say where, and what it is."""
+    """Return the error for a wrong value, with its line, key and value.
+
+    msgspec says only "Expected `str`, got `int` - at `$.alembic`".
+    """
     _, _, where = complaint.partition(" - at ")
     steps = re.findall(r"\.(\w+)|\[(\d+)\]", where)
     value: Any = document
@@ -432,7 +436,7 @@ def _wrong_value(
 
 
 def _choices(key: str) -> list[str]:
-    """The values that a key may have, as TOML; none where there are others, too."""
+    """Return a key's possible values as TOML; none if they aren't a fixed set."""
     import typing
 
     hint = typing.get_type_hints(Config).get(key)

@@ -1,7 +1,6 @@
-"""Find the project's configuration, and the database's address: the flag, the environment,
-`alembic.ini`, in a fixed order.
+"""Find the configuration, and the database's address: flag, environment, `alembic.ini`.
 
-The quick look imports this module: it needs the standard library only.
+The order is fixed. The quick look imports this module: it needs the standard library only.
 """
 
 import os
@@ -15,16 +14,16 @@ from surefoot.system.files import read_file
 FILE_NAME = "surefoot.toml"
 PYPROJECT = "pyproject.toml"
 
-# The names that are looked at, for a message to list.
+# The names that are searched, for messages.
 ADDRESS_NAMES = (
     *("SUREFOOT_DATABASE_URL", "DATABASE_URL"),
     *("POSTGRES_HOST", "POSTGRES_SERVER", "POSTGRES_DB", "PGHOST"),
 )
 
-# The parts of an address that variables of their own may hold.
+# The parts of an address that may have variables of their own.
 PARTS = ("host", "port", "user", "password", "dbname")
 
-# The names that the `postgres` image made common, and what a widespread template calls the host.
+# The names from the `postgres` image, and a widespread template's name for the host.
 POSTGRES_NAMES = {
     "host": ("POSTGRES_HOST", "POSTGRES_SERVER"),
     "port": ("POSTGRES_PORT",),
@@ -33,13 +32,13 @@ POSTGRES_NAMES = {
     "dbname": ("POSTGRES_DB",),
 }
 
-# What the source of an address begins with that is in the application's own variables.
+# The beginning of an address's source if it comes from the application's own variables.
 OWN = "url_variables: "
 
-# libpq's variables that name a server or a database. PGUSER or PGPASSWORD alone name neither.
+# libpq's variables that name a server or a database; PGUSER or PGPASSWORD alone names neither.
 _LIBPQ_NAMES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
-# Every scalar key of the configuration can be given as SUREFOOT_ and its name.
+# Every scalar key of the configuration can be given as SUREFOOT_ plus its name.
 PREFIX = "SUREFOOT_"
 _NO_KEYS = (
     "SUREFOOT_DATABASE_URL",
@@ -47,7 +46,7 @@ _NO_KEYS = (
     "SUREFOOT_APPROVE",
     "SUREFOOT_SERVE",
 )
-# Kubernetes sets variables with these for a service that is called surefoot-something.
+# Kubernetes sets variables with these endings for a service called surefoot-something.
 _OF_A_SERVICE = ("_SERVICE_HOST", "_SERVICE_PORT", "_PORT")
 
 LIBPQ_PARAMETERS = {
@@ -62,20 +61,23 @@ LIBPQ_PARAMETERS = {
 
 
 def configuration_file(directory: str) -> str | None:
-    """The name of the configuration in this directory; None where there is none."""
+    """Return the name of the configuration file in this directory; None if there is none."""
     if os.path.lexists(os.path.join(directory, FILE_NAME)):
         return FILE_NAME
     pyproject = os.path.join(directory, PYPROJECT)
     if os.path.isfile(pyproject):
         with open(pyproject, "rb") as file:
-            # most files have no such table: they aren't worth parsing
+            # most files have no such table, and aren't worth parsing
             if b"tool.surefoot" in file.read():
                 return PYPROJECT
     return None
 
 
 def variables(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The variables that may be keys of the configuration, sorted. An empty one counts as unset."""
+    """Return the variables that may be keys of the configuration, sorted.
+
+    Empty ones count as unset.
+    """
     return tuple(
         (name, environ[name])
         for name in sorted(environ)
@@ -92,12 +94,12 @@ def locate(
     ini_url: str | None,
     own: Mapping[str, str] = MappingProxyType({}),
 ) -> Target | None:
-    """The database's address from the first source that names one, or None.
+    """Return the database's address from the first source that names one, or None.
 
     In order: `flag` (--database-url), SUREFOOT_DATABASE_URL, DATABASE_URL, the application's `own`
     variables for the parts (`url_variables`), POSTGRES_*, libpq's PG*, and `ini_url`
     (sqlalchemy.url of alembic.ini). Each environment variable NAME may be given as NAME_FILE, the
-    path of a file that holds the value. A variable for a whole address that is set and empty is
+    path of a file that contains the value. A variable for a whole address that is set but empty is
     named in the target's source. Raises SurefootError `database-url-invalid`.
     """
     if flag:
@@ -136,9 +138,10 @@ def _without_whole(
 def _from_parts(
     environ: Mapping[str, str], names: Mapping[str, tuple[str, ...]], source: str | None
 ) -> Target | None:
-    """The address whose parts these variables hold; None where neither a host nor a database is
-    there. What is missing is as the `postgres` image has it. Without a `source`, it is the
-    variables themselves.
+    """Return the address from these variables; None if there is neither a host nor a database.
+
+    Missing parts have the `postgres` image's defaults. Without a `source`, it is the variables
+    themselves.
     """
     there = {part: next((n for n in names[part] if _is_set(environ, n)), None) for part in PARTS}
     if not (there["host"] or there["dbname"]):
@@ -163,7 +166,9 @@ def _from_parts(
 
 
 def _sensible(parameters: dict[str, str], source: str) -> Target:
-    """A target, unless a variable holds a whole address: its password would be told as a name."""
+    """Return a target, unless a variable contains a whole address: its password would be printed as
+    a name.
+    """
     for key, value in parameters.items():
         if key == "password" and target.is_text(value):
             continue
@@ -173,8 +178,8 @@ def _sensible(parameters: dict[str, str], source: str) -> Target:
 
             raise SurefootError(
                 "database-url-invalid",
-                f"The {key} from the {source} can't be one.",
-                seen=["it is a whole address, or not a UTF-8 text"],
+                f"The {key} from the {source} is not valid.",
+                seen=["it is a whole address, or not UTF-8 text"],
                 database=NOT_REACHED,
                 next="a whole address is given as DATABASE_URL; or name each part by itself",
             )
@@ -190,7 +195,7 @@ def _source(environ: Mapping[str, str], name: str) -> str:
 
 
 def _value(environ: Mapping[str, str], name: str) -> str | None:
-    """The variable's value, or the content of the file that NAME_FILE names."""
+    """Return the variable's value, or the content of the file that NAME_FILE names."""
     if environ.get(name):
         return environ[name]
     file = environ.get(f"{name}_FILE")

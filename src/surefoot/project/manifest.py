@@ -1,7 +1,7 @@
-"""The files that a look at the code rested on, and one hash over their names and contents.
+"""The files on which a look at the code relied, and one hash over their names and contents.
 
-The quick look hashes them again and compares. It reads no revision, so it works for every history,
-however it is written. This module needs the standard library only.
+The quick look hashes them again and compares. It doesn't read revisions, so it works for every
+history, however it is written. This module needs the standard library only.
 """
 
 import os
@@ -13,7 +13,7 @@ try:  # hashlib loads OpenSSL, which takes longer than all the hashing
 except ImportError:
     from hashlib import blake2b
 
-# At the end of a directory's path: with all that is below it.
+# At the end of a directory's path: including everything below it.
 BELOW = "/**"
 _CHUNK = 1 << 20
 
@@ -25,11 +25,10 @@ def digest(
     arguments: Iterable[str],
     variables: Iterable[tuple[str, str]],
 ) -> str:
-    """One hash over the names and contents of these files, and of the Python files in these
-    directories, and over the arguments of env.py. Paths are absolute or relative to `root`; what
-    isn't there counts as missing.
+    """Return one hash over these files, Python files in these directories, and env.py's arguments.
 
-    The packages that are installed count by their names and versions, and so do the `variables`
+    Names and contents count. Paths are absolute or relative to `root`; a missing file counts as
+    missing. The installed packages count with their names and versions, and so do the `variables`
     that set keys of the configuration.
     """
     found = blake2b(digest_size=32)
@@ -59,7 +58,7 @@ def _entries(
 
 
 def _hash(file: str) -> str:
-    """The hash of a file's content; "missing" where it can't be read, or isn't a regular file."""
+    """Return the hash of a file's content; "missing" if it isn't a readable regular file."""
     if not os.path.isfile(file):
         return "missing"
     found = blake2b(digest_size=32)
@@ -80,7 +79,7 @@ def _python_files(directory: str) -> list[str]:
 
 
 def _tree(top: str) -> list[str]:
-    """The directory and all below it."""
+    """Return the directory and everything below it."""
     found: list[str] = []
     for directory, below, _ in os.walk(top, followlinks=True):
         below[:] = sorted(name for name in below if name != "__pycache__")
@@ -89,7 +88,7 @@ def _tree(top: str) -> list[str]:
 
 
 def _packages() -> set[str]:
-    """The installed packages, each with its version, from where this Python looks for them."""
+    """Return the installed packages with their versions, from where this Python finds them."""
     own = (sys.prefix, sys.base_prefix)
     found: set[str] = set()
     for entry in sys.path:

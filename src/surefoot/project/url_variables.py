@@ -1,4 +1,4 @@
-"""The names by which an application reads its database's address, set to the one that is used."""
+"""Set the variables from which an application reads its database's address."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from surefoot.project.locate import OWN, PARTS, POSTGRES_NAMES
 def variables(
     target: Target, config: Config, environ: Mapping[str, str], default_driver: str
 ) -> dict[str, str]:
-    """The environment variables to set before the application's env.py runs.
+    """Return the environment variables to set before the application's env.py runs.
 
-    A name that the address came from is left as it is, if it's set (its NAME_FILE may be instead).
+    A name from which the address came stays as it is, if it is set (or its NAME_FILE is).
     DATABASE_URL gets the configured driver, or the one that it names, or `default_driver`.
     `url_variables` of the configuration are further names, each with its driver or its part.
     """
@@ -40,11 +40,11 @@ def variables(
 
 
 def _driver_of(url: str) -> str | None:
-    """ "postgresql+asyncpg" of "postgresql+asyncpg://…", None where no driver is named."""
+    """Return "postgresql+asyncpg" of "postgresql+asyncpg://…", None if no driver is named."""
     scheme, found, _ = url.partition("://")
     return scheme if found and scheme.startswith("postgresql+") else None
 
 
 def driver_of_ini(url: str | None) -> str | None:
-    """The driver that alembic.ini's sqlalchemy.url names, if it names one of PostgreSQL's."""
+    """Return the driver in alembic.ini's sqlalchemy.url, if it names one for PostgreSQL."""
     return _driver_of(url or "")

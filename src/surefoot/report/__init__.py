@@ -1,1 +1,1 @@
-"""How things are told: to a person, to a program, to the process that started us."""
+"""Reports for a person, for a program, and for the process that started this one."""

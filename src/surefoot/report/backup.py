@@ -38,7 +38,7 @@ class _Kept(Protocol):
 
 
 def shown(file: Path) -> str:
-    """The file's path as a person here would write it, and never as an option."""
+    """Return a path as a person would write it here, never one that looks like an option."""
     try:
         path = str(file.relative_to(Path.cwd()))
     except ValueError:
@@ -47,7 +47,7 @@ def shown(file: Path) -> str:
 
 
 def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
-    """The end of `surefoot backup`."""
+    """Return the last lines of `surefoot backup`."""
     sidecar = taken.sidecar
     texts = [
         f"{shown(taken.file)}, {size_text(taken.file.stat().st_size)}",
@@ -63,7 +63,7 @@ def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
 
 
 def taken_json(taken: _Taken) -> dict[str, Any]:
-    """The same, for programs."""
+    """Return the result of `surefoot backup` as JSON."""
     return {
         "file": str(taken.file),
         "backup": sidecar_json(taken.sidecar),
@@ -79,7 +79,7 @@ def backups_lines(
     beside: Sequence[SetAsideDatabase] | None,
     why_not: str,
 ) -> list[str]:
-    """`surefoot backups`: a few lines each. `beside` is None where the server wasn't asked."""
+    """Return the lines of `surefoot backups`. `beside` is None if the server wasn't asked."""
     total = sum(one.bytes for one in backups)
     text = f"{count(len(backups), 'backup')} in {shown(directory)}"
     lines = labelled(terminal, "backups", f"{text}, {size_text(total)}" if backups else text)
@@ -105,11 +105,11 @@ def _kept_texts(one: _Kept) -> Iterable[str]:
 
 
 def beside_text(one: SetAsideDatabase) -> str:
-    """A database that a restore has made or set aside."""
+    """Describe a database that a restore has made or set aside."""
     size = f", {size_text(one.bytes)}" if one.bytes is not None else ""
     what = {
-        "restoring": f"half-made of {one.mark.file}",
-        "restored": f"made of {one.mark.file}, and not yet in its place",
+        "restoring": f"incomplete, from {one.mark.file}",
+        "restored": f"made from {one.mark.file}, not yet swapped in",
         "kept": f"what {one.mark.database} was before the restore of {one.mark.file}",
     }[one.mark.state]
     return f"{one.name}: {what}{size}"
@@ -148,16 +148,16 @@ class _Restored(Protocol):
 
 
 def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> list[str]:
-    """What `surefoot restore` shows before it asks."""
+    """Return the lines that `surefoot restore` shows before it asks."""
     sidecar = intended.sidecar
-    told = "of nobody knows what: no sidecar is gone by"
+    told = "of unknown content: the sidecar is ignored"
     if sidecar is not None:
         told = f"of {sidecar.database} at {_where(sidecar)}, {_taken_at(sidecar)}"
     plan = [
         f"restore it into a new database, {intended.new}",
         "verify that against the sidecar: version rows, structure, rows of the largest tables"
         if sidecar is not None
-        else "nothing can be verified but that pg_restore has no complaint",
+        else "nothing can be verified except that pg_restore reports no error",
         f"swap: {intended.database} becomes {intended.old}, {intended.new} becomes "
         f"{intended.database}; PostgreSQL waits up to 5 seconds for others to leave the databases",
         *([] if intended.owners else ["owners and grants of the backup are left out"]),
@@ -167,7 +167,7 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
     texts = [f"{shown(intended.kept.file)}, {size}", told]
     if sidecar is not None and intended.elsewhere:
         texts.append(
-            f"made on another server, or before a pg_upgrade of this one: see whether it is the "
+            "made on another server, or before a pg_upgrade of this one: check that it is the "
             f"{sidecar.database} that you mean"
         )
     lines += labelled(terminal, "backup", *texts)
@@ -186,7 +186,7 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
 
 
 def restored_lines(terminal: Terminal, kept: _Kept, restored: _Restored) -> list[str]:
-    """The end of `surefoot restore`."""
+    """Return the last lines of `surefoot restore`."""
     rows = ", ".join(str(row) for row in restored.rows) or "no revision"
     if not restored.changed:
         return [
@@ -194,10 +194,10 @@ def restored_lines(terminal: Terminal, kept: _Kept, restored: _Restored) -> list
                 terminal,
                 "now",
                 f"{restored.database} is at {rows}: {kept.file.name} was restored by an earlier "
-                "start, which was cut off before it could tell; nothing to do",
+                "start, which was cut off before it could report it; nothing to do",
             ),
             *labelled(terminal, "kept", f"{restored.old} is what was there before"),
-            *labelled(terminal, "next", "to restore it once more: the same command again"),
+            *labelled(terminal, "next", "to restore it once more, run the same command again"),
         ]
     return [
         "",
@@ -208,7 +208,7 @@ def restored_lines(terminal: Terminal, kept: _Kept, restored: _Restored) -> list
 
 
 def restored_json(restored: _Restored) -> dict[str, Any]:
-    """The same, for programs."""
+    """Return the result of `surefoot restore` as JSON."""
     return {
         "current": list(restored.rows),
         "changed": restored.changed,
@@ -235,7 +235,7 @@ def _why(sidecar: Sidecar) -> str:
 
 
 def sidecar_json(sidecar: Sidecar) -> dict[str, Any]:
-    """What is told of one: the sidecar has more."""
+    """Return the parts of a sidecar that are reported; the file has more."""
     return {
         "name": sidecar.database,
         "current": list(sidecar.contents.version_rows),
@@ -271,7 +271,7 @@ def backups_json(
 
 
 def beside_json(one: SetAsideDatabase) -> dict[str, Any]:
-    """A database that a restore has made or set aside."""
+    """Return a database that a restore has made or set aside, as JSON."""
     return {
         "name": one.name,
         "state": one.mark.state,

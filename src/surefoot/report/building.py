@@ -1,4 +1,4 @@
-"""How far the making of a catalogue is."""
+"""Report the progress of building a catalogue."""
 
 import time
 
@@ -9,7 +9,7 @@ _BAR = 24  # columns
 
 
 class BuildReport:
-    """A bar with the revision's name on a terminal; in a log, a line for each replay."""
+    """A progress bar with the revision's name on a terminal; in a log, a line for each replay."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -18,27 +18,27 @@ class BuildReport:
         self._number = 0
 
     def server(self, label: str, why: str) -> None:
-        """Which server it is made on."""
+        """Report the server on which the catalogue is built."""
         self._write(f"surefoot: replaying on {label} ({why})")
 
     def begin(self, what: str) -> None:
-        """A replay begins."""
+        """Report that a replay begins."""
         self._started, self._number = time.monotonic(), 0
         self._live.begin(what)
 
     def revision(self, revision: str, number: int, total: int) -> None:
-        """A revision of it begins."""
+        """Report that a revision begins."""
         self._number += 1
         done = _BAR * number // max(total, 1)
         full, empty = ("━", "─") if self._terminal.dots == "…" else ("#", ".")
         self._live.update(f"{full * done}{empty * (_BAR - done)} {number}/{total} {revision}")
 
     def end(self, what: str) -> None:
-        """The replay is over."""
+        """Report that a replay has ended."""
         self._line(what, self._terminal.paint(self._terminal.done, "green"))
 
     def stopped(self, what: str) -> None:
-        """The replay did not get to its end; why is told by whoever ordered it."""
+        """Report that a replay stopped early; the caller reports why."""
         self._line(what, self._terminal.ran.ljust(len(self._terminal.done)))
 
     def _line(self, what: str, sign: str) -> None:
@@ -50,11 +50,11 @@ class BuildReport:
         self._live.end(f"  {sign} {text}{' ' * (room - columns(text))}{took}")
 
     def notice(self, text: str) -> None:
-        """Something worth a line."""
+        """Report something worth a line."""
         self._write(f"surefoot: {text}")
 
     def close(self) -> None:
-        """Put the terminal back as it was."""
+        """Restore the terminal."""
         self._live.close()
 
     def _write(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue for people and for programs."""
+"""Report a catalogue, for people and for programs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,9 @@ def built_lines(
     changed: bool,
     unasked: Mapping[str, str],
 ) -> list[str]:
-    """The end of `catalog build`. `unasked` are revisions that change only data, each with a
-    suggestion for an evidence probe, or "".
+    """Return the last lines of `catalog build`.
+
+    `unasked` are revisions that change only data, each with a suggested evidence probe, or "".
     """
     said = "written" if changed else "unchanged"
     revisions = count(len(catalogue.history.revisions), "revision")
@@ -43,7 +44,7 @@ def built_lines(
     return ["", *lines]
 
 
-# What the downgrade of a revision of each class does; docs/guides/catalogue.md says it in full.
+# What the downgrade of a revision of each class does; docs/concepts/downgrades.md has the details.
 CLASSES = {
     "proved": "gives the structure below, and loses nothing",
     "loses-data": "gives the structure below, and loses data",
@@ -56,12 +57,12 @@ CLASSES = {
 
 
 def classes(catalogue: Catalogue) -> Counter[str]:
-    """How many revisions have a way back of each class, as far as downgrades were tried."""
+    """Count the revisions whose downgrade is in each class, as far as downgrades were tested."""
     return Counter(reversal(catalogue, id).verdict for id in catalogue.downgrades)
 
 
 def revision_list(terminal: Terminal, catalogue: Catalogue) -> list[str]:
-    """A line for each revision: what it adds and takes away, its downgrade, its title."""
+    """Return a line for each revision: what it adds and removes, its downgrade, its title."""
     revisions = catalogue.history.revisions
     width = min(max((len(id) for id in revisions), default=12), 24)
     releases = max((len(r.release or "") for r in revisions.values()), default=0)
@@ -91,7 +92,7 @@ def _numbers(changed: Iterable[Change]) -> tuple[int, int]:
 
 
 def revision_lines(terminal: Terminal, catalogue: Catalogue, id: str) -> list[str]:
-    """All that the catalogue knows of a revision."""
+    """Return everything that the catalogue knows about a revision, for people."""
     revision = catalogue.history.revisions[id]
     lines = [*labelled(terminal, "revision", id)]
     if revision.message:
@@ -106,7 +107,7 @@ def revision_lines(terminal: Terminal, catalogue: Catalogue, id: str) -> list[st
     for name, changed in effects.items():
         if len(effects) > 1 and len(set(effects.values())) == 1 and name != next(iter(effects)):
             continue
-        label = "changes" if len(set(effects.values())) == 1 else f"{name} way"
+        label = "changes" if len(set(effects.values())) == 1 else f"{name} path"
         added, gone = _numbers(changed)
         text = f"{added} there from here on, {gone} gone" if changed else "nothing of the structure"
         lines += ["", *labelled(terminal, label, text), *change_lines(terminal, changed)]
@@ -118,7 +119,9 @@ def revision_lines(terminal: Terminal, catalogue: Catalogue, id: str) -> list[st
 def _downgrade_lines(terminal: Terminal, back: DowngradeRecipe) -> list[str]:
     lines = labelled(terminal, "downgrade", f"{back.verdict}{f': {back.why}' if back.why else ''}")
     if back.again:
-        lines += labelled(terminal, "", f"its upgrade does something else behind it: {back.again}")
+        lines += labelled(
+            terminal, "", f"after it, its upgrade no longer makes the same changes: {back.again}"
+        )
     for loss in back.losses:
         lines += labelled(terminal, "", f"lost: {loss_text(loss)}")
     for statement in back.statements:
@@ -133,7 +136,7 @@ def _downgrade_lines(terminal: Terminal, back: DowngradeRecipe) -> list[str]:
 
 
 def loss_text(loss: Loss) -> str:
-    """What of the data goes, in words."""
+    """Describe in words which data is lost."""
     text = {
         "table": f"table {loss.name} with its rows",
         "column": f"column {loss.name}",
@@ -145,7 +148,7 @@ def loss_text(loss: Loss) -> str:
 
 
 def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
-    """Lines with + and -, in the order of the facts."""
+    """Return lines with + and -, in the order of the facts."""
     lines: list[str] = []
     for change in changed:
         name = printable(f"{change.kind} {change.name}")
@@ -164,17 +167,17 @@ def change_lines(terminal: Terminal, changed: Iterable[Change]) -> list[str]:
 
 
 def fact_lines(facts: Iterable[SchemaFact]) -> list[str]:
-    """A line a fact."""
+    """Return a line for each fact."""
     return [printable(f"{f.kind}  {f.name}  {f.definition}".rstrip()) for f in facts]
 
 
 def fact_json(fact: SchemaFact) -> dict[str, Any]:
-    """A fact for programs."""
+    """Return a fact as JSON."""
     return {"kind": fact.kind, "name": fact.name, "definition": fact.definition}
 
 
 def change_json(change: Change) -> dict[str, Any]:
-    """A change for programs: what was allowed before, and what is from here on."""
+    """Return a change as JSON: the definitions that were allowed before, and those allowed now."""
     return {
         "kind": change.kind,
         "name": change.name,
@@ -184,7 +187,7 @@ def change_json(change: Change) -> dict[str, Any]:
 
 
 def revision_json(catalogue: Catalogue, id: str) -> dict[str, Any]:
-    """All that the catalogue knows of a revision, for programs."""
+    """Return everything that the catalogue knows about a revision, as JSON."""
     revision = catalogue.history.revisions[id]
     return {
         "revision": id,
@@ -204,7 +207,7 @@ def revision_json(catalogue: Catalogue, id: str) -> dict[str, Any]:
 
 
 def downgrade_json(back: DowngradeRecipe) -> dict[str, Any]:
-    """The way back over a revision, for programs."""
+    """Return a revision's downgrade as JSON."""
     return {
         "verdict": back.verdict,
         "why": back.why,
@@ -216,10 +219,10 @@ def downgrade_json(back: DowngradeRecipe) -> dict[str, Any]:
 
 
 def loss_json(loss: Loss) -> dict[str, Any]:
-    """What of the data goes, for programs."""
+    """Return which data is lost, as JSON."""
     return {"kind": loss.kind, "name": loss.name, "detail": loss.detail}
 
 
 def revisions_json(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Every revision, in the order that they were run."""
+    """Return every revision as JSON, in the order in which they were run."""
     return [revision_json(catalogue, id) for id in catalogue.history.revisions]

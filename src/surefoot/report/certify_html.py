@@ -1,4 +1,4 @@
-"""The report of `surefoot certify` as one page of HTML that stands alone."""
+"""Write the report of `surefoot certify` as one self-contained HTML page."""
 
 from collections.abc import Iterator
 from html import escape
@@ -10,7 +10,7 @@ from surefoot.certify.result import Outcome, Result
 from surefoot.errors.printable import printable
 from surefoot.report.certifying import again, cell_text, cells, notes_of
 
-# The worst first: a cell is what its worst case is.
+# The worst first: a cell shows its worst case.
 _WORST: tuple[Outcome, ...] = ("failed", "missed", "not-run", "doubtful", "passed", "skipped")
 _SIGNS: dict[str, str] = {
     "failed": "✗",
@@ -54,7 +54,7 @@ summary { cursor: pointer; } .line { position: relative; height: 1.6rem; backgro
 
 
 def html(report: Report) -> str:
-    """One file: no script, nothing that is loaded from elsewhere."""
+    """Return the page: no scripts, and nothing that is loaded from elsewhere."""
     verdict = "passed" if report.passed else "failed"
     body = "\n".join(
         [
@@ -148,7 +148,7 @@ def _timelines(report: Report) -> Iterator[str]:
         return
     yield (
         "<h2>The upgrade's timeline</h2><p>Each line is a run without a fault; each mark a "
-        "statement at which a run was killed or cut off, coloured by what came of it.</p>"
+        "statement at which a run was killed or cut off, coloured by its result.</p>"
     )
     for timeline in shown:
         yield _timeline(timeline, report)

@@ -1,4 +1,4 @@
-"""The report of `surefoot certify` as JUnit XML, for a CI system."""
+"""Write the report of `surefoot certify` as JUnit XML, for a CI system."""
 
 from xml.etree import ElementTree
 
@@ -8,7 +8,7 @@ from surefoot.errors.printable import printable
 
 
 def junit(report: Report) -> str:
-    """A test suite for each subject, a test case for each case; times are in seconds."""
+    """Return a test suite for each subject and a test case for each case; times are in seconds."""
     root = ElementTree.Element("testsuites", {"name": "surefoot certify"})
     if report.history or not report.results:
         suite = _suite(root, "history", len(report.history) or 1)
@@ -68,5 +68,5 @@ def _case(
 def _element(case: ElementTree.Element, tag: str, text: str, **attributes: str) -> None:
     shown = {name: printable(value) for name, value in attributes.items()}
     element = ElementTree.SubElement(case, tag, shown)
-    # XML has no control characters, escaped or not
+    # XML allows no control characters, escaped or not
     element.text = "\n".join(printable(line) for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""How far `surefoot certify` is, and what it has found: for people and for programs."""
+"""Report the progress and the results of `surefoot certify`, for people and for programs."""
 
 from collections import Counter
 from typing import Any
@@ -17,21 +17,21 @@ _LONGEST = 300  # characters of what was seen
 
 
 class CertifyReport(BuildReport):
-    """On a terminal a line that moves, in a log a line for each subject and each failed case."""
+    """A live line on a terminal; in a log, a line for each subject and each failed case."""
 
     def prepared(self, subject: Subject, seconds: float) -> None:
-        """Two runs of this subject without a fault have been seen."""
+        """Report that two runs of a subject without a fault have been observed."""
         self.notice(f"{subject.name}: two runs without a fault, {seconds:.1f} s")
 
     def planned(self, plan: Plan) -> None:
-        """This will be done."""
+        """Report the plan of cases."""
         sampled = len(plan.sampled)
         more = f", then up to {sampled} more by seed {plan.seed}" if sampled else ""
         self.notice(f"{count(len(plan.cases), 'case')}{more}")
         self.begin("cases")
 
     def performed(self, result: Result, number: int, total: int) -> None:
-        """A case is over."""
+        """Report that a case has ended."""
         self.revision(result.case.name, min(number, total), total)
         if result.outcome in ("failed", "missed"):
             what = ", ".join(dict.fromkeys(v.invariant for v in result.violations))
@@ -39,7 +39,7 @@ class CertifyReport(BuildReport):
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """The plan, a line for each case."""
+    """Return a line for each case of the plan."""
     lines = [_planned(case) for case in plan.cases]
     if plan.sampled:
         lines += ["", f"while the minutes last, in the order of seed {plan.seed}:"]
@@ -52,7 +52,7 @@ def _planned(case: Case) -> str:
 
 
 def report_lines(terminal: Terminal, report: Report) -> list[str]:
-    """The report: what was tried, what was found, how to do it again."""
+    """Return the report: what was tried, what was found, and how to repeat it."""
     lines = ["", *labelled(terminal, "certify", *_head(report)), ""]
     lines += _table(report)
     for number, problem in enumerate(report.problems, 1):
@@ -80,7 +80,7 @@ Cell = tuple[str, Kind]
 
 
 def cells(report: Report) -> dict[Cell, list[Result]]:
-    """The results by subject and kind, in the order of the subjects and of the kinds."""
+    """Group the results by subject and kind, in the order of the subjects and kinds."""
     found: dict[Cell, list[Result]] = {
         (subject.name, kind): [] for subject in report.subjects for kind in KINDS
     }
@@ -90,7 +90,7 @@ def cells(report: Report) -> dict[Cell, list[Result]]:
 
 
 def cell_text(results: list[Result]) -> str:
-    """A cell in words: how often, what came of it, whether that was all of its class."""
+    """Describe a cell: how many cases, their results, and whether the class is complete."""
     outcomes = Counter(result.outcome for result in results)
     said = [
         f"{number} {outcome}"
@@ -130,12 +130,12 @@ def _problem_lines(terminal: Terminal, number: int, problem: Problem, report: Re
 
 
 def again(problem: Problem, report: Report) -> str:
-    """The command that does the smallest case again."""
+    """Return the command that repeats the smallest failing case."""
     return f"surefoot certify --seed {report.options.seed} --case {problem.case}"
 
 
 def notes_of(report: Report) -> list[str]:
-    """What is worth knowing and no failure: each once, with how many cases said so."""
+    """Collect the remarks that aren't failures, each once, with the number of cases."""
     found: dict[str, list[str]] = {}
     for result in report.results:
         doubts = [v.told for v in result.violations if result.outcome == "doubtful"]
@@ -151,7 +151,7 @@ def notes_of(report: Report) -> list[str]:
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """The report, for programs."""
+    """Return the report as JSON."""
     return {
         "seed": report.options.seed,
         "minutes": report.options.minutes,
@@ -166,7 +166,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """The plan, for programs."""
+    """Return the plan as JSON."""
     return {
         "seed": plan.seed,
         "cases": [{"name": one.name, "exhaustive": one.exhaustive} for one in plan.cases],

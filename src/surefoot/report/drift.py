@@ -1,4 +1,4 @@
-"""How a structure differs from its revision's, table by table."""
+"""Report how a structure differs from its revision's, table by table."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _COLOURS = {"missing": "red", "changed": "yellow", "unexpected": "yellow"}
 
 
 def _place(kind: str, name: str, definition: str) -> str:
-    """The table that something belongs to; what is none's is grouped by its kind."""
+    """Return the table that an object belongs to; others are grouped by kind."""
     return table(SchemaFact(kind, name, definition)) or f"{kind}s"
 
 
@@ -30,7 +30,7 @@ def _place_of(difference: Difference) -> str:
 
 
 def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Match) -> list[str]:
-    """The whole account of `surefoot drift`."""
+    """Return the lines of `surefoot drift`."""
     standing = facts.standing
     assert standing is not None
     histories = histories_among(standing.own)
@@ -87,7 +87,7 @@ def drift_lines(terminal: Terminal, target: Target, facts: Facts, held: Match) -
 
 
 def drift_json(held: Match, standing: Identification) -> dict[str, Any]:
-    """The same for programs: differences and own facts, by table."""
+    """Return the differences and the user's own facts as JSON, by table."""
     tables: dict[str, dict[str, list[Any]]] = {}
     for difference in held.differences:
         group = tables.setdefault(_place_of(difference), {"differences": [], "own": []})

@@ -1,4 +1,4 @@
-"""The account of a fleet: a line of progress, and what came of all databases at the end."""
+"""Report on a fleet: a progress line, and the results of all databases at the end."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from surefoot.report.live import Live
 from surefoot.report.terminal import Terminal
 from surefoot.report.text import finding_lines
 
-# In the order of the table; the first two need nobody's attention.
+# In the order of the table; the first two need no attention.
 _KINDS: tuple[Kind, ...] = (
     "ready",
     "migrated",
@@ -21,30 +21,33 @@ _KINDS: tuple[Kind, ...] = (
     "failed",
 )
 _WELL = ("ready", "migrated")
-_NAMED = 20  # databases of a kind that the table names
+_NAMED = 20  # databases of a kind that the table lists by name
 
 
 class FleetReport:
-    """Tells people how far a fleet has come. The results themselves are data, and not its."""
+    """Reports to people how far a fleet has come.
+
+    The results themselves are data on standard output.
+    """
 
     def __init__(self, terminal: Terminal, every: float, *, quiet: bool) -> None:
-        """`every`: seconds between two lines of progress where there is no terminal; 0: never."""
+        """`every`: seconds between two progress lines if there is no terminal; 0: never."""
         self._terminal, self._quiet = terminal, quiet
         self._live = Live(terminal, 0.0 if quiet else every, self._still)
         self._doing, self._total, self._ended = "", 0, 0
         self._named: dict[Kind, list[Result]] = {}
 
     def begin(self, doing: str, total: int) -> None:
-        """So many databases are to be looked at, or to be migrated."""
+        """Begin a phase over `total` databases."""
         self._doing, self._total, self._ended = doing, total, 0
         self._live.begin(self._text)
 
     def end(self) -> None:
-        """That is over."""
+        """End the phase."""
         self._live.end()
 
     def result(self, result: Result) -> None:
-        """One more has ended; its line of data is written next."""
+        """Count a result; the caller then writes its line of data."""
         self._ended += 1
         named = self._named.setdefault(result.kind, [])
         if result.kind not in _WELL and len(named) < _NAMED:
@@ -53,11 +56,11 @@ class FleetReport:
         self._live.clear()
 
     def close(self) -> None:
-        """No more lines of progress."""
+        """Stop writing progress lines."""
         self._live.close()
 
     def outcome(self, totals: Totals) -> None:
-        """What came of all of them: a table on a terminal, a line elsewhere."""
+        """Return the results of all databases: a table on a terminal, otherwise a line."""
         terminal = self._terminal
         finding: Finding
         for finding in totals.findings:

@@ -1,4 +1,4 @@
-"""The history as a list, as a graph of lines, and as a Mermaid diagram. The newest comes first."""
+"""Print the history, newest first: as a list, a graph of lines, or a Mermaid diagram."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -10,8 +10,9 @@ from surefoot.report.terminal import Terminal, columns
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where a database is in the history: the rows that were read, and the revisions they stand
-    for. `by_structure`: there is no row, and the revisions were identified.
+    """A database's place in the history: the rows that were read, and their revisions.
+
+    `by_structure`: there is no row, and the revisions were identified.
     """
 
     rows: tuple[str | None, ...]
@@ -20,7 +21,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 def newest_first(history: History) -> list[str]:
-    """Every revision before all below it, the revisions of a branch next to each other."""
+    """Sort the revisions: each before its ancestors, those of a branch together."""
     above = dict.fromkeys(history.revisions, 0)
     for id in history.revisions:
         for below in history.below(id):
@@ -38,7 +39,7 @@ def newest_first(history: History) -> list[str]:
 
 
 def history_json(history: History, position: Position | None) -> list[dict[str, Any]]:
-    """Every revision, the newest first."""
+    """Return every revision as JSON, the newest first."""
     applied = history.applied(position.here) if position else frozenset[str]()
     return [
         {
@@ -58,7 +59,7 @@ def history_json(history: History, position: Position | None) -> list[dict[str, 
 def history_lines(
     terminal: Terminal, history: History, position: Position | None, *, graph: bool
 ) -> list[str]:
-    """A line for each revision; with `graph`, the lines between them on the left."""
+    """Return a line for each revision; with `graph`, connected by lines on the left."""
     signs = _Signs.of(terminal)
     applied = history.applied(position.here) if position else frozenset(history.revisions)
     rows = _drawn(history, applied, signs) if graph else _listed(history, applied, signs)
@@ -92,7 +93,7 @@ def _row(
 
 
 class _Signs(NamedTuple):
-    """The characters of a graph, as far as the stream can write them."""
+    """The characters of a graph that the stream can encode."""
 
     applied: str = "●"
     pending: str = "○"
@@ -123,15 +124,15 @@ def _listed(history: History, applied: Iterable[str], signs: _Signs) -> list[_Ro
 
 
 def _drawn(history: History, applied: Iterable[str], signs: _Signs) -> list[_Row]:
-    """The graph's rows, each with its revision; None where there are only lines.
+    """Return the graph's rows, each with its revision; None for a row of lines only.
 
-    A lane is a column that leads down to the revision that it waits for; None: it's free.
+    A lane is a column that leads down to the revision it waits for; None: it is free.
     """
     lanes: list[str | None] = []
     rows: list[_Row] = []
 
     def between(column: int, other: int, end: str) -> None:
-        """A row that leads from a lane to one on its right or left."""
+        """Return a row that connects a lane with another one."""
         low, high = sorted((column, other))
         cells: list[str] = []
         for index in range(max(len(lanes), high + 1)):
@@ -175,13 +176,13 @@ def _drawn(history: History, applied: Iterable[str], signs: _Signs) -> list[_Row
 
 
 def _trim(lanes: list[str | None]) -> None:
-    """Take the free lanes on the right away."""
+    """Remove the free lanes on the right."""
     while lanes and lanes[-1] is None:
         lanes.pop()
 
 
 def _free(lanes: list[str | None]) -> int:
-    """A free lane, a new one on the right if there is none."""
+    """Return a free lane; add one on the right if there is none."""
     if None in lanes:
         return lanes.index(None)
     lanes.append(None)
@@ -189,7 +190,7 @@ def _free(lanes: list[str | None]) -> int:
 
 
 def mermaid_lines(history: History, position: Position | None) -> list[str]:
-    """A Mermaid flowchart, the oldest revision on top; what a revision depends on is dotted."""
+    """Return a Mermaid flowchart, the oldest revision on top; dependencies are dotted."""
     order = newest_first(history)[::-1]
     names = {id: f"r{number}" for number, id in enumerate(order, 1)}
     lines = ["flowchart TD"]
@@ -218,6 +219,6 @@ def mermaid_lines(history: History, position: Position | None) -> list[str]:
 
 
 def _label(text: str) -> str:
-    """A text that Mermaid shows as it stands."""
+    """Escape a text so that Mermaid shows it unchanged."""
     codes = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;"}
     return "".join(codes.get(character, character) for character in text)

@@ -1,4 +1,4 @@
-"""The account for programs: one JSON object. docs/reference/json-output.md describes it."""
+"""Report to programs: one JSON object. docs/reference/json-output.md describes it."""
 
 import re
 from dataclasses import replace
@@ -30,21 +30,21 @@ _FIELD = re.compile(r"[a-z_]+")
 
 
 def answer(command: str, given: answers.Plan | answers.Outcome) -> str:
-    """What `status`, `plan` and `up` answer, as one object on one line."""
+    """Encode the answer of `status`, `plan` or `up` as one object on one line."""
     parts = builtins(given)
     return encode(command, ExitCode(parts.pop("exit_code")), **parts)
 
 
 def builtins(value: Any) -> Any:
-    """The same in what JSON is made of: dictionaries, lists, texts, numbers."""
+    """Convert a value to JSON's types: dictionaries, lists, strings, numbers."""
     return msgspec.to_builtins(value)
 
 
 def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
-    """One object, on one line: what every command has in common, and its own parts.
+    """Encode one object on one line: the keys that all commands share, and the command's own.
 
-    No password is in its texts, and no control character or bidirectional control stands there
-    unescaped: a log or a terminal may print the object.
+    Its strings contain no password, and no unescaped control or bidirectional characters, so a log
+    or a terminal can print the object.
     """
     whole = {
         "schema_version": SCHEMA_VERSION,
@@ -54,19 +54,19 @@ def encode(command: str, exit_code: ExitCode, **parts: Any) -> str:
     }
     try:
         return escaped(msgspec.json.encode(whole).decode())
-    except UnicodeEncodeError:  # bytes of an argument that are no text: escaped, as Python has them
+    except UnicodeEncodeError:  # bytes of an argument that aren't text: escaped as in Python
         import json
 
         return json.dumps(whole)
 
 
 def line(value: Any) -> str:
-    """Any value, on one line, without passwords and with nothing unescaped."""
+    """Encode any value on one line, with passwords masked and everything escaped."""
     return escaped(msgspec.json.encode(_without_secrets(value)).decode())
 
 
 def _without_secrets(part: Any) -> Any:
-    """The same with every text masked. Masking the JSON itself could take its syntax away."""
+    """Mask every string of a value. Masking the JSON text itself could break its syntax."""
     match part:
         case str():
             return hidden(part)
@@ -80,12 +80,12 @@ def _without_secrets(part: Any) -> Any:
 
 
 def _key(key: str) -> str:
-    """The fields' own names are no texts; the names of tables, say, are."""
+    """Mask a key unless it is a field's own name; tables' names, for example, may be keys."""
     return key if _FIELD.fullmatch(key) else hidden(key)
 
 
 def database(target: Target, facts: Facts | None) -> answers.Address:
-    """Which database. Never holds a password."""
+    """Return which database was used. Never contains a password."""
     if facts is None:
         return answers.Address(address=target.label, source=target.source)
     server = facts.database.server
@@ -105,16 +105,14 @@ def database(target: Target, facts: Facts | None) -> answers.Address:
 
 
 def plan(code: ExitCode, target: Target, facts: Facts, decided: Decision) -> answers.Plan:
-    """What `plan` answers, and returns."""
+    """Return the answer of `plan`."""
     return answers.Plan(**_looked(code, target, facts, decided))
 
 
 def status(
     code: ExitCode, target: Target, facts: Facts, decided: Decision, found: Project, catalogue: Path
 ) -> answers.Status:
-    """What `status` answers: the release of surefoot, its files, and each setting that isn't the
-    default's, besides.
-    """
+    """Return the answer of `status`: like `plan`, with the version, the files and the settings."""
     return answers.Status(
         surefoot=__version__,
         configuration=str(found.file) if found.file else None,
@@ -137,7 +135,7 @@ def _looked(code: ExitCode, target: Target, facts: Facts, decided: Decision) -> 
 
 
 def finding(found: Finding) -> answers.Finding:
-    """A finding, with the exit code that it stands for."""
+    """Return a finding with its exit code."""
     return answers.Finding(
         code=found.code,
         message=found.message,
@@ -149,7 +147,7 @@ def finding(found: Finding) -> answers.Finding:
 
 
 def stand(held: Match) -> answers.Match:
-    """A structure held against a revision."""
+    """Return a comparison of a structure with a revision."""
     return answers.Match(
         revisions=held.rows,
         matching=held.matching,
@@ -159,7 +157,7 @@ def stand(held: Match) -> answers.Match:
 
 
 def interruption(found: InterruptedRevision) -> answers.Interruption:
-    """What is there of a revision that was left half-way."""
+    """Return the parts of a revision that was left half-way."""
     return answers.Interruption(
         revision=found.revision,
         names=tuple(answers.Name(kind=n.kind, name=n.name, place=n.place) for n in found.names),
@@ -168,8 +166,9 @@ def interruption(found: InterruptedRevision) -> answers.Interruption:
 
 
 def structure(facts: Facts) -> answers.Structure | None:
-    """What the catalogue says of the structure, or what an earlier run saw of it; None where the
-    database is empty.
+    """Return what the catalogue says about the structure, or what an earlier run saw.
+
+    None if the database is empty.
     """
     catalogue, standing = facts.catalogue, facts.standing
     if facts.verified is not None:
@@ -204,7 +203,7 @@ def structure(facts: Facts) -> answers.Structure | None:
 
 
 def verified(mark: Mark) -> answers.Verified:
-    """The end of an earlier run that still counts: nothing that it rests on has changed."""
+    """Return the end of an earlier run that is still valid: what it relies on hasn't changed."""
     evidence = mark.evidence
     return answers.Verified(
         checked=evidence is not None and evidence.structure == "verified",
@@ -216,7 +215,7 @@ def verified(mark: Mark) -> answers.Verified:
 
 
 def promise(kept: Promise) -> answers.Promise:
-    """What the structure lacks of head's promise, and what differs and stops nobody."""
+    """Return what the structure lacks of head's promise, and which differences are harmless."""
     return answers.Promise(
         broken=tuple(map(_issue, kept.broken)),
         harmless=tuple(map(_issue, kept.harmless)),
@@ -236,7 +235,7 @@ def _issue(one: Issue) -> answers.Issue:
 
 
 def decision(decided: Decision) -> dict[str, Any]:
-    """What a look led to: the parts of a Plan that say so."""
+    """Return the parts of a Plan that state the decision."""
     ready = decided.plan if isinstance(decided, Ready) else None
     return {
         "state": decided.state.value,
@@ -251,7 +250,7 @@ def decision(decided: Decision) -> dict[str, Any]:
 
 
 def loss(one: PendingLoss) -> answers.Loss:
-    """What a pending revision destroys, and of how many rows."""
+    """Return what a pending revision destroys, and in how many rows."""
     return answers.Loss(
         kind=one.loss.kind,
         name=one.loss.name,
@@ -273,7 +272,7 @@ def _remarks(decided: Decision) -> tuple[str, ...]:
 
 
 def outcome(code: ExitCode, target: Target, ended: Outcome) -> answers.Outcome:
-    """How a run of `up` ended."""
+    """Return how a run of `up` ended."""
     return answers.Outcome(
         exit_code=int(code),
         database=database(target, None),

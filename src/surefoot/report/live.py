@@ -1,6 +1,4 @@
-"""What runs now, and for how long: the line at the bottom of a terminal, and a thread that tells
-every so often, in a log too.
-"""
+"""The live line at the bottom of a terminal, and the thread that reports progress in a log, too."""
 
 import threading
 import time
@@ -13,11 +11,11 @@ _PATIENCE, _INTERVAL = 0.3, 0.5  # seconds before it appears, and between two up
 
 
 class Live:
-    """On a terminal one line, rewritten in place. What else is written in this process to standard
-    output or error goes above it: the stream clears the line first.
+    """One line on a terminal, rewritten in place.
 
-    `still` is called in a thread after each `every` seconds of the same thing, with the number of
-    the thing and for how long it has lasted; 0: never. What it has to say goes to `above`.
+    Everything else that this process writes to standard output or error goes above it: the stream
+    clears the line first. `still` is called in a thread each time the same thing has lasted another
+    `every` seconds, with the thing's number and its duration; 0: never. Its lines go to `above`.
     """
 
     def __init__(
@@ -31,13 +29,13 @@ class Live:
         self._text: str | None = None
         self._shown = False
         self._started = self._told = 0.0
-        self._number = 0  # of what runs now
+        self._number = 0  # of the current thing
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stop = False
 
     def begin(self, text: str) -> None:
-        """Something begins that may take a while."""
+        """Begin something that may take a while."""
         if not self._terminal.live and self._every <= 0:
             return
         with self._lock:
@@ -51,43 +49,43 @@ class Live:
             self._thread.start()
 
     def update(self, text: str) -> None:
-        """The same thing still, further on."""
+        """Update the text of the current thing."""
         with self._lock:
             self._text = text
 
     def end(self, *lines: str) -> None:
-        """It's over: these lines stay."""
+        """End the current thing, and write these lines, which stay."""
         with self._lock:
             self._number += 1
             self._text = None
             self.write(lines)
 
     def write(self, lines: tuple[str, ...] | list[str]) -> None:
-        """Lines that stay, together."""
+        """Write lines together; they stay."""
         with self._lock:
             self.clear()
             for line in lines:
                 self._terminal.line(line)
 
     def above(self, number: int, lines: tuple[str, ...] | list[str]) -> None:
-        """The same, if what runs now is still the thing of this number."""
+        """Write lines, if the thing with this number is still current."""
         self.if_still(number, lambda: self.write(lines))
 
     def if_still(self, number: int, tell: Callable[[], None]) -> None:
-        """Call it, if what runs now is still the thing of this number."""
+        """Call `tell`, if the thing with this number is still current."""
         with self._lock:
             if number == self._number and not self._stop:
                 tell()
 
     def clear(self) -> None:
-        """Take the line away, for something else to be written."""
+        """Clear the line, so that something else can be written."""
         with self._lock:
             if self._shown:
-                self._shown = False  # first: writing comes back here
+                self._shown = False  # first, because writing calls this again
                 self._terminal.write("\r\x1b[K")
 
     def close(self) -> None:
-        """No more lines. Nobody waits for a `still` that has begun: it says nothing any more."""
+        """Write no more lines. A `still` that has begun isn't waited for; it writes nothing."""
         with self._lock:
             self._stop = True
             self.clear()

@@ -1,4 +1,4 @@
-"""The account as a log for programs: one JSON object a line.
+"""Report to programs as a log: one JSON object a line.
 
 docs/reference/log.schema.json describes it.
 """
@@ -29,21 +29,21 @@ Level = Literal["info", "warning", "error"]
 class Event(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="event", forbid_unknown_fields=True
 ):
-    """What every line has: what happened, when (ISO 8601, UTC), and how grave it is."""
+    """The fields of every line: what happened, when (ISO 8601, UTC), and how serious it is."""
 
     level: Level = "info"
     time: str = ""
 
 
 class Found(Event, frozen=True, kw_only=True, tag="found"):
-    """The database was looked at: in which state it is, and at which revisions."""
+    """The database was read: its state and its revisions."""
 
     database: dict[str, Any]
     state: str
 
 
 class Planned(Event, frozen=True, kw_only=True, tag="plan"):
-    """What will be done: the parts are those of `surefoot plan --json`."""
+    """The plan that will be carried out; its parts are those of `surefoot plan --json`."""
 
     plan: list[dict[str, Any]]
     losses: list[dict[str, Any]]
@@ -52,9 +52,9 @@ class Planned(Event, frozen=True, kw_only=True, tag="plan"):
 
 
 class Begins(Event, frozen=True, kw_only=True, tag="begin"):
-    """A step begins: `step` of `of` in the plan, null for a step that isn't numbered.
+    """A step begins: `step` of `of` in the plan; null for a step without a number.
 
-    `revision` is null for what is no revision.
+    `revision` is null if the step is not a revision.
     """
 
     kind: str
@@ -66,9 +66,10 @@ class Begins(Event, frozen=True, kw_only=True, tag="begin"):
 
 
 class Goes(Event, frozen=True, kw_only=True, tag="progress"):
-    """A step has lasted for so many seconds.
+    """A step has been running for so many seconds.
 
-    `doing` says in words what PostgreSQL does for it, `activity` in parts, as far as it was seen.
+    `doing` says in words what PostgreSQL is doing for it; `activity` has the parts that could be
+    seen.
     """
 
     name: str
@@ -78,7 +79,7 @@ class Goes(Event, frozen=True, kw_only=True, tag="progress"):
 
 
 class Ends(Event, frozen=True, kw_only=True, tag="end"):
-    """A step has run to its end; `committed`: its transaction too."""
+    """A step has finished; `committed`: its transaction has been committed too."""
 
     kind: str
     name: str
@@ -91,25 +92,25 @@ class Ends(Event, frozen=True, kw_only=True, tag="end"):
 
 
 class Commits(Event, frozen=True, kw_only=True, tag="committed"):
-    """What ran together is committed together."""
+    """Everything that ran in one transaction has been committed."""
 
     what: str
 
 
 class Stops(Event, frozen=True, kw_only=True, tag="stopped"):
-    """A step has stopped; what became of it follows."""
+    """A step has stopped; a later event reports its outcome."""
 
     name: str
 
 
 class Raised(Event, frozen=True, kw_only=True, tag="traceback"):
-    """What the application's code raised: where in its own files; with -v, the whole traceback."""
+    """The application's code raised: the lines in its own files; with -v, the whole traceback."""
 
     lines: list[str]
 
 
 class Notices(Event, frozen=True, kw_only=True, tag="notice"):
-    """Something worth a line: what is waited for, a warning of the server's."""
+    """Something worth a line: what surefoot is waiting for, a warning from the server."""
 
     text: str
 
@@ -121,13 +122,13 @@ class Prints(Event, frozen=True, kw_only=True, tag="output"):
 
 
 class Says(Event, frozen=True, kw_only=True, tag="text"):
-    """A line of the account for people that has no event of its own."""
+    """A line of the report for people that has no event of its own."""
 
     text: str
 
 
 class Finds(Event, frozen=True, kw_only=True, tag="finding"):
-    """Why it stopped, or was refused."""
+    """Why the run stopped or was refused."""
 
     code: str
     message: str
@@ -138,7 +139,7 @@ class Finds(Event, frozen=True, kw_only=True, tag="finding"):
 
 
 class Comes(Event, frozen=True, kw_only=True, tag="outcome"):
-    """What is true now: the parts are those of `surefoot up --json`."""
+    """The final state; its parts are those of `surefoot up --json`."""
 
     state: str | None
     current: list[str] | None
@@ -149,7 +150,7 @@ class Comes(Event, frozen=True, kw_only=True, tag="outcome"):
 
 
 class Exits(Event, frozen=True, kw_only=True, tag="exit"):
-    """The last line: what the process returns; with `up -- COMMAND`, before COMMAND takes over."""
+    """The last line: the exit code; with `up -- COMMAND`, before COMMAND takes over."""
 
     exit_code: int
 
@@ -173,12 +174,12 @@ ANY = (
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a line."""
+    """Return the JSON schema of a line."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(ANY)}
 
 
 class LogTerminal(Terminal):
-    """Takes the place of a terminal: what is written for people is an event, too."""
+    """Replaces a terminal: lines for people become events, too."""
 
     def __init__(self, stream: TextIO, *, quiet: bool) -> None:
         super().__init__(stream)
@@ -188,7 +189,7 @@ class LogTerminal(Terminal):
         self._lock = threading.Lock()
 
     def emit(self, event: Event) -> None:
-        """Write it, with the time. Where little is wanted, only what matters."""
+        """Write an event with the time. With -q, only warnings, refusals and the result."""
         kept = event.level != "info" or isinstance(event, Comes | Exits | Prints)
         if self._quiet and not kept:
             return
@@ -197,36 +198,36 @@ class LogTerminal(Terminal):
             self.write(line + "\n")
 
     def line(self, text: str = "") -> None:
-        """A line for people that nobody has made an event of."""
+        """Write a line for people that has no event of its own."""
         if text.strip():
             self.emit(Says(text=self.rendered(text).strip()))
 
     def keep_stream(self) -> None:
-        """As the other; what is written is masked by now, and JSON must stay JSON."""
+        """Keep the stream like Terminal; its text is masked already, and JSON must stay JSON."""
         self.keep_stream_as(lambda stream: stream)
 
 
 class Printed:
-    """The stream that the application prints to: each of its lines is an event."""
+    """The stream to which the application prints: each line becomes an event."""
 
     def __init__(self, stream: TextIO, terminal: LogTerminal) -> None:
         self._stream, self._terminal = stream, terminal
         self._rest = ""
 
     def write(self, text: str) -> int:
-        """What is told is what was given: the caller counts its own characters."""
+        """Return the length of the given text, which the caller expects."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             self._terminal.emit(Prints(text=redacted(line.rstrip("\r"))))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
-        """Each by itself."""
+        """Write each line separately."""
         for line in lines:
             self.write(line)
 
     def end(self) -> None:
-        """Nothing more comes: what had no line's end is a line."""
+        """End the stream: an unfinished line becomes a line."""
         if self._rest:
             self.write("\n")
 
@@ -235,7 +236,7 @@ class Printed:
 
 
 class LogReport(TextReport):
-    """Tells a run as events."""
+    """Reports a run as events."""
 
     def __init__(
         self,
@@ -248,25 +249,25 @@ class LogReport(TextReport):
     ) -> None:
         super().__init__(terminal, every, observe, quiet=quiet, verbose=verbose)
         self._emit = terminal.emit
-        self._running = ""  # the step that has begun
+        self._running = ""  # the current step
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
-        """What was found and what will be done."""
+        """Report what was found and what will be done."""
         self._target = target
         found = json.builtins(json.database(target, facts))
         self._emit(Found(database=found, state=decision.state.value))
         self._planned(decision)
 
     def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
-        """While we waited for the lock, somebody else was at work."""
+        """Report that the database changed while surefoot waited for the lock."""
         self.found(self._target, facts, decision)
 
     def goes_on(self, facts: Facts, decision: Decision) -> None:
-        """Where the first part of an open-ended plan has led."""
+        """Report where the first part of an open-ended plan has led."""
         self.found(self._target, facts, decision)
 
     def approved(self, word: str, plan: Plan) -> None:
-        """A person has approved this plan, which is carried out now."""
+        """Report that a person has approved this plan, which is carried out now."""
         self.notice(f"approved by SUREFOOT_APPROVE, {word}")
         self._number(plan)
 
@@ -286,13 +287,13 @@ class LogReport(TextReport):
         return {"step": number, "of": of, "revision": revision}
 
     def begin(self, kind: str, name: str, message: str) -> None:
-        """A step begins."""
+        """Report that a step begins."""
         self._now = self._running = name
         self._emit(Begins(kind=kind, name=name, message=message, **self._place(kind, name)))
         self._live.begin(name)
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
-        """A step has run."""
+        """Report that a step has finished."""
         took = round(seconds, 3)
         place = self._place(kind, name)
         parts = {"kind": kind, "name": name, "message": message, "committed": committed}
@@ -306,24 +307,24 @@ class LogReport(TextReport):
             self._live.begin(self._now)
 
     def committed(self, what: str) -> None:
-        """What ran together is committed together."""
+        """Report that everything that ran in one transaction has been committed."""
         self._session = None
         self._live.end()
         self._emit(Commits(what=what))
 
     def stopped(self) -> None:
-        """The step has stopped."""
+        """Report that the step has stopped."""
         super().stopped()
         if self._running:
             self._emit(Stops(name=self._running, level="warning"))
         self._running = ""
 
     def raised(self, frames: tuple[str, ...], whole: tuple[str, ...]) -> None:
-        """What the application raised."""
+        """Report what the application raised."""
         self._emit(Raised(lines=list(whole if self._verbose else frames), level="error"))
 
     def notice(self, text: str) -> None:
-        """Something worth a line."""
+        """Report something worth a line."""
         self._emit(Notices(text=text, level="warning"))
 
     def _tell_still(
@@ -333,7 +334,7 @@ class LogReport(TextReport):
         self._live.if_still(number, lambda: self._emit(event))
 
     def outcome(self, target: Target, outcome: Outcome) -> None:
-        """The end of the account, of every command."""
+        """Report the result, for every command."""
         self._live.close()
         for finding in outcome.findings:
             self._emit(finding_event(finding))
@@ -348,10 +349,10 @@ class LogReport(TextReport):
 
 
 def finding_event(finding: Finding) -> Event:
-    """A finding as an event."""
+    """Return a finding as an event."""
     return Finds(**json.builtins(json.finding(finding)), level="error")
 
 
 def logged(stream: TextIO, terminal: LogTerminal) -> TextIO:
-    """The stream for the application's own words."""
+    """Return the stream for the application's own output."""
     return cast(TextIO, Printed(stream, terminal))

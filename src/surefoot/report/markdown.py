@@ -1,6 +1,6 @@
-"""A page of Markdown for a terminal: wrapped, its tables laid out, its links as commands.
+"""Render a page of Markdown for a terminal: wrapped, with tables laid out and links as commands.
 
-It knows what surefoot's own pages use: headings, paragraphs, lists, tables, fenced blocks, links,
+Supports what surefoot's own pages use: headings, paragraphs, lists, tables, fenced blocks, links,
 code and bold.
 """
 
@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable
 
 from surefoot.report.terminal import Terminal, columns, wrapped
 
-_KEPT = "\N{NO-BREAK SPACE}"  # a space at which no line is broken
+_KEPT = "\N{NO-BREAK SPACE}"  # a space that is never wrapped
 _ITEM = re.compile(r"(\s*)((?:[-*]|\d+\.)\s+)(.*)")
 _MARKED = re.compile(
     r"(`[^`]+`)|\[((?:`[^`]*`|[^\]])+)\]\(([^)\s]+)\)|\*\*(.+?)\*\*|\*([^*\s][^*]*)\*"
 )
 _UNSEEN = re.compile(r"^<!--.*?-->\n|^!\[[^\]\n]*\]\(\S+\)\n", re.M | re.S)
-_DEEPEST = 8  # columns of the deepest list's indentation
-_TALLEST = 7  # lines of a table's row; a table with a taller one is a list instead
+_DEEPEST = 8  # columns of indentation of the deepest list
+_TALLEST = 7  # lines of a table row; a table with a taller row becomes a list
 
 Explains = Callable[[str], bool]
 
 
 def rendered(text: str, terminal: Terminal, explains: Explains) -> list[str]:
-    """The page's lines, without comments and pictures.
+    """Return the page's lines, without comments and pictures.
 
     `explains`: whether `surefoot explain WORD` knows a word.
     """
@@ -69,7 +69,7 @@ class _Page:
         return [line.replace(_KEPT, " ") for line in lines]
 
     def _inline(self, text: str) -> str:
-        """The text without its marks; code and commands are kept on one line where they fit."""
+        """Remove the marks of a text; code and commands stay on one line if they fit."""
 
         def shown(found: re.Match[str]) -> str:
             code, label, target, bold, slanted = found.groups()
@@ -83,7 +83,7 @@ class _Page:
         return _MARKED.sub(shown, text.replace(r"\|", "|").replace(r"\_", "_"))
 
     def _link(self, label: str, target: str) -> str:
-        """Where a link leads, as something to type or to open."""
+        """Return a link's target as something to type or to open."""
         path, _, _ = target.partition("#")
         if re.match(r"[a-z]+:", target):
             return f"{label} <{target}>"
@@ -100,7 +100,7 @@ class _Page:
         return self._records(titles, rows) if found is None else found
 
     def _columns(self, titles: list[str], rows: list[list[str]]) -> list[str] | None:
-        """The table in columns that fit; None where it would be too narrow to be read."""
+        """Return the table in columns that fit; None if it would be too narrow to read."""
         every = [titles, *rows]
         widths = [max(columns(row[i]) for row in every) for i in range(len(titles))]
         least = [
@@ -139,7 +139,7 @@ class _Page:
         return lines
 
     def _records(self, titles: list[str], rows: list[list[str]]) -> list[str]:
-        """The table as a list: of each row the first cell, and below it the others."""
+        """Return the table as a list: the first cell of each row, and the others below it."""
         lines: list[str] = []
         for row in rows:
             lines += ["", *self._wrap(row[0])] if lines else self._wrap(row[0])
@@ -154,8 +154,8 @@ def _cells(line: str) -> list[str]:
 
 
 def _blocks(text: str) -> Iterable[list[str]]:
-    """The page's pieces in order: a paragraph, an item, a heading, a table, a fenced block; [""]
-    where there is an empty line.
+    """Split the page into blocks: paragraphs, items, headings, tables, fenced blocks; [""] for an
+    empty line.
     """
     block: list[str] = []
     fenced = False

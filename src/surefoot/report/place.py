@@ -1,30 +1,30 @@
-"""Where surefoot runs: what stands before a command that it prints, or how to give one there."""
+"""Where surefoot runs: the prefix of the commands that it prints, or how to give it one."""
 
 import os
 from collections.abc import Mapping
 
 from surefoot.errors.steps import INDENT, is_command
 
-# Commands for the place where the application runs; the others are for where it's developed.
+# Commands that are typed where the application runs; others, where it is developed.
 _HERE = (
     *("up", "status", "plan", "drift", "explain"),
     *("adopt", "repair", "down", "cleanup", "backup", "backups", "restore"),
 )
-_run_as: list[str] = []  # as configured, once that is read
+_run_as: list[str] = []  # as configured, once the configuration is read
 
 
 def run_commands_as(prefix: str | None) -> None:
-    """From now on, commands are printed with these words before them."""
+    """Prefix printed commands with these words from now on."""
     _run_as[:] = [prefix.strip()] if prefix and prefix.strip() else []
 
 
 def in_place(command: str) -> str:
-    """The command as it is typed where surefoot runs."""
+    """Return a command as it is typed where surefoot runs."""
     return " ".join((*_run_as, command)) if _is_for_here(command) else command
 
 
 def next_in_place(text: str) -> str:
-    """A next step, with each command on a line of its own as it is typed where surefoot runs."""
+    """Return a next step, with each command on its own line as it is typed where surefoot runs."""
     lines = text.split("\n")
     return "\n".join(
         INDENT + in_place(line.strip()) if is_command(line) else line for line in lines
@@ -38,8 +38,9 @@ def _is_for_here(command: str) -> bool:
 def container(
     text: str, environ: Mapping[str, str] = os.environ, root: str = "/"
 ) -> tuple[str, str] | None:
-    """How a command of this next step is given to the container that surefoot runs in: a label, and
-    one line. None where there is no command, no container, or where that is configured.
+    """Return how to give this next step's command to the container in which surefoot runs.
+
+    A label and one line; None if there is no command or no container, or the prefix is configured.
     """
     commands = (line.strip() for line in text.split("\n") if is_command(line))
     if _run_as or not any(map(_is_for_here, commands)):
@@ -61,5 +62,5 @@ def container(
 
 
 def _whole(words: str) -> str:
-    """Words that aren't broken across lines (`terminal.labelled`)."""
+    """Keep words on one line (`terminal.labelled`)."""
     return words.replace(" ", "\N{NO-BREAK SPACE}")

@@ -1,4 +1,4 @@
-"""The plan, for people: in short, and in full."""
+"""Print the plan for people, short or complete."""
 
 from surefoot.decision.plan import Plan, Upgrade
 from surefoot.report.terminal import Terminal, wrapped
@@ -6,12 +6,12 @@ from surefoot.run.steps import handler
 
 
 def step_lines(plan: Plan) -> list[str]:
-    """The plan in short, a line a step; of a repair, its SQL below it."""
+    """Return the plan as a line for each step; for a repair, its SQL below it."""
     return [line for step in plan.steps for line in handler(step).lines(step)]
 
 
 def plan_lines(terminal: Terminal, plan: Plan) -> list[str]:
-    """The plan in full: every revision with its message."""
+    """Return the complete plan: every revision with its message."""
     lines: list[str] = []
     width = min(max((len(r.id) for r in plan.revisions), default=12), 24)
     for number, step in enumerate(plan.steps, 1):

@@ -1,4 +1,4 @@
-"""The releases held against each other: for a terminal, for release notes, for programs."""
+"""Report a comparison of releases: for a terminal, for release notes, for programs."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ _WHY = {"broken": "its downgrade() fails, {}", "untried": "its downgrade can't b
 
 
 def pair_lines(terminal: Terminal, catalogue: Catalogue, pair: Pair) -> list[str]:
-    """All there is to say of two releases."""
+    """Return everything there is to say about two releases."""
     arrow = "→" if terminal.dots == "…" else "->"
     lines = [terminal.paint(f"{pair.older} {arrow} {pair.newer}", "bold")]
     for label, texts in (
@@ -44,13 +44,13 @@ def _upgrade(pair: Pair) -> list[str]:
 
 
 def _image(pair: Pair) -> str:
-    """Whether the older image can run as it is."""
+    """Return whether the older image can run as it is."""
     if pair.floor is not None:
         revision, floor, reached = pair.floor
         can = "can" if reached else "can't"
         return f"{pair.older} {can} run as it is: {revision} says that code from {floor} on can"
     if pair.verdict is None:
-        return f"nobody can tell whether {pair.older} can run: the init scripts hold its structure"
+        return f"it isn't known whether {pair.older} can run: the init scripts hold its structure"
     if pair.verdict.compatible:
         return f"{pair.older} can run as it is, by the structure"
     breaks = pair.verdict.breaks
@@ -63,7 +63,7 @@ def _breaches(pair: Pair) -> list[str]:
     breaks = [f"  {_breach(breach)}" for breach in pair.verdict.breaks]
     if breaks and pair.floor is not None:
         return ["and yet, by the structure:" if pair.can_run else "by the structure:", *breaks]
-    # what is merely different matters to whoever means to do it
+    # a harmless difference still matters to a person who decides to run it
     remarks = [f"  but {_breach(breach)}" for breach in pair.verdict.remarks]
     return breaks or (remarks if pair.can_run else [])
 
@@ -73,7 +73,7 @@ def _breach(breach: Issue) -> str:
 
 
 def _down(catalogue: Catalogue, pair: Pair) -> list[str]:
-    """How far down leads, and which image can go there."""
+    """Return how far down leads, and which image can go there."""
     down = pair.down
     if not pair.between:
         return []
@@ -98,7 +98,7 @@ def _down(catalogue: Catalogue, pair: Pair) -> list[str]:
 
 
 def _reached(catalogue: Catalogue, pair: Pair) -> str:
-    """The last release on the way down, where it stops; "" if it's none."""
+    """Return the last release that down reaches if it stops; "" if none."""
     assert pair.down.stops is not None
     for id in reversed(pair.between[: pair.between.index(pair.down.stops.id) + 1]):
         release = catalogue.history.revisions[id].release
@@ -108,7 +108,7 @@ def _reached(catalogue: Catalogue, pair: Pair) -> str:
 
 def _remains(pair: Pair) -> list[str]:
     again = [
-        f"behind {back.id}, its upgrade does something else: {back.again}"
+        f"after {back.id}, its upgrade no longer makes the same changes: {back.again}"
         for back in pair.down.backs
         if back.again
     ]
@@ -123,7 +123,7 @@ def _cut(texts: Iterable[str], rest: str = "  ") -> list[str]:
 
 
 def markdown(catalogue: Catalogue, pairs: Iterable[Pair]) -> Iterator[str]:
-    """A table for each newer release, and below it what it can't hold."""
+    """Return a table for each newer release, followed by the details that don't fit into it."""
     first = True
     for newer, found in itertools.groupby(pairs, key=lambda pair: pair.newer):
         group = list(found)
@@ -171,12 +171,12 @@ def _details(catalogue: Catalogue, pair: Pair) -> Iterator[str]:
 
 
 def _md(text: str) -> str:
-    """As it is: nothing of it is an emphasis, a link, a table's end."""
+    """Escape a text so that Markdown shows it unchanged."""
     return "".join(f"\\{c}" if c in r"\`*_[]<>|#" else c for c in text)
 
 
 def pair_json(pair: Pair) -> dict[str, Any]:
-    """Two releases for programs."""
+    """Return two releases as JSON."""
     verdict = pair.verdict
     stops = pair.down.stops
     return {

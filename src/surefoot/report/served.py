@@ -1,4 +1,4 @@
-"""Tell a run to whoever asks over HTTP, too: which step it is at, and whether it gets on."""
+"""Report a run over HTTP, too: its current step, and whether it makes progress."""
 
 import os
 import select
@@ -18,10 +18,10 @@ from surefoot.serve.listening import Page
 
 
 class Served(TextReport):
-    """A report that goes to the log, and in numbers to the page.
+    """A report to the log, and in numbers to the page.
 
-    A probe is answered by a look that is made when it asks: `observe` says what the step's session
-    does. It is called in threads.
+    A probe is answered with a look that is made when the probe asks: `observe` returns what the
+    step's session is doing. It is called in threads.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class Served(TextReport):
         self._thread: threading.Thread | None = None
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
-        """What was found and what will be done."""
+        """Report what was found and what will be done."""
         super().found(target, facts, decision)
         self._tell_plan(decision)
 
     def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
-        """Somebody else was at work meanwhile; this is what there is now."""
+        """Report the new decision after another run changed the database."""
         super().changed_meanwhile(facts, decision)
         self._page_steps = self._page_step
         self._tell_plan(decision)
 
     def goes_on(self, facts: Facts, decision: Decision) -> None:
-        """What is pending behind an install."""
+        """Report what is pending after an install."""
         super().goes_on(facts, decision)
         self._tell_plan(decision)
 
@@ -73,12 +73,12 @@ class Served(TextReport):
             self._thread.start()
 
     def approved(self, word: str, plan: Plan) -> None:
-        """A person has approved this plan, which is carried out now."""
+        """Report that a person has approved this plan, which is carried out now."""
         super().approved(word, plan)
         self._tell_steps(plan)
 
     def begin(self, kind: str, name: str, message: str) -> None:
-        """A step begins."""
+        """Report that a step begins."""
         self._page_step += 1
         self._step_session = None
         self._page.tell(
@@ -87,17 +87,17 @@ class Served(TextReport):
         super().begin(kind, name, message)
 
     def works_in(self, session: Session) -> None:
-        """The step that has begun works in this session."""
+        """Note the session in which the current step works."""
         self._step_session = session
         super().works_in(session)
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
-        """A step has run to its end."""
+        """Report that a step has finished."""
         self._step_session, self._alive = None, True
         super().end(kind, name, message, seconds, committed=committed)
 
     def stopped(self) -> None:
-        """The step that had begun has stopped."""
+        """Report that the current step has stopped."""
         self._step_session = None
         super().stopped()
 
@@ -110,7 +110,7 @@ class Served(TextReport):
             self._page.tell(alive=self._is_alive())
 
     def _is_alive(self) -> bool:
-        """By a look now; between two attempts at a step, by the last one."""
+        """Whether the run is alive, by a look now; between two attempts, by the last look."""
         session = self._step_session
         if session is not None:
             try:
@@ -124,13 +124,15 @@ class Served(TextReport):
 
 
 class _Progress:
-    """Whether a session gets on, from one look to the next."""
+    """Whether a session makes progress between two looks."""
 
     def __init__(self) -> None:
         self._looked, self._worked = time.monotonic(), time.process_time()
 
     def shown_by(self, activity: Activity) -> bool:
-        """A statement runs and waits for no lock; or since the last look another one began, or this
+        """Whether this activity shows progress.
+
+        A statement runs and waits for no lock; or, since the last look, another one began or this
         process has worked.
         """
         before, worked = self._looked, self._worked

@@ -1,8 +1,8 @@
-"""The same where the log is for programs."""
+"""Report a run over HTTP, with a log for programs."""
 
 from surefoot.report.log import LogReport
 from surefoot.report.served import Served
 
 
 class ServedLog(Served, LogReport):
-    """Events for the log, and numbers for the page."""
+    """Reports to the log as events, and in numbers to the page."""

@@ -1,4 +1,4 @@
-"""Where a database stands, for people."""
+"""Report where a database stands, for people."""
 
 import json
 from pathlib import Path
@@ -22,9 +22,9 @@ from surefoot.report.text import (
 
 
 def project_lines(terminal: Terminal, project: Project, catalogue: Path) -> list[str]:
-    """The release of surefoot, its files, and where each setting that isn't the default's is from.
+    """Return the version of surefoot, its files, and the source of each non-default setting.
 
-    A file's path stays whole, whatever the width.
+    A file's path is never broken, whatever the width.
     """
     missing = "" if catalogue.is_file() else " (missing)"
     lines = [
@@ -37,7 +37,7 @@ def project_lines(terminal: Terminal, project: Project, catalogue: Path) -> list
 
 
 def _toml(value: object) -> str:
-    """A value as the configuration's file has it."""
+    """Return a value as it is written in the configuration file."""
     return json.dumps(to_builtins(value), ensure_ascii=False)
 
 
@@ -49,7 +49,7 @@ def status_lines(
     project: Project,
     catalogue: Path,
 ) -> list[str]:
-    """The whole account of `surefoot status`."""
+    """Return the lines of `surefoot status`."""
     rows = ", ".join(str(row) for row in facts.database.rows)
     history = facts.code.history
     state = decision.state
@@ -74,7 +74,7 @@ def status_lines(
         lines += labelled(terminal, "pending", *step_lines(decision.plan))
         if decision.plan.remarks:
             lines += labelled(terminal, "remarks", *decision.plan.remarks)
-        next = with_arguments("surefoot plan shows each step, surefoot up does them")
+        next = with_arguments("surefoot plan shows the steps, surefoot up runs them")
         lines += labelled(terminal, "next", next)
     if isinstance(decision, NothingToDo) and decision.remarks:
         lines += labelled(terminal, "warning", *decision.remarks)
@@ -84,10 +84,10 @@ def status_lines(
 
 
 def verified_texts(mark: Mark) -> list[str]:
-    """When an earlier run verified the structure, where its look still counts; or that none did."""
+    """Say when an earlier run verified the structure, if that is still valid; or that none did."""
     evidence, by = mark.evidence, f"by run {mark.run}, {mark.at} UTC"
     why = evidence.not_quick if evidence is not None else None
-    slow = [] if why is None else [f"not quick because {why}: each start looks thoroughly"]
+    slow = [] if why is None else [f"not quick because {why}: each start takes the thorough look"]
     if evidence is None or evidence.structure == "unchecked":
         return [f"not verified: there is no catalogue; the version rows were read {by}", *slow]
     differing = ""
@@ -98,7 +98,7 @@ def verified_texts(mark: Mark) -> list[str]:
 
 
 def refusal_lines(terminal: Terminal, decision: Refused) -> list[str]:
-    """Every finding of a refusal, each after an empty line."""
+    """Return every finding of a refusal, each after an empty line."""
     return [
         line for finding in decision.findings for line in ("", *finding_lines(terminal, finding))
     ]

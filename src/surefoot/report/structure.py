@@ -1,4 +1,4 @@
-"""What the catalogue says of a structure, in words."""
+"""Say in words what the catalogue shows about a structure."""
 
 from surefoot.catalogue.differences import probe_lines
 from surefoot.decision.facts import Facts
@@ -9,14 +9,14 @@ from surefoot.errors.wording import count
 
 
 def structure_texts(facts: Facts) -> list[str]:
-    """What the catalogue says of the structure: the evidence, and what is the user's own."""
+    """Return the evidence from the catalogue, and the user's own objects."""
     catalogue, standing = facts.catalogue, facts.standing
     if catalogue is None:
         return []
     if standing is None:
         refused = facts.database.mark in ("unreached", "begun")
         if refused or not facts.database.rows or facts.code.history.unknown(facts.database.rows):
-            return []  # it's refused, and the refusal says why
+            return []  # it is refused, and the refusal says why
         if catalogue.condition == "missing":
             return [f"the version row is believed: there is no catalogue ({catalogue.file})"]
         why = f" ({catalogue.why[0]})" if catalogue.why else ""

@@ -1,4 +1,4 @@
-"""What the stream at hand can show: its width, colour, characters; and who writes where."""
+"""The output stream: its width, colours and characters, and which descriptor writes where."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from surefoot.errors.printable import printable
 if TYPE_CHECKING:
     from surefoot.model.target import Target
 
-# Where a style begins or ends: others can't know the number, so only surefoot sets styles.
+# Marks where a style begins or ends. Others can't know the number, so only surefoot sets styles.
 _STYLE = f"\x1b{os.urandom(8).hex()}["
 _STYLES = re.compile(re.escape(_STYLE) + r"([\d;]*)m")
 LABEL = 10  # columns of the labels on the left
@@ -22,11 +22,11 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
 def keep_secret(target: "Target", *texts: str) -> None:
-    """From now on, no line and no JSON holds this address's secrets, however they got there.
+    """Mask this address's secrets in every line and JSON object from now on.
 
-    The same goes for the passwords that the environment, and these other texts, hold: libpq takes
-    PGPASSWORD where the address has none, and the application may read any of them. What comes
-    from a passfile or a service file is known once there is a connection.
+    Also masked are the passwords in the environment and in these other texts: libpq takes
+    PGPASSWORD if the address has no password, and the application may read any of them. Passwords
+    from a passfile or a service file are known once there is a connection.
     """
     found = [one for text in (*os.environ.values(), *texts) for one in masking.passwords_in(text)]
     for name, value in os.environ.items():
@@ -45,19 +45,22 @@ def _read_secret(file: str) -> str:
 
     try:
         return read_file(Path(file)).decode().strip()
-    except (OSError, ValueError):  # nobody needs it: who does says so
+    except (OSError, ValueError):  # the code that needs the file reports the error
         return ""
 
 
 def wrapped(text: str, width: int, **options: Any) -> list[str]:
-    """The text in lines, masked first: half a password is one still. So it's made printable."""
+    """Mask a text, make it printable, and wrap it.
+
+    Masking comes first: half a password is a secret.
+    """
     import textwrap
 
     return textwrap.wrap(printable(hidden(text)), width, **options)
 
 
 def columns(text: str) -> int:
-    """How many columns a printable text takes on a terminal."""
+    """Return the number of terminal columns of a printable text."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -67,7 +70,7 @@ def columns(text: str) -> int:
 
 
 def moment() -> str:
-    """Now, in UTC, as ISO 8601 has it, to the millisecond."""
+    """Return the current time in UTC as ISO 8601, in milliseconds."""
     from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -82,7 +85,7 @@ class Terminal:
         self.live = stream.isatty() and os.environ.get("TERM") != "dumb"
         # https://no-color.org: any value but the empty one
         self.color = self.live and not os.environ.get("NO_COLOR")
-        # A log is read on screens of any width; 80 columns are what people can count on.
+        # a log is read on screens of any width; 80 columns fit all of them
         columns = 80
         if self.live:
             from shutil import get_terminal_size
@@ -100,15 +103,16 @@ class Terminal:
         return True
 
     def paint(self, text: str, *styles: str) -> str:
-        """The text in a style, where the stream shows colour."""
+        """Apply a style to the text, if the stream shows colour."""
         if not self.color or not text:
             return text
         return f"{_STYLE}{';'.join(_CODES[s] for s in styles)}m{text}{_STYLE}0m"
 
     def rendered(self, text: str) -> str:
-        """The text as it may be written: masked, printable but for our own styles, encodable.
+        """Return the text ready to write: masked, printable except for surefoot's own styles,
+        encodable.
 
-        Every text for people goes through here. It stays one line.
+        Every text for people passes through here. It stays one line.
         """
         pieces = [printable(hidden(piece)) for piece in _STYLES.split(text)]
         pieces[1::2] = [f"\x1b[{codes}m" for codes in pieces[1::2]]
@@ -116,25 +120,25 @@ class Terminal:
         return "".join(pieces).encode(encoding, "replace").decode(encoding)
 
     def line(self, text: str = "") -> None:
-        """Write one line, now; what the stream can't write is replaced."""
+        """Write one line now; characters that the stream can't encode are replaced."""
         stamp = f"{moment()} " if self.stamped and text else ""
         self.write(f"{stamp}{self.rendered(text)}\n")
 
     def write(self, rendered: str) -> None:
-        """Write what `rendered` gave, or our own control characters, as it is.
+        """Write rendered text, or surefoot's own control characters, unchanged.
 
-        A reader that has gone away, or a full disk, must not end the run that is being told of.
+        A closed reader or a full disk must not end the run that is being reported.
         """
         with contextlib.suppress(OSError, ValueError):
             self.stream.write(rendered)
             self.stream.flush()
 
     def keep_stream(self) -> None:
-        """Write to a descriptor of our own: the application may close or replace its own."""
+        """Write to a private descriptor: the application may close or replace the standard ones."""
         self.keep_stream_as(lambda stream: cast(TextIO, MaskingStream(stream)))
 
     def keep_stream_as(self, wrapped: Callable[[TextIO], TextIO]) -> None:
-        """The same, with the stream wrapped so."""
+        """Write to a private descriptor, with the stream wrapped by this function."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream = self.stream
             own = os.dup(stream.fileno())
@@ -145,7 +149,7 @@ class Terminal:
             )
 
     def cut(self, text: str, width: int) -> str:
-        """The text, printable, in at most `width` columns."""
+        """Return the text, printable, in at most `width` columns."""
         text = printable(hidden(text))
         if columns(text) <= width:
             return text
@@ -157,13 +161,13 @@ class Terminal:
 
 
 def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
-    """Lines with a label on the left and the texts, wrapped, on the right."""
+    """Return lines with a label on the left and the wrapped texts on the right."""
     indent = " " * LABEL
     lines: list[str] = []
     for text in texts:
         # a number and its unit stay together
         kept = re.sub(r"(?<=\d) (?=s\b)", "\N{NO-BREAK SPACE}", text)
-        deeper = text[: len(text) - len(text.lstrip())]  # a line that belongs to the one above it
+        deeper = text[: len(text) - len(text.lstrip())]  # a line that belongs to the one above
         lines += wrapped(
             kept,
             terminal.width,
@@ -178,20 +182,20 @@ def labelled(terminal: Terminal, label: str, *texts: str) -> list[str]:
 
 
 def uncut(terminal: Terminal, label: str, text: str) -> list[str]:
-    """One line with a label, however long: a command or a path, to be copied."""
+    """Return one line with a label, however long: a command or a path to copy."""
     return [terminal.paint(f"{label:<{LABEL}}", "dim") + text]
 
 
 def settled_lines(
     terminal: Terminal, target: "Target", rows: Iterable[str], remarks: tuple[str, ...]
 ) -> list[str]:
-    """The account of a start with nothing to do: one line, and what every start warns of."""
+    """Return the report of a start with nothing to do: one line, and the remarks of every start."""
     line = f"surefoot: {target.label} is at head ({', '.join(rows)}), nothing to do"
     return [line, *(labelled(terminal, "warning", *remarks) if remarks else ())]
 
 
 def settled_events(rows: Iterable[str], remarks: tuple[str, ...]) -> list[str]:
-    """The same in a log for programs, as `report.log` writes it: without what that loads."""
+    """Return the same report as a log for programs, without loading `report.log`."""
     import json
 
     from surefoot.errors.printable import escaped
@@ -216,11 +220,10 @@ def settled_events(rows: Iterable[str], remarks: tuple[str, ...]) -> list[str]:
 
 @contextlib.contextmanager
 def data_stream() -> Generator[TextIO, None, None]:
-    """Keep standard output for data: what anything else writes there goes to standard error.
+    """Keep standard output for data; anything else written there goes to standard error.
 
-    Migrations print, and so do the programs that they start; so the file descriptor itself is
-    replaced, for the block. What is printed in this process is masked. Gives the stream for our
-    own data.
+    Migrations print, and so do the programs that they start; so the block replaces the file
+    descriptor itself. What this process prints is masked. Yields the stream for surefoot's data.
     """
     sys.stdout.flush()
     saved = os.dup(1)
@@ -231,9 +234,9 @@ def data_stream() -> Generator[TextIO, None, None]:
     try:
         yield ours
     finally:
-        with contextlib.suppress(OSError, ValueError):  # whoever wrote has been told already
+        with contextlib.suppress(OSError, ValueError):  # the writer already got the error
             ours.flush()
             before[1].flush()
-        sys.stdout, sys.stderr = before  # the application may have put others there
+        sys.stdout, sys.stderr = before  # the application may have replaced them
         os.dup2(saved, 1)
         os.close(saved)

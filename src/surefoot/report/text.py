@@ -1,4 +1,4 @@
-"""The account for people: what was found, what will be done, what is true now."""
+"""Report to people: what was found, what will be done, the state at the end."""
 
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from surefoot.report.terminal import (
     wrapped,
 )
 
-# a command in prose, with its options: it isn't broken across lines
+# A command in prose, with its options, which isn't broken across lines.
 _COMMAND = re.compile(
     r"\bsurefoot (?:(?:explain|catalog) [a-z-]+|[a-z]+)"
     r"(?: (?:(?:-x|--[a-z-]+)(?: [^\s;,:]+)?|[A-Z]{4,}\b))*"
@@ -47,7 +47,7 @@ HEADLINES = {
 
 
 def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
-    """A finding: what happened, what was seen, what the database is now, what to type next."""
+    """Return a finding's lines: what happened, what was seen, the database now, what to do next."""
     headline = HEADLINES[finding.exit_code]
     first, *others = wrapped(
         f"{headline}: {finding.message}",
@@ -71,7 +71,7 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
 
 
 def _next_lines(terminal: Terminal, text: str) -> list[str]:
-    """The next step: prose is wrapped, what is to be copied stays on one line."""
+    """Return the next step's lines: prose is wrapped, text to copy stays on one line."""
     lines: list[str] = []
     for line in text.split("\n"):
         if is_command(line):
@@ -83,7 +83,7 @@ def _next_lines(terminal: Terminal, text: str) -> list[str]:
 
 
 def found_text(facts: Facts, state: State) -> str:
-    """The state in words."""
+    """Describe the state in words."""
     rows = ", ".join(str(row) for row in facts.database.rows)
     match state:
         case State.EMPTY:
@@ -129,20 +129,20 @@ def found_text(facts: Facts, state: State) -> str:
 
 
 def database_text(target: Target, facts: Facts) -> str:
-    """Which database, on which server, and how we came to it."""
+    """Return the database, its server, and the source of the address."""
     server = facts.database.server
     version = server.version_text.split(" ")[0]
     return f"{target.label}, PostgreSQL {version} (address from {target.source})"
 
 
 class TextReport:
-    """Tells a run of `up` on standard error, as it happens.
+    """Reports a run of `up` on standard error, as it happens.
 
-    `quiet`: only what a person should know although all is well, refusals and the end. `verbose`:
-    what the application raised, with the whole traceback.
+    `quiet`: only warnings, refusals and the result. `verbose`: the whole traceback of the
+    application's exceptions.
 
-    After each `every` seconds of one step it tells what `observe` sees in the step's session: that
-    is called in a thread, and may raise what a connection does.
+    Each time a step has lasted another `every` seconds, it reports what `observe` sees in the
+    step's session; `observe` is called in a thread, and may raise connection errors.
     """
 
     def __init__(
@@ -159,20 +159,20 @@ class TextReport:
         self._live = Live(terminal, every, self._still)
         self._observe = observe
         self._session: Session | None = None
-        self._now = ""  # what runs
+        self._now = ""  # what is running
         self._numbers: dict[str, int] = {}  # of the plan's steps
         self._id_width = 12
-        self.told_steps = False  # what comes behind one stands apart
+        self.told_steps = False  # text after the steps is set apart
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None:
-        """What was found and what will be done. A refusal tells the rest itself."""
+        """Report what was found and what will be done. A refusal reports the rest itself."""
         if self._quiet:
             self._warn_of(decision)
             return
         self._write(labelled(self._terminal, "database", database_text(target, facts)))
         self._write(labelled(self._terminal, "found", found_text(facts, decision.state)))
         if isinstance(decision, Ready):
-            # what a cleanup drops is nobody's own, though no applied revision knows it
+            # what a cleanup drops isn't the user's own, although no applied revision knows it
             clears = any(isinstance(step, Clear) for step in decision.plan.steps)
             texts = () if clears else structure_texts(facts)
             if texts:
@@ -182,7 +182,7 @@ class TextReport:
             self._terminal.line()
 
     def changed_meanwhile(self, facts: Facts, decision: Decision) -> None:
-        """While we waited for the lock, somebody else was at work."""
+        """Report that the database changed while surefoot waited for the lock."""
         if self._quiet:
             self._warn_of(decision)
             return
@@ -192,7 +192,7 @@ class TextReport:
             self._show_plan(decision.plan)
 
     def goes_on(self, facts: Facts, decision: Decision) -> None:
-        """Where the first part of an open-ended plan has led, and what is done from there."""
+        """Report where the first part of an open-ended plan has led, and the rest of the plan."""
         if self._quiet:
             self._warn_of(decision)
             return
@@ -202,12 +202,12 @@ class TextReport:
             self._show_plan(decision.plan)
 
     def approved(self, word: str, plan: Plan) -> None:
-        """A person has approved this plan, which is carried out now."""
+        """Report that a person has approved this plan, which is carried out now."""
         self._write(labelled(self._terminal, "approved", f"by SUREFOOT_APPROVE, {word}"))
         self._show_plan(plan)
 
     def _warn_of(self, decision: Decision) -> None:
-        """All that is said of a plan where little is."""
+        """Report the warnings about a plan with -q."""
         if isinstance(decision, Ready):
             if decision.plan.losses:
                 self._write(labelled(self._terminal, "loses", *decision.plan.loss_texts))
@@ -238,7 +238,7 @@ class TextReport:
         self._numbers = {name: number for number, name in enumerate(plan.names, 1)}
 
     def begin(self, kind: str, name: str, message: str) -> None:
-        """A step begins: a line in a log; on a terminal, one that counts its seconds."""
+        """Report that a step begins: a line in a log; on a terminal, one that counts seconds."""
         self._now = name
         if self._quiet:
             return
@@ -253,28 +253,28 @@ class TextReport:
         self._live.begin(self._step(name, message))
 
     def works_in(self, session: Session) -> None:
-        """The step that has begun works in this session."""
+        """Note the session in which the current step works."""
         self._session = session
 
     def further(self, text: str) -> None:
-        """The same step, further on."""
+        """Report the progress of the current step."""
         self._now = text
         self._live.update(text)
 
     def stopped(self) -> None:
-        """The step has stopped; what became of it is not known yet."""
+        """Report that the step has stopped; its outcome isn't known yet."""
         self._session = None
         self._live.end()
 
     def raised(self, frames: tuple[str, ...], whole: tuple[str, ...]) -> None:
-        """What the application raised: where in its own files, or all of it."""
+        """Report what the application raised: the lines in its own files, or the traceback."""
         lines = whole if self._verbose else frames
-        if self._verbose or len(lines) > 1:  # of a single frame, the refusal tells
+        if self._verbose or len(lines) > 1:  # the refusal reports a single frame
             self.told_steps = True
             self._write(["", *(f"  {line}" for line in lines)])
 
     def _still(self, number: int, elapsed: float) -> None:
-        """It has lasted so long: what it is, and what the server says that it does."""
+        """Report that a step is still running, and what the server is doing."""
         self._tell_still(number, elapsed, *self._seen(self._session))
 
     def _tell_still(
@@ -294,8 +294,9 @@ class TextReport:
         self._live.above(number, lines)
 
     def _seen(self, session: Session | None) -> tuple[Activity | None, tuple[str, ...]]:
-        """What another session sees of this one, in parts and in words. That it can't be seen is no
-        failure.
+        """Return what another session sees of this session, in parts and in words.
+
+        If nothing can be seen, that is no failure.
         """
         if session is None or self._observe is None:
             return None, ()
@@ -303,24 +304,27 @@ class TextReport:
             found = self._observe(session)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not disturb the run
             why = str(error).strip().splitlines() or [type(error).__name__]
-            return None, (f"what it does could not be asked ({why[0]})",)
-        words = found.lines() if found else ("PostgreSQL shows no session that is at it",)
+            return None, (f"what it is doing is unknown ({why[0]})",)
+        words = found.lines() if found else ("PostgreSQL shows no session for it",)
         return found, words
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
-        """A step has run: one line that stays. What isn't committed yet has no tick yet."""
+        """Report that a step has finished, in a line that stays.
+
+        Only a committed step has a tick.
+        """
         took = (
             f"{seconds:.2f} s" if kind not in ("stamp", "adopt", "record", "undone") else "recorded"
         )
         self._line(self._step(name, message), took, committed=committed)
         if committed or self._quiet:
             self._session = None
-        else:  # what comes now may take long, too: the commit, say
+        else:  # what follows, such as the commit, may take long, too
             self._now = f"after {name}"
             self._live.begin(self._now)
 
     def committed(self, what: str) -> None:
-        """What ran together is committed together."""
+        """Report that everything that ran in one transaction has been committed."""
         self._session = None
         self._line(what, "committed", committed=True)
 
@@ -339,11 +343,11 @@ class TextReport:
         return f"{name:<{self._id_width}}  {message}" if message else name
 
     def notice(self, text: str) -> None:
-        """Something worth a line."""
+        """Report something worth a line."""
         self._write(wrapped(f"surefoot: {text}", self._terminal.width, subsequent_indent="  "))
 
     def outcome(self, target: Target, outcome: Outcome) -> None:
-        """The end of the account: what is true now, or why it stopped."""
+        """Report the result: the state now, or why the run stopped."""
         self._live.close()
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
@@ -372,13 +376,13 @@ class TextReport:
                 self._write(labelled(self._terminal, "warning", *outcome.remarks))
 
     def recorded(self, target: Target, outcome: Outcome) -> None:
-        """The end of `surefoot adopt` and `surefoot repair`."""
+        """Report the result of `surefoot adopt` and `surefoot repair`."""
         head = ", ".join(outcome.rows or ())
         if outcome.findings:
             self.outcome(target, outcome)
         elif outcome.done:
             self._terminal.line()
-            text = f"recorded as {head or 'base'}; surefoot up goes on from there"
+            text = f"recorded as {head or 'base'}; surefoot up continues from there"
             undone = [done.name for done in outcome.done if done.kind == "undone"]
             if undone:
                 text = f"nothing is left of {', '.join(undone)}; surefoot up runs it again"
@@ -390,20 +394,20 @@ class TextReport:
             self._terminal.line(f"surefoot: {text}, nothing to record")
 
     def went_back(self, target: Target, outcome: Outcome) -> None:
-        """The end of `surefoot down`."""
+        """Report the result of `surefoot down`."""
         head = ", ".join(outcome.rows or ()) or "base"
         if outcome.findings:
             self.outcome(target, outcome)
         elif outcome.done:
             self._terminal.line()
             number = sum(done.kind == "down" for done in outcome.done)
-            text = f"at {head}; {count(number, 'revision')} taken back in {outcome.seconds:.1f} s"
+            text = f"at {head}; {count(number, 'revision')} undone in {outcome.seconds:.1f} s"
             self._write(labelled(self._terminal, "now", text, *outcome.remarks))
         else:
-            self._terminal.line(f"surefoot: {target.label} is at {head}, nothing to take back")
+            self._terminal.line(f"surefoot: {target.label} is at {head}, nothing to undo")
 
     def cleaned(self, target: Target, outcome: Outcome) -> None:
-        """The end of `surefoot cleanup`."""
+        """Report the result of `surefoot cleanup`."""
         if outcome.findings:
             self.outcome(target, outcome)
         elif outcome.done:
@@ -415,7 +419,7 @@ class TextReport:
                 self._write(labelled(self._terminal, "remarks", *outcome.remarks))
 
     def close(self) -> None:
-        """Put the terminal back as it was."""
+        """Restore the terminal."""
         self._live.close()
 
     def _write(self, lines: list[str]) -> None:
@@ -423,7 +427,7 @@ class TextReport:
 
 
 def elapsed_text(seconds: float) -> str:
-    """For how long: 30 s, 2 min 30 s, 1 h 5 min."""
+    """Return a duration: 30 s, 2 min 30 s, 1 h 5 min."""
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"

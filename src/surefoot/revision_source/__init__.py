@@ -1,1 +1,1 @@
-"""What a revision's source says, read without running it."""
+"""Read a revision's source without running it."""

@@ -1,4 +1,7 @@
-"""What a revision's module defines beside its upgrade(): imports, constants, functions. Pure."""
+"""What a revision's module defines apart from its upgrade(): imports, constants, functions.
+
+Pure.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -11,8 +14,8 @@ def define(
 ) -> Iterator[tuple[ast.stmt, str]]:
     """Fill `names` and `functions` with what upgrade() finds when it is called.
 
-    Gives the statements after which that isn't certain, each with what is wrong with it, if it's
-    not plain ("").
+    Returns the statements after which that is uncertain, each with the reason if it isn't plain
+    ("").
     """
     for node in tree.body:
         match node:
@@ -44,8 +47,9 @@ def define(
 def _bound(
     node: ast.stmt, names: Names, functions: dict[str, ast.FunctionDef]
 ) -> Iterator[tuple[ast.stmt, str]]:
-    """Of any other statement, it isn't known what it makes of the names that are in it: it may bind
-    them, or change what they stand for (`STEPS.append(…)`).
+    """Forget the names in any other statement.
+
+    It may bind them, or change what they stand for (`STEPS.append(…)`).
     """
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name):
@@ -59,7 +63,7 @@ def _bound(
 
 
 def imported(node: ast.Import | ast.ImportFrom, names: Names) -> Iterator[ast.stmt]:
-    """Fill `names` with what an import makes known; gives it back where that isn't certain."""
+    """Fill `names` with what an import defines; returns the import if that is uncertain."""
     for alias in node.names:
         if alias.name == "*":
             yield node

@@ -1,4 +1,4 @@
-"""Alembic's histories in a project, found by looking at its files. Nothing of them is run."""
+"""Find Alembic's histories in a project by reading its files. None of them is run."""
 
 import configparser
 import re
@@ -10,11 +10,11 @@ import msgspec
 from surefoot.revision_source.ini import IniFile, PyprojectUnusable, tool_alembic
 
 _LEFT_OUT = {"node_modules", "site-packages", "__pycache__", "tests", "test", "examples"}
-_MOST_FILES = 5000  # of a tree: enough for any project, and a home directory ends
+_MOST_FILES = 5000  # files of a tree: enough for any project, and a home directory ends the search
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A history: what configures it, as the key `alembic` names it, and the section there.
+    """A history: the file that configures it, as the key `alembic` names it, and its section.
 
     `flask`: it is Flask-Migrate's, and the application says where it is.
     """
@@ -28,7 +28,7 @@ class Found(msgspec.Struct, frozen=True):
 
     @property
     def settings(self) -> list[str]:
-        """The lines of surefoot.toml that name it."""
+        """Return the lines of surefoot.toml that name it."""
         lines = [f'alembic = "{self.file}"']
         return (
             lines if self.section == "alembic" else [*lines, f'alembic_section = "{self.section}"']
@@ -36,7 +36,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def files_below(root: Path) -> list[Path]:
-    """The project's files, relative to `root`, up to four directories down, in order."""
+    """Return the project's files, relative to `root`, up to four directories down, in order."""
     found: list[Path] = []
     level = [root]
     for _ in range(5):
@@ -61,14 +61,14 @@ def files_below(root: Path) -> list[Path]:
 
 
 def histories(root: Path, files: Iterable[Path]) -> list[Found]:
-    """The histories that these files configure, the nearest to `root` first."""
+    """Return the histories that these files configure, the nearest to `root` first."""
     found: list[tuple[Path, Found]] = []
     for file in files:
         if file.suffix == ".ini":
             found += [(file, one) for one in _of_ini(root, file)]
         elif file.name == "pyproject.toml" and _names_scripts(root / file):
             beside = root / file.with_name("alembic.ini")
-            # an alembic.ini that names one too is what Alembic takes
+            # Alembic prefers an alembic.ini that also names a history
             if "alembic" not in sections_with_scripts(beside):
                 found.append((file, Found(file.as_posix())))
     return [one for _, one in sorted(found, key=lambda one: (len(one[0].parts), one[0]))]
@@ -85,7 +85,7 @@ def _of_ini(root: Path, file: Path) -> list[Found]:
 
 
 def sections_with_scripts(file: Path) -> list[str]:
-    """The sections of an ini file that name a script directory, `alembic` first."""
+    """Return the sections of an ini file that name a script directory, `alembic` first."""
     parser = configparser.RawConfigParser()
     try:
         parser.read(file, encoding="utf-8")
@@ -96,8 +96,10 @@ def sections_with_scripts(file: Path) -> list[str]:
 
 
 def is_flask_migrates(file: Path) -> bool:
-    """Whether the ini file is one that Flask-Migrate made: without a script directory, since that
-    is its own, and beside an env.py that asks the application.
+    """Whether the ini file is Flask-Migrate's.
+
+    It has no script directory, because that is its own, and stands next to an env.py that asks the
+    application.
     """
     env = file.parent / "env.py"
     if not file.is_file() or sections_with_scripts(file) or not env.is_file():
@@ -116,7 +118,7 @@ _APP = re.compile(r"^(?:def (create_app|make_app)\(|(app|application)\s*=\s*Flas
 
 
 def flask_app(root: Path, files: Iterable[Path]) -> str | None:
-    """The Flask application, as "module:name"; None where that isn't plain."""
+    """Return the Flask application as "module:name"; None if it isn't obvious."""
     found: set[str] = set()
     for file in files:
         if file.suffix != ".py" or not all(
@@ -131,8 +133,9 @@ def flask_app(root: Path, files: Iterable[Path]) -> str | None:
 
 
 def in_package(directory: Path, package: str) -> list[str]:
-    """The histories in a package's directory, each as the key `alembic` names it: by an ini file
-    that names its script directory, else by the directory itself.
+    """Return the histories in a package's directory, each as the key `alembic` names it.
+
+    By an ini file that names its script directory, otherwise by the directory itself.
     """
     files = [file for file in files_below(directory) if file.name in ("alembic.ini", "env.py")]
     inis = [f for f in files if f.name == "alembic.ini" and sections_with_scripts(directory / f)]

@@ -1,8 +1,8 @@
 """Read a history from its files without running them, in a few milliseconds.
 
 For commands that may not run the application's code: `releases`, `init`, a backup. It reads the
-common layout only and answers None where anything is unusual (a computed revision id, a history
-that `env.py` puts together). It never guesses: what it can't read as a literal, it doesn't read.
+common layout only, and returns None if anything is unusual (a computed revision id, a history that
+`env.py` assembles). It never guesses: anything but a literal is unusual.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import cast
 from surefoot.model.history import History, Revision
 from surefoot.revision_source.ini import IniFile
 
-# A module-level assignment of one of the names that make a revision. Alembic's own template
-# writes them so, with or without an annotation.
+# A module-level assignment of one of the names that make a revision, as Alembic's own template
+# writes it, with or without an annotation.
 _ASSIGNMENT = re.compile(
     r"^(revision|down_revision|depends_on|branch_labels|release)\s*(?::[^=\n]+)?=[ \t]*(.*)$", re.M
 )
@@ -24,8 +24,9 @@ Literal = str | tuple[str, ...] | None
 
 
 def _revision_files(ini: IniFile) -> dict[Path, bytes] | None:
-    """Every revision file that the ini file leads to, with its content, in the order that Alembic
-    lists them; None if only Alembic can tell which.
+    """Return every revision file of the ini file with its content, in Alembic's order.
+
+    None if only Alembic can tell which.
     """
     directories = ini.version_directories()
     if directories is None:
@@ -43,13 +44,13 @@ def _revision_files(ini: IniFile) -> dict[Path, bytes] | None:
 
 
 def read_history(ini: IniFile) -> History | None:
-    """The history that the ini file leads to, or None if only Alembic can tell."""
+    """Return the history of the ini file, or None if only Alembic can tell."""
     found = read_with_files(ini)
     return None if found is None else found[0]
 
 
 def read_with_files(ini: IniFile) -> tuple[History, dict[str, Path]] | None:
-    """The same, and each revision's file."""
+    """Return the history, and each revision's file."""
     files = _revision_files(ini)
     if files is None:
         return None
@@ -67,7 +68,7 @@ def read_with_files(ini: IniFile) -> tuple[History, dict[str, Path]] | None:
         paths[revision.id] = file
     known = revisions.keys()
     for revision in revisions.values():
-        # a parent may be written as a partial id or a branch label: Alembic resolves those
+        # a parent may be written as a partial id or a branch label, which only Alembic resolves
         if not known >= {*revision.parents, *revision.depends_on}:
             return None
     return (History(revisions), paths) if revisions else None
@@ -116,7 +117,7 @@ def _names(value: Literal) -> tuple[str, ...]:
 
 
 def _literal(source: str) -> Literal:
-    """The tuple or list of strings that the source begins with. Raises ValueError."""
+    """Return the tuple or list of strings with which the source begins. Raises ValueError."""
     import ast
 
     closing = {"(": ")", "[": "]"}.get(source[:1])

@@ -1,4 +1,4 @@
-"""The application's Alembic configuration, read without Alembic: alembic.ini, pyproject.toml.
+"""Read the application's Alembic configuration without Alembic: alembic.ini, pyproject.toml.
 
 This module needs the standard library only.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-# How Alembic's ini files separate several paths; the empty name is its oldest way.
+# How Alembic's ini files separate several paths; the empty name is the oldest form.
 _SEPARATORS = {
     "": r",\s*|\s+",
     "space": r"\s+",
@@ -20,7 +20,7 @@ _SEPARATORS = {
     ";": ";",
 }
 
-# What Alembic reads in [tool.alembic], as far as it matters where the revisions are.
+# The options of [tool.alembic] that decide where the revisions are.
 _OPTIONS = {
     "script_location": "a string",
     "version_locations": "a list of strings",
@@ -31,14 +31,16 @@ _OPTIONS = {
 
 
 def candidates(alembic: str | None, flask_app: str | None) -> tuple[str, ...]:
-    """Where the ini file may be, relative to the project's root, by the configuration's keys."""
+    """Return where the ini file may be, relative to the project's root, by the configuration's
+    keys.
+    """
     if alembic is not None:
         return (alembic,)
     return ("migrations/alembic.ini", "alembic.ini") if flask_app else ("alembic.ini",)
 
 
 class PyprojectUnusable(Exception):
-    """A pyproject.toml that Alembic couldn't use: the file, and why."""
+    """A pyproject.toml that Alembic couldn't use: the file, and the reason."""
 
     def __init__(self, file: Path, why: str) -> None:
         super().__init__(f"{file}: {why}")
@@ -46,8 +48,10 @@ class PyprojectUnusable(Exception):
 
 
 class IniFile:
-    """What Alembic reads of its configuration, and where the paths in it lead: the `[alembic]`
-    section of an ini file, and `[tool.alembic]` of a pyproject.toml. The ini file counts more.
+    """Alembic's configuration, and where its paths lead.
+
+    The `[alembic]` section of an ini file, and `[tool.alembic]` of a pyproject.toml. The ini file
+    takes precedence.
     """
 
     def __init__(
@@ -58,9 +62,11 @@ class IniFile:
         script_location: str | None = None,
         pyproject: Path | None = None,
     ) -> None:
-        """`script_location` counts more than both. Without it and without `[tool.alembic]` in
-        `pyproject`, the ini file must be there. Raises OSError, UnicodeDecodeError,
-        configparser.Error or PyprojectUnusable where a file can't be read.
+        """`script_location` takes precedence over both files.
+
+        Without it and without `[tool.alembic]` in `pyproject`, the ini file must exist. Raises
+        OSError, UnicodeDecodeError, configparser.Error or PyprojectUnusable if a file can't be
+        read.
         """
         parser = configparser.ConfigParser({"here": file.parent.absolute().as_posix()})
         self._table = {} if pyproject is None else tool_alembic(pyproject) or {}
@@ -69,13 +75,15 @@ class IniFile:
             with file.open(encoding="utf-8") as stream:
                 parser.read_file(stream)
             if parser.has_section(section) or "script_location" not in self._table:
-                parser.items(section, raw=True)  # it must be there; values are read when asked
+                parser.items(section, raw=True)  # it must exist; values are read on request
         self.file, self.pyproject = file, pyproject
         self._parser, self._section, self._root = parser, section, root
         self.script_location = script_location
 
     def get(self, name: str) -> str | None:
-        """An option's value; None where it's missing, empty, or refers to what env.py fills in."""
+        """Return an option's value; None if it is missing, empty, or depends on what env.py fills
+        in.
+        """
         if name == "script_location" and self.script_location is not None:
             return self.script_location
         try:
@@ -86,7 +94,7 @@ class IniFile:
         return value if isinstance(value, str) else None
 
     def _paths(self, name: str) -> list[str] | None:
-        """An option that lists paths; None if only Alembic can tell which."""
+        """Return an option that lists paths; None if only Alembic can tell which."""
         listed = self.get(name)
         if listed is None:
             return self._table.get(name, [])
@@ -97,7 +105,7 @@ class IniFile:
 
     @property
     def needs_pyproject(self) -> bool:
-        """Whether the script directory is named by pyproject.toml alone."""
+        """Whether only pyproject.toml names the script directory."""
         own = self.script_location or self._parser.get(
             self._section, "script_location", raw=True, fallback=None
         )
@@ -108,7 +116,7 @@ class IniFile:
         return self._table.get(name) is True if value is None else _truth(value)
 
     def script_directory(self) -> Path | None:
-        """The directory of env.py; None if only Alembic can tell."""
+        """Return the directory of env.py; None if only Alembic can tell."""
         location = self.get("script_location")
         if location is None:
             return None
@@ -118,15 +126,16 @@ class IniFile:
         return path_in_package(location, (base, *self.first_on_path()))
 
     def first_on_path(self) -> list[Path]:
-        """The directories of `prepend_sys_path`, which come before all others on `sys.path`."""
+        """Return the directories of `prepend_sys_path`, which come first on `sys.path`."""
         base = self.working_directory()
         return [base / path for path in self._paths("prepend_sys_path") or []]
 
     def working_directory(self) -> Path:
-        """Where `alembic` would have been started: relative paths of the ini start there.
+        """Return the directory where `alembic` would be started, from which the ini's relative
+        paths begin.
 
-        Alembic takes them from the current directory: the project's root, the ini file's own
-        directory or one above it. The script directory tells which.
+        Alembic uses the current directory: the project's root, the ini file's own directory or one
+        above it. The script directory shows which.
         """
         location = self.get("script_location") or ""
         here = self.file.parent.absolute()
@@ -135,11 +144,11 @@ class IniFile:
         candidates = (self._root, here, *here.parents)
         try:
             return next((d for d in candidates if (d / location / "env.py").is_file()), self._root)
-        except OSError:  # nothing can be called that: too long, say
+        except OSError:  # nothing can have that name, for example because it is too long
             return self._root
 
     def version_directories(self) -> list[Path] | None:
-        """Where the revision files are; None if only Alembic can tell."""
+        """Return where the revision files are; None if only Alembic can tell."""
         scripts, listed = self.script_directory(), self._paths("version_locations")
         if scripts is None or listed is None or self._is_true("sourceless"):
             return None
@@ -161,13 +170,14 @@ def _truth(value: str) -> bool:
 
 
 def tool_alembic(pyproject: Path) -> dict[str, Any] | None:
-    """Alembic's options in `[tool.alembic]`, `%(here)s` filled in; None without such a table.
+    """Return Alembic's options in `[tool.alembic]`, `%(here)s` filled in; None without such a
+    table.
 
     Raises PyprojectUnusable.
     """
     try:
         content = pyproject.read_bytes() if pyproject.is_file() else b""
-        if b"alembic" not in content:  # most files have no such table: they aren't worth parsing
+        if b"alembic" not in content:  # most files have no such table, and aren't worth parsing
             return None
         import tomllib
 
@@ -195,7 +205,7 @@ def _options(pyproject: Path, table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(name: str, kind: str, value: Any, here: dict[str, str]) -> Any:
-    """A value as Alembic takes it. Raises ValueError."""
+    """Return a value as Alembic reads it. Raises ValueError."""
     every = cast("list[Any]", value) if isinstance(value, list) else [value]
     wanted = str if "string" in kind else bool
     if isinstance(value, list) != ("list" in kind) or not all(
@@ -213,13 +223,15 @@ def _value(name: str, kind: str, value: Any, here: dict[str, str]) -> Any:
 
 
 def is_in_package(location: str) -> bool:
-    """Whether it is of the form package:path, which Alembic looks up in an installed package."""
+    """Whether it has the form package:path, which Alembic looks up in an installed package."""
     return ":" in location and not os.path.isabs(location)
 
 
 def path_in_package(location: str, first: Iterable[Path]) -> Path | None:
-    """Where package:path leads; none of the package's code is run. None if there is no such
-    package. It is looked for in the directories `first`, then where Python looks.
+    """Return where package:path leads, without running the package's code.
+
+    None if there is no such package. It is looked for in the directories `first`, then where Python
+    looks.
     """
     import importlib.util
     from importlib.machinery import PathFinder

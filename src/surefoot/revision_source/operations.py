@@ -1,4 +1,4 @@
-"""Alembic's operations that change the structure and nothing else: what each is about. Pure."""
+"""Alembic's operations that change only the structure, and their subjects. Pure."""
 
 import ast
 from typing import Any
@@ -7,7 +7,7 @@ from surefoot.revision_source.source import Creation, Kind
 from surefoot.revision_source.statement import Sql, is_mere_cast
 from surefoot.revision_source.values import Construct, Doubtful
 
-# Each with what it is about, and where its table and its name are among the arguments.
+# Each with its kind, and the positions of its table and its name among the arguments.
 OPERATIONS: dict[str, Kind] = {
     "create_table": "relation",
     "drop_table": "relation",
@@ -26,27 +26,30 @@ OPERATIONS: dict[str, Kind] = {
     "create_table_comment": "",
     "drop_table_comment": "",
 }
-# surefoot's guards: they ask, and go on or stop
+# surefoot's guards, which ask, and continue or stop.
 _GUARDS = frozenset(("require_table", "require_columns", "require_unique"))
 
 
 def operation(
     on: Construct, method: str, given: list[Any], named: dict[str | None, Any], call: ast.Call
 ) -> Sql:
-    """What `op.METHOD(…)` does, or `batch_op.METHOD(…)`. Raises Doubtful for any other method."""
+    """Return the effect of `op.METHOD(…)` or `batch_op.METHOD(…)`.
+
+    Raises Doubtful for other methods.
+    """
     if method in _GUARDS:
         return Sql()
     if method not in OPERATIONS or any(isinstance(a, ast.Starred) for a in call.args):
         raise Doubtful(call)
     if on.name == "batch" and method not in ("create_table", "drop_table", "rename_table"):
-        # a batch's operations leave out the table that they are about
+        # a batch's operations leave out their table
         given = [*given[:1], on.given[0], *given[1:]] if _behind(method) else [on.given[0], *given]
     using = named.get("postgresql_using")
     if using is not None and not (isinstance(using, str) and is_mere_cast(using.lower())):
         raise Doubtful(call)
     kind, unseen = OPERATIONS[method], False
     if _has_comment([*given, *named.values()]) or "comment" in named:
-        kind, unseen = "", True  # a comment is no fact: that it was made can't be seen
+        kind, unseen = "", True  # a comment isn't a fact: its creation can't be seen
     return Sql(
         kind,
         _about(method, given, named),
@@ -61,7 +64,7 @@ def operation(
 
 
 def _creations(method: str, given: list[Any], named: dict[str | None, Any]) -> tuple[Creation, ...]:
-    """What it makes, and the enums that come with a table; nothing where it passes over that."""
+    """Return what it creates, with the enums of a table; nothing if it skips existing objects."""
     if not method.startswith(("create_", "add_")) or named.get("if_not_exists") is True:
         return ()
     names, schema = _about(method, given, named), str(named.get("schema") or "")
@@ -79,7 +82,7 @@ def _creations(method: str, given: list[Any], named: dict[str | None, Any]) -> t
 
 
 def _enums(values: list[Any]) -> tuple[Creation, ...]:
-    """The enum types that columns of these make with their table."""
+    """Return the enum types that columns of these create with their table."""
     found: list[Creation] = []
     for one in values:
         if not isinstance(one, Construct):
@@ -93,12 +96,12 @@ def _enums(values: list[Any]) -> tuple[Creation, ...]:
 
 
 def _behind(method: str) -> bool:
-    """Whether the name comes first, and the table behind it."""
+    """Whether the name comes first, and the table after it."""
     return OPERATIONS[method] in ("index", "constraint")
 
 
 def _about(method: str, given: list[Any], named: dict[str | None, Any]) -> tuple[str, ...]:
-    """The table, and the name within it; nothing where the source computes them."""
+    """Return the table, and the name within it; nothing if the source computes them."""
 
     def argument(position: int, *names: str) -> Any:
         if len(given) > position:

@@ -1,4 +1,4 @@
-"""Suggest by which question it can be seen in the data that a revision has run. Pure."""
+"""Suggest a question to the data that shows whether a revision has run. Pure."""
 
 import ast
 import re
@@ -8,17 +8,16 @@ _NAMED = r"(?:only\s+)?([\w.\"]+)"
 _FLAGS = re.IGNORECASE | re.DOTALL
 _UPDATE = re.compile(rf"\s*update\s+{_NAMED}\s+set\s+.+?{_WHERE}", _FLAGS)
 _DELETE = re.compile(rf"\s*delete\s+from\s+{_NAMED}{_WHERE}", _FLAGS)
-# A condition that speaks of another table, or of a parameter, can't be asked by itself.
+# A condition with another table or a parameter can't be asked alone.
 _MORE = re.compile(r"\b(?:from|select|returning|using)\b|[:%]\(?\w|\{", re.IGNORECASE)
 
 
 def suggested_question(text: str) -> str:
-    """A question that is true where the revision of this source has run; "" where its text doesn't
-    suggest one.
+    """Return a question that is true once the revision of this source has run; "" if there is none.
 
-    It does where upgrade() executes one literal UPDATE or DELETE with a WHERE: behind it, no row is
-    left of which that holds. That is a suggestion, for a person to accept: an UPDATE may leave its
-    own condition true.
+    There is one if upgrade() executes one literal UPDATE or DELETE with a WHERE: afterwards no row
+    fulfils it. It is a suggestion for a person to accept: an UPDATE may leave its own condition
+    true.
     """
     try:
         tree = ast.parse(text)
@@ -45,7 +44,7 @@ def _says_nothing(statement: ast.stmt) -> bool:
 
 
 def _executed(statement: ast.stmt) -> str:
-    """The literal that is given to op.execute(), perhaps within text()."""
+    """Return the literal that is given to op.execute(), perhaps within text()."""
     value = statement.value if isinstance(statement, ast.Expr) else None
     if not (isinstance(value, ast.Call) and ast.unparse(value.func).endswith("execute")):
         return ""

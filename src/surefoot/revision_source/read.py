@@ -1,10 +1,8 @@
-"""Read from a revision's source what its upgrade() does, without running it. Pure: text in, value
-out.
+"""Read what a revision's upgrade() does from its source, without running it. Pure.
 
 A tiny interpreter that knows literals, SQLAlchemy's constructs and Alembic's operations, and
-nothing else: loops over literals are unrolled, functions of the same file are gone into. What it
-doesn't know is a doubt, with its line. So where there is no doubt, the upgrade changes the
-structure, and does nothing else.
+nothing else: it unrolls loops over literals, and follows functions of the same file. Anything else
+is a doubt, with its line. So without doubts, the upgrade changes only the structure.
 """
 
 import ast
@@ -28,14 +26,15 @@ from surefoot.revision_source.values import (
 )
 
 _DEPTH = 8  # functions that call functions
-_MANY = 2_000  # statements; more are no list that a person wrote
+_MANY = 2_000  # statements; nobody writes a longer list by hand
 _LONGEST = 100
 _PASSWORD = re.compile(r"(\bpassword\b\W{0,6}?)'[^']*'", re.IGNORECASE)
 
 
 def read_upgrade(text: str, file: str, *, resumable: bool = False) -> Source:
-    """What the upgrade() of this source does. `file` is its name, for messages; `resumable`: as its
-    author says.
+    """Return what the upgrade() of this source does.
+
+    `file` is its name, for messages; `resumable`: as its author declares.
     """
     reader = _Reader(text)
     reader.read()
@@ -50,7 +49,7 @@ def read_upgrade(text: str, file: str, *, resumable: bool = False) -> Source:
 
 
 class _Returned(Exception):
-    """A function came to its `return`."""
+    """A function reached its `return`."""
 
 
 class _Reader:
@@ -139,7 +138,7 @@ class _Reader:
 
     def _assigned(self, given: ast.expr, names: Names) -> Any:
         if isinstance(given, ast.Call) and self._is_operation(given, names):
-            self._call(given, names)  # op.create_table() gives the table
+            self._call(given, names)  # op.create_table() returns the table
             return UNKNOWN_VALUE
         return value(given, names)
 
@@ -196,7 +195,7 @@ class _Reader:
                 raise Doubtful(call)
 
     def _method(self, call: ast.Call, on: Any, method: str, names: Names) -> None:
-        """Something that is called for what it does: an operation, SQL, an enum that is made."""
+        """Read a call that has an effect: an operation, SQL, the creation of an enum."""
         if not isinstance(on, Construct):
             raise Doubtful(call)
         arguments = [value(a, names) for a in call.args]
@@ -243,7 +242,7 @@ class _Reader:
         self.statements.append(_statement(call.lineno, _cut(text), done, sql))
 
     def _enter(self, call: ast.Call, function: ast.FunctionDef, names: Names) -> None:
-        """A function of the same file, with what it's given."""
+        """Read a function of the same file, with its arguments."""
         expected = function.args
         plain = not (expected.vararg or expected.kwarg or expected.posonlyargs)
         if not plain or function.decorator_list or self._depth >= _DEPTH:
@@ -286,6 +285,6 @@ def _statement(line: int, text: str, done: Sql, sql: str = "") -> Statement:
 
 
 def _cut(text: str) -> str:
-    """On one line, which has an end."""
+    """Return it on one line of limited length."""
     shown = " ".join(_PASSWORD.sub(r"\1'***'", masked(text)).split())
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"

@@ -1,6 +1,6 @@
-"""What a revision's upgrade() does, as its source says it: a value, made by `revision_source/read`.
+"""The effects of a revision's upgrade(), as its source shows them: a value from `read`.
 
-Only what is certain from the text alone is in it. Whatever else there is, is in `doubtful`.
+It holds only what is certain from the text alone; anything else is in `doubtful`.
 """
 
 from typing import Literal
@@ -14,9 +14,10 @@ Kind = Literal["relation", "column", "index", "constraint", "enum", "extension",
 
 
 class Creation(msgspec.Struct, frozen=True):
-    """An object that a statement makes, and that must not be there before: a table, view, sequence,
-    index, type, schema, column or constraint. `schema` is "" where the source names none, `table`
-    the one that a column or a constraint belongs to.
+    """An object that a statement creates, and that must not exist before.
+
+    A table, view, sequence, index, type, schema, column or constraint. `schema` is "" if the source
+    names none, `table` the one that a column or a constraint belongs to.
     """
 
     kind: str
@@ -26,14 +27,14 @@ class Creation(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """One thing that it does. `name` are the identifiers of what that is about, without its
-    `schema`: a table; a table and its column; a constraint or an index, with its table in front
-    where the source names it. Nothing (and a `kind` of ""): it can't be told, or leaves no trace in
-    facts.
+    """One effect.
 
-    `passes_over`: where what it makes is there already (or what it drops is gone), it does nothing.
-    `unseen`: it leaves no trace in the facts (a GRANT, an owner); `sql` is what it executes then,
-    if that is in the source. `makes` fails where one of these is there.
+    `name` are the identifiers of its object, without the `schema`: a table; a table and its column;
+    a constraint or an index, preceded by its table if the source names it. Empty (with a `kind` of
+    ""): unknown, or it leaves no trace in facts. `passes_over`: if the object already exists (or is
+    already gone), it does nothing. `unseen`: it leaves no trace in the facts (a GRANT, an owner);
+    `sql` is then what it executes, if that is in the source. `makes`: it fails if one of these
+    exists.
     """
 
     line: int
@@ -48,7 +49,7 @@ class Statement(msgspec.Struct, frozen=True):
     makes: tuple[Creation, ...] = ()
 
     def is_about(self, key: Key) -> bool:
-        """Whether this is the name of that statement's object, as far as the source names it."""
+        """Whether this is the name of its object, as far as the source names it."""
         kind, name = key
         if kind != self.kind or not self.name:
             return False
@@ -57,19 +58,19 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """A line that does something else than to change the structure, or may do so."""
+    """A line that does, or may do, more than change the structure."""
 
     line: int
     text: str
 
 
 class Source(msgspec.Struct, frozen=True):
-    """What an upgrade() does, in the order in which it does it.
+    """The effects of an upgrade(), in order.
 
-    `doubtful` are the lines that nobody can vouch for; where there are none, it changes the
-    structure and nothing else. `resumable`: its author says that it may be run again from wherever
-    it was cut off. `renames`, `defaults`: it renames something; it takes a default away or sets one
-    on what is there, so that rows may have what the structure doesn't tell.
+    `doubtful` are the lines whose effects are uncertain; without any, it changes only the
+    structure. `resumable`: its author declares that it can run again from wherever it was cut off.
+    `renames`, `defaults`: it renames something; it drops a default or sets one on an existing
+    column, so rows may have values that the structure doesn't show.
     """
 
     file: str
@@ -86,14 +87,14 @@ class Source(msgspec.Struct, frozen=True):
 
     @property
     def structural(self) -> bool:
-        """Whether it certainly changes the structure, and nothing else."""
+        """Whether it certainly changes only the structure."""
         return not self.doubtful
 
     @property
     def last(self) -> Statement | None:
-        """What it does last: where that is seen to be done, so is all that comes before it."""
+        """The last effect: once that is seen, so is everything before it."""
         return self.statements[-1] if self.statements else None
 
     def about(self, key: Key) -> tuple[Statement, ...]:
-        """The statements that are about this name."""
+        """Return the statements about this name."""
         return tuple(s for s in self.statements if s.is_about(key))

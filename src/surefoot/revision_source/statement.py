@@ -1,7 +1,7 @@
-"""What one SQL statement does to the structure, from its text alone. Pure, and conservative.
+"""The effect of one SQL statement on the structure, from its text alone. Pure, and conservative.
 
-It's asked of the literals that a revision hands to `op.execute()`. What isn't known to change the
-structure and nothing else is None.
+For the literals that a revision passes to `op.execute()`. If a statement isn't known to change only
+the structure, the result is None.
 """
 
 import re
@@ -37,7 +37,7 @@ _CONSTRAINT = re.compile(
 )
 _ADD_VALUE = re.compile(rf"alter type {NAME} add value {_IF}''(?: (?:before|after) '')?")
 _COMMON = re.compile(rf"create (extension|schema) {_IF}{NAME}")
-# what follows `add` and isn't a column
+# What follows `add` and isn't a column.
 _NO_COLUMN = frozenset(("constraint", "primary", "unique", "foreign", "check", "exclude"))
 
 _KINDS = (
@@ -54,7 +54,7 @@ _STRUCTURAL = re.compile(
     r"|(?:re)?set (?:local |session )?(?:lock_timeout|statement_timeout|maintenance_work_mem"
     r"|idle_in_transaction_session_timeout|max_parallel_maintenance_workers)\b"
 )
-# What begins like a change of the structure, and moves rows, computes values, or can't be seen.
+# What begins like a change of the structure, but moves rows, computes values, or can't be seen.
 _MORE = re.compile(
     r"^create .*?\btable .*\bas ?(?:\(|select|with|values|table|execute)"
     r"|\bpartition of\b|\b(?:attach|detach) partition\b"
@@ -79,7 +79,7 @@ _UNSEEN = re.compile(
 
 
 class Sql(msgspec.Struct, frozen=True):
-    """What a statement does: see `Statement`. `renames`, `defaults`: see `Source`."""
+    """A statement's effect: see `Statement`. `renames`, `defaults`: see `Source`."""
 
     kind: Kind = ""
     name: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Sql(msgspec.Struct, frozen=True):
 
 
 def structural(text: str) -> Sql | None:
-    """What one statement does, if it certainly changes the structure and nothing else."""
+    """Return the effect of a statement that certainly changes only the structure; else None."""
     lower = lowered(bare(text))
     if ";" in lower or _STRUCTURAL.match(lower) is None or _MORE.search(lower):
         return None
@@ -111,7 +111,7 @@ def structural(text: str) -> Sql | None:
 
 
 def _creations(text: str) -> tuple[Creation, ...]:
-    """What the statement makes, unless it passes over what is there."""
+    """Return what the statement creates, unless it skips existing objects."""
     if UNKNOWN in text or "if not exists" in text or " or replace " in text:
         return ()
     if found := _INDEX.match(text):
@@ -129,14 +129,14 @@ def _creations(text: str) -> tuple[Creation, ...]:
 
 
 class Renamed(msgspec.Struct, frozen=True):
-    """What is given another name, rows and all: a table, or a table's column."""
+    """A table or a column that is renamed, with its rows."""
 
     name: tuple[str, ...]
     to: str
 
 
 def renamed(text: str) -> Renamed | None:
-    """What this statement does so."""
+    """Return what this statement renames."""
     found = _RENAMED.fullmatch(lowered(bare(text)))
     if found is None:
         return None
@@ -145,7 +145,7 @@ def renamed(text: str) -> Renamed | None:
 
 
 def bare(text: str) -> str:
-    """On one line, without comments, literals and the semicolon at its end."""
+    """Return it on one line, without comments, literals and the final semicolon."""
     return " ".join(_TOKEN.sub(_without_literals, text).split()).rstrip("; ")
 
 
@@ -154,7 +154,7 @@ def _without_literals(found: re.Match[str]) -> str:
 
 
 def is_mere_cast(using: str) -> bool:
-    """Whether a USING clause only gives a column another type: done twice, it's done once."""
+    """Whether a USING clause only casts to another type, so that repeating it changes nothing."""
     return (
         re.fullmatch(r'"?[\w]+"? ?:: ?"?[\w. ]+"?(?:\(\d+(?:, ?\d+)?\))?', using.strip())
         is not None
@@ -162,7 +162,7 @@ def is_mere_cast(using: str) -> bool:
 
 
 def _traced(text: str) -> Sql:
-    """The object that can be looked for in the facts afterwards, where it's a single one."""
+    """Return the object that can be found in the facts afterwards, if it is a single one."""
     if found := _INDEX.match(text):
         name = (_last(found[3]), _last(found[2]))
         return Sql("index", name, passes_over=bool(found[1]), schema=_schema(found[3]))
@@ -193,29 +193,29 @@ def _traced(text: str) -> Sql:
 
 
 def _actions(text: str) -> list[str]:
-    """What is between the commas of an ALTER TABLE, those in brackets left out."""
+    """Return the parts between the commas of an ALTER TABLE, without those in brackets."""
     return _flat(text).split(",")
 
 
 def _flat(text: str) -> str:
-    """Without what is in brackets."""
+    """Return it without the parts in brackets."""
     while (less := re.sub(r"\([^()]*\)", "", text)) != text:
         text = less
     return text
 
 
 def _last(name: str) -> str:
-    """The identifier behind the last point; UNKNOWN where the source computes some of it."""
+    """Return the identifier after the last dot; UNKNOWN if the source computes some of it."""
     return split_name(name)[-1] if UNKNOWN not in name and split_name(name) else UNKNOWN
 
 
 def _schema(name: str) -> str:
-    """What is in front of the point; "" where nothing is."""
+    """Return the part before the dot; "" if there is none."""
     found = split_name(name)
     return found[-2] if UNKNOWN not in name and len(found) > 1 else ""
 
 
 def lowered(text: str) -> str:
-    """Keywords and plain names in small letters; quoted names as they are."""
+    """Return keywords and plain names in lower case; quoted names unchanged."""
     pieces = re.split(r'("(?:[^"]|"")*")', text)
     return "".join(p if n % 2 else p.lower() for n, p in enumerate(pieces))

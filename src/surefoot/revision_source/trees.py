@@ -1,8 +1,8 @@
-"""The hash of what a revision does: its syntax tree, and those of the modules that it imports.
+"""Hash what a revision does: its syntax tree, and those of the modules that it imports.
 
-Comments, docstrings and layout aren't in it. The form is surefoot's own, not `ast.dump`: each
+Comments, docstrings and layout don't count. The form is surefoot's own, not `ast.dump`: each
 version of Python adds fields to the tree, and a catalogue is made by one version and read by
-another. A file that can't be parsed goes in by its bytes.
+another. A file that can't be parsed counts with its bytes.
 """
 
 import ast
@@ -16,7 +16,7 @@ import msgspec
 
 from surefoot.model.history import History, Revision
 
-# Fields that say nothing of what the code does, or that not every version has.
+# Fields that don't affect what the code does, or that only some versions have.
 _LEFT_OUT = frozenset(("ctx", "kind", "type_comment", "type_ignores", "lineno", "col_offset"))
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _INSTALLED = frozenset(("site-packages", "dist-packages", ".venv", "venv", "node_modules"))
@@ -26,14 +26,15 @@ class Trees:
     """Hashes of a project's revisions; each module's file is read once."""
 
     def __init__(self, root: Path, path: Iterable[str] | None = None) -> None:
-        """`root` is the project's; `path` is where modules are found, as a rule `sys.path`."""
+        """`root` is the project's; `path` is where modules are found, usually `sys.path`."""
         self._root = root.resolve()
         self._path = [Path(p or ".") for p in (sys.path if path is None else path)]
         self._files: dict[str, Path | None] = {}
         self._modules: dict[Path, tuple[str, frozenset[str]]] = {}
 
     def of(self, file: Path, known: Iterable[str] = ()) -> tuple[str, tuple[tuple[str, str], ...]]:
-        """The hash of a revision's file, and the modules that it imports, each with its bytes'.
+        """Return the hash of a revision's file, and the modules that it imports, each with its
+        bytes' hash.
 
         `known` are modules that count as the project's, wherever they are installed. Raises
         OSError.
@@ -57,7 +58,7 @@ class Trees:
         return whole.hexdigest(), tuple((name, self.bytes_of(name)) for name in sorted(found))
 
     def bytes_of(self, name: str) -> str:
-        """The hash of a module's bytes; "" where there is no such module."""
+        """Return the hash of a module's bytes; "" if there is no such module."""
         file = self._find(name)
         try:
             return "" if file is None else bytes_hash(file.read_bytes())
@@ -71,7 +72,7 @@ class Trees:
         return not _INSTALLED.intersection(resolved.relative_to(self._root).parts)
 
     def _find(self, name: str) -> Path | None:
-        """A module's file, without running any code to find it."""
+        """Find a module's file, without running any code."""
         if name not in self._files:
             below = Path(*name.split("."))
             candidates = (
@@ -83,7 +84,7 @@ class Trees:
         return self._files[name]
 
     def _read(self, file: Path, package: str) -> tuple[str, frozenset[str]]:
-        """The hash of a file's tree, and the modules that it imports."""
+        """Return the hash of a file's tree, and the modules that it imports."""
         if file not in self._modules:
             text = file.read_bytes()
             try:
@@ -105,7 +106,7 @@ def _package(name: str, file: Path) -> str:
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """Each module that is imported anywhere in the file, with the packages that it is in."""
+    """Return each module that is imported anywhere in the file, with its packages."""
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -125,7 +126,7 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
 
 
 def tree_hash(tree: ast.AST, *, documented: bool = False) -> str:
-    """The hash of a syntax tree. `documented`: its docstrings are used, so they count."""
+    """Return the hash of a syntax tree. `documented`: its docstrings are used, so they count."""
     found: list[str] = []
     _write(tree, found, documented=documented)
     return hashlib.sha256("".join(found).encode("utf-8", "surrogatepass")).hexdigest()
@@ -146,7 +147,7 @@ def _write(value: Any, out: list[str], *, documented: bool) -> None:
                 if isinstance(value, ast.JoinedStr) and field == "values":
                     content = _joined(content)
                 if isinstance(content, ast.JoinedStr) and not _joined(content.values):
-                    continue  # an empty format, which some versions have and others don't
+                    continue  # an empty format, which only some versions have
                 if content is None or content == []:
                     continue
                 out.append(f" {field}=")
@@ -174,7 +175,9 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
-    """The parts of an f-string, as every version has them: no empty text, no two side by side."""
+    """Return the parts of an f-string in the same form for every version: no empty or adjacent
+    texts.
+    """
     found: list[ast.expr] = []
     for value in values:
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
@@ -189,9 +192,9 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
 
 
 def with_trees(code: History, catalogued: History, files: dict[str, Path], trees: Trees) -> History:
-    """The code's history with its trees' hashes, for comparison with a catalogue's.
+    """Add the trees' hashes to the code's history, for comparison with a catalogue's.
 
-    Only files that differ from what the catalogue has, to the byte, are parsed.
+    Only files that differ from the catalogue's in any byte are parsed.
     """
 
     def revision(now: Revision) -> Revision:

@@ -1,5 +1,6 @@
-"""The values in a revision's source that are certain without running it: literals, and what
-SQLAlchemy makes of them. Pure.
+"""The values in a revision's source that are certain without running it. Pure.
+
+Literals, and what SQLAlchemy makes of them.
 """
 
 import ast
@@ -9,13 +10,13 @@ import msgspec
 
 from surefoot.revision_source.statement import UNKNOWN
 
-# What is called for what it gives, and does nothing: constructs of these packages.
+# Constructs of these packages, which have no effect when they are called.
 _CONSTRUCTS = ("sqlalchemy", "sqlmodel", "sqlalchemy_utils", "pgvector", "geoalchemy2", "uuid")
 _TEXT = ("strip", "lstrip", "rstrip", "lower", "upper")
 
 
 class Doubtful(Exception):
-    """What this source does isn't certain from its text."""
+    """The effect of this source isn't certain from its text."""
 
     def __init__(self, node: ast.AST | None = None) -> None:
         self.node = node
@@ -23,7 +24,7 @@ class Doubtful(Exception):
 
 
 class Construct(msgspec.Struct, frozen=True):
-    """A module, or what one of its names is called with: `sqlalchemy.text` and its text, say."""
+    """A module, or a call of one of its names: `sqlalchemy.text` and its text, for example."""
 
     name: str
     given: tuple[Any, ...] = ()
@@ -31,18 +32,18 @@ class Construct(msgspec.Struct, frozen=True):
 
     @property
     def is_enum(self) -> bool:
-        """Whether it's an enum type, which makes itself in the database."""
+        """Whether it is an enum type, which creates itself in the database."""
         return self.name.startswith("sqlalchemy") and self.name.endswith((".Enum", ".ENUM"))
 
 
-UNKNOWN_VALUE = Construct("?")  # of which it's only certain that it is harmless to have
+UNKNOWN_VALUE = Construct("?")  # unknown, but certainly harmless
 CONTEXT = Construct("alembic.op.get_context()")
 BIND = Construct("alembic.op.get_bind()")
 _DIALECT = Construct("dialect")
 
 
 class Names:
-    """What names stand for; those of a function in front of those of the module."""
+    """What names stand for: a function's names hide the module's."""
 
     def __init__(self, outer: "Names | None" = None) -> None:
         self._outer = outer
@@ -51,7 +52,7 @@ class Names:
 
     @property
     def outermost(self) -> "Names":
-        """Those of the module."""
+        """Return the module's names."""
         return self if self._outer is None else self._outer.outermost
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -68,24 +69,24 @@ class Names:
         return self._outer[name]
 
     def module(self, name: str, dotted: str) -> None:
-        """A name that is imported."""
+        """Note an imported name."""
         self._values[name] = Construct(dotted)
         self._modules.add(name)
 
     def is_module(self, name: str) -> bool:
-        """Whether it's imported."""
+        """Whether it is an imported module."""
         return name in self._modules
 
     def forget(self, name: str) -> None:
-        """It stands for nothing that is certain."""
+        """Forget what a name stands for, because it is uncertain."""
         self._values.pop(name, None)
         self._modules.discard(name)
 
 
 def value(node: ast.expr, names: Names) -> Any:
-    """What an expression is. Raises Doubtful where it isn't certain, or may do something.
+    """Return the value of an expression. Raises Doubtful if it is uncertain, or may have an effect.
 
-    A list is a tuple; a text that is computed in part has UNKNOWN there.
+    A list is a tuple; the computed parts of a text are UNKNOWN.
     """
     match node:
         case ast.Constant(value=found):
@@ -125,7 +126,7 @@ def value(node: ast.expr, names: Names) -> Any:
 
 
 def elements(found: Any, node: ast.AST) -> tuple[Any, ...]:
-    """What a loop over a literal meets; of a dictionary, its keys. Raises Doubtful."""
+    """Return the elements of a loop over a literal; for a dictionary, its keys. Raises Doubtful."""
     if isinstance(found, dict):
         return tuple(cast("dict[Any, Any]", found))
     if not isinstance(found, tuple):
@@ -188,7 +189,7 @@ def _compared(one: Any, operator: ast.cmpop, other: Any) -> Any:
 
 
 def _called(node: ast.Call, names: Names) -> Any:
-    """What a call gives, of one that does nothing else."""
+    """Return the value of a call that has no other effect."""
     if isinstance(node.func, ast.Name) and node.func.id not in names:
         raise Doubtful(node)
     if isinstance(node.func, ast.Attribute):

@@ -1,4 +1,4 @@
-"""What in a revision's source may differ from run to run: a set's order, a random number."""
+"""Find what may differ between runs of a revision: a set's order, a random number."""
 
 import ast
 
@@ -7,7 +7,7 @@ _CALLED = frozenset(("set", "frozenset", "hash", "urandom"))
 
 
 def may_vary(source: bytes) -> bool:
-    """Whether the source holds such a thing. It decides how often a build looks, and no more."""
+    """Whether the source contains such a thing. It only decides how often a build looks."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

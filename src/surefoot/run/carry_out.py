@@ -86,7 +86,7 @@ def _remember(run: Run, stopped: Stopped, after: Aftermath) -> None:
             with connection.transaction():
                 run.journal.left(executor(connection), " ".join(lost))
     except (SurefootError, psycopg.Error) as error:
-        run.progress.notice(f"the journal could not be told of it: {str(error).strip()}")
+        run.progress.notice(f"the journal could not record it: {str(error).strip()}")
 
 
 def _look(run: Run, stopped: Stopped | None) -> tuple[Aftermath | None, SurefootError | None]:

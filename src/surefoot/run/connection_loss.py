@@ -1,4 +1,4 @@
-"""A step's connection was lost: whose doing that was, asked when the server is there again."""
+"""Explain why a step's connection was lost, once the server answers again."""
 
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,10 @@ def whose_loss(
     after: Aftermath,
     lock: Lock,
 ) -> Stopped:
-    """The same stop with what is known of a lost connection, if it was one.
+    """Add what is known about a lost connection, if that was the reason for the stop.
 
-    `before` is the server as it was when the plan was made; the lock's connection, which a restart
-    or a crash ends as well, is asked for its last words.
+    `before` is the server when the plan was made; the lock's connection, which a restart or a crash
+    ends as well, has its own last error.
     """
     finding = stopped.finding
     if finding.code not in _TELLS_LITTLE:
@@ -35,7 +35,7 @@ def whose_loss(
     state = _sqlstate(stopped, failed)
     restarted = before.started != after.started
     lost = stopped.lost or loses_connection(state) or finding.code == "lock-lost"
-    # behind a restart a driver may only say that its transaction is of no use
+    # after a restart, a driver may only say that its transaction is unusable
     if not lost and (state or not restarted):
         return stopped
     words = lock.last_words()
@@ -53,7 +53,7 @@ def whose_loss(
 
 
 def _sqlstate(stopped: Stopped, failed: "RevisionFailed | None") -> str:
-    """What the step's connection said last, as far as the driver tells."""
+    """Return the last SQLSTATE from the step's connection, as far as the driver reports it."""
     if failed is not None:
         return failed.cause.sqlstate if failed.cause is not None else ""
     error = stopped.__cause__

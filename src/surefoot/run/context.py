@@ -95,6 +95,6 @@ def _not_committed(step: str) -> Finding:
     """A COMMIT that came back without an error commits nothing where its transaction had failed."""
     return Finding(
         "connection-lost-at-commit",
-        f"The server answered the COMMIT of {step}, and did not commit.",
+        f"The server answered the COMMIT of {step}, but did not commit.",
         next="read the server's log of this time, then start again",
     )

@@ -1,4 +1,4 @@
-"""After a failure: why it was, what to try, and what the structure is now."""
+"""After a failure: the reason, what to try, and the structure now."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,17 +30,17 @@ from surefoot.schema.ddl import made
 from surefoot.sql import query
 from surefoot.system import signals
 
-# What follows from the cause whether a revision or a script met it.
+# Explained the same way for a revision and for a script.
 _WHATEVER_IT_WAS = frozenset(("sequence-behind", "lock-not-available", "statement-timeout"))
 
 _CANCELLED = ("statement-timeout", "statement-cancelled")
 
-_SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
+_SHOWN, _WIDTH = 6, 80  # lines of differences, characters of a definition
 
 
-# Text that isn't in the encoding that it is said to be in, or has no equal in the database's.
+# Text that isn't in its declared encoding, or has no equivalent in the database's.
 _UNTRANSLATABLE = ("22021", "22P05")
-# An ON CONFLICT without a unique constraint or index for it.
+# An ON CONFLICT without a matching unique constraint or index.
 _NO_UNIQUE = "42P10"
 # What stopped a run from outside: the revision may well succeed the next time.
 _FROM_OUTSIDE = frozenset(
@@ -58,11 +58,11 @@ def explained(
     asked: Application,
     connect: Callable[[], psycopg.Connection[Any]],
 ) -> Outcome:
-    """The outcome of a run that stopped, with what more can be said of it.
+    """Add an explanation to the outcome of a run that stopped.
 
-    `stopped` says why, `before` is what was seen before the run. Where the server can't be asked,
-    that is said; where a signal comes, the outcome stays as it is: what became of the steps is in
-    it already.
+    `stopped` has the reason, `before` is what was seen before the run. If the server can't be
+    asked, that is reported; if a signal comes, the outcome stays as it is: it already says what
+    became of the steps.
     """
     finding, *others = outcome.findings
     cause = stopped.cause if stopped is not None else None
@@ -72,7 +72,7 @@ def explained(
             about, info = None, connection.info
             encoded = (info.parameter_status("server_encoding") or "", info.dbname, asked.role)
             if stopped is not None and cause is not None:
-                # first: whoever is in the way may be gone a moment later
+                # first, because the blocking session may be gone a moment later
                 about = _circumstances(connection, stopped.step, cause, before, asked)
                 if cause.sqlstate == "57014":
                     timeout = _timeout(connection, asked, of_revision=stopped.failed is not None)
@@ -82,7 +82,7 @@ def explained(
     try:
         about, after, encoded = retry_on_disconnect(look)
     except SurefootError as error:
-        why = f"no more could be seen: {error.finding.message}"
+        why = f"nothing more could be seen: {error.finding.message}"
         finding = msgspec.structs.replace(
             finding, seen=(*finding.seen, why, *error.finding.seen[:2])
         )
@@ -110,7 +110,7 @@ def explained(
 
 
 def _with_recovery(finding: Finding, code: str, after: Facts) -> Finding:
-    """What was left half-way needs nobody, where the next start can go on with it by itself."""
+    """Say that the next start continues with a half-applied revision by itself, if so."""
     if finding.code != "revision-partly-applied" or recovery(after) is None:
         return finding
     assert after.interruption is not None
@@ -118,7 +118,7 @@ def _with_recovery(finding: Finding, code: str, after: Facts) -> Finding:
         finding,
         code=code,
         seen=(*finding.seen, *interruption_lines(after.interruption)),
-        next=f"start again: surefoot goes on with {after.interruption.revision} by itself",
+        next=f"start again: surefoot continues with {after.interruption.revision} by itself",
     )
 
 
@@ -129,7 +129,7 @@ def _circumstances(
     before: Facts,
     asked: Application,
 ) -> About:
-    """What the server knows of what the failure is about."""
+    """Ask the server about what is involved in the failure."""
     making = _wanted(step, before, asked) if in_the_way(cause) else ()
     names = (*mentioned(cause), asked.version_table.name, *(one.makes.name for one in making))
     objects = objects_named(connection, dict.fromkeys(names))
@@ -154,10 +154,10 @@ def _circumstances(
 
 
 def _timeout(connection: psycopg.Connection[Any], asked: Application, *, of_revision: bool) -> str:
-    """Who limits the time of a step's statements, as `About.timeout` says it.
+    """Return which setting limits a step's statements, as in `About.timeout`.
 
-    A revision's session gets the configuration's limit in the place of the role's; what the address
-    sets counts for both.
+    A revision's session has the configuration's limit instead of the role's; the address's setting
+    counts for both.
     """
     with translate_db_errors():
         row = connection.execute(query("default_setting"), {"name": "statement_timeout"}).fetchone()
@@ -170,7 +170,7 @@ def _timeout(connection: psycopg.Connection[Any], asked: Application, *, of_revi
 
 
 def _wanted(step: str, before: Facts, asked: Application) -> tuple[Wanted, ...]:
-    """What the revision that failed and those after it make, as far as their sources say it."""
+    """Return what the failed revision and later ones create, as far as their sources show it."""
     ids = [revision.id for revision in before.pending or ()]
     sources: list[tuple[str, Source]] = []
     for id in ids[ids.index(step) :] if step in ids else ():
@@ -182,7 +182,7 @@ def _wanted(step: str, before: Facts, asked: Application) -> tuple[Wanted, ...]:
 
 
 def _known(about: About, after: Facts, asked: Application) -> About:
-    """The same with what the catalogue knows."""
+    """Add what the catalogue knows."""
     history = after.code.history
     rows = [row for row in after.database.rows if row is not None and row in history.revisions]
     return msgspec.structs.replace(
@@ -194,10 +194,11 @@ def _known(about: About, after: Facts, asked: Application) -> About:
 
 
 def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
-    """Only what was rolled back is told by its cause: a part that stays matters more. Of a script,
-    only what isn't about the script's own statement.
+    """Add the cause's explanation if everything was rolled back: a remaining part matters more.
+
+    For a script, only what doesn't concern its own statement.
     """
-    # of a statement that was cancelled, only what is known around it says why
+    # for a cancelled statement, only the circumstances explain it
     if finding.code not in ("revision-failed", "script-failed", *_CANCELLED):
         return finding
     found = explain(cause, about)
@@ -209,7 +210,7 @@ def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
 
 
 def _with_accepted(finding: Finding, after: Facts) -> Finding:
-    """The unique constraints and indexes that are missing because a person accepted it."""
+    """Name the missing unique constraints and indexes that a person has accepted."""
     if after.standing is None:
         return finding
     missing = tuple(
@@ -238,7 +239,7 @@ def _with_accepted(finding: Finding, after: Facts) -> Finding:
 
 
 def _with_structure(finding: Finding, before: Facts, after: Facts) -> Finding:
-    """What the structure is now, where the catalogue can say it."""
+    """Say what the structure is now, as far as the catalogue shows it."""
     now = _stand(after)
     if now is None:
         return finding
@@ -246,7 +247,7 @@ def _with_structure(finding: Finding, before: Facts, after: Facts) -> Finding:
     as_before = was is not None and was.differences == now.differences and was.rows == now.rows
     same = ", as before" if as_before else ""
     accepted = after.standing is not None and bool(after.standing.accepted)
-    but = ", but for the differences that were accepted" if accepted else ""
+    but = ", except for the differences that were accepted" if accepted else ""
     if not now.differences:
         text = f"The structure is exactly that of {rows}{but}{same}."
         return msgspec.structs.replace(finding, database=f"{finding.database} {text}")
@@ -257,12 +258,12 @@ def _with_structure(finding: Finding, before: Facts, after: Facts) -> Finding:
     return msgspec.structs.replace(
         finding,
         database=f"{finding.database} {text}",
-        seen=(*finding.seen, *([f"now, held against {rows}:"] if shown else []), *shown),
+        seen=(*finding.seen, *([f"now, compared with {rows}:"] if shown else []), *shown),
     )
 
 
 def _stand(facts: Facts) -> Match | None:
-    """Where the structure stands: at the version rows, else where it was identified."""
+    """Return the match for the structure: with the version rows, otherwise the identified one."""
     standing = facts.standing
     if standing is None:
         return None

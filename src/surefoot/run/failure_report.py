@@ -1,4 +1,4 @@
-"""What to say of a run that stopped: why, and what the server says became of it."""
+"""Report a run that stopped: the reason, and what became of it according to the server."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Stopped(Exception):
-    """A step did not get to its end. `finding` says why; what it left is looked at afterwards.
+    """A step did not complete. `finding` has the reason; what the step left is checked afterwards.
 
-    `transactions` are the ids of the transactions that were begun, by what began in them; `step`
-    is the one that stopped, "" where none had begun. `lost`: the connection was lost with it;
-    `failed`: what a revision raised, if that is why; `left`: those that weren't in their
-    transaction, or not only; `cause`: what PostgreSQL said to a script or to surefoot itself.
+    `transactions` are the ids of the transactions that were begun, by what began in them; `step` is
+    the one that stopped, "" if none had begun. `lost`: the connection was lost; `failed`: what a
+    revision raised, if that is the reason; `left`: steps that ran at least partly outside their
+    transaction; `cause`: PostgreSQL's answer to a script or to surefoot itself.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ def account(
     lost: SurefootError | None,
     version_table: VersionTableName,
 ) -> tuple[Finding, ...]:
-    """Why a run stopped and what that left: nothing to say where it came to its end.
+    """Report why a run stopped and what that left; nothing if it completed.
 
-    `after` is what the server said, or `lost` why it couldn't be asked.
+    `after` is the server's answer, or `lost` the reason why it couldn't be asked.
     """
     if stopped is None and lost is None:
         return ()
@@ -71,7 +71,7 @@ def account(
                 (*seen, *lost.finding.seen),
                 "Unknown: what was not committed when the connection was lost may have been "
                 "committed or rolled back, entirely.",
-                "when the server is back, run surefoot status, then surefoot up: both look "
+                "when the server is back, run surefoot status, then surefoot up: both check "
                 "before they do anything",
             ),
         )
@@ -80,7 +80,7 @@ def account(
 
 
 def applied_half_way(stopped: Stopped, after: Aftermath) -> list[str]:
-    """The steps of which a part was committed, or may have been, and the journal's row wasn't."""
+    """Return the steps of which a part may have been committed without the journal's row."""
     kept = {done.name for done in after.done}
     return [
         name
@@ -90,7 +90,7 @@ def applied_half_way(stopped: Stopped, after: Aftermath) -> list[str]:
 
 
 def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableName) -> Finding:
-    """The finding, with what the server said about the transaction of the step."""
+    """Return the finding with what the server says about the step's transaction."""
     stands = _stands(version_table, after.rows)
     kept = [done.name for done in after.done]
     before = " No step was committed."
@@ -133,7 +133,7 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
 
 
 def _committed_all_the_same(stopped: Stopped, stands: str) -> Finding:
-    """The step's row is in the journal: it is done, and what stopped the run came after it."""
+    """Report that the step's row is in the journal: it is done, and the run stopped after it."""
     database = f"{stopped.step} was committed all the same, verified. {stands}"
     again = "start again: surefoot then runs the remaining steps"
     if stopped.lost:
@@ -154,7 +154,7 @@ def _stands(name: VersionTableName, rows: tuple[str | None, ...]) -> str:
 
 
 def _cure(lack: "Lack", again: str) -> str:
-    """What to do about what a guard didn't find."""
+    """Say what to do about an unmet requirement of a guard."""
     otherwise = f". {lack.otherwise[0].upper()}{lack.otherwise[1:]}" if lack.otherwise else ""
     if not lack.statements:
         return f"{lack.remedy}{otherwise}{again}"
@@ -164,9 +164,9 @@ def _cure(lack: "Lack", again: str) -> str:
 def revision_failed(
     failed: "RevisionFailed", tried: int = 1, took: float = 0.0, *, back: bool = False
 ) -> Finding:
-    """A revision's own code, or the database on its behalf, raised.
+    """Report that a revision's own code, or the database on its behalf, raised.
 
-    It was `tried` so many times, which `took` so many seconds. `back`: it was to be taken back.
+    It was `tried` so many times, which `took` so many seconds. `back`: it was being undone.
     """
     revision = failed.revision
     title = f" ({revision.message})" if revision.message else ""
@@ -182,7 +182,7 @@ def revision_failed(
             next=_cure(failed.lack, again),
         )
     when = " when it was to be committed" if failed.at_end else ""
-    going = "Going back over revision" if back else "Revision"
+    going = "Undoing revision" if back else "Revision"
     return Finding(
         "revision-failed",
         f"{going} {revision.id}{title} failed{when}.",
@@ -201,7 +201,7 @@ def revision_failed(
 
 
 def interrupted(step: str) -> Finding:
-    """SIGTERM or SIGINT came."""
+    """Report that SIGTERM or SIGINT came."""
     return Finding(
         "interrupted",
         f"A signal ended the run while {step} was running."
@@ -212,7 +212,7 @@ def interrupted(step: str) -> Finding:
 
 
 def cause_of(error: psycopg.Error) -> Cause:
-    """What PostgreSQL said to a statement of surefoot's own."""
+    """Return PostgreSQL's answer to a statement of surefoot's own."""
     said = error.diag
     return Cause(
         error.sqlstate or "",
@@ -228,7 +228,7 @@ def cause_of(error: psycopg.Error) -> Cause:
 
 
 def database_error(step: str, error: psycopg.Error) -> Finding:
-    """A step of our own was refused, at its commit, say; or its connection was lost."""
+    """Report that a step of surefoot's own was refused, or that its connection was lost."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     if error.sqlstate:
         lines[0] = f"{lines[0]} (SQLSTATE {error.sqlstate})"

@@ -1,4 +1,4 @@
-"""The journal: one row a step, written in the transaction of what it tells of."""
+"""The journal: one row for each step, written in the step's own transaction."""
 
 import functools
 import secrets
@@ -23,8 +23,9 @@ End = Literal["reached", "unchecked", "unreached"]
 _STEPS: dict[Direction, str] = {"up": "revision", "down": "down"}
 
 Back = Callable[[Iterable[str], bool], str | None]
-"""From revisions to what is kept of the way back over them (and over all that is below them), as
-text; None where nothing is known."""
+"""From revisions to their downgrade recipes (and those of all below them), as text; None if nothing
+is known.
+"""
 
 
 def _nothing_kept(revisions: Iterable[str], below: bool) -> str | None:
@@ -32,10 +33,10 @@ def _nothing_kept(revisions: Iterable[str], below: bool) -> str | None:
 
 
 class Journal:
-    """Writes this run's rows, and makes the table with the first of them.
+    """Writes this run's rows, and creates the table with the first of them.
 
-    The table appears in the same transaction as its first row: a run that is rolled back leaves
-    not even an empty journal behind.
+    The table is created in the same transaction as its first row: a run that is rolled back doesn't
+    leave even an empty journal.
     """
 
     def __init__(
@@ -46,10 +47,10 @@ class Journal:
         back: Back | None = None,
         approved_by: str | None = None,
     ) -> None:
-        """`seen` is the database as the plan was made for it, `env_sha256` the env.py that runs.
+        """`seen` is the database for which the plan was made, `env_sha256` the env.py that runs.
 
-        `run` is the name of a run that has begun already; `back` knows the ways back. `approved_by`
-        is the word by which a person has approved the plan.
+        `run` is the name of a run that has already begun; `back` knows the downgrade recipes.
+        `approved_by` is the word with which a person has approved the plan.
         """
         self._approved_by = approved_by
         self.run = run or secrets.token_hex(8)
@@ -58,7 +59,7 @@ class Journal:
         self.found(seen)
 
     def found(self, seen: DatabaseState) -> None:
-        """The database was looked at again: what this run had made may have been rolled back."""
+        """Note a new look at the database: what this run had created may have been rolled back."""
         self._table, self._schema = seen.journal, seen.journal_schema
         self._down = seen.journal_down
 
@@ -70,8 +71,10 @@ class Journal:
         before: Ended | None,
         direction: Direction = "up",
     ) -> Begun:
-        """A revision begins, or the way back over it, in this `setting`; in the same statement the
-        revision `before` it ends, if that was in the same transaction.
+        """Record that a revision, or its downgrade, begins in this `setting`.
+
+        The same statement records the end of the revision `before` it, if that was in the same
+        transaction.
         """
         self._make_table(execute)
         values = {
@@ -91,15 +94,15 @@ class Journal:
         return Begun(row, transaction, pid)
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
-        """So many statements of a way back are done, if the transaction is committed."""
+        """Record how many statements of a downgrade are done, if the transaction is committed."""
         execute(query("way_back_done"), {"id": begun.row, "done": str(statements)})
 
     def left(self, execute: Execute, revisions: str) -> None:
-        """Revisions that failed where their own transaction, and their mark, didn't hold them."""
+        """Record revisions that failed outside their own transaction, and so without their mark."""
         self._row(execute, step="begun", name=revisions, seconds=0.0)
 
     def done(self, execute: Execute, ended: Ended, direction: Direction = "up") -> str:
-        """The revision has run, or was taken back. Returns the transaction's id."""
+        """Record that the revision has run, or was undone. Returns the transaction's id."""
         rows = execute(query("end_revision"), _end(ended, direction, "step"))
         if rows:
             return rows[0][0]
@@ -116,12 +119,12 @@ class Journal:
         )
 
     def stamp(self, execute: Execute, revision: Revision) -> None:
-        """A revision that the init scripts stand for, with all that is below it."""
+        """Record a revision that the init scripts stand for, with all its ancestors."""
         down = self._back((revision.id,), True)
         self._row(execute, step="stamp", name=revision.id, seconds=0.0, down=down, **_of(revision))
 
     def adoption(self, execute: Execute, rows: Iterable[str], evidence: str) -> None:
-        """A database that was found where it stands; `evidence` is JSON."""
+        """Record that a database was adopted as it stands; `evidence` is JSON."""
         names = tuple(rows)
         down = self._back(names, True)
         name = " ".join(names)
@@ -130,8 +133,10 @@ class Journal:
     def end(
         self, execute: Execute, step: End, rows: Iterable[str], evidence: str, after: int
     ) -> None:
-        """The end of a run was looked at. `evidence` is what was seen, and on what that rests, as
-        JSON. Nothing is written where the journal has gone on since `after`, the last row seen.
+        """Record the last look of a run.
+
+        `evidence` is what was seen, and what that relies on, as JSON. Nothing is written if the
+        journal has new rows since `after`, the last row seen.
         """
         self._make_table(execute)
         execute(
@@ -146,32 +151,32 @@ class Journal:
         )
 
     def record(self, execute: Execute, revision: Revision, evidence: str) -> None:
-        """A revision that an earlier run left half-way and that is all there; evidence is JSON."""
+        """Record a half-applied revision that is complete; evidence is JSON."""
         step, of, down = "revision", _of(revision), self._kept(revision)
         self._row(
             execute, step=step, name=revision.id, seconds=0.0, evidence=evidence, down=down, **of
         )
 
     def mended(self, execute: Execute, step: str, name: str, evidence: str) -> None:
-        """Something that was done about a revision that was left half-way; evidence: its SQL."""
+        """Record what was done about a half-applied revision; evidence: its SQL."""
         self._row(execute, step=step, name=name, evidence=evidence, seconds=0.0)
 
     def cleaned(self, execute: Execute, name: str, evidence: str) -> None:
-        """What was left of revisions that aren't applied any more is dropped; evidence: its SQL."""
+        """Record that remains of revisions were dropped; evidence: the SQL."""
         self._row(execute, step="cleanup", name=name, evidence=evidence, seconds=0.0)
 
     def mending(self, execute: Execute, name: str, evidence: str) -> int:
-        """The same, begun, outside a transaction; gives its row."""
+        """Record that this begins, outside a transaction; returns the row's number."""
         values = {**self._common(), "name": name, "evidence": evidence}
         ((row,),) = execute(query("begin_mending"), values)
         return row
 
     def end_mending(self, execute: Execute, row: int, step: str) -> None:
-        """What was begun has come to its end."""
+        """Record that it has ended."""
         execute(query("end_mending"), {"id": row, "step": step})
 
     def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
-        """A script that has run; `step` is install or seed."""
+        """Record a script that has run; `step` is install or seed."""
         self._row(execute, step=step, name=script.path, hash=script.sha256, seconds=seconds)
 
     def _row(
@@ -212,7 +217,7 @@ class Journal:
         return self._back((revision.id,), False) if direction == "up" else None
 
     def _make_table(self, execute: Execute) -> None:
-        # "if not exists" asks for the privilege even where there is nothing to create
+        # "if not exists" requires the privilege even if there is nothing to create
         if not self._schema:
             execute(query("create_journal_schema"), {})
         if not self._table:
@@ -225,10 +230,10 @@ class Journal:
             execute(query("insert_approval"), {**self._common(), "name": self._approved_by})
 
     def _require_own(self, execute: Execute) -> None:
-        """Nobody was quicker than us to make the journal, nor will be able to put a trigger on it.
+        """Require that the journal is surefoot's own, and that nobody can put a trigger on it.
 
-        Once it is ours, nobody but its owner and the schema's owner can change or replace it.
-        Raises SurefootError `object-not-trusted`.
+        Then only its owner and the schema's owner can change or replace it. Raises SurefootError
+        `object-not-trusted`.
         """
         ((ours, owner, schema_owner, granted),) = execute(
             query("journal_made"), {"schema": self._schema}
@@ -259,7 +264,7 @@ class Journal:
 
 
 class Backwards:
-    """The journal as the account of revisions that are taken back."""
+    """Records revisions that are undone."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -267,15 +272,15 @@ class Backwards:
     def begin(
         self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None
     ) -> Begun:
-        """The way back over the revision begins."""
+        """Record that a downgrade begins."""
         return self._journal.begin(execute, revision, setting, before, "down")
 
     def done(self, execute: Execute, ended: Ended) -> str:
-        """It is gone."""
+        """Record that it has ended."""
         return self._journal.done(execute, ended, "down")
 
     def progress(self, execute: Execute, begun: Begun, statements: int) -> None:
-        """So many of its statements are done."""
+        """Record how many of its statements are done."""
         self._journal.progress(execute, begun, statements)
 
 
@@ -288,9 +293,9 @@ class _Columns(TypedDict):
 
 @functools.cache
 def _begin(name: str, setting: Setting) -> str:
-    """The statement of this name, with what it is to evaluate.
+    """Return the statement of this name, with what it must evaluate.
 
-    It is sent for every revision, so without the comments.
+    Without comments, because it is sent for every revision.
     """
     lines = (line for line in query(name).splitlines() if not line.startswith("--"))
     before, session, after = "\n".join(lines).split("/* session */")
@@ -298,7 +303,7 @@ def _begin(name: str, setting: Setting) -> str:
 
 
 def _end(ended: Ended, direction: Direction, step: str) -> dict[str, object]:
-    """The parameters of a revision's end; `step` is the one that says how it was run."""
+    """Return the parameters of a revision's end; `step` says how it was run."""
     return {
         "id": ended.begun.row,
         step: _STEPS[direction],
@@ -316,7 +321,7 @@ def _of(revision: Revision) -> _Columns:
 
 
 def executor(connection: psycopg.Connection[Any]) -> Execute:
-    """Executes what the journal wants, in the transaction that the connection is in."""
+    """Return a function that executes the journal's statements in the connection's transaction."""
 
     def execute(statement: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
         cursor = connection.execute(statement.encode(), parameters or None)

@@ -33,7 +33,7 @@ _TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").
     sql.Literal(CLASS), sql.Literal(LOCK)
 )
 _FATE = sql.SQL(
-    # A transaction that the server has not heard of must not raise: that would end the lock's own.
+    # an unknown transaction must not raise an error, which would end the lock's own
     "select {at} as at_revision, case"
     " when {id}::pg_catalog.xid8 operator(pg_catalog.<)"
     " pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
@@ -45,13 +45,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
 
 
 class Lock:
-    """The lock, held. `check()` says whether it still is; `waited`: somebody else had it before."""
+    """The lock, held. `check()` verifies that; `waited`: another session had it before."""
 
     def __init__(self, connection: psycopg.Connection[Any], *, waited: bool = False) -> None:
         self._connection, self.waited = connection, waited
         signals.spare(connection)
-        self._crashed = False  # another of the server's processes did; told in a warning
-        self._committed: set[str] = set()  # transactions; a commit is never taken back
+        self._crashed = False  # another server process did; reported in a warning
+        self._committed: set[str] = set()  # transactions; a commit is final
         self._unread = False  # the answer to `announce`
         connection.add_notice_handler(self._noticed)
 
@@ -59,7 +59,9 @@ class Lock:
         self._crashed = self._crashed or notice.sqlstate == "57P02"
 
     def last_words(self) -> str | None:
-        """None if its connection is there; else the SQLSTATE that ended it, "" if none came."""
+        """Return None if its connection exists; otherwise the SQLSTATE that ended it, "" if
+        unknown.
+        """
         try:
             self._read()
             self._connection.execute("select 1")
@@ -68,11 +70,11 @@ class Lock:
         return None
 
     def check(self, at: str = "") -> None:
-        """Raises SurefootError `lock-lost` if the connection that holds the lock is gone.
+        """Raise SurefootError `lock-lost` if the connection that holds the lock is lost.
 
-        Asks the server, since a session that was just ended may look alive from here. `at` is the
-        revision that is run: whoever waits reads it in what this session asked last. Raises
-        StopRequested where a signal came.
+        Asks the server, because a session that was just ended may look alive from here. `at` is the
+        current revision: others who wait read it from this session's last query. Raises
+        StopRequested if a signal came.
         """
         signals.check()
         self._ask(_at_revision(at))
@@ -91,8 +93,9 @@ class Lock:
         return True
 
     def announce(self, at: str) -> None:
-        """The same question as `check`, whose answer isn't waited for: `heard` reads it. So the
-        server answers while the revision's own connection begins it.
+        """Send the question of `check` without waiting; `heard` reads the answer.
+
+        So the server answers while the revision begins on its own connection.
         """
         signals.check()
         with _lock_lost():
@@ -103,12 +106,12 @@ class Lock:
             self._connection.pgconn.flush()
 
     def heard(self) -> None:
-        """The answer to `announce`. Raises SurefootError `lock-lost`."""
+        """Read the answer to `announce`. Raises SurefootError `lock-lost`."""
         with _lock_lost():
             self._read()
 
     def _read(self) -> None:
-        """Read the answer that is still to come: before it, the connection can be asked nothing."""
+        """Read a pending answer: before that, the connection can't be used."""
         if not self._unread:
             return
         self._unread = False
@@ -122,7 +125,7 @@ class Lock:
                 pgconn.consume_input()
             result = pgconn.get_result()
             if result is None:
-                break  # only now can the connection be asked, or closed in order
+                break  # only now can the connection be used or closed properly
             if result.status != pq.ExecStatus.TUPLES_OK:
                 failed = failed or psycopg.errors.error_from_result(result)
         if failed is not None:
@@ -134,8 +137,9 @@ class Lock:
             return self._connection.execute(statement).fetchone()
 
     def release(self) -> None:
-        """End the lock's transaction. A lost connection has released it already; whoever needed it
-        was told by `check`.
+        """End the lock's transaction.
+
+        A lost connection has already released it, which `check` reports.
         """
         with contextlib.suppress(psycopg.Error):
             self._read()
@@ -150,7 +154,7 @@ def _at_revision(at: str) -> sql.Composed:
 def _lock_lost() -> Generator[None, None, None]:
     try:
         yield
-    except psycopg.Error as error:  # a timeout for sessions isn't an operational one
+    except psycopg.Error as error:  # a session timeout isn't an operational error
         raise SurefootError(
             "lock-lost",
             "The connection that holds surefoot's lock was lost.",
@@ -168,10 +172,10 @@ def locked(
     say: Callable[[str], None],
     every: float = 0.0,
 ) -> Generator[Lock, None, None]:
-    """Hold the lock for the block, waiting up to `wait` seconds for whoever has it.
+    """Hold the lock for the block; waits up to `wait` seconds for its holder.
 
     `connection` (in autocommit) is used for nothing else meanwhile. `say` gets a line that names
-    the holder, and another one `every` so many seconds. Raises SurefootError `lock-held-elsewhere`.
+    the holder, and another each `every` seconds. Raises SurefootError `lock-held-elsewhere`.
     """
     deadline = time.monotonic() + wait
     pause, told, pace = _FIRST_PAUSE, False, Pace(every)
@@ -195,8 +199,9 @@ def locked(
 
 
 def begin_if_free(connection: psycopg.Connection[Any]) -> bool:
-    """Begin a transaction that holds the lock until it ends, unless somebody else has the lock:
-    then there is no transaction. It doesn't wait. Raises psycopg.Error.
+    """Begin a transaction that holds the lock, unless another session has it; never waits.
+
+    If the lock isn't free, there is no transaction. Raises psycopg.Error.
     """
     return _try(connection)
 
@@ -219,17 +224,17 @@ def _taken(connection: psycopg.Connection[Any]) -> bool:
 
 
 def _try(connection: psycopg.Connection[Any]) -> bool:
-    """Begin a transaction and take the lock in it; without the lock there's no transaction."""
-    # READ COMMITTED and idle: no snapshot is held, so nothing waits for this transaction.
+    """Begin a transaction and take the lock in it; without the lock, end the transaction."""
+    # READ COMMITTED and idle: it holds no snapshot, so nothing waits for this transaction
     connection.execute("begin isolation level read committed")
     connection.execute("set local idle_in_transaction_session_timeout = 0")
     if connection.info.server_version >= 170000:
         connection.execute("set local transaction_timeout = 0")
-    # Behind a pooler the session has no name of ours. Those who wait for this one look for it.
+    # a pooler's session doesn't have surefoot's name, which those who wait look for
     name = sql.Literal(application_name())
     connection.execute(sql.SQL("set local application_name = {}").format(name))
-    # Without parameters, so in the simple protocol: in the extended one the statement's portal
-    # stays open, and with it a snapshot, until the next statement.
+    # without parameters, so with the simple protocol: with the extended one the statement's portal,
+    # and its snapshot, would stay open until the next statement
     row = connection.execute(_TRY).fetchone()
     if row is not None and row[0]:
         return True
@@ -238,8 +243,10 @@ def _try(connection: psycopg.Connection[Any]) -> bool:
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """The session that holds the lock. `at` is the revision that it is at, where it can be seen;
-    `could_migrate`: its role could, and so it may be a surefoot at all.
+    """The session that holds the lock.
+
+    `at` is its current revision, if visible; `could_migrate`: its role could migrate, so it may be
+    a surefoot.
     """
 
     pid: int
@@ -261,7 +268,7 @@ class Holder(msgspec.Struct, frozen=True):
 
     @property
     def next(self) -> str:
-        """What to do about it."""
+        """Return what to do about it."""
         if self.could_migrate:
             return "wait for it and start again; `lock_wait` in surefoot.toml sets how long to wait"
         return to_type(
@@ -273,7 +280,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 def holder(connection: psycopg.Connection[Any]) -> Holder | None:
-    """Who holds the lock at the moment; None where nobody does."""
+    """Return the current holder of the lock; None if it is free."""
     with looking(connection) as look:
         row = look.cursor.execute(query("holder"), {"class": CLASS, "object": LOCK}).fetchone()
     return None if row is None else Holder(**row)

@@ -1,4 +1,4 @@
-"""Who holds the locks that a revision's statement waited for."""
+"""Find who holds the locks for which a revision's statement waited."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,9 @@ def holders(
     revision: str,
     catalogue: "Catalogue | None",
 ) -> tuple[Holder, ...]:
-    """The sessions that were in the way, if waiting was the cause: those that still are.
+    """Return the sessions that blocked it, if they still do and waiting was the cause.
 
-    The tables are those of the statement, or of the revision where the driver doesn't tell it.
+    The tables are those of the statement, or of the revision if the driver doesn't report it.
     Raises SurefootError `server-unreachable`, `look-failed`.
     """
     if not waited(cause):

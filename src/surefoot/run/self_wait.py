@@ -1,6 +1,8 @@
-"""A run that waits for itself: the application's code opens a second connection, which waits for a
-lock that the run's own transaction holds. Neither would ever end: PostgreSQL sees one session that
-waits and one that is idle, not that the same program sits behind both.
+"""Detect a run that waits for itself.
+
+The application's code opens a second connection, which waits for a lock that the run's own
+transaction holds. Neither would ever end: PostgreSQL sees one session that waits and one that is
+idle, not that the same program uses both.
 """
 
 import contextlib
@@ -18,15 +20,15 @@ from surefoot.run.context import Connect
 from surefoot.sql import query
 
 _PAUSE = 1.0  # seconds
-_LEAST = 2.0  # seconds that both must have stayed as they are
+_LEAST = 2.0  # seconds that both must have been unchanged
 _SHOWN = 100  # characters of a statement
 
 
 class SelfWait:
-    """Looks for it from a thread, on a connection of its own, and ends what waits."""
+    """Looks for it in a thread, on its own connection, and ends the waiting session."""
 
     def __init__(self, running: Running, connect: Connect, patience: float) -> None:
-        """`patience`: for so many seconds, a wait is none of its business."""
+        """`patience`: shorter waits, in seconds, are ignored."""
         self._running, self._connect = running, connect
         self._patience = max(patience, _LEAST)
         self._over = threading.Event()
@@ -43,9 +45,9 @@ class SelfWait:
             thread.join()
 
     def _watch(self) -> None:
-        if self._over.wait(_LEAST):  # most runs are over by then, and cost no connection
+        if self._over.wait(_LEAST):  # most runs are over by then, and need no connection
             return
-        # Nothing rests on this look: where it fails, the run goes on as it would without.
+        # nothing depends on this look: if it fails, the run continues as without it
         with contextlib.suppress(psycopg.Error, SurefootError, ValueError), self._connect() as own:
             self._look(own)
 
@@ -68,8 +70,9 @@ class SelfWait:
 
 
 def _end(connection: psycopg.Connection[Any], pid: int, cut: Callable[[], None]) -> None:
-    """Cancel what waits. On the server, so that it doesn't go on by itself afterwards; where that
-    isn't allowed, from here.
+    """Cancel the waiting statement on the server, or cut the connection if that isn't allowed.
+
+    On the server, it can't continue by itself afterwards.
     """
     try:
         connection.execute("select pg_catalog.pg_cancel_backend(%s)", (pid,))
@@ -84,12 +87,12 @@ def _finding(revision: str, run: int, row: dict[str, Any]) -> Finding:
         f"{who} waited for a lock that the run itself holds.",
         (
             f"session {row['pid']}, which the application opened beside the run's, waited for "
-            f"session {run}, which runs the revisions and could not go on meanwhile",
+            f"session {run}, which runs the revisions and could not continue meanwhile",
             f"it waited in: {_short(row['query'])}",
             f"the run's session is in a transaction, its last statement: {_short(row['last'])}",
         ),
-        next="correct the code: a revision and env.py work on the connection that Alembic has, "
-        "op.get_bind(), and open no other one. If the application isn't yours, report this message "
+        next="correct the code: revisions and env.py must use Alembic's own connection, "
+        "op.get_bind(), and open no other. If the application isn't yours, report this message "
         "to its maintainer",
     )
 

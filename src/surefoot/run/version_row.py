@@ -18,9 +18,9 @@ def write_version_rows(
     schema: str | None,
     rows: Iterable[str],
 ) -> None:
-    """Make `rows` the version table's only ones. `schema` is where it is; None: it is made first.
+    """Make `rows` the version table's only ones. `schema` is where it is; None: create it.
 
-    The table is exactly the one that Alembic would make.
+    The table is exactly the one that Alembic would create.
     """
     place = schema or name.schema
     if place is None:
@@ -45,10 +45,9 @@ def write_version_rows(
 def mend_version_table(
     connection: psycopg.Connection[Any], name: VersionTableName, schema: str, width: int
 ) -> str:
-    """Empty the version table and make it as Alembic does, its column `width` characters wide;
-    grants and comments stay as they are.
+    """Empty the version table and give it Alembic's form, its column `width` characters wide.
 
-    Gives the type that its column had.
+    Grants and comments stay. Returns the column's former type.
     """
     table = sql.Identifier(schema, name.name)
     was, has_key = _column(connection, name.name, schema)
@@ -70,7 +69,7 @@ def mend_version_table(
 
 
 def _column(connection: psycopg.Connection[Any], table: str, schema: str) -> tuple[str, bool]:
-    """The version column's type, and whether the table has a primary key."""
+    """Return the version column's type, and whether the table has a primary key."""
     with looking_within(connection) as look:
         asked = {"table": table, "schema": schema}
         row = look.cursor.execute(query("version_column"), asked).fetchone()

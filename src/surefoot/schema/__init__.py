@@ -1,1 +1,4 @@
-"""A structure as facts: names, definitions, canonical spellings, SQL that makes them. Pure."""
+"""A structure as facts: names, definitions, canonical spellings, and the SQL that makes them.
+
+Pure.
+"""

@@ -1,10 +1,10 @@
-"""One spelling for what PostgreSQL spells in several ways: expressions, checks, indexes, views.
+"""One spelling for what PostgreSQL prints in several ways: expressions, checks, indexes, views.
 
-The same structure is printed differently by another major version, and by the same one after a
-dump and restore or `ALTER COLUMN TYPE`. So the rules go by the text, whatever server it is from.
-There is no parser: each rule rewrites one shape that servers are known to print, and keeps its
-meaning; what no rule knows stays as it is. What can't be told from the text is left to `loosened`.
-The rules' names (D1, …) are those of docs/concepts/facts.md.
+The same structure is printed differently by another major version, and by the same one after a dump
+and restore or `ALTER COLUMN TYPE`. So the rules use only the text, whatever server it is from.
+There is no parser: each rule rewrites one form that servers are known to print, and keeps its
+meaning; other text stays as it is. What the text doesn't show is left to `loosened`. The rules'
+names (D1, …) are those of docs/concepts/facts.md.
 """
 
 import re
@@ -43,7 +43,7 @@ _AFTER_FROM = frozenset(
 
 
 def is_weak(text: str) -> bool:
-    """Whether another canonical text may stand for the same: `loosened` is then to be compared.
+    """Whether another canonical text may mean the same: then `loosened` is compared.
 
     13 prints these as calls. 14 and newer print SQL's own syntax, in which the casts of arguments
     don't show, and their EXTRACT is another function, of type numeric (D2).
@@ -52,9 +52,10 @@ def is_weak(text: str) -> bool:
 
 
 def loosened(text: str) -> str:
-    """D2: what is left of a canonical text when casts and EXTRACT's type are not looked at.
+    """D2: return a canonical text without casts and EXTRACT's type.
 
-    Texts that differ even so differ in truth; texts that are equal only so can't be told apart.
+    Texts that still differ really differ; texts that are equal only in this form can't be
+    distinguished.
     """
     tree = parsed(text.replace("double precision", "numeric"))
     change = mapped(tree, lambda items: without_casts(_date_part(items))) if tree else []
@@ -63,7 +64,7 @@ def loosened(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
-    """The canonical form of an expression or a definition, as the server prints it."""
+    """Return the canonical form of an expression or a definition, as the server prints it."""
     if _PLAIN.fullmatch(text):
         return text
     tree = parsed(unquoted(text))
@@ -71,13 +72,13 @@ def canonical(text: str) -> str:
 
 
 def canonical_view(text: str) -> str:
-    """The canonical form of a view's query: D1 besides the other rules."""
+    """Return the canonical form of a view's query: the other rules, and D1."""
     tree = parsed(unquoted(text.rstrip("; \n")))
     return text if tree is None else printed(_rewritten(_without_qualifiers(tree)))
 
 
 def _rewritten(items: Nodes) -> Nodes:
-    """Every rule but D1 and D22, the innermost brackets first."""
+    """Apply every rule except D1 and D22, the innermost brackets first."""
     out: Nodes = []
     for position, item in enumerate(items):
         if isinstance(item, str):
@@ -104,20 +105,20 @@ def _rewritten(items: Nodes) -> Nodes:
 
 
 def _needless(within: Node, before: "Node | None", behind: Nodes) -> bool:
-    """Whether the parentheses around `within` may go. (row).field is not table.column."""
+    """Whether the parentheses around `within` may be removed. (row).field is not table.column."""
     if not isinstance(within, str) or behind == ["."]:
         return False
     return behind == ["::"] or not (isinstance(before, str) and KEYWORD.fullmatch(before))
 
 
 def _spliced(body: Nodes) -> Nodes:
-    """Parentheses around the whole of an argument say nothing."""
+    """Remove parentheses around the whole of an argument."""
     parts = split(body, ",")
     return joined([part if (within := inside(part)) is None else within for part in parts], ",")
 
 
 def _call(name: str, body: Nodes) -> Nodes:
-    """D2: the plain call of what 14 and newer print in SQL's own syntax: the same functions."""
+    """D2: return the plain call of what 14 and newer print in SQL's own syntax."""
 
     def cut(*words: str) -> list[Nodes]:
         rest, found = body, list[Nodes]()
@@ -152,7 +153,7 @@ def _form(word: object) -> str:
 
 
 def _infix_call(body: Nodes) -> Nodes | None:
-    """D2, continued: what stands between its arguments, always in parentheses of its own."""
+    """D2, continued: the words between its arguments, always in their own parentheses."""
     if "AT" in body:
         at = body.index("AT")
         if body[at + 1 : at + 3] == ["TIME", "ZONE"]:
@@ -202,7 +203,7 @@ def _flattened(items: Nodes) -> Nodes:
 
 
 def _without_qualifiers(items: Nodes) -> Nodes:
-    """D1: a query of one table names its columns without the table since 16."""
+    """D1: since 16, a query of one table names its columns without the table."""
     words = [item if isinstance(item, str) else "" for item in items]
     if {"UNION", "INTERSECT", "EXCEPT"} & set(words) or not {"SELECT", "FROM"} <= set(words):
         return items
@@ -230,7 +231,7 @@ def _without_qualifiers(items: Nodes) -> Nodes:
 
 
 def _is_column(level: Nodes, dot: int) -> bool:
-    """Whether `name.` is before a column: not a function, a type, a collation, the whole row."""
+    """Whether `name.` precedes a column: not a function, a type, a collation, the whole row."""
     after, behind = level[dot + 1], level[dot + 2] if dot + 2 < len(level) else ""
     if not isinstance(after, str) or not is_name(after):
         return False

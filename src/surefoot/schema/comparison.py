@@ -1,4 +1,4 @@
-"""Whether two facts say the same, as far as their texts can tell."""
+"""Compare two facts, as far as their texts allow."""
 
 import enum
 import re
@@ -10,7 +10,7 @@ _FLOATING = re.compile(r"\bdouble precision\b|\bnumeric\b")
 
 
 class Comparison(enum.Enum):
-    """The answer of `same`."""
+    """The result of `same`."""
 
     SAME = "same"
     DIFFERENT = "different"
@@ -18,7 +18,7 @@ class Comparison(enum.Enum):
 
 
 def same(one: SchemaFact, other: SchemaFact) -> Comparison:
-    """Whether two facts say the same, as far as their texts can tell."""
+    """Whether two facts mean the same, as far as their texts show."""
     if one == other:
         return Comparison.SAME
     if (one.kind, one.name) != (other.kind, other.name) or not (weak(one) and weak(other)):
@@ -29,10 +29,10 @@ def same(one: SchemaFact, other: SchemaFact) -> Comparison:
 
 
 def weak(fact: SchemaFact) -> bool:
-    """Whether its definition may be printed otherwise and mean the same: `same` decides.
+    """Whether its definition may be printed differently and mean the same: `same` decides.
 
-    Where a weak fact isn't found, one of its kind and name with which it can't be told apart is no
-    evidence for or against it.
+    If a weak fact isn't found, an indistinguishable one of its kind and name proves nothing either
+    way.
     """
     if is_weak(fact.definition):
         return True

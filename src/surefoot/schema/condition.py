@@ -1,7 +1,7 @@
-"""What a condition comes to for one row: a check, or the predicate of an index.
+"""Evaluate a condition for one row: a check, or the predicate of an index.
 
-As much of SQL as checks are mostly made of: comparisons with literals, lists of values, IS NULL,
-AND, OR and NOT, in SQL's logic of three values. Everything else is UNSURE.
+Supports the part of SQL that most checks use: comparisons with literals, lists of values, IS NULL,
+AND, OR and NOT, in SQL's three-valued logic. Everything else is UNSURE.
 """
 
 import enum
@@ -18,7 +18,7 @@ from surefoot.schema.expression import (
 
 
 class Unsure(enum.Enum):
-    """Neither true nor false nor NULL: it can't be said."""
+    """Neither true nor false nor NULL: unknown."""
 
     UNSURE = "unsure"
 
@@ -32,16 +32,16 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def outcome(condition: str, row: Mapping[str, Value]) -> Truth:
-    """What the condition (canonical, without CHECK or WHERE) comes to for this row.
+    """Return the value of the condition (canonical, without CHECK or WHERE) for this row.
 
-    `row` has the values that are known, by the columns' names.
+    `row` has the known values, by column name.
     """
     tree = parsed(unquoted(condition))
     return UNSURE if tree is None else _truth(tree, row)
 
 
 def literal(expression: str | None) -> Value:
-    """The value of a column's default; None has none, which is NULL."""
+    """Return the value of a column's default; None has none, which is NULL."""
     if expression is None:
         return None
     tree = parsed(expression)
@@ -92,7 +92,7 @@ def _compared(one: Value, operator: str, other: Value) -> Truth:
     if one is None or other is None:
         return None
     if isinstance(one, Decimal) != isinstance(other, Decimal):
-        one, other = _number(one), _number(other)  # a number may be written as a literal of text
+        one, other = _number(one), _number(other)  # a number may be written as a string literal
     if operator in ("=", "<>"):
         if UNSURE in (one, other) or type(one) is not type(other):
             return UNSURE
@@ -100,7 +100,7 @@ def _compared(one: Value, operator: str, other: Value) -> Truth:
     if isinstance(one, Decimal) and isinstance(other, Decimal):
         less, more = one < other, one > other
         return {"<": less, "<=": not more, ">": more, ">=": not less}[operator]
-    return UNSURE  # texts are in the order of a collation
+    return UNSURE  # text is ordered by a collation
 
 
 def _is_null(value: Value) -> bool | Literal[Unsure.UNSURE]:
@@ -134,7 +134,7 @@ def _value(items: Nodes, row: Mapping[str, Value]) -> Value:
 
 def _cast(value: Value, to: Nodes) -> Value:
     if any(isinstance(item, list) for item in to):
-        return UNSURE  # to so many characters, or to an array
+        return UNSURE  # with a length, or to an array
     return _number(value) if value is not None and to[0] in _NUMBERS else value
 
 

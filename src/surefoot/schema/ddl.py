@@ -1,7 +1,7 @@
-"""SQL from facts: what makes an object as its definition has it, what drops or changes it. Pure.
+"""Write SQL from facts: statements that create, drop or change an object. Pure.
 
-The definitions are canonical, and not quite what was typed; and some can't be written back (a
-function's body is only a hash). So whoever executes this compares the facts afterwards.
+The definitions are canonical, and not exactly what was typed; and some can't be written back (for a
+function's body there is only a hash). So the caller must compare the facts afterwards.
 """
 
 import re
@@ -40,9 +40,9 @@ _KEY = re.compile(
 
 
 def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ...] | None:
-    """What makes the object. None: that can't be written from its facts.
+    """Return the statements that create the object; None if they can't be written from its facts.
 
-    `view` is the fact of kind view that belongs to a relation which is one.
+    `view` is the fact of kind view, if the relation is one.
     """
     kind, name = key
     found = split_name(name)
@@ -108,8 +108,9 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
 
 
 def dropped(key: Key, definition: str) -> tuple[Sql, ...] | None:
-    """What drops the object, and nothing that hangs on it. None: it goes with another one, or can't
-    be dropped so.
+    """Return the statements that drop the object alone.
+
+    None: it goes with another one, or can't be dropped so.
     """
     kind, name = key
     found = split_name(name)
@@ -146,8 +147,9 @@ def dropped(key: Key, definition: str) -> tuple[Sql, ...] | None:
 
 
 def changed(key: Key, found: str, wanted: str) -> tuple[Sql, ...] | None:
-    """What makes of an object as it is found the one that is wanted. None: that may lose something,
-    or can't be written from its facts.
+    """Return the statements that change the object from its definition to the wanted one.
+
+    None: that may lose something, or can't be written from its facts.
     """
     kind, name = key
     names = split_name(name)
@@ -169,7 +171,7 @@ def changed(key: Key, found: str, wanted: str) -> tuple[Sql, ...] | None:
 
 
 def _with_brackets(using: str) -> str:
-    """What an index is made of, expressions in brackets again: a canonical text has none there."""
+    """Return an index's elements with brackets around expressions, as SQL needs them."""
     items = parsed(using)
     at = next((n for n, item in enumerate(items or []) if isinstance(item, list)), None)
     if items is None or at is None:
@@ -187,7 +189,7 @@ def _key(text: str) -> str:
 
 
 def _column(head: str, found: str, wanted: str) -> tuple[Sql, ...] | None:
-    """Only what can't lose a value: NOT NULL and the default."""
+    """Change only what can't lose a value: NOT NULL and the default."""
     one, other = column(found), column(wanted)
     said = [msgspec.structs.replace(c, not_null=False, default=None) for c in (one, other)]
     if said[0] != said[1] or "not valid" in found + wanted or "no inherit" in found + wanted:
@@ -202,7 +204,7 @@ def _column(head: str, found: str, wanted: str) -> tuple[Sql, ...] | None:
 
 
 def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[Sql, ...] | None:
-    """An enum's labels that are missing, each at its place; none can be taken away."""
+    """Add an enum's missing labels, each at its place; labels can't be removed."""
     if [label for label in wanted if label in found] != list(found):
         return None
     done: list[Sql] = []
@@ -215,7 +217,7 @@ def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple
 
 
 def _sequence(name: str, text: str) -> tuple[Sql, ...] | None:
-    """A sequence; that of an identity column comes with its column."""
+    """Create a sequence; that of an identity column comes with its column."""
     match = _SEQUENCE.fullmatch(text)
     if match is None or match[3] == "identity of":
         return None
@@ -223,7 +225,7 @@ def _sequence(name: str, text: str) -> tuple[Sql, ...] | None:
 
 
 def owned(key: Key, definition: str) -> tuple[Sql, ...]:
-    """What gives a sequence to the column that it belongs to, once that is there."""
+    """Return the statement that gives a sequence to its column, once that exists."""
     match = _SEQUENCE.fullmatch(definition)
     if key[0] != "sequence" or match is None or match[3] != "owned by":
         return ()
@@ -232,7 +234,7 @@ def owned(key: Key, definition: str) -> tuple[Sql, ...]:
 
 
 def _view_columns(definition: str) -> str | None:
-    """A view's columns by name, as they are typed."""
+    """Return a view's columns as they are typed."""
     names = view_columns(definition)
     return ", ".join(_as_typed(name) for name in names) if names else None
 
@@ -242,5 +244,5 @@ def _as_typed(name: str) -> str:
 
 
 def _without_places(text: str) -> str:
-    """What an extension brought is found by the search path."""
+    """Leave out the schema of an extension's objects, which the search path finds."""
     return text.replace("<ext>.", "")

@@ -1,4 +1,4 @@
-"""What a fact's definition says, taken apart: columns, types, foreign keys, unique keys …"""
+"""Parse fact definitions: columns, types, foreign keys, unique keys …"""
 
 import re
 from typing import Literal
@@ -28,7 +28,7 @@ _FOREIGN_KEY = re.compile(
     r"\((?P<referred>.*?)\)(?P<rest>.*)"
 )
 _ACTION = "(CASCADE|RESTRICT|SET NULL|SET DEFAULT)"
-_NULL = re.compile(r"null\b", re.IGNORECASE)  # a default that is none
+_NULL = re.compile(r"null\b", re.IGNORECASE)  # a default of NULL
 _TYPE = re.compile(r"(.*?)\((\d+)(?:,(-?\d+))?\)(.*)")
 _STRINGS = {"character varying": 0, "text": 0}
 _WIDTHS = (("smallint", "integer", "bigint"), ("real", "double precision"))
@@ -38,7 +38,10 @@ _ORDER = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column, or a domain, which is written alike. `default` and `generated` are expressions."""
+    """A column, or a domain, which is written the same way.
+
+    `default` and `generated` are expressions.
+    """
 
     type: str
     collation: str | None = None
@@ -49,7 +52,7 @@ class Column(msgspec.Struct, frozen=True):
 
     @property
     def filled(self) -> bool:
-        """Whether an INSERT that leaves it out gets something else than NULL."""
+        """Whether an INSERT that leaves it out stores something other than NULL."""
         default = None if self.default is None or _NULL.match(self.default) else self.default
         return not (default is None and self.identity is None and self.generated is None)
 
@@ -69,7 +72,7 @@ class ForeignKey(msgspec.Struct, frozen=True):
 
     @property
     def way(self) -> tuple[str, frozenset[tuple[str, str]]]:
-        """What refers to what: two keys with the same way hold rows to the same."""
+        """The columns and their target: two keys with the same way require the same of rows."""
         return self.target, frozenset(zip(self.columns, self.referred, strict=False))
 
 
@@ -85,20 +88,20 @@ class Unique(msgspec.Struct, frozen=True):
 
     @property
     def content(self) -> tuple[frozenset[str], str, bool, bool]:
-        """What ON CONFLICT finds it by."""
+        """What ON CONFLICT matches it by."""
         return self.keys, self.where, self.nulls_not_distinct, self.deferrable
 
     def excludes_more_than(self, other: "Unique") -> bool:
-        """Whether rows that it lets in can't conflict in `other` either."""
+        """Whether rows that it accepts can't conflict in `other` either."""
         if not self.valid or (self.deferrable and not other.deferrable):
-            return False  # rows may be in conflict for a while
+            return False  # rows may conflict for a while
         if other.nulls_not_distinct and not self.nulls_not_distinct:
             return False
         return self.keys <= other.keys and self.where in ("", other.where)
 
 
 def column(definition: str) -> Column:
-    """A column's or a domain's definition, taken apart."""
+    """Parse a column's or a domain's definition."""
     found = _COLUMN.fullmatch(definition)
     if found is None:
         return Column(definition)
@@ -107,7 +110,7 @@ def column(definition: str) -> Column:
 
 
 def foreign_key(definition: str) -> ForeignKey | None:
-    """None if it's another constraint."""
+    """Parse a foreign key; None for another constraint."""
     found = _FOREIGN_KEY.fullmatch(definition)
     if found is None:
         return None
@@ -131,7 +134,7 @@ def foreign_key(definition: str) -> ForeignKey | None:
 
 
 def unique(kind: str, definition: str) -> Unique | None:
-    """None if it's another constraint, or a plain index."""
+    """Parse a unique key; None for another constraint, or a plain index."""
     if not definition.startswith("unique " if kind == "index" else ("PRIMARY KEY", "UNIQUE")):
         return None
     items = parsed(unquoted(definition)) or []
@@ -152,7 +155,7 @@ def unique(kind: str, definition: str) -> Unique | None:
 
 
 class Function(msgspec.Struct, frozen=True):
-    """How a function is called: parameters without defaults, which of them have one, its result."""
+    """How a function is called: parameters without defaults, those with one, and its result."""
 
     parameters: tuple[str, ...]
     optional: frozenset[int]
@@ -160,7 +163,7 @@ class Function(msgspec.Struct, frozen=True):
 
 
 def function(definition: str) -> Function:
-    """A function's or a procedure's definition, taken apart."""
+    """Parse a function's or a procedure's definition."""
     items = parsed(definition) or [["("]]
     parts = [part for part in split(list(items[0][1:]), ",") if part]
     return Function(
@@ -173,14 +176,14 @@ def function(definition: str) -> Function:
 
 
 def view_columns(definition: str) -> dict[str, str]:
-    """The columns of a view, or the attributes of a composite type, with their types."""
+    """Return the columns of a view, or the attributes of a composite type, with their types."""
     items = parsed(definition) or [["("]]
     parts = split(list(items[0][1:]), ",")
     return {str(part[0]): printed(part[1:]) for part in parts if part}
 
 
 def names(definition: str) -> frozenset[str]:
-    """Every name in an expression or a definition: columns, functions, types."""
+    """Return every name in an expression or a definition: columns, functions, types."""
     found: set[str] = set()
 
     def gather(item: Node) -> None:
@@ -197,13 +200,13 @@ def names(definition: str) -> frozenset[str]:
 
 
 def looser(expected: str, found: str) -> bool:
-    """Whether a check is another one whose list of values has become longer."""
+    """Whether a check differs only by a longer list of values."""
     (one, some), (other, more) = _listed(expected), _listed(found)
     return bool(some) and one == other and some <= more
 
 
 def _listed(check: str) -> tuple[str, frozenset[str]]:
-    """A check of the form CHECK (x = ANY (ARRAY[…])): what is before the list, and the list."""
+    """Split a check of the form CHECK (x = ANY (ARRAY[…])) at its list."""
     match parsed(check):
         case ["CHECK", ["(", *what, "ANY", ["(", "ARRAY", ["[", *elements]]]] if what[-1:] == ["="]:
             return printed(what), frozenset(printed(part) for part in split(elements, ","))
@@ -212,7 +215,7 @@ def _listed(check: str) -> tuple[str, frozenset[str]]:
 
 
 def labels(definition: str) -> tuple[str, ...]:
-    """An enum's labels, as literals."""
+    """Return an enum's labels, as literals."""
     return tuple(re.findall(r"'(?:[^']|'')*'", definition))
 
 
@@ -241,7 +244,7 @@ def widened(expected: str, found: str) -> bool:
 
 
 def _type(text: str) -> tuple[str, int | None, int]:
-    """A type without its modifiers, and these."""
+    """Split a type from its modifiers."""
     found = _TYPE.fullmatch(text)
     if found is None:
         return text, None, 0
@@ -257,12 +260,12 @@ def _unordered(key: Nodes) -> Nodes:
 
 
 def _comparable(items: Nodes) -> str:
-    """Its text; of one that may be printed otherwise and mean the same, what can be compared."""
+    """Return its text; if it may be printed differently, its comparable form."""
     text = printed(items)
     return loosened(text) if is_weak(text) else text
 
 
-# Functions that give a value to anybody, at any time
+# Functions that return a value for every role, at any time.
 _PLAIN = frozenset(
     (
         *("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "timezone"),
@@ -286,8 +289,6 @@ _TYPE_OF_CAST = re.compile(r"::[\w\"., ]+(?:\(\d+(?:,\d+)?\))?")
 
 
 def is_plain(default: str) -> bool:
-    """Whether a default can't fail, whatever the session is: literals, and functions that are known
-    to give a value.
-    """
+    """Whether a default can never fail: literals, and functions that always return a value."""
     text = _TYPE_OF_CAST.sub("", _STRING.sub("''", default))
     return all(called.lower() in _PLAIN for called in _CALL.findall(text)) and "/" not in text

@@ -1,14 +1,14 @@
-"""The text of an SQL expression as a tree of brackets, and back: all the grammar that is needed.
+"""Parse the text of an SQL expression into a tree of brackets, and print it again.
 
-The texts are those that the server prints, so they are always whole, and names that need quotes
-have them.
+No more grammar is needed. The texts come from the server, so they are always complete, and names
+that need quotes have them.
 """
 
 import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-# A token, or a group: its opening bracket, then what is in it.
+# A token, or a group: its opening bracket, then its content.
 Node: TypeAlias = "str | list[Node]"
 Nodes: TypeAlias = list["Node"]
 
@@ -32,14 +32,14 @@ _AFTER_TYPE = frozenset(("varying", "precision", "with", "without", "time", "zon
 
 
 def unquoted(text: str) -> str:
-    """D22: without quotes around names that are keywords in some of the versions only."""
+    """D22: remove quotes around names that are keywords in some of the versions only."""
     if '"' not in text:
         return text
     return _NEW_KEYWORDS.sub(lambda found: found[1] or found[0], text)
 
 
 def parsed(text: str) -> Nodes | None:
-    """The tree. None if the brackets don't match, which the server doesn't print."""
+    """Return the tree. None if the brackets don't match, which the server never prints."""
     stack: list[Nodes] = [[]]
     for token in _TOKEN.findall(text):
         if token in ("(", "["):
@@ -55,13 +55,13 @@ def parsed(text: str) -> Nodes | None:
 
 
 def printed(items: Nodes) -> str:
-    """Readable, and the same tokens when it is read again."""
+    """Return the text, which parses into the same tokens again."""
     out: list[str] = []
     earlier, before = "", ""
     for item in items:
         if isinstance(item, list):
             token = f"{item[0]}{printed(item[1:])}{')' if item[0] == '(' else ']'}"
-            # not the columns of an index, behind its method
+            # not the columns of an index, after its method
             tight = before in ("", ".", "::", "]") or (is_name(before) and earlier != "USING")
             now = "]" if item[0] == "[" else ")"
         else:
@@ -73,17 +73,17 @@ def printed(items: Nodes) -> str:
 
 
 def mapped(items: Nodes, change: Callable[[Nodes], Nodes]) -> Nodes:
-    """`change` applied to every level, the innermost first."""
+    """Apply `change` to every level, the innermost first."""
     return change([i if isinstance(i, str) else [i[0], *mapped(i[1:], change)] for i in items])
 
 
 def is_name(token: str) -> bool:
-    """Whether what follows in parentheses belongs to it: a function, a type, a table."""
+    """Whether following parentheses belong to the token: a function, a type, a table."""
     return _NAME.match(token) is not None and KEYWORD.fullmatch(token) is None
 
 
 def split(items: Nodes, at: str) -> list[Nodes]:
-    """The parts between the tokens `at` of this level."""
+    """Split this level at the tokens `at`."""
     parts: list[Nodes] = [[]]
     for item in items:
         if item == at:
@@ -94,7 +94,7 @@ def split(items: Nodes, at: str) -> list[Nodes]:
 
 
 def joined(parts: list[Nodes], by: str) -> Nodes:
-    """The opposite of `split`."""
+    """Join parts with a token: the opposite of `split`."""
     out: Nodes = []
     for number, part in enumerate(parts):
         out += [by, *part] if number else part
@@ -102,8 +102,9 @@ def joined(parts: list[Nodes], by: str) -> Nodes:
 
 
 def inside(part: Nodes) -> Nodes | None:
-    """What is between the parentheses that `part` consists of; None if it's anything else, or a
-    row or a query, whose parentheses are needed.
+    """Return the content of the parentheses around the whole part.
+
+    None for anything else, and for a row or a query, whose parentheses are needed.
     """
     if len(part) == 1 and isinstance(part[0], list) and part[0][0] == "(":
         within = part[0][1:]
@@ -113,7 +114,7 @@ def inside(part: Nodes) -> Nodes | None:
 
 
 def type_end(items: Nodes, start: int) -> int:
-    """Behind the name of the type that begins at `start`, the brackets of an array not included."""
+    """Return the end of the type's name that begins at `start`, without an array's brackets."""
     at = start + (3 if items[start : start + 2] == ["<ext>", "."] else 1)
     while at < len(items):
         item = items[at]
@@ -127,7 +128,7 @@ def type_end(items: Nodes, start: int) -> int:
 
 
 def without_casts(items: Nodes) -> Nodes:
-    """This level without its `::type`."""
+    """Return this level without its `::type`."""
     out: Nodes = []
     at = 0
     while at < len(items):

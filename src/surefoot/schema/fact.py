@@ -17,9 +17,9 @@ Definition = str | None  # None: there is no such object
 class SchemaFact(msgspec.Struct, frozen=True, order=True):
     """One line about the structure.
 
-    `name` is unique among facts of a `kind`: schema-qualified, what belongs to a table behind the
-    table's name, functions with the types of their arguments. `definition` is canonical: equal
-    texts are equal facts, whatever server they were seen on. So facts can be kept in sets.
+    `name` is unique among facts of a `kind`: schema-qualified, a table's parts after the table's
+    name, functions with the types of their arguments. `definition` is canonical: equal texts are
+    equal facts, from whatever server. So facts can be kept in sets.
     """
 
     kind: str
@@ -28,13 +28,13 @@ class SchemaFact(msgspec.Struct, frozen=True, order=True):
 
 
 def relation_kind(definition: str) -> str:
-    """What a relation is, from its fact's definition: table, view and so on."""
+    """Return a relation's kind from its fact's definition: table, view and so on."""
     kinds = ("materialized view", "foreign table", "view")
     return next((kind for kind in kinds if definition.startswith(kind)), "table")
 
 
 def table(fact: SchemaFact) -> str | None:
-    """The table (or view) that the fact belongs to; None if it's none's.
+    """Return the table (or view) that the fact belongs to; None if it belongs to none.
 
     A sequence belongs to the table whose column owns it.
     """

@@ -1,7 +1,7 @@
-"""The kinds of PostgreSQL objects that facts speak of: a row each, and what every room asks of it.
+"""The kinds of PostgreSQL objects that facts describe: a row each, with what every room needs.
 
-Whoever adds a kind to `sql/facts.sql` adds its row here. `tests/unit/test_kinds.py` holds the two
-together, and that no rule which must cover every kind has forgotten one.
+A kind that is added to `sql/facts.sql` needs a row here. `tests/unit/test_kinds.py` compares the
+two, and checks that every rule for all kinds covers each of them.
 """
 
 from typing import Literal
@@ -12,27 +12,28 @@ Namespace = Literal["class", "type", "routine"]
 
 
 class ObjectKind(msgspec.Struct, frozen=True):
-    """What holds for every object of a kind."""
+    """The properties of every object of a kind."""
 
     of_table: bool = False
     """Its name begins with the name of the table (or view) that it belongs to."""
     sql: str = ""
-    """What DROP and ALTER call it; nothing where it has no statement of its own."""
+    """Its name in DROP and ALTER; empty if it has no statement of its own."""
     takes: tuple[Namespace, ...] = ()
-    """The names of its schema that it takes: relations and indexes share theirs, types theirs."""
+    """The namespaces of its schema that it uses: relations and indexes share theirs, types theirs.
+    """
     needs_create: bool = False
-    """Whoever makes it needs CREATE in its schema."""
+    """Creating it requires CREATE on its schema."""
     owned: bool = False
-    """It has an owner of its own, who alone may change it."""
+    """It has an owner of its own, and only the owner may change it."""
     goes_along: bool = False
-    """It is of no use without its table and goes with it, whoever made it."""
+    """It is useless without its table and goes with it, whoever created it."""
     by_content: bool = False
-    """It is found by what it says: another name for the same is the same."""
+    """It is matched by content: the same under another name is the same."""
     common: bool = False
-    """Any database may have it, made beforehand by an administrator."""
+    """Any database may have it, created by an administrator."""
 
 
-# In the order in which they can be made. They are dropped in the opposite one.
+# In the order in which they can be created. They are dropped in the opposite order.
 KINDS: dict[str, ObjectKind] = {
     "schema": ObjectKind(sql="schema", common=True),
     "extension": ObjectKind(sql="extension", common=True),
@@ -47,7 +48,7 @@ KINDS: dict[str, ObjectKind] = {
     "function": ObjectKind(sql="function", takes=("routine",), needs_create=True, owned=True),
     "procedure": ObjectKind(sql="procedure", takes=("routine",), needs_create=True, owned=True),
     "aggregate": ObjectKind(sql="aggregate", takes=("routine",), needs_create=True, owned=True),
-    # what SQL calls a relation is in its definition: see fact.relation_kind
+    # the definition has the SQL word for a relation: see fact.relation_kind
     "relation": ObjectKind(of_table=True, takes=("class", "type"), needs_create=True, owned=True),
     "column": ObjectKind(of_table=True),
     "option": ObjectKind(of_table=True, goes_along=True),
@@ -76,10 +77,10 @@ COMMON = frozenset(name for name, kind in KINDS.items() if kind.common)
 
 
 def kind_of(name: str) -> ObjectKind:
-    """The row of a kind; of one that a newer catalogue knows, a row that promises nothing."""
+    """Return the row of a kind; for an unknown kind, a row without properties."""
     return KINDS.get(name, _UNKNOWN)
 
 
 def rank(kind: str) -> int:
-    """The kind's place in the order in which objects can be made; unknown kinds come last."""
+    """Return the kind's place in the order of creation; unknown kinds come last."""
     return list(KINDS).index(kind) if kind in KINDS else len(KINDS)

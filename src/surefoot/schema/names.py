@@ -1,4 +1,4 @@
-"""Names in facts, taken apart, and written as SQL for people to type."""
+"""Split names in facts, and write them as SQL for people to type."""
 
 import itertools
 import re
@@ -11,7 +11,7 @@ _PART = re.compile(r'\.?("(?:[^"]|"")*"|[^".(]+)')
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _LONGEST = 63  # bytes of an identifier
 
-# PostgreSQL's reserved words, those that are allowed as names of functions or types among them.
+# PostgreSQL's reserved words, including those that are allowed as names of functions or types.
 _RESERVED = frozenset(
     re.findall(
         r"\w+",
@@ -29,7 +29,7 @@ _RESERVED = frozenset(
 
 
 def split_name(name: str) -> tuple[str, ...]:
-    """The identifiers of a fact's name, unquoted; a routine's arguments are left out."""
+    """Return the identifiers of a fact's name, unquoted, without a routine's arguments."""
     found: list[str] = []
     at = 0
     while match := _PART.match(name, at):
@@ -39,14 +39,14 @@ def split_name(name: str) -> tuple[str, ...]:
 
 
 def schema_of(kind: str, name: str) -> str:
-    """The schema that a fact is in, or is; nothing for a kind that lies in none."""
+    """Return the schema that a fact is in, or is; nothing for a kind outside schemas."""
     if kind in ("extension", "event trigger"):
         return ""
     return split_name(name)[0] if '"' in name else name.partition(".")[0]
 
 
 def arguments(name: str) -> str:
-    """The types of a routine's arguments, in parentheses; nothing if it has no such part."""
+    """Return the types of a routine's arguments, in parentheses; nothing if it has none."""
     at = 0
     while match := _PART.match(name, at):
         at = match.end()
@@ -54,19 +54,21 @@ def arguments(name: str) -> str:
 
 
 def quoted(identifier: str) -> str:
-    """An identifier as it's typed."""
+    """Return an identifier as it is typed."""
     if _PLAIN.fullmatch(identifier) and identifier not in _RESERVED:
         return identifier
     return quoted_identifier(identifier)
 
 
 def quote_name(*identifiers: str) -> str:
-    """A qualified name as it's typed."""
+    """Return a qualified name as it is typed."""
     return ".".join(map(quoted, identifiers))
 
 
 def in_a_text(*identifiers: str) -> str:
-    """A qualified name as PostgreSQL reads it in a string constant, where U&"…" means nothing."""
+    """Return a qualified name as PostgreSQL reads it in a string constant, where U&"…" has no
+    meaning.
+    """
     plain = (quoted(name) if name.isprintable() else _in_quotes(name) for name in identifiers)
     return ".".join(plain)
 
@@ -76,7 +78,7 @@ def _in_quotes(identifier: str) -> str:
 
 
 def renamed_aside(identifier: str, taken: Container[str] = (), suffix: str = "_own") -> str:
-    """The name that something is given to be out of the way, none of those that are `taken`."""
+    """Return a name for an object that is renamed out of the way, not one of those `taken`."""
     for number in itertools.count(1):
         end = f"{suffix}{number}" if number > 1 else suffix
         name = identifier.encode()[: _LONGEST - len(end)].decode(errors="ignore") + end
@@ -86,5 +88,5 @@ def renamed_aside(identifier: str, taken: Container[str] = (), suffix: str = "_o
 
 
 def table_of(key: Key, definition: Definition) -> str | None:
-    """The table (or view) that a fact belongs to, as facts name it; None if it's none's."""
+    """Return the table (or view) that a fact belongs to; None if it belongs to none."""
     return table(SchemaFact(*key, definition or ""))

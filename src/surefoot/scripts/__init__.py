@@ -1,1 +1,1 @@
-"""SQL scripts: read, judged, split into statements as psql would, and run."""
+"""SQL scripts: read, checked, split into statements like psql, and run."""

@@ -1,4 +1,4 @@
-"""Whether an init script is what a fresh `surefoot dump` gives. Pure."""
+"""Compare an init script with what a fresh `surefoot dump` gives. Pure."""
 
 import shlex
 from difflib import unified_diff
@@ -7,22 +7,22 @@ from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.scripts.header import FIRST, TITLE
 
-_SHOWN = 5  # lines of either side
-_WINDOW = 500  # lines that are compared more closely, from the first that differs on
+_SHOWN = 5  # lines of each side
+_WINDOW = 500  # lines that are compared in detail, from the first difference on
 _CATALOGUES = ("-- catalogue: ", "-- compatible-with: ")
-_HEADER = 20  # lines at the top that may be its header
+_HEADER = 20  # lines at the top that may be the header
 
 
 def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
-    """What to say where the file's text isn't the new one; None where it is.
+    """Return the finding that the file's text isn't the new one; None if it is.
 
-    Line ends don't count, nor does what the header has from a catalogue: that goes on with every
+    Line ends don't count, nor do the header's parts from a catalogue: that changes with every
     revision, and the script may stand for an older one.
     """
     before, after = _lines(old), _lines(new)
     if _texts(before) == _texts(after):
         return None
-    # the hash in the header differs with everything else: it's worth showing where it's all
+    # the header's hash differs with everything else; it is shown only if nothing else differs
     if _texts(_without_hash(before)) != _texts(_without_hash(after)):
         before, after = _without_hash(before), _without_hash(after)
     pairs = zip(before, after, strict=False)
@@ -52,7 +52,7 @@ def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
 
 
 def _lines(script: bytes) -> list[tuple[int, str]]:
-    """The lines with their numbers, without those that the header owes to a catalogue."""
+    """Return the numbered lines, without the header's lines from a catalogue."""
     text = script.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n")
     lines = enumerate(text.rstrip("\n").split("\n"), 1)
     return [(n, line) for n, line in lines if n > _HEADER or not line.startswith(_CATALOGUES)]

@@ -1,4 +1,4 @@
-"""What to say when the server refuses a statement: where, what, and what to do about it."""
+"""Report that the server refused a statement: where, why, and what to do about it."""
 
 import re
 
@@ -16,7 +16,7 @@ _ENCODING = {"22021", "22P05"}
 
 
 class ServerError(msgspec.Struct, frozen=True):
-    """PostgreSQL's own words; `position` counts characters from 1, in the text that was sent."""
+    """PostgreSQL's own message; `position` counts characters from 1, in the text that was sent."""
 
     sqlstate: str
     message: str
@@ -31,7 +31,7 @@ class ServerError(msgspec.Struct, frozen=True):
 
 
 class ScriptPosition(msgspec.Struct, frozen=True):
-    """Where in a script: the statement's line, its text, and the line of the error itself."""
+    """A place in a script: the statement's line, its text, and the line of the error itself."""
 
     line: int
     sql: bytes
@@ -41,7 +41,7 @@ class ScriptPosition(msgspec.Struct, frozen=True):
 class Circumstances(msgspec.Struct, frozen=True):
     """What else a remedy depends on."""
 
-    search_path: str | None  # that the script was given
+    search_path: str | None  # the script's, as configured
     dump_search_path: bool  # the script emptied it, as pg_dump's first lines do
     max_locks: str = "64"
 
@@ -49,11 +49,11 @@ class Circumstances(msgspec.Struct, frozen=True):
 def locate(
     batch: list[tuple[int, int, bytes]], sent: bytes, done: int, error: ServerError, codec: str
 ) -> ScriptPosition:
-    """The statement of a batch that failed: of each its line, its place in `sent`, its text.
+    """Find the statement of a batch that failed, by each one's line, place in `sent`, and text.
 
-    `sent` is what was sent, in the encoding `codec`. `done` counts the results
-    that came before the error, which tells the statement, except when the whole batch could not
-    be parsed or decoded: then nothing was done, and only the position or the bytes tell.
+    `sent` is what was sent, in the encoding `codec`. `done` counts the results before the error,
+    which identifies the statement, unless the whole batch could not be parsed or decoded: then
+    nothing was done, and only the position or the bytes identify it.
     """
     offset = None
     if error.position is not None:
@@ -81,24 +81,24 @@ def _undecodable(text: bytes, codec: str) -> int | None:
 
 
 def copy_line(context: str) -> int | None:
-    """The line of COPY's data that the error's context names, counted from 1."""
+    """Return the line of COPY's data that the error's context names, counted from 1."""
     match = _COPY_LINE.search(context)
     return int(match[1]) if match else None
 
 
 def statement(place: ScriptPosition) -> str:
-    """The statement's line and the beginning of its text."""
+    """Return the statement's line and the beginning of its text."""
     return f"line {place.line}: {first_line(place.sql)}"
 
 
 def message(label: str, place: ScriptPosition, error: ServerError) -> str:
-    """What happened, in one line that begins with FILE:LINE."""
+    """Return what happened, in one line that begins with FILE:LINE."""
     line = place.line if place.error_line is None else place.error_line
     return f"{label}:{line}: {shorten(error.message, _LONG)}"
 
 
 def seen(place: ScriptPosition, error: ServerError) -> list[str]:
-    """The statement and PostgreSQL's words, each cut to a bearable length."""
+    """Return the statement and PostgreSQL's message, each cut to a readable length."""
     lines = [statement(place), f"SQLSTATE {error.sqlstate}"]
     for name, text in (("detail", error.detail), ("hint", error.hint)):
         lines += [f"{name}: {shorten(line, _LONG)}" for line in text.splitlines()[:3]]
@@ -108,12 +108,12 @@ def seen(place: ScriptPosition, error: ServerError) -> list[str]:
 
 
 def code(error: ServerError) -> str:
-    """The condition: `script-failed`, unless it is one of the server's own."""
+    """Return the condition: `script-failed`, unless it is one of the server's own."""
     return script_code(_of_server(error))
 
 
 def cause(place: ScriptPosition, error: ServerError, codec: str) -> Cause:
-    """The same as of a revision, for what is asked of the server afterwards."""
+    """Return the cause in the same form as for a revision."""
     return Cause(
         error.sqlstate,
         error.message,
@@ -133,7 +133,7 @@ def _of_server(error: ServerError) -> Diagnosis | None:
 
 
 def remedy(label: str, error: ServerError, about: Circumstances) -> str:
-    """The next thing to do, for the causes that are common."""
+    """Return the next step, for the common causes."""
     state, message = error.sqlstate, error.message
     if state == "42704" and "role" in message:
         return "dump again with --no-owner --no-privileges, or create the role on this server first"

@@ -1,4 +1,4 @@
-"""A script's file, read once: its hashes, and the header that `surefoot dump` may have written."""
+"""A script's file, read once: its hashes, and the header if `surefoot dump` wrote it."""
 
 import hashlib
 from pathlib import Path
@@ -11,8 +11,10 @@ _CHUNK = 1 << 18
 
 
 class Hashed(NamedTuple):
-    """`sha256` is of the file's bytes. `content` is of what is behind its header (of all, where it
-    has none), and the same whatever its line ends are.
+    """A script's hashes.
+
+    `sha256` is of the file's bytes. `content` is of what follows the header (of everything, without
+    one), independent of line ends.
     """
 
     sha256: str
@@ -21,18 +23,21 @@ class Hashed(NamedTuple):
 
     @property
     def edited(self) -> bool:
-        """Whether it isn't what its header says that it is."""
+        """Whether it differs from what its header says."""
         return self.header is not None and self.header.content != self.content
 
 
 def sha256_of(path: Path) -> str:
-    """The hash of the file's bytes. Raises OSError."""
+    """Return the hash of the file's bytes. Raises OSError."""
     with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hashed(path: Path, name: str) -> Hashed:
-    """Raises OSError, and SurefootError `init-script-header-invalid`, which calls it `name`."""
+    """Hash a file.
+
+    Raises OSError, and SurefootError `init-script-header-invalid`, which calls it `name`.
+    """
     whole, content = hashlib.sha256(), ContentHash()
     with open_file(path) as file:
         piece = file.read(FIRST)

@@ -1,6 +1,6 @@
-"""The header of an init script that `surefoot dump` wrote: which revision it stands for. Pure.
+"""The header of an init script from `surefoot dump`: which revision it stands for. Pure.
 
-Plain SQL comments above the first statement, so that psql and every other reader pass it over.
+Plain SQL comments before the first statement, so that psql and other readers ignore it.
 """
 
 import hashlib
@@ -21,12 +21,11 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What an init script says of itself.
+    """What an init script declares.
 
     `revisions` are the version rows that it leaves, normally one. `compatible` is the oldest
-    release whose code can still work with its structure, `catalogue` the hash of the catalogue
-    that there was when it was made. `content` is the SHA-256 of everything behind the header,
-    whatever line ends it was checked out with.
+    release whose code can still work with its structure, `catalogue` the hash of the catalogue at
+    that time. `content` is the SHA-256 of everything after the header, independent of line ends.
     """
 
     application: str
@@ -38,7 +37,7 @@ class Header(msgspec.Struct, frozen=True):
 
 
 def header_text(header: Header) -> str:
-    """The header as it stands at the top of the script, its last line end included."""
+    """Return the header as it stands at the top of the script, including its last line end."""
     lines = [
         TITLE,
         *_lines("application", header.application),
@@ -53,23 +52,23 @@ def header_text(header: Header) -> str:
 
 
 def _lines(key: str, value: str | None) -> list[str]:
-    """None for what isn't known; a value is one line, whatever it was made of."""
+    """Return a key's line, nothing if the value is unknown; a value is always one line."""
     value = " ".join((value or "").split())
     return [f"-- {key}: {value}"] if value else []
 
 
 def read_header(first: bytes, name: str = "the script") -> Header | None:
-    """The header in a script's first bytes (`FIRST` of them are enough); None if it has none.
+    """Read the header from a script's first bytes (`FIRST` are enough); None if it has none.
 
-    Only the comments above the first statement are looked at; keys that aren't known are passed
-    over. Raises SurefootError `init-script-header-invalid`, which calls the file `name`.
+    Only the comments before the first statement count; unknown keys are ignored. Raises
+    SurefootError `init-script-header-invalid`, which calls the file `name`.
     """
     found = split_header(first, name)
     return None if found is None else found[0]
 
 
 def split_header(first: bytes, name: str = "the script") -> tuple[Header, bytes] | None:
-    """The header, and what is behind it. None and errors as `read_header` has them."""
+    """Return the header, and what follows it. None and errors as in `read_header`."""
     begin = len(_BOM) if first.startswith(_BOM) else 0
     values: dict[str, list[str]] = {}
     title = 0
@@ -126,37 +125,37 @@ def _invalid(name: str, line: int, what: str) -> SurefootError:
 
 
 class ContentHash:
-    """The SHA-256 of a text that comes in pieces, the same whatever its line ends are."""
+    """The SHA-256 of a text that comes in pieces, independent of line ends."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._held = b""  # a CR whose LF may be in the next piece
 
     def update(self, piece: bytes) -> None:
-        """Take the next piece."""
+        """Add the next piece."""
         piece = self._held + piece
         self._held = b"\r" if piece.endswith(b"\r") else b""
         self._hash.update(piece[: len(piece) - len(self._held)].replace(b"\r\n", b"\n"))
 
     def hexdigest(self) -> str:
-        """The hash of all that was taken; ask once, at the end."""
+        """Return the hash of everything added; call it once, at the end."""
         self._hash.update(self._held)
         self._held = b""
         return self._hash.hexdigest()
 
 
 def content_hash(content: bytes) -> str:
-    """The hash that a header says of this content."""
+    """Return the hash that a header declares for this content."""
     found = ContentHash()
     found.update(content)
     return found.hexdigest()
 
 
 class ScriptFile(msgspec.Struct, frozen=True):
-    """An SQL script of the project: its path as configured, its search_path, its content's hash.
+    """An SQL script of the project: its configured path, its search_path, its content's hash.
 
-    `header` is what an init script says of itself, if `surefoot dump` wrote it; `edited`: it isn't
-    what was written then.
+    `header` is what an init script declares, if `surefoot dump` wrote it; `edited`: it was changed
+    since.
     """
 
     path: str

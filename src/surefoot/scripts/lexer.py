@@ -1,9 +1,9 @@
-"""Where one SQL statement ends: psql's rules, on bytes.
+"""Find where an SQL statement ends: psql's rules, on bytes.
 
-Two ways to the same answer. `cut_fast` matches a whole plain INSERT, UPDATE or DELETE with one
-regular expression, and `cut_run` a run of them; `cut` reads everything, token by token. Every
-encoding that a server can have leaves ASCII bytes to mean ASCII, so bytes above 127 are simply
-letters.
+There are two methods with the same result. `cut_fast` matches a whole plain INSERT, UPDATE or
+DELETE with one regular expression, and `cut_run` a run of them; `cut` reads everything, token by
+token. Every encoding that a server can have leaves ASCII bytes to mean ASCII, so bytes above 127
+are simply letters.
 """
 
 import re
@@ -11,21 +11,21 @@ from typing import NamedTuple
 
 from surefoot.scripts.tokens import COARSE, RUN, STATEMENT, TOKEN
 
-# An INSERT of many rows is worth waiting for: when the fast expression stops this near to the end
-# of what was read, more text is asked for before the slow way is taken.
+# An INSERT of many rows is worth waiting for: if the fast expression stops this near the end of
+# what was read, more text is read before the slow method is used.
 _NEAR_THE_END = 1 << 16
 _MOST_TOKENS = 4096
 
 _NESTED = re.compile(rb"/\*|\*/")
 _SHORT_LITERAL = re.compile(rb"'[\w.-]{0,64}'")
-# what begins so is looked into by no rule, so its tokens need not be told apart
+# No rule looks into these, so their tokens needn't be distinguished.
 _NO_RULES = {b"INSERT", b"UPDATE", b"DELETE"}
 _ROUTINE_WORDS = {b"CREATE", b"OR", b"REPLACE", b"FUNCTION", b"PROCEDURE"}
 _ROUTINES = (b"FUNCTION", b"PROCEDURE")
-# the arguments of a psql command: up to the line's end, or an unquoted backslash
+# The arguments of a psql command: up to the line's end, or an unquoted backslash.
 _ARGUMENTS = re.compile(rb"(?:'(?:[^'\\\n]|''|\\.)*+'|\"[^\"\n]*+\"|`[^`\n]*+`|[^\\\n])*+")
 _COMMAND = re.compile(rb"\\(?:[;:?!]|[^\s\\]*+)")
-# What neither changes the database nor ends psql, its arguments being right.
+# Psql commands that, with the right arguments, neither change the database nor end psql.
 _YES_NO = rb"(?:on|off|true|false|yes|no|[01])"
 _SILENT = re.compile(
     rb"\\(?:(?P<free>echo|qecho|warn|pset[ \t]+null(?=[ \t]))"
@@ -41,12 +41,12 @@ _SILENT = re.compile(
 
 
 class Cut(NamedTuple):
-    """One statement's place in a text.
+    """The place of one statement in a text.
 
-    `begin` is its first byte that is neither space nor comment, `end` the byte after its
-    semicolon; they are equal if there is no statement. `skeleton` is its tokens in upper case,
-    one space between, names and longer literals masked: what the rules read. `blanks` are psql
-    commands before it and in its midst, which the server must not see.
+    `begin` is its first byte that is neither space nor comment, `end` the byte after its semicolon;
+    they are equal if there is no statement. `skeleton` is its tokens in upper case, separated by
+    one space, with names and longer literals masked: the rules read it. `blanks` are psql commands
+    before it and within it, which the server must not see.
     """
 
     begin: int
@@ -74,7 +74,7 @@ class Unfinished(Exception):
 
 
 def cut_run(text: bytes, start: int, limit: int, standard_strings: bool) -> tuple[int, int] | None:
-    """Begin and end of as many plain statements as end within `limit` bytes after `start`.
+    """Return begin and end of as many plain statements as end within `limit` bytes after `start`.
 
     None if there isn't even one. `cut_fast` cuts the same text into the same statements.
     """
@@ -83,9 +83,9 @@ def cut_run(text: bytes, start: int, limit: int, standard_strings: bool) -> tupl
 
 
 def cut_fast(text: bytes, start: int, standard_strings: bool) -> tuple[int, int] | None:
-    """Begin and end of the statement after `start`, if it is whole and plain enough for that.
+    """Return begin and end of the statement after `start`, if it is complete and plain enough.
 
-    Whatever this cuts, `cut` would cut the same.
+    `cut` would cut the same.
     """
     match = STATEMENT[standard_strings].match(text, start)
     if match is None or not text.startswith(b";", match.end()):
@@ -94,9 +94,9 @@ def cut_fast(text: bytes, start: int, standard_strings: bool) -> tuple[int, int]
 
 
 def cut(text: bytes, start: int, *, final: bool, standard_strings: bool) -> Cut | None:
-    """The statement that begins at or after `start`.
+    """Return the statement that begins at or after `start`.
 
-    None means that more text is needed to say; never so if `final`, that is, if no more follows.
+    None means that more text is needed to decide; never if `final`, that is, if no more follows.
     `standard_strings` is the setting standard_conforming_strings. Raises NotSql and Unfinished.
     """
     if not final:
@@ -110,7 +110,7 @@ def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: boo
     pattern = TOKEN[standard_strings]
     position, begin = start, -1
     parens: list[int] = []
-    blocks: list[int] = []  # BEGIN and CASE of a routine's body in standard SQL
+    blocks: list[int] = []  # BEGIN and CASE in a routine's body in standard SQL
     brackets = 0
     words: list[bytes] = []
     tokens: list[bytes] = []
@@ -118,7 +118,7 @@ def _cut_by_token(text: bytes, start: int, *, final: bool, standard_strings: boo
     while (match := pattern.match(text, position)) is not None:
         kind, at, position = match.lastgroup, position, match.end()
         if position == len(text) and not final:
-            return None  # the token may go on
+            return None  # the token may continue
         if kind == "space":
             continue
         if kind == "comment":
@@ -211,12 +211,12 @@ def _begins_routine(words: list[bytes]) -> bool:
 
 
 def _command_end(text: bytes, at: int, line_end: int) -> int:
-    """Past a psql command that changes nothing here, and its arguments."""
+    """Skip a psql command that changes nothing here, and its arguments."""
     line = text[at:line_end]
     if (silent := _SILENT.match(line)) is None:
         command = _COMMAND.match(line)
         raise NotSql(at, command[0] if command else b"\\")
     arguments = _ARGUMENTS.match(text, at + silent.end(), line_end)
     stop = arguments.end() if arguments else line_end
-    # two backslashes end the command: SQL goes on after them
+    # two backslashes end the command: SQL continues after them
     return stop + 2 if text.startswith(b"\\\\", stop, line_end) else stop

@@ -1,8 +1,8 @@
-"""A SQL script, statement by statement, with the line on which each begins.
+r"""Read an SQL script, statement by statement, with the line on which each begins.
 
-The file is read in pieces; what is held is one piece and the statement at hand, however large the
-file. `check` reads everything once before anything is sent; `read` is the same reading again, for
-sending. What psql would do beyond sending SQL (`\\i`, `\\connect`, variables) is refused.
+The file is read in pieces; only one piece and the current statement are in memory, however large
+the file. `check` reads everything once before anything is sent; `read` reads it again, for sending.
+What psql would do beyond sending SQL (`\i`, `\connect`, variables) is refused.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from surefoot.scripts.source import Source
 from surefoot.system.files import open_file
 
 CHUNK = 1 << 20
-_RUN_BYTES = 1 << 16  # of plain statements that are told apart only if one of them fails
+_RUN_BYTES = 1 << 16  # of plain statements that are distinguished only if one of them fails
 
 
 class Script(msgspec.Struct, frozen=True):
-    """A script as configured: where it is, what messages call it, the search_path it runs with."""
+    """A configured script: its place, its name in messages, its search_path."""
 
     path: Path
     search_path: str | None = None
@@ -30,15 +30,15 @@ class Script(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """What messages call it: its name, else its path."""
+        """Its name in messages, otherwise its path."""
         return self.name or str(self.path)
 
 
 class Statement(msgspec.Struct, frozen=True, gc=False):
-    """One statement to send, or a run of plain ones, which `statements` tells apart.
+    """One statement to send, or a run of plain ones, which `statements` separates.
 
-    `barrier`: the server may read differently what comes after it. `run`: of a run, the setting
-    standard_conforming_strings that it was cut with; None of a single statement.
+    `barrier`: the server may read differently what comes after it. `run`: for a run, the setting
+    standard_conforming_strings with which it was cut; None for a single statement.
     """
 
     line: int
@@ -47,7 +47,7 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
     run: bool | None = None
 
     def statements(self) -> list[tuple[int, int, bytes]]:
-        """Each statement's line, its place in `sql`, its text."""
+        """Return each statement's line, its place in `sql`, and its text."""
         if self.run is None:
             return [(self.line, 0, self.sql)]
         found: list[tuple[int, int, bytes]] = []
@@ -63,7 +63,7 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
 
 
 class CopyBlock(msgspec.Struct, frozen=True):
-    """A `COPY … FROM stdin` and its data, which must be read before the next item is asked for.
+    """A `COPY … FROM stdin` and its data, which must be read before the next item is requested.
 
     `data_line` is the line of the first row.
     """
@@ -75,14 +75,14 @@ class CopyBlock(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a first reading found. `notices` say what will be left out, and on which line."""
+    """The results of the first reading. `notices` say what will be left out, and on which line."""
 
     sha256: str
     notices: tuple[str, ...] = ()
 
 
 def check(scripts: Iterable[Script], *, server_version: int) -> list[Summary]:
-    """Read every script to its end, sending nothing: a summary of each.
+    """Read every script to its end without sending anything; returns a summary of each.
 
     Raises SurefootError `script-not-found`, `script-encoding`, `script-needs-psql` or
     `script-truncated` at the first place; `script-not-transactional` once, for all statements of
@@ -101,7 +101,7 @@ def check(scripts: Iterable[Script], *, server_version: int) -> list[Summary]:
 
 
 def read(script: Script, *, server_version: int, chunk: int = CHUNK) -> "Reading":
-    """The script's items, in order. Raises what `check` raises, at the place where it is met."""
+    """Return the script's items, in order. Raises what `check` raises, where it occurs."""
     return Reading(script, server_version=server_version, chunk=chunk)
 
 
@@ -127,12 +127,12 @@ class Reading:
         self._chunk = chunk
         self._refused = refused
         self._begun: int | None = None  # the line of the script's own BEGIN
-        self._savepoints: list[tuple[bytes, bool]] = []  # with standard_strings as it was then
+        self._savepoints: list[tuple[bytes, bool]] = []  # with standard_strings at that point
         self._restricted: tuple[bytes, int] | None = None  # the key of \\restrict, and its line
 
     @property
     def sha256(self) -> str:
-        """Of the bytes read so far: of the whole file once the iteration has ended."""
+        """The hash of the bytes read so far: of the whole file once the iteration has ended."""
         return self._hash.hexdigest()
 
     def __iter__(self) -> Iterator[Statement | CopyBlock]:
@@ -180,7 +180,7 @@ class Reading:
                 return
 
     def _obey(self, command: list[bytes], offset: int, line: int) -> None:
-        r"""Between \restrict and \unrestrict, which pg_dump writes, psql obeys nothing else."""
+        r"""Handle a psql command; between \restrict and \unrestrict, psql obeys no other."""
         match command, self._restricted:
             case [b"\\restrict", key], None:
                 self._restricted = key, line
@@ -229,7 +229,7 @@ class Reading:
                 self._refuse(f"{self._script.label}:{line}: {refusals.first_line(sql)}")
 
     def _go_back(self, what: bytes, name: bytes) -> None:
-        """A rollback to a savepoint takes settings back, too."""
+        """Restore the settings as well, on a rollback to a savepoint."""
         if what == b"SAVEPOINT":
             self._savepoints.append((name, self.standard_strings))
             return
@@ -251,7 +251,7 @@ class Reading:
 
 
 def _blanked(sql: bytes, found: Cut) -> bytes:
-    # spaces, not nothing: an error's position still counts right
+    # spaces, not nothing, so that an error's position stays correct
     for start, end in found.blanks:
         start, end = max(start - found.begin, 0), end - found.begin
         if end > 0:

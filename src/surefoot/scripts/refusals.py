@@ -1,4 +1,4 @@
-"""What is said when a script can't be taken: every `script-*` error that reading can raise."""
+"""Why a script can't be accepted: every `script-*` error that reading can raise."""
 
 import re
 import shlex
@@ -51,13 +51,13 @@ _ALIASES = {
 
 
 def first_line(sql: bytes, longest: int = _LONGEST_LINE) -> str:
-    """The statement's first line, cut; a password in it is masked."""
+    """Return the statement's first line, cut, with passwords masked."""
     first, more, _ = sql.decode(errors="replace").strip().partition("\n")
     return shorten(masked(f"{first.strip()} …" if more else first), longest)
 
 
 def shorten(text: str, longest: int = _LONGEST_LINE) -> str:
-    """The text, masked, and cut with an ellipsis if it is longer."""
+    """Return the text, masked, and cut with an ellipsis if it is longer."""
     text = hidden(text.strip())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -74,12 +74,12 @@ def not_found(label: str, error: OSError) -> SurefootError:
 
 
 def binary_kind(beginning: bytes) -> str | None:
-    """What a file is that begins so, if it isn't text."""
+    """Return the kind of a file that begins so, if it isn't text."""
     return next((kind for begins, kind in _KINDS if beginning.startswith(begins)), None)
 
 
 def binary(label: str, kind: str) -> SurefootError:
-    """The file is of a known kind, and not a SQL text."""
+    """The file is of a known kind that isn't SQL text."""
     text, command = next((text, command) for part, text, command in _REMEDIES if part in kind)
     return SurefootError(
         "script-encoding",
@@ -89,7 +89,7 @@ def binary(label: str, kind: str) -> SurefootError:
 
 
 def _converted(label: str, text: str, command: str, then: str = "") -> str:
-    """The command that makes a script of this one, and what is done with it."""
+    """Return the command that converts this one to a script, and what to do with the result."""
     new = f"{label.removesuffix('.sql')}_utf8.sql"
     whole = command.format(old=shlex.quote(label), new=shlex.quote(new))
     return to_type(text, whole, then=f"then name {new} in surefoot.toml{then}")
@@ -105,7 +105,7 @@ def zero_byte(label: str, line: int) -> SurefootError:
 
 
 def unsafe_encoding(label: str, line: int, encoding: str) -> SurefootError:
-    """An encoding in which quotes and backslashes can't be told from halves of characters."""
+    """In this encoding, quotes and backslashes can't be distinguished from halves of characters."""
     return SurefootError(
         "script-encoding",
         f"{label}:{line}: a script in the encoding {encoding} can't be read safely.",
@@ -130,7 +130,7 @@ def truncated(label: str, line: int, what: str) -> SurefootError:
 
 
 def needs_psql(label: str, line: int, what: bytes) -> SurefootError:
-    """The script has a command or a variable of psql's, or SQL on COPY's own line."""
+    """The script contains a psql command or variable, or SQL on COPY's own line."""
     text = shorten(what.decode(errors="replace"))
     if text.startswith("\\"):
         name = text[1:]

@@ -1,4 +1,4 @@
-"""What a statement is to a script that runs inside somebody else's transaction.
+"""What a statement means for a script that runs inside another transaction.
 
 Every rule reads a skeleton, which the lexer makes: `CREATE INDEX CONCURRENTLY "" ON T ( A )`.
 """
@@ -8,11 +8,11 @@ import re
 
 _OPTIONS = rb"(?:\( [^)]*\) )?"
 _FALSE = rb"(?:FALSE|OFF|NO|0|'false'|'off'|'no'|'0')"
-# PostgreSQL takes the beginnings of these words, too
+# PostgreSQL accepts the beginnings of these words, too.
 _FALSE_SETTING = re.compile(rb"'?(?:F(?:A(?:L(?:SE?)?)?)?|OFF?|NO?|0)'?", re.IGNORECASE)
 _PUBLICATION = rb"ALTER SUBSCRIPTION \S+ "
 
-# What PostgreSQL itself refuses in a transaction block, as far as the text alone can tell.
+# What PostgreSQL refuses in a transaction block, as far as the text alone shows.
 _NEVER_IN_A_TRANSACTION = re.compile(
     rb"|".join(
         (
@@ -32,7 +32,7 @@ _NEVER_IN_A_TRANSACTION = re.compile(
             _PUBLICATION + rb"REFRESH\b",
             _PUBLICATION + rb"(?:SET|ADD|DROP) PUBLICATION (?!.* REFRESH = " + _FALSE + rb")",
             rb"PREPARE TRANSACTION\b",
-            # it must come before anything else in a transaction, or would outlive the script in it
+            # it must come first in a transaction, or would outlast the script
             rb"SET (?:LOCAL |SESSION )?TRANSACTION\b",
             rb"(?:COMMIT|ROLLBACK) PREPARED\b",
         )
@@ -64,8 +64,8 @@ _STANDARD_STRINGS = _setting(rb"STANDARD_CONFORMING_STRINGS")
 _RESET = re.compile(rb"RESET (?:ALL|STANDARD_CONFORMING_STRINGS)$")
 _ENCODING = _setting(rb"CLIENT_ENCODING|NAMES")
 
-# Encodings in which the second byte of a character can be a quote's or a backslash's neighbour in
-# ASCII; no server stores them. Names as PostgreSQL compares them: letters and digits only.
+# Encodings in which the second byte of a character can be an ASCII character such as a quote or a
+# backslash; no server stores them. Names as PostgreSQL compares them: letters and digits only.
 _UNSAFE_ENCODINGS = {
     *("SJIS", "SHIFTJIS", "SHIFTJIS2004", "MSKANJI", "WIN932", "WINDOWS932"),
     *("BIG5", "WIN950", "WINDOWS950", "GBK", "WIN936", "WINDOWS936", "GB18030"),
@@ -74,11 +74,11 @@ _UNSAFE_ENCODINGS = {
 
 
 class Role(enum.Enum):
-    """What is done with a statement."""
+    """How a statement is handled."""
 
     SEND = enum.auto()
     COPY_IN = enum.auto()  # its data follows in the script
-    BEGIN = enum.auto()  # left out, with its COMMIT: there is a transaction already
+    BEGIN = enum.auto()  # left out, with its COMMIT: a transaction is already open
     COMMIT = enum.auto()
     ENDS_TRANSACTION = enum.auto()  # refused
     NOT_TRANSACTIONAL = enum.auto()  # refused
@@ -87,7 +87,7 @@ class Role(enum.Enum):
 
 
 def role(skeleton: bytes, server_version: int) -> Role:
-    """The role of the statement with this skeleton, on a server of this version (170002)."""
+    """Return the role of the statement with this skeleton, on a server of this version (170002)."""
     if _COPY.match(skeleton):
         return Role.COPY_IN
     if _BEGIN.match(skeleton):
@@ -106,15 +106,15 @@ def role(skeleton: bytes, server_version: int) -> Role:
 
 
 def changes_reading(skeleton: bytes) -> bool:
-    """Whether the server may read what comes after the statement in another way.
+    """Whether the server may read what comes after the statement differently.
 
-    The server parses a whole message before it runs any of it, so such a statement ends one.
+    The server parses a whole message before it runs any of it, so such a statement ends a message.
     """
     return _BARRIER.match(skeleton) is not None
 
 
 def standard_strings_after(skeleton: bytes, before: bool) -> bool:
-    """standard_conforming_strings after a statement, where the text tells."""
+    """Return standard_conforming_strings after a statement, if the text shows it."""
     if _RESET.match(skeleton):
         return True
     if match := _STANDARD_STRINGS.match(skeleton):
@@ -123,7 +123,7 @@ def standard_strings_after(skeleton: bytes, before: bool) -> bool:
 
 
 def savepoint(skeleton: bytes) -> tuple[bytes, bytes] | None:
-    """What is done with a savepoint (SAVEPOINT, RELEASE or ROLLBACK), and its name."""
+    """Return the savepoint's command (SAVEPOINT, RELEASE or ROLLBACK), and its name."""
     match = _SAVEPOINT.match(skeleton)
     return (match[1], match[2]) if match else None
 
@@ -134,12 +134,12 @@ def is_csv(skeleton: bytes) -> bool:
 
 
 def unsafe_encoding(skeleton: bytes) -> str | None:
-    """The encoding that the statement sets, if SQL can't be read in it byte by byte."""
+    """Return the encoding that the statement sets, if SQL can't be read in it byte by byte."""
     match = _ENCODING.match(skeleton)
     name = match[1].decode(errors="replace").strip("'") if match else ""
     return name if is_unsafe(name) else None
 
 
 def is_unsafe(encoding: str) -> bool:
-    """Whether in this client encoding a byte below 128 may be the half of a character."""
+    """Whether a byte below 128 may be half of a character in this client encoding."""
     return re.sub(r"[^A-Z0-9]", "", encoding.upper()) in _UNSAFE_ENCODINGS

@@ -1,4 +1,4 @@
-"""Run a SQL script inside a transaction that the caller opened."""
+"""Run an SQL script inside a transaction that the caller opened."""
 
 import itertools
 import time
@@ -23,8 +23,10 @@ _RESET = b"RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; "
 
 
 class ScriptResult(msgspec.Struct, frozen=True):
-    """What was run. `sha256` is of what was read; `warnings` holds the first of the server's
-    warnings, `warning_count` counts all; `notices` say what was left out.
+    """What was run.
+
+    `sha256` is of what was read; `warnings` holds the first of the server's warnings,
+    `warning_count` counts all; `notices` say what was left out.
     """
 
     statements: int
@@ -36,9 +38,9 @@ class ScriptResult(msgspec.Struct, frozen=True):
 
 
 class ScriptFailed(Exception):
-    """The server refused a statement. The transaction is of no more use, and not yet rolled back.
+    """The server refused a statement. The transaction is unusable, and not yet rolled back.
 
-    What state the database is in then is for the caller to verify, and to say in `error`.
+    The caller must verify the state of the database, and pass it to `error`.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class ScriptFailed(Exception):
         self.code = code
 
     def error(self, database: str) -> SurefootError:
-        """The error to report, `database` being the state that was verified."""
+        """Return the error to report; `database` is the verified state."""
         return SurefootError(
             self.code, str(self), seen=self.seen, database=database, next=self.remedy
         )
@@ -68,10 +70,10 @@ def run_script(
 ) -> ScriptResult:
     """Send a script's statements, in order, inside the transaction that the caller has opened.
 
-    Nothing is committed here. Before the script and after it the session's settings and role are
-    put back to what they were when the connection was made. Raises ScriptFailed at the first
-    statement that the server refuses, SurefootError `script-…` for what `check` would have
-    refused, psycopg.OperationalError if the connection is lost.
+    Nothing is committed here. Before and after the script, the session's settings and role are
+    reset to those of the new connection. Raises ScriptFailed at the first statement that the server
+    refuses, SurefootError `script-…` for what `check` would have refused, psycopg.OperationalError
+    if the connection is lost.
     """
     if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
         raise ValueError("run_script needs an open transaction")
@@ -127,8 +129,9 @@ class _Run:
         )
 
     def _own_settings(self) -> bytes:
-        # A script means the same on every server, so not what its configuration makes of quotes.
-        # And in the encoding that psql would have taken: the database's. A mark says UTF-8.
+        # A script must mean the same on every server, whatever the server's settings say about
+        # quotes. The encoding is the one that psql would use: the database's; with a byte order
+        # mark, UTF-8.
         encoding = b"'UTF8'" if self._reading.marked_utf8 else b"pg_catalog.getdatabaseencoding()"
         settings = (
             b"SET standard_conforming_strings = on; SELECT pg_catalog.set_config("
@@ -146,7 +149,9 @@ class _Run:
             self._fail([Statement(1, _RESET + then)], 0, error)
 
     def _exchange(self, batch: list[Statement]) -> None:
-        """Take the answers to the batch before, and send this one: the server never waits long."""
+        """Read the answers to the previous batch, and send this one, so that the server rarely
+        waits.
+        """
         if not batch:
             return
         self._finish()
@@ -170,7 +175,7 @@ class _Run:
         self._statements += 1
 
     def _check_settings(self, batch: list[Statement]) -> None:
-        """The server must still read text as it was split here."""
+        """Check that the server still reads text as it was split here."""
         expected = "on" if self._expected_strings else "off"
         encoding = self._wire.setting("client_encoding")
         if self._wire.setting("standard_conforming_strings") != expected:
@@ -217,7 +222,7 @@ def _joined(batch: list[Statement]) -> bytes:
 
 
 def _told_apart(batch: list[Statement]) -> list[tuple[int, int, bytes]]:
-    """Each statement of a batch: its line, its place in what was sent, its text."""
+    """Return each statement of a batch: its line, its place in what was sent, its text."""
     found: list[tuple[int, int, bytes]] = []
     start = 0
     for item in batch:

@@ -1,4 +1,4 @@
-"""The bytes of a script, read in pieces, with the line that each place is on."""
+"""Read the bytes of a script in pieces, with the line of each place."""
 
 import re
 from collections.abc import Iterator
@@ -8,26 +8,26 @@ from surefoot.scripts import refusals
 
 _BOM = b"\xef\xbb\xbf"
 _END_OF_DATA = b"\n\\."
-_SIGNATURE = 8  # bytes that tell one kind of file from another
+_SIGNATURE = 8  # bytes that identify the kind of a file
 _REST_OF_LINE = re.compile(rb"[\s;]*+(?:--.*+|/\*[^*]*+\*/\s*+)?", re.DOTALL)
 
 
 class File(Protocol):
-    """What is needed of a file opened in binary."""
+    """The methods needed of a file opened in binary mode."""
 
     def read(self, size: int, /) -> bytes | None: ...
 
 
 class Hash(Protocol):
-    """What is needed of a hash."""
+    """The methods needed of a hash."""
 
     def update(self, data: bytes, /) -> None: ...
 
 
 class Source:
-    """A window on a file: `text` is what is held, `at` the place reached, `line` its line.
+    """A window on a file: `text` is in memory, `at` the current place, `line` its line.
 
-    Raises SurefootError `script-encoding` for a file that is not a SQL text.
+    Raises SurefootError `script-encoding` for a file that is not SQL text.
     """
 
     def __init__(self, file: File, label: str, chunk: int, digest: Hash) -> None:
@@ -50,7 +50,7 @@ class Source:
             self.at = len(_BOM)
 
     def more(self) -> None:
-        """Hold at least as much again of what follows: so a long statement is read in linear time.
+        """Read at least as much again as is held, so that a long statement takes linear time.
 
         Sets `final` when nothing follows.
         """
@@ -76,28 +76,28 @@ class Source:
             raise refusals.zero_byte(self._label, self.line_at(zero))
 
     def line_at(self, offset: int) -> int:
-        """The line of a place at or after `at`."""
+        """Return the line of a place at or after `at`."""
         return self.line + self.text.count(b"\n", self.at, offset)
 
     def advance(self, offset: int) -> None:
-        """Go to a place."""
+        """Move to a place."""
         self.line += self.text.count(b"\n", self.at, offset)
         self.at = offset
 
     def take(self, begin: int, end: int) -> tuple[int, bytes]:
-        """Go to `end`; the line of `begin`, and the bytes between them."""
+        """Move to `end`; returns the line of `begin`, and the bytes between them."""
         line = self.line + self.text.count(b"\n", self.at, begin)
         self.line = line + self.text.count(b"\n", begin, end)
         self.at = end
         return line, self.text[begin:end]
 
     def copy_data(self, copy_line: int, *, csv: bool) -> Iterator[bytes]:
-        r"""The lines from the next one to the one that is `\.` alone, in pieces of any size.
+        r"""Yield the lines from the next one to the one that is `\.` alone, in pieces of any size.
 
-        At the file's end that line needs no line end of its own, except in CSV and behind CRLF:
-        there the server would be asked, and not every one takes it for the end. Raises
-        SurefootError `script-truncated` if the file ends first, and `script-needs-psql` if a
-        statement follows COPY on its own line (psql would run it after the data).
+        At the file's end that line needs no line end of its own, except in CSV and after CRLF:
+        there it depends on the server's version. Raises SurefootError `script-truncated` if the
+        file ends first, and `script-needs-psql` if a statement follows COPY on its own line (psql
+        would run it after the data).
         """
         while (line_end := self.text.find(b"\n", self.at)) < 0 and not self.final:
             self.more()
@@ -109,8 +109,8 @@ class Source:
         return self._copy_data(copy_line, csv)
 
     def _copy_data(self, copy_line: int, csv: bool) -> Iterator[bytes]:
-        # `at` stands on the last byte given out (at first, the end of COPY's line), since the byte
-        # before it tells whether `\.` begins a line.
+        # `at` stands on the last byte returned (at first, the end of COPY's line), because the byte
+        # before it shows whether `\.` begins a line.
         while True:
             found = self.text.find(_END_OF_DATA, self.at)
             if found < 0:

@@ -1,6 +1,6 @@
-"""The expressions that psql's tokens are read by.
+"""The regular expressions for psql's tokens.
 
-Each is made twice, by standard_conforming_strings: off, a backslash in a plain string escapes.
+Each exists twice, by standard_conforming_strings: if off, a backslash in a plain string escapes.
 """
 
 import re
@@ -8,10 +8,10 @@ import re
 _IN_WORD = rb"A-Za-z0-9_$\x80-\xff"
 _VARIABLE = rb"[A-Za-z0-9_\x80-\xff]++"
 _ESCAPED = rb"'(?:[^'\\]++|''|\\.)*+'"
-# psql reads line by line, so only a lone carriage return lets an E'…' go on after its end quote.
+# Psql reads line by line, so only a lone carriage return lets an E'…' continue after its end quote.
 _CONTINUED = rb"(?:[ \t\f]|--[^\r\n]*+)*+\r(?:[ \t\f\r]|--[^\r\n]*+\r)*+"
 _ESCAPES = _ESCAPED + rb"(?:" + _CONTINUED + _ESCAPED + rb")*+"
-# an E that is a word of its own makes the string that follows it an escape string
+# An E that is a separate word makes the next string an escape string.
 _AFTER_E = rb"(?<=[^" + _IN_WORD + rb"][eE])"
 _NOT_AFTER_E = rb"(?<![^" + _IN_WORD + rb"][eE])"
 
@@ -39,12 +39,12 @@ _ALONE = rb'"[^"]*+"|-(?!-)|/(?!\*)|:[:=]|\r\n'
 
 
 def _plain(string: bytes) -> bytes:
-    """Anything that neither ends a statement nor opens, closes or hides something."""
+    """Return an expression for what neither ends a statement nor opens or hides something."""
     return rb"[^" + _LOUD + rb"]++|" + string + rb"|" + _AFTER_E + _ESCAPED + rb"|" + _ALONE
 
 
 def _run(string: bytes) -> bytes:
-    """The same, but no bracket, and no word that a quote or a dollar makes a part of something."""
+    """Return the same without brackets, and without words that a quote or a dollar may continue."""
     whole_words = rb"[^\[\]" + _LOUD + rb"]++(?:(?![$'\"])|(?<=[^&" + _IN_WORD + rb"]))"
     return rb"(?:" + whole_words + rb"|" + string + rb"|" + _ALONE + rb")++"
 
@@ -62,7 +62,7 @@ _STANDARD = rb"'[^']*+'"
 _DOUBLED = rb"'[^']*+(?:''[^']*+)*+'"
 
 TOKEN = {True: _token(_STANDARD), False: _token(_ESCAPES)}
-# The same, but a run of what makes no difference is one space.
+# The same, but irrelevant runs become one space.
 COARSE = {
     True: _token(_STANDARD, rb"|" + _run(_DOUBLED)),
     False: _token(_ESCAPES, rb"|" + _run(_ESCAPED)),

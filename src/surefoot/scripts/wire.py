@@ -1,7 +1,7 @@
-"""SQL sent as it stands: several statements a message, COPY data in pieces, nothing prepared.
+"""Send SQL unchanged: several statements a message, COPY data in pieces, nothing prepared.
 
-psycopg's own `execute` waits for each answer; here the next message is being read from the script
-while the server works. Waiting is done in a selector, so that signals get through.
+psycopg's own `execute` waits for each answer; here the next message is read from the script while
+the server works. It waits in a selector, so that signals get through.
 """
 
 import selectors
@@ -15,7 +15,8 @@ from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from surefoot.system import signals
 
 _MOST_WARNINGS = 20
-# What the server ends a session with; psycopg's own exceptions, which know their SQLSTATE.
+# The errors with which the server ends a session; psycopg's own exceptions, which know their
+# SQLSTATE.
 _OF_STATE = {
     e.sqlstate: e
     for e in (
@@ -24,15 +25,15 @@ _OF_STATE = {
         psycopg.errors.IdleInTransactionSessionTimeout,
     )
 }
-_COMMAND_OK = int(ExecStatus.COMMAND_OK)  # asked once for every statement
+_COMMAND_OK = int(ExecStatus.COMMAND_OK)  # looked up once, not for every statement
 
 
 class Wire:
     """One connection, driven at libpq's level.
 
     Every method raises psycopg.OperationalError if the connection is lost. The `with` block
-    collects the server's warnings; left by an exception (Ctrl-C, say), it cancels what is running
-    and takes in the rest, so that the connection can be rolled back.
+    collects the server's warnings; if an exception (Ctrl-C, for example) leaves it, it cancels what
+    is running and reads the rest, so that the connection can be rolled back.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -53,34 +54,34 @@ class Wire:
                 self._connection.cancel()
                 self.finish()
         except psycopg.OperationalError:
-            # The connection is gone with whatever ran on it; the first exception says more.
+            # the connection is lost; the first exception says more
             self._connection.close()
         finally:
             self._selector.close()
             self._connection.remove_notice_handler(self._noticed)
 
     def setting(self, name: str) -> str:
-        """A setting that the server reports whenever it changes, such as client_encoding."""
+        """Return a setting that the server reports whenever it changes, such as client_encoding."""
         value = self._pgconn.parameter_status(name.encode())
         return value.decode() if value else ""
 
     def send(self, sql: bytes) -> None:
-        """Send statements without waiting for their answer, which `finish` takes."""
+        """Send statements without waiting for their answers, which `finish` reads."""
         signals.check()
         self._pgconn.send_query(sql)
-        # Rows of a SELECT are dropped one by one, however many.
+        # rows of a SELECT are discarded one by one, however many
         self._pgconn.set_single_row_mode()
         self._flush()
 
     def finish(self) -> tuple[int, pq.abc.PGresult | None]:
-        """Take the answers to what was sent: how many statements were done, and the error."""
+        """Read the answers: returns how many statements were done, and the error, if any."""
         done, error = 0, None
         while (result := self._result()) is not None:
             status = result.status
             if status == _COMMAND_OK:
                 done += 1
             elif status == ExecStatus.TUPLES_OK:
-                # A rule's SELECT gives rows of its own, ahead of its statement's end.
+                # a rule's SELECT returns rows of its own before its statement's end
                 done += bool(result.command_status)
             elif status == ExecStatus.COPY_OUT:
                 self._drop_copy_out()
@@ -92,7 +93,7 @@ class Wire:
         return done, error
 
     def copy_in(self, sql: bytes, data: Iterable[bytes]) -> pq.abc.PGresult | None:
-        """Run a COPY FROM STDIN with its data; the error, if there is one."""
+        """Run a COPY FROM STDIN with its data; returns the error, if any."""
         self._pgconn.send_query(sql)
         self._flush()
         result = self._result()
@@ -114,7 +115,7 @@ class Wire:
         both = selectors.EVENT_READ | selectors.EVENT_WRITE
         self._selector.modify(self._pgconn.socket, both)
         while self._pgconn.flush():
-            # The server may have to get rid of a notice before it reads on.
+            # the server may have to send a notice before it continues to read
             if any(events & selectors.EVENT_READ for _, events in self._selector.select()):
                 self._pgconn.consume_input()
         self._selector.modify(self._pgconn.socket, selectors.EVENT_READ)
@@ -136,7 +137,7 @@ class Wire:
 
     def _raise_if_lost(self, result: pq.abc.PGresult) -> None:
         severity = result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED)
-        if severity != b"ERROR":  # FATAL, PANIC, or libpq's own words when the server is gone
+        if severity != b"ERROR":  # FATAL, PANIC, or libpq's own message when the server is gone
             state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
             lost = _OF_STATE.get(state, psycopg.OperationalError)
             raise lost(result.error_message.decode(errors="replace").strip())

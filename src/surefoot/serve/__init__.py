@@ -1,3 +1,4 @@
-"""`up --serve`: answer probes and browsers while there is something to do, then hand the listening
-socket over to the command. Needs the standard library only.
+"""`up --serve`: answer probes and browsers during a run, then hand the socket to the command.
+
+Needs the standard library only.
 """

@@ -1,9 +1,10 @@
-"""The listening socket of `up --serve`: bound at once, answered by a process of its own while there
-is something to do, handed over to the command at the end.
+"""The listening socket of `up --serve`.
 
-The quick look imports this module, so it loads little. The page's process is forked before anything
-else is loaded, and has a copy of the socket: whatever the application's code does, probes are
-answered. Connections wait in the socket's queue while nobody accepts them, and none is refused.
+It is bound at once, answered by a separate process while there is something to do, and handed to
+the command at the end. The quick look imports this module, so it loads little. The page's process
+is forked before anything else is loaded, and has a copy of the socket: whatever the application's
+code does, probes are answered. Connections wait in the socket's queue while nothing accepts them,
+and none is refused.
 """
 
 import _socket
@@ -13,30 +14,31 @@ import signal
 import time
 from collections.abc import Mapping
 
-# Where systemd's protocol puts the first socket: sd_listen_fds(3).
+# The first socket in systemd's protocol: sd_listen_fds(3).
 FIRST = 3
-# For whom it is closed before they start.
+# The remark if the socket is closed before the command starts.
 CLOSED = (
-    "the socket is closed before the command starts, which can't take it over as far as is known: "
-    "gunicorn takes it by itself, uvicorn with --fd 3, hypercorn with --bind fd://3"
+    "the socket is closed before the command starts, because surefoot doesn't know that the "
+    "command can take it over: gunicorn takes it by itself, uvicorn with --fd 3, hypercorn with "
+    "--bind fd://3"
 )
 _BACKLOG = 512
-_TO_FINISH = 3.0  # seconds for the requests that are being answered
+_TO_FINISH = 3.0  # seconds to finish current requests
 
 _page: "Page | None" = None
 
 
 class AddressError(Exception):
-    """Nobody can listen there; the text says why."""
+    """The address can't be used; the text says why."""
 
 
 def current() -> "Page | None":
-    """What this process serves, if anything."""
+    """Return what this process serves, if anything."""
     return _page
 
 
 def listen(address: str) -> "Page":
-    """Listen on HOST:PORT, once: a second call gives the same. Raises AddressError."""
+    """Listen on HOST:PORT, once: a second call returns the same. Raises AddressError."""
     global _page
     if _page is None:
         _page = Page(_bound(address))
@@ -48,7 +50,7 @@ def _bound(address: str) -> "_socket.socket":
     if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
         raise AddressError(f"{address!r} is no HOST:PORT")
     host = host.removeprefix("[").removesuffix("]")
-    # of a str, Python looks for an international name, which loads five modules
+    # for a str, Python would treat it as an international name, which loads five modules
     name = host.encode() if host.isascii() else host
     try:
         found = _socket.getaddrinfo(
@@ -65,16 +67,16 @@ def _bound(address: str) -> "_socket.socket":
 
 
 class Page:
-    """The socket, and the process that answers on it where there is one."""
+    """The socket, and the process that answers on it, if any."""
 
     def __init__(self, bound: "_socket.socket") -> None:
         self._socket = bound
         self._pid = 0
-        self._told = self._asked = -1  # pipes: what is to be told, and that somebody has asked
+        self._told = self._asked = -1  # pipes: messages to the process, and questions from it
         self._owner = os.getpid()
 
     def answer_after(self, seconds: float) -> None:
-        """Answer, unless the process has come to its end by then."""
+        """Start answering after some seconds, unless this process has ended by then."""
         signal.signal(signal.SIGALRM, self._on_alarm)
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
@@ -82,7 +84,7 @@ class Page:
         self.answer()
 
     def answer(self) -> None:
-        """From now on, somebody answers: a process that this one forks."""
+        """Start a process that answers."""
         self._no_alarm()
         if self._pid or os.getpid() != self._owner:
             return
@@ -100,29 +102,31 @@ class Page:
         self._pid = pid
 
     def fileno(self) -> int:
-        """The listening socket's descriptor."""
+        """Return the listening socket's descriptor."""
         return self._socket.fileno()
 
     @property
     def asks(self) -> int:
-        """A descriptor that can be read from when a probe wants to know."""
+        """Return a descriptor that becomes readable when a probe asks."""
         return self._asked
 
     def tell(self, **state: object) -> None:
-        """What the page is to say. It is never waited for."""
+        """Send what the page should say, without waiting."""
         if self._told < 0:
             return
         try:
             os.write(self._told, json.dumps({**state, "at": time.time()}).encode() + b"\n")
-        except OSError:  # nobody reads it any more, or not quickly enough: the next one will tell
+        except OSError:  # the process has ended or is slow: the next message will do
             return
 
     def hand_over(self, command: list[str], environ: Mapping[str, str]) -> dict[str, str]:
-        """Leave the socket to the command that is about to take this process's place, if it can
-        take one; close it otherwise. Returns the command's environment.
+        """Leave the socket to the command that replaces this process, if it can take one; else
+        close it.
+
+        Returns the command's environment.
         """
         self.finish()
-        self._socket.setblocking(True)  # as it was: the page's process shares this
+        self._socket.setblocking(True)  # as before: the page's process shares this
         if not takes_a_socket(command):
             self._socket.close()
             return dict(environ)
@@ -133,7 +137,7 @@ class Page:
         return {**environ, "LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
 
     def finish(self) -> None:
-        """Nobody answers any more; what was being answered is answered."""
+        """Stop answering; requests in progress are completed."""
         self._no_alarm()
         if not self._pid or os.getpid() != self._owner:
             return
@@ -155,8 +159,9 @@ class Page:
 
 
 def takes_a_socket(command: list[str]) -> bool:
-    """Whether the command is known to take over a socket that is passed to it: gunicorn does it by
-    itself, others say which descriptor (`--fd 3`, `fd://3`).
+    """Whether the command is known to take over a socket that is passed to it.
+
+    gunicorn does it by itself; others name the descriptor (`--fd 3`, `fd://3`).
     """
     names = {os.path.basename(word) for word in command}
     text = " ".join((*command, ""))
@@ -165,7 +170,7 @@ def takes_a_socket(command: list[str]) -> bool:
 
 
 def _serve(bound: "_socket.socket", control: int, asking: int) -> None:
-    """The page's process: never returns."""
+    """Run the page's process; never returns."""
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # it ends with the process that forked it

@@ -1,7 +1,7 @@
-"""The process that answers while a run goes on: probes, browsers, programs.
+"""The process that answers during a run: probes, browsers, programs.
 
-It tells no table's name, no error's text, nothing from outside: whoever can reach the port reads
-it.
+It reveals no table's name, no error's text, and nothing from outside: everybody who can reach the
+port reads it.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 _TO_LOOK = 1.5  # seconds that a probe waits for a fresh look
-_FRESH = 0.05  # seconds for which a look counts for others who ask
-_RETRY = 5  # seconds, for whoever comes back
-_MOST = 16 * 1024 * 1024  # bytes of a request's body that are read, and thrown away
+_FRESH = 0.05  # seconds for which a look is reused
+_RETRY = 5  # seconds, for clients that retry
+_MOST = 16 * 1024 * 1024  # bytes of a request's body that are read and discarded
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -57,7 +57,7 @@ _HTML = """<!doctype html>
 
 
 class _State:
-    """What the run has told last. A run that has told nothing yet is beginning."""
+    """The last message from the run. A run that has sent none is beginning."""
 
     def __init__(self, asking: int) -> None:
         self._asking = asking
@@ -83,7 +83,7 @@ class _State:
                     os.write(self._asking, b"?")
                 self._changed.wait_for(lambda: self._looked >= asked, _TO_LOOK)
                 if self._looked < asked:
-                    return _works(self.seen)  # it's too busy to look
+                    return _works(self.seen)  # it is too busy to look
             return bool(self.seen.get("alive", True))
 
 
@@ -91,7 +91,7 @@ _used: dict[int, int] = {}
 
 
 def _works(seen: dict[str, Any]) -> bool:
-    """Whether the process that migrates has used the processor since somebody asked last."""
+    """Whether the migrating process has used the processor since the last question."""
     pid = seen.get("pid")
     if not isinstance(pid, int):
         return False
@@ -123,8 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(503, "text/html; charset=utf-8", html(self.state.seen))
 
     def do_POST(self) -> None:
-        """The body is read first: a client that is still sending when the connection is closed gets
-        a reset, and not the answer.
+        """Read the body before answering.
+
+        A client that is still sending when the connection is closed gets a reset instead of the
+        answer.
         """
         length = self.headers.get("Content-Length", "")
         left = min(int(length), _MOST) if length.isdecimal() else 0
@@ -150,11 +152,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Probes come every few seconds, and the log is the run's."""
+        """Log nothing: probes come every few seconds, and the log is the run's."""
 
 
 def public(seen: dict[str, Any]) -> dict[str, Any]:
-    """What a program is told: the step and of how many, and since when (in seconds since 1970)."""
+    """Return what a program gets: the step, their number, and the start (in seconds since 1970)."""
     return {
         "status": "failed" if seen["phase"] == "failed" else "updating",
         "step": seen.get("step"),
@@ -164,7 +166,7 @@ def public(seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def html(seen: dict[str, Any]) -> str:
-    """The same for a person."""
+    """Return the same for a person."""
     if seen["phase"] == "failed":
         return _HTML.format(
             retry=30,
@@ -194,7 +196,7 @@ def html(seen: dict[str, Any]) -> str:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # a request that was accepted is answered
+    daemon_threads = False  # an accepted request is answered
     block_on_close = True
 
     def __init__(self, bound: socket.socket, handler: type[_Handler]) -> None:
@@ -203,11 +205,11 @@ class _Server(ThreadingHTTPServer):
         self.socket = bound
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
+        """Ignore a client that goes away."""
 
 
 def serve(descriptor: int, control: int, asking: int) -> None:
-    """Answer on this socket until `control` says so, or is closed. `asking` wants a look."""
+    """Answer on this socket until `control` says so, or is closed. `asking` requests a look."""
     os.set_blocking(asking, False)
     state = _State(asking)
     bound = socket.socket(fileno=descriptor)

@@ -6,13 +6,13 @@ from typing import LiteralString, cast
 
 _DIRECTORY = dirname(__file__)
 
-# Has the version table's name to be filled in: a quoted identifier.
+# The version table's name, a quoted identifier, must be filled in.
 VERSION_ROWS: LiteralString = "select version_num::text as id from only {} order by 1"
 
 
 @cache
 def query(name: str) -> LiteralString:
-    """The text of `NAME.sql`. Raises FileNotFoundError for a name that has no file."""
+    """Return the text of `NAME.sql`. Raises FileNotFoundError if there is no such file."""
     with open(f"{_DIRECTORY}/{name}.sql", encoding="utf-8") as file:
-        # What a file of the package says is as fixed as a literal in it.
+        # the package's files are as fixed as a literal
         return cast("LiteralString", file.read())

@@ -1,6 +1,6 @@
--- What one session does at this moment, asked in another session while a step runs. It is the session that was meant if it
--- began then or still has the transaction: a process id alone may be somebody else's by now. Without the right to see another
--- role's sessions, `hidden`: then only locks can be told, and only of a session that no pooler shares.
+-- What one session does at this moment, asked from another session while a step runs. It is the intended session if it began
+-- then or still has the transaction: another session may have its process id by now. Without the right to see another role's
+-- sessions, `hidden`: then only its locks are known, and only if no pooler shares the session.
 with ours as (
     select a.*
     from pg_catalog.pg_stat_activity a
@@ -11,7 +11,7 @@ with ours as (
           or (a.backend_start is null and %(started)s::text is not null)
       )
 ),
--- PostgreSQL 13 has no progress of COPY: its view isn't there, and its function doesn't know the word
+-- PostgreSQL 13 has no progress for COPY: neither the view nor the function knows it
 copies as (
     select s.*
     from (

@@ -1,2 +1,2 @@
--- A journal that was made before ways back were kept.
+-- For a journal from before downgrade recipes were kept.
 alter table surefoot.journal add column if not exists down pg_catalog.text

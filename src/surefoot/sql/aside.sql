@@ -1,6 +1,6 @@
--- What has a name of its own beside an object that is to be put aside (parallel arrays: kind, schema, name, table), and is
--- a part of it: a table's partitions, indexes, sequences and statistics; a range's multirange and constructors; the
--- indexes, constraints and sequence of one column, and whether that one must not be null. `number` is the object's.
+-- The named parts of an object that will be renamed aside (parallel arrays: kind, schema, name, table): a table's
+-- partitions, indexes, sequences and statistics; a range's multirange and constructors; the indexes, constraints and
+-- sequence of one column, and whether it is NOT NULL. `number` is the object's.
 with recursive given as (
     select g.number::int as number, g.kind, g.schema, g.name, g.parent
     from rows from (

@@ -1,6 +1,5 @@
--- What must be on a server before a dump of this database can be restored there: the roles that own
--- something or are granted something, and the extensions; and the room that it takes. The role that initdb made isn't recorded
--- as an owner among the dependencies.
+-- What a server must have before a dump of this database can be restored there: the roles that own something or have grants,
+-- the extensions, and the space. Dependencies don't record the role from initdb as an owner.
 with needed (oid) as (
     select d.refobjid
     from pg_catalog.pg_shdepend d
@@ -34,7 +33,7 @@ select (
            where e.extname <> 'plpgsql'
        ) as extensions,
        (
-           -- without their indexes, which a dump doesn't have
+           -- without their indexes, which a dump doesn't contain
            select coalesce(pg_catalog.sum(pg_catalog.pg_table_size(c.oid)), 0)::bigint
                + pg_catalog.pg_table_size('pg_catalog.pg_largeobject'::pg_catalog.regclass)
            from pg_catalog.pg_class c

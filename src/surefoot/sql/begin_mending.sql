@@ -1,5 +1,5 @@
--- Something is begun about a revision that was left half-way, that isn't one transaction: who does it,
--- so that it's known for ours if surefoot is gone and the statement goes on.
+-- Work on a half-applied revision begins, outside a transaction. The row identifies this run, in case
+-- surefoot is killed and the statement continues.
 insert into surefoot.journal
     (run, history, env, step, name, parents, direction, evidence, milliseconds, host, surefoot, pid, session)
 values

@@ -1,8 +1,8 @@
--- A revision begins, or the way back over one: the first thing in its own transaction. So a revision that is one transaction
--- leaves no such row; one that commits by itself makes it durable with its first part, however it
--- commits. The advisory lock ("sure", "work") says as long as the transaction lasts that it does, even
--- if surefoot is gone. Where the session stays the same one, the program puts it between the two comments; pg_stat_activity
--- would cost as much as all the rest. And it puts settings behind it: what holds for the revision.
+-- A revision, or its downgrade, begins: first thing in its own transaction. So a revision that is one transaction leaves no
+-- such row; one that commits by itself makes it durable with its first part, however it commits. As long as the transaction
+-- lasts, the advisory lock ("sure", "work") shows it, even if surefoot is killed. If the session stays the same, the program
+-- puts it between the two comments; pg_stat_activity would cost as much as all the rest. Settings for the revision follow
+-- it.
 insert into surefoot.journal
     (run, history, env, step, name, parents, direction, release, floor, hash, down, milliseconds, host, surefoot, pid, session)
 values

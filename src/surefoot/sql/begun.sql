@@ -1,5 +1,5 @@
--- The sessions of the last revisions that began and committed a part of themselves, and of what was
--- begun about such a one. `open`: its history has no row since, so that it may be at work still.
+-- The sessions of the last revisions that committed a part of themselves, and of work on such
+-- revisions. `open`: its history has no later row, so it may still be running.
 select j.pid,
        -- as text that means the same under every DateStyle and TimeZone
        pg_catalog.to_char(pg_catalog.timezone('UTC', j.session), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as session,

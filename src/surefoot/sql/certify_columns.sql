@@ -1,4 +1,4 @@
--- The tables with their columns. Clocks, what a sequence gives, and what refers to the latter differ in two runs.
+-- The tables with their columns. Times, numbers from sequences, and references to the latter differ between runs.
 select n.nspname, c.relname, coalesce(pg_catalog.array_agg(a.attname order by a.attnum) filter (
     where a.attidentity = ''
       and t.typcategory <> 'D'

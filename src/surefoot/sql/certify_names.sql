@@ -1,4 +1,4 @@
--- The application's tables and columns: a user's additions are made beside them.
+-- The application's tables and columns, next to which a user's additions are made.
 select n.nspname::text, c.relname::text, a.attname::text
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace

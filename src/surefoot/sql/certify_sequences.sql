@@ -1,4 +1,4 @@
--- The sequences that columns draw from by themselves: how far each is, and its column.
+-- The sequences that columns use by default: their last numbers, and the columns.
 select s.oid::pg_catalog.regclass::text as sequence, n.nspname::text as "schema", c.relname::text as "table", a.attname::text as "column",
     coalesce(q.last_value, 0)::int8 as last
 from pg_catalog.pg_class as s

@@ -1,4 +1,4 @@
--- The tables that rows are generated for, with their columns; partitions get theirs through their parents.
+-- The tables for which rows are generated, with their columns; partitions get rows through their parents.
 select c.oid::int8 as "table", n.nspname::text as "schema", c.relname::text as name, a.attname::text as "column", a.attnum::int4 as number,
     pg_catalog.format_type(b.base, case when t.typtype = 'd' then t.typtypmod else a.atttypmod end) as type,
     u.typcategory::text as category,

@@ -1,5 +1,5 @@
--- The columns that can hold a moment, table by table: what a dump would carry away of the time at
--- which it was made. Of partitioned tables the root, through which rows find their partition.
+-- The columns that can hold a time, table by table, and so the time at which a dump was made. For
+-- partitioned tables the root, through which rows find their partition.
 select n.nspname::text as schema_name, c.relname::text as table_name, a.attname::text as column_name,
        b.typname::text as type_name, c.relkind = 'p' as partitioned
 from pg_catalog.pg_class c

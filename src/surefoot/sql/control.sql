@@ -1,5 +1,5 @@
--- Which cluster this is: its identifier, and the timeline, which a promotion changes. Everybody may
--- ask, unless that was revoked.
+-- The cluster's identifier, and its timeline, which a promotion changes. Every role may ask, unless
+-- that was revoked.
 select pg_catalog.jsonb_build_object(
            'system', s.system_identifier::text, 'timeline', c.timeline_id
        ) as control

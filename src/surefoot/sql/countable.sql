@@ -1,6 +1,6 @@
--- Whether the rows of a table can be counted without running what others have made: it is a table, and
--- its owner, its schema's and those of its partitions and children are trusted (`trusted` is the answer
--- of trusted.sql; `role` is trusted besides). Runs where only pg_catalog is on the search path.
+-- Whether the rows of a table can be counted without running others' code: it is a table, and its
+-- owner, its schema's and those of its partitions and children are trusted (`trusted` is the answer of
+-- trusted.sql; `role` is trusted as well). Run with only pg_catalog on the search path.
 with recursive trusted (oid) as (
     select pg_catalog.unnest(%(trusted)s::int8[])::oid
     union

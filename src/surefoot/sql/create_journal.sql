@@ -1,4 +1,4 @@
--- One row a step. It commits or rolls back with what it tells of.
+-- One row for each step. It commits or rolls back with the step.
 create table if not exists surefoot.journal (
     id bigint generated always as identity primary key,
     at pg_catalog.timestamptz not null default pg_catalog.clock_timestamp(),

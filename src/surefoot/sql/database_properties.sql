@@ -1,4 +1,4 @@
--- What belongs to a database and isn't in it, so that no dump of it has it. Which columns there are
+-- The properties of a database that aren't inside it, so no dump contains them. Which columns exist
 -- for locales depends on the version.
 select pg_catalog.to_jsonb(d) - 'datacl' as raw,
        d.oid::int8 as oid,

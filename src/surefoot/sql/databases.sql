@@ -1,4 +1,4 @@
--- Every database's name, owner and comment: a mark of surefoot's is in the comment, which its owner can
+-- Every database's name, owner and comment. A mark of surefoot's is in the comment, which the owner can
 -- write. `trusted`: the owner is a superuser, this role or one that it is a member of, or the owner of
 -- the database that the restore is for (`of`).
 select d.oid::int8 as oid,

@@ -1,6 +1,6 @@
--- What depends on the objects that are dropped, retyped or replaced (parallel arrays): number of
--- the object; depth below it in views, kind, name and definition of what depends on it. Runs under facts_settings.sql.
--- Views are followed: who takes a column's view away takes away what is built on that.
+-- What depends on the objects that are dropped, retyped or replaced (parallel arrays): number of the object; depth
+-- below it in views, kind, name and definition of what depends on it. Runs under facts_settings.sql. Views are
+-- followed: dropping a view's column also drops what is built on it.
 with recursive ended as (
     select e.number, e.kind, e.schema, e.name, e.part
     from unnest(
@@ -58,7 +58,7 @@ dependent (number, classid, objid, part, depth) as (
     join pg_rewrite w on below.classid = 'pg_rewrite'::regclass and w.oid = below.objid
         and w.rulename = '_RETURN'
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = w.ev_class
-    -- before 16, a view's rule refers to the view itself: it would be followed for ever
+    -- before 16, a view's rule refers to the view itself: it would be followed forever
     where d.deptype in ('n', 'a') and d.classid = 'pg_rewrite'::regclass and d.objid <> w.oid
 ),
 deepest as (
@@ -121,7 +121,7 @@ join pg_attrdef x on d.classid = 'pg_attrdef'::regclass and x.oid = d.objid
 join pg_attribute a on a.attrelid = x.adrelid and a.attnum = x.adnum
 join rel on rel.oid = x.adrelid
 union all
--- a generated column's own dependency, where the server keeps it as the column's
+-- a generated column's own dependency, if the server stores it as the column's
 select d.number, d.depth, case when rel.relkind = 'c' then 'composite type' else 'column' end,
        rel.name || case when rel.relkind = 'c' then '' else '.' || quote_ident(a.attname) end,
        case when a.attgenerated = '' then '' else 'generated' end, format_type(a.atttypid, a.atttypmod)

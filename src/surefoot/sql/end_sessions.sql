@@ -1,4 +1,4 @@
--- End whoever is in one of these databases.
+-- End the sessions in these databases.
 select pg_catalog.pg_terminate_backend(a.pid)
 from pg_catalog.pg_stat_activity a
 where a.datname = any (%(names)s)

@@ -1,5 +1,5 @@
--- What the connection means by a table's name (no row: nothing), and its columns in order.
--- On the application's connection, with its search path: so each operator says which schema it is of.
+-- The table that a name means on this connection (no row: none), and its columns in order. On the
+-- application's connection, with its search path: so each operator names its schema.
 select c.relkind::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
        array(
            select a.attname::pg_catalog.text

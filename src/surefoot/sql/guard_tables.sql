@@ -1,5 +1,5 @@
--- The search path, and every table that somebody made: what a missing one may be called instead.
--- On the application's connection: so each operator says which schema it is of.
+-- The search path, and every user's table: a missing one may be there under another name. On the
+-- application's connection: so each operator names its schema.
 select pg_catalog.current_setting('search_path'),
        array(
            select array[n.nspname::pg_catalog.text, c.relname::pg_catalog.text]

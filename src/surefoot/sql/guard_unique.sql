@@ -1,6 +1,6 @@
 -- The unique indexes of a table: the name, the columns (none for an expression), the keys as text,
--- the condition, and whether every row is held to it at once.
--- On the application's connection: so each operator says which schema it is of.
+-- the condition, and whether it is enforced for every row at once. On the application's connection:
+-- so each operator names its schema.
 select x.relname::pg_catalog.text,
        array(
            select a.attname::pg_catalog.text

@@ -1,5 +1,5 @@
--- Who holds the lock, for whoever waits. Everybody who may connect can take it: so it is told, too,
--- whether the role could migrate at all (`could_migrate`): write the journal, or else make it.
+-- The holder of the lock. Every role that can connect can take it; so `could_migrate` says whether
+-- the role could migrate at all: write the journal, or create it.
 with journal as (
     select n.oid as schema_oid, c.oid as table_oid
     from (select) one
@@ -9,7 +9,7 @@ with journal as (
 select a.pid, coalesce(a.application_name, '') as application,
        coalesce(a.usename::text, '') as role,
        coalesce(case
-           when a.usesysid is null then true -- nobody can tell
+           when a.usesysid is null then true -- unknown
            when j.table_oid is not null
                then pg_catalog.has_schema_privilege(a.usesysid, j.schema_oid, 'USAGE')
                    and pg_catalog.has_table_privilege(a.usesysid, j.table_oid, 'INSERT')
@@ -18,10 +18,10 @@ select a.pid, coalesce(a.application_name, '') as application,
                then pg_catalog.has_schema_privilege(a.usesysid, j.schema_oid, 'CREATE')
            else pg_catalog.has_database_privilege(a.usesysid, l.database, 'CREATE')
        end, true) as could_migrate,
-       pg_catalog.host(a.client_addr) as client, -- null: the local socket, or not for us to see
-       -- as text: psycopg reads no other DateStyle than ISO, and not every TimeZone
+       pg_catalog.host(a.client_addr) as client, -- null: the local socket, or not visible to this role
+       -- as text: psycopg reads only the DateStyle ISO, and not every TimeZone
        pg_catalog.to_char(a.xact_start, 'HH24:MI:SS') as since,
-       -- what the session asked last tells the revision (Lock.check); to its own role only
+       -- its last query contains the revision (Lock.check); only its own role sees that
        substring(a.query from $$^select '(.*)' as at_revision$$) as at
 from pg_catalog.pg_locks l
 join pg_catalog.pg_stat_activity a on a.pid = l.pid

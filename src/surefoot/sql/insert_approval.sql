@@ -1,5 +1,5 @@
--- The word by which a person has approved this run's plan: once, in the transaction of the first step that
--- is committed.
+-- The word with which a person has approved this run's plan: once, in the transaction of the first step
+-- that is committed.
 insert into surefoot.journal
     (run, history, env, step, name, parents, direction, milliseconds, host, surefoot)
 select cast(%(run)s as pg_catalog.text), cast(%(history)s as pg_catalog.text), cast(%(env)s as pg_catalog.text), 'approved',

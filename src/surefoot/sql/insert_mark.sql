@@ -1,6 +1,6 @@
--- How a run ended, unless the journal has said something else of this history since it was looked at
--- (`after` is the last row that was seen). The evidence names the transaction that writes it, as xmin
--- has it, without the epoch: by that a row is told from its copy (last_mark.sql).
+-- How a run ended, unless the journal has a newer row about this history than `after`, the last row
+-- that was seen. The evidence names the transaction that writes it, as in xmin, without the epoch:
+-- that distinguishes a row from its copy (last_mark.sql).
 insert into surefoot.journal
     (run, history, env, step, name, parents, direction, evidence, milliseconds, host, surefoot)
 select %(run)s, %(history)s, %(env)s, %(step)s, %(name)s, '', 'up',

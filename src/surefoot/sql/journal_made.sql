@@ -1,6 +1,6 @@
--- The journal was made a moment ago, in this transaction: or had somebody else made one before us? Then
--- its owner isn't us. And who was granted, by default privileges, to put triggers on it.
--- On whatever connection, so each name and operator says which schema it is of.
+-- The journal was created in this transaction, unless another role was quicker: then that role owns it.
+-- Also which roles got the right to put triggers on it, by default privileges. On any connection, so
+-- each name and operator has its schema.
 select c.relowner OPERATOR(pg_catalog.=) me.oid
            and c.relkind OPERATOR(pg_catalog.=) 'r'::pg_catalog."char"
            and (n.nspowner OPERATOR(pg_catalog.=) me.oid or cast(%(schema)s as pg_catalog.bool)) as ours,

@@ -1,6 +1,7 @@
--- Who may write the journal besides those who could do anything here anyway: superusers, the
--- database's owner and the owner's members, and the roles that this session has or is a member of.
--- A superuser counts as a member of every role; so memberships are followed one by one.
+-- The roles that can write the journal, except those that could do anything here anyway:
+-- superusers, the database's owner and the owner's members, and the roles that this session has or
+-- is a member of. A superuser counts as a member of every role; so memberships are followed one by
+-- one.
 with recursive ours (oid) as (
     select r.oid from pg_catalog.pg_roles r where r.rolname in (current_user, session_user)
     union

@@ -1,6 +1,6 @@
--- What the journal says has run here since the last adoption (itself included) and was not taken back,
--- in that order: each revision, what it needs, the release that it ends, the oldest code that can run
--- on it, and the hash of its file.
+-- The revisions that have run here, according to the journal, since the last adoption (included), and
+-- were not undone, in order: each with what it needs, the release that it ends, the oldest code that
+-- can run on it, and the hash of its file.
 with told as (
     select r.id, j.id as place, j.step, j.parents, j.release, j.floor, j.hash
     from surefoot.journal j

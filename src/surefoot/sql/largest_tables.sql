@@ -1,6 +1,6 @@
 -- The largest tables whose rows a backup counts: those of trusted owners (`trusted` is the answer of
--- trusted.sql), since to read another role's table may be to run what that role has made. What an
--- extension brought isn't dumped; what isn't logged can't be read on a standby.
+-- trusted.sql), because reading another role's table may run that role's code. An extension's
+-- objects aren't dumped; unlogged tables can't be read on a standby.
 select n.nspname as schema, c.relname as table
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace

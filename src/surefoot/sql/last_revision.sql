@@ -1,4 +1,4 @@
--- The last revision that the journal tells of, and when.
+-- The last revision in the journal, and its time.
 select j.name, pg_catalog.to_char(j.at, 'YYYY-MM-DD') as day
 from surefoot.journal j
 where j.history = %(history)s and j.step in ('stamp', 'adopt', 'revision')

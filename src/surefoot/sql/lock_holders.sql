@@ -1,6 +1,6 @@
 -- The other sessions and the prepared transactions with locks on these tables, or on those that a statement about them
--- locks as well: the table of an index, both ends of a foreign key, partitions and children. Also on types, functions and
--- schemas of these names; and, if they are asked for, advisory locks other than surefoot's own.
+-- also locks: the table of an index, both ends of a foreign key, partitions and children. Also on types, functions and
+-- schemas of these names; and, on request, advisory locks other than surefoot's own.
 with named as (
     select c.oid
     from pg_catalog.pg_class c
@@ -65,7 +65,7 @@ select a.pid,
        pg_catalog.array_agg(distinct h.what order by h.what) as relations,
        coalesce(nullif(a.application_name, ''), nullif(a.backend_type, 'client backend'), '') as application,
        coalesce(a.usename::text, '') as role,
-       coalesce(pg_catalog.host(a.client_addr), '') as client, -- empty: the local socket, or not for us to see
+       coalesce(pg_catalog.host(a.client_addr), '') as client, -- empty: the local socket, or not visible to this role
        coalesce(a.state, '') as state,
        extract(epoch from pg_catalog.clock_timestamp() - a.xact_start)::float8 as seconds,
        case when a.query = '<insufficient privilege>' then '' else coalesce(a.query, '') end as query,
@@ -80,7 +80,7 @@ left join pg_catalog.pg_stat_subscription s on s.pid = a.pid
 where a.pid <> pg_catalog.pg_backend_pid()
 group by a.pid, a.application_name, a.backend_type, a.usename, a.client_addr, a.state, a.xact_start, a.query, s.subname
 union all
--- A prepared transaction has no session, and outlives a restart of the server. Its locks are known by the lock on its own id.
+-- A prepared transaction has no session, and outlives a restart of the server. The lock on its own id identifies its locks.
 select 0, pg_catalog.array_agg(distinct h.what order by h.what), '', p.owner::text, '', 'prepared',
        extract(epoch from pg_catalog.clock_timestamp() - p.prepared)::float8, '', '', p.gid, p.database::text
 from here h

@@ -1,8 +1,9 @@
--- A look begins: one snapshot, read-only, and only the server's own functions, operators and types can
--- be meant; and texts are as surefoot reads them, whatever the role or the database has set. The search path that was in force is given back, as schemas that exist and may be used.
+-- A look begins: one read-only snapshot, in which only the server's own functions, operators and types can be called; and
+-- text is formatted as surefoot reads it, whatever the role or the database has set. Returns the previous search path, as
+-- schemas that exist and may be used.
 set transaction isolation level repeatable read, read only;
 set local statement_timeout = 0;
-set local jit = off; -- its cost would be many times that of a look
+set local jit = off; -- it would cost many times as much as a look
 set local lock_timeout = 0;
 -- rows that a policy hides are an error, not an empty table
 set local row_security = off;

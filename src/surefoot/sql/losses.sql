@@ -1,6 +1,6 @@
--- What is there of tables and columns that would go (parallel arrays; no column: ''), and how large it is. `default_text` is a
--- column's default as PostgreSQL writes it, if its type (`type`) is one of PostgreSQL's own or an enum; `about` the number of
--- rows by the last ANALYZE of the table or of its partitions, null where there was none.
+-- The existing tables and columns that would be dropped (parallel arrays; no column: ''), and their sizes. `default_text` is
+-- a column's default as PostgreSQL prints it, if its type (`type`) is one of PostgreSQL's own or an enum; `about` the number
+-- of rows by the last ANALYZE of the table or of its partitions, null if there was none.
 with given as (
     select g.number::int as number, g.schema, g.name, g.part
     from rows from (

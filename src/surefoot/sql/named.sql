@@ -1,5 +1,5 @@
--- Is there any of the objects that owners.sql is about? Planning that query takes longer than all the rest of a look, and in an
--- empty database there is none. Runs where only pg_catalog is on the search path.
+-- Whether any of the objects of owners.sql exists. Planning that query takes longer than all the rest of a look, and an empty
+-- database has none. Run with only pg_catalog on the search path.
 select current_user::text as role,
        pg_catalog.pg_backend_pid() as pid,
        exists (select from pg_catalog.pg_namespace n where n.nspname = 'surefoot')

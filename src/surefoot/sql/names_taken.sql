@@ -1,4 +1,4 @@
--- Every name with this end, whatever has it: what is put aside gets another one.
+-- Every name with this end, of whatever kind: a renamed object gets another one.
 select c.relname::text as name from pg_catalog.pg_class c where c.relname ~ %(end)s
 union
 select t.typname::text from pg_catalog.pg_type t where t.typname ~ %(end)s

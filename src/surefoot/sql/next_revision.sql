@@ -1,6 +1,6 @@
--- The next revision begins in the transaction that the one before it ended in: end_revision and begin_revision in one statement.
--- Where the row that the one before it began with isn't there any more (its revision has rolled back), nothing is written, and no
--- row comes back.
+-- The next revision begins in the transaction of the previous one: end_revision and begin_revision in one statement. If the
+-- row with which the previous one began no longer exists (its revision has rolled back), nothing is written, and no row is
+-- returned.
 with ended as (
     update surefoot.journal
     set step = %(ended)s, evidence = null, at = pg_catalog.clock_timestamp(), milliseconds = %(milliseconds)s

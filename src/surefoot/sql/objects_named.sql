@@ -1,4 +1,5 @@
--- What has one of these names: relations, columns, types, functions, schemas, constraints, triggers.
+-- The objects with one of these names: relations, columns, types, functions, schemas, constraints,
+-- triggers.
 with ns as (
     select n.oid, n.nspname
     from pg_catalog.pg_namespace n

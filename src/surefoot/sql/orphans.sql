@@ -1,9 +1,9 @@
--- Other sessions in which a revision is still at work, although whoever holds surefoot's lock knows
--- of none. In a transaction they hold the lock of `begin_revision`; outside of one (CREATE INDEX
--- CONCURRENTLY) they're known by the journal. A pooler may have given that session to somebody else
--- (who only reads isn't meant), and the statement another session: behind an open mark, whatever is
--- made concurrently is taken for it. And prepared transactions that hold that lock: an env.py that
--- commits in two phases was killed between them.
+-- Other sessions in which a revision is still running, although the holder of surefoot's lock
+-- started none. In a transaction they hold the lock of `begin_revision`; outside of one (CREATE
+-- INDEX CONCURRENTLY) the journal identifies them. A pooler may have given that session to another
+-- client (one that only reads isn't meant), and the statement another session: after an open mark,
+-- whatever is created concurrently is taken for it. And prepared transactions that hold that lock:
+-- an env.py that commits in two phases was killed between them.
 select a.pid,
        coalesce(a.application_name, '') as application,
        coalesce(pg_catalog.host(a.client_addr), '') as client,

@@ -1,5 +1,5 @@
 -- Sessions of the application's own process that wait for a lock which the run's session holds, while that one is idle in
--- its transaction: whether both stay so is seen by asking again. What the role may not see isn't there.
+-- its transaction. Asking again shows whether both stay so. What the role may not see is left out.
 select w.pid,
        coalesce(w.query, '') as query,
        coalesce(b.query, '') as last,

@@ -1,4 +1,4 @@
--- The same inside a transaction that has begun: to its end, or to the end of the savepoint.
+-- The same as look.sql inside an open transaction: until its end, or the end of the savepoint.
 select pg_catalog.current_schemas(false)::pg_catalog.text[] as path,
        pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
        pg_catalog.set_config('datestyle', 'ISO, YMD', true),

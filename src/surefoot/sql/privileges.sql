@@ -1,5 +1,5 @@
--- Of the privileges that are needed (parallel arrays), those that the role lacks: number, owner.
--- What isn't there is asked nothing of. Runs under facts_settings.sql.
+-- The privileges that the role lacks, of those that are needed (parallel arrays): number, owner.
+-- Objects that don't exist need none. Runs under facts_settings.sql.
 with need as (
     select n.number, n.right_, n.kind, n.schema, n.name
     from unnest(
@@ -31,7 +31,7 @@ select o.number, r.rolname as owner
 from object o
 join pg_catalog.pg_roles r on r.oid = o.owner
 where case o.right_
-        -- a member that doesn't inherit may become the owner: a revision may do that itself
+        -- a member that doesn't inherit may set the owner's role: a revision may do that itself
         when 'owner' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'MEMBER')
         when 'drop' then not pg_catalog.pg_has_role(%(role)s::name, o.owner, 'MEMBER')
             and not pg_catalog.pg_has_role(%(role)s::name, o.nspowner, 'MEMBER')
@@ -54,7 +54,7 @@ where need.right_ = 'schema'
       %(role)s::name, pg_catalog.current_database(), 'CREATE'
   )
 union all
--- Hosted servers let a role of their own make extensions, or a module that is loaded.
+-- Hosted servers let a role of their own, or a loaded module, create extensions.
 select need.number, ''
 from need
 where need.right_ = 'extension'

@@ -1,6 +1,6 @@
--- Where are we, and where is the version table? One round trip; it reads catalogues only.
--- A version table without a schema is looked up as Alembic does it: on the search path (`path`, since
--- this runs where only pg_catalog is on it: look.sql, pin.sql).
+-- The database, and the place of the version table, in one round trip; reads catalogues only. A
+-- version table without a schema is looked up as Alembic does it: on the search path (`path`, because
+-- this runs with only pg_catalog on it: look.sql, pin.sql).
 select
     pg_catalog.current_setting('server_version_num')::int as server_version,
     pg_catalog.current_setting('server_version') as server_version_text,
@@ -19,7 +19,7 @@ select
         where d.datname = pg_catalog.current_database()
     ) as database_oid,
     journal.table_oid::int8 as journal_oid,
-    -- may this role ask which cluster it is (control.sql)
+    -- whether this role may ask which cluster it is (control.sql)
     pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
         and pg_catalog.has_function_privilege('pg_catalog.pg_control_checkpoint()', 'EXECUTE')
         as control_readable,
@@ -31,7 +31,7 @@ select
     ) as journal_down,
     pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
         and pg_catalog.has_table_privilege(journal.table_oid, 'SELECT') as journal_readable,
-    -- may this role write the journal: into the table, or else make it, or else its schema too
+    -- whether this role may write the journal: the table, or else create it, or else also its schema
     case
         when journal.table_oid is not null
             then pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
@@ -43,7 +43,7 @@ select
                 and pg_catalog.has_schema_privilege(journal.schema_oid, 'CREATE')
         else pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
     end as journal_writable,
-    -- any of the objects that owners.sql is about
+    -- any of the objects of owners.sql
     journal.schema_oid is not null
         or exists (select from pg_catalog.pg_class c where c.relname = %(table)s) as named,
     version_table.schema as version_schema,
@@ -54,7 +54,7 @@ select
         where d.datname = pg_catalog.current_database()
     ) as comment
 from (
-    -- by name in the catalogue: to_regclass() raises where the schema may not be used
+    -- by name in the catalogue: to_regclass() raises if the schema may not be used
     select (
                select n.oid from pg_catalog.pg_namespace n where n.nspname = 'surefoot'
            ) as schema_oid,

@@ -1,5 +1,5 @@
--- Before a restore: what this role may do here, what the backup needs that isn't there, and what
--- keeps a database from being renamed besides its sessions.
+-- Before a restore: what this role may do here, what the backup needs that is missing here, and
+-- what, apart from sessions, keeps a database from being renamed.
 select d.oid::int8 as oid,
        d.datname::text as name,
        pg_catalog.pg_get_userbyid(d.datdba)::text as owner,

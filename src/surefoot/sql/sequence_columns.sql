@@ -1,6 +1,7 @@
--- The columns that draw their numbers from a sequence, by a plain default or as an identity, and whose largest number an
--- index knows; without those of partitions and children, which are counted with their parents. `asked`: those of the
--- table that the failure is about, and of those that it is a part of, index or not. What the role may not read, or row security hides, is left out.
+-- The columns that take their numbers from a sequence, by a plain default or as an identity, and whose largest number an
+-- index knows; without those of partitions and children, which are counted with their parents. `asked`: those of the table in
+-- the failure, and of those that it is a part of, with an index or not. What the role may not read, or row security hides, is
+-- left out.
 with recursive asked (oid) as (
     select c.oid
     from pg_catalog.pg_class c
@@ -31,7 +32,7 @@ join pg_catalog.pg_sequence p on p.seqrelid = s.oid
 join pg_catalog.pg_namespace ns on ns.oid = s.relnamespace
 where t.relkind in ('r', 'p') and not t.relispartition and a.attinhcount = 0 and not a.attisdropped
   and nt.nspname !~ '^pg_' and nt.nspname <> 'information_schema'
-  -- to read another role's table may be to run what that role has made (`trusted`: trusted.sql's answer)
+  -- reading another role's table may run that role's code (`trusted`: trusted.sql's answer)
   and t.relowner = any(%(trusted)s::int8[]::oid[]) and nt.nspowner = any(%(trusted)s::int8[]::oid[])
   and s.relowner = any(%(trusted)s::int8[]::oid[])
   and case when y.typtype = 'd' then y.typbasetype else y.oid end in (

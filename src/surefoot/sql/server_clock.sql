@@ -1,2 +1,2 @@
--- The time that the server has, in seconds since 1970: no DateStyle and no time zone matters.
+-- The server's time, in seconds since 1970: independent of DateStyle and time zone.
 select pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())

@@ -1,4 +1,4 @@
--- Whoever is in one of these databases, and would be in the way of renaming it. Autovacuum goes by
+-- The sessions in one of these databases, which would block renaming it. Autovacuum leaves by
 -- itself.
 select a.pid,
        a.datname::text as database,

@@ -1,2 +1,2 @@
--- Everybody may, unless it was revoked.
+-- Every role may ask, unless that was revoked.
 select system_identifier::pg_catalog.text from pg_catalog.pg_control_system()

@@ -1,8 +1,8 @@
--- What holds for the session, in one statement, since the next one may be another session's behind a pooler.
--- There the session is shared, and the name that PgBouncer gave it at our behest would stay on it and be told of
--- others; the pooler gives itself away by the process id: it hands out numbers of its own. What the session began with is
--- what others expect. A session of our own isn't ended by the timeouts that a role or a database has for the application's
--- daily work: it is idle while env.py and revisions run.
+-- Settings for the session, in one statement, because behind a pooler the next one may reach another session. There the
+-- session is shared, and the name that PgBouncer gave it for surefoot would stay on it and be shown for others; the
+-- process id reveals a pooler, which hands out numbers of its own. Other clients expect the session's initial settings. A
+-- session of surefoot's own isn't ended by the timeouts that a role or a database has for the application's daily work: it
+-- is idle while env.py and revisions run.
 select pg_catalog.set_config(s.name, case when s.name OPERATOR(pg_catalog.=) 'application_name' then s.reset_val else '0' end, false)
 from pg_catalog.pg_settings s
 where case

@@ -1,1 +1,1 @@
-"""surefoot as a process: signals, the process in which the application's code runs, its modules."""
+"""surefoot as a process: signals, the child process that runs the application's code, modules."""

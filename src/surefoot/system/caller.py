@@ -1,4 +1,4 @@
-"""The application that has started this process (surefoot.api): what it asks, and its end.
+"""The application that started this process (surefoot.api): its arguments, and its end.
 
 This module needs the standard library only.
 """
@@ -12,11 +12,11 @@ from surefoot.system.successor import SIGNALS, WORDS
 
 
 def with_words(arguments: list[str]) -> list[str]:
-    """The arguments, with those of standard input in the place of WORDS.
+    """Replace WORDS in the arguments with those from standard input.
 
-    They come as one line: a list in JSON. The caller leaves its end of the pipe open for as long as
-    it lives; if it ends, this process is asked to stop, as by SIGTERM. Where no list comes, the
-    arguments are returned as they are: the command line refuses WORDS then.
+    They come as one line: a list in JSON. The caller leaves its end of the pipe open as long as it
+    lives; when it ends, this process is asked to stop, as by SIGTERM. If no list comes, the
+    arguments are returned unchanged: the command line then refuses WORDS.
     """
     words = _words()
     if words is None:
@@ -29,7 +29,7 @@ def with_words(arguments: list[str]) -> list[str]:
 def _words() -> list[str] | None:
     import json
 
-    # whatever the thread has blocked that started us
+    # whatever the thread that started us has blocked
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     line = bytearray()
     while not line.endswith(b"\n"):
@@ -45,7 +45,10 @@ def _words() -> list[str] | None:
 
 
 def _stop_at_the_callers_end() -> None:
-    """The pipe gets a number of its own, since the application's code may read standard input."""
+    """Stop when the caller ends.
+
+    The pipe gets another number: the application may read standard input.
+    """
     import fcntl
     import select
 
@@ -55,7 +58,7 @@ def _stop_at_the_callers_end() -> None:
     os.close(null)
     if sys.platform != "linux":
         return
-    # The kernel sends SIGTERM as soon as nobody holds the other end any more.
+    # the kernel sends SIGTERM as soon as the other end of the pipe is closed
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGTERM)
     fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)

@@ -1,6 +1,6 @@
-"""Opening a file that somebody has named, and making files that nobody else has laid ready.
+"""Open files that a person has named, and create files that nobody could have prepared.
 
-The quick look imports this module: it needs the standard library only, and of that little.
+The quick look imports this module: it needs only a little of the standard library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_file(path: Path | str) -> FileIO:
-    """The file, opened for reading, without a buffer.
+    """Open a file for reading, without a buffer.
 
     A pipe may never begin and a device may never end, so neither is opened; nor is a directory.
     Raises OSError.
@@ -32,24 +32,24 @@ def open_file(path: Path | str) -> FileIO:
 
 
 def read_file(path: Path | str) -> bytes:
-    """What is in the file, under the same conditions. Raises OSError."""
+    """Return the content of a file, under the same conditions. Raises OSError."""
     with open_file(path) as file:
         return file.read()
 
 
 def create(path: Path, mode: int = 0o600) -> int:
-    """A descriptor of a new file, which no one else has made and no link leads elsewhere.
+    """Create a file and return its descriptor; never opens an existing file or follows a link.
 
-    Raises OSError, FileExistsError where something has the name already.
+    Raises OSError, FileExistsError if something has the name already.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(path, flags, mode)
 
 
 def replace_file(path: Path, data: bytes, *, beside: Path, mode: int = 0o600) -> None:
-    """Write the file, all or nothing: a new one, under a name `beside`, takes its place.
+    """Write a file atomically: a new one, under a name `beside`, replaces it.
 
-    A link of that name is replaced, and never followed. Raises OSError.
+    A link of that name is replaced, never followed. Raises OSError.
     """
     descriptor = create(beside, mode)
     try:
@@ -64,14 +64,14 @@ def replace_file(path: Path, data: bytes, *, beside: Path, mode: int = 0o600) ->
 
 
 def a_token() -> str:
-    """Part of a name that nobody can know before the file is there."""
+    """Return an unpredictable part for the name of a new file."""
     return os.urandom(6).hex()
 
 
 def not_ours(path: Path) -> str | None:
-    """Why others could have made or changed what the file holds; None where they couldn't.
+    """Return why others could have made or changed the file; None if they couldn't.
 
-    It must be a regular file of this user's or root's, and not be writable for everybody. Raises
+    It must be a regular file of this user's or root's, and not writable for everybody. Raises
     OSError.
     """
     file = path.lstat()
@@ -85,7 +85,7 @@ def not_ours(path: Path) -> str | None:
 
 
 def open_to_all(directory: Path) -> str | None:
-    """That everybody may replace files in the directory, if so. Raises OSError."""
+    """Say that everybody can replace files in the directory, if so. Raises OSError."""
     mode = directory.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         return f"everybody may write to the directory {directory}"
@@ -102,7 +102,7 @@ def _user(uid: int) -> str:
 
 
 def shown(file: Path) -> str:
-    """The file's path as a person here would write it."""
+    """Return the file's path as a person would write it here."""
     try:
         return str(file.relative_to(os.getcwd()))
     except ValueError:
@@ -110,7 +110,7 @@ def shown(file: Path) -> str:
 
 
 def obstacle(file: Path) -> str | None:
-    """Why the file can't be written, to be asked before minutes are spent; None if it can."""
+    """Return why the file can't be written, before minutes are spent; None if it can."""
     if not file.parent.is_dir():
         return f"there is no directory {shown(file.parent)}"
     if not os.access(file.parent, os.W_OK):
@@ -119,13 +119,13 @@ def obstacle(file: Path) -> str | None:
 
 
 def replace(file: Path, data: bytes) -> bool:
-    """Write it, all or nothing; whether it differs from what was there. Raises OSError."""
+    """Write a file atomically; returns whether it differs from before. Raises OSError."""
     file = file.resolve()  # a link stays one
     if file.is_file() and file.read_bytes() == data:
         return False
     try:
         mode = file.stat().st_mode & 0o777
     except FileNotFoundError:
-        mode = 0o666  # and what the umask leaves of it
+        mode = 0o666  # reduced by the umask
     replace_file(file, data, beside=file.with_name(f".{file.name}.{a_token()}"), mode=mode)
     return True

@@ -1,17 +1,17 @@
-"""How often somebody is told who waits for something."""
+"""Decide when it is time for another progress report."""
 
 import time
 
 
 class Pace:
-    """Every so many seconds, from now on; 0: never."""
+    """A report every so many seconds; 0: never."""
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._begun = self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time again. Then it is the next time after as many seconds."""
+        """Whether it is time. The next report is then due after the same interval."""
         now = time.monotonic()
         if self._every <= 0 or now - self._last < self._every:
             return False

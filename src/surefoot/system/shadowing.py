@@ -1,14 +1,14 @@
-"""Modules of the application that are named like modules of the standard library.
+"""Keep apart the application's modules and the standard library's modules of the same name.
 
-A project's root is often the first entry of sys.path, and may hold a secrets.py or a queue.py.
-Under `alembic`, env.py then gets the project's module, and so must it here. But surefoot, its
+A project's root is often the first entry of sys.path, and may contain a secrets.py or a queue.py.
+Under `alembic`, env.py then gets the project's module, and so it must here. But surefoot, its
 dependencies and the standard library itself import lazily, and must get the standard library's,
-whenever they import it. So where such names exist, and only there, an import is answered by who
-asks: a finder looks where the asker's module is, and a hook in front of `import` does so for
-modules that are loaded already. A name that Alembic has loaded before it runs env.py is the
-standard library's for the application, too, as it is under `alembic`.
+whenever they import it. So if such names exist, and only then, an import depends on the importing
+module: a finder looks where that module is, and a hook in front of `import` does so for loaded
+modules. A name that Alembic loads before it runs env.py is the standard library's for the
+application, too, as under `alembic`.
 
-Imports nothing but what every Python has loaded.
+Imports only what every Python process has loaded.
 """
 
 import builtins
@@ -25,14 +25,14 @@ _OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _SUFFIXES = (".py", ".pyc", ".so", ".pyd")
 
 _shadowed: set[str] = set()
-# Modules of the standard library, by top-level name and name, that are not in sys.modules now.
+# Modules of the standard library that are not in sys.modules now, by top-level name and name.
 _own: dict[str, dict[str, ModuleType]] = {}
 _import = builtins.__import__
 _of_alembic: frozenset[str] | None = None
 
 
 def guard(directories: Iterable[str]) -> None:
-    """Modules of these directories, which come first on sys.path, are the application's alone."""
+    """Give modules of these directories, which come first on sys.path, to the application alone."""
     found = {name for directory in directories for name in _shadowing(directory)}
     new = found - _shadowed
     if not new:
@@ -44,12 +44,12 @@ def guard(directories: Iterable[str]) -> None:
 
 
 def guard_start() -> None:
-    """The same for what is on sys.path in front of the standard library when Python has started."""
+    """Do the same for directories before the standard library when Python has started."""
     guard(sys.path[: after_standard()])
 
 
 def after_standard() -> int:
-    """The place on sys.path right after the standard library."""
+    """Return the place on sys.path right after the standard library."""
     last = 0
     for number, entry in enumerate(sys.path):
         if os.path.realpath(entry) in _STANDARD:
@@ -58,7 +58,7 @@ def after_standard() -> int:
 
 
 def import_for_application(name: str) -> ModuleType:
-    """The module of this name that the application itself would get."""
+    """Import the module of this name that the application itself would get."""
     import importlib
 
     top = name.partition(".")[0]
@@ -71,7 +71,7 @@ def import_for_application(name: str) -> ModuleType:
 
 
 def _shadowing(directory: str) -> set[str]:
-    """The names in a directory that come before the standard library's."""
+    """Return the names in a directory that would hide the standard library's."""
     path = directory or "."
     if os.path.realpath(path) in _STANDARD:
         return set()
@@ -91,7 +91,7 @@ def _shadowing(directory: str) -> set[str]:
 
 
 class _Finder:
-    """Finds the standard library's module, unless it is the application that asks."""
+    """Finds the standard library's module, unless the application imports it."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -105,7 +105,7 @@ class _Finder:
 
 
 def _asker(frame: FrameType | None) -> Mapping[str, Any] | None:
-    """The globals of the module whose code imports."""
+    """Return the globals of the importing module."""
     while frame is not None:
         file = frame.f_code.co_filename
         importing = file.startswith("<frozen importlib") or "importlib" in file.split(os.sep)[-2:]
@@ -122,7 +122,7 @@ def _answer(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
-    """`import`, answered by who asks."""
+    """Replace `import`: the answer depends on the importing module."""
     top = name.partition(".")[0]
     if level or top not in _shadowed:
         return _import(name, globals, locals, fromlist or (), level)
@@ -142,13 +142,13 @@ def _answer(
 
 
 def _make_room(top: str) -> None:
-    """The application asks for a module of its own: the standard library's steps aside."""
+    """Set the standard library's module aside, because the application imports its own."""
     if top in sys.modules and _is_standard(sys.modules[top]):
         _own[top] = _taken(top)
 
 
 def _taken(top: str) -> dict[str, ModuleType]:
-    """The module and those below it, taken out of sys.modules."""
+    """Remove a module and its submodules from sys.modules, and return them."""
     names = [name for name in sys.modules if name == top or name.startswith(f"{top}.")]
     return {name: sys.modules.pop(name) for name in names}
 
@@ -175,7 +175,7 @@ def _is_below(file: str, directory: str, *, inside: str) -> bool:
 
 
 def is_applications(asker: Mapping[str, Any] | None) -> bool:
-    """Whether this module's code is the application's own, and not that of something installed."""
+    """Whether this module's code is the application's own, not an installed package's."""
     file = asker.get("__file__") if asker is not None else None
     if not isinstance(file, str):
         return False
@@ -185,7 +185,7 @@ def is_applications(asker: Mapping[str, Any] | None) -> bool:
 
 
 def _is_alembics(top: str) -> bool:
-    """Whether Alembic has loaded this module before it runs env.py, or Python itself."""
+    """Whether Alembic, or Python itself, has loaded this module before env.py runs."""
     global _of_alembic
     if top.startswith("_"):
         return True
@@ -195,7 +195,7 @@ def _is_alembics(top: str) -> bool:
 
 
 def _loaded_by_alembic() -> frozenset[str]:
-    """What a process has loaded that runs `alembic`, without any of the application's modules."""
+    """Return what a process that runs `alembic` has loaded, without the application's modules."""
     import subprocess
 
     program = (
@@ -210,6 +210,6 @@ def _loaded_by_alembic() -> frozenset[str]:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    if done.returncode != 0:  # then what is loaded here is as near as one can get
+    if done.returncode != 0:  # what is loaded here is the nearest available answer
         return frozenset(name for name, module in sys.modules.items() if _is_standard(module))
     return frozenset(name for name in done.stdout.split() if "." not in name)

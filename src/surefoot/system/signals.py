@@ -1,11 +1,11 @@
 """A signal asks the run to stop, and the run stops where it can.
 
-A signal's handler may run between any two instructions. An exception raised there, in the middle
-of a driver's exchange with the server, leaves a connection that can be neither used nor closed in
-order. So the handler only takes a note. The note is read at points where stopping is safe
-(`check`), an exception is raised only in a region that says so (`interruptible`: waiting,
-connecting, the application's code), and what waits for the server meanwhile is woken by cancelling
-its statement, again and again until the run has answered.
+A signal's handler may run between any two instructions. An exception raised there, in the middle of
+a driver's exchange with the server, leaves a connection that can neither be used nor closed
+properly. So the handler only takes a note. The note is read where stopping is safe (`check`), an
+exception is raised only in a region that allows it (`interruptible`: waiting, connecting, the
+application's code), and a statement that keeps the run waiting is cancelled, again and again until
+the run has answered.
 """
 
 import _thread
@@ -22,13 +22,13 @@ from typing import Any, Protocol, TypeVar
 
 from surefoot.system.successor import SIGNALS
 
-# Its default is to be ignored, and hardly any library uses it.
+# Ignored by default, and used by hardly any library.
 _WAKE = signal.SIGURG
-_AGAIN = 0.3  # seconds between two attempts to have the run stop
-_RAISED_AGAIN = 1.5  # and between two exceptions: what cleans up after the first needs a moment
-# What the server needs to end a statement that was cancelled, and the application's code to give
-# up. After that its connections are cut: whoever sent the signal kills us soon, often after ten
-# seconds, and an account is worth more than a clean end.
+_AGAIN = 0.3  # seconds between two attempts to stop the run
+_RAISED_AGAIN = 1.5  # and between two exceptions: cleaning up after the first takes a moment
+# The time for the server to end a cancelled statement, and for the application's code to give up.
+# After that its connections are cut: the sender of the signal will kill the process soon, often
+# after ten seconds, and a report is worth more than a clean end.
 PATIENCE = 5.0  # seconds
 
 
@@ -37,14 +37,14 @@ class StopRequested(KeyboardInterrupt):
 
 
 class Work(Protocol):
-    """What runs on the application's connection. Both functions are called from another thread."""
+    """What runs on the application's connection. Both methods are called from another thread."""
 
     def cancel(self) -> None:
-        """Have the server stop the statement that runs."""
+        """Make the server cancel the current statement."""
         ...
 
     def cut(self) -> None:
-        """End the connection itself."""
+        """Close the connection itself."""
         ...
 
 
@@ -52,7 +52,7 @@ class _State:
     def __init__(self) -> None:
         self.requested = False
         self.answered = False
-        self.raised = 0.0  # when the handler did something about it last
+        self.raised = 0.0  # when the handler last acted
         self.interruptible = False  # whether the main thread is in such a region
         self.supervisor: int | None = None
         self.strange = False  # a process that the application has forked
@@ -72,7 +72,7 @@ _main = threading.main_thread().ident
 
 
 def install() -> None:
-    """From now on, the signals that end a process are noted. In the main thread."""
+    """Note, from now on, the signals that end a process. Call it in the main thread."""
     for number in SIGNALS:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _noted)
@@ -80,18 +80,18 @@ def install() -> None:
 
 
 def requested() -> bool:
-    """Whether a signal came, and the run has not answered it yet."""
+    """Whether a signal came that the run has not answered yet."""
     return _state.requested and not _state.answered
 
 
 def wait() -> None:
-    """Until a signal comes. In the main thread, where nothing else is to be done any more."""
+    """Wait for a signal. For the main thread, when nothing else is left to do."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     signal.sigwait(SIGNALS)
 
 
 def check() -> None:
-    """Raises StopRequested where a signal came. Call it where stopping is safe."""
+    """Raise StopRequested if a signal came. Call it where stopping is safe."""
     if _state.strange:
         _end_strange_process()
     if requested():
@@ -99,7 +99,7 @@ def check() -> None:
 
 
 def answered() -> None:
-    """The run stops, and gives its account now: nothing interrupts that."""
+    """Note that the run stops and reports now: nothing may interrupt that."""
     was = requested()
     _state.answered = True
     _state.interruptible = False
@@ -108,10 +108,10 @@ def answered() -> None:
 
 
 def request() -> None:
-    """A signal came, to this process or to the one that supervises it. From any thread."""
+    """Note a signal to this process or to its supervisor. Callable from any thread."""
     if not _state.requested:
         _state.requested = True
-        # not by `threading`: this may run in a handler that has interrupted it
+        # not `threading`: this may run in a handler that has interrupted it
         _thread.start_new_thread(_pursue, ())
 
 
@@ -133,23 +133,24 @@ def _woken(number: int, frame: FrameType | None) -> None:
 
 
 def _tasks_cancelled() -> bool:
-    """Whether an event loop runs here, whose tasks are cancelled then, as asyncio itself does for
-    the first SIGINT: an exception in the middle of the loop's own work, or of an extension that it
-    calls, may break more than the run (asyncpg on Python 3.13.0 crashes).
+    """Cancel the tasks of an event loop, if one runs here, as asyncio does for the first SIGINT.
+
+    Returns whether there was one. An exception in the middle of the loop's own work, or of an
+    extension that it calls, may break more than the run (asyncpg on Python 3.13.0 crashes).
     """
     events: Any = sys.modules.get("asyncio.events")
     loop = events._get_running_loop() if events is not None else None
     if loop is None:
         return False
     tasks: Any = sys.modules["asyncio.tasks"]
-    with contextlib.suppress(RuntimeError):  # it changes at this moment, or is closed
+    with contextlib.suppress(RuntimeError):  # it is changing or being closed
         for task in tasks.all_tasks(loop):
             loop.call_soon_threadsafe(task.cancel)
     return True
 
 
 class _Region:
-    """The main thread may, or may not, be interrupted in this block."""
+    """A block in which the main thread may, or may not, be interrupted."""
 
     __slots__ = ("_here", "_interruptible", "_was")
 
@@ -174,51 +175,54 @@ class _Region:
             _state.interruptible = self._was
 
 
-# The handler raises nothing in these: a region that was left half would stay open.
+# The handler raises nothing in these: a region that was half left would stay open.
 _REGION_CODES = {_Region.__enter__.__code__, _Region.__exit__.__code__}
 
 F = TypeVar("F", bound=FunctionType)
 
 
 def never_here(function: F) -> F:
-    """The handler raises nothing in this function's own lines; in what it calls it may."""
+    """Keep the handler from raising in this function's own lines, not in what it calls."""
     _REGION_CODES.add(function.__code__)
     return function
 
 
 def interruptible() -> _Region:
-    """A block in which the exception may be raised anywhere: it waits, or it is not our code.
+    """Return a block in which the exception may be raised anywhere: it waits, or isn't our code.
 
-    Raises StopRequested at its beginning, too.
+    Also raises StopRequested at its beginning.
     """
     return _Region(True)
 
 
 def uninterrupted() -> _Region:
-    """A block of surefoot's own within the application's code."""
+    """Return a block of surefoot's own within the application's code."""
     return _Region(False)
 
 
 def sleep(seconds: float) -> None:
-    """Wait, until a signal comes. Raises StopRequested then."""
+    """Wait, or until a signal comes. Then raises StopRequested."""
     with interruptible():
         time.sleep(seconds)
 
 
 def own_connection(connection: Any) -> None:
-    """A connection of surefoot's own: what runs on it is cancelled when a signal comes."""
+    """Register a connection of surefoot's own: its statements are cancelled when a signal comes."""
     _state.own = [(ref, mine) for ref, mine in _state.own if ref() is not None]
     _state.own.append((weakref.ref(connection), True))
 
 
 def spare(connection: Any) -> None:
-    """Don't cancel what runs on this one: that would end the transaction, and the lock with it."""
+    """Exempt a connection: cancelling would end the transaction, and the lock with it."""
     _state.own = [(ref, mine and ref() is not connection) for ref, mine in _state.own]
 
 
 @contextlib.contextmanager
 def working(work: Work, say: Callable[[str], None]) -> Generator[None, None, None]:
-    """For the block, `work` is what is to be stopped. `say` gets a line where that is hard."""
+    """Register `work` as what a signal must stop, for the block.
+
+    `say` gets a line if that is hard.
+    """
     _state.work, _state.say = work, say
     try:
         yield
@@ -227,11 +231,11 @@ def working(work: Work, say: Callable[[str], None]) -> Generator[None, None, Non
 
 
 def _pursue() -> None:
-    """Have the run stop: in a thread of its own, until the run has answered."""
+    """Keep stopping the run, in a separate thread, until the run has answered."""
     started, cutting = time.monotonic(), False
     busy: list[None] = []
     while not _state.answered:
-        if not busy:  # a server that is silent may keep it for ever
+        if not busy:  # a silent server may block it forever
             busy.append(None)
             _thread.start_new_thread(_cancel, (busy,))
         with contextlib.suppress(OSError):
@@ -286,9 +290,10 @@ def _try(end: Callable[[], None]) -> None:
 
 
 def listen(control: int | None = None, lost: Callable[[], None] | None = None) -> None:
-    """Hear of signals where the main thread can't: its driver waits in C, or the application has
-    replaced the handlers. `control` is a descriptor on which the supervising process reports them;
-    `lost` is called at its end.
+    """Receive signals when the main thread can't.
+
+    Its driver may wait in C, or the application may have replaced the handlers. `control` is a
+    descriptor on which the supervisor reports them; `lost` is called at its end.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -322,7 +327,7 @@ def _listen(reader: int, control: int | None, lost: Callable[[], None] | None) -
 
 
 def forked_by_application() -> None:
-    """In a process that the application has forked: it must not go on with surefoot's work."""
+    """End a process that the application has forked: it must not continue surefoot's work."""
     _state.strange = True
     _state.answered = True
 
@@ -330,20 +335,22 @@ def forked_by_application() -> None:
 def _end_strange_process() -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(
-            "surefoot: a process that the application forked came back to surefoot, and is ended\n"
+            "surefoot: a process that the application forked returned into surefoot, and was "
+            "ended\n"
         )
         sys.stderr.flush()
     os._exit(1)
 
 
 def supervised(on_answer: Callable[[], None]) -> None:
-    """This process runs the application's code for another one, which `on_answer` tells of
-    `answered`.
+    """Note that this process runs the application's code for a supervisor.
+
+    `on_answer` tells the supervisor about `answered`.
     """
     _state.on_answer = on_answer
     _state.supervisor = os.getppid()
 
 
 def process_id() -> int:
-    """The process to which signals go: the supervising one, where there is one."""
+    """Return the process to which signals go: the supervisor, if there is one."""
     return _state.supervisor or os.getpid()

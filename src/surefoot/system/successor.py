@@ -1,4 +1,4 @@
-"""The command that takes the place of this process. This module needs the standard library only."""
+"""The command that replaces this process. This module needs the standard library only."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-# On the command line, for words that no list of processes may show: see caller.py.
+# On the command line, for words that must not appear in a list of processes: see caller.py.
 WORDS = "--words-from-stdin"
 
 # Those that ask a process to end.
@@ -14,17 +14,17 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def found(command: str) -> str | None:
-    """The file that would be started; None where there is no such command."""
+    """Return the file that would be started; None if there is no such command."""
     directories = [""] if os.path.dirname(command) else os.get_exec_path()
     files = (os.path.join(directory, command) for directory in directories)
     return next((f for f in files if os.path.isfile(f) and os.access(f, os.X_OK)), None)
 
 
 def own_arguments(command: Sequence[str]) -> list[str] | None:
-    """The arguments for surefoot, where the command is surefoot itself; None where it isn't.
+    """Return surefoot's arguments if the command is surefoot itself; None if it isn't.
 
-    Behind an entrypoint `surefoot up --`, the command that a person names is for surefoot: to adopt
-    a database, say, that `up` refuses.
+    After an entrypoint `surefoot up --`, a person may name a surefoot command: for example to adopt
+    a database that `up` refuses.
     """
     if not command:
         return None
@@ -38,8 +38,8 @@ def own_arguments(command: Sequence[str]) -> list[str] | None:
 
 
 def _is_this_program(path: str) -> bool:
-    """Whether the path leads to this program: the file that was started, or the one that was
-    installed beside this Python.
+    """Whether the path leads to this program: the started file, or the one installed with this
+    Python.
     """
     beside = os.path.join(os.path.dirname(sys.executable), "surefoot")
     return _is_same(path, sys.argv[0]) or _is_same(path, beside)
@@ -53,7 +53,7 @@ def _is_same(path: str, other: str) -> bool:
 
 
 def is_startable(command: str) -> bool:
-    """Whether it certainly is a program: a binary, or a script whose interpreter is there."""
+    """Whether it certainly is a program: a binary, or a script whose interpreter exists."""
     file = found(command)
     if file is None:
         return False
@@ -68,15 +68,15 @@ def is_startable(command: str) -> bool:
 def become(
     command: list[str], environ: Mapping[str, str], is_stopped: Callable[[], bool]
 ) -> OSError | None:
-    """Replace this program by the command, with the signals that it would have had without us.
+    """Replace this program with the command, which gets the signals as without surefoot.
 
-    Returns None where a signal came before, which `is_stopped` may know of; else the error why the
+    Returns None if a signal came before, which `is_stopped` may know; otherwise the error why the
     command couldn't be started.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     if is_stopped() or not signal.sigpending().isdisjoint(SIGNALS):
         return None
-    # SIGPIPE and SIGXFSZ, because Python ignores them, and what is ignored is inherited.
+    # Python ignores SIGPIPE and SIGXFSZ, and a child inherits that
     for number in (*SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -1,14 +1,14 @@
-"""The application's code runs in a process of its own; the first process supervises it.
+"""Run the application's code in a child process, which the first process supervises.
 
-An env.py, a revision, or a library that they import can end the process that it runs in: with
-os._exit(0), from an atexit handler, by a thread that never ends. The exit code and the last words
-must be surefoot's all the same. So before the application is loaded the process forks: the child
-goes on, and what it does is reported over a socket; the parent waits, passes signals on, and ends
-with the code that the child has given account of. A child that ends without an account is reported
-as such, after the server was asked what became of its transactions.
+An env.py, a revision, or a library that they import can end its process: with os._exit(0), from an
+atexit handler, by a thread that never ends. The exit code and the last words must be surefoot's
+anyway. So before the application is loaded the process forks: the child continues, and reports over
+a socket; the parent waits, passes signals on, and ends with the code that the child has reported.
+If the child ends without a report, the parent reports that, after it has asked the server what
+became of the child's transactions.
 
 The parent never returns from `supervise`: all that it has is the exit code, and the command that
-takes its place.
+replaces it.
 """
 
 import contextlib
@@ -23,35 +23,35 @@ from typing import Any, NoReturn, Protocol
 
 from surefoot.system import signals
 
-# What the application's code may take after a signal, after the account of a signal has begun,
-# and after the account was given: atexit handlers run, and threads are waited for.
+# How long the application's code may take after a signal, after the report of a signal has begun,
+# and after the report: atexit handlers run, and threads are waited for.
 _TO_STOP, _TO_ANSWER, _TO_END = signals.PATIENCE + 3.0, 60.0, 10.0  # seconds
 
 
 class Died:
-    """How the child ended that gave no account, and what it had begun."""
+    """How the child ended that reported nothing, and what it had begun."""
 
     def __init__(self, status: int, notes: dict[str, Any], *, signalled: bool) -> None:
-        self.status = status  # negative for a signal, as subprocess has it
-        self.signalled = signalled  # it was ended here, since it didn't stop after a signal
+        self.status = status  # negative for a signal, as in subprocess
+        self.signalled = signalled  # it was ended here, because it didn't stop after a signal
         self.run: str | None = notes.get("run")
         self.version_table: list[str | None] = notes.get("version_table", [None, None])
         self.transactions: dict[str, str] = notes.get("transactions", {})
 
 
 class Command(Protocol):
-    """The command that is run, as the supervising process sees it."""
+    """The running command, as the supervisor sees it."""
 
     def died(self, died: Died) -> int:
-        """Give the account of a child that has given none. Returns the exit code."""
+        """Report a child that reported nothing itself. Returns the exit code."""
         ...
 
     def end(self, code: int, *, signalled: bool) -> NoReturn:
-        """End the process, or have another program take its place. `signalled`: a signal came."""
+        """End the process, or replace it with another program. `signalled`: a signal came."""
         ...
 
     def alone(self) -> None:
-        """This is the child now."""
+        """Prepare the child process."""
         ...
 
 
@@ -67,7 +67,7 @@ def prepare(command: Command) -> None:
 
 
 def keep(descriptor: int) -> None:
-    """The supervising process keeps this socket, which is no connection of the child's."""
+    """Keep this socket in the supervisor; it is no connection of the child's."""
     _kept.add(descriptor)
 
 
@@ -77,12 +77,12 @@ def is_child() -> bool:
 
 
 def supervise() -> None:
-    """Go on in a child process, once; call it before anything of the application's is loaded."""
+    """Continue in a child process, once; call it before anything of the application is loaded."""
     global _command
     command, _command = _command, None
     if command is None:
         return
-    if sys.platform != "linux":  # elsewhere, libraries of the system may not survive a fork
+    if sys.platform != "linux":  # elsewhere, system libraries may not survive a fork
         signals.listen()
         return
     sys.stdout.flush()
@@ -107,7 +107,7 @@ def _become_child(command: Command, channel: socket.socket, life: int) -> None:
     global _channel
     import fcntl
 
-    # The kernel kills this process as soon as the other end of the pipe is closed.
+    # the kernel kills this process as soon as the other end of the pipe is closed
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
@@ -119,18 +119,21 @@ def _become_child(command: Command, channel: socket.socket, life: int) -> None:
 
 
 def tell(**note: Any) -> None:
-    """Note something for the supervising process: `run` and `version_table` where a plan is begun,
-    `begun` a step and its transaction, `code` the exit code, once the account was given.
+    """Tell the supervisor something.
+
+    `run` and `version_table` when a plan begins, `begun` for a step and its transaction, `code` for
+    the exit code after the report.
     """
     if _channel is not None:
         import json
 
-        with contextlib.suppress(OSError):  # the application has closed it: its end will be seen
+        # the application has closed it; the supervisor will see the end
+        with contextlib.suppress(OSError):
             _channel.sendall(json.dumps(note).encode() + b"\n")
 
 
 def _watch(command: Command, pid: int, channel: socket.socket, watched: set[int]) -> NoReturn:
-    """Until the child has ended. Never raises."""
+    """Watch until the child has ended. Never raises."""
     _let_go(channel.fileno())
     heard, waking = os.pipe()
     os.set_blocking(waking, False)
@@ -144,7 +147,7 @@ def _watch(command: Command, pid: int, channel: socket.socket, watched: set[int]
     notes = watching.notes
     code = notes.get("code")
     if code is None:
-        # the application may have taken our handlers away
+        # the application may have removed our handlers
         by_signal = watching.signalled() and -status in signals.SIGNALS
         code = command.died(Died(status, notes, signalled=watching.killed or by_signal))
     command.end(code, signalled=watching.signalled())
@@ -155,14 +158,14 @@ def _do_nothing(*_: object) -> None:
 
 
 def _let_go(channel: int) -> None:
-    """Close this process's copies of the connections: they are the child's."""
+    """Close this process's copies of the connections, which are the child's."""
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
         if number <= 2 or number == channel or number in _kept:
             continue
         with contextlib.suppress(OSError):
             if stat.S_ISSOCK(os.fstat(number).st_mode) and not os.get_inheritable(number):
-                # The number stays taken: the objects that had the connection still think of it.
+                # the number stays in use: the connection's objects still refer to it
                 null = os.open(os.devnull, os.O_RDWR)
                 os.dup2(null, number, inheritable=False)
                 os.close(null)
@@ -178,7 +181,7 @@ class _Watching:
         self._rest = b""
 
     def until_its_end(self) -> int:
-        """Its exit status, negative for a signal."""
+        """Wait for the child; returns its exit status, negative for a signal."""
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         poll.register(self._heard, select.POLLIN)
@@ -202,7 +205,7 @@ class _Watching:
                 return os.waitstatus_to_exitcode(status)
 
     def signalled(self) -> bool:
-        """Whether a signal has come; it's passed on, once."""
+        """Whether a signal has come; it is passed on, once."""
         while select.select([self._heard], [], [], 0)[0]:
             numbers = os.read(self._heard, 64)
             if self._signalled or {int(n) for n in signals.SIGNALS}.isdisjoint(numbers):

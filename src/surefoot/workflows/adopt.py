@@ -1,4 +1,4 @@
-"""`surefoot adopt` and `repair`: what a person is asked about, recorded or mended."""
+"""`surefoot adopt` and `repair`: ask a person, then record the revision or repair the table."""
 
 from collections.abc import Callable
 
@@ -16,10 +16,10 @@ from surefoot.workflows.workspace import Workspace
 
 
 def adoption(workspace: Workspace, asked: Application, request: Request) -> Job:
-    """Record where the database stands: where it is identified, or where a person says. `repair`
-    does so whatever the version table says.
+    """Record where the database stands: the identified revision, or the one that a person names.
 
-    Raises SurefootError `revision-not-found`; its looks, for what can't be looked at.
+    `repair` does so whatever the version table says. Raises SurefootError `revision-not-found`, and
+    what its looks raise.
     """
     named, how = request.revisions, request.how
     base = named == ("base",) and "base" not in asked.history.revisions
@@ -37,7 +37,7 @@ def adoption(workspace: Workspace, asked: Application, request: Request) -> Job:
 
 
 def _seen_after(outcome: Outcome, look: Callable[[], Looked]) -> Outcome:
-    """The last look."""
+    """Take the last look."""
     try:
         seen = look()
     except SurefootError as error:
@@ -48,7 +48,10 @@ def _seen_after(outcome: Outcome, look: Callable[[], Looked]) -> Outcome:
 
 
 def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:
-    """The version rows for what was named. Raises SurefootError `revision-not-found`."""
+    """Return the version rows for the named revisions.
+
+    Raises SurefootError `revision-not-found`.
+    """
     history = asked.history
     found: list[str] = []
     for word in named:

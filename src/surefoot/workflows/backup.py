@@ -1,4 +1,4 @@
-"""A backup: asked for by a person, or taken before an upgrade is begun."""
+"""Take a backup: on request, or before an upgrade."""
 
 import contextlib
 from collections.abc import Callable
@@ -22,12 +22,12 @@ from surefoot.workflows.workspace import Workspace
 
 
 def take_backup(workspace: Workspace, progress: Progress) -> Taken:
-    """Take one now. It reads only, so it needs no lock, and none of the application's code.
+    """Take a backup now. It only reads, so it needs neither the lock nor the application's code.
 
-    Raises as `act.backup.take` does.
+    Raises as `backups.take` does.
     """
     history = None
-    with contextlib.suppress(SurefootError):  # it only names the release
+    with contextlib.suppress(SurefootError):  # only the release's name depends on it
         if workspace.ini is not None and not workspace.project.config.alembic_config:
             history = read_history(workspace.ini)
     table = configured_version_table(workspace.project)
@@ -36,15 +36,16 @@ def take_backup(workspace: Workspace, progress: Progress) -> Taken:
 
 
 def before_upgrade(workspace: Workspace, facts: Facts, progress: Progress) -> Taken:
-    """Take the one without which the upgrade isn't begun. Raises as `act.backup.take` does."""
+    """Take the backup that must precede the upgrade. Raises as `backups.take` does."""
     table = facts.database.version_table
     order = _order(workspace, table, facts.code.history, before_upgrade=True)
     return take(order, workspace.target, workspace.connect, progress)
 
 
 def mark_upgrade(taken: Taken, *, succeeded: bool) -> None:
-    """Tell the sidecar how the upgrade has ended. Where that can't be written, it counts as one
-    that wasn't seen to succeed: then the backup stays.
+    """Record in the sidecar how the upgrade ended.
+
+    If it can't be written, the upgrade counts as not seen to succeed, and the backup is kept.
     """
     ended = msgspec.structs.replace(taken.sidecar, upgrade="succeeded" if succeeded else "failed")
     with contextlib.suppress(OSError), locked_directory(taken.file.parent):
@@ -66,7 +67,7 @@ def _order(
 
 
 def _release_of(history: History | None) -> Callable[[tuple[str | None, ...]], str | None]:
-    """The release that ends with these version rows, if it's one."""
+    """Return the release that ends with these version rows, if they are one revision."""
 
     def release(rows: tuple[str | None, ...]) -> str | None:
         known = history.revisions if history else {}

@@ -1,4 +1,4 @@
-"""Carry a plan out: take the lock, take a backup where one is configured, run the steps."""
+"""Carry out a plan: take the lock, take a backup if configured, run the steps."""
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, nullcontext
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 def take_lock(
     workspace: Workspace, report: Report, on: psycopg.Connection[Any] | None = None
 ) -> Generator["Lock", None, None]:
-    """The lock, for a block, once nobody else is at work; waiting for that as configured.
+    """Hold the lock for a block; waits, as configured, until no other run is at work.
 
-    `on`: the connection that is to hold it, instead of a new one. Raises `lock-held-elsewhere`,
+    `on`: the connection that holds it, instead of a new one. Raises `lock-held-elsewhere`,
     `orphaned-statement`.
     """
     from surefoot.run.lock import locked
@@ -64,10 +64,10 @@ def carry_out(
     report: Report,
     approved_by: str | None = None,
 ) -> Outcome:
-    """Do what the plan says, which was made for these facts, under the lock.
+    """Carry out a plan that was made for these facts, under the lock.
 
-    What a plan before it did in the same session belongs to the same run. `approved_by`: the word
-    that was given for it; the journal keeps it.
+    Steps that this session has already done belong to the same run. `approved_by` is the approval
+    that was given for the plan; the journal records it.
     """
     from surefoot.run import carry_out as running
     from surefoot.run.context import Run
@@ -113,7 +113,7 @@ def finished(workspace: Workspace, outcome: Outcome) -> Outcome:
 
 
 def ended(facts: Facts, decision: Decision) -> Outcome:
-    """The outcome where nothing was begun: there is nothing to do, or it was refused."""
+    """Return the outcome if nothing was begun: there is nothing to do, or it was refused."""
     rows = tuple(str(row) for row in facts.database.rows)
     findings = decision.findings if isinstance(decision, Refused) else ()
     assert findings or isinstance(decision, NothingToDo)
@@ -122,7 +122,7 @@ def ended(facts: Facts, decision: Decision) -> Outcome:
 
 
 def _ways_back(asked: Application, facts: Facts, plan: Plan) -> "Back | None":
-    """What the journal keeps of the way back over what the plan runs or records."""
+    """Return the downgrades that the journal keeps for the revisions of the plan."""
     catalogue = asked.catalogue
     if catalogue is None:
         return None

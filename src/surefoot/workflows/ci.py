@@ -13,8 +13,9 @@ _PLACES: dict[Forge, str] = {
 
 
 def workflow(root: Path, forge: Forge) -> tuple[Path, str]:
-    """The file for the application below `root`, and its text. It belongs to the repository's root,
-    which is where `.git` is; where there is none, to the application's.
+    """Return the path and the text of the workflow file for the application below `root`.
+
+    It belongs to the repository's root, where `.git` is; without one, to the application's.
     """
     root = root.absolute()
     top = next((d for d in (root, *root.parents) if (d / ".git").exists()), root)
@@ -28,7 +29,7 @@ def workflow(root: Path, forge: Forge) -> tuple[Path, str]:
 
 
 def _installs(root: Path) -> str:
-    """What pip is given to install the application's own dependencies."""
+    """Return pip's arguments that install the application's own dependencies."""
     if (root / "requirements.txt").is_file() or not (root / "pyproject.toml").is_file():
         return "-r requirements.txt"
     return "."

@@ -1,4 +1,4 @@
-"""`surefoot cleanup`: show what is left of revisions that aren't applied, ask, drop it."""
+"""`surefoot cleanup`: show the remains of revisions that aren't applied, ask, drop them."""
 
 from typing import Any
 
@@ -19,10 +19,9 @@ from surefoot.workflows.workspace import Workspace
 
 
 def clearing(workspace: Workspace, asked: Application, request: Request) -> Job:
-    """Drop what revisions have made that aren't applied any more, and nothing of the user's own.
+    """Drop what revisions made that are no longer applied, and no user objects.
 
-    The request may trust the journal although others may write it. Its looks raise SurefootError
-    for what can't be looked at.
+    The request may trust the journal even if others can write to it. Raises what its looks raise.
     """
 
     def look() -> Looked:

@@ -1,4 +1,4 @@
-"""What a person is asked about: look, decide, show, ask, take the lock, look again, act, look."""
+"""Carry out what a person must confirm: look, decide, show, ask, lock, look again, act, look."""
 
 from collections.abc import Callable
 
@@ -21,11 +21,11 @@ def confirmed(
     report: Report,
     confirm: Callable[[Plan, str], None],
 ) -> Outcome:
-    """Do what was asked for, once `confirm` has not raised, if a look under the lock agrees.
+    """Do what was requested once `confirm` returns, if a look under the lock agrees.
 
-    `confirm` gets what would be done, and the word that approves it. It isn't called where that
-    word was given: then a look under the lock must lead to the same word. Raises SurefootError
-    `plan-outdated`, `approval-outdated`, and for what can't be looked at.
+    `confirm` gets what would be done, and the word that approves it. It isn't called if that word
+    was already given; then a look under the lock must lead to the same word. Raises SurefootError
+    `plan-outdated`, `approval-outdated`, and what its looks raise.
     """
     session = workspace.look_session
     with application(workspace.project, workspace.ini, workspace.target, session) as asked:
@@ -35,7 +35,7 @@ def confirmed(
         if isinstance(decision, Refused):
             ways = offers(workspace, asked, decision)
             way = next((one for one in ways if one.word == workspace.approval), None)
-            if way is not None:  # what the refusal names is approved already
+            if way is not None:  # what the refusal names is already approved
                 job = job_for(workspace, asked, way.request)
                 seen = job.look()
                 decision = with_rows(workspace, seen)
@@ -70,7 +70,7 @@ def confirmed(
 
 
 def _require_approved(workspace: Workspace, word: str, now: str | None) -> None:
-    """Raises `plan-outdated` or `approval-outdated` where the look under the lock led elsewhere."""
+    """Raise `plan-outdated` or `approval-outdated` if the look under the lock led elsewhere."""
     if now is None:
         raise SurefootError(
             "plan-outdated",

@@ -1,4 +1,4 @@
-"""The demonstration: real commands, on a real server, with the example application."""
+"""The demonstration: real commands on a real server, with the example application."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ BASELINE = "20251011_baseline_v106"
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """One scene: whether it went as it should, and what was seen at its end."""
+    """One scene: whether it succeeded, and what was seen at its end."""
 
     title: str
     as_promised: bool
@@ -29,7 +29,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 
 def example() -> Path:
-    """The example application: in the wheel, or in the checkout that this runs from.
+    """Find the example application, in the wheel or in the checkout.
 
     Raises SurefootError `script-not-found`.
     """
@@ -47,13 +47,16 @@ def example() -> Path:
 
 
 class Demo:
-    """Plays the scenes on a server of its own, in a temporary directory."""
+    """Plays the scenes on its own server, in a temporary directory."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
     def play(self) -> list[Scene]:
-        """All scenes in order. Whatever happens, the server and the files are gone at the end."""
+        """Play all scenes in order.
+
+        Whatever happens, the server and the files are removed at the end.
+        """
         source = example()
         with (
             tempfile.TemporaryDirectory(prefix="surefoot-demo-") as directory,
@@ -178,7 +181,7 @@ class Demo:
         signals.check()
         self._say(self._terminal.paint(f"$ surefoot {command}", "bold") + "\n")
         environ = self._environ(database)
-        # Its account goes where ours goes, so that it sees the same terminal.
+        # it writes where the demo writes, so that it sees the same terminal
         done = subprocess.run(
             [sys.executable, "-m", "surefoot", *command.split()],
             cwd=self._project,
@@ -204,7 +207,7 @@ class Demo:
         return done.stdout
 
     def _environ(self, database: str) -> dict[str, str]:
-        """The machine's environment without any database of the user's, and with ours."""
+        """Return the environment without any database of the user, and with the demo's."""
         foreign = ("PG", "POSTGRES_", "DATABASE_URL", "SUREFOOT_")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         server = self._server

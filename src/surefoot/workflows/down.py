@@ -1,4 +1,4 @@
-"""`surefoot down`: what a person is asked about, and the last look behind it."""
+"""`surefoot down`: ask a person, undo revisions, and take the last look."""
 
 import msgspec
 
@@ -20,10 +20,10 @@ _LEFT = "something is left behind: surefoot cleanup shows it, and drops it"
 
 
 def going_back(workspace: Workspace, asked: Application, request: Request) -> Job:
-    """Take back every revision that has run behind those that the request names.
+    """Undo every revision that ran after those that the request names.
 
-    It may accept that data is lost, and trust the journal: then SQL of the journal is executed that
-    comparing structures can't verify. Its looks raise SurefootError for what can't be looked at.
+    The request may accept that data is lost, and may trust the journal: then SQL from the journal
+    is executed that comparing structures can't verify. Raises what its looks raise.
     """
 
     def look() -> Looked:
@@ -46,7 +46,7 @@ def going_back(workspace: Workspace, asked: Application, request: Request) -> Jo
 def _seen_below(
     workspace: Workspace, asked: Application, outcome: Outcome, plan: Plan, before: Facts
 ) -> Outcome:
-    """The last look: success is the older revision seen, not the absence of an exception."""
+    """Take the last look: success is the older revision seen, not the absence of an exception."""
     (step,) = (step for step in plan.steps if isinstance(step, Downgrade))
     done = f"Every step of the plan was committed ({len(outcome.done)})."
     try:
@@ -66,7 +66,7 @@ def _seen_below(
 
 
 def _unreached(facts: Facts, step: Downgrade, before: Facts, done: str) -> Finding | None:
-    """What the last look doesn't agree with, but for what differed before and what is left."""
+    """Return what the last look found wrong, except for known differences and leftovers."""
     left = {change.key for one in step.undo for change in one.reversal.left}
     recorded = facts.standing.recorded if facts.standing else None
     was = before.standing.recorded if before.standing else None

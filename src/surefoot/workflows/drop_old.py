@@ -1,4 +1,4 @@
-"""`surefoot restore --drop-old`: look, show, lock, look again, drop. Never the one that is used."""
+"""`surefoot restore --drop-old`: look, show, lock, look again, drop. Never the database in use."""
 
 from collections.abc import Callable
 
@@ -18,11 +18,11 @@ from surefoot.workflows.workspace import Workspace
 def drop_old(
     workspace: Workspace, confirm: Callable[[tuple[SetAsideDatabase, ...], str], None]
 ) -> tuple[SetAsideDatabase, ...]:
-    """Drop what restores of this database have set aside, or left half-made.
+    """Drop the databases that restores of this one have set aside or left incomplete.
 
-    Our own session stays in the database that the address leads to, and nobody's session is ended:
-    so PostgreSQL itself refuses to drop that one, and any that is in use. `confirm` gets what would
-    be dropped, and the word that approves just that. Raises SurefootError
+    surefoot's own session stays in the database that the address leads to, and ends no other
+    session: so PostgreSQL itself refuses to drop that database, and any that is in use. `confirm`
+    gets what would be dropped, and the word that approves exactly that. Raises SurefootError
     `lock-held-elsewhere`, `database-in-use`, `restore-not-possible`.
     """
     with workspace.connect() as connection:
@@ -38,7 +38,7 @@ def drop_old(
             workspace.approval_used = True
         confirm(found, word)
         _require_nobody_at_work(connection, name)
-        # not waited for: whoever waits in a database is in the way of a restore's swap
+        # without waiting: a session that waits in a database blocks a restore's swap
         with locked(connection, wait=0, say=lambda _: None):
             wait = seconds(workspace.project.config.wait)
             with maintenance(workspace.target, name, wait, lambda _: None) as m:
@@ -60,7 +60,7 @@ def _require_nobody_at_work(connection: psycopg.Connection[object], name: str) -
 def _dropped(
     m: psycopg.Connection[object], name: str, found: tuple[SetAsideDatabase, ...]
 ) -> tuple[SetAsideDatabase, ...]:
-    """Those that were shown, and are still what they were then."""
+    """Drop those that were shown and haven't changed since."""
     shown = {(one.oid, one.name) for one in found}
     gone: list[SetAsideDatabase] = []
     used: list[str] = []

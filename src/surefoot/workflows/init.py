@@ -1,4 +1,4 @@
-"""A first surefoot.toml, from a look at the project's files. It reads; it doesn't guess."""
+"""Propose a first surefoot.toml from the project's files. It reads; it doesn't guess."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ from surefoot.revision_source.history_files import read_history
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """The file's text, what was found for it, and what only a person can fill in.
+    """The file's text, what was found for it, and what a person must fill in.
 
-    `alembic` is the only one of the `histories`, None where there are several.
+    `alembic` is the only one of the `histories`; None if there are several.
     """
 
     text: str
@@ -27,8 +27,10 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
-    """Look at the files below `root` and propose a configuration. `packaged` are the histories of
-    the installed package that is asked for, as the key `alembic` names them.
+    """Look at the files below `root` and propose a configuration.
+
+    `packaged` are the histories of the installed package that was named, as the key `alembic`
+    spells them.
     """
     files = files_below(root)
     found = [Found(name) for name in packaged] or histories(root, files)
@@ -101,7 +103,7 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
 
 
 def _one_directory(files: list[Path]) -> tuple[list[Path], list[Path]]:
-    """The files of the likeliest directory, and the rest: scripts that belong together lie so."""
+    """Return the files of the likeliest directory, and the rest: related scripts lie together."""
     if not files:
         return [], []
     directories = {f.parent for f in files}
@@ -110,7 +112,7 @@ def _one_directory(files: list[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _named(file: Path, word: str) -> bool:
-    """Whether the file's own name has the word as one of its parts: 00_init.sql, seed-data.sql."""
+    """Whether the file's name contains the word as a part: 00_init.sql, seed-data.sql."""
     stem = file.stem.lower().replace("-", "_").replace(".", "_")
     return word in stem.split("_") or f"{word}s" in stem.split("_")
 

@@ -1,4 +1,4 @@
-"""A job that a person is asked about: how it looks, and what is true behind it."""
+"""A job that a person must confirm: its looks before and after."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,10 @@ from surefoot.workflows.workspace import Workspace
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """What a look has seen, and what is decided upon it.
+    """What a look has seen, and the decision from it.
 
-    `beside` is what else the plan rests on; `dropped` are the tables and columns that go with all
-    that is in them.
+    `beside` is what else the plan depends on; `dropped` are the tables and columns that go with all
+    their data.
     """
 
     facts: Facts
@@ -32,9 +32,9 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What was asked for, the look that leads to a plan, and the last look.
+    """The request, the look that leads to a plan, and the last look.
 
-    `behind` gets the outcome, what was seen before and what was to be done; it is called under the
+    `behind` gets the outcome, what was seen before, and what was to be done; it is called under the
     lock.
     """
 
@@ -43,7 +43,7 @@ class Job(msgspec.Struct, frozen=True):
     behind: Callable[[Outcome, Facts, Ready], Outcome]
 
     def word(self, workspace: Workspace, seen: Looked) -> str | None:
-        """The word that approves what this look leads to; None where nothing would be done."""
+        """Return the word that approves what this look leads to; None if nothing would be done."""
         decision = with_rows(workspace, seen)
         if not isinstance(decision, Ready):
             return None
@@ -51,7 +51,10 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def with_rows(workspace: Workspace, seen: Looked) -> Decision:
-    """With the rows that are lost. They may become more meanwhile, so no plan depends on them."""
+    """Add the counts of rows that would be lost.
+
+    They may grow meanwhile, so no plan depends on them.
+    """
     decision = seen.decision
     if not isinstance(decision, Ready) or not seen.dropped:
         return decision

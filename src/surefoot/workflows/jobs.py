@@ -1,4 +1,4 @@
-"""The jobs that a person is asked about, by what was asked for; and those that a refusal names."""
+"""The jobs that a person must confirm, by request, and those that a refusal offers."""
 
 from surefoot.decision.approval import Way, offering, word_for
 from surefoot.decision.decide import Ready, Refused
@@ -15,7 +15,7 @@ from surefoot.workflows.workspace import Workspace
 
 
 def job_for(workspace: Workspace, asked: Application, request: Request) -> Job:
-    """The job. Raises SurefootError where it names a revision that there isn't."""
+    """Return the job. Raises SurefootError if the request names an unknown revision."""
     match request.verb:
         case "adopt" | "repair":
             return adoption(workspace, asked, request)
@@ -26,9 +26,9 @@ def job_for(workspace: Workspace, asked: Application, request: Request) -> Job:
 
 
 def offers(workspace: Workspace, asked: Application, decision: Refused) -> tuple[Way, ...]:
-    """What a person may approve: the ways out that this refusal names, as far as they are certain.
+    """Return the ways out of this refusal that a person may approve, as far as they are certain.
 
-    What is to be done by hand first isn't.
+    A way out that needs manual work first isn't one of them.
     """
     found: list[Way] = []
     for request in named(decision.findings):
@@ -38,7 +38,7 @@ def offers(workspace: Workspace, asked: Application, decision: Refused) -> tuple
         try:
             seen = job_for(workspace, asked, request).look()
             decided = with_rows(workspace, seen)
-        except SurefootError:  # whoever types the command is told
+        except SurefootError:  # the command reports it when it is typed
             continue
         if isinstance(decided, Ready):
             plan = decided.plan
@@ -48,5 +48,5 @@ def offers(workspace: Workspace, asked: Application, decision: Refused) -> tuple
 
 
 def offered(workspace: Workspace, asked: Application, decision: Refused) -> Refused:
-    """The refusal, with the words that approve its ways out."""
+    """Return the refusal with the words that approve its ways out."""
     return offering(decision, offers(workspace, asked, decision), workspace.approval)

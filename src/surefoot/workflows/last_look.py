@@ -20,7 +20,7 @@ from surefoot.workflows.workspace import Workspace
 
 
 def seen_at_head(workspace: Workspace, asked: Application, outcome: Outcome, plan: Plan) -> Outcome:
-    """The last look. Whatever comes in its way, what was committed is said."""
+    """Take the last look. Whatever interrupts it, the report says what was committed."""
     try:
         again = retry_on_disconnect(lambda: workspace.thorough(asked))
         confirmed = _confirmed(outcome, plan, *again)
@@ -50,16 +50,15 @@ def mark_end(
     reached: bool,
     locked: bool = True,
 ) -> None:
-    """Write into the journal what the last look saw, and what that rests on. Only this makes later
-    starts take head for granted, and only for as long as all of it is the same.
+    """Record in the journal what the last look saw, and what that relies on.
 
-    Not `locked`: this run doesn't hold the lock. Then nothing is written while another one is at
-    work, whose own row must stay the last one. Where nothing can be written, later starts look for
-    themselves.
+    Only this lets later starts assume head, and only while all of it is unchanged. Not `locked`:
+    this run doesn't hold the lock, so nothing is written while another run is at work, whose own
+    row must stay the last one. If nothing can be written, later starts look for themselves.
     """
     seen = facts.database
     if seen.interrupted or seen.grounds is None:
-        return  # a newer release's revision: its mark is for that release to see
+        return  # a newer release's revision: that release must verify it itself
     from surefoot.run.journal import End, Journal, executor
     from surefoot.run.lock import begin_if_free
 
@@ -80,14 +79,15 @@ def mark_end(
 
 
 def evidence_of(asked: Application, facts: Facts, grounds: DatabaseGrounds) -> Evidence:
-    """What this look has seen, and what that rests on. The structure is verified only where it was
-    compared with a usable catalogue.
+    """Return what this look has seen, and what that relies on.
+
+    The structure is verified only if it was compared with a usable catalogue.
     """
     standing, catalogue = facts.standing, facts.catalogue
     decision, compared = decide(facts), standing is not None and standing.recorded is not None
     not_quick = asked.not_quick
     if not isinstance(decision, NothingToDo) or decision.state is not State.AT_HEAD:
-        not_quick = "the database was not at this code's head"  # behind `down`, say
+        not_quick = "the database was not at this code's head"  # after `down`, for example
     elif not compared and (facts.code.requires_catalogue or not _is_missing(facts)):
         not_quick = "the catalogue can't be used"  # each start reports why
     return Evidence(
@@ -106,7 +106,10 @@ def _is_missing(facts: Facts) -> bool:
 
 
 def _is_another_structure(facts: Facts, decision: Decision) -> bool:
-    """Whether the structure isn't the version rows'. At head, harmless differences don't count."""
+    """Whether the structure isn't that of the version rows.
+
+    At head, harmless differences don't count.
+    """
     standing = facts.standing
     if standing is None or standing.recorded is None:
         return False
@@ -116,7 +119,7 @@ def _is_another_structure(facts: Facts, decision: Decision) -> bool:
 
 
 def _not_at_head_next(facts: Facts) -> str:
-    """How to go on, where the version rows aren't what the committed plan has written."""
+    """Return the next step if the version rows aren't those that the committed plan wrote."""
     text = (
         "something else changes the version table: another container that runs Alembic, a "
         "revision, or env.py after run_migrations(). Stop it"
@@ -134,7 +137,7 @@ def _not_at_head_next(facts: Facts) -> str:
 
 
 def _confirmed(outcome: Outcome, plan: Plan, facts: Facts, decision: Decision) -> Outcome:
-    """Success is head seen, not the absence of an exception."""
+    """Return the outcome: success is head seen, not the absence of an exception."""
     rows = tuple(str(row) for row in facts.database.rows)
     outcome = msgspec.structs.replace(outcome, state=decision.state, rows=rows)
     migrated = any(not isinstance(step, Seed) for step in plan.steps)

@@ -1,6 +1,6 @@
-"""The account of a run whose process was ended by the application's code, or killed.
+"""Report a run whose process the application's code ended, or that was killed.
 
-It is given by the process that supervises the run, which has loaded nothing of the application's.
+The supervising process reports it; that process has loaded none of the application's code.
 """
 
 import signal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def account_of(died: Died, workspace: "Workspace | None") -> SurefootError:
-    """Why the run ended, and what the server says became of what it had begun."""
+    """Return why the run ended, and what the server says about the step that it had begun."""
     finding = _why(died)
     if workspace is None or died.run is None:
         return SurefootError.of(finding)

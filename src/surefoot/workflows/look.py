@@ -11,7 +11,7 @@ from surefoot.workflows.workspace import Workspace
 
 
 def look(workspace: Workspace) -> tuple[Facts, Decision]:
-    """What `up` would find and decide; a refusal with the words that approve its ways out.
+    """Return what `up` would find and decide; a refusal has the words that approve its ways out.
 
     Raises SurefootError for everything that can't be looked at.
     """
@@ -26,7 +26,7 @@ def look(workspace: Workspace) -> tuple[Facts, Decision]:
 
 
 def _verified(facts: Facts, asked: Application) -> Mark | None:
-    """The mark of an earlier run that has seen just this, and as much of it."""
+    """Return the mark of an earlier run that has verified exactly this state."""
     mark = facts.database.marked(asked.manifest)
     if mark is None or mark.evidence is None or mark.evidence.structure == "verified":
         return mark

@@ -1,4 +1,4 @@
-"""`surefoot restore`: look, show, make a new database, verify it, swap. The story on one page."""
+"""`surefoot restore`: look, show, restore into a new database, verify it, swap."""
 
 import shlex
 from collections.abc import Callable
@@ -41,7 +41,7 @@ from surefoot.workflows.workspace import Report, Workspace
 
 
 class RestoreOptions(msgspec.Struct, frozen=True):
-    """What a person wants besides the backup itself."""
+    """What a person asks for, apart from the backup itself."""
 
     disconnect: bool = False
     owners: bool = True
@@ -53,7 +53,7 @@ class RestoreOptions(msgspec.Struct, frozen=True):
 
 
 class Intended(msgspec.Struct, frozen=True):
-    """What will be done, to be shown first."""
+    """What will be done; it is shown first."""
 
     kept: Kept
     sidecar: Sidecar | None
@@ -62,14 +62,16 @@ class Intended(msgspec.Struct, frozen=True):
     old: str
     sessions: tuple[str, ...]
     owners: bool
-    elsewhere: bool  # made on another server than this one
-    others: tuple[str, ...]  # the histories of other applications that are taken back, too
-    word: str  # by which a person approves it
+    elsewhere: bool  # made on another server
+    others: tuple[str, ...]  # the histories of other applications that are restored as well
+    word: str  # the word with which a person approves it
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """How it ended. `old` is the database that was set aside; not `changed`: by an earlier start,
-    and nothing was to be done.
+    """How the restore ended.
+
+    `old` is the database that was set aside. Not `changed`: an earlier start had done it, and
+    nothing remained to be done.
     """
 
     database: str
@@ -85,9 +87,10 @@ def restore(
     report: Report,
     confirm: Callable[[Intended], None],
 ) -> Restored:
-    """Bring the backup back. `confirm` is shown what is intended, and raises where the answer is
-    no. Until the last step, the database isn't touched. Who tells how it ended says so with
-    `told`. Raises SurefootError.
+    """Restore the backup.
+
+    `confirm` gets what is intended, and raises if the answer is no. Until the last step, the
+    database isn't touched. The caller reports the end, then calls `told`. Raises SurefootError.
     """
     sidecar, sha256 = _trusted(kept, options)
     with workspace.connect() as connection:
@@ -134,8 +137,8 @@ def _require_approved(
     sidecar: Sidecar | None,
     options: RestoreOptions,
 ) -> None:
-    """Raises SurefootError `approval-outdated` where the database or the file is another by now."""
-    with workspace.connect() as connection:  # the lock's own is in its transaction
+    """Raise SurefootError `approval-outdated` if the database or the file has changed."""
+    with workspace.connect() as connection:  # the lock's connection is in its transaction
         seen = observe_surroundings(
             connection, sidecar, _table(workspace, sidecar), owners=options.owners
         )
@@ -145,7 +148,7 @@ def _require_approved(
 
 
 def _report_wait(workspace: Workspace, intended: Intended, own: int, report: Report) -> None:
-    """Who came into the databases meanwhile: PostgreSQL waits for these to leave."""
+    """Report sessions that connected meanwhile: PostgreSQL waits for them to leave."""
     with _server(workspace, intended.database) as m:
         names = (intended.database, intended.new)
         others = sessions_in(m, names, (m.info.backend_pid, own))
@@ -155,7 +158,7 @@ def _report_wait(workspace: Workspace, intended: Intended, own: int, report: Rep
 
 
 def told(workspace: Workspace, restored: Restored) -> None:
-    """The outcome was told: asked for once more, the restore is done once more."""
+    """Note that the outcome was reported: the same command again then restores again."""
     if restored.old is None:
         return
     with suppress(SurefootError, psycopg.Error), _server(workspace, restored.database) as m:
@@ -170,7 +173,7 @@ def _server(workspace: Workspace, database: str) -> psycopg.Connection[Any]:
 
 
 def _trusted(kept: Kept, options: RestoreOptions) -> tuple[Sidecar | None, str]:
-    """The sidecar and the dump's hash. Raises SurefootError `backup-unverified`."""
+    """Return the sidecar and the dump's hash. Raises SurefootError `backup-unverified`."""
     why = kept.foreign or open_to_all(kept.file.absolute().parent)
     if why is not None and not options.trust_files:
         raise SurefootError(
@@ -227,7 +230,7 @@ def _require_possible(
 
 
 def _command(kept: Kept, options: RestoreOptions) -> str:
-    """The command line with these options."""
+    """Return the command line with these options."""
     flags = {
         "--disconnect": options.disconnect,
         "--no-owner": not options.owners,
@@ -242,7 +245,7 @@ def _command(kept: Kept, options: RestoreOptions) -> str:
 
 
 def _program(sidecar: Sidecar | None, server_version: int) -> Program:
-    """A pg_restore that isn't older than the pg_dump, and fits the server as well as it can."""
+    """Find a pg_restore that isn't older than the pg_dump, and fits the server if possible."""
     written = sidecar.pg_dump.rpartition(") ")[2].partition(".")[0] if sidecar else ""
     major = int(written) if written.isdigit() else server_version // 10000
     program, there = closest("pg_restore", major)
@@ -264,9 +267,10 @@ def _done_before(
     sha256: str,
     connection: psycopg.Connection[Any],
 ) -> Restored | None:
-    """Whether an earlier start has done it all and was cut off before it could tell, and nothing
-    that can be seen has changed since. Rows that were changed can't be: where it was told, nothing
-    is taken for done.
+    """Whether an earlier start did everything and was cut off before it reported it.
+
+    And nothing that can be seen has changed since. Changed rows can't be seen; so once the outcome
+    was reported, nothing counts as done.
     """
     by_us = [
         one.name
@@ -312,7 +316,7 @@ def _intended(
 
 
 def _word(seen: Surroundings, kept: Kept, sha256: str, options: RestoreOptions) -> str:
-    """The word for bringing this backup into this database, as it is there now."""
+    """Return the word that approves restoring this backup into this database as it is now."""
     return word_of("restore", kept.name, sha256, seen.server, seen.oid, seen.name, options)
 
 

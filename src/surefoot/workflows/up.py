@@ -23,13 +23,13 @@ from surefoot.workflows.workspace import Report, Workspace
 if TYPE_CHECKING:
     from surefoot.run.lock import Lock
 
-# What is refused for its structure may be in the middle of another replica's migration, which isn't
-# always one transaction: under the lock it's looked at once more.
+# A structure that is refused may be another replica's migration in progress, which isn't always one
+# transaction: under the lock it is checked once more.
 _MAY_PASS = frozenset(
     (
         *(State.CONTRADICTED, State.UNIDENTIFIED, State.AMBIGUOUS, State.JOURNAL_CONTRADICTS),
-        *(State.BEHIND, State.IDENTIFIED),  # by what is in the way
-        State.INTERRUPTED,  # it may be in hand
+        *(State.BEHIND, State.IDENTIFIED),  # because of what is in the way
+        State.INTERRUPTED,  # another run may be working on it
     )
 )
 
@@ -38,7 +38,7 @@ def up(workspace: Workspace, report: Report) -> Outcome:
     """Bring the database to the code's head, or refuse, having changed nothing.
 
     Returns what verifiably happened. Raises SurefootError for what stops the run before the plan
-    is begun.
+    begins.
     """
     with _turn(workspace, report) as turn:
         if turn is not None and turn.waited and (settled := workspace.settled()) is not None:
@@ -51,8 +51,10 @@ def up(workspace: Workspace, report: Report) -> Outcome:
 
 @contextmanager
 def _turn(workspace: Workspace, report: Report) -> Generator["Lock | None", None, None]:
-    """The lock, where there is certainly something to do: replicas that start together wait for
-    the first one before they load the application, and not after it. Raises `lock-held-elsewhere`.
+    """Hold the lock if there is certainly something to do.
+
+    Replicas that start together wait for the first one before they load the application, not after
+    it. Raises `lock-held-elsewhere`.
     """
     with workspace.look_session() as connection:
         plainly_behind = _is_plainly_behind(workspace, connection)
@@ -61,8 +63,9 @@ def _turn(workspace: Workspace, report: Report) -> Generator["Lock | None", None
 
 
 def _is_plainly_behind(workspace: Workspace, connection: psycopg.Connection[Any]) -> bool:
-    """Whether the files and the version rows alone say that there is something to do, and nothing
-    says that it will be refused. At head nobody waits.
+    """Whether the files and the version rows alone show that there is something to do.
+
+    And nothing shows that it will be refused. At head no run waits.
     """
     seen = observe_database(connection, configured_version_table(workspace.project), lenient=True)
     if seen.distrusted or seen.read_only or not seen.journal_writable:
@@ -121,15 +124,16 @@ def _approved(
     lock: "Lock",
     report: Report,
 ) -> Outcome:
-    """Refused, unless a person has approved one of the ways out, as it is under the lock: then that
-    is carried out, and what is pending behind it.
+    """Refuse, unless a person has approved one of the ways out as it is under the lock.
+
+    Then that is carried out, and what is pending after it.
     """
     ways = offers(workspace, asked, decision)
     chosen = next((one for one in ways if one.word == workspace.approval), None)
     if chosen is None:
         return ended(facts, offering(decision, ways, workspace.approval))
     job, word = job_for(workspace, asked, chosen.request), chosen.word
-    seen = job.look()  # the other ways were looked at since
+    seen = job.look()  # the other ways out have been checked since
     done = seen.decision
     if not isinstance(done, Ready) or job.word(workspace, seen) != word:
         return ended(facts, offered(workspace, asked, decision))
@@ -152,7 +156,7 @@ def _go_on(
     lock: "Lock",
     report: Report,
 ) -> tuple[Outcome, Ready]:
-    """What is pending from where an open-ended plan, or an approved one, has led."""
+    """Continue with what is pending after an open-ended or an approved plan."""
     facts, decision = workspace.thorough(asked)
     match decision:
         case Ready(plan=plan):
@@ -177,8 +181,10 @@ def _seen_by_us(
     *,
     locked: bool,
 ) -> Outcome:
-    """Nothing to do. Where nobody had looked at just this, or a run was cut off before its last
-    look, this was that look: the journal gets to know it, so that the next start can be quick.
+    """Return that there is nothing to do, and record this look if it is news.
+
+    If no earlier run has verified exactly this, or a run was cut off before its last look, this was
+    that look: the journal records it, so that the next start can be quick.
     """
     if decision.state is State.AT_HEAD and _is_news(asked, facts):
         mark_end(workspace, asked, facts, reached=True, locked=locked)
@@ -186,10 +192,10 @@ def _seen_by_us(
 
 
 def _is_news(asked: Application, facts: Facts) -> bool:
-    """Whether the journal, which is there and has rows of ours, doesn't say yet what was seen."""
+    """Whether the journal exists, has rows of surefoot, and doesn't record this look yet."""
     seen = facts.database
     if seen.mark is None or seen.read_only or not seen.journal_writable or seen.journal_writers:
-        return False  # where others may write into the journal, no later start believes it
+        return False  # if others can write the journal, no later start relies on it
     unusable = facts.catalogue is not None and facts.catalogue.condition != "missing"
     if facts.standing is None and unusable:
         return False  # nothing was verified, and the next start looks anyway

@@ -11,18 +11,18 @@ from surefoot.errors.steps import to_type
 from surefoot.model.states import State
 
 _NO_CATALOGUE = {
-    "usable": "ask whoever made the database",
+    "usable": "ask the person who made the database",
     "missing": structure.MAKE_CATALOGUE
-    + "; then surefoot can identify the revision, and goes on from there",
+    + "; then surefoot can identify the revision, and continues from there",
     "stale": structure.MAKE_CATALOGUE,
     "unusable": "give the role or the database the search_path that the catalogue was made with; "
-    "or ask whoever made the database",
+    "or ask the person who made the database",
     "unreadable": structure.MAKE_CATALOGUE,
 }
 
 
 def read_only(facts: Facts) -> Finding:
-    """The database can only be read, and there is something to do."""
+    """The database is read-only, and there is something to do."""
     database = facts.database
     server, interrupted = database.server, ", ".join(database.interrupted)
     if database.standby:
@@ -44,7 +44,7 @@ def read_only(facts: Facts) -> Finding:
         seen=(f"default_transaction_read_only is on in {server.database} for {server.role}",),
         next=to_type(
             "wait until it is switched off, or switch it off yourself, as a superuser",
-            "set default_transaction_read_only = off;",  # else the next ones are refused
+            "set default_transaction_read_only = off;",  # otherwise the next ones are refused
             f"alter database {base} reset default_transaction_read_only;",
             f"alter role {role} reset default_transaction_read_only;",
             f"alter role {role} in database {base} reset default_transaction_read_only;",
@@ -54,7 +54,7 @@ def read_only(facts: Facts) -> Finding:
 
 
 def journal_not_writable(facts: Facts) -> Finding:
-    """The role may not write the journal, or not make it."""
+    """The role can't write the journal, or can't create it."""
     role = facts.database.server.role
     to = identifier(role)
     if facts.database.journal:

@@ -1,4 +1,4 @@
-"""Why a way back isn't gone: a finding for each case, for people. Pure."""
+"""Why revisions aren't undone: a finding for each case, for people. Pure."""
 
 from collections.abc import Iterable
 
@@ -18,14 +18,14 @@ _SHOWN = 8
 
 
 def not_from_here(facts: Facts, state: State) -> Finding:
-    """The state is one in which nothing is gone on with."""
+    """The state doesn't allow undoing revisions."""
     if state is State.EMPTY:
         return Finding("nothing-to-compare", "The database is empty: there is nothing to undo.")
     return REFUSALS[state](facts) if state in REFUSALS else REFUSALS[State.CONTRADICTED](facts)
 
 
 def left_behind(reversals: Iterable[DowngradeRecipe]) -> tuple[str, ...]:
-    """What stays behind, for people."""
+    """Describe what would be left behind."""
     return tuple(
         f"{one.id} leaves {change.kind} {change.name} behind"
         + ("" if change.after != (None,) else ", gone")
@@ -35,7 +35,7 @@ def left_behind(reversals: Iterable[DowngradeRecipe]) -> tuple[str, ...]:
 
 
 def unknown_rows(facts: Facts, assessment: DowngradeAssessment) -> Finding:
-    """Nobody knows the revision that the database is at."""
+    """The database is at a revision that is unknown here."""
     return Finding(
         "no-way-back",
         f"The database is at {', '.join(assessment.unknown)}, which is unknown here.",
@@ -49,7 +49,7 @@ def unknown_rows(facts: Facts, assessment: DowngradeAssessment) -> Finding:
 
 
 def another_first(facts: Facts, begun: list[str]) -> Finding:
-    """Another way back was cut off, and comes first."""
+    """The downgrade of another revision was cut off, and must be finished first."""
     return Finding(
         "interrupted-revision",
         f"Undoing {', '.join(begun)} was interrupted, and is not part of this plan.",
@@ -59,7 +59,7 @@ def another_first(facts: Facts, begun: list[str]) -> Finding:
 
 
 def below_of(facts: Facts, revisions: Iterable[str]) -> str:
-    """The options for `surefoot down` that lead to just below these revisions."""
+    """Return the options for `surefoot down` that lead to just below these revisions."""
     known = {r.id: r.below for r in facts.database.journaled}
     known |= {id: r.parents for id, r in facts.code.history.revisions.items()}
     parents = [parent for id in revisions for parent in known.get(id, ())]
@@ -92,7 +92,7 @@ _WHY = {
 def no_way_back(
     facts: Facts, assessment: DowngradeAssessment, no_way: tuple[DowngradeRecipe, ...]
 ) -> Finding:
-    """These can't be taken back."""
+    """These revisions can't be undone."""
     far: list[str] = []
     for one in assessment.reversals:
         if one in no_way:
@@ -133,7 +133,7 @@ def _how_far(number: int, possible: int) -> str:
 
 
 def next_below(assessment: DowngradeAssessment, far: list[str]) -> str:
-    """The options that lead as far as it goes: what is the last one there, behind those undone."""
+    """Return the options that go back as far as possible."""
     below = [r.id for r in assessment.reversals if r.id not in far]
     parents = {name for r in assessment.reversals if r.id in below for name in (*r.parents,)}
     tips = [id for id in below if id not in parents] or list(assessment.rows)
@@ -141,7 +141,7 @@ def next_below(assessment: DowngradeAssessment, far: list[str]) -> str:
 
 
 def differs(facts: Facts, assessment: DowngradeAssessment) -> Finding:
-    """What is there isn't what would be taken back."""
+    """The structure isn't the one that the revisions to undo left."""
     return Finding(
         "structure-contradicts-revision",
         "The structure is not as the revisions that would be undone left it.",
@@ -152,7 +152,7 @@ def differs(facts: Facts, assessment: DowngradeAssessment) -> Finding:
 
 
 def cut_off_somewhere(facts: Facts) -> Finding:
-    """A way back was cut off, and how far it came can't be told."""
+    """A downgrade was cut off, at an unknown place."""
     names = ", ".join(facts.database.reversing)
     return Finding(
         "interrupted-revision",
@@ -167,12 +167,12 @@ def cut_off_somewhere(facts: Facts) -> Finding:
 
 
 def command_to(rows: tuple[str, ...], options: tuple[str, ...]) -> str:
-    """The command that goes back to these version rows, with what a person allows."""
+    """Return the command that goes back to these version rows, with what a person allows."""
     return " ".join(("surefoot down --to", " --to ".join(rows) or "base", *options))
 
 
 def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
-    """Nobody has allowed that loss; `command` goes back all the same."""
+    """This loss of data was not accepted; `command` accepts it."""
     return Finding(
         "data-would-be-lost",
         "Undoing these revisions would lose data.",
@@ -184,9 +184,9 @@ def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
 def journal_unverified(
     doubtful: Iterable[Unverified], writers: tuple[str, ...], command: str
 ) -> Finding:
-    """The journal keeps SQL that comparing structures can't verify, and nobody has allowed it.
+    """The journal has SQL that comparing structures can't verify, and this was not allowed.
 
-    `command` goes back all the same.
+    `command` allows it.
     """
     lines = [f"{one.revision}: {' '.join(one.sql.split())}  ({one.why})" for one in doubtful]
     return Finding(
@@ -207,7 +207,7 @@ def journal_unverified(
 
 
 def revoking(writers: tuple[str, ...]) -> str:
-    """How to leave the journal to the roles that are trusted with the database."""
+    """Return how to restrict the journal to roles that are trusted with the database."""
     if not writers:
         return ""
     roles = ", ".join(map(fact_part, writers))

@@ -1,4 +1,4 @@
-"""A revision that was left half-way: why it is refused, and what of it is there, for people."""
+"""Why a half-applied revision is refused, and which parts of it exist, for people."""
 
 from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.facts import Facts
@@ -20,7 +20,7 @@ _PLACES: tuple[tuple[ObjectStatus, str], ...] = (
 
 
 def interrupted(facts: Facts) -> Finding:
-    """A revision committed by itself half-way, and what is still to be done takes a person."""
+    """A revision committed in the middle, and completing it takes a person."""
     revisions = ", ".join(facts.database.interrupted)
     found = facts.interruption
     seen = [
@@ -43,7 +43,7 @@ def interrupted(facts: Facts) -> Finding:
 
 
 def _next(facts: Facts) -> str:
-    """What is typed next."""
+    """Return the next step."""
     revisions = " ".join(facts.database.interrupted)
     before = " ".join(str(row) for row in facts.database.rows) or "base"
     found = facts.interruption
@@ -61,7 +61,7 @@ def _next(facts: Facts) -> str:
 
 
 def recording(revisions: str, before: str) -> str:
-    """How to record a revision that a person has finished, or undone."""
+    """Return how to record a revision that a person has finished or undone."""
     return to_type(
         "If it is then finished, record that",
         f"surefoot repair {revisions}",
@@ -70,7 +70,7 @@ def recording(revisions: str, before: str) -> str:
 
 
 def commands(found: InterruptedRevision) -> str:
-    """What surefoot can do about it where a person asks, for people; "" where it can't."""
+    """Return what surefoot can do about it if a person asks; "" if nothing."""
     does = {"finish": "to create the missing part", "undo": "to drop the existing part"}
     able = [how for how in HOWS if not remedy(found, how).refused]
     ways = [
@@ -83,7 +83,7 @@ def commands(found: InterruptedRevision) -> str:
 
 
 def interruption_lines(found: InterruptedRevision) -> list[str]:
-    """Which of the revision's names are there, and which aren't."""
+    """List which of the revision's names exist, and which don't."""
     lines: list[str] = []
     for place, said in _PLACES:
         names = [f"{named.kind} {named.name}" for named in found.placed(place)]
@@ -91,6 +91,8 @@ def interruption_lines(found: InterruptedRevision) -> list[str]:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             lines.append(f"of {found.revision}, {said}: {', '.join(names[:_SHOWN])}{more}")
     if found.known and not found.names:
-        lines.append(f"of {found.revision}, nothing can be told: it leaves the structure as it is")
+        lines.append(
+            f"of {found.revision}, the structure tells nothing: the revision doesn't change it"
+        )
     lines += [f"invalid: {fact.kind} {fact.name}" for fact in found.invalid]
     return lines

@@ -1,4 +1,4 @@
-"""Why an upgrade that would destroy something isn't begun: a finding, for people. Pure."""
+"""Why an upgrade that would destroy data isn't begun: a finding, for people. Pure."""
 
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import backup_text
@@ -9,7 +9,7 @@ _SHOWN = 12
 
 
 def upgrade_loses_data(facts: Facts) -> Finding:
-    """Pending revisions destroy data, and nobody has accepted that."""
+    """Pending revisions destroy data, and that was not accepted."""
     lines = [one.text for one in facts.lost]
     more = len(lines) - _SHOWN
     backup = facts.code.backups

@@ -1,4 +1,4 @@
-"""What a structure lacks of head's promise, in words, and what to do about it."""
+"""Say what a structure lacks of head's promise, and what to do about it."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from surefoot.schema.fact import Key, relation_kind
 from surefoot.schema.kinds import COMMON
 from surefoot.schema.names import quote_name, split_name
 
-_SHOWN, _WIDTH = 20, 80  # lines of what is missing, characters of a definition
+_SHOWN, _WIDTH = 20, 80  # lines about missing objects, characters of a definition
 _A_FEW = 8  # lines of a warning
 
 
 def broken_lines(promise: Promise) -> list[str]:
-    """What is missing or otherwise, a line each, and the revision that makes it."""
+    """List what is missing or different, with the revision that makes it."""
     whole = [b for b in promise.broken if b.kind == "relation"]
     ordered = [*whole, *(b for b in promise.broken if b.kind != "relation")]
     lines = [_broken_line(breach) for breach in ordered[:_SHOWN]]
@@ -49,7 +49,7 @@ def _cut(text: str | None) -> str:
 
 
 def unrun_lines(facts: Facts, promise: Promise) -> list[str]:
-    """The revisions that the version row counts as applied and of which nothing is there."""
+    """List revisions that the version row counts as applied and of which nothing exists."""
     if promise.absent:
         return []
     lines: list[str] = []
@@ -91,10 +91,10 @@ def unrun_lines(facts: Facts, promise: Promise) -> list[str]:
 
 
 def put_below(facts: Facts) -> tuple[tuple[str, str], ...]:
-    """Revisions that were put below one that had already run here, each with that one.
+    """Find revisions that were put below one that had already run here, each with that one.
 
-    The journal says what a revision needed when it ran. It is only asked where it knows of nothing
-    that would say otherwise: a revision that it says has run here is none.
+    The journal says what a revision needed when it ran. A revision that has run here by the journal
+    is never one of them.
     """
     history = facts.code.history
     ran = {one.id: one for one in facts.database.journaled}
@@ -106,18 +106,18 @@ def put_below(facts: Facts) -> tuple[tuple[str, str], ...]:
             continue
         new = [b for b in history.below(id) if b not in one.below and b not in known]
         if not new:
-            continue  # as it mostly is; the walk down takes the longer the longer the history is
+            continue  # the usual case; the walk below gets longer with the history
         then = history.applied(one.below)
         for below in new:
             if below not in then:
-                # everything that lies between what it needed then and what it needs now
+                # everything between what it needed then and what it needs now
                 since = history.applied((below,)) - then - known
                 found += [(between, id) for between in sorted(since)]
     return tuple(dict(found).items())
 
 
 def promise_next(facts: Facts, standing: Identification) -> str:
-    """The next step where rows are head's and the structure isn't."""
+    """Return the next step if the rows are head's and the structure isn't."""
     promise = standing.promise
     assert promise is not None
     rows = " ".join(str(row) for row in facts.database.rows)
@@ -140,8 +140,10 @@ def promise_next(facts: Facts, standing: Identification) -> str:
 def put_back(
     back: Restoration, by_hand: list[str], accept: str, doubtful: Sequence[str] = ()
 ) -> str:
-    """The next step where something is missing: the SQL, what is to be made `by_hand`, and the
-    command that accepts it as it is. `doubtful` are revisions that may not have changed the rows.
+    """Return the next step if something is missing.
+
+    It has the SQL, what to create `by_hand`, and the command that accepts the structure as it is.
+    `doubtful` are revisions that may not have changed the rows.
     """
     if not back.statements:
         lines = by_hand or ["surefoot drift shows every difference; correct them"]
@@ -170,7 +172,7 @@ def _with_file(facts: Facts, revision: str) -> str:
 
 
 def _by_hand_line(facts: Facts, promise: Promise, key: Key) -> str:
-    """What to do about an object whose SQL the catalogue can't give."""
+    """Return what to do about an object whose SQL the catalogue doesn't have."""
     kind, name = key
     by = next((b.by for b in promise.broken if (b.kind, b.name) == key), "")
     file = facts.code.history.revisions[by].path if by in facts.code.history.revisions else ""
@@ -179,7 +181,7 @@ def _by_hand_line(facts: Facts, promise: Promise, key: Key) -> str:
 
 
 def _install_anew(facts: Facts, standing: Identification) -> str:
-    """Nothing of the application's is left: its rows are gone, and so is the reason to repair."""
+    """Return the next step if nothing of the application is left, so a repair makes no sense."""
     table, schema = facts.database.version_table.name, facts.database.version_schema
     drop = f"drop table {quote_name(schema, table) if schema else quote_name(table)};"
     others = [fact for fact in standing.own if fact.kind not in COMMON]
@@ -204,7 +206,7 @@ def _install_anew(facts: Facts, standing: Identification) -> str:
 
 
 def harmless_lines(facts: Facts, promise: Promise) -> tuple[str, ...]:
-    """The warnings of a start at head: what differs, and the statement that puts it right."""
+    """Return the warnings of a start at head: each difference, and how to correct it."""
     lines = [_harmless_line(breach) for breach in promise.harmless[:_A_FEW]]
     if len(promise.harmless) > _A_FEW:
         more = len(promise.harmless) - _A_FEW

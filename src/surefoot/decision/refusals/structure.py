@@ -1,4 +1,4 @@
-"""Why a database is refused by its structure: a finding for each case, for people."""
+"""Why a database is refused because of its structure: a finding for each case, for people."""
 
 from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
 from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
@@ -11,7 +11,7 @@ from surefoot.errors.steps import to_type
 from surefoot.schema.fact import SchemaFact, table
 from surefoot.schema.names import split_name
 
-_SHOWN, _WIDTH = 6, 80  # lines of a difference, characters of a definition
+_SHOWN, _WIDTH = 6, 80  # lines of differences, characters of a definition
 
 MAKE_CATALOGUE = to_type(
     "where the application is developed, make the catalogue",
@@ -21,12 +21,12 @@ MAKE_CATALOGUE = to_type(
 
 
 def facts_match(number: int) -> str:
-    """ "1 fact matches", "3 facts match"."""
+    """Return "1 fact matches", "3 facts match"."""
     return "1 fact matches" if number == 1 else f"{number:,} facts match"
 
 
 def catalogue_lines(catalogue: StructureLook | None) -> list[str]:
-    """What keeps a catalogue from being gone by; nothing where it is."""
+    """Say why the catalogue isn't used; nothing if it is."""
     if catalogue is None or catalogue.condition == "usable":
         return []
     if catalogue.condition == "missing":
@@ -38,7 +38,7 @@ def catalogue_lines(catalogue: StructureLook | None) -> list[str]:
 
 
 def comment_lines(facts: Facts) -> list[str]:
-    """What the database's comment says: evidence for a person, and never a proof."""
+    """Quote the database's comment: a hint for a person, never a proof."""
     comment = facts.database.comment
     if not comment:
         return []
@@ -86,7 +86,7 @@ def ambiguous(facts: Facts) -> Finding:
 
 
 def journal_contradicts(facts: Facts) -> Finding:
-    """The structure is a revision's, and the journal says that more has run."""
+    """The structure is one revision's, but the journal says that more has run."""
     standing = facts.standing
     assert standing is not None
     names = [" ".join(stand.rows) for stand in standing.exact]
@@ -98,7 +98,7 @@ def journal_contradicts(facts: Facts) -> Finding:
         "There is no version row, and the journal contradicts the structure.",
         (
             f"the structure is exactly that of {', or of '.join(names[:8])}",
-            f"the journal says that it has run {', '.join(standing.vetoed[:8])}, too"
+            f"the journal says that {', '.join(standing.vetoed[:8])} has also run"
             + ("" if known else ", which this code does not have"),
             *([f"it ends with revision {last}"] if last else []),
         ),
@@ -115,7 +115,7 @@ def journal_contradicts(facts: Facts) -> Finding:
 
 
 def unidentified(facts: Facts) -> Finding:
-    """The structure is near some revisions, and none of them."""
+    """The structure is near some revisions, but matches none."""
     standing = facts.standing
     assert standing is not None
     seen: list[str] = []
@@ -145,7 +145,7 @@ def unidentified(facts: Facts) -> Finding:
             "source"
         )
     else:
-        seen.append("the history has too many combinations of branches to look at each")
+        seen.append("the history has too many combinations of branches to check each")
         next = to_type(
             "if you know its revision", "surefoot adopt REVISION", then="then start again"
         )
@@ -158,7 +158,7 @@ def unidentified(facts: Facts) -> Finding:
 
 
 def foreign(facts: Facts) -> Finding:
-    """The database is somebody else's."""
+    """The database belongs to another application."""
     database, standing = facts.database, facts.standing
     assert standing is not None
     more = database.objects - len(database.examples)
@@ -192,14 +192,14 @@ def foreign(facts: Facts) -> Finding:
 
 
 def _taken_lines(taken: tuple[Taken, ...], database: DatabaseState) -> list[str]:
-    """The names that both want, with both owners."""
+    """List the names that both applications use, with both owners."""
     whole = {one.name for one in taken if one.kind == "relation"}
     told = [one for one in taken if one.kind == "relation" or _table_of(one) not in whole]
     owners = {one.schema: ", ".join(one.owners[:3]) for one in database.contents}
     lines = [
         f"taken: {one.kind} {one.name}, which "
         + (f"revision {one.by} makes" if one.by else "the init scripts make")
-        + f"; it is of {owners.get(split_name(one.name)[0]) or 'somebody else'}"
+        + f"; it belongs to {owners.get(split_name(one.name)[0]) or 'somebody else'}"
         for one in told[:_SHOWN]
     ]
     more = len(told) - len(lines)
@@ -211,7 +211,7 @@ def _table_of(one: Taken) -> str | None:
 
 
 def _record(stands: tuple[Match, ...]) -> str:
-    """How to record the revision that the structure matches, and go on from there."""
+    """Return how to record the revision that the structure matches, and continue from there."""
     commands = naming("adopt", stands)
     return to_type(
         one_of("record the revision that the structure matches", commands),
@@ -243,7 +243,7 @@ def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
 
 
 def _others_lines(standing: Identification) -> list[str]:
-    """Who else may have made an object that is taken for the application's."""
+    """Name other applications that may have made an object taken for the application's."""
     histories = histories_among(standing.own)
     if not histories:
         return []
@@ -253,7 +253,7 @@ def _others_lines(standing: Identification) -> list[str]:
 
 
 def contradicted(facts: Facts) -> Finding:
-    """The version rows are known, and the structure is not theirs."""
+    """The version rows are known, but the structure is not theirs."""
     standing = facts.standing
     rows = ", ".join(str(row) for row in facts.database.rows)
     if facts.database.reversing:
@@ -264,7 +264,7 @@ def contradicted(facts: Facts) -> Finding:
             f"The last run ended with another structure than that of {rows}.",
             (
                 "surefoot's journal says so",
-                "there is no usable catalogue to see whether that was put right",
+                "there is no usable catalogue to see whether that was corrected",
                 *catalogue_lines(facts.catalogue),
             ),
             next=MAKE_CATALOGUE,
@@ -324,7 +324,7 @@ def contradicted(facts: Facts) -> Finding:
 
 
 def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Finding:
-    """The version rows are the head's, and the structure lacks what head promises."""
+    """The version rows are the head's, but the structure lacks what head promises."""
     promise = standing.promise
     assert promise is not None
     number = len(recorded.differences)
@@ -356,7 +356,7 @@ def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Findi
 
 
 def nothing_to_hold_against(facts: Facts) -> Finding:
-    """A structure can't be compared: there is none, or no catalogue that is worth it."""
+    """The structure can't be compared: there is none, or no usable catalogue."""
     catalogue = facts.catalogue
     if catalogue is None or not (facts.database.rows or facts.database.objects):
         return Finding(
@@ -374,7 +374,7 @@ def nothing_to_hold_against(facts: Facts) -> Finding:
 
 
 def structure_not_reached(facts: Facts, committed: int) -> Finding:
-    """Every revision ran, and the structure isn't what they make."""
+    """Every revision ran, but the structure isn't what they make."""
     standing = facts.standing
     assert standing is not None
     assert standing.recorded is not None

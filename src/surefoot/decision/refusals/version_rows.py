@@ -1,4 +1,4 @@
-"""Why a database is refused by what its version table holds: a finding for each case."""
+"""Why a database is refused because of its version table: a finding for each case."""
 
 import shlex
 
@@ -26,7 +26,7 @@ _SAYS = {
 
 
 def version_table(facts: Facts) -> str:
-    """The version table's name, for people."""
+    """Return the version table's name, for people."""
     table, schema = facts.database.version_table.name, facts.database.version_schema
     return f"{schema}.{table}" if schema else table
 
@@ -36,7 +36,7 @@ def _rows(facts: Facts) -> str:
 
 
 def holds(facts: Facts) -> str:
-    """What the version table holds, for people."""
+    """Describe what the version table contains."""
     return f"{version_table(facts)} holds {_rows(facts) or 'no row'}"
 
 
@@ -48,7 +48,7 @@ def _judgements(facts: Facts) -> list[str]:
 
 
 def stands(facts: Facts) -> list[str]:
-    """Where the structure stands, whatever the version table says."""
+    """Say where the structure stands, whatever the version table says."""
     standing = facts.standing
     told = _journal_lines(facts)
     if standing is None:
@@ -76,7 +76,7 @@ def _journal_lines(facts: Facts) -> list[str]:
 
 
 def _repair(facts: Facts) -> str:
-    """The command that puts the version table right."""
+    """Return the command that repairs the version table."""
     standing = facts.standing
     if standing is None:
         return to_type(
@@ -112,7 +112,7 @@ def _repair(facts: Facts) -> str:
 
 
 def unknown_revision(facts: Facts) -> Finding:
-    """A row names a revision that the code doesn't have, and it isn't a newer code's."""
+    """A row names a revision that the code doesn't have, and that isn't a newer release's."""
     unknown = facts.code.history.unknown(facts.database.rows)
     judged = judge(facts)
     if others := others_rows(facts):
@@ -134,7 +134,7 @@ def unknown_revision(facts: Facts) -> Finding:
 
 
 def _shared_table(facts: Facts, others: tuple[str, ...]) -> Finding:
-    """This application's row is right, and beside it is one that may be another application's."""
+    """This application's row is right, but another one may be another application's."""
     standing, database = facts.standing, facts.database
     assert standing is not None
     own = sorted(row for row in database.rows if row is not None and row not in others)
@@ -169,7 +169,7 @@ def _shared_table(facts: Facts, others: tuple[str, ...]) -> Finding:
 
 
 def _for_and_against(facts: Facts) -> list[str]:
-    """What speaks for a newer release's row, and what against: nothing of it is a proof."""
+    """List what suggests that a newer release wrote the row, and what doesn't: none is a proof."""
     standing = facts.standing
     lines: list[str] = []
     verdict = standing.ahead if standing else None
@@ -210,7 +210,7 @@ def _journal_has_one(facts: Facts) -> bool:
 
 
 def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
-    """What an operator can do about a row that this code doesn't have."""
+    """Return what an operator can do about a row that this code doesn't have."""
     removed = [one for one in judged if one.judgement == "removed"]
     if removed and all(one.known for one in removed):
         return f"it was replaced by another revision: {_repair(facts)}"
@@ -235,7 +235,7 @@ def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
 
 
 def corrupted(facts: Facts) -> Finding:
-    """The version table's content, or the table itself, is nothing that Alembic wrote."""
+    """The version table's content, or the table itself, can't be Alembic's."""
     return Finding(
         "version-table-corrupted",
         f"The version table {version_table(facts)} contains no valid revision id."
@@ -253,7 +253,7 @@ def corrupted(facts: Facts) -> Finding:
 
 
 def elsewhere(facts: Facts) -> Finding:
-    """The application's version table lies in a schema in which it isn't looked for."""
+    """The application's version table is in a schema where it isn't looked for."""
     known = facts.code.history.revisions
     others = [
         other
@@ -302,7 +302,7 @@ def overlap(facts: Facts) -> Finding:
 
 
 def ahead_of_code(facts: Facts) -> Finding:
-    """The database is newer, and this code can't run on it, or shall not, or nobody can tell."""
+    """The database is newer, and this code can't run on it, or must not, or it is unknown."""
     found = ahead(facts)
     unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
     seen = [holds(facts), *_judgements(facts)]
@@ -339,7 +339,7 @@ def ahead_of_code(facts: Facts) -> Finding:
 
 
 def _older_on_newer(facts: Facts, *, cataloged: bool) -> list[str]:
-    """What can be done where this code can't run on the newer database, a way each."""
+    """List what to do if this code can't run on the newer database."""
     ways = ["run the newer image again; or restore the backup that was taken before the upgrade"]
     if any(one.certain for one in judge(facts)):
         ways.append(to_type("Or undo what it did", "surefoot down --to head"))
@@ -350,12 +350,12 @@ def _older_on_newer(facts: Facts, *, cataloged: bool) -> list[str]:
 
 
 def ahead_remarks(facts: Facts) -> tuple[str, ...]:
-    """For a newer database that the code runs on: why, and what to look out for."""
+    """Say why the code runs on a newer database, and what to watch."""
     found = ahead(facts)
     unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
     lines = [f"the database is at {unknown}, newer than this code; nothing is migrated"]
     if not all(one.certain for one in judge(facts)):
-        lines.append("nothing here says so but accept_newer: it is the operator's word")
+        lines.append("only accept_newer says so: surefoot relies on the operator")
     if found.floor is not None:
         lines.append(f"revision {found.floor[0]} says that code from {found.floor[1]} on can run")
         broken = found.verdict.breaks if found.verdict else ()

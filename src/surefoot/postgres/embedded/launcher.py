@@ -1,12 +1,12 @@
-"""A PostgreSQL server of our own, for trying things on: started here, gone when we are gone.
+"""Start an embedded PostgreSQL server, which ends with its users.
 
 The server's life is bound to a pipe: a small keeper process starts `postgres` as its child and
-reads the pipe; when the last holder of the other end is gone, however it ended, the keeper stops
+reads the pipe; when the last holder of the other end has ended, in whatever way, the keeper stops
 the server and, if the data was temporary, removes it. So neither `kill -9` nor `exec` leaves an
 orphan.
 
-Run as root, PostgreSQL refuses to start; the server then runs as the user `nobody`, in directories
-that belong to it. No directory above them is touched.
+PostgreSQL refuses to run as root; then the server runs as the user `nobody`, in directories that
+belong to it. No directory above them is changed.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ from surefoot.postgres.embedded.account import (
 USER = "postgres"
 STARTUP_SECONDS = 60.0
 
-# A temporary server holds nothing that must outlive a crash of the machine.
+# A temporary server needn't survive a crash of the machine.
 TEMPORARY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -68,7 +68,7 @@ def embedded_bin() -> Path:
 
 
 class Server:
-    """A running server. Close it, or leave the `with` block, and it is gone.
+    """A running server, which ends with `close` or with its `with` block.
 
     `host`, `port` and `password` are for loopback TCP (SCRAM); `socket_directory`, mode 0700, is
     for the user that started it.
@@ -83,7 +83,7 @@ class Server:
     ) -> None:
         """Start a server from the programs in `bin_directory`.
 
-        `data` is a data directory to keep, made on first use; None is a temporary one. Raises
+        `data` is a data directory to keep, created on first use; None is a temporary one. Raises
         SurefootError `embedded-server-failed` with the end of the server's log.
         """
         self.bin_directory = bin_directory
@@ -125,7 +125,8 @@ class Server:
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         before = _started(cluster / "postmaster.pid")
-        # The keeper gets what to do on its standard input, which then stays open: its end is ours.
+        # the keeper gets its orders on standard input, which stays open: it is this side's end of
+        # the pipe
         self._keeper = subprocess.Popen(
             [sys.executable, "-P", "-m", "surefoot.postgres.embedded.keeper"],
             stdin=subprocess.PIPE,
@@ -163,8 +164,10 @@ class Server:
             raise _failed("initdb did not make a data directory.", done.stderr)
 
     def _wait_until_ready(self, cluster: Path, before: tuple[str, str] | None) -> None:
-        """`before` is the server that the file named before: one that was killed leaves its file,
-        which still says that it is ready.
+        """Wait until the server is ready.
+
+        `before` is the server that the file named before: a killed one leaves its file, which still
+        says that it is ready.
         """
         deadline = time.monotonic() + STARTUP_SECONDS
         pid_file = cluster / "postmaster.pid"
@@ -185,7 +188,7 @@ class Server:
         raise _failed("The embedded PostgreSQL did not start.", log)
 
     def parameters(self, database: str = USER) -> dict[str, str]:
-        """The same as libpq keywords, over loopback TCP."""
+        """Return libpq keywords for loopback TCP."""
         return {
             "host": self.host,
             "port": str(self.port),
@@ -195,20 +198,20 @@ class Server:
         }
 
     def conninfo(self, database: str = USER, *, host: str | None = None) -> str:
-        """A libpq connection string, password included, over loopback TCP or `host`."""
+        """Return a libpq connection string with the password, over loopback TCP or `host`."""
         host = self.host if host is None else host
         return (
             f"host={host} port={self.port} user={USER} dbname={database} password={self.password}"
         )
 
     def url(self, database: str = USER, driver: str = "postgresql") -> str:
-        """A URL with the driver that is named, password included, over loopback TCP."""
+        """Return a URL with this driver and the password, over loopback TCP."""
         return f"{driver}://{USER}:{self.password}@{self.host}:{self.port}/{database}"
 
     def keep_until_exec_ends(self) -> None:
-        """Let the server outlive this program's image: it ends with what `exec` puts in its place.
+        """Let the server outlive this program: it ends with the program that `exec` starts.
 
-        The pipe's end is inherited; when that program is gone, so is the server.
+        That program inherits the pipe's end; when it has ended, so has the server.
         """
         assert self._keeper is not None
         assert self._keeper.stdin is not None
@@ -216,7 +219,7 @@ class Server:
         self._left = True
 
     def leave(self) -> None:
-        """This process is a copy of the one that started the server, and has no part in it."""
+        """Give up the server in a forked copy of the process that started it."""
         self._left = True
 
     def close(self) -> None:
@@ -242,7 +245,7 @@ class Server:
 
 
 def _started(pid_file: Path) -> tuple[str, str] | None:
-    """The process id, and when it started, of the server that the file names."""
+    """Return the process id and the start time of the server that the file names."""
     try:
         lines = pid_file.read_text().splitlines()
     except OSError:

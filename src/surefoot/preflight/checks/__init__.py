@@ -1,6 +1,6 @@
 """The checks of the preflight: a file for each code, in the order in which findings are reported.
 
-`make new-check CODE` writes the file, its line here, the code, its page and a test that fails.
+`make new-check CODE` writes the file, its line here, the code, its page and a failing test.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The user's own objects that depend on what a pending revision drops, retypes or replaces."""
+"""User objects that depend on what a pending revision drops, retypes or replaces."""
 
 from collections.abc import Iterable, Mapping
 
@@ -20,7 +20,7 @@ from surefoot.schema.names import (
     table_of,
 )
 
-# What PostgreSQL doesn't alter a column's type under; an index it makes anew by itself.
+# Objects that keep PostgreSQL from altering a column's type; it rebuilds indexes itself.
 _HOLDS_THE_TYPE = frozenset(("relation", "rule", "trigger", "policy", "function", "procedure"))
 
 _SHOWN = 200  # characters of a definition
@@ -30,7 +30,7 @@ CODES = ("customisation-in-the-way",)
 
 
 def check(given: Given) -> Found:
-    """What would be lost or make a revision fail is a finding; what might is a remark."""
+    """Return a finding for what would be lost or break a revision; a remark for what might."""
     if given.path is None:
         return Found()
     return customisations(given.path, given.live, given.around.dependents)
@@ -39,8 +39,8 @@ def check(given: Given) -> Found:
 def customisations(
     path: UpgradePath, live: Mapping[Key, str], dependents: Iterable[Dependent]
 ) -> Found:
-    """Every object of the user's own that is in the way; `dependents` are those of `path.ends`."""
-    concerned: dict[Key, list[Removal]] = {}  # what would be lost, or be in the way
+    """Return every user object that is in the way; `dependents` are those of `path.ends`."""
+    concerned: dict[Key, list[Removal]] = {}  # would be lost, or is in the way
     definitions: dict[Key, str] = {}
     depths: dict[Key, int] = {}
     remarks: list[str] = []
@@ -72,7 +72,7 @@ def customisations(
                 ends.append(end)
     findings = [
         _finding(key, live, ends, definitions.get(key, ""))
-        # a view that is built on another has to be dropped before that one
+        # a view that is built on another must be dropped first
         for key, ends in sorted(concerned.items(), key=lambda one: (-depths.get(one[0], 0), one[0]))
         if not _goes_with(key, live, concerned)
     ]
@@ -88,7 +88,7 @@ def _perhaps(key: Key, live: Mapping[Key, str], end: Removal) -> str:
 
 
 def _is_part(key: Key, live: Mapping[Key, str], end: Removal) -> bool:
-    """What belongs to a table that is dropped is known already."""
+    """Whether it belongs to a table that is dropped, and so is known already."""
     return end.key[0] == "relation" and table_of(key, live[key]) == end.key[1]
 
 
@@ -97,7 +97,7 @@ def _holds(found: Dependent) -> bool:
 
 
 def _goes_with(key: Key, live: Mapping[Key, str], concerned: Mapping[Key, list[Removal]]) -> bool:
-    """A view's rule and the like: the view itself is told."""
+    """Whether it is part of a reported object, such as a view's rule."""
     table = table_of(key, live[key])
     return key[0] != "relation" and table is not None and ("relation", table) in concerned
 
@@ -139,7 +139,7 @@ def _column_definition(key: Key, live: Mapping[Key, str]) -> str:
 
 
 def _read_by(key: Key, live: Mapping[Key, str]) -> str:
-    """The query that gives its definition, where that is too long to be shown."""
+    """Return the query that shows its definition, if that is too long to print."""
     name = in_a_text(*split_name(key[1]))
     if key[0] == "relation" and relation_kind(live[key]) in ("view", "materialized view"):
         return f"select pg_get_viewdef({quoted_literal(name)}::regclass);"

@@ -1,4 +1,4 @@
-"""Extensions that a pending revision makes, and that the server doesn't have."""
+"""Extensions that a pending revision creates, and that the server doesn't have."""
 
 from surefoot.errors import Finding
 from surefoot.preflight.check import Found, Given

@@ -1,7 +1,7 @@
-"""Indexes that can't be used, and that a pending revision would take for its own.
+"""Invalid indexes that a pending revision would take for its own.
 
-A CREATE INDEX CONCURRENTLY that was cut off leaves its index there, INVALID. IF NOT EXISTS passes
-over it, and the revision would seem to have made what it hasn't.
+An interrupted CREATE INDEX CONCURRENTLY leaves its index there, INVALID. IF NOT EXISTS skips it,
+and the revision would seem to have created the index.
 """
 
 from surefoot.errors import Finding
@@ -15,7 +15,7 @@ CODES = ("invalid-index-in-the-way",)
 
 
 def check(given: Given) -> Found:
-    """Each that a pending revision makes, by the catalogue or by its source."""
+    """Return each that a pending revision creates, by the catalogue or by its source."""
     path = given.path
     findings: list[Finding] = []
     told: set[Key] = set()
@@ -33,7 +33,7 @@ def check(given: Given) -> Found:
         )
         made = path.made.get(key) if path is not None else None
         if by is not None and by[1].drops:
-            told.add(key)  # it sees to that itself
+            told.add(key)  # the revision drops it first
         elif by is not None and by[1].passes_over:
             told.add(key)
             findings.append(_finding(index, by[0], "which skips it: it says IF NOT EXISTS"))

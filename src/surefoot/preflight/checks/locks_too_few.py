@@ -1,4 +1,4 @@
-"""How many locks a path takes in one transaction, and whether the server has room for them."""
+"""Estimate the locks that a path takes in one transaction, and the server's room for them."""
 
 from collections.abc import Iterable
 
@@ -10,8 +10,8 @@ from surefoot.preflight.surroundings import Locks
 from surefoot.schema.fact import Definition, Key
 from surefoot.schema.names import split_name, table_of
 
-# PostgreSQL finds more room than it promises: the tables of locks grow into what shared memory is
-# left. So it's refused where it's clearly too much, and told from where it's more than promised.
+# PostgreSQL finds more room than it guarantees: lock tables grow into free shared memory. So only a
+# clear excess is refused, and more than the guaranteed number is reported.
 CLEARLY = 3
 
 _ABSENT: tuple[Definition, ...] = (None,)
@@ -23,7 +23,7 @@ CODES = ("locks-too-few",)
 
 
 def check(given: Given) -> Found:
-    """A finding where it is clearly too much, a remark where the server promises less."""
+    """Return a finding for a clear excess, a remark for more than the server guarantees."""
     locks = given.around.locks
     if given.path is None or locks is None:
         return Found()
@@ -34,9 +34,9 @@ def check(given: Given) -> Found:
 def transactions(
     path: UpgradePath, *, each: bool, committing: frozenset[str]
 ) -> tuple[tuple[PathChange, ...], ...]:
-    """The path in pieces that are one transaction each.
+    """Split the path into transactions.
 
-    `each`: every revision is one; otherwise all together, but for what the init scripts do, and
+    `each`: every revision is one; otherwise all are one, except for what the init scripts do, and
     for revisions that commit by themselves midway.
     """
     found: list[list[PathChange]] = [[]]
@@ -48,9 +48,9 @@ def transactions(
 
 
 def estimate(path: UpgradePath, pieces: Iterable[tuple[PathChange, ...]]) -> int:
-    """The most locks that one of these transactions takes.
+    """Return the most locks that one of these transactions takes.
 
-    Counted are relations: tables with their TOAST tables, indexes, sequences, views; what is made,
+    Relations count: tables with their TOAST tables, indexes, sequences, views; those created,
     altered or dropped.
     """
     there: dict[Key, str] = {key: found[0] or "" for key, found in path.start.items()}
@@ -88,14 +88,14 @@ def _taken(key: Key, definition: str) -> set[tuple[str, str]]:
 
 
 def _has_toast(definition: str) -> bool:
-    """Whether a table with such a column has a TOAST table for certain."""
+    """Whether a table with such a column certainly has a TOAST table."""
     return definition.startswith(_WITHOUT_LIMIT) and not definition.startswith("character varying(")
 
 
 def room(
     path: UpgradePath, locks: Locks, pieces: tuple[tuple[PathChange, ...], ...]
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Hold the estimate against the server's room: findings, and remarks."""
+    """Compare the estimate with the server's room; returns findings and remarks."""
     wanted = estimate(path, pieces)
     if wanted <= locks.room:
         return (), ()

@@ -1,4 +1,4 @@
-"""Objects in the way: they have the names of those that pending revisions make."""
+"""Objects that have the names of those that pending revisions create."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,13 @@ from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind
 from surefoot.schema.kinds import COMMON, kind_of
 from surefoot.schema.names import arguments, quote_name, split_name, table_of
 
-_NAME, _DEFINITION = 24, 21  # columns, so that a line has room on a terminal
+_NAME, _DEFINITION = 24, 21  # columns that fit on a terminal
 _LONGEST, _LINES = 200, 24
-_MISSING = 2  # so many of the table's parts that aren't there are shown as they're made
+_MISSING = 2  # so many of the table's missing parts are shown with their definitions
 
 _CONSTRAINT_WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 
-# What a user adds to a table that is in the way, and what doesn't hurt who writes into it
+# What a user adds to such a table and what doesn't break writes to it.
 _HARMLESS = frozenset(("index", "statistics", "option", "view"))
 
 
@@ -28,14 +28,14 @@ CODES = ("wrong-shape-in-the-way", "object-in-the-way")
 
 
 def check(given: Given) -> Found:
-    """Those of a wrong shape are findings; those that are as they should be are remarks."""
+    """Return findings for objects of another shape, and remarks for those of the right one."""
     if given.path is None:
         return Found()
     return collisions(given.path, given.live, given.nearer, given.committing)
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """One name that isn't as it's made: what it's called here, how it's made, how it is."""
+    """A name whose definition differs: how it is created, and how it is."""
 
     what: str
     made: str
@@ -44,7 +44,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def in_the_way(path: UpgradePath, live: Mapping[Key, str]) -> frozenset[Key]:
-    """The names that are there, and that a pending revision makes."""
+    """Return the existing names that a pending revision creates."""
     return frozenset(key for key in path.made if key in live and key[0] not in COMMON)
 
 
@@ -54,10 +54,10 @@ def collisions(
     nearer: str = "",
     committing: frozenset[str] = frozenset(),
 ) -> Found:
-    """Hold what is in the way against the revisions that make it, table by table.
+    """Compare existing objects with the revisions that create them, table by table.
 
-    `nearer` says whose structure it resembles more than the recorded revision's, if it does. Of
-    `committing` revisions a part would stay where the rest fails, so nothing may be in their way.
+    `nearer` says whose structure it resembles more than the recorded revision's, if it does. If the
+    rest of a `committing` revision failed, a part of it would stay, so nothing may be in its way.
     """
     present = in_the_way(path, live)
     tables = {key[1] for key in present if key[0] == "relation"}
@@ -114,9 +114,9 @@ def _is_same(key: Key, found: str, allowed: tuple[Definition, ...]) -> bool:
 def _table_lines(
     path: UpgradePath, name: str, made: Creation, live: Mapping[Key, str], belonging: list[Key]
 ) -> list[_Line]:
-    """What differs in a table that a revision makes, and that is there."""
+    """Return what differs in an existing table that a revision creates."""
     lines: list[_Line] = []
-    # as it's made in one revision; what a later one adds is looked for behind that
+    # as one revision creates it; what a later one adds is checked after that
     shape = {
         c.key: c.after
         for c in made.by.changes
@@ -145,7 +145,7 @@ def _known(allowed: tuple[Definition, ...]) -> str:
 
 
 def _called(key: Key, table: str) -> str:
-    """A fact's kind and name, without the table's."""
+    """Return a fact's kind and name, without the table's."""
     if key[1] == table:
         return key[0]
     return f"{key[0]} {key[1].removeprefix(f'{table}.')}"
@@ -174,7 +174,7 @@ def _moved(text: str, live: Mapping[Key, str], kind: str, name: str) -> str:
 
 
 def _compared(heading: str, lines: list[_Line], by: PathChange) -> list[str]:
-    """What is made and what there is, side by side; what has no room for that, below each other."""
+    """Show both definitions side by side; if there is no room, one below the other."""
     rows = [("", heading, "there is")]
     long: list[str] = []
     absent = [x for x in lines if x.found == "nothing" and not x.what.startswith("column")]
@@ -221,7 +221,7 @@ def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fi
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which makes it itself.",
         (
-            "the release that made this database had made it already",
+            "the release that made this database also made it",
             "the revision was seen to fail there when the catalogue was made",
         ),
         next=_moved("give it another name; nothing in it is lost", live, *key),
@@ -230,8 +230,8 @@ def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fi
 
 def _remark(what: str, made: Creation) -> str:
     return (
-        f"{what} is there already, as {made.by.text} makes it; that goes on only if it says "
-        "IF NOT EXISTS or replaces it, and is rolled back otherwise"
+        f"{what} is there already, as {made.by.text} makes it; that works only if it says IF NOT "
+        "EXISTS or replaces it, and is rolled back otherwise"
     )
 
 
@@ -239,7 +239,9 @@ def _remark(what: str, made: Creation) -> str:
 
 
 def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
-    """The names that it takes in its schema: relations and indexes share theirs, types theirs."""
+    """Return the names that it takes in its schema: relations and indexes share theirs, types
+    theirs.
+    """
     kind, name = key
     found = split_name(name)
     if kind == "index" or (kind == "constraint" and definition.startswith(_CONSTRAINT_WITH_INDEX)):
@@ -253,7 +255,7 @@ def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
 def _other_kinds(
     path: UpgradePath, live: Mapping[Key, str], present: frozenset[Key]
 ) -> list[Finding]:
-    """What has a name that a pending revision gives to something of another kind or table."""
+    """Return objects whose name a pending revision gives to another kind or table."""
     wanted = {
         slot: key
         for key, made in path.made.items()

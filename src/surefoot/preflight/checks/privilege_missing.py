@@ -1,4 +1,4 @@
-"""The privileges that the pending revisions need, and what of it the role lacks."""
+"""The privileges that the pending revisions need and the role lacks."""
 
 from collections.abc import Iterable
 
@@ -19,14 +19,14 @@ CODES = ("privilege-missing",)
 
 
 def check(given: Given) -> Found:
-    """What the role lacks, in one finding."""
+    """Return what the role lacks, in one finding."""
     return Found(of_role=privileges(given.needed, given.around))
 
 
 def privilege_needs(path: UpgradePath) -> tuple[Need, ...]:
-    """Every privilege that the path needs, each once, with the first revision that needs it.
+    """Return every privilege that the path needs, once, with the first revision that needs it.
 
-    What the path itself makes isn't asked for: whoever makes it owns it.
+    Objects that the path itself creates need none: their creator owns them.
     """
     found: dict[tuple[str, str, str, str], Need] = {}
 
@@ -59,9 +59,9 @@ def _needs_of(path: UpgradePath, change: Change) -> Iterable[tuple[str, str, str
     if is_new and (kind_of(kind).needs_create or definition.startswith(("PRIMARY KEY", "UNIQUE"))):
         yield "create", "schema", "", found[0]
     owner = _owner_of(path, change, definition or before)
-    # who may make a trigger needn't be the table's owner
+    # the privilege to create a trigger doesn't need ownership of the table
     if owner is not None and not (is_new and kind == "trigger"):
-        # who owns the schema may drop what is in it
+        # the schema's owner may drop what is in it
         yield "drop" if kind_of(kind).owned and change.after == (None,) else "owner", *owner
     if kind == "constraint" and is_new and definition.startswith(_REFERENCES):
         referred = definition.partition(" REFERENCES ")[2].partition("(")[0]
@@ -71,7 +71,7 @@ def _needs_of(path: UpgradePath, change: Change) -> Iterable[tuple[str, str, str
 
 
 def _owner_of(path: UpgradePath, change: Change, definition: str) -> tuple[str, str, str] | None:
-    """Whose owner may do it: an object that is there at the beginning, as kind, schema, name."""
+    """Return the existing object whose owner may do it: kind, schema, name."""
     kind, name = change.key
     table = table_of(change.key, definition)
     if table is not None:
@@ -89,7 +89,7 @@ def _owner_of(path: UpgradePath, change: Change, definition: str) -> tuple[str, 
 
 
 def privileges(needs: tuple[Need, ...], around: Surroundings) -> tuple[Finding, ...]:
-    """What the role lacks, in one finding."""
+    """Return what the role lacks, in one finding."""
     if not around.lacking:
         return ()
     role = quoted(around.role)

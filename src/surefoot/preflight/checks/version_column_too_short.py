@@ -1,4 +1,4 @@
-"""The version table's column, which must hold every revision's id."""
+"""The version table's column must hold every revision's id."""
 
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
@@ -9,7 +9,7 @@ CODES = ("version-column-too-short",)
 
 
 def check(given: Given) -> Found:
-    """Ids that are longer than the column has room for."""
+    """Return ids that are longer than the column."""
     length = given.around.version_length
     long = [id for id in given.ids if length is not None and len(id) > length]
     if not long:

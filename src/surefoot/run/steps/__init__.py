@@ -1,4 +1,4 @@
-"""The steps of a plan: one file each, which does the step, shows it and writes it as JSON.
+"""The steps of a plan: one file each, which carries out the step, shows it and encodes it.
 
 A step's file is named like its class in `decision/plan.py`: `DropIndexes` is `drop_indexes.py`. It
 is imported when a plan has the step, because most runs have one or two of them.
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 
 class Handler(Protocol):
-    """What a step's file has."""
+    """The functions in a step's file."""
 
     def carry_out(self, step: Any, run: "Run") -> None:
-        """Do the step. Raises Stopped, or SurefootError where nothing was begun."""
+        """Carry out the step. Raises Stopped, or SurefootError if nothing was begun."""
         ...
 
     def lines(self, step: Any) -> list[str]:
-        """The step in a plan, for people: one line, and what belongs below it."""
+        """Return the step in a plan, for people: one line, and its details."""
         ...
 
     def as_json(self, step: Any) -> object:
-        """The step in a plan, for programs: a value, or the parts of one."""
+        """Return the step in a plan as JSON: a value, or the parts of one."""
         ...
 
 
 def handler(step: Step) -> Handler:
-    """The file of a step."""
+    """Return the file of a step."""
     return handler_of(type(step))
 
 
 def handler_of(kind: type) -> Handler:
-    """The file of a kind of step."""
+    """Return the file of a kind of step."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
     return cast("Handler", importlib.import_module(f"surefoot.run.steps.{name}"))

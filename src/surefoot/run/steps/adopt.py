@@ -1,4 +1,4 @@
-"""Adopt a database: record the revisions that it stands at, with the evidence."""
+"""Adopt a database: record the revisions at which it stands, with the evidence."""
 
 from typing import Any
 
@@ -27,9 +27,10 @@ _BY = {
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the journal keeps of an adoption. `before` are the version rows that were replaced,
-    `column` is the type that their column had where it was put right, `accepted` are the
-    differences that a person has accepted.
+    """What the journal keeps about an adoption.
+
+    `before` are the replaced version rows, `column` is the former type of their column if it was
+    corrected, `accepted` are the differences that a person has accepted.
     """
 
     by: str
@@ -100,7 +101,7 @@ def _adopt(step: Adopt, connection: psycopg.Connection[Any], run: Run) -> None:
 
 
 def require_rows(found: tuple[str | None, ...], planned: tuple[str | None, ...]) -> None:
-    """Raises SurefootError `plan-outdated` where the version rows aren't those planned for."""
+    """Raise SurefootError `plan-outdated` if the version rows aren't those of the plan."""
     if found != planned:
         raise SurefootError(
             "plan-outdated",
@@ -116,10 +117,10 @@ def require_rows(found: tuple[str | None, ...], planned: tuple[str | None, ...])
 def lock_version_table(
     connection: psycopg.Connection[Any], table: sql.Identifier, *, mend: bool
 ) -> None:
-    """Whoever else writes the version rows is waited for, and then seen; not for long, since all
-    who come later queue behind us. To alter the table, readers are waited for, too.
+    """Lock the version table, so that other writers are waited for, and then seen.
 
-    Raises SurefootError `lock-not-available`.
+    Not for long, because all later sessions queue behind this one. To alter the table, readers are
+    waited for, too. Raises SurefootError `lock-not-available`.
     """
     mode = sql.SQL("access exclusive" if mend else "share row exclusive")
     try:
@@ -132,6 +133,6 @@ def lock_version_table(
             "lock-not-available",
             f"The version table is locked by another session, for longer than {_LOCK_TIMEOUT}.",
             seen=[str(error).strip().splitlines()[0]],
-            next="see in pg_stat_activity who is idle in a transaction, or reads for long (a "
-            "backup, say); start again when that has ended",
+            next="find the session in pg_stat_activity: one that is idle in a transaction, or "
+            "reads for long (a backup, for example); start again when it has ended",
         ) from error

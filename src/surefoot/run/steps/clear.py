@@ -1,4 +1,4 @@
-"""Drop what was left of revisions that aren't applied any more, and look before the commit."""
+"""Drop the remains of revisions that are no longer applied, with a look before the commit."""
 
 import time
 from typing import Any
@@ -26,21 +26,22 @@ def carry_out(step: Clear, run: Run) -> None:
 
 
 def lines(step: Clear) -> list[str]:
-    """How many objects, and the SQL."""
+    """Return the number of objects, and the SQL."""
     sql = ("begin", *(f"  {text}" for text in step.statements), "commit")
     what = count(len(step.names), "object")
     return [f"drop {what} of revisions that aren't applied:", *(f"  {text}" for text in sql)]
 
 
 def as_json(step: Clear) -> dict[str, Any]:
-    """The objects and the SQL."""
+    """Return the objects and the SQL."""
     objects = [{"kind": kind, "name": name} for kind, name in step.names]
     return {"step": "clear", "objects": objects, "sql": list(step.statements)}
 
 
 def _clear(step: Clear, connection: psycopg.Connection[Any], run: Run) -> None:
-    """Raises SurefootError `cleanup-failed` where anything else would be lost with it, or the
-    server refuses.
+    """Drop them.
+
+    Raises SurefootError `cleanup-failed` if anything else would be lost, or on an error.
     """
     version_table = run.seen.version_table
     before = set(structure_within(connection, version_table))

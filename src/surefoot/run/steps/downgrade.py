@@ -1,4 +1,4 @@
-"""Take a plan's revisions back, and look behind each, in its own transaction."""
+"""Undo a plan's revisions, with a look after each, in its own transaction."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -40,22 +40,22 @@ class _Counting(NamedTuple):
 
 
 def carry_out(step: Downgrade, run: Run) -> None:
-    """Take the revisions back through the application's env.py."""
+    """Undo the revisions through the application's env.py."""
     Downgrading(step, run).carry_out_all()
 
 
 def lines(step: Downgrade) -> list[str]:
-    """How many revisions, and for each of them how it is undone."""
+    """Return how many revisions are undone, and how each is."""
     below = f"down to {', '.join(step.rows)}" if step.rows else "to before the first revision"
     number = count(len(step.undo), "revision")
     return [
-        f"take back {number}, {below}",
+        f"undo {number}, {below}",
         *(line for one in step.undo for line in _undo_lines(one)),
     ]
 
 
 def _undo_lines(one: DowngradeStep) -> list[str]:
-    """A revision that is undone, how, and the SQL that will be executed."""
+    """Return a revision that is undone, how, and the SQL that will be executed."""
     title = f" ({one.reversal.message})" if one.reversal.message else ""
     if one.statements is None:
         how = "by its downgrade()"
@@ -68,7 +68,7 @@ def _undo_lines(one: DowngradeStep) -> list[str]:
 
 
 def as_json(step: Downgrade) -> dict[str, Any]:
-    """The revisions in their order, and the rows at the end."""
+    """Return the revisions in their order, and the rows at the end."""
     taken = [
         {
             "id": one.id,
@@ -83,7 +83,7 @@ def as_json(step: Downgrade) -> dict[str, Any]:
 
 
 class Downgrading(Upgrading):
-    """One step of a plan: these revisions are taken back, through the application's env.py."""
+    """One step of a plan: undo these revisions, through the application's env.py."""
 
     back = True
 
@@ -92,7 +92,7 @@ class Downgrading(Upgrading):
         self._step = step
 
     def carry_out_all(self) -> None:
-        """Take all of them back. Raises Stopped."""
+        """Undo all of them. Raises Stopped."""
         self.carry_out(tuple(revision_of(one) for one in self._step.undo))
 
     def _account(self) -> Account:
@@ -112,10 +112,10 @@ class Downgrading(Upgrading):
         )
 
     def _countings(self) -> dict[tuple[str, str], _Counting]:
-        """What counts the rows that may not be lost, and what keeps others from writing more.
+        """Return statements that count the rows that must not be lost, and that lock the tables.
 
-        As text: older psycopgs quote a name only where they have a connection, and that of the
-        application may be another driver's.
+        As text: older psycopgs quote a name only with a connection, and the application's may be
+        another driver's.
         """
         if not self._step.spare:
             return {}
@@ -132,7 +132,7 @@ class Downgrading(Upgrading):
 
 
 class _Checking:
-    """Looks before and behind each revision, on the application's connection."""
+    """Looks before and after each revision, on the application's connection."""
 
     def __init__(
         self,
@@ -147,14 +147,15 @@ class _Checking:
         self._before: Mapping[Key, str] = {}
 
     def before(self, connection: Any, revision: str) -> None:
-        """What was empty when the plan was made must be so still: nobody has given leave to lose
-        anything. Raises SurefootError `data-would-be-lost`.
+        """Require that what was empty when the plan was made is still empty.
+
+        Nobody has accepted a loss. Raises SurefootError `data-would-be-lost`.
         """
         self._before = self._structure(connection)
         self._require_spared(connection, revision, self._before)
 
     def piece(self, connection: Any, revision: str) -> None:
-        """The same, for what is still there: the locks ended with the transaction before."""
+        """Check the same for what still exists: the locks ended with the previous transaction."""
         self._require_spared(connection, revision, self._structure(connection))
 
     def _require_spared(self, connection: Any, revision: str, live: Mapping[Key, str]) -> None:
@@ -171,7 +172,7 @@ class _Checking:
             raise SurefootError.of(would_be_lost(lost, self._command))
 
     def behind(self, connection: Any, revision: str) -> None:
-        """The structure must be the one below. Raises SurefootError `way-back-differs`."""
+        """Require the structure below the revision. Raises SurefootError `way-back-differs`."""
         wrong = not_back(self._reversals[revision], self._structure(connection), self._before)
         if wrong:
             raise SurefootError(
@@ -193,7 +194,7 @@ class _Checking:
 
 
 def _is_there(loss: Loss, live: Mapping[Key, str]) -> bool:
-    """Whether the table is there whose rows are counted: a table, and nothing that runs code."""
+    """Whether the table whose rows are counted exists: an ordinary table, which runs no code."""
     name = split_name(loss.name)
     table = ".".join(map(fact_part, name[:2]))
     if loss.kind != "table" and ("column", loss.name) not in live:
@@ -203,8 +204,10 @@ def _is_there(loss: Loss, live: Mapping[Key, str]) -> bool:
 
 
 def _counted(connection: Any, counting: str) -> int:
-    """What it counts, row security or not. The application's setting is put back: it may rely on
-    that. Where the role may not see all rows, the server raises.
+    """Return the count, regardless of row security.
+
+    The application's setting is restored, because it may rely on it. If the role can't see all
+    rows, the server raises.
     """
     ((was,),) = execute_text(connection, "select pg_catalog.current_setting('row_security')")
     execute_text(connection, "set row_security = off")

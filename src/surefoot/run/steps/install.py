@@ -23,7 +23,8 @@ from surefoot.scripts.header import ScriptFile
 from surefoot.scripts.run import run_script
 
 Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Identification | None]
-"""From a connection in a transaction, and version rows to hold the structure against (or none)."""
+"""From a connection in a transaction, and version rows (or none), to a comparison of the structure.
+"""
 
 
 def carry_out(step: Install, run: Run) -> None:
@@ -46,16 +47,16 @@ def carry_out(step: Install, run: Run) -> None:
 
 
 def lines(step: Install) -> list[str]:
-    """The scripts, and what they stand for."""
+    """Return the scripts, and the revision that they stand for."""
     paths = ", ".join(script.path for script in step.scripts)
     if step.revision is None:
-        return [f"install {paths}; find its revision by what it has made, and go on"]
+        return [f"install {paths}; identify its revision by what it made, and continue"]
     stand = "which stands for" if len(step.scripts) == 1 else "which stand for"
     return [f"install {paths}, {stand} {step.revision.id}"]
 
 
 def as_json(step: Install) -> answers.Install:
-    """The scripts, and the revision that they stand for."""
+    """Return the scripts, and the revision that they stand for."""
     return answers.Install(
         scripts=tuple(script.path for script in step.scripts),
         revision=None if step.revision is None else step.revision.id,
@@ -75,7 +76,7 @@ def install(
 ) -> None:
     """Carry out the step inside the transaction that the caller opened on `connection`.
 
-    `look` says where the structure stands. Raises ScriptFailed, or SurefootError `plan-outdated`,
+    `look` compares the structure. Raises ScriptFailed, or SurefootError `plan-outdated`,
     `init-script-newer-than-code`, `init-script-names-another-revision`, `init-script-unidentified`.
     """
     for script in step.scripts:

@@ -1,4 +1,4 @@
-"""Record a revision that an earlier run left half-way, and that is all there."""
+"""Record a revision that an earlier run left half-way, and that is complete."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def carry_out(step: Record, run: Run) -> None:
 
 
 def lines(step: Record) -> list[str]:
-    """The revision, and why nothing of it is missing."""
+    """Return the revision, and why nothing of it is missing."""
     match step.by:
         case "person":
             why = "it is finished, on your word"
@@ -37,7 +37,7 @@ def lines(step: Record) -> list[str]:
 
 
 def as_json(step: Record) -> answers.Record:
-    """The revision, what decided for it and what it replaces."""
+    """Return the revision, what decided for it, and what it replaces."""
     return answers.Record(
         revision=step.revision.id,
         by=step.by,

@@ -1,4 +1,4 @@
-"""Finish or undo what a revision has left half-way: the SQL, and a look before each commit."""
+"""Finish or undo a half-applied revision: the SQL, and a look before each commit."""
 
 import time
 from collections.abc import Iterable
@@ -22,19 +22,19 @@ _STAYS = "What was done outside of a transaction stays, and the revision is stil
 
 
 def carry_out(step: Repair, run: Run) -> None:
-    """Execute the SQL: what is outside a transaction, what is in one, the rest. Raises Stopped."""
+    """Execute the SQL outside a transaction, in one, and the rest. Raises Stopped."""
     Repairing(run).repair(step)
 
 
 def lines(step: Repair) -> list[str]:
-    """The SQL in its order, and what of it is one transaction."""
+    """Return the SQL in its order, and which part is one transaction."""
     within = ("begin", *(f"  {text}" for text in step.within), "commit") if step.within else ()
     sql = (*step.first, *within, *step.then)
     return [f"{step.how} revision {step.revision}:", *(f"  {text}" for text in sql)]
 
 
 def as_json(step: Repair) -> answers.Mend:
-    """The SQL in its order. The step is called mend in JSON, as it was from the beginning."""
+    """Return the SQL in its order. In JSON the step is called mend, for compatibility."""
     return answers.Mend(
         revision=step.revision,
         how=step.how,
@@ -45,7 +45,7 @@ def as_json(step: Repair) -> answers.Mend:
 
 
 class Repairing:
-    """Executes SQL on what an interrupted revision left, and checks what came of it."""
+    """Executes SQL on what an interrupted revision left, and checks the result."""
 
     def __init__(self, run: Run) -> None:
         assert run.before.interruption is not None
@@ -54,9 +54,10 @@ class Repairing:
         self._in_transaction = run.in_transaction
 
     def repair(self, step: Repair) -> None:
-        """What is outside a transaction, what is in one, the rest; each looked at. Raises Stopped.
+        """Execute the parts outside a transaction, in one, and the rest, each with a look. Raises
+        Stopped.
 
-        Wherever that is cut off, the revision is still half-way: the same command goes on.
+        Wherever that is cut off, the revision is still half-applied: the same command continues.
         """
         with self._connect() as connection:
             _, facts = self._asked.half_way(connection, self._before)
@@ -84,7 +85,7 @@ class Repairing:
             raise Stopped(msgspec.structs.replace(error.finding, database=_STAYS)) from error
 
     def _execute(self, connection: psycopg.Connection[Any], statements: Iterable[str]) -> None:
-        """As the revision would: with the search path of the application's own connection."""
+        """Execute statements as the revision would: with the application's search path."""
         connection.execute(
             "select pg_catalog.set_config('role', %s, true),"
             " pg_catalog.set_config('search_path', %s, true),"
@@ -108,7 +109,7 @@ class Repairing:
         *,
         to_come: bool,
     ) -> None:
-        """The look before the commit. Raises SurefootError `repair-failed`."""
+        """Look before the commit. Raises SurefootError `repair-failed`."""
         now, facts = self._asked.half_way(connection, self._before)
         wrong = unmet(self._before, now, step.how, (own, self._asked.own(facts)), to_come=to_come)
         if wrong:
@@ -120,14 +121,14 @@ class Repairing:
             )
 
     def outside(self, kind: str, name: str, statements: tuple[str, ...]) -> None:
-        """Statements that can't be in a transaction, one after the other."""
+        """Execute statements that can't be in a transaction, one after the other."""
         if not statements:
             return
         started = time.monotonic()
         try:
             with self._connect() as connection:
                 connection.execute("set statement_timeout = 0")
-                # the application's transactions are waited for, as the revision itself does
+                # wait for the application's transactions, as the revision itself does
                 connection.execute("set lock_timeout = 0")
                 with connection.transaction():
                     row = self._journal.mending(executor(connection), name, "; ".join(statements))

@@ -30,11 +30,11 @@ def carry_out(step: Seed, run: Run) -> None:
 
 
 def lines(step: Seed) -> list[str]:
-    """The script, and why it is run again."""
+    """Return the script, and why it runs again."""
     why = ": its content changed" if step.changed else ""
     return [f"run the seed script {step.script.path}{why}"]
 
 
 def as_json(step: Seed) -> answers.Seed:
-    """The script, and whether its content changed."""
+    """Return the script, and whether its content changed."""
     return answers.Seed(script=step.script.path, changed=step.changed)

@@ -13,7 +13,7 @@ from surefoot.run.steps.adopt import require_rows
 
 
 def carry_out(step: Undone, run: Run) -> None:
-    """Write the journal's row that lets the revision be run again."""
+    """Write the journal's row that lets the revision run again."""
 
     def work(connection: psycopg.Connection[Any]) -> None:
         _, before = observe_version_rows(connection, run.seen.version_table)
@@ -25,11 +25,11 @@ def carry_out(step: Undone, run: Run) -> None:
 
 
 def lines(step: Undone) -> list[str]:
-    """The revision, and who has seen to it."""
+    """Return the revision, and what undid it."""
     why = "on your word" if step.by == "person" else "surefoot up runs it again"
-    return [f"keep in mind that revision {step.revision} is undone: {why}"]
+    return [f"note that revision {step.revision} is undone: {why}"]
 
 
 def as_json(step: Undone) -> answers.Undone:
-    """The revision, and who has seen to it."""
+    """Return the revision, and what undid it."""
     return answers.Undone(revision=step.revision, by=step.by)

@@ -1,5 +1,7 @@
-"""Run a plan's revisions: again, where another session's lock was in the way; not on, where a
-signal came or our own lock was lost.
+"""Run a plan's revisions.
+
+Again, if another session's lock was in the way; not further, if a signal came or surefoot's own
+lock was lost.
 """
 
 import itertools
@@ -26,11 +28,11 @@ from surefoot.run.self_wait import SelfWait
 from surefoot.run.verify import look_after
 from surefoot.system import signals
 
-# A lock wasn't to be had in time, or two sessions waited for each other. Both are over once the
-# other session has come to its end.
+# A lock wasn't available in time, or two sessions waited for each other. Both are over once the
+# other session has ended.
 _WAITED = ("55P03", "40P01")
 
-_NEW_VALUE = "55P04"  # an enum's value is used in the transaction that adds it
+_NEW_VALUE = "55P04"  # an enum value is used in the transaction that adds it
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds
 
@@ -41,14 +43,14 @@ def carry_out(step: Upgrade, run: Run) -> None:
 
 
 def lines(step: Upgrade) -> list[str]:
-    """How many revisions, and where they end."""
+    """Return how many revisions run, and where they end."""
     below = {name for r in step.revisions for name in (*r.parents, *r.depends_on)}
     tips = ", ".join(r.id for r in step.revisions if r.id not in below)
     return [f"apply {count(len(step.revisions), 'revision')}, up to {tips}"]
 
 
 def as_json(step: Upgrade) -> answers.Upgrade:
-    """The revisions in their order."""
+    """Return the revisions in their order."""
     return answers.Upgrade(
         revisions=tuple(
             answers.Revision(id=r.id, message=r.message, release=r.release) for r in step.revisions
@@ -57,9 +59,9 @@ def as_json(step: Upgrade) -> answers.Upgrade:
 
 
 class Upgrading:
-    """One step of a plan: these revisions, in this order, through the application's env.py."""
+    """One step of a plan: run these revisions, in this order, through the application's env.py."""
 
-    back = False  # whether they are taken back
+    back = False  # whether they are undone
 
     def __init__(self, run: Run) -> None:
         self._asked, self._seen, self._lock = run.env, run.seen, run.lock
@@ -72,11 +74,11 @@ class Upgrading:
             policies=config.row_security == "apply",
         )
         self._retries = config.lock_retries
-        self._cuts: frozenset[str] = frozenset()  # before these revisions, there's a commit
-        self._apart = False  # which is the end of a run of env.py
+        self._cuts: frozenset[str] = frozenset()  # revisions that a commit must precede
+        self._apart = False  # the commit ends a run of env.py
 
     def carry_out(self, revisions: tuple[Revision, ...]) -> None:
-        """Run them. Raises Stopped, whose cause is what a revision raised, if one did."""
+        """Run them. Raises Stopped, whose cause is what a revision raised, if any."""
         begun: dict[str, str] = {}
         pauses = itertools.islice(_pauses(), self._retries)
         started = time.monotonic()
@@ -104,7 +106,7 @@ class Upgrading:
                         name = failed.revision.id
                         raise Stopped(interrupted(name), name, begun) from error
                     except SurefootError:
-                        left = None  # the server can't be asked; that is told with the failure
+                        left = None  # the server can't be asked; the failure reports that
                 if pause is None or left is None:
                     took = time.monotonic() - started
                     finding = revision_failed(failed, attempt, took, back=self.back)
@@ -130,7 +132,7 @@ class Upgrading:
             try:
                 self._run(revisions, running)
             except (RevisionFailed, SurefootError) as failed:
-                if signals.requested():  # it was cancelled, and the exception got lost in this one
+                if signals.requested():  # it was cancelled, and this exception hid the signal's
                     raise signals.StopRequested from failed
                 if running.stopped is not None:
                     raise SurefootError.of(running.stopped) from failed
@@ -156,8 +158,9 @@ class Upgrading:
     def _can_cut(
         self, revisions: tuple[Revision, ...], failed: RevisionFailed, running: Running
     ) -> bool:
-        """Whether a commit before the revision may help, which it hasn't had yet: it uses an enum's
-        value that was added before in the same transaction.
+        """Whether a commit before the revision may help that it hasn't had yet.
+
+        The revision uses an enum value that was added in the same transaction.
         """
         if failed.cause is None or failed.cause.sqlstate != _NEW_VALUE or running.left:
             return False
@@ -169,8 +172,8 @@ class Upgrading:
         self._cuts |= {failed.revision.id}
         self._apart = self._apart or running.uncut
         self._progress.notice(
-            f"{failed.revision.id} uses an enum's value that a revision before it adds; PostgreSQL "
-            "allows that once the value is committed: again, with a commit between the two"
+            f"{failed.revision.id} uses an enum value that an earlier revision adds; PostgreSQL "
+            "allows that only after a commit: trying again, with a commit between the two"
         )
 
     @staticmethod
@@ -180,7 +183,7 @@ class Upgrading:
     def _left(
         self, revisions: tuple[Revision, ...], failed: RevisionFailed, begun: dict[str, str]
     ) -> tuple[Revision, ...] | None:
-        """What is to be run again; None where the failure left something behind."""
+        """Return the revisions to run again; None if the failure left something behind."""
         after = look_after(
             self._connect, self._journal.run, begun.values(), self._seen.version_table
         )
@@ -199,7 +202,7 @@ class Upgrading:
         revision = failed.revision.id
         with self._connect() as connection:
             found = holders(connection, failed.cause, revision, self._asked.catalogue)
-        waited = "a lock was not to be had" if failed.cause.sqlstate == "55P03" else "a deadlock"
+        waited = "a lock was not available" if failed.cause.sqlstate == "55P03" else "a deadlock"
         again = f"again in {pause:.0f} s ({attempt} of {self._retries})"
         self._progress.notice(f"{revision} was rolled back, {waited}: {again}")
         for line in holder_lines(found):
@@ -208,7 +211,7 @@ class Upgrading:
 
 
 def _parts(revisions: tuple[Revision, ...], cuts: frozenset[str]) -> list[tuple[Revision, ...]]:
-    """The revisions in pieces, of which each but the first begins with one of `cuts`."""
+    """Split the revisions: each part but the first begins with one of `cuts`."""
     parts: list[list[Revision]] = [[]]
     for revision in revisions:
         if parts[-1] and revision.id in cuts:
@@ -218,7 +221,7 @@ def _parts(revisions: tuple[Revision, ...], cuts: frozenset[str]) -> list[tuple[
 
 
 def _pauses() -> Iterator[float]:
-    """With jitter: whoever else gave way shall not come back at the same instant."""
+    """Yield pauses with jitter, so that several runs don't retry at the same instant."""
     pause = _FIRST_PAUSE
     while True:
         yield pause * random.uniform(0.7, 1.3)
