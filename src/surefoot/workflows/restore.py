@@ -120,12 +120,12 @@ def restore(
                 *(_table(workspace, sidecar), options.owners, options.jobs),
             )
             rows = Restoring(filling, lambda: _server(workspace, seen.name), report).made()
+            workspace.close()  # its session for looks is in that database, too
             lock.check()
             # the lock's session is in the database that is renamed
             swap = _swap(intended, sha256, options)
             if not options.disconnect:
                 _report_wait(workspace, intended, connection.info.backend_pid, report)
-            workspace.close()  # its session for looks is in that database, too
             swapped(swap, lambda: _server(workspace, seen.name), connection.close)
             return Restored(seen.name, rows, intended.old)
 
