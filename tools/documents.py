@@ -1,7 +1,7 @@
 """Write what documents have from the code: `make documents`. A test holds that it is current.
 
 The pages of states, errors and commands are written whole; the table of keys and the defaults of
-the keys are written into the pages of the configuration, the table of exit codes into its page.
+the keys are written into the pages of the configuration, the tables of exit codes into theirs.
 """
 
 import re
@@ -22,6 +22,7 @@ from surefoot.report.text import HEADLINES
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 KEYS = ("<!-- keys: written by tools/documents.py -->\n", "<!-- keys: until here -->")
 EXITS = ("<!-- exits: written by tools/documents.py -->\n", "<!-- exits: until here -->")
+GUIDES = Path(__file__).parents[1] / "docs" / "guides"
 
 # The pages of commands: title and first sentence; and the commands that aren't on the first page.
 COMMANDS = {
@@ -87,7 +88,7 @@ def states() -> str:
 
 
 def errors() -> str:
-    """reference/troubleshooting.md: every code, by the words with which the message begins."""
+    """reference/troubleshooting.md: every code, with the first sentence of its page."""
     lines = [
         "# Errors",
         "",
@@ -220,6 +221,13 @@ def with_exit_codes(text: str) -> str:
     return between(text, EXITS, rows)
 
 
+def with_first_words(text: str) -> str:
+    """guides/refused.md with the table of how messages begin."""
+    rows = ["| the message begins with | exit code | what to do |", "|---|---|---|"]
+    rows += [f"| *{HEADLINES[code]}* | {int(code)} | {ACTIONS[code]} |" for code in sorted(GROUPS)]
+    return between(text, EXITS, rows)
+
+
 def between(text: str, marks: tuple[str, str], rows: list[str]) -> str:
     """The text with these rows between its two marks."""
     begin, end = marks
@@ -232,11 +240,13 @@ def documents() -> dict[Path, str]:
     keys = {page: with_defaults(page.read_text("utf-8")) for page in key_pages().values()}
     configuration = REFERENCE / "configuration.md"
     exit_codes = REFERENCE / "exit-codes.md"
+    refused = GUIDES / "refused.md"
     return {
         REFERENCE / "states.md": states(),
         REFERENCE / "troubleshooting.md": errors(),
         configuration: with_keys(configuration.read_text(encoding="utf-8")),
         exit_codes: with_exit_codes(exit_codes.read_text(encoding="utf-8")),
+        refused: with_first_words(refused.read_text(encoding="utf-8")),
         **command_pages(),
         **keys,
     }
