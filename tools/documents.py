@@ -217,7 +217,8 @@ def with_exit_codes(text: str) -> str:
     rows += ["|---|---|---|---|---|"]
     for code in ExitCode:
         headline = f"*{HEADLINES[code]}*" if code in HEADLINES else ""
-        rows.append(f"| {int(code)} | {code.name} | {headline} | {MEANINGS[code]} | {ACTIONS[code]} |")
+        cells = (str(int(code)), code.name, headline, MEANINGS[code], ACTIONS[code])
+        rows.append(f"| {' | '.join(cells)} |")
     return between(text, EXITS, rows)
 
 
