@@ -80,8 +80,8 @@ def states() -> str:
     """reference/states.md."""
     return (
         "# States\n\n"
-        "Every state in which surefoot can find a database, and what `status`, `plan` and `up` do. "
-        "`surefoot explain --states` prints\nthis page.\n\n"
+        "Every state of a database, and what each command does. A refusal changes nothing. "
+        "`surefoot explain --states` prints this page.\n\n"
         f"![The states, and what leads from one to another](../pictures/states.svg)\n\n"
         f"{state_table()}\n"
     )
