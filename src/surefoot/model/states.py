@@ -45,7 +45,7 @@ class State(Enum):
         return STATE_TABLE[self]
 
 
-_UP_EXIT = "0; 4 if something is in the way, 5 or 6 if a step fails, 7 if it waits too long"
+_UP_EXIT = "0, or 4 to 7 if it can't"
 _REFUSED = "refused"
 _NOTHING = "nothing to do"
 _NO_STRUCTURE = "refused: there is no evidence"
@@ -59,8 +59,8 @@ def _refused(means: str, repair: str, adopt: str) -> StateRow:
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
-        "the version table names the code's head, and the structure has everything that head "
-        "promises",
+        "the version table names the code's head, and, by the catalogue if there is one, the "
+        "structure has everything that head promises",
         "exit 0, or 3 if a seed script has changed",
         "nothing, or the changed seed scripts",
         "nothing, or runs the changed seed scripts",
