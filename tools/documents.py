@@ -1,7 +1,7 @@
 """Write what documents have from the code: `make documents`. A test holds that it is current.
 
 The pages of states, errors and commands are written whole; the table of keys and the defaults of
-the keys are written into the pages of the configuration.
+the keys are written into the pages of the configuration, the tables of exit codes into theirs.
 """
 
 import re
@@ -21,6 +21,8 @@ from surefoot.report.text import HEADLINES
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 KEYS = ("<!-- keys: written by tools/documents.py -->\n", "<!-- keys: until here -->")
+EXITS = ("<!-- exits: written by tools/documents.py -->\n", "<!-- exits: until here -->")
+GUIDES = Path(__file__).parents[1] / "docs" / "guides"
 
 # The pages of commands: title and first sentence; and the commands that aren't on the first page.
 COMMANDS = {
@@ -55,20 +57,38 @@ GROUPS = {
     ExitCode.USAGE: "The command line, the configuration or the image is wrong.",
 }
 
+# The other two exit codes, which no error has; and what to do on each.
+MEANINGS = {
+    ExitCode.DONE: "Done, or nothing to do. `plan`: `up` would continue.",
+    ExitCode.BUG: "surefoot itself failed, and printed a traceback.",
+    **GROUPS,
+    ExitCode.PENDING: "`status`: something is pending. Other commands: a check found a difference.",
+}
+ACTIONS = {
+    ExitCode.DONE: "Start the application.",
+    ExitCode.BUG: "Don't start the application. Run `surefoot status`, and report the traceback.",
+    ExitCode.USAGE: "Correct it. Trying again gives the same result.",
+    ExitCode.PENDING: "`status`: run `surefoot up`. Other commands: read the findings.",
+    ExitCode.REFUSED: "Read the message and do what `next` says. Don't just try again.",
+    ExitCode.FAILED: "Read the message and remove the cause. Trying again is safe.",
+    ExitCode.PARTIAL: "Start nothing until a person has checked the database.",
+    ExitCode.BUSY: "Try again after a pause.",
+}
+
 
 def states() -> str:
     """reference/states.md."""
     return (
         "# States\n\n"
-        "Every state in which surefoot can find a database, and what `status`, `plan` and `up` do. "
-        "`surefoot explain --states` prints\nthis page.\n\n"
+        "Every state of a database, and what each command does. A refusal changes nothing. "
+        "`surefoot explain --states` prints this page.\n\n"
         f"![The states, and what leads from one to another](../pictures/states.svg)\n\n"
         f"{state_table()}\n"
     )
 
 
 def errors() -> str:
-    """reference/troubleshooting.md: every code, by the words with which the message begins."""
+    """reference/troubleshooting.md: every code, with the first sentence of its page."""
     lines = [
         "# Errors",
         "",
@@ -188,18 +208,46 @@ def with_keys(text: str) -> str:
         kind = section.partition(" · ")[0]
         default = as_toml(getattr(Config(), key, None))
         rows.append(f"| [`{key}`]({page.name}#{key}) | {kind} | {default} |")
-    before, _, rest = text.partition(KEYS[0])
-    return before + KEYS[0] + "\n" + "\n".join(rows) + "\n\n" + KEYS[1] + rest.partition(KEYS[1])[2]
+    return between(text, KEYS, rows)
+
+
+def with_exit_codes(text: str) -> str:
+    """reference/exit-codes.md with the table of all exit codes."""
+    rows = ["| exit code | name | the message begins with | meaning | what to do |"]
+    rows += ["|---|---|---|---|---|"]
+    for code in ExitCode:
+        headline = f"*{HEADLINES[code]}*" if code in HEADLINES else ""
+        cells = (str(int(code)), code.name, headline, MEANINGS[code], ACTIONS[code])
+        rows.append(f"| {' | '.join(cells)} |")
+    return between(text, EXITS, rows)
+
+
+def with_first_words(text: str) -> str:
+    """guides/refused.md with the table of how messages begin."""
+    rows = ["| the message begins with | exit code | what to do |", "|---|---|---|"]
+    rows += [f"| *{HEADLINES[code]}* | {int(code)} | {ACTIONS[code]} |" for code in sorted(GROUPS)]
+    return between(text, EXITS, rows)
+
+
+def between(text: str, marks: tuple[str, str], rows: list[str]) -> str:
+    """The text with these rows between its two marks."""
+    begin, end = marks
+    before, _, rest = text.partition(begin)
+    return before + begin + "\n" + "\n".join(rows) + "\n\n" + end + rest.partition(end)[2]
 
 
 def documents() -> dict[Path, str]:
     """Every page that is written, or written in part, with its whole text."""
     keys = {page: with_defaults(page.read_text("utf-8")) for page in key_pages().values()}
     configuration = REFERENCE / "configuration.md"
+    exit_codes = REFERENCE / "exit-codes.md"
+    refused = GUIDES / "refused.md"
     return {
         REFERENCE / "states.md": states(),
         REFERENCE / "troubleshooting.md": errors(),
         configuration: with_keys(configuration.read_text(encoding="utf-8")),
+        exit_codes: with_exit_codes(exit_codes.read_text(encoding="utf-8")),
+        refused: with_first_words(refused.read_text(encoding="utf-8")),
         **command_pages(),
         **keys,
     }

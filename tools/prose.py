@@ -1,7 +1,7 @@
 """Check the documents' language: `make prose`, a part of `make lint`.
 
-proselint finds clichés, archaisms, repeated words and the like. The words of `WORDS` and the length
-of sentences are rules of this project. Code, links' targets and comments are not checked.
+proselint finds clichés, archaisms and repeated words. This project's own rules are `WORDS`,
+`CONSTRUCTIONS`, and the length of sentences. Code, links' targets and comments are not checked.
 """
 
 import re
@@ -36,11 +36,14 @@ OFF = {
 # The words that this project does not use, with those that it uses instead.
 WORDS = {
     "amiss": "wrong",
+    "anew": "again",
     "another one's": "name the owner",
+    "another's": "name the owner",
     "anybody's": "name the owner",
-    "are told": "are reported",
-    "be told": "be reported",
+    "as a rule": "usually",
+    "as one likes": "name the actor",
     "beforehand": "before",
+    "beside": "next to, or also",
     "besides": "also, or except",
     "but for": "except for",
     "by ways that": "in ways that",
@@ -54,20 +57,25 @@ WORDS = {
     "gone by": "used",
     "has come to its end": "has ended",
     "held against": "compared with, or counted against",
-    "hence": "so",
     "held to": "compared with",
+    "hence": "so",
+    "holds for": "applies to",
     "in order to": "to",
+    "in suspense": "waiting",
+    "in the place of": "instead of",
     "is gone by": "is used",
-    "is told": "is reported",
     "its own affair": "say who is responsible",
+    "likewise": "also",
     "looked at": "checked",
     "mend": "repair",
     "mended": "repaired",
     "mends": "repairs",
+    "needn't": "doesn't need to",
     "nobody's": "name the owner",
     "none's": "name the owner",
     "nonsense": "invalid values",
     "nothing but": "only",
+    "of one's own": "separate, or its own",
     "otherwise than": "differently from",
     "passed over": "ignored",
     "passes over": "ignores",
@@ -76,16 +84,35 @@ WORDS = {
     "shall": "must, or will",
     "somebody's": "name the owner",
     "speaks of": "says, or contains",
+    "such a one": "name the thing",
     "tells of": "describes",
+    "the like": "name the things",
+    "the same holds": "the same applies",
     "the very": "the",
     "thereof": "of it",
     "thus": "so",
+    "to be had": "available",
+    "told": "reported",
     "utilize": "use",
-    "was told": "was reported",
-    "were told": "were reported",
     "what is anybody's": "the user's own objects",
     "whoever": "name the actor",
+    "whose it is": "who owns it",
 }
+
+# Constructions that nobody says, each with what to do instead; a sentence at a time.
+CONSTRUCTIONS = (
+    (re.compile(r"^[*_ -]*What (?!to |happens )(?!.*\?$)"), "name the thing, instead of “What …”"),
+    (
+        re.compile(r"^(?:Nor|So) (?:is|are|was|were|do|does|did|can|has|have|must)\b"),
+        "subject first",
+    ),
+    (
+        re.compile(r"(?<!there )\b(?:is|are|was|were) none\b"),
+        "say what it isn't, instead of “none”",
+    ),
+    (re.compile(r"\b(?:is|are|was|were) to be \w+(?:ed|en)\b"), "say “must be” or “will be”"),
+    (re.compile(r"\ban own\b"), "say whose"),
+)
 
 _PASSIVE = re.compile(r"\b(?:is|are|was|were|be|been|being)\s+(?:not\s+)?\w+(?:ed|en|un)\b", re.I)
 _BLOCK = re.compile(
@@ -140,6 +167,8 @@ def findings(name: str, text: str) -> list[tuple[int, str]]:
         words = len(re.findall(r"\w[\w'’-]*", sentence))
         if words > LONGEST:
             found.append((line, f"a sentence of {words} words: {sentence.split()[:5]} …"))
+        flat = " ".join(sentence.split())
+        found += [(line, what) for wrong, what in CONSTRUCTIONS if wrong.search(flat)]
         passives = len(_PASSIVE.findall(sentence))
         if passives > PASSIVES:
             found.append((line, f"{passives} passive verbs in one sentence; name who does it"))

@@ -260,7 +260,7 @@ BUGS: dict[str, Bug] = {
         "v2@base/generated/stepwise",
     ),
     "table-made-anew": Bug(
-        "a table that is dropped and made anew, with what a user has added to it",
+        "a table that is dropped and created again, without a user's additions",
         _head(_RECREATE),
         frozenset(("users_own_kept", "head_in_one_start")),
         "v2@base/generated/customised",

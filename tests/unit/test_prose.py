@@ -37,6 +37,35 @@ def test_what_proselint_knows(prose: ModuleType) -> None:
     assert [line for line, _ in found(prose, "One.\nVerily, peradventure.\n")] == [2, 2]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What it wrote stays.",
+        "**What no list has** is named.",
+        "So is each of these.",
+        "A schema alone is none.",
+        "It is to be copied.",
+        "This is an own index.",
+    ],
+)
+def test_a_construction_that_nobody_says(prose: ModuleType, text: str) -> None:
+    assert [line for line, _ in found(prose, f"One.\n\n{text}\n")] == [3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## What is in it",
+        "What is in it?",
+        "What to do if it fails.",
+        "It stops if there\nis none.",
+        "It says what it did.",
+    ],
+)
+def test_a_construction_that_people_say(prose: ModuleType, text: str) -> None:
+    assert found(prose, f"One.\n\n{text}\n") == []
+
+
 def test_a_long_sentence(prose: ModuleType) -> None:
     words = "word " * prose.LONGEST
     assert found(prose, f"{words.strip()}.\n") == []

@@ -126,8 +126,7 @@ _LOG = click.option(
     "--log",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="What is written to standard error: text for people (the default), or one JSON object a "
-    "line.",
+    help="The form of standard error: text for people (the default), or one JSON object a line.",
 )
 _LOG_TIME = click.option(
     "--log-time", is_flag=True, help="Begin each line with the time (ISO 8601, UTC)."

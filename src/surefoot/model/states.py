@@ -45,12 +45,12 @@ class State(Enum):
         return STATE_TABLE[self]
 
 
-_UP_EXIT = "0; 4 if something is in the way, 5 or 6 if a step fails, 7 if others are at work"
-_REFUSED = "refused: nothing is changed"
+_UP_EXIT = "0, or 4 to 7 if it can't"
+_REFUSED = "refused"
 _NOTHING = "nothing to do"
-_NO_STRUCTURE = "refused: there is nothing to go by"
-_AS_NAMED = "refused without REVISION; with it, that one if the structure is its own"
-_FOUND = "records what it is identified as, else refused without REVISION"
+_NO_STRUCTURE = "refused: there is no evidence"
+_AS_NAMED = "records REVISION if the structure matches it"
+_FOUND = "records the revision that the structure matches, or REVISION"
 
 
 def _refused(means: str, repair: str, adopt: str) -> StateRow:
@@ -59,11 +59,11 @@ def _refused(means: str, repair: str, adopt: str) -> StateRow:
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
-        "the version table names the code's head, and by the catalogue (if there is one) all that "
-        "head promises is there",
-        "exit 0, or 3 if a seed script is to run",
-        "nothing, or the seed scripts that changed",
-        "nothing, or the seed scripts that changed",
+        "the version table names the code's head, and, by the catalogue if there is one, the "
+        "structure has everything that head promises",
+        "exit 0, or 3 if a seed script has changed",
+        "nothing, or the changed seed scripts",
+        "nothing, or runs the changed seed scripts",
         _UP_EXIT,
         _NOTHING,
         _NOTHING,
@@ -72,77 +72,77 @@ STATE_TABLE: dict[State, StateRow] = {
         "the version table names known revisions, and others are pending",
         "exit 3, or 4 if something is in their way",
         "the pending revisions, then the seed scripts",
-        "runs what the plan shows, then looks",
+        "carries out the plan",
         _UP_EXIT,
         _NOTHING,
         _NOTHING,
     ),
     State.EMPTY: StateRow(
-        "no version row and no object of the application's",
+        "no version row and no objects of the application",
         "exit 3",
         "the init scripts, the pending revisions, the seed scripts",
         "installs in one transaction, then continues as if behind",
         _UP_EXIT,
-        "refused: nothing is there",
-        "refused: nothing is there",
+        "refused",
+        "refused",
     ),
     State.AHEAD_COMPATIBLE: StateRow(
-        "the version table names a newer revision (by the journal, or by accept_newer), and all "
-        "that the code needs is there",
+        "the version table names a newer revision (by the journal, or by accept_newer), and the "
+        "structure has everything that the code needs",
         "exit 0, with a warning",
         _NOTHING,
-        "nothing, with a warning: the application can be started",
+        "nothing, with a warning: the application starts",
         "0",
         _NOTHING,
         _NOTHING,
     ),
     State.AHEAD: _refused(
-        "the version table names a newer revision, and the code can't run on it (or must not, or "
-        "nobody can tell)",
+        "the version table names a newer revision, and the code can't run on it, or isn't allowed "
+        "to, or surefoot can't tell",
         "refused",
         "refused",
     ),
     State.UNKNOWN_REVISION: _refused(
-        "the version table names a revision that the code does not have, and surefoot's journal "
-        "does not say that it ran here above the code's head",
+        "the code doesn't have the recorded revision, and the journal doesn't say that it ran here "
+        "after the code's head",
         _FOUND,
         _AS_NAMED,
     ),
     State.VERSION_TABLE_CORRUPTED: _refused(
-        "the version table holds NULL, a row twice, something cut short or no revision's id; or "
-        "its column has a wrong type",
-        f"{_FOUND}; makes the table as Alembic does",
+        "the version table contains NULL, a row twice, a shortened id or no id; or its column has "
+        "a wrong type",
+        f"{_FOUND}; repairs the table",
         _AS_NAMED,
     ),
     State.VERSION_TABLE_ELSEWHERE: _refused(
-        "no version row where the application looks, and one of its revisions in another schema",
+        "no version row where the application looks, but one in another schema",
         _FOUND,
         _AS_NAMED,
     ),
     State.VERSION_ROWS_OVERLAP: _refused(
-        "the version table names a revision and an ancestor of it",
+        "the version table names a revision and its ancestor",
         _FOUND,
         _AS_NAMED,
     ),
     State.INTERRUPTED: StateRow(
-        "the journal says that a revision was applied half-way by the last run",
-        "exit 3 if up continues by itself, else exit 4",
-        "the recovery (record it; drop its half-made indexes; run it again), then as if behind; "
-        "or the refusal",
-        "continues if that is provably right, else refused: nothing is changed",
+        "by the journal, the last run left a revision half-way",
+        "exit 3 if up can continue, otherwise exit 4",
+        "the recovery (record it, drop its invalid indexes, run it again), then as if behind; or "
+        "the refusal",
+        "continues if that is provably right, otherwise refused",
         _UP_EXIT,
-        "with --finish or --undo: makes what is missing, or drops what is there, and records that; "
-        "else as adopt does, and without a catalogue on one's word",
+        "with --finish or --undo: creates the missing part or drops the finished one; otherwise "
+        "records REVISION",
         _AS_NAMED,
     ),
     State.CONTRADICTED: _refused(
-        "the version table names known revisions, and the structure isn't theirs; at head: it "
-        "lacks something that head promises",
+        "the structure differs from the recorded revisions; at head: lacks something that head "
+        "promises",
         _FOUND,
         _FOUND,
     ),
     State.IDENTIFIED: StateRow(
-        "there are objects and no version row, and the structure is exactly one revision's",
+        "no version row, and the structure matches exactly one revision",
         "exit 3, or 4 if something is in the way",
         "the adoption, the pending revisions, the seed scripts",
         "records the revision with its evidence, then continues as if behind",
@@ -151,17 +151,17 @@ STATE_TABLE: dict[State, StateRow] = {
         "records that revision",
     ),
     State.AMBIGUOUS: _refused(
-        "no version row, and the structure is that of several revisions",
+        "no version row, and the structure matches several revisions",
         _AS_NAMED,
         _AS_NAMED,
     ),
     State.UNIDENTIFIED: _refused(
-        "no version row, and the structure is no revision's; some are near",
-        "refused without REVISION and --accept-difference",
-        "refused without REVISION and --accept-difference",
+        "no version row, and the structure is near some revisions but matches none",
+        "records REVISION with --accept-difference",
+        "records REVISION with --accept-difference",
     ),
     State.FOREIGN: _refused(
-        "no version row, and nothing of the application is there", "refused", "refused"
+        "no version row, and almost nothing of the application", "refused", "refused"
     ),
     State.JOURNAL_CONTRADICTS: _refused(
         "no version row, and the journal names revisions that the structure doesn't have",
@@ -169,13 +169,13 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.UNVERSIONED: _refused(
-        "there are objects and no version row, and no catalogue to identify them by",
+        "objects, but no version row and no catalogue",
         _NO_STRUCTURE,
         _NO_STRUCTURE,
     ),
 }
 
-# Not states of a database: the conditions under which there is none to look at.
+# Conditions in which there is no database to look at.
 NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
     ("no database server", "no server answers before the deadline", ExitCode.BUSY),
     ("not let in", "wrong password, unknown role or database: reported at once", ExitCode.REFUSED),
@@ -184,7 +184,7 @@ NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
 
 def state_table() -> str:
     """The table as Markdown, for docs/reference/states.md and `surefoot explain --states`."""
-    titles = ("state", "what is met", "status", "plan shows", "up does", "up's exit code")
+    titles = ("state", "database", "status", "plan shows", "up does", "up's exit code")
     lines = [
         f"| {' | '.join((*titles, 'repair', 'adopt'))} |",
         "|---|---|---|---|---|---|---|---|",
