@@ -41,6 +41,9 @@ _LIBPQ = frozenset((
 # fmt: on
 
 
+# What no name of a host has, and an IPv6 address only as the zone behind it.
+_ODD = re.compile(r"[^\w.:%-]|^[^:]*%", re.ASCII)
+
 # What other databases' addresses begin with.
 _OTHERS = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "redis", "http", "https"}
 _TWO_SIGNS = "it has two @: in the password, @ is written %40"
@@ -103,9 +106,11 @@ class Target(NamedTuple):
             both = zip(hosts, ports, strict=True)
             several = [("host", f"{name}:{number or 5432}") for name, number in both]
             host = port = ""
-        elif host.startswith("/"):  # so is a socket directory; its port is not
-            rest["host"], host = host, ""
-            if scheme.endswith("+pg8000"):
+        elif _ODD.search(host):
+            # so is a socket directory, and a name that would end where it isn't over or that each
+            # reader decodes in its own way; its port is not
+            rest["host"], host = f"[{host}]" if ":" in host and host[0] != "/" else host, ""
+            if scheme.endswith("+pg8000") and rest["host"].startswith("/"):
                 rest["port"], port = port, ""
         elif ":" in host:
             host = f"[{host}]"
