@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--with-others",
     is_flag=True,
-    help="Take other applications in the same database back, too.",
+    help="Also take back what others keep in the same database.",
 )
 @click.option(
     "--drop-old",
