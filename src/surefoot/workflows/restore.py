@@ -320,7 +320,8 @@ def _intended(
 
 def _word(seen: Surroundings, kept: Kept, sha256: str, options: RestoreOptions) -> str:
     """The word for bringing this backup into this database, as it is there now."""
-    return word_of("restore", kept.name, sha256, seen.server, seen.oid, seen.name, options)
+    where = (seen.server, seen.oid, seen.name)
+    return word_of("restore", kept.name, sha256, *where, options, seen.others)
 
 
 def _swap(intended: Intended, sha256: str, options: RestoreOptions) -> Swap:
