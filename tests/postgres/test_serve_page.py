@@ -78,7 +78,7 @@ def test_the_page_in_a_browser(
         first.execute("select pg_advisory_lock(1)")
         second.execute("select pg_advisory_lock(2)")
         address = f"http://127.0.0.1:{started.port}/orders"
-        started.until(lambda: started.step() == 2)
+        started.until(lambda: started.get("/").status == 503)
         page.go(address)
         page.until("document.body.innerText.includes('Step 2 of 3')")
         assert page.value("document.title") == "Being updated"

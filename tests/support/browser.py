@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_LONGEST = 120.0  # seconds for an answer
+_LONGEST = 300.0  # seconds for an answer
 
 
 def chromium() -> str | None:

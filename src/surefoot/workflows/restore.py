@@ -118,7 +118,8 @@ def restore(
             )
             rows = Restoring(filling, lambda: _server(workspace, seen.name), report).made()
             lock.check()
-            # the lock's session is in the database that is renamed
+            # nobody renames a database that he is in: the looks' session, and then the lock's
+            workspace.close()
             swap = _swap(intended, sha256, options)
             if not options.disconnect:
                 _report_wait(workspace, intended, connection.info.backend_pid, report)
