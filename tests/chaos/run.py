@@ -28,6 +28,7 @@ SUBJECTS = {
     "cuts": (0, 20),
     "back": (0, 20),
     "signals": (1_000, 40),
+    "signals_commands": (1_000, 16),
     "replicas": (100, 5),
     "histories": (50, 4),
     "scripts": (10_000, 500),

@@ -1,8 +1,11 @@
 """Mistakes on the command line: what is wrong, and the command to type instead."""
 
+import json
+
 import pytest
 
 from surefoot.cli.mistakes import ALEMBIC
+from tests import starts
 from tests.support.database import Database
 from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.project import Application
@@ -86,3 +89,22 @@ def test_a_mistake_with_a_control_character_is_escaped(application: Application)
     result = application.run("\x1b[31mred")
     assert result.code == 2
     assert "\x1b" not in result.err
+
+
+# The signal comes exactly while the command's file is loaded; Python's own handler is in force.
+_WHILE_LOADING = """
+import importlib, signal
+import surefoot.cli
+importlib.import_module = lambda name: signal.raise_signal(signal.SIGINT)
+surefoot.cli.main(['status', '--json'])
+"""
+
+
+def test_ctrl_c_before_the_command_has_begun(application: Application) -> None:
+    """It has an account like every other end."""
+    done = starts.run("-c", _WHILE_LOADING, cwd=application.root)
+    assert done.returncode == 5, done.stderr
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert finding["code"] == "interrupted"
+    assert "surefoot" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -106,6 +106,37 @@ def test_a_statement_outside_a_transaction_is_seen_too(
     assert "r2: CREATE INDEX CONCURRENTLY on public.people, building index" in joined(end.err)
 
 
+@pytest.mark.parametrize(
+    ("statement", "phase"),
+    [
+        ("vacuum people", "VACUUM on public.people, scanning heap, "),
+        ("analyze people", "ANALYZE on public.people, acquiring sample rows, "),
+        # it makes the index anew, which is slow
+        ("cluster people using people_slow_idx", "CLUSTER, rebuilding index, "),
+    ],
+)
+def test_the_upkeep_of_a_table_says_how_far_it_is(
+    application: Application, database: Database, statement: str, phase: str
+) -> None:
+    application.revision("r1", None, SLOW, ROWS)
+    if statement.startswith("cluster"):
+        index = "create index people_slow_idx on people (slow(id))"
+        application.revision("r2", "r1", index, statement)
+    else:
+        slowly = ["set vacuum_cost_delay = '100ms'", "set vacuum_cost_limit = 1", statement]
+        body = "with op.get_context().autocommit_block():\n"
+        body += "\n".join(f"    op.execute({one!r})" for one in slowly)
+        application.revision("r2", "r1", body=body)
+    end = application.run("up", *OFTEN, url=database.url())
+    assert end.code == 0, end.err
+    said = joined(end.err)
+    assert f"r2: {phase}" in said, said
+    if "rebuilding" in phase:
+        assert re.search(rf"r2: {phase}[\d,]+ rows", said), said
+    else:
+        assert re.search(rf"r2: {phase}\d+ % \(\d+ of \d+ blocks\)", said), said
+
+
 def test_through_a_pooler_no_session_is_taken_for_the_revisions_own(
     application: Application, database: Database, server: Server
 ) -> None:

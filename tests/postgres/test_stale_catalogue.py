@@ -1,11 +1,13 @@
 """A catalogue that can't be used is reported at each start, and refused where it is required."""
 
+import re
+
 import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.support import catalogues
 from tests.support.database import Database
-from tests.support.next_steps import arrives
+from tests.support.next_steps import arrives, steps_of
 from tests.support.project import Application, Result
 
 FILE = "migrations/surefoot-catalog.txt"
@@ -99,3 +101,68 @@ def test_what_a_revision_does_decides_and_not_its_bytes(
     application.write("app/names.py", "TABLE = 'dolls'\n")
     status = application.run("status", url=database.url())
     assert "what revision r4 imports was edited (app.names)" in " ".join(status.out.split())
+
+
+JOBS = {
+    "adopt": ("adopt", "--yes"),
+    "adopt REV": ("adopt", "r2", "--accept-difference", "--yes"),
+    "repair": ("repair", "--yes"),
+    "repair REV": ("repair", "r2", "--accept-difference", "--yes"),
+    "repair --finish": ("repair", "--finish", "--yes"),
+    "repair --undo": ("repair", "--undo", "--yes"),
+    "down": ("down", "--to", "r1", "--accept-data-loss", "--trust-journal", "--yes"),
+    "cleanup": ("cleanup", "--trust-journal", "--yes"),
+}
+
+
+@pytest.mark.parametrize("how", ["stale", "unreadable", "missing"])
+def test_required_and_every_command_that_rests_on_it(
+    application: Application, server: Server, database: Database, how: str
+) -> None:
+    """Whatever a person allows, nothing is recorded, taken back or dropped; the setting in the
+    environment decides for one start.
+    """
+    application.linear()
+    application.config("catalog_required = true")
+    built(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    asked = application.run("down", "--to", "r2", url=database.url())
+    (approved,) = re.findall(r"^ +SUREFOOT_APPROVE=(\S+)$", asked.err, re.M)
+    spoil(application, how)
+    before = database.dump()
+    for command in (("up",), ("down", "--to", "r2")):
+        result = application.run(*command, url=database.url(), env={"SUREFOOT_APPROVE": approved})
+        assert result.code == 4, command
+        assert "surefoot refuses: The" in result.err, command
+        assert "SUREFOOT_APPROVE=" not in result.err, "what can't be seen can't be approved"
+    for name, command in JOBS.items():
+        refused = application.run(*command, "--json", url=database.url())
+        found = [one["code"] for one in refused.json["findings"]]
+        assert (refused.code, found) == (4, ["catalogue-required"]), name
+        assert steps_of(refused.json["findings"][0]["next"]).commands == ("surefoot catalog build",)
+    assert database.dump() == before
+    for name, command in JOBS.items():
+        free = application.run(
+            *command, "--json", url=database.url(), env={"SUREFOOT_CATALOG_REQUIRED": "false"}
+        )
+        assert "catalogue-required" not in free.out, name
+    application.config('catalog = "required"')
+    free = application.run("up", url=database.url(), env={"SUREFOOT_CATALOG": FILE})
+    assert "catalogue-required" not in free.err
+
+
+def test_required_and_a_backup_is_restored(
+    application: Application, server: Server, database: Database
+) -> None:
+    """They rest on the sidecar, and are the way back from an image that can't start."""
+    application.linear()
+    application.config('catalog_required = true\nbackup_directory = "backups"')
+    built(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    spoil(application, "stale")
+    assert application.run("backup", url=database.url()).code == 0
+    (dump,) = application.root.glob("backups/*.dump")
+    database.execute("drop table pets")
+    restored = application.run("restore", dump.name, "--yes", url=database.url())
+    assert restored.code == 0, restored.err
+    assert "pets" in database.tables()

@@ -173,11 +173,50 @@ def test_a_restore_says_whom_it_takes_back(
     assert (refused.code, refused.error) == (4, "restore-takes-others-back"), refused.out
     assert both.dump() == before
     (finding,) = refused.json["findings"]
-    assert finding["seen"] == ["its history is in public.alembic_version_forum (Alembic)"]
+    assert finding["seen"] == ["others': public.alembic_version_forum (Alembic)"]
     (line,) = steps_of(finding["next"]).lines
     done = shop.run(*shlex.split(line)[1:], "--yes", url=both.url())
     assert done.code == 0, done.err
     assert both.query("select count(*) from posts") == [(2,)]
+
+
+SCHEMAS = {
+    "a platform's": """
+        create schema auth; create table auth.users (id int primary key);
+        create schema storage; create table storage.buckets (id text primary key)""",
+    "the user's own": "create schema reports; create table reports.sums (day date, sum numeric)",
+}
+
+
+@pytest.mark.parametrize("whose", SCHEMAS)
+@pytest.mark.parametrize("catalogue", [True, False])
+def test_a_restore_asks_for_schemas_without_a_history(
+    application: Application, server: Server, database: Database, whose: str, catalogue: bool
+) -> None:
+    """Nothing tells of them but that no revision makes them. Those of the application's own, also
+    the one that only its revisions name, don't count.
+    """
+    application.revision("r1", None, "create schema shop", "create table shop.orders (id int)")
+    if catalogue:
+        with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    taken = application.run("backup", "--json", url=database.url())
+    done = application.run("restore", taken.json["file"], "--yes", url=database.url())
+    assert done.code == 0, done.err
+    database.execute(SCHEMAS[whose])
+    before = database.dump()
+    refused = application.run("restore", taken.json["file"], "--yes", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "restore-takes-others-back"), refused.out
+    assert database.dump() == before
+    (finding,) = refused.json["findings"]
+    assert len(finding["seen"]) == SCHEMAS[whose].count("create schema")
+    owner = database.query("select current_user")[0][0]
+    wanted = "auth" if "platform" in whose else "reports"
+    assert finding["seen"][0] == f"others': schema {wanted} (1 object of {owner})"
+    (line,) = steps_of(finding["next"]).lines
+    done = application.run(*shlex.split(line)[1:], "--yes", url=database.url())
+    assert done.code == 0, done.err
+    assert database.tables() == ["public.alembic_version", "shop.orders", "surefoot.journal"]
 
 
 def test_a_table_of_the_applications_own_is_no_history(

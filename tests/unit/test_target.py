@@ -4,7 +4,7 @@ import contextlib
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from surefoot.errors import SurefootError
@@ -105,6 +105,44 @@ def test_whatever_a_password_holds_it_survives_the_url(
     theirs = make_url(url)
     assert (theirs.username, theirs.password) == (user, password)
     assert theirs.database in (database, quote(database, safe=""))  # old ones leave it quoted
+
+
+@settings(deadline=None)
+@given(
+    # a comma separates hosts, and brackets are an IPv6 address's
+    host=text.filter(lambda host: not set(host) & set(",[]")),
+    port=st.sampled_from(["", "5432"]),
+    database=text,
+    driver=st.sampled_from(["psycopg", "psycopg2", "asyncpg", "pg8000"]),
+)
+@example(host="db?sslmode=disable", port="5432", database="d", driver="psycopg")
+@example(host="db/other", port="", database="d", driver="psycopg2")
+@example(host="a@b", port="5432", database="d", driver="asyncpg")
+@example(host="db%41", port="", database="d", driver="psycopg")
+@example(host="fe80::1%eth0", port="5432", database="d", driver="psycopg")
+@example(host="/run/postgresql", port="5433", database="d", driver="asyncpg")
+def test_whatever_a_host_is_called_it_survives_the_url(
+    host: str, port: str, database: str, driver: str
+) -> None:
+    """No character of it becomes a port, a database, a parameter or another host."""
+    from sqlalchemy.engine import make_url
+
+    given = {"user": "u", "password": "p", "host": host, "port": port, "dbname": database}
+    target = Target({key: value for key, value in given.items() if value}, "x")
+    url = target.url(f"postgresql+{driver}")
+    if driver != "pg8000":  # it has words of its own for a socket directory
+        assert parse_url(url, "x").parameters == target.parameters
+    theirs = make_url(url)
+    assert (theirs.username, theirs.password) == ("u", "p")
+    assert theirs.database in (database, quote(database, safe=""))  # old ones leave it quoted
+    named = theirs.host or theirs.query.get("host") or theirs.query.get("unix_sock")
+    assert isinstance(named, str)
+    assert named in (host, f"[{host}]") or named.startswith(host + "/.s.PGSQL.")
+
+
+def test_an_ipv6_address_with_a_zone_stays_where_every_driver_reads_it() -> None:
+    target = Target({"user": "u", "host": "fe80::1%eth0", "port": "5432", "dbname": "d"}, "x")
+    assert target.url("postgresql+psycopg") == "postgresql+psycopg://u@[fe80::1%eth0]:5432/d"
 
 
 @given(url=st.text())

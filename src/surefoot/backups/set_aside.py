@@ -11,10 +11,11 @@ from surefoot.backups.contents import system_identifier
 from surefoot.backups.mark import SetAsideDatabase, read
 from surefoot.backups.properties import Properties, properties
 from surefoot.backups.sidecar import Sidecar
-from surefoot.decision.facts import VersionTableName
+from surefoot.decision.facts import SchemaContents, VersionTableName
+from surefoot.decision.ownership import Ownership, others_lines
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.look.database import observe_others
+from surefoot.look.database import observe_beside, observe_others
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect, translate_db_errors
 from surefoot.postgres.look import looking, looking_within
@@ -39,7 +40,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What a look before a restore has seen.
 
     `obstacles` are in its way, a line each; `server` is the system identifier, if the role may read
-    it. `others` are the tables in which other applications keep their histories.
+    it. `others` are what isn't the application's, a line each: the histories of other applications,
+    and schemas.
     """
 
     oid: int
@@ -72,13 +74,14 @@ def observe_surroundings(
     connection: psycopg.Connection[Any],
     sidecar: Sidecar | None,
     version_table: VersionTableName,
+    ownership: Callable[[list[str], tuple[SchemaContents, ...]], Ownership],
     *,
     owners: bool,
 ) -> Surroundings:
     """Return what `connection`, which leads to the database itself, sees.
 
-    `version_table` is the application's own; `owners`: the backup's owners and grants will be
-    restored.
+    `version_table` is the application's own, and `ownership` says which schemas are; `owners`: the
+    backup's owners and grants will be restored.
     """
     wanted = {
         "roles": [*sidecar.roles] if sidecar and owners else [],
@@ -88,6 +91,7 @@ def observe_surroundings(
         seen = look.cursor.execute(query("restore_surroundings"), wanted).fetchone()
         assert seen is not None
         others = observe_others(look, version_table)
+        others += others_lines(observe_beside(look, version_table, ownership))
     with translate_db_errors():
         there = databases(connection, seen["name"])
         server = system_identifier(connection)

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from surefoot import __version__
-from surefoot.errors import ExitCode
 
 _COMMANDS = {
     "up": "Bring the database to the code's head, or refuse, having changed nothing.",
@@ -101,7 +100,9 @@ def main(arguments: list[str] | None = None, inherited: dict[str, str] | None = 
 
         sys.exit(report(error, words))
     except click.Abort:
-        sys.exit(int(ExitCode.FAILED))  # Ctrl-C before a command began
+        from surefoot.cli.mistakes import report_early_signal
+
+        sys.exit(report_early_signal(words))
     except Exception as error:  # noqa: BLE001 (nothing above knows it: a bug, and said so)
         from surefoot.cli.console import report_bug
 

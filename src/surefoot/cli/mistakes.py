@@ -8,6 +8,7 @@ import click
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.system import signals
 
 
 class Mistake(click.UsageError):
@@ -79,19 +80,17 @@ def of_alembic(verb: str, words: list[str], ctx: click.Context) -> Mistake:
 
 def report(error: click.ClickException, words: list[str]) -> int:
     """Report a mistake in the command line. Returns the exit code."""
-    from surefoot.cli.console import Account, CommandContext
-
     without = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since click 8.2
     if isinstance(error, without):
         error.show()
         return error.exit_code
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = ctx.command_path if ctx else "surefoot"
-    options = words[: words.index("--")] if "--" in words else words
     known = error if isinstance(error, Mistake) else None
     command = path.removeprefix("surefoot").strip() or "surefoot"
-    context = CommandContext(command, "--json" in options, sys.stdout, Account(), sys.stderr)
-    code = context.tell(
+    return _told(
+        command,
+        words,
         SurefootError(
             "command-line-invalid",
             " ".join(error.format_message().split()),
@@ -100,6 +99,26 @@ def report(error: click.ClickException, words: list[str]) -> int:
             next=known.next
             if known and known.next
             else to_type("list its options", f"{path} --help"),
-        )
+        ),
     )
-    return int(code)
+
+
+def report_early_signal(words: list[str]) -> int:
+    """Report that a signal came while the command was being loaded. Returns the exit code."""
+    signals.install()
+    signals.answered()  # another one changes nothing
+    error = SurefootError(
+        "interrupted",
+        "A signal ended surefoot before the command began.",
+        database=NOT_REACHED,
+        next="start again",
+    )
+    return _told(next((word for word in words if word[:1] != "-"), "surefoot"), words, error)
+
+
+def _told(command: str, words: list[str], error: SurefootError) -> int:
+    from surefoot.cli.console import Account, CommandContext
+
+    options = words[: words.index("--")] if "--" in words else words
+    context = CommandContext(command, "--json" in options, sys.stdout, Account(), sys.stderr)
+    return int(context.tell(error))

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--with-others",
     is_flag=True,
-    help="Also restore the other applications in the same database.",
+    help="Also restore what others keep in the same database.",
 )
 @click.option(
     "--drop-old",

@@ -5,7 +5,15 @@ import msgspec
 from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.catalogue.match import Difference, Match
 from surefoot.decision.commands import naming
-from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.decide import (
+    Decision,
+    NothingToDo,
+    Ready,
+    Refused,
+    classify,
+    in_the_way,
+    without_required_catalogue,
+)
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Plan
 from surefoot.decision.refusals import REFUSALS
@@ -50,6 +58,10 @@ _IN_ORDER = frozenset((State.AT_HEAD, State.BEHIND))
 
 def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
     """Decide what to record, or why not."""
+    return without_required_catalogue(facts) or _decided(facts, options)
+
+
+def _decided(facts: Facts, options: AdoptOptions) -> Decision:
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
         # a revision that was undone by hand may have been complete

@@ -2,7 +2,15 @@
 
 import msgspec
 
-from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
+from surefoot.decision.decide import (
+    Decision,
+    NothingToDo,
+    Ready,
+    Refused,
+    classify,
+    in_the_way,
+    without_required_catalogue,
+)
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Clear, Plan
 from surefoot.decision.refusals import REFUSALS
@@ -34,6 +42,12 @@ def decide_cleanup(facts: Facts, remains: Remains, *, trust_journal: bool = Fals
 
     `trust_journal`: rely on the journal even if other roles can write it.
     """
+    return without_required_catalogue(facts) or _decided(
+        facts, remains, trust_journal=trust_journal
+    )
+
+
+def _decided(facts: Facts, remains: Remains, *, trust_journal: bool) -> Decision:
     state = classify(facts)
     if state in _NEWER:
         return Refused(state, (_newer(facts),))

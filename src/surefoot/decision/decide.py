@@ -177,13 +177,20 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
     To act, the role and the server must allow it; to look, they needn't.
     """
     decision = _decided(facts, intent)
-    if facts.catalogue is None:
-        return decision
-    missing = catalogue_required(facts)
+    missing = without_required_catalogue(facts)
     if missing is None:
         return decision
     others = decision.findings if isinstance(decision, Refused) else ()
-    return Refused(decision.state, (missing, *others))
+    return Refused(decision.state, (*missing.findings, *others))
+
+
+def without_required_catalogue(facts: Facts) -> Refused | None:
+    """The refusal where the configuration requires a catalogue and none can be used.
+
+    Every command that rests on the structure is held to it: what nobody can see, nobody may allow.
+    """
+    missing = catalogue_required(facts)
+    return None if missing is None else Refused(classify(facts), (missing,))
 
 
 def _decided(facts: Facts, intent: Intent) -> Decision:

@@ -11,6 +11,7 @@ from surefoot.decision.decide import (
     classify,
     in_the_way,
     preflight_findings,
+    without_required_catalogue,
 )
 from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost
 from surefoot.decision.facts import Facts
@@ -118,6 +119,19 @@ def decide_going_back(
     `accept`: data may be lost. `trust_journal`: SQL from the journal may be executed that comparing
     structures can't verify.
     """
+    return without_required_catalogue(facts) or _decided(
+        facts, assessment, lost, accept=accept, trust_journal=trust_journal
+    )
+
+
+def _decided(
+    facts: Facts,
+    assessment: DowngradeAssessment,
+    lost: tuple[Lost, ...],
+    *,
+    accept: bool,
+    trust_journal: bool,
+) -> Decision:
     state, database = classify(facts), facts.database
     cut_off = bool(database.reversing)
     if state not in _MAY_GO and not (cut_off and state is State.CONTRADICTED):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from surefoot.catalogue.match import Identification
-from surefoot.decision.facts import DatabaseState, SchemaContents
+from surefoot.decision.facts import DatabaseState, SchemaContents, VersionTableName
 from surefoot.errors.wording import count
 from surefoot.model.history import History
 from surefoot.schema.fact import SchemaFact, table
@@ -50,25 +50,41 @@ class Ownership(msgspec.Struct, frozen=True):
 
     def of(self, database: DatabaseState, history: History) -> DatabaseState:
         """Return the same database, with the schemas of others moved to `beside`."""
-        its = {one.schema for one in database.contents if self._may_be_its(one, database, history)}
+        schema = database.version_table.schema
+        its = {
+            one.schema
+            for one in database.contents
+            if self._may_be_its(one, schema) or _has_its_rows(one, database, history)
+        }
         return msgspec.structs.replace(
             database,
             contents=tuple(one for one in database.contents if one.schema in its),
             beside=tuple(one for one in database.contents if one.schema not in its),
         )
 
-    def _may_be_its(self, one: SchemaContents, database: DatabaseState, history: History) -> bool:
+    def others(
+        self, contents: Iterable[SchemaContents], version_table: VersionTableName
+    ) -> tuple[SchemaContents, ...]:
+        """Those that are others', by what they hold."""
+        return tuple(one for one in contents if not self._may_be_its(one, version_table.schema))
+
+    def _may_be_its(self, one: SchemaContents, version_schema: str | None) -> bool:
         if self.schemas is None or one.schema in self.schemas:
             return True
-        if database.version_table.schema is not None:
+        if version_schema is not None:
             # it names its schema itself; the same names elsewhere are another installation
             return False
         # with a wrong search path, an application misses its own tables
         called_alike = len(self.tables.intersection(one.relations))
-        if called_alike >= max(FEW, len(self.tables) / 2):
-            return True
-        rows = (o.rows for o in database.elsewhere if o.schema == one.schema)
-        return any(row in history.revisions for of in rows for row in of or ())
+        return called_alike >= max(FEW, len(self.tables) / 2)
+
+
+def _has_its_rows(one: SchemaContents, database: DatabaseState, history: History) -> bool:
+    """Whether a version table in this schema holds revisions of the application."""
+    if database.version_table.schema is not None:
+        return False
+    rows = (o.rows for o in database.elsewhere if o.schema == one.schema)
+    return any(row in history.revisions for of in rows for row in of or ())
 
 
 def is_others(standing: Identification) -> bool:
@@ -105,6 +121,14 @@ def beside_remarks(database: DatabaseState) -> tuple[str, ...]:
 
 
 _SHOWN = 8
+
+
+def others_lines(others: Iterable[SchemaContents]) -> tuple[str, ...]:
+    """Schemas that are others', for people: how much is there, and whose."""
+    return tuple(
+        f"schema {one.schema} ({count(one.objects, 'object')} of {', '.join(one.owners[:_SHOWN])})"
+        for one in others
+    )
 
 
 def histories_text(contents: tuple[SchemaContents, ...]) -> str:

@@ -1,6 +1,6 @@
 """One read-only look at the database, in one snapshot."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from surefoot.decision.facts import (
     ServerInfo,
     VersionTableName,
 )
-from surefoot.decision.ownership import MIGRATORS, named_histories
+from surefoot.decision.ownership import MIGRATORS, Ownership, named_histories
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.postgres.look import Look, looking, looking_within
@@ -116,6 +116,20 @@ def observe_others(look: Look, version_table: VersionTableName) -> tuple[str, ..
     own = f"{schema}.{version_table.name}"
     found = (one for of in observe_contents(look.cursor, "") for one in of.histories)
     return named_histories(one for one in found if one != own)
+
+
+def observe_beside(
+    look: Look,
+    version_table: VersionTableName,
+    ownership: Callable[[list[str], tuple[SchemaContents, ...]], Ownership],
+) -> tuple[SchemaContents, ...]:
+    """The schemas that are others' and tell so by no history, within a look. `ownership` says whose
+    they are, by the search path and by what is there.
+    """
+    contents = tuple(
+        one for one in observe_contents(look.cursor, version_table.name) if not one.histories
+    )
+    return ownership(look.path, contents).others(contents, version_table)
 
 
 def _probe(look: Look, version_table: VersionTableName) -> dict[str, Any]:

@@ -1,13 +1,20 @@
 """Which schemas are the application's: by its catalogue, or else by what its files name."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from surefoot.catalogue.catalogue import Catalogue
-from surefoot.decision.facts import Manifest, SchemaContents
+from surefoot.decision.facts import SchemaContents
 from surefoot.decision.ownership import FEW, Ownership
+from surefoot.errors import SurefootError
+from surefoot.look.catalogue import read_catalogue
+from surefoot.look.code import catalogue_file
+from surefoot.project.config import Project
 from surefoot.project.manifest import BELOW
+from surefoot.revision_source.ini import IniFile, candidates
 
 _WORD = re.compile(rb"[\w$]+")
 
@@ -21,8 +28,28 @@ def by_catalogue(catalogue: Catalogue, used: Iterable[str]) -> Ownership:
     return Ownership(index.schemas | {catalogue.schema, *used}, index.tables)
 
 
+def without_running(
+    project: Project, ini: IniFile | None, path: Iterable[str], contents: Iterable[SchemaContents]
+) -> Ownership:
+    """The same where the application's code isn't run: by the catalogue that lies there, of
+    whatever age, or else by the files that the configurations name. `path` is the search path.
+    """
+    config = project.config
+    used = {*path, *filter(None, (config.version_table_schema,))}
+    with suppress(SurefootError):
+        return by_catalogue(read_catalogue(catalogue_file(project, ini)), used)
+    scripts = (config.scripts(config.init), *config.former(), config.scripts(config.seeds))
+    files = [entry.path for entries in scripts for entry in entries]
+    files += [*([project.file.name] if project.file else []), *candidates(config.alembic, None)]
+    directories: list[str] = []
+    if ini is not None and (migrations := ini.script_directory()) is not None:
+        directories = [f"{migrations}{BELOW}", *map(str, ini.version_directories() or ())]
+    return by_files(files, directories, project.root, used, contents, os.environ)
+
+
 def by_files(
-    manifest: Manifest,
+    files: Iterable[str],
+    directories: Iterable[str],
     root: Path,
     used: Iterable[str],
     contents: Iterable[SchemaContents],
@@ -37,7 +64,7 @@ def by_files(
     unknown = [one for one in contents if one.schema not in used]
     if not unknown:
         return Ownership(frozenset(used))
-    texts = list(_texts(manifest, root))
+    texts = list(_texts(files, directories, root))
     values = (value for key, value in environ.items() if _OF_SCHEMAS.search(key))
     texts.append(" ".join(values).encode("utf-8", "surrogateescape"))
     words = {word for text in texts for word in _WORD.findall(text)}
@@ -55,12 +82,12 @@ def by_files(
     return Ownership(frozenset(used | found))
 
 
-def _texts(manifest: Manifest, root: Path) -> Iterable[bytes]:
-    """The content of every file that a look at the code rests on."""
-    for name in manifest.files:
+def _texts(files: Iterable[str], directories: Iterable[str], root: Path) -> Iterable[bytes]:
+    """The content of these files, and of every Python file in these directories."""
+    for name in files:
         if (root / name).is_file():
             yield (root / name).read_bytes()
-    for name in manifest.directories:
+    for name in directories:
         below = name.endswith(BELOW)
         top = root / name.removesuffix(BELOW)
         for file in top.glob("**/*.py" if below else "*.py"):

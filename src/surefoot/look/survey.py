@@ -104,7 +104,8 @@ class Application:
         if chosen_when_run(self._project.config, self.environment) is not None:
             return Ownership()  # its files don't say which schemas
         root = self._project.root
-        return by_files(self.manifest, root, used, database.contents, os.environ)
+        files, directories = self.manifest.files, self.manifest.directories
+        return by_files(files, directories, root, used, database.contents, os.environ)
 
     def facts(
         self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None = None

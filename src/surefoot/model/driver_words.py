@@ -63,6 +63,8 @@ def driver_words(scheme: str, words: Mapping[str, str]) -> dict[str, str]:
         if words.get("host", "").startswith("/"):
             port = words.get("port") or "5432"
             found["unix_sock"] = os.path.join(words["host"], f".s.PGSQL.{port}")
+        elif "host" in words:
+            found["host"] = words["host"]
         known = _PG8000
     else:
         return dict(words)

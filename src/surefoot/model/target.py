@@ -42,6 +42,9 @@ _LIBPQ = frozenset((
 # fmt: on
 
 
+# Characters that no host name has; an IPv6 address has them only in its zone.
+_ODD = re.compile(r"[^\w.:%-]|^[^:]*%", re.ASCII)
+
 # the schemes of other databases
 _OTHERS = {"mysql", "mariadb", "sqlite", "mssql", "oracle", "mongodb", "redis", "http", "https"}
 _TWO_SIGNS = "it has two @: in the password, @ is written %40"
@@ -104,9 +107,11 @@ class Target(NamedTuple):
             both = zip(hosts, ports, strict=True)
             several = [("host", f"{name}:{number or 5432}") for name, number in both]
             host = port = ""
-        elif host.startswith("/"):  # a socket directory is in the query, too, but its port isn't
-            rest["host"], host = host, ""
-            if scheme.endswith("+pg8000"):
+        elif _ODD.search(host):
+            # In the query, too: a socket directory, and a name that would end too early or that
+            # each reader decodes in its own way. The port stays.
+            rest["host"], host = f"[{host}]" if ":" in host and host[0] != "/" else host, ""
+            if scheme.endswith("+pg8000") and rest["host"].startswith("/"):
                 rest["port"], port = port, ""
         elif ":" in host:
             host = f"[{host}]"

@@ -176,7 +176,7 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
         lines += labelled(terminal, "cut off", *intended.sessions)
     notes = [f"what was written to {intended.database} since the backup is in {intended.old} only"]
     if intended.others:
-        notes.append(f"other applications go back as well: {', '.join(intended.others)}")
+        notes.append(f"what is others' goes back as well: {', '.join(intended.others)}")
     if sidecar is not None:
         notes.append(
             f"the database will be at {_where(sidecar)}: a newer image that runs surefoot up "

@@ -182,8 +182,9 @@ def html(seen: dict[str, Any]) -> str:
     if step and of:
         done = round(100 * (step - 1) / of)
         bar = (
-            f'<div class="track" role="progressbar" aria-valuemin="0" aria-valuemax="{of}" '
-            f'aria-valuenow="{step - 1}"><div class="bar" style="width:{done}%"></div></div>'
+            f'<div class="track" role="progressbar" aria-label="The update" aria-valuemin="0" '
+            f'aria-valuemax="{of}" aria-valuenow="{step - 1}"><div class="bar" '
+            f'style="width:{done}%"></div></div>'
             f"<p><small>Step {step} of {of}, for {lasting} now.</small></p>"
         )
     return _HTML.format(

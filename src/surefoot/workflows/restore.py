@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ from surefoot.decision.approval import refuse_outdated, word_of
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.look.ownership import without_running
 from surefoot.look.survey import configured_version_table
 from surefoot.postgres.programs import Program, closest
 from surefoot.project.config import seconds
@@ -63,7 +65,7 @@ class Intended(msgspec.Struct, frozen=True):
     sessions: tuple[str, ...]
     owners: bool
     elsewhere: bool  # made on another server
-    others: tuple[str, ...]  # the histories of other applications that are restored as well
+    others: tuple[str, ...]  # what isn't the application's and is restored as well
     word: str  # the word with which a person approves it
 
 
@@ -95,9 +97,7 @@ def restore(
     sidecar, sha256 = _trusted(kept, options)
     with workspace.connect() as connection:
         require_direct(connection)
-        seen = observe_surroundings(
-            connection, sidecar, _table(workspace, sidecar), owners=options.owners
-        )
+        seen = _surroundings(workspace, connection, sidecar, options)
         _require_possible(seen, kept, sidecar, options)
         pg_restore = _program(sidecar, connection.info.server_version)
         done = _done_before(workspace, seen, sidecar, sha256, connection)
@@ -120,14 +120,25 @@ def restore(
                 *(_table(workspace, sidecar), options.owners, options.jobs),
             )
             rows = Restoring(filling, lambda: _server(workspace, seen.name), report).made()
-            workspace.close()  # its session for looks is in that database, too
             lock.check()
-            # the lock's session is in the database that is renamed
+            # both sessions are in the database that is renamed: the looks' session, and the lock's
+            workspace.close()
             swap = _swap(intended, sha256, options)
             if not options.disconnect:
                 _report_wait(workspace, intended, connection.info.backend_pid, report)
             swapped(swap, lambda: _server(workspace, seen.name), connection.close)
             return Restored(seen.name, rows, intended.old)
+
+
+def _surroundings(
+    workspace: Workspace,
+    connection: psycopg.Connection[Any],
+    sidecar: Sidecar | None,
+    options: RestoreOptions,
+) -> Surroundings:
+    ownership = partial(without_running, workspace.project, workspace.ini)
+    table = _table(workspace, sidecar)
+    return observe_surroundings(connection, sidecar, table, ownership, owners=options.owners)
 
 
 def _require_approved(
@@ -139,9 +150,7 @@ def _require_approved(
 ) -> None:
     """Raise SurefootError `approval-outdated` if the database or the file has changed."""
     with workspace.connect() as connection:  # the lock's connection is in its transaction
-        seen = observe_surroundings(
-            connection, sidecar, _table(workspace, sidecar), owners=options.owners
-        )
+        seen = _surroundings(workspace, connection, sidecar, options)
     now = _word(seen, kept, sha256_of(kept.file), options)
     if now != intended.word:
         raise refuse_outdated(intended.word, now)
@@ -218,12 +227,11 @@ def _require_possible(
     if seen.others and not options.with_others:
         raise SurefootError(
             "restore-takes-others-back",
-            f"Another application keeps its tables in {seen.name}, and a restore replaces the "
+            f"Not everything in {seen.name} is this application's, and a restore replaces the "
             "whole database.",
-            seen=[f"its history is in {one}" for one in seen.others],
+            seen=[f"others': {one}" for one in seen.others],
             next=to_type(
-                "ask the people who run the other application, and stop it; then restore the "
-                "data of both applications",
+                "ask the people whose data it is, and stop what writes it; then restore all of it",
                 _command(kept, msgspec.structs.replace(options, with_others=True)),
             ),
         )
@@ -317,7 +325,8 @@ def _intended(
 
 def _word(seen: Surroundings, kept: Kept, sha256: str, options: RestoreOptions) -> str:
     """Return the word that approves restoring this backup into this database as it is now."""
-    return word_of("restore", kept.name, sha256, seen.server, seen.oid, seen.name, options)
+    where = (seen.server, seen.oid, seen.name)
+    return word_of("restore", kept.name, sha256, *where, options, seen.others)
 
 
 def _swap(intended: Intended, sha256: str, options: RestoreOptions) -> Swap:
