@@ -152,7 +152,8 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     `schema` is where the application's connection made what it didn't name a schema for.
     `removed` are revisions that an earlier build of the catalogue knew, by id.
     `varies` is what a revision doesn't make the same twice, by revision. `origins` are the other
-    beginnings that releases had.
+    beginnings that releases had. `one_of` are names that may each be missing behind a revision,
+    though every replay made at least one of each kind.
     """
 
     history: History
@@ -163,6 +164,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     removed: dict[str, Removed] = {}
     varies: dict[str, tuple[Varying, ...]] = {}
     origins: tuple[Origin, ...] = ()
+    one_of: dict[str, tuple[Key, ...]] = {}
 
     @functools.cached_property
     def index(self) -> "Index":

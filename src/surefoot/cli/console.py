@@ -95,11 +95,19 @@ _PROGRESS_EVERY = click.option(
     help=f"How often to report what runs, or what surefoot waits for. Default: {_EVERY}.",
 )
 
-server_option = click.option(
+_WHERE = (
+    "Where to replay the history: a server on which databases may be made and dropped, or a "
+    "directory of PostgreSQL's programs. Default: the system's, else the embedded one."
+)
+
+server_option = click.option("--server", metavar="URL|DIRECTORY", help=_WHERE)
+
+servers_option = click.option(
     "--server",
+    "servers",
+    multiple=True,
     metavar="URL|DIRECTORY",
-    help="Where to replay the history: a server on which databases may be made and dropped, or a "
-    "directory of PostgreSQL's programs. Default: the system's, else the embedded one.",
+    help=f"{_WHERE} Repeat it to replay on several: what they make differently is recognised, too.",
 )
 
 
