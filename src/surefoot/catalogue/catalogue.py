@@ -14,6 +14,7 @@ import msgspec
 
 from surefoot.model.history import History
 from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.kinds import COMMON
 from surefoot.schema.names import schema_of, split_name
 
 State = Mapping[Key, tuple[Definition, ...]]  # what may be there; names that aren't in it may not
@@ -170,6 +171,15 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     def index(self) -> "Index":
         """The same by numbers, for those who go through all of it."""
         return Index(self.ways)
+
+    @property
+    def loaded(self) -> tuple[Key, ...]:
+        """What the application itself makes while it is loaded, before the first revision; without
+        what administrators make beforehand, a schema or an extension.
+        """
+        base = self.way("base")
+        made = base.initial if base is not None else ()
+        return tuple(change.key for change in made if change.kind not in COMMON)
 
     def way(self, name: str) -> Way | None:
         """The way of that name, if the catalogue has it."""

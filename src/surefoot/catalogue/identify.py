@@ -178,7 +178,9 @@ class Identifier:
         )
 
     def _is_evidence(self, stand: Match) -> bool:
-        if stand.matching == 0 or not stand.rows or not self._has_own_kind:
+        if stand.matching == 0 or not self._has_own_kind:
+            return False
+        if not stand.rows and not self._catalogue.loaded:
             return False
         # One table `settings` among sixty of a shop's may be like ours by chance.
         tables = sum(

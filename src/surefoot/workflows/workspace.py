@@ -59,7 +59,7 @@ class Workspace:
     ) -> None:
         """`say` gets a line where something is waited for, and another `every` so many seconds."""
         self.project, self.ini, self.target, self.intent = project, ini, target, intent
-        self._say, self.every = say, every
+        self.say, self.every = say, every
         self.server: Server | None = None  # the embedded one, where no database was named
         self.run: str | None = None  # in the journal's rows, once a plan was begun
         self.backup: Taken | None = None  # taken before the plan was begun
@@ -90,7 +90,7 @@ class Workspace:
         if hurry:
             wait = min(wait, _HURRY)
         try:
-            connection = connect(self.target, wait=wait, say=self._say, every=self.every)
+            connection = connect(self.target, wait=wait, say=self.say, every=self.every)
         except SurefootError as error:
             if not self._reached or error.finding.database != NOT_REACHED:
                 raise
