@@ -84,8 +84,8 @@ def ambiguous(facts: Facts) -> Finding:
         next=to_type(
             one_of("if you know which revision has run, record it", commands),
             *commands,
-            then=f"then start again{none_ran}. To decide it for every database, add an evidence probe "
-            'to the revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
+            then=f"then start again{none_ran}. To decide it for every database, add an evidence "
+            'probe to the revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
             "(surefoot explain ambiguous-revision)",
         ),
     )
