@@ -19,16 +19,18 @@ from surefoot.workflows.jobs import offered
 from surefoot.workflows.workspace import Workspace
 
 
-def look(workspace: Workspace, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision]:
+def look(workspace: Workspace) -> tuple[Facts, Decision]:
     """What `up` would find and decide; a refusal with the words that approve its ways out.
 
     Raises SurefootError for everything that can't be looked at.
     """
     project, target = workspace.project, workspace.target
-    if (unloaded := _unloaded(workspace, connection)) is not None:
+    with workspace.look_session() as connection:
+        unloaded = _unloaded(workspace, connection)
+    if unloaded is not None:
         return unloaded
-    with application(project, workspace.ini, target, connection) as asked:
-        facts, decision = workspace.thorough(connection, asked)
+    with application(project, workspace.ini, target, workspace.look_session) as asked:
+        facts, decision = workspace.thorough(asked)
         if isinstance(decision, Refused):
             decision = offered(workspace, asked, decision)
     if isinstance(decision, NothingToDo) and decision.state is State.AT_HEAD:
