@@ -47,15 +47,15 @@ def _unloaded(
     from surefoot.look.outdated import findings_of_files
 
     project, ini = workspace.project, workspace.ini
+    seen = observe_database(connection, configured_version_table(project), lenient=True)
+    if seen.rows or seen.objects or seen.distrusted or project.config.init:
+        return None
     try:
         file = catalogue_file(project, ini)
         catalogue = read_catalogue(file) if file.exists() else None
     except SurefootError:
         return None  # told of by the look
-    if catalogue is None or not catalogue.loaded or project.config.init:
-        return None
-    seen = observe_database(connection, configured_version_table(project), lenient=True)
-    if seen.rows or seen.objects or seen.distrusted:
+    if catalogue is None or not catalogue.loaded:
         return None
     try:
         stale = bool(findings_of_files(project, catalogue))
