@@ -367,3 +367,37 @@ def test_an_address_in_variables_of_its_own(application: Application, database: 
     told = " ".join(status.out.split())
     assert "url_variables: SHOP_SERVER, SHOP_PORT, SHOP_USER, SHOP_SECRET, SHOP_NAME" in told
     assert server.password not in status.out + status.err + again.err
+
+
+def test_the_variable_that_alembic_reads(
+    application: Application, server: Server, database: Database
+) -> None:
+    """ALEMBIC_CONFIG, for every command, and for the quick look; the key `alembic` counts more."""
+    with_downgrade(application)
+    application.write("alembic.ini", "[alembic]\nscript_location = nowhere\n")
+    text = "[alembic]\nscript_location = %(here)s/../migrations\n"
+    application.write("deploy/production.ini", text)
+    named = {"ALEMBIC_CONFIG": "deploy/production.ini"}
+    url = database.url()
+    built = application.run("catalog", "build", "--server", server.url(), env=named)
+    assert built.code == 0, built.err
+    assert application.run("plan", url=url).code != 0
+    ended = application.run("up", "--json", url=url, env=named)
+    assert (ended.code, ended.json["current"]) == (0, ["r3"]), ended.err
+    assert "nothing to do" in application.run("up", url=url, env=named).err
+    assert application.run("drift", url=url, env=named).code == 0
+
+    application.config('alembic = "alembic.ini"\n')
+    assert application.run("plan", url=url, env=named).code != 0
+
+
+def test_the_variable_names_a_file_that_is_missing(
+    application: Application, database: Database
+) -> None:
+    with_downgrade(application)
+    named = {"ALEMBIC_CONFIG": "missing.ini"}
+    result = application.run("plan", "--json", url=database.url(), env=named)
+    assert result.error == "history-not-found"
+    assert "ALEMBIC_CONFIG names that file" in str(result.json["findings"][0]["seen"])
+    assert "unset it" in next_of(result)
+    assert application.run("plan", url=database.url()).code == 0

@@ -14,6 +14,7 @@ import msgspec
 
 from surefoot.model.history import History
 from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.kinds import COMMON
 from surefoot.schema.names import schema_of, split_name
 
 State = Mapping[Key, tuple[Definition, ...]]  # what may exist; names that aren't in it must not
@@ -151,7 +152,9 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     `history` holds the revisions in the order that they were run, with their hashes of that time.
     `schema` is where the application's connection created names without a schema. `removed` are
     revisions that an earlier build of the catalogue knew, by id. `varies` is what differs each time
-    a revision runs, by revision. `origins` are the other starting points of releases.
+    a revision runs, by revision. `origins` are the other starting points of releases. `one_of` are
+    names that may each be missing after a revision, though every replay made at least one of each
+    kind.
     """
 
     history: History
@@ -162,11 +165,21 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     removed: dict[str, Removed] = {}
     varies: dict[str, tuple[Varying, ...]] = {}
     origins: tuple[Origin, ...] = ()
+    one_of: dict[str, tuple[Key, ...]] = {}
 
     @functools.cached_property
     def index(self) -> "Index":
         """The same content by numbers, for code that walks all of it."""
         return Index(self.ways)
+
+    @property
+    def loaded(self) -> tuple[Key, ...]:
+        """What the application itself makes while it is loaded, before the first revision; without
+        what administrators make beforehand, a schema or an extension.
+        """
+        base = self.way("base")
+        made = base.initial if base is not None else ()
+        return tuple(change.key for change in made if change.kind not in COMMON)
 
     def way(self, name: str) -> Way | None:
         """Return the path of that name, if the catalogue has it."""

@@ -121,6 +121,7 @@ class Identifier:
     def standing(self) -> Identification:
         """Find every set of revisions whose structure this may be, or the nearest ones."""
         exact: dict[frozenset[str], Match] = {}
+        lacking: dict[frozenset[str], Match] = {}  # of names, one of which must be there
         near: list[tuple[int, int, frozenset[str], Way]] = []
         complete = True
         for way in self._catalogue.ways:
@@ -130,7 +131,8 @@ class Identifier:
                     break
                 if distance == 0:
                     applied = way.start.union(path)
-                    exact.setdefault(applied, self._stand(way, applied))
+                    stand = self._stand(way, applied)
+                    (lacking if stand.differences else exact).setdefault(applied, stand)
                 elif not exact and (len(near) < NEAREST or distance <= near[-1][0]):
                     # of two that are equally near, the later one: it is what an upgrade left
                     near.append((distance, -len(path), way.start.union(path), way))
@@ -140,7 +142,7 @@ class Identifier:
         held = tuple(stand for stand in exact.values() if self._is_evidence(stand))
         nearest: tuple[Match, ...] = ()
         if not held:
-            found = {applied: self._stand(way, applied) for _, _, applied, way in near}
+            found = lacking | {applied: self._stand(way, applied) for _, _, applied, way in near}
             nearest = tuple(stand for stand in found.values() if stand.rows)
         # this affects only the wording of the refusal: many databases have a table `users`
         foreign = not held and all(
@@ -177,7 +179,9 @@ class Identifier:
         )
 
     def _is_evidence(self, stand: Match) -> bool:
-        if stand.matching == 0 or not stand.rows or not self._has_own_kind:
+        if stand.matching == 0 or not self._has_own_kind:
+            return False
+        if not stand.rows and not self._catalogue.loaded:
             return False
         # one table `settings` among a shop's sixty may share our name by chance
         tables = sum(
@@ -205,6 +209,8 @@ class Identifier:
             if revision in applied:
                 for number, allowed in changed:
                     there[number] = allowed
+        for number in self._lacking(way, applied):
+            there[number] = tuple(d for d in there[number] if d is not None)
         unseen = self._unseen(way, applied)
         bad = {n for n, found in enumerate(live) if found not in there[n]}
         bad = (bad | unseen) - {n for n in self._common if live[n] is not None}
@@ -227,6 +233,32 @@ class Identifier:
         rows = self._catalogue.history.rows(applied)
         ordered = tuple(sorted(differences, key=lambda d: (d.kind, d.name)))
         return Match(rows, way.name, matching, ordered, tuple(sorted(doubtful)))
+
+    def _lacking(self, way: Way, applied: frozenset[str]) -> Iterator[int]:
+        """The first of those names of which one must be there, and none is."""
+        for revision, keys in self._catalogue.one_of.items():
+            if revision not in applied or revision not in way.changes:
+                continue
+            made = {number for number, _ in self._index.changes[way.name][revision]}
+            by_kind: dict[str, set[int]] = {}
+            for key in keys:
+                by_kind.setdefault(key[0], set()).add(self._index.numbers[key])
+            for numbers in by_kind.values():
+                none = all(self._live[number] is None for number in numbers)
+                if none and not self._touched_since(way, applied, revision, numbers):
+                    yield from sorted(numbers & made)[:1]
+
+    def _touched_since(
+        self, way: Way, applied: frozenset[str], revision: str, numbers: set[int]
+    ) -> bool:
+        """Whether a later one of the applied revisions has decided about one of the names."""
+        order = list(way.changes)
+        return any(
+            number in numbers
+            for id in order[order.index(revision) + 1 :]
+            if id in applied
+            for number, _ in self._index.changes[way.name][id]
+        )
 
     def _unseen(self, way: Way, applied: frozenset[str]) -> set[int]:
         """Return names whose definition was never seen without a revision that isn't applied."""

@@ -1,7 +1,7 @@
 """Read the catalogue's file. A damaged file is refused; nothing in it is guessed."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import cast, get_args
 
 from surefoot.catalogue.catalogue import (
@@ -195,8 +195,10 @@ def loads(text: str, name: str) -> Catalogue:
     tried = {id: downgrades[id] for id in order if id in downgrades}
     removed = {id: one for id, one in removed.items() if id not in blocks}
     varies = {id: v for id in order if (v := _varies(blocks[id], name))}
+    known = {change.key for way in found for c in way.changes.values() for change in c}
+    one_of = {id: keys for id in order if (keys := _one_of(blocks[id], name, known))}
     return Catalogue(
-        history, tuple(found), scripts, tried, schema, removed, varies, tuple(beginnings)
+        history, tuple(found), scripts, tried, schema, removed, varies, tuple(beginnings), one_of
     )
 
 
@@ -281,6 +283,13 @@ def _varies(block: _Block, name: str) -> tuple[Varying, ...]:
         kind, its, how, definition = *columns[:3], columns[3] if len(columns) > 3 else ""
         found.append(Varying(kind, its, "order" if how == "order" else "text", definition))
     return tuple(found)
+
+
+def _one_of(block: _Block, name: str, known: Container[Key]) -> tuple[Key, ...]:
+    lines = block.fields.get("one-of", [])
+    if any(len(columns) != 2 or (columns[0], columns[1]) not in known for columns in lines):
+        raise _unreadable(name, block.number, "a line `one-of` isn't as it is written")
+    return tuple((kind, its) for kind, its in lines)
 
 
 def _along(

@@ -3,6 +3,7 @@
 import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue, Removed, state
+from surefoot.schema.fact import Definition, Key
 
 
 def with_removed(built: Catalogue, before: Catalogue | None) -> Catalogue:
@@ -66,3 +67,44 @@ def _after(id: str, built: Catalogue, before: Catalogue) -> tuple[str, ...]:
         return tuple(between[:1]) or (first,)
     brought = [name for name in order if name not in old.revisions]
     return tuple(brought[:1]) or new.heads
+
+
+def no_longer_recognised(before: Catalogue, built: Catalogue) -> dict[str, list[str]]:
+    """Names of which the catalogue `before` recognised a variant that the one just built doesn't,
+    by revision; without revisions that do something else now.
+    """
+    found: dict[str, list[str]] = {}
+    for way in before.ways:
+        if built.way(way.name) is None:
+            continue
+        for id, keys in variants_of(built, before, way.name).items():
+            new, old = built.history.revisions.get(id), before.history.revisions.get(id)
+            if new is None or old is None or new.tree != old.tree:
+                continue
+            several = {c.key for c in way.changes[id] if len(c.after) > 1}
+            names = [f"{kind} {name}" for kind, name in keys if (kind, name) in several]
+            if names:
+                found.setdefault(id, []).extend(names)
+    return found
+
+
+def variants_of(before: Catalogue, after: Catalogue, name: str) -> dict[str, list[Key]]:
+    """What the way `name` allows in the second catalogue and not in the first, by the revision
+    that makes it ("": before the first).
+    """
+    old, new = before.way(name), after.way(name)
+    assert old is not None
+    assert new is not None
+    found: dict[str, list[Key]] = {}
+    known: dict[Key, set[Definition]] = {}
+    for id in ("", *new.changes):
+        own, more = (w.changes[id] if id else w.initial for w in (old, new))
+        for change in own:
+            known.setdefault(change.key, set()).update(change.after)
+        for change in more:
+            # told once: where it first appears
+            left = {*change.after} - known.setdefault(change.key, set())
+            if left:
+                known[change.key] |= left
+                found.setdefault(id, []).append(change.key)
+    return found

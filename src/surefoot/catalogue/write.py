@@ -92,6 +92,7 @@ def _revision_lines(catalogue: Catalogue, revision: Revision) -> list[str]:
         _line("varies", v.kind, v.name, v.how, *([v.definition] if v.definition else []))
         for v in catalogue.varies.get(revision.id, ())
     ]
+    lines += [_line("one-of", *key) for key in catalogue.one_of.get(revision.id, ())]
     ways = [way for way in catalogue.ways if revision.id in way.changes]
     of_way = {way.name: way.changes[revision.id] for way in ways}
     common: set[Change] = set(next(iter(of_way.values()), ()))

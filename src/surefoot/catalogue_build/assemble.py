@@ -19,7 +19,8 @@ from surefoot.catalogue.variants import Settling, find, settled
 from surefoot.catalogue_build.messages import Opened
 from surefoot.catalogue_build.passes import Replayed
 from surefoot.model.history import History
-from surefoot.schema.fact import Definition, Key
+from surefoot.schema.comparison import Comparison, same
+from surefoot.schema.fact import Definition, Key, SchemaFact
 
 
 def assemble(
@@ -98,8 +99,11 @@ def with_variants(
     both = {key: _either(own, other, key) for key in own.keys() | other.keys()}
     start = changes({}, _present(both))
     found: dict[str, tuple[Change, ...]] = {}
+    one_of = dict(catalogue.one_of)
     for revision, changed in way.changes.items():
         theirs = seen.get(revision, changed)
+        if group := _one_of(changed, theirs, one_of.pop(revision, ())):
+            one_of[revision] = group
         own |= {c.key: c.after for c in changed}
         other |= {c.key: c.after for c in theirs}
         after = both | {c.key: _either(own, other, c.key) for c in (*changed, *theirs)}
@@ -109,7 +113,67 @@ def with_variants(
         msgspec.structs.replace(way, initial=start, changes=found) if w.name == name else w
         for w in catalogue.ways
     )
-    return msgspec.structs.replace(catalogue, ways=ways)
+    ordered = {id: one_of[id] for id in catalogue.history.revisions if id in one_of}
+    return msgspec.structs.replace(catalogue, ways=ways, one_of=ordered)
+
+
+def _one_of(
+    own: tuple[Change, ...], theirs: tuple[Change, ...], before: tuple[Key, ...]
+) -> tuple[Key, ...]:
+    """Names that either replay may lack, though each made one of that kind; () if there are none.
+
+    `before` is the answer of the replays until now. An aggregate that takes other types has another
+    name. If each of both names may be missing, a database without either would be as right as one
+    with it.
+    """
+    made, other = (
+        {c.key for c in changed if not c.before and c.after != (None,)} for changed in (own, theirs)
+    )
+    certain = {change.key for change in own if None not in change.after}
+    found: set[Key] = set()
+    for kind in {kind for kind, _ in made | other}:
+        known, mine, others = (
+            {key for key in keys if key[0] == kind}
+            for keys in (before, made & certain - other, other - made)
+        )
+        if known and (known & other or others):
+            found |= known if known & other else known | others
+        elif not known and mine and others:
+            found |= mine | others
+    return tuple(sorted(found))
+
+
+def as_comparable(
+    way: Way, initial: tuple[Change, ...], seen: Mapping[str, tuple[Change, ...]]
+) -> tuple[tuple[Change, ...], dict[str, tuple[Change, ...]]]:
+    """What a server of another version made, spelled as on the `way` where the two can't be told
+    apart: the server only prints it in another way.
+    """
+
+    def spelled(own: tuple[Change, ...], theirs: tuple[Change, ...]) -> tuple[Change, ...]:
+        known = {change.key: change.after for change in own}
+        return tuple(
+            msgspec.structs.replace(
+                change,
+                after=tuple(
+                    _as_known(change.key, d, known.get(change.key, ())) for d in change.after
+                ),
+            )
+            for change in theirs
+        )
+
+    each = {id: spelled(way.changes.get(id, ()), changed) for id, changed in seen.items()}
+    return spelled(way.initial, initial), each
+
+
+def _as_known(key: Key, made: Definition, known: tuple[Definition, ...]) -> Definition:
+    if made is None or made in known:
+        return made
+    fact = SchemaFact(*key, made)
+    for definition in filter(None, known):
+        if same(SchemaFact(*key, definition), fact) is Comparison.CANNOT_TELL:
+            return definition
+    return made
 
 
 def with_origin(

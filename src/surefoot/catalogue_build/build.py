@@ -16,8 +16,10 @@ from surefoot.catalogue.catalogue import (
     state,
 )
 from surefoot.catalogue.check import change_lines
+from surefoot.catalogue.removed import variants_of
 from surefoot.catalogue.variants import Settling, in_words, without_statements
 from surefoot.catalogue_build.assemble import (
+    as_comparable,
     assemble,
     compared,
     with_origin,
@@ -46,36 +48,59 @@ from surefoot.project.config import OriginEntry, Project, ScriptEntry
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What to try besides the replay itself."""
+    """What to try besides the replay itself.
 
-    server: str | None = None
+    `servers` are those to replay on; none: the first that will do.
+    """
+
+    servers: tuple[str, ...] = ()
     stepwise: bool = False
     downgrades: bool = True
 
 
 class Built(msgspec.Struct, frozen=True):
-    """A catalogue, and which server it was made on.
+    """A catalogue, and which servers it was made on, the first of which tested the downgrades.
 
     `unasked` are the revisions that change only data and bring no evidence probe: each with a
     suggestion for one, or "".
     """
 
     catalogue: Catalogue
-    server: str
+    servers: tuple[str, ...]
     unasked: dict[str, str] = {}
 
 
+class _Beginning(msgspec.Struct, frozen=True):
+    """How a way of the catalogue is replayed: by what name, and from what."""
+
+    what: str
+    start: Callable[[Scratch], Target]
+    origin: Origin | None = None
+
+
 def build(project: Project, options: Options, told: Told) -> Built:
-    """Replay the history on a scratch server, and give what each revision does.
+    """Replay the history on scratch servers, and give what each revision does.
+
+    What one of several servers makes otherwise than the first is a variant.
 
     Raises SurefootError `catalogue-build-failed`, `extension-missing`, `scratch-server-unusable`,
     and whatever keeps the application's code from being loaded.
     """
 
-    def work(_: Candidate, scratch: Scratch) -> Built:
-        return _Building(scratch, project, options, told).build()
+    named, *others = options.servers or (None,)
 
-    return on_a_server(options.server, "catalog build", told, work)
+    def first(_: Candidate, scratch: Scratch) -> tuple[Built, dict[str, _Beginning]]:
+        building = _Building(scratch, project, options, told)
+        return building.build(), building.ways
+
+    built, ways = on_a_server(named, "catalog build", told, first)
+
+    def further(_: Candidate, scratch: Scratch) -> Built:
+        return _Building(scratch, project, options, told).also(built, ways)
+
+    for other in others:
+        built = on_a_server(other, "catalog build", told, further)
+    return built
 
 
 class _Building:
@@ -84,17 +109,65 @@ class _Building:
         self._options, self._told = options, told
         self._refused: set[tuple[str, str]] = set()
         self._seed = 0  # of the last replay: each has another
+        self.ways: dict[str, _Beginning] = {}  # by name: those of the catalogue
+
+    def also(self, built: Built, ways: Mapping[str, _Beginning]) -> Built:
+        """What was built on other servers, with what this one makes otherwise as variants."""
+        catalogue, ended = built.catalogue, True
+        for name, beginning in ways.items():
+            catalogue, to_its_end = self._also(catalogue, name, beginning)
+            ended = ended and to_its_end
+        if ended and catalogue == built.catalogue:
+            self._told.notice(f"{self._scratch.label} makes the same structures")
+        servers = (*built.servers, self._scratch.label)
+        return msgspec.structs.replace(built, catalogue=catalogue, servers=servers)
+
+    def _also(
+        self, catalogue: Catalogue, name: str, beginning: _Beginning
+    ) -> tuple[Catalogue, bool]:
+        """The same for one way, and whether the replay came as far here as on the first server."""
+        found = self._pass(
+            beginning.what, lambda: beginning.start(self._scratch), origin=beginning.origin
+        )
+        way = catalogue.way(name)
+        assert way is not None
+        if found.stopped is not None and found.failed in way.changes:
+            self._told.notice(
+                f"on {self._scratch.label}, {found.failed} fails "
+                f"({why_stopped(found.stopped)}): what was seen until there is recorded"
+            )
+        elif found.stopped is not None and not found.failed:
+            self._require_end(found)
+        settling = Settling(v for several in catalogue.varies.values() for v in several)
+        initial, seen = as_comparable(
+            way, settling.changes(found.opened.initial), settling.each(found.changes)
+        )
+        more = with_variants(catalogue, name, seen, initial)
+        for id, keys in variants_of(catalogue, more, name).items():
+            who = f"revision {id}" if id else f"the beginning of {name}"
+            what = ", ".join(f"{kind} {key}" for kind, key in keys)
+            self._told.notice(
+                f"{who} makes {what} otherwise on {self._scratch.label}: either is recognised"
+            )
+        return more, found.failed not in way.changes
 
     def build(self) -> Built:
         told, config = self._told, self._project.config
-        base = self._pass("the history from its base", self._scratch.database)
+        what = "the history from its base"
+        base = self._pass(what, self._scratch.database)
+        if base.stopped is None:
+            self.ways["base"] = _Beginning(what, Scratch.database)
         init: Replayed | None = None
         scripts: InitScripts | None = None
         if config.init:
             scripts = self._init_scripts(base)
         if scripts is not None:
-            init = self._pass("the init scripts, then the history", lambda: self._installed(base))
+            what = "the init scripts, then the history"
+            init = self._pass(what, lambda: self._installed(base))
             self._require_end(init)
+            self.ways["init"] = _Beginning(
+                what, lambda scratch: installed(self._project, scratch, base.opened)
+            )
         if base.stopped is not None:
             if init is None:
                 self._require_end(base)
@@ -128,9 +201,9 @@ class _Building:
         if self._options.stepwise and len(main.changes) > 1:
             catalogue = self._stepwise(base, main, catalogue)
         if config.ambiguous != "refuse":
-            return Built(catalogue, self._scratch.label)
+            return Built(catalogue, (self._scratch.label,))
         unasked = {id: text for id, text in main.questions.items() if id not in config.evidence}
-        return Built(catalogue, self._scratch.label, unasked)
+        return Built(catalogue, (self._scratch.label,), unasked)
 
     def _pass(
         self,
@@ -326,12 +399,18 @@ class _Building:
         origin = origin_of(self._project, entry, rows)
         what = origin.create or ", ".join(path for path, _ in origin.scripts)
         if origin.create:
-            start, create = self._scratch.database, origin
+            beginning = _Beginning(f"{what}, then the history", Scratch.database, origin)
         else:
             scripts = self._project.config.scripts(entry.scripts)
             project = self._project.beginning_with(scripts, origin.rows[0])
-            start, create = lambda: installed(project, self._scratch, base.opened), None
-        found = self._pass(f"{what}, then the history", start, origin=create)
+            beginning = _Beginning(
+                f"{what}, then the history",
+                lambda scratch: installed(project, scratch, base.opened),
+            )
+        self.ways[origin.way] = beginning
+        found = self._pass(
+            beginning.what, lambda: beginning.start(self._scratch), origin=beginning.origin
+        )
         if found.stopped is not None and not found.failed:
             self._require_end(found)
         settling = Settling(v for several in catalogue.varies.values() for v in several)

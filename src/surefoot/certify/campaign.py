@@ -187,7 +187,8 @@ def certify(project: Project, options: Options, told: Progress, *, start: Start 
     began = time.monotonic()
     committed = _committed(project)
     try:
-        built = build(project, BuildOptions(options.server, stepwise=True), told)
+        servers = (options.server,) if options.server else ()
+        built = build(project, BuildOptions(servers, stepwise=True), told)
     except SurefootError as error:
         if error.finding.code != "catalogue-build-failed":
             raise

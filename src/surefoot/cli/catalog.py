@@ -15,6 +15,7 @@ from surefoot.cli.console import (
     load_project,
     project_options,
     server_option,
+    servers_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import to_type
@@ -44,7 +45,7 @@ _STEPWISE = click.option(
 def _build(
     context: CommandContext,
     config_file: Path | None,
-    server: str | None,
+    servers: tuple[str, ...],
     stepwise: bool,
     no_downgrade: bool,
 ) -> "Built":
@@ -55,7 +56,7 @@ def _build(
     report = BuildReport(context.terminal)
     context.said()
     try:
-        return build(project, Options(server, stepwise, not no_downgrade), report)
+        return build(project, Options(servers, stepwise, not no_downgrade), report)
     finally:
         report.close()
 
@@ -79,7 +80,7 @@ def _before(file: Path) -> "Catalogue | None":
 @command.command("build")
 @project_options
 @arguments_option
-@server_option
+@servers_option
 @_STEPWISE
 @_NO_DOWNGRADE
 @command_body("catalog build")
@@ -87,7 +88,7 @@ def build_command(
     context: CommandContext,
     *,
     config_file: Path | None,
-    server: str | None,
+    servers: tuple[str, ...],
     stepwise: bool,
     no_downgrade: bool,
 ) -> ExitCode:
@@ -96,16 +97,17 @@ def build_command(
     Only scratch databases are touched. Commit the file with the migrations, and copy it into the
     image with them.
     """
-    from surefoot.catalogue.removed import with_removed
+    from surefoot.catalogue.removed import no_longer_recognised, with_removed
     from surefoot.catalogue.write import dumps
     from surefoot.look.catalogue import require_writable, write_catalogue
-    from surefoot.report.catalogue import built_lines, classes
+    from surefoot.report.catalogue import built_lines, classes, labelled
     from surefoot.system.files import shown
 
     file = _file(config_file)
     require_writable(file)
-    built = _build(context, config_file, server, stepwise, no_downgrade)
-    catalogue = with_removed(built.catalogue, _before(file))
+    before = _before(file)
+    built = _build(context, config_file, servers, stepwise, no_downgrade)
+    catalogue = with_removed(built.catalogue, before)
     text = dumps(catalogue)
     changed = write_catalogue(file, text)
     if context.as_json:
@@ -117,11 +119,22 @@ def build_command(
             revisions=len(built.catalogue.history.revisions),
             ways=[way.name for way in built.catalogue.ways],
             downgrades=dict(sorted(verdicts.items())),
-            server=built.server,
+            server=built.servers[0],
+            servers=list(built.servers),
         )
     lines = built_lines(
         context.terminal, built.catalogue, shown(file), len(text), changed, built.unasked
     )
+    if len(built.servers) > 1:
+        lines += labelled(context.terminal, "servers", *built.servers)
+    if before is not None and (lost := no_longer_recognised(before, catalogue)):
+        lines += labelled(
+            context.terminal,
+            "lost",
+            *(f"revision {id}: {', '.join(names)}" for id, names in lost.items()),
+            "the catalogue before this one also recognised another form of these; to keep it, "
+            "build on the same servers (--server for each), with --stepwise",
+        )
     for line in lines:
         context.terminal.line(line)
     return ExitCode.DONE
@@ -178,7 +191,8 @@ def check_command(
     behind: frozenset[str] = frozenset()
     if required not in (None, "all", "new"):
         behind = applied_at(old.history, required)
-    built = _build(context, config_file, server, False, no_downgrade)
+    servers = (server,) if server else ()
+    built = _build(context, config_file, servers, False, no_downgrade)
     heads = load_project(config_file).config.heads
     findings = check(old, built.catalogue, heads=heads)
     if required is not None:

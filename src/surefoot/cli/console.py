@@ -98,12 +98,19 @@ _PROGRESS_EVERY = click.option(
     f"{_EVERY}.",
 )
 
-server_option = click.option(
+_WHERE = (
+    "Where to replay the history: a server on which databases may be created and dropped, or a "
+    "directory of PostgreSQL's programs. Default: the system's, else the embedded one."
+)
+
+server_option = click.option("--server", metavar="URL|DIRECTORY", help=_WHERE)
+
+servers_option = click.option(
     "--server",
+    "servers",
+    multiple=True,
     metavar="URL|DIRECTORY",
-    help="Where to replay the history: a server on which databases may be created and dropped, or "
-    "a "
-    "directory of PostgreSQL's programs. Default: the system's, else the embedded one.",
+    help=f"{_WHERE} Repeat it to replay on several: what they make differently is recognised, too.",
 )
 
 

@@ -1,5 +1,6 @@
 """The pure decision: facts in, a decision out. No database, no files, no clock."""
 
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
@@ -14,7 +15,9 @@ from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_required
 from surefoot.decision.version_rows import faults, judge
 from surefoot.errors import Finding
+from surefoot.errors.wording import count
 from surefoot.model.states import State
+from surefoot.schema.fact import Key
 from surefoot.scripts.header import ScriptFile
 
 
@@ -141,7 +144,10 @@ def _without_rows(facts: Facts) -> State:
     if standing is None:
         return State.UNVERSIONED
     if standing.chosen is not None:
-        return State.IDENTIFIED
+        if standing.chosen.rows:
+            return State.IDENTIFIED
+        # the application's own doing: init scripts begin with nothing
+        return State.UNVERSIONED if facts.code.init else State.EMPTY
     if standing.exact:
         return State.JOURNAL_CONTRADICTS if standing.vetoed else State.AMBIGUOUS
     return State.FOREIGN if standing.foreign else State.UNIDENTIFIED
@@ -218,7 +224,7 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
             remarks = facts.preflight.remarks if facts.preflight else ()
             if state is State.EMPTY:
                 beside = beside_remarks(facts.database)
-                remarks = (*install.remarks(facts.code), *beside, *remarks)
+                remarks = (*install.remarks(facts.code), *loaded_remarks(facts), *beside, *remarks)
             if state is State.AT_HEAD:
                 remarks = (*remarks, *at_head_remarks(facts))
             remarks = (*remarks, *catalogue_remarks(facts))
@@ -252,6 +258,25 @@ def at_head_remarks(facts: Facts) -> tuple[str, ...]:
     from surefoot.decision.refusals.promise import harmless_lines
 
     return harmless_lines(facts, standing.promise)
+
+
+def loaded_remarks(facts: Facts) -> tuple[str, ...]:
+    """What the application makes while it is loaded, where that is all that is there."""
+    standing = facts.standing
+    if standing is None or standing.chosen is None or standing.chosen.rows:
+        return ()
+    made = loaded_text((one.kind, one.name) for one in standing.taken)
+    return (f"{made}: its history begins with them",)
+
+
+def loaded_text(made: Iterable[Key]) -> str:
+    """What the application makes while it is loaded, in words."""
+    tables = [name for kind, name in made if kind == "relation"]
+    named = ", ".join(tables[:_TABLES]) + (" …" if len(tables) > _TABLES else "")
+    return f"the application makes {count(len(tables), 'table')} while it is loaded ({named})"
+
+
+_TABLES = 4
 
 
 def preflight_findings(facts: Facts, intent: Intent) -> tuple[Finding, ...]:

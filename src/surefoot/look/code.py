@@ -24,6 +24,7 @@ from surefoot.revision_source.ini import (
     PyprojectUnusable,
     candidates,
     is_in_package,
+    named_by_variable,
     path_in_package,
     tool_alembic,
 )
@@ -111,7 +112,7 @@ def _place(project: Project) -> _Place | None:
             return _Place(path, (None, beside))
         if (path / "env.py").is_file():
             return _Place(path / "alembic.ini", (name, None))
-    if config.alembic or config.flask_app:
+    if config.alembic or config.flask_app or (named_by_variable() and not config.alembic_config):
         return None
     pyproject = project.path(PYPROJECT)
     if "script_location" not in (tool_alembic(pyproject) or {}):
@@ -202,12 +203,18 @@ def _without_ini(project: Project, expected: str) -> None:
             'surefoot.toml: alembic = "…"'
         )
     names = ", ".join(map(str, found))
+    by_variable = config.alembic is None and named_by_variable() is not None
+    if by_variable:
+        next = f"correct the environment variable ALEMBIC_CONFIG, or unset it; or {next}"
     raise SurefootError(
         "history-not-found",
         f"There is no Alembic history at {project.path(expected)}.",
-        seen=[f"found: {names}"]
-        if found
-        else ["no alembic.ini, and no [tool.alembic] in a pyproject.toml, below the project"],
+        seen=[
+            *(["ALEMBIC_CONFIG names that file"] if by_variable else []),
+            f"found: {names}"
+            if found
+            else "no alembic.ini, and no [tool.alembic] in a pyproject.toml, below the project",
+        ],
         database=NOT_REACHED,
         next=next,
     )

@@ -333,8 +333,14 @@ class Application:
     ) -> Facts:
         condition, catalogue = self._cataloguing.read()
         standing = None
-        if catalogue is not None and not facts.was_empty:
+        if catalogue is not None and (catalogue.loaded or not facts.was_empty):
             standing = self._cataloguing.standing(connection, facts.database, catalogue, asked)
+        if standing is not None and facts.was_empty:
+            # seen empty by this run: whatever is there now, no revision has run
+            base = next((stand for stand in standing.exact if not stand.rows), None)
+            standing = base and msgspec.structs.replace(
+                standing, exact=(base,), chosen=base, by="structure", vetoed=()
+            )
         return msgspec.structs.replace(facts, catalogue=condition, standing=standing)
 
 

@@ -87,6 +87,9 @@ def found_text(facts: Facts, state: State) -> str:
     rows = ", ".join(str(row) for row in facts.database.rows)
     match state:
         case State.EMPTY:
+            if facts.standing is not None:
+                number = facts.database.objects
+                return f"no version row; {count(number, 'object')}, made by the application itself"
             if facts.database.beside:
                 number = sum(one.objects for one in facts.database.beside)
                 return f"no version row and no objects of the application; {number:,} of others"

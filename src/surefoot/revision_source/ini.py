@@ -36,7 +36,17 @@ def candidates(alembic: str | None, flask_app: str | None) -> tuple[str, ...]:
     """
     if alembic is not None:
         return (alembic,)
-    return ("migrations/alembic.ini", "alembic.ini") if flask_app else ("alembic.ini",)
+    if flask_app:  # Flask-Migrate asks no variable
+        return ("migrations/alembic.ini", "alembic.ini")
+    return (named_by_variable() or "alembic.ini",)
+
+
+def named_by_variable() -> str | None:
+    """What ALEMBIC_CONFIG names, from which Alembic takes its configuration where no --config says
+    otherwise: relative to the working directory.
+    """
+    named = os.environ.get("ALEMBIC_CONFIG")
+    return os.path.abspath(named) if named else None
 
 
 class PyprojectUnusable(Exception):

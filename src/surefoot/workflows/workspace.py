@@ -66,7 +66,7 @@ class Workspace:
     ) -> None:
         """`say` gets a line where something is waited for, and another `every` so many seconds."""
         self.project, self.ini, self.target, self.intent = project, ini, target, intent
-        self._say, self.every = say, every
+        self.say, self.every = say, every
         self.wait = seconds(project.config.wait)  # for a server that isn't up
         self.server: Server | None = None  # the embedded one, where no database was named
         self.run: str | None = None  # in the journal's rows, once a plan was begun
@@ -98,7 +98,7 @@ class Workspace:
         """
         wait = min(self.wait, _HURRY) if hurry else self.wait
         try:
-            connection = connect(self.target, wait=wait, say=self._say, every=self.every)
+            connection = connect(self.target, wait=wait, say=self.say, every=self.every)
         except SurefootError as error:
             if not self._reached or error.finding.database != NOT_REACHED:
                 raise

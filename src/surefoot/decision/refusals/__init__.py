@@ -88,7 +88,9 @@ def _unversioned(facts: Facts) -> Finding:
             seen=(f"the database was empty; now it has {', '.join(database.examples)}",),
             database="surefoot changed nothing; the application's code did.",
             next="remove create_all(), upgrade() and similar calls from the code that env.py (or "
-            "create_app) runs at import; then drop these objects, and start again",
+            "create_app) runs at import; then drop these objects, and start again. If the history "
+            "builds upon them, and there are no init scripts: surefoot catalog build, where you "
+            "develop; with that catalogue, surefoot goes on from them",
         )
     more = database.objects - len(database.examples)
     seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]

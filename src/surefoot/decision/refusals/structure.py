@@ -64,7 +64,13 @@ def ambiguous(facts: Facts) -> Finding:
         for stand in standing.exact
     ]
     first = standing.exact[0]
-    commands = naming("adopt", standing.exact)
+    # base can't be recorded: its version table is empty
+    commands = naming("adopt", [stand for stand in standing.exact if stand.rows])
+    none_ran = (
+        "; if no revision has run, and nothing in these tables is needed, drop them"
+        if any(not stand.rows for stand in standing.exact)
+        else ""
+    )
     return Finding(
         "ambiguous-revision",
         "The structure matches several revisions, which don't differ in structure.",
@@ -78,8 +84,8 @@ def ambiguous(facts: Facts) -> Finding:
         next=to_type(
             one_of("if you know which revision has run, record it", commands),
             *commands,
-            then="then start again. To decide it for every database, add an evidence probe to the "
-            'revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
+            then=f"then start again{none_ran}. To decide it for every database, add an evidence "
+            'probe to the revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
             "(surefoot explain ambiguous-revision)",
         ),
     )
@@ -89,10 +95,10 @@ def journal_contradicts(facts: Facts) -> Finding:
     """The structure is one revision's, but the journal says that more has run."""
     standing = facts.standing
     assert standing is not None
-    names = [" ".join(stand.rows) for stand in standing.exact]
+    names = [revision_text(stand) for stand in standing.exact]
     last = facts.database.last_journaled
     known = all(id in facts.code.history.revisions for id in standing.vetoed)
-    commands = naming("adopt", standing.exact)
+    commands = naming("adopt", [stand for stand in standing.exact if stand.rows])
     return Finding(
         "journal-contradicts-structure",
         "There is no version row, and the journal contradicts the structure.",
