@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests.certify.grounds import GROUNDS, Place
 from tests.certify.planted import BUGS
 from tests.certify.project import clean
 from tests.support.catalogues import with_catalogue
@@ -77,7 +78,7 @@ def test_cases_are_items_that_k_chooses_among(application: Application, server: 
 
 
 def test_a_planted_bug_fails_with_its_case(application: Application, server: Server) -> None:
-    BUGS["sequence-behind"].plant(application)
+    BUGS["sequence-behind"].plant(Place(GROUNDS["small"], application))
     with_catalogue(application, server)
     said = _pytest(application, server, "--surefoot", "-k", "v2 and none and upgrade")
     assert "sequences_are_ahead: people_id_seq is at" in said

@@ -44,6 +44,9 @@ _ADVICE: Mapping[str, str] = {
     "transaction; users who follow each release run it alone.",
     "what_starts_works": "The older image is let in and breaks. Give the new column a default, or "
     "say in the revision which release it needs: surefoot_floor.",
+    "others_are_not_held_up": "While a statement waits for a lock, every session that needs the "
+    "table waits behind it. surefoot limits that wait in a revision's own transaction only. Move "
+    "the statement there, or let the revision say SET lock_timeout before it.",
     "the_application_works": "The application doesn't work on the upgraded database: see what its "
     "smoke command says.",
     "goes_back": "The downgrade fails. Correct downgrade(), and run surefoot catalog build.",
