@@ -135,6 +135,11 @@ class Database:
         return self._server.url(self.name).replace("postgresql://", f"{driver}://", 1)
 
 
+def environment_of(tool: str) -> Path:
+    """The environment of this tool, with surefoot in it."""
+    return environment("certify", tool, sys.executable, [*_COMMON, *TOOLS[tool][0]], "binary")
+
+
 def failing(application: Application, tool: str, made: Path, server: Server) -> dict[str, str]:
     """The tests of this tool that fail on this application, each with what it says."""
     sync = "postgresql+psycopg2"
@@ -220,10 +225,7 @@ def main() -> int:
     small = [name for name, bug in BUGS.items() if "small" in bug.grounds]
     parser.add_argument("--only", action="append", choices=small, help="repeatable")
     options = parser.parse_args()
-    made = {
-        tool: environment("certify", tool, sys.executable, [*_COMMON, *packages], "")
-        for tool, (packages, _) in TOOLS.items()
-    }
+    made = {tool: environment_of(tool) for tool in TOOLS}
     print(f"| bug | {' | '.join(TOOLS)} |\n|---|{'---|' * len(TOOLS)}", flush=True)
     with Server(embedded_bin()) as server:
         control = {}
