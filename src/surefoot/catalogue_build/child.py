@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -174,7 +174,7 @@ def _replay(orders: Orders, watching: _Watching) -> None:
     with (
         connect(target, wait=10, say=lambda _: None) as connection,
         _confined(project, target, connection, orders, watching),
-        application(project, ini, target, connection) as asked,
+        application(project, ini, target, lambda: nullcontext(connection)) as asked,
     ):
         environment, server = asked.environment, asked.server
         watching.environment = environment

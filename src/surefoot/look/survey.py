@@ -23,6 +23,7 @@ from surefoot.look.ownership import by_catalogue, by_files, schemas_of_path
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
+from surefoot.postgres.connect import LookSession
 from surefoot.preflight.losses import PendingLosses
 from surefoot.project.config import Project
 from surefoot.revision_source.ini import IniFile
@@ -338,12 +339,12 @@ class Application:
 
 @contextmanager
 def application(
-    project: Project, ini: IniFile | None, target: Target, connection: psycopg.Connection[Any]
+    project: Project, ini: IniFile | None, target: Target, session: LookSession
 ) -> Generator[Application, None, None]:
     """Load the application and ask its env.py, without migrating.
 
-    Raises SurefootError `history-unreadable`, `application-environment-failed`,
-    `another-database`.
+    `session` lends a session for looks. Raises SurefootError `history-unreadable`,
+    `application-environment-failed`, `another-database`.
     """
     from surefoot.system.supervisor import supervise
 
@@ -352,13 +353,15 @@ def application(
     from surefoot.alembic_env.loading import alembic_config, env_runner
 
     # Merely loading the application may change the database: look before.
-    before = observe_database(connection, configured_version_table(project), lenient=True)
+    with session() as connection:
+        before = observe_database(connection, configured_version_table(project), lenient=True)
     with alembic_config(project, ini, target) as open_config:
         environment = Environment(open_config, project.root, env_runner(project))
         try:
             made = Application(project, ini, environment, before)
         except SurefootError as error:
-            raise _of_encoding(connection, error) from error
+            with session() as connection:
+                raise _of_encoding(connection, error) from error
         yield made
 
 
