@@ -22,11 +22,6 @@ def parts(name: str) -> list[str]:
     return [m[2] if m[1] is None else m[1].replace('""', '"') for m in _PART.finditer(name)]
 
 
-def literal(text: str) -> str:
-    """A string literal, whatever it holds."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 # What people call things: plain words, copies of the application's names, and whatever a name
 # may hold. {} is the name of something that the application has.
 _NAMES = (
