@@ -135,9 +135,9 @@ class Database:
         return self._server.url(self.name).replace("postgresql://", f"{driver}://", 1)
 
 
-def environment_of(tool: str) -> Path:
-    """The environment of this tool, with surefoot in it."""
-    return environment("certify", tool, sys.executable, [*_COMMON, *TOOLS[tool][0]], "binary")
+def environment_of(tool: str, extra: str = "") -> Path:
+    """The environment of this tool, with surefoot in it, which the tool doesn't need."""
+    return environment("certify", tool, sys.executable, [*_COMMON, *TOOLS[tool][0]], extra)
 
 
 def failing(application: Application, tool: str, made: Path, server: Server) -> dict[str, str]:

@@ -243,7 +243,7 @@ BUGS: dict[str, Bug] = {
         "a revision that was put below the head, which is released",
         _released(_below),
         frozenset(("revision-reparented",)),
-        grounds=(),
+        grounds=("optuna", "ihatemoney"),
     ),
     "backfill-not-idempotent": Bug(
         "a backfill that commits, says that it is resumable, and counts twice",

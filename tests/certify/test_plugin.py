@@ -107,7 +107,7 @@ def test_pytest_alembic_has_an_empty_database_for_each_test(
     application.write("models.py", "from sqlalchemy import MetaData\nmetadata = MetaData()\n")
     application.write("tests/conftest.py", "")
     words = ["--surefoot", "--test-alembic", "-k", "single_head or up_down", "tests"]
-    python = environment_of("pytest-alembic") / "bin" / "python"
+    python = environment_of("pytest-alembic", "binary") / "bin" / "python"
     said = _pytest(application, server, *words, python=python, PYTHONPATH=str(application.root))
     assert "2 passed" in said
     databases = "select count(*) from pg_database where datname like 'surefoot_certify%'"
