@@ -238,12 +238,13 @@ BUGS: dict[str, Bug] = {
         _index_anew,
         frozenset(("head_in_one_start", "structure_as_undisturbed")),
         "{begin}/generated/kill",
+        grounds=("small", "optuna"),
     ),
     "below-the-head": Bug(
         "a revision that was put below the head, which is released",
         _released(_below),
         frozenset(("revision-reparented",)),
-        grounds=("optuna", "ihatemoney"),
+        grounds=("example", "optuna", "ihatemoney"),
     ),
     "backfill-not-idempotent": Bug(
         "a backfill that commits, says that it is resumable, and counts twice",
