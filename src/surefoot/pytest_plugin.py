@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -35,9 +36,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="URL|DIRECTORY",
         help="The scratch server. Default: the system's, else the embedded one.",
     )
-    group.addoption(
-        "--surefoot-seed", type=int, default=1, metavar="N", help="Decides what is random (1)."
-    )
+    seed = {"type": int, "default": 1, "metavar": "N", "help": "Decides what is random (1)."}
+    group.addoption("--surefoot-seed", **seed)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give pytest-alembic its engine, unless conftest.py has one."""
+    if config.getoption("--surefoot") and config.pluginmanager.hasplugin("pytest_alembic"):
+        config.pluginmanager.register(_ForPytestAlembic(), "surefoot_alembic")
+
+
+class _ForPytestAlembic:
+    @pytest.fixture
+    def alembic_engine(self, surefoot_database: Any) -> Any:
+        """An engine on an empty database, dropped afterwards."""
+        import sqlalchemy as sa
+
+        driver = "psycopg2" if sa.__version__ < "2" else "psycopg"  # 1.4 doesn't know the newer one
+        url = surefoot_database("empty").url(f"postgresql+{driver}")
+        return sa.create_engine(url, poolclass=sa.pool.NullPool)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,16 +63,19 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Add an item for each subject and kind of case; -k and other options choose among them."""
     if config.getoption("--surefoot"):
-        harness = harness_of(config)
         items += [
-            _cell(session, subject, kind) for subject, kinds in harness.subjects() for kind in kinds
+            # pytest doesn't say what else from_parent takes
+            cast("Any", Cell).from_parent(
+                session, name=f"surefoot/{subject.name}/{kind}", cell=(subject, kind)
+            )
+            for subject, kinds in harness_of(config).subjects()
+            for kind in kinds
         ]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the scratch server, if one was started."""
-    harness = session.config.stash.get(_harness, None)
-    if harness is not None:
+    if harness := session.config.stash.get(_harness, None):
         harness.close()
 
 
@@ -79,31 +99,23 @@ class Cell(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Report what failed, without a traceback of the plugin's."""
-        if isinstance(excinfo.value, Failed):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        failed = isinstance(excinfo.value, Failed)
+        return str(excinfo.value) if failed else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[str, None, str]:
         """Return the place under which it is reported."""
         return "surefoot", None, self.name
 
 
-def _cell(session: pytest.Session, subject: Subject, kind: str) -> pytest.Item:
-    # pytest doesn't declare the other parameters of from_parent
-    return cast("Any", Cell).from_parent(
-        session, name=f"surefoot/{subject.name}/{kind}", cell=(subject, kind)
-    )
-
-
 class Failed(Exception):
     """Cases that failed, each with its violation and the command that repeats it."""
 
     def __init__(self, results: list[Result]) -> None:
-        lines: list[str] = []
-        for result in results:
-            told = [f"  {v.invariant}: {v.told}" for v in result.violations]
-            lines += [f"{result.case.name}: {result.outcome} {result.fault}".rstrip(), *told]
-            lines.append(f"  again: surefoot certify --case {result.case.name}")
+        lines = list[str]()
+        for one in results:
+            lines.append(f"{one.case.name}: {one.outcome} {one.fault}".rstrip())
+            lines += [f"  {found.invariant}: {found.told}" for found in one.violations]
+            lines.append(f"  again: surefoot certify --case {one.case.name}")
         super().__init__("\n".join(lines))
 
 
@@ -133,16 +145,14 @@ class Harness:
 
     def __init__(self, config: pytest.Config) -> None:
         self._stack = contextlib.ExitStack()
+        self.close = self._stack.close  # drops everything
         self._server: str | None = config.getoption("--surefoot-server")
         self.seed = int(config.getoption("--surefoot-seed") or 1)
         self._stage: Stage | None = None
         self._known: dict[str, tuple[str, Known]] = {}
         self._templates: dict[tuple[str, int | None], str] = {}
         self.project, self.catalogue = _project(config)
-
-    def close(self) -> None:
-        """Drop everything."""
-        self._stack.close()
+        self._seeds = bool(self.project.config.seeds)
 
     @property
     def stage(self) -> Stage:
@@ -162,15 +172,14 @@ class Harness:
         """Return every subject with the kinds of its cases."""
         from surefoot.certify.plan import KINDS, Subject, levels, plan, structures
 
-        root, seeds = self.project.root, bool(self.project.config.seeds)
         for structure in structures(self.catalogue):
-            subjects = [Subject(structure, level) for level in levels(root, structure)]
+            subjects = [Subject(structure, one) for one in levels(self.project.root, structure)]
             logs = {subject.name: () for subject in subjects}
-            cases = plan(subjects, logs, self.seed, seeds=seeds).cases
+            cases = plan(subjects, logs, self.seed, seeds=self._seeds).cases
             for subject in subjects:
                 kinds = {case.kind for case in cases if case.subject == subject}
-                if subject is subjects[-1]:
-                    kinds |= {"kill", "cut"}
+                if "replicas" in kinds:  # which only the richest has
+                    kinds |= {"kill", "cut", "locked"}
                 yield subject, [kind for kind in KINDS if kind in kinds]
 
     def perform(self, subject: Subject, kind: str) -> list[Result]:
@@ -184,21 +193,19 @@ class Harness:
         if not known.reached and kind != "upgrade":
             pytest.skip("the upgrade itself doesn't come to head")
         logs = {subject.name: known.statements}
-        seeds = bool(self.project.config.seeds)
-        cases = plan([subject], logs, self.seed, seeds=seeds).cases
-        return [
-            perform(self.stage, case, template, known, self.seed)
-            for case in cases
-            if case.kind == kind
-        ]
+        made = plan([subject], logs, self.seed, seeds=self._seeds)
+        chosen = [case for case in made.cases if case.kind == kind]
+        return [perform(self.stage, case, template, known, self.seed) for case in chosen]
 
     def template(self, release: str, seed: int | None) -> str:
         """Return the database from which databases at this release are copied."""
         from surefoot.certify.cells import customise
-        from surefoot.certify.plan import structure_at
+        from surefoot.certify.plan import EMPTY, Structure, structure_at
 
         if (release, seed) not in self._templates:
-            made = self.stage.structure(structure_at(self.catalogue, release))
+            empty = Structure(EMPTY, EMPTY)
+            at = empty if release == EMPTY else structure_at(self.catalogue, release)
+            made = self.stage.structure(at)
             if seed is not None:
                 made = self.stage.database(made)
                 customise(self.stage, made, str(seed))
@@ -215,8 +222,6 @@ def harness_of(config: pytest.Config) -> Harness:
 
 def _project(config: pytest.Config) -> tuple[Project, Catalogue]:
     """Return the project in pytest's root directory, with its committed catalogue."""
-    from pathlib import Path
-
     from surefoot.errors import SurefootError
     from surefoot.look.catalogue import read_catalogue
     from surefoot.look.code import catalogue_file, find_ini
@@ -234,7 +239,7 @@ def _project(config: pytest.Config) -> tuple[Project, Catalogue]:
 def surefoot_database(request: pytest.FixtureRequest) -> Generator[Any]:
     """Create databases at any release: `surefoot_database("v1.2", seed=7)`; dropped afterwards.
 
-    `release` is a release, a revision or "head". `seed`: with objects that a user added.
+    `release` is a release, a revision, "head" or "empty". `seed`: with objects that a user added.
     """
     harness = harness_of(request.config)
     made: list[str] = []

@@ -118,7 +118,7 @@ def damage(
     for _ in range(ATTEMPTS if found else 0):
         fact = rng.choice(found)
         statements = _statements(kind, fact, rng)
-        if tried(connection, statements):
+        if tried(connection, [statement.encode() for statement in statements]):
             facts = look()
             return Damaged((fact.kind, fact.name), statements, facts, fact not in facts)
     return None

@@ -12,6 +12,7 @@ CONFIG = 'seeds = ["seed.sql"]\nwait = "5s"\n'
 NAMES = """\
 op.execute("alter table people add column initial text")
 op.execute("update people set initial = left(name, 1) where initial is null")"""
+NO_NAMES = 'op.execute("alter table people drop column initial")'
 INDEX = """\
 with op.get_context().autocommit_block():
     op.create_index(
@@ -47,7 +48,7 @@ def clean(root: Path) -> Application:
         "r2",
         body=NAMES,
         head='release = "v3"',
-        downgrade='op.execute("alter table people drop column initial")',
+        downgrade=NO_NAMES,
     )
     application.revision("r4", "r3", body=INDEX, downgrade=NO_INDEX)
     return application

@@ -12,7 +12,8 @@ import pytest
 from surefoot.certify.kept import FILE
 from surefoot.certify.plan import KINDS
 from surefoot.postgres.embedded import Server
-from tests.certify.planted import BUGS, Bug, certified
+from tests.certify.grounds import GROUNDS, Place
+from tests.certify.planted import BUGS, certified
 from tests.certify.project import clean
 from tests.support.project import Application
 
@@ -41,13 +42,21 @@ def _options(server: Server, *cases: str) -> list[str]:
     return found
 
 
+def _plant(name: str, application: Application) -> str:
+    """Plant this bug; the case that shows it."""
+    small = GROUNDS["small"]
+    BUGS[name].plant(Place(small, application))
+    return BUGS[name].case_on(small)
+
+
 def test_an_application_without_a_bug_passes(application: Application, server: Server) -> None:
     """Each kind of case, and SIGKILL while an index is made CONCURRENTLY."""
     options = _options(server)
     plan = application.run("certify", "--plan", "--json", "--from", "v2", *options).json
     killed = [one["name"] for one in plan["cases"] if "/kill/" in one["name"]]
     (midway,) = {name.rpartition("-")[0] for name in killed if name.endswith("-while")}
-    chosen = [*CASES, f"{midway}-while", f"{midway}-after", plan["sampled"][0]]
+    locked = [one["name"] for one in plan["cases"] if "/locked/" in one["name"]]
+    chosen = [*CASES, f"{midway}-while", f"{midway}-after", locked[0], plan["sampled"][0]]
     files = ["--junit", "certify.xml", "--html", "certify.html"]
     done = application.run("certify", "--json", *files, *_options(server, *chosen))
     report = done.json
@@ -65,24 +74,23 @@ def test_an_application_without_a_bug_passes(application: Application, server: S
     assert not (application.root / "certify" / FILE).exists()
 
 
-QUICK = ("sequence-behind", "old-image-writes", "seed-not-repeatable")
+QUICK = ("sequence-behind", "old-image-writes", "seed-not-repeatable", "lock-without-timeout")
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_found(name: str, application: Application, server: Server) -> None:
     """By the case that shows it, with exit code 3."""
-    bug: Bug = BUGS[name]
-    bug.plant(application)
-    code, found = certified(application, *_options(server, bug.case))
+    case = _plant(name, application)
+    code, found = certified(application, *_options(server, case))
     assert code == 3
-    assert {key for key, case in found.items() if case == bug.case} == bug.found
+    assert {key for key, at in found.items() if at.startswith(case)} == BUGS[name].found
 
 
 def test_a_revision_that_was_edited_after_its_release_is_found(
     application: Application, server: Server
 ) -> None:
     """By comparing the committed catalogue: whatever the cases say."""
-    BUGS["edited"].plant(application)
+    _plant("edited", application)
     code, found = certified(application, *_options(server, "v1@base/none/again"))
     assert (code, found.keys()) == (3, {"revision-edited"})
 
@@ -91,7 +99,7 @@ def test_a_revision_that_was_edited_after_its_release_is_found(
 @pytest.mark.follows("certify-failed")
 def test_what_failed_is_tried_again_and_first(application: Application, server: Server) -> None:
     """The case is kept, the printed command tries it again, and it goes once it passes."""
-    BUGS["old-data-violates"].plant(application)
+    _plant("old-data-violates", application)
     kept = application.root / "certify" / FILE
     case = "v2@base/fixtures/upgrade"
     failed = application.run("certify", "--json", *_options(server, case))
@@ -148,12 +156,24 @@ def test_a_case_that_there_is_not_is_told(application: Application, server: Serv
     assert known.code == 0
 
 
+def test_a_case_may_begin_where_no_release_is_named(
+    application: Application, server: Server
+) -> None:
+    """As the command has it that a run with --from prints: it needs no --from of its own."""
+    options = ["--server", server.url()]
+    done = application.run("certify", "--json", "--case", "r2@base/none/again", *options)
+    assert [case["name"] for case in done.json["cases"]] == ["r2@base/none/again"]
+    assert done.code == 0
+
+
 def test_the_report_for_people_names_the_case(application: Application, server: Server) -> None:
-    BUGS["sequence-behind"].plant(application)
+    BUGS["sequence-behind"].plant(Place(GROUNDS["small"], application))
     bug = BUGS["sequence-behind"]
-    done = application.run("certify", "--seed", "5", *_options(server, bug.case))
+    done = application.run(
+        "certify", "--seed", "5", *_options(server, bug.case_on(GROUNDS["small"]))
+    )
     assert done.code == 3
-    assert f"surefoot certify --seed 5 --case {bug.case}" in done.out
+    assert f"surefoot certify --seed 5 --case {bug.case_on(GROUNDS['small'])}" in done.out
     assert "people_id_seq is at" in " ".join(done.out.split())
 
 

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests.certify.grounds import GROUNDS, Place
+from tests.certify.others import ENV, environment_of
 from tests.certify.planted import BUGS
 from tests.certify.project import clean
 from tests.support.catalogues import with_catalogue
@@ -51,12 +54,18 @@ def application(tmp_path: Path, server: Server) -> Application:
     return made
 
 
-def _pytest(application: Application, server: Server, *words: str) -> str:
-    """Run pytest in the application's directory; what it printed."""
+def _pytest(
+    application: Application,
+    server: Server,
+    *words: str,
+    python: str | Path = sys.executable,
+    **more: str,
+) -> str:
+    """Run pytest in the application's directory, with more variables; what it printed."""
     options = ["-p", "no:cacheprovider", "-q", "--surefoot-server", server.url()]
-    environ = {**os.environ, "PYTEST_ADDOPTS": ""}
+    environ = {**os.environ, "PYTEST_ADDOPTS": "", **more}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *words],
+        [python, "-m", "pytest", *options, *words],
         cwd=application.root,
         env=environ,
         capture_output=True,
@@ -77,7 +86,7 @@ def test_cases_are_items_that_k_chooses_among(application: Application, server: 
 
 
 def test_a_planted_bug_fails_with_its_case(application: Application, server: Server) -> None:
-    BUGS["sequence-behind"].plant(application)
+    BUGS["sequence-behind"].plant(Place(GROUNDS["small"], application))
     with_catalogue(application, server)
     said = _pytest(application, server, "--surefoot", "-k", "v2 and none and upgrade")
     assert "sequences_are_ahead: people_id_seq is at" in said
@@ -88,6 +97,22 @@ def test_a_planted_bug_fails_with_its_case(application: Application, server: Ser
 def test_a_test_has_a_database_at_any_release(application: Application, server: Server) -> None:
     application.write("test_application.py", TEST)
     assert "3 passed" in _pytest(application, server, "test_application.py")
+
+
+def test_pytest_alembic_has_an_empty_database_for_each_test(
+    application: Application, server: Server
+) -> None:
+    """Its own tests run on PostgreSQL, with an env.py as its documentation has it."""
+    application.write("migrations/env.py", ENV)
+    application.write("models.py", "from sqlalchemy import MetaData\nmetadata = MetaData()\n")
+    application.write("tests/conftest.py", "")
+    words = ["--surefoot", "--test-alembic", "-k", "single_head or up_down", "tests"]
+    python = environment_of("pytest-alembic", "binary") / "bin" / "python"
+    said = _pytest(application, server, *words, python=python, PYTHONPATH=str(application.root))
+    assert "2 passed" in said
+    databases = "select count(*) from pg_database where datname like 'surefoot_certify%'"
+    with psycopg.connect(server.conninfo()) as connection:
+        assert connection.execute(databases).fetchone() == (0,)
 
 
 def test_without_a_catalogue_it_says_what_to_type(tmp_path: Path, server: Server) -> None:

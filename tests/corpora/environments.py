@@ -3,6 +3,7 @@
 Standard library only: this runs before anything is installed.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -123,6 +124,14 @@ def environment(
     pins = "\n".join([*packages, f"python {version}", extra, today])
     digest = hashlib.sha256(pins.encode()).hexdigest()[:10]
     directory = CACHE / area / f"{name}-{digest}"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # one process at a time makes it, or renews its wheel
+    with directory.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _made(directory, python, packages, extra)
+
+
+def _made(directory: Path, python: str, packages: list[str], extra: str) -> Path:
     program, marker = directory / "bin" / "python", directory / "surefoot.txt"
     if not marker.exists():
         shutil.rmtree(directory, ignore_errors=True)

@@ -5,12 +5,14 @@ revision adds, added by hand before, is a difference and not a customisation.
 """
 
 import random
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, LiteralString, Protocol
 
 import psycopg
+from psycopg import sql
+from psycopg.abc import Query
 
-from surefoot.certify.sqltext import as_fact, invented, literal, quoted
+from surefoot.certify.sqltext import as_fact, invented
 from surefoot.sql import query
 
 Connection = psycopg.Connection[Any]
@@ -23,7 +25,7 @@ class Known(Protocol):
     def is_name(self, name: str) -> bool: ...
 
 
-_TYPES = (
+_TYPES: tuple[LiteralString, ...] = (
     *("text", "integer default 0", "jsonb default '{}'", "timestamptz default now()", "bytea"),
     *("numeric(8,3)", "boolean not null default false", "text[] default array['a', 'b']", "serial"),
     *("varchar(20) collate \"C\" default 'x'", "integer generated always as identity", "date"),
@@ -31,7 +33,27 @@ _TYPES = (
     *("text check (length('abc') < 5)", "integer unique", "bit(3)", "inet"),
 )
 _EXTENSIONS = ("hstore", "pg_trgm", "citext", "btree_gist", "unaccent", "uuid-ossp")
-_FUNCTION = "language plpgsql as $f$ begin return new; end $f$"
+_FUNCTION: LiteralString = "language plpgsql as $f$ begin return new; end $f$"
+# Each with the kind of fact that it is.
+_OWN_TYPES: tuple[tuple[str, LiteralString], ...] = (
+    ("enum", "create type {} as enum ('a', 'b')"),
+    ("domain", "create domain {} as text check (value <> '')"),
+    ("composite type", "create type {} as (a integer, b text)"),
+    ("range", "create type {} as range (subtype = numeric)"),
+)
+_METHODS: tuple[tuple[LiteralString, LiteralString], ...] = (
+    *(("btree", ""), ("btree", " where true"), ("hash", ""), ("btree", " where 1 > 0")),
+)
+_ARGUMENTS: tuple[LiteralString, ...] = (
+    *("integer, text", "text[], date", "numeric, numeric, numeric"),
+)
+# The kind of fact, the end of its name, how to change it, and back.
+_TUNINGS: tuple[tuple[str, str, LiteralString, LiteralString], ...] = (
+    ("option", ".fillfactor", "set (fillfactor = 70)", "reset (fillfactor)"),
+    ("option", ".parallel_workers", "set (parallel_workers = 2)", "reset (parallel_workers)"),
+    ("row security", "", "enable row level security", "disable row level security"),
+    ("replica identity", "", "replica identity full", "replica identity default"),
+)
 
 
 class Catalog:
@@ -50,12 +72,26 @@ class Catalog:
         ]
 
 
-def tried(connection: Connection, statements: Iterable[str]) -> bool:
+Statement = sql.Composed
+Rename = Callable[[sql.Identifier], Statement]
+
+
+def _ddl(text: LiteralString, *names: sql.Composable) -> Statement:
+    """Return a statement with these names in it."""
+    return sql.SQL(text).format(*names)
+
+
+def _to(text: LiteralString, *names: sql.Composable) -> Rename:
+    """Return a statement whose last name is still to be chosen."""
+    return lambda new: _ddl(text, *names, new)
+
+
+def tried(connection: Connection, statements: Iterable[Query]) -> bool:
     """Run all statements, or none; returns whether the server accepted them."""
     try:
         with connection.transaction():
             for statement in statements:
-                connection.execute(statement.encode())
+                connection.execute(statement)
     except psycopg.errors.LockNotAvailable:
         raise
     except psycopg.Error:
@@ -75,8 +111,8 @@ class Customisations:
         self._connection, self._rng, self._known = connection, rng, known
         self._mild = mild
         self._catalog = Catalog(connection)
-        # how to rename it (None: done already), how to drop it
-        self._made: list[tuple[str | None, str]] = []
+        # how to rename it (None: not done), how to drop it
+        self._made: list[tuple[Rename | None, Statement]] = []
         self.statements: list[str] = []
         self.refused = 0
 
@@ -101,20 +137,22 @@ class Customisations:
                 new = self._name()
                 while self._known.is_name(new):
                     new = self._name()
-                self._run(rename.replace("{new}", quoted(new)))
+                self._run(rename(sql.Identifier(new)))
             elif chance < 0.5:
                 self._run(drop)
 
-    def _run(self, *statements: str) -> bool:
+    def _run(self, *statements: Statement) -> bool:
         done = tried(self._connection, statements)
         if done:
-            self.statements.extend(statements)
+            self.statements += [one.as_string(self._connection) for one in statements]
         else:
             self.refused += 1
         return done
 
-    def _make(self, create: tuple[str, ...] | str, rename: str | None, drop: str) -> None:
-        statements = (create,) if isinstance(create, str) else create
+    def _make(
+        self, create: tuple[Statement, ...] | Statement, rename: Rename | None, drop: Statement
+    ) -> None:
+        statements = create if isinstance(create, tuple) else (create,)
         if self._run(*statements):
             self._made.append((rename, drop))
 
@@ -134,54 +172,58 @@ class Customisations:
     def _place(self) -> str:
         return self._application_table()[0]
 
-    def _columns(self, table: tuple[str, str]) -> str:
+    def _columns(self, table: tuple[str, str]) -> list[sql.Identifier]:
         columns = self._catalog.columns[table]
         chosen = self._rng.sample(columns, min(len(columns), self._rng.randint(1, 2)))
-        return ", ".join(quoted(column) for column in chosen)
+        return [sql.Identifier(column) for column in chosen]
 
     def _column(self) -> None:
         table = self._application_table()
-        name, on = self._new("column", *table), f"alter table {quoted(*table)}"
+        name, on = sql.Identifier(self._new("column", *table)), sql.Identifier(*table)
         self._make(
-            f"{on} add column {quoted(name)} {self._rng.choice(_TYPES)}",
-            f"{on} rename column {quoted(name)} to {{new}}",
-            f"{on} drop column {quoted(name)} cascade",
+            _ddl("alter table {} add column {} {}", on, name, sql.SQL(self._rng.choice(_TYPES))),
+            _to("alter table {} rename column {} to {}", on, name),
+            _ddl("alter table {} drop column {} cascade", on, name),
         )
 
     def _index(self) -> None:
         table = self._application_table()
         name, columns = self._new("index", *table), self._columns(table)
-        method, where = self._rng.choice(
-            (("btree", ""), ("btree", " where true"), ("hash", ""), ("btree", " where 1 > 0"))
-        )
-        columns = columns.split(", ")[0] if method == "hash" else columns
-        unique = self._rng.choice(("", "", "unique ")) if method == "btree" else ""
-        unique = "" if self._mild else unique
-        place = quoted(table[0], name)
+        method, where = self._rng.choice(_METHODS)
+        columns = columns[:1] if method == "hash" else columns
+        unique = method == "btree" and self._rng.choice((False, False, True)) and not self._mild
+        place = sql.Identifier(table[0], name)
         self._make(
-            f"create {unique}index {quoted(name)} on {quoted(*table)} using {method} "
-            f"({columns}){where}",
-            f"alter index {place} rename to {{new}}",
-            f"drop index {place}",
+            _ddl(
+                "create {}index {} on {} using {} ({}){}",
+                *(
+                    sql.SQL("unique " if unique else ""),
+                    sql.Identifier(name),
+                    sql.Identifier(*table),
+                ),
+                *(sql.SQL(method), sql.SQL(", ").join(columns), sql.SQL(where)),
+            ),
+            _to("alter index {} rename to {}", place),
+            _ddl("drop index {}", place),
         )
 
     def _table(self) -> None:
         place = self._place()
-        name = quoted(place, self._new("relation", place))
-        to = quoted(*self._application_table())
+        name = sql.Identifier(place, self._new("relation", place))
+        to = sql.Identifier(*self._application_table())
         ways = [
-            f"create table {name} (id serial primary key, note text default 'n')",
-            f"create table {name} (id uuid primary key, at date check (at > '2000-01-01'))",
-            f"create table {name} as table {to}",
-            f"create unlogged table {name} (like {to} including all)",
-            f"create table {name} (a int, b text) partition by range (a)",
+            _ddl("create table {} (id serial primary key, note text default 'n')", name),
+            _ddl("create table {} (id uuid primary key, at date check (at > '2000-01-01'))", name),
+            _ddl("create table {} as table {}", name, to),
+            _ddl("create unlogged table {} (like {} including all)", name, to),
+            _ddl("create table {} (a int, b text) partition by range (a)", name),
         ]
         if not self._mild:
-            ways.insert(3, f"create table {name} () inherits ({to})")
+            ways.insert(3, _ddl("create table {} () inherits ({})", name, to))
         self._make(
             self._rng.choice(ways),
-            f"alter table {name} rename to {{new}}",
-            f"drop table {name} cascade",
+            _to("alter table {} rename to {}", name),
+            _ddl("drop table {} cascade", name),
         )
 
     def _table_like(self) -> None:
@@ -190,42 +232,45 @@ class Customisations:
         schema = self._new("schema")
         if self._known.is_known("relation", as_fact(schema, table[1])):
             return
-        copy = quoted(schema, table[1])
+        copy, own = sql.Identifier(schema, table[1]), sql.Identifier(schema)
         self._make(
             (
-                f"create schema {quoted(schema)}",
-                f"create table {copy} (like {quoted(*table)} including all)",
+                _ddl("create schema {}", own),
+                _ddl("create table {} (like {} including all)", copy, sql.Identifier(*table)),
             ),
-            f"alter schema {quoted(schema)} rename to {{new}}",
-            f"drop table {copy}",
+            _to("alter schema {} rename to {}", own),
+            _ddl("drop table {}", copy),
         )
 
     def _view(self) -> None:
         place, table = self._place(), self._application_table()
-        name = quoted(place, self._new("relation", place))
-        kind = self._rng.choice(("view", "materialized view"))
-        chosen = self._rng.choice(("*", "count(*) as n"))
+        name = sql.Identifier(place, self._new("relation", place))
+        kind = sql.SQL(self._rng.choice(("view", "materialized view")))
+        chosen = sql.SQL(self._rng.choice(("*", "count(*) as n")))
         self._make(
-            f"create {kind} {name} as select {chosen} from {quoted(*table)}",  # noqa: S608 (quoted)
-            f"alter {kind} {name} rename to {{new}}",
-            f"drop {kind} {name} cascade",
+            _ddl("create {} {} as select {} from {}", kind, name, chosen, sql.Identifier(*table)),
+            _to("alter {} {} rename to {}", kind, name),
+            _ddl("drop {} {} cascade", kind, name),
         )
 
     def _trigger(self) -> None:
         table = self._application_table()
-        place, trigger = self._place(), quoted(self._new("trigger", *table))
+        place, trigger = self._place(), sql.Identifier(self._new("trigger", *table))
         name = self._name()
         if self._known.is_known("function", as_fact(place, name) + "()"):
             return
-        function, on = quoted(place, name), f"on {quoted(*table)}"
+        function, on = sql.Identifier(place, name), sql.Identifier(*table)
         self._make(
             (
-                f"create function {function}() returns trigger {_FUNCTION}",
-                f"create trigger {trigger} before insert or update {on} for each row "
-                f"execute function {function}()",
+                _ddl("create function {}() returns trigger {}", function, sql.SQL(_FUNCTION)),
+                _ddl(
+                    "create trigger {} before insert or update on {} for each row "
+                    "execute function {}()",
+                    *(trigger, on, function),
+                ),
             ),
-            f"alter trigger {trigger} {on} rename to {{new}}",
-            f"drop trigger {trigger} {on}",
+            _to("alter trigger {} on {} rename to {}", trigger, on),
+            _ddl("drop trigger {} on {}", trigger, on),
         )
 
     def _function(self) -> None:
@@ -233,134 +278,138 @@ class Customisations:
         place, name = self._place(), self._name()
         if self._catalog.functions and self._rng.random() < 0.5:
             place, name = self._rng.choice(self._catalog.functions)
-        types = self._rng.choice(("integer, text", "text[], date", "numeric, numeric, numeric"))
+        types = self._rng.choice(_ARGUMENTS)
         if self._known.is_known("function", f"{as_fact(place, name)}({types})"):
             return
-        function = f"{quoted(place, name)}({types})"
+        function = _ddl("{}({})", sql.Identifier(place, name), sql.SQL(types))
         self._make(
-            f"create function {function} returns integer language sql as $f$ select 1 $f$",
-            f"alter function {function} rename to {{new}}",
-            f"drop function {function}",
+            _ddl("create function {} returns integer language sql as $f$ select 1 $f$", function),
+            _to("alter function {} rename to {}", function),
+            _ddl("drop function {}", function),
         )
 
     def _sequence(self) -> None:
         place = self._place()
-        name = quoted(place, self._new("sequence", place))
+        name = sql.Identifier(place, self._new("sequence", place))
         start = self._rng.randint(1, 99)
         self._make(
-            f"create sequence {name} start {start}",
-            f"alter sequence {name} rename to {{new}}",
-            f"drop sequence {name}",
+            _ddl("create sequence {} start {}", name, sql.Literal(start)),
+            _to("alter sequence {} rename to {}", name),
+            _ddl("drop sequence {}", name),
         )
 
     def _type(self) -> None:
         place = self._place()
-        kind, text = self._rng.choice(
-            (
-                ("enum", "type {} as enum ('a', 'b')"),
-                ("domain", "domain {} as text check (value <> '')"),
-                ("composite type", "type {} as (a integer, b text)"),
-                ("range", "type {} as range (subtype = numeric)"),
-            )
-        )
-        name = quoted(place, self._new(kind, place))
-        word = "domain" if kind == "domain" else "type"
+        kind, text = self._rng.choice(_OWN_TYPES)
+        name = sql.Identifier(place, self._new(kind, place))
+        word = sql.SQL("domain" if kind == "domain" else "type")
         self._make(
-            "create " + text.replace("{}", name),
-            f"alter {word} {name} rename to {{new}}",
-            f"drop {word} {name}",
+            _ddl(text, name),
+            _to("alter {} {} rename to {}", word, name),
+            _ddl("drop {} {}", word, name),
         )
 
     def _schema(self) -> None:
-        name = quoted(self._new("schema"))
+        name = sql.Identifier(self._new("schema"))
         self._make(
-            f"create schema {name}", f"alter schema {name} rename to {{new}}", f"drop schema {name}"
+            _ddl("create schema {}", name),
+            _to("alter schema {} rename to {}", name),
+            _ddl("drop schema {}", name),
         )
 
     def _constraint(self) -> None:
         table = self._application_table()
-        name, on = self._new("constraint", *table), f"alter table {quoted(*table)}"
-        valid = self._rng.choice(("", " not valid"))
+        name, on = sql.Identifier(self._new("constraint", *table)), sql.Identifier(*table)
+        valid = sql.SQL(self._rng.choice(("", " not valid")))
         self._make(
-            f"{on} add constraint {quoted(name)} check (1 < 2){valid}",
-            f"{on} rename constraint {quoted(name)} to {{new}}",
-            f"{on} drop constraint {quoted(name)}",
+            _ddl("alter table {} add constraint {} check (1 < 2){}", on, name, valid),
+            _to("alter table {} rename constraint {} to {}", on, name),
+            _ddl("alter table {} drop constraint {}", on, name),
         )
 
     def _tuning(self) -> None:
         """Change a property of the application's table that is a fact of its own."""
         table = self._application_table()
-        kind, key, change, back = self._rng.choice(
-            (
-                ("option", ".fillfactor", "set (fillfactor = 70)", "reset (fillfactor)"),
-                ("option", ".parallel_workers", "set (parallel_workers = 2)",
-                 "reset (parallel_workers)"),
-                ("row security", "", "enable row level security", "disable row level security"),
-                ("replica identity", "", "replica identity full", "replica identity default"),
-            )
-        )  # fmt: skip
+        kind, key, change, back = self._rng.choice(_TUNINGS)
         if not self._known.is_known(kind, as_fact(*table) + key):
-            on = f"alter table {quoted(*table)}"
-            self._make(f"{on} {change}", None, f"{on} {back}")
+            on = sql.Identifier(*table)
+            self._make(
+                _ddl("alter table {} {}", on, sql.SQL(change)),
+                None,
+                _ddl("alter table {} {}", on, sql.SQL(back)),
+            )
 
     def _rule_or_policy(self) -> None:
         table = self._application_table()
-        on = f"on {quoted(*table)}"
+        on = sql.Identifier(*table)
         kind = self._rng.choice(("rule", "policy", "statistics"))
-        name = quoted(self._new(kind, *table))
+        name = self._new(kind, *table)
         if kind == "statistics":
-            columns = ", ".join(quoted(c) for c in self._catalog.columns[table][:2])
-            place = f"{quoted(table[0])}.{name}"
-            create = f"create statistics {place} on {columns} from {quoted(*table)}"
+            columns = map(sql.Identifier, self._catalog.columns[table][:2])
+            place = sql.Identifier(table[0], name)
+            listed = sql.SQL(", ").join(columns)
             self._make(
-                create, f"alter statistics {place} rename to {{new}}", f"drop statistics {place}"
+                _ddl("create statistics {} on {} from {}", place, listed, on),
+                _to("alter statistics {} rename to {}", place),
+                _ddl("drop statistics {}", place),
             )
+            return
+        own, word = sql.Identifier(name), sql.SQL(kind)
+        if kind == "rule":
+            create = _ddl("create rule {} as on delete to {} do also select 1", own, on)
         else:
-            does = "as on delete to T do also select 1" if kind == "rule" else f"{on} using (true)"
-            does = does.replace("to T", f"to {quoted(*table)}")
-            rename = f"alter {kind} {name} {on} rename to {{new}}"
-            self._make(f"create {kind} {name} {does}", rename, f"drop {kind} {name} {on}")
+            create = _ddl("create policy {} on {} using (true)", own, on)
+        self._make(
+            create,
+            _to("alter {} {} on {} rename to {}", word, own, on),
+            _ddl("drop {} {} on {}", word, own, on),
+        )
 
     def _unseen(self) -> None:
         """Change something that isn't a fact."""
         table = self._application_table()
-        column = quoted(self._rng.choice(self._catalog.columns[table]))
-        on = quoted(*table)
+        column = sql.Identifier(self._rng.choice(self._catalog.columns[table]))
+        on, text = sql.Identifier(*table), sql.Literal(self._name())
         self._run(
             self._rng.choice(
                 (
-                    f"comment on table {on} is {literal(self._name())}",
-                    f"comment on column {on}.{column} is 'changed by hand'",
-                    f"grant select, insert on {on} to public",
-                    f"alter table {on} owner to pg_monitor",
-                    f"alter table {on} alter column {column} set statistics 500",
-                    f"alter table {on} alter column {column} set storage plain",
-                    f"analyze {on}",
+                    _ddl("comment on table {} is {}", on, text),
+                    _ddl("comment on column {}.{} is 'changed by hand'", on, column),
+                    _ddl("grant select, insert on {} to public", on),
+                    _ddl("alter table {} owner to pg_monitor", on),
+                    _ddl("alter table {} alter column {} set statistics 500", on, column),
+                    _ddl("alter table {} alter column {} set storage plain", on, column),
+                    _ddl("analyze {}", on),
                 )
             )
         )
 
     def _extension(self) -> None:
-        name = self._rng.choice(_EXTENSIONS)
+        name = sql.Identifier(self._rng.choice(_EXTENSIONS))
         # one that a later revision also creates: administrators do that first
         self._make(
-            f"create extension {quoted(name)} schema {quoted(self._place())}",
+            _ddl("create extension {} schema {}", name, sql.Identifier(self._place())),
             None,
-            f"drop extension {quoted(name)} cascade",
+            _ddl("drop extension {} cascade", name),
         )
 
     def _event_trigger(self) -> None:
         place = self._place()
-        name, function = quoted(self._new("event trigger")), self._name()
+        name, function = sql.Identifier(self._new("event trigger")), self._name()
         if self._known.is_known("function", as_fact(place, function) + "()"):
             return
-        called = quoted(place, function)
+        called = sql.Identifier(place, function)
         self._make(
             (
-                f"create function {called}() returns event_trigger language plpgsql as "
-                "$f$ begin end $f$",
-                f"create event trigger {name} on ddl_command_end execute function {called}()",
+                _ddl(
+                    "create function {}() returns event_trigger language plpgsql as "
+                    "$f$ begin end $f$",
+                    called,
+                ),
+                _ddl(
+                    "create event trigger {} on ddl_command_end execute function {}()", name, called
+                ),
             ),
-            f"alter event trigger {name} rename to {{new}}",
-            f"drop event trigger {name}",
+            _to("alter event trigger {} rename to {}", name),
+            _ddl("drop event trigger {}", name),
         )

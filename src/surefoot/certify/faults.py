@@ -1,17 +1,29 @@
-"""A run that is killed or cut off at a statement, and replicas that start at once."""
+"""A run that is killed or cut off at a statement, replicas that start at once, and a run beside a
+transaction that holds locks.
+"""
 
 import contextlib
 import os
+import re
 import signal
 import time
+from collections.abc import Generator
+
+import psycopg
+from psycopg import sql
 
 from surefoot.certify import invariants
 from surefoot.certify.plan import Fault
 from surefoot.certify.proxy import Proxy, Stop, between
 from surefoot.certify.running import LONGEST, Output, Running
-from surefoot.certify.trial import Missed, Trial
+from surefoot.certify.trial import Missed, Skipped, Trial
+from surefoot.project.config import seconds
+from surefoot.sql import query
 
+_CONCURRENTLY = re.compile(r"\bindex\b.*\bconcurrently\b", re.IGNORECASE | re.DOTALL)
 _PAUSE = 0.002  # seconds into a statement that the server is at
+_LATE = 10.0  # seconds beyond the project's lock_timeout: there is no limit to this wait
+_PATIENCE = 2.0  # seconds for a wait that holds nobody up
 
 
 def disturbed(trial: Trial) -> None:
@@ -36,22 +48,57 @@ def disturbed(trial: Trial) -> None:
 
 def _run(trial: Trial, name: str, fault: Fault) -> Output:
     """The run with the fault in it. Raises Missed where it was over before."""
-    stop = Stop(max(1, fault.at.number - trial.sooner), fault.at.side)
+    number = max(1, fault.at.number - trial.sooner)
+    long = fault.at.side == "while" and _takes_long(trial, number)
+    stop = Stop(number, "before" if long else fault.at.side)
     host, port = trial.stage.host
     with between(port, stop, host) as proxy:
         run = trial.start(name, "up", "--json", port=proxy.port)
         try:
             _wait(run, proxy)
-            _do(trial, run, proxy, fault)
+            if long:
+                _do_midway(trial, run, proxy, fault, name)
+            else:
+                _do(trial, run, proxy, fault)
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(run.process.pid, signal.SIGKILL)
-            run.process.communicate()
+            _kill(run)
             raise
         done = run.output()
         at = proxy.log[stop.number - 1]
-        trial.fault += f" {stop.side} statement {at.number}: {' '.join(at.text.split())[:100]}"
+        trial.fault += f" {fault.at.side} statement {at.number}: {' '.join(at.text.split())[:100]}"
         return done
+
+
+def _takes_long(trial: Trial, number: int) -> bool:
+    """Whether the statement of this number has several transactions, and waits between them."""
+    return any(
+        one.number == number and _CONCURRENTLY.search(one.text) for one in trial.known.statements
+    )
+
+
+def _do_midway(trial: Trial, run: Running, proxy: Proxy, fault: Fault, name: str) -> None:
+    """The fault, while the statement waits for a transaction that has used the table: what it has
+    done by then stays, an invalid index. Without that transaction it would be over on any database
+    as small as this one, whether its client lives or not.
+
+    The server ends the statement when it finds its client gone, which may take some seconds; here
+    that is done for it.
+    """
+    with _holder(trial, name):
+        proxy.go_on()
+        deadline = time.monotonic() + _LATE
+        while not trial.stage.waiting(name) and time.monotonic() < deadline:
+            if run.process.poll() is not None:
+                raise Missed
+            time.sleep(0.01)
+        _do(trial, run, proxy, fault)
+        trial.stage.end_waiting(name)
+
+
+def _kill(run: Running) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(run.process.pid, signal.SIGKILL)
+    run.process.communicate()
 
 
 def _wait(run: Running, proxy: Proxy) -> None:
@@ -108,3 +155,81 @@ def replicas(trial: Trial) -> None:
         trial.violated(done_by_one=[f"{len(worked)} replicas have done something"])
     if all(output.code == 0 for output in outputs):
         trial.at_head(name)
+
+
+def locked(trial: Trial) -> None:
+    """From a statement on, a transaction that has written to every table is open beside the run, as
+    one of the application's that is busy with something else. No other session waits for long
+    because of the run; once that transaction has ended, the next start leads to head.
+    """
+    fault = trial.case.fault
+    assert fault is not None
+    name = trial.database()
+    host, port = trial.stage.host
+    stop = Stop(max(1, fault.at.number - trial.sooner), "before")
+    with between(port, stop, host) as proxy:
+        more = {"SUREFOOT_LOCK_RETRIES": "0"}
+        run = trial.stage.run(name, "up", "--json", port=proxy.port, more=more)
+        try:
+            _wait(run, proxy)
+            with _holder(trial, name) as tables:
+                proxy.go_on()
+                waited, too_long = _while_locked(trial, run, name)
+        except BaseException:
+            _kill(run)
+            raise
+        output = run.output()
+    trial.outputs.append(output)
+    what = f"while these waited: {'; '.join(waited)}" if waited else "and no statement waited"
+    trial.fault = f"{tables} tables locked, {what}"
+    trial.violated(others_are_not_held_up=too_long)
+    if output.code == 0 or trial.start_again(name):
+        trial.at_head(name, journal=output.code == 0)
+
+
+@contextlib.contextmanager
+def _holder(trial: Trial, name: str) -> Generator[int]:
+    """An open transaction with the locks of one that has written to every table; how many.
+
+    Raises Missed where the run has locks of its own already.
+    """
+    own = trial.stage.version_table
+    with trial.stage.connect(name) as connection:
+        rows = connection.execute(query("certify_names")).fetchall()
+        tables = dict.fromkeys((schema, table) for schema, table, _ in rows if schema != "surefoot")
+        tables.pop((own.schema or "public", own.name), None)
+        if not tables:
+            raise Skipped("there is no table yet")
+        with connection.transaction():
+            connection.execute("set local lock_timeout = '1s'")
+            for table in tables:
+                lock = sql.SQL("lock table {} in row exclusive mode")
+                try:
+                    connection.execute(lock.format(sql.Identifier(*table)))
+                except psycopg.errors.LockNotAvailable:
+                    raise Missed from None
+            yield len(tables)
+
+
+def _while_locked(trial: Trial, run: Running, name: str) -> tuple[list[str], list[str]]:
+    """Follow the run until it ends, or waits for longer than anybody should. The statements that
+    waited, and what is to be said of one that others had to wait behind for too long.
+    """
+    config = trial.stage.project.config
+    limit = seconds(config.lock_timeout) + _LATE
+    waited: dict[str, None] = {}
+    since: dict[tuple[bool, str], float] = {}
+    while run.process.poll() is None:
+        now = time.monotonic()
+        waiting = trial.stage.waiting(name)
+        since = {one: since.get(one, now) for one in waiting}
+        for (holds_up, statement), began in since.items():
+            waited[statement] = None
+            if holds_up and now - began > limit:
+                told = f"waits for a lock for longer than {limit:g} s, and others behind it"
+                return [*waited], [f"{told}: {statement}"]
+        harmless = not any(holds_up for holds_up, _ in since)
+        if since and harmless and now - min(since.values()) > _PATIENCE:
+            return [*waited], []
+        time.sleep(0.05)
+    return [*waited], []

@@ -109,6 +109,15 @@ def head_in_one_start(output: Output) -> list[str]:
     return [] if output.code == 0 else [told(output)]
 
 
+def application_raised(output: Output) -> bool:
+    """Whether a revision failed by an exception of the application's code, not of the server's."""
+    return any(
+        finding["code"] == "revision-failed"
+        and not any("(SQLSTATE " in line for line in finding["seen"])
+        for finding in output.findings
+    )
+
+
 def told(output: Output) -> str:
     """What a run said: its exit code and its findings, the first line the shortest account."""
     said = f"{output.command}: exit {output.code}"

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,7 +16,7 @@ from surefoot.errors.steps import to_type
 from surefoot.model.history import one_revision
 
 Level = Literal["none", "generated", "fixtures", "boundary"]
-Does = Literal["kill", "cut"]
+Does = Literal["kill", "cut", "lock"]
 Kind = Literal[
     "upgrade",
     "again",
@@ -28,6 +28,7 @@ Kind = Literal[
     "damaged-rows",
     "seeds",
     "older-image",
+    "locked",
     "down",
     "restore",
     "kill",
@@ -46,6 +47,7 @@ KINDS: dict[Kind, str] = {
     "damaged-rows": "version rows that no revision has",
     "seeds": "the seed scripts run once more, as after a change",
     "older-image": "the older image on the newer database",
+    "locked": "from a statement on, beside a transaction that has written to every table",
     "down": "down to the release, and up again",
     "restore": "a backup, an upgrade, the backup restored, an upgrade",
     "kill": "SIGKILL at a statement, then another start",
@@ -58,6 +60,7 @@ _MOST = 6  # structures of a history that names no release
 _REPLICAS = 3
 _DAMAGES = ("garbage", "overlap")
 _CUSTOMISATIONS = 2  # seeds for each structure
+_ENDS: tuple[Does, ...] = ("kill", "cut")  # what ends a run
 
 
 class Structure(msgspec.Struct, frozen=True):
@@ -224,8 +227,12 @@ def plan(
     cases: list[Case] = []
     sampled: list[Case] = []
     subjects = tuple(subjects)
-    # the last one counts: what boundary values show is no more than a doubt
-    richest = {one.structure: one for one in subjects if one.level != "boundary"}
+    # the last one counts that comes to head: what boundary values show is no more than a doubt
+    richest = {
+        one.structure: one
+        for one in subjects
+        if one.level != "boundary" and statements.get(one.name) is not None
+    }
     for subject in subjects:
         cases.append(Case(subject, "upgrade"))
         log = statements.get(subject.name)
@@ -236,6 +243,7 @@ def plan(
             cases += _of(subject, rng)
             cases += [Case(subject, "seeds")] if seeds else []
             cases += faults(subject, log)
+            cases += locks(subject, log)
         sampled += samples(subject, log, rng)
     rng.shuffle(sampled)
     return Plan(seed, tuple(cases), tuple(sampled))
@@ -260,6 +268,7 @@ _COMMENT = re.compile(r"--[^\n]*\n|/\*.*?\*/", re.DOTALL)
 _BEGIN = re.compile(r"(?:begin|start\s+transaction)\b", re.IGNORECASE)
 _END = re.compile(r"(?:commit|end|rollback(?!\s+to\b)|abort)\b", re.IGNORECASE)
 _COMMIT = re.compile(r"(?:commit|end)\b", re.IGNORECASE)
+_LIMIT = re.compile(r"(?:re)?set\b.*\block_timeout\b", re.IGNORECASE)
 _READ_ONLY = re.compile(r"set (?:local )?transaction\b.*\bread only", re.IGNORECASE)
 _WRITES = re.compile(
     r"\b(?:insert|update|delete|create|alter|drop|comment|truncate|copy|merge|grant|revoke|reindex"
@@ -282,6 +291,32 @@ def _writes(one: Statement, words: str) -> bool:
     return _WRITES.search(words) is not None
 
 
+_Writing = Literal["within", "commit", "end", "outside"]
+
+
+def _writing(log: Sequence[Statement]) -> Iterator[tuple[Statement, _Writing]]:
+    """The statements that write, within a transaction or outside, each COMMIT of what was written,
+    and every other end of a transaction.
+    """
+    open_, wrote, reading = set[int](), set[int](), set[int]()
+    for one in log:
+        words = _words(one)
+        if _BEGIN.match(words):
+            open_.add(one.link)
+        elif _END.match(words):
+            yield one, "commit" if one.link in wrote and _COMMIT.match(words) else "end"
+            for links in (open_, wrote, reading):
+                links.discard(one.link)
+        elif _READ_ONLY.match(words):
+            reading.add(one.link)
+        elif one.link in open_ - reading:
+            if _writes(one, words):
+                wrote.add(one.link)
+                yield one, "within"
+        elif _WRITES.match(words):
+            yield one, "outside"
+
+
 def boundaries(log: Sequence[Statement]) -> tuple[tuple[Statement, tuple[Side, ...]], ...]:
     """The statements at which the database changes for good, each with the sides that differ.
 
@@ -290,34 +325,53 @@ def boundaries(log: Sequence[Statement]) -> tuple[tuple[Statement, tuple[Side, .
     server is at work, and afterwards. Within one transaction all other moments are one class: what
     is cut off there is rolled back.
     """
-    found: list[tuple[Statement, tuple[Side, ...]]] = []
-    open_, wrote, reading = set[int](), set[int](), set[int]()
-    for one in log:
-        words = _words(one)
-        if _BEGIN.match(words):
-            open_.add(one.link)
-        elif _END.match(words):
-            if one.link in wrote and _COMMIT.match(words):
-                found.append((one, ("before", "after")))
-            for links in (open_, wrote, reading):
-                links.discard(one.link)
-        elif _READ_ONLY.match(words):
-            reading.add(one.link)
-        elif one.link in open_ - reading:
-            wrote |= {one.link} if _writes(one, words) else set()
-        elif _WRITES.match(words):
-            found.append((one, ("while", "after")))
+    sides: dict[_Writing, tuple[Side, ...]] = {
+        "commit": ("before", "after"),
+        "outside": ("while", "after"),
+    }
+    return tuple((one, sides[what]) for one, what in _writing(log) if what in sides)
+
+
+def waits(log: Sequence[Statement]) -> tuple[Statement, ...]:
+    """The statements of the application's from which on a lock of another session is met in a
+    different way: each that writes outside a transaction; the first that writes in a transaction,
+    where surefoot limits the wait; and the first after the application has changed that limit.
+    """
+    found: list[Statement] = []
+    limited = set[int]()  # links whose transaction has been entered
+    changes = [(one.number, one.link) for one in log if _LIMIT.match(_words(one))]
+    for one, what in _writing(log):
+        if what in ("commit", "end"):
+            limited.discard(one.link)
+            continue
+        if one.own:
+            continue
+        before = found[-1].number if found else 0
+        changed = any(link == one.link and before < at < one.number for at, link in changes)
+        if what == "outside" or changed or one.link not in limited:
+            found.append(one)
+        if what == "within":
+            limited.add(one.link)
     return tuple(found)
 
 
 def faults(subject: Subject, log: Sequence[Statement]) -> list[Case]:
-    """Every boundary, killed and cut."""
-    does: tuple[Does, ...] = get_args(Does)
+    """Every boundary, killed and cut: first where no transaction takes back what was begun."""
     return [
-        _faulty(subject, what, one, side)
-        for one, sides in boundaries(log)
+        _faulty(subject, does, one, side)
+        for one, sides in sorted(boundaries(log), key=lambda found: "while" not in found[1])
         for side in sides
-        for what in does
+        for does in _ENDS
+    ]
+
+
+def locks(subject: Subject, log: Sequence[Statement]) -> list[Case]:
+    """Every way in which the run may wait for a lock of another session."""
+    if subject.structure.way == EMPTY:
+        return []
+    return [
+        Case(subject, "locked", str(one.number), _fault("lock", one, "before"))
+        for one in waits(log)
     ]
 
 
@@ -325,9 +379,8 @@ def samples(subject: Subject, log: Sequence[Statement], rng: random.Random) -> l
     """Every other statement once, with a side and a fault by chance."""
     known = {one.number for one, _ in boundaries(log)}
     sides: tuple[Side, ...] = get_args(Side)
-    does: tuple[Does, ...] = get_args(Does)
     return [
-        _faulty(subject, rng.choice(does), one, rng.choice(sides), exhaustive=False)
+        _faulty(subject, rng.choice(_ENDS), one, rng.choice(sides), exhaustive=False)
         for one in log
         if one.number not in known
     ]
@@ -336,9 +389,12 @@ def samples(subject: Subject, log: Sequence[Statement], rng: random.Random) -> l
 def _faulty(
     subject: Subject, does: Does, one: Statement, side: Side, *, exhaustive: bool = True
 ) -> Case:
-    text = _words(one)[:80]
-    fault = Fault(does, Stop(one.number, side), text)
-    return Case(subject, does, f"{one.number}-{side}", fault, exhaustive)
+    kind: Kind = "kill" if does == "kill" else "cut"
+    return Case(subject, kind, f"{one.number}-{side}", _fault(does, one, side), exhaustive)
+
+
+def _fault(does: Does, one: Statement, side: Side) -> Fault:
+    return Fault(does, Stop(one.number, side), _words(one)[:80])
 
 
 def case_of(name: str, subjects: Iterable[Subject]) -> Case | None:
@@ -349,7 +405,9 @@ def case_of(name: str, subjects: Iterable[Subject]) -> Case | None:
         kind, _, detail = name.removeprefix(f"{subject.name}/").partition("/")
         if kind not in KINDS:
             return None
-        if kind not in get_args(Does):
+        if kind == "locked" and detail.isdecimal():
+            return Case(subject, kind, detail, Fault("lock", Stop(int(detail), "before")))
+        if kind not in _ENDS:
             return Case(subject, kind, detail)
         found = re.fullmatch(r"(\d+)-(before|while|after)", detail)
         if found is None:

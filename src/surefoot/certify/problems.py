@@ -45,6 +45,9 @@ _ADVICE: Mapping[str, str] = {
     "transaction; users who install each release run it alone.",
     "what_starts_works": "The older image is allowed to start and breaks. Give the new column a "
     "default, or declare in the revision which release it needs: surefoot_floor.",
+    "others_are_not_held_up": "While a statement waits for a lock, every session that needs the "
+    "table waits for it. surefoot limits that wait in a revision's own transaction only. Move "
+    "the statement there, or let the revision SET lock_timeout before it.",
     "the_application_works": "The application doesn't work on the upgraded database: read the "
     "output of its smoke command.",
     "goes_back": "The downgrade fails. Correct downgrade(), and run surefoot catalog build.",

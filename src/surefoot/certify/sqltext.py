@@ -22,11 +22,6 @@ def parts(name: str) -> list[str]:
     return [m[2] if m[1] is None else m[1].replace('""', '"') for m in _PART.finditer(name)]
 
 
-def literal(text: str) -> str:
-    """Return a string literal, whatever it contains."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 # Names that people choose: plain words, copies of the application's names, and anything that a name
 # may contain. {} is the name of something that the application has.
 _NAMES = (

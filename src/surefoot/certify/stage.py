@@ -31,6 +31,7 @@ from surefoot.look.structure import observe_structure
 from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.schema.fact import SchemaFact
+from surefoot.sql import query
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -204,6 +205,23 @@ class Stage:
         """Every session in this database."""
         with self.connect() as connection:
             return sessions(connection, name)
+
+    def waiting(self, name: str) -> tuple[tuple[bool, str], ...]:
+        """The statements that wait for a lock in this database, and whether each of them keeps
+        readers or writers of a table waiting behind it.
+        """
+        with self.connect() as connection:
+            found = connection.execute(query("certify_waiting"), {"database": name}).fetchall()
+        return tuple((holds_up, statement) for holds_up, statement in found)
+
+    def end_waiting(self, name: str) -> None:
+        """End the sessions of this database that wait for a lock, and see that none is left."""
+        deadline = time.monotonic() + 10
+        with self.connect() as connection:
+            while connection.execute(query("certify_end_waiting"), {"database": name}).fetchall():
+                if time.monotonic() > deadline:
+                    raise TimeoutError("a session that waits for a lock can't be ended")
+                time.sleep(0.01)
 
     def sessions_left(self, name: str, seconds: float = 15.0) -> tuple[str, ...]:
         """Wait for the sessions of a dead run to end; those that didn't."""

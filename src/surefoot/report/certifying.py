@@ -139,7 +139,8 @@ def notes_of(report: Report) -> list[str]:
     found: dict[str, list[str]] = {}
     for result in report.results:
         doubts = [v.told for v in result.violations if result.outcome == "doubtful"]
-        told = [f"doubtful: fails with boundary values: {' '.join(d.split())}" for d in doubts]
+        rows = f"{result.case.subject.level} rows"
+        told = [f"doubtful: fails with {rows}: {' '.join(d.split())}" for d in doubts]
         for note in (*told, *result.notes):
             key = f"{result.case.kind}: {note[:_LONGEST]}"
             found.setdefault(key, []).append(result.case.subject.name)
