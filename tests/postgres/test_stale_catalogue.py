@@ -165,4 +165,4 @@ def test_required_and_a_backup_is_restored(
     database.execute("drop table pets")
     restored = application.run("restore", dump.name, "--yes", url=database.url())
     assert restored.code == 0, restored.err
-    assert "pets" in database.tables()
+    assert "public.pets" in database.tables()
