@@ -252,6 +252,8 @@ GIVEN = {
     "transaction": "1",
     "started": None,
     "own": [1],
+    "lock": 1,
+    "turn": 2,
 }
 
 
