@@ -43,12 +43,14 @@ class Settled(NamedTuple):
 class Place(NamedTuple):
     """The project: its root, the name of its configuration's file there, the arguments of env.py
     that the command line gives, and the environment variables that set keys of the configuration.
+    `tenant` is the one schema that counts, where the configuration has one for each tenant.
     """
 
     root: str
     config: str | None
     arguments: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]
+    tenant: str | None = None
 
 
 def settled(
@@ -202,7 +204,9 @@ def _looked(
     names = {"table": table, "schema": schema, "role": None}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
-    owners = connection.ask(query("owners"), {**names, "trusted": first["trusted"]})
+    only = place.tenant
+    asked = {**names, "trusted": first["trusted"], "only": only}
+    owners = connection.ask(query("owners"), asked)
     version_table = _trusted(owners, table, seen["version_schema"])
     history = f"{seen['version_schema']}.{table}"
     marks = connection.ask(query("last_mark"), {"history": history})
@@ -210,7 +214,11 @@ def _looked(
     questions = [VERSION_ROWS.format(version_table)]
     if seen["control_readable"] == "t":
         questions.append(query("control"))
-    last = connection.run(";".join((*questions, query("seal"), "commit")))
+    if only is not None:
+        questions.append(query("seals").replace("%(only)s", f"'{only}'"))  # a name without quotes
+    else:
+        questions.append(query("seal"))
+    last = connection.run(";".join((*questions, "commit")))
     rows = [row["id"] or "" for row in last if "id" in row]
     known: Row = {}
     for row in last:
@@ -220,7 +228,7 @@ def _looked(
         "name": seen["database"],
         "server": int(seen["server_version"] or 0),
         "journal": int(seen["journal_oid"] or 0),
-        "seal": known["seal"],
+        "seal": known.get("seal"),
     }
     cluster = json.loads(known.get("control") or "{}")
     for mark in _ended_well(marks):

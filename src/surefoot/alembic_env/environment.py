@@ -37,6 +37,7 @@ from surefoot.alembic_env.loading import (
     wrap_app_errors,
 )
 from surefoot.alembic_env.scripts import readable, revision_of
+from surefoot.alembic_env.tenant import Tenant
 from surefoot.alembic_env.trust import require_trusted, role_set
 from surefoot.decision.facts import ServerInfo, VersionTableName
 from surefoot.errors import SurefootError
@@ -72,10 +73,17 @@ class Environment:
     """The application's env.py and history, inside the circumstances that `loading` made."""
 
     def __init__(
-        self, open_config: OpenConfig, root: Path, runner: Callable[[Callable[[], None]], object]
+        self,
+        open_config: OpenConfig,
+        root: Path,
+        runner: Callable[[Callable[[], None]], object],
+        tenant: Tenant | None = None,
     ) -> None:
-        """`runner` calls what it's given; some env.py want to run in a certain thread or loop."""
+        """`runner` calls what it's given; some env.py want to run in a certain thread or loop.
+        With a `tenant`, env.py is told of it, and must work in its schema.
+        """
         self._open_config = open_config
+        self.tenant = tenant
         self.root = root
         self._runner = runner
         self._revisions: dict[str, Revision] = {}
@@ -210,6 +218,8 @@ class Environment:
         with signals.interruptible(), contextlib.chdir("."), self._open_config() as config:
             if notice is not None:
                 config.attributes[NOTICE] = notice
+            if self.tenant is not None:
+                self.tenant.tell(config.attributes)
             if config is not self._config or self._script is None:
                 with readable(self.root):
                     self._script = ScriptDirectory.from_config(config)
@@ -274,6 +284,10 @@ class Environment:
                 )
             ).one()
             self._autocommit = is_idle(driver_of(connection))  # though it has just been used
+        if self.tenant is not None:
+            self._current_schema = self.tenant.schema(context)
+            role = role_set(context.connection, server.role)
+            return VersionTableName(context.version_table, self.tenant.name, role, alone=True)
         self._current_schema = found or ""
         # the server's own schema and that of temporary tables hold nobody's tables
         unusable = found is None or found.startswith("pg_")

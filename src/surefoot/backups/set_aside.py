@@ -178,4 +178,6 @@ def observe_properties(connection: psycopg.Connection[Any], name: str) -> Proper
 def is_empty(connection: psycopg.Connection[Any]) -> bool:
     """Whether nobody has made anything in the database."""
     with looking(connection) as look:
-        return not look.cursor.execute(query("objects"), {"table": "", "migrators": []}).fetchall()
+        return not look.cursor.execute(
+            query("objects"), {"table": "", "migrators": [], "only": None}
+        ).fetchall()

@@ -18,6 +18,7 @@ from surefoot.catalogue.catalogue import (
     changes,
     state,
 )
+from surefoot.catalogue.tenants import NAME, renamed
 from surefoot.catalogue.write import FORMAT, sum_of
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
@@ -59,9 +60,11 @@ class _Changes:
 class _Block:
     """One block's lines, sorted out."""
 
-    def __init__(self, number: int, lines: list[str]) -> None:
+    def __init__(self, number: int, lines: list[str], tenant: str | None) -> None:
         self.number = number
         rows = [[_unescape(c) for c in line.split("\t")] for line in lines]
+        if tenant is not None:
+            rows = [[renamed(column, NAME, tenant) for column in row] for row in rows]
         self.kind, self.head = rows[0][0], rows[0][1:]
         self.fields: dict[str, list[list[str]]] = {}
         collected: dict[str, _Changes] = {}
@@ -87,7 +90,7 @@ class _Block:
         return tuple(columns[0] for columns in self.fields.get(field, []))
 
 
-def _blocks(text: str, name: str) -> Iterator[_Block]:
+def _blocks(text: str, name: str, tenant: str | None) -> Iterator[_Block]:
     """The blocks, each with a sum that is right. Raises SurefootError `catalogue-unreadable`."""
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     if lines[0] != f"# {FORMAT}":
@@ -103,7 +106,7 @@ def _blocks(text: str, name: str) -> Iterator[_Block]:
             if not block or line[4:] != sum_of(f"{text}\n" for text in block):
                 where = start if block else number
                 raise _unreadable(name, where, "this block was changed after it was written")
-            yield _Block(start, block)
+            yield _Block(start, block, tenant)
             block = []
             continue
         if not block:
@@ -122,8 +125,9 @@ def _unreadable(name: str, line: int, what: str) -> SurefootError:
     )
 
 
-def loads(text: str, name: str) -> Catalogue:
-    """The catalogue that the text holds; `name` is the file's, for messages.
+def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
+    """The catalogue that the text holds; `name` is the file's, for messages. With a `tenant`, the
+    schema that is a variable has that name.
 
     Raises SurefootError `catalogue-unreadable`.
     """
@@ -134,7 +138,7 @@ def loads(text: str, name: str) -> Catalogue:
     origins: dict[str, _Block] = {}
     blocks: dict[str, _Block] = {}
     removed: dict[str, Removed] = {}
-    for block in _blocks(text, name):
+    for block in _blocks(text, name, tenant):
         match block.kind, block.head:
             case "ways", names:
                 ways, schema = tuple(names), block.one("schema")

@@ -17,12 +17,18 @@ class VersionTableName(msgspec.Struct, frozen=True):
     """What env.py calls the version table; a schema of None is the search path's.
 
     `role` is the role that env.py sets for its connection, if it sets one: what that role owns is
-    the application's.
+    the application's. `alone`: the schema is a tenant's, and only what is in it is looked at.
     """
 
     name: str = "alembic_version"
     schema: str | None = None
     role: str | None = None
+    alone: bool = False
+
+    @property
+    def only(self) -> str | None:
+        """The one schema that is looked at; None: every schema."""
+        return self.schema if self.alone else None
 
 
 class ServerInfo(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ def to_type(text: str, *commands: str, then: str = "") -> str:
 
 
 _given: list[str] = []
+_tenant: list[str] = []
 
 # The commands that run env.py, and so need its arguments.
 _NEEDING = re.compile(
@@ -29,18 +30,28 @@ _NEEDING = re.compile(
     r"|catalog (?:build|check))\b(?! -x )"
 )
 
+# Those that are for one tenant, where the configuration has tenants.
+_OF_TENANT = re.compile(
+    r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift)\b(?! --tenants?\b)"
+)
 
-def carry(arguments: Sequence[str]) -> None:
-    """From now on, commands in a next step are shown with these arguments of env.py."""
+
+def carry(arguments: Sequence[str], tenant: str | None = None) -> None:
+    """From now on, commands in a next step are shown with these arguments of env.py, and for this
+    tenant where they are for one.
+    """
     _given[:] = arguments
+    _tenant[:] = [] if tenant is None else [tenant]
 
 
 def with_arguments(text: str) -> str:
     """The text, its commands with the arguments that this command line was given."""
-    if not _given:
-        return text
-    given = " ".join(hidden(f"-x {shlex.quote(argument)}") for argument in _given)
-    return _NEEDING.sub(lambda found: f"{found[0]} {given}", text)
+    if _given:
+        given = " ".join(hidden(f"-x {shlex.quote(argument)}") for argument in _given)
+        text = _NEEDING.sub(lambda found: f"{found[0]} {given}", text)
+    if _tenant:
+        text = _OF_TENANT.sub(lambda found: f"{found[0]} --tenant {_tenant[0]}", text)
+    return text
 
 
 def is_command(line: str) -> bool:
