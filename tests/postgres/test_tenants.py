@@ -8,7 +8,7 @@ from surefoot.postgres.embedded import Server
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
 from tests.support.project import Application
-from tests.support.tenants import PLAIN, rows, seals, with_history, with_shared
+from tests.support.tenants import PLAIN, explicit, rows, seals, with_history, with_shared
 
 
 @pytest.fixture
@@ -35,4 +35,119 @@ def test_a_new_tenant_is_installed_and_is_at_head(
     assert seals(database)["acme"] == before["acme"]
     status = application.run("status", "--tenant", "bolt", url=url)
     assert status.code == 0, status.out + status.err
-    assert "acme" not in status.out
+    assert "acme" not in status.out.partition("config ")[0]
+
+
+def test_an_argument_names_the_schema_everywhere(
+    tmp_path: Path, server: Server, database: Database
+) -> None:
+    application = explicit(tmp_path)
+    with_catalogue(application, server)
+    url = database.url()
+    for tenant in ("acme", "bolt"):
+        done = application.run("up", "--tenant", tenant, url=url)
+        assert done.code == 0, done.err
+        assert rows(database, tenant) == ["e2"]
+    database.execute("drop table bolt.alembic_version")
+    status = application.run("status", "--tenant", "bolt", "--json", url=url)
+    assert status.json["state"] == "identified", status.out
+    assert application.run("up", "--tenant", "bolt", url=url).code == 0
+    assert rows(database, "bolt") == ["e2"]
+
+
+def test_shared_tables_have_a_history_of_their_own(
+    tmp_path: Path, server: Server, database: Database
+) -> None:
+    tenants, shared = with_shared(tmp_path)
+    url = database.url()
+    assert shared.run("up", url=url).code == 0
+    with_catalogue(tenants, server)
+    database.execute("insert into customers values ('acme'), ('bolt')")
+    for name in ("acme", "bolt"):
+        done = tenants.run("up", "--tenant", name, url=url)
+        assert done.code == 0, done.err
+        assert rows(database, name) == ["t6"]
+    refused = tenants.run("up", "--tenant", "cargo", "--json", url=url)
+    assert (refused.code, refused.error) == (2, "tenant-unknown")
+    assert "cargo" not in seals(database)
+    status = shared.run("status", url=url)
+    assert status.code == 0, status.out
+
+
+# --- what is there already
+
+
+def test_each_is_identified_by_its_own_structure_alone(
+    application: Application, database: Database
+) -> None:
+    """One without version rows between others, one that a customer has changed, one behind."""
+    url = database.url()
+    for name in ("acme", "bolt", "cargo"):
+        assert application.run("up", "--tenant", name, url=url).code == 0
+    database.execute(
+        "drop table acme.alembic_version;"
+        " alter table acme.orders drop note;"  # as of t4
+        " alter table bolt.people add nickname text; create table bolt.theirs (id int);"
+        " update cargo.alembic_version set version_num = 't4'; alter table cargo.orders drop note"
+    )
+    before = seals(database)
+    plan = application.run("plan", "--tenant", "acme", "--json", url=url)
+    assert plan.json["state"] == "identified", plan.out
+    assert [step["kind"] for step in plan.json["plan"]] == ["adopt", "upgrade"]
+    done = application.run("up", "--tenant", "acme", "--json", url=url)
+    assert done.code == 0, done.err
+    assert [step["name"] for step in done.json["done"]] == ["t4", "t5"]
+    status = application.run("status", "--tenant", "bolt", url=url)
+    assert status.code == 0, status.out
+    assert "theirs" in status.out
+    assert "acme" not in status.out.partition("config ")[0]
+    assert application.run("up", "--tenant", "cargo", url=url).code == 0
+    after = seals(database)
+    assert after["bolt"] == before["bolt"]
+    assert {name: rows(database, name) for name in ("acme", "bolt", "cargo")} == {
+        "acme": ["t5"],
+        "bolt": ["t5"],
+        "cargo": ["t5"],
+    }
+
+
+def test_a_wrong_row_is_refused_whatever_the_neighbours_hold(
+    application: Application, database: Database
+) -> None:
+    url = database.url()
+    for name in ("acme", "bolt"):
+        assert application.run("up", "--tenant", name, url=url).code == 0
+    database.execute("drop view acme.big_orders; drop table acme.orders")
+    refused = application.run("up", "--tenant", "acme", "--json", url=url)
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision")
+    assert application.run("up", "--tenant", "bolt", url=url).code == 0
+
+
+def test_drift_down_adopt_and_repair_are_for_one_tenant(
+    application: Application, database: Database
+) -> None:
+    url = database.url()
+    for name in ("acme", "bolt"):
+        assert application.run("up", "--tenant", name, url=url).code == 0
+    untouched = seals(database)["bolt"]
+    database.execute("alter table acme.orders alter note type varchar(9)")
+    drift = application.run("drift", "--tenant", "acme", url=url)
+    assert "acme.orders.note" in drift.out
+    assert application.run("drift", "--tenant", "bolt", url=url).code == 0
+    database.execute("alter table acme.orders alter note type text")
+    down = application.run(
+        "down", "--tenant", "acme", "--to", "t2", "--accept-data-loss", "--yes", url=url
+    )
+    assert down.code == 0, down.err
+    assert rows(database, "acme") == ["t2"]
+    database.execute("delete from acme.alembic_version")
+    adopt = application.run("adopt", "--tenant", "acme", "--yes", url=url)
+    assert adopt.code == 0, adopt.err
+    assert rows(database, "acme") == ["t2"]
+    database.execute("insert into acme.alembic_version values ('t1')")
+    repair = application.run("repair", "--tenant", "acme", "--yes", url=url)
+    assert repair.code == 0, repair.err
+    assert rows(database, "acme") == ["t2"]
+    assert seals(database)["bolt"] == untouched
+    assert application.run("up", "--tenant", "acme", url=url).code == 0
+    assert rows(database, "acme") == ["t5"]

@@ -149,3 +149,27 @@ def rows(database: Database, schema: str) -> list[str]:
     if not database.query(f"select to_regclass('{schema}.alembic_version')")[0][0]:
         return []
     return [id for (id,) in database.query(f"select version_num from {schema}.alembic_version")]
+
+
+def explicit(root: Path) -> Application:
+    """An application that takes the tenant as an argument and names its schema everywhere."""
+    application = Application(root)
+    application.env(EXPLICIT_ENV)
+    application.config('[tenants]\nschemas = ["acme", "bolt"]\nargument = "tenant={}"\n')
+    name = "s = op.get_context().config.attributes['schema']\n"
+    application.revision(
+        "e1",
+        None,
+        body=name + "op.create_table('people', sa.Column('id', sa.Integer, primary_key=True),"
+        " sa.Column('home', sa.Text, server_default=s), schema=s)",
+        downgrade=name + "op.drop_table('people', schema=s)",
+    )
+    application.revision(
+        "e2",
+        "e1",
+        body=name + "op.create_table('pets', sa.Column('id', sa.Integer, primary_key=True),"
+        " sa.Column('owner', sa.Integer, sa.ForeignKey(f'{s}.people.id')), schema=s)\n"
+        "op.create_index('pets_owner', 'pets', ['owner'], schema=s)",
+        downgrade=name + "op.drop_table('pets', schema=s)",
+    )
+    return application

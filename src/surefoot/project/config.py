@@ -57,7 +57,7 @@ class OriginEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 Scripts = Annotated[list[str | ScriptEntry], msgspec.Meta(min_length=1)]
 
 
-class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A schema for each customer in one database, all of one history.
 
     `schemas` are their names, or `sql:QUERY` or `command:COMMAND` that gives them. The others are
