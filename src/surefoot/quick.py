@@ -8,9 +8,10 @@ thoroughly, as if nobody had asked.
 This module and those that it imports need the standard library only.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from surefoot import __version__
@@ -223,21 +224,140 @@ def _looked(
     known: Row = {}
     for row in last:
         known |= row
-    grounds = {
+    grounds = {**_grounds(seen), "seal": known.get("seal")}
+    cluster = json.loads(known.get("control") or "{}")
+    found = _by_marks(Settled(target, tuple(rows), ()), marks, grounds, cluster, place, digest)
+    if found is None:
+        raise Unsettled("nobody has looked at just this")
+    return found
+
+
+_AT_ONCE = 200  # version tables that are read in one transaction: each is locked
+_PATIENCE_FOR_MANY = 120.0  # seconds
+
+
+def look_at_tenants(
+    place: Place,
+    target: Target,
+    table: str,
+    tenants: Sequence[str],
+    *,
+    digest: Digest = digest,
+    met: Callable[[Identity], None] = lambda _: None,
+) -> dict[str, Settled]:
+    """The same for many tenants of one database: those for which there is nothing to do.
+
+    The version rows are read first, the seals and the marks after them in one snapshot: a seal
+    that is as it was when the mark was written was so all the time. Raises Unsettled.
+    """
+    parameters = {**target.parameters, "client_encoding": "utf8"}
+    parameters.pop("application_name", None)
+    try:
+        connection = Connection(parameters, patience=_PATIENCE_FOR_MANY)
+        try:
+            return _looked_at_tenants(connection, place, target, table, tenants, digest, met)
+        finally:
+            connection.close()
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Unsettled(f"{type(error).__name__}: {error}") from error
+
+
+def _looked_at_tenants(
+    connection: Connection,
+    place: Place,
+    target: Target,
+    table: str,
+    tenants: Sequence[str],
+    digest: Digest,
+    met: Callable[[Identity], None],
+) -> dict[str, Settled]:
+    def begin(*further: str) -> Row:
+        known: Row = {}
+        limits = "set local lock_timeout = '100ms'"
+        for row in connection.run(";".join(("begin", query("look"), limits, *further))):
+            known |= row
+        return known
+
+    first = begin(query("trusted"))
+    names = {"table": table, "schema": tenants[0], "role": None}
+    (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
+    asked = {**names, "trusted": first["trusted"], "only": None}
+    owners: dict[str, list[Row]] = {}
+    for one in connection.ask(query("owners"), asked):
+        owners.setdefault(one["schema"] or "", []).append(one)
+    connection.run("commit")
+    tables: dict[str, str] = {}
+    for tenant in tenants:
+        of = (*owners.get("surefoot", ()), *owners.get(tenant, ()))
+        with contextlib.suppress(Unsettled):  # its own run will say why
+            tables[tenant] = _trusted(of, table, tenant)
+    if not tables:
+        raise Unsettled("nothing is trusted")
+    rows: dict[str, list[str]] = {tenant: [] for tenant in tables}
+    for batch in (list(tables)[n : n + _AT_ONCE] for n in range(0, len(tables), _AT_ONCE)):
+        text = " union all ".join(
+            f"select '{tenant}' as schema, version_num::text as id from only {tables[tenant]}"  # noqa: S608 - the server has quoted them
+            for tenant in batch
+        )
+        begin()
+        for row in connection.run(f"{text}; commit"):
+            if "id" in row:
+                rows[row["schema"] or ""].append(row["id"] or "")
+    begin()
+    histories = [f"{tenant}.{table}" for tenant in tables]
+    marks: dict[str, list[Row]] = {}
+    for mark in connection.ask(query("last_marks"), {"histories": _array(histories)}):
+        marks.setdefault(mark["history"] or "", []).append(mark)
+    cluster: Mapping[str, Any] = {}
+    if seen["control_readable"] == "t":
+        (found,) = connection.run(query("control"))
+        cluster = json.loads(found.get("control") or "{}")
+    seals = {row["schema"]: row["seal"] for row in connection.ask(query("seals"), {"only": None})}
+    connection.run("commit")
+    settled: dict[str, Settled] = {}
+    for tenant, history in zip(tables, histories, strict=True):
+        grounds = {**_grounds(seen), "seal": seals.get(tenant)}
+        its = Settled(target, tuple(sorted(rows[tenant])), ())
+        found = _by_marks(its, marks.get(history, ()), grounds, cluster, place, digest)
+        if found is not None:
+            settled[tenant] = found
+    return settled
+
+
+def _array(texts: Iterable[str]) -> str:
+    """PostgreSQL's text of an array of names, which need no quotes."""
+    return "{" + ",".join(texts) + "}"
+
+
+def _grounds(seen: Row) -> dict[str, Any]:
+    """Which database it is, by the answer of probe.sql."""
+    return {
         "database": int(seen["database_oid"] or 0),
         "name": seen["database"],
         "server": int(seen["server_version"] or 0),
         "journal": int(seen["journal_oid"] or 0),
-        "seal": known.get("seal"),
     }
-    cluster = json.loads(known.get("control") or "{}")
+
+
+def _by_marks(
+    found: Settled,
+    marks: Iterable[Row],
+    grounds: Mapping[str, Any],
+    cluster: Mapping[str, Any],
+    place: Place,
+    digest: Digest,
+) -> Settled | None:
+    """What was found, with the remarks of the mark that says there is nothing to do; None: no mark
+    says so.
+    """
     for mark in _ended_well(marks):
         evidence = _evidence(mark)
-        if not (rows and evidence) or set((mark["name"] or "").split()) != set(rows):
+        if not (found.rows and evidence) or {*(mark["name"] or "").split()} != {*found.rows}:
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
-            return Settled(target, tuple(rows), tuple(evidence["remarks"]))
-    raise Unsettled("nobody has looked at just this")
+            return found._replace(remarks=tuple(evidence["remarks"]))
+    return None
 
 
 def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:

@@ -1,5 +1,6 @@
 """A schema for each customer: each identified, verified, upgraded and reported for itself."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from surefoot.postgres.embedded import Server
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
+from tests.support.fleet import Told, told
 from tests.support.project import Application
 from tests.support.tenants import PLAIN, explicit, rows, seals, with_history, with_shared
 
@@ -86,6 +88,7 @@ def test_each_is_identified_by_its_own_structure_alone(
         assert application.run("up", "--tenant", name, url=url).code == 0
     database.execute(
         "drop table acme.alembic_version;"
+        " delete from surefoot.journal where history like 'acme.%';"
         " alter table acme.orders drop note;"  # as of t4
         " alter table bolt.people add nickname text; create table bolt.theirs (id int);"
         " update cargo.alembic_version set version_num = 't4'; alter table cargo.orders drop note"
@@ -93,7 +96,7 @@ def test_each_is_identified_by_its_own_structure_alone(
     before = seals(database)
     plan = application.run("plan", "--tenant", "acme", "--json", url=url)
     assert plan.json["state"] == "identified", plan.out
-    assert [step["kind"] for step in plan.json["plan"]] == ["adopt", "upgrade"]
+    assert [step["step"] for step in plan.json["plan"]] == ["adopt", "upgrade"]
     done = application.run("up", "--tenant", "acme", "--json", url=url)
     assert done.code == 0, done.err
     assert [step["name"] for step in done.json["done"]] == ["t4", "t5"]
@@ -151,3 +154,52 @@ def test_drift_down_adopt_and_repair_are_for_one_tenant(
     assert seals(database)["bolt"] == untouched
     assert application.run("up", "--tenant", "acme", url=url).code == 0
     assert rows(database, "acme") == ["t5"]
+
+
+# --- all of them
+
+
+def test_a_fleet_of_tenants_and_one_that_is_refused(
+    application: Application, database: Database
+) -> None:
+    url = database.url()
+
+    def run(verb: str, *options: str) -> Told:
+        given = ("fleet", verb, "--targets", "tenants:", *options)
+        return told(application.run(*given, url=url))
+
+    first = run("up")
+    assert first.results == dict.fromkeys(("acme", "bolt", "cargo"), "migrated")
+    again = run("up")
+    assert again.results == dict.fromkeys(("acme", "bolt", "cargo"), "ready")
+    assert again.of("bolt")["current"] == ["t5"]
+    database.execute("drop view acme.big_orders; drop table acme.orders; drop schema cargo cascade")
+    before = seals(database)
+    mixed = run("up")
+    assert mixed.results == {"acme": "refused", "bolt": "ready", "cargo": "migrated"}
+    assert mixed.code == 4
+    assert mixed.codes == {"acme": ["structure-contradicts-revision"]}
+    after = seals(database)
+    assert (after["acme"], after["bolt"]) == (before["acme"], before["bolt"])
+    status = run("status")
+    assert status.results == {"acme": "refused", "bolt": "ready", "cargo": "ready"}
+
+
+def test_a_list_names_tenants_of_several_databases(
+    application: Application, database: Database, other_database: Database
+) -> None:
+    entries = [
+        {"url": one.url(), "tenant": name, "name": f"{name}{n}"}
+        for n, one in enumerate((database, other_database))
+        for name in ("acme", "bolt")
+    ]
+    application.write("list.txt", "".join(f"{json.dumps(entry)}\n" for entry in entries))
+    done = told(application.run("fleet", "up", "--targets", "list.txt"))
+    assert done.counts == {"migrated": 4}, done.err
+    assert told(application.run("fleet", "up", "--targets", "list.txt")).counts == {"ready": 4}
+    entries[1]["tenant"] = "acme"
+    entries[2]["tenant"] = "x; drop schema acme"
+    application.write("list.txt", "".join(f"{json.dumps(entry)}\n" for entry in entries))
+    done = told(application.run("fleet", "up", "--targets", "list.txt"))
+    assert done.codes == {"bolt0": ["target-listed-twice"], "acme1": ["tenant-unknown"]}
+    assert done.counts == {"ready": 2, "invalid": 2}

@@ -73,12 +73,12 @@ class Tenant(msgspec.Struct, frozen=True):
 
 
 _REMEDY = (
-    "correct [tenants] in surefoot.toml, which says how env.py learns the tenant's name; or env.py, "
-    "whose version table must be in the tenant's schema"
+    "correct [tenants] in surefoot.toml, which says how env.py learns the tenant's name; or "
+    "env.py, whose version table must be in the tenant's schema"
 )
 _NAME_THE_SCHEMA = (
-    "have env.py say which version table it means, since another schema on its search path has one, "
-    "too: context.configure(…, version_table_schema=…) with the tenant's schema"
+    "have env.py say which version table it means, since another schema on its search path has "
+    "one, too: context.configure(…, version_table_schema=…) with the tenant's schema"
 )
 
 
@@ -151,4 +151,4 @@ def _seals(connection: Any, tenant: Tenant) -> dict[str, str]:
         connection.execute(sqlalchemy.text(query("facts_settings")))
         rows = executor(connection)(query("seals"), {"only": None})
     found = {schema: own for schema, own, _, _ in rows if schema != tenant.name}
-    return found | {_WHOLE: whole for _, _, whole, _ in rows}
+    return found | {_WHOLE: "".join({whole for _, _, whole, _ in rows})}

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 
 from surefoot.catalogue.catalogue import Change
-from surefoot.schema.fact import Definition
 
 NAME = "surefoot_tenant"
 OTHER = "another_tenant"
@@ -25,14 +24,12 @@ def changes_renamed(
 ) -> dict[str, tuple[Change, ...]]:
     """The same of what each revision changes."""
 
-    def of(definitions: tuple[Definition, ...]) -> tuple[Definition, ...]:
-        return tuple(
-            sorted((None if d is None else renamed(d, old, new) for d in definitions), key=str)
-        )
-
     def one(change: Change) -> Change:
         return Change(
-            change.kind, renamed(change.name, old, new), of(change.before), of(change.after)
+            change.kind,
+            renamed(change.name, old, new),
+            tuple(renamed(d, old, new) for d in change.before),
+            tuple(None if d is None else renamed(d, old, new) for d in change.after),
         )
 
     return {id: tuple(sorted(map(one, its), key=lambda c: c.key)) for id, its in changes.items()}

@@ -222,7 +222,10 @@ class _Building:
         if tenants is None or tenants.shared is None:
             return
         shared = load(self._project.path(tenants.shared), Path.cwd(), os.environ)
-        found = replayed(shared, target, lambda *_: None, whole_server=self._scratch.ours)
+
+        def unheard(_revision: str, _number: int, _total: int) -> None: ...
+
+        found = replayed(shared, target, unheard, whole_server=self._scratch.ours)
         if found.stopped is not None:
             require_confined(found.stopped)
             raise SurefootError.of(found.stopped)
@@ -248,8 +251,8 @@ class _Building:
             "The history makes another structure in another tenant's schema.",
             seen=[f"revision {id}, in the schemas {NAME} and {OTHER}: {', '.join(found[:6])}"],
             database=SCRATCH,
-            next="correct the revision: the schema's name may be in front of a name, and not a part "
-            "of one or of a function's body; and what it does may not depend on it",
+            next="correct the revision: the schema's name may be in front of a name, and not a "
+            "part of one or of a function's body; and what it does may not depend on it",
         )
 
     def _again(self, base: Replayed, main: Replayed, tried: Replayed | None) -> list[Replayed]:

@@ -12,7 +12,10 @@ from surefoot.system.files import obstacle, read_file, replace, shown
 
 
 def read_catalogue(file: Path, tenant: str | None = None) -> Catalogue:
-    """The catalogue; with a `tenant`, as it is in that schema. Raises SurefootError `catalogue-missing` or `catalogue-unreadable`."""
+    """The catalogue; with a `tenant`, as it is in that schema.
+
+    Raises SurefootError `catalogue-missing` or `catalogue-unreadable`.
+    """
     from surefoot.catalogue.read import loads
 
     name = shown(file)

@@ -185,11 +185,13 @@ class _Control(msgspec.Struct):
 def _grounds(
     cursor: psycopg.Cursor[dict[str, Any]], seen: dict[str, Any], tenant: str | None
 ) -> DatabaseGrounds:
-    """Which database this is, and its DDL seal, or the one of a tenant's schema, in one statement."""
+    """Which database this is, and its DDL seal (of a tenant, its schema's), in one statement."""
     control = query("control") if seen["control_readable"] else "select null::jsonb"
-    seal = query("seal") if tenant is None else f"select seal from (\n{query('seals')}\n) of"
+    seal = sql.SQL(query("seal"))
+    if tenant is not None:
+        seal = sql.SQL("select seal from (\n{}\n) of").format(sql.SQL(query("seals")))
     statement = sql.SQL("select (\n{}\n) as seal, (\n{}\n) as control")
-    statement = statement.format(sql.SQL(seal), sql.SQL(control))
+    statement = statement.format(seal, sql.SQL(control))
     row = cursor.execute(statement, {"only": tenant} if tenant else None).fetchone()
     assert row is not None
     cluster = msgspec.convert(row["control"] or {}, _Control)

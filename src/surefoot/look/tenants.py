@@ -32,7 +32,8 @@ def require_tenant(project: Project, connection: psycopg.Connection[Any]) -> Non
             "The configuration has a schema for each tenant, and none was named.",
             seen=[f"[tenants] in {project.file.name if project.file else 'surefoot.toml'}"],
             next=to_type(
-                "name one with --tenant; or, for all of them", "surefoot fleet status --tenants"
+                "name one with --tenant; or, for all of them",
+                "surefoot fleet status --targets tenants:",
             ),
         )
     if isinstance(tenants.schemas, str) and not is_there(connection, project.tenant):

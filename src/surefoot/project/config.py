@@ -250,7 +250,7 @@ _TENANT = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 def require_tenant_name(name: str) -> None:
     """A name that is written without quotes: env.py, a revision and surefoot then mean the same
-    schema by it, and in a definition it can't be taken apart. Raises SurefootError `tenant-unknown`.
+    schema by it, and it's one word in a definition. Raises SurefootError `tenant-unknown`.
     """
     known = _TENANT.fullmatch(name) and not name.startswith("pg_")
     if known and name not in ("surefoot", "public", "information_schema"):
