@@ -4,7 +4,7 @@ and whether a revision leaves it.
 
 import contextlib
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import msgspec
@@ -28,17 +28,30 @@ _WHERE = sqlalchemy.text(
     " (select n.nspname from pg_catalog.pg_class c"
     " join pg_catalog.pg_namespace n on n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " where c.relname OPERATOR(pg_catalog.=) cast(:name as pg_catalog.text)"
-    " and pg_catalog.pg_table_is_visible(c.oid) limit 1)"
+    " and pg_catalog.pg_table_is_visible(c.oid) limit 1),"
+    " pg_catalog.array_to_string(pg_catalog.current_schemas(false), E'\\n')"
+)
+# A schema whose tables this transaction writes or changes; a foreign key's check is no writing.
+_LOCKED = sqlalchemy.text(
+    "select distinct n.nspname from pg_catalog.pg_locks l"
+    " join pg_catalog.pg_class c on c.oid OPERATOR(pg_catalog.=) l.relation"
+    " join pg_catalog.pg_namespace n on n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+    " join pg_catalog.pg_database d on d.oid OPERATOR(pg_catalog.=) l.database"
+    " where l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"
+    " and d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"
+    " and not (l.mode OPERATOR(pg_catalog.=) any"
+    " (array['AccessShareLock', 'RowShareLock']::pg_catalog.text[]))"
 )
 
 
 class Tenant(msgspec.Struct, frozen=True):
     """The tenant that env.py is run for: its schema, and the key of `Config.attributes` that is
-    given the name.
+    given the name. `others` are the schemas of the other tenants.
     """
 
     name: str
     attribute: str | None = None
+    others: frozenset[str] = frozenset()
 
     def tell(self, attributes: dict[str, Any]) -> None:
         """Put the name where env.py reads it, if it reads it there."""
@@ -53,12 +66,13 @@ class Tenant(msgspec.Struct, frozen=True):
         """
         asked = {"tenant": self.name, "name": context.version_table}
         with untouched(context.connection) as reading:
-            current, path, there, visible = reading.execute(_WHERE, asked).one()
+            current, path, there, visible, schemas = reading.execute(_WHERE, asked).one()
         if not there and path.split(",")[0].strip().strip('"') == self.name:
             current = self.name
         place = context.version_table_schema or current
         taken = visible if context.version_table_schema is None else None
-        if place == self.name and taken in (None, self.name):
+        foreign = self.others.intersection(schemas.split("\n"))
+        if place == self.name and taken in (None, self.name) and not foreign:
             return current or ""
         table = f"{place if taken is None else taken}.{context.version_table}"
         raise SurefootError(
@@ -68,8 +82,18 @@ class Tenant(msgspec.Struct, frozen=True):
                 f"its version table: {table}",
                 f"its search path: {path}; the current schema is {current or 'none'}",
             ],
-            next=_REMEDY if place != self.name else _NAME_THE_SCHEMA,
+            next=_REMEDY if place != self.name or foreign else _NAME_THE_SCHEMA,
         )
+
+    def require_alone(self, connection: Any, revision: str) -> None:
+        """The transaction has written into no other tenant's table: what it writes it has locked.
+
+        Raises SurefootError `tenant-left`.
+        """
+        with untouched(connection) as reading:
+            locked = [schema for (schema,) in reading.execute(_LOCKED)]
+        if foreign := sorted(self.others.intersection(locked)):
+            raise _left(self, revision, f"it wrote into tables of {', '.join(foreign[:8])}")
 
 
 _REMEDY = (
@@ -82,12 +106,12 @@ _NAME_THE_SCHEMA = (
 )
 
 
-def tenant_of(project: Project) -> Tenant | None:
-    """The tenant that the project is for; None where it has none."""
+def tenant_of(project: Project, listed: Iterable[str]) -> Tenant | None:
+    """The tenant that the project is for, among those that are listed; None where it has none."""
     tenants = project.config.tenants
     if project.tenant is None or tenants is None:
         return None
-    return Tenant(project.tenant, tenants.attribute)
+    return Tenant(project.tenant, tenants.attribute, frozenset(listed) - {project.tenant})
 
 
 @contextlib.contextmanager
@@ -132,14 +156,18 @@ class Outside:
         if not changed:
             return
         named = ", ".join(changed[:8]) + (f" and {len(changed) - 8} more" if changed[8:] else "")
-        raise SurefootError(
-            "tenant-left",
-            f"Revision {revision} changed more than the schema {self._tenant.name}.",
-            seen=[f"changed while it ran: {named}"],
-            next="correct the revision, so that it changes the tenant's schema alone: what all "
-            "tenants share belongs into a history of its own. If somebody else has changed that "
-            "meanwhile, start again",
-        )
+        raise _left(self._tenant, revision, f"changed while it ran: {named}")
+
+
+def _left(tenant: Tenant, revision: str, what: str) -> SurefootError:
+    return SurefootError(
+        "tenant-left",
+        f"Revision {revision} changed more than the schema {tenant.name}.",
+        seen=[what],
+        next="correct the revision, so that it changes the tenant's schema alone: what all tenants "
+        "share belongs into a history of its own. If somebody else has changed that meanwhile, "
+        "start again",
+    )
 
 
 _WHOLE = "what belongs to no schema (extensions, event triggers, foreign servers)"

@@ -273,6 +273,7 @@ class _Migration:
         if tenant is None or now is None:
             return
         tenant.schema(context)
+        tenant.require_alone(context.connection, now.id)
         ids = [revision.id for revision, _ in self._found]
         following = ids[ids.index(now.id) + 1 :]
         if self._outside and (self._each or not following or following[0] in self._cuts):

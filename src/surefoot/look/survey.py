@@ -356,8 +356,7 @@ def application(
     SurefootError `history-unreadable`, `application-environment-failed`, `another-database`,
     `another-schema`, `tenant-…`.
     """
-    if not in_scratch:
-        require_tenant(project, connection)
+    tenants = () if in_scratch else require_tenant(project, connection)
     from surefoot.system.supervisor import supervise
 
     supervise()
@@ -369,7 +368,7 @@ def application(
     before = observe_database(connection, configured_version_table(project), lenient=True)
     with alembic_config(project, ini, target) as open_config:
         environment = Environment(
-            open_config, project.root, env_runner(project), tenant_of(project)
+            open_config, project.root, env_runner(project), tenant_of(project, tenants)
         )
         try:
             made = Application(project, ini, environment, before)

@@ -17,15 +17,15 @@ from surefoot.project.config import Project, require_tenant_name
 _TIMEOUT = "30s"
 
 
-def require_tenant(project: Project, connection: psycopg.Connection[Any]) -> None:
-    """The project is for one tenant where the configuration has tenants; and that tenant is listed,
-    or will be when its schema is made.
+def require_tenant(project: Project, connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Every tenant, if the configuration has tenants. The project is then for one of them: it is
+    listed, or will be when its schema is made.
 
     Raises SurefootError `tenant-not-named`, `tenant-unknown`, `tenants-unreadable`.
     """
     tenants = project.config.tenants
     if tenants is None:
-        return
+        return ()
     if project.tenant is None:
         raise SurefootError(
             "tenant-not-named",
@@ -36,23 +36,23 @@ def require_tenant(project: Project, connection: psycopg.Connection[Any]) -> Non
                 "surefoot fleet status --targets tenants:",
             ),
         )
-    if isinstance(tenants.schemas, str) and not is_there(connection, project.tenant):
-        return  # `made` asks once more
-    require_listed(project, connection)
-
-
-def require_listed(project: Project, connection: psycopg.Connection[Any]) -> None:
-    """The tenant is one of those that the configuration lists, in the transaction that
-    `connection` is in. Raises SurefootError `tenant-unknown`, `tenants-unreadable`.
-    """
-    assert project.tenant is not None
     found = listed(project, connection)
-    if project.tenant in found:
-        require_plain(connection, project.tenant)
+    new = isinstance(tenants.schemas, str) and not is_there(connection, project.tenant)
+    if not new:  # `make` asks once more
+        _require_listed(project.tenant, found, connection)
+    return found
+
+
+def _require_listed(
+    tenant: str, found: tuple[str, ...], connection: psycopg.Connection[Any]
+) -> None:
+    """Raises SurefootError `tenant-unknown`."""
+    if tenant in found:
+        require_plain(connection, tenant)
         return
     raise SurefootError(
         "tenant-unknown",
-        f"The configuration lists no tenant {project.tenant}.",
+        f"The configuration lists no tenant {tenant}.",
         seen=[
             f"[tenants] schemas lists {len(found)}: {', '.join(found[:8])}{' …' * (len(found) > 8)}"
         ],
@@ -88,8 +88,6 @@ def listed(project: Project, connection: psycopg.Connection[Any]) -> tuple[str, 
         found = _asked(connection, tenants.schemas.removeprefix("sql:"))
     else:
         found = _printed(tenants.schemas.removeprefix("command:"), project.root)
-    if not found:
-        raise _unreadable("The list of tenants is empty.", "[tenants] schemas gives no name")
     for name in found:
         require_tenant_name(name)
     return tuple(dict.fromkeys(found))
@@ -171,7 +169,7 @@ def make(project: Project, connection: psycopg.Connection[Any]) -> None:
                 connection.execute(
                     sql.SQL("create schema {}").format(sql.Identifier(project.tenant))
                 )
-                require_listed(project, connection)
+                _require_listed(project.tenant, listed(project, connection), connection)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SurefootError(
                 "privilege-missing",
