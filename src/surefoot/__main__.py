@@ -128,7 +128,7 @@ def _end_if_settled(arguments: list[str]) -> None:
 
 # These change nothing where there is nothing to do, but for how the account is given.
 _FLAGS = ("-q", "--quiet", "-v", "--verbose", "--log-time", "--accept-data-loss", "--shared")
-_VALUES = ("--config", "--database-url", "--log", "--progress-every", "--serve")
+_VALUES = ("--config", "--database-url", "--log", "--progress-every", "--serve", "--tenant")
 
 
 _SOON = 0.15  # seconds: a start that is still looking by then answers probes
@@ -207,7 +207,9 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: li
         from surefoot.quick import settled
 
         config, url = given.get("--config"), given.get("--database-url")
-        found = settled(config, url, os.environ, os.getcwd(), tuple(arguments))
+        found = settled(
+            config, url, os.environ, os.getcwd(), tuple(arguments), given.get("--tenant")
+        )
     except Exception:  # noqa: BLE001 - whatever it is, the ordinary way meets it again and reports it
         return False
     if not signal.sigpending().isdisjoint(SIGNALS):

@@ -60,6 +60,7 @@ def settled(
     environ: Mapping[str, str],
     directory: str,
     arguments: tuple[str, ...] = (),
+    tenant: str | None = None,
 ) -> Settled:
     """Whether there is nothing to do, by the options and the environment of a start.
 
@@ -74,7 +75,12 @@ def settled(
     if target is None:
         raise Unsettled("no database is named")
     table = settings.get("version_table", "alembic_version")
-    found = look(place, target, table, settings.get("version_table_schema"))
+    schema = settings.get("version_table_schema")
+    if tenant is not None:
+        if not (tenant.isascii() and tenant.isidentifier() and tenant == tenant.lower()):
+            raise Unsettled("it is no tenant's name")
+        place, schema = place._replace(tenant=tenant), tenant
+    found = look(place, target, table, schema)
     left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
     return found._replace(remarks=(*found.remarks, *left))
 

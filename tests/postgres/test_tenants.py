@@ -1,16 +1,26 @@
 """A schema for each customer: each identified, verified, upgraded and reported for itself."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from surefoot.postgres.embedded import Server
+from surefoot.postgres.libpq import Unsettled
+from surefoot.quick import settled
+from tests.accuracy.tenants import configured, judge, made
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
 from tests.support.fleet import Told, told
 from tests.support.project import Application
-from tests.support.tenants import PLAIN, explicit, rows, seals, with_history, with_shared
+from tests.support.tenants import PATH_ENV, PLAIN, explicit, rows, seals, with_history, with_shared
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "tenants.md"
+CONNECTABLE = """connectable = engine_from_config(
+    config.get_section(config.config_ini_section), prefix="sqlalchemy.", poolclass=pool.NullPool
+)
+"""
 
 
 @pytest.fixture
@@ -37,6 +47,7 @@ def test_a_new_tenant_is_installed_and_is_at_head(
     assert seals(database)["acme"] == before["acme"]
     status = application.run("status", "--tenant", "bolt", url=url)
     assert status.code == 0, status.out + status.err
+    assert "verified" in status.out
     assert "acme" not in status.out.partition("config ")[0]
 
 
@@ -57,23 +68,54 @@ def test_an_argument_names_the_schema_everywhere(
     assert rows(database, "bolt") == ["e2"]
 
 
-def test_shared_tables_have_a_history_of_their_own(
+def test_the_guide_beside_shared_tables_with_a_history_of_their_own(
     tmp_path: Path, server: Server, database: Database
 ) -> None:
+    """Its configuration, its env.py and its commands, in their order."""
     tenants, shared = with_shared(tmp_path)
-    url = database.url()
-    assert shared.run("up", url=url).code == 0
+    url, blocks = database.url(), re.findall(r"```(\w+)\n(.*?)```", GUIDE.read_text(), re.S)
+    tenants.config(next(text for kind, text in blocks if kind == "toml"))
+    env = next(text for kind, text in blocks if kind == "python")
+    tenants.env(PATH_ENV.partition("tenant = os.environ")[0] + CONNECTABLE + env)
+    commands = [line.split() for kind, text in blocks if kind == "sh" for line in text.splitlines()]
+    assert commands.pop(0) == ["surefoot", "catalog", "build"]
     with_catalogue(tenants, server)
-    database.execute("insert into customers values ('acme'), ('bolt')")
-    for name in ("acme", "bolt"):
-        done = tenants.run("up", "--tenant", name, url=url)
-        assert done.code == 0, done.err
-        assert rows(database, name) == ["t6"]
+    assert commands[0] == ["surefoot", "up", "--config", "shared/surefoot.toml"]
+    before: dict[str, str] = {}
+    for command in commands:
+        done = tenants.run(*command[1:], url=url)
+        assert done.code in (0, 3 if "status" in command else 0), (command, done.err)
+        if "--config" in command:
+            database.execute("insert into customers values ('acme'), ('bolt')")
+            before = seals(database)
+    assert {name: rows(database, name) for name in ("acme", "bolt")} == {
+        "acme": ["t6"],
+        "bolt": ["t6"],
+    }
+    assert seals(database)["public"] == before["public"]
     refused = tenants.run("up", "--tenant", "cargo", "--json", url=url)
     assert (refused.code, refused.error) == (2, "tenant-unknown")
     assert "cargo" not in seals(database)
     status = shared.run("status", url=url)
     assert status.code == 0, status.out
+
+
+def test_a_start_with_nothing_to_do_is_quick(application: Application, database: Database) -> None:
+    """It doesn't load env.py; what is done to another tenant changes nothing about that."""
+    url = database.url()
+    assert application.run("up", "--tenant", "acme", url=url).code == 0
+    application.write("migrations/env.py", "raise SystemExit('env.py is run')\n")
+    assert "env.py" in application.run("up", "--tenant", "acme", url=url).err
+    application.env()
+    assert application.run("up", "--tenant", "bolt", url=url).code == 0
+    database.execute("create table public.other (id int); alter table bolt.people add x int")
+    found = settled(None, url, {}, str(application.root), (), "acme")
+    assert found.rows == ("t5",)
+    database.execute("alter table acme.people add x int")
+    with pytest.raises(Unsettled):
+        settled(None, url, {}, str(application.root), (), "acme")
+    with pytest.raises(Unsettled):
+        settled(None, url, {}, str(application.root), (), "ac'me")
 
 
 # --- what is there already
@@ -203,3 +245,18 @@ def test_a_list_names_tenants_of_several_databases(
     done = told(application.run("fleet", "up", "--targets", "list.txt"))
     assert done.codes == {"bolt0": ["target-listed-twice"], "acme1": ["tenant-unknown"]}
     assert done.counts == {"ready": 2, "invalid": 2}
+
+
+def test_each_of_nine_is_identified_and_no_other_is_touched(
+    tmp_path: Path, server: Server, database: Database
+) -> None:
+    """`python -m tests.accuracy.tenants` does the same with a hundred."""
+    application = with_history(Application(tmp_path))
+    schemas = made(database, 9, seed=3)
+    configured(application, schemas)
+    with_catalogue(application, server)
+    judged = judge(application, database, schemas)
+    assert judged.wrong == []
+    assert judged.touched == []
+    assert judged.lost == []
+    assert judged.identified == judged.at_head == judged.schemas == 9

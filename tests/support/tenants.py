@@ -61,45 +61,48 @@ shared = "shared/surefoot.toml"
 """
 
 
+# What each revision executes, and what its downgrade does.
+STATEMENTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "t1": (
+        (
+            "create type mood as enum ('fine', 'bad')",
+            "create table people (id serial primary key, name text not null, feels mood)",
+        ),
+        "op.execute('drop table people')\nop.execute('drop type mood')",
+    ),
+    "t2": (
+        (
+            "create table orders (id bigint generated always as identity primary key,"
+            " buyer int not null references people, total numeric check (total >= 0))",
+            "create index orders_buyer on orders (buyer)",
+        ),
+        "op.execute('drop table orders')",
+    ),
+    "t3": (
+        (
+            "create view big_orders as select o.id, p.name from orders o join people p"
+            " on p.id = o.buyer where o.total > 100",
+        ),
+        "op.execute('drop view big_orders')",
+    ),
+    "t4": (
+        (
+            "create function people_count() returns bigint language sql stable"
+            " as 'select count(*) from people'",
+            "alter table people add seen bigint default people_count()",
+        ),
+        "op.execute('alter table people drop seen')\nop.execute('drop function people_count()')",
+    ),
+    "t5": (("alter table orders add note text",), "op.execute('alter table orders drop note')"),
+}
+
+
 def with_history(application: Application) -> Application:
-    """Five revisions: tables with a sequence, a view, a function, a type, a constraint, data."""
-    application.revision(
-        "t1",
-        None,
-        "create type mood as enum ('fine', 'bad')",
-        "create table people (id serial primary key, name text not null, feels mood)",
-        downgrade="op.execute('drop table people')\nop.execute('drop type mood')",
-    )
-    application.revision(
-        "t2",
-        "t1",
-        "create table orders (id bigint generated always as identity primary key,"
-        " buyer int not null references people, total numeric check (total >= 0))",
-        "create index orders_buyer on orders (buyer)",
-        downgrade="op.execute('drop table orders')",
-    )
-    application.revision(
-        "t3",
-        "t2",
-        "create view big_orders as select o.id, p.name from orders o join people p"
-        " on p.id = o.buyer where o.total > 100",
-        downgrade="op.execute('drop view big_orders')",
-    )
-    application.revision(
-        "t4",
-        "t3",
-        "create function people_count() returns bigint language sql stable"
-        " as 'select count(*) from people'",
-        "alter table people add seen bigint default people_count()",
-        downgrade="op.execute('alter table people drop seen')\n"
-        "op.execute('drop function people_count()')",
-    )
-    application.revision(
-        "t5",
-        "t4",
-        "alter table orders add note text",
-        downgrade="op.execute('alter table orders drop note')",
-    )
+    """Five revisions: tables with a sequence, a view, a function, a type, a constraint."""
+    below = None
+    for id, (statements, downgrade) in STATEMENTS.items():
+        application.revision(id, below, *statements, downgrade=downgrade)
+        below = id
     return application
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy
+from psycopg import sql
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
@@ -130,9 +131,12 @@ def told(project: Project) -> Generator[None, None, None]:
         yield
         return
 
+    setting = sql.SQL("select pg_catalog.set_config('search_path', {}, false)")
+    statement = setting.format(sql.Literal(path)).as_string(None)
+
     def connected(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"set search_path to {path}")
+        cursor.execute(statement)
         cursor.close()
         connection.commit()  # a setting that is rolled back is gone
 

@@ -323,7 +323,7 @@ def _value_of(variable: str, text: str) -> Any:
     """The value that a variable gives to its key. Raises SurefootError `config-invalid`."""
     key = _key_of(variable)
     (field,) = (one for one in msgspec.structs.fields(Config) if one.name == key)
-    if isinstance(getattr(Config(), key), list | dict):
+    if isinstance(getattr(Config(), key), list | dict) or key == "tenants":
         raise _invalid(
             Path(FILE_NAME),
             f"{variable} can't be given in the environment.",
