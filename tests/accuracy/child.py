@@ -12,7 +12,8 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,7 +102,8 @@ class Measuring:
         ini = find_ini(self.project)
         with ExitStack() as stack:
             connection = stack.enter_context(connect(target, wait=10, say=lambda _: None))
-            asked = stack.enter_context(application(self.project, ini, target, connection))
+            session = partial(nullcontext, connection)
+            asked = stack.enter_context(application(self.project, ini, target, session))
             self._connection, self._asked, self._at = connection, asked, at
             self._total = len(asked.history.revisions)
             if self._orders.way == "init":

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable
@@ -58,9 +59,16 @@ COMPANIONS_2 = {
 TESTS_1 = ["tests/unit", "tests/matrix"]
 LOWEST_PYTHON = "3.11"
 
+_FETCHING = threading.Lock()  # histories are measured side by side
+
 
 def server(major: int) -> Path:
     """The programs of that server: downloaded once, kept in .cache/servers/."""
+    with _FETCHING:
+        return _server(major)
+
+
+def _server(major: int) -> Path:
     version = SERVERS[major]
     home = CACHE / "servers" / version
     programs = home / "native" / "bin"

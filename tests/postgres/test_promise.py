@@ -43,7 +43,7 @@ def is_harmless(fact: SchemaFact) -> bool:
 
 
 def held(catalogue: Catalogue, facts: tuple[SchemaFact, ...]) -> Promise:
-    found = promise(catalogue, Identifier(catalogue, facts), facts)
+    found = promise(catalogue, Identifier(catalogue, facts), facts, lambda _: True)
     assert found is not None
     return found[0]
 

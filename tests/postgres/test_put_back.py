@@ -71,21 +71,71 @@ def test_nothing_is_put_back_where_more_is_wrong(
     assert steps_of(next_of(refused)).sql == ()
 
 
-@pytest.mark.parametrize(
-    "unseen",
-    [
-        "drop table surefoot.journal",
-        "update surefoot.journal set hash = repeat('0', 64) where name = 'r1'",
-    ],
+ROWS = "insert into people (id, name) values (1, 'a')"
+UNSEEN = (
+    "drop table surefoot.journal",
+    "update surefoot.journal set hash = repeat('0', 64) where name = 'r1b'",
 )
-def test_nothing_is_put_back_of_a_revision_that_nobody_saw_run(
-    people: Application, database: Database, unseen: str
+
+
+@pytest.fixture
+def with_rows(application: Application, server: Server, database: Database) -> Application:
+    """The same, and a revision that makes a column and a row."""
+    application.revision("r1", None, "create table people (id int primary key, name text)")
+    application.revision("r1b", "r1", "alter table people add born date", ROWS)
+    application.revision("r2", "r1b", "create table pets (id int primary key, name text)")
+    done = application.run("up", url=database.url())
+    assert done.code == 0, done.err
+    with_catalogue(application, server)
+    return application
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_nothing_is_put_back_below_head_of_a_revision_that_may_have_been_cut_off(
+    with_rows: Application, server: Server, database: Database, unseen: str
 ) -> None:
-    """It may have been cut off before it changed rows, and stamped; or its file was another."""
-    database.execute(f"alter table people drop constraint people_name_key; {unseen}")
-    refused = people.run("up", "--json", url=database.url())
+    """It may have been stamped before it changed rows; or its file was another."""
+    with_rows.revision("r3", "r2", "create table toys (id int primary key)")
+    with_catalogue(with_rows, server)
+    database.execute(f"alter table people drop born; {unseen}")
+    refused = with_rows.run("up", "--json", url=database.url())
     assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
     assert steps_of(next_of(refused)).sql == ()
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_the_rows_are_to_be_checked_at_head(
+    with_rows: Application, database: Database, unseen: str
+) -> None:
+    database.execute(f"alter table people drop born; {unseen}")
+    refused = with_rows.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+    assert "nothing shows that revision r1b ran to its end here" in seen(refused)
+    assert "check that the rows are as revision r1b (r1b.py) leaves them" in next_of(refused)
+    run_next(next_of(refused), database, with_rows, only="alter table")
+    assert with_rows.run("up", url=database.url()).code == 0
+
+
+@pytest.mark.parametrize("damage", ["alter table people drop born", "alter table pets drop name"])
+def test_nobody_is_sent_to_check_rows_without_a_reason(
+    with_rows: Application, database: Database, damage: str
+) -> None:
+    """The revision was seen to run, or does nothing to rows."""
+    if "pets" in damage:
+        damage += "; drop table surefoot.journal"
+    database.execute(damage)
+    refused = with_rows.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+    assert steps_of(next_of(refused)).sql
+    assert "check that the rows" not in next_of(refused)
+
+
+def test_what_a_revision_of_structure_alone_made_is_put_back_though_nobody_saw_it_run(
+    people: Application, database: Database
+) -> None:
+    database.execute("alter table people drop born; drop table surefoot.journal")
+    refused = people.run("up", "--json", url=database.url())
+    assert steps_of(next_of(refused)).sql == ("alter table public.people add column born date;",)
 
 
 def test_a_missing_constraint_that_was_accepted_and_is_needed(

@@ -109,8 +109,9 @@ class Promise(msgspec.Struct, frozen=True):
     `broken`: what it lacks; the application must not start. `harmless`: what differs and stops
     nobody. `absent`: none of the application's tables is there. `unrun` are the revisions of which
     nothing is there, each with a later revision of which something is ("": there is none). `back`
-    is the SQL that puts right what is broken; `left`, where all tables are gone, the SQL that drops
-    what else the application's revisions have left.
+    is the SQL that puts right what is broken; `doubtful` are the revisions that make it of which
+    nothing shows that they ran to their end here, and which may change rows. `left`, where all
+    tables are gone, is the SQL that drops what else the application's revisions have left.
     """
 
     broken: tuple[Issue, ...] = ()
@@ -118,6 +119,7 @@ class Promise(msgspec.Struct, frozen=True):
     absent: bool = False
     unrun: tuple[tuple[str, str], ...] = ()
     back: Restoration = Restoration()
+    doubtful: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -176,7 +176,9 @@ def _replay(orders: Orders, watching: _Watching) -> None:
     with (
         connect(target, wait=10, say=lambda _: None) as connection,
         _confined(project, target, connection, orders, watching),
-        application(project, ini, target, connection, in_scratch=True) as asked,
+        application(
+            project, ini, target, lambda: nullcontext(connection), in_scratch=True
+        ) as asked,
     ):
         environment, server = asked.environment, asked.server
         watching.environment = environment

@@ -536,7 +536,8 @@ def open_session(
             project, ini, target, context.say, intent, context.account.progress_every
         )
         context.session.approval = approval
-        yield context.session
+        with contextlib.closing(context.session):
+            yield context.session
         return
     from surefoot.postgres.embedded import has_embedded
 
@@ -550,7 +551,8 @@ def open_session(
         )
         context.session.server = server
         context.session.approval = approval
-        yield context.session
+        with contextlib.closing(context.session):
+            yield context.session
 
 
 def _not_named(ini_url: str | None, own: Mapping[str, str]) -> SurefootError:

@@ -38,9 +38,10 @@ def command(
     from surefoot.report.terminal import Terminal
 
     with open_session(context, config_file, database_url, to_act=False) as workspace:
+        session = workspace.look_session
         with (
-            workspace.connect() as connection,
-            application(workspace.project, workspace.ini, workspace.target, connection) as asked,
+            application(workspace.project, workspace.ini, workspace.target, session) as asked,
+            session() as connection,
         ):
             facts = asked.facts(connection)
         standing = facts.standing

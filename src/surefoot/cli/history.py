@@ -81,13 +81,12 @@ def _asked(
     if locate(database_url, os.environ, url, project.config.url_variables) is None:
         return None
     with open_session(context, config_file, database_url, to_act=False) as workspace:
-        from surefoot.postgres.connect import connect
         from surefoot.report.history import Position
         from surefoot.workflows.look import look
 
+        workspace.wait = 0.0
         try:
-            with connect(workspace.target, wait=0, say=lambda _: None) as connection:
-                facts, _ = look(workspace, connection)
+            facts, _ = look(workspace)
         except SurefootError as error:
             why = error.finding.message
             if error.finding.code == "server-unreachable":

@@ -43,8 +43,7 @@ def command(
     from surefoot.workflows.look import look
 
     with open_session(context, config_file, database_url, shared=shared) as workspace:
-        with workspace.connect() as connection:
-            facts, decision = look(workspace, connection)
+        facts, decision = look(workspace)
         code = decision.findings[0].exit_code if isinstance(decision, Refused) else ExitCode.DONE
         if context.as_json:
             context.answer(json.plan(code, workspace.target, facts, decision))

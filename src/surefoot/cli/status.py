@@ -35,11 +35,8 @@ def command(
     from surefoot.workflows.look import look
 
     with open_session(context, config_file, database_url, to_act=False) as workspace:
-        with workspace.connect() as connection:
-            facts, decision = look(workspace, connection)
-            others = None
-            if not isinstance(decision, NothingToDo):
-                others = workspace.at_work(connection)
+        facts, decision = look(workspace)
+        others = None if isinstance(decision, NothingToDo) else workspace.at_work()
         if others is not None:
             context.say(f"this is what is there now, and it may change any moment: {others}")
         catalogue = catalogue_file(workspace.project, workspace.ini)

@@ -5,7 +5,7 @@ against head itself, and stricter: what older code can run without is still some
 revisions make, so without it the structure isn't head's.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -24,15 +24,22 @@ _UNEXPECTED = "a revision has dropped it, or made it anew under another name"
 
 
 def promise(
-    catalogue: Catalogue, identifier: Identifier, facts: tuple[SchemaFact, ...]
+    catalogue: Catalogue,
+    identifier: Identifier,
+    facts: tuple[SchemaFact, ...],
+    complete: Callable[[str], bool],
 ) -> tuple[Promise, Match] | None:
     """What the structure lacks of head's promise, and the structure compared with head.
 
-    Of several paths to the head, the one that fits best counts. None if no path leads there.
+    `complete` says of a revision whether it has certainly done all that it does, but for what is
+    missing of its structure. Of several paths to the head, the one that fits best counts. None if
+    no path leads there.
     """
     applied = frozenset(catalogue.history.revisions)
     found = [
-        _by_way(identifier, way, applied, facts) for way in catalogue.ways if way.leads_to(applied)
+        _by_way(identifier, way, applied, facts, complete)
+        for way in catalogue.ways
+        if way.leads_to(applied)
     ]
     return min(found, key=lambda one: (len(one[0].broken), len(one[1].differences)), default=None)
 
@@ -42,14 +49,14 @@ def put_back(
     identifier: Identifier,
     applied: frozenset[str],
     facts: tuple[SchemaFact, ...],
-    ran: Container[str],
+    complete: Callable[[str], bool],
 ) -> Restoration:
     """The SQL that gives a structure all that these revisions make, where nothing else is wrong.
 
-    `ran` are the revisions that have certainly run in this database. Empty where a definition
-    differs, where something is there that should not be, where a definition can't be written as
-    SQL, or where a missing object is made by another revision than these: that one may not have
-    run, or not to its end, and SQL for its structure would leave out the rows that it changes.
+    Empty where a definition differs, where something is there that should not be, where a
+    definition can't be written as SQL, or where a missing object is made by a revision that isn't
+    `complete` (see `promise`): it may not have run, or not to its end, and SQL for its structure
+    would leave out the rows that it changes.
     """
     ways = [way for way in catalogue.ways if way.leads_to(applied)]
     stands = [(identifier.held(way, applied), way) for way in ways]
@@ -57,14 +64,18 @@ def put_back(
     if stand is None or way is None or any(one.what != "missing" for one in stand.differences):
         return Restoration()
     makers = _makers(way, {(one.kind, one.name) for one in stand.differences})
-    if any(maker not in ran for maker in makers.values()):
+    if not all(map(complete, set(makers.values()))):
         return Restoration()
     found = restoration(state(way, applied), stand.differences, facts, ())
     return Restoration() if found.by_hand else found
 
 
 def _by_way(
-    identifier: Identifier, way: Way, applied: frozenset[str], facts: tuple[SchemaFact, ...]
+    identifier: Identifier,
+    way: Way,
+    applied: frozenset[str],
+    facts: tuple[SchemaFact, ...],
+    complete: Callable[[str], bool],
 ) -> tuple[Promise, Match]:
     stand = identifier.held(way, applied)
     promised = state(way, applied)
@@ -102,6 +113,7 @@ def _by_way(
     back = Restoration()
     if not absent and (stand.differences or broken):
         back = restoration(promised, stand.differences, facts, broken)
+    makers_of = dict.fromkeys(issue.by for issue in known(broken) if issue.by)
     return (
         Promise(
             known(broken),
@@ -110,6 +122,7 @@ def _by_way(
             left=_left(facts, (*identifier.own, *identifier.beside)) if absent else (),
             unrun=_unrun(identifier, way, set(differing)) if broken else (),
             back=back,
+            doubtful=tuple(by for by in makers_of if not complete(by)) if back.statements else (),
         ),
         stand,
     )

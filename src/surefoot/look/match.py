@@ -137,7 +137,9 @@ class Cataloguing:
         known = bool(rows) and not wrong
         recorded = identifier.stand(history.applied(rows)) if known else None
         held = None if asked is None else identifier.stand(history.applied(asked))
-        kept = promise(catalogue, identifier, facts) if known and history.at_head(rows) else None
+        complete = self._complete(seen)
+        at_head = known and history.at_head(rows)
+        kept = promise(catalogue, identifier, facts, complete) if at_head else None
         promised = None if kept is None else kept[0]
         if recorded is not None and not recorded.differences and held is None:
             return Identification(
@@ -160,7 +162,7 @@ class Cataloguing:
         standing = msgspec.structs.replace(
             standing,
             recorded=recorded,
-            back=put_back(catalogue, identifier, history.applied(rows), facts, self._ran(seen))
+            back=put_back(catalogue, identifier, history.applied(rows), facts, complete)
             if known and kept is None and not standing.exact
             else Restoration(),
             asked=held,
@@ -172,14 +174,21 @@ class Cataloguing:
         journaled = [revision.id for revision in seen.journaled]
         return self._settled(connection, standing, catalogue, journaled)
 
-    def _ran(self, seen: DatabaseState) -> frozenset[str]:
-        """The revisions whose files, as they are now, have run here: the journal says so."""
+    def _complete(self, seen: DatabaseState) -> Callable[[str], bool]:
+        """Whether a revision has certainly done all that it does, but for what is missing of its
+        structure: the journal says that its file, as it is now, has run here; or the file only
+        changes the structure.
+        """
         code = self._code.history.revisions
-        return frozenset(
-            one.id
-            for one in seen.journaled
-            if one.id in code and one.sha256 and one.sha256 == code[one.id].sha256
-        )
+        ran = {one.id: one.sha256 for one in seen.journaled if one.sha256}
+
+        def complete(revision: str) -> bool:
+            if revision in ran and revision in code and ran[revision] == code[revision].sha256:
+                return True
+            source = self._source(revision)
+            return source is not None and source.structural
+
+        return complete
 
     def interruption(
         self,
@@ -271,21 +280,22 @@ class Cataloguing:
             for revision in unclear
             if revision in self._probes
         )
-        empty = frozenset(filter(self._is_empty, unclear))
+        sources = {id: self._source(id) for id in unclear}
+        empty = frozenset(id for id, source in sources.items() if source and source.is_empty)
         return resolve_ambiguity(standing, catalogue, probes, self._policy, journaled, empty)
 
-    def _is_empty(self, revision: str) -> bool:
-        """Whether its upgrade() does nothing at all, by its text."""
+    def _source(self, revision: str) -> Source | None:
+        """What its upgrade() does, as far as its text tells; None where it isn't a file of text."""
         from surefoot.revision_source.read import read_upgrade
 
         file = self._files().get(revision)
         if file is None:
-            return False
+            return None
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            return False
-        return read_upgrade(text, file.name).is_empty
+            return None
+        return read_upgrade(text, file.name)
 
     def is_merely_early(self, standing: Identification) -> bool:
         """Whether the nearest revision differs only by what is in the way of later ones."""

@@ -24,6 +24,7 @@ from surefoot.look.tenants import require_tenant
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
+from surefoot.postgres.connect import LookSession
 from surefoot.preflight.losses import PendingLosses
 from surefoot.project.config import Project
 from surefoot.revision_source.ini import IniFile
@@ -346,17 +347,20 @@ def application(
     project: Project,
     ini: IniFile | None,
     target: Target,
-    connection: psycopg.Connection[Any],
+    session: LookSession,
     *,
     in_scratch: bool = False,
 ) -> Generator[Application, None, None]:
     """Load the application and ask its env.py, without migrating.
 
-    `in_scratch`: the database is a scratch one, which has no tenant of the configuration's. Raises
-    SurefootError `history-unreadable`, `application-environment-failed`, `another-database`,
-    `another-schema`, `tenant-…`.
+    `session` lends a session for looks. `in_scratch`: the database is a scratch one, which has no
+    tenant of the configuration's. Raises SurefootError `history-unreadable`,
+    `application-environment-failed`, `another-database`, `another-schema`, `tenant-…`.
     """
-    tenants = () if in_scratch else require_tenant(project, connection)
+    tenants: tuple[str, ...] = ()
+    if project.config.tenants is not None and not in_scratch:
+        with session() as connection:
+            tenants = require_tenant(project, connection)
     from surefoot.system.supervisor import supervise
 
     supervise()
@@ -365,7 +369,8 @@ def application(
     from surefoot.alembic_env.tenant import tenant_of
 
     # Merely loading the application may change the database: look before.
-    before = observe_database(connection, configured_version_table(project), lenient=True)
+    with session() as connection:
+        before = observe_database(connection, configured_version_table(project), lenient=True)
     with alembic_config(project, ini, target) as open_config:
         environment = Environment(
             open_config, project.root, env_runner(project), tenant_of(project, tenants)
@@ -373,7 +378,8 @@ def application(
         try:
             made = Application(project, ini, environment, before)
         except SurefootError as error:
-            raise _of_encoding(connection, error) from error
+            with session() as connection:
+                raise _of_encoding(connection, error) from error
         yield made
 
 

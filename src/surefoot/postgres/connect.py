@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from surefoot.diagnosis.refused import Refusal
 
 T = TypeVar("T")
+
+LookSession = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+"""Lends a session for a look, in autocommit. It may have been used by an earlier look."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0  # seconds
 # How often a look is begun anew whose connection was lost: a server that is being shut down may

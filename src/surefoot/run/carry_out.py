@@ -93,6 +93,7 @@ def _look(run: Run, stopped: Stopped | None) -> tuple[Aftermath | None, Surefoot
     asked = stopped.transactions.values() if stopped else ()
     table = run.seen.version_table
     try:
-        return look_after(run.connect, run.journal.run, asked, table), None
+        session = run.connect if stopped else run.look_session
+        return look_after(session, run.journal.run, asked, table), None
     except SurefootError as error:
         return None, error

@@ -10,6 +10,7 @@ from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.diagnosis.connection_loss import loses_connection
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
 from surefoot.model.progress import Progress, Session
+from surefoot.postgres.connect import LookSession
 from surefoot.project.config import Project
 from surefoot.run.failure_report import Stopped, cause_of, database_error, interrupted
 from surefoot.run.journal import Journal
@@ -35,6 +36,8 @@ class Run(msgspec.Struct, frozen=True):
     """The application, whose env.py was asked."""
     lock: Lock
     connect: Connect
+    """A new connection, for a step or for a look after a failure."""
+    look_session: LookSession
     aside: Connect
     """A connection for a look in another thread: no signal concerns it."""
     progress: Progress

@@ -16,7 +16,7 @@ from surefoot.diagnosis.names import literal, without_literals
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.look.database import observe_owners
-from surefoot.postgres.connect import translate_db_errors
+from surefoot.postgres.connect import LookSession, translate_db_errors
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
@@ -63,7 +63,7 @@ class Orphan(msgspec.Struct, frozen=True):
 
 
 def wait_for_orphans(
-    connect: Callable[[], psycopg.Connection[Any]],
+    session: LookSession,
     role: str | None,
     *,
     wait: float,
@@ -79,7 +79,7 @@ def wait_for_orphans(
     deadline = time.monotonic() + wait
     pace = Pace(every)
     told: set[str] = set()
-    with translate_db_errors(), connect() as connection:
+    with translate_db_errors(), session() as connection:
         begun = _begun(connection, role)
         while orphans := _orphans(connection, begun):
             if all(one.gid for one in orphans):  # which nobody but a person ends

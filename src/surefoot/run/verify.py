@@ -1,7 +1,7 @@
 """After a failure, look: what was committed, what was rolled back. Never conclude from silence."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -10,7 +10,7 @@ import psycopg
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.database import observe_database
 from surefoot.model.outcome import Done
-from surefoot.postgres.connect import retry_on_disconnect, translate_db_errors
+from surefoot.postgres.connect import LookSession, retry_on_disconnect, translate_db_errors
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
@@ -35,26 +35,26 @@ class Aftermath(msgspec.Struct, frozen=True):
 
 
 def look_after(
-    connect: Callable[[], psycopg.Connection[Any]],
+    session: LookSession,
     run: str,
     transactions: Iterable[str],
     version_table: VersionTableName,
 ) -> Aftermath:
-    """Ask the server, on a connection of its own, what became of a run.
+    """Ask the server what became of a run.
 
-    `connect` waits for a server that restarts. Raises what it raises, if the server doesn't come
+    `session` waits for a server that restarts. Raises what it raises, if the server doesn't come
     back.
     """
-    return retry_on_disconnect(lambda: _look(connect, run, tuple(transactions), version_table))
+    return retry_on_disconnect(lambda: _look(session, run, tuple(transactions), version_table))
 
 
 def _look(
-    connect: Callable[[], psycopg.Connection[Any]],
+    session: LookSession,
     run: str,
     transactions: tuple[str, ...],
     version_table: VersionTableName,
 ) -> Aftermath:
-    with translate_db_errors(), connect() as connection:
+    with translate_db_errors(), session() as connection:
         fates: dict[str, Fate] = {
             xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)
         }

@@ -27,7 +27,7 @@ def adoption(workspace: Workspace, asked: Application, request: Request) -> Job:
     options = AdoptOptions(rows, request.accept, request.verb == "repair", base, how)
 
     def look() -> Looked:
-        with workspace.connect() as looking:
+        with workspace.look_session() as looking:
             facts = asked.facts(looking, options.rows or None)
             half_way = facts.interruption
             dropped = remedy(half_way, how).dropped if how and half_way else ()

@@ -1,7 +1,7 @@
 """Carry a plan out: take the lock, take a backup where one is configured, run the steps."""
 
 from collections.abc import Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,37 +25,34 @@ if TYPE_CHECKING:
 
 @contextmanager
 def take_lock(
-    workspace: Workspace,
-    connection: psycopg.Connection[Any],
-    report: Report,
-    held: "Lock | None" = None,
+    workspace: Workspace, report: Report, on: psycopg.Connection[Any] | None = None
 ) -> Generator["Lock", None, None]:
     """The lock, for a block, once nobody else is at work; waiting for that as configured.
 
-    `held`: this run has it already. Raises `lock-held-elsewhere`, `orphaned-statement`.
-    """
-    from surefoot.run.orphans import wait_for_orphans
-
-    wait = seconds(workspace.project.config.lock_wait)
-    with nullcontext(held) if held else only_lock(workspace, connection, report) as lock:
-        role = workspace.role_set
-        wait_for_orphans(
-            workspace.connect, role, wait=wait, say=report.notice, every=workspace.every
-        )
-        yield lock
-
-
-def only_lock(
-    workspace: Workspace, connection: psycopg.Connection[Any], report: Report
-) -> AbstractContextManager["Lock"]:
-    """The lock, before anybody knows which statements could still be at work.
-
-    Raises `lock-held-elsewhere`.
+    `on`: the connection that is to hold it, instead of a new one. Raises `lock-held-elsewhere`,
+    `orphaned-statement`.
     """
     from surefoot.run.lock import locked
 
     wait = seconds(workspace.project.config.lock_wait)
-    return locked(connection, wait=wait, say=report.notice, every=workspace.every)
+    with (
+        nullcontext(on) if on else workspace.connect() as connection,
+        locked(connection, wait=wait, say=report.notice, every=workspace.every) as lock,
+    ):
+        wait_for_others(workspace, report)
+        yield lock
+
+
+def wait_for_others(workspace: Workspace, report: Report) -> None:
+    """Under the lock: wait until no statement of an earlier surefoot is at work any more.
+
+    Raises `orphaned-statement`.
+    """
+    from surefoot.run.orphans import wait_for_orphans
+
+    wait, role = seconds(workspace.project.config.lock_wait), workspace.role_set
+    session, every = workspace.look_session, workspace.every
+    wait_for_orphans(session, role, wait=wait, say=report.notice, every=every)
 
 
 def carry_out(
@@ -87,6 +84,7 @@ def carry_out(
         env=asked,
         lock=lock,
         connect=workspace.connect,
+        look_session=workspace.look_session,
         aside=workspace.connect_aside,
         progress=report,
         journal=journal,

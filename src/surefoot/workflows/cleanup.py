@@ -26,7 +26,7 @@ def clearing(workspace: Workspace, asked: Application, request: Request) -> Job:
     """
 
     def look() -> Looked:
-        with workspace.connect() as looking:
+        with workspace.look_session() as looking:
             facts = asked.facts(looking)
             remains = _remains(asked, looking, facts)
             dropped = [one.key for one in remains.left if one.has_rows and one.statements]

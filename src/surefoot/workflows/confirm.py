@@ -27,10 +27,8 @@ def confirmed(
     word was given: then a look under the lock must lead to the same word. Raises SurefootError
     `plan-outdated`, `approval-outdated`, and for what can't be looked at.
     """
-    with (
-        workspace.connect() as connection,
-        application(workspace.project, workspace.ini, workspace.target, connection) as asked,
-    ):
+    session = workspace.look_session
+    with application(workspace.project, workspace.ini, workspace.target, session) as asked:
         job = job_for(workspace, asked, request)
         seen = job.look()
         decision = with_rows(workspace, seen)
@@ -51,7 +49,7 @@ def confirmed(
         approved = workspace.approval == word
         if not approved:
             confirm(decision.plan, word)
-        with take_lock(workspace, connection, report) as lock:
+        with take_lock(workspace, report) as lock:
             again = job.look()
             if approved:
                 _require_approved(workspace, word, job.word(workspace, again))

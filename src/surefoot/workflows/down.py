@@ -27,7 +27,7 @@ def going_back(workspace: Workspace, asked: Application, request: Request) -> Jo
     """
 
     def look() -> Looked:
-        with workspace.connect() as looking:
+        with workspace.look_session() as looking:
             facts = asked.facts(looking)
             facts, assessment, lost = observe_retreat(asked, looking, facts, request.revisions)
             accept, trust = request.accept, request.trust_journal
@@ -50,8 +50,7 @@ def _seen_below(
     (step,) = (step for step in plan.steps if isinstance(step, Downgrade))
     done = f"Every step of the plan was committed ({len(outcome.done)})."
     try:
-        with workspace.connect() as connection:
-            facts, decision = workspace.thorough(connection, asked)
+        facts, decision = workspace.thorough(asked)
     except SurefootError as error:
         finding = msgspec.structs.replace(error.finding, database=done)
         return msgspec.structs.replace(outcome, findings=(finding,))

@@ -55,7 +55,7 @@ def with_rows(workspace: Workspace, seen: Looked) -> Decision:
     decision = seen.decision
     if not isinstance(decision, Ready) or not seen.dropped:
         return decision
-    with workspace.connect() as connection:
+    with workspace.look_session() as connection:
         role = seen.facts.database.version_table.role
         lines = row_lines(connection, seen.dropped, role)
     plan = decision.plan

@@ -19,16 +19,10 @@ from surefoot.system import signals
 from surefoot.workflows.workspace import Workspace
 
 
-def look_again(workspace: Workspace, asked: Application) -> tuple[Facts, Decision]:
-    """On a connection of its own: one that waited all the while may have been cut for idleness."""
-    with workspace.connect() as connection:
-        return workspace.thorough(connection, asked)
-
-
 def seen_at_head(workspace: Workspace, asked: Application, outcome: Outcome, plan: Plan) -> Outcome:
     """The last look. Whatever comes in its way, what was committed is said."""
     try:
-        again = retry_on_disconnect(lambda: look_again(workspace, asked))
+        again = retry_on_disconnect(lambda: workspace.thorough(asked))
         confirmed = _confirmed(outcome, plan, *again)
         unreached = any(f.code == "structure-not-reached" for f in confirmed.findings)
         if unreached or not confirmed.findings:
@@ -75,7 +69,7 @@ def mark_end(
         step = "unreached"
     rows = [row for row in seen.rows if row]
     text = msgspec.json.encode(evidence).decode() if reached else "{}"
-    with contextlib.suppress(SurefootError, psycopg.Error), workspace.connect() as connection:
+    with contextlib.suppress(SurefootError, psycopg.Error), workspace.look_session() as connection:
         if locked:
             connection.execute("begin isolation level read committed")
         elif not begin_if_free(connection):

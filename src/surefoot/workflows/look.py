@@ -1,9 +1,6 @@
 """What `up` would find and decide: for `status` and `plan`. Reads only."""
 
-from typing import Any
-
 import msgspec
-import psycopg
 
 from surefoot.decision.decide import Decision, NothingToDo, Refused
 from surefoot.decision.facts import Facts, Mark
@@ -13,14 +10,14 @@ from surefoot.workflows.jobs import offered
 from surefoot.workflows.workspace import Workspace
 
 
-def look(workspace: Workspace, connection: psycopg.Connection[Any]) -> tuple[Facts, Decision]:
+def look(workspace: Workspace) -> tuple[Facts, Decision]:
     """What `up` would find and decide; a refusal with the words that approve its ways out.
 
     Raises SurefootError for everything that can't be looked at.
     """
     project, target = workspace.project, workspace.target
-    with application(project, workspace.ini, target, connection) as asked:
-        facts, decision = workspace.thorough(connection, asked)
+    with application(project, workspace.ini, target, workspace.look_session) as asked:
+        facts, decision = workspace.thorough(asked)
         if isinstance(decision, Refused):
             decision = offered(workspace, asked, decision)
     if isinstance(decision, NothingToDo) and decision.state is State.AT_HEAD:

@@ -108,7 +108,7 @@ def restore(
         if approved:
             workspace.approval_used = True
         confirm(intended)
-        with take_lock(workspace, connection, report) as lock:
+        with take_lock(workspace, report, on=connection) as lock:
             if approved:
                 _require_approved(workspace, intended, kept, sidecar, options)
             mark = Mark("restoring", seen.name, sha256, kept.name)

@@ -1,7 +1,7 @@
 """The main job: observe, decide, show, take the lock, observe again, decide again, act, look."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,9 +15,9 @@ from surefoot.look.survey import Application, application, configured_version_ta
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
 from surefoot.revision_source.history_files import read_history
-from surefoot.workflows.carry_out import carry_out, ended, finished, only_lock, take_lock
+from surefoot.workflows.carry_out import carry_out, ended, finished, take_lock, wait_for_others
 from surefoot.workflows.jobs import job_for, offered, offers
-from surefoot.workflows.last_look import look_again, mark_end, seen_at_head
+from surefoot.workflows.last_look import mark_end, seen_at_head
 from surefoot.workflows.workspace import Report, Workspace
 
 if TYPE_CHECKING:
@@ -40,25 +40,23 @@ def up(workspace: Workspace, report: Report) -> Outcome:
     Returns what verifiably happened. Raises SurefootError for what stops the run before the plan
     is begun.
     """
-    with workspace.connect() as connection, _turn(workspace, connection, report) as turn:
+    with _turn(workspace, report) as turn:
         if turn is not None and turn.waited and (settled := workspace.settled()) is not None:
             return Outcome(State.AT_HEAD, settled.rows, remarks=settled.remarks)
-        with application(workspace.project, workspace.ini, workspace.target, connection) as asked:
-            facts, decision = workspace.thorough(connection, asked)
-            return _act(workspace, connection, asked, facts, decision, report, turn)
+        session = workspace.look_session
+        with application(workspace.project, workspace.ini, workspace.target, session) as asked:
+            facts, decision = workspace.thorough(asked)
+            return _act(workspace, asked, facts, decision, report, turn)
 
 
 @contextmanager
-def _turn(
-    workspace: Workspace, connection: psycopg.Connection[Any], report: Report
-) -> Generator["Lock | None", None, None]:
+def _turn(workspace: Workspace, report: Report) -> Generator["Lock | None", None, None]:
     """The lock, where there is certainly something to do: replicas that start together wait for
     the first one before they load the application, and not after it. Raises `lock-held-elsewhere`.
     """
-    if not _is_plainly_behind(workspace, connection):
-        yield None
-        return
-    with workspace.connect() as own, only_lock(workspace, own, report) as lock:
+    with workspace.look_session() as connection:
+        plainly_behind = _is_plainly_behind(workspace, connection)
+    with take_lock(workspace, report) if plainly_behind else nullcontext() as lock:
         yield lock
 
 
@@ -81,7 +79,6 @@ def _is_plainly_behind(workspace: Workspace, connection: psycopg.Connection[Any]
 
 def _act(
     workspace: Workspace,
-    connection: psycopg.Connection[Any],
     asked: Application,
     facts: Facts,
     decision: Decision,
@@ -95,11 +92,15 @@ def _act(
         ways = offers(workspace, asked, decision)
         if all(one.word != workspace.approval for one in ways):
             return ended(facts, offering(decision, ways, workspace.approval))
-    with take_lock(workspace, connection, report, turn) as lock:
-        again = look_again(workspace, asked)
-        if again[0].fingerprint != facts.fingerprint:
-            facts, decision = again
-            report.changed_meanwhile(facts, decision)
+    with nullcontext(turn) if turn else take_lock(workspace, report) as lock:
+        # A role that env.py sets may have left statements that only it knows of.
+        if turn is not None and workspace.role_set is not None:
+            wait_for_others(workspace, report)
+        if turn is None or workspace.role_set is not None:
+            again = workspace.thorough(asked)
+            if again[0].fingerprint != facts.fingerprint:
+                facts, decision = again
+                report.changed_meanwhile(facts, decision)
         if isinstance(decision, NothingToDo):
             return _seen_by_us(workspace, asked, facts, decision, locked=True)
         if isinstance(decision, Refused):
@@ -152,8 +153,7 @@ def _go_on(
     report: Report,
 ) -> tuple[Outcome, Ready]:
     """What is pending from where an open-ended plan, or an approved one, has led."""
-    with workspace.connect() as connection:
-        facts, decision = workspace.thorough(connection, asked)
+    facts, decision = workspace.thorough(asked)
     match decision:
         case Ready(plan=plan):
             report.goes_on(facts, decision)

@@ -1,10 +1,13 @@
 """A command's way to the database and to the application's code, and the way to act there."""
 
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from surefoot.decision.decide import (
     Decision,
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 # Behind a signal, whoever sent it has set a term, and ends us hard when that is over.
 _HURRY = 5.0  # seconds
 _ASIDE = 5  # seconds to connect for a look in another thread
+# How long the session for looks may be idle and be used again. A network may forget a connection
+# that is silent for longer, and then nobody answers.
+_LONGEST_IDLE = 30.0  # seconds
 
 
 class Report(Progress, Protocol):
@@ -61,12 +67,15 @@ class Workspace:
         """`say` gets a line where something is waited for, and another `every` so many seconds."""
         self.project, self.ini, self.target, self.intent = project, ini, target, intent
         self._say, self.every = say, every
+        self.wait = seconds(project.config.wait)  # for a server that isn't up
         self.server: Server | None = None  # the embedded one, where no database was named
         self.run: str | None = None  # in the journal's rows, once a plan was begun
         self.backup: Taken | None = None  # taken before the plan was begun
         self.unsaved = False  # it migrates what was there, and the configuration wants no backup
         self.role_set: str | None = None  # by env.py, once that was asked
         self._reached = False  # by any connection so far
+        # the session for looks while no look uses it, and since when
+        self._idle: tuple[psycopg.Connection[Any], float] | None = None
         self.approval: str | None = None  # the word that was given for a plan
         self.approval_used = False  # whether that plan was begun
         self.makes_schema = False  # the tenant's isn't there: it's made before the first step
@@ -83,14 +92,12 @@ class Workspace:
         return {"DATABASE_URL": self.target.url(), **environment(self.target)}
 
     def connect(self, *, hurry: bool = False) -> psycopg.Connection[Any]:
-        """A new connection, waiting for the server as configured; `hurry`: not for long.
+        """A new connection, waiting for the server up to `wait`; `hurry`: not for long.
 
         Raises SurefootError as `postgres.connect` does. Where an earlier connection was made, it
         doesn't say that the database was never reached.
         """
-        wait = seconds(self.project.config.wait)
-        if hurry:
-            wait = min(wait, _HURRY)
+        wait = min(self.wait, _HURRY) if hurry else self.wait
         try:
             connection = connect(self.target, wait=wait, say=self._say, every=self.every)
         except SurefootError as error:
@@ -110,6 +117,45 @@ class Workspace:
             named = self.target.parameters | {"dbname": connection.info.dbname}
             self.target = self.target._replace(parameters=named)
         return connection
+
+    @contextlib.contextmanager
+    def look_session(self) -> Generator[psycopg.Connection[Any], None, None]:
+        """Lend the session for looks; one look after the other uses it, so that the server reads
+        its catalogs for the first of them only. Raises SurefootError as `connect` does.
+
+        A look that fails, or leaves a transaction open, has its session closed. Look on a
+        connection of its own (`connect`) after a failure, which may be that of the server.
+        """
+        connection = self._idle_session() or self.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if connection.info.transaction_status is not TransactionStatus.IDLE or self._idle:
+            connection.close()
+        else:
+            self._idle = connection, time.monotonic()
+
+    def _idle_session(self) -> psycopg.Connection[Any] | None:
+        """The idle session, if it's still usable: no longer idle then."""
+        if self._idle is None:
+            return None
+        (connection, since), self._idle = self._idle, None
+        try:
+            if time.monotonic() - since < _LONGEST_IDLE:
+                connection.execute("select")
+                return connection
+        except psycopg.Error:
+            pass  # ended by the server: the next one says why, if it can't be made
+        connection.close()
+        return None
+
+    def close(self) -> None:
+        """End the session for looks."""
+        if self._idle is not None:
+            self._idle[0].close()
+            self._idle = None
 
     def connect_aside(self) -> psycopg.Connection[Any]:
         """A connection for a look in another thread. Raises psycopg.Error, ValueError."""
@@ -131,21 +177,21 @@ class Workspace:
         except Unsettled:
             return None
 
-    def thorough(
-        self, connection: psycopg.Connection[Any], application: Application
-    ) -> tuple[Facts, Decision]:
+    def thorough(self, application: Application) -> tuple[Facts, Decision]:
         """What there is, with all that Alembic knows, and what is to be done about it."""
         self.role_set = application.version_table.role
         tenant = self.project.tenant
-        self.makes_schema = tenant is not None and not is_there(connection, tenant)
-        facts = application.facts(connection)
+        with self.look_session() as connection:
+            self.makes_schema = tenant is not None and not is_there(connection, tenant)
+            facts = application.facts(connection)
         return facts, self._decide(facts)
 
-    def at_work(self, connection: psycopg.Connection[Any]) -> str | None:
+    def at_work(self) -> str | None:
         """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
         from surefoot.run.lock import holder
 
-        by = holder(connection)
+        with self.look_session() as connection:
+            by = holder(connection)
         return None if by is None else str(by)
 
     def backs_up(self, facts: Facts, plan: Plan) -> bool:

@@ -1,5 +1,7 @@
 """What a structure lacks of head's promise, in words, and what to do about it."""
 
+from collections.abc import Sequence
+
 from surefoot.catalogue.match import Identification, Issue, Promise, Restoration
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
@@ -71,6 +73,11 @@ def unrun_lines(facts: Facts, promise: Promise) -> list[str]:
         else:
             text += ": it has not run here, or what it made was dropped"
         lines.append(text)
+    lines += [
+        f"nothing shows that revision {revision} ran to its end here, and it does more than change "
+        "the structure: it may not have changed the rows"
+        for revision in promise.doubtful
+    ]
     makers = dict.fromkeys(b.by for b in promise.broken if b.by)
     for revision in makers:
         ran = journaled.get(revision)
@@ -125,12 +132,16 @@ def promise_next(facts: Facts, standing: Identification) -> str:
             then="then start again: surefoot up runs the pending revisions",
         )
     by_hand = [_by_hand_line(facts, promise, key) for key in promise.back.by_hand]
-    return put_back(promise.back, by_hand, f"surefoot adopt {rows} --accept-difference")
+    checking = [_with_file(facts, revision) for revision in promise.doubtful]
+    accept = f"surefoot adopt {rows} --accept-difference"
+    return put_back(promise.back, by_hand, accept, checking)
 
 
-def put_back(back: Restoration, by_hand: list[str], accept: str) -> str:
+def put_back(
+    back: Restoration, by_hand: list[str], accept: str, doubtful: Sequence[str] = ()
+) -> str:
     """The next step where something is missing: the SQL, what is to be made `by_hand`, and the
-    command that accepts it as it is.
+    command that accepts it as it is. `doubtful` are revisions that may not have changed the rows.
     """
     if not back.statements:
         lines = by_hand or ["surefoot drift shows every difference; correct them"]
@@ -142,13 +153,20 @@ def put_back(back: Restoration, by_hand: list[str], accept: str) -> str:
     then = [*(f"{note}." for note in back.notes)]
     if by_hand:
         then = [f"{line}." for line in by_hand] + then
+    checked = f"check that the rows are as {' and '.join(doubtful)} leaves them, and "
     return to_type(
-        "restore the backup that has it; or put back what is missing, as the tables' owner",
+        f"restore the backup that has it; or {checked if doubtful else ''}put back what is missing,"
+        " as the tables' owner",
         *back.statements,
         then=to_type(
             " ".join(["Then start again.", *then, "Or, to accept the difference"]), accept
         ),
     )
+
+
+def _with_file(facts: Facts, revision: str) -> str:
+    known = facts.code.history.revisions
+    return f"revision {revision} ({known[revision].path})" if revision in known else revision
 
 
 def _by_hand_line(facts: Facts, promise: Promise, key: Key) -> str:

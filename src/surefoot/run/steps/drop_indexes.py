@@ -14,7 +14,7 @@ def carry_out(step: DropIndexes, run: Run) -> None:
     """
     assert run.before.interruption is not None
     Repairing(run).outside("drop-indexes", ", ".join(step.names), step.statements)
-    with run.connect() as connection:
+    with run.look_session() as connection:
         _, facts = run.env.half_way(connection, run.before.interruption)
     there = {fact.name for fact in facts}
     again = [name for name in step.names if name in there]
