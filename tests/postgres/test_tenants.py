@@ -14,7 +14,16 @@ from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
 from tests.support.fleet import Told, told
 from tests.support.project import Application
-from tests.support.tenants import PATH_ENV, PLAIN, explicit, rows, seals, with_history, with_shared
+from tests.support.tenants import (
+    PATH_ENV,
+    PLAIN,
+    STATEMENTS,
+    explicit,
+    rows,
+    seals,
+    with_history,
+    with_shared,
+)
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "tenants.md"
 CONNECTABLE = """connectable = engine_from_config(
@@ -116,6 +125,29 @@ def test_a_start_with_nothing_to_do_is_quick(application: Application, database:
         settled(None, url, {}, str(application.root), (), "acme")
     with pytest.raises(Unsettled):
         settled(None, url, {}, str(application.root), (), "ac'me")
+
+
+def test_init_scripts_run_in_the_tenants_schema(
+    tmp_path: Path, server: Server, database: Database
+) -> None:
+    application = with_history(Application(tmp_path))
+    script = ";".join(statement for id in ("t1", "t2") for statement in STATEMENTS[id][0])
+    application.write("sql/init.sql", f"{script};\n")
+    application.write("sql/seed.sql", "insert into people (name) values ('first');\n")
+    application.config(
+        'init = ["sql/init.sql"]\ninit_revision = "t2"\nseeds = ["sql/seed.sql"]\n' + PLAIN
+    )
+    with_catalogue(application, server)
+    for name in ("acme", "bolt"):
+        done = application.run("up", "--tenant", name, url=database.url())
+        assert done.code == 0, done.err
+        assert rows(database, name) == ["t5"]
+        assert database.query(f"select name from {name}.people") == [("first",)]
+    assert database.tables() == sorted(
+        f"{name}.{table}"
+        for name in ("acme", "bolt")
+        for table in ("alembic_version", "orders", "people")
+    ) + ["surefoot.journal"]
 
 
 # --- what is there already

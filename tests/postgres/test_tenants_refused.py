@@ -306,3 +306,8 @@ def test_what_is_shared_must_be_there_when_it_is_built(
     shared.revision("s3", "s2", "select 1")
     with_catalogue(tenants, server)
     with_history(tenants)
+
+
+def test_commands_that_know_no_tenants_refuse(application: Application, server: Server) -> None:
+    dump = application.run("dump", "out.sql", "--json", "--server", server.url())
+    assert (dump.code, dump.error) == (2, "tenant-not-named"), dump.err

@@ -20,7 +20,7 @@ from surefoot.look.code import code_of
 from surefoot.look.database import observe_database
 from surefoot.look.grounds import chosen_when_run, manifest_of, why_not_quick
 from surefoot.look.ownership import by_catalogue, by_files, schemas_of_path
-from surefoot.look.tenants import require_tenant
+from surefoot.look.tenants import require_named, require_tenant
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
@@ -358,9 +358,11 @@ def application(
     `application-environment-failed`, `another-database`, `another-schema`, `tenant-…`.
     """
     tenants: tuple[str, ...] = ()
-    if project.config.tenants is not None and not in_scratch:
-        with session() as connection:
-            tenants = require_tenant(project, connection)
+    if project.config.tenants is not None:
+        require_named(project)
+        if not in_scratch:
+            with session() as connection:
+                tenants = require_tenant(project, connection)
     from surefoot.system.supervisor import supervise
 
     supervise()

@@ -17,29 +17,33 @@ from surefoot.project.config import Project, require_tenant_name
 _TIMEOUT = "30s"
 
 
-def require_tenant(project: Project, connection: psycopg.Connection[Any]) -> tuple[str, ...]:
-    """Every tenant, if the configuration has tenants. The project is then for one of them: it is
-    listed, or will be when its schema is made.
-
-    Raises SurefootError `tenant-not-named`, `tenant-unknown`, `tenants-unreadable`.
-    """
-    tenants = project.config.tenants
-    if tenants is None:
-        return ()
+def require_named(project: Project) -> None:
+    """The project is for one tenant. Raises SurefootError `tenant-not-named`."""
     if project.tenant is None:
         raise SurefootError(
             "tenant-not-named",
             "The configuration has a schema for each tenant, and none was named.",
             seen=[f"[tenants] in {project.file.name if project.file else 'surefoot.toml'}"],
             next=to_type(
-                "name one with --tenant; or, for all of them",
+                "name one with --tenant, if the command has that option; or, for all of them",
                 "surefoot fleet status --targets tenants:",
             ),
         )
+
+
+def require_tenant(project: Project, connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Every tenant that the configuration lists. The one that the project is for is among them, or
+    will be when its schema is made.
+
+    Raises SurefootError `tenant-unknown`, `tenants-unreadable`.
+    """
+    tenants, tenant = project.config.tenants, project.tenant
+    assert tenants is not None
+    assert tenant is not None
     found = listed(project, connection)
-    new = isinstance(tenants.schemas, str) and not is_there(connection, project.tenant)
+    new = isinstance(tenants.schemas, str) and not is_there(connection, tenant)
     if not new:  # `make` asks once more
-        _require_listed(project.tenant, found, connection)
+        _require_listed(tenant, found, connection)
     return found
 
 

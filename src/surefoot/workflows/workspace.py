@@ -204,7 +204,9 @@ class Workspace:
         if isinstance(decision, Ready):
             self._check_scripts(decision.plan, facts)
             if self.makes_schema:
-                first = f"the schema {self.project.tenant} is made first"
+                first = (
+                    f"the schema {self.project.tenant} is made first, if [tenants] lists it then"
+                )
                 plan = decision.plan
                 plan = msgspec.structs.replace(plan, remarks=(first, *plan.remarks))
                 decision = msgspec.structs.replace(decision, plan=plan)
