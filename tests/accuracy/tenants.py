@@ -56,7 +56,7 @@ class Judged:
         )
 
 
-def made(database: Database, number: int, seed: int) -> list[Schema]:
+def customers(database: Database, number: int, seed: int) -> list[Schema]:
     """The schemas, in a random order of kinds and revisions."""
     chance = random.Random(seed)
     found: list[Schema] = []
@@ -138,7 +138,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root, Server(bin_directory) as server:
         application = with_history(Application(Path(root)))
         with fresh_database(server, bin_directory) as database:
-            schemas = made(database, options.schemas, options.seed)
+            schemas = customers(database, options.schemas, options.seed)
             configured(application, schemas)
             built = application.run("catalog", "build", "--no-stepwise", "--server", server.url())
             assert built.code == 0, built.err

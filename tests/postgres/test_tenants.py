@@ -9,7 +9,7 @@ import pytest
 from surefoot.postgres.embedded import Server
 from surefoot.postgres.libpq import Unsettled
 from surefoot.quick import settled
-from tests.accuracy.tenants import configured, judge, made
+from tests.accuracy.tenants import configured, customers, judge
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
 from tests.support.fleet import Told, told
@@ -143,11 +143,9 @@ def test_init_scripts_run_in_the_tenants_schema(
         assert done.code == 0, done.err
         assert rows(database, name) == ["t5"]
         assert database.query(f"select name from {name}.people") == [("first",)]
-    assert database.tables() == sorted(
-        f"{name}.{table}"
-        for name in ("acme", "bolt")
-        for table in ("alembic_version", "orders", "people")
-    ) + ["surefoot.journal"]
+    of_each = ("alembic_version", "orders", "people")
+    made = [f"{name}.{table}" for name in ("acme", "bolt") for table in of_each]
+    assert database.tables() == [*made, "surefoot.journal"]
 
 
 # --- what is there already
@@ -284,7 +282,7 @@ def test_each_of_nine_is_identified_and_no_other_is_touched(
 ) -> None:
     """`python -m tests.accuracy.tenants` does the same with a hundred."""
     application = with_history(Application(tmp_path))
-    schemas = made(database, 9, seed=3)
+    schemas = customers(database, 9, seed=3)
     configured(application, schemas)
     with_catalogue(application, server)
     judged = judge(application, database, schemas)
