@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from surefoot import __version__
 from surefoot.model.target import Target
-from surefoot.postgres.libpq import Connection, Row, Unsettled
+from surefoot.postgres.libpq import Connection, Row, Unseen, Unsettled
 from surefoot.project.locate import FILE_NAME, PREFIX, configuration_file, locate, variables
 from surefoot.project.manifest import digest
 from surefoot.sql import VERSION_ROWS, query
@@ -64,6 +64,7 @@ def settled(
 ) -> Settled:
     """Whether there is nothing to do, by the options and the environment of a start.
 
+    While another start is at work on the database, it waits for a while (`postgres/turn.py`).
     Raises Unsettled, or whatever else is in the way.
     """
     place = _place(config_file, directory, arguments, variables(environ))
@@ -80,7 +81,7 @@ def settled(
         if not (tenant.isascii() and tenant.isidentifier() and tenant == tenant.lower()):
             raise Unsettled("it is no tenant's name")
         place, schema = place._replace(tenant=tenant), tenant
-    found = look(place, target, table, schema)
+    found = look(place, target, table, schema, waits=True)
     left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
     return found._replace(remarks=(*found.remarks, *left))
 
@@ -103,14 +104,16 @@ def look(
     *,
     digest: Digest = digest,
     met: Callable[[Identity], None] = lambda _: None,
+    waits: bool = False,
 ) -> Settled:
-    """The same for a project and an address that are known. Raises Unsettled.
+    """The same for a project and an address that are known. Raises Unsettled. It `waits` for
+    another start if that is said.
 
     Whoever looks at many databases gives a `digest` that remembers the project's files, and hears
     by `met` which database was reached; what that raises ends the look.
     """
     try:
-        return _connected(place, target, table, schema, digest, met)
+        return _connected(place, target, table, schema, digest, met, waits=waits)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise Unsettled(f"{type(error).__name__}: {error}") from error
 
@@ -122,19 +125,34 @@ def _connected(
     schema: str | None,
     digest: Digest,
     met: Callable[[Identity], None],
+    *,
+    waits: bool,
 ) -> Settled:
     parameters = {**target.parameters, "client_encoding": "utf8"}
     # A name would stay on a pooled session (sql/unnamed.sql), and this one ends at once.
     parameters.pop("application_name", None)
     connection = Connection(parameters, patience=_PATIENCE)
+    kept = False
     try:
         if "dbname" not in target.parameters:
             named = {**target.parameters, "dbname": connection.database}
             target = target._replace(parameters=named)
         target = target._replace(resolved={"password": connection.password})
-        return _looked(connection, place, target, table, schema, digest, met)
+        while True:
+            try:
+                return _looked(connection, place, target, table, schema, digest, met)
+            except Unseen:
+                if not waits:
+                    raise
+                from surefoot.postgres import turn
+
+                # whoever has waited looks again; where nobody is at work, it's our turn
+                kept = not turn.waited(connection) and turn.take(connection)
+                if kept:
+                    raise
     finally:
-        connection.close()
+        if not kept:
+            connection.close()
 
 
 def _place(
@@ -233,9 +251,11 @@ def _looked(
     grounds = {**_grounds(seen), "seal": known.get("seal")}
     cluster = json.loads(known.get("control") or "{}")
     found = _by_marks(Settled(target, tuple(rows), ()), marks, grounds, cluster, place, digest)
-    if found is None:
-        raise Unsettled("nobody has looked at just this")
-    return found
+    if found is not None:
+        return found
+    if any(_decides_by_itself(mark) for mark in marks[:1]):
+        raise Unsettled("each start looks thoroughly")
+    raise Unseen("nobody has looked at just this")
 
 
 _AT_ONCE = 200  # version tables that are read in one transaction: each is locked
@@ -383,7 +403,7 @@ def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:
         found[whose] = one["quoted"]
     quoted = found.get((schema, table))
     if quoted is None or ("surefoot", "journal") not in found:
-        raise Unsettled("there is no version table, or no journal")
+        raise Unseen("there is no version table, or no journal")
     return quoted
 
 
@@ -406,6 +426,14 @@ def _evidence(mark: Row) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError):  # an older build, or somebody, wrote it
         return {}
     return evidence if known and evidence.get("not_quick") is None else {}
+
+
+def _decides_by_itself(mark: Row) -> bool:
+    """Whether no mark can settle this project's starts: then nobody needs to wait for one."""
+    try:
+        return json.loads(mark["evidence"] or "{}").get("not_quick") is not None
+    except (ValueError, AttributeError):
+        return False
 
 
 def _is_here(marked: Mapping[str, Any], now: Mapping[str, Any], cluster: Mapping[str, Any]) -> bool:

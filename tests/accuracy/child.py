@@ -176,14 +176,6 @@ class Measuring:
     def _each_committed(self) -> None:
         """In one run, with `transaction_per_migration`, whatever env.py says."""
         environment, server = self._asked.environment, self._asked.server
-        intercept: Any = environment._intercept
-
-        def committing(context: Any, *others: Any) -> None:
-            intercept(context, *others)
-            configure = context.configure
-            context.configure = lambda *words, **named: configure(
-                *words, **{**named, "transaction_per_migration": True}
-            )
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
             for step in upgrade_steps(context, heads):
@@ -191,9 +183,8 @@ class Measuring:
                 # Alembic has committed it by now
                 self._revision()
 
-        environment._intercept = committing  # pyright: ignore[reportAttributeAccessIssue]
         with wrap_app_errors(environment.root):
-            environment.run(steps, lambda context: same_database(context, server))
+            environment.run(steps, lambda context: same_database(context, server), each=True)
 
     def _revision(self) -> None:
         truth = self._truth()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from surefoot.run.lock import CLASS, OBJECT
+from surefoot.postgres.turn import CLASS, LOCK
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
 from tests.chaos.running import LONGEST, Running, processes_of
@@ -30,7 +30,7 @@ _TRIES = 5
 _HOLDER = (
     "select a.application_name from pg_locks l join pg_stat_activity a on a.pid = l.pid"
     " where a.datname = %s and l.locktype = 'advisory' and l.granted"
-    f" and (l.classid, l.objid, l.objsubid) = ({CLASS}, {OBJECT}, 2)"
+    f" and (l.classid, l.objid, l.objsubid) = ({CLASS}, {LOCK}, 2)"
 )
 _CONCURRENTLY = (
     "select from pg_stat_activity where datname = %s and wait_event = 'virtualxid'"

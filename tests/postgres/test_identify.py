@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from surefoot.run.lock import CLASS, OBJECT
+from surefoot.postgres.turn import CLASS, LOCK
 from tests import starts
 from tests.support import catalogues
 from tests.support.database import Database
@@ -379,7 +379,7 @@ def test_another_replica_in_the_middle_of_its_migration_is_waited_for(
     known.alembic("upgrade", "m", url=database.url(DRIVER))
     command = ["-m", "surefoot", "up", "--database-url", database.url()]
     with psycopg.connect(database.conninfo) as holder:
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         database.execute("alter table people alter name type text")  # r2's, and no row yet
         waiting = starts.start(*command, cwd=known.root, stderr=subprocess.PIPE)
         time.sleep(2.5)

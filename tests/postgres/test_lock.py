@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import time
 
 import psycopg
@@ -10,7 +11,8 @@ import pytest
 
 from surefoot.errors.steps import is_command
 from surefoot.postgres.embedded import Server
-from surefoot.run.lock import CLASS, OBJECT, locked
+from surefoot.postgres.turn import CLASS, LOCK
+from surefoot.run.lock import locked
 from tests import starts
 from tests.support.database import Database
 from tests.support.planted import ROLE, role_of_a_stranger
@@ -27,7 +29,7 @@ def test_the_holder_is_named_and_the_wait_has_an_end(
     application.linear()
     application.config('lock_wait = "1s"\n')
     with psycopg.connect(database.conninfo, application_name="surefoot (web-2:41)") as holder:
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (7, "lock-held-elsewhere")
     assert "surefoot (web-2:41) holds the lock" in str(result.json["findings"][0]["seen"])
@@ -49,7 +51,7 @@ def test_a_holder_that_could_not_migrate(
         for prepare in ("select", f"grant create on database {name} to {ROLE}"):
             database.execute(prepare)
             with psycopg.connect(conninfo, application_name="surefoot (web-2:41)") as holder:
-                holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+                holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
                 status = application.run("status", url=database.url())
                 result = application.run("up", "--json", url=database.url())
                 (finding,) = result.json["findings"]
@@ -88,7 +90,7 @@ def test_at_head_takes_no_lock(application: Application, database: Database) -> 
     assert application.run("up", url=database.url()).code == 0
     application.config('lock_wait = "1s"\n')
     with psycopg.connect(database.conninfo) as holder:
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         assert application.run("up", url=database.url()).code == 0
 
 
@@ -122,7 +124,7 @@ def test_replicas_wait_before_they_load_the_application(
     application.env(loading + SYNC_ENV)
     with psycopg.connect(database.conninfo, autocommit=True) as holder:
         holder.execute("begin")
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         replicas = [Running(application, "up", "--database-url", database.url()) for _ in range(3)]
         for replica in replicas:
             replica.until("waiting up to")
@@ -144,7 +146,7 @@ def test_a_lost_lock_stops_the_run_before_its_commit(
         "r2",
         "r1",
         "select pg_terminate_backend(pid) from pg_locks"
-        f" where locktype = 'advisory' and classid = {CLASS} and objid = {OBJECT}",
+        f" where locktype = 'advisory' and classid = {CLASS} and objid = {LOCK}",
     )
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (5, "lock-lost")
@@ -163,7 +165,7 @@ def test_a_lost_lock_stops_the_run_before_a_commit_midway(
         None,
         body="op.execute('create table early (id int)')\n"
         "op.execute('select pg_terminate_backend(pid) from pg_locks"
-        f" where locktype = $$advisory$$ and classid = {CLASS} and objid = {OBJECT}')\n"
+        f" where locktype = $$advisory$$ and classid = {CLASS} and objid = {LOCK}')\n"
         "with op.get_context().autocommit_block():\n"
         "    op.execute('create table late (id int)')",
     )
@@ -220,7 +222,7 @@ def test_a_database_that_left_head_while_we_waited(
     application.config('seeds = ["seed.sql"]\nlock_wait = "8s"\n')
     with psycopg.connect(database.conninfo, autocommit=True) as holder:
         holder.execute("begin")
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         process = starts.start(
             *("-m", "surefoot", "up", "--json", "--database-url", database.url()),
             cwd=application.root,
@@ -246,7 +248,7 @@ def test_who_waited_and_finds_another_ones_work_done_says_so(
     application.revision("r4", "r3", "create table toys (id int primary key)")
     with psycopg.connect(database.conninfo, autocommit=True) as holder:
         holder.execute("begin")
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         process = starts.start(
             *("-m", "surefoot", "up", "--json", "--database-url", database.url()),
             cwd=application.root,
@@ -263,3 +265,50 @@ def test_who_waited_and_finds_another_ones_work_done_says_so(
     assert json.loads(out)["done"] == []
     marks = database.query("select step from surefoot.journal order by id desc limit 2")
     assert marks == [("unchecked",), ("revision",)]
+
+
+def _loaded(stderr: str) -> set[str]:
+    """The packages that `python -X importtime` reports."""
+    return {line.rpartition("|")[2].strip().split(".")[0] for line in stderr.splitlines()}
+
+
+def test_who_starts_beside_another_waits_before_it_loads_anything(
+    application: Application, database: Database
+) -> None:
+    """The quick look waits for the one that migrates, and then finds all done."""
+    application.linear()
+    application.revision("r4", "r3", body="op.execute('select pg_sleep(3)')")
+    up = ["-m", "surefoot", "up", "--database-url", database.url()]
+    first = starts.start(*up, cwd=application.root, stderr=subprocess.PIPE)
+    while not database.query("select from pg_stat_activity where query = 'select pg_sleep(3)'"):
+        assert first.poll() is None
+        time.sleep(0.05)
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-X", "importtime", *up],
+            cwd=application.root,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ends = [other.communicate(timeout=LONG)[1] for other in others]
+    first.communicate(timeout=LONG)
+    assert first.returncode == 0
+    assert [other.returncode for other in others] == [0] * 3
+    for said in ends:
+        assert "nothing to do" in said
+        assert not {"psycopg", "click", "alembic"} & _loaded(said)
+
+
+def test_the_turn_is_given_back_whatever_happens(
+    application: Application, database: Database
+) -> None:
+    """A start that is refused leaves no session behind that holds others up."""
+    application.linear()
+    database.execute("create table model (id int)")
+    assert application.run("up", url=database.url()).code == 4
+    ends = time.monotonic() + 20
+    while database.query("select from pg_locks where locktype = 'advisory'"):
+        assert time.monotonic() < ends
+        time.sleep(0.05)

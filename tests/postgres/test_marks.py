@@ -338,12 +338,12 @@ def test_nothing_is_written_while_another_one_is_at_work(
     at_head: Application, database: Database
 ) -> None:
     """Its own row must stay the last one: it may be cut off half-way."""
-    from surefoot.run.lock import CLASS, OBJECT
+    from surefoot.postgres.turn import CLASS, LOCK
 
     database.execute("create table notes (id int)")
     before = marks(database)
     with database.connect() as holder, holder.transaction():
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         result = at_head.run("up", url=database.url(PSYCOPG))
         assert result.code == 0, result.err  # a restart waits for nobody
         assert marks(database) == before

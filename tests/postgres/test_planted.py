@@ -17,7 +17,7 @@ import pytest
 
 import surefoot
 from surefoot.postgres.embedded import Server
-from surefoot.run.lock import CLASS, OBJECT
+from surefoot.postgres.turn import CLASS, LOCK
 from surefoot.sql import query
 from tests.support import catalogues
 from tests.support.cheaper import copied
@@ -213,7 +213,7 @@ GIVEN = {
     "of": "planted",
     "database": "planted",
     "class": CLASS,
-    "object": OBJECT,
+    "object": LOCK,
     "names": ["people"],
     "numbers": [1],
     "readers": True,
@@ -392,7 +392,7 @@ def test_a_replica_that_waits(at_hand: Application, planted: Planted) -> None:
     with planted.database.connect() as connection:
         connection.execute("begin")
         connection.execute(
-            "select pg_catalog.pg_advisory_xact_lock(%s::int4, %s::int4)", (CLASS, OBJECT)
+            "select pg_catalog.pg_advisory_xact_lock(%s::int4, %s::int4)", (CLASS, LOCK)
         )
         result = at_hand.run("up", "--json", url=planted.database.url())
     assert result.error == "lock-held-elsewhere"

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
-from surefoot.run.lock import CLASS, OBJECT
+from surefoot.postgres.turn import CLASS, LOCK
 from tests.support.database import Database
 from tests.support.pooler import NotHere, pooler
 from tests.support.project import ASYNC_ENV, Application, Running
@@ -215,7 +215,7 @@ def test_another_replica_that_is_waited_for_is_named_again(
     application.linear()
     with psycopg.connect(database.conninfo, autocommit=True) as holder:
         holder.execute("begin")
-        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, OBJECT))
+        holder.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
         running = Running(application, "up", "--database-url", database.url(), *OFTEN)
         running.until("waiting up to 600 s")
         running.until("still waiting")

@@ -27,6 +27,10 @@ class Unsettled(Exception):
     """The quick look can't settle it: the ordinary way must."""
 
 
+class Unseen(Unsettled):
+    """Nothing is wrong; nobody has seen this state, and an upgrade may be due."""
+
+
 class NoAnswer(Unsettled):
     """The server didn't answer a connection in time."""
 
@@ -70,6 +74,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "PQsocket": (c_int, [c_void_p]),
     "PQtransactionStatus": (c_int, [c_void_p]),
     "PQdb": (c_char_p, [c_void_p]),
+    "PQbackendPID": (c_int, [c_void_p]),
     "PQpass": (c_char_p, [c_void_p]),
     "PQsendQuery": (c_int, [c_void_p, c_char_p]),
     "PQsendQueryParams": (
@@ -119,7 +124,17 @@ class Connection:
         except BaseException:
             self.close()
             raise
-        self._deadline = time.monotonic() + patience
+        self._patience = patience
+        self.extend()
+
+    def extend(self) -> None:
+        """Begin the time anew within which the server must answer."""
+        self._deadline = time.monotonic() + self._patience
+
+    @property
+    def pid(self) -> int:
+        """The server's process, as it said when it let us in; a pooler says something else."""
+        return self._libpq.PQbackendPID(self._conn)
 
     def _connect(self) -> None:
         if not self._conn or self._libpq.PQstatus(self._conn) == 1:  # CONNECTION_BAD
@@ -201,15 +216,19 @@ class Connection:
                 for column, name in enumerate(columns)
             }
 
+    def rollback(self) -> None:
+        """End the transaction, if there is one. Raises Unsettled."""
+        if self._libpq.PQtransactionStatus(self._conn) in _IN_TRANSACTION:
+            self.run("rollback")
+
     def close(self) -> None:
         """End the transaction that it may be in, and the connection. A pooler would throw away the
         session of a client that leaves within a transaction.
         """
         if not self._conn:
             return
-        if self._libpq.PQtransactionStatus(self._conn) in _IN_TRANSACTION:
-            with contextlib.suppress(Unsettled):
-                self.run("rollback")
+        with contextlib.suppress(Unsettled):
+            self.rollback()
         self._libpq.PQfinish(self._conn)
         self._conn = None
 

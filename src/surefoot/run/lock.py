@@ -24,14 +24,13 @@ from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.postgres.connect import application_name, translate_db_errors
 from surefoot.postgres.look import looking
+from surefoot.postgres.turn import CLASS, LOCK
 from surefoot.sql import query
 from surefoot.system import signals
 from surefoot.system.pace import Pace
 
-# "sure", "foot" as two 32-bit numbers: the two-key space of advisory locks is rarely used by others
-CLASS, OBJECT = 0x73757265, 0x666F6F74
 _TRY = sql.SQL("select pg_catalog.pg_try_advisory_xact_lock({}::int, {}::int)").format(
-    sql.Literal(CLASS), sql.Literal(OBJECT)
+    sql.Literal(CLASS), sql.Literal(LOCK)
 )
 _FATE = sql.SQL(
     # A transaction that the server has not heard of must not raise: that would end the lock's own.
@@ -276,5 +275,5 @@ class Holder(msgspec.Struct, frozen=True):
 def holder(connection: psycopg.Connection[Any]) -> Holder | None:
     """Who holds the lock at the moment; None where nobody does."""
     with looking(connection) as look:
-        row = look.cursor.execute(query("holder"), {"class": CLASS, "object": OBJECT}).fetchone()
+        row = look.cursor.execute(query("holder"), {"class": CLASS, "object": LOCK}).fetchone()
     return None if row is None else Holder(**row)

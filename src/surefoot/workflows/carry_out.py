@@ -14,6 +14,7 @@ from surefoot.errors import SurefootError
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
+from surefoot.postgres import turn
 from surefoot.project.config import seconds
 from surefoot.workflows.workspace import Report, Workspace
 
@@ -39,6 +40,7 @@ def take_lock(
         nullcontext(on) if on else workspace.connect() as connection,
         locked(connection, wait=wait, say=report.notice, every=workspace.every) as lock,
     ):
+        turn.give_back()  # whoever starts now waits for the lock
         wait_for_others(workspace, report)
         yield lock
 

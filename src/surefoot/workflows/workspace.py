@@ -24,6 +24,7 @@ from surefoot.look.tenants import is_there
 from surefoot.model.progress import Progress, Session
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
+from surefoot.postgres import turn
 from surefoot.postgres.connect import connect, connect_aside
 from surefoot.postgres.libpq import Unsettled
 from surefoot.project.config import Project, seconds
@@ -152,7 +153,8 @@ class Workspace:
         return None
 
     def close(self) -> None:
-        """End the session for looks."""
+        """End the session for looks, and the turn of a start that took no lock."""
+        turn.give_back()
         if self._idle is not None:
             self._idle[0].close()
             self._idle = None

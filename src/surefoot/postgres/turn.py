@@ -1,0 +1,75 @@
+"""Starts at the same time, of many replicas: the first one works, and the others wait before they
+load anything. This saves work and decides nothing: whoever migrates holds the lock (`run/lock.py`).
+
+Standard library only, since it belongs to the quick look.
+"""
+
+import contextlib
+import random
+import signal
+import time
+
+from surefoot.postgres.libpq import Connection, Unsettled
+from surefoot.sql import query
+
+# Keys of advisory locks: "sure", "foot" as two 32-bit numbers; the two-key space is rarely used by
+# others. LOCK is the lock's, TURN that of whoever is about to take it.
+CLASS = 0x73757265
+LOCK, TURN = 0x666F6F74, 0x7475726E
+
+# READ COMMITTED, and in the simple protocol: no snapshot is held while it is kept (`run/lock.py`).
+_TAKE = f"""\
+begin isolation level read committed;
+set local idle_in_transaction_session_timeout = 0;
+select pg_catalog.pg_try_advisory_xact_lock({CLASS}::int, {TURN}::int)::text as taken,
+       pg_catalog.pg_backend_pid()::text as pid"""
+_KEYS = {"class": str(CLASS), "lock": str(LOCK), "turn": str(TURN)}
+_PAUSES = 0.05, 0.3  # seconds
+_PATIENCE = 4.0, 8.0  # seconds; whoever waits for longer says for whom, and so needs all the rest
+
+_kept: list[Connection] = []
+
+
+def take(connection: Connection) -> bool:
+    """Whether nobody else has the turn: then this process has it, until `give_back`.
+
+    Raises Unsettled behind a pooler: a session that is kept there may be the last one that it has.
+    """
+    connection.rollback()
+    (row,) = connection.run(_TAKE)
+    if row["pid"] == str(connection.pid) and row["taken"] == "true":
+        _kept.append(connection)
+        return True
+    connection.rollback()
+    if row["pid"] != str(connection.pid):
+        raise Unsettled("there is a pooler")
+    return False
+
+
+def give_back() -> None:
+    """End the turn, if this process has it."""
+    while _kept:
+        with contextlib.suppress(Unsettled, OSError):  # the server ends it, too
+            _kept.pop().close()
+
+
+def waited(connection: Connection) -> bool:
+    """Wait until nobody has the turn or the lock; whether somebody had. Raises Unsettled where that
+    takes long, and for a signal.
+    """
+    found = False
+    deadline = time.monotonic() + random.uniform(*_PATIENCE)  # so that not all give up at once
+    while _busy(connection):
+        if time.monotonic() > deadline or signal.sigpending():
+            raise Unsettled("another surefoot is at work")
+        time.sleep(random.uniform(*_PAUSES))
+        connection.extend()
+        found = True
+    return found
+
+
+def _busy(connection: Connection) -> bool:
+    connection.run(f"begin;{query('look')}")
+    (row,) = connection.ask(query("at_work"), _KEYS)
+    connection.rollback()
+    return row["busy"] == "t"
