@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from surefoot.postgres import turn
 from surefoot.postgres.embedded import Server
 from surefoot.postgres.libpq import Unsettled
 from surefoot.quick import settled
@@ -123,6 +124,7 @@ def test_a_start_with_nothing_to_do_is_quick(application: Application, database:
     database.execute("alter table acme.people add x int")
     with pytest.raises(Unsettled):
         settled(None, url, {}, str(application.root), (), "acme")
+    turn.give_back()  # which a start keeps while it looks thoroughly
     with pytest.raises(Unsettled):
         settled(None, url, {}, str(application.root), (), "ac'me")
 
