@@ -200,7 +200,7 @@ def test_a_wrong_row_is_refused_whatever_the_neighbours_hold(
     assert application.run("up", "--tenant", "bolt", url=url).code == 0
 
 
-def test_drift_down_adopt_and_repair_are_for_one_tenant(
+def test_drift_down_cleanup_adopt_and_repair_are_for_one_tenant(
     application: Application, database: Database
 ) -> None:
     url = database.url()
@@ -217,6 +217,8 @@ def test_drift_down_adopt_and_repair_are_for_one_tenant(
     )
     assert down.code == 0, down.err
     assert rows(database, "acme") == ["t2"]
+    cleanup = application.run("cleanup", "--tenant", "acme", "--yes", url=url)
+    assert cleanup.code == 0, cleanup.err
     database.execute("delete from acme.alembic_version")
     adopt = application.run("adopt", "--tenant", "acme", "--yes", url=url)
     assert adopt.code == 0, adopt.err
