@@ -127,7 +127,7 @@ def _end_if_settled(arguments: list[str]) -> None:
 
 # If there is nothing to do, these change only the report.
 _FLAGS = ("-q", "--quiet", "-v", "--verbose", "--log-time", "--accept-data-loss", "--shared")
-_VALUES = ("--config", "--database-url", "--log", "--progress-every", "--serve")
+_VALUES = ("--config", "--database-url", "--log", "--progress-every", "--serve", "--tenant")
 
 
 _SOON = 0.15  # seconds: a start that takes longer answers probes
@@ -204,7 +204,9 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: li
         from surefoot.quick import settled
 
         config, url = given.get("--config"), given.get("--database-url")
-        found = settled(config, url, os.environ, os.getcwd(), tuple(arguments))
+        found = settled(
+            config, url, os.environ, os.getcwd(), tuple(arguments), given.get("--tenant")
+        )
     except Exception:  # noqa: BLE001 - whatever it is, the ordinary way meets it again and reports it
         return False
     if not signal.sigpending().isdisjoint(SIGNALS):

@@ -8,9 +8,10 @@ Unsettled, and the thorough look follows.
 This module and those that it imports need the standard library only.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from surefoot import __version__
@@ -43,13 +44,15 @@ class Settled(NamedTuple):
 class Place(NamedTuple):
     """The project's root, its configuration file's name, env.py's arguments from the command line.
 
-    And the environment variables that set keys of the configuration.
+    And the environment variables that set keys of the configuration. `tenant` is the one schema
+    that counts, if the configuration has one for each tenant.
     """
 
     root: str
     config: str | None
     arguments: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]
+    tenant: str | None = None
 
 
 def settled(
@@ -58,6 +61,7 @@ def settled(
     environ: Mapping[str, str],
     directory: str,
     arguments: tuple[str, ...] = (),
+    tenant: str | None = None,
 ) -> Settled:
     """Return whether there is nothing to do, by the options and the environment of a start.
 
@@ -73,7 +77,12 @@ def settled(
     if target is None:
         raise Unsettled("no database is named")
     table = settings.get("version_table", "alembic_version")
-    found = look(place, target, table, settings.get("version_table_schema"), waits=True)
+    schema = settings.get("version_table_schema")
+    if tenant is not None:
+        if not (tenant.isascii() and tenant.isidentifier() and tenant == tenant.lower()):
+            raise Unsettled("it is no tenant's name")
+        place, schema = place._replace(tenant=tenant), tenant
+    found = look(place, target, table, schema, waits=True)
     left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
     return found._replace(remarks=(*found.remarks, *left))
 
@@ -223,7 +232,9 @@ def _looked(
     names = {"table": table, "schema": schema, "role": None}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
-    owners = connection.ask(query("owners"), {**names, "trusted": first["trusted"]})
+    only = place.tenant
+    asked = {**names, "trusted": first["trusted"], "only": only}
+    owners = connection.ask(query("owners"), asked)
     version_table = _trusted(owners, table, seen["version_schema"])
     history = f"{seen['version_schema']}.{table}"
     marks = connection.ask(query("last_mark"), {"history": history})
@@ -231,28 +242,151 @@ def _looked(
     questions = [VERSION_ROWS.format(version_table)]
     if seen["control_readable"] == "t":
         questions.append(query("control"))
-    last = connection.run(";".join((*questions, query("seal"), "commit")))
+    if only is not None:
+        questions.append(query("seals").replace("%(only)s", f"'{only}'"))  # a name without quotes
+    else:
+        questions.append(query("seal"))
+    last = connection.run(";".join((*questions, "commit")))
     rows = [row["id"] or "" for row in last if "id" in row]
     known: Row = {}
     for row in last:
         known |= row
-    grounds = {
+    grounds = {**_grounds(seen), "seal": known.get("seal")}
+    cluster = json.loads(known.get("control") or "{}")
+    found = _by_marks(Settled(target, tuple(rows), ()), marks, grounds, cluster, place, digest)
+    if found is not None:
+        return found
+    if any(_decides_by_itself(mark) for mark in marks[:1]):
+        raise Unsettled("each start looks thoroughly")
+    raise Unseen("nobody has looked at just this")
+
+
+_AT_ONCE = 200  # version tables that are read in one transaction: each is locked
+_PATIENCE_FOR_MANY = 120.0  # seconds
+
+
+def look_at_tenants(
+    place: Place,
+    target: Target,
+    table: str,
+    tenants: Sequence[str],
+    *,
+    digest: Digest = digest,
+    met: Callable[[Identity], None] = lambda _: None,
+) -> dict[str, Settled]:
+    """The same for many tenants of one database: those for which there is nothing to do.
+
+    The version rows are read first, the seals and the marks after them in one snapshot: a seal
+    that is as it was when the mark was written was so all the time. Raises Unsettled.
+    """
+    parameters = {**target.parameters, "client_encoding": "utf8"}
+    parameters.pop("application_name", None)
+    try:
+        connection = Connection(parameters, patience=_PATIENCE_FOR_MANY)
+        try:
+            return _looked_at_tenants(connection, place, target, table, tenants, digest, met)
+        finally:
+            connection.close()
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Unsettled(f"{type(error).__name__}: {error}") from error
+
+
+def _looked_at_tenants(
+    connection: Connection,
+    place: Place,
+    target: Target,
+    table: str,
+    tenants: Sequence[str],
+    digest: Digest,
+    met: Callable[[Identity], None],
+) -> dict[str, Settled]:
+    def begin(*further: str) -> Row:
+        known: Row = {}
+        limits = "set local lock_timeout = '100ms'"
+        for row in connection.run(";".join(("begin", query("look"), limits, *further))):
+            known |= row
+        return known
+
+    first = begin(query("trusted"))
+    names = {"table": table, "schema": tenants[0], "role": None}
+    (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
+    asked = {**names, "trusted": first["trusted"], "only": None}
+    owners: dict[str, list[Row]] = {}
+    for one in connection.ask(query("owners"), asked):
+        owners.setdefault(one["schema"] or "", []).append(one)
+    connection.run("commit")
+    tables: dict[str, str] = {}
+    for tenant in tenants:
+        of = (*owners.get("surefoot", ()), *owners.get(tenant, ()))
+        with contextlib.suppress(Unsettled):  # its own run will say why
+            tables[tenant] = _trusted(of, table, tenant)
+    if not tables:
+        raise Unsettled("nothing is trusted")
+    rows: dict[str, list[str]] = {tenant: [] for tenant in tables}
+    for batch in (list(tables)[n : n + _AT_ONCE] for n in range(0, len(tables), _AT_ONCE)):
+        text = " union all ".join(
+            f"select '{tenant}' as schema, version_num::text as id from only {tables[tenant]}"  # noqa: S608 - the server has quoted them
+            for tenant in batch
+        )
+        begin()
+        for row in connection.run(f"{text}; commit"):
+            if "id" in row:
+                rows[row["schema"] or ""].append(row["id"] or "")
+    begin()
+    histories = [f"{tenant}.{table}" for tenant in tables]
+    marks: dict[str, list[Row]] = {}
+    for mark in connection.ask(query("last_marks"), {"histories": _array(histories)}):
+        marks.setdefault(mark["history"] or "", []).append(mark)
+    cluster: Mapping[str, Any] = {}
+    if seen["control_readable"] == "t":
+        (found,) = connection.run(query("control"))
+        cluster = json.loads(found.get("control") or "{}")
+    seals = {row["schema"]: row["seal"] for row in connection.ask(query("seals"), {"only": None})}
+    connection.run("commit")
+    settled: dict[str, Settled] = {}
+    for tenant, history in zip(tables, histories, strict=True):
+        grounds = {**_grounds(seen), "seal": seals.get(tenant)}
+        its = Settled(target, tuple(sorted(rows[tenant])), ())
+        found = _by_marks(its, marks.get(history, ()), grounds, cluster, place, digest)
+        if found is not None:
+            settled[tenant] = found
+    return settled
+
+
+def _array(texts: Iterable[str]) -> str:
+    """PostgreSQL's text of an array of names, which need no quotes."""
+    return "{" + ",".join(texts) + "}"
+
+
+def _grounds(seen: Row) -> dict[str, Any]:
+    """Which database it is, by the answer of probe.sql."""
+    return {
         "database": int(seen["database_oid"] or 0),
         "name": seen["database"],
         "server": int(seen["server_version"] or 0),
         "journal": int(seen["journal_oid"] or 0),
-        "seal": known["seal"],
     }
-    cluster = json.loads(known.get("control") or "{}")
+
+
+def _by_marks(
+    found: Settled,
+    marks: Iterable[Row],
+    grounds: Mapping[str, Any],
+    cluster: Mapping[str, Any],
+    place: Place,
+    digest: Digest,
+) -> Settled | None:
+    """What was found, with the remarks of the mark that says there is nothing to do; None: no mark
+    says so.
+    """
     for mark in _ended_well(marks):
         evidence = _evidence(mark)
-        if not (rows and evidence) or set((mark["name"] or "").split()) != set(rows):
+        if not (found.rows and evidence) or {*(mark["name"] or "").split()} != {*found.rows}:
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
-            return Settled(target, tuple(rows), tuple(evidence["remarks"]))
-    if any(_decides_by_itself(mark) for mark in marks[:1]):
-        raise Unsettled("each start takes the thorough look")
-    raise Unseen("no earlier run has verified exactly this")
+            return found._replace(remarks=tuple(evidence["remarks"]))
+    return None
 
 
 def _trusted(owners: Iterable[Row], table: str, schema: str | None) -> str:

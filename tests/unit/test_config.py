@@ -179,7 +179,7 @@ def test_every_scalar_key_can_be_given_in_the_environment(tmp_path: Path) -> Non
     durations = dict.fromkeys(("wait", "lock_wait", "lock_timeout", "statement_timeout"), "3s")
     for key in Config.__struct_fields__:
         default = getattr(Config(), key)
-        if isinstance(default, list | dict):
+        if isinstance(default, list | dict) or key == "tenants":
             continue
         text = {**texts, **durations}.get(key) or texts.get(type(default), "a text")
         config = load(None, tmp_path, {f"SUREFOOT_{key.upper()}": str(text)}).config

@@ -147,6 +147,8 @@ def test_a_keys_type_is_a_string_a_list_or_a_table_as_in_the_code(key: str) -> N
         assert said == "boolean"
     elif kind is int:
         assert said == "number"
+    elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        assert said == "table"
     elif kind is typing.Literal:
         assert re.findall(r'`"([\w-]+)"`', said) == list(typing.get_args(hint))
     else:

@@ -37,6 +37,7 @@ from surefoot.alembic_env.loading import (
     wrap_app_errors,
 )
 from surefoot.alembic_env.scripts import readable, revision_of
+from surefoot.alembic_env.tenant import Tenant
 from surefoot.alembic_env.trust import require_trusted, role_set
 from surefoot.decision.facts import ServerInfo, VersionTableName
 from surefoot.errors import SurefootError
@@ -71,10 +72,18 @@ class Environment:
     """The application's env.py and history, in the context that `loading` sets up."""
 
     def __init__(
-        self, open_config: OpenConfig, root: Path, runner: Callable[[Callable[[], None]], object]
+        self,
+        open_config: OpenConfig,
+        root: Path,
+        runner: Callable[[Callable[[], None]], object],
+        tenant: Tenant | None = None,
     ) -> None:
-        """`runner` calls its argument; some env.py must run in a certain thread or event loop."""
+        """`runner` calls its argument; some env.py must run in a certain thread or event loop.
+
+        With a `tenant`, env.py is given its name, and must work in its schema.
+        """
         self._open_config = open_config
+        self.tenant = tenant
         self.root = root
         self._runner = runner
         self._revisions: dict[str, Revision] = {}
@@ -209,6 +218,8 @@ class Environment:
         with signals.interruptible(), contextlib.chdir("."), self._open_config() as config:
             if notice is not None:
                 config.attributes[NOTICE] = notice
+            if self.tenant is not None:
+                self.tenant.tell(config.attributes)
             if config is not self._config or self._script is None:
                 with readable(self.root):
                     self._script = ScriptDirectory.from_config(config)
@@ -273,6 +284,10 @@ class Environment:
                 )
             ).one()
             self._autocommit = is_idle(driver_of(connection))  # despite having just been used
+        if self.tenant is not None:
+            self._current_schema = self.tenant.schema(context)
+            role = role_set(context.connection, server.role)
+            return VersionTableName(context.version_table, self.tenant.name, role, alone=True)
         self._current_schema = found or ""
         # the server's own schemas and the one for temporary tables contain no user's tables
         unusable = found is None or found.startswith("pg_")

@@ -20,6 +20,7 @@ from alembic.config import Config as AlembicConfig
 
 from surefoot.alembic_env.arguments import ArgumentMissing, give
 from surefoot.alembic_env.raised import cause_of, describe
+from surefoot.alembic_env.tenant import told
 from surefoot.diagnosis.refused import before_anything
 from surefoot.errors import SurefootError
 from surefoot.errors.masking import masked
@@ -52,6 +53,7 @@ def alembic_config(
     os.environ.update(variables(target, config, os.environ, default))
     working_directory = ini.working_directory() if ini else project.root
     with contextlib.ExitStack() as stack:
+        stack.enter_context(told(project))
         stack.enter_context(contextlib.chdir(working_directory))
         for directory in (project.root, working_directory):
             if str(directory) not in sys.path:

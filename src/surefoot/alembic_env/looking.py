@@ -30,20 +30,20 @@ class Looking:
     """
 
     def __init__(self, version_table: VersionTableName) -> None:
-        text = query("facts").replace("%(table)s", "$1").replace("%(schema)s", "$2")
-        self._prepare = sqlalchemy.text(
-            f"prepare {_PREPARED}(text, text) as {text.replace('%%', '%')}"
-        )
+        given = {
+            "table": version_table.name,
+            "schema": version_table.schema,
+            "only": version_table.only,
+        }
+        text = once = query("facts").replace("%%", "%")
+        for number, (name, value) in enumerate(given.items(), 1):
+            text = text.replace(f"%({name})s", f"${number}")
+            once = once.replace(f"%({name})s", _literal(value))
+        self._prepare = sqlalchemy.text(f"prepare {_PREPARED}(text, text, text) as {text}")
         self._settings = sqlalchemy.text(query("facts_settings"))
-        given = {"table": version_table.name, "schema": version_table.schema}
-        for name, value in given.items():
-            text = text.replace(f"${list(given).index(name) + 1}", _literal(value))
-        self._unprepared = sqlalchemy.text(text.replace("%%", "%"))
-        self._execute = sqlalchemy.text(
-            sql.SQL("execute surefoot_facts({}, {})")
-            .format(sql.Literal(version_table.name), sql.Literal(version_table.schema))
-            .as_string(None)
-        )
+        self._unprepared = sqlalchemy.text(once)
+        values = ", ".join(map(_literal, given.values()))
+        self._execute = sqlalchemy.text(f"execute {_PREPARED}({values})")
 
     def rows(self, connection: Any) -> list[Row]:
         """Return the rows, for `surefoot.look.structure.facts_of`."""

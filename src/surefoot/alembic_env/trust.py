@@ -39,7 +39,12 @@ def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[O
         if not named:
             return ()
         ((trusted,),) = execute(query("trusted"), {})
-        asked = {"table": version_table.name, "role": version_table.role, "trusted": trusted}
+        asked = {
+            "table": version_table.name,
+            "role": version_table.role,
+            "trusted": trusted,
+            "only": version_table.only,
+        }
         rows = execute(query("owners"), asked)
     names = Owned.__struct_fields__
     found = owned(dict(zip(names, row, strict=True)) for row in rows)

@@ -22,6 +22,7 @@ from surefoot.alembic_env.loading import (
 from surefoot.alembic_env.raised import cause_of, describe, of_encoding, whole
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.steps import require_same
+from surefoot.alembic_env.tenant import Outside
 from surefoot.alembic_env.trust import require_no_new_trigger, require_trusted
 from surefoot.alembic_env.undo import Checking, undoing_steps
 from surefoot.decision.facts import DatabaseState, VersionTableName
@@ -158,11 +159,13 @@ class _Migration:
         self._progress = progress
         self._found: list[tuple[Revision, Any]] = []
         self._now: Revision | None = None
+        self._each = False  # whether each revision is a transaction of its own
         self._at_end = False  # all statements of the current revision have run
         self._started = 0.0
         self._ticked = 0  # revisions that the server has committed, and that were reported so
         self._connection: Any = None
         self._before = BeforeConfigure(environment.root)
+        self._outside: Outside | None = None  # what isn't the tenant's
 
     def run(self, steps_of: Steps) -> None:
         """Run env.py. Nothing is reported as committed before the server has said so."""
@@ -211,6 +214,7 @@ class _Migration:
     def _steps(self, found: list[tuple[Revision, Any]], context: Any) -> Iterator[Any]:
         self._found = found
         each = bool(context._transaction_per_migration)
+        self._each = each
         following = [revision.id for revision, _ in found[1:]]
         named = False
         for number, (revision, step) in enumerate(found):
@@ -241,6 +245,7 @@ class _Migration:
         assert self._now is not None
         if self._checking is not None:
             self._checking.behind(ctx.connection, self._now.id)
+        self._require_tenant(ctx)
         self._running.behind(ctx, self._now, time.monotonic() - self._started)
         self._at_end = True
 
@@ -256,6 +261,24 @@ class _Migration:
         """Prepare the run: Alembic is about to read the version table."""
         ours = require_trusted(context.connection, self._version_table)
         self._guarded = any(one.open_to_triggers for one in ours)
+        tenant = self._environment.tenant
+        if tenant is not None:
+            tenant.schema(context)
+            self._outside = Outside(tenant, context.connection)
+
+    def _require_tenant(self, context: Any) -> None:
+        """The revision has left env.py where it was, and changed nothing but the tenant's: the
+        latter is asked before what is committed, which may be several revisions.
+        """
+        tenant, now = self._environment.tenant, self._now
+        if tenant is None or now is None:
+            return
+        tenant.schema(context)
+        tenant.require_alone(context.connection, now.id)
+        ids = [revision.id for revision, _ in self._found]
+        following = ids[ids.index(now.id) + 1 :]
+        if self._outside and (self._each or not following or following[0] in self._cuts):
+            self._outside.require_unchanged(context.connection, now.id)
 
     def _stop_here(self, *_: Any) -> None:
         """Stop the application if it executes another statement after it was told to stop."""

@@ -184,4 +184,6 @@ def observe_properties(connection: psycopg.Connection[Any], name: str) -> Proper
 def is_empty(connection: psycopg.Connection[Any]) -> bool:
     """Whether the database contains no user objects."""
     with looking(connection) as look:
-        return not look.cursor.execute(query("objects"), {"table": "", "migrators": []}).fetchall()
+        return not look.cursor.execute(
+            query("objects"), {"table": "", "migrators": [], "only": None}
+        ).fetchall()

@@ -18,6 +18,7 @@ from surefoot.catalogue.catalogue import (
     changes,
     state,
 )
+from surefoot.catalogue.tenants import NAME, renamed
 from surefoot.catalogue.write import FORMAT, sum_of
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
@@ -59,9 +60,11 @@ class _Changes:
 class _Block:
     """The lines of one block, by field."""
 
-    def __init__(self, number: int, lines: list[str]) -> None:
+    def __init__(self, number: int, lines: list[str], tenant: str | None) -> None:
         self.number = number
         rows = [[_unescape(c) for c in line.split("\t")] for line in lines]
+        if tenant is not None:
+            rows = [[renamed(column, NAME, tenant) for column in row] for row in rows]
         self.kind, self.head = rows[0][0], rows[0][1:]
         self.fields: dict[str, list[list[str]]] = {}
         collected: dict[str, _Changes] = {}
@@ -87,7 +90,7 @@ class _Block:
         return tuple(columns[0] for columns in self.fields.get(field, []))
 
 
-def _blocks(text: str, name: str) -> Iterator[_Block]:
+def _blocks(text: str, name: str, tenant: str | None) -> Iterator[_Block]:
     """Return the blocks, each with a correct checksum.
 
     Raises SurefootError `catalogue-unreadable`.
@@ -106,7 +109,7 @@ def _blocks(text: str, name: str) -> Iterator[_Block]:
             if not block or line[4:] != sum_of(f"{text}\n" for text in block):
                 where = start if block else number
                 raise _unreadable(name, where, "this block was changed after it was written")
-            yield _Block(start, block)
+            yield _Block(start, block, tenant)
             block = []
             continue
         if not block:
@@ -125,8 +128,9 @@ def _unreadable(name: str, line: int, what: str) -> SurefootError:
     )
 
 
-def loads(text: str, name: str) -> Catalogue:
-    """Parse a catalogue; `name` is the file's, for messages.
+def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
+    """Parse a catalogue; `name` is the file's, for messages. With a `tenant`, the schema that is a
+    variable has that name.
 
     Raises SurefootError `catalogue-unreadable`.
     """
@@ -137,7 +141,7 @@ def loads(text: str, name: str) -> Catalogue:
     origins: dict[str, _Block] = {}
     blocks: dict[str, _Block] = {}
     removed: dict[str, Removed] = {}
-    for block in _blocks(text, name):
+    for block in _blocks(text, name, tenant):
         match block.kind, block.head:
             case "ways", names:
                 ways, schema = tuple(names), block.one("schema")

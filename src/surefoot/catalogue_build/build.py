@@ -1,6 +1,8 @@
 """`catalog build`: replay, look, assemble. The whole story on one page."""
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -17,6 +19,7 @@ from surefoot.catalogue.catalogue import (
 )
 from surefoot.catalogue.check import change_lines
 from surefoot.catalogue.removed import variants_of
+from surefoot.catalogue.tenants import NAME, OTHER, changes_renamed
 from surefoot.catalogue.variants import Settling, in_words, without_statements
 from surefoot.catalogue_build.assemble import (
     as_comparable,
@@ -26,7 +29,8 @@ from surefoot.catalogue_build.assemble import (
     with_variants,
     with_varying,
 )
-from surefoot.catalogue_build.install import installed, startable_code
+from surefoot.catalogue_build.install import database, installed, startable_code
+from surefoot.catalogue_build.messages import SCRATCH
 from surefoot.catalogue_build.passes import Replayed, replayed
 from surefoot.catalogue_build.scratch import Candidate, Scratch
 from surefoot.catalogue_build.servers import (
@@ -44,7 +48,7 @@ from surefoot.look.catalogue import origin as origin_of
 from surefoot.look.code import code_of
 from surefoot.model.history import one_revision
 from surefoot.model.target import Target
-from surefoot.project.config import OriginEntry, Project, ScriptEntry
+from surefoot.project.config import OriginEntry, Project, ScriptEntry, load
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -74,7 +78,7 @@ class _Beginning(msgspec.Struct, frozen=True):
     """How a way of the catalogue is replayed: by what name, and from what."""
 
     what: str
-    start: Callable[[Scratch], Target]
+    start: Callable[["_Building"], Target]
     origin: Origin | None = None
 
 
@@ -105,7 +109,9 @@ def build(project: Project, options: Options, told: Told) -> Built:
 
 class _Building:
     def __init__(self, scratch: Scratch, project: Project, options: Options, told: Told) -> None:
-        self._scratch, self._project = scratch, project
+        self._tenants = project.config.tenants is not None
+        self._scratch = scratch
+        self._project = project.of_tenant(NAME) if self._tenants else project
         self._options, self._told = options, told
         self._refused: set[tuple[str, str]] = set()
         self._seed = 0  # of the last replay: each has another
@@ -126,9 +132,7 @@ class _Building:
         self, catalogue: Catalogue, name: str, beginning: _Beginning
     ) -> tuple[Catalogue, bool]:
         """The same for one way, and whether the replay came as far here as on the first server."""
-        found = self._pass(
-            beginning.what, lambda: beginning.start(self._scratch), origin=beginning.origin
-        )
+        found = self._pass(beginning.what, lambda: beginning.start(self), origin=beginning.origin)
         way = catalogue.way(name)
         assert way is not None
         if found.stopped is not None and found.failed in way.changes:
@@ -154,9 +158,9 @@ class _Building:
     def build(self) -> Built:
         told, config = self._told, self._project.config
         what = "the history from its base"
-        base = self._pass(what, self._scratch.database)
+        base = self._pass(what, self._database)
         if base.stopped is None:
-            self.ways["base"] = _Beginning(what, Scratch.database)
+            self.ways["base"] = _Beginning(what, _Building._database)
         init: Replayed | None = None
         scripts: InitScripts | None = None
         if config.init:
@@ -165,9 +169,7 @@ class _Building:
             what = "the init scripts, then the history"
             init = self._pass(what, lambda: self._installed(base))
             self._require_end(init)
-            self.ways["init"] = _Beginning(
-                what, lambda scratch: installed(self._project, scratch, base.opened)
-            )
+            self.ways["init"] = _Beginning(what, lambda building: building._installed(base))
         if base.stopped is not None:
             if init is None:
                 self._require_end(base)
@@ -189,6 +191,8 @@ class _Building:
             main.downgrades = self._downgrades(base, main, tried, varies)
         catalogue = assemble(opened, None if base.stopped else base, init, scripts, main.downgrades)
         catalogue = with_varying(catalogue, varies)
+        if self._tenants:
+            self._require_variable(catalogue, base, main)
         name = "base" if main is base else "init"
         for other in others:
             catalogue = with_variants(catalogue, name, other)
@@ -275,7 +279,50 @@ class _Building:
 
     def _start(self, base: Replayed, main: Replayed) -> Callable[[], Target]:
         """Where the main way begins: an empty database, or one that the init scripts made."""
-        return self._scratch.database if main is base else lambda: self._installed(base)
+        return self._database if main is base else lambda: self._installed(base)
+
+    def _database(self) -> Target:
+        """A new database: empty, or with a tenant's empty schema and what all tenants share."""
+        return database(self._project, self._scratch, self._shared)
+
+    def _shared(self, target: Target) -> None:
+        """Make what all tenants share. Raises as a replay does."""
+        tenants = self._project.config.tenants
+        if tenants is None or tenants.shared is None:
+            return
+        shared = load(self._project.path(tenants.shared), Path.cwd(), os.environ)
+
+        def unheard(_revision: str, _number: int, _total: int) -> None: ...
+
+        found = replayed(shared, target, unheard, whole_server=self._scratch.ours)
+        if found.stopped is not None:
+            require_confined(found.stopped)
+            raise SurefootError.of(found.stopped)
+
+    def _require_variable(self, catalogue: Catalogue, base: Replayed, main: Replayed) -> None:
+        """The history makes the same in another schema. Raises `catalogue-build-failed`."""
+        project, self._project = self._project, self._project.of_tenant(OTHER)
+        try:
+            other = self._pass("the history in another schema", self._start(base, main))
+        finally:
+            self._project = project
+        self._require_end(other)
+        settling = Settling(v for several in catalogue.varies.values() for v in several)
+        one = settling.each(main.changes)
+        two = settling.each(changes_renamed(other.changes, OTHER, NAME))
+        differing = [id for id in one if one[id] != two.get(id)]
+        if not differing:
+            return
+        id = differing[0]
+        found = sorted(f"{c.kind} {c.name}" for c in {*one[id]} ^ {*two.get(id, ())})
+        raise SurefootError(
+            "catalogue-build-failed",
+            "The history makes another structure in another tenant's schema.",
+            seen=[f"revision {id}, in the schemas {NAME} and {OTHER}: {', '.join(found[:6])}"],
+            database=SCRATCH,
+            next="correct the revision: the schema's name may be in front of a name, and not a "
+            "part of one or of a function's body; and what it does may not depend on it",
+        )
 
     def _again(self, base: Replayed, main: Replayed, tried: Replayed | None) -> list[Replayed]:
         """Replays of the same, as many as are needed to see whether each does the same.
@@ -399,18 +446,18 @@ class _Building:
         origin = origin_of(self._project, entry, rows)
         what = origin.create or ", ".join(path for path, _ in origin.scripts)
         if origin.create:
-            beginning = _Beginning(f"{what}, then the history", Scratch.database, origin)
+            beginning = _Beginning(
+                f"{what}, then the history", lambda building: building._scratch.database(), origin
+            )
         else:
             scripts = self._project.config.scripts(entry.scripts)
             project = self._project.beginning_with(scripts, origin.rows[0])
             beginning = _Beginning(
                 f"{what}, then the history",
-                lambda scratch: installed(project, scratch, base.opened),
+                lambda building: installed(project, building._scratch, base.opened),
             )
         self.ways[origin.way] = beginning
-        found = self._pass(
-            beginning.what, lambda: beginning.start(self._scratch), origin=beginning.origin
-        )
+        found = self._pass(beginning.what, lambda: beginning.start(self), origin=beginning.origin)
         if found.stopped is not None and not found.failed:
             self._require_end(found)
         settling = Settling(v for several in catalogue.varies.values() for v in several)
@@ -458,4 +505,4 @@ class _Building:
         return init_scripts(self._project, startable_code(self._project, base.opened))
 
     def _installed(self, base: Replayed) -> Target:
-        return installed(self._project, self._scratch, base.opened)
+        return installed(self._project, self._scratch, base.opened, self._shared)

@@ -169,12 +169,16 @@ def _replay(orders: Orders, watching: _Watching) -> None:
     project = msgspec.structs.replace(project, given=orders.arguments)
     if not orders.scripts:
         project = project.without_scripts()
+    if orders.tenant is not None:
+        project = project.of_tenant(orders.tenant)
     ini: IniFile | None = find_ini(project)
     target = Target(orders.parameters, "the scratch server")
     with (
         connect(target, wait=10, say=lambda _: None) as connection,
         _confined(project, target, connection, orders, watching),
-        application(project, ini, target, lambda: nullcontext(connection)) as asked,
+        application(
+            project, ini, target, lambda: nullcontext(connection), in_scratch=True
+        ) as asked,
     ):
         environment, server = asked.environment, asked.server
         watching.environment = environment

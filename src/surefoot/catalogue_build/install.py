@@ -1,6 +1,9 @@
 """The init scripts on a scratch database, run as a fresh install runs them."""
 
+from collections.abc import Callable
+
 import psycopg
+from psycopg import sql
 
 from surefoot.catalogue_build.messages import SCRATCH, Opened
 from surefoot.catalogue_build.scratch import Scratch
@@ -47,13 +50,31 @@ def startable_code(project: Project, opened: Opened) -> Code:
     return code
 
 
-def installed(project: Project, scratch: Scratch, opened: Opened) -> Target:
+def database(
+    project: Project, scratch: Scratch, shared: Callable[[Target], None] = lambda _: None
+) -> Target:
+    """A new database; of a tenant, with `shared` objects and its empty schema."""
+    target = scratch.database()
+    if project.tenant is not None:
+        shared(target)
+        with connect(target, wait=10, say=lambda _: None) as connection:
+            name = sql.Identifier(project.tenant)
+            connection.execute(sql.SQL("create schema {}").format(name))
+    return target
+
+
+def installed(
+    project: Project,
+    scratch: Scratch,
+    opened: Opened,
+    shared: Callable[[Target], None] = lambda _: None,
+) -> Target:
     """A new database, made by the init scripts as a fresh install makes it.
 
     Raises as `startable_code` does, and SurefootError `script-…`.
     """
     startable_code(project, opened)
-    target = scratch.database()
+    target = database(project, scratch, shared)
     install_at(project, target, opened)
     return target
 

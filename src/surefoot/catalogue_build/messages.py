@@ -21,7 +21,8 @@ class Orders(msgspec.Struct, frozen=True):
     `committing` are tried for good. `upto` is the revision to stop at, as a person names it; None:
     the heads; `arguments` are env.py's from the command line. Without `scripts` the configuration's
     scripts aren't looked at: they may not be there yet. `create` is what first makes the
-    application's tables, and `rows` are the version rows that the release then wrote.
+    application's tables, and `rows` are the version rows that the release then wrote. `tenant` is
+    the schema of the tenant for which it is replayed.
     """
 
     parameters: dict[str, str]
@@ -37,6 +38,7 @@ class Orders(msgspec.Struct, frozen=True):
     create: str = ""
     rows: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    tenant: str | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):

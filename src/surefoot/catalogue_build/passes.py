@@ -107,6 +107,7 @@ def replayed(
         create=origin.create if origin else "",
         rows=origin.rows if origin else (),
         arguments=project.given,
+        tenant=project.tenant,
     )
     child = subprocess.Popen(
         # -P: no module of the application's may stand in for one of Python's

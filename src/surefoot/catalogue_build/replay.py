@@ -19,6 +19,7 @@ from surefoot.alembic_env.recording import (
     search_path,
     with_search_path,
 )
+from surefoot.alembic_env.tenant import Outside
 from surefoot.alembic_env.upgrade import RevisionFailed
 from surefoot.catalogue.catalogue import DownStatement
 from surefoot.decision.facts import ServerInfo, VersionTableName
@@ -95,10 +96,13 @@ def replay(
     keywords: dict[str, Any] = {}
     more = True
     path = ""
+    outside: Outside | None = None
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
-        nonlocal running, at_end, more, path
+        nonlocal running, at_end, more, path, outside
         path = search_path(context.connection)
+        tenant = environment.tenant
+        outside = None if tenant is None else Outside(tenant, context.connection)
         found = [
             step
             for step in upgrade_steps(context, heads)
@@ -115,6 +119,9 @@ def replay(
     def applied(*, ctx: Any, step: Any, **_: Any) -> None:
         nonlocal at_end
         assert running is not None
+        if environment.tenant is not None and outside is not None:
+            environment.tenant.schema(ctx)
+            outside.require_unchanged(ctx.connection, running.id)
         watching.end(running, looking.rows(ctx.connection))
         if downgrades and running.id not in passed_over:
             module = environment.module(running.id)

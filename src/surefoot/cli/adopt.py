@@ -13,6 +13,7 @@ from surefoot.cli.console import (
     command_body,
     common_options,
     open_session,
+    tenant_option,
 )
 from surefoot.errors import ExitCode
 
@@ -32,6 +33,7 @@ def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "difference, which then no longer counts.",
         ),
         account_options,
+        tenant_option,
         common_options,
     ):
         command = option(command)

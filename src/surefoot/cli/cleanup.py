@@ -11,6 +11,7 @@ from surefoot.cli.console import (
     command_body,
     common_options,
     open_session,
+    tenant_option,
 )
 from surefoot.errors import ExitCode
 
@@ -18,6 +19,7 @@ from surefoot.errors import ExitCode
 @click.command("cleanup")
 @common_options
 @arguments_option
+@tenant_option
 @click.option(
     "--trust-journal",
     is_flag=True,

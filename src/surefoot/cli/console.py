@@ -77,6 +77,21 @@ arguments_option = click.option(
 )
 
 
+def _keep_tenant(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+    ctx.meta[_TENANT] = name
+
+
+_TENANT = "surefoot.tenant"
+
+tenant_option = click.option(
+    "--tenant",
+    metavar="SCHEMA",
+    expose_value=False,
+    callback=_keep_tenant,
+    help="The schema of one customer, where the configuration has [tenants].",
+)
+
+
 _EVERY = "30s"
 
 
@@ -480,8 +495,10 @@ def load_project(config_file: Path | None) -> Project:
     context = click.get_current_context(silent=True)
     given: tuple[str, ...] = context.meta.get(_ARGUMENTS, ()) if context is not None else ()
     _keep_secret_in((*project.config.x_arguments, *given))
-    carry(given)
-    return msgspec.structs.replace(project, given=given)
+    tenant: str | None = context.meta.get(_TENANT) if context is not None else None
+    carry(given, tenant)
+    project = msgspec.structs.replace(project, given=given)
+    return project if tenant is None else project.of_tenant(tenant)
 
 
 def _keep_secret_in(arguments: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from surefoot.cli.console import (
     command_body,
     common_options,
     open_session,
+    tenant_option,
 )
 from surefoot.errors import ExitCode
 
@@ -19,6 +20,7 @@ from surefoot.errors import ExitCode
 @click.command("down")
 @common_options
 @arguments_option
+@tenant_option
 @click.option(
     "--to",
     "words",

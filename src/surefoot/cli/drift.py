@@ -10,6 +10,7 @@ from surefoot.cli.console import (
     command_body,
     common_options,
     open_session,
+    tenant_option,
 )
 from surefoot.errors import ExitCode, SurefootError
 
@@ -17,6 +18,7 @@ from surefoot.errors import ExitCode, SurefootError
 @click.command("drift")
 @common_options
 @arguments_option
+@tenant_option
 @command_body("drift")
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None

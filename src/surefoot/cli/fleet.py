@@ -16,11 +16,12 @@ from surefoot.cli.console import (
 )
 from surefoot.errors import ExitCode, Finding
 from surefoot.fleet.lead import OF_A_RUN
-from surefoot.fleet.targets import Shard, unreadable
+from surefoot.fleet.targets import Entry, Shard, unreadable
 
 if TYPE_CHECKING:
     from surefoot.fleet.lead import Task
     from surefoot.fleet.result import Result, Totals
+    from surefoot.model.target import Target
     from surefoot.project.config import Project
     from surefoot.report.fleet import FleetReport
 
@@ -99,9 +100,10 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--targets",
             required=True,
-            metavar="FILE|sql:QUERY|command:COMMAND",
+            metavar="FILE|sql:QUERY|command:COMMAND|tenants:",
             help="The list of the databases: a file, a query on the database that the usual "
-            "variables name, or a command that prints what the file would hold.",
+            "variables name, a command that prints what the file would hold, or the tenants of "
+            "that database, as [tenants] in the configuration lists them.",
         ),
         click.option(
             "--database-url",
@@ -269,7 +271,12 @@ def _lead(
     from surefoot.report.fleet import FleetReport
 
     project = load_project(config_file)
-    listing = read(targets, lambda query: _ask(project, database_url, query), shard)
+    listing = read(
+        targets,
+        lambda query: _ask(project, database_url, query),
+        shard,
+        lambda: _tenants(project, database_url),
+    )
     task, account = _task(verb, project, config_file), context.account
     report = FleetReport(context.terminal, account.progress_every, quiet=account.quiet)
     if canary or waves:
@@ -321,17 +328,42 @@ def _ask(project: "Project", database_url: str | None, query: str) -> Iterable[M
     """Run the query that lists the databases."""
     from surefoot.fleet.registry import ask
     from surefoot.project.config import seconds
+
+    target = _located(project, database_url, "sql:", "The list is a query")
+    return ask(query, target, wait=seconds(project.config.wait))
+
+
+def _tenants(project: "Project", database_url: str | None) -> list[Entry]:
+    """The tenants of the database that the usual variables name."""
+    from surefoot.fleet.targets import address
+    from surefoot.look.tenants import listed
+    from surefoot.postgres.connect import connect
+    from surefoot.project.config import seconds
+
+    source = "tenants:"
+    target = _located(project, database_url, source, "The list is the tenants of a database")
+    if project.config.tenants is None:
+        file = project.file.name if project.file else "surefoot.toml"
+        message = "The configuration knows no tenants."
+        raise unreadable(message, source, f"there is no table [tenants] in {file}")
+    with connect(target, wait=seconds(project.config.wait), say=lambda _: None) as connection:
+        names = listed(project, connection)
+        target = target._replace(parameters={**target.parameters, "dbname": connection.info.dbname})
+    return [Entry(name=name, url=address(target), tenant=name) for name in names]
+
+
+def _located(project: "Project", database_url: str | None, source: str, what: str) -> "Target":
     from surefoot.project.locate import locate
     from surefoot.report.terminal import keep_secret
 
     target = locate(database_url, os.environ, None, project.config.url_variables)
     if target is None:
-        message = "The list is a query, but no database is named to run it on."
+        message = f"{what}, and no database is named that answers it."
         raise unreadable(
-            message, "sql:", "no --database-url, SUREFOOT_DATABASE_URL or DATABASE_URL"
+            message, source, "no --database-url, SUREFOOT_DATABASE_URL or DATABASE_URL"
         )
     keep_secret(target)
-    return ask(query, target, wait=seconds(project.config.wait))
+    return target
 
 
 def _ended(context: CommandContext, report: "FleetReport", totals: "Totals") -> ExitCode:

@@ -11,6 +11,7 @@ from surefoot.cli.console import (
     common_options,
     open_session,
     shared_option,
+    tenant_option,
 )
 from surefoot.errors import ExitCode
 
@@ -19,6 +20,7 @@ from surefoot.errors import ExitCode
 @common_options
 @shared_option
 @arguments_option
+@tenant_option
 @command_body("plan")
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None, shared: bool

@@ -10,6 +10,7 @@ from surefoot.cli.console import (
     command_body,
     common_options,
     open_session,
+    tenant_option,
 )
 from surefoot.errors import ExitCode
 
@@ -17,6 +18,7 @@ from surefoot.errors import ExitCode
 @click.command("status")
 @common_options
 @arguments_option
+@tenant_option
 @command_body("status")
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None

@@ -14,6 +14,7 @@ from surefoot.cli.console import (
     emit_outcome,
     open_session,
     shared_option,
+    tenant_option,
 )
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import to_type
@@ -45,6 +46,7 @@ class _Up(click.Command):
 @click.command("up", cls=_Up)
 @common_options
 @arguments_option
+@tenant_option
 @click.option(
     "--accept-data-loss",
     is_flag=True,

@@ -17,12 +17,18 @@ class VersionTableName(msgspec.Struct, frozen=True):
     """The version table's name as env.py has it; a schema of None means the search path.
 
     `role` is the role that env.py sets for its connection, if any: what that role owns is the
-    application's.
+    application's. `alone`: the schema is a tenant's, and surefoot reads nothing else.
     """
 
     name: str = "alembic_version"
     schema: str | None = None
     role: str | None = None
+    alone: bool = False
+
+    @property
+    def only(self) -> str | None:
+        """The one schema that is looked at; None: every schema."""
+        return self.schema if self.alone else None
 
 
 class ServerInfo(msgspec.Struct, frozen=True):

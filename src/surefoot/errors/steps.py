@@ -22,6 +22,7 @@ def to_type(text: str, *commands: str, then: str = "") -> str:
 
 
 _given: list[str] = []
+_tenant: list[str] = []
 
 # commands that run env.py, and so need its arguments
 _NEEDING = re.compile(
@@ -29,18 +30,26 @@ _NEEDING = re.compile(
     r"|catalog (?:build|check))\b(?! -x )"
 )
 
+# Those that are for one tenant, where the configuration has tenants.
+_OF_TENANT = re.compile(
+    r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift)\b(?! --tenants?\b)"
+)
 
-def carry(arguments: Sequence[str]) -> None:
-    """Add these arguments of env.py to all commands in next steps from now on."""
+
+def carry(arguments: Sequence[str], tenant: str | None = None) -> None:
+    """Add these arguments of env.py, and this tenant, to all commands in next steps from now on."""
     _given[:] = arguments
+    _tenant[:] = [] if tenant is None else [tenant]
 
 
 def with_arguments(text: str) -> str:
-    """Add the given env.py arguments to the commands in a text."""
-    if not _given:
-        return text
-    given = " ".join(hidden(f"-x {shlex.quote(argument)}") for argument in _given)
-    return _NEEDING.sub(lambda found: f"{found[0]} {given}", text)
+    """Add the given env.py arguments and the tenant to the commands in a text."""
+    if _given:
+        given = " ".join(hidden(f"-x {shlex.quote(argument)}") for argument in _given)
+        text = _NEEDING.sub(lambda found: f"{found[0]} {given}", text)
+    if _tenant:
+        text = _OF_TENANT.sub(lambda found: f"{found[0]} --tenant {_tenant[0]}", text)
+    return text
 
 
 def is_command(line: str) -> bool:

@@ -4,9 +4,11 @@ Nothing is remembered between two runs: each database records what was done. So 
 continues wherever an earlier one ended.
 """
 
+import contextlib
 import functools
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any
@@ -19,9 +21,10 @@ from surefoot.fleet.result import Result, Totals, of_finding, of_run
 from surefoot.fleet.rollout import Rollout, SoFar, next_step
 from surefoot.fleet.servers import Servers
 from surefoot.fleet.targets import Listed, Listing, address
+from surefoot.model.target import Target
 from surefoot.postgres.libpq import NoAnswer, Unsettled
 from surefoot.project.manifest import digest
-from surefoot.quick import Identity, Place, Settled, look
+from surefoot.quick import Identity, Place, Settled, look, look_at_tenants
 from surefoot.system import signals
 
 # Connections that a run of surefoot has at once: two looks, the lock, the application's own, and
@@ -55,7 +58,11 @@ class Fleet:
         self._task, self._listing, self._children = task, listing, children
         self._as_json = as_json
         self._digest = functools.cache(digest)
-        self._met: dict[Identity, str] = {}
+        self._met: dict[tuple[Identity, str | None], str] = {}
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        # by the address: which database it is, and its tenants with nothing to do
+        self._looked_at: dict[str, tuple[Identity | None, Mapping[str, Settled]]] = {}
+        self._looking = threading.Lock()
         self._meeting = threading.Lock()
         self.left: list[Listed] = []  # neither settled by a look nor reported
         self.totals = Totals()
@@ -125,6 +132,9 @@ class Fleet:
             target = one.target(os.environ)
             if one.server in servers.slow:
                 return None
+            if one.entry.tenant is not None:
+                known = self._look_at_tenants(one, target, servers).get(one.entry.tenant)
+                return None if known is None else _settled(one, known)
             with servers.room(one.server, 1):
                 found = look(
                     self._task.place,
@@ -143,13 +153,45 @@ class Fleet:
             return of_finding(one.name, "invalid", self._as_json(error.finding))
         return None
 
+    def _look_at_tenants(
+        self, one: Listed, target: Target, servers: Servers
+    ) -> Mapping[str, Settled]:
+        """Those tenants of this entry's database for which there is nothing to do: one look for
+        all that the list has of it. Raises Unsettled.
+        """
+        where, task = address(target), self._task
+        with self._looking:
+            if where not in self._looked_at:
+                self._looked_at[where] = None, {}  # where the look fails, each has its own run
+                own = [o for o in self._listing.entries if self._is_at(o, where)]
+                names = [name for o in own if (name := o.entry.tenant)]
+                met: list[Identity] = []
+                with servers.room(one.server, 1):
+                    found = look_at_tenants(
+                        *(task.place, target, task.table, names),
+                        digest=self._digest,
+                        met=met.append,
+                    )
+                self._looked_at[where] = met[0], found
+            identity, found = self._looked_at[where]
+        if identity is not None:
+            self._meet(identity, one)
+        return found
+
+    @staticmethod
+    def _is_at(one: Listed, where: str) -> bool:
+        try:
+            return one.entry.tenant is not None and address(one.target(os.environ)) == where
+        except SurefootError:
+            return False
+
     def _meet(self, identity: Identity, one: Listed) -> None:
-        """Require that each database belongs to one entry.
+        """Require that each database, or each tenant in it, belongs to one entry.
 
         Raises SurefootError `target-listed-twice`.
         """
         with self._meeting:
-            first = self._met.setdefault(identity, one.name)
+            first = self._met.setdefault((identity, one.entry.tenant), one.name)
         if first == one.name:
             return
         raise SurefootError(
@@ -169,9 +211,12 @@ class Fleet:
             return of_finding(one.name, "invalid", self._as_json(error.finding))
         if (silent := servers.silent.get(one.server)) is not None:
             return of_finding(one.name, "busy", self._as_json(silent))
-        with servers.room(one.server, OF_A_RUN):
+        of_tenant = () if one.entry.tenant is None else ("--tenant", one.entry.tenant)
+        # one run at a time in a database, which the lock would see to, too
+        turn = self._turns[address(target)] if of_tenant else contextlib.nullcontext()
+        with turn, servers.room(one.server, OF_A_RUN):
             ended = self._children.run(
-                (self._task.command, "--json", *self._task.arguments),
+                (self._task.command, "--json", *self._task.arguments, *of_tenant),
                 {_ADDRESS: address(target)},
             )
         result = self._account(one, ended)

@@ -15,6 +15,7 @@ import msgspec
 
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.model.target import Target, is_text, parse
+from surefoot.project.config import require_tenant_name
 from surefoot.system.files import read_file
 
 _PARTS = ("host", "port", "user", "dbname")
@@ -32,6 +33,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dbname: str | None = None
     password_variable: str | None = None  # the environment variable that holds the password
     password_file: str | None = None  # the file that holds the password
+    tenant: str | None = None  # the schema of one customer, where the database has several
 
 
 class Listed(NamedTuple):
@@ -58,11 +60,13 @@ class Listed(NamedTuple):
     def target(self, environ: Mapping[str, str] | None = None) -> Target:
         """Return the address, without the password if `environ` is empty.
 
-        Raises SurefootError `target-invalid` or `database-url-invalid`.
+        Raises SurefootError `target-invalid`, `tenant-unknown` or `database-url-invalid`.
         """
         if self.wrong is not None:
             raise self.wrong
         entry = self.entry
+        if entry.tenant is not None:
+            require_tenant_name(entry.tenant)
         found = parse(entry.url, self.where) if entry.url else Target({}, self.where)
         parts = {part: getattr(entry, part) for part in _PARTS}
         parameters = found.parameters | {part: value for part, value in parts.items() if value}
@@ -143,14 +147,22 @@ class Listing(NamedTuple):
 Rows = Iterable[Mapping[str, Any]]
 
 
-def read(source: str, ask: Callable[[str], Rows], shard: Shard) -> Listing:
+def read(
+    source: str,
+    ask: Callable[[str], Rows],
+    shard: Shard,
+    tenants: Callable[[], Iterable[Entry]] = tuple,
+) -> Listing:
     """Read the list, and return the entries of the shard.
 
     `source` is `sql:QUERY`, which `ask` answers, `command:COMMAND`, whose output has a line for
-    each database, or the path of such a file. Raises SurefootError `targets-unreadable`.
+    each database, `tenants:`, whose entries `tenants` gives, or the path of such a file. Raises
+    SurefootError `targets-unreadable`.
     """
     kind, colon, rest = source.partition(":")
-    if colon and kind == "sql":
+    if source == "tenants:":
+        found = [_listed(one, f"tenant {one.tenant}") for one in tenants()]
+    elif colon and kind == "sql":
         found = [_of_row(row, f"row {n}") for n, row in enumerate(ask(rest), 1)]
     elif colon and kind == "command":
         found = [*_of_lines(_printed(rest), "the command's output")]
@@ -179,8 +191,8 @@ def unreadable(message: str, source: str, *seen: str) -> SurefootError:
         message,
         seen=[f"--targets {_shown(source)}", *seen],
         database="No database was reached.",
-        next="correct --targets: the path of a file, sql: and a query, or command: and a command, "
-        "with at least one database",
+        next="correct --targets: the path of a file, sql: and a query, command: and a command, or "
+        "tenants:, with at least one database",
     )
 
 
@@ -246,7 +258,8 @@ def _listed(entry: Entry, where: str) -> Listed:
     if entry.name:
         return listed
     try:
-        return listed._replace(name=listed.target().label)
+        label = listed.target().label
+        return listed._replace(name=f"{entry.tenant} in {label}" if entry.tenant else label)
     except SurefootError as error:
         return Listed(where, where, entry, error)
 

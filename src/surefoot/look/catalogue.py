@@ -11,8 +11,11 @@ from surefoot.scripts.file import hashed
 from surefoot.system.files import obstacle, read_file, replace, shown
 
 
-def read_catalogue(file: Path) -> Catalogue:
-    """Raises SurefootError `catalogue-missing` or `catalogue-unreadable`."""
+def read_catalogue(file: Path, tenant: str | None = None) -> Catalogue:
+    """The catalogue; with a `tenant`, as it is in that schema.
+
+    Raises SurefootError `catalogue-missing` or `catalogue-unreadable`.
+    """
     from surefoot.catalogue.read import loads
 
     name = shown(file)
@@ -37,7 +40,7 @@ def read_catalogue(file: Path) -> Catalogue:
             database=NOT_REACHED,
             next=to_type("make it again", "surefoot catalog build"),
         ) from error
-    return loads(text, name)
+    return loads(text, name, tenant)
 
 
 def require_writable(file: Path) -> None:

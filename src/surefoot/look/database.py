@@ -66,7 +66,7 @@ def observe_database(
         contents: tuple[SchemaContents, ...] = ()
         elsewhere: tuple[Elsewhere, ...] = ()
         if not rows:
-            contents = observe_contents(cursor, version_table.name)
+            contents = observe_contents(cursor, version_table.name, version_table.only)
             elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
         journal = next((one for one in owners if one.is_journal and one.name), None)
         found = DatabaseState(
@@ -92,17 +92,18 @@ def observe_database(
             distrusted=not believed,
         )
         if sealed:
-            found = msgspec.structs.replace(found, grounds=_grounds(cursor, seen))
+            grounds = _grounds(cursor, seen, version_table.only)
+            found = msgspec.structs.replace(found, grounds=grounds)
         if not (believed and found.journal and found.journal_readable):
             return found
         return _with_journal(cursor, found)
 
 
 def observe_contents(
-    cursor: psycopg.Cursor[dict[str, Any]], version_table: str
+    cursor: psycopg.Cursor[dict[str, Any]], version_table: str, only: str | None = None
 ) -> tuple[SchemaContents, ...]:
-    """What each schema holds besides tables of that name, within a look."""
-    asked = {"table": version_table, "migrators": [*MIGRATORS]}
+    """What each schema, or `only` one, holds besides tables of that name, within a look."""
+    asked = {"table": version_table, "migrators": [*MIGRATORS], "only": only}
     return msgspec.convert(
         cursor.execute(query("objects"), asked).fetchall(), tuple[SchemaContents, ...]
     )
@@ -142,7 +143,8 @@ def _probe(look: Look, version_table: VersionTableName) -> dict[str, Any]:
 def observe_owners(look: Look, version_table: VersionTableName) -> tuple[Owned, ...]:
     """Whose the journal is, and every table called like the version table, within a look."""
     role = version_table.role
-    asked = {"table": version_table.name, "role": role, "trusted": look.trusted}
+    only = version_table.only
+    asked = {"table": version_table.name, "role": role, "trusted": look.trusted, "only": only}
     return owned(look.cursor.execute(query("owners"), asked).fetchall())
 
 
@@ -194,18 +196,24 @@ class _Control(msgspec.Struct):
     timeline: int | None = None
 
 
-def _grounds(cursor: psycopg.Cursor[dict[str, Any]], seen: dict[str, Any]) -> DatabaseGrounds:
-    """Which database this is, and its DDL seal, in one statement."""
+def _grounds(
+    cursor: psycopg.Cursor[dict[str, Any]], seen: dict[str, Any], tenant: str | None
+) -> DatabaseGrounds:
+    """Which database this is, and its DDL seal (of a tenant, its schema's), in one statement."""
     control = query("control") if seen["control_readable"] else "select null::jsonb"
+    seal = sql.SQL(query("seal"))
+    if tenant is not None:
+        seal = sql.SQL("select seal from (\n{}\n) of").format(sql.SQL(query("seals")))
     statement = sql.SQL("select (\n{}\n) as seal, (\n{}\n) as control")
-    row = cursor.execute(statement.format(sql.SQL(query("seal")), sql.SQL(control))).fetchone()
+    statement = statement.format(seal, sql.SQL(control))
+    row = cursor.execute(statement, {"only": tenant} if tenant else None).fetchone()
     assert row is not None
     cluster = msgspec.convert(row["control"] or {}, _Control)
     return DatabaseGrounds(
         database=seen["database_oid"],
         name=seen["database"],
         server=seen["server_version"],
-        seal=row["seal"],
+        seal=row["seal"] or "",  # the tenant's schema isn't there
         journal=seen["journal_oid"],
         system=cluster.system,
         timeline=cluster.timeline,

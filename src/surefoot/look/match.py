@@ -58,6 +58,8 @@ class Cataloguing:
         `files` gives each revision's file, where it may have to be parsed.
         """
         self._files = files
+        if project.tenant is not None:  # where a probe finds the tenant's tables
+            search_path = f"{project.tenant}, {search_path}" if search_path else project.tenant
         self._search_path, self._schema = search_path, schema
         self._file = catalogue_file(project, ini)
         self._code = code
@@ -87,7 +89,7 @@ class Cataloguing:
         if not self._file.exists():
             return StructureLook("missing", file), None
         try:
-            catalogue = read_catalogue(self._file)
+            catalogue = read_catalogue(self._file, self._project.tenant)
         except SurefootError as error:
             why = (error.finding.message, *error.finding.seen)
             return StructureLook("unreadable", file, why), None

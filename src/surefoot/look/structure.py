@@ -36,7 +36,7 @@ def observe_structure(
     SurefootError `server-unreachable` where the connection is lost, `look-failed` where others
     don't stop changing the structure.
     """
-    names = {"table": version_table.name, "schema": version_table.schema}
+    names = _names(version_table)
     with translate_db_errors():
         for left in reversed(range(_LOOKS)):
             try:
@@ -63,12 +63,20 @@ def structure_within(
 
     No setting stays. Raises psycopg.Error.
     """
-    names = {"table": version_table.name, "schema": version_table.schema}
+    names = _names(version_table)
     with (
         connection.transaction(force_rollback=True),
         connection.cursor(row_factory=tuple_row) as cursor,
     ):
         return facts_of(_asked(cursor, names))
+
+
+def _names(version_table: VersionTableName) -> dict[str, str | None]:
+    return {
+        "table": version_table.name,
+        "schema": version_table.schema,
+        "only": version_table.only,
+    }
 
 
 def _rows(connection: psycopg.Connection[Any], names: dict[str, str | None]) -> list[Any]:

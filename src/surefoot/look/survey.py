@@ -20,6 +20,7 @@ from surefoot.look.code import code_of
 from surefoot.look.database import observe_database
 from surefoot.look.grounds import chosen_when_run, manifest_of, why_not_quick
 from surefoot.look.ownership import by_catalogue, by_files, schemas_of_path
+from surefoot.look.tenants import require_named, require_tenant
 from surefoot.model.history import Revision
 from surefoot.model.states import State
 from surefoot.model.target import Target
@@ -39,7 +40,11 @@ if TYPE_CHECKING:  # Alembic and SQLAlchemy are imported when they are needed, a
 def configured_version_table(project: Project) -> VersionTableName:
     """The version table's name as the configuration has it, or Alembic's default."""
     config = project.config
-    return VersionTableName(config.version_table or "alembic_version", config.version_table_schema)
+    return VersionTableName(
+        config.version_table or "alembic_version",
+        config.version_table_schema,
+        alone=project.tenant is not None,
+    )
 
 
 _LOOKS = 20  # at a database that others migrate meanwhile
@@ -346,24 +351,39 @@ class Application:
 
 @contextmanager
 def application(
-    project: Project, ini: IniFile | None, target: Target, session: LookSession
+    project: Project,
+    ini: IniFile | None,
+    target: Target,
+    session: LookSession,
+    *,
+    in_scratch: bool = False,
 ) -> Generator[Application, None, None]:
     """Load the application and ask its env.py, without migrating.
 
-    `session` lends a session for looks. Raises SurefootError `history-unreadable`,
-    `application-environment-failed`, `another-database`.
+    `session` lends a session for looks. `in_scratch`: the database is a scratch one, which has no
+    tenant of the configuration's. Raises SurefootError `history-unreadable`,
+    `application-environment-failed`, `another-database`, `another-schema`, `tenant-…`.
     """
+    tenants: tuple[str, ...] = ()
+    if project.config.tenants is not None:
+        require_named(project)
+        if not in_scratch:
+            with session() as connection:
+                tenants = require_tenant(project, connection)
     from surefoot.system.supervisor import supervise
 
     supervise()
     from surefoot.alembic_env.environment import Environment
     from surefoot.alembic_env.loading import alembic_config, env_runner
+    from surefoot.alembic_env.tenant import tenant_of
 
     # Merely loading the application may change the database: look before.
     with session() as connection:
         before = observe_database(connection, configured_version_table(project), lenient=True)
     with alembic_config(project, ini, target) as open_config:
-        environment = Environment(open_config, project.root, env_runner(project))
+        environment = Environment(
+            open_config, project.root, env_runner(project), tenant_of(project, tenants)
+        )
         try:
             made = Application(project, ini, environment, before)
         except SurefootError as error:

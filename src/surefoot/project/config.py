@@ -57,6 +57,26 @@ class OriginEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 Scripts = Annotated[list[str | ScriptEntry], msgspec.Meta(min_length=1)]
 
 
+class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A schema for each customer in one database, all of one history.
+
+    `schemas` are their names, or `sql:QUERY` or `command:COMMAND` that gives them. The others are
+    how env.py learns the name, for which {} stands. `shared` is the configuration of the history
+    that makes what all tenants share.
+    """
+
+    schemas: Annotated[list[str], msgspec.Meta(min_length=1)] | str
+    argument: str | None = None
+    variable: str | None = None
+    attribute: str | None = None
+    search_path: str | None = None
+    shared: str | None = None
+
+    def path(self, tenant: str) -> str | None:
+        """The search path that env.py's connections are given."""
+        return None if self.search_path is None else self.search_path.replace("{}", tenant)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every key, with its default. The pages docs/reference/configuration*.md explain each."""
 
@@ -101,6 +121,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backup_keep_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
     run_as: str | None = None
     certify_smoke: str | None = None
+    tenants: Tenants | None = None
 
     def scripts(self, entries: list[str | ScriptEntry]) -> list[ScriptEntry]:
         """Return the entries of `init` or `seeds` in full form, with the common search_path."""
@@ -130,7 +151,7 @@ class Project(msgspec.Struct, frozen=True):
 
     `written` are the keys in the file. `variables` are the environment variables that may set keys,
     and `strange` those of them that set none and look like a mistyped one. `given` are env.py's
-    arguments from the command line.
+    arguments from the command line. `tenant` is the schema of the tenant that a command is about.
     """
 
     config: Config
@@ -140,11 +161,16 @@ class Project(msgspec.Struct, frozen=True):
     variables: tuple[tuple[str, str], ...] = ()
     strange: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
+    tenant: str | None = None
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """env.py's arguments; if a name has two values, Alembic takes the last."""
-        return (*self.config.x_arguments, *self.given)
+        tenants = self.config.tenants
+        own: tuple[str, ...] = ()
+        if self.tenant is not None and tenants is not None and tenants.argument is not None:
+            own = (tenants.argument.replace("{}", self.tenant),)
+        return (*self.config.x_arguments, *self.given, *own)
 
     @property
     def settings(self) -> tuple[tuple[str, Any, str], ...]:
@@ -178,6 +204,36 @@ class Project(msgspec.Struct, frozen=True):
         )
         return msgspec.structs.replace(self, config=config)
 
+    def of_tenant(self, tenant: str) -> "Project":
+        """The same project for one tenant: its version table is in that schema, and scripts run
+        there unless they have a search path of their own, in which {} stands for the schema.
+
+        Raises SurefootError `tenant-unknown`.
+        """
+        if self.config.tenants is None:
+            raise SurefootError(
+                "tenant-unknown",
+                f"--tenant {tenant!r}: the configuration knows no tenants.",
+                seen=[
+                    f"there is no table [tenants] in {self.file.name if self.file else FILE_NAME}"
+                ],
+                database=NOT_REACHED,
+                next="leave --tenant out; or write [tenants]: surefoot explain tenants",
+            )
+        require_tenant_name(tenant)
+
+        def placed(entry: str | ScriptEntry) -> ScriptEntry:
+            (one,) = self.config.scripts([entry])
+            return ScriptEntry(one.path, (one.search_path or "{}").replace("{}", tenant))
+
+        config = msgspec.structs.replace(
+            self.config,
+            version_table_schema=tenant,
+            init=[placed(one) for one in self.config.init],
+            seeds=[placed(one) for one in self.config.seeds],
+        )
+        return msgspec.structs.replace(self, config=config, tenant=tenant)
+
     def accepting_losses(self) -> "Project":
         """Return the same project with losses accepted: they are reported, but stop nothing."""
         config = msgspec.structs.replace(self.config, destructive="warn")
@@ -188,6 +244,25 @@ class Project(msgspec.Struct, frozen=True):
         from surefoot.scripts.reader import Script
 
         return Script(self.path(file.path), file.search_path, file.path)
+
+
+_TENANT = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+def require_tenant_name(name: str) -> None:
+    """A name that is written without quotes: env.py, a revision and surefoot then mean the same
+    schema by it, and it's one word in a definition. Raises SurefootError `tenant-unknown`.
+    """
+    known = _TENANT.fullmatch(name) and not name.startswith("pg_")
+    if known and name not in ("surefoot", "public", "information_schema"):
+        return
+    raise SurefootError(
+        "tenant-unknown",
+        f"A tenant's schema can't be called {name!r}.",
+        seen=["its name has small letters, digits and _ only, and begins with none of 0 to 9, pg_"],
+        database=NOT_REACHED,
+        next="correct the name; surefoot works on schemas with such names only",
+    )
 
 
 def application_name(project: Project) -> str:
@@ -249,7 +324,7 @@ def _value_of(variable: str, text: str) -> Any:
     """Return the value that a variable gives its key. Raises SurefootError `config-invalid`."""
     key = _key_of(variable)
     (field,) = (one for one in msgspec.structs.fields(Config) if one.name == key)
-    if isinstance(getattr(Config(), key), list | dict):
+    if isinstance(getattr(Config(), key), list | dict) or key == "tenants":
         raise _invalid(
             Path(FILE_NAME),
             f"{variable} can't be given in the environment.",
@@ -346,7 +421,41 @@ def _read(name: Path, directory: Path) -> Project:
             ["former scripts stand for the revision that the init scripts stand for"],
         )
     _check_origins(name, text, prefix, config)
+    _check_tenants(name, text, prefix, config)
     return Project(config, file.parent.absolute(), file, tuple(document))
+
+
+def _check_tenants(name: Path, text: str, prefix: str, config: Config) -> None:
+    """Raises SurefootError `config-invalid` where env.py doesn't learn the tenant's name."""
+    tenants = config.tenants
+    if tenants is None:
+        return
+    where = f"{name}{_line(text, 'tenants')}: {prefix}tenants"
+    if isinstance(tenants.schemas, str) and not tenants.schemas.startswith(("sql:", "command:")):
+        raise _invalid(
+            name,
+            f"{where}.schemas can't be {tenants.schemas!r}.",
+            ['expected a list of names, "sql:select …" or "command:…"'],
+        )
+    ways = (tenants.argument, tenants.variable, tenants.attribute, tenants.search_path)
+    if not any(ways):
+        raise _invalid(
+            name,
+            f"{where}: env.py isn't told the tenant's name.",
+            ['expected argument = "tenant={}", variable, attribute, or search_path = "{}"'],
+        )
+    for key in ("argument", "search_path"):
+        value = getattr(tenants, key)
+        if value is not None and "{}" not in value:
+            raise _invalid(
+                name, f"{where}.{key} can't be {value!r}.", ["{} stands for the tenant's schema"]
+            )
+    if config.origins or config.former_init:
+        raise _invalid(
+            name,
+            f"{where} can't be combined with {'origins' if config.origins else 'former_init'}.",
+            ["a tenant's schema is made by the history, or by the init scripts"],
+        )
 
 
 def is_origin_name(name: str) -> bool:

@@ -14,5 +14,12 @@ VERSION_ROWS: LiteralString = "select version_num::text as id from only {} order
 def query(name: str) -> LiteralString:
     """Return the text of `NAME.sql`. Raises FileNotFoundError if there is no such file."""
     with open(f"{_DIRECTORY}/{name}.sql", encoding="utf-8") as file:
-        # the package's files are as fixed as a literal
-        return cast("LiteralString", file.read())
+        text = file.read()
+    if "\n\\ir " in text:  # psql's own word for a file that is a part of this one
+        lines = text.splitlines(keepends=True)
+        text = "".join(
+            query(line[4:].strip().removesuffix(".sql")) if line.startswith("\\ir ") else line
+            for line in lines
+        )
+    # the package's files are as fixed as a literal
+    return cast("LiteralString", text)

@@ -4,6 +4,8 @@
 -- prints it (to be made canonical), plain text. The kind '<ext>' is no fact: `before` lists, a line
 -- each, the names of what extensions brought into the schema `name`.
 --
+-- `only` is the one schema that counts, where it is a tenant's; what belongs to no schema isn't its.
+--
 -- Objects below 16384 are the server's own; to say so lets an index pass over thousands of them.
 --
 -- It runs under facts_settings.sql: only pg_catalog is on the search path, hence the short names.
@@ -19,6 +21,7 @@ ns as materialized (
     select n.oid, quote_ident(n.nspname) as name
     from pg_namespace n
     where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'surefoot')
+      and n.nspname = coalesce(%(only)s::text, n.nspname)
       and not exists (select from owned o where o.classid = 'pg_namespace'::regclass and o.objid = n.oid)
 ),
 rel as materialized (
@@ -56,7 +59,7 @@ func as materialized (
 fact (kind, name, before, expression, after) as (
 select 'schema', ns.name, '', null::text, ''
 from ns
-where ns.name <> 'public'
+where ns.name <> 'public' and %(only)s::text is null
 
 union all
 select 'relation', rel.name,
@@ -348,7 +351,7 @@ union all
 -- plpgsql is in every database
 select 'extension', quote_ident(x.extname), '', null, ''
 from pg_extension x
-where x.extname <> 'plpgsql'
+where x.extname <> 'plpgsql' and %(only)s::text is null
 
 union all
 select 'event trigger', quote_ident(e.evtname),
@@ -362,7 +365,8 @@ select 'event trigger', quote_ident(e.evtname),
                   when 'A' then ' enabled always' else ''
               end, null, ''
 from pg_event_trigger e
-where not exists (select from owned o where o.classid = 'pg_event_trigger'::regclass and o.objid = e.oid)
+where %(only)s::text is null
+  and not exists (select from owned o where o.classid = 'pg_event_trigger'::regclass and o.objid = e.oid)
 
 union all
 select '<ext>', quote_ident(n.nspname), string_agg(distinct m.name, E'\n'), null, ''

@@ -1,5 +1,6 @@
 -- What is in each schema besides the version table and surefoot's own: how many objects, the first
 -- few of them, the names of its tables and views, and which tables look like a migrator's own.
+-- `only` is the one schema that counts, where it is a tenant's.
 -- What an extension brought isn't anybody's, nor is what lies in a schema that it made.
 with brought as materialized (
     select d.classid, d.objid from pg_catalog.pg_depend d
@@ -10,6 +11,7 @@ ns as materialized (
     from pg_catalog.pg_namespace n
     where n.nspname !~ '^pg_'
       and n.nspname not in ('information_schema', 'surefoot')
+      and n.nspname = coalesce(%(only)s::text, n.nspname)
       and not exists (
           select from brought b
           where b.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and b.objid = n.oid

@@ -3,7 +3,7 @@
 -- read or written? Reads catalogues only, and nothing of the objects themselves.
 --
 -- Runs where only pg_catalog is on the search path. `trusted` is the answer of trusted.sql; `role`
--- is trusted besides.
+-- is trusted besides. `only` is the one schema whose version table counts, where it is a tenant's.
 with trusted (oid) as (
     select pg_catalog.unnest(cast(%(trusted)s as int8[]))::oid
     union
@@ -22,6 +22,7 @@ object as (
     where c.relname = cast(%(table)s as text)
       and c.relkind in ('r', 'p', 'v', 'm', 'f')
       and n.nspname !~ '^pg_(toast|temp)'
+      and n.nspname = coalesce(cast(%(only)s as text), n.nspname)
       and not (n.nspname = 'surefoot' and c.relname = 'journal')
 ),
 -- what belongs to a relation and may call something

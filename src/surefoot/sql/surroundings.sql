@@ -39,5 +39,6 @@ select
         join pg_catalog.pg_class t on t.oid = i.indrelid
         join pg_catalog.pg_namespace n on n.oid = t.relnamespace
         where not i.indisvalid and not t.relispartition and n.nspname !~ '^pg_'
+          and n.nspname = coalesce(%(only)s::text, n.nspname)
         order by 1
     ) as invalid

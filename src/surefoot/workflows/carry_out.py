@@ -1,7 +1,7 @@
 """Carry out a plan: take the lock, take a backup if configured, run the steps."""
 
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +10,7 @@ import psycopg
 from surefoot.decision.decide import Decision, NothingToDo, Refused, classify
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Install, Plan
+from surefoot.errors import SurefootError
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
 from surefoot.model.states import State
@@ -18,6 +19,7 @@ from surefoot.project.config import seconds
 from surefoot.workflows.workspace import Report, Workspace
 
 if TYPE_CHECKING:
+    from surefoot.run.context import Run
     from surefoot.run.journal import Back
     from surefoot.run.lock import Lock
 
@@ -99,7 +101,31 @@ def carry_out(
         lock.check()
     workspace.begun = True
     asked.was_empty = False
-    return running.carry_out(plan, run)
+    if not workspace.makes_schema:
+        return running.carry_out(plan, run)
+    return _in_new_schema(workspace, plan, run, report)
+
+
+def _in_new_schema(workspace: Workspace, plan: Plan, run: "Run", report: Report) -> Outcome:
+    """Make the tenant's schema, which env.py needs before its own transaction begins, and carry the
+    plan out in it. Where nothing of that was committed, the schema goes again.
+    """
+    from surefoot.look.tenants import make, unmake
+    from surefoot.run import carry_out as running
+
+    with workspace.connect() as connection:
+        make(workspace.project, connection)
+    workspace.makes_schema = False
+    report.notice(f"the schema {workspace.project.tenant} was made")
+    outcome = running.carry_out(plan, run)
+    if outcome.findings and outcome.rows is not None and not outcome.done:
+        with suppress(SurefootError, psycopg.Error), workspace.connect() as connection:
+            unmake(workspace.project, connection)
+            workspace.makes_schema = True
+            report.notice(
+                f"the schema {workspace.project.tenant}, which is empty, was dropped again"
+            )
+    return outcome
 
 
 def finished(workspace: Workspace, outcome: Outcome) -> Outcome:

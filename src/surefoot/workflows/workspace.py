@@ -20,6 +20,7 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Plan, backup_text
 from surefoot.errors import NOT_CHANGED, NOT_REACHED, SurefootError
 from surefoot.look.survey import Application, configured_version_table
+from surefoot.look.tenants import is_there
 from surefoot.model.progress import Progress, Session
 from surefoot.model.states import State
 from surefoot.model.target import Target, environment
@@ -78,6 +79,7 @@ class Workspace:
         self._idle: tuple[psycopg.Connection[Any], float] | None = None
         self.approval: str | None = None  # the word that was given for a plan
         self.approval_used = False  # whether that plan was begun
+        self.makes_schema = False  # the tenant's isn't there: it's made before the first step
         self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
@@ -171,7 +173,7 @@ class Workspace:
         """The quick look, again: whoever has waited may find all done."""
         project, table = self.project, configured_version_table(self.project)
         name = project.file.name if project.file else None
-        place = Place(str(project.root), name, project.given, project.variables)
+        place = Place(str(project.root), name, project.given, project.variables, project.tenant)
         try:
             return look(place, self.target, table.name, table.schema)
         except Unsettled:
@@ -180,7 +182,9 @@ class Workspace:
     def thorough(self, application: Application) -> tuple[Facts, Decision]:
         """What there is, with all that Alembic knows, and what is to be done about it."""
         self.role_set = application.version_table.role
+        tenant = self.project.tenant
         with self.look_session() as connection:
+            self.makes_schema = tenant is not None and not is_there(connection, tenant)
             facts = application.facts(connection)
         return facts, self._decide(facts)
 
@@ -201,6 +205,13 @@ class Workspace:
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
             self._check_scripts(decision.plan, facts)
+            if self.makes_schema:
+                first = (
+                    f"the schema {self.project.tenant} is made first, if [tenants] lists it then"
+                )
+                plan = decision.plan
+                plan = msgspec.structs.replace(plan, remarks=(first, *plan.remarks))
+                decision = msgspec.structs.replace(decision, plan=plan)
             if self.backs_up(facts, decision.plan) and not decision.plan.loss_texts:
                 first = backup_text(self.project.config.backup_directory)
                 plan = decision.plan
