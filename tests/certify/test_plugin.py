@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from surefoot.postgres.embedded import Server
+from surefoot.postgres.embedded import Server, embedded_bin
 from tests.certify.grounds import GROUNDS, Place
 from tests.certify.others import ENV, environment_of
 from tests.certify.planted import BUGS
@@ -108,7 +108,11 @@ def test_pytest_alembic_has_an_empty_database_for_each_test(
     application.write("tests/conftest.py", "")
     words = ["--surefoot", "--test-alembic", "-k", "single_head or up_down", "tests"]
     python = environment_of("pytest-alembic", "binary") / "bin" / "python"
-    said = _pytest(application, server, *words, python=python, PYTHONPATH=str(application.root))
+    more = {
+        "PYTHONPATH": str(application.root),
+        "PATH": f"{embedded_bin()}:{os.environ['PATH']}",  # its pg_dump
+    }
+    said = _pytest(application, server, *words, python=python, **more)
     assert "2 passed" in said
     databases = "select count(*) from pg_database where datname like 'surefoot_certify%'"
     with psycopg.connect(server.conninfo()) as connection:
