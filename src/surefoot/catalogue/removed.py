@@ -98,7 +98,7 @@ def variants_of(before: Catalogue, after: Catalogue, name: str) -> dict[str, lis
     found: dict[str, list[Key]] = {}
     known: dict[Key, set[Definition]] = {}
     for id in ("", *new.changes):
-        own, more = (w.changes[id] if id else w.initial for w in (old, new))
+        own, more = (w.changes.get(id, ()) if id else w.initial for w in (old, new))
         for change in own:
             known.setdefault(change.key, set()).update(change.after)
         for change in more:
