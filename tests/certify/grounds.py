@@ -25,7 +25,7 @@ class Ground:
 
     `begin` is where cases begin, as certify names it: the release before the head. `parent` is the
     head's parent. `table` has a whole number `key` and a text `text`; `row` inserts one row with
-    the key 900.
+    the key 900. `unseeded` is a table that no seed script writes, if `table` isn't.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Ground:
     key: str
     text: str
     row: str
+    unseeded: str = ""
 
 
 class Example(Application):
@@ -103,6 +104,7 @@ GROUNDS = {
             key="id",
             text="name",
             row="insert into people (id, name) values (900, 'Barbara')",
+            unseeded="pets",
         ),
         Ground(
             "example",

@@ -113,11 +113,12 @@ def _temporary(place: Place) -> None:
 
 
 def _floor(place: Place) -> None:
-    body = """\
+    table = place.ground.unseeded or place.ground.table
+    body = f"""\
 op.execute("alter table {table} add column called text not null default ''")
 op.execute("alter table {table} alter column called drop default")"""
     floor = f'surefoot_floor = "{place.begin.partition("@")[0]}"'
-    undo = 'op.execute("alter table {table} drop column called")'
+    undo = f'op.execute("alter table {table} drop column called")'
     place.further(body, head=floor, downgrade=undo)
 
 
@@ -145,8 +146,11 @@ def _released(change: Callable[[Place], None]) -> Callable[[Place], None]:
 
 def _edited(place: Place) -> None:
     """The parent of the head makes something more than it did when it was released."""
-    made = "    op.execute('create table edited (id integer primary key)')"
-    place.change(place.ground.parent, r"^def upgrade\(\)(?: -> None)?:\n", rf"\g<0>{made}\n")
+    changes = {"upgrade": "create table edited (id integer primary key)"}
+    changes["downgrade"] = "drop table edited"
+    for function, statement in changes.items():
+        begin = rf"^def {function}\(\)(?: -> None)?:\n"
+        place.change(place.ground.parent, begin, rf"\g<0>    op.execute('{statement}')\n")
 
 
 def _removed(place: Place) -> None:

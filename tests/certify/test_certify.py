@@ -12,7 +12,7 @@ import pytest
 from surefoot.certify.kept import FILE
 from surefoot.certify.plan import KINDS
 from surefoot.postgres.embedded import Server
-from tests.certify.grounds import GROUNDS, Place
+from tests.certify.grounds import GROUNDS, PLANTED, Place
 from tests.certify.planted import BUGS, certified
 from tests.certify.project import clean
 from tests.support.project import Application
@@ -107,11 +107,11 @@ def test_what_failed_is_tried_again_and_first(application: Application, server: 
     assert failed.error == "certify-failed"
     assert kept.read_text().splitlines()[-1] == case
     (problem,) = failed.json["problems"]
-    assert problem["revisions"] == ["r5"]
+    assert problem["revisions"] == [PLANTED]
     plan = application.run("certify", "--plan", "--from", "v2", *_options(server))
     assert plan.out.splitlines()[0] == case
     application.revision(
-        "r5",
+        PLANTED,
         "r4",
         "update people set mood = 'good' where mood is null",
         "alter table people alter mood set default 'good'",  # the seed script gives none

@@ -226,7 +226,9 @@ def test_a_name_that_both_want(
         result = application.run("up", *arguments, "--json", url=database.url())
         assert (result.code, result.error) == (4, "foreign-database"), result.out
         seen = " ".join(finding(result)["seen"])
-        assert "taken: relation public.people, which revision r1 makes; it is of postgres" in seen
+        assert (
+            "taken: relation public.people, which revision r1 makes; it belongs to postgres" in seen
+        )
         assert "--shared" not in finding(result)["next"]
     assert database.dump() == before
 
