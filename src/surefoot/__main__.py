@@ -204,9 +204,8 @@ def _said_nothing_to_do(given: dict[str, str], command: list[str], arguments: li
         from surefoot.quick import settled
 
         config, url = given.get("--config"), given.get("--database-url")
-        found = settled(
-            config, url, os.environ, os.getcwd(), tuple(arguments), given.get("--tenant")
-        )
+        more = (tuple(arguments), given.get("--tenant"))
+        found = settled(config, url, os.environ, os.getcwd(), *more, waits=True)
     except Exception:  # noqa: BLE001 - whatever it is, the ordinary way meets it again and reports it
         return False
     if not signal.sigpending().isdisjoint(SIGNALS):

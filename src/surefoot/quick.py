@@ -62,11 +62,13 @@ def settled(
     directory: str,
     arguments: tuple[str, ...] = (),
     tenant: str | None = None,
+    *,
+    waits: bool = False,
 ) -> Settled:
     """Return whether there is nothing to do, by the options and the environment of a start.
 
-    While another start is at work on the database, it waits for a while (`postgres/turn.py`).
-    Raises Unsettled, or other errors.
+    If it `waits`, it does so for a while if another start is at work on the database, and this
+    process may have the turn afterwards (`postgres/turn.py`). Raises Unsettled, or other errors.
     """
     place = _place(config_file, directory, arguments, variables(environ))
     settings = _settings(place)
@@ -82,7 +84,7 @@ def settled(
         if not (tenant.isascii() and tenant.isidentifier() and tenant == tenant.lower()):
             raise Unsettled("it is no tenant's name")
         place, schema = place._replace(tenant=tenant), tenant
-    found = look(place, target, table, schema, waits=True)
+    found = look(place, target, table, schema, waits=waits)
     left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
     return found._replace(remarks=(*found.remarks, *left))
 
