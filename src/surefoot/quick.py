@@ -260,7 +260,7 @@ def _looked(
         return found
     if any(_decides_by_itself(mark) for mark in marks[:1]):
         raise Unsettled("each start looks thoroughly")
-    raise Unseen("nobody has looked at just this")
+    raise Unseen("no earlier run has verified exactly this")
 
 
 _AT_ONCE = 200  # version tables that are read in one transaction: each is locked

@@ -201,7 +201,7 @@ def test_the_journal_knows_of_more(
         application, database, "journal-contradicts-structure", *ALL, ("adopt", "--yes")
     )
     assert "the structure is exactly that of r1" in seen(result)
-    assert "the journal says that it has run r2, r3, too" in seen(result)
+    assert "the journal says that more has run: r2, r3" in seen(result)
     assert refused(application, database, "journal-contradicts-structure", ("drift",))
     arrives(application, database, result)
 

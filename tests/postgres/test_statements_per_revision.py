@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from surefoot.postgres.turn import CLASS, LOCK
 from tests.support.database import Database, fresh_database
 from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
@@ -54,7 +55,7 @@ def _sent(database: Database, application: Application, driver: str) -> tuple[in
     assert result.code == 0, result.err
     sessions = _sessions(database, log, start)
     application_s = _with("create table if not exists surefoot.journal", sessions)
-    lock_s = _with("pg_try_advisory_xact_lock(", sessions)
+    lock_s = _with(f"pg_try_advisory_xact_lock({CLASS}::int, {LOCK}::int)", sessions)
     return len(application_s), len(lock_s)
 
 

@@ -53,7 +53,7 @@ PACKAGES = {
     ),
     "pytest": ("pytest_plugin",),
     "alembic": ("alembic_env", "catalogue_build", "revision_source", "guards"),
-    "sqlalchemy": ("alembic_env", "catalogue_build", "guards"),
+    "sqlalchemy": ("alembic_env", "catalogue_build", "guards", "pytest_plugin"),
     "click": ("cli",),
 }
 

@@ -104,7 +104,7 @@ def journal_contradicts(facts: Facts) -> Finding:
         "There is no version row, and the journal contradicts the structure.",
         (
             f"the structure is exactly that of {', or of '.join(names[:8])}",
-            f"the journal says that {', '.join(standing.vetoed[:8])} has also run"
+            f"the journal says that more has run: {', '.join(standing.vetoed[:8])}"
             + ("" if known else ", which this code does not have"),
             *([f"it ends with revision {last}"] if last else []),
         ),
