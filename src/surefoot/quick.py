@@ -136,7 +136,7 @@ def _connected(
     # a name would stay on a pooled session (sql/unnamed.sql), and this one ends at once
     parameters.pop("application_name", None)
     connection = Connection(parameters, patience=_PATIENCE)
-    kept = False
+    kept, until = False, 0.0
     try:
         if "dbname" not in target.parameters:
             named = {**target.parameters, "dbname": connection.database}
@@ -150,8 +150,9 @@ def _connected(
                     raise
                 from surefoot.postgres import turn
 
-                # whoever has waited looks again; where nobody is at work, it's our turn
-                kept = not turn.waited(connection) and turn.take(connection)
+                until = until or turn.deadline()
+                # after a wait, look again; if nobody is at work, take the turn
+                kept = not turn.waited(connection, until) and turn.take(connection)
                 if kept:
                     raise
     finally:

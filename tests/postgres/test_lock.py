@@ -11,7 +11,7 @@ import pytest
 
 from surefoot.errors.steps import is_command
 from surefoot.postgres.embedded import Server
-from surefoot.postgres.turn import CLASS, LOCK
+from surefoot.postgres.turn import CLASS, LOCK, TURN
 from surefoot.run.lock import locked
 from tests import starts
 from tests.support.database import Database
@@ -312,3 +312,16 @@ def test_the_turn_is_given_back_whatever_happens(
     while database.query("select from pg_locks where locktype = 'advisory'"):
         assert time.monotonic() < ends
         time.sleep(0.05)
+
+
+def test_a_turn_that_nobody_gives_back_holds_nobody_up_for_long(
+    application: Application, database: Database
+) -> None:
+    """Anybody may take it, again and again; it decides nothing."""
+    application.linear()
+    with psycopg.connect(database.conninfo, autocommit=True) as holder:
+        holder.execute("select pg_advisory_lock(%s::int, %s::int)", (CLASS, TURN))
+        started = time.monotonic()
+        result = application.run("up", url=database.url())
+        assert time.monotonic() - started > 3  # it has waited
+    assert result.code == 0, result.err

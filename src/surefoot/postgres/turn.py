@@ -1,5 +1,6 @@
 """Starts at the same time, of many replicas: the first one works, and the others wait before they
-load anything. This saves work and decides nothing: whoever migrates holds the lock (`run/lock.py`).
+load anything. This saves work and decides nothing: only the holder of the lock migrates
+(`run/lock.py`).
 
 Standard library only, since it belongs to the quick look.
 """
@@ -13,7 +14,7 @@ from surefoot.postgres.libpq import Connection, Unsettled
 from surefoot.sql import query
 
 # Keys of advisory locks: "sure", "foot" as two 32-bit numbers; the two-key space is rarely used by
-# others. LOCK is the lock's, TURN that of whoever is about to take it.
+# others. LOCK is surefoot's lock; the process that has TURN is about to take it.
 CLASS = 0x73757265
 LOCK, TURN = 0x666F6F74, 0x7475726E
 
@@ -25,7 +26,7 @@ select pg_catalog.pg_try_advisory_xact_lock({CLASS}::int, {TURN}::int)::text as 
        pg_catalog.pg_backend_pid()::text as pid"""
 _KEYS = {"class": str(CLASS), "lock": str(LOCK), "turn": str(TURN)}
 _PAUSES = 0.05, 0.3  # seconds
-_PATIENCE = 4.0, 8.0  # seconds; whoever waits for longer says for whom, and so needs all the rest
+_PATIENCE = 4.0, 8.0  # seconds; a longer wait names the holder, and needs all modules
 
 _kept: list[Connection] = []
 
@@ -53,14 +54,19 @@ def give_back() -> None:
             _kept.pop().close()
 
 
-def waited(connection: Connection) -> bool:
-    """Wait until nobody has the turn or the lock; whether somebody had. Raises Unsettled where that
-    takes long, and for a signal.
+def deadline() -> float:
+    """When a start stops waiting, by the monotonic clock: not all of them at once."""
+    return time.monotonic() + random.uniform(*_PATIENCE)
+
+
+def waited(connection: Connection, until: float) -> bool:
+    """Wait while another process has the turn or the lock; return whether one had it.
+
+    Raises Unsettled at `until` (seconds of the monotonic clock), and for a signal.
     """
     found = False
-    deadline = time.monotonic() + random.uniform(*_PATIENCE)  # so that not all give up at once
     while _busy(connection):
-        if time.monotonic() > deadline or signal.sigpending():
+        if time.monotonic() > until or signal.sigpending():
             raise Unsettled("another surefoot is at work")
         time.sleep(random.uniform(*_PAUSES))
         connection.extend()
