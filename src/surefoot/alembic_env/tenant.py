@@ -169,7 +169,7 @@ def _left(tenant: Tenant, revision: str, what: str) -> SurefootError:
         f"Revision {revision} changed more than the schema {tenant.name}.",
         seen=[what],
         next="correct the revision, so that it changes the tenant's schema alone: what all tenants "
-        "share belongs into a history of its own. If somebody else has changed that meanwhile, "
+        "share belongs in a history of its own. If somebody else made that change meanwhile, "
         "start again",
     )
 
