@@ -412,9 +412,9 @@ def test_a_signal_that_comes_meanwhile_is_not_lost(
     text = (
         "import os, sys, signal, surefoot.quick as quick\n"
         "look = quick.settled\n"
-        "def signalled(*given):\n"
+        "def signalled(*given, **more):\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    return look(*given)\n"
+        "    return look(*given, **more)\n"
         "quick.settled = signalled\n"
         "sys.argv = ['surefoot', 'up', '--', 'touch', 'started']\n"
         "from surefoot.__main__ import run\nrun()\n"
