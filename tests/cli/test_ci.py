@@ -236,8 +236,8 @@ def test_init_says_what_comes_next(application: Application) -> None:
     application.linear()
     said = " ".join(application.run("init").err.split())
     for words in (
-        "next: surefoot plan",
-        "then: surefoot catalog build",
+        "next: surefoot catalog build",
+        "then: surefoot plan",
         "commit it",
         "in CI: surefoot catalog check",
         "surefoot init --ci github",

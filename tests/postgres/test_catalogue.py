@@ -367,7 +367,8 @@ def test_revisions_that_change_only_data_are_listed(
     built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
     said = " ".join(built.err.split())
     assert "2 of 5 revisions change only data: r2, r3." in said
-    assert 'for r2: surefoot_evidence = "select not exists (select from t where a is' in said
+    suggested = 'surefoot_evidence = "select not exists (select from t where a is'
+    assert f"add it to the file of r2: {suggested}" in said
     application.config("[evidence]\nr2 = 'select true'\nr3 = 'select true'\n")
     built = application.run("catalog", "build", "--no-downgrade", "--server", server.url())
     assert "only data" not in built.err

@@ -397,7 +397,7 @@ def test_check(application: Application, server: Server) -> None:
         file.write_bytes(same)
         result = dump(application, server, "--check", "-o", SCRIPT)
         assert result.code == 0, result.err
-        assert "is what the history makes now" in result.err
+        assert "is up to date" in result.err
     application.revision("r4", "r3", "alter table people add column age int")
     result = dump(application, server, "--check", "-o", SCRIPT, "--json")
     assert (result.code, result.error) == (3, "init-script-outdated")

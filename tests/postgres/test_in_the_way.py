@@ -108,7 +108,7 @@ def test_the_same_shape_goes_on_and_is_said(
     plan = application.run("plan", "--json", url=database.url())
     assert (plan.code, plan.json["state"], plan.json["findings"]) == (0, "behind", [])
     assert (
-        "table public.pets is there already, as revision r3 (r3.py) makes it"
+        "table public.pets exists already, as revision r3 (r3.py) makes it"
         in (plan.json["remarks"][0])
     )
     for command in ("plan", "status"):

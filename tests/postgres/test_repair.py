@@ -45,9 +45,9 @@ CORRUPTED = {
     "NULL": (
         f"{NO_KEY} alter table alembic_version alter version_num drop not null;"
         " update alembic_version set version_num = null",
-        "NULL is garbage: it names no revision",
+        "NULL is invalid: it names no revision",
     ),
-    "blank": ("update alembic_version set version_num = ' '", "' ' is garbage"),
+    "blank": ("update alembic_version set version_num = ' '", "' ' is invalid"),
     "cut short": (
         f"update alembic_version set version_num = '{R2[:8]}'",
         f"'{R2[:8]}' is cut short: it is the beginning of {R2}",
@@ -58,7 +58,7 @@ CORRUPTED = {
     ),
     "no id": (
         "update alembic_version set version_num = 'v1.0.28 (latest)'",
-        "'v1.0.28 (latest)' is garbage",
+        "'v1.0.28 (latest)' is invalid",
     ),
     "a narrow column": (
         "alter table alembic_version alter version_num type varchar(8) using left(version_num, 8)",
@@ -233,7 +233,7 @@ def test_an_id_that_nobody_knows_over_an_older_structure(
     result = refused(shop, database, "unknown-revision", ("status",), ("up",), ("adopt",))
     assert f"'{NEWER}' is not known: nothing here says which revision it was" in seen(result)
     assert f"by its structure it is at {R1}" in seen(result)
-    assert "not all that this code's head needs is there" in seen(result)
+    assert "this code's head needs more than is there" in seen(result)
     assert shop.run("repair", "--yes", url=database.url()).code == 0
     assert rows(database) == [R1]
 
@@ -284,8 +284,8 @@ def test_the_form_of_an_id_proves_nothing(shop: Application, database: Database)
     """Over head's very structure: nobody saw it run, so it isn't taken for newer."""
     at(shop, database, R3, "update alembic_version set version_num = 'double_n'")
     result = refused(shop, database, "unknown-revision", ("status",), ("plan",), ("up",))
-    assert "all that this code's head promises is there" in seen(result)
-    assert "there is nothing that no revision of this code makes" in seen(result)
+    assert "everything that this code's head promises is there" in seen(result)
+    assert "every object here is made by a revision of this code" in seen(result)
     assert "surefoot repair" in result.json["findings"][0]["next"]
     assert shop.run("repair", "--yes", url=database.url()).code == 0
     assert rows(database) == [R3]

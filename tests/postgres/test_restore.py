@@ -870,7 +870,7 @@ def test_killed_at_every_step(application: Application, shop: Database) -> None:
         assert counts(shop) in (BEFORE, AFTER), (side, number)
         # the killed one's sessions end when the server sees it, its pg_restore when it's cut off
         if told_as_done(shop):
-            assert "is what was there before" in (application.root / "said").read_text()
+            assert "the former database, as" in (application.root / "said").read_text()
         else:
             result = restore(application, shop, file.name, "--yes", "--disconnect")
             assert result.code == 0, (side, number, result.err)

@@ -100,6 +100,7 @@ def _looked_at(
         checking.before(context.connection, revision)
         migrate(**keywords)
 
+    looking.__name__ = "downgrade"  # Alembic logs it: Running downgrade …
     return looking
 
 

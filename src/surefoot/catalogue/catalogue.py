@@ -175,7 +175,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     @property
     def loaded(self) -> tuple[Key, ...]:
         """What the application itself makes while it is loaded, before the first revision; without
-        what administrators make beforehand, a schema or an extension.
+        what administrators make in advance, a schema or an extension.
         """
         base = self.way("base")
         made = base.initial if base is not None else ()

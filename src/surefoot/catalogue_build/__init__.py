@@ -1,1 +1,1 @@
-"""Make a catalogue: replay the history on a scratch server, look behind each revision."""
+"""Make a catalogue: replay the history on a scratch server, and look after each revision."""

@@ -1,4 +1,4 @@
-"""From what the replays saw to a catalogue. Pure."""
+"""Make a catalogue from the results of the replays. Pure."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ def assemble(
     scripts: InitScripts | None,
     downgrades: Mapping[str, Downgrade],
 ) -> Catalogue:
-    """The catalogue of the ways that were gone to their end."""
+    """Return the catalogue of the paths that were replayed to their end."""
     revisions = opened.history.revisions
     history = History(
         {
@@ -55,8 +55,9 @@ def _way(name: str, start: frozenset[str], seen: Replayed, order: tuple[str, ...
 def compared(
     order: tuple[str, ...], main: Replayed, more: list[Replayed]
 ) -> tuple[dict[str, tuple[Varying, ...]], list[dict[str, tuple[Change, ...]]]]:
-    """What several replays of the same made otherwise, by revision; and what is left of each that
-    differs even so, in the spelling of what varies.
+    """Compare several replays of the same path: what varies, by revision.
+
+    Also returns the differences that remain in each after that has one spelling.
     """
     varies: dict[str, tuple[Varying, ...]] = {}
     for other in more:
@@ -75,7 +76,7 @@ def _settling(varies: Mapping[str, tuple[Varying, ...]]) -> Settling:
 
 
 def with_varying(catalogue: Catalogue, varies: Mapping[str, tuple[Varying, ...]]) -> Catalogue:
-    """The catalogue, in which this is known not to be the same twice."""
+    """Return the catalogue that records what varies from replay to replay."""
     ordered = {id: varies[id] for id in catalogue.history.revisions if id in varies}
     found = settled(catalogue, (v for several in ordered.values() for v in several))
     return msgspec.structs.replace(found, varies=ordered)
@@ -87,10 +88,10 @@ def with_variants(
     seen: Mapping[str, tuple[Change, ...]],
     initial: tuple[Change, ...] | None = None,
 ) -> Catalogue:
-    """The catalogue, with what another replay of the way `name` has `seen` as a possibility, too.
+    """Return the catalogue that also accepts what another replay of the path `name` has `seen`.
 
-    `initial` is the structure that it began with; None: the way's own. Where it stopped early, the
-    revisions behind are taken to do what they do on the way.
+    `initial` is the structure that it began with; None: the path's own. If it stopped early, the
+    later revisions are assumed to do the same as on the path.
     """
     way = catalogue.way(name)
     assert way is not None
@@ -120,11 +121,11 @@ def with_variants(
 def _one_of(
     own: tuple[Change, ...], theirs: tuple[Change, ...], before: tuple[Key, ...]
 ) -> tuple[Key, ...]:
-    """Names that either replay may lack, though each made one of that kind; () if there are none.
+    """Return names that either replay may lack, although each made one of that kind; or ().
 
-    `before` is the answer of the replays until now. An aggregate that takes other types has another
-    name. If each of both names may be missing, a database without either would be as right as one
-    with it.
+    `before` is the result of the replays until now. For example, an aggregate with other argument
+    types has another name. If both names might be missing, a database without either would be
+    accepted.
     """
     made, other = (
         {c.key for c in changed if not c.before and c.after != (None,)} for changed in (own, theirs)
@@ -146,8 +147,9 @@ def _one_of(
 def as_comparable(
     way: Way, initial: tuple[Change, ...], seen: Mapping[str, tuple[Change, ...]]
 ) -> tuple[tuple[Change, ...], dict[str, tuple[Change, ...]]]:
-    """What a server of another version made, spelled as on the `way` where the two can't be told
-    apart: the server only prints it in another way.
+    """Return what a server of another version made, as on the `way` if they can't be compared.
+
+    In that case the server may only print it differently.
     """
 
     def spelled(own: tuple[Change, ...], theirs: tuple[Change, ...]) -> tuple[Change, ...]:
@@ -184,8 +186,9 @@ def with_origin(
     *,
     failed: str,
 ) -> Catalogue:
-    """The catalogue, with the way that begins with an origin. It ends before the revision that
-    `failed` there ("": none), and nothing that comes behind that one is on it.
+    """Return the catalogue with the path that begins with an origin.
+
+    It ends before the revision that `failed` there ("": none).
     """
     history = catalogue.history
     start = history.applied(origin.rows)
@@ -203,7 +206,7 @@ def with_origin(
 
 
 def _either(own: State, other: State, key: Key) -> tuple[Definition, ...]:
-    """What may be there: first the way's own, then what only the other replay has seen."""
+    """Return what may exist: first the path's own, then what only the other replay has seen."""
     known = own.get(key, (None,))
     more = {*other.get(key, (None,))} - {*known}
     return (*known, *sorted(more, key=lambda d: (d is None, d or "")))

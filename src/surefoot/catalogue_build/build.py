@@ -52,9 +52,9 @@ from surefoot.project.config import OriginEntry, Project, ScriptEntry, load
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What to try besides the replay itself.
+    """What to do in addition to the replay itself.
 
-    `servers` are those to replay on; none: the first that will do.
+    `servers` are those to replay on; if there are none, the first suitable one.
     """
 
     servers: tuple[str, ...] = ()
@@ -63,10 +63,10 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Built(msgspec.Struct, frozen=True):
-    """A catalogue, and which servers it was made on, the first of which tested the downgrades.
+    """A catalogue, and the servers on which it was made; the first one tested the downgrades.
 
-    `unasked` are the revisions that change only data and bring no evidence probe: each with a
-    suggestion for one, or "".
+    `unasked` are the revisions that change only data and have no evidence probe: each with a
+    suggested one, or "".
     """
 
     catalogue: Catalogue
@@ -75,7 +75,7 @@ class Built(msgspec.Struct, frozen=True):
 
 
 class _Beginning(msgspec.Struct, frozen=True):
-    """How a way of the catalogue is replayed: by what name, and from what."""
+    """How a path of the catalogue is replayed: its name, and its beginning."""
 
     what: str
     start: Callable[["_Building"], Target]
@@ -83,9 +83,9 @@ class _Beginning(msgspec.Struct, frozen=True):
 
 
 def build(project: Project, options: Options, told: Told) -> Built:
-    """Replay the history on scratch servers, and give what each revision does.
+    """Replay the history on scratch servers, and return what each revision does.
 
-    What one of several servers makes otherwise than the first is a variant.
+    If one of several servers makes something different from the first, that is a variant.
 
     Raises SurefootError `catalogue-build-failed`, `extension-missing`, `scratch-server-unusable`,
     and whatever keeps the application's code from being loaded.
@@ -114,11 +114,11 @@ class _Building:
         self._project = project.of_tenant(NAME) if self._tenants else project
         self._options, self._told = options, told
         self._refused: set[tuple[str, str]] = set()
-        self._seed = 0  # of the last replay: each has another
-        self.ways: dict[str, _Beginning] = {}  # by name: those of the catalogue
+        self._seed = 0  # of the last replay: each one has another server
+        self.ways: dict[str, _Beginning] = {}  # by name: the paths of the catalogue
 
     def also(self, built: Built, ways: Mapping[str, _Beginning]) -> Built:
-        """What was built on other servers, with what this one makes otherwise as variants."""
+        """Add what this server makes differently, as variants."""
         catalogue, ended = built.catalogue, True
         for name, beginning in ways.items():
             catalogue, to_its_end = self._also(catalogue, name, beginning)
@@ -131,7 +131,7 @@ class _Building:
     def _also(
         self, catalogue: Catalogue, name: str, beginning: _Beginning
     ) -> tuple[Catalogue, bool]:
-        """The same for one way, and whether the replay came as far here as on the first server."""
+        """Do so for one path; also return whether the replay got as far as on the first server."""
         found = self._pass(beginning.what, lambda: beginning.start(self), origin=beginning.origin)
         way = catalogue.way(name)
         assert way is not None
@@ -182,7 +182,7 @@ class _Building:
         opened = base.opened
         tried = None
         if self._options.downgrades:
-            # in a replay of its own, which may come to grief
+            # in a separate replay, which may fail
             tried = self._pass("its downgrades", self._start(base, main), downgrades=True)
             self._come_to_grief(tried, "with downgrades tried")
         more = self._again(base, main, tried)
@@ -219,7 +219,7 @@ class _Building:
         committing: tuple[str, ...] = (),
         origin: Origin | None = None,
     ) -> Replayed:
-        """One replay, begun anew without each downgrade that has ruined the scratch database."""
+        """One replay, begun again without each downgrade that has ruined the scratch database."""
         self._told.begin(what)
         self._seed += 1
         known: dict[str, Downgrade] = {}
@@ -244,7 +244,7 @@ class _Building:
             if not found.spoilt:
                 break
             passed_over.append(found.spoilt)
-            # what isn't taken back was looked at on its own: it needn't be done once more
+            # downgrades that commit were tested separately, and aren't tested again
             known |= found.downgrades if committing else {}
             known[found.spoilt] = found.downgrades[found.spoilt]
             if committing and known.keys() >= set(committing):
@@ -261,7 +261,7 @@ class _Building:
         return found
 
     def _tell_refused(self, found: Replayed) -> None:
-        """What the application's code was kept from, and went on without: each thing once."""
+        """Report each connection or program that the application's code was refused, once."""
         tell_refused([one for one in found.refused if one not in self._refused], self._told)
         self._refused.update(found.refused)
 
@@ -278,15 +278,15 @@ class _Building:
             )
 
     def _start(self, base: Replayed, main: Replayed) -> Callable[[], Target]:
-        """Where the main way begins: an empty database, or one that the init scripts made."""
+        """Return where the main path begins: an empty database, or one made by the init scripts."""
         return self._database if main is base else lambda: self._installed(base)
 
     def _database(self) -> Target:
-        """A new database: empty, or with a tenant's empty schema and what all tenants share."""
+        """Make a database: empty, or with a tenant's empty schema and the shared objects."""
         return database(self._project, self._scratch, self._shared)
 
     def _shared(self, target: Target) -> None:
-        """Make what all tenants share. Raises as a replay does."""
+        """Make the objects that all tenants share. Raises as a replay does."""
         tenants = self._project.config.tenants
         if tenants is None or tenants.shared is None:
             return
@@ -300,7 +300,7 @@ class _Building:
             raise SurefootError.of(found.stopped)
 
     def _require_variable(self, catalogue: Catalogue, base: Replayed, main: Replayed) -> None:
-        """The history makes the same in another schema. Raises `catalogue-build-failed`."""
+        """Require the same result in another schema. Raises `catalogue-build-failed`."""
         project, self._project = self._project, self._project.of_tenant(OTHER)
         try:
             other = self._pass("the history in another schema", self._start(base, main))
@@ -325,10 +325,10 @@ class _Building:
         )
 
     def _again(self, base: Replayed, main: Replayed, tried: Replayed | None) -> list[Replayed]:
-        """Replays of the same, as many as are needed to see whether each does the same.
+        """Repeat the replay as often as needed to see whether it always makes the same.
 
-        The one with downgrades tried is the second look; only where it saw something else, or a
-        revision's source speaks of chance, are there more.
+        The replay that tests downgrades is the second one. There are more only if it made something
+        else, or if a revision's source mentions chance.
         """
         doubtful = set(base.opened.doubtful).intersection(main.changes)
         number = 2 if doubtful else 0
@@ -364,9 +364,9 @@ class _Building:
         tried: Replayed,
         varies: Mapping[str, tuple[Varying, ...]],
     ) -> dict[str, Downgrade]:
-        """What each downgrade did when it was tried.
+        """Return what each downgrade did when it was tested.
 
-        Those that can't be taken back are tried for good in another replay.
+        Those that can't be rolled back are tested with real commits in another replay.
         """
         found = self._as_without(tried, main, varies)
         left = tuple(id for id, down in found.items() if down.verdict == "untried")
@@ -390,7 +390,7 @@ class _Building:
     def _as_without(
         self, tried: Replayed, main: Replayed, varies: Mapping[str, tuple[Varying, ...]]
     ) -> dict[str, Downgrade]:
-        """The verdicts, but for those around which the upgrades did something else than without."""
+        """Return the verdicts, except where the upgrades around a test had another effect."""
         settling = Settling(v for several in varies.values() for v in several)
         seen, own = settling.each(tried.changes), settling.each(main.changes)
         same = [id for id, changed in seen.items() if changed == own.get(id)]
@@ -415,7 +415,7 @@ class _Building:
     def _former(
         self, base: Replayed, catalogue: Catalogue, scripts: list[ScriptEntry], revision: str
     ) -> Catalogue:
-        """The catalogue, with what an earlier release's init scripts make as good as ours."""
+        """Return the catalogue that also accepts the structure of former init scripts."""
         project = self._project.beginning_with(scripts, revision)
         names = ", ".join(script.path for script in scripts)
         found = self._pass(
@@ -431,7 +431,7 @@ class _Building:
         return with_variants(catalogue, "init", settling.each(found.changes), initial)
 
     def _with_origin(self, base: Replayed, catalogue: Catalogue, entry: OriginEntry) -> Catalogue:
-        """The catalogue, with the way from what a release made without the history."""
+        """Return the catalogue with the path from a release that installed without the history."""
         history = catalogue.history
         heads = history.heads if entry.revision in ("head", "heads") else ()
         rows = heads or (one_revision(history, entry.revision),)
@@ -477,7 +477,7 @@ class _Building:
         return catalogue
 
     def _tell_origin(self, catalogue: Catalogue, origin: Origin) -> None:
-        """How its structure differs from the history's, as a list that can be acted on."""
+        """Report how its structure differs from the history's."""
         base, way = catalogue.way("base"), catalogue.way(origin.way)
         if base is None or way is None:
             return
@@ -494,7 +494,7 @@ class _Building:
                 self._told.notice(f"  {line}")
 
     def _init_scripts(self, base: Replayed) -> InitScripts | None:
-        """What a database can begin with, besides the base; None if the scripts don't say."""
+        """Return other beginnings of a database than the base; None if the scripts don't say."""
         if base.stopped is None and code_of(self._project, base.opened.history).stands_for is None:
             self._told.notice(
                 "the init scripts don't say which revision they stand for, so the catalogue "

@@ -61,21 +61,21 @@ from surefoot.schema.fact import SchemaFact
 
 
 class _Watching:
-    """Turns what is seen behind each revision into what it changed."""
+    """Derives the changes of each revision from the structure after it."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._before = self._now = state_of(())
         self.refusals = Refusals(lambda revision, r: self.tell(Refused(revision, in_words(r))))
-        self.gate: Gate | None = None  # once the process is confined
-        self.environment: Environment | None = None  # once it is loaded
+        self.gate: Gate | None = None  # after the process is confined
+        self.environment: Environment | None = None  # after the application is loaded
 
     def tell(self, message: Message) -> None:
         self._out.write(msgspec.json.encode(message).decode() + "\n")
         self._out.flush()
 
     def begins_with(self, facts: Iterable[SchemaFact]) -> tuple[Change, ...]:
-        """The structure before the first revision."""
+        """Receive the structure before the first revision."""
         self._before = self._now = state_of(facts)
         return changes({}, self._now)
 
@@ -87,12 +87,12 @@ class _Watching:
         self._before, self._now = self._now, state_of(facts_of(rows))
         changed = changes(self._before, self._now)
         self.tell(Ended(revision.id, changed, None if changed else self._question(revision)))
-        self.refusals.revision = f"{revision.id}'s downgrade"  # where one is tried
+        self.refusals.revision = f"{revision.id}'s downgrade"  # if one is tested
 
     def _question(self, revision: Revision) -> str | None:
-        """By what it could be seen that a revision has run, which doesn't change the structure.
+        """Suggest an evidence probe for a revision that doesn't change the structure.
 
-        None where there is a question, or nothing to see: it does nothing at all.
+        None if the revision has one, or does nothing at all.
         """
         if self.environment is None or revision.evidence is not None:
             return None
@@ -105,11 +105,11 @@ class _Watching:
         self.tell(DowngradeTrial(revision.id, self._judged(revision, attempt)))
 
     def ruined(self, ruin: Ruined) -> None:
-        """The last word of a replay that can't go on."""
+        """The last message of a replay that can't continue."""
         self.tell(Spoilt(ruin.revision.id, self._judged(ruin.revision, ruin.attempt)))
 
     def stopped(self, error: BaseException, revision: str, found: Finding, where: str) -> None:
-        """The replay didn't get to its end; a refused connection is named as the reason."""
+        """Report that the replay didn't reach its end, perhaps because of a refused connection."""
         refused = self.refusals.of(self.refusals.revision)
         if self.gate is not None and refused and is_refusal(error):
             who = f"Revision {revision}" if revision else "The application's code"
@@ -138,7 +138,7 @@ class _Watching:
 
 
 def _with_trees(history: History, environment: Environment, root: Path) -> History:
-    """The history with the hash of what each revision does, for the catalogue."""
+    """Return the history with the hash of each revision's syntax tree, for the catalogue."""
     trees = Trees(root)
     found: dict[str, Revision] = {}
     files = environment.files()
@@ -156,7 +156,7 @@ def _confined(
     orders: Orders,
     watching: _Watching,
 ) -> Generator[None, None, None]:
-    """Before any code of the application's is loaded. Nothing takes it back."""
+    """Confine the process, before any of the application's code is loaded; it can't be undone."""
     watching.gate = confine(
         project, target, connection, watching.refusals, whole_server=orders.whole_server
     )
@@ -221,7 +221,7 @@ def _replay(orders: Orders, watching: _Watching) -> None:
 
 
 def main() -> None:
-    """Replay what standard input orders. What the application prints goes to standard error."""
+    """Replay as standard input orders. The application's output goes to standard error."""
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     if password := orders.parameters.get("password"):
         keep_secret(password)

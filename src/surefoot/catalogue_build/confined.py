@@ -14,7 +14,7 @@ from surefoot.model.target import Target, environment
 from surefoot.project.config import Project
 from surefoot.project.locate import LIBPQ_PARAMETERS
 
-UNTOUCHED = "It was refused before it was made; only a scratch database was written to."
+UNTOUCHED = "It was refused before it began; only a scratch database was changed."
 
 
 class Refusals:
@@ -80,7 +80,7 @@ def _forget_other_addresses(target: Target) -> None:
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether an exception comes from a refused connection, whatever it was turned into."""
+    """Whether an exception comes from a refused connection, even if it was converted."""
     if isinstance(error, SurefootError) and Elsewhere.SAID in "\n".join(error.finding.seen):
         return True
     seen: set[int] = set()

@@ -24,7 +24,7 @@ from surefoot.scripts.run import ScriptFailed
 
 
 class _Quiet:
-    """Nobody needs to hear of a script's notices: they'd be heard when it's really run."""
+    """Ignore a script's notices: they are reported when it runs on a real database."""
 
     def begin(self, kind: str, name: str, message: str) -> None: ...
     def works_in(self, session: Session) -> None: ...

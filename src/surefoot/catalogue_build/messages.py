@@ -1,7 +1,7 @@
-"""What a replay is told and tells: one JSON object a line, between two processes.
+"""The messages between a replay and the process that ordered it: one JSON object a line.
 
-Each replay has a process of its own: what an application's code keeps in memory (settings, engines,
-the enums that it made) must not reach into the next one.
+Each replay is a separate process, because an application's code keeps settings, engines and enums
+in memory, which must not affect the next replay.
 """
 
 import msgspec
@@ -17,12 +17,12 @@ SCRATCH = "Only a scratch database was touched."
 class Orders(msgspec.Struct, frozen=True):
     """What to replay, and where: `parameters` are libpq's, for the scratch database.
 
-    Downgrades are tried and taken back (`downgrades`), but for those `passed_over`; or those of
-    `committing` are tried for good. `upto` is the revision to stop at, as a person names it; None:
-    the heads; `arguments` are env.py's from the command line. Without `scripts` the configuration's
-    scripts aren't looked at: they may not be there yet. `create` is what first makes the
-    application's tables, and `rows` are the version rows that the release then wrote. `tenant` is
-    the schema of the tenant for which it is replayed.
+    Downgrades are tested and rolled back (`downgrades`), except for those `passed_over`; or those
+    of `committing` are tested with real commits. `upto` is the last revision, as a person names it;
+    None: the heads. `arguments` are env.py's from the command line. Without `scripts` the
+    configuration's scripts aren't read: they may not exist yet. `create` names the call that first
+    makes the application's tables, and `rows` are the version rows that the release then wrote.
+    `tenant` is the schema of the tenant for which the history is replayed.
     """
 
     parameters: dict[str, str]
@@ -45,7 +45,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The application's code was loaded. `order` is Alembic's, from the base to where it ends.
 
     `schema` is the one that is current on the application's connection, `initial` the structure
-    before the first revision. `doubtful` are revisions whose files speak of something that may
+    before the first revision. `doubtful` are revisions whose files mention something that may
     differ from run to run: a set, a random number.
     """
 
@@ -64,8 +64,9 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """A revision has run, and changed this. `question`: it changes only data, and has no evidence
-    probe; a suggestion for one, or "".
+    """A revision has run, with these changes.
+
+    `question`: it changes only data and has no evidence probe; a suggested one, or "".
     """
 
     revision: str
@@ -74,9 +75,9 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The application's code wanted to reach something else than the scratch server.
+    """The application's code tried to reach something other than the scratch server.
 
-    `what` says what, without a password. `revision` was running; it's "" if none had begun.
+    `what` names it, without a password. `revision` was running; it is "" if none had begun.
     """
 
     revision: str
@@ -84,28 +85,28 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class DowngradeTrial(msgspec.Struct, frozen=True, tag="tried"):
-    """Its downgrade has been tried."""
+    """The revision's downgrade has been tested."""
 
     revision: str
     downgrade: Downgrade
 
 
 class ReplayStopped(msgspec.Struct, frozen=True, tag="stopped"):
-    """The replay did not get to its end. `revision` failed; it's "" if none had begun."""
+    """The replay did not reach its end. `revision` failed; it is "" if none had begun."""
 
     revision: str
     finding: Finding
 
 
 class Spoilt(msgspec.Struct, frozen=True, tag="spoilt"):
-    """This revision's downgrade has ruined the database: the replay must begin anew without it."""
+    """This revision's downgrade has ruined the database: the replay must begin again without it."""
 
     revision: str
     downgrade: Downgrade
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """It came to its end."""
+    """The replay has reached its end."""
 
 
 Message = Opened | Begun | Ended | Refused | DowngradeTrial | ReplayStopped | Spoilt | Finished

@@ -1,4 +1,4 @@
-"""One replay in a process of its own, as the process that ordered it sees it."""
+"""One replay in a separate process, as seen by the process that ordered it."""
 
 import os
 import subprocess
@@ -35,13 +35,13 @@ Tell = Callable[[str, int, int], None]
 
 
 class Replayed(msgspec.Struct):
-    """What one replay saw.
+    """The result of one replay.
 
-    `stopped` says why it did not get to its end, `failed` at which revision ("": before the first).
-    `spoilt` is the revision whose downgrade has ruined the database: to be begun anew without it.
-    `refused` is what the application's code wanted to reach beyond the scratch server: revision
-    and what, in words. `questions` are revisions that change only data and have no evidence probe,
-    with a suggestion for one ("": none).
+    `stopped` says why it did not reach its end, `failed` at which revision ("": before the first).
+    `spoilt` is the revision whose downgrade has ruined the database: begin again without it.
+    `refused` is what the application's code tried to reach outside the scratch server: revision
+    and target, in words. `questions` are revisions that change only data and have no evidence
+    probe, with a suggested one ("": none).
     """
 
     opened: Opened
@@ -55,13 +55,13 @@ class Replayed(msgspec.Struct):
 
 
 def _relay(stream: IO[bytes]) -> None:
-    """What the application prints goes through our own stream: above the line of progress."""
+    """Print the application's output through surefoot's own stream, above the line of progress."""
     for line in stream:
         sys.stderr.write(line.decode("utf-8", "replace"))
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Each line, until a signal comes. Raises StopRequested then."""
+    """Yield each line. Raises StopRequested after a signal."""
     while True:
         with signals.interruptible():
             line = stream.readline()
@@ -85,11 +85,11 @@ def replayed(
     seed: int = 1,
     origin: Origin | None = None,
 ) -> Replayed:
-    """Replay on `target` what is pending there, to the heads or `upto` a revision.
+    """Replay the revisions that are pending on `target`, to the heads or `upto` a revision.
 
-    `seed` is that of Python's hashes, by which the order of a set goes: what two replays with
-    different seeds do otherwise isn't deterministic. `origin`: first the application makes its
-    tables without the history, by a call.
+    `seed` is that of Python's hashes, which decide the order of a set: differences between two
+    replays with different seeds aren't deterministic. `origin`: the call with which the application
+    first makes its tables without the history.
 
     Raises the SurefootError that ended it before the first revision.
     """
@@ -110,7 +110,7 @@ def replayed(
         tenant=project.tenant,
     )
     child = subprocess.Popen(
-        # -P: no module of the application's may stand in for one of Python's
+        # -P: no module of the application may replace one of Python's
         [sys.executable, "-P", "-m", "surefoot.catalogue_build.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -126,7 +126,7 @@ def replayed(
     refused: list[tuple[str, str]] = []
     ended = False
     try:
-        # what may hold a password goes through the pipe: a process list shows arguments
+        # a password goes through the pipe, because a process list shows arguments
         child.stdin.write(msgspec.json.encode(orders) + b"\n")
         child.stdin.close()
         for line in _lines(child.stdout):

@@ -1,4 +1,4 @@
-"""Run the whole history on a scratch database, and look behind each revision."""
+"""Run the whole history on a scratch database, and look after each revision."""
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
@@ -27,7 +27,7 @@ from surefoot.model.history import Revision
 
 
 class Watching(Protocol):
-    """Who follows a replay. `same` says whether two looks saw the same structure."""
+    """Follows a replay. `same` says whether two looks saw the same structure."""
 
     def begin(self, revision: Revision) -> None: ...
     def end(self, revision: Revision, rows: list[Row]) -> None: ...
@@ -39,11 +39,11 @@ Same = Callable[[list[Row], list[Row]], bool]
 
 
 class Attempt(msgspec.Struct):
-    """What a downgrade() did: its rows if it came to its end, else `failure` in a word.
+    """The result of a downgrade(): its version rows if it ended, otherwise `failure` in a word.
 
     `untried`: it ends the transaction, or PostgreSQL forbids it in its upgrade's (`failure`).
-    `statements` are what it executed; None if they can't be executed again without its code.
-    `again` is what its upgrade did behind it, if not what it did before.
+    `statements` are those that it executed; None if they can't be repeated without its code.
+    `again` is the effect of its upgrade after it, if that differs from the first time.
     """
 
     rows: list[Row] | None = None
@@ -54,7 +54,7 @@ class Attempt(msgspec.Struct):
 
 
 class Ruined(Exception):
-    """A downgrade has ruined the scratch database, which is of no further use; what it did."""
+    """A downgrade has ruined the scratch database, so it can't be used any more."""
 
     def __init__(self, revision: Revision, attempt: Attempt) -> None:
         self.revision, self.attempt = revision, attempt
@@ -63,7 +63,7 @@ class Ruined(Exception):
 
 # A new enum value that is used, events of triggers that are pending, a second connection that waits
 # for what the upgrade has locked, a statement that must be alone: impossible in its transaction,
-# and perhaps fine in one of its own.
+# but perhaps possible in a separate transaction.
 _ABORTED = "SQLSTATE 25P02"
 _ONLY_TOGETHER = ("55P04", "55006", "55P03", "25001")
 
@@ -83,12 +83,12 @@ def replay(
     passed_over: frozenset[str] = frozenset(),
     wanted: frozenset[str] | None = None,
 ) -> None:
-    """Upgrade to the heads; `watching` is told of each revision, with the structure behind it.
+    """Upgrade to the heads; `watching` gets each revision, with the structure after it.
 
-    With `wanted` (which holds what each of them needs), only these revisions are run. In one run of
+    With `wanted` (which includes the parents of each), only these revisions are run. In one run of
     env.py, or (`one_by_one`) in one for each revision. With `downgrades`, each revision's
-    downgrade() is tried and taken back, but for those `passed_over`. Raises RevisionFailed,
-    Ruined, or SurefootError where env.py itself fails.
+    downgrade() is tested and rolled back, except for those `passed_over`. Raises RevisionFailed,
+    Ruined, or SurefootError if env.py itself fails.
     """
     looking = Looking(version_table)
     running: Revision | None = None
@@ -145,7 +145,7 @@ def replay(
 
 
 def _keeping(migrate: Callable[..., None], keywords: dict[str, Any]) -> Any:
-    """The revision's upgrade(); what it's called with is kept for its downgrade()."""
+    """Wrap the revision's upgrade(), and keep its arguments for its downgrade()."""
 
     def keeping(**given: Any) -> None:
         keywords.clear()
@@ -164,7 +164,7 @@ def _try(
     path: str,
     same: Same,
 ) -> Attempt:
-    """Run a downgrade behind its upgrade, look, and take it back."""
+    """Run a downgrade after its upgrade, look, and roll it back."""
     attempt = Attempt()
     downgrade = getattr(module, "downgrade", None)
     if downgrade is None:
@@ -181,7 +181,7 @@ def _try(
                     attempt.untried = True
                 except (Exception, SystemExit) as error:  # noqa: BLE001 (the application's own: it's told)
                     attempt.failure = in_a_word(error)
-                    # not by itself, only behind its upgrade in one transaction
+                    # not by itself: only in one transaction with its upgrade
                     attempt.untried = attempt.failure.endswith(_ONLY_TOGETHER)
             if not (attempt.untried or attempt.failure):
                 if _transaction(connection) != before:
@@ -192,7 +192,7 @@ def _try(
                 connection, recording.statements, attempt.rows, looking, path, same
             )
     except DBAPIError as error:
-        if in_a_word(error) == _ABORTED:  # it kept a failure to itself
+        if in_a_word(error) == _ABORTED:  # it swallowed an error
             return Attempt(failure=_ABORTED)
         raise committed from error
     return attempt
@@ -206,9 +206,9 @@ def _repeatable(
     path: str,
     same: Same,
 ) -> list[DownStatement] | None:
-    """The statements, if they do the same without their code; None if they don't.
+    """Return the statements if they have the same effect without their code, otherwise None.
 
-    With the search path that the connection had at first: a later connection has no other.
+    They run with the search path that the connection had at first, as on a later connection.
     """
     for candidate in candidates(connection, statements):
         try:
@@ -219,10 +219,10 @@ def _repeatable(
                 for statement in candidate:
                     execute(connection, statement.sql)
                 if same(looking.rows(connection), rows):
-                    # one transaction, as it was tried, though the connection be in autocommit
+                    # one transaction, as in the test, even if the connection is in autocommit
                     return [DownStatement(statement.sql) for statement in candidate]
         except DBAPIError:
-            continue  # it failed, and was taken back: these aren't the statements
+            continue  # it failed and was rolled back: these aren't the statements
     return None
 
 
@@ -233,7 +233,7 @@ def _transaction(connection: Any) -> str:
 
 @contextlib.contextmanager
 def _no_autocommit(context: Any) -> Generator[None, None, None]:
-    """An autocommit_block would end the transaction that takes the downgrade back."""
+    """Refuse an autocommit_block, which would end the transaction that rolls the downgrade back."""
 
     @contextlib.contextmanager
     def refused() -> Generator[None, None, None]:
@@ -248,7 +248,7 @@ def _no_autocommit(context: Any) -> Generator[None, None, None]:
 
 
 def in_a_word(error: BaseException) -> str:
-    """The SQLSTATE's name or the exception's: the same on every server."""
+    """Return the name of the SQLSTATE or of the exception: the same on every server."""
     original: Any = getattr(error, "orig", None) or error
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     return f"SQLSTATE {state}" if state else type(error).__name__

@@ -33,7 +33,7 @@ class Scratch:
         *,
         ours: bool,
     ) -> None:
-        """`ours`: nobody else uses the server, so roles that a history creates are dropped, too."""
+        """`ours`: only surefoot uses the server, so roles of a history are dropped, too."""
         self.label, self._say, self.ours = label, say, ours
         self._target, self._connection = target, connection
         self._made: sql.Identifier | None = None

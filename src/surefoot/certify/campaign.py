@@ -53,15 +53,15 @@ from surefoot.project.config import Project
 from surefoot.system import signals
 
 _SCRATCH = "Only scratch databases were touched."
-_RUNS = 4  # a case takes about as long as so many runs without a fault
-_SPARE = 2.0  # how much longer, to be sure
+_RUNS = 4  # a case takes about as long as this many runs without a fault
+_SPARE = 2.0  # a safety margin
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What is wanted: `releases` none, all of them; `cases` none, the whole plan.
+    """What to try: no `releases` means all of them, no `cases` the whole plan.
 
-    `sample`: the minutes that the exhaustive part leaves are used. `only_plan`: the plan is made,
-    and nothing further is done.
+    `sample`: use the minutes that remain after the exhaustive part. `only_plan`: make the plan and
+    try nothing.
     """
 
     minutes: float = 10.0
@@ -74,9 +74,7 @@ class Options(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """The same on a command line, but for minutes, cases and the server, which is no matter of
-        the plan.
-        """
+        """Return the options as on a command line, without minutes, cases and the server."""
         words = ["--seed", str(self.seed)]
         for release in self.releases:
             words += ["--from", release]
@@ -84,7 +82,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Progress(Told, Protocol):
-    """Who follows."""
+    """Receives the progress."""
 
     def prepared(self, subject: Subject, seconds: float) -> None: ...
     def planned(self, plan: Plan) -> None: ...
@@ -92,7 +90,7 @@ class Progress(Told, Protocol):
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """A run without a fault: its statements by number, each with its moment. In seconds."""
+    """A run without a fault: its statements by number, each with its time in seconds."""
 
     subject: str
     seconds: float
@@ -100,11 +98,11 @@ class Timeline(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What was tried as `options` say, and what came of it.
+    """The cases that were tried, and their results.
 
-    `history` is what comparing the committed catalogue with a new one has found; `digest` is a
-    SHA-256 over catalogue, revisions and surefoot's version. `first` are the cases that failed the
-    last time. `pace` is how many seconds a case is expected to take here.
+    `history`: the differences between the committed catalogue and a new one. `digest`: a SHA-256
+    over catalogue, revisions and surefoot's version. `first`: the cases that failed the last time.
+    `pace`: the expected duration of a case, in seconds.
     """
 
     options: Options
@@ -123,18 +121,19 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def not_run(self) -> int:
-        """How many cases of the plan's exhaustive part the minutes didn't suffice for."""
+        """Return how many cases of the exhaustive part were not tried."""
         return sum(result.outcome == "not-run" for result in self.results)
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed, every fault was seen, and all that had to be tried was."""
+        """Whether nothing failed, every fault was seen, and every exhaustive case was tried."""
         return not self.findings
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What keeps the upgrade path from being proved: the history's findings, then whether a
-        case failed, then whether the minutes did not suffice.
+        """Return the reasons why the upgrade path isn't proved.
+
+        The history's findings, then whether a case failed, then whether minutes were missing.
         """
         found = [*self.history]
         failed = sum(result.outcome in ("failed", "missed") for result in self.results)
@@ -194,7 +193,7 @@ def certify(project: Project, options: Options, told: Progress, *, start: Start 
             raise
         return _not_built(project, options, error.finding, committed, began)
     catalogue = with_removed(built.catalogue, committed)
-    # without a committed one, there is still what a catalogue says of itself
+    # without a committed one, a new catalogue is still checked by itself
     history = check(committed or built.catalogue, built.catalogue, heads=project.config.heads)
 
     def work(candidate: Candidate, scratch: Scratch) -> Report:
@@ -205,7 +204,7 @@ def certify(project: Project, options: Options, told: Progress, *, start: Start 
 
 
 def _committed(project: Project) -> Catalogue | None:
-    """The catalogue beside the migrations; None where there is none."""
+    """Return the committed catalogue; None if there is none."""
     try:
         return read_catalogue(catalogue_file(project, find_ini(project)))
     except SurefootError as error:
@@ -223,7 +222,7 @@ def staged(
     *,
     start: Start = start,
 ) -> Generator[Stage]:
-    """The project on this scratch server; what was made there is dropped at the end.
+    """Prepare the project on this scratch server; everything made there is dropped at the end.
 
     Raises SurefootError `pg-dump-missing`, and whatever keeps the application's code from being
     loaded.
@@ -249,7 +248,7 @@ def staged(
 def _not_built(
     project: Project, options: Options, finding: Finding, committed: Catalogue | None, began: float
 ) -> Report:
-    """A history that doesn't run from its beginning: there is nothing further to try."""
+    """Return the report for a history that doesn't run from its beginning: nothing is tried."""
     took = time.monotonic() - began
     heads = committed.history.heads if committed else ()
     return Report(
@@ -313,24 +312,24 @@ class _Campaign:
         return report
 
     def _structures(self) -> tuple[Structure, ...]:
-        """Where upgrades begin: as --from says, and wherever a case of --case begins."""
+        """Return where upgrades begin: as --from says, and where each case of --case begins."""
         catalogue, options = self._stage.catalogue, self._options
         found = structures(catalogue, options.releases)
         releases = {name.partition("@")[0] for name in options.cases if "@" in name}
         for release in sorted(releases - {one.release for one in found}):
-            with contextlib.suppress(SurefootError):  # the case is then the one that there is not
+            with contextlib.suppress(SurefootError):  # then the case itself is reported as unknown
                 found += structures(catalogue, [release])
         return tuple(dict.fromkeys(found))
 
     def _pace(self, results: list[Result]) -> float:
-        """How many seconds a case takes, by those that were tried, or the runs without a fault."""
+        """Estimate the seconds that a case takes, from tried cases or from runs without a fault."""
         runs = [known.first.seconds for _, known in self._known.values()]
         tried = [one.seconds for one in results if one.outcome == "passed" and one.commands]
         expected = _RUNS * sum(runs) / max(len(runs), 1)
         return max(expected, sum(tried) / max(len(tried), 1))
 
     def _chosen(self, subjects: list[Subject]) -> list[Subject]:
-        """Those that the cases named with --case are about; all of them without one.
+        """Return the subjects of the cases that --case names; without --case, all.
 
         Raises SurefootError `case-unknown`.
         """
@@ -347,8 +346,9 @@ class _Campaign:
     def _prepare(
         self, pool: ThreadPoolExecutor, found: Iterable[Structure], subjects: list[Subject]
     ) -> None:
-        """The templates, and two runs without a fault of each subject; a structure at a time for
-        each worker.
+        """Make the templates, and two runs without a fault of each subject.
+
+        Each worker takes one structure at a time.
         """
         wanted = {
             structure: [s for s in subjects if s.structure == structure] for structure in found
@@ -370,7 +370,7 @@ class _Campaign:
                 self._told.prepared(subject, time.monotonic() - started)
 
     def _plan(self, subjects: list[Subject], failed: tuple[str, ...]) -> Plan:
-        """The cases of the seed, those first that failed the last time; or those of --case."""
+        """Return the cases of the seed, formerly failed ones first; or those of --case."""
         logs = {name: known.statements for name, (_, known) in self._known.items() if known.reached}
         seeds = bool(self._stage.project.config.seeds)
         made = plan(subjects, logs, self._options.seed, seeds=seeds)
@@ -380,7 +380,7 @@ class _Campaign:
                 several = [case for case in made.cases if f"{case.name}/".startswith(f"{name}/")]
                 exact = case_of(name, subjects)
                 found = several or ([exact] if exact is not None else [])
-                # none: the subject doesn't come to head, which its upgrade tells
+                # none: the subject doesn't reach head, as its upgrade reports
                 found = found or [Case(subject, "upgrade") for subject in subjects]
                 chosen |= {case.name: case for case in found}
             return Plan(made.seed, tuple(chosen.values()))
@@ -393,7 +393,7 @@ class _Campaign:
     # --- the cases
 
     def _perform(self, pool: ThreadPoolExecutor, made: Plan) -> list[Result]:
-        """The results, told as they come."""
+        """Yield the results, reported as they come."""
         results: list[Result] = []
         total = len(made.cases)
         coming = self._coming(made, results)
@@ -411,7 +411,7 @@ class _Campaign:
                 self._told.performed(result, len(results), total)
 
     def _coming(self, made: Plan, results: list[Result]) -> Iterator[Case]:
-        """The cases in their order, while the minutes last."""
+        """Yield the cases in order, until the minutes are used up."""
         for case in made.cases:
             if time.monotonic() < self._deadline or case.kind == "upgrade":
                 yield case
@@ -423,7 +423,7 @@ class _Campaign:
             yield case
 
     def _one(self, case: Case) -> Result:
-        """What came of it; a subject that isn't there, or doesn't come to head, has failed."""
+        """Return a case's result; a subject that is missing or doesn't reach head has failed."""
         if case.subject.name not in self._known:
             why = self._unprepared.get(case.subject.name, "it was not prepared")
             return Result(case, "failed", (Violation("release_can_be_made", why),))
@@ -435,7 +435,7 @@ class _Campaign:
 
 
 def _is_kind_or_case(name: str, subjects: list[Subject]) -> bool:
-    """Whether it is a case's name, or the beginning that all cases of a kind have."""
+    """Whether this is a case's name, or the common beginning of all cases of a kind."""
     return case_of(name, subjects) is not None or any(
         name == f"{subject.name}/{kind}" for subject in subjects for kind in KINDS
     )
@@ -455,7 +455,7 @@ def _unknown(name: str, subjects: list[Subject], options: Options) -> SurefootEr
 
 
 def _as_they_end(futures: list[Future[None]]) -> Iterator[Future[None]]:
-    """Each when it is done. Raises StopRequested where a signal came."""
+    """Yield each when it is done. Raises StopRequested after a signal."""
     left = set(futures)
     while left:
         done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)

@@ -1,6 +1,4 @@
-"""A run that is killed or cut off at a statement, replicas that start at once, and a run beside a
-transaction that holds locks.
-"""
+"""Disturb a run: kill it or cut it off at a statement, start several at once, or hold locks."""
 
 import contextlib
 import os
@@ -21,13 +19,13 @@ from surefoot.project.config import seconds
 from surefoot.sql import query
 
 _CONCURRENTLY = re.compile(r"\bindex\b.*\bconcurrently\b", re.IGNORECASE | re.DOTALL)
-_PAUSE = 0.002  # seconds into a statement that the server is at
-_LATE = 10.0  # seconds beyond the project's lock_timeout: there is no limit to this wait
-_PATIENCE = 2.0  # seconds for a wait that holds nobody up
+_PAUSE = 0.002  # seconds into a statement that the server is executing
+_LATE = 10.0  # seconds beyond the project's lock_timeout, for a wait without a limit
+_PATIENCE = 2.0  # seconds for a wait that blocks no other session
 
 
 def disturbed(trial: Trial) -> None:
-    """SIGKILL to the whole process group, or every connection cut; then another start."""
+    """Kill the whole process group, or cut every connection; then start again."""
     fault = trial.case.fault
     assert fault is not None
     name = trial.database()
@@ -38,7 +36,7 @@ def disturbed(trial: Trial) -> None:
     if output.code is not None:
         seen, known = trial.look(name), trial.undisturbed
         midway = trial.stage.catalogue.history.revisions
-        # only a revision's file says whether it commits midway; any may, as far as is known here
+        # any revision may commit midway: only its file would say so
         trial.violated(
             claim_is_true=invariants.claim_is_true(output, known.start, seen, known, midway)
         )
@@ -47,7 +45,7 @@ def disturbed(trial: Trial) -> None:
 
 
 def _run(trial: Trial, name: str, fault: Fault) -> Output:
-    """The run with the fault in it. Raises Missed where it was over before."""
+    """Run with the fault, and return the output. Raises Missed if the run was over before."""
     number = max(1, fault.at.number - trial.sooner)
     long = fault.at.side == "while" and _takes_long(trial, number)
     stop = Stop(number, "before" if long else fault.at.side)
@@ -70,19 +68,18 @@ def _run(trial: Trial, name: str, fault: Fault) -> Output:
 
 
 def _takes_long(trial: Trial, number: int) -> bool:
-    """Whether the statement of this number has several transactions, and waits between them."""
+    """Whether the statement with this number uses several transactions, and waits between them."""
     return any(
         one.number == number and _CONCURRENTLY.search(one.text) for one in trial.known.statements
     )
 
 
 def _do_midway(trial: Trial, run: Running, proxy: Proxy, fault: Fault, name: str) -> None:
-    """The fault, while the statement waits for a transaction that has used the table: what it has
-    done by then stays, an invalid index. Without that transaction it would be over on any database
-    as small as this one, whether its client lives or not.
+    """Cause the fault while the statement waits for another transaction that uses the table.
 
-    The server ends the statement when it finds its client gone, which may take some seconds; here
-    that is done for it.
+    An invalid index remains. Without that transaction, the statement would be over before its
+    client can be killed, because the database is small. The server ends a statement some seconds
+    after its client is gone; here it is ended at once.
     """
     with _holder(trial, name):
         proxy.go_on()
@@ -115,7 +112,7 @@ def _wait(run: Running, proxy: Proxy) -> None:
 
 
 def _do(trial: Trial, run: Running, proxy: Proxy, fault: Fault) -> None:
-    """Raises Missed where the run was over by itself."""
+    """Cause the fault. Raises Missed if the run was over before."""
     if fault.does == "cut":
         cut = proxy.cut()
         trial.fault = f"{cut} connections cut"
@@ -124,7 +121,7 @@ def _do(trial: Trial, run: Running, proxy: Proxy, fault: Fault) -> None:
         return
     os.killpg(run.process.pid, signal.SIGKILL)
     if fault.at.side != "while":
-        proxy.cut()  # what was held was never sent, or never heard
+        proxy.cut()  # the statement that was held is never sent, or its answer never received
     run.process.wait()
     if run.process.returncode != -signal.SIGKILL:
         raise Missed
@@ -132,7 +129,7 @@ def _do(trial: Trial, run: Running, proxy: Proxy, fault: Fault) -> None:
 
 
 def replicas(trial: Trial) -> None:
-    """Several `surefoot up` at once: each comes to head, and one of them has done everything."""
+    """Start several `surefoot up` at once: each reaches head, and one of them does everything."""
     number = int(trial.case.detail)
     name = trial.database()
     running = [trial.start(name, "up", "--json") for _ in range(number)]
@@ -158,9 +155,10 @@ def replicas(trial: Trial) -> None:
 
 
 def locked(trial: Trial) -> None:
-    """From a statement on, a transaction that has written to every table is open beside the run, as
-    one of the application's that is busy with something else. No other session waits for long
-    because of the run; once that transaction has ended, the next start leads to head.
+    """From a statement on, keep another transaction open that has written to every table.
+
+    No other session may wait for long because of the run. After that transaction has ended, the
+    next start must reach head.
     """
     fault = trial.case.fault
     assert fault is not None
@@ -189,9 +187,9 @@ def locked(trial: Trial) -> None:
 
 @contextlib.contextmanager
 def _holder(trial: Trial, name: str) -> Generator[int]:
-    """An open transaction with the locks of one that has written to every table; how many.
+    """Hold the locks of a transaction that has written to every table; yield how many tables.
 
-    Raises Missed where the run has locks of its own already.
+    Raises Missed if the run itself already holds a conflicting lock.
     """
     own = trial.stage.version_table
     with trial.stage.connect(name) as connection:
@@ -212,8 +210,9 @@ def _holder(trial: Trial, name: str) -> Generator[int]:
 
 
 def _while_locked(trial: Trial, run: Running, name: str) -> tuple[list[str], list[str]]:
-    """Follow the run until it ends, or waits for longer than anybody should. The statements that
-    waited, and what is to be said of one that others had to wait behind for too long.
+    """Follow the run until it ends or has waited for too long.
+
+    Returns the statements that waited, and a violation if one made others wait for too long.
     """
     config = trial.stage.project.config
     limit = seconds(config.lock_timeout) + _LATE

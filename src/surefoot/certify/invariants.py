@@ -1,4 +1,4 @@
-"""What must hold, whatever happened: values in, violations out."""
+"""The invariants: values in, violations out."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from surefoot.certify.seen import JournalRow, Seen
 
 STANDS = ("revision", "stamp", "adopt")
 MARKS = ("begun", "interrupted")
-# The exit codes that stand for what may happen: never 1, which is a bug, nor 2.
+# The exit codes that may occur: never 1, which is a bug, nor 2.
 _ANSWERS = (None, 0, 3, 4, 5, 6, 7)
 
 
@@ -23,10 +23,9 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Undisturbed(msgspec.Struct, frozen=True):
-    """What a run without a fault makes of the same database.
+    """The result of a run without a fault on the same database.
 
-    `places`: every structure that a revision has, with the version rows that stand for it. Empty
-    where nobody has looked at them.
+    `places`: the structure of every revision, with its version rows; empty if they weren't read.
     """
 
     start: Seen
@@ -34,14 +33,14 @@ class Undisturbed(msgspec.Struct, frozen=True):
     places: frozenset[tuple[str, frozenset[str]]] = frozenset()
 
 
-# What a finding may say of what was committed.
+# What a finding may say about commits.
 _THERE = re.compile(r"^(\S+) was committed all the same|Committed before it, and there: (.*?)\. ")
 _HALF_WAY = re.compile(r"^(.*?) committed by itself half-way")
 _COUNTED = re.compile(r"\d+ steps")
 
 
 def expected_rows(journal: Iterable[JournalRow]) -> frozenset[str]:
-    """The version rows by the journal: what was applied and is no applied revision's parent."""
+    """Return the version rows by the journal: applied revisions without an applied child."""
     applied, parents = set[str](), set[str]()
     for row in journal:
         if row.step in STANDS:
@@ -50,11 +49,11 @@ def expected_rows(journal: Iterable[JournalRow]) -> frozenset[str]:
     return frozenset(applied - parents)
 
 
-# --- what surefoot itself said
+# --- what surefoot itself reported
 
 
 def no_bug(outputs: Iterable[Output]) -> list[str]:
-    """No traceback, and no exit code but those that stand for what happened."""
+    """No traceback, and no other exit codes than those that may occur."""
     return [
         f"{output.command}: exit {output.code}: {output.err[-2000:]}"
         for output in outputs
@@ -70,8 +69,10 @@ def no_password(outputs: Iterable[Output], password: str) -> list[str]:
 def claim_is_true(
     output: Output, before: Seen, seen: Seen, known: Undisturbed, midway: Collection[str]
 ) -> list[str]:
-    """A run that outlived the fault tells the truth: 0 is head; what it calls rolled back has left
-    nothing, unless it says that the next start goes on by itself; what it calls committed is there.
+    """The report of a run that outlived the fault is true.
+
+    Exit code 0 is head. Work that was "rolled back" has left nothing, unless the report says that
+    the next start continues. Work that was "committed" is there.
 
     `midway` are the revisions that commit before their end.
     """
@@ -105,7 +106,7 @@ def claim_is_true(
 
 
 def head_in_one_start(output: Output) -> list[str]:
-    """Starting again leads to head; only a `busy` (7) may be tried again."""
+    """Another start leads to head; only exit code 7 may be tried again."""
     return [] if output.code == 0 else [told(output)]
 
 
@@ -119,7 +120,7 @@ def application_raised(output: Output) -> bool:
 
 
 def told(output: Output) -> str:
-    """What a run said: its exit code and its findings, the first line the shortest account."""
+    """Return the exit code and the findings of a run, the shortest summary first."""
     said = f"{output.command}: exit {output.code}"
     if not output.findings:
         return f"{said}: {output.err[-1500:]}"
@@ -131,7 +132,7 @@ def told(output: Output) -> str:
 
 
 def structure_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:
-    """The same structure as without a fault, the same version rows, every index valid."""
+    """The structure and version rows are those of a run without a fault, and indexes are valid."""
     violations = difference(seen.structure, known.end.structure)
     if seen.versions != known.end.versions:
         violations.append(f"version rows {sorted(seen.versions)}")
@@ -140,7 +141,7 @@ def structure_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:
 
 
 def difference(ours: str, theirs: str) -> list[str]:
-    """How a structure differs from what it should be, in one text; none where it doesn't."""
+    """Describe how a structure differs from the expected one; empty if it doesn't."""
     if ours == theirs:
         return []
     here, there = ours.splitlines(), theirs.splitlines()
@@ -150,7 +151,7 @@ def difference(ours: str, theirs: str) -> list[str]:
 
 
 def contents_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:
-    """The tables and columns whose rows differ, but for clocks and what sequences give."""
+    """Return the tables and columns whose rows differ, except for clocks and sequences."""
     differing = set(seen.contents) ^ set(known.end.contents)
     return sorted({name for name, _ in differing})
 
@@ -174,7 +175,7 @@ def journal_complete(seen: Seen, known: Undisturbed) -> list[str]:
 
 
 def _left_begun(journal: Sequence[JournalRow]) -> list[str]:
-    """The marks whose end no later row records."""
+    """Return the marks whose end no later row records."""
     return [
         mark.name
         for number, mark in enumerate(journal, 1)

@@ -1,4 +1,4 @@
-"""A scratch server with the databases that runs begin from, and the application beside it."""
+"""A scratch server with the databases that runs begin from, and the application."""
 
 import itertools
 import os
@@ -35,7 +35,7 @@ from surefoot.sql import query
 
 
 class Known(msgspec.Struct, frozen=True):
-    """A subject, as two runs without a fault have it.
+    """A subject, as two runs without a fault have left it.
 
     `first` is the output of the first of them, `second` of the other. `unstable` are the tables
     and columns that the two, or a start with nothing to do, fill differently; `starts` the latter
@@ -54,12 +54,12 @@ class Known(msgspec.Struct, frozen=True):
 
     @property
     def reached(self) -> bool:
-        """Whether both runs came to head."""
+        """Whether both runs reached head."""
         return self.first.code == 0 and self.second.code == 0
 
 
 class Stage:
-    """Makes databases, starts surefoot on them, looks at them. Used from several threads."""
+    """Makes databases, starts surefoot on them, and reads them. Used from several threads."""
 
     def __init__(
         self,
@@ -74,15 +74,16 @@ class Stage:
         whole_server: bool,
         start: Start = start,
     ) -> None:
-        """`target` is the scratch server, `opened` what a replay saw of the application's code,
-        `catalogue_file` holds the catalogue that the runs go by. `work` is a directory for files.
+        """`target` is the scratch server, `opened` what a replay learned about the code.
+
+        `catalogue_file` is the catalogue that the runs use. `work` is a directory for files.
         """
         self.project, self.catalogue, self.opened, self.work = project, catalogue, opened, work
         self._target, self._pg_dump = target, pg_dump
         self._whole_server, self._start = whole_server, start
         self._prefix = f"surefoot_certify_{secrets.token_hex(3)}"
         self._numbers = itertools.count(1)
-        self._making = threading.Lock()  # two at once would only wait for each other
+        self._making = threading.Lock()  # two at the same time would only wait for each other
         self._structures: dict[Structure, str] = {}
         self._own_rows: dict[Structure, frozenset[str]] = {}
         self._environment = {**clean_environment(), "SUREFOOT_CATALOG": str(catalogue_file)}
@@ -90,7 +91,7 @@ class Stage:
     # --- databases
 
     def database(self, template: str = "template0") -> str:
-        """A new database, a copy of `template`; its name."""
+        """Make a database as a copy of `template`, and return its name."""
         name = f"{self._prefix}_{next(self._numbers)}"
         with self._making, self.connect() as connection:
             copied = " strategy file_copy" if connection.info.server_version >= 150000 else ""
@@ -103,14 +104,14 @@ class Stage:
         return name
 
     def drop(self, name: str) -> None:
-        """Drop it, and cut off every session there."""
+        """Drop the database, and end every session in it."""
         with self.connect() as connection:
             connection.execute(
                 sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
             )
 
     def close(self) -> None:
-        """Drop every database that was made here, those that a restore has set aside among them."""
+        """Drop every database that was made here, also those that a restore has set aside."""
         with self.connect() as connection:
             found = connection.execute(
                 "select datname from pg_catalog.pg_database where starts_with(datname, %s)",
@@ -120,11 +121,11 @@ class Stage:
             self.drop(name)
 
     def connect(self, name: str | None = None) -> psycopg.Connection[Any]:
-        """To this database, or to the server's own, in autocommit."""
+        """Connect to this database, or to the server's own, in autocommit."""
         return psycopg.connect(make_conninfo(**self.target(name).parameters), autocommit=True)
 
     def target(self, name: str | None = None) -> Target:
-        """The address of a database here."""
+        """Return the address of a database."""
         parameters = dict(self._target.parameters)
         if name is not None:
             parameters["dbname"] = name
@@ -132,13 +133,13 @@ class Stage:
 
     @property
     def host(self) -> tuple[str, int]:
-        """Where the server listens."""
+        """Return where the server listens."""
         parameters = self._target.parameters
         return parameters.get("host", "localhost"), int(parameters.get("port", "5432"))
 
     @property
     def password(self) -> str:
-        """The server's password, which no output may hold; empty where it has none."""
+        """Return the server's password, which no output may contain; empty if there is none."""
         return self._target.parameters.get("password", "")
 
     # --- surefoot
@@ -167,7 +168,7 @@ class Stage:
         )
 
     def _words(self, command: tuple[str, ...], root: Path | None) -> list[str]:
-        """The command with the options that this one was given, which say where the project is."""
+        """Return the command with the given options that say where the project is."""
         words = list(command)
         if self.project.file is not None:
             words += ["--config", str((root or self.project.root) / self.project.file.name)]
@@ -176,11 +177,11 @@ class Stage:
         return words
 
     def mark(self, name: str) -> str:
-        """What the processes of a case have in their environment."""
+        """Return the variable that marks the processes of a case."""
         return name
 
     def look(self, name: str, *, everything: bool = True) -> Seen:
-        """What there is to see of this database."""
+        """Observe this database."""
         table = self.opened.version_table
         place = Place(
             self.target(name),
@@ -191,7 +192,7 @@ class Stage:
         return look(place, everything=everything)
 
     def facts(self, name: str) -> tuple[SchemaFact, ...]:
-        """The structure, as surefoot reads it."""
+        """Return the structure as surefoot reads it."""
         with self.connect(name) as connection:
             return observe_structure(connection, self.version_table)
 
@@ -202,20 +203,21 @@ class Stage:
         return VersionTableName(table.name, table.schema or self.opened.schema)
 
     def sessions(self, name: str) -> tuple[str, ...]:
-        """Every session in this database."""
+        """Return every session in this database."""
         with self.connect() as connection:
             return sessions(connection, name)
 
     def waiting(self, name: str) -> tuple[tuple[bool, str], ...]:
-        """The statements that wait for a lock in this database, and whether each of them keeps
-        readers or writers of a table waiting behind it.
+        """Return the statements that wait for a lock in this database.
+
+        And whether each of them makes readers or writers of a table wait.
         """
         with self.connect() as connection:
             found = connection.execute(query("certify_waiting"), {"database": name}).fetchall()
         return tuple((holds_up, statement) for holds_up, statement in found)
 
     def end_waiting(self, name: str) -> None:
-        """End the sessions of this database that wait for a lock, and see that none is left."""
+        """End the sessions of this database that wait for a lock, until none is left."""
         deadline = time.monotonic() + 10
         with self.connect() as connection:
             while connection.execute(query("certify_end_waiting"), {"database": name}).fetchall():
@@ -224,7 +226,7 @@ class Stage:
                 time.sleep(0.01)
 
     def sessions_left(self, name: str, seconds: float = 15.0) -> tuple[str, ...]:
-        """Wait for the sessions of a dead run to end; those that didn't."""
+        """Wait for the sessions of a dead run to end; return those that didn't."""
         deadline = time.monotonic() + seconds
         with self.connect() as connection:
             while True:
@@ -236,9 +238,9 @@ class Stage:
     # --- where runs begin
 
     def structure(self, structure: Structure) -> str:
-        """The database that a release has left, without data: a template.
+        """Return the database that a release has left, without data: a template.
 
-        Raises SurefootError where the application's own code doesn't lead there.
+        Raises SurefootError if the application's own code doesn't lead there.
         """
         if structure.way == EMPTY:
             return "template0"
@@ -249,8 +251,10 @@ class Stage:
         return self._structures[structure]
 
     def _make(self, structure: Structure, name: str) -> None:
-        """As the release's users have it: the application's own env.py, no catalogue, no journal
-        but the one that an installation leaves.
+        """Make the database as the release's users have it.
+
+        With the application's own env.py, without a catalogue, and without a journal except for the
+        one that an installation leaves.
         """
         way = self.catalogue.way(structure.way)
         assert way is not None
@@ -268,7 +272,7 @@ class Stage:
         applied = self.catalogue.history.applied(structure.rows)
         if applied == way.start and create is None:
             return
-        # several heads: Alembic has no name for both, and env.py runs them one after the other
+        # several heads: Alembic has no name for both, so env.py runs them one after the other
         for row in structure.rows:
             self.replay(name, upto=row, create=create).require()
             create = None
@@ -276,7 +280,7 @@ class Stage:
     def replay(
         self, name: str, *, upto: str | None = None, create: Origin | None = None
     ) -> "OneByOne":
-        """The application's own upgrade, one revision a run; up to a revision, or to head."""
+        """Run the application's own upgrade, one revision a run, up to a revision or to head."""
         done = replayed(
             self.project,
             self.target(name),
@@ -289,7 +293,7 @@ class Stage:
         return OneByOne(done)
 
     def fill(self, subject: Subject, name: str, seed: int) -> Generated:
-        """Put the subject's data into its database. Raises psycopg.Error where fixtures fail."""
+        """Put the subject's data into its database. Raises psycopg.Error if fixtures fail."""
         if subject.level == "none":
             return Generated((), {})
         with self.connect(name) as connection:
@@ -304,8 +308,9 @@ class Stage:
     def generate(
         self, connection: psycopg.Connection[Any], subject: Subject, seed: int, rows: int
     ) -> Generated:
-        """Rows for every table of the application that the release itself has left empty: what its
-        revisions and scripts have filled is a list that only they go by.
+        """Generate rows for every table of the application that the release has left empty.
+
+        Tables that its revisions and scripts have filled are left as they are.
         """
         return generate(
             connection,
@@ -316,10 +321,8 @@ class Stage:
         )
 
     def _filled(self, structure: Structure) -> frozenset[str]:
-        """The tables that have rows in the database which the release has left; the version table
-        is one of them.
-        """
-        if structure not in self._own_rows:  # once: a template with a session can't be copied
+        """Return the tables with rows in the release's database, including the version table."""
+        if structure not in self._own_rows:  # only once: a template with a session can't be copied
             counted = self.look(self.structure(structure)).contents
             table = self.version_table
             named = {name for name, rows in counted if name.count(".") == 1 and rows != "0"}
@@ -339,9 +342,9 @@ class Stage:
     # --- runs without a fault
 
     def prepare(self, subject: Subject, seed: int) -> tuple[str, Known]:
-        """The subject's own template, and what two runs without a fault make of it.
+        """Make the subject's template, and run surefoot on it twice without a fault.
 
-        Raises SurefootError where its structure can't be made, psycopg.Error where its data can't.
+        Raises SurefootError if its structure can't be made, psycopg.Error if its data can't.
         """
         template = self.structure(subject.structure)
         if subject.level != "none":
@@ -369,7 +372,7 @@ class Stage:
         return template, known
 
     def _start_fills(self, done: "_Run") -> frozenset[str]:
-        """What the application's own code writes at a start with nothing to do."""
+        """Return what the application's own code writes at a start with nothing to do."""
         name = self.database(done.name)
         self.run(name, "up", "--json").output()
         self.sessions_left(name)
@@ -378,7 +381,7 @@ class Stage:
         return found
 
     def _undisturbed(self, template: str) -> "_Run":
-        """One run, on a database of its own."""
+        """One run, on a separate database."""
         name = self.database(template)
         before = self.look(name)
         host, port = self.host
@@ -389,7 +392,7 @@ class Stage:
 
 
 class _Run(NamedTuple):
-    """A run without a fault: on which database, what it said, what was there before and after."""
+    """A run without a fault: its database, its output, and the contents before and after."""
 
     name: str
     output: Output
@@ -399,36 +402,36 @@ class _Run(NamedTuple):
 
 
 def _differing(one: Seen, other: Seen) -> frozenset[str]:
-    """The tables and columns that hold other rows."""
+    """Return the tables and columns whose rows differ."""
     return frozenset(name for name, _ in set(one.contents) ^ set(other.contents))
 
 
 class OneByOne:
-    """How the application's own upgrade went."""
+    """The result of the application's own upgrade."""
 
     def __init__(self, done: Replayed) -> None:
         self._done = done
 
     @property
     def failed(self) -> str:
-        """Why it stopped, and at which revision; empty where it came to its end."""
+        """Return why it stopped, and at which revision; empty if it reached its end."""
         stopped = self._done.stopped
         if stopped is None:
             return ""
         return "; ".join([stopped.message, *stopped.seen[-2:]])
 
     def require(self) -> None:
-        """Raises SurefootError where it didn't come to its end."""
+        """Raise SurefootError if it didn't reach its end."""
         if self._done.stopped is not None:
             raise SurefootError.of(self._done.stopped)
 
 
 def unheard(revision: str, number: int, total: int) -> None:
-    """A revision of a replay begins, and nobody needs to be told."""
+    """A revision of a replay begins; nothing is reported."""
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -117,7 +117,7 @@ def _check(context: CommandContext, file: str, old: bytes, new: bytes) -> ExitCo
     if context.as_json:
         context.emit_json(code, file=file, findings=[json.finding(finding)] if finding else [])
     if finding is None:
-        context.say(f"{file} is what the history makes now")
+        context.say(f"{file} is up to date")
         return code
     context.terminal.line()
     for line in finding_lines(context.terminal, finding):

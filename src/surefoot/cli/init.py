@@ -82,9 +82,9 @@ def command(
 
 
 _NEXT = (
-    "next: surefoot plan shows what surefoot up would do with a database",
-    "then: surefoot catalog build writes the structure of each revision into a file next to the "
+    "next: surefoot catalog build writes the structure of each revision into a file next to the "
     "migrations; commit it, and build it again with each new revision",
+    "then: surefoot plan shows what surefoot up would do with a database",
     "in CI: surefoot catalog check reports a catalogue that is out of date; surefoot init --ci "
     "github (or gitlab) writes the workflow",
     'releases: write release = "v1.2" into the file of the last revision of a release; surefoot '

@@ -193,7 +193,7 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
 def without_required_catalogue(facts: Facts) -> Refused | None:
     """The refusal where the configuration requires a catalogue and none can be used.
 
-    Every command that rests on the structure is held to it: what nobody can see, nobody may allow.
+    This applies to every command that relies on the structure: nobody can allow the unseen.
     """
     missing = catalogue_required(facts)
     return None if missing is None else Refused(classify(facts), (missing,))

@@ -106,8 +106,8 @@ def _headers(code: Code) -> bool:
 def remarks(code: Code) -> tuple[str, ...]:
     """Return what is worth knowing before the scripts are run."""
     return tuple(
-        f"{script.path} was changed since surefoot dump made it: its structure is verified before "
-        "it is committed"
+        f"{script.path} was changed since surefoot dump made it: it is committed only if it makes "
+        "the structure of its revision"
         for script in code.init
         if script.edited
     )

@@ -44,14 +44,13 @@ def decide_repair(facts: Facts, how: RepairMode) -> Decision:
 
 
 def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Finding:
-    word = "finished" if how == "finish" else "undone"
     more = len(done.refused) - _SHOWN
     before = " ".join(found.rows) or "base"
     other = commands(found)
     by_hand = "correct these by hand, including the rows that those lines change"
     return Finding(
         "interrupted-revision",
-        f"Revision {found.revision} can't be {word} from what the structure tells.",
+        f"The structure doesn't show enough to {how} revision {found.revision}.",
         (
             *interruption_lines(found),
             *done.refused[:_SHOWN],

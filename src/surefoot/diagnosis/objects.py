@@ -179,7 +179,7 @@ def missing(cause: Cause, about: About) -> Diagnosis:
         )
     if about.catalogue is None:
         return Diagnosis(
-            f"if it was removed or renamed, put it back and {AGAIN}; if it never was there, "
+            f"if it was removed or renamed, restore it and {AGAIN}; if it never existed, "
             f"correct the revision. {REPORT}",
             seen,
         )

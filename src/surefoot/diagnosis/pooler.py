@@ -34,15 +34,15 @@ def refuses_parameter(text: str) -> bool:
 
 
 def server_behind_is_down(text: str) -> bool:
-    """Whether the pooler is up, and the server behind it is down."""
+    """Whether the pooler is up, and its server is down."""
     return bool(_BEHIND.search(text))
 
 
 def is_full(text: str) -> bool:
-    """Whether it accepts no more clients."""
+    """Whether the pooler accepts no more clients."""
     return bool(_FULL.search(text))
 
 
 def gave_no_connection(text: str) -> bool:
-    """Whether it gave no server connection in time: the pool is too small, or the server down."""
+    """Whether the pooler gave no connection in time: the pool is too small, or the server down."""
     return bool(_WAITED.search(text))

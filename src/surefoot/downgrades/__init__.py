@@ -1,1 +1,1 @@
-"""Undo revisions: what that does, what it loses, in which order. Pure."""
+"""Undo revisions: the effect, the losses, the order. Pure."""

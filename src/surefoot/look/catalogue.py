@@ -99,7 +99,7 @@ def origin(project: Project, entry: OriginEntry, rows: tuple[str, ...]) -> Origi
 
 
 def _if_there(project: Project, path: str) -> str:
-    """A former script's hash; "" where it can't be read: whoever is to run it says so."""
+    """Return a former script's hash; "" if it can't be read, which is reported when it is run."""
     try:
         return hashed(project.path(path), path).content
     except OSError:

@@ -36,7 +36,7 @@ _READS_PYPROJECT = (1, 16)
 
 
 def catalogue_file(project: Project, ini: IniFile | None) -> Path:
-    """Where the catalogue is or will be: as configured, else beside the application's env.py.
+    """Return the catalogue's path: as configured, else next to the application's env.py.
 
     Where that isn't among the project's own files, in the project's directory.
     """
@@ -213,7 +213,7 @@ def _without_ini(project: Project, expected: str) -> None:
             *(["ALEMBIC_CONFIG names that file"] if by_variable else []),
             f"found: {names}"
             if found
-            else "no alembic.ini, and no [tool.alembic] in a pyproject.toml, below the project",
+            else "no alembic.ini, and no [tool.alembic] in a pyproject.toml, in the project",
         ],
         database=NOT_REACHED,
         next=next,

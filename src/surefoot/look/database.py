@@ -102,7 +102,7 @@ def observe_database(
 def observe_contents(
     cursor: psycopg.Cursor[dict[str, Any]], version_table: str, only: str | None = None
 ) -> tuple[SchemaContents, ...]:
-    """What each schema, or `only` one, holds besides tables of that name, within a look."""
+    """Return what each schema, or `only` one, contains except such tables, within a look."""
     asked = {"table": version_table, "migrators": [*MIGRATORS], "only": only}
     return msgspec.convert(
         cursor.execute(query("objects"), asked).fetchall(), tuple[SchemaContents, ...]

@@ -1,4 +1,4 @@
-"""Hold the structure of a database against the catalogue; ask the evidence probes."""
+"""Compare the structure of a database with the catalogue; run the evidence probes."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -41,7 +41,7 @@ _PROBE_TIMEOUT = "30s"
 
 
 class Cataloguing:
-    """A project's catalogue, read once, and only if it's asked for."""
+    """A project's catalogue, read once, when it is first needed."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class Cataloguing:
     ) -> None:
         """`search_path` and the current `schema` are those of the application's connection.
 
-        `files` gives each revision's file, where it may have to be parsed.
+        `files` returns each revision's file, if it may have to be parsed.
         """
         self._files = files
-        if project.tenant is not None:  # where a probe finds the tenant's tables
+        if project.tenant is not None:  # the path on which a probe finds the tenant's tables
             search_path = f"{project.tenant}, {search_path}" if search_path else project.tenant
         self._search_path, self._schema = search_path, schema
         self._file = catalogue_file(project, ini)
@@ -73,14 +73,14 @@ class Cataloguing:
         self.live: tuple[SchemaFact, ...] = ()  # the structure, as the last look saw it
 
     def read(self) -> tuple[StructureLook, Catalogue | None]:
-        """The catalogue, if it can be gone by; its condition, and why not if it can't."""
+        """Return the catalogue if it is usable; its condition; and why, if it isn't usable."""
         if self._read is None:
             self._read = self._look()
         return self._read
 
     @property
     def for_install(self) -> Catalogue | None:
-        """The catalogue, if it is of these revisions: init scripts may be others than they were."""
+        """Return the catalogue if it is of these revisions; init scripts may have changed."""
         self.read()
         return self._for_install
 
@@ -109,7 +109,7 @@ class Cataloguing:
         return StructureLook("usable", file, removed=catalogue.removed), catalogue
 
     def _with_trees(self, catalogue: Catalogue) -> History:
-        """The code's history, comparable with the catalogue's by what the revisions do."""
+        """Return the code's history with the hashes that the catalogue's history has."""
         from surefoot.revision_source.trees import Trees, with_trees
 
         code = self._code.history
@@ -122,9 +122,9 @@ class Cataloguing:
         catalogue: Catalogue,
         asked: tuple[str, ...] | None = None,
     ) -> Identification:
-        """Where the structure stands. `asked` are version rows to hold it against, besides.
+        """Identify the structure. `asked` are more version rows to compare it with.
 
-        Where the version rows are known and the structure is theirs, no other is looked for.
+        If the version rows are known and the structure is theirs, no other is searched for.
         """
         facts = recognised(catalogue, observe_structure(connection, seen.version_table))
         self.live = facts
@@ -132,7 +132,7 @@ class Cataloguing:
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
         unknown = bool(history.unknown(seen.rows))
-        # rows that can't be right are believed in nothing
+        # invalid version rows are ignored
         wrong = unknown or faults(seen) or history.overlapping(rows)
         known = bool(rows) and not wrong
         recorded = identifier.stand(history.applied(rows)) if known else None
@@ -152,7 +152,7 @@ class Cataloguing:
             )
         standing = identifier.standing()
         if known and not standing.exact:
-            # It's no other's structure; what nobody has seen of a branch contradicts no row.
+            # The structure is no other revision's; an unknown order of branches contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
             recorded = recorded if kept is None else kept[1]
         ahead = verdict(catalogue, facts) if unknown else None
@@ -175,8 +175,9 @@ class Cataloguing:
         return self._settled(connection, standing, catalogue, journaled)
 
     def _complete(self, seen: DatabaseState) -> Callable[[str], bool]:
-        """Whether a revision has certainly done all that it does, but for what is missing of its
-        structure: the journal says that its file, as it is now, has run here; or the file only
+        """Whether a revision is certainly done, except for the missing part of its structure.
+
+        That is, the journal says that its file, as it is now, has run here; or the file only
         changes the structure.
         """
         code = self._code.history.revisions
@@ -199,8 +200,10 @@ class Cataloguing:
         *,
         edited: bool,
     ) -> InterruptedRevision | None:
-        """How much is there of a revision that an earlier run left half-way; `source` is what it
-        does. With a catalogue it is the structure that `standing` saw.
+        """Return how much exists of a revision that an earlier run left half-way.
+
+        `source` is what the revision does. With a catalogue, the structure is the one that
+        `standing` saw.
         """
         history = self._code.history
         rows = tuple(row for row in seen.rows if row)
@@ -221,7 +224,7 @@ class Cataloguing:
         before: InterruptedRevision,
         accepted: tuple[Difference, ...],
     ) -> tuple[InterruptedRevision, tuple[SchemaFact, ...]]:
-        """The same again, as the transaction sees it that `connection` is in; and the facts.
+        """Return the same as seen in the transaction of `connection`; and the facts.
 
         Raises psycopg.Error.
         """
@@ -248,9 +251,9 @@ class Cataloguing:
         version_table: VersionTableName,
         rows: tuple[str, ...],
     ) -> Identification | None:
-        """Where the structure stands inside the transaction that has just made it.
+        """Identify the structure inside the transaction that has just made it.
 
-        `rows` are version rows to hold it against. None without a catalogue for it.
+        `rows` are version rows to compare it with. None without a catalogue for it.
         """
         catalogue = self.for_install
         if catalogue is None:
@@ -260,7 +263,7 @@ class Cataloguing:
         identifier = Identifier(catalogue, facts)
         asked = identifier.stand(catalogue.history.applied(rows)) if rows else None
         standing = identifier.standing()
-        # what was there before the scripts is no work of theirs
+        # objects that existed before the scripts aren't theirs
         own = tuple(fact for fact in standing.own if fact not in before)
         standing = msgspec.structs.replace(
             standing, own=own, asked=asked, ahead=verdict(catalogue, facts)
@@ -285,7 +288,7 @@ class Cataloguing:
         return resolve_ambiguity(standing, catalogue, probes, self._policy, journaled, empty)
 
     def _source(self, revision: str) -> Source | None:
-        """What its upgrade() does, as far as its text tells; None where it isn't a file of text."""
+        """Read what its upgrade() does from its source; None if it isn't a text file."""
         from surefoot.revision_source.read import read_upgrade
 
         file = self._files().get(revision)
@@ -307,7 +310,7 @@ class Cataloguing:
 
 
 def _require_known(project: Project, code: Code) -> None:
-    """A probe of a revision that isn't there is a slip of the pen. Raises `config-invalid`."""
+    """Require that each probe's revision exists. Raises `config-invalid`."""
     for id in project.config.evidence:
         if id not in code.history.revisions:
             raise SurefootError(
@@ -321,10 +324,10 @@ def _require_known(project: Project, code: Code) -> None:
 def _ask(
     connection: psycopg.Connection[Any], revision: str, question: str, search_path: str
 ) -> Probe:
-    """Ask one probe, read-only. A question that fails is no answer, and is told.
+    """Run one probe, read-only. A query that fails is no answer, and is reported.
 
-    As a cursor it can be one query and nothing else. The names in it are the application's: they
-    are looked up as its own connection does. A policy that hides rows makes it fail.
+    Run as a cursor, it can only be one query. Its names are resolved on the search path of the
+    application's own connection. A policy that hides rows makes it fail.
     """
     with translate_db_errors():
         try:

@@ -1,4 +1,4 @@
-"""Ask the server what the preflight needs to know: read-only, in one snapshot."""
+"""Ask the server everything that the preflight needs: read-only, in one snapshot."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -34,15 +34,14 @@ from surefoot.sql import query
 
 
 class Preparation(msgspec.Struct, frozen=True):
-    """What a preflight begins with: the facts so far, the pending revisions in their order, the
-    catalogue, if there is one to go by, and the structure as it is (`live`).
+    """The input of a preflight.
 
-    Of env.py: the `role` of its connection, whether `each` revision is a transaction of its own,
-    the room for an id in the version table that it would make (`version_length`), and which
-    revisions commit by themselves midway, or may make that room larger (`widening`). `held`: what
-    the structure shall be held for, where that isn't as it stands, and `going` are names that are
-    as good as gone. `indexes`: what the pending
-    revisions' sources do to indexes, in order; `schema` is where what they make is.
+    The facts so far, the pending revisions in order, the catalogue if it is usable, and the present
+    structure (`live`). Of env.py: the `role` of its connection, whether `each` revision has its own
+    transaction, the width of the id in the version table that it would make (`version_length`), and
+    which revisions commit midway, or may widen that column (`widening`). `held`: the structure to
+    assume, if it isn't the present one; `going`: names that will be gone. `indexes`: what the
+    sources of the pending revisions do to indexes, in order; `schema`: where they make objects.
     """
 
     facts: Facts
@@ -61,7 +60,7 @@ class Preparation(msgspec.Struct, frozen=True):
 
     @property
     def stand(self) -> Match | None:
-        """The structure held against the revisions that the pending ones follow."""
+        """Compare the structure with the revisions that the pending ones follow."""
         standing = self.facts.standing
         if standing is None or self.held is not None:
             return self.held
@@ -69,7 +68,7 @@ class Preparation(msgspec.Struct, frozen=True):
 
 
 def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Preflight:
-    """Everything that is in the way of the pending revisions. Read-only.
+    """Return everything that is in the way of the pending revisions. Read-only.
 
     Raises SurefootError `look-failed`, `server-unreachable`.
     """
@@ -96,7 +95,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
         ids = (given.facts.code.stands_for, *ids)
     stand = given.stand
     standing = given.facts.standing
-    # what a person has accepted is in nobody's way
+    # an accepted difference is not in the way
     taken = {(d.kind, d.name) for d in (standing.accepted if standing else ())} | given.going
     return judge(
         Given(
@@ -124,7 +123,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
 
 
 def path_of_pending(given: Preparation) -> UpgradePath | None:
-    """What the pending revisions do; None where no catalogue says it."""
+    """Return what the pending revisions do; None without a catalogue."""
     facts, catalogue = given.facts, given.catalogue
     if catalogue is None:
         return None
@@ -141,7 +140,7 @@ def path_of_pending(given: Preparation) -> UpgradePath | None:
 
 
 def _nearer(given: Preparation) -> str:
-    """Whose structure it resembles more than that of the recorded revision."""
+    """Return the revision whose structure is nearer than that of the recorded one."""
     standing, stand = given.facts.standing, given.stand
     nearest = next(iter(standing.nearest), None) if standing else None
     if stand is None or nearest is None or len(nearest.differences) >= len(stand.differences):
@@ -162,10 +161,10 @@ def observe_surroundings(
     role: str,
     version_length: int | None,
 ) -> Surroundings:
-    """The server's answers for a path; without one, only what hangs on no catalogue.
+    """Return the server's answers for a path; without one, only those that need no catalogue.
 
-    `role` is that of the application's connection, `version_length` the room for a revision's id
-    where there is no version table yet. Raises as every look does (`look-failed`,
+    `role` is that of the application's connection, `version_length` the width of a revision's id
+    if there is no version table yet. Raises as every look does (`look-failed`,
     `server-unreachable`).
     """
     with (
@@ -250,7 +249,7 @@ def _dependents(
 
 
 def _asked(end: Removal) -> tuple[str, str, str, str]:
-    """The object as the query looks it up: kind, schema, name, and its part."""
+    """Return the object in the form of the query: kind, schema, name, and its part."""
     kind, name = end.key
     found = split_name(name)
     if kind in ("function", "procedure", "aggregate"):

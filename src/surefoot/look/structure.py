@@ -59,7 +59,7 @@ def observe_structure(
 def structure_within(
     connection: psycopg.Connection[Any], version_table: VersionTableName
 ) -> tuple[SchemaFact, ...]:
-    """The same, as the transaction sees it that `connection` is in: with what it has made itself.
+    """Return the same as the transaction of `connection` sees it, with its own changes.
 
     No setting stays. Raises psycopg.Error.
     """

@@ -1,4 +1,4 @@
-"""Put the two looks together: at the code and at the database."""
+"""Combine the two looks: at the code and at the database."""
 
 import contextlib
 import os
@@ -47,11 +47,11 @@ def configured_version_table(project: Project) -> VersionTableName:
     )
 
 
-_LOOKS = 20  # at a database that others migrate meanwhile
+_LOOKS = 20  # for a database that others migrate meanwhile
 
 
 class Application:
-    """The application's side, once Alembic has been asked: its env.py and what that uses."""
+    """The application's side, after Alembic was asked: its env.py and all that env.py uses."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Application:
         self.server = before.server
         self.history = view.history
         self._code: Code = code_of(project, view.history)
-        # before any of these files is read for a look: one that changes later isn't what was used
+        # before a look reads these files: a file that changes later isn't the one that was used
         self.manifest = manifest_of(project, ini, environment)
         self.not_quick = why_not_quick(project, environment, view.version_table, before.server)
         from surefoot.look.match import Cataloguing
@@ -89,10 +89,10 @@ class Application:
         )
         before = self._with_owners(before)
         self.was_empty = not (before.rows or before.objects or before.distrusted)
-        self._began_empty = self.was_empty  # all that is there by now is this run's own
+        self._began_empty = self.was_empty  # everything that exists now was made by this run
 
     def _with_owners(self, database: DatabaseState) -> DatabaseState:
-        """The same database, what others own put beside."""
+        """Return the same database, with the objects of others set apart."""
         if not database.contents:
             return database
         if self._ownership is None:
@@ -115,9 +115,9 @@ class Application:
     def facts(
         self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None = None
     ) -> Facts:
-        """Everything a decision depends on, as one snapshot sees it now.
+        """Return everything that a decision depends on, in one snapshot.
 
-        `asked` are version rows that a person has named, to hold the structure against.
+        `asked` are version rows that a person has named, to compare the structure with.
         """
         facts = self._seen(connection, asked)
         state = classify(facts)
@@ -134,7 +134,7 @@ class Application:
         standing = facts.standing
         if standing is None or standing.exact:
             return facts
-        # refused anyway: what else is in the way belongs to it
+        # refused anyway: other obstacles are reported with it
         if state is State.CONTRADICTED:
             rows = tuple(row for row in facts.database.rows if row is not None)
         elif state is State.UNIDENTIFIED and self._cataloguing.is_merely_early(standing):
@@ -143,12 +143,13 @@ class Application:
             return facts
         found = self._with_pending(connection, facts, rows)
         if state is State.CONTRADICTED and standing.merely_early:
-            return found  # if what is in the way refuses, that is the better word for it
+            return found  # if an object in the way is a reason to refuse, that says more
         return msgspec.structs.replace(facts, preflight=found.preflight)
 
     def _interrupted(self, connection: psycopg.Connection[Any], facts: Facts) -> Facts:
-        """With what is there of the revision that was left half-way, and where it can be gone on
-        with: what is pending then, and what is in the way of that.
+        """Add how much exists of the revision that was left half-way.
+
+        If surefoot can continue it: also what is pending then, and what is in the way of that.
         """
         revisions, seen = self._code.history.revisions, facts.database
         if len(seen.interrupted) != 1 or seen.interrupted[0] not in revisions:
@@ -188,16 +189,17 @@ class Application:
     def installed(
         self, connection: psycopg.Connection[Any], rows: tuple[str, ...]
     ) -> Identification | None:
-        """Where the structure stands that the init scripts have made on this connection, in the
-        transaction that it is in; held against `rows`, if any. None without a catalogue.
+        """Identify the structure that the init scripts have made in this connection's transaction.
+
+        It is compared with `rows`, if any. None without a catalogue.
         """
         return self._cataloguing.installed(connection, self.version_table, rows)
 
     def half_way(
         self, connection: psycopg.Connection[Any], before: InterruptedRevision
     ) -> tuple[InterruptedRevision, tuple[SchemaFact, ...]]:
-        """What is there of the interrupted revision by now, in the transaction that the connection
-        is in; and all the facts.
+        """Return how much exists of the interrupted revision, in this connection's transaction, and
+        all facts.
         """
         accepted = self._accepted
         return self._cataloguing.half_way(connection, self.version_table, before, accepted)
@@ -208,7 +210,7 @@ class Application:
 
     @property
     def search_path(self) -> str:
-        """That of the application's own connection."""
+        """Return the search path of the application's own connection."""
         return self._view.search_path
 
     def _with_pending(
@@ -220,10 +222,10 @@ class Application:
         *,
         whole: bool = False,
     ) -> Facts:
-        """With the revisions that are pending from these rows on, and what is in their way.
+        """Add the revisions that are pending after these rows, and the objects in their way.
 
-        What is there of an interrupted revision isn't: it's there as a `whole`, or it is passed
-        over or dropped before that revision is run again.
+        Objects of an interrupted revision are not in the way: it is complete (`whole`), or they are
+        skipped or dropped before it runs again.
         """
         pending = self.environment.pending(rows)
         if facts.database.begun_elsewhere:
@@ -248,7 +250,7 @@ class Application:
     def _losses(
         self, connection: psycopg.Connection[Any], given: "Preparation"
     ) -> PendingLosses | None:
-        """What the pending revisions destroy; None where nobody asks, or nothing is there."""
+        """Return what the pending revisions destroy; None if it isn't needed, or nothing exists."""
         seen = given.facts.database
         nothing = self._began_empty or not (seen.rows or seen.objects)
         if nothing or self._code.destructive == "allow":
@@ -283,26 +285,27 @@ class Application:
 
     @property
     def role(self) -> str:
-        """The role that env.py's connection has: what the application makes is its own."""
+        """Return the role of env.py's connection, which owns all that the application makes."""
         return self._view.role or self.server.role
 
     @property
     def catalogue(self) -> "Catalogue | None":
-        """The catalogue, where there is one to go by."""
+        """Return the catalogue, if there is a usable one."""
         return self._cataloguing.read()[1]
 
     def _seen(self, connection: psycopg.Connection[Any], asked: tuple[str, ...] | None) -> Facts:
-        """Rows and structure, which belong together.
+        """Read version rows and structure that belong together.
 
-        They are two looks, and others may migrate: where the rows stayed, so did what they are of.
+        These are two looks, and others may migrate in between: if the rows are unchanged, so is the
+        structure.
         """
         left = _LOOKS
         required = self._code.requires_catalogue
         while True:
-            # the seal is older than the look at the structure: DDL in between makes it void
+            # the seal is taken before the structure is read: DDL in between invalidates it
             database = observe_database(connection, self.version_table, sealed=True)
             database = self._with_owners(self._with_places(connection, database))
-            # until a surefoot has begun, this one or another: what is there, then, isn't its doing
+            # as long as no surefoot has begun: existing objects were made by something else
             untouched = not database.rows and database.mark == self._mark_before
             facts = Facts(self._code, database, was_empty=self.was_empty and untouched)
             if classify(facts) is State.EMPTY:
@@ -322,13 +325,13 @@ class Application:
     def _with_places(
         self, connection: psycopg.Connection[Any], database: DatabaseState
     ) -> DatabaseState:
-        """With the places that the journal keeps of revisions, where a row isn't the code's."""
+        """Add where the journal places revisions, if the code doesn't have one of the rows."""
         if not self._code.history.unknown(database.rows):
             return database
         from surefoot.look.journal_recipes import observe_ways_back
 
         places: dict[str, tuple[str, ...]] = {}
-        with contextlib.suppress(SurefootError):  # what can't be read tells of no place
+        with contextlib.suppress(SurefootError):  # a journal that can't be read has no places
             kept = observe_ways_back(connection, database)
             places = {id: (*one.parents, *one.depends_on) for id, one in kept.items()}
         return msgspec.structs.replace(database, places=places)
@@ -341,7 +344,7 @@ class Application:
         if catalogue is not None and (catalogue.loaded or not facts.was_empty):
             standing = self._cataloguing.standing(connection, facts.database, catalogue, asked)
         if standing is not None and facts.was_empty:
-            # seen empty by this run: whatever is there now, no revision has run
+            # this run has seen the database empty: no revision has run
             base = next((stand for stand in standing.exact if not stand.rows), None)
             standing = base and msgspec.structs.replace(
                 standing, exact=(base,), chosen=base, by="structure", vetoed=()

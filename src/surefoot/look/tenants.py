@@ -162,7 +162,7 @@ def is_there(connection: psycopg.Connection[Any], tenant: str) -> bool:
 
 
 def make(project: Project, connection: psycopg.Connection[Any]) -> None:
-    """Make the tenant's schema, in a transaction of its own, if the configuration lists it then.
+    """Make the tenant's schema, in a separate transaction, if the configuration lists it then.
 
     Raises SurefootError `tenant-unknown`, `tenants-unreadable`, `privilege-missing`.
     """

@@ -128,7 +128,7 @@ class Connection:
         self.extend()
 
     def extend(self) -> None:
-        """Begin the time anew within which the server must answer."""
+        """Begin again the time within which the server must answer."""
         self._deadline = time.monotonic() + self._patience
 
     @property

@@ -32,7 +32,7 @@ _kept: list[Connection] = []
 
 
 def take(connection: Connection) -> bool:
-    """Whether nobody else has the turn: then this process has it, until `give_back`.
+    """Take the turn if no other process has it, until `give_back`; whether this one has it.
 
     Raises Unsettled behind a pooler: a session that is kept there may be the last one that it has.
     """

@@ -10,7 +10,8 @@ from surefoot.backups.room import size_text
 from surefoot.backups.sidecar import Sidecar
 from surefoot.errors.wording import count
 from surefoot.model.target import Target
-from surefoot.report.terminal import Terminal, labelled
+from surefoot.report.place import in_place
+from surefoot.report.terminal import Terminal, labelled, uncut
 
 
 class _Taken(Protocol):
@@ -59,7 +60,11 @@ def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
     if taken.removed:
         lines += labelled(terminal, "removed", *taken.removed)
     file = shlex.quote(shown(taken.file))
-    return lines + labelled(terminal, "next", f"to go back: surefoot restore {file}")
+    return [
+        *lines,
+        *labelled(terminal, "next", "to go back:"),
+        *uncut(terminal, "", "    " + in_place(f"surefoot restore {file}")),
+    ]
 
 
 def taken_json(taken: _Taken) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def beside_text(one: SetAsideDatabase) -> str:
     what = {
         "restoring": f"incomplete, from {one.mark.file}",
         "restored": f"made from {one.mark.file}, not yet swapped in",
-        "kept": f"what {one.mark.database} was before the restore of {one.mark.file}",
+        "kept": f"{one.mark.database} before the restore of {one.mark.file}",
     }[one.mark.state]
     return f"{one.name}: {what}{size}"
 
@@ -174,9 +179,9 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
     lines += labelled(terminal, "plan", *plan)
     if intended.sessions:
         lines += labelled(terminal, "cut off", *intended.sessions)
-    notes = [f"what was written to {intended.database} since the backup is in {intended.old} only"]
+    notes = [f"rows written to {intended.database} since the backup are only in {intended.old}"]
     if intended.others:
-        notes.append(f"what is others' goes back as well: {', '.join(intended.others)}")
+        notes.append(f"this is restored, too, and belongs to others: {', '.join(intended.others)}")
     if sidecar is not None:
         notes.append(
             f"the database will be at {_where(sidecar)}: a newer image that runs surefoot up "
@@ -196,13 +201,13 @@ def restored_lines(terminal: Terminal, kept: _Kept, restored: _Restored) -> list
                 f"{restored.database} is at {rows}: {kept.file.name} was restored by an earlier "
                 "start, which was cut off before it could report it; nothing to do",
             ),
-            *labelled(terminal, "kept", f"{restored.old} is what was there before"),
+            *labelled(terminal, "kept", f"the former database, as {restored.old}"),
             *labelled(terminal, "next", "to restore it once more, run the same command again"),
         ]
     return [
         "",
         *labelled(terminal, "now", f"{restored.database} is at {rows}, as in {kept.file.name}"),
-        *labelled(terminal, "kept", f"{restored.old} is what was there before"),
+        *labelled(terminal, "kept", f"the former database, as {restored.old}"),
         *labelled(terminal, "next", "when all is well, drop it: surefoot restore --drop-old"),
     ]
 
@@ -231,7 +236,7 @@ def _why(sidecar: Sidecar) -> str:
         "failed": "before an upgrade that failed",
         "succeeded": "before an upgrade that succeeded",
     }
-    return ends[sidecar.upgrade] if sidecar.upgrade else "asked for"
+    return ends[sidecar.upgrade] if sidecar.upgrade else "on request"
 
 
 def sidecar_json(sidecar: Sidecar) -> dict[str, Any]:

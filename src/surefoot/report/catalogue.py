@@ -8,7 +8,7 @@ from surefoot.catalogue.catalogue import Catalogue, Change
 from surefoot.downgrades.recipe import DowngradeRecipe, Loss, reversal
 from surefoot.errors.printable import printable
 from surefoot.errors.wording import count
-from surefoot.report.terminal import Terminal, labelled
+from surefoot.report.terminal import Terminal, labelled, uncut
 from surefoot.schema.fact import SchemaFact
 
 
@@ -37,18 +37,21 @@ def built_lines(
         lines += labelled(
             terminal,
             "evidence",
-            f"{some} {verb} only data: {', '.join(unasked)}. Without a version row, a database "
-            "that stands there is refused, unless an evidence probe tells them apart",
-            *(f'for {id}: surefoot_evidence = "{text}"' for id, text in unasked.items() if text),
+            f"{some} {verb} only data: {', '.join(unasked)}. Without a version row, surefoot "
+            "refuses a database at such a revision, unless an evidence probe decides",
         )
+        for id, text in unasked.items():
+            if text:
+                lines += labelled(terminal, "", f"if this is right, add it to the file of {id}:")
+                lines += uncut(terminal, "", f'    surefoot_evidence = "{text}"')
     return ["", *lines]
 
 
 # What the downgrade of a revision of each class does; docs/concepts/downgrades.md has the details.
 CLASSES = {
-    "proved": "gives the structure below, and loses nothing",
-    "loses-data": "gives the structure below, and loses data",
-    "needs-code": "gives the structure below, with the revision's file only",
+    "proved": "restores the structure below, and loses nothing",
+    "loses-data": "restores the structure below, and loses data",
+    "needs-code": "restores the structure below, with the revision's file only",
     "leaves": "leaves another structure than the one below",
     "broken": "fails",
     "none": "does nothing, or isn't there",

@@ -110,7 +110,7 @@ class Raised(Event, frozen=True, kw_only=True, tag="traceback"):
 
 
 class Notices(Event, frozen=True, kw_only=True, tag="notice"):
-    """Something worth a line: what surefoot is waiting for, a warning from the server."""
+    """Something worth a line: the reason for waiting, a warning from the server."""
 
     text: str
 
@@ -122,7 +122,7 @@ class Prints(Event, frozen=True, kw_only=True, tag="output"):
 
 
 class Says(Event, frozen=True, kw_only=True, tag="text"):
-    """A line of the report for people that has no event of its own."""
+    """A line of the report for people without a separate event."""
 
     text: str
 
@@ -198,7 +198,7 @@ class LogTerminal(Terminal):
             self.write(line + "\n")
 
     def line(self, text: str = "") -> None:
-        """Write a line for people that has no event of its own."""
+        """Write a line for people without a separate event."""
         if text.strip():
             self.emit(Says(text=self.rendered(text).strip()))
 

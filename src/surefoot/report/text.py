@@ -105,7 +105,7 @@ def found_text(facts: Facts, state: State) -> str:
             where = ", ".join(chosen.rows) if chosen else ""
             return f"no version row; by its structure it is at {where}, {behind}"
         case State.CONTRADICTED:
-            return f"at {rows} by its version row, and not by its structure"
+            return f"at {rows} by its version row, but not by its structure"
         case (
             State.AMBIGUOUS
             | State.UNIDENTIFIED
@@ -128,7 +128,7 @@ def found_text(facts: Facts, state: State) -> str:
         case State.VERSION_TABLE_ELSEWHERE:
             return "no version row here, and one in another schema"
         case State.VERSION_ROWS_OVERLAP:
-            return f"at {rows}, of which one is part of another"
+            return f"at {rows}, one of which is an ancestor of another"
 
 
 def database_text(target: Target, facts: Facts) -> str:

@@ -48,7 +48,7 @@ def carry_out(plan: Plan, run: Run) -> Outcome:
         run.progress.stopped()
         if failed is not None:
             run.progress.raised(failed.frames, failed.whole)
-        signals.answered()  # what became of it is looked at undisturbed
+        signals.answered()  # its result is read undisturbed
     if stopped is not None and stopped.finding.code == "interrupted":
         run = msgspec.structs.replace(run, connect=functools.partial(run.connect, hurry=True))
     after, lost = _look(run, stopped)

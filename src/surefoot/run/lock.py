@@ -1,10 +1,10 @@
 """One surefoot at a time in a database, through a pooler too.
 
-A transaction-level advisory lock, in a transaction of its own that is then left idle on a
+A transaction-level advisory lock, in a separate transaction that is then left idle on a
 dedicated connection. Two things are on purpose:
 
 - polled with `pg_try_…`, never waited for: a session that waits inside `pg_advisory_lock` holds a
-  snapshot, and `CREATE INDEX CONCURRENTLY` in the holder would wait for that snapshot for ever;
+  snapshot, and `CREATE INDEX CONCURRENTLY` in the holder would wait for that snapshot forever;
 - in a transaction, not in the session: behind a pooler in transaction mode a session is shared,
   and two clients would both "hold" a session-level lock.
 """

@@ -1,7 +1,7 @@
-"""What an earlier surefoot had begun may still be at work on the server, though that one is gone.
+"""Wait for statements of an earlier surefoot that are still running although it is gone.
 
-A client that is killed doesn't end the statement that it sent: a CREATE INDEX CONCURRENTLY goes on
-to its end, an ALTER TABLE goes on waiting for its lock. Nobody may migrate meanwhile.
+A client that is killed doesn't end the statement that it sent: a CREATE INDEX CONCURRENTLY runs to
+its end, an ALTER TABLE continues to wait for its lock. Meanwhile no surefoot may migrate.
 """
 
 import time
@@ -70,7 +70,7 @@ def wait_for_orphans(
     say: Callable[[str], None],
     every: float = 0.0,
 ) -> None:
-    """Under the lock: wait up to `wait` seconds until nobody else is at work any more.
+    """Under the lock, wait up to `wait` seconds until no earlier statement is running.
 
     `role` is the role that env.py sets, whose journal is trusted as well. `say` gets a line that
     names what is waited for, and another one `every` so many seconds. Raises SurefootError
@@ -82,7 +82,7 @@ def wait_for_orphans(
     with translate_db_errors(), session() as connection:
         begun = _begun(connection, role)
         while orphans := _orphans(connection, begun):
-            if all(one.gid for one in orphans):  # which nobody but a person ends
+            if all(one.gid for one in orphans):  # only a person can end it
                 raise _left("A revision's transaction was prepared and never ended.", orphans)
             if time.monotonic() >= deadline:
                 raise _left(

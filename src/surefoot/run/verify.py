@@ -15,7 +15,7 @@ from surefoot.postgres.look import looking
 from surefoot.sql import query
 from surefoot.system import signals
 
-# How long a transaction whose client is gone may go on before its end is called unknown.
+# How long a transaction whose client is gone may continue before its end counts as unknown.
 _SETTLE_SECONDS = 30.0
 
 Fate = Literal["committed", "aborted", "unknown"]
@@ -58,7 +58,7 @@ def _look(
         fates: dict[str, Fate] = {
             xid: _fate(connection, xid) for xid in dict.fromkeys(transactions)
         }
-        # whatever became of the journal, what became of the transactions is told
+        # the fates of the transactions are reported even if the journal can't be read
         seen = observe_database(connection, version_table, lenient=True)
         done: list[Done] = []
         if seen.journal and seen.journal_readable and not seen.distrusted:

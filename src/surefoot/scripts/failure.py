@@ -6,6 +6,7 @@ import msgspec
 
 from surefoot.diagnosis.cause import Cause, Diagnosis
 from surefoot.diagnosis.server import of_server, script_code
+from surefoot.errors.steps import to_type
 from surefoot.scripts.refusals import first_line, shorten
 
 _LONG = 200
@@ -156,8 +157,10 @@ def remedy(label: str, error: ServerError, about: Circumstances) -> str:
     unqualified = (named := _QUOTED.search(message)) is None or "." not in named[1]
     emptied = about.search_path is None and about.dump_search_path
     if state in _NAMES_MISSING and emptied and unqualified:
-        return (
-            'the script empties search_path (pg_dump does): set search_path = "public" for it in '
-            f'surefoot.toml: init = [{{ path = "{label}", search_path = "public" }}]'
+        return to_type(
+            f"correct the statement in {label}. Or, if the name is right: the script empties "
+            "search_path, as pg_dump does; set one for it in surefoot.toml",
+            f'init = [{{ path = "{label}", search_path = "public" }}]',
+            then="Then run the same command again",
         )
     return f"correct the statement in {label}, and run the same command again"

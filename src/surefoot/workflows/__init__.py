@@ -1,1 +1,1 @@
-"""One page for each command: what it does, in order."""
+"""One page for each command: its steps, in order."""

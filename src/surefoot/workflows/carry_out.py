@@ -40,7 +40,7 @@ def take_lock(
         nullcontext(on) if on else workspace.connect() as connection,
         locked(connection, wait=wait, say=report.notice, every=workspace.every) as lock,
     ):
-        turn.give_back()  # whoever starts now waits for the lock
+        turn.give_back()  # a process that starts now waits for the lock
         wait_for_others(workspace, report)
         yield lock
 

@@ -19,7 +19,7 @@ from surefoot.workflows.workspace import Workspace
 
 
 def clearing(workspace: Workspace, asked: Application, request: Request) -> Job:
-    """Drop what revisions made that are no longer applied, and no user objects.
+    """Drop the objects of revisions that are no longer applied, and no user objects.
 
     The request may trust the journal even if others can write to it. Raises what its looks raise.
     """

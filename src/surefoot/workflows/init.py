@@ -58,12 +58,16 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
         to_fill_in.append("alembic: no alembic.ini was found")
         lines += ['# alembic = "alembic.ini"']
     if any(one.flask for one in found):
-        to_fill_in.append("flask_app: env.py uses Flask's current_app")
+        guess = flask_app(root, files)
+        to_fill_in.append(
+            "flask_app: env.py uses Flask's current_app"
+            + (f"; is it {guess}? Then remove the # before that line" if guess else "")
+        )
         lines += [
             "",
             "# Flask-Migrate: where the application is made. Its context is pushed around",
             "# env.py, as `flask db` does.",
-            f'# flask_app = "{flask_app(root, files) or "package:create_app"}"',
+            f'# flask_app = "{guess or "package:create_app"}"',
         ]
     lines += ["", "# SQL scripts that make a fresh database, in order, in one transaction."]
     lines += [f"# also found: {f.as_posix()}" for f in other_init]

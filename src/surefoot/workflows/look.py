@@ -22,7 +22,7 @@ from surefoot.workflows.workspace import Workspace
 def look(workspace: Workspace) -> tuple[Facts, Decision]:
     """Return what `up` would find and decide; a refusal has the words that approve its ways out.
 
-    Raises SurefootError for everything that can't be looked at.
+    Raises SurefootError for everything that can't be read.
     """
     project, target = workspace.project, workspace.target
     with workspace.look_session() as connection:

@@ -1,4 +1,4 @@
-"""A command's way to the database and to the application's code, and the way to act there."""
+"""What a command needs to look and to act: the database, the application's code, the lock."""
 
 import contextlib
 import time
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from surefoot.diagnosis.activity import Activity
     from surefoot.postgres.embedded import Server
 
-# Behind a signal, whoever sent it has set a term, and ends us hard when that is over.
+# After a signal, its sender waits for a limited time, and then kills the process.
 _HURRY = 5.0  # seconds
 _ASIDE = 5  # seconds to connect for a look in another thread
 # How long the session for looks may be idle and be used again. A network may forget a connection
-# that is silent for longer, and then nobody answers.
+# that is silent for longer; then no answer comes.
 _LONGEST_IDLE = 30.0  # seconds
 
 
 class Report(Progress, Protocol):
-    """Who is told what was found and what will be done, before it's done."""
+    """Receives what was found and what will be done, before it is done."""
 
     def found(self, target: Target, facts: Facts, decision: Decision) -> None: ...
     def changed_meanwhile(self, facts: Facts, decision: Decision) -> None: ...
@@ -54,7 +54,7 @@ class Report(Progress, Protocol):
 
 
 class Workspace:
-    """One command's way to the database and to the application's code."""
+    """The database and the application's code, as one command uses them."""
 
     def __init__(
         self,
@@ -65,27 +65,27 @@ class Workspace:
         intent: Intent = Intent.ACT,
         every: float = 0.0,
     ) -> None:
-        """`say` gets a line where something is waited for, and another `every` so many seconds."""
+        """`say` gets a line when surefoot begins to wait, and then one `every` so many seconds."""
         self.project, self.ini, self.target, self.intent = project, ini, target, intent
         self.say, self.every = say, every
-        self.wait = seconds(project.config.wait)  # for a server that isn't up
-        self.server: Server | None = None  # the embedded one, where no database was named
-        self.run: str | None = None  # in the journal's rows, once a plan was begun
+        self.wait = seconds(project.config.wait)  # for a server that isn't up yet
+        self.server: Server | None = None  # the embedded one, if no database was named
+        self.run: str | None = None  # in the journal's rows, after a plan was begun
         self.backup: Taken | None = None  # taken before the plan was begun
-        self.unsaved = False  # it migrates what was there, and the configuration wants no backup
-        self.role_set: str | None = None  # by env.py, once that was asked
+        self.unsaved = False  # it changes existing objects, and the configuration wants no backup
+        self.role_set: str | None = None  # by env.py, after it was asked
         self._reached = False  # by any connection so far
         # the session for looks while no look uses it, and since when
         self._idle: tuple[psycopg.Connection[Any], float] | None = None
-        self.approval: str | None = None  # the word that was given for a plan
+        self.approval: str | None = None  # the word with which a person has approved a plan
         self.approval_used = False  # whether that plan was begun
-        self.makes_schema = False  # the tenant's isn't there: it's made before the first step
-        self.begun = False  # whether a plan was begun: from then on, "not changed" is to be proved
+        self.makes_schema = False  # the tenant's schema is missing: the first step makes it
+        self.begun = False  # whether a plan was begun: from then on, "not changed" must be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
-        """The embedded server, if it's ours, shall live as long as the command that replaces us.
+        """Let the embedded server live as long as the command that replaces surefoot.
 
-        Gives the names by which the command finds it.
+        Returns the environment variables by which the command finds the server.
         """
         if self.server is None:
             return {}
@@ -93,10 +93,10 @@ class Workspace:
         return {"DATABASE_URL": self.target.url(), **environment(self.target)}
 
     def connect(self, *, hurry: bool = False) -> psycopg.Connection[Any]:
-        """A new connection, waiting for the server up to `wait`; `hurry`: not for long.
+        """Return a new connection; wait for the server up to `wait` (`hurry`: not for long).
 
-        Raises SurefootError as `postgres.connect` does. Where an earlier connection was made, it
-        doesn't say that the database was never reached.
+        Raises SurefootError as `postgres.connect` does. If an earlier connection was made, the
+        error doesn't say that the database was never reached.
         """
         wait = min(self.wait, _HURRY) if hurry else self.wait
         try:
@@ -114,18 +114,18 @@ class Workspace:
             found = {key: value for key, value in resolved.items() if value}
             self.target = self.target._replace(resolved=found)
         if "dbname" not in self.target.parameters:
-            # An address may leave it to libpq; whoever reads the account wants its name.
+            # An address may leave the name to libpq; the report should have it.
             named = self.target.parameters | {"dbname": connection.info.dbname}
             self.target = self.target._replace(parameters=named)
         return connection
 
     @contextlib.contextmanager
     def look_session(self) -> Generator[psycopg.Connection[Any], None, None]:
-        """Lend the session for looks; one look after the other uses it, so that the server reads
-        its catalogs for the first of them only. Raises SurefootError as `connect` does.
+        """Lend the session for looks, so the server reads its catalogues only for the first one.
 
-        A look that fails, or leaves a transaction open, has its session closed. Look on a
-        connection of its own (`connect`) after a failure, which may be that of the server.
+        Raises SurefootError as `connect` does. If a look fails or leaves a transaction open, its
+        session is closed. After a failure, which may be the server's, use a separate connection
+        (`connect`).
         """
         connection = self._idle_session() or self.connect()
         try:
@@ -139,7 +139,7 @@ class Workspace:
             self._idle = connection, time.monotonic()
 
     def _idle_session(self) -> psycopg.Connection[Any] | None:
-        """The idle session, if it's still usable: no longer idle then."""
+        """Take the idle session, if it is still usable."""
         if self._idle is None:
             return None
         (connection, since), self._idle = self._idle, None
@@ -148,29 +148,29 @@ class Workspace:
                 connection.execute("select")
                 return connection
         except psycopg.Error:
-            pass  # ended by the server: the next one says why, if it can't be made
+            pass  # ended by the server: the next connection attempt says why
         connection.close()
         return None
 
     def close(self) -> None:
-        """End the session for looks, and the turn of a start that took no lock."""
+        """End the session for looks, and give back the turn of a start that took no lock."""
         turn.give_back()
         if self._idle is not None:
             self._idle[0].close()
             self._idle = None
 
     def connect_aside(self) -> psycopg.Connection[Any]:
-        """A connection for a look in another thread. Raises psycopg.Error, ValueError."""
+        """Return a connection for a look in another thread. Raises psycopg.Error, ValueError."""
         return connect_aside(self.target, timeout=_ASIDE)
 
     def observe(self, session: Session) -> "Activity | None":
-        """What a session does at this moment; in whatever thread. Raises psycopg.Error, OSError."""
+        """Return what a session does now; callable in any thread. Raises psycopg.Error, OSError."""
         from surefoot.look.activity import observe_activity
 
         return observe_activity(self.target, session)
 
     def settled(self) -> Settled | None:
-        """The quick look, again: whoever has waited may find all done."""
+        """Take the quick look again: after a wait, everything may be done."""
         project, table = self.project, configured_version_table(self.project)
         name = project.file.name if project.file else None
         place = Place(str(project.root), name, project.given, project.variables, project.tenant)
@@ -180,7 +180,7 @@ class Workspace:
             return None
 
     def thorough(self, application: Application) -> tuple[Facts, Decision]:
-        """What there is, with all that Alembic knows, and what is to be done about it."""
+        """Take the thorough look, with everything that Alembic knows, and decide."""
         self.role_set = application.version_table.role
         tenant = self.project.tenant
         with self.look_session() as connection:
@@ -189,7 +189,7 @@ class Workspace:
         return facts, self._decide(facts)
 
     def at_work(self) -> str | None:
-        """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
+        """Return which surefoot is migrating the database, and how far it is; None: none."""
         from surefoot.run.lock import holder
 
         with self.look_session() as connection:
@@ -197,7 +197,7 @@ class Workspace:
         return None if by is None else str(by)
 
     def backs_up(self, facts: Facts, plan: Plan) -> bool:
-        """Whether a backup is taken before this plan; what this run itself has made needs none."""
+        """Whether a backup is taken before this plan; objects that this run has made need none."""
         wanted = self.project.config.backup == "before-upgrade" and plan.worth_a_backup
         return wanted and not self.begun and classify(facts) is not State.EMPTY
 

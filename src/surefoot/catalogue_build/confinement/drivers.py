@@ -131,7 +131,7 @@ def _libpq_address(conninfo: str, gate: Gate) -> Address:
     }
     found = {**defaults, **{k: v for k, v in given.items() if v not in (None, "")}}
     if "host" in given and "hostaddr" not in given:
-        # libpq takes a PGHOSTADDR beside a host that is given; the environment has none, see child
+        # libpq uses PGHOSTADDR also with a given host; the environment has none, see child
         found.pop("hostaddr", None)
     if service := found.get("service"):
         gate.check_service(str(service))

@@ -39,7 +39,7 @@ class Refusal(msgspec.Struct, frozen=True):
 class Elsewhere(PermissionError):
     """Raised in the application's code in place of the connection: to it, nothing answers there."""
 
-    SAID = "surefoot refused this during a replay"  # for whoever only keeps an error's text
+    SAID = "surefoot refused this during a replay"  # for code that keeps only an error's text
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -120,7 +120,7 @@ class Gate:
         raise self.refuse(Refusal("database", f"{address}, which led to database {database}"))
 
     def refuse_unidentified(self, address: Address) -> Elsewhere:
-        """A server that doesn't answer the question: whatever it is, it isn't the scratch one."""
+        """A server that doesn't answer the question isn't the scratch server."""
         return self.refuse(Refusal("database", f"{address.text}, which doesn't say what it is"))
 
     def check_other_database(self, what: str) -> None:

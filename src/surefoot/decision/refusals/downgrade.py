@@ -177,7 +177,9 @@ def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
         "data-would-be-lost",
         "Undoing these revisions would lose data.",
         tuple(one.text for one in dear),
-        next=to_type("take a backup; then, to accept the loss of this data", command),
+        next=to_type(
+            "take a backup (surefoot backup); then, to accept the loss of this data", command
+        ),
     )
 
 

@@ -157,8 +157,8 @@ def put_back(
         then = [f"{line}." for line in by_hand] + then
     checked = f"check that the rows are as {' and '.join(doubtful)} leaves them, and "
     return to_type(
-        f"restore the backup that has it; or {checked if doubtful else ''}put back what is missing,"
-        " as the tables' owner",
+        f"restore a backup that has it; or {checked if doubtful else ''}put back what is missing "
+        "or changed, as the tables' owner",
         *back.statements,
         then=to_type(
             " ".join(["Then start again.", *then, "Or, to accept the difference"]), accept

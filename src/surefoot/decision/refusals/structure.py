@@ -1,5 +1,7 @@
 """Why a database is refused because of its structure: a finding for each case, for people."""
 
+import itertools
+
 from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
 from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
 from surefoot.decision.commands import naming, one_of
@@ -82,7 +84,7 @@ def ambiguous(facts: Facts) -> Finding:
             *comment_lines(facts),
         ),
         next=to_type(
-            one_of("if you know which revision has run, record it", commands),
+            one_of("if you know which of them ran last, record it", commands),
             *commands,
             then=f"then start again{none_ran}. To decide it for every database, add an evidence "
             'probe to the revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
@@ -132,13 +134,17 @@ def unidentified(facts: Facts) -> Finding:
             f"{'differs' if number == 1 else 'differ'}"
         )
     if standing.nearest:
-        seen += difference_lines(standing.nearest[0].differences, _SHOWN, _WIDTH)
         least = len(standing.nearest[0].differences)
         nearest = [stand for stand in standing.nearest if len(stand.differences) == least]
+        for differences, alike in itertools.groupby(nearest[:3], lambda one: one.differences):
+            names = " or ".join(map(revision_text, alike))
+            lines = difference_lines(differences, _SHOWN, _WIDTH)
+            seen += [f"compared with {names}:", *(f"  {line}" for line in lines)]
         commands = naming("adopt", nearest, "--accept-difference")
         next = to_type(
             one_of(
-                "correct the differences, then start again; or, to accept them",
+                "correct the differences: give objects of your own other names, and put back what "
+                "is missing. Then start again. Or, to accept the differences",
                 commands,
             ),
             *commands,

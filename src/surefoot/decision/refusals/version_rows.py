@@ -3,7 +3,7 @@
 import shlex
 
 from surefoot.catalogue.differences import revision_text
-from surefoot.catalogue.match import Issue
+from surefoot.catalogue.match import Issue, Match
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.decision.newer_database import ahead
@@ -20,7 +20,7 @@ _SAYS = {
     "newer": "newer than this code",
     "removed": "removed from the history",
     "cut-short": "cut short",
-    "garbage": "garbage",
+    "garbage": "invalid",
     "unknown": "not known",
 }
 
@@ -56,7 +56,10 @@ def stands(facts: Facts) -> list[str]:
     exact = standing.exact or ((standing.sure,) if standing.sure else ())
     if exact:
         names = [revision_text(stand) for stand in exact]
-        which = names[0] if len(names) == 1 else f"one of {', '.join(names[:_SHOWN])}"
+        which = names[0]
+        if len(names) > 1:
+            titled = [_titled(facts, stand) for stand in exact[:_SHOWN]]
+            which = f"one of {', '.join(titled)}, which don't differ in structure"
         matching = facts_match(exact[0].matching)
         return [f"by its structure it is at {which}: {matching}", *told]
     if standing.nearest and not standing.foreign:
@@ -68,6 +71,12 @@ def stands(facts: Facts) -> list[str]:
             *told,
         ]
     return ["almost nothing of the application's catalogue is there"]
+
+
+def _titled(facts: Facts, stand: Match) -> str:
+    revision = facts.code.history.revisions.get(stand.rows[0]) if len(stand.rows) == 1 else None
+    title = f" ({revision.message})" if revision is not None and revision.message else ""
+    return f"{revision_text(stand)}{title}"
 
 
 def _journal_lines(facts: Facts) -> list[str]:
@@ -98,13 +107,13 @@ def _repair(facts: Facts) -> str:
     if standing.exact:
         commands = naming("repair", standing.exact)
         return to_type(
-            one_of("record the revision that has run", commands),
+            one_of("record the revision that ran last", commands),
             *commands,
             then="then start again",
         )
     if standing.nearest and not standing.foreign:
         return to_type(
-            "record the revision that has run, if you know it",
+            "record the revision that ran last, if you know it",
             "surefoot repair REVISION --accept-difference",
             then="then start again",
         )
@@ -175,12 +184,12 @@ def _for_and_against(facts: Facts) -> list[str]:
     verdict = standing.ahead if standing else None
     if standing is not None and verdict is not None and not standing.foreign:
         if verdict.compatible:
-            lines.append("all that this code's head promises is there")
+            lines.append("everything that this code's head promises is there")
         else:
             named = ", ".join(f"{b.kind} {b.name}" for b in verdict.breaks[:3])
             more = len(verdict.breaks) - 3
             lines.append(
-                f"not all that this code's head needs is there: {named}"
+                f"this code's head needs more than is there: {named}"
                 + (f" and {more} more" if more > 0 else "")
             )
         own = standing.own_objects
@@ -188,7 +197,7 @@ def _for_and_against(facts: Facts) -> list[str]:
             more = f" and {len(own) - 3} more" if len(own) > 3 else ""
             lines.append(f"no revision of this code makes {', '.join(own[:3])}{more}")
         else:
-            lines.append("there is nothing that no revision of this code makes")
+            lines.append("every object here is made by a revision of this code")
     hashes = {r.sha256: id for id, r in facts.code.history.revisions.items() if r.sha256}
     for ran in facts.database.journaled:
         if ran.id in facts.database.rows and ran.id not in facts.code.history.revisions:
@@ -221,7 +230,7 @@ def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
         )
     text = (
         "if the image was rolled back, run the newer image again; if the revision was removed from "
-        f"the code, bring its file back; if the row is wrong: {_repair(facts)}"
+        f"the code, restore its file; if the row is wrong: {_repair(facts)}"
     )
     verdict = facts.standing.ahead if facts.standing else None
     unknown = [one.row for one in judged if one.judgement == "unknown"]

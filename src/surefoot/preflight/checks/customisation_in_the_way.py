@@ -114,7 +114,7 @@ def _finding(key: Key, live: Mapping[Key, str], ends: list[Removal], definition:
         seen.append(f"it is: {definition[:_SHOWN]}{'…' if len(definition) > _SHOWN else ''}")
     again = _read_by(key, live)
     if again:
-        seen.append(f"what it is: {again}")
+        seen.append(f"its definition: {again}")
     return Finding(
         "customisation-in-the-way",
         f"Your own {_called(key, live)} is in the way of {ends[0].by.text}.",

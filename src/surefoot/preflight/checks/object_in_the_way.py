@@ -230,7 +230,7 @@ def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fi
 
 def _remark(what: str, made: Creation) -> str:
     return (
-        f"{what} is there already, as {made.by.text} makes it; that works only if it says IF NOT "
+        f"{what} exists already, as {made.by.text} makes it; that succeeds only if it says IF NOT "
         "EXISTS or replaces it, and is rolled back otherwise"
     )
 

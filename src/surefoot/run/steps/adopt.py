@@ -47,7 +47,7 @@ def carry_out(step: Adopt, run: Run) -> None:
     """Write the version rows and the journal's row."""
     name = " ".join(step.stand.rows)
     run.in_transaction(name, lambda connection: _adopt(step, connection, run))
-    run.progress.end("adopt", name, "the revision that it stands at", 0.0, committed=True)
+    run.progress.end("adopt", name, "the revision that the database is at", 0.0, committed=True)
 
 
 def lines(step: Adopt) -> list[str]:

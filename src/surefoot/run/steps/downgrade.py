@@ -60,7 +60,8 @@ def _undo_lines(one: DowngradeStep) -> list[str]:
     if one.statements is None:
         how = "by its downgrade()"
     else:
-        how = f"by {count(len(one.statements), 'statement')}"
+        number = len(one.statements)
+        how = f"by {count(number, 'statement')}" if number else "there is nothing to execute"
         if one.done:
             how += f", {one.done} of them done before"
     sql = (line for s in one.statements or () for line in s.sql.strip().splitlines())

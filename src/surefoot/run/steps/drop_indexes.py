@@ -1,4 +1,4 @@
-"""Drop indexes that an interrupted revision left half-made, so that it can make them anew."""
+"""Drop indexes that an interrupted revision left half-made, so that it can make them again."""
 
 from surefoot.decision.plan import DropIndexes
 from surefoot.errors import SurefootError

@@ -1,4 +1,4 @@
-"""Run a seed script, in a transaction of its own."""
+"""Run a seed script, in a separate transaction."""
 
 import time
 from typing import Any
