@@ -19,6 +19,15 @@ from tests.containers.engine import Engine
 _PACKAGE = "podman-compose==1.6.0"
 _POSTGRES = "docker.io/library/postgres:17"
 _PREFIX = re.compile(r"^(?:\x1b\[[\d;]*m)*\[([\w-]+)\] *\|(?:\x1b\[[\d;]*m)* ?", re.M)
+# podman 4.3 can't start a container whose requirement requires another; compose orders them anyway.
+_PODMAN = """\
+#!/bin/sh
+for word; do
+    shift
+    case $word in --requires=*) ;; *) set -- "$@" "$word" ;; esac
+done
+exec {podman} "$@"
+"""
 _SERVER = """\
 #!/bin/sh
 set -eu
@@ -81,7 +90,7 @@ class Compose:
         self._engine, self._project = engine, project
         self._program = _program(cache)
         podman = project.parent / "podman"
-        podman.write_text(f'#!/bin/sh\nexec {engine.command_line} "$@"\n', encoding="utf-8")
+        podman.write_text(_PODMAN.format(podman=engine.command_line), encoding="utf-8")
         podman.chmod(0o755)
         # without a pod, each service has a network of its own, as with Docker
         self._options = ["--podman-path", str(podman), "--in-pod", "false"]
