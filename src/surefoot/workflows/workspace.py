@@ -151,7 +151,7 @@ class Workspace:
     def _waits_reported(self) -> Generator[None, None, None]:
         """Report every `every` seconds, from a thread, what the session for looks is waiting for.
 
-        A session that holds a lock on any table can stop a look for as long as look.sql lets it wait.
+        A session that holds a lock on any table can stop a look for as long as look.sql allows.
         """
         session = self._looks_in
         if session is None:
