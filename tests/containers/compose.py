@@ -19,13 +19,23 @@ from tests.containers.engine import Engine
 _PACKAGE = "podman-compose==1.6.0"
 _POSTGRES = "docker.io/library/postgres:17"
 _PREFIX = re.compile(r"^(?:\x1b\[[\d;]*m)*\[([\w-]+)\] *\|(?:\x1b\[[\d;]*m)* ?", re.M)
-# podman 4.3 can't start a container whose requirement requires another; compose orders them anyway.
+# podman 4.3 can't start a container whose requirement requires another (compose orders them by
+# itself), and takes one that was never started for a stopped one.
 _PODMAN = """\
 #!/bin/sh
 for word; do
     shift
     case $word in --requires=*) ;; *) set -- "$@" "$word" ;; esac
 done
+if [ "$1 $2" = "wait --condition=stopped" ]; then
+    shift 2
+    for name; do
+        until {podman} inspect --format '{{{{.State.Status}}}}' "$name" | grep -qx exited; do
+            sleep 0.2
+        done
+    done
+    exit
+fi
 exec {podman} "$@"
 """
 _SERVER = """\

@@ -234,7 +234,8 @@ def helm_chart(world: World) -> None:
 
 def compose_end_to_end(world: World) -> None:
     """`compose up`, as the example's README says. Then a row that the structure contradicts: both
-    services refuse, and each way that the log prints leads to the application.
+    services refuse (podman-compose starts the second one nevertheless), and each way that the log
+    prints leads to the application.
     """
     made = world.example.root.parent / "compose"
     project = made / "whisperengine"

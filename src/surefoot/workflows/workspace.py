@@ -223,7 +223,7 @@ class Workspace:
         with self.look_session() as connection:
             self.makes_schema = tenant is not None and not is_there(connection, tenant)
             facts = application.facts(connection)
-        return facts, self._decide(facts)
+        return facts, self.decided(facts)
 
     def at_work(self) -> str | None:
         """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
@@ -238,7 +238,8 @@ class Workspace:
         wanted = self.project.config.backup == "before-upgrade" and plan.worth_a_backup
         return wanted and not self.begun and classify(facts) is not State.EMPTY
 
-    def _decide(self, facts: Facts) -> Decision:
+    def decided(self, facts: Facts) -> Decision:
+        """The decision from these facts, with what the configuration does before the plan."""
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
             self._check_scripts(decision.plan, facts)
