@@ -368,6 +368,7 @@ def _grounds(seen: Row) -> dict[str, Any]:
         "database": int(seen["database_oid"] or 0),
         "name": seen["database"],
         "server": int(seen["server_version"] or 0),
+        "path": seen["search_path"],
         "journal": int(seen["journal_oid"] or 0),
     }
 
@@ -385,7 +386,8 @@ def _by_marks(
     """
     for mark in _ended_well(marks):
         evidence = _evidence(mark)
-        if not (found.rows and evidence) or {*(mark["name"] or "").split()} != {*found.rows}:
+        # a row that is there twice is another state
+        if not evidence or sorted((mark["name"] or "").split()) != sorted(found.rows):
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
             return found._replace(remarks=tuple(evidence["remarks"]))

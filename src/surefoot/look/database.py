@@ -213,6 +213,7 @@ def _grounds(
         database=seen["database_oid"],
         name=seen["database"],
         server=seen["server_version"],
+        path=seen["search_path"],
         seal=row["seal"] or "",  # the tenant's schema isn't there
         journal=seen["journal_oid"],
         system=cluster.system,

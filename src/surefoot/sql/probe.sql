@@ -7,6 +7,7 @@ select
     pg_catalog.current_database() as database,
     current_user as role,
     (%(path)s::text[])[1] as default_schema,
+    (%(path)s::text[])::text as search_path,
     -- the same text in every session of this server, whatever its TimeZone and DateStyle
     pg_catalog.to_char(
         pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()), 'YYYY-MM-DD HH24:MI:SS.US'
