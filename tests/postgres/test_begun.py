@@ -154,9 +154,15 @@ def test_a_statement_in_a_journal_of_the_role_that_env_py_sets(
     """The second start takes the lock before it knows that role, and so can't believe the journal
     yet. What it saw before the statement ended is no longer so.
     """
-    set_role = f"    connection.exec_driver_sql('set role {ROLE}')\n    connection.commit()\n"
-    configure = "    context.configure"
-    env = SYNC_ENV.replace(configure, set_role + configure)
+    before = [
+        f"set role {ROLE}",
+        # else the server ends the statement by itself, since its client is gone
+        "select set_config(name, '60s', false) from pg_settings"
+        " where name = 'client_connection_check_interval'",
+    ]
+    lines = [f"    connection.exec_driver_sql({statement!r})\n" for statement in before]
+    lines += ["    connection.commit()\n", "    context.configure"]
+    env = SYNC_ENV.replace("    context.configure", "".join(lines))
     application.revision(
         "r1",
         None,
@@ -164,8 +170,8 @@ def test_a_statement_in_a_journal_of_the_role_that_env_py_sets(
         "create table pets (id int primary key, name text)",
     )
     application.revision("r2", "r1", body=CONCURRENTLY)
-    application.env(env, "transaction_per_migration=True")
     catalogues.with_catalogue(application, server)
+    application.env(env, "transaction_per_migration=True")
     with role_of_a_stranger(server), database.connect() as late, database.connect() as older:
         database.execute(
             f"grant create on database {database.name} to {ROLE};"
