@@ -234,6 +234,7 @@ def _looked(
         first |= row
     names = {"table": table, "schema": schema, "role": None}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    _require_journal(seen)
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     only = place.tenant
     asked = {**names, "trusted": first["trusted"], "only": only}
@@ -313,6 +314,7 @@ def _looked_at_tenants(
     first = begin(query("trusted"))
     names = {"table": table, "schema": tenants[0], "role": None}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    _require_journal(seen)
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     asked = {**names, "trusted": first["trusted"], "only": None}
     owners: dict[str, list[Row]] = {}
@@ -360,6 +362,11 @@ def _looked_at_tenants(
 def _array(texts: Iterable[str]) -> str:
     """PostgreSQL's text of an array of names, which need no quotes."""
     return "{" + ",".join(texts) + "}"
+
+
+def _require_journal(seen: Row) -> None:
+    if seen["journal_wrong"] != "{}":
+        raise Unsettled("the journal is not the one that surefoot makes")
 
 
 def _grounds(seen: Row) -> dict[str, Any]:
