@@ -220,6 +220,7 @@ GIVEN = {
     "readers": True,
     "pids": [1],
     "sessions": [None],
+    "times": [None],
     "open": True,
     "ours": [1],
     "name": "planted",

@@ -202,6 +202,31 @@ def test_what_a_former_owner_has_left(
     assert stranger.hits() == []
 
 
+@pytest.mark.parametrize(
+    "parent",
+    [
+        "create table mallory.whole (version_num varchar(32) not null)"
+        " partition by list (mallory.yes(version_num));"
+        "create table public.alembic_version partition of mallory.whole for values in (true);",
+        "create table mallory.whole (version_num varchar(32) not null);"
+        "create table public.alembic_version () inherits (mallory.whole);",
+    ],
+    ids=["a partition", "a child"],
+)
+def test_what_a_version_table_belongs_to(
+    application: Application, database: Database, stranger: Planted, parent: str
+) -> None:
+    """Writing a row to a partition calls the functions of the whole table's key."""
+    application.linear()
+    stranger.plant(FUNCTION)
+    stranger.plant(parent)
+    database.execute("alter table public.alembic_version owner to postgres")
+    next = says_so(application, stranger, ("up",))
+    database.execute(typed(next))
+    assert application.run("up", url=database.url()).code == 0
+    assert stranger.hits() == []
+
+
 def test_a_version_table_elsewhere_is_told_of_and_not_read(
     application: Application, database: Database, stranger: Planted
 ) -> None:
@@ -370,6 +395,7 @@ ODD = {
     "a policy": "create policy x on t using (mallory.yes(version_num))",
     "a rule": "create rule x as on insert to t do nothing",
     "a child": "create table child () inherits (t)",
+    "a parent": "create table parent (); alter table t inherit parent",
     "a domain": "create domain mallory.word as text; alter table t add w mallory.word",
     "an array": "create domain mallory.word as text; alter table t add w mallory.word[]",
     "a grant": "grant insert on t to public",

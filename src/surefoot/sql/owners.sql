@@ -67,6 +67,14 @@ suspect (relation, what, name, calls, owner) as (
     join pg_inherits h on h.inhparent = o.relation
     join pg_class c on c.oid = h.inhrelid
     join pg_namespace n on n.oid = c.relnamespace
+    union
+    -- a partition's rows are checked by the functions of the table's key
+    select o.relation, case when c.relkind = 'p' then 'partitioned' else 'parent' end,
+           quote_ident(n.nspname) || '.' || quote_ident(c.relname), '', c.relowner
+    from object o
+    join pg_inherits h on h.inhrelid = o.relation
+    join pg_class c on c.oid = h.inhparent
+    join pg_namespace n on n.oid = c.relnamespace
 ),
 granted (relation, privilege, grantee) as (
     select o.relation, a.privilege_type, a.grantee

@@ -10,13 +10,13 @@ with trusted (oid) as (
 object as (
     select n.oid as schema_oid, n.nspname, n.nspowner, c.oid as relation, c.relname, c.relkind::text as relkind,
            c.relowner, c.relacl,
-           c.relhasrules or c.relhastriggers or c.relhassubclass or c.relispartition or c.reloftype <> 0 as odd
+           c.relhasrules or c.relhastriggers or c.relhassubclass or c.reloftype <> 0 as odd
     from pg_catalog.pg_namespace n
     left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'journal'
     where n.nspname = 'surefoot'
     union all
     select n.oid, n.nspname, n.nspowner, c.oid, c.relname, c.relkind::text, c.relowner, c.relacl,
-           c.relhasrules or c.relhastriggers or c.relhassubclass or c.relispartition or c.reloftype <> 0
+           c.relhasrules or c.relhastriggers or c.relhassubclass or c.reloftype <> 0
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relname = cast(%(table)s as text)

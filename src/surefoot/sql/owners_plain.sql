@@ -21,6 +21,7 @@ described as (
                or exists (
                    select from pg_attribute a where a.attrelid = o.relation and a.attacl is not null
                )
+               or exists (select from pg_inherits h where h.inhrelid = o.relation)
                or exists (
                    select from pg_index i
                    where i.indrelid = o.relation and (i.indexprs is not null or i.indpred is not null)
