@@ -178,7 +178,7 @@ class Cataloguing:
         """Whether a revision is certainly done, except for the missing part of its structure.
 
         That is, the journal says that its file, as it is now, has run here; or the file only
-        changes the structure.
+        changes the structure, and making that again loses no values of rows.
         """
         code = self._code.history.revisions
         ran = {one.id: one.sha256 for one in seen.journaled if one.sha256}
@@ -187,7 +187,7 @@ class Cataloguing:
             if revision in ran and revision in code and ran[revision] == code[revision].sha256:
                 return True
             source = self._source(revision)
-            return source is not None and source.structural
+            return source is not None and source.rebuildable
 
         return complete
 
