@@ -1,4 +1,4 @@
-"""What each kind of case does: one function a kind."""
+"""The kinds of cases: one function for each."""
 
 import random
 import shlex
@@ -40,7 +40,7 @@ _REFUSED = 4
 
 
 def upgrade(trial: Trial) -> None:
-    """What the two runs without a fault have shown; and the project's own smoke command."""
+    """Check the two runs without a fault, and run the project's own smoke command."""
     first, known = trial.known.first, trial.undisturbed
     trial.outputs += [first, trial.known.second]
     trial.violated(head_in_one_start=invariants.head_in_one_start(first))
@@ -77,7 +77,7 @@ def upgrade(trial: Trial) -> None:
 
 
 def _behind(trial: Trial, name: str) -> set[str]:
-    """Sequences that will give a number that is there already: the next INSERT fails."""
+    """Return sequences whose next number already exists: the next INSERT fails."""
     found = set[str]()
     with trial.stage.connect(name) as connection:
         for sequence, schema, table, column, last in connection.execute(
@@ -103,7 +103,7 @@ def _fewer(start: Seen, end: Seen) -> list[str]:
 
 
 def again(trial: Trial) -> None:
-    """A further start has nothing to do, and does nothing."""
+    """Start again: there is nothing to do, and nothing is done."""
     name = trial.database(trial.known.head)
     trial.violated(nothing_to_do_then=invariants.nothing_to_do_then(trial.surefoot(name, "up")))
     seen = trial.look(name)
@@ -114,7 +114,7 @@ def again(trial: Trial) -> None:
 
 
 def stepwise(trial: Trial) -> None:
-    """One revision a run by the application's own Alembic, as by users who follow each release."""
+    """Run one revision at a time with the application's own Alembic, as users do."""
     name = trial.database()
     done = trial.stage.replay(name)
     if done.failed:
@@ -133,7 +133,7 @@ def stepwise(trial: Trial) -> None:
 
 
 def customised(trial: Trial) -> None:
-    """A user's own tables, columns, indexes, views … stay, whether `up` goes on or refuses."""
+    """Add a user's tables, columns, indexes, views …: they stay, even if `up` refuses."""
     name = trial.database()
     own = _customise(trial, name)
     before = trial.look(name)
@@ -147,14 +147,14 @@ def customised(trial: Trial) -> None:
 
 
 def _customise(trial: Trial, name: str) -> frozenset[SchemaFact]:
-    """Make a user's additions by the case's seed; the facts that are the user's own."""
+    """Make a user's additions by the case's seed, and return their facts."""
     number = customise(trial.stage, name, trial.case.detail)
     trial.fault = f"{number} statements of a user"
     return _own(trial, name)
 
 
 def customise(stage: Stage, name: str, seed: str) -> int:
-    """Make a user's additions in this database; how many statements that took."""
+    """Make a user's additions in this database, and return the number of statements."""
     with stage.connect(name) as connection:
         made = Customisations(connection, random.Random(seed), Known(stage.catalogue), mild=True)
         made.make(_ADDITIONS)
@@ -175,25 +175,25 @@ def _kept(trial: Trial, name: str, own: frozenset[SchemaFact]) -> None:
 
 
 class Known:
-    """Which names some revision of the application knows."""
+    """The names that some revision of the application knows."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._keys = frozenset[Key](catalogue.index.keys)
         self._names = frozenset(part for _, name in self._keys for part in parts(name))
 
     def is_known(self, kind: str, name: str) -> bool:
-        """Whether it is a name of the application's, or a part of one."""
+        """Whether this is a name of the application's, or a part of one."""
         return (kind, name) in self._keys
 
     def is_name(self, name: str) -> bool:
-        """Whether anything of the application's is called so."""
+        """Whether an object of the application has this name."""
         return name in self._names
 
 
 def unversioned(trial: Trial) -> None:
-    """The version table and the journal are gone: what an init script or a partial restore leaves.
+    """Remove the version table and the journal, as after an init script or a partial restore.
 
-    Where more than one revision fits, surefoot refuses, and a person names one.
+    If more than one revision matches, surefoot refuses, and the case names one.
     """
     name = trial.database()
     with trial.stage.connect(name) as connection:
@@ -209,7 +209,7 @@ def unversioned(trial: Trial) -> None:
 
 
 def newer_structure(trial: Trial) -> None:
-    """An init script that is newer than the version rows: all is there, and recorded as older."""
+    """Give the structure of head older version rows, as a newer init script does."""
     name = trial.database(trial.known.head)
     _record(trial, name, trial.case.subject.structure.rows)
     trial.fault = f"version rows {', '.join(trial.case.subject.structure.rows)}"
@@ -227,7 +227,7 @@ def newer_structure(trial: Trial) -> None:
 
 
 def damaged_rows(trial: Trial) -> None:
-    """`up` refuses and changes nothing; where the structure tells, `repair` leads on."""
+    """Damage the version rows: `up` refuses and changes nothing; `repair` if possible."""
     name = trial.database()
     rows = trial.case.subject.structure.rows
     history = trial.stage.catalogue.history
@@ -258,7 +258,7 @@ def damaged_rows(trial: Trial) -> None:
 
 
 def _record(trial: Trial, name: str, rows: tuple[str, ...]) -> None:
-    """Version rows that somebody else wrote: surefoot's journal doesn't know of them."""
+    """Write version rows that surefoot's journal doesn't know."""
     table = trial.stage.version_table
     place = sql.Identifier(table.schema or "public", table.name)
     with trial.stage.connect(name) as connection, connection.transaction():
@@ -281,7 +281,7 @@ def _head_or_refused(trial: Trial, name: str) -> None:
 
 
 def _told(output: Output) -> str:
-    """What was said, in a line."""
+    """Return the report in one line."""
     finding = next(iter(output.findings), None)
     if finding is None:
         return (output.err.strip().splitlines() or ["nothing"])[-1]
@@ -289,7 +289,7 @@ def _told(output: Output) -> str:
 
 
 def down(trial: Trial) -> None:
-    """Back to the release and up again; with a seed, over a user's additions."""
+    """Go down to the release and up again; with a seed, over a user's additions."""
     name = trial.database(trial.known.head)
     own = _customise(trial, name) if trial.case.detail else frozenset[SchemaFact]()
     words = [word for row in trial.case.subject.structure.rows for word in ("--to", row)]
@@ -312,7 +312,7 @@ def down(trial: Trial) -> None:
 
 
 def restore(trial: Trial) -> None:
-    """A backup of the release; an upgrade; the backup restored is the release again; an upgrade."""
+    """Take a backup, upgrade, restore the backup, compare, and upgrade again."""
     name = trial.database()
     directory = trial.stage.work / f"backups-{name}"
     more = {"SUREFOOT_BACKUP_DIRECTORY": str(directory)}
@@ -341,7 +341,7 @@ def restore(trial: Trial) -> None:
 
 
 def seeds(trial: Trial) -> None:
-    """The next release has changed its seed scripts: they run again, and change nothing twice."""
+    """Run changed seed scripts again: they change nothing twice."""
     root = _copied(trial, "seeds")
     for script in trial.stage.project.config.scripts(trial.stage.project.config.seeds):
         file = root / script.path
@@ -362,10 +362,10 @@ def seeds(trial: Trial) -> None:
 
 
 def older_image(trial: Trial) -> None:
-    """The release's image starts on the newer database: surefoot's verdict against what breaks.
+    """Start the release's image on the newer database, and test surefoot's verdict.
 
-    What breaks is seen by the rows that the release writes, tried on the newer database, and by the
-    project's smoke command. A refusal is no failure: it is what a person must know.
+    The rows that the release writes are tried on the newer database, and the project's smoke
+    command is run. A refusal is no failure.
     """
     structure = trial.case.subject.structure
     root = _older(trial)
@@ -400,7 +400,7 @@ def older_image(trial: Trial) -> None:
 
 
 def _older(trial: Trial) -> Path:
-    """A copy of the project without the files of the revisions after the release."""
+    """Make a copy of the project without the files of the revisions after the release."""
     stage, structure = trial.stage, trial.case.subject.structure
     applied = stage.catalogue.history.applied(structure.rows)
     init = stage.catalogue.init
@@ -418,7 +418,7 @@ def _older(trial: Trial) -> Path:
 
 
 def _copied(trial: Trial, called: str) -> Path:
-    """A copy of the project's directory, of this case's own."""
+    """Make a copy of the project's directory for this case."""
     target = trial.stage.work / f"{called}-{trial.stage.mark(trial.database())}"
     shutil.copytree(trial.stage.project.root.resolve(), target, ignore=_not_copied, symlinks=True)
     return target
@@ -433,7 +433,7 @@ def _not_copied(directory: str, names: list[str]) -> set[str]:
 
 
 def _catalogue_at(catalogue: Catalogue, rows: tuple[str, ...]) -> Catalogue:
-    """The catalogue as the release had it: without the revisions that came later."""
+    """Return the release's catalogue: without the later revisions."""
     applied = catalogue.history.applied(rows)
     history = History({id: r for id, r in catalogue.history.revisions.items() if id in applied})
     ways = tuple(
@@ -453,8 +453,9 @@ def _catalogue_at(catalogue: Catalogue, rows: tuple[str, ...]) -> Catalogue:
 
 
 def _broken_writes(trial: Trial, name: str) -> list[str]:
-    """The INSERTs of the release that the newer structure doesn't take: a column that is gone, or
-    one without which a row is refused.
+    """Return the INSERTs of the release that the newer structure refuses.
+
+    A column is gone, or a new one is required.
     """
     stage, subject = trial.stage, trial.case.subject
     rows: list[Row] = []
@@ -536,8 +537,10 @@ PERFORM: dict[Kind, Callable[[Trial], Any]] = {
 
 
 def perform(stage: Stage, case: Case, template: str, known: Undisturbed, seed: int) -> Result:
-    """Do it, on databases of its own. A run that was over too early is done again, its fault coming
-    earlier. What breaks in the harness itself counts as a failure.
+    """Perform a case, on separate databases.
+
+    If a run was over before its fault, it is repeated with an earlier fault. A failure of the
+    harness itself counts as a failure.
     """
     for sooner in _EARLIER:
         trial = Trial(stage, case, template, known, seed, sooner=sooner)
@@ -559,9 +562,10 @@ def perform(stage: Stage, case: Case, template: str, known: Undisturbed, seed: i
 
 
 def _judged(result: Result, known: Undisturbed) -> Result:
-    """A failure counts as a doubt where the application may never write the rows that caused it:
-    boundary values, and a generated text in which the revision's own code finds something else than
-    it looks for. That the server refuses a generated row is a failure.
+    """Turn a failure into a doubt if the application may never write the rows that caused it.
+
+    These are boundary values, and generated texts that the revision's own code can't read. If the
+    server refuses a generated row, it is a failure.
     """
     level = result.case.subject.level
     theirs = level == "generated" and invariants.application_raised(known.first)

@@ -1,4 +1,4 @@
-"""What is tried: structures, data, faults, cases, and the plan that they make. Values only."""
+"""Structures, data, faults, cases, and the plan that they make. Values only."""
 
 import random
 import re
@@ -64,7 +64,7 @@ _ENDS: tuple[Does, ...] = ("kill", "cut")  # what ends a run
 
 
 class Structure(msgspec.Struct, frozen=True):
-    """A structure that a release has left, and the way by which a database came there.
+    """A structure that a release has left, and the path by which a database reached it.
 
     `release` is a release's name, or a revision's id in a history that names none. `way` is the
     catalogue's: base, init, or an origin's; "empty" for a database that is to be installed. `rows`
@@ -84,7 +84,7 @@ class Structure(msgspec.Struct, frozen=True):
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """A structure with data of one level: where a run begins."""
+    """A structure with data of one level, from which runs begin."""
 
     structure: Structure
     level: Level = "none"
@@ -96,7 +96,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """What is done to a run, at which statement; `text` is that statement's beginning."""
+    """A disturbance of a run at one statement; `text` is that statement's beginning."""
 
     does: Does
     at: Stop
@@ -104,9 +104,9 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One thing that is tried. Its name is enough to do it again.
+    """One trial. Its name is enough to repeat it.
 
-    `exhaustive`: one of a class of which every member is in the plan.
+    `exhaustive`: every member of its class is in the plan.
     """
 
     subject: Subject
@@ -117,12 +117,12 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """STRUCTURE/DATA/KIND, and what distinguishes it from its like."""
+        """STRUCTURE/DATA/KIND, and the detail that distinguishes similar cases."""
         return "/".join(filter(None, (self.subject.name, self.kind, self.detail)))
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is done for a seed: all of `cases`, then `sampled`, in order, while time is left."""
+    """The cases for a seed: all of `cases`, then `sampled` in order, while there is time."""
 
     seed: int
     cases: tuple[Case, ...]
@@ -130,10 +130,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def structures(catalogue: Catalogue, wanted: Sequence[str] = ()) -> tuple[Structure, ...]:
-    """Where an upgrade may begin: the empty database, each release on each way that leads there,
-    and each origin. `wanted` are releases or revisions; none: all.
+    """Return where an upgrade may begin.
 
-    Raises SurefootError `revision-not-found` for one that there is not.
+    These are the empty database, each release on each path that leads there, and each origin.
+    `wanted` are releases or revisions; none: all. Raises SurefootError `revision-not-found`.
     """
     heads = frozenset(catalogue.history.revisions)
     chosen = [_named(catalogue, word) for word in wanted] or _all(catalogue)
@@ -157,7 +157,7 @@ def structures(catalogue: Catalogue, wanted: Sequence[str] = ()) -> tuple[Struct
 
 
 def structure_at(catalogue: Catalogue, word: str) -> Structure:
-    """The structure at a release, a revision or head, by the first way that leads there.
+    """Return the structure at a release, a revision or head, by the first path that leads there.
 
     Raises SurefootError `revision-not-found`.
     """
@@ -182,14 +182,14 @@ def _no_way(words: Sequence[str]) -> SurefootError:
 
 
 def levels(root: Path, structure: Structure) -> tuple[Level, ...]:
-    """The levels of data that a structure is tried with."""
+    """Return the levels of data with which a structure is tried."""
     if structure.way == EMPTY:
         return ("none",)
     return ("none", "fixtures") if fixtures(root, structure) else ("none", "generated", "boundary")
 
 
 def fixtures(root: Path, structure: Structure) -> Path | None:
-    """The project's own rows for this release; None where there are none."""
+    """Return the file with the project's own rows for this release; None if there is none."""
     file = root / FIXTURES / f"{structure.release}.sql"
     return file if structure.way != EMPTY and file.is_file() else None
 
@@ -203,7 +203,7 @@ def _named(catalogue: Catalogue, word: str) -> Release:
 
 
 def _all(catalogue: Catalogue) -> list[Release]:
-    """The releases that the revisions name; in a history without names, revisions evenly spaced."""
+    """Return the releases that the revisions name; without names, evenly spaced revisions."""
     named = [one for one in releases(catalogue) if one.name != UNRELEASED]
     if named:
         return named
@@ -219,9 +219,10 @@ def plan(
     *,
     seeds: bool = False,
 ) -> Plan:
-    """The cases of these subjects. `statements` are those of an undisturbed run of each subject,
-    by its name: a subject without any can't be upgraded, and has its upgrade alone. `seeds`: the
-    project has seed scripts.
+    """Return the cases of these subjects.
+
+    `statements` are those of an undisturbed run of each subject, by its name: a subject without any
+    can't be upgraded, and has only the case `upgrade`. `seeds`: the project has seed scripts.
     """
     rng = random.Random(seed)
     cases: list[Case] = []
@@ -250,7 +251,7 @@ def plan(
 
 
 def _of(subject: Subject, rng: random.Random) -> list[Case]:
-    """The cases of a structure that take no fault."""
+    """Return the cases of a structure without a fault."""
     seeds = [str(rng.randrange(10**6)) for _ in range(_CUSTOMISATIONS)]
     found = [Case(subject, "replicas", str(_REPLICAS))]
     if subject.structure.way == EMPTY:
@@ -278,13 +279,15 @@ _WRITES = re.compile(
 
 
 def _words(one: Statement) -> str:
-    """The statement without comments."""
+    """Return the statement without comments."""
     return " ".join(_COMMENT.sub(" ", one.text).split())
 
 
 def _writes(one: Statement, words: str) -> bool:
-    """Whether it may write: of the application's, where any word says so; surefoot's own name much
-    that they only read.
+    """Whether the statement may write.
+
+    A statement of the application may write if any word says so; surefoot's own contain such words
+    also when they only read.
     """
     if one.own and words[:6].lower() in ("select", "values"):
         return "nextval" in words or "setval" in words
@@ -295,8 +298,9 @@ _Writing = Literal["within", "commit", "end", "outside"]
 
 
 def _writing(log: Sequence[Statement]) -> Iterator[tuple[Statement, _Writing]]:
-    """The statements that write, within a transaction or outside, each COMMIT of what was written,
-    and every other end of a transaction.
+    """Return the statements that write, and the ends of transactions.
+
+    A COMMIT counts as writing if its transaction has written.
     """
     open_, wrote, reading = set[int](), set[int](), set[int]()
     for one in log:
@@ -318,12 +322,11 @@ def _writing(log: Sequence[Statement]) -> Iterator[tuple[Statement, _Writing]]:
 
 
 def boundaries(log: Sequence[Statement]) -> tuple[tuple[Statement, tuple[Side, ...]], ...]:
-    """The statements at which the database changes for good, each with the sides that differ.
+    """Return the statements that change the database permanently, with the sides that differ.
 
-    A COMMIT of a transaction that has written: before the server hears of it, and before the
-    client hears that it was answered. A statement that writes outside a transaction: while the
-    server is at work, and afterwards. Within one transaction all other moments are one class: what
-    is cut off there is rolled back.
+    A COMMIT of a transaction that has written: before the server receives it, and before the client
+    receives the answer. A statement that writes outside a transaction: while the server executes
+    it, and afterwards. All other moments within a transaction are equivalent: it is rolled back.
     """
     sides: dict[_Writing, tuple[Side, ...]] = {
         "commit": ("before", "after"),
@@ -333,9 +336,10 @@ def boundaries(log: Sequence[Statement]) -> tuple[tuple[Statement, tuple[Side, .
 
 
 def waits(log: Sequence[Statement]) -> tuple[Statement, ...]:
-    """The statements of the application's from which on a lock of another session is met in a
-    different way: each that writes outside a transaction; the first that writes in a transaction,
-    where surefoot limits the wait; and the first after the application has changed that limit.
+    """Return the application's statements from which on another session's lock has another effect.
+
+    Each that writes outside a transaction; the first that writes in a transaction, where surefoot
+    limits the wait; and the first after the application has changed that limit.
     """
     found: list[Statement] = []
     limited = set[int]()  # links whose transaction has been entered
@@ -356,7 +360,7 @@ def waits(log: Sequence[Statement]) -> tuple[Statement, ...]:
 
 
 def faults(subject: Subject, log: Sequence[Statement]) -> list[Case]:
-    """Every boundary, killed and cut: first where no transaction takes back what was begun."""
+    """Return every boundary, killed and cut; first those outside a transaction."""
     return [
         _faulty(subject, does, one, side)
         for one, sides in sorted(boundaries(log), key=lambda found: "while" not in found[1])
@@ -366,7 +370,7 @@ def faults(subject: Subject, log: Sequence[Statement]) -> list[Case]:
 
 
 def locks(subject: Subject, log: Sequence[Statement]) -> list[Case]:
-    """Every way in which the run may wait for a lock of another session."""
+    """Return every way in which the run may wait for a lock of another session."""
     if subject.structure.way == EMPTY:
         return []
     return [
@@ -376,7 +380,7 @@ def locks(subject: Subject, log: Sequence[Statement]) -> list[Case]:
 
 
 def samples(subject: Subject, log: Sequence[Statement], rng: random.Random) -> list[Case]:
-    """Every other statement once, with a side and a fault by chance."""
+    """Return every other statement once, with a random side and fault."""
     known = {one.number for one, _ in boundaries(log)}
     sides: tuple[Side, ...] = get_args(Side)
     return [
@@ -398,7 +402,7 @@ def _fault(does: Does, one: Statement, side: Side) -> Fault:
 
 
 def case_of(name: str, subjects: Iterable[Subject]) -> Case | None:
-    """The case of this name, as `Case.name` gives it; None where there is none."""
+    """Return the case of this name (`Case.name`); None if there is none."""
     for subject in subjects:
         if not name.startswith(f"{subject.name}/"):
             continue

@@ -1,6 +1,4 @@
-"""What was found, as a maintainer needs it: which revision, what a user would have seen, the
-smallest case, how to mend it. Pure.
-"""
+"""The problems as a maintainer needs them: revision, effect, smallest case, repair. Pure."""
 
 import hashlib
 import re
@@ -61,10 +59,10 @@ _LEVELS = ("none", "fixtures", "generated", "boundary")
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing that is wrong, however many cases show it.
+    """One problem, which several cases may show.
 
-    `revisions` are those that it's about, as far as what was seen tells. `told` is what a user
-    would have seen, `case` the smallest of `cases` that show it.
+    `revisions` are its revisions, if known. `told` is what a user would have seen, `case` the
+    smallest of `cases` that show it.
     """
 
     invariant: str
@@ -78,7 +76,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def problems(catalogue: Catalogue, results: Iterable[Result]) -> tuple[Problem, ...]:
-    """The failures, grouped by what is violated, the revision and the kind of case."""
+    """Group the failures by violated invariant, revision and kind of case."""
     groups: dict[tuple[str, Kind, tuple[str, ...]], list[tuple[Result, str]]] = {}
     for result in results:
         if result.outcome == "doubtful":
@@ -106,15 +104,16 @@ def _problem(
 
 
 def _size(result: Result) -> tuple[int, int, str]:
-    """Less data first, then the earlier statement."""
+    """Sort by less data, then by the earlier statement."""
     case = result.case
     number = case.fault.at.number if case.fault else 0
     return _LEVELS.index(case.subject.level), number, case.name
 
 
 def _about(catalogue: Catalogue, told: str) -> tuple[str, ...]:
-    """The revisions that a text names, in its first line before the others; else the last one that
-    touches a table which it names.
+    """Return the revisions that a text names, those of its first line first.
+
+    If there are none: the last revision that touches a table that the text names.
     """
     for text in (told.partition("\n")[0], told):
         ids = catalogue.history.revisions
@@ -132,7 +131,7 @@ def _about(catalogue: Catalogue, told: str) -> tuple[str, ...]:
 
 
 def digest(catalogue: Catalogue | None) -> str:
-    """What the report is about: a SHA-256 over catalogue, revisions and surefoot's version."""
+    """Return a SHA-256 over catalogue, revisions and surefoot's version."""
     parts = [__version__]
     if catalogue is not None:
         parts += [f"{id} {one.sha256}" for id, one in sorted(catalogue.history.revisions.items())]

@@ -26,12 +26,12 @@ class Output(msgspec.Struct, frozen=True):
 
     @property
     def json(self) -> dict[str, Any]:
-        """The object that the run printed; empty where it printed none."""
+        """Return the object that the run printed; empty if it printed none."""
         return msgspec.json.decode(self.out) if self.out.strip() else {}
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """The findings of that object."""
+        """Return the findings of that object."""
         return self.json.get("findings", [])
 
 
@@ -76,7 +76,7 @@ def start_program(
 
 
 class Running:
-    """A run of surefoot that is under way, in a process group of its own."""
+    """A run of surefoot in progress, in its own process group."""
 
     def __init__(
         self,

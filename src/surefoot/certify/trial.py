@@ -29,7 +29,7 @@ class Skipped(Exception):
 
 
 class Trial:
-    """A running case, with what it has seen so far."""
+    """A running case, with its observations so far."""
 
     def __init__(
         self, stage: Stage, case: Case, template: str, known: Known, seed: int, *, sooner: int = 0
@@ -81,7 +81,7 @@ class Trial:
         ]
 
     def look(self, name: str) -> Seen:
-        """Look, without what two undisturbed runs fill differently."""
+        """Observe the database, without the values that two undisturbed runs fill differently."""
         from msgspec.structs import replace
 
         seen = self.stage.look(name)
