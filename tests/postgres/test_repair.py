@@ -371,7 +371,8 @@ def test_a_head_that_only_changes_data_leaves_a_doubt(
     with_catalogue(shop, server)
     at(shop, database, R3, f"update alembic_version set version_num = '{NEWER}'")
     result = refused(shop, database, "unknown-revision", ("status",), ("up",))
-    assert f"by its structure it is at one of {R3}, c90f4d21ab37" in seen(result)
+    assert f"by its structure it is at one of {R3} (" in seen(result)
+    assert "which don't differ in structure" in seen(result)
     refused(shop, database, "unknown-revision", ("repair", "--yes"))
 
 
