@@ -331,8 +331,12 @@ def test_what_backup_says(application: Application, database: Database) -> None:
     told = result.json["backup"]
     assert (told["current"], told["release"], told["reason"]) == (["r1"], "v1.0", "asked")
     assert told["upgrade"] is None
-    words = " ".join(application.run("backup", url=database.url()).err.split())
+    said = application.run("backup", url=database.url()).err
+    words = " ".join(said.split())
     assert f"of {database.name} at r1 (v1.0); verified with pg_restore --list" in words
+    (command,) = [line.split() for line in said.splitlines() if "surefoot restore" in line]
+    assert command[:2] == ["surefoot", "restore"]  # on its own line, to copy
+    assert command[2].endswith(".dump")
     assert max(map(len, result.err.splitlines())) <= 80
 
 

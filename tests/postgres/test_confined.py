@@ -151,7 +151,7 @@ def test_another_database_of_the_same_server(
     assert server.password not in result.out + result.err
     assert not (application.root / "migrations/surefoot-catalog.txt").exists()
     if way == "psycopg":  # once: `next` is the same
-        assert "let it use op.get_bind()" in result.json["findings"][0]["next"]
+        assert "use op.get_bind()" in result.json["findings"][0]["next"]
         application.revision("r2", "r1", body="op.get_bind().execute(sa.text('select 1'))")
         assert build(application, server).code == 0
 

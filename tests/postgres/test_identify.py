@@ -185,7 +185,7 @@ def test_damage_is_refused_with_the_difference(
     expected = "structure-contradicts-revision" if recorded else "unidentified-structure"
     assert result.error == expected
     (finding,) = result.json["findings"]
-    assert [line for line in finding["seen"] if line.startswith(says)], finding["seen"]
+    assert [line for line in finding["seen"] if line.strip().startswith(says)], finding["seen"]
     assert database.dump() == before
 
 

@@ -148,6 +148,21 @@ def test_a_structure_that_is_near_a_revision(
     arrives(application, database, run_up(application, database))
 
 
+def test_each_difference_is_said_with_its_revision(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A column that looks like a later revision's: it lacks a key there, and is unexpected here."""
+    application.linear()
+    application.revision("r4", "r3", "alter table people add email text unique")
+    with_catalogue(application, server)
+    at(application, database, "r3")
+    database.execute("alter table people add email text")
+    lines = seen(refused(application, database, "unidentified-structure", ("up",))).splitlines()
+    missing, unexpected = lines.index("compared with r4:"), lines.index("compared with r3:")
+    assert lines[missing + 1].startswith("  missing: constraint public.people.people_email_key")
+    assert lines[unexpected + 1] == "  unexpected: column public.people.email text"
+
+
 def test_an_accepted_difference_is_no_longer_held_against_it(
     application: Application, server: Server, database: Database
 ) -> None:

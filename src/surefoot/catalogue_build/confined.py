@@ -98,8 +98,8 @@ def finding(gate: Gate, refused: tuple[Refusal, ...], who: str, where: str) -> F
     steps: list[str] = []
     if "database" in kinds:
         steps.append(
-            "let it use op.get_bind(), the connection that Alembic gives it; an address that is "
-            "the application's own database by another name goes under [url_variables] in "
+            "use op.get_bind(), the connection that Alembic provides; if another variable has the "
+            "address of the application's own database, name it under [url_variables] in "
             "surefoot.toml, so that the replay sets it"
         )
     settings = [one.setting for one in refused if one.setting]

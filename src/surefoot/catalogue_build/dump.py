@@ -74,7 +74,9 @@ def dump(project: Project, options: Options, told: Told) -> Dumped:
             settled = settle(connection, since, options.moment)
         if settled.columns:
             moment = options.moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-            told.notice(f"set to {moment}, not to this moment: {', '.join(settled.columns)}")
+            told.notice(
+                f"set to {moment} instead of the current time: {', '.join(settled.columns)}"
+            )
         if settled.left:
             told.notice(
                 "these contain a time of this replay that could not be set, so the next dump will "

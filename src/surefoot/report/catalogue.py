@@ -106,13 +106,13 @@ def revision_lines(terminal: Terminal, catalogue: Catalogue, id: str) -> list[st
     lines += labelled(terminal, "file", revision.path)
     effects = {way.name: way.changes[id] for way in catalogue.ways if id in way.changes}
     if not effects:
-        lines += labelled(terminal, "changes", "unknown: the init scripts hold them")
+        lines += labelled(terminal, "changes", "unknown: the init scripts contain them")
     for name, changed in effects.items():
         if len(effects) > 1 and len(set(effects.values())) == 1 and name != next(iter(effects)):
             continue
         label = "changes" if len(set(effects.values())) == 1 else f"{name} path"
         added, gone = _numbers(changed)
-        text = f"{added} there from here on, {gone} gone" if changed else "nothing of the structure"
+        text = f"{added} made or changed, {gone} removed" if changed else "the structure stays"
         lines += ["", *labelled(terminal, label, text), *change_lines(terminal, changed)]
     if id in catalogue.downgrades:
         lines += ["", *_downgrade_lines(terminal, reversal(catalogue, id))]

@@ -44,7 +44,7 @@ def structure_texts(facts: Facts) -> list[str]:
         others = [", ".join(s.rows) for s in standing.exact if s is not held]
         more = f" and {len(others) - 6} more" if len(others) > 6 else ""
         decided = "the evidence probes" if standing.by == "evidence" else f'"{standing.by}"'
-        texts.append(f"they match {', '.join(others[:6])}{more}, too; {decided} decided")
+        texts.append(f"they also match {', '.join(others[:6])}{more}; {decided} decided")
         texts += probe_lines(standing.probes)
     if facts.interruption is not None:
         texts += interruption_lines(facts.interruption)

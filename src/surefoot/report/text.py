@@ -415,7 +415,7 @@ class TextReport:
             self.outcome(target, outcome)
         elif outcome.done:
             self._terminal.line()
-            self._write(labelled(self._terminal, "now", "nothing is left of them"))
+            self._write(labelled(self._terminal, "now", "these objects are dropped"))
         else:
             self._terminal.line(f"surefoot: nothing to clean up in {target.label}")
             if outcome.remarks:

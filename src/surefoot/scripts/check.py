@@ -40,7 +40,7 @@ def outdated(name: str, old: bytes, new: bytes) -> Finding | None:
     seen += [f"fresh: {line}" for line in new_ones[:_SHOWN]]
     return Finding(
         "init-script-outdated",
-        f"{name} is not what the history makes now.",
+        f"{name} is out of date: the history makes something else now.",
         tuple(seen),
         "Only a scratch database was touched.",
         to_type(

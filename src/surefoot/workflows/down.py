@@ -16,7 +16,7 @@ from surefoot.workflows.last_look import mark_end
 from surefoot.workflows.workspace import Workspace
 
 _SHOWN, _WIDTH = 12, 80
-_LEFT = "something is left behind: surefoot cleanup shows it, and drops it"
+_LEFT = "some objects remain: surefoot cleanup shows and drops them"
 
 
 def going_back(workspace: Workspace, asked: Application, request: Request) -> Job:

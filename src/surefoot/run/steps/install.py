@@ -98,7 +98,7 @@ def install(
         write_version_rows(connection, version_table, schema, rows)
     for id in rows:
         journal.stamp(executor(connection), history.revisions[id])
-        stands = "what the init scripts stand for"
+        stands = "the revision of the init scripts"
         if said is None:
             stands += ", by their version row" if written else ", by the structure"
         progress.end("stamp", id, stands, 0.0, committed=False)
