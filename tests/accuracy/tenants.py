@@ -45,6 +45,7 @@ class Judged:
     identified: int = 0
     wrong: list[str] = field(default_factory=list)
     at_head: int = 0
+    behind: list[str] = field(default_factory=list)
     touched: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
@@ -95,6 +96,9 @@ def judge(application: Application, database: Database, schemas: list[Schema]) -
         done = application.run("up", "--tenant", one.name, "--json", url=url)
         if done.code == 0 and rows(database, one.name) == [REVISIONS[-1]]:
             judged.at_head += 1
+        else:
+            codes = [finding["code"] for finding in done.json["findings"]]
+            judged.behind.append(f"{one} ended with {done.code}: {', '.join(codes)}")
         after = seals(database)
         for other in schemas:
             if other is one:
@@ -144,7 +148,7 @@ def main() -> None:
             assert built.code == 0, built.err
             judged = judge(application, database, schemas)
     print(judged)
-    for line in (*judged.wrong, *judged.touched, *judged.lost):
+    for line in (*judged.wrong, *judged.behind, *judged.touched, *judged.lost):
         print(line)
     good = judged.identified == judged.at_head == judged.schemas
     raise SystemExit(0 if good and not (judged.touched or judged.lost) else 1)
