@@ -19,7 +19,7 @@ from surefoot.model.target import Target
 from surefoot.postgres.libpq import Connection, Row, Unseen, Unsettled
 from surefoot.project.locate import FILE_NAME, PREFIX, configuration_file, locate, variables
 from surefoot.project.manifest import digest
-from surefoot.sql import VERSION_ROWS, query
+from surefoot.sql import VERSION_ROWS, ask_owners, query
 from surefoot.system.files import read_file
 
 # The journal's rows of runs after which nothing had to be done.
@@ -234,10 +234,11 @@ def _looked(
         first |= row
     names = {"table": table, "schema": schema, "role": None}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    _require_journal(seen)
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     only = place.tenant
     asked = {**names, "trusted": first["trusted"], "only": only}
-    owners = connection.ask(query("owners"), asked)
+    owners = ask_owners(lambda text: connection.ask(text, asked))
     version_table = _trusted(owners, table, seen["version_schema"])
     history = f"{seen['version_schema']}.{table}"
     marks = connection.ask(query("last_mark"), {"history": history})
@@ -313,10 +314,11 @@ def _looked_at_tenants(
     first = begin(query("trusted"))
     names = {"table": table, "schema": tenants[0], "role": None}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
+    _require_journal(seen)
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     asked = {**names, "trusted": first["trusted"], "only": None}
     owners: dict[str, list[Row]] = {}
-    for one in connection.ask(query("owners"), asked):
+    for one in ask_owners(lambda text: connection.ask(text, asked)):
         owners.setdefault(one["schema"] or "", []).append(one)
     connection.run("commit")
     tables: dict[str, str] = {}
@@ -362,12 +364,18 @@ def _array(texts: Iterable[str]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
+def _require_journal(seen: Row) -> None:
+    if seen["journal_wrong"] != "{}":
+        raise Unsettled("the journal is not the one that surefoot makes")
+
+
 def _grounds(seen: Row) -> dict[str, Any]:
     """Which database it is, by the answer of probe.sql."""
     return {
         "database": int(seen["database_oid"] or 0),
         "name": seen["database"],
         "server": int(seen["server_version"] or 0),
+        "path": seen["search_path"],
         "journal": int(seen["journal_oid"] or 0),
     }
 
@@ -385,7 +393,8 @@ def _by_marks(
     """
     for mark in _ended_well(marks):
         evidence = _evidence(mark)
-        if not (found.rows and evidence) or {*(mark["name"] or "").split()} != {*found.rows}:
+        # a row that is there twice is another state
+        if not evidence or sorted((mark["name"] or "").split()) != sorted(found.rows):
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
             return found._replace(remarks=tuple(evidence["remarks"]))

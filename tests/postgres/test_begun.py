@@ -1,5 +1,6 @@
 """A revision's mark where it begins, and what a killed surefoot leaves on the server."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,8 @@ from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.support import catalogues
 from tests.support.database import Database
-from tests.support.project import Application
+from tests.support.planted import ROLE, role_of_a_stranger
+from tests.support.project import SYNC_ENV, Application
 
 CONCURRENTLY = """\
 with op.get_context().autocommit_block():
@@ -144,6 +146,56 @@ def test_a_transaction_whose_client_is_gone(application: Application, database: 
     _, err = again.communicate(timeout=30)
     assert again.returncode == 0, err
     assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
+def test_a_statement_in_a_journal_of_the_role_that_env_py_sets(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The second start takes the lock before it knows that role, and so can't believe the journal
+    yet. What it saw before the statement ended is no longer so.
+    """
+    before = [
+        f"set role {ROLE}",
+        # else the server ends the statement by itself, since its client is gone
+        "select set_config(name, '60s', false) from pg_settings"
+        " where name = 'client_connection_check_interval'",
+    ]
+    lines = [f"    connection.exec_driver_sql({statement!r})\n" for statement in before]
+    lines += ["    connection.commit()\n", "    context.configure"]
+    env = SYNC_ENV.replace("    context.configure", "".join(lines))
+    application.revision(
+        "r1",
+        None,
+        "select pg_advisory_xact_lock(1)",
+        "create table pets (id int primary key, name text)",
+    )
+    application.revision("r2", "r1", body=CONCURRENTLY)
+    catalogues.with_catalogue(application, server)
+    application.env(env, "transaction_per_migration=True")
+    with role_of_a_stranger(server), database.connect() as late, database.connect() as older:
+        database.execute(
+            f"grant create on database {database.name} to {ROLE};"
+            f"grant create on schema public to {ROLE}"
+        )
+        late.execute("select pg_advisory_lock(1)")
+        older.execute("begin isolation level repeatable read; select")
+        first = _start(application, database)
+        _wait_for(database, "query ~ '^select pg_advisory_xact_lock'", first)
+        second = _start(application, database)  # the database is still empty
+        assert second.stderr is not None
+        while "waiting up to" not in second.stderr.readline():
+            assert second.poll() is None
+        late.execute("select pg_advisory_unlock(1)")
+        _wait_for(database, "query ~ '^create index' and wait_event_type = 'Lock'", first)
+        _kill(first)
+        while "its statement is still running" not in second.stderr.readline():
+            assert second.poll() is None
+        older.execute("rollback")
+        out, err = second.communicate(timeout=60)
+        assert second.returncode == 0, err
+        assert [step["step"] for step in json.loads(out)["done"]] == ["record"]
+        late.execute("drop table pets, alembic_version; drop schema surefoot cascade")
+        late.execute(f"drop owned by {ROLE} cascade".encode())
 
 
 LEAVING = {

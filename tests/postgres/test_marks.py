@@ -165,6 +165,28 @@ def test_what_somebody_adds_is_looked_at_once(at_head: Application, database: Da
     looked_at_once(at_head, database)
 
 
+def test_another_search_path(at_head: Application, database: Database) -> None:
+    """A name without a schema means another table then, whoever set the path."""
+    database.execute("create schema shadow; create table shadow.people (id int)")
+    looked_at_once(at_head, database)
+    url = database.url(PSYCOPG)
+    by_address = f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3Dshadow,public"
+    assert not quick(at_head, by_address).startswith("nothing to do")
+    database.execute(f"alter database {database.name} set search_path = shadow, public")
+    assert not was_quick(at_head, database)
+    result = at_head.run("up", url=url)
+    assert "here they are in shadow" in " ".join(result.err.split())
+
+
+def test_a_row_that_is_there_twice(at_head: Application, database: Database) -> None:
+    """Without a primary key, as `version_table_pk=False` makes the table."""
+    at_head.env(options="version_table_pk=False")
+    database.execute("alter table alembic_version drop constraint alembic_version_pkc")
+    looked_at_once(at_head, database)
+    database.execute("insert into alembic_version values ('r3')")
+    assert not quick(at_head, database.url(PSYCOPG)).startswith("nothing to do")
+
+
 def test_every_start_repeats_what_the_thorough_look_warned_of(
     at_head: Application, database: Database
 ) -> None:

@@ -198,6 +198,7 @@ LACKING = {
     "drop policy all_pets on pets": "policy public.pets.all_pets",
     "alter table pets disable row level security": "row security public.pets",
     "alter table pets disable trigger touched": "trigger public.pets.touched",
+    "alter table people disable trigger all": "constraint public.pets.pets_owner_fkey",
     "drop view grown; alter table pets alter tag type varchar(3)": "column public.pets.tag",
     "alter table people alter mood drop default, alter mood type text; drop type mood": "enum",
     "alter table pets add owner_name text not null default ''; "

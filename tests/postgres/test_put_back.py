@@ -116,6 +116,62 @@ def test_the_rows_are_to_be_checked_at_head(
     assert with_rows.run("up", url=database.url()).code == 0
 
 
+FILLS = {
+    "a default that was dropped": (
+        "alter table people add born date default '2000-01-01'",
+        "alter table people alter born drop default",
+    ),
+    "a generated column's expression that was dropped": (
+        "alter table people add born int generated always as (length(name)) stored",
+        "alter table people alter born drop expression",
+    ),
+    "a column that was renamed": ("alter table people rename name to born",),
+    "an identity that was dropped": (
+        "alter table people add born int generated always as identity",
+        "alter table people alter born drop identity",
+        "alter table people alter born drop not null",
+    ),
+}
+
+
+@pytest.mark.parametrize("fills", FILLS.values(), ids=list(FILLS))
+def test_what_a_revision_of_structure_alone_has_filled(
+    application: Application, server: Server, database: Database, fills: tuple[str, ...]
+) -> None:
+    """Stamped, not run: the column by itself would be without the values that it gives."""
+    people = "create table people (id int primary key, name text)"
+    application.revision("r1", None, people)
+    application.revision("r2", "r1", *fills)
+    application.revision("r3", "r2", "create table pets (id int primary key)")
+    with_catalogue(application, server)
+    database.execute(
+        f"{people}; create table pets (id int primary key);"
+        "create table alembic_version (version_num varchar(32) primary key);"
+        "insert into alembic_version values ('r3')"
+    )
+    refused = application.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+    assert "check that the rows are as revision r2 (r2.py) leaves them" in next_of(refused)
+
+
+def test_what_a_later_revision_fills(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The column's own revision does nothing to rows; the one after it does, and nothing else."""
+    application.revision("r1", None, "create table people (id int primary key, name text)")
+    application.revision("r2", "r1", "alter table people add born date")
+    application.revision("r3", "r2", "update people set born = '2000-01-01'")
+    application.revision("r4", "r3", "create table pets (id int primary key)")
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("alter table people drop born")
+    seen_to_run = application.run("up", "--json", url=database.url())
+    assert "check that the rows" not in next_of(seen_to_run)
+    database.execute("drop table surefoot.journal")
+    unseen = application.run("up", "--json", url=database.url())
+    assert "check that the rows are as revision r3 (r3.py) leaves them" in next_of(unseen)
+
+
 @pytest.mark.parametrize("damage", ["alter table people drop born", "alter table pets drop name"])
 def test_nobody_is_sent_to_check_rows_without_a_reason(
     with_rows: Application, database: Database, damage: str

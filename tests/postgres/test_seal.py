@@ -53,6 +53,8 @@ alter table renamed drop constraint positively
 alter table renamed add constraint renamed_key unique (a)
 alter table renamed add constraint refers foreign key (d) references renamed (a)
 alter table renamed alter constraint refers deferrable
+alter table renamed disable trigger all
+alter table renamed enable trigger all
 alter table renamed drop constraint refers
 create index by_c on renamed (c)
 alter index by_c rename to by_the_c

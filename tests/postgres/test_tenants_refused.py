@@ -10,6 +10,7 @@ from surefoot.postgres.embedded import Server
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
 from tests.support.next_steps import steps_of
+from tests.support.planted import HIT, ROLE, Planted, role_of_a_stranger
 from tests.support.project import SYNC_ENV, Application
 from tests.support.tenants import PLAIN, explicit, rows, seals, with_history, with_shared
 
@@ -121,6 +122,41 @@ def test_a_list_that_cannot_be_read(
     # as the next step says
     application.config('[tenants]\nschemas = "command:echo acme"\nsearch_path = "{}"\n')
     assert application.run("up", "--tenant", "acme", url=database.url()).code == 0
+
+
+def test_a_list_that_a_stranger_has_made(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A view of theirs, and a view of ours that calls their function: neither is run."""
+    asked = "sql:select name from public.customers"
+    application.config(f'[tenants]\nschemas = "{asked}"\nsearch_path = "{{}}"\n')
+    with role_of_a_stranger(server):
+        database.execute(
+            f"grant create on database {database.name} to {ROLE};"
+            f"grant create on schema public to {ROLE}"
+        )
+        planted = Planted(database)
+        planted.plant(
+            f"create schema {ROLE}; grant usage on schema {ROLE} to public",
+            HIT.format(schema=ROLE),
+            f"create function {ROLE}.n() returns text language plpgsql immutable as $$ begin"
+            f" perform {ROLE}.hit('list'); return 'acme'; end $$",
+            f"create view public.customers as select {ROLE}.n() as name",
+            "grant select on public.customers to public",
+        )
+        for owner in (ROLE, "postgres"):
+            database.execute(f"alter view public.customers owner to {owner}")
+            for command in (
+                ("status", "--tenant", "acme"),
+                ("fleet", "status", "--targets", asked),
+            ):
+                refused = application.run(*command, "--json", url=database.url())
+                assert (refused.code, refused.error) == (4, "object-not-trusted"), refused.out
+        assert planted.hits() == []
+        for statement in steps_of(refused.json["findings"][0]["next"]).sql:
+            database.execute(statement)
+        assert application.run("up", "--tenant", "acme", url=database.url()).code == 0
+        database.execute(f"reassign owned by {ROLE} to postgres; drop owned by {ROLE} cascade")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from tests import starts
 from tests.support.database import Database
+from tests.support.next_steps import steps_of
 from tests.support.project import SYNC_ENV, Application
 
 
@@ -186,6 +187,32 @@ def test_a_journal_that_was_changed_by_hand(
     for command in ("up", "status", "adopt r3"):
         result = application.run(*command.split(), "--json", url=database.url())
         assert (result.code, result.error) == (4, "look-failed")
+
+
+@pytest.mark.follows("look-failed")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "drop column milliseconds",
+        "alter at drop default, alter at type text using at::text",
+        "add extra int not null default 1; alter table surefoot.journal alter extra drop default",
+    ],
+)
+def test_a_journal_with_other_columns(
+    change: str, application: Application, database: Database
+) -> None:
+    """Refused before anything is begun whose row can't be written or read."""
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(f"alter table surefoot.journal {change}")
+    for command in ("up", "status"):
+        result = application.run(command, "--json", url=database.url())
+        assert (result.code, result.error) == (4, "look-failed"), result.out
+    (finding,) = result.json["findings"]
+    application.revision("r4", "r3", "create table toys (id int)")
+    for statement in steps_of(finding["next"]).sql:
+        database.execute(statement)
+    assert application.run("up", url=database.url()).code == 0
 
 
 def test_a_role_that_may_not_read_what_it_wrote(

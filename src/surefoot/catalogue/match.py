@@ -112,9 +112,9 @@ class Promise(msgspec.Struct, frozen=True):
     `broken`: what it lacks, so the application must not start. `harmless`: differences that stop
     nothing. `absent`: none of the application's tables exists. `unrun` are the revisions of which
     nothing exists, each with a later revision of which something does ("": none). `back` is the SQL
-    that corrects what is broken; `doubtful` are the revisions that make it, that may change rows,
-    and of which nothing shows that they completed here. `left`, if all tables are gone, is the SQL
-    that drops what else the application's revisions have left.
+    that corrects what is broken; `doubtful` are the revisions that make or may fill it, that may
+    change rows, and of which nothing shows that they completed here. `left`, if all tables are
+    gone, is the SQL that drops what else the application's revisions have left.
     """
 
     broken: tuple[Issue, ...] = ()

@@ -95,6 +95,7 @@ def _kept_foreign_key(live: SchemaIndex, owner: str, key: ForeignKey) -> Iterato
         found
         for _, definition in live.of(owner, "constraint")
         if (found := foreign_key(definition)) is not None and found.way == key.way
+        if found.enforced or not key.enforced
     ]
     same = [found for found in there if (found.update, found.delete) == (key.update, key.delete)]
     if not there and not (key.update or key.delete):

@@ -5,7 +5,7 @@ to head itself, and stricter: what older code can run without is still something
 revisions make, so without it the structure isn't head's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -20,6 +20,8 @@ from surefoot.schema.definitions import column
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
 from surefoot.schema.kinds import rank
 
+# Besides tables: a later revision may have put values there, or rows that use them.
+_HOLDS_VALUES = frozenset(("column", "enum", "sequence"))
 _UNEXPECTED = "a revision has dropped it, or created it again under another name"
 
 
@@ -64,7 +66,8 @@ def put_back(
     if stand is None or way is None or any(one.what != "missing" for one in stand.differences):
         return Restoration()
     makers = _makers(way, {(one.kind, one.name) for one in stand.differences})
-    if not all(map(complete, set(makers.values()))):
+    missing = ((one.kind, one.name, _expected(one)) for one in stand.differences)
+    if _doubtful(identifier, way, applied, makers, missing, complete):
         return Restoration()
     found = restoration(state(way, applied), stand.differences, facts, ())
     return Restoration() if found.by_hand else found
@@ -113,7 +116,10 @@ def _by_way(
     back = Restoration()
     if not absent and (stand.differences or broken):
         back = restoration(promised, stand.differences, facts, broken)
-    makers_of = dict.fromkeys(issue.by for issue in known(broken) if issue.by)
+    doubtful: tuple[str, ...] = ()
+    if not absent:
+        wrong = ((b.kind, b.name, b.expected) for b in broken)
+        doubtful = _doubtful(identifier, way, applied, makers, wrong, complete)
     return (
         Promise(
             known(broken),
@@ -122,10 +128,41 @@ def _by_way(
             left=_left(facts, (*identifier.own, *identifier.beside)) if absent else (),
             unrun=_unrun(identifier, way, set(differing)) if broken else (),
             back=back,
-            doubtful=tuple(by for by in makers_of if not complete(by)) if back.statements else (),
+            doubtful=doubtful,
         ),
         stand,
     )
+
+
+def _doubtful(
+    identifier: Identifier,
+    way: Way,
+    applied: frozenset[str],
+    makers: Mapping[Key, str],
+    wrong: Iterable[tuple[str, str, str | None]],
+    complete: Callable[[str], bool],
+) -> tuple[str, ...]:
+    """Return the revisions that may not have changed the rows, in the history's order.
+
+    Those that make what is `wrong` (kind, name and definition of each). And if that holds values,
+    those after them, which may fill it.
+    """
+    doubted: set[str] = set()
+    for kind, name, expected in wrong:
+        by = makers.get((kind, name))
+        if by is not None:
+            doubted.add(by)
+        elif expected is None:
+            continue  # an object of the user's own
+        if kind in _HOLDS_VALUES or (
+            kind == "relation" and relation_kind(expected or "") == "table"
+        ):
+            doubted |= applied if by is None else identifier.above(by) & applied
+    return tuple(id for id in way.changes if id in doubted and not complete(id))
+
+
+def _expected(difference: Difference) -> str | None:
+    return next((d for d in difference.expected if d is not None), None)
 
 
 def _fails(breach: Issue, own: set[Key]) -> bool:
@@ -141,7 +178,7 @@ def _fails(breach: Issue, own: set[Key]) -> bool:
 
 def _untold(difference: Difference) -> Issue:
     """Whether no rule says what the difference means for the code."""
-    expected = next((d for d in difference.expected if d is not None), None)
+    expected = _expected(difference)
     why = {
         "missing": "it is missing",
         "changed": "it is not as the revision makes it",

@@ -110,13 +110,16 @@ class DatabaseGrounds(msgspec.Struct, frozen=True):
 
     `system` is the cluster's identifier and `timeline` its timeline: None if this role may not ask
     for them. `database` and `journal` are the oids of the database and of the journal's table,
-    `name` is the database's name, `server` PostgreSQL's version number. `seal` is the DDL seal
-    (`sql/seal.sql`): it changes with every change to the structure.
+    `name` is the database's name, `server` PostgreSQL's version number. `path` are the schemas of
+    the session's search path, as PostgreSQL writes an array: a name without a schema means another
+    table on another path. `seal` is the DDL seal (`sql/seal.sql`): it changes with every change to
+    the structure.
     """
 
     database: int
     name: str
     server: int
+    path: str
     seal: str
     journal: int | None = None
     system: str | None = None
@@ -273,10 +276,10 @@ class DatabaseState(msgspec.Struct, frozen=True):
 
         The same files, the same version rows, the same database, and no DDL since.
         """
-        rows = {str(row) for row in self.rows}
+        rows = sorted(map(str, self.rows))
         for mark in self.marks:
             evidence = mark.evidence
-            if evidence is None or self.grounds is None or set(mark.rows) != rows:
+            if evidence is None or self.grounds is None or sorted(mark.rows) != rows:
                 continue
             if evidence.manifest == manifest and evidence.database.same(self.grounds):
                 return mark

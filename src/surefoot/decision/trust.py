@@ -30,8 +30,9 @@ _KINDS = {
 class Suspect(msgspec.Struct, frozen=True):
     """A part of a relation that calls untrusted code, or doesn't belong there at all.
 
-    `what` is type, default, constraint, index, trigger, policy, rule or child; `name` is its name
-    in SQL; `calls` is what it calls, which `owner` owns.
+    `what` is type, default, constraint, index, trigger, policy, rule, child, or parent or
+    partitioned (the table that it inherits from, or is a partition of); `name` is its name in SQL;
+    `calls` is what it calls, which `owner` owns.
     """
 
     what: str
@@ -134,6 +135,9 @@ def _why(one: Owned) -> Iterable[str]:
     for suspect in one.suspects:
         if suspect.what == "child":
             yield f"{suspect.name}, of {suspect.owner}, inherits from {one.quoted}"
+        elif suspect.what in ("parent", "partitioned"):
+            how = "inherits from" if suspect.what == "parent" else "is a partition of"
+            yield f"{one.quoted} {how} {suspect.name}, of {suspect.owner}"
         elif suspect.what == "rule":
             yield f"{one.quoted} has a rule, {suspect.name}"
         elif suspect.what == "type":
@@ -217,6 +221,10 @@ def _without(relation: str, suspect: Suspect) -> str:
             return f"drop index {suspect.name};"
         case "child":
             return f"alter table {suspect.name} no inherit {relation};"
+        case "parent":
+            return f"alter table {relation} no inherit {suspect.name};"
+        case "partitioned":
+            return f"alter table {suspect.name} detach partition {relation};"
         case _:
             return f"drop table {relation};"
 

@@ -7,6 +7,7 @@ import psycopg
 
 from surefoot.errors.masking import masked
 from surefoot.fleet.targets import unreadable
+from surefoot.look.sources import require_trusted_sources
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
 
@@ -14,12 +15,13 @@ from surefoot.postgres.connect import connect
 def ask(query: str, target: Target, *, wait: float) -> Iterable[Mapping[str, Any]]:
     """Run a query in a read-only transaction; returns its rows by column name.
 
-    Raises SurefootError `targets-unreadable`, or as `postgres.connect` does.
+    Raises SurefootError `targets-unreadable`, `object-not-trusted`, or as `postgres.connect` does.
     """
     with connect(target, wait=wait, say=lambda _: None) as connection:
         try:
             with connection.transaction():
                 connection.execute("set transaction read only")
+                require_trusted_sources(connection, query, "The query that lists the databases")
                 # the operator's own query, from the command line
                 cursor = connection.execute(cast("LiteralString", query))
                 columns = [column.name for column in cursor.description or ()]

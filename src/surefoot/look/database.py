@@ -24,9 +24,10 @@ from surefoot.decision.facts import (
 from surefoot.decision.ownership import MIGRATORS, Ownership, named_histories
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.postgres.look import Look, looking, looking_within
 from surefoot.quick import ENDED_WELL
-from surefoot.sql import VERSION_ROWS, query
+from surefoot.sql import VERSION_ROWS, ask_owners, query
 
 OLDEST_SERVER = 130000
 
@@ -60,6 +61,8 @@ def observe_database(
         require_supported(server)
         owners = observe_owners(look, version_table) if seen["named"] else ()
         believed = _believed(owners, seen, version_table, lenient=lenient)
+        if believed and seen["journal_wrong"]:
+            raise _not_the_journal(seen["journal_wrong"])
         rows: tuple[str | None, ...] = ()
         if believed:
             rows = _version_rows(cursor, version_table.name, seen["version_schema"])
@@ -145,7 +148,7 @@ def observe_owners(look: Look, version_table: VersionTableName) -> tuple[Owned, 
     role = version_table.role
     only = version_table.only
     asked = {"table": version_table.name, "role": role, "trusted": look.trusted, "only": only}
-    return owned(look.cursor.execute(query("owners"), asked).fetchall())
+    return owned(ask_owners(lambda text: look.cursor.execute(text, asked).fetchall()))
 
 
 def _ours(owners: Iterable[Owned], version_schema: str | None) -> tuple[Owned, ...]:
@@ -213,6 +216,7 @@ def _grounds(
         database=seen["database_oid"],
         name=seen["database"],
         server=seen["server_version"],
+        path=seen["search_path"],
         seal=row["seal"] or "",  # the tenant's schema isn't there
         journal=seen["journal_oid"],
         system=cluster.system,
@@ -259,6 +263,19 @@ class _Evidence(msgspec.Struct):
 
 
 T = TypeVar("T")
+
+
+def _not_the_journal(columns: list[str]) -> SurefootError:
+    return SurefootError(
+        "look-failed",
+        "The table surefoot.journal is not the one that surefoot makes.",
+        seen=[f"missing, of another type, or not writable: {', '.join(columns)}"],
+        next=to_type(
+            "restore the table from a backup; or, if that record of what has run may be lost",
+            "drop table surefoot.journal;",
+            then="then start again: surefoot makes the table again, and decides by the structure",
+        ),
+    )
 
 
 def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) -> DatabaseState:
@@ -377,7 +394,6 @@ def _version_rows(
         return tuple(row["id"] for row in cursor.execute(statement))
     except psycopg.errors.InsufficientPrivilege as error:
         from surefoot.diagnosis.names import identifier
-        from surefoot.errors.steps import to_type
 
         role = identifier(cursor.connection.info.user)
         raise SurefootError(

@@ -177,7 +177,7 @@ class Cataloguing:
     def _complete(self, seen: DatabaseState) -> Callable[[str], bool]:
         """Whether a revision has certainly done all that it does, but for what is missing of its
         structure: the journal says that its file, as it is now, has run here; or the file only
-        changes the structure.
+        changes the structure, in a way that loses no rows' values where it is made anew.
         """
         code = self._code.history.revisions
         ran = {one.id: one.sha256 for one in seen.journaled if one.sha256}
@@ -186,7 +186,7 @@ class Cataloguing:
             if revision in ran and revision in code and ran[revision] == code[revision].sha256:
                 return True
             source = self._source(revision)
-            return source is not None and source.structural
+            return source is not None and source.rebuildable
 
         return complete
 

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.look.sources import require_trusted_sources
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.project.config import Project, require_tenant_name
 
@@ -82,7 +83,7 @@ def listed(project: Project, connection: psycopg.Connection[Any]) -> tuple[str, 
     """The names of the tenants' schemas, in the order that the configuration gives them. A query is
     asked read-only, on the search path of `connection`.
 
-    Raises SurefootError `tenants-unreadable`, `tenant-unknown`.
+    Raises SurefootError `tenants-unreadable`, `tenant-unknown`, `object-not-trusted`.
     """
     tenants = project.config.tenants
     assert tenants is not None
@@ -103,8 +104,11 @@ def _asked(connection: psycopg.Connection[Any], question: str) -> list[str]:
             with connection.transaction(force_rollback=True):
                 connection.execute("set transaction read only")
                 connection.execute(
-                    "select pg_catalog.set_config('statement_timeout', %s, true)", (_TIMEOUT,)
+                    "select pg_catalog.set_config('statement_timeout', %s, true),"
+                    " pg_catalog.set_config('row_security', 'off', true)",
+                    (_TIMEOUT,),
                 )
+                require_trusted_sources(connection, question, "The query that lists the tenants")
                 # as a cursor it can be one query and nothing else
                 declared = f"declare surefoot_tenants no scroll cursor for {question}"
                 connection.execute(declared.encode(), binary=True)

@@ -69,8 +69,9 @@ class Source(msgspec.Struct, frozen=True):
 
     `doubtful` are the lines whose effects are uncertain; without any, it changes only the
     structure. `resumable`: its author declares that it can run again from wherever it was cut off.
-    `renames`, `defaults`: it renames something; it drops a default or sets one on an existing
-    column, so rows may have values that the structure doesn't show.
+    `renames`, `defaults`: it renames something; it drops a default, an identity or a generated
+    column's expression, or sets a default on an existing column, so rows may have values that the
+    structure doesn't show.
     """
 
     file: str
@@ -89,6 +90,14 @@ class Source(msgspec.Struct, frozen=True):
     def structural(self) -> bool:
         """Whether it certainly changes only the structure."""
         return not self.doubtful
+
+    @property
+    def rebuildable(self) -> bool:
+        """Whether the structure that it leads to, made anew, holds the same in the same rows.
+
+        After a rename, or a default that filled existing rows and was dropped, it doesn't.
+        """
+        return self.structural and not (self.renames or self.defaults)
 
     @property
     def last(self) -> Statement | None:

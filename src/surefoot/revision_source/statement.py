@@ -67,7 +67,10 @@ _RENAMES = re.compile(r"^alter .*\brename\b", re.DOTALL)
 _RENAMED = re.compile(
     rf"alter table (?:if exists )?(?:only )?{NAME} rename (?:(?:column )?{NAME} )?to {NAME}"
 )
-_DEFAULT = re.compile(r"^alter (?:table|domain|view) .*\b(?:set|drop) default\b", re.DOTALL)
+_DEFAULT = re.compile(
+    r"^alter (?:table|domain|view) .*\b(?:(?:set|drop) default|drop (?:identity|expression))\b",
+    re.DOTALL,
+)
 
 
 _UNSEEN = re.compile(

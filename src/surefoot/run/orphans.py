@@ -129,6 +129,7 @@ def _begun(connection: psycopg.Connection[Any], role: str | None) -> dict[str, A
     return {
         "pids": [row["pid"] for row in rows],
         "sessions": [row["session"] for row in rows],
+        "times": [row["at"] for row in rows],
         "open": pooled and any(row["open"] for row in rows),
     }
 

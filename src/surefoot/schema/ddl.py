@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.schema.definitions import column, labels, view_columns
+from surefoot.schema.definitions import DISABLED, column, labels, view_columns
 from surefoot.schema.expression import parsed, printed, split
 from surefoot.schema.fact import Key, relation_kind
 from surefoot.schema.kinds import kind_of
@@ -54,7 +54,7 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
             head = f"create {'unique ' if unique else ''}index concurrently"
             using = _with_brackets(using)
             return (Sql(f"{head} {quoted(found[-1])} on {table} {using}", "then"),)
-        case "constraint":
+        case "constraint" if not definition.endswith(DISABLED):
             return (Sql(f"alter table {table} add constraint {quoted(found[-1])} {text}"),)
         case "column" if " not valid" not in text and " no inherit" not in text:
             return (Sql(f"alter table {table} add column {quoted(found[-1])} {text}"),)

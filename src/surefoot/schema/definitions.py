@@ -27,6 +27,8 @@ _FOREIGN_KEY = re.compile(
     r"FOREIGN KEY \((?P<columns>.*?)\) REFERENCES (?P<target>(?:\"(?:[^\"]|\"\")*\"|[^\"(])+)"
     r"\((?P<referred>.*?)\)(?P<rest>.*)"
 )
+# A constraint whose own triggers are switched off.
+DISABLED = " disabled"
 _ACTION = "(CASCADE|RESTRICT|SET NULL|SET DEFAULT)"
 _NULL = re.compile(r"null\b", re.IGNORECASE)  # a default of NULL
 _TYPE = re.compile(r"(.*?)\((\d+)(?:,(-?\d+))?\)(.*)")
@@ -129,7 +131,7 @@ def foreign_key(definition: str) -> ForeignKey | None:
         action("DELETE"),
         "DEFERRABLE" in rest,
         "INITIALLY DEFERRED" in rest,
-        "NOT ENFORCED" not in rest,
+        "NOT ENFORCED" not in rest and not rest.endswith(DISABLED),
     )
 
 

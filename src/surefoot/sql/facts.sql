@@ -56,6 +56,12 @@ func as materialized (
         where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype in ('e', 'i')
     )
 ),
+-- constraints whose own triggers are switched off (DISABLE TRIGGER ALL): they refuse no row
+unenforced as materialized (
+    select t.tgconstraint
+    from pg_trigger t
+    where t.tgisinternal and t.tgenabled in ('D', 'R')
+),
 fact (kind, name, before, expression, after) as (
 select 'schema', ns.name, '', null::text, ''
 from ns
@@ -134,7 +140,8 @@ union all
 -- not a foreign key's copies for the partitions of the table that it refers to
 select 'constraint', rel.name || '.' || quote_ident(c.conname),
        case when c.contype in ('c', 'x') then '' else pg_get_constraintdef(c.oid) end,
-       case when c.contype in ('c', 'x') then pg_get_constraintdef(c.oid) end, ''
+       case when c.contype in ('c', 'x') then pg_get_constraintdef(c.oid) end,
+       case when (c.oid in (select u.tgconstraint from unenforced u)) is true then ' disabled' else '' end
 from rel
 join pg_constraint c on c.conrelid = rel.oid and c.contype in ('p', 'u', 'x', 'f', 'c') and c.conparentid = 0
 

@@ -25,10 +25,15 @@ where a.pid <> pg_catalog.pg_backend_pid()
       or (
           a.state = 'active'
           and coalesce(a.query, '') !~* '^\s*(select|fetch|show|begin|commit|rollback|discard)\M'
-          and (a.pid, a.backend_start) in (
-              select * from rows from (
-                  pg_catalog.unnest(%(pids)s::int[]), pg_catalog.unnest(%(sessions)s::text[]::timestamptz[])
-              ) as begun (pid, session)
+          and exists (
+              select
+              from rows from (
+                  pg_catalog.unnest(%(pids)s::int[]), pg_catalog.unnest(%(sessions)s::text[]::timestamptz[]),
+                  pg_catalog.unnest(%(times)s::text[]::timestamptz[])
+              ) as begun (pid, session, at)
+              where begun.pid = a.pid
+                and case when begun.session is null then a.backend_start <= begun.at
+                         else a.backend_start = begun.session end
           )
       )
       or (

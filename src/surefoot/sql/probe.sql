@@ -7,6 +7,7 @@ select
     pg_catalog.current_database() as database,
     current_user as role,
     (%(path)s::text[])[1] as default_schema,
+    (%(path)s::text[])::text as search_path,
     -- the same text in every session of this server, whatever its TimeZone and DateStyle
     pg_catalog.to_char(
         pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()), 'YYYY-MM-DD HH24:MI:SS.US'
@@ -29,6 +30,30 @@ select
         select from pg_catalog.pg_attribute a
         where a.attrelid = journal.table_oid and a.attname = 'down' and not a.attisdropped
     ) as journal_down,
+    -- columns that surefoot doesn't write, or can't
+    array(
+        select e.name
+        from (values
+            ('id', 'bigint'), ('at', 'timestamp with time zone'), ('run', 'text'), ('history', 'text'),
+            ('env', 'text'), ('step', 'text'), ('name', 'text'), ('parents', 'text'), ('direction', 'text'),
+            ('release', 'text'), ('floor', 'text'), ('hash', 'text'), ('evidence', 'text'),
+            ('milliseconds', 'double precision'), ('role', 'text'), ('host', 'text'), ('surefoot', 'text'),
+            ('pid', 'integer'), ('session', 'timestamp with time zone')
+        ) as e (name, type)
+        where journal.table_oid is not null and not exists (
+            select from pg_catalog.pg_attribute a
+            where a.attrelid = journal.table_oid and a.attname = e.name and not a.attisdropped
+              and a.attgenerated = '' and pg_catalog.format_type(a.atttypid, null) = e.type
+        )
+        union all
+        select a.attname::text
+        from pg_catalog.pg_attribute a
+        where a.attrelid = journal.table_oid and a.attnum > 0 and not a.attisdropped
+          and a.attnotnull and not a.atthasdef and a.attidentity = ''
+          and a.attname not in (
+              'run', 'history', 'step', 'name', 'parents', 'direction', 'milliseconds', 'host', 'surefoot'
+          )
+    ) as journal_wrong,
     pg_catalog.has_schema_privilege(journal.schema_oid, 'USAGE')
         and pg_catalog.has_table_privilege(journal.table_oid, 'SELECT') as journal_readable,
     -- whether this role may write the journal: the table, or else create it, or else also its schema

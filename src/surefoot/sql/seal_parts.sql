@@ -18,7 +18,7 @@
     union all
     select t.tgrelid, hashoidextended(t.oid, 4 * 4294967296 + t.xmin::text::int8)
     from pg_trigger t
-    where not t.tgisinternal and t.tgparentid = 0
+    where (not t.tgisinternal or t.tgenabled <> 'O') and t.tgparentid = 0
     union all
     select w.ev_class, hashoidextended(w.oid, 5 * 4294967296 + w.xmin::text::int8)
     from pg_rewrite w

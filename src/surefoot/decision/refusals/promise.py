@@ -76,8 +76,10 @@ def unrun_lines(facts: Facts, promise: Promise) -> list[str]:
     lines += [
         f"nothing shows that revision {revision} ran to its end here, and it does more than change "
         "the structure: it may not have changed the rows"
-        for revision in promise.doubtful
+        for revision in promise.doubtful[:_A_FEW]
     ]
+    if len(promise.doubtful) > _A_FEW:
+        lines.append(f"and {len(promise.doubtful) - _A_FEW:,} later revisions that nothing shows")
     makers = dict.fromkeys(b.by for b in promise.broken if b.by)
     for revision in makers:
         ran = journaled.get(revision)
@@ -132,7 +134,9 @@ def promise_next(facts: Facts, standing: Identification) -> str:
             then="then start again: surefoot up runs the pending revisions",
         )
     by_hand = [_by_hand_line(facts, promise, key) for key in promise.back.by_hand]
-    checking = [_with_file(facts, revision) for revision in promise.doubtful]
+    checking = [_with_file(facts, revision) for revision in promise.doubtful[:_A_FEW]]
+    if len(promise.doubtful) > _A_FEW:
+        checking.append(f"the {len(promise.doubtful) - _A_FEW:,} others above")
     accept = f"surefoot adopt {rows} --accept-difference"
     return put_back(promise.back, by_hand, accept, checking)
 
@@ -145,8 +149,11 @@ def put_back(
     It has the SQL, what to create `by_hand`, and the command that accepts the structure as it is.
     `doubtful` are revisions that may not have changed the rows.
     """
+    checked = f"check that the rows are as {' and '.join(doubtful)} leaves them"
     if not back.statements:
         lines = by_hand or ["surefoot drift shows every difference; correct them"]
+        if by_hand and doubtful:
+            lines = [*by_hand, checked]
         return to_type(
             "; ".join([*lines, "then start again"]) + ". To accept the difference",
             accept,
@@ -155,10 +162,9 @@ def put_back(
     then = [*(f"{note}." for note in back.notes)]
     if by_hand:
         then = [f"{line}." for line in by_hand] + then
-    checked = f"check that the rows are as {' and '.join(doubtful)} leaves them, and "
+    first = f"{checked}, and " if doubtful else ""
     return to_type(
-        f"restore the backup that has it; or {checked if doubtful else ''}put back what is missing,"
-        " as the tables' owner",
+        f"restore the backup that has it; or {first}put back what is missing, as the tables' owner",
         *back.statements,
         then=to_type(
             " ".join(["Then start again.", *then, "Or, to accept the difference"]), accept
