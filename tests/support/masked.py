@@ -16,7 +16,7 @@ def masked(text: str, database: Database) -> str:
     text = re.sub(r"PostgreSQL \d+(\.\d+)?", "PostgreSQL 18.0", text)
     # each version prints definitions differently
     text = re.sub(r"(init\.sql: at \w+,) [\d,]+ bytes", r"\1 2,311 bytes", text)
-    words = r"\b((?:adopt|repair|down|cleanup|restore)(?:-[a-z]+)*-)[0-9a-f]{16}\b"
+    words = r"\b((?:adopt|repair|down|cleanup|restore|up)(?:-[a-z]+)*-)[0-9a-f]{16}\b"
     text = re.sub(words, r"\g<1>5f0c9d1e7a3b2846", text)
     # only if the tests run in a container
     text = re.sub(r"^(?:container|pod) .*\n(?: {10}.*\n)*", "", text, flags=re.M)
