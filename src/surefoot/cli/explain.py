@@ -9,7 +9,6 @@ from click.shell_completion import CompletionItem
 from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
-
 # The pages of the variables that are no keys of the configuration.
 _VARIABLES = {
     "SUREFOOT_APPROVE": "refused",
