@@ -60,6 +60,10 @@ def test_the_list_has_every_word_and_a_number_those_of_an_exit_code() -> None:
         (["catalog", "check"], ["# The command catalog check", "--require-downgrade"]),
         (["backup"], ["# The command backup", "# The key backup", "before-upgrade"]),
         (["glossary"], ["# Glossary"]),
+        (["SUREFOOT_LOCK_TIMEOUT"], ["# The key lock_timeout"]),
+        (["SUREFOOT_APPROVE"], ["SUREFOOT_APPROVE=", "Approve without a shell"]),
+        (["SUREFOOT_DATABASE_URL"], ["SUREFOOT_DATABASE_URL"]),
+        (["SUREFOOT_SERVE"], ["SUREFOOT_SERVE", "/livez"]),
     ],
 )
 def test_a_word_is_explained_as_all_that_it_means(word: list[str], said: list[str]) -> None:

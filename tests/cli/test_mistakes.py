@@ -1,6 +1,7 @@
 """Mistakes on the command line: what is wrong, and the command to type instead."""
 
 import json
+import os
 
 import pytest
 
@@ -108,3 +109,23 @@ def test_ctrl_c_before_the_command_has_begun(application: Application) -> None:
     assert finding["code"] == "interrupted"
     assert "surefoot" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# A fault behind the application's code, where a child process does the work.
+_FAULTY = """
+import surefoot.cli, surefoot.workflows.up as workflow
+workflow._act = lambda *_: 1 / 0
+surefoot.cli.main(['up'])
+"""
+
+
+def test_a_bug_is_not_taken_for_the_application_s_end(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    environ = {**os.environ, "SUREFOOT_DATABASE_URL": database.url()}
+    done = starts.run("-c", _FAULTY, cwd=application.root, env=environ)
+    assert done.returncode == 1, done.stderr
+    assert "surefoot has a bug: please report" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    assert "application's code ended" not in done.stderr

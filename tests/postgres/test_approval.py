@@ -7,6 +7,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.support import catalogues
+from tests.support.backups import dumps, sidecar
 from tests.support.database import Database
 from tests.support.going_down import R1, R2, R3, mood, shop, text, up
 from tests.support.next_steps import arrives
@@ -72,6 +73,20 @@ def test_up_carries_out_what_was_approved_and_goes_on(
         assert left.code == 0
         assert text(left).count(f"{VARIABLE} is set, but approves nothing now: remove it") == 1
     assert database.dump() == after
+
+
+def test_a_backup_is_taken_before_the_upgrade_that_follows(
+    shop: Application, database: Database
+) -> None:
+    """What was approved changes only the version row; the revisions after it change data."""
+    lying(shop, database)
+    given = {"SUREFOOT_BACKUP": "before-upgrade"}
+    approved = word(start(shop, database, "up", **given))
+    done = start(shop, database, "up", SUREFOOT_APPROVE=approved, **given)
+    assert done.code == 0, done.err
+    (file,) = dumps(shop)
+    assert sidecar(file)["upgrade"] == "succeeded"
+    assert sidecar(file)["contents"]["version_rows"] == [R1], sidecar(file)
 
 
 def test_the_command_itself_takes_the_word(shop: Application, database: Database) -> None:

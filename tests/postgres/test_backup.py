@@ -20,6 +20,7 @@ import pytest
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests.support.backups import BEFORE, backup, dumps, sidecar, stand, with_programs
 from tests.support.database import Database
+from tests.support.next_steps import printed_steps
 from tests.support.pgbouncer import NotHere
 from tests.support.pooler import Pooler, pooler
 from tests.support.project import Application, Result
@@ -332,11 +333,11 @@ def test_what_backup_says(application: Application, database: Database) -> None:
     assert (told["current"], told["release"], told["reason"]) == (["r1"], "v1.0", "asked")
     assert told["upgrade"] is None
     said = application.run("backup", url=database.url()).err
+    (step,) = printed_steps(said).commands
+    assert step.startswith("surefoot restore "), "the whole command on a line of its own"
+    assert Path(application.root, step.split()[-1]).is_file()
     words = " ".join(said.split())
     assert f"of {database.name} at r1 (v1.0); verified with pg_restore --list" in words
-    (command,) = [line.split() for line in said.splitlines() if "surefoot restore" in line]
-    assert command[:2] == ["surefoot", "restore"]  # on its own line, to copy
-    assert command[2].endswith(".dump")
     assert max(map(len, result.err.splitlines())) <= 80
 
 

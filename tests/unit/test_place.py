@@ -61,4 +61,7 @@ def test_a_pod_is_copied(tmp_path: Path) -> None:
     label, text = found
     name = os.uname().nodename
     assert label == "pod"
-    assert f"kubectl debug -it {name} --copy-to={name}-surefoot" in text.replace("\xa0", " ")
+    assert (
+        f"kubectl debug -it {name} --copy-to={name}-surefoot --keep-init-containers=false"
+        in text.replace("\xa0", " ")
+    )

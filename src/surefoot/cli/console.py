@@ -344,7 +344,13 @@ def command_body(
                 context = CommandContext(command, as_json, data, account, log)
                 running = _Running(context, options.get("run", []))
                 supervisor.prepare(running)
-                code = _outcome(context, lambda: function(context, **options))
+                try:
+                    code = _outcome(context, lambda: function(context, **options))
+                except Exception as error:
+                    if not supervisor.is_child():
+                        raise
+                    # without this, the supervisor takes it for the application's end
+                    code = ExitCode(report_bug(error))
                 context.ended(code)
                 supervisor.tell(code=int(code))
             if supervisor.is_child():

@@ -9,6 +9,13 @@ from click.shell_completion import CompletionItem
 from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
+# The pages of the variables that are no keys of the configuration.
+_VARIABLES = {
+    "SUREFOOT_APPROVE": "refused",
+    "SUREFOOT_DATABASE_URL": "configuration",
+    "SUREFOOT_SERVE": "container",
+}
+
 
 def _complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Complete one word; "catalog check" has two."""
@@ -44,7 +51,9 @@ def command(
 
 
 def page_text(word: str) -> str:
-    """Return everything that is known about a word, as Markdown."""
+    """Return everything that is known about a word, or about a variable, as Markdown."""
+    if word.startswith("SUREFOOT_"):
+        word = _VARIABLES.get(word, word.removeprefix("SUREFOOT_").lower())
     found = [text for kind in _kinds().values() if (text := kind(word)) is not None]
     if found:
         return "\n\n".join(text.strip() for text in found)

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from surefoot.backups.mark import SetAsideDatabase
 from surefoot.backups.room import size_text
 from surefoot.backups.sidecar import Sidecar
+from surefoot.errors.steps import to_type
 from surefoot.errors.wording import count
 from surefoot.model.target import Target
-from surefoot.report.place import in_place
-from surefoot.report.terminal import Terminal, labelled, uncut
+from surefoot.report.terminal import Terminal, labelled
+from surefoot.report.text import next_lines
 
 
 class _Taken(Protocol):
@@ -60,11 +61,7 @@ def taken_lines(terminal: Terminal, taken: _Taken) -> list[str]:
     if taken.removed:
         lines += labelled(terminal, "removed", *taken.removed)
     file = shlex.quote(shown(taken.file))
-    return [
-        *lines,
-        *labelled(terminal, "next", "to go back:"),
-        *uncut(terminal, "", "    " + in_place(f"surefoot restore {file}")),
-    ]
+    return lines + next_lines(terminal, to_type("to go back", f"surefoot restore {file}"))
 
 
 def taken_json(taken: _Taken) -> dict[str, Any]:

@@ -47,7 +47,11 @@ def container(
         return None
     name = os.uname().nodename
     if environ.get("KUBERNETES_SERVICE_HOST"):
-        how = f"kubectl debug -it {name} --copy-to={name}-surefoot --container=CONTAINER --"
+        # an init container of the copy would be refused as well, and the command never started
+        how = (
+            f"kubectl debug -it {name} --copy-to={name}-surefoot --keep-init-containers=false "
+            "--container=CONTAINER --"
+        )
         return "pod", f"{name}: put {_whole(how)} before the command, or set run_as"
     for mark, program in (("run/.containerenv", "podman"), (".dockerenv", "docker")):
         if os.path.exists(os.path.join(root, mark)):

@@ -63,17 +63,20 @@ def finding_lines(terminal: Terminal, finding: Finding) -> list[str]:
     lines += labelled(terminal, "database", finding.database)
     if finding.next:
         next = with_arguments(finding.next)
-        lines += _next_lines(terminal, next_in_place(next))
+        lines += next_lines(terminal, next)
         if (where := container(next)) is not None:
             lines += labelled(terminal, *where)
     lines += uncut(terminal, "more", in_place(f"surefoot explain {finding.code}"))
     return lines
 
 
-def _next_lines(terminal: Terminal, text: str) -> list[str]:
-    """Return the next step's lines: prose is wrapped, text to copy stays on one line."""
+def next_lines(terminal: Terminal, text: str) -> list[str]:
+    """Return the next step's lines: prose is wrapped, text to copy stays on one line.
+
+    Commands are shown as they are typed where surefoot runs.
+    """
     lines: list[str] = []
-    for line in text.split("\n"):
+    for line in next_in_place(text).split("\n"):
         if is_command(line):
             lines.append(" " * LABEL + line)
         else:

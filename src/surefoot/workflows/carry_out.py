@@ -91,15 +91,17 @@ def carry_out(
         progress=report,
         journal=journal,
     )
-    if not workspace.begun:
-        there = classify(facts) is not State.EMPTY
-        workspace.unsaved = there and plan.worth_a_backup and facts.code.backups is None
+    there = classify(facts) is not State.EMPTY and not workspace.installs
+    if there and plan.worth_a_backup and facts.code.backups is None:
+        workspace.unsaved = True
     if workspace.backs_up(facts, plan):
         from surefoot.workflows.backup import before_upgrade
 
         workspace.backup = before_upgrade(workspace, facts, report)
         lock.check()
     workspace.begun = True
+    if any(isinstance(step, Install) for step in plan.steps):
+        workspace.installs = True
     asked.was_empty = False
     if not workspace.makes_schema:
         return running.carry_out(plan, run)

@@ -84,6 +84,7 @@ class Workspace:
         self.approval: str | None = None  # the word with which a person has approved a plan
         self.approval_used = False  # whether that plan was begun
         self.makes_schema = False  # the tenant's schema is missing: the first step makes it
+        self.installs = False  # whether this run has begun an installation
         self.begun = False  # whether a plan was begun: from then on, "not changed" must be proved
 
     def leave_server_to_command(self) -> dict[str, str]:
@@ -234,9 +235,13 @@ class Workspace:
         return None if by is None else str(by)
 
     def backs_up(self, facts: Facts, plan: Plan) -> bool:
-        """Whether a backup is taken before this plan; objects that this run has made need none."""
+        """Whether a backup is taken before this plan.
+
+        One is enough for a run, and what the run itself has installed needs none.
+        """
         wanted = self.project.config.backup == "before-upgrade" and plan.worth_a_backup
-        return wanted and not self.begun and classify(facts) is not State.EMPTY
+        due = self.backup is None and not self.installs
+        return wanted and due and classify(facts) is not State.EMPTY
 
     def decided(self, facts: Facts) -> Decision:
         """The decision from these facts, with what the configuration does before the plan."""
