@@ -9,6 +9,7 @@ from surefoot import __version__
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
 from surefoot.errors.steps import with_arguments
+from surefoot.errors.wording import listed
 from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.report.plan import step_lines
@@ -50,7 +51,7 @@ def status_lines(
     catalogue: Path,
 ) -> list[str]:
     """Return the lines of `surefoot status`."""
-    rows = ", ".join(str(row) for row in facts.database.rows)
+    rows = listed([str(row) for row in facts.database.rows])
     history = facts.code.history
     state = decision.state
     lines = [
