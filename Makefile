@@ -73,7 +73,7 @@ site: ## build the site from the documents, and check its links
 prose: $(STAMP) ## the language of the documents
 	@$(RUN)/python tools/prose.py
 
-containers: $(STAMP) ## the example's image as real containers, and the Helm chart (root, buildah, podman, runc, debootstrap, npm)
+containers: $(STAMP) ## the example's image as real containers, and the Helm chart (root, Debian packages that it names, npm)
 	@$(RUN)/python -m tests.containers.run
 
 new-check: $(STAMP) ## a new check of the preflight: make new-check CODE=table-too-large

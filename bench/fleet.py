@@ -7,14 +7,17 @@ and is reckoned up to the same number. The history has 30 revisions and a catalo
 - three pending: every database lacks the last three revisions, and each side begins with its own
 - killed: the leading process is killed at random instants of such a run, again and again, until the
   last run ends by itself; then each revision's row is counted in each database
+- stopped: a revision fails on every database, with a canary and waves; how many did it reach?
 
 CPU is what one database costs, in the programs and in the server's processes: on a shared machine
 that is steadier than time.
 
     python bench/fleet.py [--databases 1000] [--pending 200] [--sample 20] [--kills 100]
+                          [--rollouts 50]
 """
 
 import argparse
+import json
 import os
 import random
 import resource
@@ -97,16 +100,15 @@ class Bench:
             ((found,),) = connection.execute(question.encode()).fetchall()
         return found
 
-    def fleet(self, names: list[str], **options: object) -> "subprocess.Popen[str]":
+    def fleet(self, names: list[str], *more: str, **options: object) -> "subprocess.Popen[str]":
         (self.directory / "list").write_text("".join(f"{self.server.url(n)}\n" for n in names))
         program = [str(self.programs / "surefoot"), "fleet", "up", "--targets", "list"]
         return subprocess.Popen(
-            [*program, "-q"],
+            [*program, "-q", *more],
             cwd=self.directory,
-            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             text=True,
-            **options,  # pyright: ignore[reportArgumentType, reportCallIssue]
+            **{"stdout": subprocess.DEVNULL, **options},  # pyright: ignore[reportArgumentType, reportCallIssue]
         )
 
     def cost(self, do: Callable[[], None]) -> Cost:
@@ -197,6 +199,34 @@ def killed(bench: Bench, n: int, kills: int) -> str:
     )
 
 
+def stopped(bench: Bench, n: int, rollouts: int) -> str:
+    """Count how many databases a revision that fails everywhere was tried on, at most."""
+    names = [f"w{i}" for i in range(n)]
+    for name in names:
+        bench.make(name)
+    last, versions = f"{REVISIONS - 1:012x}", bench.directory / "migrations" / "versions"
+    failing = versions / "failing.py"
+    text = (versions / f"{last}.py").read_text().replace(f"revision = '{last}'", "revision = 'bad'")
+    text = text.replace(f"down_revision = '{REVISIONS - 2:012x}'", f"down_revision = {last!r}")
+    failing.write_text(f"{text.partition('def upgrade')[0]}def upgrade():\n    raise ValueError\n")
+    chance, reached, within = random.Random(1), list[int](), 0
+    for _ in range(rollouts):
+        chance.shuffle(names)
+        parallel = chance.randint(1, 6)
+        waves = ("--canary", "1", "--waves", "5%,25%,100%", "--parallel", str(parallel))
+        process = bench.fleet(names, *waves, stdout=subprocess.PIPE)
+        lines = [json.loads(one) for one in process.communicate()[0].splitlines()]
+        counts = {one["result"]: one["databases"] for one in lines[-1]["counts"]}
+        assert counts.pop("not-begun") + counts["failed"] == n, counts
+        reached.append(counts["failed"])
+        within += counts["failed"] <= 1 + parallel
+    failing.unlink()
+    return (
+        f"a revision that fails everywhere, {rollouts} rollouts over {n} databases with a canary "
+        f"and waves: reached {max(reached)} at most; {within} within 1 + parallel"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--databases", type=int, default=1000)
@@ -204,6 +234,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=20)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--killed-databases", type=int, default=12)
+    parser.add_argument("--rollouts", type=int, default=50)
     given = parser.parse_args()
     programs = install()
     clean_environment()
@@ -220,7 +251,9 @@ def main() -> None:
             print(pending(bench, given.pending, given.sample), flush=True)
         print(f"\nthe most memory that one process had: {bench.memory} MB", flush=True)
         if given.kills:
-            print(killed(bench, given.killed_databases, given.kills))
+            print(killed(bench, given.killed_databases, given.kills), flush=True)
+        if given.rollouts:
+            print(stopped(bench, 20, given.rollouts))
 
 
 if __name__ == "__main__":

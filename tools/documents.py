@@ -143,6 +143,10 @@ def _table(options: list[tuple[str, str]]) -> list[str]:
     return ["| option | what it does |", "|---|---|", *rows, ""]
 
 
+def _names(options: list[tuple[str, str]]) -> str:
+    return ", ".join(f"`{option.split()[0].rstrip(',')}`" for option, _ in options)
+
+
 def command_pages() -> dict[Path, str]:
     """The pages of commands: every command, from its help."""
     names = [name for name in commands() if not isinstance(command(name), click.Group)]
@@ -158,16 +162,22 @@ def command_pages() -> dict[Path, str]:
         for name, (title, said) in COMMANDS.items()
     }
     pages["commands"] += ["## Options that many commands have", "", *_table(common)]
+    described: dict[tuple[str, tuple[str, str]], str] = {}  # page and option: the command with it
     for name in names:
-        lines = pages[ELSEWHERE.get(name.split()[0], "commands")]
+        page = ELSEWHERE.get(name.split()[0], "commands")
+        lines = pages[page]
         context = click.Context(command(name), info_name=f"surefoot {name}")
         usage = " ".join(command(name).collect_usage_pieces(context))
         lines += [f"## surefoot {name}", "", f"`surefoot {name} {usage}`", "", *_description(name)]
         options = _options(name)
-        if own := [option for option in options if option not in common]:
-            lines += _table(own)
-        shared = [option[0].split()[0].rstrip(",") for option in options if option in common]
-        lines += [f"Also: {', '.join(f'`{one}`' for one in shared)}.", ""]
+        own = [option for option in options if option not in common]
+        first = {option: described.setdefault((page, option), name) for option in own}
+        if new := [option for option in own if first[option] == name]:
+            lines += _table(new)
+        for other in dict.fromkeys(first[option] for option in own if first[option] != name):
+            same = [option for option in own if first[option] == other]
+            lines += [f"As for `surefoot {other}`: {_names(same)}.", ""]
+        lines += [f"Also: {_names([option for option in options if option in common])}.", ""]
     return {
         REFERENCE / f"{name}.md": "\n".join(lines).rstrip() + "\n" for name, lines in pages.items()
     }

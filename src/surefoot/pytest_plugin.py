@@ -138,10 +138,7 @@ class ReleasedDatabase:
 
 
 class Harness:
-    """The project of this run; on first use, also a server with its templates.
-
-    With pytest-xdist, each worker has its own.
-    """
+    """The project, and on first use a server with its templates; each xdist worker has its own."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._stack = contextlib.ExitStack()

@@ -19,7 +19,7 @@ from surefoot.model.target import Target
 from surefoot.postgres.libpq import Connection, Row, Unseen, Unsettled
 from surefoot.project.locate import FILE_NAME, PREFIX, configuration_file, locate, variables
 from surefoot.project.manifest import digest
-from surefoot.sql import VERSION_ROWS, query
+from surefoot.sql import VERSION_ROWS, ask_owners, query
 from surefoot.system.files import read_file
 
 # The journal's rows of runs after which nothing had to be done.
@@ -238,7 +238,7 @@ def _looked(
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     only = place.tenant
     asked = {**names, "trusted": first["trusted"], "only": only}
-    owners = connection.ask(query("owners"), asked)
+    owners = ask_owners(lambda text: connection.ask(text, asked))
     version_table = _trusted(owners, table, seen["version_schema"])
     history = f"{seen['version_schema']}.{table}"
     marks = connection.ask(query("last_mark"), {"history": history})
@@ -318,7 +318,7 @@ def _looked_at_tenants(
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     asked = {**names, "trusted": first["trusted"], "only": None}
     owners: dict[str, list[Row]] = {}
-    for one in connection.ask(query("owners"), asked):
+    for one in ask_owners(lambda text: connection.ask(text, asked)):
         owners.setdefault(one["schema"] or "", []).append(one)
     connection.run("commit")
     tables: dict[str, str] = {}

@@ -10,9 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
-from surefoot.cli import _COMMANDS
+from surefoot.cli import _COMMANDS, group
+from surefoot.cli.explain import commands
+from surefoot.errors.steps import carry, with_arguments
 from tests.support.database import Database
 from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.support.project import Application
@@ -26,6 +29,25 @@ COMMANDS = [
     *sorted(_COMMANDS.keys() - {"catalog", "certify", "dump", "fleet", "releases"}),
     *(f"fleet {verb}" for verb in ("up", "status", "plan")),
 ]
+
+
+@pytest.mark.parametrize(("option", "carried"), [("-x", ["a=b"]), ("--tenant", [])])
+def test_a_next_step_shows_an_option_only_where_the_command_has_it(
+    option: str, carried: list[str]
+) -> None:
+    tenant = "acme" if option == "--tenant" else None
+    for name in commands():
+        ctx, found = click.Context(group), group
+        for word in name.split():
+            assert isinstance(found, click.Group)
+            found = found.get_command(ctx, word) or found
+        if isinstance(found, click.Group):
+            continue
+        carry(carried, tenant)
+        shown = with_arguments(f"surefoot {name}")
+        carry(())
+        has = any(option in parameter.opts for parameter in found.params)
+        assert (f" {option} " in shown) is has, shown
 
 
 def test_the_entrypoint_becomes_the_command(application: Application, database: Database) -> None:

@@ -2,13 +2,16 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
-from surefoot.cli.explain import words
+from surefoot.cli.explain import page_text, words
 from surefoot.errors import CODES
 from surefoot.errors.pages import page
 from surefoot.model.states import State
@@ -19,6 +22,7 @@ from tests.support.database import Database
 from tests.support.project import Application
 
 DOCS = Path(__file__).parents[2] / "docs"
+_FENCED = re.compile(r"^ *```.*?\n(.*?)^ *```", re.M | re.S)
 
 
 def explained(*arguments: str) -> str:
@@ -63,20 +67,46 @@ def test_a_word_is_explained_as_all_that_it_means(word: list[str], said: list[st
     assert all(one in text for one in said), text
 
 
-@pytest.mark.parametrize("width", [80, 100])
-def test_every_word_fits_the_width(width: int) -> None:
-    """No raw table, no raw link, nothing wider but what is to be copied."""
-    from surefoot.cli.explain import page_text
+@pytest.fixture
+def window() -> Iterator[TextIO]:
+    """A terminal to write to."""
+    master, slave = os.openpty()
+    with open(slave, "w", encoding="utf-8") as stream:
+        yield stream
+    os.close(master)
 
-    terminal = Terminal(sys.stdout)
-    terminal.width = width
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+@pytest.mark.parametrize(("columns", "width"), [(80, 80), (120, 100)])
+def test_every_word_fits_the_terminal(
+    window: TextIO, monkeypatch: pytest.MonkeyPatch, columns: int, width: int, no_color: str
+) -> None:
+    """No raw table or link. Only a line of a sample may be wider, if it is wider itself."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", no_color)
+    terminal = Terminal(window)
     known = words()
+    styled = False
     for word in known:
-        for line in rendered(page_text(word), terminal, lambda one: one in known):
-            if not line.startswith("    "):
-                assert len(line) <= width, f"{word}: {line}"
-                assert not line.startswith("|"), f"{word}: {line}"
-                assert "](" not in line, f"{word}: {line}"
+        text = page_text(word)
+        samples = {" ".join(one.split()) for one in "".join(_FENCED.findall(text)).splitlines()}
+        for line in rendered(text, terminal, known.__contains__):
+            written = terminal.rendered(line)
+            shown = re.sub(r"\x1b\[[\d;]*m", "", written)
+            styled = styled or written != shown
+            if " ".join(shown.split()) in samples:
+                continue
+            assert len(shown) <= width, f"{word}: {shown}"
+            assert not re.search(r"^\||\]\(|\*\*", shown), f"{word}: {shown}"
+    assert styled is not bool(no_color)
+
+
+def test_a_sample_is_indented_as_far_as_it_fits() -> None:
+    """Output of 80 columns isn't broken by a terminal of 80; a command is never broken."""
+    assert laid_out(40, f"```\n{'x' * 38}\n  y\n```") == f"  {'x' * 38}\n    y"
+    assert laid_out(40, f"```\n{'x' * 40}\n{'z' * 50}\n```") == f"{'x' * 40}\n{'z' * 50}"
+    assert laid_out(40, "```\nx\n```") == "    x"
 
 
 def test_nothing_of_a_page_is_lost() -> None:
@@ -171,10 +201,22 @@ def test_words_to_explain_are_completed(application: Application) -> None:
     assert completed(application, "explain", "at-") == ["at-head"]
     assert set(completed(application, "explain", "backup_k")) == {"backup_keep", "backup_keep_days"}
     assert "backup-failed" in completed(application, "explain", "backup-f")
+    assert completed(application, "explain", "catalog", "ch") == ["check"]
+    assert completed(application, "explain", "fleet", "") == ["up", "status", "plan", "manifest"]
 
 
 @pytest.mark.parametrize(
-    "command", [["adopt"], ["repair"], ["down", "--to"], ["catalog", "show"], ["catalog", "diff"]]
+    "command",
+    [
+        ["adopt"],
+        ["repair"],
+        ["down", "--to"],
+        ["catalog", "show"],
+        ["catalog", "diff"],
+        ["catalog", "check", "--require-downgrade"],
+        ["catalog", "learn", "--as"],
+        ["dump", "--revision"],
+    ],
 )
 def test_revisions_are_completed(released: Application, command: list[str]) -> None:
     assert completed(released, *command, "3f") == ["3f2a", "3f4b"]
@@ -191,6 +233,62 @@ def test_backups_are_completed(released: Application, database: Database) -> Non
     assert released.run("backup", url=database.url()).code == 0
     (dump,) = (released.root / "backups").glob("*.dump")
     assert completed(released, "restore", dump.name[:3]) == [dump.name]
+
+
+# What each shell is told to do, with the line that is typed and the end of its output.
+_BASH = """
+eval "$(surefoot completion bash)"
+COMP_WORDS=(surefoot {words})
+COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_surefoot_completion surefoot
+printf '%s\n' "${{COMPREPLY[@]}}"
+"""
+_FISH = """
+surefoot completion fish | source
+complete --do-complete "surefoot {words}"
+"""
+# The line editor does what a person's Tab does; the widget after it prints the line.
+_ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -fi
+zpty -w shell 'autoload -U compinit; compinit -u -D; eval "$(surefoot completion zsh)"'
+zpty -w shell 'show() {{ print -r -- "[[$BUFFER]]"; exit }}; zle -N show; bindkey "^X" show'
+zpty -w shell 'print rea""dy'
+zpty -r shell said '*ready*'
+zpty -w -n shell $'surefoot {words}\\t\\C-x'
+zpty -r shell said '*\\]\\]*'
+print -r -- "$said"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ("explain at-h", "at-head"),
+        ("adopt 8", "8c1d"),
+        ("catalog show 8", "8c1d"),
+        ("explain catalog ch", "check"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
+def test_the_shells_themselves_complete(
+    released: Application, shell: str, words: str, whole: str
+) -> None:
+    """As far as the machine has them: `surefoot completion SHELL` is what they read."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell}")
+    script = {"bash": _BASH, "fish": _FISH, "zsh": _ZSH}[shell].format(words=words)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [shell, "-c", script],
+        cwd=released.root,
+        env={**os.environ, "PATH": path, "HOME": str(released.root), "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert whole in re.findall(r"[\w.-]+", done.stdout.rpartition("[[")[2]), done
 
 
 def test_where_there_is_nothing_to_complete(application: Application) -> None:

@@ -2,34 +2,25 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
+from surefoot.postgres.embedded import embedded_bin
 from tests.support.database import Database
+from tests.support.example import HEAD, Example
 from tests.support.masked import masked
-from tests.support.project import Application
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_account_in_the_readme(tmp_path: Path, database: Database) -> None:
-    """The example's fresh install, line by line; "…" stands for lines that are left out."""
-    shutil.copytree(ROOT / "examples" / "whisperengine", tmp_path / "example")
-    application = Application.__new__(Application)
-    application.root = tmp_path / "example"
-    server = database.server
-    environ = {
-        "POSTGRES_HOST": server.host,
-        "POSTGRES_PORT": str(server.port),
-        "POSTGRES_USER": "postgres",
-        "POSTGRES_PASSWORD": server.password,
-        "POSTGRES_DB": database.name,
-    }
-    result = application.run("up", env=environ)
-    assert result.code == 0, result.err
-    account = masked(result.err, database).replace("app on db:5432", "postgres on db:5432")
-    block = re.search(
-        r"```console\n\$ surefoot up\n(.*?)```", (ROOT / "README.md").read_text(), re.S
-    )
+def _example(tmp_path: Path, database: Database) -> Example:
+    return Example(tmp_path / "example", database)
+
+
+def _is_shown(command: str, account: str) -> None:
+    """The README's block has lines of this account, in order; "…" stands for others."""
+    pattern = rf"```console\n\$ {re.escape(command)}\n(.*?)```"
+    block = re.search(pattern, (ROOT / "README.md").read_text(), re.S)
     assert block is not None
     position = 0
     for line in block[1].splitlines():
@@ -37,6 +28,31 @@ def test_the_account_in_the_readme(tmp_path: Path, database: Database) -> None:
             found = account.find(line, position)
             assert found >= 0, f"{line!r} is not in\n{account}"
             position = found + len(line)
+
+
+def test_the_account_in_the_readme(tmp_path: Path, database: Database) -> None:
+    """The example's fresh install, line by line."""
+    example = _example(tmp_path, database)
+    result = example.run("up", env=example.variables())
+    assert result.code == 0, result.err
+    account = masked(result.err, database).replace("app on db:5432", "postgres on db:5432")
+    _is_shown("surefoot up", account)
+
+
+def test_the_way_from_the_refusal_in_the_readme(tmp_path: Path, database: Database) -> None:
+    """What the block's last line says leads to the application."""
+    example = _example(tmp_path, database)
+    example.load_init_script(embedded_bin())
+    example.plain_alembic("stamp", HEAD)
+    start = ("up", "--", sys.executable, "-c", "print('the application')")
+    refused = example.surefoot(*start)
+    assert (refused.code, refused.out) == (4, "")
+    (word,) = re.findall(r"SUREFOOT_APPROVE=(\S+)", refused.err)
+    shown = re.findall(r"SUREFOOT_APPROVE=(\S+)", (ROOT / "README.md").read_text())
+    _is_shown("docker compose logs app", refused.err.replace(word, shown[0]))
+    assert re.fullmatch(r"adopt-[0-9a-f]{16}", shown[0])
+    approved = example.run(*start, env={**example.variables(), "SUREFOOT_APPROVE": word})
+    assert (approved.code, approved.out) == (0, "the application\n"), approved.err
 
 
 def test_the_excerpt_of_a_catalogue() -> None:

@@ -5,6 +5,7 @@ Python is made and gets that name: what is shown here does not depend on the Pyt
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -13,12 +14,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # What `make containers` needs besides Python; Debian's packages have these names.
-PROGRAMS = ("buildah", "podman", "runc", "debootstrap")
+PROGRAMS = ("buildah", "podman", "runc", "debootstrap", "netavark", "aardvark-dns", "iptables")
 BASE = "docker.io/library/python:3.13-slim"
 _DEBIAN = "bookworm"
 _PACKAGES = "python3,python3-pip,python3-venv,python-is-python3,ca-certificates"
 # As root without systemd, runc may not raise its own limits.
-_LIMITS = '[containers]\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n'
+_LIMITS = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[network]
+network_backend = "netavark"
+"""
 
 
 class Container:
@@ -70,21 +76,27 @@ class Engine:
         directory.mkdir(parents=True, exist_ok=True)
         limits = directory / "containers.conf"
         limits.write_text(_LIMITS, encoding="utf-8")
-        self._environ = {**os.environ, "CONTAINERS_CONF": str(limits), "STORAGE_DRIVER": "vfs"}
+        self.environ = {**os.environ, "CONTAINERS_CONF": str(limits), "STORAGE_DRIVER": "vfs"}
         self._storage = ["--root", str(directory / "storage"), "--runroot", str(directory / "run")]
         self._number = 0
 
+    @property
+    def command_line(self) -> str:
+        """podman with this store, for a shell."""
+        words = ["podman", *self._storage, "--runtime=runc", "--cgroup-manager=cgroupfs"]
+        return shlex.join(words)
+
     def podman(self, *arguments: str) -> str:
-        return self._call("podman", *self._storage, "--cgroup-manager=cgroupfs", *arguments)
+        return self.call("podman", *self._storage, "--cgroup-manager=cgroupfs", *arguments)
 
     def buildah(self, *arguments: str) -> str:
-        return self._call("buildah", *self._storage, *arguments)
+        return self.call("buildah", *self._storage, *arguments)
 
     def has(self, image: str) -> bool:
         """Whether there is an image of this name."""
         command = ["buildah", *self._storage, "inspect", "--type", "image", image]
         return not subprocess.run(
-            command, env=self._environ, capture_output=True, check=False
+            command, env=self.environ, capture_output=True, check=False
         ).returncode
 
     def make_base(self) -> None:
@@ -94,7 +106,7 @@ class Engine:
         with tempfile.TemporaryDirectory(dir=self._directory) as made:
             root = Path(made) / "root"
             include = f"--include={_PACKAGES}"
-            self._call("debootstrap", "--variant=minbase", include, _DEBIAN, str(root))
+            self.call("debootstrap", "--variant=minbase", include, _DEBIAN, str(root))
             for marker in root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
                 marker.unlink()  # as in an image of Python's own
             _like_this_machine(root)
@@ -132,7 +144,7 @@ class Engine:
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 [*line, *variables, *options, image, *command],
-                env=self._environ,
+                env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -150,9 +162,10 @@ class Engine:
         """The same, to its end."""
         return self.start(image, *command, env=env, options=options).end()
 
-    def _call(self, *command: str) -> str:
+    def call(self, *command: str, cwd: Path | None = None) -> str:
+        """Run a program with the engine's settings. Raises RuntimeError with its output."""
         done = subprocess.run(
-            command, env=self._environ, capture_output=True, text=True, check=False
+            command, cwd=cwd, env=self.environ, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
@@ -165,7 +178,7 @@ def missing() -> list[str]:
     return found if os.geteuid() == 0 else [*found, "root"]
 
 
-_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/lib/podman"))
 
 
 def _like_this_machine(root: Path) -> None:

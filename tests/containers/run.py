@@ -3,8 +3,8 @@
     python -m tests.containers.run [WORD …]
 
 Only the checks whose names contain one of the words, if any are given. Needs root and Debian's
-buildah, podman, runc and debootstrap; no daemon, and no image of anybody's. Exit code 1 where a
-check fails, 2 where a program is missing.
+packages `PROGRAMS`; no daemon, and no image of anybody's. Exit code 1 where a check fails, 2 where
+a program is missing.
 """
 
 import difflib
@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 from surefoot.postgres.embedded import Server, embedded_bin
+from tests.containers.compose import Compose, server_image
 from tests.containers.engine import BASE, PROGRAMS, Container, Ended, Engine, missing
 from tests.containers.helm import helm, linted, rendered
 from tests.support import catalogues
@@ -231,6 +232,60 @@ def helm_chart(world: World) -> None:
         rendered(program, chart, "--set=migration.how=nothing")
 
 
+def compose_end_to_end(world: World) -> None:
+    """`compose up`, as the example's README says. Then a row that the structure contradicts: both
+    services refuse (podman-compose starts the second one nevertheless), and each way that the log
+    prints leads to the application.
+    """
+    made = world.example.root.parent / "compose"
+    project = made / "whisperengine"
+    shutil.copytree(EXAMPLE, project)
+    (project / ".env").write_text(
+        (project / ".env.example").read_text("utf-8").replace("PASSWORD=", "PASSWORD=s3cret-"),
+        encoding="utf-8",
+    )
+    _wheel(project / "wheels")
+    server_image(world.engine, CLIENTS, made)
+    compose = Compose(world.engine, CACHE, project)
+    compose.build()
+    try:
+        with compose.up() as logs:
+            logs.until("bot", STARTED)
+            logs.until("db-migrate", HEAD)
+            compose.psql(f"update alembic_version set version_num = '{BASELINE}'")
+        word, (command,), container = _refused_by_both(compose)
+        override = project / "docker-compose.override.yml"
+        given = {"environment": {"SUREFOOT_APPROVE": word}}
+        override.write_text(yaml.safe_dump({"services": {"db-migrate": given, "bot": given}}))
+        with compose.up() as logs:
+            logs.until("bot", STARTED)
+            both = logs.of("bot") + logs.of("db-migrate")
+            assert "recorded" in both, both
+            assert "SUREFOOT_APPROVE" in both, both
+            compose.psql(f"update alembic_version set version_num = '{BASELINE}'")
+            override.unlink()
+            # the command, as the line `container` says, for the service that has no migration only
+            said = re.search(r"podman compose (run --rm --no-deps) SERVICE", container)
+            assert said is not None, container
+            ran = compose.call(*said[1].split(), "-T", "bot", *command.split(), "--yes")
+            assert STARTED not in ran, ran
+            assert compose.psql("select version_num from alembic_version") == HEAD
+        with compose.up() as logs:
+            logs.until("bot", STARTED)
+    finally:
+        compose.call("down", "--volumes")
+
+
+def _refused_by_both(compose: Compose) -> tuple[str, tuple[str, ...], str]:
+    """Return the word, the commands, and the line that says how to run them, as printed."""
+    with compose.up() as logs:
+        logs.until("db-migrate", "surefoot explain structure-contradicts-revision")
+        text = logs.until("bot", "surefoot explain structure-contradicts-revision")
+        assert STARTED not in text, text
+    (word,) = re.findall(r"^ +SUREFOOT_APPROVE=(\S+)$", text, re.MULTILINE)
+    return word, printed_steps(text).commands, " ".join(text.partition("container ")[2].split())
+
+
 # --- The ten scenarios: from the refusal to the application, by what is printed
 
 
@@ -368,6 +423,7 @@ CHECKS: tuple[Callable[[World], None], ...] = (
     backup_before_the_upgrade,
     no_clients_in_the_image,
     helm_chart,
+    compose_end_to_end,
     scenario_1_a_script_fails_half_way,
     scenario_2_an_init_script_of_another_release,
     scenario_3_an_unknown_version_row,
@@ -400,15 +456,20 @@ def _until_waiting(world: World, running: Container) -> None:
 # --- The images
 
 
+def _wheel(directory: Path) -> None:
+    """surefoot's own, which isn't published yet."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", directory, ROOT],
+        check=True,
+        capture_output=True,
+    )
+
+
 def images(engine: Engine, server: Server, made: Path) -> None:
     """The example's, of three releases, and two that are made of the newest."""
     engine.make_base()
     wheels = made / "wheels"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", wheels, ROOT],
-        check=True,
-        capture_output=True,
-    )
+    _wheel(wheels)
     releases = {
         IMAGE: (),
         OLDER: (BACKFILL, ORIGIN, VIEW, HEAD),

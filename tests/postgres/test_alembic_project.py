@@ -8,7 +8,7 @@ import pytest
 from surefoot.postgres.embedded import Server
 from tests.quick import quick
 from tests.support.database import Database
-from tests.support.next_steps import next_of, steps_of
+from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.project import SYNC_ENV, Application
 from tests.support.versions import alembic_from
 
@@ -259,6 +259,13 @@ def test_arguments_reach_env_py(
         assert done.code == 0, (command, done.err)
     assert application.run("down", "--to", "r2", "--yes", *given, url=url).code == 0
     assert application.run("dump", *given, "--server", server.url()).code == 0
+    database.execute("update alembic_version set version_num = 'r1'")
+    refused = application.run("up", "--json", *given, url=url)
+    assert "surefoot adopt -x tenant=t1 r2" in steps_of(next_of(refused)).lines
+    run_next(next_of(refused), database, application)
+    assert database.query("select version_num from alembic_version") == [("r2",)]
+    database.execute("update alembic_version set version_num = 'nowhere'")
+    assert application.run("repair", "--yes", *given, url=url).code == 0
     application.config('x_arguments = ["tenant=absent"]\n')
     assert application.run("up", url=url).code == 4
     assert application.run("up", *given, url=url).code == 0

@@ -5,6 +5,7 @@ import os
 import pty
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from surefoot.fleet.lead import OF_A_RUN
 from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.support.database import Database
-from tests.support.fleet import LIST, Fleet, counted, fleet, told
+from tests.support.fleet import LIST, Fleet, Told, counted, fleet, told
 from tests.support.project import Application, Result
 from tests.support.servers import MakeServer
 from tests.support.standby import Pair
@@ -621,3 +622,79 @@ def test_progress_is_told_in_a_log(three: Fleet) -> None:
     done = three.run("up", "--parallel", "1", "--progress-every", "1s")
     assert re.search(r"^surefoot: processed [0-2] of 3 databases, \d+ s$", done.err, re.M)
     assert done.err.splitlines()[-1] == "surefoot: 3 databases: 3 migrated"
+
+
+# --- workers: whatever has the interface of concurrent.futures
+
+# What stands for a cluster: two processes, in `directory`.
+ON_WORKERS = """\
+import multiprocessing, os
+from concurrent.futures import ProcessPoolExecutor
+import surefoot.fleet.dask
+from surefoot.__main__ import run
+
+def executor_of(scheduler):
+    fresh = multiprocessing.get_context("forkserver")
+    return ProcessPoolExecutor(2, fresh, initializer=os.chdir, initargs=({directory!r},))
+
+surefoot.fleet.dask.executor_of = executor_of
+run()
+"""
+
+
+def on_workers(many: Fleet, verb: str, directory: Path, **environ: str) -> Told:
+    """Run `surefoot fleet VERB`, with its runs on workers in this directory."""
+    done = starts.run(
+        *("-c", ON_WORKERS.format(directory=str(directory))),
+        *("fleet", verb, "--targets", LIST, "--scheduler", "tcp://any"),
+        cwd=many.application.root,
+        env={**os.environ, **environ},
+    )
+    return told(Result(done.returncode, done.stdout, done.stderr))
+
+
+@pytest.mark.provokes("worker-differs")
+@pytest.mark.follows("worker-differs")
+def test_runs_on_workers_that_have_the_same_code(three: Fleet, tmp_path: Path) -> None:
+    """A worker with another release migrates nothing; one with the same does what a run does."""
+    older = tmp_path / "older"
+    shutil.copytree(three.application.root, older)
+    three.application.revision("r4", "r3")
+    url = three.databases[2].url()
+    without = url.replace(f":{three.databases[2].server.password}@", "@")
+    three.write(
+        *({"name": f"d{n}", "url": one.url()} for n, one in enumerate(three.databases[:2])),
+        {"name": "d2", "url": without, "password_variable": "D2_PASSWORD"},
+    )
+    secret = {"D2_PASSWORD": three.databases[2].server.password}
+    refused = on_workers(three, "up", older, **secret)
+    assert refused.codes == {f"d{n}": ["worker-differs"] for n in range(THREE)}, refused.err
+    assert (refused.code, refused.counts) == (4, {"refused": THREE})
+    assert [one.tables() for one in three.databases] == [[]] * THREE
+    assert on_workers(three, "plan", three.application.root, **secret).counts == {"pending": THREE}
+    done = on_workers(three, "up", three.application.root, **secret)
+    assert (done.code, done.counts) == (0, {"migrated": THREE}), done.err
+    assert [three.rows(one) for one in three.databases] == [["r4"]] * THREE
+    assert on_workers(three, "up", older, **secret).counts == {"ready": THREE}  # nothing is run
+
+
+def test_a_worker_that_is_lost(three: Fleet) -> None:
+    """The database's line says so; the same command continues."""
+    three.application.revision("r4", "r3", body=KILLS)
+    three.application.write("kill", "")
+    lost = on_workers(three, "up", three.application.root)
+    assert lost.counts == {"failed": THREE}
+    assert lost.codes["d0"] == ["run-lost"]
+    (three.application.root / "kill").unlink()
+    done = on_workers(three, "up", three.application.root)
+    assert (done.code, [three.rows(one) for one in three.databases]) == (0, [["r4"]] * THREE)
+
+
+@pytest.mark.provokes("scheduler-unusable")
+@pytest.mark.follows("scheduler-unusable")
+def test_a_scheduler_that_can_not_be_used(three: Fleet) -> None:
+    refused = three.run("up", "--scheduler", "tcp://127.0.0.1:1")
+    assert (refused.code, refused.last["findings"][0]["code"]) == (2, "scheduler-unusable")
+    assert [one.tables() for one in three.databases] == [[]] * THREE
+    assert "without --scheduler" in refused.last["findings"][0]["next"]
+    assert three.run("up").counts == {"migrated": THREE}

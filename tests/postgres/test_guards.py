@@ -43,15 +43,13 @@ def alembic(application: Application, database: Database, *arguments: str) -> Re
 
 def message(database: Database, name: str, *arguments: object, **options: object) -> str:
     """What the guard's exception says in this database; "" where the guard holds."""
-    engine = sqlalchemy.create_engine(database.url("postgresql+psycopg"))
-    with engine.connect() as connection:
+    url = database.url("postgresql+psycopg")
+    with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect() as connection:
         operations = Operations(MigrationContext.configure(connection))
         try:
             assert getattr(operations, name)(*arguments, **options) is True
         except surefoot.guards.RequirementNotMet as error:
             return str(error)
-        finally:
-            engine.dispose()
     return ""
 
 

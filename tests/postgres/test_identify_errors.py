@@ -338,6 +338,22 @@ def test_without_a_usable_catalogue_nothing_is_identified(
     assert "surefoot catalog build" in result.json["findings"][0]["next"]
 
 
+def test_adopt_of_a_database_with_a_row_without_a_catalogue(
+    application: Application, database: Database
+) -> None:
+    """The row is trusted, so there is nothing to adopt; another revision can't be compared."""
+    application.linear()
+    at(application, database, "r2", row=True)
+    for words in (("adopt",), ("adopt", "r2"), ("repair",)):
+        result = application.run(*words, "--yes", "--json", url=database.url())
+        assert (result.code, result.json["state"]) == (0, "behind"), result.out
+    for words in (("adopt", "r1"), ("adopt", "base"), ("repair", "r3")):
+        result = application.run(*words, "--yes", "--json", url=database.url())
+        assert (result.code, result.error) == (2, "catalogue-missing"), result.out
+        assert "surefoot catalog build" in next_of(result)
+    assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
 @pytest.mark.provokes("catalogue-unusable")
 @pytest.mark.follows("catalogue-unusable")
 def test_drift_needs_a_catalogue(

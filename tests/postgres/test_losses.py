@@ -8,7 +8,8 @@ import pytest
 
 from tests.support import catalogues
 from tests.support.database import Database
-from tests.support.project import Application
+from tests.support.next_steps import next_of, steps_of
+from tests.support.project import Application, Result
 
 TABLES = (
     "create table notes (id int)",
@@ -193,16 +194,46 @@ def test_refused_until_the_loss_is_accepted(application: Application, database: 
         done = application.run(command, "--json", url=database.url())
         assert (done.code, done.error) == (4, "upgrade-loses-data"), done.err
         (finding,) = done.json["findings"]
-        assert finding["seen"] == [
+        assert finding["seen"][:2] == [
             "table public.notes with 2 rows (r2)",
             'no backup is taken first (backup = "off" in surefoot.toml)',
         ]
     assert "public.notes" in database.tables()
-    command = finding["next"].splitlines()[-1].strip()
+    command, _ = steps_of(finding["next"]).lines
     assert command == ACCEPT
     done = application.run(*command.split()[1:], url=database.url())
     assert done.code == 0, done.err
     assert "public.notes" not in database.tables()
+
+
+def test_the_loss_is_accepted_without_a_shell(application: Application, database: Database) -> None:
+    """The word is bound to what is lost, not to the number of rows."""
+    at_r1(application, database)
+    application.config('destructive = "refuse"\n')
+    application.revision("r2", "r1", body="op.drop_table('notes')")
+    application.revision("r3", "r2", body="op.drop_table('drafts')")
+    database.execute("create table drafts (id int)")
+
+    def started(**environ: str) -> Result:
+        return application.run("up", "--json", url=database.url(), env=environ)
+
+    def word_of(result: Result) -> dict[str, str]:
+        _, line = steps_of(next_of(result)).lines
+        name, _, word = line.partition("=")
+        return {name: word}
+
+    first = word_of(started())
+    database.execute("insert into drafts values (1)")
+    outdated = started(**first)
+    codes = [one["code"] for one in outdated.json["findings"]]
+    assert (outdated.code, codes) == (4, ["approval-outdated", "upgrade-loses-data"])
+    assert "public.notes" in database.tables()
+    second = word_of(started())
+    assert second != first
+    database.execute("insert into drafts values (2)")
+    assert started(**second).code == 0
+    assert database.query("select name from surefoot.journal where step = 'approved'")
+    assert not {"public.notes", "public.drafts"} & set(database.tables())
 
 
 @pytest.mark.parametrize(

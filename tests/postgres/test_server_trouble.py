@@ -463,18 +463,23 @@ def test_the_server_is_restarted_in_the_middle_of_an_init_script(
 @pytest.mark.provokes("look-cancelled")
 @pytest.mark.follows("look-cancelled")
 def test_somebody_cancels_a_look(shop: Application, database: Database) -> None:
-    """It waits behind a lock on the version table: nothing is changed; it may be tried again."""
+    """It waits behind a lock on the version table, and says so: nothing is changed; it may be tried
+    again.
+    """
     shop.alembic("upgrade", "r1", url=database.url(PSYCOPG))
-    with psycopg.connect(database.conninfo) as holder:
+    with psycopg.connect(database.conninfo, application_name="holder") as holder:
         holder.execute("lock table alembic_version")
-        running = Running(shop, "up", "--database-url", database.url())
+        words = ("up", "--progress-every", "300ms", "--database-url", database.url())
+        running = Running(shop, *words)
         while not database.query(
             "select pg_cancel_backend(pid) from pg_stat_activity"
             " where application_name like 'surefoot%' and wait_event_type = 'Lock'"
-            f" and datname = '{database.name}'"
+            f" and datname = '{database.name}' and now() - query_start > interval '2s'"
         ):
             time.sleep(0.05)
         result = running.end()
+    waits = "waits for a lock on alembic_version; held by holder"
+    assert waits in " ".join(result.err.split()), result.err
     assert (result.code, result.error) == (7, "look-cancelled"), result.err
     assert told(result)[1] == "The database was not changed."
     assert shop.run("up", url=database.url()).code == 0

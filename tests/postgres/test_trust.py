@@ -380,3 +380,46 @@ def test_a_journal_that_others_may_write_is_no_proof(
     )
     (application.root / "migrations/env.py").write_text("raise SystemExit('env.py was run')")
     assert application.run("up", url=database.url()).code != 0
+
+
+# What owners.sql finds on a table, each in a transaction of its own.
+ODD = {
+    "a default": "alter table t alter version_num set default mallory.value()",
+    "a generated column": "alter table t add g bool generated always as (mallory.yes(1)) stored",
+    "a check": "alter table t add check (mallory.yes(version_num))",
+    "a check of no column": "alter table t add check (mallory.yes(1))",
+    "an index of a function": "create index on t ((mallory.yes(version_num)))",
+    "a condition of no column": "create unique index on t (version_num) where mallory.yes(1)",
+    "an exclusion": "alter table t add exclude ((mallory.yes(1)) with =)",
+    "a trigger": "create trigger x after truncate on t execute function mallory.trigger()",
+    "a policy": "create policy x on t using (mallory.yes(version_num))",
+    "a rule": "create rule x as on insert to t do nothing",
+    "a child": "create table child () inherits (t)",
+    "a parent": "create table parent (); alter table t inherit parent",
+    "a domain": "create domain mallory.word as text; alter table t add w mallory.word",
+    "an array": "create domain mallory.word as text; alter table t add w mallory.word[]",
+    "a grant": "grant insert on t to public",
+    "a grant of a column": "grant update (version_num) on t to mallory",
+    "a grant of triggers": "grant trigger on t to mallory",
+}
+
+
+def test_a_plain_answer_is_the_full_one(stranger: Planted) -> None:
+    """The short query leaves nothing out: where it answers, it says what owners.sql says."""
+    stranger.plant(FUNCTION)
+    asked = {"table": "t", "role": None, "trusted": [10], "only": None}
+    wrong = []
+    with stranger.database.connect() as connection:
+        connection.execute("create table public.t (version_num varchar(32) primary key)")
+        connection.execute("grant select on public.t to public")
+        for name, oddity in {"nothing": "", **ODD}.items():
+            connection.execute("begin")
+            connection.execute(oddity.encode())
+            connection.execute(query("pin"))
+            (short,) = connection.execute(query("owners_plain"), asked).fetchall()
+            (long,) = connection.execute(query("owners"), asked).fetchall()
+            connection.execute("rollback")
+            same, answered = short == long, "[]" in short
+            if (same, answered) != (name == "nothing", name == "nothing"):
+                wrong.append(f"{name}: {short}, {long}")
+    assert wrong == []

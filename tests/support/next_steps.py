@@ -60,7 +60,8 @@ class Done:
 
 def steps_of(next: str) -> Steps:
     """Return the lines of a finding's `next` (from JSON) that are to be copied."""
-    lines = (line.strip() for line in next.split("\n") if line.startswith(INDENT))
+    lines = [line.strip() for line in next.split("\n") if line.startswith(INDENT)]
+    assert not [line for line in lines if line.endswith(";;")], next
     return Steps(tuple(line for line in lines if not line.startswith("--")))
 
 

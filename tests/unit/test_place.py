@@ -49,7 +49,9 @@ def test_a_container_says_how_a_command_is_given_to_it(
     label, text = found
     assert label == "container"
     text = text.replace("\N{NO-BREAK SPACE}", " ")
-    assert text.startswith(f"{os.uname().nodename}: put {program} compose run --rm SERVICE before")
+    assert text.startswith(
+        f"{os.uname().nodename}: put {program} compose run --rm --no-deps SERVICE before"
+    )
     assert place.container("start again", {}, str(tmp_path)) is None
 
 

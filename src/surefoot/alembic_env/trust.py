@@ -11,7 +11,7 @@ from surefoot.alembic_env.steps import execute_text, executor
 from surefoot.decision.facts import VersionTableName
 from surefoot.decision.trust import Owned, distrust, of_the_run, owned
 from surefoot.errors import SurefootError
-from surefoot.sql import query
+from surefoot.sql import ask_owners, query
 
 
 def role_set(connection: Any, login: str) -> str | None:
@@ -45,9 +45,12 @@ def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[O
             "trusted": trusted,
             "only": version_table.only,
         }
-        rows = execute(query("owners"), asked)
-    names = Owned.__struct_fields__
-    found = owned(dict(zip(names, row, strict=True)) for row in rows)
+        names = Owned.__struct_fields__
+        found = owned(
+            ask_owners(
+                lambda text: [dict(zip(names, row, strict=True)) for row in execute(text, asked)]
+            )
+        )
     ours = of_the_run(found, version_table.name, version_table.schema, path)
     finding = distrust(ours, role)
     if finding is not None:

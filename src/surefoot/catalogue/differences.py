@@ -1,10 +1,13 @@
 """Describe differences, revisions and probes, for refusals and for reports."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from surefoot.catalogue.match import Difference, Match, Probe
-from surefoot.model import answers
 from surefoot.schema.fact import SchemaFact, relation_kind, table
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 
 def difference_lines(
@@ -80,8 +83,10 @@ def _answer(probe: Probe) -> str:
     return {True: "it has run", False: "it has not run", None: "it can't say"}[probe.answer]
 
 
-def difference_json(found: Difference) -> answers.Difference:
+def difference_json(found: Difference) -> "answers.Difference":
     """Return a name that differs from the revision's, as JSON."""
+    from surefoot.model import answers
+
     return answers.Difference(
         what=found.what,
         kind=found.kind,

@@ -10,6 +10,7 @@ from surefoot.cli.complete import revisions
 from surefoot.cli.console import (
     CommandContext,
     account_options,
+    arguments_option,
     command_body,
     common_options,
     open_session,
@@ -33,6 +34,7 @@ def recording_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "difference, which then no longer counts.",
         ),
         account_options,
+        arguments_option,
         tenant_option,
         common_options,
     ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surefoot.cli.complete import revisions
+from surefoot.cli.complete import required_downgrades, revisions
 from surefoot.cli.console import (
     CommandContext,
     arguments_option,
@@ -149,6 +149,7 @@ def build_command(
     "--require-downgrade",
     "required",
     metavar="[all|new|REV]",
+    shell_complete=required_downgrades,
     is_flag=False,
     flag_value="all",
     help="Each revision must have a way back; or only new ones, or those after REV.",
@@ -242,7 +243,12 @@ def _report_check(
 @project_options
 @click.option("--from", "url", metavar="URL", required=True, help="The database to look at.")
 @click.option(
-    "--as", "revision", metavar="REVISION", required=True, help="The revision that it stands for."
+    "--as",
+    "revision",
+    metavar="REVISION",
+    required=True,
+    shell_complete=revisions,
+    help="The revision that it stands for.",
 )
 @click.option("--name", metavar="NAME", help="The origin's name. Default: the revision's.")
 @command_body("catalog learn")

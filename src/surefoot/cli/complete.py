@@ -41,6 +41,13 @@ def releases(ctx: click.Context, parameter: click.Parameter, begun: str) -> list
     return named or revisions(ctx, parameter, begun)
 
 
+def required_downgrades(
+    ctx: click.Context, parameter: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Complete what must have a way back: all, new, or a revision."""
+    return [*_beginning(begun, ("all", "new")), *revisions(ctx, parameter, begun)]
+
+
 def backups(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Complete a backup's name, the newest first; if none matches, a path, as the shell does."""
     from surefoot.backups.directory import backup_directory, backups_in

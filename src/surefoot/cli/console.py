@@ -171,7 +171,7 @@ def account_options(function: Callable[..., Any]) -> Callable[..., Any]:
 class Account(msgspec.Struct, frozen=True):
     """How a run reports its progress, according to the options. `progress_every` is in seconds."""
 
-    progress_every: float = 0.0
+    progress_every: float = 30.0
     log: str = "text"
     log_time: bool = False
     verbose: bool = False

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from surefoot.cli.complete import revisions
 from surefoot.cli.console import (
     CommandContext,
     arguments_option,
@@ -26,7 +27,11 @@ _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
 @arguments_option
 @server_option
 @click.option(
-    "--revision", default="head", metavar="REV", help="The last revision to include. Default: head."
+    "--revision",
+    default="head",
+    metavar="REV",
+    shell_complete=revisions,
+    help="The last revision to include. Default: head.",
 )
 @click.option(
     "--release",

@@ -10,8 +10,12 @@ from surefoot.cli.console import CommandContext, command_body, common_options
 from surefoot.errors import CODES, ExitCode
 
 
-def _complete(_: click.Context, __: click.Parameter, word: str) -> list[CompletionItem]:
-    return [CompletionItem(one) for one in words() if one.startswith(word)]
+def _complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete one word; "catalog check" has two."""
+    before = tuple(ctx.params.get("what") or ())
+    found = (tuple(one.split()) for one in words())
+    fitting = (one[len(before)] for one in found if one[: len(before)] == before != one)
+    return [CompletionItem(one) for one in dict.fromkeys(fitting) if one.startswith(begun)]
 
 
 @click.command("explain")

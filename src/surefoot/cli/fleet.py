@@ -21,13 +21,10 @@ from surefoot.fleet.targets import Entry, Shard, unreadable
 if TYPE_CHECKING:
     from surefoot.fleet.lead import Task
     from surefoot.fleet.result import Result, Totals
+    from surefoot.fleet.workers import Workers
     from surefoot.model.target import Target
     from surefoot.project.config import Project
     from surefoot.report.fleet import FleetReport
-
-
-# variables for the fleet itself; a run must not use them
-_NOT_A_RUNS = ("SUREFOOT_DATABASE_URL", "SUREFOOT_DATABASE_URL_FILE", "SUREFOOT_SERVE")
 
 
 @click.group("fleet")
@@ -89,6 +86,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             default=max(2, os.cpu_count() or 2),
             metavar="K",
             help="Work on K databases at once. Default: as many as there are cores, at least 2.",
+        ),
+        click.option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            help="Run surefoot on the workers of this Dask cluster, which are in the new image. "
+            "Needs surefoot[dask]. Default: on this machine.",
         ),
         click.option(
             "--shard",
@@ -255,6 +258,7 @@ def _lead(
     shard: Shard,
     parallel: int,
     per_server: int | None,
+    scheduler: str | None = None,
     canary: int | None = None,
     waves: tuple[float, ...] = (),
     stop_at: float | None = None,
@@ -262,7 +266,7 @@ def _lead(
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import ExitStack
 
-    from surefoot.fleet.children import Children
+    from surefoot.fleet.children import NOT_OF_A_RUN, Children
     from surefoot.fleet.lead import Fleet
     from surefoot.fleet.rollout import Rollout, gates
     from surefoot.fleet.servers import Servers
@@ -296,16 +300,29 @@ def _lead(
 
     with ExitStack() as stack:
         stack.callback(report.close)
-        without = {*listing.secrets, *_NOT_A_RUNS}
-        children = Children({k: v for k, v in os.environ.items() if k not in without})
-        stack.callback(children.close)
+        runs: Workers | Children
+        if scheduler is None:
+            without = {*listing.secrets, *NOT_OF_A_RUN}
+            runs = Children({k: v for k, v in os.environ.items() if k not in without})
+        else:
+            runs = _workers(scheduler, project, config_file, listing.secrets)
+        stack.callback(runs.close)
         executor = stack.enter_context(ThreadPoolExecutor(parallel, "surefoot-fleet"))
-        fleet, servers = Fleet(task, listing, children, as_json), Servers(per_server)
+        fleet, servers = Fleet(task, listing, runs, as_json), Servers(per_server)
         looked = fleet.looked(executor, parallel, servers)
         tell("checked", len(listing.entries), looked)
         rollout = Rollout(gates(len(fleet.left), canary, waves), parallel, stop_at)
         tell("processed", rollout.total, fleet.carried_out(executor, rollout, servers))
     return _ended(context, report, fleet.totals)
+
+
+def _workers(
+    scheduler: str, project: "Project", config_file: Path | None, secrets: frozenset[str]
+) -> "Workers":
+    from surefoot.fleet.dask import executor_of
+    from surefoot.fleet.workers import Workers
+
+    return Workers(executor_of(scheduler), project, config_file, secrets)
 
 
 def _task(verb: str, project: "Project", config_file: Path | None) -> "Task":

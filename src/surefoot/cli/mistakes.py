@@ -59,7 +59,10 @@ ALEMBIC: dict[str, _Counterpart] = {
     ),
     **{
         verb: _Counterpart((f"alembic {verb}",), _ITSELF, "")
-        for verb in ("heads", "branches", "revision", "merge", "edit", "ensure_version")
+        for verb in (
+            *("heads", "branches", "revision", "merge", "edit"),
+            *("ensure_version", "list_templates"),
+        )
     },
 }
 

@@ -25,14 +25,14 @@ from surefoot.system.successor import found
 
 class _Up(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from surefoot.cli.mistakes import Mistake
+
         given = list(args)  # the parser consumes them
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             words = [arg for arg in given if not arg.startswith("-")]
             if words and "--" not in given and not error.possibilities:
-                from surefoot.cli.mistakes import Mistake
-
                 first = given.index(words[0])
                 line = shlex.join(["surefoot", "up", *given[:first], "--", *given[first:]])
                 raise Mistake(
@@ -41,6 +41,14 @@ class _Up(click.Command):
                     next=to_type("the command to start goes after two dashes", line),
                 ) from error
             raise
+        # there is a program of this name, and it reads standard input
+        if (ctx.params.get("run") or ())[:1] in (("head",), ("heads",)) and "--" not in given:
+            raise Mistake(
+                "surefoot up takes no revision: it always brings the database to the code's head.",
+                ctx,
+                next=to_type("type instead", "surefoot up"),
+            )
+        return rest
 
 
 @click.command("up", cls=_Up)

@@ -18,6 +18,7 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.promise import put_below
+from surefoot.decision.refusals.structure import nothing_to_hold_against
 from surefoot.decision.refusals.version_rows import ahead_of_code, ahead_remarks
 from surefoot.decision.repair import decide_repair, trust_operator
 from surefoot.decision.version_rows import faults, judge, others_rows, width_of
@@ -74,8 +75,7 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
     if standing is None and state is State.INTERRUPTED and options.repair:
         return trust_operator(facts, options.rows, base=options.base)
     if standing is None:
-        refused = state if state in REFUSALS else State.UNVERSIONED
-        return Refused(state, (REFUSALS[refused](facts),))
+        return _without_catalogue(facts, options, state)
     judged = judge(facts)
     if any(one.certain and one.judgement == "newer" for one in judged):
         # it has run here, and the newer image would run it again
@@ -123,6 +123,16 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
     accepted = (*standing.accepted, *own)
     step = Adopt(stand, by, rows, standing.own_objects, accepted, width_of(facts) if mend else 0)
     return Ready(state, Plan((step,), facts.fingerprint, _against_the_journal(facts, stand)))
+
+
+def _without_catalogue(facts: Facts, options: AdoptOptions, state: State) -> Decision:
+    """Decide where there is no structure to compare: without a catalogue, surefoot trusts a row."""
+    if state in REFUSALS:
+        return Refused(state, (REFUSALS[state](facts),))
+    recorded = not options.base and options.rows in ((), facts.database.rows)
+    if state in _IN_ORDER and recorded:
+        return NothingToDo(state)
+    return Refused(state, (nothing_to_hold_against(facts),))
 
 
 def _own_to_accept(facts: Facts) -> tuple[Difference, ...]:

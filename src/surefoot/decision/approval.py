@@ -24,7 +24,8 @@ def word_for(request: Request, facts: Facts, plan: Plan) -> str:
     """Return the word for this plan: for the command, in this database, in its current state.
 
     The journal's last step is part of it: once the plan is carried out, the same plan has another
-    word. Rows that only record a look aren't part of it, nor is the server's start time.
+    word. Rows that only record a look aren't part of it, nor is the server's start time. What would
+    be lost is part of it, without the numbers: the application may be at work.
     """
     database, grounds = facts.database, facts.database.grounds
     which = (grounds.system, grounds.timeline, grounds.database) if grounds else database.server
@@ -38,6 +39,7 @@ def word_for(request: Request, facts: Facts, plan: Plan) -> str:
         database.last_step,
         plan.steps,
         plan.remarks,
+        [(one.loss, one.revision) for one in plan.losses],
     )
 
 

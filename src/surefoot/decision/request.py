@@ -10,7 +10,7 @@ from surefoot.errors.finding import Finding
 from surefoot.errors.steps import is_command
 from surefoot.interrupted.repair_sql import RepairMode
 
-Verb = Literal["adopt", "repair", "down", "cleanup"]
+Verb = Literal["adopt", "repair", "down", "cleanup", "up"]
 
 _HOW: dict[str, RepairMode] = {"--finish": "finish", "--undo": "undo"}
 
@@ -46,6 +46,8 @@ def parse(command: str) -> Request | None:
         return None
     verb, *words = words
     options = {word for word in words if word.startswith("--")}
+    if verb == "up" and options != {"--accept-data-loss"}:
+        return None  # it asks nobody
     return Request(
         cast("Verb", verb),
         tuple(word for word in words if not word.startswith("--")),

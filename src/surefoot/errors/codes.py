@@ -184,6 +184,8 @@ CODES: dict[str, ExitCode] = {
     # many databases
     "rollout-stopped": ExitCode.FAILED,
     "run-lost": ExitCode.FAILED,
+    "scheduler-unusable": ExitCode.USAGE,
+    "worker-differs": ExitCode.REFUSED,
     # another surefoot is running
     "lock-held-elsewhere": ExitCode.BUSY,
     "orphaned-statement": ExitCode.BUSY,

@@ -26,8 +26,8 @@ _tenant: list[str] = []
 
 # commands that run env.py, and so need its arguments
 _NEEDING = re.compile(
-    r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift|history|dump"
-    r"|catalog (?:build|check))\b(?! -x )"
+    r"\bsurefoot (?:up|status|plan|adopt|repair|down|cleanup|drift|history|dump|certify"
+    r"|catalog (?:build|check)|fleet (?:up|status|plan))\b(?! -x )"
 )
 
 # Those that are for one tenant, where the configuration has tenants.

@@ -16,8 +16,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from surefoot.fleet.targets import Listed, address
+from surefoot.model.target import Target
+
+# The variable that gives a run its address.
+ADDRESS = "SUREFOOT_DATABASE_URL"
+# Variables for the fleet itself; a run must not use them.
+NOT_OF_A_RUN = (ADDRESS, "SUREFOOT_DATABASE_URL_FILE", "SUREFOOT_SERVE")
 # bytes of a run's standard error: the reason, if the run reports none itself
-_KEPT_OF_ACCOUNT = 4000
+KEPT_OF_ACCOUNT = 4000
 
 
 class Ended(NamedTuple):
@@ -51,12 +58,13 @@ class Children:
                 pass_fds=[theirs.fileno()],
             )
 
-    def run(self, arguments: Sequence[str], given: Mapping[str, str]) -> Ended:
-        """Run `surefoot ARGUMENTS` to its end, with these additional environment variables.
+    def run(self, arguments: Sequence[str], one: Listed, target: Target) -> Ended:
+        """Run `surefoot ARGUMENTS` for an entry, whose address is `target`, to its end.
 
         After `stop`, nothing runs.
         """
-        order = {"arguments": [*arguments], "given": dict(given), "path": sys.path}
+        given = {ADDRESS: address(target)}
+        order = {"arguments": [*arguments], "given": given, "path": sys.path}
         out, err, end = os.pipe(), os.pipe(), os.pipe()
         files = array.array("i", [out[1], err[1], end[1]])
         with self._ordering, contextlib.suppress(OSError):  # it has ended: the pipes show that
@@ -99,11 +107,11 @@ def _read(out: int, err: int, end: int) -> Ended:
                     code = os.read(end, 16)
                 elif not _take(key.fd, written if key.fd == out else account):
                     selector.unregister(key.fd)
-                del account[:-_KEPT_OF_ACCOUNT]
+                del account[:-KEPT_OF_ACCOUNT]
         while _take(out, written):
             pass
         while _take(err, account):
-            del account[:-_KEPT_OF_ACCOUNT]
+            del account[:-KEPT_OF_ACCOUNT]
     for descriptor in (out, err, end):
         os.close(descriptor)
     return Ended(int(code) if code else None, bytes(written), bytes(account))

@@ -9,14 +9,14 @@ import functools
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from surefoot.errors import NOT_CHANGED, ExitCode, Finding, SurefootError
-from surefoot.fleet.children import Children, Ended
+from surefoot.fleet.children import ADDRESS, Ended
 from surefoot.fleet.result import Result, Totals, of_finding, of_run
 from surefoot.fleet.rollout import Rollout, SoFar, next_step
 from surefoot.fleet.servers import Servers
@@ -31,7 +31,6 @@ from surefoot.system import signals
 # one for a look at what is running or at the outcome of a step. tests/postgres/test_fleet.py counts
 # them.
 OF_A_RUN = 5
-_ADDRESS = "SUREFOOT_DATABASE_URL"  # the variable that gives a run its address
 _GLANCE = 0.2  # seconds between two checks for a signal
 
 
@@ -48,14 +47,26 @@ class Task(msgspec.Struct, frozen=True):
     schema: str | None
 
 
+class Runs(Protocol):
+    """Where surefoot is run: in processes of this machine, or on workers elsewhere."""
+
+    def run(self, arguments: Sequence[str], one: Listed, target: Target) -> Ended | Finding:
+        """Run `surefoot ARGUMENTS` for an entry to its end, or return why it can't be begun."""
+        ...
+
+    def stop(self) -> None:
+        """Begin no more runs."""
+        ...
+
+
 class Fleet:
     """A list of databases, and what is known about them so far."""
 
     def __init__(
-        self, task: Task, listing: Listing, children: Children, as_json: Callable[[Finding], Any]
+        self, task: Task, listing: Listing, runs: Runs, as_json: Callable[[Finding], Any]
     ) -> None:
         """`as_json` encodes a finding as in the JSON object of a run."""
-        self._task, self._listing, self._children = task, listing, children
+        self._task, self._listing, self._runs = task, listing, runs
         self._as_json = as_json
         self._digest = functools.cache(digest)
         self._met: dict[tuple[Identity, str | None], str] = {}
@@ -118,7 +129,7 @@ class Fleet:
                     self.totals.findings = (_stopped(rollout, so_far),)
             elif not asked:
                 asked = True
-                self._children.stop()
+                self._runs.stop()
             if not running:
                 return
             for ended in wait(running, _GLANCE, FIRST_COMPLETED).done:
@@ -215,15 +226,20 @@ class Fleet:
         # one run at a time in a database, which the lock would see to, too
         turn = self._turns[address(target)] if of_tenant else contextlib.nullcontext()
         with turn, servers.room(one.server, OF_A_RUN):
-            ended = self._children.run(
-                (self._task.command, "--json", *self._task.arguments, *of_tenant),
-                {_ADDRESS: address(target)},
+            ended = self._runs.run(
+                (self._task.command, "--json", *self._task.arguments, *of_tenant), one, target
             )
+        if isinstance(ended, Finding):
+            return self._not_begun(one, ended)
         result = self._account(one, ended)
         for finding in result.parts.get("findings", ()):
             if finding["code"] == "server-unreachable":
                 servers.silent[one.server] = _silent(one, finding)
         return result
+
+    def _not_begun(self, one: Listed, finding: Finding) -> Result:
+        kind = "refused" if finding.exit_code is ExitCode.REFUSED else "invalid"
+        return of_finding(one.name, kind, self._as_json(finding))
 
     def _account(self, one: Listed, ended: Ended) -> Result:
         """Return a run's own report, or what is known if it gave none."""
@@ -242,8 +258,8 @@ def _from_list(found: dict[str, Any], where: str) -> dict[str, Any]:
     if isinstance(found.get("database"), dict):
         found["database"]["source"] = where
     for finding in found.get("findings", ()):
-        finding["message"] = finding["message"].replace(_ADDRESS, where)
-        finding["seen"] = [line.replace(_ADDRESS, where) for line in finding["seen"]]
+        finding["message"] = finding["message"].replace(ADDRESS, where)
+        finding["seen"] = [line.replace(ADDRESS, where) for line in finding["seen"]]
     return found
 
 

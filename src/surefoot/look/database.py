@@ -27,7 +27,7 @@ from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.postgres.look import Look, looking, looking_within
 from surefoot.quick import ENDED_WELL
-from surefoot.sql import VERSION_ROWS, query
+from surefoot.sql import VERSION_ROWS, ask_owners, query
 
 OLDEST_SERVER = 130000
 
@@ -154,7 +154,7 @@ def observe_owners(look: Look, version_table: VersionTableName) -> tuple[Owned, 
     role = version_table.role
     only = version_table.only
     asked = {"table": version_table.name, "role": role, "trusted": look.trusted, "only": only}
-    return owned(look.cursor.execute(query("owners"), asked).fetchall())
+    return owned(ask_owners(lambda text: look.cursor.execute(text, asked).fetchall()))
 
 
 def _ours(owners: Iterable[Owned], version_schema: str | None) -> tuple[Owned, ...]:

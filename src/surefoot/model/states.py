@@ -1,4 +1,4 @@
-"""Every state that a database can be met in, and what each command makes of it."""
+"""Every state of a database, and what each command does with it."""
 
 from enum import Enum
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class StateRow(NamedTuple):
 
 
 class State(Enum):
-    """What a database was met as. The value is its name in JSON."""
+    """How surefoot found a database. The value is its name in JSON."""
 
     AT_HEAD = "at-head"
     BEHIND = "behind"
@@ -59,8 +59,8 @@ def _refused(means: str, repair: str, adopt: str) -> StateRow:
 
 STATE_TABLE: dict[State, StateRow] = {
     State.AT_HEAD: StateRow(
-        "the version table names the code's head, and by the catalogue (if there is one) all that "
-        "head promises is there",
+        "the version table names the code's head, and (if there is a catalogue) the structure has "
+        "everything that head promises",
         "exit 0, or 3 if a seed script has changed",
         "nothing, or the changed seed scripts",
         "nothing, or runs the changed seed scripts",
@@ -78,7 +78,7 @@ STATE_TABLE: dict[State, StateRow] = {
         _NOTHING,
     ),
     State.EMPTY: StateRow(
-        "no version row and no object of the application's",
+        "no version row and no objects of the application",
         "exit 3",
         "the init scripts, the pending revisions, the seed scripts",
         "installs in one transaction, then continues as if behind",
@@ -87,8 +87,8 @@ STATE_TABLE: dict[State, StateRow] = {
         "refused",
     ),
     State.AHEAD_COMPATIBLE: StateRow(
-        "the version table names a newer revision (by the journal, or by accept_newer), and all "
-        "that the code needs is there",
+        "the version table names a newer revision (according to the journal or accept_newer), and "
+        "everything that the code needs is there",
         "exit 0, with a warning",
         _NOTHING,
         "nothing, with a warning: the application starts",
@@ -97,25 +97,26 @@ STATE_TABLE: dict[State, StateRow] = {
         _NOTHING,
     ),
     State.AHEAD: _refused(
-        "the version table names a newer revision, and the code can't run on it (or must not, or "
-        "nobody can tell)",
+        "the version table names a newer revision, and the code can't run on it, isn't allowed "
+        "to, or surefoot can't tell",
         "refused",
         "refused",
     ),
     State.UNKNOWN_REVISION: _refused(
-        "the version table names a revision that the code does not have, and surefoot's journal "
-        "does not say that it ran here above the code's head",
+        "the version table names a revision that the code doesn't have, and the journal doesn't "
+        "say that it ran here after the code's head",
         _FOUND,
         _AS_NAMED,
     ),
     State.VERSION_TABLE_CORRUPTED: _refused(
-        "the version table holds NULL, a row twice, something cut short or no revision's id; or "
-        "its column has a wrong type",
+        "the version table contains NULL, a duplicate row, a shortened id or no valid id; or its "
+        "column has the wrong type",
         f"{_FOUND}; repairs the table",
         _AS_NAMED,
     ),
     State.VERSION_TABLE_ELSEWHERE: _refused(
-        "no version row where the application looks, and one of its revisions in another schema",
+        "no version row where the application looks for it, and a version table in another schema "
+        "has its revisions",
         _FOUND,
         _AS_NAMED,
     ),
@@ -125,7 +126,7 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.INTERRUPTED: StateRow(
-        "the journal says that a revision was applied half-way by the last run",
+        "the journal says that the last run left a revision half-way",
         "exit 3 if up can continue, otherwise exit 4",
         "the recovery (record it, drop its invalid indexes, run it again), then as if behind; or "
         "the refusal",
@@ -136,13 +137,13 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.CONTRADICTED: _refused(
-        "the version table names known revisions, and the structure isn't theirs; at head: it "
-        "lacks something that head promises",
+        "the version table names known revisions, and the structure differs from theirs; at head: "
+        "something that head promises is missing",
         _FOUND,
         _FOUND,
     ),
     State.IDENTIFIED: StateRow(
-        "there are objects and no version row, and the structure is exactly one revision's",
+        "there are objects and no version row, and the structure matches exactly one revision",
         "exit 3, or 4 if something is in the way",
         "the adoption, the pending revisions, the seed scripts",
         "records the revision with its evidence, then continues as if behind",
@@ -151,17 +152,17 @@ STATE_TABLE: dict[State, StateRow] = {
         "records that revision",
     ),
     State.AMBIGUOUS: _refused(
-        "no version row, and the structure is that of several revisions",
+        "no version row, and the structure matches several revisions",
         _AS_NAMED,
         _AS_NAMED,
     ),
     State.UNIDENTIFIED: _refused(
-        "no version row, and the structure is no revision's; some are near",
+        "no version row, and the structure matches no revision exactly",
         "records REVISION with --accept-difference",
         "records REVISION with --accept-difference",
     ),
     State.FOREIGN: _refused(
-        "no version row, and nothing of the application is there", "refused", "refused"
+        "no version row, and almost nothing of the application", "refused", "refused"
     ),
     State.JOURNAL_CONTRADICTS: _refused(
         "no version row, and the journal names revisions that the structure doesn't have",
@@ -169,13 +170,13 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.UNVERSIONED: _refused(
-        "there are objects and no version row, and no catalogue to identify them by",
+        "there are objects and no version row, and no usable catalogue to identify them",
         _NO_STRUCTURE,
         _NO_STRUCTURE,
     ),
 }
 
-# Conditions in which there is no database to look at.
+# Conditions in which there is no database to read.
 NO_DATABASE: tuple[tuple[str, str, ExitCode], ...] = (
     ("no database server", "no server answers before the deadline", ExitCode.BUSY),
     ("not let in", "wrong password, unknown role or database: reported at once", ExitCode.REFUSED),

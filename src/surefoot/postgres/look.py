@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
+from surefoot.model.progress import Session
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.sql import query
 
@@ -53,6 +54,19 @@ def looking_within(connection: psycopg.Connection[Any]) -> Generator[Look, None,
         connection.cursor(row_factory=dict_row) as cursor,
     ):
         yield _begun(cursor, "pin")
+
+
+def own_session(connection: psycopg.Connection[Any]) -> Session | None:
+    """Return the connection's session, for another one that asks about it.
+
+    None behind a pooler, or if the server doesn't say.
+    """
+    pid = connection.info.backend_pid
+    try:
+        row = connection.execute(query("own_session"), {"pid": pid}).fetchone()
+    except psycopg.Error:  # the look itself reports it
+        return None
+    return None if row is None else Session(pid, started=row[0])
 
 
 def _begun(cursor: psycopg.Cursor[dict[str, Any]], how: str) -> Look:

@@ -16,6 +16,7 @@ _MARKED = re.compile(
 )
 _UNSEEN = re.compile(r"^<!--.*?-->\n|^!\[[^\]\n]*\]\(\S+\)\n", re.M | re.S)
 _DEEPEST = 8  # columns of indentation of the deepest list
+_FENCED = 4  # columns of indentation of a sample
 _TALLEST = 7  # lines of a table row; a table with a taller row becomes a list
 
 Explains = Callable[[str], bool]
@@ -47,7 +48,7 @@ class _Page:
     def _block(self, block: list[str]) -> list[str]:
         first = block[0]
         if first.lstrip().startswith("```"):
-            return [f"    {line}".rstrip() for line in block[1:-1]]
+            return self._fenced(block[1:-1])
         if heading := re.fullmatch(r"(#+) (.*)", first):
             title = self._inline(heading[2]).replace(_KEPT, " ")
             return [self._terminal.paint(f"{heading[1]} {title}", "bold")]
@@ -57,6 +58,14 @@ class _Page:
         start = item[1] + item[2] if item else first[: len(first) - len(first.lstrip())]
         text = " ".join([item[3] if item else first.strip(), *(line.strip() for line in block[1:])])
         return self._wrap(self._inline(text), start, " " * len(start))
+
+    def _fenced(self, lines: list[str]) -> list[str]:
+        """Return a sample, indented as far as it then fits; a line is never broken."""
+        lines = [line.expandtabs(4) for line in lines]
+        room = self._terminal.width
+        widest = max((width for line in lines if (width := columns(line)) <= room), default=0)
+        indent = " " * min(_FENCED, room - widest)
+        return [f"{indent}{line}".rstrip() for line in lines]
 
     def _wrap(self, text: str, first: str = "", indent: str = "", width: int = 0) -> list[str]:
         lines = wrapped(

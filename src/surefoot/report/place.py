@@ -51,7 +51,8 @@ def container(
         return "pod", f"{name}: put {_whole(how)} before the command, or set run_as"
     for mark, program in (("run/.containerenv", "podman"), (".dockerenv", "docker")):
         if os.path.exists(os.path.join(root, mark)):
-            compose = _whole(f"{program} compose run --rm SERVICE")
+            # what it depends on may be a migration that is refused as well
+            compose = _whole(f"{program} compose run --rm --no-deps SERVICE")
             alone = _whole(f"{program} run --rm OPTIONS IMAGE")
             return (
                 "container",

@@ -1,6 +1,7 @@
 """Report where a database stands, for people."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import to_builtins
@@ -9,7 +10,8 @@ from surefoot import __version__
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
 from surefoot.errors.steps import with_arguments
-from surefoot.errors.wording import listed
+from surefoot.errors.wording import MOST
+from surefoot.model.history import History
 from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.report.plan import step_lines
@@ -23,18 +25,19 @@ from surefoot.report.text import (
 
 
 def project_lines(terminal: Terminal, project: Project, catalogue: Path) -> list[str]:
-    """Return the version of surefoot, its files, and the source of each non-default setting.
+    """Return the version of surefoot, its files, and where each setting comes from.
 
     A file's path is never broken, whatever the width.
     """
     missing = "" if catalogue.is_file() else " (missing)"
     lines = [
         *labelled(terminal, "surefoot", __version__),
-        *uncut(terminal, "config", str(project.file or "none: every key has its default")),
+        *uncut(terminal, "config", str(project.file or "no file")),
         *uncut(terminal, "catalogue", f"{catalogue}{missing}"),
     ]
     texts = [f"{key} = {_toml(value)}, from {source}" for key, value, source in project.settings]
-    return lines + (labelled(terminal, "settings", *texts) if texts else [])
+    rest = "every other key has its default" if texts else "every key has its default"
+    return lines + labelled(terminal, "settings", *texts, rest)
 
 
 def _toml(value: object) -> str:
@@ -51,8 +54,8 @@ def status_lines(
     catalogue: Path,
 ) -> list[str]:
     """Return the lines of `surefoot status`."""
-    rows = listed([str(row) for row in facts.database.rows])
     history = facts.code.history
+    rows = _with_releases(history, facts.database.rows)
     state = decision.state
     lines = [
         *labelled(terminal, "database", database_text(target, facts)),
@@ -62,7 +65,8 @@ def status_lines(
         *labelled(
             terminal,
             "head",
-            f"{', '.join(history.heads)} ({count(len(history.revisions), 'revision')} in the code)",
+            f"{_with_releases(history, history.heads)} "
+            f"({count(len(history.revisions), 'revision')} in the code)",
         ),
     ]
     texts = structure_texts(facts)
@@ -82,6 +86,16 @@ def status_lines(
     if isinstance(decision, Refused):
         lines += refusal_lines(terminal, decision)
     return lines
+
+
+def _with_releases(history: History, rows: Iterable[str | None]) -> str:
+    """Return revisions, each with the release that its file names."""
+    found: list[str] = []
+    for row in map(str, rows):
+        release = history.revisions[row].release if row in history.revisions else None
+        found.append(f"{row}, release {release}" if release else row)
+    more = f" and {len(found) - MOST:,} more" if len(found) > MOST else ""
+    return "; ".join(found[:MOST]) + more
 
 
 def verified_texts(mark: Mark) -> list[str]:

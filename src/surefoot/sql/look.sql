@@ -4,7 +4,8 @@
 set transaction isolation level repeatable read, read only;
 set local statement_timeout = 0;
 set local jit = off; -- it would cost many times as much as a look
-set local lock_timeout = 0;
+-- meanwhile surefoot reports who holds the lock; a session that holds one for ever must not keep a container starting
+set local lock_timeout = '10min';
 -- rows that a policy hides are an error, not an empty table
 set local row_security = off;
 select pg_catalog.current_schemas(false)::pg_catalog.text[] as path,

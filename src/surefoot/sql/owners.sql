@@ -4,27 +4,8 @@
 --
 -- Runs where only pg_catalog is on the search path. `trusted` is the answer of trusted.sql; `role`
 -- is trusted besides. `only` is the one schema whose version table counts, where it is a tenant's.
-with trusted (oid) as (
-    select pg_catalog.unnest(cast(%(trusted)s as int8[]))::oid
-    union
-    select r.oid from pg_catalog.pg_roles r where r.rolname = cast(%(role)s as text)
-),
-object as (
-    select n.oid as schema_oid, n.nspname, n.nspowner, c.oid as relation, c.relname, c.relkind::text as relkind,
-           c.relowner, c.relacl
-    from pg_catalog.pg_namespace n
-    left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'journal'
-    where n.nspname = 'surefoot'
-    union all
-    select n.oid, n.nspname, n.nspowner, c.oid, c.relname, c.relkind::text, c.relowner, c.relacl
-    from pg_catalog.pg_class c
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relname = cast(%(table)s as text)
-      and c.relkind in ('r', 'p', 'v', 'm', 'f')
-      and n.nspname !~ '^pg_(toast|temp)'
-      and n.nspname = coalesce(cast(%(only)s as text), n.nspname)
-      and not (n.nspname = 'surefoot' and c.relname = 'journal')
-),
+\ir owners_objects.sql
+,
 -- what belongs to a relation and may call something
 part (relation, what, name, classid, objid) as (
     select o.relation, 'type', '', 'pg_class'::regclass, o.relation from object o where o.relation is not null

@@ -1,5 +1,7 @@
 """The jobs that a person must confirm, by request, and those that a refusal offers."""
 
+import msgspec
+
 from surefoot.decision.approval import Way, offering, word_for
 from surefoot.decision.decide import Ready, Refused
 from surefoot.decision.request import Request, named
@@ -10,7 +12,7 @@ from surefoot.report.plan import step_lines
 from surefoot.workflows.adopt import adoption
 from surefoot.workflows.cleanup import clearing
 from surefoot.workflows.down import going_back
-from surefoot.workflows.job import Job, with_rows
+from surefoot.workflows.job import Job, Looked, with_rows
 from surefoot.workflows.workspace import Workspace
 
 
@@ -23,6 +25,20 @@ def job_for(workspace: Workspace, asked: Application, request: Request) -> Job:
             return going_back(workspace, asked, request)
         case "cleanup":
             return clearing(workspace, asked, request)
+        case "up":
+            return _upgrading(workspace, asked, request)
+
+
+def _upgrading(workspace: Workspace, asked: Application, request: Request) -> Job:
+    """Return the upgrade that `up` refuses only because it destroys data."""
+
+    def look() -> Looked:
+        facts, _ = workspace.thorough(asked)
+        code = msgspec.structs.replace(facts.code, destructive="warn")
+        facts = msgspec.structs.replace(facts, code=code)
+        return Looked(facts, workspace.decided(facts))
+
+    return Job(request, look, lambda outcome, before, done: outcome)
 
 
 def offers(workspace: Workspace, asked: Application, decision: Refused) -> tuple[Way, ...]:

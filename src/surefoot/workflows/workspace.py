@@ -1,6 +1,7 @@
 """A command's way to the database and to the application's code, and the way to act there."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,9 +28,11 @@ from surefoot.model.target import Target, environment
 from surefoot.postgres import turn
 from surefoot.postgres.connect import connect, connect_aside
 from surefoot.postgres.libpq import Unsettled
+from surefoot.postgres.look import own_session
 from surefoot.project.config import Project, seconds
 from surefoot.quick import Place, Settled, look
 from surefoot.revision_source.ini import IniFile
+from surefoot.system.pace import Pace
 
 if TYPE_CHECKING:
     from surefoot.backups.take import Taken
@@ -77,6 +80,7 @@ class Workspace:
         self._reached = False  # by any connection so far
         # the session for looks while no look uses it, and since when
         self._idle: tuple[psycopg.Connection[Any], float] | None = None
+        self._looks_in: Session | None = None  # that session, if another one can ask about it
         self.approval: str | None = None  # the word that was given for a plan
         self.approval_used = False  # whether that plan was begun
         self.makes_schema = False  # the tenant's isn't there: it's made before the first step
@@ -127,16 +131,49 @@ class Workspace:
         A look that fails, or leaves a transaction open, has its session closed. Look on a
         connection of its own (`connect`) after a failure, which may be that of the server.
         """
-        connection = self._idle_session() or self.connect()
+        connection = self._idle_session()
         try:
-            yield connection
+            if connection is None:
+                connection = self.connect()
+                self._looks_in = own_session(connection) if self.every > 0 else None
+            with self._waits_reported():
+                yield connection
         except BaseException:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise
         if connection.info.transaction_status is not TransactionStatus.IDLE or self._idle:
             connection.close()
         else:
             self._idle = connection, time.monotonic()
+
+    @contextlib.contextmanager
+    def _waits_reported(self) -> Generator[None, None, None]:
+        """Report every `every` seconds, from a thread, what the session for looks is waiting for.
+
+        A session that holds a lock on any table can stop a look for as long as look.sql allows.
+        """
+        session = self._looks_in
+        if session is None:
+            yield
+            return
+        ended, pace = threading.Event(), Pace(0)
+
+        def report() -> None:
+            while not ended.wait(self.every):
+                found: Activity | None = None
+                with contextlib.suppress(psycopg.Error, OSError, ValueError):
+                    found = self.observe(session)
+                if found is not None and found.state == "active" and not ended.is_set():
+                    own = msgspec.structs.replace(found, query="")
+                    what = "; ".join(own.lines())
+                    self.say(f"reading the database for {pace.elapsed:.0f} s: {what}")
+
+        threading.Thread(target=report, name="surefoot-look", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
     def _idle_session(self) -> psycopg.Connection[Any] | None:
         """The idle session, if it's still usable: no longer idle then."""
@@ -186,7 +223,7 @@ class Workspace:
         with self.look_session() as connection:
             self.makes_schema = tenant is not None and not is_there(connection, tenant)
             facts = application.facts(connection)
-        return facts, self._decide(facts)
+        return facts, self.decided(facts)
 
     def at_work(self) -> str | None:
         """Which surefoot migrates the database at the moment, and where it is; None: nobody."""
@@ -201,7 +238,8 @@ class Workspace:
         wanted = self.project.config.backup == "before-upgrade" and plan.worth_a_backup
         return wanted and not self.begun and classify(facts) is not State.EMPTY
 
-    def _decide(self, facts: Facts) -> Decision:
+    def decided(self, facts: Facts) -> Decision:
+        """The decision from these facts, with what the configuration does before the plan."""
         decision = decide(facts, self.intent)
         if isinstance(decision, Ready):
             self._check_scripts(decision.plan, facts)

@@ -187,7 +187,8 @@ def foreign(facts: Facts) -> Finding:
             f"correct the address; or {own}. If the application must share this database (none of "
             "its names is taken)",
             "surefoot up --shared",
-            then="or set shared = true in surefoot.toml",
+            then="or set shared = true in surefoot.toml, or SUREFOOT_SHARED=true in the "
+            "environment",
         )
     return Finding(
         "foreign-database",

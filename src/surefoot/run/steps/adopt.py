@@ -1,6 +1,6 @@
 """Adopt a database: record the revisions at which it stands, with the evidence."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psycopg
@@ -12,10 +12,12 @@ from surefoot.decision.plan import Adopt
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import count, listed
 from surefoot.look.database import observe_version_rows
-from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
 from surefoot.run.version_row import mend_version_table, write_version_rows
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 _LOCK_TIMEOUT = "10s"
 
@@ -61,8 +63,10 @@ def lines(step: Adopt) -> list[str]:
     return [f"adopt {revisions}: {facts}{accepted}{_BY.get(step.by, '')}"]
 
 
-def as_json(step: Adopt) -> answers.Adopt:
+def as_json(step: Adopt) -> "answers.Adopt":
     """The revisions, the evidence and what it replaces."""
+    from surefoot.model import answers
+
     return answers.Adopt(
         revisions=step.stand.rows,
         by=step.by,

@@ -1,10 +1,14 @@
 """Drop indexes that an interrupted revision left half-made, so that it can make them anew."""
 
+from typing import TYPE_CHECKING
+
 from surefoot.decision.plan import DropIndexes
 from surefoot.errors import SurefootError
-from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.steps.repair import Repairing
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 
 def carry_out(step: DropIndexes, run: Run) -> None:
@@ -34,6 +38,8 @@ def lines(step: DropIndexes) -> list[str]:
     return [f"drop the half-made {noun} of revision {step.revision}: {sql}"]
 
 
-def as_json(step: DropIndexes) -> answers.DropIndexes:
+def as_json(step: DropIndexes) -> "answers.DropIndexes":
     """The indexes and the SQL."""
+    from surefoot.model import answers
+
     return answers.DropIndexes(revision=step.revision, indexes=step.names, sql=step.statements)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -12,7 +12,6 @@ from surefoot.decision.install import made
 from surefoot.decision.plan import Install
 from surefoot.errors import SurefootError
 from surefoot.look.database import observe_version_rows
-from surefoot.model import answers
 from surefoot.model.history import History
 from surefoot.model.progress import Progress
 from surefoot.project.config import Project
@@ -21,6 +20,9 @@ from surefoot.run.journal import Journal, executor
 from surefoot.run.version_row import write_version_rows
 from surefoot.scripts.header import ScriptFile
 from surefoot.scripts.run import run_script
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Identification | None]
 """From a connection in a transaction, and version rows (or none), to a comparison of the structure.
@@ -55,8 +57,10 @@ def lines(step: Install) -> list[str]:
     return [f"install {paths}, {stand} {step.revision.id}"]
 
 
-def as_json(step: Install) -> answers.Install:
+def as_json(step: Install) -> "answers.Install":
     """Return the scripts, and the revision that they stand for."""
+    from surefoot.model import answers
+
     return answers.Install(
         scripts=tuple(script.path for script in step.scripts),
         revision=None if step.revision is None else step.revision.id,

@@ -1,6 +1,6 @@
 """Record a revision that an earlier run left half-way, and that is complete."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psycopg
@@ -9,11 +9,13 @@ from psycopg import sql
 from surefoot.decision.plan import Record
 from surefoot.errors.wording import count
 from surefoot.look.database import observe_version_rows
-from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
 from surefoot.run.steps.adopt import lock_version_table, require_rows
 from surefoot.run.version_row import write_version_rows
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 
 def carry_out(step: Record, run: Run) -> None:
@@ -36,8 +38,10 @@ def lines(step: Record) -> list[str]:
     return [f"record revision {step.revision.id}: {why}"]
 
 
-def as_json(step: Record) -> answers.Record:
+def as_json(step: Record) -> "answers.Record":
     """Return the revision, what decided for it, and what it replaces."""
+    from surefoot.model import answers
+
     return answers.Record(
         revision=step.revision.id,
         by=step.by,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import psycopg
@@ -11,11 +11,13 @@ from surefoot.decision.plan import Repair
 from surefoot.errors import Finding, SurefootError
 from surefoot.errors.wording import count
 from surefoot.interrupted.repair_sql import unmet
-from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.failure_report import Stopped, interrupted
 from surefoot.run.journal import executor
 from surefoot.system import signals
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 _LOCK_TIMEOUT = "10s"
 _STAYS = "What was done outside of a transaction stays, and the revision is still half-way."
@@ -33,8 +35,10 @@ def lines(step: Repair) -> list[str]:
     return [f"{step.how} revision {step.revision}:", *(f"  {text}" for text in sql)]
 
 
-def as_json(step: Repair) -> answers.Mend:
+def as_json(step: Repair) -> "answers.Mend":
     """Return the SQL in its order. In JSON the step is called mend, for compatibility."""
+    from surefoot.model import answers
+
     return answers.Mend(
         revision=step.revision,
         how=step.how,

@@ -1,14 +1,16 @@
 """Run a seed script, in a transaction of its own."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from surefoot.decision.plan import Seed
-from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.steps.install import run_one
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 
 def carry_out(step: Seed, run: Run) -> None:
@@ -35,6 +37,8 @@ def lines(step: Seed) -> list[str]:
     return [f"run the seed script {step.script.path}{why}"]
 
 
-def as_json(step: Seed) -> answers.Seed:
+def as_json(step: Seed) -> "answers.Seed":
     """Return the script, and whether its content changed."""
+    from surefoot.model import answers
+
     return answers.Seed(script=step.script.path, changed=step.changed)

@@ -1,15 +1,17 @@
 """Record that nothing is left of a revision that an earlier run left half-way."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from surefoot.decision.plan import Undone
 from surefoot.look.database import observe_version_rows
-from surefoot.model import answers
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
 from surefoot.run.steps.adopt import require_rows
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 
 def carry_out(step: Undone, run: Run) -> None:
@@ -30,6 +32,8 @@ def lines(step: Undone) -> list[str]:
     return [f"note that revision {step.revision} is undone: {why}"]
 
 
-def as_json(step: Undone) -> answers.Undone:
+def as_json(step: Undone) -> "answers.Undone":
     """Return the revision, and what undid it."""
+    from surefoot.model import answers
+
     return answers.Undone(revision=step.revision, by=step.by)

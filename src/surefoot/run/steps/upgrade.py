@@ -8,6 +8,7 @@ import itertools
 import random
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from surefoot.alembic_env.account import Account
 from surefoot.alembic_env.running import Running
@@ -18,7 +19,6 @@ from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import count
 from surefoot.look.database import observe_database
-from surefoot.model import answers
 from surefoot.model.history import Revision
 from surefoot.project.config import seconds
 from surefoot.run.context import Run
@@ -27,6 +27,9 @@ from surefoot.run.lock_holders import holders
 from surefoot.run.self_wait import SelfWait
 from surefoot.run.verify import look_after
 from surefoot.system import signals
+
+if TYPE_CHECKING:
+    from surefoot.model import answers
 
 # A lock wasn't available in time, or two sessions waited for each other. Both are over once the
 # other session has ended.
@@ -49,8 +52,10 @@ def lines(step: Upgrade) -> list[str]:
     return [f"apply {count(len(step.revisions), 'revision')}, up to {tips}"]
 
 
-def as_json(step: Upgrade) -> answers.Upgrade:
+def as_json(step: Upgrade) -> "answers.Upgrade":
     """Return the revisions in their order."""
+    from surefoot.model import answers
+
     return answers.Upgrade(
         revisions=tuple(
             answers.Revision(id=r.id, message=r.message, release=r.release) for r in step.revisions
