@@ -208,10 +208,6 @@ LACKING = {
         "table public.notes"
     ),
     "drop table notes; create view notes as select 1 as id": "table public.notes",
-    "alter table notes rename to notes_base; create view notes as select * from notes_base": (
-        "table public.notes"
-    ),
-    "drop table notes; create view notes as select 1 as id": "table public.notes",
 }
 
 
