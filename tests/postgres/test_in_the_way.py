@@ -543,6 +543,30 @@ def test_an_empty_database_needs_privileges_too(
 
 @pytest.mark.provokes("object-in-the-way")
 @pytest.mark.follows("object-in-the-way")
+def test_the_version_table_s_name_is_taken(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Alembic would fail there, after all other checks: each kind of object, one by one."""
+    behind(application, server, database)
+    database.execute("drop table alembic_version")  # it is identified by its structure
+    for statement, drop in (
+        ("create sequence alembic_version", "sequence"),
+        ("create type alembic_version as (a text)", "type"),
+        ("create domain alembic_version as text", "domain"),
+        ("create table other (id int constraint alembic_version primary key)", "table"),
+    ):
+        database.execute(statement)
+        (finding,) = refused(application, database, "object-in-the-way")
+        database.execute(sql_of(finding))
+        database.execute(f"drop {drop} {'other' if drop == 'table' else 'alembic_version_own'}")
+    database.execute("create sequence alembic_version")
+    (finding,) = refused(application, database, "object-in-the-way")
+    run_next(finding["next"], database, application)
+    ends_at_head(application, database, "r1")
+
+
+@pytest.mark.provokes("object-in-the-way")
+@pytest.mark.follows("object-in-the-way")
 def test_a_revision_that_commits_midway_is_not_begun(
     application: Application, server: Server, database: Database
 ) -> None:

@@ -106,6 +106,17 @@ def test_a_corrupted_version_table_is_refused_then_repaired(
     assert rows(database) == [R3]
 
 
+def test_ten_thousand_rows_are_not_all_printed(shop: Application, database: Database) -> None:
+    at(shop, database, R3, "insert into alembic_version select 'x' || generate_series(1, 10000)")
+    refused = shop.run("up", url=database.url())
+    assert refused.code == 4
+    assert "9,951 more" in " ".join(refused.err.split())
+    repaired = shop.run("repair", "--yes", url=database.url())
+    assert repaired.code == 0, repaired.err
+    for result in (refused, repaired):
+        assert len((result.out + result.err).splitlines()) < 400
+
+
 def test_repair_keeps_the_old_content_in_the_journal(shop: Application, database: Database) -> None:
     """Rows and the column's type, as they were."""
     at(shop, database, R2, CORRUPTED["a number"][0])

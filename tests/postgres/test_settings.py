@@ -37,6 +37,7 @@ def statements(next: str) -> list[str]:
         "alter database {d} set search_path = ''",
         'alter database {d} set search_path = nosuch, "$user"',
         "alter database {d} set search_path = pg_catalog",
+        "alter database {d} set search_path = pg_temp, public",
         "alter role plain_path in database {d} set search_path = nosuch",
         "drop schema public",
     ],
@@ -67,6 +68,26 @@ def test_a_search_path_without_a_schema(
             connection.execute(f"drop database {database.name} with (force)".encode())
             connection.execute("drop role plain_path")
             connection.execute(f"create database {database.name}".encode())
+
+
+def test_a_timeout_that_ends_env_py_s_session(application: Application, database: Database) -> None:
+    """It is named, if the driver passes it on, and what is said next suffices."""
+    driven(application, "psycopg")
+    application.linear()
+    database.execute("create role hurried superuser login password 'p'")
+    server = database.server
+    url = f"postgresql://hurried:p@{server.host}:{server.port}/{database.name}"
+    try:
+        database.execute("alter role hurried set idle_in_transaction_session_timeout = '1ms'")
+        result = application.run("up", "--json", url=url)
+        assert (result.code, result.error) == (4, "application-environment-failed"), result.err
+        (statement,) = statements(result.json["findings"][0]["next"])
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+        assert application.run("up", url=url).code == 0
+    finally:
+        database.execute("reassign owned by hurried to postgres; drop owned by hurried")
+        database.execute("drop role hurried")
 
 
 def test_a_search_path_in_the_address(application: Application, database: Database) -> None:

@@ -76,6 +76,30 @@ def test_every_command(what: str, application: Application, database: Database) 
         json.loads(result.out)
 
 
+def test_a_role_s_name_is_no_command_to_copy(application: Application, database: Database) -> None:
+    """A line break and four spaces: in a next step that would be a statement of surefoot's."""
+    role = "e\n    drop database prod;"
+    database.execute(composed("create role {}", role))
+    try:
+        for made, owned in (
+            ("create schema surefoot authorization {}", "drop schema surefoot"),
+            ("alter table alembic_version owner to {}", "alter table alembic_version owner to"),
+        ):
+            if "table" in made:
+                application.linear()
+                assert application.run("up", url=database.url()).code == 0
+            database.execute(composed(made, role))
+            refused = application.run("up", "--json", url=database.url())
+            assert (refused.code, refused.error) == (4, "object-not-trusted"), refused.out
+            next = refused.json["findings"][0]["next"]
+            assert "drop database prod" in next
+            assert not any(line.startswith("    drop database") for line in next.splitlines())
+            database.execute(f"{owned}{' postgres' if 'table' in made else ''}")
+    finally:
+        database.execute(composed("drop owned by {} cascade", role))
+        database.execute(composed("drop role {}", role))
+
+
 def test_a_row_that_cannot_be_seen_is_no_id(application: Application, database: Database) -> None:
     application.linear()
     assert application.run("up", url=database.url()).code == 0

@@ -364,12 +364,17 @@ TABLES = (
             "create extension hstore",
             "create extension hstore;",
         ),
+        (
+            "keine Berechtigung für Datenbank shop",
+            "create schema if not exists surefoot",
+            "grant create on database shop to me;",
+        ),
     ],
 )
 def test_privileges_in_another_language(message: str, statement: str, line: str) -> None:
     """What the statement does says whether ownership or a privilege is missing."""
     cause = Cause("42501", message, statement=statement)
-    found = explain(cause, About("r2", role="me", objects=TABLES))
+    found = explain(cause, About("r2", role="me", database="shop", objects=TABLES))
     assert steps_of(found.next).sql == (line,)
 
 

@@ -294,8 +294,9 @@ class Environment:
         self._without_schema = without_schema(context.connection) if unusable else None
         schema = context.version_table_schema
         if schema is None:
-            # the application's search path may differ from surefoot's
-            schema = found if found != server.default_schema else None
+            # the application's search path may differ from surefoot's; each session has a schema
+            # of its own for temporary tables
+            schema = found if found != server.default_schema and not unusable else None
         role = role_set(context.connection, server.role)
         return VersionTableName(context.version_table, schema, role)
 

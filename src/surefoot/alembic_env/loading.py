@@ -21,6 +21,7 @@ from alembic.config import Config as AlembicConfig
 from surefoot.alembic_env.arguments import ArgumentMissing, give
 from surefoot.alembic_env.raised import cause_of, describe
 from surefoot.alembic_env.tenant import told
+from surefoot.diagnosis.connection_loss import BY_TIMEOUT, too_short
 from surefoot.diagnosis.refused import before_anything
 from surefoot.errors import SurefootError
 from surefoot.errors.masking import masked
@@ -302,6 +303,9 @@ def remedy(error: BaseException) -> str:
             "that the application "
             'does not use, set driver = "postgresql+…" in surefoot.toml'
         )
+    cause = cause_of(error)
+    if cause is not None and cause.sqlstate in BY_TIMEOUT:
+        return too_short(BY_TIMEOUT[cause.sqlstate], "the application's own code")
     own = "correct the application's code or its settings; `alembic current` runs the same env.py"
     if _reads_arguments(error):
         own += (

@@ -50,11 +50,14 @@ class _Restoring:
         self._tables: list[str] = []
         self._columns: list[str] = []
         self._filled: list[str] = []
+        self._renamed: dict[str, str] = {}  # missing tables, each with its present name
+        self._alike: dict[str, list[str]] = {}  # each with tables that have the same columns
         self._checked = False
 
     def of(self, differences: tuple[Difference, ...], broken: tuple[Issue, ...]) -> Restoration:
         keys = {(b.kind, b.name) for b in broken}
-        gone = {d.name for d in differences if d.kind == "relation" and d.found is None}
+        self._find_renamed(differences)
+        gone = {d.name for d in differences if self._is_made_anew(d)}
         away: list[_Step] = []
         anew: list[_Step] = []
         last: list[str] = []
@@ -65,6 +68,11 @@ class _Restoring:
             key = (difference.kind, difference.name)
             if not self._counts(difference, key in keys) or self._goes_along(difference, gone):
                 continue
+            if self._comes_back(difference):
+                continue
+            if self._is_made_anew(difference) and difference.found is not None:
+                away.append(self._aside(difference))
+                difference = msgspec.structs.replace(difference, found=None)
             texts = self._texts(difference)
             if texts is None:
                 owner = table(SchemaFact(*key, ""))
@@ -84,6 +92,60 @@ class _Restoring:
             + tuple(f"{text};" for text in last),
             tuple(sorted(set(by_hand))),
             self._notes(),
+        )
+
+    def _find_renamed(self, differences: Iterable[Difference]) -> None:
+        """Find tables that were renamed, or moved to another schema, by their columns."""
+        live = self._columns_by_table(self._live.items())
+        promised = self._columns_by_table((key, d) for key, (d, *_) in self._promised.items())
+        for one in differences:
+            columns = promised.get(one.name)
+            if not columns or not self._is_made_anew(one):
+                continue
+            like = [t for t, found in live.items() if found == columns and t not in promised]
+            beside = [t for t in like if split_name(t)[0] == split_name(one.name)[0]]
+            if len(beside) == 1:
+                self._renamed[one.name] = beside[0]
+            elif like:
+                self._alike[one.name] = like
+
+    def _columns_by_table(
+        self, facts: Iterable[tuple[Key, Definition]]
+    ) -> dict[str, dict[str, Definition]]:
+        found: dict[str, dict[str, Definition]] = {}
+        for (kind, name), definition in facts:
+            owner = table(SchemaFact(kind, name, "")) if kind == "column" else None
+            if owner is not None and definition is not None:
+                found.setdefault(owner, {})[split_name(name)[-1]] = definition
+        return found
+
+    def _is_made_anew(self, difference: Difference) -> bool:
+        """Whether it's a relation that is missing, or another kind of relation has its name."""
+        if difference.kind != "relation":
+            return False
+        found, wanted = difference.found, _wanted(difference)
+        return found is None or (
+            wanted is not None and relation_kind(found) != relation_kind(wanted)
+        )
+
+    def _aside(self, difference: Difference) -> _Step:
+        """What has the name of a missing relation gets another one."""
+        there, kind = split_name(difference.name), relation_kind(difference.found or "")
+        text = f"alter {kind} {quote_name(*there)} rename to {quoted(f'{there[-1]}_own')}"
+        return _Step(self._place(difference), difference.name, (text,))
+
+    def _comes_back(self, difference: Difference) -> bool:
+        """Whether it is right again once a renamed table has its name again."""
+        if difference.kind == "relation":
+            return False
+        owner = table(SchemaFact(difference.kind, difference.name, ""))
+        wanted = _wanted(difference) or ""
+        return any(
+            owner == name
+            or f" owned by {name}." in wanted
+            or f" identity of {name}." in wanted
+            or (difference.found or "").replace(now, name) == wanted
+            for name, now in self._renamed.items()
         )
 
     def _counts(self, difference: Difference, is_broken: bool) -> bool:
@@ -122,6 +184,9 @@ class _Restoring:
             difference.found,
             _wanted(difference),
         )
+        if difference.name in self._renamed and difference.kind == "relation":
+            now, name = self._renamed[difference.name], split_name(difference.name)[-1]
+            return (f"alter table {quote_name(*split_name(now))} rename to {quoted(name)}",)
         if found is None and wanted is not None:
             if difference.kind == "relation" and relation_kind(wanted) == "table":
                 return self._table(difference.name, wanted)
@@ -251,6 +316,16 @@ class _Restoring:
 
     def _notes(self) -> tuple[str, ...]:
         lines: list[str] = []
+        lines += [
+            f"{now} has the same columns as the missing {name}: if it isn't that table, create "
+            "the missing one instead, as its revision does"
+            for name, now in self._renamed.items()
+        ]
+        lines += [
+            f"{_listed(like)}: the same columns as the missing {name}. If the table was moved, "
+            "move it back instead of creating it, with ALTER TABLE … SET SCHEMA"
+            for name, like in self._alike.items()
+        ]
         if self._tables:
             lines.append(
                 f"{_listed(self._tables)}: made empty, and the order of the columns may differ; a "

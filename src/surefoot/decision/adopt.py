@@ -24,6 +24,7 @@ from surefoot.decision.repair import decide_repair, trust_operator
 from surefoot.decision.version_rows import faults, judge, others_rows, width_of
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
+from surefoot.errors.wording import MOST
 from surefoot.interrupted.repair_sql import RepairMode
 from surefoot.model.states import State
 
@@ -156,12 +157,13 @@ def _against_the_journal(facts: Facts, stand: Match) -> tuple[str, ...]:
     if again:
         ran = ", ".join(again)
         lines.append(f"surefoot's journal says that {ran} has run here; it would run again")
-    for one in judge(facts):
-        if one.judgement in ("unknown", "newer"):
-            lines.append(
-                f"{one.row} is unknown here: if a newer release wrote it, that release would run "
-                "it again"
-            )
+    unknown = [one for one in judge(facts) if one.judgement in ("unknown", "newer")]
+    lines += [
+        f"{one.row} is unknown here: if a newer release wrote it, that release would run it again"
+        for one in unknown[:MOST]
+    ]
+    if len(unknown) > MOST:
+        lines.append(f"and {len(unknown) - MOST:,} more are unknown here")
     return tuple(lines)
 
 

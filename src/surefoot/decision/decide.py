@@ -348,11 +348,12 @@ def _seeds_unknown(facts: Facts) -> Finding | None:
 def in_the_way(facts: Facts) -> tuple[Finding, ...]:
     """Return everything that would stop any plan, all at once."""
     database = facts.database
-    if not database.read_only and database.journal_writable:
+    if not database.read_only and database.journal_writable and database.name_taken is None:
         return ()
-    from surefoot.decision.refusals import journal_not_writable, read_only
+    from surefoot.decision.refusals import journal_not_writable, read_only, version_name_taken
 
     return (
         *((read_only(facts),) if database.read_only else ()),
+        *((version_name_taken(facts),) if database.name_taken is not None else ()),
         *((journal_not_writable(facts),) if not database.journal_writable else ()),
     )

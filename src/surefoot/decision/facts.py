@@ -184,6 +184,8 @@ class DatabaseState(msgspec.Struct, frozen=True):
     """Its column's type."""
     elsewhere: tuple[Elsewhere, ...] = ()
     """Tables of its name in other schemas."""
+    name_taken: tuple[str, str] | None = None
+    """If there is none, another object that has its name: its kind and its name, in SQL."""
 
     # the server and the role
     read_only: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from surefoot.errors import Finding
+from surefoot.errors.printable import printable
 
 JOURNAL = ("surefoot", "journal")
 
@@ -175,8 +176,9 @@ def _remedy(one: Owned, role: str) -> str:
     then = "then start again"
     if not (one.trusted and one.schema_trusted):
         owner = (one.owner if not one.trusted else one.schema_owner) or ""
+        shown = printable(owner)  # a line break in it would begin a line of its own
         then += (
-            f". Or, if {owner} is the role that migrates this database: connect as {owner}, or "
+            f". Or, if {shown} is the role that migrates this database: connect as {shown}, or "
             f"grant {_quoted(owner)} to {_quoted(role)}. If the table is somebody else's: drop it"
         )
     return to_type(f"if {quoted} is the application's, as a superuser", *statements, then=then)
@@ -197,8 +199,9 @@ def _of_the_journal(one: Owned, role: str) -> str:
     sound = one.name is None or (one.kind == "r" and not one.suspects)
     if sound and len(strangers) == 1:
         (owner,) = strangers
+        shown = printable(owner)
         then += (
-            f". To keep it, if {owner} is a role that migrates this database: connect as {owner}, "
+            f". To keep it, if {shown} is a role that migrates this database: connect as {shown}, "
             f"or grant {_quoted(owner)} to {_quoted(role)}"
         )
     text = "surefoot makes the schema again if it is missing. As a superuser"

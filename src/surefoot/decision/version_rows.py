@@ -1,6 +1,7 @@
 """Judge the version table's rows: newer, removed, truncated, invalid, or unknown."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
@@ -65,8 +66,10 @@ def faults(database: DatabaseState) -> tuple[str, ...]:
     column = database.version_column
     if column is not None and _TEXT.fullmatch(column) is None:
         found.append(f"its column version_num is {column}; Alembic makes it character varying(32)")
-    twice = [row for row in dict.fromkeys(database.rows) if database.rows.count(row) > 1]
-    found += [f"{'NULL' if row is None else row} is there {_times(database, row)}" for row in twice]
+    twice = [(row, number) for row, number in Counter(database.rows).items() if number > 1]
+    found += [
+        f"{'NULL' if row is None else row} is there {_times(number)}" for row, number in twice
+    ]
     return tuple(found)
 
 
@@ -75,8 +78,7 @@ def width_of(facts: Facts) -> int:
     return max(32, *map(len, facts.code.history.revisions))
 
 
-def _times(database: DatabaseState, row: str | None) -> str:
-    number = database.rows.count(row)
+def _times(number: int) -> str:
     return "twice" if number == 2 else f"{number} times"
 
 

@@ -3,14 +3,15 @@
 import msgspec
 
 from surefoot.diagnosis.cause import AGAIN, Diagnosis
+from surefoot.errors.steps import to_type
 
 # The server ends the session with these; a driver may lose them.
-_BY_TIMEOUT = {
+BY_TIMEOUT = {
     "25P03": "idle_in_transaction_session_timeout",
     "25P04": "transaction_timeout",
     "57P05": "idle_session_timeout",
 }
-_ENDED = frozenset(("57P01", "57P02", "57P03", *_BY_TIMEOUT))
+_ENDED = frozenset(("57P01", "57P02", "57P03", *BY_TIMEOUT))
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -24,6 +25,16 @@ class Loss(msgspec.Struct, frozen=True):
     lock: str | None
     before: str
     now: str
+
+
+def too_short(setting: str, work: str, *, perhaps: bool = False) -> str:
+    """Return the next step if a timeout that is set for the role or the database ends `work`."""
+    return to_type(
+        f"{'Perhaps ' if perhaps else ''}{setting} is too short for {work}. As the role that "
+        "migrates",
+        f"alter role current_user set {setting} = 0;",
+        then="then start again",
+    )
 
 
 def loses_connection(sqlstate: str) -> bool:
@@ -46,8 +57,8 @@ def explain_loss(loss: Loss) -> tuple[str, Diagnosis]:
             ("terminating connection because of crash of another server process (SQLSTATE 57P02)",),
             "server-restarted",
         )
-    if loss.sqlstate in _BY_TIMEOUT:
-        setting = _BY_TIMEOUT[loss.sqlstate]
+    if loss.sqlstate in BY_TIMEOUT:
+        setting = BY_TIMEOUT[loss.sqlstate]
         return f"{setting} ended its session", Diagnosis(
             f"raise {setting}, or set it to 0, where it is set: the revision, env.py or the "
             f"address does so, since surefoot switches off that of the role; then {AGAIN}",

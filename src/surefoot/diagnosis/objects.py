@@ -332,6 +332,10 @@ def privileges(cause: Cause, about: About) -> Diagnosis:
         return Diagnosis(
             to_type("let a superuser make it", statement, then=f"then {AGAIN}"), tuple(seen)
         )
+    if cause.statement.lstrip().lower().startswith("create schema") and about.database:
+        statement = f"grant create on database {identifier(about.database)} to {role};"
+        text = "as the database's owner or a superuser"
+        return Diagnosis(to_type(text, statement, then=f"then {AGAIN}"), tuple(seen))
     if found is None:
         text = f"give the role what it needs, or connect as the role that owns it; then {AGAIN}"
         return Diagnosis(text, tuple(seen))

@@ -71,6 +71,11 @@ def observe_database(
         if not rows:
             contents = observe_contents(cursor, version_table.name, version_table.only)
             elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
+        taken: dict[str, Any] | None = None
+        if seen["version_schema"] is None:
+            place = version_table.schema or seen["default_schema"]
+            asked = {"table": version_table.name, "schema": place}
+            taken = cursor.execute(query("version_name_taken"), asked).fetchone()
         journal = next((one for one in owners if one.is_journal and one.name), None)
         found = DatabaseState(
             server=server,
@@ -81,6 +86,7 @@ def observe_database(
             comment=seen["comment"],
             contents=contents,
             elsewhere=elsewhere,
+            name_taken=(taken["kind"], taken["name"]) if taken else None,
             journal=seen["journal"],
             journal_schema=seen["journal_schema"],
             journal_down=seen["journal_down"] or not seen["journal"],

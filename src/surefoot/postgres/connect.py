@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
+from surefoot.diagnosis.connection_loss import BY_TIMEOUT, too_short
 from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.masking import keep_secrets
-from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
 from surefoot.sql import query
 from surefoot.system import signals
@@ -37,13 +37,6 @@ _LOOKS = 5
 
 # Cancelled, a standby's recovery conflict, a deadlock, lock_timeout.
 _MAY_PASS = frozenset(("57014", "40001", "40P01", "55P03"))
-
-# The timeouts that end a session, each with its SQLSTATE.
-_SESSION_TIMEOUTS = {
-    "25P03": "idle_in_transaction_session_timeout",
-    "25P04": "transaction_timeout",
-    "57P05": "idle_session_timeout",
-}
 
 # Failures that waiting can't fix; `diagnosis.refused` recognises those that it can.
 _AUTHENTICATION = re.compile(
@@ -127,9 +120,9 @@ def translate_db_errors() -> Generator[None, None, None]:
     except psycopg.Error as error:
         signals.check()  # a statement that was cancelled for a signal is no failure
         state = error.sqlstate
-        if state is None or (state.startswith(("08", "57P")) and state not in _SESSION_TIMEOUTS):
+        if state is None or (state.startswith(("08", "57P")) and state not in BY_TIMEOUT):
             raise _lost(error) from error
-        cancelled = state in _MAY_PASS or state in _SESSION_TIMEOUTS
+        cancelled = state in _MAY_PASS or state in BY_TIMEOUT
         raise (_cancelled if cancelled else _failed)(error, state) from error
 
 
@@ -144,19 +137,15 @@ def _not_text(seen: list[str]) -> SurefootError:
 
 
 def _cancelled(error: psycopg.Error, state: str) -> SurefootError:
-    setting = _SESSION_TIMEOUTS.get(state)
+    setting = BY_TIMEOUT.get(state)
     return SurefootError(
         "look-cancelled",
         "The server cancelled a query while surefoot read the database.",
         seen=[*_lines(str(error)), f"SQLSTATE {state}"],
-        next=to_type(
-            f"{setting} is too short for a look. As the role that migrates",
-            f"alter role current_user set {setting} = 0;",
-            then="then start again",
-        )
+        next=too_short(setting, "a look")
         if setting
-        else "start again; if it happens each time, see who cancels it, or which timeout is set "
-        "for the role",
+        else "start again; if it happens each time, see who cancels it. "
+        + too_short("statement_timeout", "a look", perhaps=True),
     )
 
 
@@ -238,7 +227,7 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
     except psycopg.Error as error:
         connection.close()
         state = error.sqlstate or ""
-        if state in _SESSION_TIMEOUTS or state in _MAY_PASS:
+        if state in BY_TIMEOUT or state in _MAY_PASS:
             raise _cancelled(error, state) from error
         if state and not state.startswith(("08", "57P")):
             raise _failed(error, state) from error

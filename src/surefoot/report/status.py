@@ -10,6 +10,7 @@ from surefoot import __version__
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused
 from surefoot.decision.facts import Facts, Mark
 from surefoot.errors.steps import with_arguments
+from surefoot.errors.wording import MOST
 from surefoot.model.history import History
 from surefoot.model.target import Target
 from surefoot.project.config import Project
@@ -93,7 +94,8 @@ def _with_releases(history: History, rows: Iterable[str | None]) -> str:
     for row in map(str, rows):
         release = history.revisions[row].release if row in history.revisions else None
         found.append(f"{row}, release {release}" if release else row)
-    return "; ".join(found)
+    more = f" and {len(found) - MOST:,} more" if len(found) > MOST else ""
+    return "; ".join(found[:MOST]) + more
 
 
 def verified_texts(mark: Mark) -> list[str]:

@@ -10,7 +10,7 @@ from surefoot.decision.plan import Adopt, Clear, Install, Plan
 from surefoot.diagnosis.activity import Activity
 from surefoot.errors import ExitCode, Finding
 from surefoot.errors.steps import is_command, with_arguments
-from surefoot.errors.wording import count
+from surefoot.errors.wording import MOST, count, listed
 from surefoot.model.outcome import Outcome
 from surefoot.model.progress import Session
 from surefoot.model.states import State
@@ -87,7 +87,7 @@ def next_lines(terminal: Terminal, text: str) -> list[str]:
 
 def found_text(facts: Facts, state: State) -> str:
     """Describe the state in words."""
-    rows = ", ".join(str(row) for row in facts.database.rows)
+    rows = listed([str(row) for row in facts.database.rows])
     match state:
         case State.EMPTY:
             if facts.standing is not None:
@@ -127,7 +127,7 @@ def found_text(facts: Facts, state: State) -> str:
             return f"at {rows}, newer than this code"
         case State.VERSION_TABLE_CORRUPTED:
             held = ["NULL" if row is None else repr(row) for row in facts.database.rows]
-            return f"a version table that holds {', '.join(held) or 'nothing'}"
+            return f"a version table that holds {listed(held) or 'nothing'}"
         case State.VERSION_TABLE_ELSEWHERE:
             return "no version row here, and one in another schema"
         case State.VERSION_ROWS_OVERLAP:
@@ -225,7 +225,7 @@ class TextReport:
         adoptions = [step for step in plan.steps if isinstance(step, Adopt)]
         for step in adoptions:
             if (step.before and step.before != step.stand.rows) or step.mend:
-                self._write(labelled(self._terminal, "before", *step.before_texts))
+                self._write(labelled(self._terminal, "before", *step.before_texts[:MOST]))
                 self._write(labelled(self._terminal, "after", " and ".join(step.stand.rows)))
         if plan.loss_texts:
             self._write(labelled(self._terminal, "loses", *plan.loss_texts))

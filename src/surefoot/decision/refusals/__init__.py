@@ -9,6 +9,7 @@ from surefoot.diagnosis.names import identifier
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.model.states import State
+from surefoot.schema.names import quoted
 
 _NO_CATALOGUE = {
     "usable": "ask the person who made the database",
@@ -75,6 +76,24 @@ def journal_not_writable(facts: Facts) -> Finding:
         seen=(seen,),
         next=to_type(
             "as the database's owner or a superuser, once", *cure, then="then start again"
+        ),
+    )
+
+
+def version_name_taken(facts: Facts) -> Finding:
+    """Alembic would create its version table, and another object has that name."""
+    taken = facts.database.name_taken
+    assert taken is not None
+    kind, name = taken
+    new = quoted(f"{facts.database.version_table.name}_own")
+    return Finding(
+        "object-in-the-way",
+        f"The {kind} {name} is in the way of the version table, which Alembic creates.",
+        seen=("a table, a sequence, an index and a type of a schema can't share a name",),
+        next=to_type(
+            "give it another name; nothing in it is lost",
+            f"alter {kind} {name} rename to {new};",
+            then="then start again",
         ),
     )
 

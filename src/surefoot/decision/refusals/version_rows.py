@@ -12,6 +12,7 @@ from surefoot.decision.version_rows import Judged, faults, judge, others_rows, w
 from surefoot.diagnosis.names import identifier, literal
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
+from surefoot.errors.wording import MOST, listed
 from surefoot.schema.names import quote_name
 
 _SHOWN = 8
@@ -32,7 +33,7 @@ def version_table(facts: Facts) -> str:
 
 
 def _rows(facts: Facts) -> str:
-    return ", ".join("NULL" if row is None else repr(row) for row in facts.database.rows)
+    return listed(["NULL" if row is None else repr(row) for row in facts.database.rows])
 
 
 def holds(facts: Facts) -> str:
@@ -41,10 +42,12 @@ def holds(facts: Facts) -> str:
 
 
 def _judgements(facts: Facts) -> list[str]:
+    judged = judge(facts)
+    more = [f"and {len(judged) - MOST:,} more"] if len(judged) > MOST else []
     return [
         f"{'NULL' if one.row is None else repr(one.row)} is {_SAYS[one.judgement]}: {one.why}"
-        for one in judge(facts)
-    ]
+        for one in judged[:MOST]
+    ] + more
 
 
 def stands(facts: Facts) -> list[str]:
@@ -129,7 +132,7 @@ def unknown_revision(facts: Facts) -> Finding:
     heads = ", ".join(facts.code.history.heads)
     return Finding(
         "unknown-revision",
-        f"The database is at revision {', '.join(unknown)}, which this code does not have.",
+        f"The database is at revision {listed(unknown)}, which this code does not have.",
         (
             holds(facts),
             f"the code's {len(facts.code.history.revisions)} revisions end at {heads}",
@@ -271,7 +274,7 @@ def elsewhere(facts: Facts) -> Finding:
     ]
     table = facts.database.version_table.name
     seen = [
-        f"{other.schema}.{table} holds {', '.join(map(str, other.rows or ()))}" for other in others
+        f"{other.schema}.{table} holds {listed([*map(str, other.rows or ())])}" for other in others
     ]
     setting = f'version_table_schema="{others[0].schema}"'
     server = facts.database.server
@@ -313,7 +316,7 @@ def overlap(facts: Facts) -> Finding:
 def ahead_of_code(facts: Facts) -> Finding:
     """The database is newer, and this code can't run on it, or must not, or it is unknown."""
     found = ahead(facts)
-    unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
+    unknown = listed(facts.code.history.unknown(facts.database.rows))
     seen = [holds(facts), *_judgements(facts)]
     if found.floor is not None:
         revision, floor = found.floor
@@ -361,7 +364,7 @@ def _older_on_newer(facts: Facts, *, cataloged: bool) -> list[str]:
 def ahead_remarks(facts: Facts) -> tuple[str, ...]:
     """Say why the code runs on a newer database, and what to watch."""
     found = ahead(facts)
-    unknown = ", ".join(facts.code.history.unknown(facts.database.rows))
+    unknown = listed(facts.code.history.unknown(facts.database.rows))
     lines = [f"the database is at {unknown}, newer than this code; nothing is migrated"]
     if not all(one.certain for one in judge(facts)):
         lines.append("only accept_newer says so: surefoot relies on the operator")

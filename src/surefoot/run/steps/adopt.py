@@ -10,7 +10,7 @@ from surefoot.catalogue.differences import difference_json
 from surefoot.catalogue.match import Difference
 from surefoot.decision.plan import Adopt
 from surefoot.errors import SurefootError
-from surefoot.errors.wording import count
+from surefoot.errors.wording import count, listed
 from surefoot.look.database import observe_version_rows
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
@@ -56,7 +56,7 @@ def lines(step: Adopt) -> list[str]:
     """ "adopt revision X: 1,533 facts match"."""
     revisions = f"revision{'' if len(step.stand.rows) == 1 else 's'} {', '.join(step.stand.rows)}"
     if step.before and step.before != step.stand.rows:
-        revisions += f", instead of {', '.join(step.before_texts)}"
+        revisions += f", instead of {listed(step.before_texts)}"
     number = len(step.stand.differences)
     accepted = f", {count(number, 'difference')} accepted" if number else ""
     facts = f"{count(step.stand.matching, 'fact')} match{'es' if step.stand.matching == 1 else ''}"
