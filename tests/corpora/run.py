@@ -5,7 +5,7 @@ find nothing to do; the application's own way on another empty database; then th
 the version rows of both must be equal. Then `surefoot catalog build`, and `surefoot drift`, by
 which the first database must be what the catalogue says.
 
-    python tests/corpora/run.py [--only NAME] … [--postgres BIN_DIRECTORY] [--list]
+    python tests/corpora/run.py [--only NAME] … [--postgres BIN_DIRECTORY] [--list] [--write]
 
 A case has `case.toml`, `surefoot.toml` and, if it needs them, modules. In both files {site} is
 the environment's site-packages, {bin} its programs, {work} the directory that everything runs in,
@@ -33,6 +33,7 @@ from environments import Failed, NotRun, environment, find_python
 from surefoot.postgres.embedded import Server, embedded_bin
 
 HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "evidence" / "histories.md"
 
 # Longer than this, "nothing to do" isn't quick: the application itself was loaded, or worse.
 QUICK_SECONDS = 30.0
@@ -48,6 +49,7 @@ class Case:
     reference: dict[str, Any]
     python: str = ">=3.11"
     small: bool = False
+    makes_tables: bool = False  # while it is loaded: surefoot needs the catalogue first
     environment: dict[str, str] = field(default_factory=dict)
     rolled_back: dict[str, Any] = field(default_factory=dict)  # for rolled_back.py
 
@@ -135,6 +137,9 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
     for database in (one, other):
         create_database(server, database)
 
+    build = [str(made / "bin" / "surefoot"), "catalog", "build", "--no-downgrade"]
+    build += ["--server", server.url()]
+    catalogue = timed(build, work, variables)[0] if case.makes_tables else 0.0
     address = {**variables, "SUREFOOT_DATABASE_URL": server.url(one)}
     command = [str(made / "bin" / "surefoot"), "up", "--json"]
     up, text = timed(command, work, address)
@@ -150,12 +155,29 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
     reference, _ = timed(*own_way(case, places, variables, server, other))
     _require_equal(_structure(server, one), _structure(server, other))
 
-    build = [str(made / "bin" / "surefoot"), "catalog", "build", "--no-downgrade"]
-    catalogue, _ = timed([*build, "--server", server.url()], work, variables)
+    catalogue = catalogue or timed(build, work, variables)[0]
     size = next(work.rglob("surefoot-catalog.txt")).stat().st_size
     # exit code 0: what `up` has made is the catalogue's structure at head, and nothing else
     timed([str(made / "bin" / "surefoot"), "drift"], work, address)
     return Result(revisions, _number_of_tables(server, one), up, again, reference, catalogue, size)
+
+
+def with_row(page: str, case: Case, result: Result) -> str:
+    """The page with this case's figures in its row of the table; a new case gets the last row."""
+    name = re.sub(r"\[.*\]", "", case.packages[0]).replace("==", " ")
+    lines = page.splitlines(keepends=True)
+    rows = [n for n, line in enumerate(lines) if line.startswith("| ")]
+    rows = rows[: next((n for n in range(1, len(rows)) if rows[n] > rows[n - 1] + 2), len(rows))]
+    mine = next((n for n in rows if lines[n].startswith(f"| {name}")), None)
+    words = lines[mine].split("|")[1:3] if mine is not None else [f" {name} ", f" {case.about} "]
+    ratio = f"{result.catalogue / result.up:.2f}"
+    figures = (result.revisions, result.tables, "equal", f"{result.size / 1000:.0f} kB", ratio)
+    row = "|".join(["", *words, *(f" {figure} " for figure in figures)]) + "|\n"
+    if mine is None:
+        lines.insert(rows[-1] + 1, row)
+    else:
+        lines[mine] = row
+    return "".join(lines)
 
 
 def _filled(text: str, places: dict[str, str]) -> str:
@@ -243,6 +265,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", metavar="NAME", help="this case; repeatable")
     parser.add_argument("--postgres", type=Path, metavar="BIN_DIRECTORY", help="another server")
     parser.add_argument("--list", action="store_true", help="the cases, and no more")
+    parser.add_argument("--write", action="store_true", help=f"the figures, into {PAGE.name}")
     options = parser.parse_args()
     chosen = [c for c in cases() if not options.only or c.name in options.only]
     unknown = set(options.only or ()) - {c.name for c in chosen}
@@ -257,7 +280,10 @@ def main() -> int:
         for case in chosen:
             start = time.monotonic()
             try:
-                told = str(run_case(case, server))
+                result = run_case(case, server)
+                told = str(result)
+                if options.write:
+                    PAGE.write_text(with_row(PAGE.read_text(), case, result))
             except NotRun as error:
                 told = f"NOT RUN: {error}"
             except (Failed, subprocess.TimeoutExpired) as error:

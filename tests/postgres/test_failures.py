@@ -609,7 +609,7 @@ def test_a_table_of_another_schema(shop: Application, database: Database) -> Non
     database.execute("create schema archive; create table archive.old_people (id int)")
     seen, _, next = told(fail(shop, database, "drop table old_people"))
     assert "there is table archive.old_people; names without a schema lead to public" in seen
-    assert "if it was removed or renamed, put it back" in next
+    assert "if it was removed or renamed, restore it" in next
 
 
 # --- dependents, privileges, the version table, settings

@@ -34,17 +34,16 @@ class Restoring:
         name = self._filling.mark.database
         try:
             return self._attempt()
-        except KeyboardInterrupt as error:
-            signals.answered()
-            raise SurefootError(
-                "interrupted",
-                "A signal ended the restore.",
-                database=f"{name} was not changed. {self._undone()}",
-                next="start again",
-            ) from error
-        except psycopg.Error as error:
-            if signals.requested():
+        except (KeyboardInterrupt, psycopg.Error) as error:
+            # a signal cancels the statement that is running, too
+            if isinstance(error, KeyboardInterrupt) or signals.requested():
                 signals.answered()
+                raise SurefootError(
+                    "interrupted",
+                    "A signal ended the restore.",
+                    database=f"{name} was not changed. {self._undone()}",
+                    next="start again",
+                ) from error
             raise SurefootError(
                 "restore-failed",
                 "The restore stopped.",

@@ -33,6 +33,7 @@ from surefoot.postgres.connect import connect
 from surefoot.postgres.programs import Program, called
 from surefoot.postgres.run_program import Ended, run
 from surefoot.schema.names import quote_name, renamed_aside
+from surefoot.system import signals
 
 
 class Filling(msgspec.Struct, frozen=True):
@@ -84,6 +85,7 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
         m.execute(_creation(filling.name, like, m.info.server_version))
         marked(m, filling.name, filling.mark)
     except psycopg.Error as error:
+        signals.check()  # a statement that was cancelled for a signal is no failure
         raise SurefootError(
             "restore-not-possible",
             "The new database can't be created.",

@@ -10,6 +10,7 @@ from surefoot.fleet.targets import unreadable
 from surefoot.look.sources import require_trusted_sources
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
+from surefoot.system import signals
 
 
 def ask(query: str, target: Target, *, wait: float) -> Iterable[Mapping[str, Any]]:
@@ -27,6 +28,7 @@ def ask(query: str, target: Target, *, wait: float) -> Iterable[Mapping[str, Any
                 columns = [column.name for column in cursor.description or ()]
                 rows = cursor.fetchall() if columns else []
         except psycopg.Error as error:
+            signals.check()  # a statement that was cancelled for a signal is no failure
             seen = masked(str(error)).splitlines()
             message = "The query that lists the databases failed."
             raise unreadable(message, f"sql:{query}", *seen[:4]) from error

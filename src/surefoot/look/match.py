@@ -35,6 +35,7 @@ from surefoot.project.config import Project
 from surefoot.revision_source.ini import IniFile
 from surefoot.revision_source.source import Source
 from surefoot.schema.fact import SchemaFact
+from surefoot.system import signals
 from surefoot.system.files import shown
 
 _PROBE_TIMEOUT = "30s"
@@ -343,6 +344,7 @@ def _ask(
                 connection.execute(declared.encode(), binary=True)
                 rows = connection.execute("fetch 2 from surefoot_probe").fetchall()
         except psycopg.Error as error:
+            signals.check()  # a statement that was cancelled for a signal is no failure
             if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
                 raise
             return Probe(revision, None, str(error).strip().splitlines()[0])

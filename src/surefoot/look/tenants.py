@@ -14,6 +14,7 @@ from surefoot.errors.steps import to_type
 from surefoot.look.sources import require_trusted_sources
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.project.config import Project, require_tenant_name
+from surefoot.system import signals
 
 _TIMEOUT = "30s"
 
@@ -114,6 +115,7 @@ def _asked(connection: psycopg.Connection[Any], question: str) -> list[str]:
                 connection.execute(declared.encode(), binary=True)
                 rows = connection.execute("fetch all from surefoot_tenants").fetchall()
         except psycopg.Error as error:
+            signals.check()  # a statement that was cancelled for a signal is no failure
             if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
                 raise
             why = str(error).strip().splitlines()[0]

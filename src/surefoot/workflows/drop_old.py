@@ -12,6 +12,7 @@ from surefoot.decision.approval import word_of
 from surefoot.errors import SurefootError
 from surefoot.project.config import seconds
 from surefoot.run.lock import holder, locked
+from surefoot.system import signals
 from surefoot.workflows.workspace import Workspace
 
 
@@ -74,6 +75,11 @@ def _dropped(
             seen = sessions_in(m, (one.name,), (m.info.backend_pid,))
             used += seen[:8] or str(error).strip().splitlines()[:2]
         except psycopg.Error as error:
+            if signals.requested():
+                signals.answered()
+                raise SurefootError(
+                    "interrupted", "A signal ended it.", database=_told(gone), next="start again"
+                ) from error
             raise SurefootError(
                 "restore-not-possible",
                 f"The database {one.name} can't be dropped.",

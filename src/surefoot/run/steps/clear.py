@@ -12,6 +12,7 @@ from surefoot.look.structure import structure_within
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
 from surefoot.schema.fact import table
+from surefoot.system import signals
 
 _LOCK_TIMEOUT = "10s"
 
@@ -56,6 +57,7 @@ def _clear(step: Clear, connection: psycopg.Connection[Any], run: Run) -> None:
         try:
             connection.execute(statement.encode())
         except psycopg.Error as error:
+            signals.check()  # a statement that was cancelled for a signal is no failure
             if error.sqlstate is None:
                 raise
             lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]

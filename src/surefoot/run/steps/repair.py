@@ -101,6 +101,7 @@ class Repairing:
             try:
                 connection.execute(statement.encode())
             except psycopg.Error as error:
+                signals.check()  # a statement that was cancelled for a signal is no failure
                 if error.sqlstate is None:
                     raise
                 raise _refused_by_the_server(statement, error) from error
@@ -164,6 +165,7 @@ class Repairing:
         try:
             connection.execute(statement.encode())
         except psycopg.Error as error:
+            signals.check()  # a statement that was cancelled for a signal is no failure
             if error.sqlstate is None:
                 raise
             finding = _refused_by_the_server(statement, error).finding
