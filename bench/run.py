@@ -57,8 +57,10 @@ BODIES = (
 )
 
 
-def install() -> Path:
-    """Create an environment with surefoot's wheel and the drivers; returns its programs."""
+def install(*packages: str) -> Path:
+    """Create an environment with surefoot's wheel, the drivers and these packages; returns its
+    programs.
+    """
     programs = ENVIRONMENT / "bin"
     pip = [str(programs / "python"), "-m", "pip", "install", "--quiet"]
     if not programs.exists():
@@ -66,6 +68,8 @@ def install() -> Path:
         subprocess.run([*pip, f"{ROOT}[binary]"], check=True)
     else:
         subprocess.run([*pip, "--force-reinstall", "--no-deps", str(ROOT)], check=True)
+    if packages:
+        subprocess.run([*pip, *packages], check=True)
     return programs
 
 

@@ -190,7 +190,7 @@ def _once(bench: Bench, name: str, wanted: int, seen: dict[str, int]) -> float:
                 own[what] = own.get(what, 0) + 1
                 longest = max(longest, took)
 
-    with bench.serving(port, "--", sys.executable, *COMMANDS[name]) as process:
+    with bench.serving(port, "--", str(bench.programs / "python"), *COMMANDS[name]) as process:
         until_answered(port, process)
         threads = [threading.Thread(target=asking) for _ in range(4)]
         for thread in threads:
@@ -334,7 +334,7 @@ def main() -> int:
         return options.times, options.requests
 
     clean_environment()
-    programs = install()
+    programs = install("gunicorn==27.0.1", "uvicorn==0.54.0")
     good = True
     print("| what | how often | what was seen |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as directory, Server(embedded_bin()) as server:
