@@ -100,7 +100,13 @@ class Bench:
             ((found,),) = connection.execute(question.encode()).fetchall()
         return found
 
-    def fleet(self, names: list[str], *more: str, **options: object) -> "subprocess.Popen[str]":
+    def fleet(
+        self,
+        names: list[str],
+        *more: str,
+        stdout: int = subprocess.DEVNULL,
+        start_new_session: bool = False,
+    ) -> "subprocess.Popen[str]":
         (self.directory / "list").write_text("".join(f"{self.server.url(n)}\n" for n in names))
         program = [str(self.programs / "surefoot"), "fleet", "up", "--targets", "list"]
         return subprocess.Popen(
@@ -108,7 +114,8 @@ class Bench:
             cwd=self.directory,
             stderr=subprocess.DEVNULL,
             text=True,
-            **{"stdout": subprocess.DEVNULL, **options},  # pyright: ignore[reportArgumentType, reportCallIssue]
+            stdout=stdout,
+            start_new_session=start_new_session,
         )
 
     def cost(self, do: Callable[[], None]) -> Cost:

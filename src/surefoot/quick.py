@@ -394,7 +394,8 @@ def _by_marks(
     for mark in _ended_well(marks):
         evidence = _evidence(mark)
         # a row that is there twice is another state
-        if not evidence or sorted((mark["name"] or "").split()) != sorted(found.rows):
+        named = sorted((mark["name"] or "").split())
+        if not (found.rows and evidence) or named != sorted(found.rows):
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):
             return found._replace(remarks=tuple(evidence["remarks"]))

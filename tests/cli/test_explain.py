@@ -239,7 +239,7 @@ def test_backups_are_completed(released: Application, database: Database) -> Non
     assert completed(released, "restore", dump.name[:3]) == [dump.name]
 
 
-# What each shell is told to do, with the line that is typed and the end of its output.
+# How each shell is asked to complete a line, and how its output ends.
 _BASH = """
 eval "$(surefoot completion bash)"
 COMP_WORDS=(surefoot {words})

@@ -11,13 +11,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from surefoot.errors import SurefootError
+from surefoot.fleet.children import Ended
 from surefoot.fleet.lead import OF_A_RUN
+from surefoot.fleet.targets import Entry, Listed
+from surefoot.fleet.workers import Workers, code_of
 from surefoot.postgres.embedded import Server
+from surefoot.project.config import load
 from tests import starts
 from tests.support.database import Database
 from tests.support.fleet import LIST, Fleet, Told, counted, fleet, told
@@ -698,3 +704,36 @@ def test_a_scheduler_that_can_not_be_used(three: Fleet) -> None:
     assert [one.tables() for one in three.databases] == [[]] * THREE
     assert "without --scheduler" in refused.last["findings"][0]["next"]
     assert three.run("up").counts == {"migrated": THREE}
+
+
+def test_what_a_worker_s_code_is(application: Application) -> None:
+    """A script counts; a history of which only Alembic knows the files can't be compared."""
+    application.linear()
+    application.write("seed.sql", "select 1;")
+    application.config('seeds = ["seed.sql"]\n')
+    one = code_of(load(None, application.root))
+    assert code_of(load(None, application.root)) == one
+    application.write("seed.sql", "select 2;")
+    assert code_of(load(None, application.root)) != one
+    application.config('alembic_config = "application:config"\n')
+    (application.root / "alembic.ini").unlink()
+    with pytest.raises(SurefootError, match="can't be compared") as raised:
+        code_of(load(None, application.root))
+    assert raised.value.finding.code == "scheduler-unusable"
+
+
+def test_an_executor_that_quotes_its_order_tells_no_password(application: Application) -> None:
+    """In its log, where the order's text stands, and in its error."""
+    application.linear()
+    listed = Listed("d0", "line 1", Entry(url="postgresql://app:verysecretword@db/d0"))
+
+    class Quoting(Executor):
+        def submit(self, fn: Any, /, *arguments: Any, **_: Any) -> Any:
+            assert "verysecretword" not in repr(arguments)
+            raise RuntimeError("can't send postgresql://app:verysecretword@db/d0")
+
+    workers = Workers(Quoting(), load(None, application.root), None, frozenset())
+    ended = workers.run(("up",), listed, listed.target({"": ""}))
+    assert isinstance(ended, Ended)
+    assert b"can't send" in ended.account
+    assert b"verysecretword" not in ended.account

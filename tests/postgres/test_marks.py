@@ -166,7 +166,7 @@ def test_what_somebody_adds_is_looked_at_once(at_head: Application, database: Da
 
 
 def test_another_search_path(at_head: Application, database: Database) -> None:
-    """A name without a schema means another table then, whoever set the path."""
+    """On another search path, a name without a schema means another table."""
     database.execute("create schema shadow; create table shadow.people (id int)")
     looked_at_once(at_head, database)
     url = database.url(PSYCOPG)

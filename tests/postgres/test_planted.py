@@ -26,7 +26,7 @@ from tests.support.planted import ROLE, Planted, role_of_a_stranger
 from tests.support.project import Application
 
 SQL = sorted((Path(surefoot.__file__).parent / "sql").glob("*.sql"))
-PARTS = ("owners_objects", "seal_parts")  # of other files
+PARTS = ("owners_columns", "owners_objects", "seal_parts")  # of other files
 
 # The types of the catalogues' columns and of what is compared with them.
 TYPES = (

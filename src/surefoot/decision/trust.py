@@ -59,10 +59,10 @@ class Owned(msgspec.Struct, frozen=True):
     schema_trusted: bool
     owner: str | None
     trusted: bool | None
+    readable: bool
     suspects: tuple[Suspect, ...]
     writers: tuple[str, ...]
     open_to_triggers: bool
-    readable: bool
 
     @property
     def is_journal(self) -> bool:

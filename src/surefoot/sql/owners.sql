@@ -85,15 +85,7 @@ granted (relation, privilege, grantee) as (
     join pg_attribute t on t.attrelid = o.relation and t.attnum > 0
     cross join lateral aclexplode(t.attacl) a
 )
-select o.nspname::text as schema,
-       o.relname::text as name,
-       quote_ident(o.nspname) as quoted_schema,
-       quote_ident(o.nspname) || '.' || quote_ident(o.relname) as quoted,
-       o.relkind as kind,
-       pg_get_userbyid(o.nspowner)::text as schema_owner,
-       o.nspowner in (select trusted.oid from trusted) as schema_trusted,
-       pg_get_userbyid(o.relowner)::text as owner,
-       o.relowner in (select trusted.oid from trusted) as trusted,
+\ir owners_columns.sql
        -- as text: drivers differ in what they make of jsonb
        coalesce((
            select jsonb_agg(
@@ -119,13 +111,6 @@ select o.nspname::text as schema,
            select from granted g
            where g.relation = o.relation and g.privilege = 'TRIGGER'
              and g.grantee not in (select trusted.oid from trusted)
-       ) as open_to_triggers,
-       o.relation is not null
-           and has_schema_privilege(o.schema_oid, 'USAGE')
-           and has_table_privilege(o.relation, 'SELECT')
-           and exists (
-               select from pg_attribute a
-               where a.attrelid = o.relation and a.attname = 'version_num' and not a.attisdropped
-           ) as readable
+       ) as open_to_triggers
 from object o
 order by o.nspname, o.relname

@@ -78,7 +78,10 @@ def _dropped(
             if signals.requested():
                 signals.answered()
                 raise SurefootError(
-                    "interrupted", "A signal ended it.", database=_told(gone), next="start again"
+                    "interrupted",
+                    "A signal ended the run.",
+                    database=_told(gone),
+                    next="start again",
                 ) from error
             raise SurefootError(
                 "restore-not-possible",
