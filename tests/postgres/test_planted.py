@@ -208,6 +208,7 @@ GIVEN = {
     "schema": "public",
     "path": ["public"],
     "role": "postgres",
+    "text": "select 1",
     "trusted": [10],
     "history": "public.alembic_version",
     "run": "x",

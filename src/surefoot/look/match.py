@@ -27,6 +27,7 @@ from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision, interruption, without_catalogue
 from surefoot.look.catalogue import init_scripts, origins, read_catalogue
 from surefoot.look.code import catalogue_file
+from surefoot.look.sources import require_trusted_sources
 from surefoot.look.structure import observe_structure, structure_within
 from surefoot.model.history import History
 from surefoot.postgres.connect import translate_db_errors
@@ -329,6 +330,8 @@ def _ask(
 
     Run as a cursor, it can only be one query. Its names are resolved on the search path of the
     application's own connection. A policy that hides rows makes it fail.
+
+    Raises SurefootError `object-not-trusted`.
     """
     with translate_db_errors():
         try:
@@ -340,6 +343,8 @@ def _ask(
                     " pg_catalog.set_config('search_path', %s, true)",
                     (_PROBE_TIMEOUT, search_path),
                 )
+                what = f"The question that {revision} asks as its evidence"
+                require_trusted_sources(connection, question, what)
                 declared = f"declare surefoot_probe no scroll cursor for {question}"
                 connection.execute(declared.encode(), binary=True)
                 rows = connection.execute("fetch 2 from surefoot_probe").fetchall()
