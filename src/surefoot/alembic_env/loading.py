@@ -306,6 +306,11 @@ def remedy(error: BaseException) -> str:
     cause = cause_of(error)
     if cause is not None and cause.sqlstate in BY_TIMEOUT:
         return too_short(BY_TIMEOUT[cause.sqlstate], "the application's own code")
+    if any(getattr(one, "connection_invalidated", False) for one in _chain(error)):
+        # a message that the server sent before it closed the connection can be lost
+        ended = "the server's log says who ended the session of env.py. "
+        setting = "idle_in_transaction_session_timeout"
+        return ended + too_short(setting, "the application's own code", perhaps=True)
     own = "correct the application's code or its settings; `alembic current` runs the same env.py"
     if _reads_arguments(error):
         own += (

@@ -28,11 +28,15 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 def too_short(setting: str, work: str, *, perhaps: bool = False) -> str:
-    """Return the next step if a timeout that is set for the role or the database ends `work`."""
+    """Return the next step if a timeout that is set for the role or the database ends `work`.
+
+    The setting of a role in one database takes precedence over the role's and the database's.
+    """
+    statement = f"'alter role current_user in database %I set {setting} = 0'"
     return to_type(
         f"{'Perhaps ' if perhaps else ''}{setting} is too short for {work}. As the role that "
-        "migrates",
-        f"alter role current_user set {setting} = 0;",
+        "migrates, in this database",
+        f"do $$ begin execute format({statement}, current_database()); end $$;",
         then="then start again",
     )
 
