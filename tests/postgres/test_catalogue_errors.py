@@ -68,12 +68,21 @@ def scratch_databases(server: Server) -> int:
 # --- the file
 
 
-def test_a_catalogue_that_is_a_pipe(application: Application, database: Database) -> None:
-    """Nobody waits for a writer who never comes."""
+@pytest.mark.parametrize("what", ["a pipe", "a link to itself"])
+def test_a_catalogue_that_is_no_file(
+    application: Application, database: Database, what: str
+) -> None:
+    """Nobody waits for a writer who never comes, and it isn't called missing."""
     application.linear()
-    os.mkfifo(application.root / CATALOGUE)
+    file = application.root / CATALOGUE
+    os.mkfifo(file) if what == "a pipe" else file.symlink_to(file)
     result = application.run("catalog", "show", "--json")
     assert (result.code, result.error) == (2, "catalogue-unreadable")
+    looked = application.run("status", "--json", url=database.url()).json
+    assert looked["structure"]["catalogue"] == "unreadable", looked
+    if what == "a link to itself":
+        built = application.run("catalog", "build", "--json", "--server", database.server.url())
+        assert (built.code, built.error) == (2, "catalogue-not-written"), built.err
     assert application.run("up", url=database.url()).code == 0
 
 

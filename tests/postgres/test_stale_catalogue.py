@@ -22,6 +22,9 @@ def spoil(application: Application, how: str) -> None:
             application.revision("r4", "r3", "create table toys (id int)")
         case "unreadable":
             file.write_text(file.read_text().replace("people", "persons"))
+        case "a link to itself":
+            file.unlink()
+            file.symlink_to(file)
         case _:
             file.unlink()
 
@@ -30,7 +33,7 @@ def starts(application: Application, database: Database) -> list[Result]:
     return [application.run(command, url=database.url()) for command in ("status", "plan", "up")]
 
 
-@pytest.mark.parametrize("how", ["stale", "unreadable"])
+@pytest.mark.parametrize("how", ["stale", "unreadable", "a link to itself"])
 def test_each_start_warns(
     application: Application, server: Server, database: Database, how: str
 ) -> None:
@@ -39,7 +42,8 @@ def test_each_start_warns(
     built(application, server)
     assert application.run("up", url=database.url()).code == 0
     spoil(application, how)
-    words = f"the catalogue {FILE} is {how}, so the structure isn't verified: "
+    condition = "unreadable" if how == "a link to itself" else how
+    words = f"the catalogue {FILE} is {condition}, so the structure isn't verified: "
     for _ in range(2):
         for result in starts(application, database):
             assert words in " ".join((result.out + result.err).split())

@@ -88,11 +88,11 @@ class Cataloguing:
 
     def _look(self) -> tuple[StructureLook, Catalogue | None]:
         file = shown(self._file)
-        if not self._file.exists():
-            return StructureLook("missing", file), None
         try:
             catalogue = read_catalogue(self._file, self._project.tenant)
         except SurefootError as error:
+            if error.finding.code == "catalogue-missing":
+                return StructureLook("missing", file), None
             why = (error.finding.message, *error.finding.seen)
             return StructureLook("unreadable", file, why), None
         if catalogue.schema != self._schema:

@@ -1,6 +1,7 @@
 """Report where a database stands, for people."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def project_lines(terminal: Terminal, project: Project, catalogue: Path) -> list
 
     A file's path is never broken, whatever the width.
     """
-    missing = "" if catalogue.is_file() else " (missing)"
+    missing = "" if os.path.lexists(catalogue) else " (missing)"
     lines = [
         *labelled(terminal, "surefoot", __version__),
         *uncut(terminal, "config", str(project.file or "no file")),

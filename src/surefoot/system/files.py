@@ -120,7 +120,7 @@ def obstacle(file: Path) -> str | None:
 
 def replace(file: Path, data: bytes) -> bool:
     """Write a file atomically; returns whether it differs from before. Raises OSError."""
-    file = file.resolve()  # a link stays one
+    file = type(file)(os.path.realpath(file))  # a link stays one; a loop fails below, as OSError
     if file.is_file() and file.read_bytes() == data:
         return False
     try:

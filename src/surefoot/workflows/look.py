@@ -52,10 +52,10 @@ def _unloaded(
         return None
     try:
         file = catalogue_file(project, ini)
-        catalogue = read_catalogue(file) if file.exists() else None
+        catalogue = read_catalogue(file)
     except SurefootError:
-        return None  # told of by the look
-    if catalogue is None or not catalogue.loaded:
+        return None  # there is none, or the look tells of it
+    if not catalogue.loaded:
         return None
     try:
         stale = bool(findings_of_files(project, catalogue))
