@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PREFLIGHT = ROOT / "src" / "surefoot" / "preflight"
 CODES = ROOT / "src" / "surefoot" / "errors" / "codes.py"
-GROUP = "    # what is in the way of the pending revisions\n"
+GROUP = "RefusedCode = Literal[\n"
 
 CHECK = '''"""TODO: say in one sentence what is in the way."""
 
@@ -61,8 +61,8 @@ TEST = '''"""TODO: what this check is about."""
 
 import pytest
 
-from tests.conftest import Database
-from tests.project import Application
+from tests.support.database import Database
+from tests.support.project import Application
 
 
 @pytest.mark.provokes("{code}")
@@ -104,7 +104,7 @@ def main(code: str) -> None:
         f"from surefoot.preflight.checks import (\n    {name},\n",
     )
     change(registry, ".check,\n)", f".check,\n    {name}.check,\n)")
-    change(CODES, GROUP, f'{GROUP}    "{code}": ExitCode.REFUSED,\n')
+    change(CODES, GROUP, f'{GROUP}    "{code}",\n')
     write(CODES.parent / "pages" / f"{code}.md", PAGE.format(code=code))
     write(ROOT / "tests" / "postgres" / f"test_{name}.py", TEST.format(code=code, name=name))
     ruff = [sys.executable, "-m", "ruff"]

@@ -23,7 +23,7 @@ import pytest
 import surefoot
 from surefoot.cli import group
 from surefoot.cli.explain import words
-from surefoot.errors import CODES, ExitCode
+from surefoot.errors import CODES, ErrorCode, ExitCode
 from surefoot.model import answers
 from surefoot.model.states import State
 from surefoot.project.config import Config
@@ -271,7 +271,7 @@ def unfenced(text: str) -> str:
 
 
 @pytest.mark.parametrize("slug", sorted(CODES))
-def test_a_page_has_the_fixed_form(slug: str) -> None:
+def test_a_page_has_the_fixed_form(slug: ErrorCode) -> None:
     """`# slug`, the condition with its exit code, then the headings in order, each with a text."""
     lines = page(slug).splitlines()
     assert lines[:2] == [f"# {slug}", ""]
@@ -317,7 +317,7 @@ def in_short(slug: str) -> list[str]:
 
 
 @pytest.mark.parametrize("slug", sorted(CODES))
-def test_a_page_has_a_sample_and_something_to_do(slug: str) -> None:
+def test_a_page_has_a_sample_and_something_to_do(slug: ErrorCode) -> None:
     """A sample with the message as it begins for that exit code, and something to do."""
     assert printed(slug).startswith(HEADLINES[CODES[slug]])
     assert all(len(text) > 10 for text in in_short(slug))

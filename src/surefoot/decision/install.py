@@ -9,7 +9,7 @@ import shlex
 from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.catalogue.match import Identification, Match
 from surefoot.decision.facts import Code
-from surefoot.errors import Finding, SurefootError
+from surefoot.errors import ErrorCode, Finding, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.model.history import History
 
@@ -240,5 +240,5 @@ def _names_another(message: str, *seen: str) -> Finding:
     )
 
 
-def _error(code: str, message: str, seen: list[str], next: str) -> SurefootError:
+def _error(code: ErrorCode, message: str, seen: list[str], next: str) -> SurefootError:
     return SurefootError(code, message, seen=seen, next=next)

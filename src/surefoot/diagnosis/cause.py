@@ -3,6 +3,7 @@
 import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue
+from surefoot.errors import ErrorCode
 from surefoot.revision_source.source import Creation
 from surefoot.schema.fact import SchemaFact
 
@@ -169,7 +170,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     next: str
     seen: tuple[str, ...] = ()
-    code: str = "revision-failed"
+    code: ErrorCode = "revision-failed"
 
 
 AGAIN = "start again"

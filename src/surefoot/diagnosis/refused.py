@@ -13,6 +13,7 @@ from surefoot.diagnosis import pooler
 from surefoot.diagnosis.cause import Cause
 from surefoot.diagnosis.names import identifier
 from surefoot.diagnosis.server import more_connections
+from surefoot.errors import ErrorCode
 from surefoot.errors.steps import to_type
 
 _FULL = re.compile(
@@ -31,7 +32,7 @@ _NO_PRIMARY = re.compile(
 class Refusal(msgspec.Struct, frozen=True):
     """The condition, and what to do about it. `waits`: waiting may help."""
 
-    code: str
+    code: ErrorCode
     message: str
     next: str
     waits: bool = True

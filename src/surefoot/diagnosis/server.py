@@ -10,6 +10,7 @@ import shlex
 from surefoot.diagnosis import pooler
 from surefoot.diagnosis.cause import AGAIN, About, Cause, Diagnosis
 from surefoot.diagnosis.names import identifier, quoted_names
+from surefoot.errors import ErrorCode
 from surefoot.errors.steps import to_type
 
 _SETTING = re.compile(r"max_(?:pred_)?locks_per_transaction")
@@ -39,7 +40,7 @@ def of_server(cause: Cause, about: About | None = None) -> Diagnosis | None:
             return None
 
 
-def script_code(found: Diagnosis | None) -> str:
+def script_code(found: Diagnosis | None) -> ErrorCode:
     """Return the condition's code for a script or a statement of surefoot's own."""
     return found.code if found and found.code != Diagnosis("").code else "script-failed"
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from surefoot.errors.codes import CODES, ExitCode
+from surefoot.errors.codes import CODES, ErrorCode, ExitCode
 from surefoot.errors.masking import hidden
 
 NOT_REACHED = "The database was not reached, so nothing was changed."
@@ -16,15 +16,11 @@ class Finding(msgspec.Struct, frozen=True):
     what to do next. The code names the condition and has a page.
     """
 
-    code: str
+    code: ErrorCode
     message: str
     seen: tuple[str, ...] = ()
     database: str = NOT_CHANGED
     next: str = ""
-
-    def __post_init__(self) -> None:
-        if self.code not in CODES:
-            raise ValueError(f"no such error code: {self.code}")
 
     @property
     def exit_code(self) -> ExitCode:
@@ -37,7 +33,7 @@ class SurefootError(Exception):
 
     def __init__(
         self,
-        code: str,
+        code: ErrorCode,
         message: str,
         *,
         seen: tuple[str, ...] | list[str] = (),

@@ -16,7 +16,7 @@ from surefoot.diagnosis.diagnose import explain, in_the_way, is_duplicate, menti
 from surefoot.diagnosis.names import identifier
 from surefoot.diagnosis.renamed_aside import SUFFIX, wanted
 from surefoot.diagnosis.server import encoding
-from surefoot.errors import Finding, SurefootError
+from surefoot.errors import ErrorCode, Finding, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.look.circumstances import objects_named, parts_of
 from surefoot.look.sequences import sequences
@@ -109,7 +109,7 @@ def explained(
     return msgspec.structs.replace(outcome, findings=(finding, *others))
 
 
-def _with_recovery(finding: Finding, code: str, after: Facts) -> Finding:
+def _with_recovery(finding: Finding, code: ErrorCode, after: Facts) -> Finding:
     """Say that the next start continues with a half-applied revision by itself, if so."""
     if finding.code != "revision-partly-applied" or recovery(after) is None:
         return finding

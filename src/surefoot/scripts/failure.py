@@ -6,6 +6,7 @@ import msgspec
 
 from surefoot.diagnosis.cause import Cause, Diagnosis
 from surefoot.diagnosis.server import of_server, script_code
+from surefoot.errors import ErrorCode
 from surefoot.errors.steps import to_type
 from surefoot.scripts.refusals import first_line, shorten
 
@@ -108,7 +109,7 @@ def seen(place: ScriptPosition, error: ServerError) -> list[str]:
     return lines + [f"context: {shorten(line)}" for line in error.context.splitlines()[:5]]
 
 
-def code(error: ServerError) -> str:
+def code(error: ServerError) -> ErrorCode:
     """Return the condition: `script-failed`, unless it is one of the server's own."""
     return script_code(_of_server(error))
 

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from psycopg.sql import Literal
 
 from surefoot.diagnosis.cause import Cause
-from surefoot.errors import SurefootError
+from surefoot.errors import ErrorCode, SurefootError
 from surefoot.scripts import failure, rules
 from surefoot.scripts.reader import CopyBlock, Script, Statement, read
 from surefoot.scripts.wire import Wire
@@ -48,14 +48,14 @@ class ScriptFailed(Exception):
         message: str,
         seen: list[str],
         remedy: str,
-        code: str = "script-failed",
+        code: ErrorCode = "script-failed",
         cause: Cause | None = None,
     ) -> None:
         super().__init__(message)
         self.cause = cause
         self.seen = seen
         self.remedy = remedy
-        self.code = code
+        self.code: ErrorCode = code
 
     def error(self, database: str) -> SurefootError:
         """Return the error to report; `database` is the verified state."""
