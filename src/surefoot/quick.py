@@ -11,13 +11,20 @@ This module and those that it imports need the standard library only.
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from surefoot import __version__
 from surefoot.model.target import Target
 from surefoot.postgres.libpq import Connection, Row, Unseen, Unsettled
-from surefoot.project.locate import FILE_NAME, PREFIX, configuration_file, locate, variables
+from surefoot.project.locate import (
+    FILE_NAME,
+    PREFIX,
+    configuration_file,
+    locate,
+    variables,
+    version_table_of,
+)
 from surefoot.project.manifest import digest
 from surefoot.sql import VERSION_ROWS, ask_owners, query
 from surefoot.system.files import read_file
@@ -83,7 +90,8 @@ def settled(
     if tenant is not None:
         if not (tenant.isascii() and tenant.isidentifier() and tenant == tenant.lower()):
             raise Unsettled("it is no tenant's name")
-        place, schema = place._replace(tenant=tenant), tenant
+        place = place._replace(tenant=tenant)
+        table, schema = version_table_of(tenant, table, schema)
     found = look(place, target, table, schema, waits=waits)
     left = (APPROVAL_LEFT,) if environ.get("SUREFOOT_APPROVE", "").strip() else ()
     return found._replace(remarks=(*found.remarks, *left))
@@ -232,12 +240,17 @@ def _looked(
     first: Row = {}
     for row in connection.run(begun):
         first |= row
-    names = {"table": table, "schema": schema, "role": None}
+    names = {"table": table, "schema": schema}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
     _require_journal(seen)
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
     only = place.tenant
-    asked = {**names, "trusted": first["trusted"], "only": only}
+    asked = {
+        "tables": _array([table]),
+        "role": None,
+        "trusted": first["trusted"],
+        "only": schema if only is not None else None,
+    }
     owners = ask_owners(lambda text: connection.ask(text, asked))
     version_table = _trusted(owners, table, seen["version_schema"])
     history = f"{seen['version_schema']}.{table}"
@@ -272,13 +285,13 @@ _PATIENCE_FOR_MANY = 120.0  # seconds
 def look_at_tenants(
     place: Place,
     target: Target,
-    table: str,
-    tenants: Sequence[str],
+    tenants: Mapping[str, tuple[str, str]],
     *,
     digest: Digest = digest,
     met: Callable[[Identity], None] = lambda _: None,
 ) -> dict[str, Settled]:
-    """The same for many tenants of one database: those for which there is nothing to do.
+    """The same for many tenants of one database: those for which there is nothing to do. `tenants`
+    says where each one's version table is: its name and its schema.
 
     The version rows are read first, the seals and the marks after them in one snapshot: a seal
     that is as it was when the mark was written was so all the time. Raises Unsettled.
@@ -288,7 +301,7 @@ def look_at_tenants(
     try:
         connection = Connection(parameters, patience=_PATIENCE_FOR_MANY)
         try:
-            return _looked_at_tenants(connection, place, target, table, tenants, digest, met)
+            return _looked_at_tenants(connection, place, target, tenants, digest, met)
         finally:
             connection.close()
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -299,8 +312,7 @@ def _looked_at_tenants(
     connection: Connection,
     place: Place,
     target: Target,
-    table: str,
-    tenants: Sequence[str],
+    tenants: Mapping[str, tuple[str, str]],
     digest: Digest,
     met: Callable[[Identity], None],
 ) -> dict[str, Settled]:
@@ -312,20 +324,25 @@ def _looked_at_tenants(
         return known
 
     first = begin(query("trusted"))
-    names = {"table": table, "schema": tenants[0], "role": None}
+    table, schema = next(iter(tenants.values()))
+    names = {"table": table, "schema": schema}
     (seen,) = connection.ask(query("probe"), {**names, "path": first["path"]})
     _require_journal(seen)
     met(Identity(seen["server_started"] or "", seen["database_oid"] or ""))
-    asked = {**names, "trusted": first["trusted"], "only": None}
-    owners: dict[str, list[Row]] = {}
+    asked = {
+        "tables": _array({table for table, _ in tenants.values()}),
+        "role": None,
+        "trusted": first["trusted"],
+        "only": None,
+    }
+    owners: dict[tuple[str | None, str | None], list[Row]] = {}
     for one in ask_owners(lambda text: connection.ask(text, asked)):
-        owners.setdefault(one["schema"] or "", []).append(one)
+        owners.setdefault((one["schema"], one["name"]), []).append(one)
     connection.run("commit")
-    tables: dict[str, str] = {}
-    for tenant in tenants:
-        of = (*owners.get("surefoot", ()), *owners.get(tenant, ()))
+    journal, tables = owners.get(("surefoot", "journal"), ()), dict[str, str]()
+    for tenant, (table, schema) in tenants.items():
         with contextlib.suppress(Unsettled):  # its own run will say why
-            tables[tenant] = _trusted(of, table, tenant)
+            tables[tenant] = _trusted((*journal, *owners.get((schema, table), ())), table, schema)
     if not tables:
         raise Unsettled("nothing is trusted")
     rows: dict[str, list[str]] = {tenant: [] for tenant in tables}
@@ -339,7 +356,7 @@ def _looked_at_tenants(
             if "id" in row:
                 rows[row["schema"] or ""].append(row["id"] or "")
     begin()
-    histories = [f"{tenant}.{table}" for tenant in tables]
+    histories = [".".join(reversed(tenants[tenant])) for tenant in tables]
     marks: dict[str, list[Row]] = {}
     for mark in connection.ask(query("last_marks"), {"histories": _array(histories)}):
         marks.setdefault(mark["history"] or "", []).append(mark)
@@ -360,8 +377,9 @@ def _looked_at_tenants(
 
 
 def _array(texts: Iterable[str]) -> str:
-    """PostgreSQL's text of an array of names, which need no quotes."""
-    return "{" + ",".join(texts) + "}"
+    """PostgreSQL's text of an array."""
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
 
 
 def _require_journal(seen: Row) -> None:

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from surefoot.model.target import parse
 from surefoot.postgres import turn
 from surefoot.postgres.embedded import Server
 from surefoot.postgres.libpq import Unsettled
-from surefoot.quick import settled
+from surefoot.quick import Place, look_at_tenants, settled
 from tests.accuracy.tenants import configured, customers, judge
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
 from tests.support.fleet import Told, told
 from tests.support.project import Application
 from tests.support.tenants import (
+    ELSEWHERE,
+    ELSEWHERE_ENV,
+    EXPLICIT_ENV,
     PATH_ENV,
     PLAIN,
     STATEMENTS,
@@ -127,6 +131,35 @@ def test_a_start_with_nothing_to_do_is_quick(application: Application, database:
     turn.give_back()  # which a start keeps while it looks thoroughly
     with pytest.raises(Unsettled):
         settled(None, url, {}, str(application.root), (), "ac'me")
+
+
+@pytest.mark.parametrize(
+    ("env", "config"),
+    [
+        (PATH_ENV, PLAIN.replace("search_path", "variable").replace("{}", "TENANT")),
+        (EXPLICIT_ENV, PLAIN.replace("search_path", "argument").replace("{}", "tenant={}")),
+        (ELSEWHERE_ENV, ELSEWHERE),
+    ],
+)
+def test_it_is_quick_however_env_learns_the_name(
+    tmp_path: Path, server: Server, database: Database, env: str, config: str
+) -> None:
+    """It may choose the tenant's schema, and nothing else."""
+    application = Application(tmp_path)
+    application.config(config)
+    application.env(env)
+    s = "op.get_context().opts['version_table_schema']" if env == EXPLICIT_ENV else "None"
+    application.revision(
+        "r1", None, body=f"op.create_table('people', sa.Column('id', sa.Integer), schema={s})"
+    )
+    with_catalogue(application, server)
+    url = database.url()
+    assert application.run("up", "--tenant", "acme", url=url).code == 0
+    assert settled(None, url, {}, str(tmp_path), (), "acme").rows == ("r1",)
+    application.env("import os\nos.environ.get('VERSIONS')\n" + env)
+    assert application.run("up", "--tenant", "acme", url=url).code == 0
+    with pytest.raises(Unsettled, match="looks thoroughly"):
+        settled(None, url, {}, str(tmp_path), (), "acme")
 
 
 def test_init_scripts_run_in_the_tenants_schema(
@@ -294,3 +327,105 @@ def test_each_of_nine_is_identified_and_no_other_is_touched(
     assert judged.touched == []
     assert judged.lost == []
     assert judged.identified == judged.at_head == judged.schemas == 9
+
+
+# --- the version tables of all tenants in one schema
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, server: Server) -> Application:
+    application = with_history(Application(tmp_path))
+    application.env(ELSEWHERE_ENV)
+    application.config(ELSEWHERE)
+    with_catalogue(application, server)
+    return application
+
+
+def versions(database: Database) -> dict[str, list[str]]:
+    """The rows of each version table in public."""
+    tables = (table.removeprefix("public.") for table in database.tables())
+    names = [name for name in tables if name.startswith("alembic_version")]
+    return {
+        name.removeprefix("alembic_version_"): [
+            id for (id,) in database.query(f"select version_num from public.{name}")
+        ]
+        for name in names
+    }
+
+
+def test_version_tables_in_one_schema(elsewhere: Application, database: Database) -> None:
+    """Each is identified, verified, upgraded and downgraded by its own, and marked for itself."""
+    url = database.url()
+    for name in ("acme", "bolt", "cargo"):
+        done = elsewhere.run("up", "--tenant", name, url=url)
+        assert done.code == 0, done.err
+    assert versions(database) == {"acme": ["t5"], "bolt": ["t5"], "cargo": ["t5"]}
+    assert settled(None, url, {}, str(elsewhere.root), (), "acme").rows == ("t5",)
+    database.execute(
+        "drop table alembic_version_acme; alter table acme.orders drop note;"  # as of t4
+        " delete from surefoot.journal where history = 'public.alembic_version_acme';"
+        " update alembic_version_cargo set version_num = 't4'"  # which is wrong
+    )
+    before = seals(database)
+    plan = elsewhere.run("plan", "--tenant", "acme", "--json", url=url)
+    assert plan.json["state"] == "identified", plan.out
+    assert elsewhere.run("up", "--tenant", "acme", url=url).code == 0
+    refused = elsewhere.run("up", "--tenant", "cargo", "--json", url=url)
+    assert refused.code == 4, refused.out
+    assert versions(database) == {"acme": ["t5"], "bolt": ["t5"], "cargo": ["t4"]}
+    repair = elsewhere.run("repair", "--tenant", "cargo", "--yes", url=url)
+    assert repair.code == 0, repair.err
+    down = elsewhere.run(
+        "down", "--tenant", "cargo", "--to", "t2", "--accept-data-loss", "--yes", url=url
+    )
+    assert down.code == 0, down.err
+    database.execute("delete from alembic_version_cargo")
+    adopt = elsewhere.run("adopt", "--tenant", "cargo", "--yes", url=url)
+    assert adopt.code == 0, adopt.err
+    assert versions(database) == {"acme": ["t5"], "bolt": ["t5"], "cargo": ["t2"]}
+    assert seals(database)["bolt"] == before["bolt"]
+    status = elsewhere.run("status", "--tenant", "bolt", url=url)
+    assert status.code == 0, status.out
+    assert "cargo" not in status.out.partition("config ")[0]
+
+
+def test_a_fleet_looks_at_version_tables_in_one_schema(
+    elsewhere: Application, database: Database
+) -> None:
+    """All of them in one look, without a run, and whatever is wrong with one of them."""
+    url, names = database.url(), ("acme", "bolt", "cargo")
+
+    def run(verb: str) -> Told:
+        return told(elsewhere.run("fleet", verb, "--targets", "tenants:", url=url))
+
+    assert run("up").results == dict.fromkeys(names, "migrated")
+    places = {name: (f"alembic_version_{name}", "public") for name in names}
+    place = Place(str(elsewhere.root), "surefoot.toml", (), ())
+    looked = look_at_tenants(place, parse(url, ""), places)
+    assert {name: one.rows for name, one in looked.items()} == dict.fromkeys(names, ("t5",))
+    assert run("up").results == dict.fromkeys(names, "ready")
+    database.execute(
+        "drop view acme.big_orders; drop table acme.orders;"
+        " update alembic_version_bolt set version_num = 't5 '"
+    )
+    mixed = run("up")
+    assert mixed.results == {"acme": "refused", "bolt": "refused", "cargo": "ready"}
+
+
+def test_the_shared_history_beside_version_tables_in_one_schema(
+    tmp_path: Path, server: Server, database: Database
+) -> None:
+    """The tenants' version tables in public are nothing to the history of public."""
+    tenants, shared = with_shared(tmp_path)
+    tenants.env(ELSEWHERE_ENV)
+    tenants.config(ELSEWHERE + 'shared = "shared/surefoot.toml"\n')
+    with_catalogue(tenants, server)
+    url = database.url()
+    assert shared.run("up", url=url).code == 0
+    done = told(tenants.run("fleet", "up", "--targets", "tenants:", url=url))
+    assert done.counts == {"migrated": 3}, done.err
+    shared.revision("s3", "s2", "alter table plans add price int")
+    done = shared.run("up", url=url)
+    assert done.code == 0, done.err
+    assert versions(database)["acme"] == ["t6"]
+    assert told(tenants.run("fleet", "up", "--targets", "tenants:", url=url)).counts == {"ready": 3}

@@ -9,10 +9,20 @@ import pytest
 from surefoot.postgres.embedded import Server
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
+from tests.support.fleet import told
 from tests.support.next_steps import steps_of
 from tests.support.planted import HIT, ROLE, Planted, role_of_a_stranger
 from tests.support.project import SYNC_ENV, Application
-from tests.support.tenants import PLAIN, explicit, rows, seals, with_history, with_shared
+from tests.support.tenants import (
+    ELSEWHERE,
+    ELSEWHERE_ENV,
+    PLAIN,
+    explicit,
+    rows,
+    seals,
+    with_history,
+    with_shared,
+)
 
 PATH = """\
     connection.execute(text(f'set search_path to {PATH}'))
@@ -87,6 +97,36 @@ def test_a_word_of_sql_is_no_name(application: Application, database: Database) 
     refused = application.run("up", "--tenant", "user", "--json", url=database.url())
     assert (refused.code, refused.error) == (2, "tenant-unknown")
     assert [*seals(database)] == ["public"]
+
+
+def test_names_that_need_quotes_stop_nobody_else(
+    application: Application, database: Database
+) -> None:
+    """Each is told with its next step, which suffices; the other tenants are migrated."""
+    names = ("acme", "Acme-1", "1shop", "user")
+    asked = "sql:select name from public.customers order by n"
+    listed = ", ".join(f"('{name}', {n})" for n, name in enumerate(names))
+    database.execute(
+        f"create table public.customers (name text, n int); insert into customers values {listed}"
+    )
+    for name in names:
+        database.execute(f'create schema "{name}"')
+    application.config(f'[tenants]\nschemas = "{asked}"\nsearch_path = "{{}}"\n')
+    url, command = database.url(), ("fleet", "up", "--targets", "tenants:")
+    assert application.run("up", "--tenant", "acme", url=url).code == 0
+    found = application.run(*command, url=url)
+    done = told(found)
+    odd = names[1:]
+    assert done.results == {"acme": "ready", **dict.fromkeys(odd, "invalid")}
+    assert done.codes == {name: ["tenant-unknown"] for name in odd}
+    for name, new in zip(odd, ("tenant_acme_1", "tenant_1shop", "tenant_user"), strict=True):
+        finding = done.of(name)["findings"][0]
+        assert finding["message"] == f"A tenant's schema can't be called {name!r}."
+        (statement,) = steps_of(finding["next"]).lines
+        assert statement.endswith(f" rename to {new};")
+        database.execute(statement)
+        database.execute(f"update customers set name = '{new}' where name = '{name}'")
+    assert told(application.run(*command, url=url)).counts == {"ready": 1, "migrated": 3}
 
 
 def test_a_configuration_without_tenants(application: Application, database: Database) -> None:
@@ -179,6 +219,25 @@ def test_a_table_that_says_too_little(
     assert said in refused.json["findings"][0]["message"]
 
 
+@pytest.mark.parametrize("table", ["", 'version_table = "versions"\n'])
+def test_one_version_table_for_all(
+    application: Application, database: Database, table: str
+) -> None:
+    application.config(f'{table}version_table_schema = "public"\n{PLAIN}')
+    refused = application.run("up", "--tenant", "acme", "--json", url=database.url())
+    assert (refused.code, refused.error) == (2, "config-invalid")
+    said = refused.json["findings"][0]
+    line = 2 if table else 1
+    assert said["message"].startswith(
+        f"surefoot.toml:{line}: version_table_schema can't be 'public'"
+    )
+    assert 'version_table = "alembic_version_{}"' in said["seen"][0]
+    application.config(table + PLAIN)
+    given = {"SUREFOOT_VERSION_TABLE_SCHEMA": "public"}
+    refused = application.run("up", "--tenant", "acme", "--json", url=database.url(), env=given)
+    assert (refused.code, refused.error) == (2, "config-invalid")
+
+
 # --- where env.py works
 
 
@@ -252,6 +311,49 @@ def test_a_revision_that_changes_what_is_not_the_tenants(
     application.revision("r2", "r1", "create table pets (id int)")
     assert application.run("up", "--tenant", "acme", url=database.url()).code == 0
     assert seals(database)["bolt"] == before["bolt"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ("version_table_schema='public'", "public.alembic_version"),
+        ("version_table_schema=tenant", "acme.alembic_version"),
+        (
+            "version_table='alembic_version_bolt', version_table_schema='public'",
+            "public.alembic_version_bolt",
+        ),
+        ("version_table=f'alembic_version_{tenant}'", "acme.alembic_version_acme"),
+    ],
+)
+def test_env_has_another_version_table_than_the_configuration(
+    application: Application, database: Database, wrong: str, found: str
+) -> None:
+    application.config(ELSEWHERE)
+    right = "version_table=f'alembic_version_{tenant}', version_table_schema='public'"
+    application.env(ELSEWHERE_ENV.replace(right, wrong))
+    database.execute("create table alembic_version_bolt (version_num varchar(32) not null)")
+    before = seals(database)
+    refused = application.run("up", "--tenant", "acme", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "another-schema"), refused.out
+    (finding,) = refused.json["findings"]
+    assert finding["seen"][0] == f"its version table: {found}"
+    assert 'version_table="alembic_version_acme"' in finding["next"]
+    assert seals(database) == before
+    application.env(ELSEWHERE_ENV)  # as the next step says
+    assert application.run("up", "--tenant", "acme", url=database.url()).code == 0
+
+
+def test_a_revision_that_writes_another_tenants_version_table(
+    application: Application, database: Database
+) -> None:
+    application.config(ELSEWHERE)
+    application.env(ELSEWHERE_ENV)
+    assert application.run("up", "--tenant", "bolt", url=database.url()).code == 0
+    application.revision("r3", "r2", "update public.alembic_version_bolt set version_num = 'r1'")
+    failed = application.run("up", "--tenant", "acme", "--json", url=database.url())
+    assert (failed.code, failed.error) == (5, "tenant-left"), failed.err
+    assert "public.alembic_version_bolt" in failed.json["findings"][0]["seen"][0]
+    assert database.query("select version_num from alembic_version_bolt") == [("r2",)]
 
 
 # --- the schema of a new tenant

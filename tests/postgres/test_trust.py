@@ -407,7 +407,7 @@ ODD = {
 def test_a_plain_answer_is_the_full_one(stranger: Planted) -> None:
     """The short query leaves nothing out: where it answers, it says what owners.sql says."""
     stranger.plant(FUNCTION)
-    asked = {"table": "t", "role": None, "trusted": [10], "only": None}
+    asked = {"tables": ["t"], "role": None, "trusted": [10], "only": None}
     wrong = []
     with stranger.database.connect() as connection:
         connection.execute("create table public.t (version_num varchar(32) primary key)")

@@ -47,6 +47,20 @@ with connectable.connect() as connection:
         context.run_migrations()
 """
 
+# Has the version tables of all tenants in one schema, each with a name of its own.
+ELSEWHERE_ENV = PATH_ENV.replace(
+    "version_table_schema=tenant",
+    "version_table=f'alembic_version_{tenant}', version_table_schema='public'",
+)
+
+ELSEWHERE = """\
+version_table = "alembic_version_{}"
+version_table_schema = "public"
+[tenants]
+schemas = ["acme", "bolt", "cargo"]
+variable = "TENANT"
+"""
+
 PLAIN = """\
 [tenants]
 schemas = ["acme", "bolt", "cargo"]

@@ -287,7 +287,9 @@ class Environment:
         if self.tenant is not None:
             self._current_schema = self.tenant.schema(context)
             role = role_set(context.connection, server.role)
-            return VersionTableName(context.version_table, self.tenant.name, role, alone=True)
+            return VersionTableName(
+                context.version_table, self.tenant.version_schema, role, self.tenant.name
+            )
         self._current_schema = found or ""
         # the server's own schemas and the one for temporary tables contain no user's tables
         unusable = found is None or found.startswith("pg_")

@@ -33,7 +33,7 @@ class Looking:
         given = {
             "table": version_table.name,
             "schema": version_table.schema,
-            "only": version_table.only,
+            "only": version_table.tenant,
         }
         text = once = query("facts").replace("%%", "%")
         for number, (name, value) in enumerate(given.items(), 1):

@@ -18,6 +18,7 @@ from surefoot.alembic_env.looking import savepoint
 from surefoot.alembic_env.steps import executor
 from surefoot.errors import SurefootError
 from surefoot.project.config import Project
+from surefoot.project.locate import version_table_of
 from surefoot.sql import query
 
 # Asked on the application's search path, where others may have put functions and operators. A
@@ -34,7 +35,7 @@ _WHERE = sqlalchemy.text(
 )
 # A schema whose tables this transaction writes or changes; a foreign key's check is no writing.
 _LOCKED = sqlalchemy.text(
-    "select distinct n.nspname from pg_catalog.pg_locks l"
+    "select distinct n.nspname, c.relname from pg_catalog.pg_locks l"
     " join pg_catalog.pg_class c on c.oid OPERATOR(pg_catalog.=) l.relation"
     " join pg_catalog.pg_namespace n on n.oid OPERATOR(pg_catalog.=) c.relnamespace"
     " join pg_catalog.pg_database d on d.oid OPERATOR(pg_catalog.=) l.database"
@@ -47,12 +48,18 @@ _LOCKED = sqlalchemy.text(
 
 class Tenant(msgspec.Struct, frozen=True):
     """The tenant that env.py is run for: its schema, and the key of `Config.attributes` that is
-    given the name. `others` are the schemas of the other tenants.
+    given the name. `others` are the schemas of the other tenants. `version_table` and
+    `version_schema` say where the configuration has its version table (`named`: under a name of its
+    own), and `other_tables` where those of the others are.
     """
 
     name: str
+    version_table: str
+    version_schema: str
     attribute: str | None = None
     others: frozenset[str] = frozenset()
+    other_tables: frozenset[tuple[str, str]] = frozenset()
+    named: bool = False
 
     def tell(self, attributes: dict[str, Any]) -> None:
         """Put the name where env.py reads it, if it reads it there."""
@@ -73,7 +80,11 @@ class Tenant(msgspec.Struct, frozen=True):
         place = context.version_table_schema or current
         taken = visible if context.version_table_schema is None else None
         foreign = self.others.intersection(schemas.split("\n"))
-        if place == self.name and taken in (None, self.name) and not foreign:
+        is_there = place == self.version_schema and taken in (None, self.version_schema)
+        is_named = not self.named or context.version_table == self.version_table
+        # a version table elsewhere doesn't say in which schema env.py works
+        is_current = current == self.name or self.version_schema == self.name
+        if is_there and is_named and is_current and not foreign:
             return current or ""
         table = f"{place if taken is None else taken}.{context.version_table}"
         raise SurefootError(
@@ -83,8 +94,18 @@ class Tenant(msgspec.Struct, frozen=True):
                 f"its version table: {table}",
                 f"its search path: {path}; the current schema is {current or 'none'}",
             ],
-            next=_REMEDY if place != self.name or foreign else _NAME_THE_SCHEMA,
+            next=self._remedy(astray=place != self.name or bool(foreign)),
         )
+
+    def _remedy(self, *, astray: bool) -> str:
+        if self.named:
+            table, schema = self.version_table, self.version_schema
+            return (
+                f"correct env.py, which must work in the schema {self.name} and pass version_table="
+                f'"{table}" and version_table_schema="{schema}" to context.configure(), or '
+                "version_table and version_table_schema in surefoot.toml"
+            )
+        return _REMEDY if astray else _NAME_THE_SCHEMA
 
     def require_alone(self, connection: Any, revision: str) -> None:
         """The transaction has written into no other tenant's table: what it writes it has locked.
@@ -92,9 +113,12 @@ class Tenant(msgspec.Struct, frozen=True):
         Raises SurefootError `tenant-left`.
         """
         with untouched(connection) as reading:
-            locked = [schema for (schema,) in reading.execute(_LOCKED)]
-        if foreign := sorted(self.others.intersection(locked)):
-            raise _left(self, revision, f"it wrote into tables of {', '.join(foreign[:8])}")
+            locked = [(table, schema) for schema, table in reading.execute(_LOCKED)]
+        foreign = {schema for _, schema in locked} & self.others
+        foreign |= {f"{schema}.{table}" for table, schema in self.other_tables & {*locked}}
+        if foreign:
+            written = ", ".join(sorted(foreign)[:8])
+            raise _left(self, revision, f"it wrote into tables of {written}")
 
 
 _REMEDY = (
@@ -112,7 +136,17 @@ def tenant_of(project: Project, listed: Iterable[str]) -> Tenant | None:
     tenants = project.config.tenants
     if project.tenant is None or tenants is None:
         return None
-    return Tenant(project.tenant, tenants.attribute, frozenset(listed) - {project.tenant})
+    others, config = frozenset(listed) - {project.tenant}, project.config
+    table, schema = version_table_of(
+        project.tenant, config.version_table, config.version_table_schema
+    )
+    name, place = project.version_tables
+    named = schema != project.tenant or "{}" in (name or "")
+    elsewhere = others if named else ()  # else each has it in its own schema
+    others_at = (version_table_of(other, name, place) for other in elsewhere)
+    return Tenant(
+        project.tenant, table, schema, tenants.attribute, others, frozenset(others_at), named
+    )
 
 
 @contextlib.contextmanager

@@ -40,10 +40,10 @@ def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[O
             return ()
         ((trusted,),) = execute(query("trusted"), {})
         asked = {
-            "table": version_table.name,
+            "tables": [version_table.name],
             "role": version_table.role,
             "trusted": trusted,
-            "only": version_table.only,
+            "only": version_table.only_in,
         }
         names = Owned.__struct_fields__
         found = owned(

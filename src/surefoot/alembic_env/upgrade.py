@@ -174,6 +174,8 @@ class _Migration:
         def steps(heads: Any, context: Any) -> Iterator[Any]:
             # Alembic has created the version table by now, unless another role was quicker
             require_trusted(context.connection, self._version_table)
+            if (tenant := self._environment.tenant) is not None:
+                self._outside = Outside(tenant, context.connection)
             return self._steps(steps_of(heads, context), context)
 
         event.listen(Engine, "commit", self._anywhere)
@@ -264,7 +266,6 @@ class _Migration:
         tenant = self._environment.tenant
         if tenant is not None:
             tenant.schema(context)
-            self._outside = Outside(tenant, context.connection)
 
     def _require_tenant(self, context: Any) -> None:
         """The revision has left env.py where it was, and changed nothing but the tenant's: the

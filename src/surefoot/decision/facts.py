@@ -17,18 +17,18 @@ class VersionTableName(msgspec.Struct, frozen=True):
     """The version table's name as env.py has it; a schema of None means the search path.
 
     `role` is the role that env.py sets for its connection, if any: what that role owns is the
-    application's. `alone`: the schema is a tenant's, and surefoot reads nothing else.
+    application's. `tenant` is the one schema whose structure is read; None: every schema.
     """
 
     name: str = "alembic_version"
     schema: str | None = None
     role: str | None = None
-    alone: bool = False
+    tenant: str | None = None
 
     @property
-    def only(self) -> str | None:
-        """The one schema that is looked at; None: every schema."""
-        return self.schema if self.alone else None
+    def only_in(self) -> str | None:
+        """The one schema where a table of this name counts; None: every schema."""
+        return None if self.tenant is None else self.schema
 
 
 class ServerInfo(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from surefoot.fleet.servers import Servers
 from surefoot.fleet.targets import Listed, Listing, address
 from surefoot.model.target import Target
 from surefoot.postgres.libpq import NoAnswer, Unsettled
+from surefoot.project.locate import version_table_of
 from surefoot.project.manifest import digest
 from surefoot.quick import Identity, Place, Settled, look, look_at_tenants
 from surefoot.system import signals
@@ -45,6 +46,10 @@ class Task(msgspec.Struct, frozen=True):
     place: Place
     table: str
     schema: str | None
+
+    def table_of(self, tenant: str) -> tuple[str, str]:
+        """Where the tenant's version table is: its name and its schema."""
+        return version_table_of(tenant, self.table, self.schema)
 
 
 class Runs(Protocol):
@@ -175,11 +180,11 @@ class Fleet:
             if where not in self._looked_at:
                 self._looked_at[where] = None, {}  # where the look fails, each has its own run
                 own = [o for o in self._listing.entries if self._is_at(o, where)]
-                names = [name for o in own if (name := o.entry.tenant)]
+                names = {name: task.table_of(name) for o in own if (name := o.entry.tenant)}
                 met: list[Identity] = []
                 with servers.room(one.server, 1):
                     found = look_at_tenants(
-                        *(task.place, target, task.table, names),
+                        *(task.place, target, names),
                         digest=self._digest,
                         met=met.append,
                     )

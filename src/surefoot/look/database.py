@@ -69,7 +69,7 @@ def observe_database(
         contents: tuple[SchemaContents, ...] = ()
         elsewhere: tuple[Elsewhere, ...] = ()
         if not rows:
-            contents = observe_contents(cursor, version_table.name, version_table.only)
+            contents = observe_contents(cursor, version_table.name, version_table.tenant)
             elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
         taken: dict[str, Any] | None = None
         if seen["version_schema"] is None:
@@ -101,7 +101,7 @@ def observe_database(
             distrusted=not believed,
         )
         if sealed:
-            grounds = _grounds(cursor, seen, version_table.only)
+            grounds = _grounds(cursor, seen, version_table.tenant)
             found = msgspec.structs.replace(found, grounds=grounds)
         if not (believed and found.journal and found.journal_readable):
             return found
@@ -151,9 +151,12 @@ def _probe(look: Look, version_table: VersionTableName) -> dict[str, Any]:
 
 def observe_owners(look: Look, version_table: VersionTableName) -> tuple[Owned, ...]:
     """Whose the journal is, and every table called like the version table, within a look."""
-    role = version_table.role
-    only = version_table.only
-    asked = {"table": version_table.name, "role": role, "trusted": look.trusted, "only": only}
+    asked = {
+        "tables": [version_table.name],
+        "role": version_table.role,
+        "trusted": look.trusted,
+        "only": version_table.only_in,
+    }
     return owned(ask_owners(lambda text: look.cursor.execute(text, asked).fetchall()))
 
 

@@ -31,6 +31,15 @@ _SEARCHING = re.compile(
 )
 
 
+# The same of a tenant: which schema is its own says the configuration, and env.py works there or is
+# refused (`alembic_env/tenant.py`).
+_WANDERING_IN_SCHEMA = re.compile(
+    rb"version_table\s*=\s*[^\s'\"]"
+    rb"|(?i:(?:environ|getenv)\b[^\n]*(?:table|version|location))"
+)
+_WANDERING_AT_NAME = re.compile(rb"(?i:(?:environ|getenv)\b[^\n]*(?:version|location))")
+
+
 def manifest_of(project: Project, ini: IniFile | None, environment: "Environment") -> Manifest:
     """Return the files of this look, once the application is loaded: its modules are among them."""
     config = project.config
@@ -93,9 +102,15 @@ def chosen_when_run(config: Config, environment: "Environment") -> str | None:
     """Return the file of the application that may choose a schema, a table or a location at run
     time.
     """
+    tenant = environment.tenant
+    wandering = _WANDERING
+    if tenant is not None:
+        wandering = _WANDERING_AT_NAME if tenant.named else _WANDERING_IN_SCHEMA
     for file in (environment.env_file, *_callables(config)):
-        if _WANDERING.search(Path(file).read_bytes()):
+        if wandering.search(Path(file).read_bytes()):
             return f"{os.path.basename(file)} chooses a schema, a table or a location when it runs"
+    if tenant is not None:
+        return None
     for file in sorted(name for name in _modules() if name.endswith(".py")):
         if os.path.isfile(file) and _SEARCHING.search(Path(file).read_bytes()):
             return f"{os.path.basename(file)} may choose a schema when it runs"

@@ -179,7 +179,7 @@ def observe_surroundings(
         names: dict[str, Any] = {
             "schema": seen.version_schema,
             "table": seen.version_table.name,
-            "only": seen.version_table.only,
+            "only": seen.version_table.tenant,
             "extensions": [split_name(name)[0] for kind, name in made if kind == "extension"],
         }
         row = cursor.execute(query("surroundings"), names).fetchone()

@@ -75,7 +75,7 @@ def _names(version_table: VersionTableName) -> dict[str, str | None]:
     return {
         "table": version_table.name,
         "schema": version_table.schema,
-        "only": version_table.only,
+        "only": version_table.tenant,
     }
 
 

@@ -43,7 +43,7 @@ def configured_version_table(project: Project) -> VersionTableName:
     return VersionTableName(
         config.version_table or "alembic_version",
         config.version_table_schema,
-        alone=project.tenant is not None,
+        tenant=project.tenant,
     )
 
 

@@ -13,7 +13,7 @@ from surefoot.errors import NOT_CHANGED, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.look.sources import require_trusted_sources
 from surefoot.postgres.connect import translate_db_errors
-from surefoot.project.config import Project, require_tenant_name
+from surefoot.project.config import Project, needs_quotes
 from surefoot.system import signals
 
 _TIMEOUT = "30s"
@@ -71,20 +71,15 @@ def require_plain(connection: psycopg.Connection[Any], name: str) -> None:
     """A name that this server doesn't quote. Raises SurefootError `tenant-unknown`."""
     row = connection.execute("select pg_catalog.quote_ident(%s)", (name,)).fetchone()
     if row is None or row[0] != name:
-        raise SurefootError(
-            "tenant-unknown",
-            f"A tenant's schema can't be called {name}.",
-            seen=["it is a word of SQL, which needs quotes"],
-            database=NOT_CHANGED,
-            next="give the schema another name: surefoot works on names without quotes only",
-        )
+        raise needs_quotes(name)
 
 
 def listed(project: Project, connection: psycopg.Connection[Any]) -> tuple[str, ...]:
-    """The names of the tenants' schemas, in the order that the configuration gives them. A query is
-    asked read-only, on the search path of `connection`.
+    """The names of the tenants' schemas, in the order that the configuration gives them; a name may
+    be one that surefoot doesn't support. A query is asked read-only, on the search path of
+    `connection`.
 
-    Raises SurefootError `tenants-unreadable`, `tenant-unknown`, `object-not-trusted`.
+    Raises SurefootError `tenants-unreadable`, `object-not-trusted`.
     """
     tenants = project.config.tenants
     assert tenants is not None
@@ -94,8 +89,6 @@ def listed(project: Project, connection: psycopg.Connection[Any]) -> tuple[str, 
         found = _asked(connection, tenants.schemas.removeprefix("sql:"))
     else:
         found = _printed(tenants.schemas.removeprefix("command:"), project.root)
-    for name in found:
-        require_tenant_name(name)
     return tuple(dict.fromkeys(found))
 
 

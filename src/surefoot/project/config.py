@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_o
 
 import msgspec
 
-from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors import NOT_CHANGED, NOT_REACHED, SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.project.locate import FILE_NAME, PARTS, PREFIX, configuration_file, variables
+from surefoot.project.locate import (
+    FILE_NAME,
+    PARTS,
+    PREFIX,
+    configuration_file,
+    variables,
+    version_table_of,
+)
 from surefoot.scripts.header import ScriptFile
 from surefoot.system.files import read_file
 
@@ -151,7 +158,9 @@ class Project(msgspec.Struct, frozen=True):
 
     `written` are the keys in the file. `variables` are the environment variables that may set keys,
     and `strange` those of them that set none and look like a mistyped one. `given` are env.py's
-    arguments from the command line. `tenant` is the schema of the tenant that a command is about.
+    arguments from the command line. `tenant` is the schema of the tenant that a command is about;
+    then `version_tables` are the name and the schema that the configuration gives the version
+    tables of all tenants.
     """
 
     config: Config
@@ -162,6 +171,7 @@ class Project(msgspec.Struct, frozen=True):
     strange: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     tenant: str | None = None
+    version_tables: tuple[str | None, str | None] = (None, None)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -205,8 +215,8 @@ class Project(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, config=config)
 
     def of_tenant(self, tenant: str) -> "Project":
-        """The same project for one tenant: its version table is in that schema, and scripts run
-        there unless they have a search path of their own, in which {} stands for the schema.
+        """The same project for one tenant: with its version table, and scripts run in its schema
+        unless they have a search path of their own, in which {} stands for the schema.
 
         Raises SurefootError `tenant-unknown`.
         """
@@ -226,13 +236,20 @@ class Project(msgspec.Struct, frozen=True):
             (one,) = self.config.scripts([entry])
             return ScriptEntry(one.path, (one.search_path or "{}").replace("{}", tenant))
 
+        given = self.config.version_table, self.config.version_table_schema
+        table, schema = version_table_of(tenant, *given)
+        if len(table.encode()) > _LONGEST:
+            raise _unusable(
+                tenant, f"its version table's name, {table}, is longer than {_LONGEST} bytes"
+            )
         config = msgspec.structs.replace(
             self.config,
-            version_table_schema=tenant,
+            version_table=table,
+            version_table_schema=schema,
             init=[placed(one) for one in self.config.init],
             seeds=[placed(one) for one in self.config.seeds],
         )
-        return msgspec.structs.replace(self, config=config, tenant=tenant)
+        return msgspec.structs.replace(self, config=config, tenant=tenant, version_tables=given)
 
     def accepting_losses(self) -> "Project":
         """Return the same project with losses accepted: they are reported, but stop nothing."""
@@ -247,22 +264,44 @@ class Project(msgspec.Struct, frozen=True):
 
 
 _TENANT = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_NOT_TENANTS = ("surefoot", "public", "information_schema")
+_LONGEST = 63  # bytes of a name; PostgreSQL cuts off the rest
 
 
 def require_tenant_name(name: str) -> None:
     """A name that is written without quotes: env.py, a revision and surefoot then mean the same
     schema by it, and it's one word in a definition. Raises SurefootError `tenant-unknown`.
     """
-    known = _TENANT.fullmatch(name) and not name.startswith("pg_")
-    if known and name not in ("surefoot", "public", "information_schema"):
-        return
-    raise SurefootError(
-        "tenant-unknown",
-        f"A tenant's schema can't be called {name!r}.",
-        seen=["its name has small letters, digits and _ only, and begins with none of 0 to 9, pg_"],
-        database=NOT_REACHED,
-        next="correct the name; surefoot works on schemas with such names only",
-    )
+    from surefoot.diagnosis.names import identifier
+
+    if not _TENANT.fullmatch(name) or name.startswith("pg_") or name in _NOT_TENANTS:
+        raise _unusable(name, "a name has small letters, digits and _, and begins with no digit")
+    if identifier(name) != name:
+        raise _unusable(name, _WORD)
+
+
+_WORD = "it is a word of SQL, which needs quotes"
+
+
+def needs_quotes(name: str) -> SurefootError:
+    """Return the error for a tenant whose name this server writes with quotes."""
+    return _unusable(name, _WORD, NOT_CHANGED)
+
+
+def _unusable(name: str, why: str, database: str = NOT_REACHED) -> SurefootError:
+    message = f"A tenant's schema can't be called {name!r}."
+    if name in _NOT_TENANTS or name.startswith("pg_"):
+        seen, next = "PostgreSQL or surefoot uses that name", "correct the list, or --tenant"
+    else:
+        from surefoot.diagnosis.names import identifier
+
+        seen, plain = why, re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "1"
+        next = to_type(
+            "correct the name; or, if the schema is there, rename it, and let the application and "
+            "[tenants] schemas use the new name",
+            f"alter schema {identifier(name)} rename to tenant_{plain};",
+        )
+    return SurefootError("tenant-unknown", message, seen=[seen], database=database, next=next)
 
 
 def application_name(project: Project) -> str:
@@ -299,9 +338,18 @@ def load(file: Path | None, directory: Path, environ: Mapping[str, str] | None =
     given = variables(environ or {})
     said = {name: value for name, value in given if _key_of(name) in Config.__struct_fields__}
     values = {_key_of(name): _value_of(name, value) for name, value in said.items()}
+    config = msgspec.structs.replace(project.config, **values)
+    if _is_shared(config) and not _is_shared(project.config):
+        variable = next(name for name in said if _key_of(name).startswith("version_table"))
+        raise _invalid(
+            Path(FILE_NAME),
+            f"{variable} can't be {said[variable]!r}.",
+            [_SHARED_TABLE],
+            f"correct {variable}, or remove it",
+        )
     return msgspec.structs.replace(
         project,
-        config=msgspec.structs.replace(project.config, **values),
+        config=config,
         variables=given,
         strange=tuple(name for name, _ in given if name not in said and nearest(name)),
     )
@@ -450,12 +498,32 @@ def _check_tenants(name: Path, text: str, prefix: str, config: Config) -> None:
             raise _invalid(
                 name, f"{where}.{key} can't be {value!r}.", ["{} stands for the tenant's schema"]
             )
+    if _is_shared(config):
+        raise _invalid(
+            name,
+            f"{name}{_line(text, 'version_table_schema')}: {prefix}version_table_schema can't be "
+            f"{config.version_table_schema!r}.",
+            [_SHARED_TABLE],
+        )
     if config.origins or config.former_init:
         raise _invalid(
             name,
             f"{where} can't be combined with {'origins' if config.origins else 'former_init'}.",
             ["a tenant's schema is made by the history, or by the init scripts"],
         )
+
+
+_SHARED_TABLE = (
+    "each tenant has a version table of its own, in its schema, or with a name in which {} stands "
+    'for the schema: version_table = "alembic_version_{}"'
+)
+
+
+def _is_shared(config: Config) -> bool:
+    """Whether all tenants would have one version table."""
+    if config.tenants is None or config.version_table_schema is None:
+        return False
+    return "{}" not in config.version_table_schema + (config.version_table or "")
 
 
 def is_origin_name(name: str) -> bool:

@@ -214,3 +214,13 @@ def _value(environ: Mapping[str, str], name: str) -> str | None:
             database=NOT_REACHED,
             next=f"correct {name}_FILE, or mount the secret where it points",
         ) from error
+
+
+def version_table_of(tenant: str, table: str | None, schema: str | None) -> tuple[str, str]:
+    """Return where a tenant's version table is: its name and its schema.
+
+    `table` and `schema` are the keys of the configuration, in which {} stands for the tenant's
+    schema. By default the table is in that schema.
+    """
+    name = (table or "alembic_version").replace("{}", tenant)
+    return name, (schema or "{}").replace("{}", tenant)

@@ -1,5 +1,5 @@
 -- Whose are the objects that surefoot knows by their names alone: schema surefoot, its journal, and
--- every table called like the version table? And what of other roles' would run if one of them were
+-- every table called like one of `tables`? And what of other roles' would run if one of them were
 -- read or written? Reads catalogues only, and nothing of the objects themselves.
 --
 -- Runs where only pg_catalog is on the search path. `trusted` is the answer of trusted.sql; `role`

@@ -19,7 +19,7 @@ object as (
            c.relhasrules or c.relhastriggers or c.relhassubclass or c.reloftype <> 0
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relname = cast(%(table)s as text)
+    where c.relname = any(cast(%(tables)s as text[]))
       and c.relkind in ('r', 'p', 'v', 'm', 'f')
       and n.nspname !~ '^pg_(toast|temp)'
       and n.nspname = coalesce(cast(%(only)s as text), n.nspname)
