@@ -5,7 +5,7 @@ together with the Alembic that it is compared with. Both sides of a ratio run in
 server, and the median of the pairwise ratios counts: times on shared machines are noisy, ratios
 less so.
 
-    python bench/run.py [--only start,seal,upgrade,script,catalogue]
+    python bench/run.py [--only start,seal,upgrade,script,catalogue,plugin]
 """
 
 import argparse
@@ -133,6 +133,7 @@ PARTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "upgrade": (["upgrade.py"], ("upgrade",)),
     "script": (["script.py", "--runs", "3"], ("script",)),
     "catalogue": (["catalogue.py"], ("identify", "making")),
+    "plugin": (["plugin.py"], ("plugin",)),
 }
 
 

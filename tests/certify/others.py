@@ -1,20 +1,24 @@
 """The planted bugs, looked for by other tools: which bug does which of their tests find?
 
-    python -m tests.certify.others [--only NAME] …
+    python -m tests.certify.others [--only NAME] … [--write]
 
 The tools are pytest-alembic and alembic-gauntlet, with the tests that they run by default, on a
 real PostgreSQL and a new database for each test; env.py follows their documentation. They get the
 small application in their favour: its models are what its revisions make, so a finding is never
 that models were forgotten; each planted revision has a downgrade; and the index of r4, which one of
 them can't make, is made within the transaction. A bug is found where a test fails that passes
-without it. Prints the rows of the table in docs/evidence/planted-bugs.md.
+without it. Prints a row for each bug; `--write` puts them into docs/evidence/planted-bugs.md.
 """
 
 import argparse
+import contextlib
+import queue
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,9 +27,10 @@ from psycopg import sql
 
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests.certify.grounds import GROUNDS, Place
-from tests.certify.planted import BUGS
+from tests.certify.planted import BUGS, PAGE
 from tests.corpora.environments import environment, environment_variables
 from tests.support.project import Application
+from tests.support.rows import write_row
 
 _COMMON = ["pytest==8.4.2", "sqlalchemy==2.0.44", "psycopg2-binary==2.9.13"]
 
@@ -38,7 +43,9 @@ TOOLS = {
         ["-o", "asyncio_mode=auto", "gauntlet"],
     ),
 }
+TITLE = f"| bug | {' | '.join(TOOLS)} |"
 _REFUSES = "autocommit_block"
+_WORKERS = 2
 
 # As both tools' documentation has it: their connection, and the schema of one of them.
 ENV = """\
@@ -220,28 +227,48 @@ def cell(found: dict[str, str], control: dict[str, str]) -> str:
     return ", ".join(f"`{name}`" for name in more)
 
 
+def all_failing(names: list[str | None]) -> Iterator[tuple[str | None, dict[str, dict[str, str]]]]:
+    """Each bug with what `failing` says of each tool, in order; two at a time."""
+    made = {tool: environment_of(tool) for tool in TOOLS}
+    servers: queue.SimpleQueue[Server] = queue.SimpleQueue()
+
+    def one(name: str | None) -> dict[str, dict[str, str]]:
+        server = servers.get()
+        try:
+            found: dict[str, dict[str, str]] = {}
+            for tool in TOOLS:
+                with tempfile.TemporaryDirectory() as directory:
+                    application = prepared(Path(directory, "application"), name)
+                    found[tool] = failing(application, tool, made[tool], server)
+            return found
+        finally:
+            servers.put(server)
+
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(_WORKERS) as pool:
+        for _ in range(_WORKERS):
+            servers.put(stack.enter_context(Server(embedded_bin())))
+        yield from zip(names, pool.map(one, names), strict=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     small = [name for name, bug in BUGS.items() if "small" in bug.grounds]
     parser.add_argument("--only", action="append", choices=small, help="repeatable")
+    parser.add_argument("--write", action="store_true", help=f"the rows, into {PAGE.name}")
     options = parser.parse_args()
-    made = {tool: environment_of(tool) for tool in TOOLS}
-    print(f"| bug | {' | '.join(TOOLS)} |\n|---|{'---|' * len(TOOLS)}", flush=True)
-    with Server(embedded_bin()) as server:
-        control = {}
-        for name in (None, *(options.only or small)):
-            row: list[str] = []
-            for tool in TOOLS:
-                with tempfile.TemporaryDirectory() as directory:
-                    application = prepared(Path(directory, "application"), name)
-                    found = failing(application, tool, made[tool], server)
-                if name is None:
-                    control[tool] = found
-                    row.append(", ".join(f"`{one}`" for one in found) or "–")
-                else:
-                    row.append(cell(found, control[tool]))
-            what = BUGS[name].what if name else "none: what fails without a bug"
-            print(f"| {what} | {' | '.join(row)} |", flush=True)
+    print(f"{TITLE}\n|---|{'---|' * len(TOOLS)}", flush=True)
+    control: dict[str, dict[str, str]] = {}
+    for name, found in all_failing([None, *(options.only or small)]):
+        if name is None:
+            control = found
+            cells = [", ".join(f"`{one}`" for one in found[tool]) or "–" for tool in TOOLS]
+        else:
+            cells = [cell(found[tool], control[tool]) for tool in TOOLS]
+        what = BUGS[name].what if name else "none: what fails without a bug"
+        row = f"| {what} | {' | '.join(cells)} |"
+        print(row, flush=True)
+        if options.write:
+            write_row(PAGE, TITLE, row)
     return 0
 
 

@@ -1,13 +1,14 @@
 """Bugs that are planted into an application, each to be found by `surefoot certify`.
 
     python -m tests.certify.planted [--ground NAME] … [--only NAME] … [--whole] [--minutes N]
+        [--write]
 
 The applications are those of grounds.py; each bug is planted into those that its entry names, or
 into those that --ground names where --only names the bug.
 Without --whole, each bug is looked for by the cases that can show it. The table that is printed
 says for each bug what was found, by which case, and after how long; a ground's last row is the
-application without a bug. Exits with 1 where a bug isn't found, or something is found where there
-is none.
+application without a bug. `--write` puts the rows into docs/evidence/planted-bugs.md. Exits with 1
+where a bug isn't found, or something is found where there is none.
 """
 
 import argparse
@@ -22,7 +23,10 @@ from typing import NamedTuple
 from tests.certify.grounds import GROUNDS, PLANTED, Ground, Place
 from tests.certify.project import NAMES, NO_NAMES
 from tests.support.project import Application
+from tests.support.rows import write_row
 
+PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "planted-bugs.md"
+TITLE = "| application | bug | found by | case | seconds |"
 AGAIN = "{begin}/none/again"  # a case that takes no time
 
 
@@ -435,8 +439,11 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="every case, and the sampled ones")
     parser.add_argument("--only", action="append", choices=[*BUGS, "none"], help="repeatable")
     parser.add_argument("--ground", action="append", choices=[*GROUNDS], help="repeatable")
+    parser.add_argument("--write", action="store_true", help=f"the rows, into {PAGE.name}")
     options = parser.parse_args()
-    print("| application | bug | found by | case | seconds |\n|---|---|---|---|---:|", flush=True)
+    if options.write and options.whole:
+        parser.error("the page's rows are those without --whole")
+    print(f"{TITLE}\n|---|---|---|---|---:|", flush=True)
     missed = 0
     for ground in map(GROUNDS.__getitem__, options.ground or GROUNDS):
         for name in options.only or [*BUGS, "none"]:
@@ -461,9 +468,15 @@ def _is_told(ground: Ground, name: str, bug: Bug | None, options: argparse.Names
     own = {key: case for key, case in found.items() if bug and key in bug.found}
     told = ", ".join(f"`{key}`" for key in own)
     told = told or ("NOT FOUND" if bug else ", ".join(found) or "nothing")
-    case = next(iter(own.values()), "") or ("the catalogue" if bug else "")
-    what = bug.what if bug else "none"
-    print(f"| {ground.name} | {what} | {told} | {case} | {took:.0f} |", flush=True)
+    case = next(iter(own.values()), "")
+    at = f"`{case}`" if case else "the catalogue"
+    if bug is None:
+        at = f"every case that begins with `{ground.begin}/generated`"
+    what = bug.what if bug else "none: the application as it is"
+    row = f"| {ground.name} | {what} | {told} | {at} | {took:.0f} |"
+    print(row, flush=True)
+    if options.write:
+        write_row(PAGE, TITLE, row, key=2)
     others = sorted(found.keys() - own.keys() - {"certify-failed"})
     print(f"{ground.name} {name}: also {others}", file=sys.stderr, flush=True)
     return bool(own) if bug else not found

@@ -18,9 +18,12 @@ from tests.support.project import Application
 
 # A test of the application's own, which upgrades a database of an old release.
 TEST = """\
-import subprocess, sys, time
+import asyncio
 
 import psycopg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 
 def columns(database):
@@ -35,9 +38,20 @@ def test_old(surefoot_database):
 
 
 def test_head(surefoot_database):
-    database = surefoot_database()
-    assert columns(database)[-1] == "initial"
-    assert database.url("postgresql+asyncpg").startswith("postgresql+asyncpg://")
+    assert columns(surefoot_database())[-1] == "initial"
+
+
+def test_asynchronous(surefoot_database):
+    engine = create_async_engine(
+        surefoot_database("v1").url("postgresql+asyncpg"), poolclass=NullPool
+    )
+
+    async def number():
+        async with engine.begin() as connection:
+            await connection.execute(text("insert into people (name) values ('Ada')"))
+            return await connection.scalar(text("select count(*) from people"))
+
+    assert asyncio.run(number()) == 1
 
 
 def test_a_users(surefoot_database):
@@ -96,7 +110,7 @@ def test_a_planted_bug_fails_with_its_case(application: Application, server: Ser
 
 def test_a_test_has_a_database_at_any_release(application: Application, server: Server) -> None:
     application.write("test_application.py", TEST)
-    assert "3 passed" in _pytest(application, server, "test_application.py")
+    assert "4 passed" in _pytest(application, server, "test_application.py")
 
 
 def test_pytest_alembic_has_an_empty_database_for_each_test(

@@ -7,7 +7,7 @@ from tests.support.project import Application
 from tests.support.proxy import proxy
 
 # what precedes the COMMIT in question: the last revision's row in the journal
-LAST = b"'r3', 'r2'"
+LAST = "'r3', 'r2'"
 
 
 def _url(database: Database, port: int) -> str:
@@ -22,7 +22,7 @@ def _application(application: Application) -> None:
 
 def test_cut_before_commit_reaches_the_server(application: Application, database: Database) -> None:
     _application(application)
-    with proxy(database.server.port, LAST, b"COMMIT") as between:
+    with proxy(database.server.port, LAST, "COMMIT") as between:
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1
     assert (result.code, result.error) == (5, "connection-lost"), result.err
@@ -36,7 +36,7 @@ def test_cut_before_commit_reaches_the_server(application: Application, database
 def test_cut_after_the_server_has_committed(application: Application, database: Database) -> None:
     """The client never hears of it, and yet the report says that it is done."""
     _application(application)
-    with proxy(database.server.port, LAST, b"COMMIT", after=True) as between:
+    with proxy(database.server.port, LAST, "COMMIT", after=True) as between:
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1
     assert result.error == "connection-lost-at-commit", result.err
@@ -50,7 +50,7 @@ def test_a_server_that_does_not_come_back_is_in_doubt(
 ) -> None:
     """Nobody can be asked: exit 6, and no claim either way."""
     _application(application)
-    with proxy(database.server.port, LAST, b"COMMIT", after=True, stay_down=True) as between:
+    with proxy(database.server.port, LAST, "COMMIT", after=True, stay_down=True) as between:
         result = application.run("up", "--json", url=_url(database, between.port))
     assert (result.code, result.error) == (6, "connection-lost-at-commit"), result.err
     assert result.json["findings"][0]["database"].startswith("Unknown")
@@ -60,7 +60,7 @@ def test_a_server_that_does_not_come_back_is_in_doubt(
 def test_a_connection_lost_while_looking(application: Application, database: Database) -> None:
     """Before anything was begun: said in one message, and nothing is changed."""
     _application(application)
-    with proxy(database.server.port, b"pg_postmaster", b"COMMIT") as between:
+    with proxy(database.server.port, "pg_postmaster", "COMMIT") as between:
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1
     assert (result.code, result.error) == (7, "server-unreachable")
@@ -72,7 +72,7 @@ def test_the_applications_connection_lost_before_its_first_revision(
 ) -> None:
     """Where its settings are asked for: told as what it is, and nothing is changed."""
     _application(application)
-    asked = b"client_connection_check_interval"
+    asked = "client_connection_check_interval"
     with proxy(database.server.port, asked, asked) as between:
         result = application.run("up", "--json", url=_url(database, between.port))
         assert between.cuts == 1

@@ -911,7 +911,7 @@ def test_a_second_start_goes_on_where_the_first_had_verified(
 def test_cut_off_at_the_swaps_commit(application: Application, shop: Database, after: bool) -> None:
     """Whether the commit was heard by the server is looked after: done, or nothing was changed."""
     file = backed_up(application, shop)
-    with proxy(shop.server.port, b"rename to", b"COMMIT", after=after) as between:
+    with proxy(shop.server.port, "rename to", "COMMIT", after=after) as between:
         url = shop.url().replace(f":{shop.server.port}/", f":{between.port}/")
         result = application.run("restore", "--json", file.name, "--yes", url=url)
         assert between.cuts == 1

@@ -4,14 +4,11 @@ import signal
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import pytest
 
-from surefoot.errors import SurefootError
-from surefoot.postgres.look import looking
-from surefoot.sql import query
 from tests.support.database import Database
 from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.project import ASYNC_ENV, Application, Result, Running
@@ -305,7 +302,7 @@ def test_a_timeout_of_the_roles_does_not_end_the_session(
 def test_the_network_is_cut(shop: Application, database: Database) -> None:
     """The server is still up, and says that all was rolled back."""
     shop.revision("r3", "r2", "select 'cut here'")
-    with proxy(database.server.port, b"cut here", b"cut here") as between:
+    with proxy(database.server.port, "cut here", "cut here") as between:
         address = database.url(PSYCOPG).replace(str(database.server.port), str(between.port))
         result = shop.run("up", "--json", url=address)
         assert between.cuts == 1
@@ -488,30 +485,10 @@ def test_somebody_cancels_a_look(shop: Application, database: Database) -> None:
     assert shop.run("up", url=database.url()).code == 0
 
 
-def test_a_look_waits_for_ten_minutes(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its statement says so; here with a second in its place."""
-    assert "set local lock_timeout = '10min'" in query("look")
-
-    def hurried(name: str) -> LiteralString:
-        return cast("LiteralString", query(name).replace("'10min'", "'1s'"))
-
-    monkeypatch.setattr("surefoot.postgres.look.query", hurried)
-    database.execute("create table t (a int)")
-    with (
-        psycopg.connect(database.conninfo) as holder,
-        database.connect() as connection,
-    ):
-        holder.execute("lock table t")
-        with pytest.raises(SurefootError) as refused, looking(connection) as look:
-            look.cursor.execute("select a from public.t")
-    assert refused.value.finding.code == "look-cancelled"
-    assert refused.value.finding.seen[-1] == "SQLSTATE 55P03"
-
-
 def test_the_look_behind_a_failure_is_cut(shop: Application, database: Database) -> None:
     """It's begun anew on another connection: what became of the revision is known all the same."""
     shop.revision("r3", "r2", "select 1/0")
-    with proxy(database.server.port, b"1/0", b"pg_xact_status") as between:
+    with proxy(database.server.port, "1/0", "pg_xact_status") as between:
         address = database.url(PSYCOPG).replace(str(database.server.port), str(between.port))
         result = shop.run("up", "--json", url=address)
         assert between.cuts == 1
@@ -521,7 +498,7 @@ def test_the_look_behind_a_failure_is_cut(shop: Application, database: Database)
 
 def test_the_last_look_is_cut(shop: Application, database: Database) -> None:
     """Every step was committed, and head is seen on the second attempt."""
-    with proxy(database.server.port, b"'r2', 'r1'", b"pg_postmaster_start_time") as between:
+    with proxy(database.server.port, "'r2', 'r1'", "pg_postmaster_start_time") as between:
         address = database.url(PSYCOPG2).replace(str(database.server.port), str(between.port))
         result = shop.run("up", "--json", url=address)
         assert between.cuts == 1

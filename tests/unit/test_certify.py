@@ -1,5 +1,6 @@
 """What certify plans, keeps and reports: values in, values out."""
 
+import os
 import random
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ from surefoot.certify.invariants import Violation, application_raised
 from surefoot.certify.kept import FILE, read_failed, write_failed
 from surefoot.certify.plan import (
     EMPTY,
+    FIXTURES,
     KINDS,
     Case,
     Plan,
@@ -22,6 +24,7 @@ from surefoot.certify.plan import (
     boundaries,
     case_of,
     faults,
+    fixtures,
     plan,
     samples,
     structures,
@@ -32,6 +35,7 @@ from surefoot.certify.proxy import Statement
 from surefoot.certify.result import Result
 from surefoot.certify.running import Output
 from surefoot.errors import SurefootError
+from surefoot.errors.masking import keep_secrets
 from surefoot.model.history import History, Revision
 from surefoot.report.certify_html import html
 from surefoot.report.certify_junit import junit
@@ -197,7 +201,14 @@ def test_a_case_is_known_by_its_name() -> None:
         assert found.name == case.name
         assert (found.fault and found.fault.at) == (case.fault and case.fault.at)
     assert {case.kind for case in made.cases} == KINDS.keys()
-    for name in ("v9@base/none/again", f"{SUBJECT.name}/danced", f"{SUBJECT.name}/kill/x-before"):
+    for name in (
+        *("v9@base/none/again", f"{SUBJECT.name}/danced", f"{SUBJECT.name}/kill/x-before"),
+        *(
+            f"{SUBJECT.name}/{end}"
+            for end in ("replicas/x", "replicas/99", "again/1", "customised")
+        ),
+        f"{SUBJECT.name}/kill/{'9' * 5000}-before",
+    ):
         assert case_of(name, [SUBJECT]) is None
 
 
@@ -229,15 +240,59 @@ def _result(case: str, outcome: str = "failed", *told: str) -> Result:
 
 
 def test_failed_cases_are_kept_until_they_pass(tmp_path: Path) -> None:
-    directory = tmp_path / "certify"
     again, seeds = f"{SUBJECT.name}/again", f"{SUBJECT.name}/seeds"
-    assert read_failed(directory) == ()
-    write_failed(directory, (), [_result(again), _result(seeds, "passed")])
-    assert read_failed(directory) == (again,)
-    write_failed(directory, (again,), [_result(seeds, "missed")])
-    assert read_failed(directory) == (again, seeds)
-    write_failed(directory, (again, seeds), [_result(n, "passed") for n in (again, seeds)])
-    assert not (directory / FILE).exists()
+    assert read_failed(tmp_path) == ()
+    write_failed(tmp_path, [_result(again), _result(seeds, "passed")])
+    assert read_failed(tmp_path) == (again,)
+    write_failed(tmp_path, [_result(seeds, "missed")])
+    assert read_failed(tmp_path) == (again, seeds)
+    write_failed(tmp_path, [_result(n, "passed") for n in (again, seeds)])
+    assert not (tmp_path / FIXTURES / FILE).exists()
+
+
+def test_a_link_in_the_place_of_the_failed_cases_is_replaced_not_followed(tmp_path: Path) -> None:
+    """The file may come from somebody else."""
+    (tmp_path / FIXTURES).mkdir()
+    outside, file = tmp_path / "outside", tmp_path / FIXTURES / FILE
+    outside.write_text(f"{SUBJECT.name}/again\n")
+    file.symlink_to(outside)
+    write_failed(tmp_path, [_result(f"{SUBJECT.name}/seeds")])
+    assert outside.read_text() == f"{SUBJECT.name}/again\n"
+    assert len(read_failed(tmp_path)) == 2
+    assert not file.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"v1@base/none/again\n<<<<<<< HEAD\n", ":2: '<<<<<<< HEAD' is not a case."),
+        (b"v1@base/none/replicas/100000\n", ":1: 'v1@base/none/replicas/100000' is not a case."),
+        (b"\xff\n", "can't be read."),
+    ],
+)
+def test_what_is_no_case_is_told_with_its_line(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / FIXTURES).mkdir()
+    (tmp_path / FIXTURES / FILE).write_bytes(content)
+    with pytest.raises(SurefootError) as raised:
+        read_failed(tmp_path)
+    assert raised.value.finding.code == "case-unknown"
+    assert raised.value.finding.message.endswith(told)
+
+
+def test_a_pipe_in_the_place_of_the_failed_cases_is_told(tmp_path: Path) -> None:
+    """It isn't waited for."""
+    (tmp_path / FIXTURES).mkdir()
+    os.mkfifo(tmp_path / FIXTURES / FILE)
+    with pytest.raises(SurefootError):
+        read_failed(tmp_path)
+
+
+def test_a_releases_name_leads_to_no_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / FIXTURES).mkdir()
+    for name in ("v1", "../elsewhere"):
+        (tmp_path / FIXTURES / f"{name}.sql").write_text("select 1;")
+    assert fixtures(tmp_path, Structure("v1", "base")) is not None
+    assert fixtures(tmp_path, Structure("../elsewhere", "base")) is None
 
 
 # --- what is told
@@ -248,9 +303,12 @@ def test_every_planted_bug_is_in_the_document_and_no_other() -> None:
     text = (Path(__file__).parents[2] / "docs" / "evidence" / "planted-bugs.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     told = {
-        (row[0], row[1]): row[2].strip("`") for row in rows if len(row) == 4 and row[0] in GROUNDS
+        (row[0], row[1]): row[2].partition(",")[0].strip("`")
+        for row in rows
+        if len(row) == 5 and row[0] in GROUNDS
     }
-    assert told.pop(("small", "none: the application as it is")) == "nothing"
+    for ground in GROUNDS:
+        assert told.pop((ground, "none: the application as it is")) == "nothing"
     planted = {(name, bug.what): bug for bug in BUGS.values() for name in bug.grounds}
     assert told.keys() == planted.keys()
     assert all(told[at] in bug.found for at, bug in planted.items())
@@ -297,6 +355,26 @@ def test_junit_is_xml_that_counts() -> None:
     (suite,) = root
     assert (suite.get("tests"), suite.get("failures")) == ("2", "2")
     assert "\x1b" not in junit(_report(FAILED))
+
+
+def test_a_releases_name_breaks_no_report() -> None:
+    """Whatever it consists of."""
+    strange = Subject(Structure('v\x1b[2J<&"\x00', "base", ("r1",)), "none")
+    result = Result(Case(strange, "again"), "failed", (Violation("no_bug", "a\x00b"),))
+    report = msgspec.structs.replace(_report(result), subjects=(strange,))
+    (suite,) = ElementTree.fromstring(junit(report))
+    assert suite.get("name") == 'v\\x1b[2J<&"\\x00@base/none'
+    page = html(report)
+    assert "\x1b" not in page
+    assert "v\\x1b[2J&lt;&amp;&quot;" in page
+
+
+def test_no_written_report_has_a_password() -> None:
+    keep_secrets({"user": "app", "password": "correct<horse>7"})
+    told = _report(_result(f"{SUBJECT.name}/again", "failed", "no such user: correct<horse>7"))
+    for text in (junit(told), html(told)):
+        assert "no such user" in text
+        assert "horse" not in text
 
 
 def test_the_page_stands_alone_and_escapes() -> None:

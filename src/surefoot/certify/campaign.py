@@ -27,9 +27,8 @@ from surefoot.catalogue_build.servers import Told, on_a_server
 from surefoot.certify import invariants
 from surefoot.certify.cells import perform
 from surefoot.certify.invariants import Violation
-from surefoot.certify.kept import read_failed, write_failed
+from surefoot.certify.kept import read_failed
 from surefoot.certify.plan import (
-    FIXTURES,
     KINDS,
     Case,
     Plan,
@@ -102,7 +101,8 @@ class Report(msgspec.Struct, frozen=True):
 
     `history`: the differences between the committed catalogue and a new one. `digest`: a SHA-256
     over catalogue, revisions and surefoot's version. `first`: the cases that failed the last time.
-    `pace`: the expected duration of a case, in seconds.
+    `pace`: the expected duration of a case, in seconds. `lost`: the files that could not be
+    written.
     """
 
     options: Options
@@ -118,6 +118,7 @@ class Report(msgspec.Struct, frozen=True):
     timelines: tuple[Timeline, ...] = ()
     seconds: float = 0.0
     pace: float = 0.0
+    lost: tuple[Finding, ...] = ()
 
     @property
     def not_run(self) -> int:
@@ -133,7 +134,8 @@ class Report(msgspec.Struct, frozen=True):
     def findings(self) -> tuple[Finding, ...]:
         """Return the reasons why the upgrade path isn't proved.
 
-        The history's findings, then whether a case failed, then whether minutes were missing.
+        The history's findings, whether a case failed, whether minutes were missing, and the files
+        that could not be written.
         """
         found = [*self.history]
         failed = sum(result.outcome in ("failed", "missed") for result in self.results)
@@ -141,7 +143,7 @@ class Report(msgspec.Struct, frozen=True):
             found.append(_failed(failed, self))
         if self.not_run:
             found.append(_incomplete(self))
-        return tuple(found)
+        return (*found, *self.lost)
 
 
 def _failed(number: int, report: Report) -> Finding:
@@ -181,10 +183,11 @@ def certify(project: Project, options: Options, told: Progress, *, start: Start 
     """Prove the project's upgrade path on a scratch server. No database of the user's is reached.
 
     Raises SurefootError `scratch-server-unusable`, `extension-missing`, `pg-dump-missing`,
-    `revision-not-found`, and whatever keeps the application's code from being loaded.
+    `revision-not-found`, `case-unknown`, and whatever keeps the application's code from being
+    loaded.
     """
     began = time.monotonic()
-    committed = _committed(project)
+    committed, failed = _committed(project), read_failed(project.root)
     try:
         servers = (options.server,) if options.server else ()
         built = build(project, BuildOptions(servers, stepwise=True), told)
@@ -198,7 +201,7 @@ def certify(project: Project, options: Options, told: Progress, *, start: Start 
 
     def work(candidate: Candidate, scratch: Scratch) -> Report:
         with staged(project, candidate, scratch, catalogue, start=start) as stage:
-            return _Campaign(stage, options, told, scratch.label, began).run(history)
+            return _Campaign(stage, options, told, failed, scratch.label, began).run(history)
 
     return on_a_server(options.server, "certify", told, work)
 
@@ -263,9 +266,16 @@ def _not_built(
 
 class _Campaign:
     def __init__(
-        self, stage: Stage, options: Options, told: Progress, server: str, began: float
+        self,
+        stage: Stage,
+        options: Options,
+        told: Progress,
+        failed: tuple[str, ...],
+        server: str,
+        began: float,
     ) -> None:
-        self._stage, self._options, self._told = stage, options, told
+        """`failed` are the cases that failed the last time."""
+        self._stage, self._options, self._told, self._failed = stage, options, told, failed
         self._server, self._began = server, began
         self._deadline = began + options.minutes * 60
         self._known: dict[str, tuple[str, Known]] = {}
@@ -278,7 +288,7 @@ class _Campaign:
         subjects = [
             Subject(one, level) for one in found for level in levels(stage.project.root, one)
         ]
-        failed = read_failed(stage.project.root / FIXTURES)
+        failed = self._failed
         chosen = self._chosen(subjects)
         with ThreadPoolExecutor(cores()) as pool:
             try:
@@ -287,10 +297,11 @@ class _Campaign:
                 self._told.planned(made)
                 results = [] if options.only_plan else self._perform(pool, made)
             except BaseException:
+                stage.stop()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         first = tuple(name for name in failed if any(one.name == name for one in made.cases))
-        report = Report(
+        return Report(
             *(options, self._server, digest(stage.catalogue)),
             stage.catalogue.history.heads,
             history,
@@ -307,9 +318,6 @@ class _Campaign:
             time.monotonic() - self._began,
             self._pace(results),
         )
-        if not options.only_plan:
-            write_failed(stage.project.root / FIXTURES, failed, results)
-        return report
 
     def _structures(self) -> tuple[Structure, ...]:
         """Return where upgrades begin: as --from says, and where each case of --case begins."""

@@ -1,7 +1,6 @@
 """The kinds of cases: one function for each."""
 
 import random
-import shlex
 import shutil
 import subprocess
 import traceback
@@ -21,13 +20,14 @@ from surefoot.certify.data import Row, insert
 from surefoot.certify.invariants import Violation
 from surefoot.certify.plan import Case, Kind
 from surefoot.certify.result import Result
-from surefoot.certify.running import Output, clean_environment
+from surefoot.certify.running import Output, clean_environment, end, kill, start_program
 from surefoot.certify.seen import Seen
 from surefoot.certify.sqltext import parts
 from surefoot.certify.stage import Known as Undisturbed
 from surefoot.certify.stage import Stage
 from surefoot.certify.trial import Missed, Skipped, Trial
 from surefoot.model.history import History
+from surefoot.project.url_variables import variables
 from surefoot.schema.fact import Key, SchemaFact
 from surefoot.sql import query
 
@@ -480,41 +480,31 @@ def _broken_writes(trial: Trial, name: str) -> list[str]:
 
 
 def smoke(trial: Trial, name: str, release: str) -> tuple[int, str]:
-    """Run the project's smoke command on this database; its exit status and last line."""
-    command = trial.stage.project.config.certify_smoke
-    assert command is not None
-    target = trial.stage.target(name)
-    parameters = target.parameters
+    """Run the project's smoke command on this database; its exit status and last line.
+
+    It gets the address as env.py does: no variable that surefoot knows may name another database.
+    """
+    project, words = trial.stage.project, trial.stage.project.config.smoke
     environ = {
         **clean_environment(),
-        "DATABASE_URL": target.url("postgresql"),
+        **variables(trial.stage.target(name), project.config, {}, "postgresql"),
         "CERTIFY_RELEASE": release,
     }
-    for key, postgres, libpq in (
-        ("host", "HOST", "HOST"),
-        ("port", "PORT", "PORT"),
-        ("user", "USER", "USER"),
-        ("password", "PASSWORD", "PASSWORD"),
-        ("dbname", "DB", "DATABASE"),
-    ):
-        if value := parameters.get(key):
-            environ |= {f"POSTGRES_{postgres}": value, f"PG{libpq}": value}
     try:
-        done = subprocess.run(
-            shlex.split(command),
-            cwd=trial.stage.project.root,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=_SMOKE_LONGEST,
-            check=False,
+        process = trial.stage.under_way(
+            lambda: start_program(words[:1], words[1:], project.root, environ)
         )
-    except subprocess.TimeoutExpired:
-        return 124, f"it took longer than {_SMOKE_LONGEST:.0f} s"
     except OSError as error:
         return 127, error.strerror or str(error)
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return done.returncode, said[-1] if said else "it said nothing"
+    try:
+        out, err = process.communicate(timeout=_SMOKE_LONGEST)
+    except subprocess.TimeoutExpired:
+        end(process)
+        return 124, f"it took longer than {_SMOKE_LONGEST:.0f} s"
+    finally:
+        kill(process)  # what it has left in the background
+    said = (err.strip() or out.strip()).splitlines()
+    return process.returncode, said[-1] if said else "it said nothing"
 
 
 PERFORM: dict[Kind, Callable[[Trial], Any]] = {

@@ -13,7 +13,7 @@ from psycopg import sql
 from surefoot.certify import invariants
 from surefoot.certify.plan import Fault
 from surefoot.certify.proxy import Proxy, Stop, between
-from surefoot.certify.running import LONGEST, Output, Running
+from surefoot.certify.running import LONGEST, Output, Running, end
 from surefoot.certify.trial import Missed, Skipped, Trial
 from surefoot.project.config import seconds
 from surefoot.sql import query
@@ -59,7 +59,7 @@ def _run(trial: Trial, name: str, fault: Fault) -> Output:
             else:
                 _do(trial, run, proxy, fault)
         except BaseException:
-            _kill(run)
+            end(run.process)
             raise
         done = run.output()
         at = proxy.log[stop.number - 1]
@@ -90,12 +90,6 @@ def _do_midway(trial: Trial, run: Running, proxy: Proxy, fault: Fault, name: str
             time.sleep(0.01)
         _do(trial, run, proxy, fault)
         trial.stage.end_waiting(name)
-
-
-def _kill(run: Running) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(run.process.pid, signal.SIGKILL)
-    run.process.communicate()
 
 
 def _wait(run: Running, proxy: Proxy) -> None:
@@ -174,7 +168,7 @@ def locked(trial: Trial) -> None:
                 proxy.go_on()
                 waited, too_long = _while_locked(trial, run, name)
         except BaseException:
-            _kill(run)
+            end(run.process)
             raise
         output = run.output()
     trial.outputs.append(output)

@@ -190,8 +190,11 @@ def levels(root: Path, structure: Structure) -> tuple[Level, ...]:
 
 def fixtures(root: Path, structure: Structure) -> Path | None:
     """Return the file with the project's own rows for this release; None if there is none."""
-    file = root / FIXTURES / f"{structure.release}.sql"
-    return file if structure.way != EMPTY and file.is_file() else None
+    name = f"{structure.release}.sql"
+    if structure.way == EMPTY or name != Path(name).name:  # a release may be called anything
+        return None
+    file = root / FIXTURES / name
+    return file if file.is_file() else None
 
 
 def _named(catalogue: Catalogue, word: str) -> Release:
@@ -401,22 +404,42 @@ def _fault(does: Does, one: Statement, side: Side) -> Fault:
     return Fault(does, Stop(one.number, side), _words(one)[:80])
 
 
+_NAME = re.compile(rf"(.+/(?:{'|'.join(get_args(Level))}))/({'|'.join(KINDS)})(?:/(.+))?")
+
+# The details that there are; other kinds have none. A name may come from somebody else's file, and
+# its detail decides how many processes are started.
+_DETAILS: dict[str, str] = {
+    "customised": "[0-9]{1,9}",
+    "replicas": "[2-9]|1[0-9]|20",
+    "damaged-rows": "|".join(_DAMAGES),
+    "locked": "[0-9]{1,9}",
+    "down": "(?:[0-9]{1,9})?",
+    **dict.fromkeys(_ENDS, "[0-9]{1,9}-(?:before|while|after)"),
+}
+
+
+def parts_of(name: str) -> tuple[str, Kind, str] | None:
+    """Split a case's name into the subject's name, the kind and the detail.
+
+    None if no history can have a case of this name.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None or not re.fullmatch(_DETAILS.get(found[2], ""), found[3] or ""):
+        return None
+    return found[1], found[2], found[3] or ""  # pyright: ignore[reportReturnType] (one of KINDS)
+
+
 def case_of(name: str, subjects: Iterable[Subject]) -> Case | None:
     """Return the case of this name (`Case.name`); None if there is none."""
-    for subject in subjects:
-        if not name.startswith(f"{subject.name}/"):
-            continue
-        kind, _, detail = name.removeprefix(f"{subject.name}/").partition("/")
-        if kind not in KINDS:
-            return None
-        if kind == "locked" and detail.isdecimal():
-            return Case(subject, kind, detail, Fault("lock", Stop(int(detail), "before")))
-        if kind not in _ENDS:
-            return Case(subject, kind, detail)
-        found = re.fullmatch(r"(\d+)-(before|while|after)", detail)
-        if found is None:
-            return None
-        side: Side = found[2]  # pyright: ignore[reportAssignmentType] (one of the three)
-        does: Does = "kill" if kind == "kill" else "cut"
-        return Case(subject, kind, detail, Fault(does, Stop(int(found[1]), side)))
-    return None
+    parts = parts_of(name)
+    subject = parts and next((one for one in subjects if one.name == parts[0]), None)
+    if parts is None or subject is None:
+        return None
+    _, kind, detail = parts
+    if kind == "locked":
+        return Case(subject, kind, detail, Fault("lock", Stop(int(detail), "before")))
+    if kind not in _ENDS:
+        return Case(subject, kind, detail)
+    number, _, side = detail.partition("-")
+    at = Stop(int(number), side)  # pyright: ignore[reportArgumentType] (one of the three)
+    return Case(subject, kind, detail, Fault("kill" if kind == "kill" else "cut", at))

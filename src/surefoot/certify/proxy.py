@@ -77,6 +77,22 @@ class Stop(msgspec.Struct, frozen=True):
     number: int
     side: Side
 
+    def is_here(self, log: Sequence[Statement]) -> bool:
+        """Whether the last statement of the log is the one to stop at."""
+        return log[-1].number == self.number
+
+
+class StopAtText(msgspec.Struct, frozen=True):
+    """Stop at the first statement with this text, once one with the text `since` has passed."""
+
+    text: str
+    side: Side
+    since: str = ""
+
+    def is_here(self, log: Sequence[Statement]) -> bool:
+        """Whether the last statement of the log is the one to stop at."""
+        return self.text in log[-1].text and any(self.since in one.text for one in log)
+
 
 class _Link:
     """A client's connection, and the connection to the server that was made for it."""
@@ -101,8 +117,11 @@ class Proxy:
     connection until `go_on` (except for the side `while`, where everything does).
     """
 
-    def __init__(self, server_port: int, stop: Stop | None, server_host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, server_port: int, stop: Stop | StopAtText | None, server_host: str = "127.0.0.1"
+    ) -> None:
         self._server, self._stop = (server_host, server_port), stop
+        self._stopped: _Link | None = None
         self._connections = 0
         self.log: list[Statement] = []
         self.reached = threading.Event()
@@ -122,16 +141,18 @@ class Proxy:
         """Return the side of the statement to stop at; None if not at this one."""
         return self._stop and self._stop.side
 
-    def cut(self, *, own: bool | None = None, down: bool = False) -> int:
+    def cut(self, *, own: bool | None = None, down: bool = False, stopped: bool = False) -> int:
         """Cut connections on both sides: surefoot's own, the application's (False), or all.
 
         If none of these is open, all are cut; returns how many. `down`: new ones are refused from
-        now on.
+        now on. `stopped`: only the connection whose statement was stopped at.
         """
 
         def cut() -> None:
             self._down = down
             chosen = [link for link in self._links if own in (None, link.own)] or [*self._links]
+            if stopped:
+                chosen = [link for link in chosen if link is self._stopped]
             for link in chosen:
                 link.abort()
             self._go.set()
@@ -242,7 +263,9 @@ class Proxy:
         at = time.monotonic() - self.connected_at
         self.log.append(Statement(number, link.own, text, at, link.number))
         stop = self._stop
-        here = stop is not None and stop.number == number and stop.side
+        here = stop is not None and self._stopped is None and stop.is_here(self.log) and stop.side
+        if here:
+            self._stopped = link
         if here == "before":
             await self._held()
         link.hold_answer = here == "after"
@@ -296,7 +319,7 @@ def _string(message: bytes, start: int) -> str:
 
 @contextmanager
 def between(
-    server_port: int, stop: Stop | None = None, host: str = "127.0.0.1"
+    server_port: int, stop: Stop | StopAtText | None = None, host: str = "127.0.0.1"
 ) -> Generator[Proxy]:
     """Run a proxy to the server at this host and port."""
     proxy = Proxy(server_port, stop, host)

@@ -1,6 +1,8 @@
 """A run of surefoot in a case, and what is left of a case's processes."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ import msgspec
 LONGEST = 300.0  # seconds, also where the machine is busy; a run that takes longer hangs
 
 _MARK = "_SUREFOOT_CASE"
+_TO_CLOSE = 10.0  # seconds for the outputs of a killed process to end
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -67,12 +70,28 @@ def start_program(
         [*program, *arguments],
         cwd=root,
         env=environ,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+def kill(process: Process) -> None:
+    """Send SIGKILL to the process and its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def end(process: Process) -> tuple[str, str]:
+    """Kill the process and its group; return its outputs, empty if they stay open."""
+    kill(process)
+    try:
+        return process.communicate(timeout=_TO_CLOSE)
+    except subprocess.TimeoutExpired:  # a process that left the group still has them
+        return "", ""
 
 
 class Running:
@@ -110,8 +129,7 @@ class Running:
             out, err = self.process.communicate(timeout=longest)
             code = self.process.returncode
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            out, err = self.process.communicate()
+            out, err = end(self.process)
             code = 124
         seconds = time.monotonic() - self._started
         return Output(self._called, None if code == -9 else code, out, err, seconds)

@@ -6,7 +6,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,15 @@ from surefoot.certify.data import Generated, generate
 from surefoot.certify.invariants import Undisturbed
 from surefoot.certify.plan import EMPTY, Structure, Subject, fixtures
 from surefoot.certify.proxy import Statement, between
-from surefoot.certify.running import Output, Running, Start, clean_environment, start
+from surefoot.certify.running import (
+    Output,
+    Process,
+    Running,
+    Start,
+    clean_environment,
+    kill,
+    start,
+)
 from surefoot.certify.seen import Place, Seen, look, sessions
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
@@ -32,6 +40,9 @@ from surefoot.model.target import Target
 from surefoot.project.config import Project
 from surefoot.schema.fact import SchemaFact
 from surefoot.sql import query
+from surefoot.system.signals import StopRequested
+
+_COPIES = 5  # attempts; for each, the server waits 5 s for the template's sessions to end
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -84,24 +95,45 @@ class Stage:
         self._prefix = f"surefoot_certify_{secrets.token_hex(3)}"
         self._numbers = itertools.count(1)
         self._making = threading.Lock()  # two at the same time would only wait for each other
+        self._making_with: psycopg.Connection[Any] | None = None
         self._structures: dict[Structure, str] = {}
         self._own_rows: dict[Structure, frozenset[str]] = {}
         self._environment = {**clean_environment(), "SUREFOOT_CATALOG": str(catalogue_file)}
+        self._starting = threading.Lock()
+        self._under_way: list[Process] = []
+        self._stopped = False
 
     # --- databases
 
     def database(self, template: str = "template0") -> str:
-        """Make a database as a copy of `template`, and return its name."""
+        """Make a database as a copy of `template`, and return its name.
+
+        On a server that others use, they may not connect to it. Raises psycopg.Error.
+        """
         name = f"{self._prefix}_{next(self._numbers)}"
-        with self._making, self.connect() as connection:
+        with self._making:
+            connection = self._maker()
             copied = " strategy file_copy" if connection.info.server_version >= 150000 else ""
-            connection.execute(
-                sql.SQL("create database {} template {}").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-                + sql.SQL(copied)  # pyright: ignore[reportArgumentType] (one of two texts)
-            )
+            statement = sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            ) + sql.SQL(copied)  # pyright: ignore[reportArgumentType] (one of two texts)
+            for tried in range(_COPIES):
+                try:
+                    connection.execute(statement)
+                    break
+                except psycopg.errors.ObjectInUse:  # a monitor may look into every database
+                    if tried == _COPIES - 1:
+                        raise
+            if not self._whole_server:
+                closed = sql.SQL("revoke connect on database {} from public")
+                connection.execute(closed.format(sql.Identifier(name)))
         return name
+
+    def _maker(self) -> psycopg.Connection[Any]:
+        """Return the connection that makes databases: a new one each time takes as long as one."""
+        if self._making_with is None or self._making_with.closed:
+            self._making_with = self.connect()
+        return self._making_with
 
     def drop(self, name: str) -> None:
         """Drop the database, and end every session in it."""
@@ -112,6 +144,8 @@ class Stage:
 
     def close(self) -> None:
         """Drop every database that was made here, also those that a restore has set aside."""
+        if self._making_with is not None:
+            self._making_with.close()
         with self.connect() as connection:
             found = connection.execute(
                 "select datname from pg_catalog.pg_database where starts_with(datname, %s)",
@@ -163,9 +197,30 @@ class Stage:
             target.url("postgresql"),
             self.mark(name),
             environment={**self._environment, **(more or {})},
-            start=self._start,
+            start=self._started,
             called=" ".join(command),
         )
+
+    def _started(self, arguments: Sequence[str], root: Path, environ: Mapping[str, str]) -> Process:
+        return self.under_way(lambda: self._start(arguments, root, environ))
+
+    def under_way(self, start: Callable[[], Process]) -> Process:
+        """Start a process that `stop` ends. Raises StopRequested after `stop`."""
+        with self._starting:
+            if self._stopped:
+                raise StopRequested
+            process = start()
+            self._under_way = [one for one in self._under_way if one.returncode is None]
+            self._under_way.append(process)
+            return process
+
+    def stop(self) -> None:
+        """End the processes that were started here, and start no others."""
+        with self._starting:
+            self._stopped = True
+            for process in self._under_way:
+                if process.returncode is None:
+                    kill(process)
 
     def _words(self, command: tuple[str, ...], root: Path | None) -> list[str]:
         """Return the command with the given options that say where the project is."""

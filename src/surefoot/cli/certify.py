@@ -1,5 +1,7 @@
 """`surefoot certify`."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,23 +15,32 @@ from surefoot.cli.console import (
     project_options,
     server_option,
 )
-from surefoot.errors import ExitCode, SurefootError
+from surefoot.errors import ExitCode, Finding, SurefootError
 
 
-def _write(file: Path, text: str) -> None:
-    """Write a report file. Raises SurefootError `output-lost`."""
+def _lost(file: Path, why: str) -> Finding:
     from surefoot.system.files import shown
 
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SurefootError(
-            "output-lost",
-            f"{shown(file)} could not be written.",
-            seen=[error.strerror or str(error)],
-            database="Only scratch databases were touched.",
-            next="correct the path, or the permissions of its directory",
-        ) from error
+    return Finding(
+        "output-lost",
+        f"{shown(file)} could not be written.",
+        (why,),
+        "Only scratch databases were touched.",
+        "correct the path, the permissions of its directory, or the disk, and run it again",
+    )
+
+
+def _written(files: Iterable[tuple[Path, Callable[[], object]]]) -> list[Finding]:
+    """Write the files, and return what could not be written: the report is worth more."""
+    found: list[Finding] = []
+    for file, write in files:
+        try:
+            write()
+        except SurefootError as error:
+            found.append(error.finding)
+        except OSError as error:
+            found.append(_lost(file, error.strerror or str(error)))
+    return found
 
 
 @click.command("certify")
@@ -92,7 +103,13 @@ def command(
       surefoot certify
       surefoot certify --minutes 60 --seed 7 --html certify.html
     """
+    import msgspec
+
     from surefoot.certify.campaign import Options, certify
+    from surefoot.certify.kept import FILE, write_failed
+    from surefoot.certify.plan import FIXTURES
+    from surefoot.report.certify_html import html as html_of
+    from surefoot.report.certify_junit import junit as junit_of
     from surefoot.report.certifying import (
         CertifyReport,
         plan_json,
@@ -101,7 +118,11 @@ def command(
         report_lines,
     )
     from surefoot.report.terminal import Terminal
+    from surefoot.system.files import obstacle
 
+    for file in filter(None, (junit, html)):  # to be known before minutes are spent
+        if why := "it is a directory" if file.is_dir() else obstacle(file):
+            raise SurefootError.of(_lost(file, why))
     project = load_project(config_file)
     options = Options(minutes, seed, releases, cases, server, not exhaustive, only_plan)
     progress = CertifyReport(context.terminal)
@@ -116,14 +137,14 @@ def command(
         else:
             context.write_lines(plan_lines(report.plan))
         return ExitCode.DONE
+    files: list[tuple[Path, Callable[[], object]]] = [
+        (project.root / FIXTURES / FILE, partial(write_failed, project.root, report.results))
+    ]
     if junit is not None:
-        from surefoot.report.certify_junit import junit as junit_of
-
-        _write(junit, junit_of(report))
+        files.append((junit, partial(junit.write_text, junit_of(report), "utf-8")))
     if html is not None:
-        from surefoot.report.certify_html import html as html_of
-
-        _write(html, html_of(report))
+        files.append((html, partial(html.write_text, html_of(report), "utf-8")))
+    report = msgspec.structs.replace(report, lost=tuple(_written(files)))
     code = max((one.exit_code for one in report.findings), default=ExitCode.DONE)
     if context.as_json:
         context.emit_json(code, **report_json(report))

@@ -136,6 +136,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [ScriptEntry(e.path, e.search_path or self.search_path) for e in full]
 
     @property
+    def smoke(self) -> list[str]:
+        """Return the words of `certify_smoke`, [] without one. Raises ValueError."""
+        if self.certify_smoke is None:
+            return []
+        words = shlex.split(self.certify_smoke)
+        if not words:
+            raise ValueError("it is empty")
+        return words
+
+    @property
     def catalog_file(self) -> str | None:
         """Return the catalogue's configured place; None for the usual one.
 
@@ -347,6 +357,11 @@ def load(file: Path | None, directory: Path, environ: Mapping[str, str] | None =
             [_SHARED_TABLE],
             f"correct {variable}, or remove it",
         )
+    try:
+        _ = config.smoke
+    except ValueError as error:
+        told = f"certify_smoke can't be {config.certify_smoke!r}."
+        raise _invalid(Path(FILE_NAME), told, [f"as a command: {error}"]) from error
     return msgspec.structs.replace(
         project,
         config=config,

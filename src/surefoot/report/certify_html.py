@@ -7,6 +7,7 @@ from surefoot.certify.campaign import Report, Timeline
 from surefoot.certify.plan import KINDS, Kind
 from surefoot.certify.problems import Problem
 from surefoot.certify.result import Outcome, Result
+from surefoot.errors.masking import hidden
 from surefoot.errors.printable import printable
 from surefoot.report.certifying import again, cell_text, cells, notes_of
 
@@ -76,7 +77,7 @@ def html(report: Report) -> str:
 
 
 def _text(text: str) -> str:
-    return escape("\n".join(printable(line) for line in text.splitlines()))
+    return escape("\n".join(printable(hidden(line)) for line in text.splitlines()))
 
 
 def _facts(report: Report) -> str:

@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 from surefoot.certify.campaign import Report
 from surefoot.certify.result import Result
+from surefoot.errors.masking import hidden
 from surefoot.errors.printable import printable
 
 
@@ -55,18 +56,23 @@ def _result(suite: ElementTree.Element, result: Result) -> None:
 
 
 def _suite(root: ElementTree.Element, name: str, tests: int) -> ElementTree.Element:
-    return ElementTree.SubElement(root, "testsuite", {"name": name, "tests": str(tests)})
+    attributes = {"name": _text(name), "tests": str(tests)}
+    return ElementTree.SubElement(root, "testsuite", attributes)
 
 
 def _case(
     suite: ElementTree.Element, subject: str, name: str, seconds: float
 ) -> ElementTree.Element:
-    attributes = {"classname": subject, "name": name, "time": f"{seconds:.2f}"}
+    attributes = {"classname": _text(subject), "name": _text(name), "time": f"{seconds:.2f}"}
     return ElementTree.SubElement(suite, "testcase", attributes)
 
 
 def _element(case: ElementTree.Element, tag: str, text: str, **attributes: str) -> None:
-    shown = {name: printable(value) for name, value in attributes.items()}
+    shown = {name: _text(value) for name, value in attributes.items()}
     element = ElementTree.SubElement(case, tag, shown)
-    # XML allows no control characters, escaped or not
-    element.text = "\n".join(printable(line) for line in text.splitlines())
+    element.text = "\n".join(_text(line) for line in text.splitlines())
+
+
+def _text(line: str) -> str:
+    """Mask passwords, and escape control characters: XML allows none, escaped or not."""
+    return printable(hidden(line))
