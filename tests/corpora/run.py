@@ -138,7 +138,7 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
         create_database(server, database)
 
     build = [str(made / "bin" / "surefoot"), "catalog", "build", "--no-downgrade"]
-    build += ["--server", server.url()]
+    build += ["--server", str(server.bin_directory)]  # which the build may start more than once
     catalogue = timed(build, work, variables)[0] if case.makes_tables else 0.0
     address = {**variables, "SUREFOOT_DATABASE_URL": server.url(one)}
     command = [str(made / "bin" / "surefoot"), "up", "--json"]

@@ -29,6 +29,7 @@ from surefoot.catalogue_build.assemble import (
     with_variants,
     with_varying,
 )
+from surefoot.catalogue_build.early import Early, Pass
 from surefoot.catalogue_build.install import database, installed, startable_code
 from surefoot.catalogue_build.messages import SCRATCH
 from surefoot.catalogue_build.passes import Replayed, replayed
@@ -74,11 +75,15 @@ class Built(msgspec.Struct, frozen=True):
     unasked: dict[str, str] = {}
 
 
+Start = Callable[[Scratch], Target]
+"""Makes the database with which a replay begins, on that server."""
+
+
 class _Beginning(msgspec.Struct, frozen=True):
     """How a path of the catalogue is replayed: its name, and its beginning."""
 
     what: str
-    start: Callable[["_Building"], Target]
+    start: Callable[["_Building"], Start]
     origin: Origin | None = None
 
 
@@ -93,26 +98,33 @@ def build(project: Project, options: Options, told: Told) -> Built:
 
     named, *others = options.servers or (None,)
 
-    def first(_: Candidate, scratch: Scratch) -> tuple[Built, dict[str, _Beginning]]:
-        building = _Building(scratch, project, options, told)
-        return building.build(), building.ways
+    def first(candidate: Candidate, scratch: Scratch) -> tuple[Built, dict[str, _Beginning]]:
+        with Early(candidate) as early:
+            building = _Building(scratch, project, options, told, early)
+            return building.build(), building.ways
 
     built, ways = on_a_server(named, "catalog build", told, first)
 
-    def further(_: Candidate, scratch: Scratch) -> Built:
-        return _Building(scratch, project, options, told).also(built, ways)
+    def further(candidate: Candidate, scratch: Scratch) -> Built:
+        with Early(candidate) as early:
+            return _Building(scratch, project, options, told, early).also(built, ways)
 
     for other in others:
         built = on_a_server(other, "catalog build", told, further)
     return built
 
 
+_AGAIN = "the history again, to compare"
+
+
 class _Building:
-    def __init__(self, scratch: Scratch, project: Project, options: Options, told: Told) -> None:
+    def __init__(
+        self, scratch: Scratch, project: Project, options: Options, told: Told, early: Early
+    ) -> None:
         self._tenants = project.config.tenants is not None
         self._scratch = scratch
         self._project = project.of_tenant(NAME) if self._tenants else project
-        self._options, self._told = options, told
+        self._options, self._told, self._early = options, told, early
         self._refused: set[tuple[str, str]] = set()
         self._seed = 0  # of the last replay: each one has another server
         self.ways: dict[str, _Beginning] = {}  # by name: the paths of the catalogue
@@ -120,19 +132,23 @@ class _Building:
     def also(self, built: Built, ways: Mapping[str, _Beginning]) -> Built:
         """Add what this server makes differently, as variants."""
         catalogue, ended = built.catalogue, True
-        for name, beginning in ways.items():
-            catalogue, to_its_end = self._also(catalogue, name, beginning)
+        passes = {
+            name: self._planned(way.what, way.start(self), origin=way.origin)
+            for name, way in ways.items()
+        }
+        for one in passes.values():
+            self._early.begin(one)
+        for name, one in passes.items():
+            catalogue, to_its_end = self._also(catalogue, name, one)
             ended = ended and to_its_end
         if ended and catalogue == built.catalogue:
             self._told.notice(f"{self._scratch.label} makes the same structures")
         servers = (*built.servers, self._scratch.label)
         return msgspec.structs.replace(built, catalogue=catalogue, servers=servers)
 
-    def _also(
-        self, catalogue: Catalogue, name: str, beginning: _Beginning
-    ) -> tuple[Catalogue, bool]:
+    def _also(self, catalogue: Catalogue, name: str, one: Pass) -> tuple[Catalogue, bool]:
         """Do so for one path; also return whether the replay got as far as on the first server."""
-        found = self._pass(beginning.what, lambda: beginning.start(self), origin=beginning.origin)
+        found = self._pass(one)
         way = catalogue.way(name)
         assert way is not None
         if found.stopped is not None and found.failed in way.changes:
@@ -158,16 +174,16 @@ class _Building:
     def build(self) -> Built:
         told, config = self._told, self._project.config
         what = "the history from its base"
-        base = self._pass(what, self._database)
+        base = self._pass(self._planned(what, self._database))
         if base.stopped is None:
-            self.ways["base"] = _Beginning(what, _Building._database)
+            self.ways["base"] = _Beginning(what, lambda building: building._database)
         init: Replayed | None = None
         scripts: InitScripts | None = None
         if config.init:
             scripts = self._init_scripts(base)
         if scripts is not None:
             what = "the init scripts, then the history"
-            init = self._pass(what, lambda: self._installed(base))
+            init = self._pass(self._planned(what, self._installed(base)))
             self._require_end(init)
             self.ways["init"] = _Beginning(what, lambda building: building._installed(base))
         if base.stopped is not None:
@@ -180,15 +196,25 @@ class _Building:
         main = init if base.stopped is not None else base
         assert main is not None
         opened = base.opened
-        tried = None
+        start = self._database if main is base else self._installed(base)
+        downs = steps = None
         if self._options.downgrades:
             # in a separate replay, which may fail
-            tried = self._pass("its downgrades", self._start(base, main), downgrades=True)
+            downs = self._planned("its downgrades", start, downgrades=True)
+        again = self._planned_again(base, main, start)
+        if self._options.stepwise and len(main.changes) > 1:
+            steps = self._planned("the history, one revision per run", start, one_by_one=True)
+        for one in (downs, *again, steps):
+            if one is not None:
+                self._early.begin(one)
+        tried = None
+        if downs is not None:
+            tried = self._pass(downs)
             self._come_to_grief(tried, "with downgrades tried")
-        more = self._again(base, main, tried)
+        more = self._again(main, tried, again, start)
         varies, others = compared(opened.order, main, more)
         if tried is not None:
-            main.downgrades = self._downgrades(base, main, tried, varies)
+            main.downgrades = self._downgrades(start, main, tried, varies)
         catalogue = assemble(opened, None if base.stopped else base, init, scripts, main.downgrades)
         catalogue = with_varying(catalogue, varies)
         if self._tenants:
@@ -202,60 +228,74 @@ class _Building:
                 catalogue = self._former(base, catalogue, run, scripts.revision)
         for entry in config.origins:
             catalogue = self._with_origin(base, catalogue, entry)
-        if self._options.stepwise and len(main.changes) > 1:
-            catalogue = self._stepwise(base, main, catalogue)
+        if steps is not None:
+            catalogue = self._stepwise(steps, catalogue, name)
         if config.ambiguous != "refuse":
             return Built(catalogue, (self._scratch.label,))
         unasked = {id: text for id, text in main.questions.items() if id not in config.evidence}
         return Built(catalogue, (self._scratch.label,), unasked)
 
-    def _pass(
+    def _planned(
         self,
         what: str,
-        target: Callable[[], Target],
+        start: Start,
         *,
         one_by_one: bool = False,
         downgrades: bool = False,
         committing: tuple[str, ...] = (),
         origin: Origin | None = None,
-    ) -> Replayed:
-        """One replay, begun again without each downgrade that has ruined the scratch database."""
-        self._told.begin(what)
+        project: Project | None = None,
+    ) -> Pass:
+        """Return a replay with a seed of its own."""
         self._seed += 1
+        return Pass(
+            what,
+            project or self._project,
+            start,
+            self._seed,
+            one_by_one=one_by_one,
+            downgrades=downgrades,
+            committing=committing,
+            origin=origin,
+        )
+
+    def _pass(self, one: Pass) -> Replayed:
+        """One replay, begun again without each downgrade that has ruined the scratch database."""
         known: dict[str, Downgrade] = {}
         passed_over: list[str] = []
+        seconds = 0.0
         while True:
+            self._told.begin(one.what)
             try:
-                found = replayed(
-                    self._project,
-                    target(),
-                    self._told.revision,
-                    one_by_one=one_by_one,
-                    downgrades=downgrades,
-                    passed_over=tuple(passed_over),
-                    committing=tuple(id for id in committing if id not in known),
-                    whole_server=self._scratch.ours,
-                    seed=self._seed,
-                    origin=origin,
-                )
+                if self._early.has_begun(one):
+                    found = self._early.follow(one, self._told.revision, self._told.notice)
+                    if found is None:
+                        continue
+                else:
+                    found = one.run(
+                        self._scratch,
+                        self._told.revision,
+                        passed_over=tuple(passed_over),
+                        committing=tuple(id for id in one.committing if id not in known),
+                    )
             except SurefootError as error:
                 look_for_extension(error.finding)
                 raise
+            seconds += found.seconds
             if not found.spoilt:
                 break
             passed_over.append(found.spoilt)
             # downgrades that commit were tested separately, and aren't tested again
-            known |= found.downgrades if committing else {}
+            known |= found.downgrades if one.committing else {}
             known[found.spoilt] = found.downgrades[found.spoilt]
-            if committing and known.keys() >= set(committing):
+            if one.committing and known.keys() >= set(one.committing):
                 break
-            self._told.begin(what)
         if found.stopped is not None:
             look_for_extension(found.stopped)
-            self._told.stopped(what)
+            self._told.stopped(one.what, seconds)
             require_confined(found.stopped)
         else:
-            self._told.end(what)
+            self._told.end(one.what, seconds)
         self._tell_refused(found)
         found.downgrades = known | found.downgrades
         return found
@@ -277,13 +317,9 @@ class _Building:
                 next=replayed.stopped.next,
             )
 
-    def _start(self, base: Replayed, main: Replayed) -> Callable[[], Target]:
-        """Return where the main path begins: an empty database, or one made by the init scripts."""
-        return self._database if main is base else lambda: self._installed(base)
-
-    def _database(self) -> Target:
+    def _database(self, scratch: Scratch) -> Target:
         """Make a database: empty, or with a tenant's empty schema and the shared objects."""
-        return database(self._project, self._scratch, self._shared)
+        return database(self._project, scratch, self._shared)
 
     def _shared(self, target: Target) -> None:
         """Make the objects that all tenants share. Raises as a replay does."""
@@ -301,11 +337,14 @@ class _Building:
 
     def _require_variable(self, catalogue: Catalogue, base: Replayed, main: Replayed) -> None:
         """Require the same result in another schema. Raises `catalogue-build-failed`."""
-        project, self._project = self._project, self._project.of_tenant(OTHER)
-        try:
-            other = self._pass("the history in another schema", self._start(base, main))
-        finally:
-            self._project = project
+        project = self._project.of_tenant(OTHER)
+
+        def start(scratch: Scratch) -> Target:
+            if main is base:
+                return database(project, scratch, self._shared)
+            return installed(project, scratch, base.opened, self._shared)
+
+        other = self._pass(self._planned("the history in another schema", start, project=project))
         self._require_end(other)
         settling = Settling(v for several in catalogue.varies.values() for v in several)
         one = settling.each(main.changes)
@@ -324,18 +363,24 @@ class _Building:
             "part of one or of a function's body; and what it does may not depend on it",
         )
 
-    def _again(self, base: Replayed, main: Replayed, tried: Replayed | None) -> list[Replayed]:
-        """Repeat the replay as often as needed to see whether it always makes the same.
+    def _planned_again(self, base: Replayed, main: Replayed, start: Start) -> list[Pass]:
+        """Return the further replays that show whether the history always makes the same.
 
-        The replay that tests downgrades is the second one. There are more only if it made something
-        else, or if a revision's source mentions chance.
+        The replay that tests downgrades is the second one. There are more if it isn't wanted, or if
+        a revision's source mentions chance.
         """
         doubtful = set(base.opened.doubtful).intersection(main.changes)
-        number = 2 if doubtful else 0
-        if tried is None or any(seen != main.changes.get(id) for id, seen in tried.changes.items()):
-            number = max(number, 1)
-        start = self._start(base, main)
-        return [self._pass("the history again, to compare", start) for _ in range(number)]
+        number = 2 if doubtful else 0 if self._options.downgrades else 1
+        return [self._planned(_AGAIN, start) for _ in range(number)]
+
+    def _again(
+        self, main: Replayed, tried: Replayed | None, planned: list[Pass], start: Start
+    ) -> list[Replayed]:
+        """Run them, and at least one if the replay that tests downgrades made something else."""
+        seen = {} if tried is None or planned else tried.changes
+        if any(changed != main.changes.get(id) for id, changed in seen.items()):
+            planned = [self._planned(_AGAIN, start)]
+        return [self._pass(one) for one in planned]
 
     def _tell_varying(
         self, catalogue: Catalogue, main: Replayed, others: list[dict[str, tuple[Change, ...]]]
@@ -359,7 +404,7 @@ class _Building:
 
     def _downgrades(
         self,
-        base: Replayed,
+        start: Start,
         main: Replayed,
         tried: Replayed,
         varies: Mapping[str, tuple[Varying, ...]],
@@ -371,8 +416,8 @@ class _Building:
         found = self._as_without(tried, main, varies)
         left = tuple(id for id, down in found.items() if down.verdict == "untried")
         if left:
-            start = self._start(base, main)
-            committed = self._pass("downgrades that commit", start, committing=left)
+            one = self._planned("downgrades that commit", start, committing=left)
+            committed = self._pass(one)
             self._come_to_grief(committed, "with each revision committed")
             found |= self._as_without(committed, main, varies)
         return {
@@ -400,16 +445,14 @@ class _Building:
             )
         return {id: down for id, down in tried.downgrades.items() if id in same}
 
-    def _stepwise(self, base: Replayed, main: Replayed, catalogue: Catalogue) -> Catalogue:
-        stepwise = self._pass(
-            "the history, one revision per run", self._start(base, main), one_by_one=True
-        )
+    def _stepwise(self, one: Pass, catalogue: Catalogue, name: str) -> Catalogue:
+        """Return the catalogue that also accepts what one run for each revision makes."""
+        stepwise = self._pass(one)
         if stepwise.stopped is not None:
             self._told.notice(
                 f"one revision per run, {stepwise.failed} fails: {why_stopped(stepwise.stopped)}"
             )
         settling = Settling(v for several in catalogue.varies.values() for v in several)
-        name = "base" if main is base else "init"
         return with_variants(catalogue, name, settling.each(stepwise.changes))
 
     def _former(
@@ -419,7 +462,10 @@ class _Building:
         project = self._project.beginning_with(scripts, revision)
         names = ", ".join(script.path for script in scripts)
         found = self._pass(
-            f"{names}, then the history", lambda: installed(project, self._scratch, base.opened)
+            self._planned(
+                f"{names}, then the history",
+                lambda scratch: installed(project, scratch, base.opened),
+            )
         )
         if found.stopped is not None:
             self._told.notice(
@@ -447,17 +493,19 @@ class _Building:
         what = origin.create or ", ".join(path for path, _ in origin.scripts)
         if origin.create:
             beginning = _Beginning(
-                f"{what}, then the history", lambda building: building._scratch.database(), origin
+                f"{what}, then the history", lambda _: lambda scratch: scratch.database(), origin
             )
         else:
             scripts = self._project.config.scripts(entry.scripts)
             project = self._project.beginning_with(scripts, origin.rows[0])
             beginning = _Beginning(
                 f"{what}, then the history",
-                lambda building: installed(project, building._scratch, base.opened),
+                lambda _: lambda scratch: installed(project, scratch, base.opened),
             )
         self.ways[origin.way] = beginning
-        found = self._pass(beginning.what, lambda: beginning.start(self), origin=beginning.origin)
+        found = self._pass(
+            self._planned(beginning.what, beginning.start(self), origin=beginning.origin)
+        )
         if found.stopped is not None and not found.failed:
             self._require_end(found)
         settling = Settling(v for several in catalogue.varies.values() for v in several)
@@ -504,5 +552,6 @@ class _Building:
             return None
         return init_scripts(self._project, startable_code(self._project, base.opened))
 
-    def _installed(self, base: Replayed) -> Target:
-        return installed(self._project, self._scratch, base.opened, self._shared)
+    def _installed(self, base: Replayed) -> Start:
+        """Return how the init scripts make a database."""
+        return lambda scratch: installed(self._project, scratch, base.opened, self._shared)

@@ -137,10 +137,10 @@ class _Replaying:
             raise
         if found.stopped is not None:
             look_for_extension(found.stopped)
-            self._told.stopped(what)
+            self._told.stopped(what, found.seconds)
             require_confined(found.stopped)
         else:
-            self._told.end(what)
+            self._told.end(what, found.seconds)
         tell_refused(found.refused, self._told)
         return target, found
 

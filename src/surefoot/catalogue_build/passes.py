@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -41,7 +42,7 @@ class Replayed(msgspec.Struct):
     `spoilt` is the revision whose downgrade has ruined the database: begin again without it.
     `refused` is what the application's code tried to reach outside the scratch server: revision
     and target, in words. `questions` are revisions that change only data and have no evidence
-    probe, with a suggested one ("": none).
+    probe, with a suggested one ("": none). `seconds` is how long it took.
     """
 
     opened: Opened
@@ -52,12 +53,17 @@ class Replayed(msgspec.Struct):
     spoilt: str = ""
     refused: list[tuple[str, str]] = []
     questions: dict[str, str] = {}
+    seconds: float = 0.0
 
 
-def _relay(stream: IO[bytes]) -> None:
-    """Print the application's output through surefoot's own stream, above the line of progress."""
+def relayed(line: str) -> None:
+    """Print a line of the application's through surefoot's own stream, above its progress."""
+    sys.stderr.write(line)
+
+
+def _relay(stream: IO[bytes], said: Callable[[str], None]) -> None:
     for line in stream:
-        sys.stderr.write(line.decode("utf-8", "replace"))
+        said(line.decode("utf-8", "replace"))
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
@@ -84,12 +90,15 @@ def replayed(
     whole_server: bool = False,
     seed: int = 1,
     origin: Origin | None = None,
+    said: Callable[[str], None] = relayed,
+    began: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> Replayed:
     """Replay the revisions that are pending on `target`, to the heads or `upto` a revision.
 
     `seed` is that of Python's hashes, which decide the order of a set: differences between two
     replays with different seeds aren't deterministic. `origin`: the call with which the application
-    first makes its tables without the history.
+    first makes its tables without the history. `said` gets each line that the application prints,
+    in another thread; `began` gets the process.
 
     Raises the SurefootError that ended it before the first revision.
     """
@@ -109,6 +118,7 @@ def replayed(
         arguments=project.given,
         tenant=project.tenant,
     )
+    started = time.monotonic()
     child = subprocess.Popen(
         # -P: no module of the application may replace one of Python's
         [sys.executable, "-P", "-m", "surefoot.catalogue_build.child"],
@@ -117,10 +127,11 @@ def replayed(
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONHASHSEED": str(seed)},
     )
+    began(child)
     assert child.stdin is not None
     assert child.stdout is not None
     assert child.stderr is not None
-    relay = threading.Thread(target=_relay, args=(child.stderr,), daemon=True)
+    relay = threading.Thread(target=_relay, args=(child.stderr, said), daemon=True)
     relay.start()
     found: Replayed | None = None
     refused: list[tuple[str, str]] = []
@@ -174,4 +185,5 @@ def replayed(
             next="check whether a revision or env.py calls sys.exit()",
         )
     found.refused = refused
+    found.seconds = time.monotonic() - started
     return found

@@ -1,7 +1,5 @@
 """Report the progress of building a catalogue."""
 
-import time
-
 from surefoot.report.live import Live
 from surefoot.report.terminal import Terminal, columns, wrapped
 
@@ -14,7 +12,6 @@ class BuildReport:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._live = Live(terminal)
-        self._started = 0.0
         self._number = 0
 
     def server(self, label: str, why: str) -> None:
@@ -23,7 +20,7 @@ class BuildReport:
 
     def begin(self, what: str) -> None:
         """Report that a replay begins."""
-        self._started, self._number = time.monotonic(), 0
+        self._number = 0
         self._live.begin(what)
 
     def revision(self, revision: str, number: int, total: int) -> None:
@@ -33,16 +30,16 @@ class BuildReport:
         full, empty = ("━", "─") if self._terminal.dots == "…" else ("#", ".")
         self._live.update(f"{full * done}{empty * (_BAR - done)} {number}/{total} {revision}")
 
-    def end(self, what: str) -> None:
+    def end(self, what: str, seconds: float) -> None:
         """Report that a replay has ended."""
-        self._line(what, self._terminal.paint(self._terminal.done, "green"))
+        self._line(what, seconds, self._terminal.paint(self._terminal.done, "green"))
 
-    def stopped(self, what: str) -> None:
+    def stopped(self, what: str, seconds: float) -> None:
         """Report that a replay stopped early; the caller reports why."""
-        self._line(what, self._terminal.ran.ljust(len(self._terminal.done)))
+        self._line(what, seconds, self._terminal.ran.ljust(len(self._terminal.done)))
 
-    def _line(self, what: str, sign: str) -> None:
-        took = f"{time.monotonic() - self._started:.1f} s"
+    def _line(self, what: str, seconds: float, sign: str) -> None:
+        took = f"{seconds:.1f} s"
         noun = "revision" if self._number == 1 else "revisions"
         text = f"{what}: {self._number} {noun}"
         room = self._terminal.width - len(self._terminal.done) - 3 - len(took)
