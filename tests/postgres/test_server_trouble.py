@@ -4,11 +4,14 @@ import signal
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString, cast
 
 import psycopg
 import pytest
 
+from surefoot.errors import SurefootError
+from surefoot.postgres.look import looking
+from surefoot.sql import query
 from tests.support.database import Database
 from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.project import ASYNC_ENV, Application, Result, Running
@@ -483,6 +486,26 @@ def test_somebody_cancels_a_look(shop: Application, database: Database) -> None:
     assert (result.code, result.error) == (7, "look-cancelled"), result.err
     assert told(result)[1] == "The database was not changed."
     assert shop.run("up", url=database.url()).code == 0
+
+
+def test_a_look_waits_for_ten_minutes(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its statement says so; here with a second in its place."""
+    assert "set local lock_timeout = '10min'" in query("look")
+
+    def hurried(name: str) -> LiteralString:
+        return cast("LiteralString", query(name).replace("'10min'", "'1s'"))
+
+    monkeypatch.setattr("surefoot.postgres.look.query", hurried)
+    database.execute("create table t (a int)")
+    with (
+        psycopg.connect(database.conninfo) as holder,
+        database.connect() as connection,
+    ):
+        holder.execute("lock table t")
+        with pytest.raises(SurefootError) as refused, looking(connection) as look:
+            look.cursor.execute("select a from public.t")
+    assert refused.value.finding.code == "look-cancelled"
+    assert refused.value.finding.seen[-1] == "SQLSTATE 55P03"
 
 
 def test_the_look_behind_a_failure_is_cut(shop: Application, database: Database) -> None:
