@@ -52,7 +52,11 @@ def certified(case: Case, words: list[str], structures: int) -> dict[str, Any]:
             return json.loads(done.stdout)
 
         if structures:
-            ids = [one["revision"] for one in surefoot("history")["revisions"]][::-1]
+            told = surefoot("history")
+            if "revisions" not in told:  # its configuration requires a catalogue
+                surefoot("catalog", "build", "--no-downgrade", "--no-stepwise")
+                told = surefoot("history")
+            ids = [one["revision"] for one in told["revisions"]][::-1]
             for number in range(1, structures + 1):
                 words = [*words, "--from", ids[number * len(ids) // (structures + 1)]]
         return surefoot("certify", *words)

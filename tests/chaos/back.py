@@ -2,7 +2,7 @@
 
 The example application, with a further revision whose way back commits midway: its newest image
 takes it back by its files, an older one by what the journal has kept. A case is named
-`IMAGE/SIDE/K`: SIGKILL when the K-th statement was answered (`after`), or sent (`before`).
+`IMAGE/SIDE/K`: SIGKILL at this side of the K-th statement.
 """
 
 import itertools
@@ -19,12 +19,13 @@ from typing import Any, Self
 
 import psycopg
 
-from surefoot.certify.proxy import Side, Stop, between, boundaries
+from surefoot.certify.proxy import Stop, between
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests import starts
 from tests.chaos.invariants import Output, no_bug, no_password
+from tests.chaos.moments import moments, side_of
 from tests.chaos.running import LONGEST, Running, clean_environment, processes_of
-from tests.chaos.seen import Seen, look, sessions
+from tests.chaos.seen import Seen, look, sessions_left
 from tests.chaos.table import Row
 from tests.support.cheaper import cheaper_passwords, copied
 from tests.support.example import EXAMPLE, HEAD, ROWS
@@ -102,7 +103,7 @@ class Stage:
             self.head = look(self.server, "start")
             self.kept = self.users_own("start")
             self.counts: dict[str, int] = {}
-            self.boundaries: dict[str, tuple[int, ...]] = {}
+            self.moments: dict[str, tuple[Stop, ...]] = {}
             self.ends: dict[str, Seen] = {}
             for image in IMAGES:
                 self._go(image)
@@ -155,7 +156,8 @@ class Stage:
         if done.code != 0:
             raise RuntimeError(done.err)
         self.counts[image], self.ends[image] = len(proxy.log), look(self.server, name)
-        self.boundaries[image] = boundaries(proxy.log)
+        every, some = moments(proxy.log)
+        self.moments[image] = (*every, *some)
         self.drop(name)
 
     def _must(self, image: str, name: str, *command: str, at: Path | None = None) -> None:
@@ -184,13 +186,10 @@ def _write(root: Path, *, older: bool) -> None:
 
 
 def cases(stage: Stage, count: int = 0) -> list[str]:
-    """The statements of both images' runs that matter, answered; every twelfth one sent. Or about
-    so many.
-    """
-    found: list[str] = []
-    for image in IMAGES:
-        found += [f"{image}/after/{number}" for number in stage.boundaries[image]]
-        found += [f"{image}/before/{n}" for n in range(1, stage.counts[image] + 1, 12)]
+    """Every commit of both images' runs, and a part of the other statements; or about so many."""
+    found = [
+        f"{image}/{stop.side}/{stop.number}" for image in IMAGES for stop in stage.moments[image]
+    ]
     return found[:: max(1, len(found) // count)] if count else found
 
 
@@ -204,7 +203,7 @@ def perform(stage: Stage, case: str) -> list[str]:
         try:
             outputs: list[Output] = []
             at = max(1, int(number) - earlier)
-            wrong = _killed(stage, image, name, Stop(at, _side(side)))
+            wrong = _killed(stage, image, name, Stop(at, side_of(side)))
             if wrong is None:
                 continue
             wrong += _again(stage, image, name, outputs, forward=int(number) % 4 == 0)
@@ -212,10 +211,6 @@ def perform(stage: Stage, case: str) -> list[str]:
         finally:
             stage.drop(name)
     return ["every run was over before the fault"]
-
-
-def _side(word: str) -> Side:
-    return "after" if word == "after" else "before"
 
 
 def _killed(stage: Stage, image: str, name: str, stop: Stop) -> list[str] | None:
@@ -275,13 +270,8 @@ def _of(seen: Seen) -> tuple[str, frozenset[str]]:
 
 
 def _sessions_left(stage: Stage, name: str) -> tuple[str, ...]:
-    deadline = time.monotonic() + 15
     with psycopg.connect(stage.server.conninfo(), autocommit=True) as connection:
-        while True:
-            left = sessions(connection, name)
-            if not left or time.monotonic() > deadline:
-                return left
-            time.sleep(0.01)
+        return sessions_left(connection, name)
 
 
 def run(seed: int, count: int = 0, case: str = "") -> list[Row]:
@@ -311,7 +301,7 @@ def run(seed: int, count: int = 0, case: str = "") -> list[Row]:
     return [
         Row(
             f"`down` to v1.0.28 by the {image} image, SIGKILL at "
-            f"{len(stages[0].boundaries[image])} of {stages[0].counts[image]} statements",
+            f"the commits, and a part of its {stages[0].counts[image]} statements",
             len(mine := [wrong for name, wrong in violated.items() if name.startswith(image)]),
             sum(map(len, mine)),
             took * len(mine) / len(violated),

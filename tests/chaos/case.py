@@ -3,8 +3,6 @@
 import contextlib
 import os
 import random
-import re
-import shlex
 import signal
 import threading
 import time
@@ -14,18 +12,16 @@ import msgspec
 import psycopg
 
 from surefoot.certify.proxy import Proxy, Stop, between
+from surefoot.certify.restart import restart
 from tests.chaos import invariants
 from tests.chaos.invariants import Output, Violation, named
 from tests.chaos.running import LONGEST, Running, processes_of
-from tests.chaos.seen import Seen, look, sessions
+from tests.chaos.seen import Seen, look, sessions_left
 from tests.chaos.stage import WAYS, Stage, Way
 
 Does = Literal["kill", "terminate", "crash", "cut"]
 Whose = Literal["all", "application", "surefoot"]
 
-# What a finding names that finishes or undoes what was left half-way.
-_NAMED = re.compile(r"surefoot (repair --(?:finish|undo)(?: --yes)?)")
-_BUSY = 7
 _TRIES = 5
 
 
@@ -230,21 +226,13 @@ class _Performance:
 
     def _start_again(self) -> int:
         """Without a fault; how often it was busy."""
-        busy = 0
-        up = self._run("up", "--json")
-        while up.code == _BUSY and busy < _TRIES:
-            busy += 1
-            up = self._run("up", "--json")
-        command = next((m[1] for f in up.findings if (m := _NAMED.search(f["next"]))), None)
-        if up.code != 0 and command is not None:
+        done = restart(lambda *words: self._run(*words, "--json"))
+        if done.repaired is not None:
             self._by_command = True
-            words = shlex.split(command)
-            repaired = self._run(*words, *([] if "--yes" in words else ["--yes"]), "--json")
-            self._violations += named(named_command=invariants.head_in_one_start(repaired))
-            up = self._run("up", "--json")
-        self._violations += named(head_in_one_start=invariants.head_in_one_start(up))
-        if up.code != 0:
-            return busy
+            self._violations += named(named_command=invariants.head_in_one_start(done.repaired))
+        self._violations += named(head_in_one_start=invariants.head_in_one_start(done.up))
+        if done.up.code != 0:
+            return done.busy
         self._sessions_left()
         seen = self._look()
         then = self._run("up", "--json")
@@ -258,21 +246,15 @@ class _Performance:
             nothing_left_running=invariants.nothing_left_running(seen),
             nothing_to_do_then=invariants.nothing_to_do_then(then),
         )
-        return busy
+        return done.busy
 
     def _look(self) -> Seen:
         seen = look(self._stage.server, self._name)
         return msgspec.structs.replace(seen, processes=processes_of(self._stage.mark(self._name)))
 
-    def _sessions_left(self, seconds: float = 15.0) -> tuple[str, ...]:
-        """Wait for them to end; a statement goes on for a while without its client."""
-        deadline = time.monotonic() + seconds
+    def _sessions_left(self) -> tuple[str, ...]:
         with self._stage.connect() as connection:
-            while True:
-                left = sessions(connection, self._name)
-                if not left or time.monotonic() > deadline:
-                    return left
-                time.sleep(0.01)
+            return sessions_left(connection, self._name)
 
     def _surefoot(self, *command: str, port: int | None = None) -> Running:
         return self._stage.start(self._way, self._name, *command, port=port)

@@ -1,19 +1,22 @@
-"""surefoot is killed, and so are its sessions: at every statement, and at random.
+"""surefoot is killed, and so are its sessions: at every commit, at other statements, and at random.
 
-A case is named `WAY/after/K` (SIGKILL when the K-th statement was answered, before surefoot hears
-of it), `WAY/before/K` (when it was sent, before the server hears of it), or by what is done, the
-way and its own seed: `instant/WAY/SEED`, `orphan/WAY/SEED`, `terminate/WAY/SEED`, `crash/WAY/SEED`.
+A case is named `WAY/SIDE/K` (SIGKILL at this side of the K-th statement: `before` the server hears
+of it, `while` it is at work, `after` it was answered, before surefoot hears of it), or by what is
+done, the way and its own seed: `instant/WAY/SEED`, `orphan/WAY/SEED`, `terminate/WAY/SEED`,
+`crash/WAY/SEED`.
 """
 
 import random
+from collections.abc import Iterable
 
-from surefoot.certify.proxy import Side, Stop, boundaries
+from surefoot.certify.proxy import Side, Stop
 from tests.chaos.campaign import Group, Subject, Ways, campaign
 from tests.chaos.case import Case, Does, Whose
+from tests.chaos.moments import moments, side_of
 from tests.chaos.stage import WAYS
 from tests.chaos.table import Row
 
-INSTANTS, ORPHANS, TERMINATED, CRASHED = 500, 30, 100, 100
+INSTANTS, ORPHANS, TERMINATED, CRASHED = 200, 30, 100, 100
 _SIDES: tuple[Side, ...] = ("before", "while", "after")
 _WHOSE: tuple[Whose, ...] = ("all", "application", "surefoot")
 
@@ -24,28 +27,25 @@ def run(seed: int, count: int = 0, case: str = "") -> list[Row]:
 
 
 def groups(seed: int, ways: Ways) -> list[Group]:
-    """What is done. A statement's "before" is for the database what its predecessor's "after" is,
-    and for surefoot not quite; so every "after", and every twelfth "before". Where only env.py is
-    another one, those that matter.
-    """
+    """What is done."""
     rng = random.Random(seed)
-    numbers = {way: range(1, len(known.statements) + 1) for way, known in ways.items()}
-    answered = {
-        way: boundaries(known.statements) if WAYS[way].each else numbers[way]
-        for way, known in ways.items()
-    }
+    chosen = {way: moments(known.statements) for way, known in ways.items()}
     return [
         *(
             Group(
-                f"SIGKILL when a statement is answered, {len(answered[way])} of "
-                f"{len(numbers[way])}: {WAYS[way].what}",
-                tuple(f"{way}/after/{number}" for number in answered[way]),
+                "SIGKILL at each commit and each statement outside a transaction: "
+                f"{WAYS[way].what}",
+                _named(way, every),
             )
-            for way in ways
+            for way, (every, _) in chosen.items()
         ),
-        Group(
-            "SIGKILL when a statement is sent, every twelfth one of these",
-            tuple(f"{way}/before/{number}" for way in ways for number in numbers[way][::12]),
+        *(
+            Group(
+                f"SIGKILL at a part of the {len(ways[way].statements)} statements: "
+                f"{WAYS[way].what}",
+                _named(way, some),
+            )
+            for way, (_, some) in chosen.items()
         ),
         Group("SIGKILL at a random instant", names("instant", INSTANTS, rng, ways)),
         Group(
@@ -61,6 +61,10 @@ def groups(seed: int, ways: Ways) -> list[Group]:
     ]
 
 
+def _named(way: str, stops: Iterable[Stop]) -> tuple[str, ...]:
+    return tuple(f"{way}/{stop.side}/{stop.number}" for stop in stops)
+
+
 def names(does: str, times: int, rng: random.Random, ways: Ways) -> tuple[str, ...]:
     """So many names of cases, each with a seed, the ways in turn."""
     return tuple(
@@ -73,8 +77,7 @@ def case_of(name: str, ways: Ways) -> Case:
     """The case of this name."""
     first, second, third = name.split("/")
     if first in ways:
-        side: Side = "after" if second == "after" else "before"
-        return Case(name, first, "kill", Stop(int(third), side))
+        return Case(name, first, "kill", Stop(int(third), side_of(second)))
     rng = random.Random(int(third))
     known = ways[second]
     if first == "instant":

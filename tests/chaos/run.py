@@ -29,9 +29,9 @@ SUBJECTS = {
     "back": (0, 20),
     "signals": (1_000, 40),
     "signals_commands": (1_000, 16),
-    "replicas": (100, 5),
-    "histories": (50, 4),
-    "scripts": (10_000, 500),
+    "replicas": (60, 5),
+    "histories": (30, 4),
+    "scripts": (5_000, 500),
     "bad_input": (1_800, 90),
 }
 WITH_CASES = ("kill", "cuts", "back", "replicas", "histories")

@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 
 from surefoot.certify import seen
-from surefoot.certify.seen import JournalRow, Place, sessions
+from surefoot.certify.seen import JournalRow, Place, sessions, sessions_left
 from surefoot.model.target import Target
 from surefoot.postgres.embedded import Server, embedded_bin
 
-__all__ = ["JournalRow", "Seen", "journal", "look", "sessions"]
+__all__ = ["JournalRow", "Seen", "journal", "look", "sessions", "sessions_left"]
 
 # What an upgrade from v1.0.6 must keep: rows and objects of the user, see tests/support/example.py.
 OWN = """

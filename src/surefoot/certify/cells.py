@@ -12,13 +12,13 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from surefoot.catalogue.catalogue import Catalogue, Way
+from surefoot.catalogue.catalogue import Catalogue, Way, state
 from surefoot.catalogue.write import dumps
 from surefoot.certify import faults, invariants
 from surefoot.certify.customise import Customisations
 from surefoot.certify.data import Row, insert
 from surefoot.certify.invariants import Violation
-from surefoot.certify.plan import Case, Kind
+from surefoot.certify.plan import Case, Kind, Structure
 from surefoot.certify.result import Result
 from surefoot.certify.running import Output, clean_environment, end, kill, start_program
 from surefoot.certify.seen import Seen
@@ -536,7 +536,7 @@ def perform(stage: Stage, case: Case, template: str, known: Undisturbed, seed: i
         trial = Trial(stage, case, template, known, seed, sooner=sooner)
         try:
             PERFORM[case.kind](trial)
-            return _judged(trial.result(), known)
+            return _judged(stage, trial.result(), known)
         except Missed:
             continue
         except Skipped as skipped:
@@ -551,14 +551,30 @@ def perform(stage: Stage, case: Case, template: str, known: Undisturbed, seed: i
     return Result(case, "missed", (Violation("fault_was_seen", told),))
 
 
-def _judged(result: Result, known: Undisturbed) -> Result:
+def _is_added(stage: Stage, structure: Structure, column: tuple[str, str] | None) -> bool:
+    """Whether the release doesn't have this column of this table yet."""
+    way = stage.catalogue.way(structure.way)
+    if column is None or way is None:
+        return False
+    there = state(way, stage.catalogue.history.applied(structure.rows))
+    return not any(
+        kind == "column" and tuple(parts(name)[-2:]) == column and definitions
+        for (kind, name), definitions in there.items()
+    )
+
+
+def _judged(stage: Stage, result: Result, known: Undisturbed) -> Result:
     """Turn a failure into a doubt if the application may never write the rows that caused it.
 
-    These are boundary values, and generated texts that the revision's own code can't read. If the
+    These are boundary values, generated texts that the revision's own code can't read, and columns
+    that a pending revision adds and fills from rows that the application may always have. If the
     server refuses a generated row, it is a failure.
     """
     level = result.case.subject.level
-    theirs = level == "generated" and invariants.application_raised(known.first)
+    theirs = level == "generated" and (
+        invariants.application_raised(known.first)
+        or _is_added(stage, result.case.subject.structure, invariants.unfilled(known.first))
+    )
     if result.outcome == "failed" and (level == "boundary" or theirs):
         return msgspec.structs.replace(result, outcome="doubtful")
     return result

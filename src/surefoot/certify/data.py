@@ -17,6 +17,7 @@ from surefoot.sql import query
 
 ROWS = 3  # for each table
 _TRIES = 60
+_NO_TARGET = "a table that it refers to has no row"
 
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 _NUMBER = re.compile(r"(?<![\w.'])-?\d+(?:\.\d+)?")
@@ -94,17 +95,24 @@ def generate(
     left: dict[str, str] = {}
     with connection.transaction():
         tables, references = _tables(connection), _references(connection)
-        for oid in _in_order(tables, references):
-            table = tables[oid]
-            if table.qualified in without:
-                continue
-            maker = _Maker(connection, rng, table, references.get(oid, ()), becomes or {})
-            for number in range(rows):
-                row, why = maker.insert(number)
-                if row is not None:
-                    made.append(row)
-                elif number == 0:
-                    left[table.qualified] = why
+        todo = [o for o in _in_order(tables, references) if tables[o].qualified not in without]
+        before = len(todo) + 1
+        while len(todo) < before:  # tables may refer to each other in a circle
+            before, again = len(todo), list[int]()
+            for oid in todo:
+                table = tables[oid]
+                maker = _Maker(connection, rng, table, references.get(oid, ()), becomes or {})
+                for number in range(rows):
+                    row, why = maker.insert(number)
+                    if row is not None:
+                        made.append(row)
+                        left.pop(table.qualified, None)
+                    elif number == 0:
+                        left[table.qualified] = why
+                        if why == _NO_TARGET:
+                            again.append(oid)
+                            break
+            todo = again
     return Generated(tuple(made), left)
 
 
@@ -159,7 +167,7 @@ class _Maker:
                 columns = [c for c in self._table.columns if c.name in one.columns]
                 required = any(map(self._is_required, columns))
                 if there is None and required:
-                    return None, "a table that it refers to has no row"
+                    return None, _NO_TARGET
                 alone = number == 1 or (attempt > 0 and self._rng.random() < 0.5)
                 left = there is None or (alone and not required)
                 found = [None] * len(one.columns) if left else [*(there or ())]

@@ -119,6 +119,19 @@ def application_raised(output: Output) -> bool:
     )
 
 
+_UNFILLED = re.compile(r'column "(.+)" of relation "(.+)" contains null values \(SQLSTATE 23502\)')
+_SET = re.compile(r"\bset\s+not\s+null\b", re.IGNORECASE)
+
+
+def unfilled(output: Output) -> tuple[str, str] | None:
+    """Return the table and the column that SET NOT NULL found empty; None if it is another end."""
+    for finding in output.findings:
+        seen = "\n".join(finding["seen"])
+        if _SET.search(seen) and (found := _UNFILLED.search(seen)):
+            return found[2], found[1]
+    return None
+
+
 def told(output: Output) -> str:
     """Return the exit code and the findings of a run, the shortest summary first."""
     said = f"{output.command}: exit {output.code}"

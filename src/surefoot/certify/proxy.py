@@ -7,7 +7,6 @@ of a run, from 1: a run without a fault gives their number, and further runs are
 
 import asyncio
 import contextlib
-import re
 import struct
 import threading
 import time
@@ -38,22 +37,6 @@ class Statement(msgspec.Struct, frozen=True):
     text: str
     at: float
     link: int = 0
-
-
-_WRITES = re.compile(
-    r"\b(?:insert|update|delete|create|alter|drop|comment|truncate|commit|rollback|release)\b",
-    re.IGNORECASE,
-)
-
-
-def boundaries(statements: Sequence[Statement]) -> tuple[int, ...]:
-    """Return the numbers of those that may write or end something, and a quarter of the others.
-
-    For the database, a fault at a statement that only reads changes nothing.
-    """
-    writing = {one.number for one in statements if _WRITES.search(one.text)}
-    reading = [one.number for one in statements if one.number not in writing]
-    return tuple(sorted(writing.union(reading[::4])))
 
 
 def moment(statements: Sequence[Statement], part: float) -> tuple[int, float]:

@@ -1,6 +1,7 @@
 """What can be seen of a database with PostgreSQL's own means: nothing here trusts surefoot."""
 
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,19 @@ def sessions(connection: psycopg.Connection[Any], name: str) -> tuple[str, ...]:
     """Return every session in the database of this name, except this one."""
     found = connection.execute(query("certify_sessions"), {"database": name}).fetchall()
     return tuple(session for (session,) in found)
+
+
+def sessions_left(
+    connection: psycopg.Connection[Any], name: str, seconds: float = 15.0
+) -> tuple[str, ...]:
+    """Wait for the sessions of a dead run to end; return those that didn't.
+
+    A statement continues for a while without its client.
+    """
+    deadline = time.monotonic() + seconds
+    while (left := sessions(connection, name)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
 
 
 def contents(connection: psycopg.Connection[Any], place: Place) -> tuple[tuple[str, str], ...]:

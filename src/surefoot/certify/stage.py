@@ -32,7 +32,7 @@ from surefoot.certify.running import (
     kill,
     start,
 )
-from surefoot.certify.seen import Place, Seen, look, sessions
+from surefoot.certify.seen import Place, Seen, look, sessions, sessions_left
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.look.structure import observe_structure
@@ -282,13 +282,8 @@ class Stage:
 
     def sessions_left(self, name: str, seconds: float = 15.0) -> tuple[str, ...]:
         """Wait for the sessions of a dead run to end; return those that didn't."""
-        deadline = time.monotonic() + seconds
         with self.connect() as connection:
-            while True:
-                left = sessions(connection, name)
-                if not left or time.monotonic() > deadline:
-                    return left
-                time.sleep(0.01)
+            return sessions_left(connection, name, seconds)
 
     # --- where runs begin
 

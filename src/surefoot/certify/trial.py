@@ -1,23 +1,16 @@
 """One case: its own database, runs of surefoot on it, and the violations."""
 
-import re
-import shlex
 import time
 from collections.abc import Sequence
 
 from surefoot.certify import invariants
 from surefoot.certify.invariants import Undisturbed, Violation
 from surefoot.certify.plan import Case
+from surefoot.certify.restart import restart
 from surefoot.certify.result import Outcome, Result
 from surefoot.certify.running import Output, Running, processes_of
 from surefoot.certify.seen import Seen
 from surefoot.certify.stage import Known, Stage
-
-BUSY = 7
-_TRIES = 5
-
-# The command in a finding that finishes or undoes a half-applied revision.
-_NAMED = re.compile(r"surefoot (repair --(?:finish|undo)(?: --yes)?)")
 
 
 class Missed(Exception):
@@ -95,22 +88,14 @@ class Trial:
 
         Returns whether it got there.
         """
-        up = self.surefoot(name, "up")
-        busy = 0
-        while up.code == BUSY and busy < _TRIES:
-            busy += 1
-            up = self.surefoot(name, "up")
-        if busy:
-            self.notes.append(f"busy at first, {busy} times")
-        command = next((m[1] for f in up.findings if (m := _NAMED.search(f["next"]))), None)
-        if up.code != 0 and command is not None:
-            words = shlex.split(command)
-            self.notes.append(f"a person had to type surefoot {command}")
-            repaired = self.surefoot(name, *words, *([] if "--yes" in words else ["--yes"]))
-            self.violated(named_command=invariants.head_in_one_start(repaired))
-            up = self.surefoot(name, "up")
-        self.violated(head_in_one_start=invariants.head_in_one_start(up))
-        return up.code == 0
+        done = restart(lambda *words: self.surefoot(name, *words))
+        if done.busy:
+            self.notes.append(f"busy at first, {done.busy} times")
+        if done.repaired is not None:
+            self.notes.append(f"a person had to type surefoot {done.typed}")
+            self.violated(named_command=invariants.head_in_one_start(done.repaired))
+        self.violated(head_in_one_start=invariants.head_in_one_start(done.up))
+        return done.up.code == 0
 
     def at_head(self, name: str, *, structure: bool = True, journal: bool = True) -> None:
         """Require the database of a run without a fault, with nothing left to do."""
