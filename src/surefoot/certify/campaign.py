@@ -356,7 +356,8 @@ class _Campaign:
     ) -> None:
         """Make the templates, and two runs without a fault of each subject.
 
-        Each worker takes one structure at a time.
+        Each worker takes one structure at a time. When the minutes are used up, only subjects
+        without rows are still prepared, unless --case asks for others.
         """
         wanted = {
             structure: [s for s in subjects if s.structure == structure] for structure in found
@@ -368,6 +369,8 @@ class _Campaign:
     def _prepare_all(self, subjects: list[Subject]) -> None:
         for subject in subjects:
             started = time.monotonic()
+            if started >= self._deadline and subject.level != "none" and not self._options.cases:
+                continue
             try:
                 self._known[subject.name] = self._stage.prepare(subject, self._options.seed)
             except SurefootError as error:
@@ -433,7 +436,9 @@ class _Campaign:
     def _one(self, case: Case) -> Result:
         """Return a case's result; a subject that is missing or doesn't reach head has failed."""
         if case.subject.name not in self._known:
-            why = self._unprepared.get(case.subject.name, "it was not prepared")
+            why = self._unprepared.get(case.subject.name)
+            if why is None:
+                return Result(case, "not-run")
             return Result(case, "failed", (Violation("release_can_be_made", why),))
         template, known = self._known[case.subject.name]
         if not known.reached and case.kind != "upgrade":
