@@ -65,7 +65,7 @@ def built(application: Application, pg_bin: Path) -> str:
     done = application.run(*command, env={"PYTHONDONTWRITEBYTECODE": "1"})
     assert done.code == 0, done.err
     assert "fails" not in done.err
-    assert "the history again, to compare: 3 revisions" in done.err
+    assert "the history in another schema: 3 revisions" in done.err
     assert "the history, one revision per run: 3 revisions" in done.err
     return (application.root / FILE).read_text()
 

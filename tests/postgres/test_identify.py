@@ -486,11 +486,11 @@ def test_a_probe_looks_where_the_application_does(
         url = database.url().replace(f"postgres:{database.server.password}@", "surefoot_shut:x@")
         assert application.run("status", "--json", url=url).json["structure"]["by"] == "evidence"
         database.execute(
-            "create schema surefoot_shut; create table surefoot_shut.t (a int);"
+            "create schema surefoot_shut; create table surefoot_shut.t (a text);"
             "grant all on schema surefoot_shut to surefoot_shut;"
             "grant all on surefoot_shut.t to surefoot_shut"
         )
-        # "$user" comes first now: the application lives elsewhere, so the catalogue isn't gone by
+        # "$user" comes first now: the application lives elsewhere, where nothing matches
         status = application.run("status", "--json", url=url).json
         assert status["structure"]["catalogue"] == "unusable"
     finally:

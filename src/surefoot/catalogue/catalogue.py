@@ -154,7 +154,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     revisions that an earlier build of the catalogue knew, by id. `varies` is what differs each time
     a revision runs, by revision. `origins` are the other starting points of releases. `one_of` are
     names that may each be missing after a revision, though every replay made at least one of each
-    kind.
+    kind. `any_schema`: the build saw the base path make the same in another current schema.
     """
 
     history: History
@@ -166,6 +166,7 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
     varies: dict[str, tuple[Varying, ...]] = {}
     origins: tuple[Origin, ...] = ()
     one_of: dict[str, tuple[Key, ...]] = {}
+    any_schema: bool = False
 
     @functools.cached_property
     def index(self) -> "Index":

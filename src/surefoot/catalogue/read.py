@@ -135,7 +135,7 @@ def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
     Raises SurefootError `catalogue-unreadable`.
     """
     ways: tuple[str, ...] = ()
-    schema = ""
+    schema, any_schema = "", False
     base: _Block | None = None
     init: _Block | None = None
     origins: dict[str, _Block] = {}
@@ -145,6 +145,7 @@ def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
         match block.kind, block.head:
             case "ways", names:
                 ways, schema = tuple(names), block.one("schema")
+                any_schema = block.one("schema", 1) == "any"
             case "base", _:
                 base = block
             case "init", [_]:
@@ -202,7 +203,16 @@ def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
     known = {change.key for way in found for c in way.changes.values() for change in c}
     one_of = {id: keys for id in order if (keys := _one_of(blocks[id], name, known))}
     return Catalogue(
-        history, tuple(found), scripts, tried, schema, removed, varies, tuple(beginnings), one_of
+        history,
+        tuple(found),
+        scripts,
+        tried,
+        schema,
+        removed,
+        varies,
+        tuple(beginnings),
+        one_of,
+        any_schema,
     )
 
 

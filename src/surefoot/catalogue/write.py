@@ -38,7 +38,8 @@ def _escape(text: str) -> str:
 def dumps(catalogue: Catalogue) -> str:
     """Return the file's text. Equal catalogues give equal bytes."""
     blocks = [[_line("ways", *(way.name for way in catalogue.ways))]]
-    blocks[0].append(_line("schema", catalogue.schema))
+    anywhere = ("any",) if catalogue.any_schema else ()
+    blocks[0].append(_line("schema", catalogue.schema, *anywhere))
     base, init, init_way = catalogue.way("base"), catalogue.init, catalogue.way("init")
     if base is not None and base.initial:
         blocks.append([_line("base"), *_change_lines(base.initial)])

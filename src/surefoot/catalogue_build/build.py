@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+from psycopg import sql
 
 from surefoot.catalogue.catalogue import (
     NEEDS_CODE,
@@ -18,6 +19,7 @@ from surefoot.catalogue.catalogue import (
     state,
 )
 from surefoot.catalogue.check import change_lines
+from surefoot.catalogue.moved import ELSEWHERE, moved
 from surefoot.catalogue.removed import variants_of
 from surefoot.catalogue.tenants import NAME, OTHER, changes_renamed
 from surefoot.catalogue.variants import Settling, in_words, without_statements
@@ -49,6 +51,7 @@ from surefoot.look.catalogue import origin as origin_of
 from surefoot.look.code import code_of
 from surefoot.model.history import one_revision
 from surefoot.model.target import Target
+from surefoot.postgres.connect import connect
 from surefoot.project.config import OriginEntry, Project, ScriptEntry, load
 
 
@@ -117,6 +120,25 @@ def build(project: Project, options: Options, told: Told) -> Built:
 _AGAIN = "the history again, to compare"
 
 
+def _named_back(found: Replayed | None, base: Replayed) -> Replayed | None:
+    """Return a replay in another schema with the names of the first one."""
+    if found is None:
+        return None
+    named = changes_renamed(found.changes, ELSEWHERE, base.opened.schema)
+    return msgspec.structs.replace(found, changes=named)
+
+
+def _elsewhere(scratch: Scratch) -> Target:
+    """Make a database in which names without a schema lead to another one than usual."""
+    target = scratch.database()
+    with connect(target, wait=10, say=lambda _: None) as connection:
+        schema, name = sql.Identifier(ELSEWHERE), sql.Identifier(target.parameters["dbname"])
+        connection.execute(sql.SQL("create schema {}").format(schema))
+        set_path = sql.SQL("alter database {} set search_path = {}")
+        connection.execute(set_path.format(name, schema))
+    return target
+
+
 class _Building:
     def __init__(
         self, scratch: Scratch, project: Project, options: Options, told: Told, early: Early
@@ -174,7 +196,7 @@ class _Building:
     def build(self) -> Built:
         told, config = self._told, self._project.config
         what = "the history from its base"
-        base = self._pass(self._planned(what, self._database))
+        base = self._pass(self._planned(what, self._database, further=False))
         if base.stopped is None:
             self.ways["base"] = _Beginning(what, lambda building: building._database)
         init: Replayed | None = None
@@ -183,7 +205,7 @@ class _Building:
             scripts = self._init_scripts(base)
         if scripts is not None:
             what = "the init scripts, then the history"
-            init = self._pass(self._planned(what, self._installed(base)))
+            init = self._pass(self._planned(what, self._installed(base), further=False))
             self._require_end(init)
             self.ways["init"] = _Beginning(what, lambda building: building._installed(base))
         if base.stopped is not None:
@@ -201,22 +223,27 @@ class _Building:
         if self._options.downgrades:
             # in a separate replay, which may fail
             downs = self._planned("its downgrades", start, downgrades=True)
-        again = self._planned_again(base, main, start)
+        there = self._planned_elsewhere(base, main)
+        again = self._planned_again(base, main, start, compared=bool(downs or there))
         if self._options.stepwise and len(main.changes) > 1:
             steps = self._planned("the history, one revision per run", start, one_by_one=True)
-        for one in (downs, *again, steps):
+        for one in (downs, there, *again, steps):
             if one is not None:
                 self._early.begin(one)
         tried = None
         if downs is not None:
             tried = self._pass(downs)
             self._come_to_grief(tried, "with downgrades tried")
-        more = self._again(main, tried, again, start)
+        elsewhere = None if there is None else self._pass(there)
+        seconds = [one for one in (tried, _named_back(elsewhere, base)) if one is not None]
+        more = self._again(main, seconds, again, start)
         varies, others = compared(opened.order, main, more)
         if tried is not None:
             main.downgrades = self._downgrades(start, main, tried, varies)
         catalogue = assemble(opened, None if base.stopped else base, init, scripts, main.downgrades)
         catalogue = with_varying(catalogue, varies)
+        if elsewhere is not None:
+            catalogue = self._with_any_schema(catalogue, base, elsewhere)
         if self._tenants:
             self._require_variable(catalogue, base, main)
         name = "base" if main is base else "init"
@@ -245,6 +272,7 @@ class _Building:
         committing: tuple[str, ...] = (),
         origin: Origin | None = None,
         project: Project | None = None,
+        further: bool = True,
     ) -> Pass:
         """Return a replay with a seed of its own."""
         self._seed += 1
@@ -257,6 +285,7 @@ class _Building:
             downgrades=downgrades,
             committing=committing,
             origin=origin,
+            further=further,
         )
 
     def _pass(self, one: Pass) -> Replayed:
@@ -363,22 +392,63 @@ class _Building:
             "part of one or of a function's body; and what it does may not depend on it",
         )
 
-    def _planned_again(self, base: Replayed, main: Replayed, start: Start) -> list[Pass]:
+    def _planned_elsewhere(self, base: Replayed, main: Replayed) -> Pass | None:
+        """Return the replay in another current schema, if databases there can be recognised."""
+        if self._tenants or main is not base or not base.opened.schema:
+            return None
+        return self._planned("the history in another schema", _elsewhere)
+
+    def _with_any_schema(
+        self, catalogue: Catalogue, base: Replayed, elsewhere: Replayed
+    ) -> Catalogue:
+        """Return the catalogue that says whether the history makes the same in any schema.
+
+        That is: whether the catalogue, moved as for a database there, is what the replay has seen.
+        """
+        if elsewhere.opened.schema != ELSEWHERE:  # env.py sets it
+            return catalogue
+        anywhere = msgspec.structs.replace(catalogue, any_schema=True)
+        there = moved(anywhere, ELSEWHERE)
+        way = there and there.way("base")
+        if there is None or way is None:
+            return catalogue
+        settling = Settling(v for several in there.varies.values() for v in several)
+        seen = settling.each(elsewhere.changes)
+        other = (id for id, made in way.changes.items() if {*made} != {*seen.get(id, ())})
+        differing = next(other, "")
+        if elsewhere.stopped is None and not differing:
+            return anywhere
+        what = f"fails: {why_stopped(elsewhere.stopped)}" if elsewhere.stopped else "differs"
+        self._told.notice(
+            f"in another schema than {base.opened.schema}, revision "
+            f"{elsewhere.failed or differing} {what}; a database of an application there counts by "
+            "its version row alone"
+        )
+        return catalogue
+
+    def _planned_again(
+        self, base: Replayed, main: Replayed, start: Start, *, compared: bool
+    ) -> list[Pass]:
         """Return the further replays that show whether the history always makes the same.
 
-        The replay that tests downgrades is the second one. There are more if it isn't wanted, or if
-        a revision's source mentions chance.
+        If there is another replay with which it is `compared`, that is the second one. There are
+        more if a revision's source mentions chance.
         """
         doubtful = set(base.opened.doubtful).intersection(main.changes)
-        number = 2 if doubtful else 0 if self._options.downgrades else 1
+        number = 2 if doubtful else 0 if compared else 1
         return [self._planned(_AGAIN, start) for _ in range(number)]
 
     def _again(
-        self, main: Replayed, tried: Replayed | None, planned: list[Pass], start: Start
+        self, main: Replayed, seconds: list[Replayed], planned: list[Pass], start: Start
     ) -> list[Replayed]:
-        """Run them, and at least one if the replay that tests downgrades made something else."""
-        seen = {} if tried is None or planned else tried.changes
-        if any(changed != main.changes.get(id) for id, changed in seen.items()):
+        """Run them, and at least one if another replay made something else, or none was whole."""
+        whole = [one for one in seconds if one.stopped is None]
+        differing = any(
+            changed != main.changes.get(id)
+            for one in seconds
+            for id, changed in one.changes.items()
+        )
+        if not planned and (differing or not whole):
             planned = [self._planned(_AGAIN, start)]
         return [self._pass(one) for one in planned]
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -68,7 +68,9 @@ class _Watching:
         self._before = self._now = state_of(())
         self.refusals = Refusals(lambda revision, r: self.tell(Refused(revision, in_words(r))))
         self.gate: Gate | None = None  # after the process is confined
-        self.environment: Environment | None = None  # after the application is loaded
+        # after the application is loaded, for a replay that reads the revisions' sources
+        self.environment: Environment | None = None
+        self._files: Mapping[str, Path] = {}
 
     def tell(self, message: Message) -> None:
         self._out.write(msgspec.json.encode(message).decode() + "\n")
@@ -99,7 +101,8 @@ class _Watching:
         source = self.environment.source(revision.id)
         if source is None or source.is_empty:
             return None
-        return suggested_question(self.environment.files()[revision.id].read_text("utf-8"))
+        self._files = self._files or self.environment.files()
+        return suggested_question(self._files[revision.id].read_text("utf-8"))
 
     def tried(self, revision: Revision, attempt: Attempt) -> None:
         self.tell(DowngradeTrial(revision.id, self._judged(revision, attempt)))
@@ -181,20 +184,24 @@ def _replay(orders: Orders, watching: _Watching) -> None:
         ) as asked,
     ):
         environment, server = asked.environment, asked.server
-        watching.environment = environment
+        history, varying = asked.history, ()
         wanted = None if orders.upto is None else applied_at(asked.history, orders.upto)
         order = tuple(revision.id for revision in environment.pending(()))
         if orders.create:
             create(environment, server, project.root, orders.create, orders.rows)
+        if not orders.further:
+            watching.environment = environment
+            history = _with_trees(history, environment, project.root)
+            varying = tuple(id for id in order if environment.may_vary(id))
         initial = watching.begins_with(observe_structure(connection, asked.version_table))
         watching.tell(
             Opened(
-                _with_trees(asked.history, environment, project.root),
+                history,
                 tuple(id for id in order if wanted is None or id in wanted),
                 asked.version_table,
                 asked.schema,
                 initial,
-                tuple(id for id in order if environment.may_vary(id)),
+                varying,
             )
         )
         if orders.committing:

@@ -220,6 +220,8 @@ def _catalogue(
         return file, None
     reading = Cataloguing(project, ini, code, search_path="", schema=opened.schema)
     condition, catalogue = reading.read()
+    if reading.elsewhere is not None:  # it only confirms, so a header must not rely on it
+        condition, catalogue = reading.elsewhere, None
     if condition.condition not in ("usable", "missing"):
         why = "; ".join(condition.why)
         notice(f"the header names no catalogue: {condition.file} is {condition.condition} ({why})")

@@ -36,6 +36,7 @@ class Pass(msgspec.Struct, frozen=True):
     downgrades: bool = False
     committing: tuple[str, ...] = ()
     origin: Origin | None = None
+    further: bool = True
 
     def run(
         self,
@@ -63,6 +64,7 @@ class Pass(msgspec.Struct, frozen=True):
             whole_server=scratch.ours,
             seed=self.seed,
             origin=self.origin,
+            further=self.further,
             said=said,
             began=began,
         )

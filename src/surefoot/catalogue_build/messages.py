@@ -22,7 +22,8 @@ class Orders(msgspec.Struct, frozen=True):
     None: the heads. `arguments` are env.py's from the command line. Without `scripts` the
     configuration's scripts aren't read: they may not exist yet. `create` names the call that first
     makes the application's tables, and `rows` are the version rows that the release then wrote.
-    `tenant` is the schema of the tenant for which the history is replayed.
+    `tenant` is the schema of the tenant for which the history is replayed. A `further` replay
+    doesn't read the revisions' sources again.
     """
 
     parameters: dict[str, str]
@@ -39,6 +40,7 @@ class Orders(msgspec.Struct, frozen=True):
     rows: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     tenant: str | None = None
+    further: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):

@@ -90,6 +90,7 @@ def replayed(
     whole_server: bool = False,
     seed: int = 1,
     origin: Origin | None = None,
+    further: bool = False,
     said: Callable[[str], None] = relayed,
     began: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> Replayed:
@@ -97,8 +98,9 @@ def replayed(
 
     `seed` is that of Python's hashes, which decide the order of a set: differences between two
     replays with different seeds aren't deterministic. `origin`: the call with which the application
-    first makes its tables without the history. `said` gets each line that the application prints,
-    in another thread; `began` gets the process.
+    first makes its tables without the history. `further`: an earlier replay has read the revisions'
+    sources. `said` gets each line that the application prints, in another thread; `began` gets the
+    process.
 
     Raises the SurefootError that ended it before the first revision.
     """
@@ -117,6 +119,7 @@ def replayed(
         rows=origin.rows if origin else (),
         arguments=project.given,
         tenant=project.tenant,
+        further=further,
     )
     started = time.monotonic()
     child = subprocess.Popen(

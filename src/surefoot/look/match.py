@@ -17,6 +17,7 @@ from surefoot.catalogue.match import (
     Restoration,
     StructureLook,
 )
+from surefoot.catalogue.moved import moved
 from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
 from surefoot.catalogue.variants import recognised
 from surefoot.compatibility.compatible import verdict
@@ -72,6 +73,8 @@ class Cataloguing:
         self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
         self._read: tuple[StructureLook, Catalogue | None] | None = None
         self._for_install: Catalogue | None = None
+        # set if the catalogue was made for another schema: it can confirm, but not contradict
+        self.elsewhere: StructureLook | None = None
         self.live: tuple[SchemaFact, ...] = ()  # the structure, as the last look saw it
 
     def read(self) -> tuple[StructureLook, Catalogue | None]:
@@ -97,17 +100,23 @@ class Cataloguing:
             return StructureLook("unreadable", file, why), None
         if catalogue.schema != self._schema:
             why = f"it was made where names without a schema are in {catalogue.schema}"
-            return StructureLook("unusable", file, (why, f"here they are in {self._schema}")), None
+            why = (why, f"here they are in {self._schema}")
+            self.elsewhere = StructureLook("unusable", file, why)
         scripts = init_scripts(self._project, self._code)
         history = self._with_trees(catalogue)
         behind = outdated(catalogue, history, scripts, origins(self._project))
-        if not outdated(catalogue, history, catalogue.init, catalogue.origins):
+        if self.elsewhere is None and not outdated(
+            catalogue, history, catalogue.init, catalogue.origins
+        ):
             self._for_install = catalogue
         if behind:
             known = self._code.history.revisions
             gone = [id for id in catalogue.history.revisions if id not in known]
             removed = {**catalogue.removed, **dict.fromkeys(gone, Removed())}
             return StructureLook("stale", file, behind, removed), None
+        if self.elsewhere is not None:
+            there = moved(catalogue, self._schema)
+            return (self.elsewhere if there is None else StructureLook("usable", file)), there
         return StructureLook("usable", file, removed=catalogue.removed), catalogue
 
     def _with_trees(self, catalogue: Catalogue) -> History:
@@ -123,11 +132,28 @@ class Cataloguing:
         seen: DatabaseState,
         catalogue: Catalogue,
         asked: tuple[str, ...] | None = None,
-    ) -> Identification:
+    ) -> Identification | None:
         """Identify the structure. `asked` are more version rows to compare it with.
 
-        If the version rows are known and the structure is theirs, no other is searched for.
+        If the version rows are known and the structure is theirs, no other is searched for. None if
+        the catalogue was made for another schema and doesn't confirm what is here: from then on,
+        it is unusable.
         """
+        standing = self._standing(connection, seen, catalogue, asked)
+        if self.elsewhere is None or standing.exact:
+            return standing
+        if standing.recorded is not None and not standing.recorded.differences:
+            return standing
+        self._read = self.elsewhere, None
+        return None
+
+    def _standing(
+        self,
+        connection: psycopg.Connection[Any],
+        seen: DatabaseState,
+        catalogue: Catalogue,
+        asked: tuple[str, ...] | None,
+    ) -> Identification:
         facts = recognised(catalogue, observe_structure(connection, seen.version_table))
         self.live = facts
         identifier = Identifier(catalogue, facts, seen.accepted)

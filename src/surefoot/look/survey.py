@@ -343,6 +343,7 @@ class Application:
         standing = None
         if catalogue is not None and (catalogue.loaded or not facts.was_empty):
             standing = self._cataloguing.standing(connection, facts.database, catalogue, asked)
+            condition, _ = self._cataloguing.read()
         if standing is not None and facts.was_empty:
             # this run has seen the database empty: no revision has run
             base = next((stand for stand in standing.exact if not stand.rows), None)

@@ -1,0 +1,100 @@
+"""An application in a schema of its own, with a catalogue that was built in `public`."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from surefoot.postgres.embedded import Server
+from tests.support.catalogues import with_catalogue
+from tests.support.database import Database
+from tests.support.project import Application
+
+ROLE = "moved_shop"
+
+
+@pytest.fixture
+def its(database: Database) -> Iterator[Database]:
+    """A database in which a role has the schema that its search path begins with."""
+    database.execute(f"create role {ROLE} login password 'x'; create schema {ROLE}")
+    database.execute(
+        f"alter schema {ROLE} owner to {ROLE};"
+        f"do $$ begin execute format('grant create on database %I to {ROLE}', current_database());"
+        " end $$; create table public.people (id text)"
+    )
+    yield database
+    database.execute(f"drop owned by {ROLE} cascade; drop role {ROLE}")
+
+
+def url(database: Database, driver: str = "postgresql") -> str:
+    return database.url(driver).replace(f"postgres:{database.server.password}@", f"{ROLE}:x@")
+
+
+def history(application: Application, r3: str) -> None:
+    """With types, defaults and keys, whose definitions contain the schema's name."""
+    application.revision(
+        "r1",
+        None,
+        "create type kind as enum ('public', 'public.x')",
+        "create table people (id serial primary key, kind kind default 'public.x', name text)",
+    )
+    application.revision(
+        "r2",
+        "r1",
+        "create table pets (id int primary key, owner int references people)",
+        "create view owners as select p.name from people p join pets on pets.owner = p.id",
+    )
+    application.revision("r3", "r2", r3)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_it_is_identified_and_upgraded(
+    application: Application, server: Server, its: Database, bare: bool
+) -> None:
+    history(application, "create index pets_owner on pets (owner)")
+    with_catalogue(application, server)
+    application.alembic("upgrade", "r2", url=url(its, "postgresql+psycopg"))
+    if bare:
+        its.execute(f"drop table {ROLE}.alembic_version")
+    done = application.run("up", "--json", url=url(its))
+    assert (done.code, done.json["current"]) == (0, ["r3"]), done.err
+    assert [step["step"] for step in done.json["done"]] == ["adopt"] * bare + ["revision"]
+    drift = application.run("drift", url=url(its))
+    assert drift.code == 0, drift.out + drift.err
+
+
+def test_damage_is_not_taken_for_a_revision(
+    application: Application, server: Server, its: Database
+) -> None:
+    """It matches nothing, so the catalogue says nothing: a stamp would be a guess."""
+    history(application, "create index pets_owner on pets (owner)")
+    with_catalogue(application, server)
+    application.alembic("upgrade", "r2", url=url(its, "postgresql+psycopg"))
+    its.execute(f"drop table {ROLE}.alembic_version; alter table {ROLE}.people drop name cascade")
+    before = its.dump()
+    refused = application.run("up", "--json", url=url(its))
+    assert (refused.code, refused.error) == (4, "unversioned-database"), refused.out
+    assert "it was made where names without a schema are in public" in refused.out
+    assert its.dump() == before
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_history_that_names_the_other_schema(
+    application: Application, server: Server, its: Database, bare: bool
+) -> None:
+    """Here it makes something else than in `public`, as the build has seen: its version row counts,
+    as without a catalogue, and without one nothing is recorded.
+    """
+    history(application, "create table public.places (id int primary key)")
+    built = application.run("catalog", "build", "--server", server.url())
+    assert "in another schema than public, revision r3 differs" in " ".join(built.err.split())
+    its.execute(f"grant create on schema public to {ROLE}")
+    application.alembic("upgrade", "r3", url=url(its, "postgresql+psycopg"))
+    application.revision("r4", "r3", "alter table pets add name text")
+    with_catalogue(application, server)
+    if bare:
+        its.execute(f"drop table {ROLE}.alembic_version")
+    done = application.run("up", "--json", url=url(its))
+    if bare:
+        assert (done.code, done.error) == (4, "unversioned-database"), done.out
+    else:
+        assert (done.code, done.json["current"]) == (0, ["r4"]), done.err
