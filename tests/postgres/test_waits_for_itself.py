@@ -17,6 +17,13 @@ op.execute("alter table people add column phone text")
 with sa.create_engine(os.environ["DATABASE_URL"]).connect() as other:
     other.execute(sa.text("select 'hidden', count(*) from people"))
 """
+# What a revision does that connects by its driver.
+BY_DRIVER = """\
+import os, psycopg
+op.execute("alter table people add column phone text")
+with psycopg.connect(os.environ["DATABASE_URL"].replace("+psycopg", "")) as other:
+    other.execute("select 'hidden', count(*) from people")
+"""
 BOUND = """\
 op.execute("alter table people add column phone text")
 op.get_bind().execute(sa.text("select count(*) from people"))
@@ -52,6 +59,17 @@ def test_a_revision_with_a_second_connection(
     assert "op.get_bind()" in next_of(result)
     people.revision("r2", "r1", body=BOUND)
     assert people.run("up", url=url).code == 0
+
+
+def test_a_revision_that_connects_by_the_driver(people: Application, database: Database) -> None:
+    """SQLAlchemy knows nothing of the session, but the server knows from which port it comes."""
+    url = database.url("postgresql+psycopg")
+    assert people.run("up", url=url).code == 0
+    people.revision("r2", "r1", body=BY_DRIVER)
+    result = people.run("up", "--json", url=url)
+    assert (result.code, result.error) == (5, "waits-for-itself"), result.out
+    assert "count(*) from people" in result.out
+    assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
 def test_an_env_py_that_keeps_it_to_itself(people: Application, database: Database) -> None:

@@ -224,7 +224,7 @@ class _Building:
             # in a separate replay, which may fail
             downs = self._planned("its downgrades", start, downgrades=True)
         there = self._planned_elsewhere(base, main)
-        again = self._planned_again(base, main, start, compared=bool(downs or there))
+        again = self._planned_again(base, main, start, downs, there)
         if self._options.stepwise and len(main.changes) > 1:
             steps = self._planned("the history, one revision per run", start, one_by_one=True)
         for one in (downs, there, *again, steps):
@@ -427,29 +427,29 @@ class _Building:
         return catalogue
 
     def _planned_again(
-        self, base: Replayed, main: Replayed, start: Start, *, compared: bool
+        self, base: Replayed, main: Replayed, start: Start, downs: Pass | None, there: Pass | None
     ) -> list[Pass]:
         """Return the further replays that show whether the history always makes the same.
 
-        If there is another replay with which it is `compared`, that is the second one. There are
-        more if a revision's source mentions chance.
+        If a revision's source mentions chance, two, otherwise one, which may be the replay that
+        tests downgrades. The one in another schema counts, too.
         """
         doubtful = set(base.opened.doubtful).intersection(main.changes)
-        number = 2 if doubtful else 0 if compared else 1
-        return [self._planned(_AGAIN, start) for _ in range(number)]
+        number = 2 if doubtful else 0 if downs else 1
+        return [self._planned(_AGAIN, start) for _ in range(number - (there is not None))]
 
     def _again(
         self, main: Replayed, seconds: list[Replayed], planned: list[Pass], start: Start
     ) -> list[Replayed]:
-        """Run them, and at least one if another replay made something else, or none was whole."""
+        """Run them, and one more if another replay made something else, or none was whole."""
         whole = [one for one in seconds if one.stopped is None]
         differing = any(
             changed != main.changes.get(id)
             for one in seconds
             for id, changed in one.changes.items()
         )
-        if not planned and (differing or not whole):
-            planned = [self._planned(_AGAIN, start)]
+        if differing or (seconds and not whole):
+            planned = [*planned, self._planned(_AGAIN, start)]
         return [self._pass(one) for one in planned]
 
     def _tell_varying(

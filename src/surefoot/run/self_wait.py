@@ -18,6 +18,7 @@ from surefoot.errors.masking import masked
 from surefoot.postgres.look import looking
 from surefoot.run.context import Connect
 from surefoot.sql import query
+from surefoot.system.ports import local_ports
 
 _PAUSE = 1.0  # seconds
 _LEAST = 2.0  # seconds that both must have been unchanged
@@ -55,21 +56,22 @@ class SelfWait:
         looks: dict[tuple[int, str, str], int] = {}
         while not self._over.wait(_PAUSE):
             pids, run = dict(self._running.sessions), self._running.pid
-            if run is None or not pids.keys() - {run}:
+            ports = local_ports()
+            if run is None or not (pids.keys() - {run} or ports):
                 continue
             with looking(connection) as look:
-                given = {"run": run, "own": list(pids)}
+                given = {"run": run, "own": list(pids), "ports": ports}
                 rows = look.cursor.execute(query("own_waits"), given).fetchall()
             found = {(row["pid"], row["query"], row["since"]): row for row in rows}
             looks = {key: looks.get(key, 0) + 1 for key in found}
             for key, number in looks.items():
                 if number * _PAUSE > self._patience and not self._over.is_set():
                     self._running.stop(_finding(self._running.last, run, found[key]))
-                    _end(connection, key[0], pids[key[0]])
+                    _end(connection, key[0], pids.get(key[0]))
                     return
 
 
-def _end(connection: psycopg.Connection[Any], pid: int, cut: Callable[[], None]) -> None:
+def _end(connection: psycopg.Connection[Any], pid: int, cut: Callable[[], None] | None) -> None:
     """Cancel the waiting statement on the server, or cut the connection if that isn't allowed.
 
     On the server, it can't continue by itself afterwards.
@@ -77,7 +79,8 @@ def _end(connection: psycopg.Connection[Any], pid: int, cut: Callable[[], None])
     try:
         connection.execute("select pg_catalog.pg_cancel_backend(%s)", (pid,))
     except psycopg.errors.InsufficientPrivilege:
-        cut()
+        if cut is not None:
+            cut()
 
 
 def _finding(revision: str, run: int, row: dict[str, Any]) -> Finding:
