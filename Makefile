@@ -54,7 +54,7 @@ matrix: $(STAMP) ## servers 13 to 18, lowest and newest dependencies, real histo
 accuracy: $(STAMP) ## the tables of docs/evidence/accuracy.md (npm, real histories, most of an hour)
 	@$(RUN)/python tests/accuracy/run.py
 
-chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/evidence/reliability.md counts (little more than an hour)
+chaos: $(STAMP) ## killed, cut off, fed with nonsense: what docs/evidence/reliability.md counts (about an hour)
 	@$(RUN)/python -m tests.chaos.run
 	@$(RUN)/python -m tests.chaos.session_settings
 
