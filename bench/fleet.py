@@ -245,6 +245,7 @@ def main() -> None:
     given = parser.parse_args()
     programs = install()
     clean_environment()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each side compiles the revisions once
     with Server(embedded_bin()) as server, tempfile.TemporaryDirectory() as directory:
         bench = Bench(server, Path(directory), programs)
         print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")

@@ -30,6 +30,8 @@ _LOADED_BY_A_RUN = (
     *("surefoot.cli.ask", "surefoot.look.match", "surefoot.look.catalogue"),
     *("surefoot.run.steps.upgrade", "surefoot.run.orphans", "surefoot.run.self_wait"),
     *("surefoot.catalogue.check", "surefoot.compatibility.promise", "surefoot.diagnosis.diagnose"),
+    *("surefoot.catalogue.read", "surefoot.catalogue.write", "surefoot.look.losses"),
+    *("surefoot.model.driver_words", "surefoot.revision_source.trees", "surefoot.cli.mistakes"),
     *("alembic.command", "alembic.config", "sqlalchemy.dialects.postgresql", "psycopg"),
 )
 _LONGEST_ORDER = 200_000  # bytes

@@ -23,10 +23,13 @@ import psycopg
 import pytest
 import yaml
 
+from surefoot.fleet.targets import Shard
 from surefoot.postgres.embedded import Server, embedded_bin
+from surefoot.postgres.turn import CLASS, LOCK
 from tests.containers.compose import Compose, server_image
 from tests.containers.engine import BASE, PROGRAMS, Container, Ended, Engine, missing
 from tests.containers.helm import helm, linted, rendered
+from tests.containers.pods import IndexedJob
 from tests.support import catalogues
 from tests.support.database import Database, fresh_database
 from tests.support.example import (
@@ -232,6 +235,64 @@ def helm_chart(world: World) -> None:
         rendered(program, chart, "--set=migration.how=nothing")
 
 
+def fleet_as_an_indexed_job(world: World) -> None:
+    """The pods of `surefoot fleet manifest`, against a real server: a shard whose databases are
+    migrated, one with a database that is refused, and one with a database that another surefoot is
+    migrating, which is tried again. What the exit codes mean to the Job is the manifest's own.
+    """
+    server, shards = world.database.server, 3
+    with ExitStack() as stack:
+        names: list[str] = []
+        for shard in range(shards):
+            found = (f"customer{n}" for n in range(1000))
+            names += [one for one in found if Shard(shard, shards).takes(one)][:2]
+        of = {name: stack.enter_context(fresh_database(server, embedded_bin())) for name in names}
+        _, refused, _, busy = names[1:5]
+        of[refused].execute("create table alembic_version (version_num varchar(32) not null)")
+        of[refused].execute("insert into alembic_version values ('deadbeef')")
+        listed = ", ".join(f"('{name}', '{one.name}')" for name, one in of.items())
+        world.database.execute(
+            "create table public.customers (name text, dbname text);"
+            f" insert into customers values {listed}"
+        )
+        parameters = server.parameters(world.database.name)
+        query = (
+            f"sql:select name, dbname, '{parameters['host']}' as host, '{parameters['port']}' as"
+            f" port, '{parameters['user']}' as \"user\", 'DATABASE_PASSWORD' as password_variable"
+            " from public.customers"
+        )
+        written = world.example.run(
+            *("fleet", "manifest", "--image", IMAGE, "--shards", str(shards), "--pods", "2"),
+            *("--secret", "databases", "--", "--targets", query, "--per-server", "5"),
+        )
+        assert written.code == 0, written.err
+        document = yaml.safe_load(written.out)
+        kubernetes_validate.validate(document, "1.33", strict=True)
+        secret = {
+            "SUREFOOT_DATABASE_URL": server.url(world.database.name),
+            "DATABASE_PASSWORD": parameters["password"],
+            "SUREFOOT_LOCK_WAIT": "2s",
+        }
+        job = IndexedJob(document, {"databases": secret})
+        with psycopg.connect(of[busy].conninfo) as other:
+            other.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
+            pods = [job.start(world.engine, index) for index in job.indexes]
+            ends = [pod.end() for pod in pods]
+        codes = [one.code for one in ends]
+        assert codes == [0, 4, 7], [one.output for one in ends]
+        assert [job.after(code) for code in codes] == ["succeeded", "FailIndex", "retried"]
+        assert parameters["password"] not in "".join(one.output for one in ends)
+        again = job.start(world.engine, 2).end()
+        assert again.code == 0, again.output
+        assert '"migrated","databases":1' in again.output, again.output
+        for name, one in of.items():
+            rows = [row for (row,) in one.query("select version_num from alembic_version")]
+            assert rows == (["deadbeef"] if name == refused else [HEAD]), name
+            if name != refused:
+                ran = one.query("select name from surefoot.journal where step = 'revision'")
+                assert len(ran) == len({*ran}) > 0, name
+
+
 def compose_end_to_end(world: World) -> None:
     """`compose up`, as the example's README says. Then a row that the structure contradicts: both
     services refuse (podman-compose starts the second one nevertheless), and each way that the log
@@ -423,6 +484,7 @@ CHECKS: tuple[Callable[[World], None], ...] = (
     backup_before_the_upgrade,
     no_clients_in_the_image,
     helm_chart,
+    fleet_as_an_indexed_job,
     compose_end_to_end,
     scenario_1_a_script_fails_half_way,
     scenario_2_an_init_script_of_another_release,

@@ -13,7 +13,11 @@ import pytest
 from surefoot.decision.facts import ServerInfo
 from surefoot.errors import SurefootError
 from surefoot.look.database import require_supported
+from surefoot.model.target import parse
+from surefoot.postgres.connect import connect
 from surefoot.postgres.embedded import Server, embedded_bin
+from surefoot.postgres.look import keep_plans, looking
+from surefoot.sql import query
 from tests import starts
 from tests.support.database import Database, fresh_database
 from tests.support.next_steps import next_of, run_next
@@ -206,3 +210,19 @@ def test_a_server_that_is_too_old() -> None:
         require_supported(ServerInfo(120022, "12.22", "d", "u", "2026-01-01", "public"))
     assert raised.value.finding.code == "server-too-old"
     require_supported(ServerInfo(130000, "13.0", "d", "u", "2026-01-01", "public"))
+
+
+def test_a_session_for_looks_plans_each_question_once(database: Database) -> None:
+    """Most of a look is planning. Where the session is surefoot's own, it keeps the plans."""
+    plans = "select generic_plans, custom_plans from pg_prepared_statements"
+    asked = {"table": "alembic_version", "schema": None, "path": ["public"]}
+    with connect(parse(database.url(), ""), wait=10, say=lambda _: None) as own:
+        with looking(own) as look:
+            look.cursor.execute(query("probe"), asked)
+        assert own.execute(plans).fetchall() == []
+        keep_plans(own)
+        for _ in range(3):
+            with looking(own) as look:
+                look.cursor.execute(query("probe"), asked)
+        assert own.execute(plans).fetchall() == [(3, 0)]
+        assert own.execute("show plan_cache_mode").fetchone() == ("auto",)

@@ -12,7 +12,10 @@ _RETRIES = 3
 
 
 def executor_of(scheduler: str) -> Executor:
-    """Connect to a scheduler, tcp://HOST:PORT. Raises SurefootError `scheduler-unusable`."""
+    """Connect to a scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+
+    Raises SurefootError `scheduler-unusable`.
+    """
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
@@ -21,6 +24,13 @@ def executor_of(scheduler: str) -> Executor:
     try:
         client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
         workers = len(client.scheduler_info()["workers"])
+    except TypeError as error:  # distributed has no certificates for tls://
+        seen = " ".join(str(error).split())
+        what_to_do = (
+            "name the certificates in Dask's configuration, distributed.comm.tls, for example with "
+            "the variables DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY"
+        )
+        raise _unusable(scheduler, seen, what_to_do) from error
     except (OSError, TimeoutError, ValueError) as error:
         seen = " ".join(str(error).split())
         raise _unusable(scheduler, seen, "start the scheduler, or correct --scheduler") from error

@@ -65,6 +65,13 @@ spec:
       containers:
         - name: surefoot
           image: {_text(job.image)}
+          # surefoot needs no privileges
+          securityContext:
+            allowPrivilegeEscalation: false
+            capabilities:
+              drop: ["ALL"]
+            seccompProfile:
+              type: RuntimeDefault
           command:
 {_listed(words, 12)}
           env:

@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.postgres.connect import translate_db_errors
+from surefoot.postgres.look import Asking, plans_are_kept
 from surefoot.schema.canonical import canonical, canonical_view
 from surefoot.schema.expression import unquoted
 from surefoot.schema.fact import SchemaFact
@@ -80,8 +81,10 @@ def _names(version_table: VersionTableName) -> dict[str, str | None]:
 
 
 def _rows(connection: psycopg.Connection[Any], names: dict[str, str | None]) -> list[Any]:
-    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+    with connection.transaction(), Asking(connection, row_factory=tuple_row) as cursor:
         cursor.execute("set transaction isolation level repeatable read, read only")
+        if kept := plans_are_kept(connection):
+            cursor.execute(kept.encode())
         return _asked(cursor, names)
 
 

@@ -7,7 +7,7 @@ only: behind a pooler, others use the same session.
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
@@ -15,6 +15,8 @@ from psycopg.rows import dict_row
 from surefoot.model.progress import Session
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.sql import query
+
+Row = TypeVar("Row")
 
 
 class Look(NamedTuple):
@@ -29,6 +31,46 @@ class Look(NamedTuple):
     trusted: list[int]
 
 
+class Asking(psycopg.Cursor[Row]):
+    """A cursor that prepares each statement with parameters, if its session keeps plans."""
+
+    def execute(
+        self,
+        query: Any,
+        params: Any = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        """As in psycopg; statements without parameters may be several, and can't be prepared."""
+        if prepare is None and params is not None:
+            prepare = True
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+
+def keep_plans(connection: psycopg.Connection[Any]) -> None:
+    """Let a session plan each question of a look once, and not for each look: most of a look is
+    planning.
+
+    Only a session of surefoot's own: behind a pooler, a statement's name would stay on a session
+    that others use. The process id reveals a pooler, as in unnamed.sql. Raises psycopg.Error.
+    """
+    row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
+    if row is not None and row[0] == connection.info.backend_pid:
+        connection.prepare_threshold = _ONLY_WHERE_ASKED
+
+
+_ONLY_WHERE_ASKED = 1_000_000  # executions of any other statement before psycopg prepares it
+
+
+def plans_are_kept(connection: psycopg.Connection[Any]) -> str:
+    """The statement for a transaction in which a kept plan is used from its second time on; empty
+    where the session keeps none. PostgreSQL would otherwise plan it five more times.
+    """
+    kept = connection.prepare_threshold is not None
+    return "set local plan_cache_mode = force_generic_plan;" if kept else ""
+
+
 @contextmanager
 def looking(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
     """Take one read-only snapshot of the database of `connection` (in autocommit), for the block.
@@ -38,7 +80,7 @@ def looking(connection: psycopg.Connection[Any]) -> Generator[Look, None, None]:
     with (
         translate_db_errors(),
         connection.transaction(),
-        connection.cursor(row_factory=dict_row) as cursor,
+        Asking(connection, row_factory=dict_row) as cursor,
     ):
         yield _begun(cursor, "look")
 
@@ -71,7 +113,8 @@ def own_session(connection: psycopg.Connection[Any]) -> Session | None:
 
 def _begun(cursor: psycopg.Cursor[dict[str, Any]], how: str) -> Look:
     """Begin in one message: the second query already uses the first one's search path."""
-    cursor.execute(query(how) + ";" + query("trusted"))
+    kept = plans_are_kept(cursor.connection)
+    cursor.execute(f"{kept}{query(how)};{query('trusted')}".encode())
     found: dict[str, Any] = {}
     while True:
         if cursor.description is not None:

@@ -28,7 +28,7 @@ from surefoot.model.target import Target, environment
 from surefoot.postgres import turn
 from surefoot.postgres.connect import connect, connect_aside
 from surefoot.postgres.libpq import Unsettled
-from surefoot.postgres.look import own_session
+from surefoot.postgres.look import keep_plans, own_session
 from surefoot.project.config import Project, seconds
 from surefoot.quick import Place, Settled, look
 from surefoot.revision_source.ini import IniFile
@@ -136,6 +136,7 @@ class Workspace:
         try:
             if connection is None:
                 connection = self.connect()
+                keep_plans(connection)
                 self._looks_in = own_session(connection) if self.every > 0 else None
             with self._waits_reported():
                 yield connection
