@@ -277,12 +277,12 @@ def fleet_as_an_indexed_job(world: World) -> None:
         with psycopg.connect(of[busy].conninfo) as other:
             other.execute("select pg_advisory_xact_lock(%s::int, %s::int)", (CLASS, LOCK))
             pods = [job.start(world.engine, index) for index in job.indexes]
-            ends = [pod.end() for pod in pods]
+            ends = [pod.end(900) for pod in pods]
         codes = [one.code for one in ends]
         assert codes == [0, 4, 7], [one.output for one in ends]
         assert [job.after(code) for code in codes] == ["succeeded", "FailIndex", "retried"]
         assert parameters["password"] not in "".join(one.output for one in ends)
-        again = job.start(world.engine, 2).end()
+        again = job.start(world.engine, 2).end(900)
         assert again.code == 0, again.output
         assert '"migrated","databases":1' in again.output, again.output
         for name, one in of.items():

@@ -141,7 +141,7 @@ class Recorded:
         self._upstream = ("127.0.0.1", port)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
-        self.seen = bytearray()
+        self.seen, self._sockets = bytearray(), [self._server]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -149,6 +149,7 @@ class Recorded:
             while True:
                 client, _ = self._server.accept()
                 upstream = socket.create_connection(self._upstream)
+                self._sockets += [client, upstream]
                 for pair in ((client, upstream), (upstream, client)):
                     threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
@@ -160,7 +161,10 @@ class Recorded:
             other.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        self._server.close()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):  # it isn't connected any more
+                one.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
+            one.close()
 
 
 def dask_certificates(made: Certificates) -> dict[str, str]:
