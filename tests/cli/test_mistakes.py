@@ -22,6 +22,8 @@ from tests.support.project import Application
         (["up", "head"], "surefoot up"),
         (["up", "-m", "true"], "surefoot up -m --json -- true"),
         (["sttaus"], "surefoot --help"),
+        (["-x", "a=b", "upgrade", "head"], "surefoot up -x a=b"),
+        (["-x", "a=b", "plan"], "surefoot plan -x a=b --json"),
     ],
 )
 def test_what_is_to_be_typed_instead_works(

@@ -81,6 +81,19 @@ def of_alembic(verb: str, words: list[str], ctx: click.Context) -> Mistake:
     )
 
 
+def _arguments_first(words: list[str]) -> str:
+    """Return the command to type if env.py's arguments came first, as with Alembic; else ""."""
+    arguments: list[str] = []
+    while words[:1] == ["-x"] and len(words) > 1:
+        arguments, words = [*arguments, *words[:2]], words[2:]
+    if not arguments or not words:
+        return ""
+    known = ALEMBIC.get(words[0])
+    if known is not None:
+        return f"{known.commands[0]} {shlex.join(arguments)}"
+    return shlex.join(["surefoot", words[0], *arguments, *words[1:]])
+
+
 def report(error: click.ClickException, words: list[str]) -> int:
     """Report a mistake in the command line. Returns the exit code."""
     without = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since click 8.2
@@ -90,6 +103,9 @@ def report(error: click.ClickException, words: list[str]) -> int:
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = ctx.command_path if ctx else "surefoot"
     known = error if isinstance(error, Mistake) else None
+    if ctx is not None and ctx.parent is None and (command := _arguments_first(words)):
+        next = to_type("type -x after the command", command)
+        known = Mistake(error.format_message(), ctx, next=next)
     command = path.removeprefix("surefoot").strip() or "surefoot"
     return _told(
         command,
