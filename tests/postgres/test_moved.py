@@ -1,6 +1,8 @@
 """An application in a schema of its own, with a catalogue that was built in `public`."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.support.database import Database
 from tests.support.project import Application
 
 ROLE = "moved_shop"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -98,3 +101,38 @@ def test_a_history_that_names_the_other_schema(
         assert (done.code, done.error) == (4, "unversioned-database"), done.out
     else:
         assert (done.code, done.json["current"]) == (0, ["r4"]), done.err
+
+
+def test_two_applications_with_roles_of_their_own(
+    application: Application, server: Server, its: Database, tmp_path: Path
+) -> None:
+    """Neither trusts what the other could have made. What the page says is enough."""
+    history(application, "create index pets_owner on pets (owner)")
+    with_catalogue(application, server)
+    (tmp_path / "forum").mkdir()
+    other = Application(tmp_path / "forum")
+    other.revision("b1", None, "create table posts (id int primary key)")
+    with_catalogue(other, server)
+    its.execute("drop table public.people")
+    its.execute("create role moved_forum login password 'x'; create schema moved_forum")
+    its.execute(
+        "alter schema moved_forum owner to moved_forum;"
+        "do $$ begin execute format('grant create on database %I to moved_forum',"
+        " current_database()); end $$"
+    )
+    forum = url(its).replace(ROLE, "moved_forum")
+    try:
+        assert application.run("up", url=url(its)).code == 0
+        refused = other.run("up", "--json", url=forum)
+        assert (refused.code, refused.error) == (4, "object-not-trusted"), refused.out
+        assert "surefoot explain two-applications" in refused.json["findings"][0]["next"]
+        page = (DOCS / "guides" / "two-applications.md").read_text()
+        statements = re.search(r"```sql\n(.*?)```", page, re.DOTALL)
+        assert statements is not None
+        roles = {"OWNER": "postgres", "SHOP": ROLE, "FORUM": "moved_forum"}
+        its.execute(re.sub("|".join(roles), lambda found: roles[found[0]], statements[1]))
+        for one, at, head in ((other, forum, "b1"), (application, url(its), "r3")):
+            done = one.run("up", "--json", url=at)
+            assert (done.code, done.json["current"]) == (0, [head]), done.err
+    finally:
+        its.execute("drop owned by moved_forum cascade; drop role moved_forum")

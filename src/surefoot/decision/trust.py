@@ -202,7 +202,8 @@ def _of_the_journal(one: Owned, role: str) -> str:
         shown = printable(owner)
         then += (
             f". To keep it, if {shown} is a role that migrates this database: connect as {shown}, "
-            f"or grant {_quoted(owner)} to {_quoted(role)}"
+            f"or grant {_quoted(owner)} to {_quoted(role)}. If it is another application's role, "
+            "drop nothing: see surefoot explain two-applications"
         )
     text = "surefoot makes the schema again if it is missing. As a superuser"
     return to_type(text, "drop schema surefoot cascade;", then=then)
