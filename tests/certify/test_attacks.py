@@ -216,8 +216,8 @@ def test_two_at_once(application: Application, server: Server) -> None:
         (["--from", "head"], "revision-not-found"),
         (["--case", ""], "case-unknown"),
         (["--case", "v2@base/none/replicas/100000"], "case-unknown"),
-        (["--junit", "nowhere/certify.xml"], "output-lost"),
-        (["--html", "migrations"], "output-lost"),
+        (["--junit", "nowhere/certify.xml"], "command-line-invalid"),
+        (["--html", "migrations"], "command-line-invalid"),
         (["--server", "nonsense"], None),
     ],
 )

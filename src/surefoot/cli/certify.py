@@ -1,5 +1,6 @@
 """`surefoot certify`."""
 
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,23 @@ def _written(files: Iterable[tuple[Path, Callable[[], object]]]) -> list[Finding
     return found
 
 
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a number of minutes.")
+    return value
+
+
+def _writable(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    """Refuse a file that can't be written before minutes are spent."""
+    from surefoot.system.files import obstacle
+
+    if value is not None and (why := obstacle(value)):
+        raise click.BadParameter(f"{value} can't be written: {why}.")
+    return value
+
+
 @click.command("certify")
 @project_options
 @arguments_option
@@ -50,6 +68,7 @@ def _written(files: Iterable[tuple[Path, Callable[[], object]]]) -> list[Finding
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0.0),
+    callback=_finite,
     default=10.0,
     help="How long to try cases. Default: 10.",
 )
@@ -74,9 +93,19 @@ def _written(files: Iterable[tuple[Path, Callable[[], object]]]) -> list[Finding
     "--exhaustive", is_flag=True, help="Don't sample: end when each commit has been tried."
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Print the plan, and try nothing.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
 @click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page of HTML."
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_writable,
+    metavar="FILE",
+    help="Write JUnit XML.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_writable,
+    metavar="FILE",
+    help="Write one page of HTML.",
 )
 @command_body("certify")
 def command(
@@ -118,11 +147,7 @@ def command(
         report_lines,
     )
     from surefoot.report.terminal import Terminal
-    from surefoot.system.files import obstacle
 
-    for file in filter(None, (junit, html)):  # to be known before minutes are spent
-        if why := "it is a directory" if file.is_dir() else obstacle(file):
-            raise SurefootError.of(_lost(file, why))
     project = load_project(config_file)
     options = Options(minutes, seed, releases, cases, server, not exhaustive, only_plan)
     progress = CertifyReport(context.terminal)
