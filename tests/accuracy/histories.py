@@ -34,8 +34,12 @@ class Prepared(NamedTuple):
 
 
 def names() -> list[str]:
-    """The example, then every folder of tests/corpora with a case.toml."""
-    return [EXAMPLE, *sorted(file.parent.name for file in CORPORA.glob("*/case.toml"))]
+    """The example, then every folder of tests/corpora with a case.toml.
+
+    Without those that need an extension, which not every measured server has.
+    """
+    found = sorted(file.parent.name for file in CORPORA.glob("*/case.toml"))
+    return [EXAMPLE, *(name for name in found if "extension" not in _case(name))]
 
 
 def python_of(name: str) -> Path:

@@ -49,6 +49,7 @@ class Case:
     reference: dict[str, Any]
     python: str = ">=3.11"
     small: bool = False
+    extension: str = ""  # which the server must have, and the embedded one doesn't
     makes_tables: bool = False  # while it is loaded: surefoot needs the catalogue first
     environment: dict[str, str] = field(default_factory=dict)
     rolled_back: dict[str, Any] = field(default_factory=dict)  # for rolled_back.py
@@ -85,6 +86,9 @@ def cases() -> list[Case]:
 
 def run_case(case: Case, server: Server) -> Result:
     """Raises Failed where anything differs, NotRun where this machine can't run it."""
+    available = f"select 1 from pg_available_extensions where name = '{case.extension}'"
+    if case.extension and not _psql(server, "postgres", available):
+        raise NotRun(f"the server has no extension {case.extension}: name another with --postgres")
     python = find_python(case.python)
     made = environment("corpora", case.name, python, case.packages, "binary")
     with tempfile.TemporaryDirectory(prefix="corpus-") as directory:
