@@ -20,7 +20,7 @@ from tests.support.database import Database
 from tests.support.project import Application
 
 BEGIN = "v2@base/generated"
-LONG = 120.0  # seconds; only a hang takes so long
+LONG = 600.0  # seconds; only a hang takes so long
 
 
 @pytest.fixture
