@@ -255,6 +255,7 @@ GIVEN = {
     "transaction": "1",
     "started": None,
     "own": [1],
+    "ports": [1],
     "lock": 1,
     "turn": 2,
     "only": None,
