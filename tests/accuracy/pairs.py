@@ -29,6 +29,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 
 import msgspec
 import psycopg
@@ -255,8 +256,8 @@ class Measurement:
         self._sql("drop database if exists {} with (force)", name)
         self._sql("create database {} template template0", name)
 
-    def _sql(self, statement: str, name: str) -> None:
-        text = sql.SQL(statement).format(sql.Identifier(name))  # pyright: ignore[reportArgumentType]
+    def _sql(self, statement: LiteralString, name: str) -> None:
+        text = sql.SQL(statement).format(sql.Identifier(name))
         self.server_connection.execute(text)
 
     def _execute(self, database: str, statement: str) -> None:

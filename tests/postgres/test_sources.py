@@ -73,6 +73,23 @@ PLANTED = {
 }
 
 
+# What a trusted role has made, and which calls a stranger's function.
+OURS = {
+    "an operator": (
+        FUNCTION.format(name="mallory.same", type="numeric"),
+        OPERATOR.format(name="public.=", function="mallory.same"),
+        "select count(*) from t where a = 2.0",
+        "function mallory.same(integer,numeric)",
+    ),
+    "an aggregate": (
+        *PLANTED["an aggregate"][0],
+        PLANTED["an aggregate"][1],
+        'function mallory."both"(integer,integer)',
+    ),
+    "a domain": (*PLANTED["a domain"][0], PLANTED["a domain"][1], "function mallory.yes(integer)"),
+}
+
+
 @pytest.fixture
 def stranger(server: Server, database: Database) -> Iterator[Planted]:
     """A role that may create objects in schema public, and has a schema."""
@@ -104,6 +121,20 @@ def test_what_a_query_calls(database: Database, stranger: Planted, what: str) ->
             database.execute(statement)
         with connection.transaction():
             require_trusted_sources(connection, text, "The query")
+
+
+@pytest.mark.parametrize("what", OURS)
+def test_what_is_ours_and_calls_theirs(database: Database, stranger: Planted, what: str) -> None:
+    function, ours, text, named = OURS[what]
+    stranger.plant(function)
+    database.execute(ours)
+    with database.connect() as connection, connection.transaction():
+        with pytest.raises(SurefootError, match="somebody else") as refused:
+            require_trusted_sources(connection, text, "The query")
+        assert f"{named} belongs to {ROLE}" in refused.value.finding.seen
+    assert stranger.hits() == []
+    database.execute(text)
+    assert stranger.hits() != []  # it would have run
 
 
 def test_what_a_query_does_not_call(database: Database, stranger: Planted) -> None:

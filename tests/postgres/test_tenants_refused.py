@@ -102,7 +102,7 @@ def test_a_word_of_sql_is_no_name(application: Application, database: Database) 
 def test_names_that_need_quotes_stop_nobody_else(
     application: Application, database: Database
 ) -> None:
-    """Each is told with its next step, which suffices; the other tenants are migrated."""
+    """Each is refused with a next step that suffices; the other tenants are migrated."""
     names = ("acme", "Acme-1", "1shop", "user")
     asked = "sql:select name from public.customers order by n"
     listed = ", ".join(f"('{name}', {n})" for n, name in enumerate(names))

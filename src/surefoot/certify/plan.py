@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -426,7 +426,7 @@ def parts_of(name: str) -> tuple[str, Kind, str] | None:
     found = _NAME.fullmatch(name)
     if found is None or not re.fullmatch(_DETAILS.get(found[2], ""), found[3] or ""):
         return None
-    return found[1], found[2], found[3] or ""  # pyright: ignore[reportReturnType] (one of KINDS)
+    return found[1], cast("Kind", found[2]), found[3] or ""
 
 
 def case_of(name: str, subjects: Iterable[Subject]) -> Case | None:
@@ -441,5 +441,5 @@ def case_of(name: str, subjects: Iterable[Subject]) -> Case | None:
     if kind not in _ENDS:
         return Case(subject, kind, detail)
     number, _, side = detail.partition("-")
-    at = Stop(int(number), side)  # pyright: ignore[reportArgumentType] (one of the three)
+    at = Stop(int(number), cast("Side", side))
     return Case(subject, kind, detail, Fault("kill" if kind == "kill" else "cut", at))

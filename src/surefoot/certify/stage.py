@@ -113,10 +113,11 @@ class Stage:
         name = f"{self._prefix}_{next(self._numbers)}"
         with self._making:
             connection = self._maker()
-            copied = " strategy file_copy" if connection.info.server_version >= 150000 else ""
             statement = sql.SQL("create database {} template {}").format(
                 sql.Identifier(name), sql.Identifier(template)
-            ) + sql.SQL(copied)  # pyright: ignore[reportArgumentType] (one of two texts)
+            )
+            if connection.info.server_version >= 150000:
+                statement += sql.SQL(" strategy file_copy")
             for tried in range(_COPIES):
                 try:
                     connection.execute(statement)
