@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from page import put
 from run import clean_environment, install, seconds, write_history
 
 from surefoot.postgres.embedded import Server, embedded_bin
@@ -57,10 +58,12 @@ def main() -> None:
             row = [*json.loads(done.stdout), seconds(command, directory) * 1000]
             if number:  # the first round isn't counted
                 rows.append(row)
-    print("| nothing to do | least | median |\n|---|---:|---:|")
+    table = ["| nothing to do | least | median |", "|---|---:|---:|"]
     names = ("import", "first call", "further calls", "`surefoot up`, the process")
     for name, times in zip(names, zip(*rows, strict=True), strict=True):
-        print(f"| {name} | {min(times):.1f} ms | {statistics.median(times):.1f} ms |")
+        table.append(f"| {name} | {min(times):.1f} ms | {statistics.median(times):.1f} ms |")
+    print("\n".join(table))
+    put("api", table, "python bench/api.py")
 
 
 if __name__ == "__main__":
