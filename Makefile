@@ -7,9 +7,12 @@ STAMP := $(VENV)/.ready
 # Two workers for each core: a test waits for its processes, and they for the server, a third of the
 # time.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo auto)
+# Otherwise each of the thousands of processes compiles surefoot anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTEST := $(RUN)/python -m pytest --dist loadgroup
 
-.PHONY: help setup demo test tests quick lint ruff types prose documents pictures site bench matrix accuracy chaos containers new-check clean
+.PHONY: help setup demo test test-all drawn tests quick lint ruff types prose documents pictures site bench matrix accuracy chaos containers new-check clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -27,8 +30,16 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP) ## the main job, on an embedded PostgreSQL
 	@$(RUN)/surefoot demo
 
-test: ruff ## lint, types, and every test but those of the matrix: what CI runs
+test: ruff ## lint, types, and the tests that this commit draws: what CI runs, in ten minutes
+	@$(MAKE) --no-print-directory --jobs 2 types drawn
+
+test-all: ruff ## lint, types, and every test but those of the matrix: before a release
 	@$(MAKE) --no-print-directory --jobs 2 types tests
+
+# Which: tests/support/drawing.py. With another seed, others: make test DRAW=anything
+DRAW ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo without-git)
+drawn: $(STAMP)
+	@$(PYTEST) -n $(WORKERS) --draw $(DRAW)
 
 tests: $(STAMP)
 	@$(PYTEST) -n $(WORKERS)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
-from tests.support import catalogues
+from tests.support import catalogues, drawing
 from tests.support.cheaper import cheaper_memory, cheaper_passwords, servers_in_memory
 from tests.support.database import Database, fresh_database
 from tests.support.project import Application
@@ -19,6 +19,27 @@ servers_in_memory()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # as a shell starts what runs in its background; the runs that the tests interrupt inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--draw", metavar="SEED", default="", help="run the tests that this seed draws"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    seed = config.getoption("draw")
+    return f"drawn by {seed}; `make test-all` runs every test" if seed else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("draw")
+    if not seed:
+        return
+    found = [(one.nodeid, one.get_closest_marker("slow") is not None) for one in items]
+    chosen = drawing.drawn(found, seed)
+    config.hook.pytest_deselected(items=[one for one in items if one.nodeid not in chosen])
+    items[:] = [one for one in items if one.nodeid in chosen]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -59,6 +59,7 @@ sys.exit(f"another database: {wrong}" if wrong else 0)
 """
 
 
+@pytest.mark.slow
 def test_paths_and_the_smoke_commands_address(
     application: Application, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ sys.exit(3)
 """
 
 
+@pytest.mark.slow
 def test_a_smoke_command_that_prints_bytes_and_leaves_a_process(
     application: Application, server: Server
 ) -> None:
@@ -106,6 +108,7 @@ def _sleeping() -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_everything(
     application: Application, server: Server, number: signal.Signals, tmp_path: Path
@@ -153,6 +156,7 @@ def test_a_hard_coded_address_leads_nowhere(
     assert _scratch(server) == []
 
 
+@pytest.mark.slow
 def test_a_monitor_that_looks_into_every_database_is_no_finding(
     application: Application, server: Server
 ) -> None:
@@ -188,6 +192,7 @@ def test_a_monitor_that_looks_into_every_database_is_no_finding(
     assert set(found.values()) == {"passed"}
 
 
+@pytest.mark.slow
 def test_two_at_once(application: Application, server: Server) -> None:
     """In one project, on one server: both pass, and both keep what failed."""
     found: list[dict[str, str]] = []
@@ -233,6 +238,7 @@ def test_a_bad_option_is_told(
     assert not (application.root / FIXTURES / FILE).exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_costs_no_report(application: Application, server: Server) -> None:
     """/dev/full takes the file, and no byte."""
     case = ["--case", f"{BEGIN}/again"]

@@ -49,6 +49,7 @@ def _plant(name: str, application: Application) -> str:
     return BUGS[name].case_on(small)
 
 
+@pytest.mark.slow
 def test_an_application_without_a_bug_passes(application: Application, server: Server) -> None:
     """Each kind of case, and SIGKILL while an index is made CONCURRENTLY."""
     options = _options(server)
@@ -77,6 +78,7 @@ def test_an_application_without_a_bug_passes(application: Application, server: S
 QUICK = ("sequence-behind", "old-image-writes", "seed-not-repeatable", "lock-without-timeout")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_found(name: str, application: Application, server: Server) -> None:
     """By the case that shows it, with exit code 3."""
@@ -86,6 +88,7 @@ def test_a_planted_bug_is_found(name: str, application: Application, server: Ser
     assert {key for key, at in found.items() if at.startswith(case)} == BUGS[name].found
 
 
+@pytest.mark.slow
 def test_a_revision_that_was_edited_after_its_release_is_found(
     application: Application, server: Server
 ) -> None:
@@ -95,6 +98,7 @@ def test_a_revision_that_was_edited_after_its_release_is_found(
     assert (code, found.keys()) == (3, {"revision-edited"})
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("certify-failed")
 @pytest.mark.follows("certify-failed")
 def test_what_failed_is_tried_again_and_first(application: Application, server: Server) -> None:
@@ -123,6 +127,7 @@ def test_what_failed_is_tried_again_and_first(application: Application, server: 
     assert not kept.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("certify-incomplete")
 @pytest.mark.follows("certify-incomplete")
 def test_too_few_minutes_are_told(tmp_path: Path, server: Server) -> None:
@@ -141,6 +146,7 @@ def test_too_few_minutes_are_told(tmp_path: Path, server: Server) -> None:
     assert (enough.code, enough.json["findings"]) == (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("case-unknown")
 @pytest.mark.follows("case-unknown")
 def test_a_case_that_there_is_not_is_told(application: Application, server: Server) -> None:
@@ -156,6 +162,7 @@ def test_a_case_that_there_is_not_is_told(application: Application, server: Serv
     assert known.code == 0
 
 
+@pytest.mark.slow
 def test_a_case_may_begin_where_no_release_is_named(
     application: Application, server: Server
 ) -> None:
@@ -166,6 +173,7 @@ def test_a_case_may_begin_where_no_release_is_named(
     assert done.code == 0
 
 
+@pytest.mark.slow
 def test_the_report_for_people_names_the_case(application: Application, server: Server) -> None:
     BUGS["sequence-behind"].plant(Place(GROUNDS["small"], application))
     bug = BUGS["sequence-behind"]
@@ -186,6 +194,7 @@ sys.exit("it misses a column" if os.environ["CERTIFY_RELEASE"] == "v2" else 0)
 """
 
 
+@pytest.mark.slow
 def test_the_projects_smoke_command_is_asked(application: Application, server: Server) -> None:
     """After the upgrade, and for the older release that surefoot lets in."""
     application.write("smoke.py", SMOKE)

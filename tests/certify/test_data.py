@@ -3,6 +3,8 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from surefoot.certify.data import generate
 from surefoot.postgres.embedded import Server
 from tests.certify.project import clean
@@ -40,6 +42,7 @@ op.execute("update people set owner = (select id from people where name = 'admin
 op.execute("alter table people alter column owner set not null")"""
 
 
+@pytest.mark.slow
 def test_a_column_that_is_filled_from_rows_of_the_applications_own_is_a_doubt(
     tmp_path: Path, server: Server
 ) -> None:

@@ -89,6 +89,7 @@ def _pytest(
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_cases_are_items_that_k_chooses_among(application: Application, server: Server) -> None:
     """A case passes or fails with its name, and without --surefoot there are none."""
     said = _pytest(application, server, "--collect-only")
@@ -99,6 +100,7 @@ def test_cases_are_items_that_k_chooses_among(application: Application, server: 
     assert "2 passed" in said
 
 
+@pytest.mark.slow
 def test_a_planted_bug_fails_with_its_case(application: Application, server: Server) -> None:
     BUGS["sequence-behind"].plant(Place(GROUNDS["small"], application))
     with_catalogue(application, server)
@@ -108,11 +110,13 @@ def test_a_planted_bug_fails_with_its_case(application: Application, server: Ser
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_test_has_a_database_at_any_release(application: Application, server: Server) -> None:
     application.write("test_application.py", TEST)
     assert "4 passed" in _pytest(application, server, "test_application.py")
 
 
+@pytest.mark.slow
 def test_pytest_alembic_has_an_empty_database_for_each_test(
     application: Application, server: Server
 ) -> None:

@@ -46,6 +46,7 @@ def _names(subject: Subject, stage: Stage, sample: dict[str, int]) -> list[str]:
     return chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", EACH_WAY, indirect=True)
 def test_whatever_happens_the_next_start_leads_to_head(stage: Stage) -> None:
     """Nothing is lost, nothing is done twice, nothing is left: see invariants.py."""
@@ -114,6 +115,7 @@ def at_head(stage: Stage) -> Iterator[str]:
 only_upgrade = pytest.mark.parametrize("stage", EACH_WAY[1:2], indirect=True)
 
 
+@pytest.mark.slow
 @only_upgrade
 def test_each_invariant_is_violated_by_what_it_is_for(stage: Stage, at_head: str) -> None:
     """And by nothing else; an undisturbed run violates none."""

@@ -25,6 +25,7 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["fresh/6/pooled/nobody/20261122", "fresh/4/direct/concurrently/22"]
 )

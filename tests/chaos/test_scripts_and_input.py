@@ -18,6 +18,7 @@ SUBJECTS: dict[str, tuple[Callable[[int, int], list[Row]], int]] = {
 SEED = 916775
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_nothing_is_violated(subject: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A violation is told with the command that makes it again."""

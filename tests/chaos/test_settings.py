@@ -18,6 +18,7 @@ def world(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             connection.execute(f"drop database {name} with (force)".encode())
 
 
+@pytest.mark.slow
 def test_settings_that_change_nothing(world: World) -> None:
     """Two sets, with other values each time: each command ends as without them."""
     seed = random.randrange(1_000_000)

@@ -88,6 +88,7 @@ def test_a_new_revision_and_a_second_head(catalogued: Application) -> None:
     assert result.json["findings"][0]["seen"] == ["revision r3 is not in it"]
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("history-needs-code")
 @pytest.mark.follows("history-needs-code")
 def test_a_history_that_only_alembic_can_read(
@@ -163,6 +164,7 @@ def filled_in(text: str, inputs: dict[str, str]) -> str:
     return re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: inputs[found[1]], text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["", "--quick"])
 def test_the_action(catalogued: Application, options: str) -> None:
     action = parsed(ROOT / "action.yml")
@@ -187,6 +189,7 @@ def test_the_action(catalogued: Application, options: str) -> None:
     assert run().returncode == 3
 
 
+@pytest.mark.slow
 def test_a_workflow_for_github(catalogued: Application) -> None:
     result = catalogued.run("init", "--ci", "github", "--json")
     assert result.code == 0, result.err
@@ -205,6 +208,7 @@ def test_a_workflow_for_github(catalogued: Application) -> None:
     assert catalogued.run("init", "--ci", "github", "--force").code == 0
 
 
+@pytest.mark.slow
 def test_a_workflow_for_gitlab_in_a_repository_above(
     catalogued: Application, tmp_path: Path
 ) -> None:

@@ -134,6 +134,7 @@ def test_a_command_that_does_not_exist_is_told_before_anything(
     assert application.run("up", "--", "true", url=database.url()).code == 0
 
 
+@pytest.mark.slow
 def test_the_embedded_server_serves_the_command(
     application: Application, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -83,6 +83,7 @@ print(os.environ["PGPASSWORD"], os.environ["POSTGRES_PASSWORD"])
 """
 
 
+@pytest.mark.slow
 def test_every_command_where_all_is_well(
     application: Application, database: Database, url: str
 ) -> None:
@@ -106,6 +107,7 @@ def test_every_command_where_all_is_well(
     journal_is_silent(database)
 
 
+@pytest.mark.slow
 def test_the_list_of_processes(application: Application, url: str) -> None:
     """What `dump` and `catalog build` start isn't given it as an argument or a variable."""
     application.linear()

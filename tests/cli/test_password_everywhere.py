@@ -230,6 +230,7 @@ def shop(application: Application, server: Server, role: str) -> Application:
     return application
 
 
+@pytest.mark.slow
 def test_every_command(shop: Application, database: Database) -> None:
     """Where all is well, where it is refused, and where the application fails."""
     run = Surefoot(shop, database, by_service(shop.root, database))
@@ -267,6 +268,7 @@ def fails(run: Surefoot, *commands: tuple[str, ...]) -> None:
         run(*command, "-v", "--yes", code=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in WAYS if name != "service"])
 def test_every_way(name: str, shop: Application, database: Database) -> None:
     """What reads it in another place each time: the run, the programs of PostgreSQL, a failure."""
@@ -281,6 +283,7 @@ def test_every_way(name: str, shop: Application, database: Database) -> None:
     run.everything_is_silent()
 
 
+@pytest.mark.slow
 def test_the_page_of_serve(shop: Application, database: Database) -> None:
     """While it migrates, and once it has failed: for people, for programs, for probes."""
     shop.revision("r4", "r3", body=f"op.execute('select pg_sleep(2)')\n{RAISING}")
@@ -333,6 +336,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_fleet(shop: Application, database: Database, role: str, tmp_path: Path) -> None:
     """Each of its entries has its secret by another way; and the list is no file of surefoot's."""
     secret = by_file(shop.root, "secret", PASSWORD)

@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from surefoot.postgres.embedded import embedded_bin
 from tests.support.database import Database
 from tests.support.example import HEAD, Example
@@ -39,6 +41,7 @@ def test_the_account_in_the_readme(tmp_path: Path, database: Database) -> None:
     _is_shown("surefoot up", account)
 
 
+@pytest.mark.slow
 def test_the_way_from_the_refusal_in_the_readme(tmp_path: Path, database: Database) -> None:
     """What the block's last line says leads to the application."""
     example = _example(tmp_path, database)

@@ -182,6 +182,7 @@ def shop(application: Application) -> None:
         file.write_text(file.read_text().replace("def downgrade():\n    pass", drop))
 
 
+@pytest.mark.slow
 def test_the_catalogue(session: Session) -> None:
     """Made, read, checked; and what the check says when a released revision is edited."""
     application, server = session.application, session.database.server.url()
@@ -230,6 +231,7 @@ def test_init_scripts(session: Session) -> None:
     session.compare("init-scripts")
 
 
+@pytest.mark.slow
 def test_identification(session: Session) -> None:
     """A database without a version row, one that is stamped wrongly, one that has drifted."""
     application, database = session.application, session.database
@@ -320,6 +322,7 @@ def test_what_will_be_lost(session: Session) -> None:
     session.compare("losses")
 
 
+@pytest.mark.slow
 def test_going_back(session: Session) -> None:
     """The image is rolled back, and takes the newer one's revisions back without their files."""
     application, database = session.application, session.database

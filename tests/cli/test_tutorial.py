@@ -92,6 +92,7 @@ def carried_out(page: str, root: Path) -> str:
     return _BLOCK.sub(block, page)
 
 
+@pytest.mark.slow
 def test_the_tutorial(project: Path) -> None:
     """Written anew, as the golden sessions are, by UPDATE_SESSIONS=1."""
     page = PAGE.read_text(encoding="utf-8")

@@ -54,6 +54,7 @@ def _done(*command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_it_is_the_wheel_that_runs(surefoot: Run) -> None:
     """Not the checkout, on whose sources all other tests run."""
     done = surefoot("-c", "import surefoot; print(surefoot.__file__)", program="python")
@@ -62,6 +63,7 @@ def test_it_is_the_wheel_that_runs(surefoot: Run) -> None:
     assert "environment" in Path(done.stdout.strip()).parts
 
 
+@pytest.mark.slow
 def test_every_start(surefoot: Run) -> None:
     """The console script and the module, which say the same."""
     script, module = (
@@ -73,6 +75,7 @@ def test_every_start(surefoot: Run) -> None:
     assert script.stdout.startswith("surefoot")
 
 
+@pytest.mark.slow
 def test_it_holds_whatever_the_checkout_holds(surefoot: Run) -> None:
     """Modules, statements, error pages, the marker of types, documents, the example's files."""
     code = (
@@ -92,6 +95,7 @@ def test_it_holds_whatever_the_checkout_holds(surefoot: Run) -> None:
     assert {path for path in expected - held if not path.endswith(".gitignore")} == set()
 
 
+@pytest.mark.slow
 def test_every_error_is_explained(surefoot: Run) -> None:
     """One process for each would be dear: the pages are read as `explain` reads them."""
     code = "import sys; from surefoot.errors.pages import page; [*map(page, sys.argv[1:])]"
@@ -102,6 +106,7 @@ def test_every_error_is_explained(surefoot: Run) -> None:
     assert "unknown-revision" in explained.stdout
 
 
+@pytest.mark.slow
 def test_the_demonstration_ends_clean(surefoot: Run) -> None:
     """Each scene as promised; no process and no file is left."""
     before = set(Path("/tmp").glob("surefoot-demo-*"))

@@ -22,6 +22,7 @@ def _cases() -> list[object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _cases())
 def test_surefoot_does_what_the_own_way_does(name: str, pg_bin: Path) -> None:
     """Up, up again, the application's own way: equal structures, equal version rows."""

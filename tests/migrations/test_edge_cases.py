@@ -135,6 +135,7 @@ def test_interrupted_migration(v106: Example, place: str) -> None:
     each_revision_once(v106.database)
 
 
+@pytest.mark.slow
 def test_interrupted_migration_in_a_slow_statement(v106: Example) -> None:
     """The server finishes the statement of a client that is gone; the next start waits for it."""
     v106.database.execute(
@@ -519,6 +520,7 @@ def v1028(v1028_files: Path, v106: Example) -> Example:
     return Example(v106.root.parent / "older", v106.database, v1028_files)
 
 
+@pytest.mark.slow
 def test_downgraded_image(v106: Example, v1028: Example) -> None:
     """The database was brought to head by the newer image, which made an index that the older one
     doesn't know: refused. The newer one has nothing to do when it's back.
@@ -532,6 +534,7 @@ def test_downgraded_image(v106: Example, v1028: Example) -> None:
     assert v106.database.dump() == before
 
 
+@pytest.mark.slow
 def test_downgraded_image_that_can_run(v106: Example, v1028: Example, v1024_files: Path) -> None:
     """v1.0.28 only added tables: v1.0.24 is started on them, warned, and changes nothing."""
     assert v1028.surefoot("up").code == 0

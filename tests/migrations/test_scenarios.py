@@ -472,6 +472,7 @@ def test_the_page_shows_the_script() -> None:
     assert script.endswith(f'"""\n\n{shown}')
 
 
+@pytest.mark.slow
 def test_the_guess_on_a_good_day(guessing: Example) -> None:
     """A fresh install, and a second start: it is a script that works."""
     for _ in range(2):
@@ -498,6 +499,7 @@ def test_the_guess_and_a_script_that_fails(guessing: Example) -> None:
     guessing.database.execute(SECOND)  # nothing is in its way
 
 
+@pytest.mark.slow
 def test_the_guess_and_a_newer_script(
     guessing: Example, session: Session, v1028_files: Path, v1030_script: str
 ) -> None:
@@ -524,6 +526,7 @@ def test_the_guess_and_what_alembic_refuses(guessing: Example, client_bin: Path)
     assert "Can't locate revision identified by 'deadbeef'" in result.err
 
 
+@pytest.mark.slow
 def test_the_guess_that_is_killed(guessing: Example) -> None:
     """Killed while the script is loaded: half of it is taken for all of it."""
     with psycopg.connect(guessing.database.conninfo) as somebody:
@@ -547,6 +550,7 @@ def test_the_guess_and_a_table_of_the_users(guessing: Example) -> None:
     assert "public.characters" not in guessing.database.tables()
 
 
+@pytest.mark.slow
 def test_the_guess_and_columns_that_look_like_ours(guessing: Example, client_bin: Path) -> None:
     """The bot lost its personality: at head by its row, and fifteen revisions were passed over."""
     guessing.load_init_script(client_bin)

@@ -198,6 +198,7 @@ def package(application: Application, tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(place)}
 
 
+@pytest.mark.slow
 def test_a_history_in_an_installed_package(
     application: Application, database: Database, package: dict[str, str], server: Server
 ) -> None:
@@ -239,6 +240,7 @@ if tenant == "absent":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.follows("application-environment-failed")
 def test_arguments_reach_env_py(
     application: Application, database: Database, server: Server

@@ -55,6 +55,7 @@ def printed(command: str, application: Application, database: Database) -> dict[
 # --- values
 
 
+@pytest.mark.slow
 def test_values_are_what_the_commands_print(
     application: Application, database: Database, server: Any
 ) -> None:
@@ -432,6 +433,7 @@ def test_under_uvicorn_nothing_of_the_application_is_changed(
     assert not work or state["ticks"] > 10
 
 
+@pytest.mark.slow
 def test_under_uvicorn_a_refusal_keeps_the_server_from_starting(
     application: Application, database: Database
 ) -> None:
@@ -694,6 +696,7 @@ def test_a_module_of_the_applications_is_not_taken_for_surefoot(
     assert (outcome.state, outcome.current) == ("at-head", ("r1",))
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("account-missing")
 @pytest.mark.follows("account-missing")
 def test_the_run_is_killed(application: Application, database: Database) -> None:

@@ -86,6 +86,7 @@ def test_none_where_nothing_is_migrated(application: Application, database: Data
     assert not (application.root / "backups").exists()
 
 
+@pytest.mark.slow
 def test_init_scripts_of_an_unknown_revision_need_none(
     application: Application, database: Database
 ) -> None:

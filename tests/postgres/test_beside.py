@@ -261,6 +261,7 @@ def second(root: Path) -> Application:
     return application
 
 
+@pytest.mark.slow
 def test_two_histories_in_one_schema(
     application: Application, server: Server, database: Database, tmp_path: Path
 ) -> None:

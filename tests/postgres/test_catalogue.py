@@ -523,6 +523,7 @@ def test_show_and_diff(application: Application, server: Server) -> None:
     assert len(application.run("catalog", "diff", "base", "head", "--json").json["changes"]) == 4
 
 
+@pytest.mark.slow
 def test_a_replay_that_is_forked_sees_what_another_sees(
     application: Application, server: Server
 ) -> None:

@@ -290,6 +290,7 @@ def test_a_comment_is_no_other_effect(application: Application, server: Server) 
     assert (result.code, result.json["findings"]) == (0, []), result.err
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("catalogue-stale")
 @pytest.mark.follows("catalogue-stale")
 def test_a_revision_that_the_catalogue_lacks(
@@ -306,6 +307,7 @@ def test_a_revision_that_the_catalogue_lacks(
     assert check(application, server, "--no-downgrade").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("revision-edited")
 @pytest.mark.follows("revision-edited")
 def test_a_revision_that_does_something_else(
@@ -372,6 +374,7 @@ def test_a_revision_that_was_put_elsewhere(application: Application, server: Ser
     assert "it comes after r0 now" in text
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("several-heads")
 @pytest.mark.follows("several-heads")
 def test_more_heads_than_expected(application: Application, server: Server) -> None:
@@ -392,6 +395,7 @@ def test_more_heads_than_expected(application: Application, server: Server) -> N
     assert check(application, server, "--no-downgrade").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("init-script-differs")
 @pytest.mark.follows("init-script-differs")
 def test_init_scripts_that_make_another_structure(application: Application, server: Server) -> None:
@@ -412,6 +416,7 @@ def test_init_scripts_that_make_another_structure(application: Application, serv
     assert check(application, server, "--no-downgrade").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("revision-irreversible")
 @pytest.mark.follows("revision-irreversible")
 def test_a_way_back_is_required(application: Application, server: Server) -> None:

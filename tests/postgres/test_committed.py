@@ -119,6 +119,7 @@ def test_an_env_that_commits(application: Application, database: Database, how: 
     assert application.run("up", "--json", url=database.url()).json["state"] == "at-head"
 
 
+@pytest.mark.slow
 def test_the_way_back_is_committed_when_the_server_says_so(
     application: Application, database: Database
 ) -> None:

@@ -215,6 +215,7 @@ def test_the_scratch_database_itself_by_a_connection_of_its_own(
     assert "+ relation\tpublic.beside" in text
 
 
+@pytest.mark.slow
 def test_a_server_of_its_own_is_scratch_as_a_whole(
     application: Application, pg_bin: Path, live: Database
 ) -> None:

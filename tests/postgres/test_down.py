@@ -184,6 +184,7 @@ def test_a_downgrade_that_does_something_else_here_is_rolled_back(
 NEWER_THAN_V1_0_28 = ("c64001afbd46", "4ae0b7d65f13", "f7319c28e0b4", "0d5e92b7c386")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compatible", [True, False], ids=["compatible", "incompatible"])
 def test_the_example_is_rolled_back_by_the_older_image(
     tmp_path: Path,
@@ -234,6 +235,7 @@ def test_the_example_is_rolled_back_by_the_older_image(
     assert database.dump(*STRUCTURE) == there
 
 
+@pytest.mark.slow
 def test_rows_that_come_meanwhile_are_not_lost(shop: Application, database: Database) -> None:
     """What was empty when it was shown is looked at again, locked, before it's dropped."""
     up(shop, database)
@@ -252,6 +254,7 @@ def test_rows_that_come_meanwhile_are_not_lost(shop: Application, database: Data
     assert database.query("select version_num from alembic_version") == [(R3,)]
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_begun_again(
     shop: Application, database: Database, other_database: Database
 ) -> None:

@@ -72,6 +72,7 @@ def test_an_older_image_refuses_what_was_cut_off(
     assert image.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.slow
 def test_an_older_image_goes_a_part_of_the_way(
     application: Application, database: Database, tmp_path: Path, server: Server
 ) -> None:
@@ -86,6 +87,7 @@ def test_an_older_image_goes_a_part_of_the_way(
         assert database.query("select version_num from alembic_version") == [(row,)]
 
 
+@pytest.mark.slow
 def test_a_session_s_setting_holds_for_what_comes_behind_it(
     application: Application, database: Database, tmp_path: Path, server: Server
 ) -> None:

@@ -58,6 +58,7 @@ def password(database: Database) -> Iterator[str]:
     database.execute("drop owned by ordinary cascade; drop role ordinary")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_every_word_reaches_every_driver(
     application: Application, database: Database, password: str, driver: str

@@ -342,6 +342,7 @@ def test_release_and_application_as_they_are_named(
     assert (found.application, found.release) == ("the zoo", None)
 
 
+@pytest.mark.slow
 def test_catalogue_and_script_name_each_other(application: Application, server: Server) -> None:
     """Dump, build, dump: then both are current, and stay so."""
     rich(application)

@@ -70,6 +70,7 @@ def built(application: Application, pg_bin: Path) -> str:
     return (application.root / FILE).read_text()
 
 
+@pytest.mark.slow
 @several
 def test_two_replays_meet_and_the_catalogue_is_that_of_one_after_the_other(
     application: Application, pg_bin: Path

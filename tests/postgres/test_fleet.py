@@ -76,6 +76,7 @@ def test_where_nothing_is_to_be_done_no_run_is_started(three: Fleet) -> None:
         assert proxy.all == THREE
 
 
+@pytest.mark.slow
 def test_status_and_plan_change_nothing(three: Fleet) -> None:
     before = [one.dump() for one in three.databases]
     status, plan = three.run("status"), three.run("plan")
@@ -109,6 +110,7 @@ def test_arguments_and_configuration_are_those_of_every_run(three: Fleet) -> Non
     assert three.run("up", "--config", "conf/surefoot.toml", "-x", "a=c").counts == {"ready": THREE}
 
 
+@pytest.mark.slow
 def test_shards_take_each_database_once(
     application: Application, server: Server, pg_bin: Path
 ) -> None:
@@ -294,6 +296,7 @@ def test_options_that_make_no_sense(three: Fleet, option: tuple[str, str]) -> No
     assert (done.code, done.error) == (2, "command-line-invalid")
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_waited_for_once(three: Fleet) -> None:
     three.application.config('wait = "1s"\n')
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -328,6 +331,7 @@ def test_a_database_that_is_not_there(three: Fleet) -> None:
 # --- waves
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("rollout-stopped")
 @pytest.mark.follows("rollout-stopped")
 def test_a_release_that_fails_reaches_the_canary_only(
@@ -352,6 +356,7 @@ def test_a_release_that_fails_reaches_the_canary_only(
         assert again.counts == {"refused": 1, "migrated": 5}
 
 
+@pytest.mark.slow
 def test_without_waves_a_failure_stops_nobody(three: Fleet) -> None:
     three.application.revision("r4", "r3", "select 1/(select count(*) from people)")
     three.databases[0].execute("create table unrelated_to_it ()")
@@ -366,6 +371,7 @@ def test_without_waves_a_failure_stops_nobody(three: Fleet) -> None:
 # --- connections and secrets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", [False, True])
 def test_never_more_connections_than_allowed(
     application: Application, server: Server, pg_bin: Path, failing: bool
@@ -412,6 +418,7 @@ def _processes_of(leader: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_secret_is_nowhere_to_be_read(three: Fleet, tmp_path: Path) -> None:
     """Not in the output, on a command line or in the environment that a process began with."""
     secret, other = "pa55-of-d0/@%", "pa55-of-d1"
@@ -523,6 +530,7 @@ def counting(application: Application, revisions: int = 4) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_process_that_leads_is_ended_at_random_instants(
     application: Application, server: Server, pg_bin: Path, how: signal.Signals
@@ -551,6 +559,7 @@ def test_the_process_that_leads_is_ended_at_random_instants(
         assert left == []
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_run_in_order(three: Fleet) -> None:
     three.application.revision("r4", "r3", "select pg_sleep(60)")
     process = starts.start(
@@ -581,6 +590,7 @@ if pathlib.Path("kill").exists():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("run-lost")
 @pytest.mark.follows("run-lost")
 def test_a_run_that_is_killed_has_no_account(three: Fleet) -> None:
@@ -623,6 +633,7 @@ def test_on_a_terminal_a_table_follows(three: Fleet) -> None:
     assert re.fullmatch(r"\s+1 refused\s+d1\s+unversioned-database: .*\s+", table), table
 
 
+@pytest.mark.slow
 def test_progress_is_told_in_a_log(three: Fleet) -> None:
     three.application.revision("r4", "r3", "select pg_sleep(2)")
     done = three.run("up", "--parallel", "1", "--progress-every", "1s")
@@ -659,6 +670,7 @@ def on_workers(many: Fleet, verb: str, directory: Path, **environ: str) -> Told:
     return told(Result(done.returncode, done.stdout, done.stderr))
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("worker-differs")
 @pytest.mark.follows("worker-differs")
 def test_runs_on_workers_that_have_the_same_code(three: Fleet, tmp_path: Path) -> None:
@@ -684,6 +696,7 @@ def test_runs_on_workers_that_have_the_same_code(three: Fleet, tmp_path: Path) -
     assert on_workers(three, "up", older, **secret).counts == {"ready": THREE}  # nothing is run
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_lost(three: Fleet) -> None:
     """The database's line says so; the same command continues."""
     three.application.revision("r4", "r3", body=KILLS)

@@ -163,6 +163,7 @@ def test_what_a_revision_settled_is_settled(
     assert "greet" in seen(result)
 
 
+@pytest.mark.slow
 def test_the_same_bytes(app: Application, server: Server) -> None:
     """Made twice, and read and written again."""
     built(app, server)
@@ -240,6 +241,7 @@ def test_a_former_script_that_is_not_there(app: Application, server: Server) -> 
     assert "v1.sql" in seen(done)
 
 
+@pytest.mark.slow
 def test_two_ways_and_former_scripts(app: Application, server: Server, database: Database) -> None:
     """The history runs from its base, too: only what the newest script makes is held against it."""
     app.revision("r1", None, TABLE, greet("hello"), COUNT)

@@ -46,6 +46,7 @@ def test_identified_and_brought_to_head(
     assert "public.notes" in database.tables()
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("ambiguous-revision")
 @pytest.mark.follows("ambiguous-revision")
 def test_revisions_that_leave_no_trace(

@@ -427,6 +427,7 @@ def test_an_extension_that_the_server_does_not_have(
     assert "revision r2 (r2.py)" in finding["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("locks-too-few")
 @pytest.mark.follows("locks-too-few")
 def test_more_locks_than_the_server_has_room_for(application: Application, pg_bin: Any) -> None:
@@ -541,6 +542,7 @@ def test_an_empty_database_needs_privileges_too(
         assert finding["seen"] == ["no CREATE on schema public: revision r1 (r1.py)"]
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("object-in-the-way")
 @pytest.mark.follows("object-in-the-way")
 def test_the_version_table_s_name_is_taken(
@@ -565,6 +567,7 @@ def test_the_version_table_s_name_is_taken(
     ends_at_head(application, database, "r1")
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("object-in-the-way")
 @pytest.mark.follows("object-in-the-way")
 def test_a_revision_that_commits_midway_is_not_begun(

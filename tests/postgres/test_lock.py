@@ -85,6 +85,7 @@ def test_the_lock_holds_no_snapshot(database: Database) -> None:
     assert seen == [("idle in transaction", None, None)]
 
 
+@pytest.mark.slow
 def test_at_head_takes_no_lock(application: Application, database: Database) -> None:
     application.linear()
     assert application.run("up", url=database.url()).code == 0
@@ -314,6 +315,7 @@ def test_the_turn_is_given_back_whatever_happens(
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_turn_that_nobody_gives_back_holds_nobody_up_for_long(
     application: Application, database: Database
 ) -> None:

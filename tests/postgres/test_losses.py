@@ -155,6 +155,7 @@ def test_rows_that_are_deleted(application: Application, database: Database) -> 
     ]
 
 
+@pytest.mark.slow
 def test_what_takes_long_to_count_is_estimated_and_said_to_be(
     application: Application, database: Database
 ) -> None:

@@ -127,6 +127,7 @@ def test_each_file_that_a_look_goes_by(at_head: Application, database: Database,
     looked_at_once(at_head, database)
 
 
+@pytest.mark.slow
 def test_a_revision_file(at_head: Application, database: Database, server: Server) -> None:
     """Its content, and whether it's there. What is edited needs another catalogue."""
     at_head.revision("r3", "r2", "create index pets_owner on pets (owner)", message="Otherwise")
@@ -356,6 +357,7 @@ def test_a_role_that_only_looks(at_head: Application, database: Database, server
         database.execute(f"drop owned by {role}; drop role {role}")
 
 
+@pytest.mark.slow
 def test_nothing_is_written_while_another_one_is_at_work(
     at_head: Application, database: Database
 ) -> None:
@@ -372,6 +374,7 @@ def test_nothing_is_written_while_another_one_is_at_work(
     looked_at_once(at_head, database)
 
 
+@pytest.mark.slow
 def test_a_standby_and_its_promotion(known: Application, own_server: MakeServer) -> None:
     """A standby goes by the primary's mark; after its promotion it is looked at once."""
     pair = Pair(own_server)

@@ -80,6 +80,7 @@ def test_damage_is_not_taken_for_a_revision(
     assert its.dump() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bare", [True, False])
 def test_a_history_that_names_the_other_schema(
     application: Application, server: Server, its: Database, bare: bool

@@ -303,6 +303,7 @@ with connectable.connect() as connection:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("orphaned-statement")
 @pytest.mark.follows("orphaned-statement")
 def test_a_revision_that_was_prepared_and_never_committed(

@@ -124,6 +124,7 @@ def test_an_origin_without_a_version_row(
     is_clean_at_head(application, database, "r2")
 
 
+@pytest.mark.slow
 def test_origins_of_several_releases(
     application: Application, server: Server, database: Database, other_database: Database
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_revision_that_an_origin_has_already(
     assert application.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.slow
 def test_a_catalogue_with_origins_is_held_against_the_code(
     application: Application, server: Server
 ) -> None:
@@ -256,6 +258,7 @@ def test_a_call_that_fails_is_named(application: Application, server: Server) ->
     assert "RuntimeError: no" in result.out
 
 
+@pytest.mark.slow
 def test_learn_from_a_database(
     application: Application, server: Server, database: Database, other_database: Database
 ) -> None:

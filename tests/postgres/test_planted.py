@@ -377,6 +377,7 @@ COMMANDS: tuple[tuple[int, tuple[str, ...]], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_every_command(at_hand: Application, planted: Planted, template: Template) -> None:
     url = planted.database.url()
     for code, command in COMMANDS:
@@ -390,6 +391,7 @@ def test_every_command(at_hand: Application, planted: Planted, template: Templat
     assert restored.code == 0, restored.err
 
 
+@pytest.mark.slow
 def test_a_lost_version_table(at_hand: Application, planted: Planted) -> None:
     """Identified by the structure, and adopted."""
     planted.database.execute("drop table alembic_version; drop schema surefoot cascade")

@@ -100,6 +100,7 @@ def is_clean(bouncer: Pooler, database: Database) -> bool:
 # --- the commands
 
 
+@pytest.mark.slow
 def test_the_commands_on_the_example(
     tmp_path: Path, database: Database, bouncer: Pooler, server: Server
 ) -> None:
@@ -159,6 +160,7 @@ def test_going_back(
     assert is_clean(bouncer, database)
 
 
+@pytest.mark.slow
 def test_adopt_and_repair(
     tmp_path: Path, database: Database, bouncer: Pooler, client_bin: Path
 ) -> None:
@@ -417,6 +419,7 @@ def sleeping(database: Database) -> int:
     return number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_lock_goes_with_its_holder(
     application: Application, database: Database, bouncer: Pooler, number: signal.Signals
@@ -445,6 +448,7 @@ def test_the_lock_goes_with_its_holder(
 # --- the pooler itself
 
 
+@pytest.mark.slow
 def test_a_pool_of_two_is_enough_and_one_is_told(
     application: Application, server: Server, pg_bin: Path
 ) -> None:

@@ -111,6 +111,7 @@ AT_EXIT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", AT_EXIT)
 def test_the_exit_code_is_surefoots(application: Application, database: Database, how: str) -> None:
     """0 with head seen, 4 where it's refused: whatever is registered for the process's end."""

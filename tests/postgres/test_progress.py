@@ -106,6 +106,7 @@ def test_a_statement_outside_a_transaction_is_seen_too(
     assert "r2: CREATE INDEX CONCURRENTLY on public.people, building index" in joined(end.err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "phase"),
     [

@@ -120,6 +120,7 @@ def tried(
     return restored
 
 
+@pytest.mark.slow
 def test_everything_that_facts_know_of(database: Database) -> None:
     """A structure with every kind: each object is missed, and most of them can be put back."""
     database.execute(RICH.read_text())
@@ -136,6 +137,7 @@ def test_everything_that_facts_know_of(database: Database) -> None:
     assert restored.keys() >= {"column", "constraint", "index", "relation", "sequence", "trigger"}
 
 
+@pytest.mark.slow
 def test_the_head_of_a_real_history(
     tmp_path: Path, other_database: Database, client_bin: Path
 ) -> None:

@@ -315,6 +315,7 @@ def test_an_id_that_nobody_knows_in_a_database_of_surefoots(
     assert shop.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.follows("unknown-revision")
 def test_a_revision_that_was_renamed(shop: Application, database: Database, server: Server) -> None:
     """The catalogue keeps the old id, and knows which revision makes the same."""
@@ -503,6 +504,7 @@ def test_a_policy_that_hides_the_version_row(
     assert (result.code, result.error) == (4, "version-table-unreadable"), result.err
 
 
+@pytest.mark.slow
 def test_a_session_that_holds_the_version_table(shop: Application, database: Database) -> None:
     """It's waited for, and not for ever: everybody else would queue behind us."""
     at(shop, database, R2, CORRUPTED["a number"][0])

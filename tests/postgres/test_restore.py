@@ -166,6 +166,7 @@ def test_what_is_used_is_never_dropped(application: Application, shop: Database)
     assert (around(shop), counts(shop)) == ([], BEFORE)
 
 
+@pytest.mark.slow
 def test_an_old_one_that_somebody_is_in_stays(application: Application, shop: Database) -> None:
     """Whoever looks something up there isn't cut off; exit code 7."""
     file = backed_up(application, shop)
@@ -395,6 +396,7 @@ def test_others_are_named_and_not_cut_off(application: Application, shop: Databa
     assert counts(shop) == BEFORE
 
 
+@pytest.mark.slow
 def test_somebody_who_comes_while_it_runs_is_waited_for(
     application: Application, shop: Database
 ) -> None:
@@ -850,6 +852,7 @@ def told_as_done(database: Database) -> bool:
     return bool(comments) and not any('"untold":true' in text for (text,) in comments)
 
 
+@pytest.mark.slow
 def test_killed_at_every_step(application: Application, shop: Database) -> None:
     """Wherever a restore is killed, the name leads to all of the one or all of the other at once;
     a second start converges, and what was there before is kept, whole.
@@ -926,6 +929,7 @@ def test_cut_off_at_the_swaps_commit(application: Application, shop: Database, a
     assert counts(shop) == BEFORE
 
 
+@pytest.mark.slow
 def test_a_start_after_a_cut_off_end_changes_nothing(
     application: Application, shop: Database
 ) -> None:

@@ -28,6 +28,7 @@ def pair(
     pair.close()
 
 
+@pytest.mark.slow
 @given(script=ENCODED)
 @settings(
     max_examples=EXAMPLES,

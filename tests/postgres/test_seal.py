@@ -168,6 +168,7 @@ def rich(database: Database) -> Database:
     return database
 
 
+@pytest.mark.slow
 def test_every_change_of_a_fact_changes_the_seal(rich: Database) -> None:
     """Whatever facts.sql sees, the seal notices; each change is one that facts.sql sees."""
     facts, before = structure(rich), seal(rich)

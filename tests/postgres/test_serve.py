@@ -205,6 +205,7 @@ def test_a_command_that_takes_no_socket(application: Application, database: Data
     assert "the socket is closed before the command starts" in " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_a_lock_that_nobody_gives_back_turns_livez_red(
     application: Application, database: Database
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_lock_that_nobody_gives_back_turns_livez_red(
         assert started.process.returncode == 0, err
 
 
+@pytest.mark.slow
 def test_a_probe_lives_through_a_long_statement(
     application: Application, database: Database
 ) -> None:

@@ -103,6 +103,7 @@ def test_the_log_has_no_room(shop: Application, own_server: MakeServer) -> None:
         server.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit limits the memory")
 @pytest.mark.provokes("out-of-memory")
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -47,6 +47,7 @@ def build(application: Application, *servers: Server) -> Result:
     return application.run("catalog", "build", "--json", *words)
 
 
+@pytest.mark.slow
 def test_databases_of_both_servers_are_recognised(
     application: Application,
     server: Server,
@@ -83,6 +84,7 @@ def test_databases_of_both_servers_are_recognised(
     assert "aggregate public.most(" in drifted.out
 
 
+@pytest.mark.slow
 def test_a_database_before_that_revision_is_not_ambiguous(
     application: Application, server: Server, other_server: Server, database: Database
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_database_before_that_revision_is_not_ambiguous(
     assert applied == ["r2", "r3"]
 
 
+@pytest.mark.slow
 def test_built_on_one_the_database_of_the_other_is_no_exact_match(
     application: Application, server: Server, on_the_other: Database
 ) -> None:
@@ -107,6 +110,7 @@ def test_built_on_one_the_database_of_the_other_is_no_exact_match(
     assert application.run("drift", url=on_the_other.url()).code == 3
 
 
+@pytest.mark.slow
 def test_servers_that_make_the_same_add_nothing(
     application: Application, server: Server, other_server: Server
 ) -> None:
@@ -117,6 +121,7 @@ def test_servers_that_make_the_same_add_nothing(
     assert "makes the same structures" in " ".join(both.err.split())
 
 
+@pytest.mark.slow
 def test_a_build_that_no_longer_knows_a_variant_says_so(
     application: Application, server: Server, other_server: Server
 ) -> None:
@@ -137,6 +142,7 @@ def test_a_build_that_no_longer_knows_a_variant_says_so(
         assert (checked.code, checked.json["findings"]) == (0, []), checked.out
 
 
+@pytest.mark.slow
 def test_origins_and_init_scripts_are_replayed_on_each(
     application: Application, server: Server, other_server: Server, on_the_other: Database
 ) -> None:

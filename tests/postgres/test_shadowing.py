@@ -41,6 +41,7 @@ def shadowed(application: Application, text: str) -> None:
         application.write(f"{name}.py", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "raise RuntimeError(__name__)\n"], ids=["empty", "raising"])
 def test_every_name_that_there_is(application: Application, database: Database, text: str) -> None:
     """Whatever surefoot does, it gets the standard library's, and so does what it depends on."""

@@ -117,6 +117,7 @@ JOBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["stale", "unreadable", "missing"])
 def test_required_and_every_command_that_rests_on_it(
     application: Application, server: Server, database: Database, how: str

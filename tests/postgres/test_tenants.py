@@ -82,6 +82,7 @@ def test_an_argument_names_the_schema_everywhere(
     assert rows(database, "bolt") == ["e2"]
 
 
+@pytest.mark.slow
 def test_the_guide_beside_shared_tables_with_a_history_of_their_own(
     tmp_path: Path, server: Server, database: Database
 ) -> None:
@@ -233,6 +234,7 @@ def test_a_wrong_row_is_refused_whatever_the_neighbours_hold(
     assert application.run("up", "--tenant", "bolt", url=url).code == 0
 
 
+@pytest.mark.slow
 def test_drift_down_cleanup_adopt_and_repair_are_for_one_tenant(
     application: Application, database: Database
 ) -> None:
@@ -268,6 +270,7 @@ def test_drift_down_cleanup_adopt_and_repair_are_for_one_tenant(
 # --- all of them
 
 
+@pytest.mark.slow
 def test_a_fleet_of_tenants_and_one_that_is_refused(
     application: Application, database: Database
 ) -> None:
@@ -314,6 +317,7 @@ def test_a_list_names_tenants_of_several_databases(
     assert done.counts == {"ready": 2, "invalid": 2}
 
 
+@pytest.mark.slow
 def test_each_of_nine_is_identified_and_no_other_is_touched(
     tmp_path: Path, server: Server, database: Database
 ) -> None:
@@ -353,6 +357,7 @@ def versions(database: Database) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 def test_version_tables_in_one_schema(elsewhere: Application, database: Database) -> None:
     """Each is identified, verified, upgraded and downgraded by its own, and marked for itself."""
     url = database.url()
@@ -389,6 +394,7 @@ def test_version_tables_in_one_schema(elsewhere: Application, database: Database
     assert "cargo" not in status.out.partition("config ")[0]
 
 
+@pytest.mark.slow
 def test_a_fleet_looks_at_version_tables_in_one_schema(
     elsewhere: Application, database: Database
 ) -> None:
@@ -412,6 +418,7 @@ def test_a_fleet_looks_at_version_tables_in_one_schema(
     assert mixed.results == {"acme": "refused", "bolt": "refused", "cargo": "ready"}
 
 
+@pytest.mark.slow
 def test_the_shared_history_beside_version_tables_in_one_schema(
     tmp_path: Path, server: Server, database: Database
 ) -> None:

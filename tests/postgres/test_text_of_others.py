@@ -54,6 +54,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FOREIGN)
 def test_every_command(what: str, application: Application, database: Database) -> None:
     """In text and in JSON, in which the very name is."""

@@ -1,5 +1,7 @@
 """A revision that isn't the same twice: named at the build, and its databases are recognised."""
 
+import pytest
+
 from surefoot.catalogue.read import loads
 from surefoot.postgres.embedded import Server
 from tests.support.database import Database
@@ -30,6 +32,7 @@ def catalog(application: Application, server: Server, *words: str) -> Result:
     return application.run("catalog", *words, "--json", "--server", server.url(), env=real)
 
 
+@pytest.mark.slow
 def test_named_recorded_and_recognised(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -62,6 +65,7 @@ def test_named_recorded_and_recognised(
     assert application.run("drift", url=database.url()).code == 3
 
 
+@pytest.mark.slow
 def test_a_fresh_database_ends_at_head(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -71,6 +75,7 @@ def test_a_fresh_database_ends_at_head(
     assert application.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_does_not_know_it_yet_is_stale(
     application: Application, server: Server
 ) -> None:
@@ -89,6 +94,7 @@ def test_a_catalogue_that_does_not_know_it_yet_is_stale(
     assert "revision r2 is not deterministic" in result.json["findings"][0]["seen"][0]
 
 
+@pytest.mark.slow
 def test_a_form_that_cannot_be_described_is_recorded_as_it_was_seen(
     application: Application, server: Server
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_signal_reaches_the_server(
     assert database.query(sleeping) == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_waiter_is_told_the_revision(application: Application, database: Database) -> None:
     """The line names the host, the pid, since when, and which revision."""
     application.linear()

@@ -37,6 +37,7 @@ def people(application: Application) -> Application:
     return application
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("waits-for-itself")
 @pytest.mark.follows("waits-for-itself")
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+psycopg2"])
@@ -61,6 +62,7 @@ def test_a_revision_with_a_second_connection(
     assert people.run("up", url=url).code == 0
 
 
+@pytest.mark.slow
 def test_a_revision_that_connects_by_the_driver(people: Application, database: Database) -> None:
     """SQLAlchemy knows nothing of the session, but the server knows from which port it comes."""
     url = database.url("postgresql+psycopg")
@@ -72,6 +74,7 @@ def test_a_revision_that_connects_by_the_driver(people: Application, database: D
     assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
+@pytest.mark.slow
 def test_an_env_py_that_keeps_it_to_itself(people: Application, database: Database) -> None:
     """A revision that goes on after the error doesn't end as done."""
     assert people.run("up", url=database.url()).code == 0
@@ -85,6 +88,7 @@ def test_an_env_py_that_keeps_it_to_itself(people: Application, database: Databa
     assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
+@pytest.mark.slow
 def test_an_env_py_with_a_second_connection(people: Application, database: Database) -> None:
     """Behind the revisions, and before the commit."""
     assert people.run("up", url=database.url()).code == 0
@@ -102,6 +106,7 @@ def test_an_env_py_with_a_second_connection(people: Application, database: Datab
     assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
+@pytest.mark.slow
 def test_another_program_may_wait(people: Application, database: Database) -> None:
     """A session of somebody else's waits for a slow revision, and is let wait."""
     assert people.run("up", url=database.url()).code == 0
