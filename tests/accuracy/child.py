@@ -31,7 +31,7 @@ from surefoot.certify.customise import Customisations
 from surefoot.certify.sqltext import quoted
 from surefoot.errors import SurefootError
 from surefoot.look.code import find_ini
-from surefoot.look.structure import facts_of, observe_structure
+from surefoot.look.structure import facts_of, observe_structure, structure_within
 from surefoot.look.survey import application
 from surefoot.model.history import Revision
 from surefoot.model.target import Target
@@ -40,7 +40,7 @@ from surefoot.project.config import load
 from surefoot.schema.fact import SchemaFact
 
 from .damage import KINDS, damage
-from .database import facts_within, restored, run_script, taken_back
+from .database import restored, run_script, taken_back
 from .judge import REFUSED, WRONG, Judge
 
 ADDITIONS = 10  # in each customisation
@@ -241,7 +241,7 @@ class Measuring:
         )
 
     def _look(self) -> tuple[SchemaFact, ...]:
-        return facts_within(self._connection, self._asked.version_table)
+        return structure_within(self._connection, self._asked.version_table)
 
     def _customised(
         self, truth: frozenset[str], before: tuple[SchemaFact, ...], rng: random.Random

@@ -9,23 +9,10 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from surefoot.decision.facts import VersionTableName
-from surefoot.look.structure import facts_of
-from surefoot.schema.fact import SchemaFact
-from surefoot.sql import query
-
 Connection = psycopg.Connection[Any]
 
 # What pg_dump 18 writes and an older server doesn't know.
 _HARMLESS = re.compile(r'unrecognized configuration parameter "transaction_timeout"')
-
-
-def facts_within(connection: Connection, version_table: VersionTableName) -> tuple[SchemaFact, ...]:
-    """The facts as the transaction that is under way sees them."""
-    names = {"table": version_table.name, "schema": version_table.schema}
-    with connection.transaction(force_rollback=True):
-        connection.execute(query("facts_settings"))
-        return facts_of(connection.execute(query("facts"), names).fetchall())
 
 
 @contextmanager
