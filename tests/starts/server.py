@@ -253,7 +253,8 @@ def _run(order: dict[str, Any], address: str) -> NoReturn:
     if what == "surefoot":
         _fork_replays(address)
     main = types.ModuleType("__main__")
-    main.__annotations__ = {}
+    if sys.version_info < (3, 14):
+        main.__annotations__ = {}
     sys.modules["__main__"] = main
     code: Any = 0
     try:
