@@ -137,6 +137,7 @@ def test_pytest_alembic_has_an_empty_database_for_each_test(
         assert connection.execute(databases).fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_without_a_catalogue_it_says_what_to_type(tmp_path: Path, server: Server) -> None:
     application = clean(tmp_path / "application")
     said = _pytest(application, server, "--surefoot")

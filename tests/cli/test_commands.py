@@ -415,6 +415,7 @@ def on_a_terminal(command: list[str], cwd: Path, columns: int, environ: dict[str
     return printed.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("color", [True, False])
 def test_on_a_terminal(
@@ -473,6 +474,7 @@ def test_the_run_does_not_depend_on_who_listens(
     assert database.query("select version_num from alembic_version") == [("r3",)]
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("output-lost")
 @pytest.mark.follows("output-lost")
 def test_data_that_could_not_be_written_is_an_error(

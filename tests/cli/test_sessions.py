@@ -112,6 +112,7 @@ def test_failures(session: Session) -> None:
     session.compare("failures")
 
 
+@pytest.mark.slow
 def test_causes(session: Session) -> None:
     """Revisions that fail, each for another reason; what is printed to be typed is typed."""
     application, database = session.application, session.database
@@ -261,6 +262,7 @@ def test_identification(session: Session) -> None:
     session.compare("identification")
 
 
+@pytest.mark.slow
 def test_what_is_in_the_way(session: Session) -> None:
     """A table of the user's, a view on a column that gets another type; then put aside."""
     application, database = session.application, session.database
@@ -289,6 +291,7 @@ def test_what_is_in_the_way(session: Session) -> None:
     session.compare("in-the-way")
 
 
+@pytest.mark.slow
 def test_what_will_be_lost(session: Session) -> None:
     """Told before; refused where that is configured, until a person accepts it."""
     application, database = session.application, session.database

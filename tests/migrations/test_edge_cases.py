@@ -194,6 +194,7 @@ def structure(database: Database) -> list[str]:
     return sorted(database.dump("--schema-only", "--exclude-schema=surefoot").splitlines())
 
 
+@pytest.mark.slow
 def test_stale_init_sql(empty: Example, other_database: Database, client_bin: Path) -> None:
     """The script is fifteen revisions behind the code: the database is recorded where the script
     left it, and upgraded. It ends like one that was there all the time, and like one where the
@@ -271,6 +272,7 @@ CORRUPTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", CORRUPTED)
 def test_corrupted_alembic_state(v106: Example, how: str) -> None:
     """Refused, whatever the row says; the row is named, or where the structure stands. Repaired,
@@ -474,6 +476,7 @@ def test_emoji_column_false_positive(v106: Example) -> None:
 # --- failure in the middle
 
 
+@pytest.mark.slow
 def test_mid_migration_failure_and_recovery(v106: Example) -> None:
     """A row that a revision can't convert: named, rolled back, verified; the row is corrected, and
     the next start goes through.

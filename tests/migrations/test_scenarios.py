@@ -210,6 +210,7 @@ def test_a_killed_run(v106_session: Session) -> None:
     session.compare("killed")
 
 
+@pytest.mark.slow
 def test_a_newer_database_that_the_older_image_can_use(
     v106_session: Session, v1024_files: Path, v1028_files: Path
 ) -> None:
@@ -224,6 +225,7 @@ def test_a_newer_database_that_the_older_image_can_use(
     session.compare("newer-compatible")
 
 
+@pytest.mark.slow
 def test_a_newer_database_that_the_older_image_cannot_use(
     v106_session: Session, v1028_files: Path
 ) -> None:
@@ -482,12 +484,14 @@ def test_the_guess_on_a_good_day(guessing: Example) -> None:
     assert [number for _, number in guessing.database.query(TRAITS)] == [5]
 
 
+@pytest.mark.slow
 def test_the_guess_on_a_good_day_with_an_old_database(guessing: Example, client_bin: Path) -> None:
     guessing.load_init_script(client_bin)
     assert guess(guessing).code == 0
     assert recorded(guessing.database) == [HEAD]
 
 
+@pytest.mark.slow
 def test_the_guess_and_a_script_that_fails(guessing: Example) -> None:
     """psql goes on behind the error and returns 0; at head, a constraint is missing."""
     script = guessing.root / "sql" / "00_init.sql"
@@ -540,6 +544,7 @@ def test_the_guess_that_is_killed(guessing: Example) -> None:
     assert "public.system_settings" not in guessing.database.tables()
 
 
+@pytest.mark.slow
 def test_the_guess_and_a_table_of_the_users(guessing: Example) -> None:
     """One table is enough for it to be an old installation."""
     guessing.database.execute("create table my_notes (id int)")
@@ -561,6 +566,7 @@ def test_the_guess_and_columns_that_look_like_ours(guessing: Example, client_bin
     assert guess(guessing).code == 0  # and nobody is ever told
 
 
+@pytest.mark.slow
 def test_the_guess_and_a_second_assistant(guessing: Example, client_bin: Path) -> None:
     guessing.load_init_script(client_bin)
     guessing.database.execute(

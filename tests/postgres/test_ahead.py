@@ -117,6 +117,7 @@ def test_the_older_code_is_refused_where_it_can_not_run(
     assert HARMFUL[statement] in seen(result)
 
 
+@pytest.mark.slow
 @pytest.mark.follows("database-ahead-of-code")
 def test_what_the_newer_code_did_is_undone_where_the_older_code_must_run(
     shop: Application, database: Database, server: Server

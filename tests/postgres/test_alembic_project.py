@@ -37,6 +37,7 @@ def in_pyproject(application: Application) -> Application:
     return application
 
 
+@pytest.mark.slow
 @alembic_from(1, 16)
 def test_every_command_reads_pyproject(
     in_pyproject: Application, database: Database, server: Server
@@ -216,6 +217,7 @@ def test_a_history_in_an_installed_package(
     assert application.run("down", "--to", "r2", "--yes", url=url, env=package).code == 0
 
 
+@pytest.mark.slow
 def test_a_script_location_in_a_package(
     application: Application, database: Database, package: dict[str, str]
 ) -> None:

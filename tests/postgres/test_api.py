@@ -449,6 +449,7 @@ def test_under_uvicorn_a_refusal_keeps_the_server_from_starting(
     assert "Application startup failed" in log
 
 
+@pytest.mark.slow
 def test_under_uvicorn_sigterm_lets_the_upgrade_end(
     application: Application, database: Database
 ) -> None:

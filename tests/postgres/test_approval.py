@@ -188,6 +188,7 @@ def test_down_and_what_it_loses(shop: Application, database: Database) -> None:
     assert ("approved", loses) in steps(database)
 
 
+@pytest.mark.slow
 def test_more_rows_than_were_approved(
     shop: Application, database: Database, server: Server
 ) -> None:
@@ -208,6 +209,7 @@ def test_more_rows_than_were_approved(
     assert word(asked) not in words(again)
 
 
+@pytest.mark.slow
 def test_an_older_image_goes_back(
     shop: Application, database: Database, tmp_path: Path, server: Server
 ) -> None:

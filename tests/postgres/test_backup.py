@@ -115,6 +115,7 @@ def test_a_failed_upgrade_says_which_backup_there_is(
     assert sidecar(file)["upgrade"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_container_that_tries_again_and_again(
     application: Application, database: Database
 ) -> None:
@@ -218,6 +219,7 @@ def small(application: Application) -> Iterator[Path]:
 NOISE = "(select string_agg(md5(concat(n, k, random())), '') from generate_series(1, 300) k)"
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("backup-no-room")
 @pytest.mark.follows("backup-no-room")
 def test_a_disk_that_is_too_small_is_told_before(
@@ -246,6 +248,7 @@ def test_a_disk_that_is_too_small_is_told_before(
     assert len(dumps(application)) == 1
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_during_the_backup(
     application: Application, database: Database, small: Path
 ) -> None:

@@ -293,6 +293,7 @@ def test_two_histories_in_one_schema(
         assert {"public.people", "public.orders", "public.lines"} <= set(database.tables())
 
 
+@pytest.mark.slow
 @pytest.mark.follows("unknown-revision")
 def test_one_version_table_for_two_applications(
     application: Application, server: Server, database: Database, tmp_path: Path

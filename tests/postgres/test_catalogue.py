@@ -63,6 +63,7 @@ def test_each_revision_has_what_it_changes(application: Application, server: Ser
     assert lines(way.changes["r6"]) == ["- index public.pets.pets_owner USING btree (owner)"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_migration", [False, True])
 @pytest.mark.parametrize(
     "driver", ["postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg"]
@@ -84,6 +85,7 @@ def test_the_same_bytes_whatever_the_driver_and_the_transactions(
     assert "\ndown\tproved\nsql\talter table people drop note\n" in expected
 
 
+@pytest.mark.slow
 def test_an_engine_in_autocommit(application: Application, server: Server) -> None:
     application.linear()
     expected = build(application, server)
@@ -179,6 +181,7 @@ def require_verdicts(
     return catalogue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_migration", [False, True])
 def test_downgrades_are_tried(
     application: Application, server: Server, per_migration: bool
@@ -191,6 +194,7 @@ def test_downgrades_are_tried(
     assert plain.downgrades == {}
 
 
+@pytest.mark.slow
 def test_downgrades_that_commit_have_the_same_verdicts(
     application: Application, server: Server
 ) -> None:
@@ -249,6 +253,7 @@ def test_where_env_py_keeps_all_in_its_own_transaction_nothing_is_behind_a_commi
 CONCURRENTLY = "with op.get_context().autocommit_block():\n    op.execute('{}')"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("driver", "env"),
     [
@@ -437,6 +442,7 @@ def test_what_env_py_makes_before_the_first_revision(
     assert read(text).ways[0].initial == (Change("schema", "app", (), ("",)),)
 
 
+@pytest.mark.slow
 def test_a_role_that_the_history_makes_is_minded(application: Application, pg_bin: Path) -> None:
     """Roles are the whole server's: on one of surefoot's own they don't outlive a replay."""
     application.revision(
@@ -473,6 +479,7 @@ def test_prints_of_the_application_go_to_standard_error(
     assert "raw" in done.err
 
 
+@pytest.mark.slow
 def test_built_again_it_is_unchanged(application: Application, server: Server) -> None:
     application.linear()
     build(application, server)

@@ -89,6 +89,7 @@ def test_a_catalogue_that_is_no_file(
 # --- catalog build
 
 
+@pytest.mark.slow
 def test_built_and_checked(application: Application, server: Server) -> None:
     """Built, unchanged when built again, found true; no scratch database is left."""
     application.linear()
@@ -225,6 +226,7 @@ def test_there_is_no_catalogue(
         assert check(application, server).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("catalogue-unreadable")
 @pytest.mark.follows("catalogue-unreadable")
 def test_a_catalogue_that_was_edited_or_merged_by_hand(
@@ -355,6 +357,7 @@ def test_a_revision_that_is_gone(application: Application, server: Server) -> No
     assert "Revision r3 (Revision r3) is no longer in the code." in told(result, "revision-removed")
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("revision-reparented")
 @pytest.mark.follows("revision-reparented")
 def test_a_revision_that_was_put_elsewhere(application: Application, server: Server) -> None:
@@ -461,6 +464,7 @@ def test_a_way_back_is_required(application: Application, server: Server) -> Non
     assert check(application, server, "--require-downgrade").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("downgrade-broken")
 @pytest.mark.follows("downgrade-broken")
 def test_a_downgrade_that_worked(application: Application, server: Server) -> None:

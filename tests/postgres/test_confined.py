@@ -276,6 +276,7 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
     thread.join(5)
 
 
+@pytest.mark.slow
 def test_a_service_is_refused_and_allowed_by_its_setting(
     application: Application,
     server: Server,

@@ -48,6 +48,7 @@ def test_the_newer_image_goes_back_by_its_own_files(
     assert database.dump("--schema-only", "--exclude-schema=surefoot") == there
 
 
+@pytest.mark.slow
 def test_an_older_image_goes_back_without_the_files(
     shop: Application, database: Database, other_database: Database, tmp_path: Path, server: Server
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_goal_must_be_below(shop: Application, database: Database, word: str) 
     assert shop.run("down", "--to", R1, "--yes", url=database.url()).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("no-way-back")
 @pytest.mark.follows("no-way-back")
 def test_what_has_no_way_back_is_told_before_the_first_step(
@@ -149,6 +151,7 @@ def test_the_users_own_is_in_the_way_and_kept(shop: Application, database: Datab
     assert database.dump() == before
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("way-back-differs")
 @pytest.mark.follows("way-back-differs")
 def test_a_downgrade_that_does_something_else_here_is_rolled_back(
@@ -274,6 +277,7 @@ def test_a_killed_run_is_begun_again(
     assert dump == below(shop, other_database, R1)
 
 
+@pytest.mark.slow
 def test_what_a_downgrade_leaves_is_said_and_cleaned_up(
     shop: Application, database: Database, server: Server
 ) -> None:

@@ -177,6 +177,7 @@ def test_a_downgrade_that_takes_away_more_is_no_way_back(
     assert database.dump() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "asyncpg"])
 def test_statements_are_executed_word_for_word(
     application: Application, database: Database, tmp_path: Path, server: Server, driver: str
@@ -207,6 +208,7 @@ def test_statements_are_executed_word_for_word(
     assert sorted(v for (v,) in database.query("select v from said")) == sorted(values)
 
 
+@pytest.mark.slow
 def test_a_journal_of_before_is_gone_on_with(
     application: Application, database: Database, server: Server
 ) -> None:

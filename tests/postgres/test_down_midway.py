@@ -104,6 +104,7 @@ def test_up_says_that_a_way_back_was_cut_off(shop: Application, database: Databa
     assert "surefoot down --to" in text(result)
 
 
+@pytest.mark.slow
 def test_three_revisions_two_of_them_together(
     shop: Application, database: Database, other_database: Database, server: Server
 ) -> None:

@@ -196,6 +196,7 @@ def test_several_heads(application: Application, server: Server, database: Datab
     assert database.query(stamped) == [("r3",), ("s3",)]
 
 
+@pytest.mark.slow
 def test_a_history_that_begins_with_the_init_scripts(
     application: Application, server: Server, database: Database, other_database: Database
 ) -> None:

@@ -90,6 +90,7 @@ def test_two_replays_meet_and_the_catalogue_is_that_of_one_after_the_other(
         assert built(application, pg_bin) == together
 
 
+@pytest.mark.slow
 @several
 def test_a_replay_that_fails_beside_another_is_run_again_alone(
     application: Application, pg_bin: Path
@@ -100,6 +101,7 @@ def test_a_replay_that_fails_beside_another_is_run_again_alone(
     assert "\n? " not in text
 
 
+@pytest.mark.slow
 @several
 def test_a_stopped_build_leaves_no_replay_behind(application: Application, pg_bin: Path) -> None:
     history(application, TOGETHER + NEVER_ENDS)

@@ -17,6 +17,7 @@ def example(tmp_path: Path, database: Database, client_bin: Path) -> Example:
     return example
 
 
+@pytest.mark.slow
 def test_its_catalogue_is_what_its_code_does(example: Example, server: Server) -> None:
     done = example.run("catalog", "check", "--server", server.url(), timeout=120)
     assert done.code == 0, done.err

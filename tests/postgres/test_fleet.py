@@ -45,6 +45,7 @@ def three(application: Application, server: Server, pg_bin: Path) -> Iterator[Fl
 # --- what comes of each database
 
 
+@pytest.mark.slow
 def test_each_is_brought_to_head_and_then_there_is_nothing_to_do(three: Fleet) -> None:
     three.databases[1].execute("create table theirs (id int)")  # refused: it has tables, no row
     first = three.run("up")
@@ -98,6 +99,7 @@ def test_another_applications_database_stops_nobody(three: Fleet) -> None:
     assert done.codes == {"d0": ["unknown-revision"]}
 
 
+@pytest.mark.slow
 def test_arguments_and_configuration_are_those_of_every_run(three: Fleet) -> None:
     three.application.env(options="version_table='versions'")
     three.application.write(
@@ -190,6 +192,7 @@ def test_an_entry_that_cannot_be_used_is_told_and_the_others_go_on(three: Fleet,
     assert f"{LIST}, line 4" in finding["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.follows("target-invalid")
 def test_a_corrected_entry_is_all_that_is_left_to_do(three: Fleet) -> None:
     urls = [one.url() for one in three.databases]

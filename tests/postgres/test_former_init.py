@@ -68,6 +68,7 @@ def rows(database: Database) -> list[str]:
     return [row for (row,) in database.query("select version_num from alembic_version")]
 
 
+@pytest.mark.slow
 def test_what_differs_is_a_variant(app: Application, server: Server) -> None:
     """What the newest script makes comes first. A revision that settles it, settles it for all."""
     catalogue = built(app, server)
@@ -207,6 +208,7 @@ def test_a_catalogue_of_other_former_scripts_is_stale(
     assert database.query("select count(*) from pg_tables where schemaname = 'surefoot'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_history_that_fails_behind_a_former_script(
     app: Application, server: Server, database: Database
 ) -> None:

@@ -345,6 +345,7 @@ def test_at_head_drift_is_told_and_lets_the_application_start(
     assert "missing: index public.people.people_name" in drift.out
 
 
+@pytest.mark.slow
 def test_an_accepted_difference_is_accepted_from_then_on(
     known: Application, database: Database
 ) -> None:
@@ -372,6 +373,7 @@ def test_an_accepted_difference_is_accepted_from_then_on(
     assert known.run("drift", url=database.url()).code == 3
 
 
+@pytest.mark.slow
 def test_another_replica_in_the_middle_of_its_migration_is_waited_for(
     known: Application, database: Database
 ) -> None:
@@ -581,6 +583,7 @@ def test_adopt_asks(known: Application, database: Database) -> None:
     assert "the version table is in order" in again.err
 
 
+@pytest.mark.slow
 def test_of_several_that_it_may_be_a_person_says_which(
     application: Application, server: Server, database: Database
 ) -> None:

@@ -127,6 +127,7 @@ def test_the_policy_chooses(
     assert (step["step"], step["by"]) == ("adopt", policy)
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("unidentified-structure")
 @pytest.mark.follows("unidentified-structure")
 def test_a_structure_that_is_near_a_revision(
@@ -203,6 +204,7 @@ def test_an_empty_database_has_no_structure(
     assert application.run("drift", url=database.url()).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("journal-contradicts-structure")
 @pytest.mark.follows("journal-contradicts-structure")
 def test_the_journal_knows_of_more(
@@ -436,6 +438,7 @@ def answered(answer: str, root: Path, url: str) -> subprocess.CompletedProcess[s
         os.close(master)
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("not-confirmed")
 @pytest.mark.follows("not-confirmed")
 def test_the_answer_is_no(application: Application, server: Server, database: Database) -> None:

@@ -45,6 +45,7 @@ def test_cut_after_the_server_has_committed(application: Application, database: 
     assert "nothing to do" in application.run("up", url=database.url()).err
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_come_back_is_in_doubt(
     application: Application, database: Database
 ) -> None:

@@ -82,6 +82,7 @@ def test_what_somebody_else_has_loaded_is_ambiguous_and_never_skipped(
     assert (ended.code, ended.json["current"]) == (0, ["r2"]), ended.out
 
 
+@pytest.mark.slow
 def test_what_an_earlier_load_has_left_is_gone_on_from(
     loading: Application, server: Server, database: Database
 ) -> None:

@@ -273,6 +273,7 @@ def _loaded(stderr: str) -> set[str]:
     return {line.rpartition("|")[2].strip().split(".")[0] for line in stderr.splitlines()}
 
 
+@pytest.mark.slow
 def test_who_starts_beside_another_waits_before_it_loads_anything(
     application: Application, database: Database
 ) -> None:

@@ -27,6 +27,7 @@ def execute(database: Database, steps: tuple[Sql, ...] | None) -> None:
         database.execute(sql.text)
 
 
+@pytest.mark.slow
 def test_what_belongs_to_a_table_is_made_again(rich: Database) -> None:
     """Constraints, indexes, triggers … of a rich structure: dropped, made, the same facts."""
     before = observe(rich)

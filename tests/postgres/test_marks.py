@@ -166,6 +166,7 @@ def test_what_somebody_adds_is_looked_at_once(at_head: Application, database: Da
     looked_at_once(at_head, database)
 
 
+@pytest.mark.slow
 def test_another_search_path(at_head: Application, database: Database) -> None:
     """On another search path, a name without a schema means another table."""
     database.execute("create schema shadow; create table shadow.people (id int)")
@@ -208,6 +209,7 @@ def test_maintenance_and_rows_change_nothing(at_head: Application, database: Dat
     assert was_quick(at_head, database)
 
 
+@pytest.mark.slow
 def test_a_clone_and_a_renamed_database(
     at_head: Application, database: Database, server: Server, pg_bin: Path
 ) -> None:
@@ -298,6 +300,7 @@ def test_nobody_looked_without_a_catalogue(application: Application, database: D
     assert "not verified: there is no catalogue" in text.out + text.err
 
 
+@pytest.mark.slow
 def test_a_catalogue_that_comes_or_becomes_valid_again(
     known: Application, database: Database, built: str
 ) -> None:

@@ -104,6 +104,7 @@ def test_a_history_that_names_the_other_schema(
         assert (done.code, done.json["current"]) == (0, ["r4"]), done.err
 
 
+@pytest.mark.slow
 def test_two_applications_with_roles_of_their_own(
     application: Application, server: Server, its: Database, tmp_path: Path
 ) -> None:

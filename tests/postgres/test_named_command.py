@@ -59,6 +59,7 @@ def test_options_of_up_are_no_obstacle(application: Application, database: Datab
     assert result.error == "config-not-found"
 
 
+@pytest.mark.slow
 def test_another_program_of_that_name_is_none(application: Application, database: Database) -> None:
     """A path must lead to this program: a file that is only called so is a command like others."""
     application.linear()

@@ -211,6 +211,7 @@ HELD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", HELD)
 def test_a_prepared_transaction_that_holds_a_lock(
     application: Application, database: Database, which: str

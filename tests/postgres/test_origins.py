@@ -81,6 +81,7 @@ def is_clean_at_head(application: Application, database: Database, head: str) ->
     assert again.json.get("remarks", []) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "create", ["models:metadata", "models:Base.metadata", "models:on_connection"]
 )
@@ -147,6 +148,7 @@ def test_origins_of_several_releases(
         )
 
 
+@pytest.mark.slow
 def test_a_revision_that_an_origin_has_already(
     application: Application, server: Server, database: Database
 ) -> None:

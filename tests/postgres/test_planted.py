@@ -275,6 +275,7 @@ def given(text: str, name: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ['"$user", public', "public, pg_catalog", "postgres, pg_catalog"])
 @pytest.mark.parametrize("cursor", [psycopg.Cursor, psycopg.ClientCursor])
 def test_every_statement_of_a_file(planted_everywhere: Planted, path: str, cursor: type) -> None:

@@ -121,6 +121,7 @@ def test_the_commands_on_the_example(
     assert check.code == 0, check.err
 
 
+@pytest.mark.slow
 def test_an_old_database_becomes_what_it_becomes_without_a_pooler(
     tmp_path: Path,
     database: Database,
@@ -471,6 +472,7 @@ def test_a_pool_of_two_is_enough_and_one_is_told(
             pytest.skip(str(error))
 
 
+@pytest.mark.slow
 def test_a_pooler_that_ends_idle_transactions_takes_the_lock_away(
     application: Application, database: Database, server: Server
 ) -> None:
@@ -485,6 +487,7 @@ def test_a_pooler_that_ends_idle_transactions_takes_the_lock_away(
     assert database.tables() == []
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_behind_its_pooler_is_waited_for(
     application: Application, pg_bin: Path
 ) -> None:

@@ -215,6 +215,7 @@ def test_a_signal_ends_the_run_whatever_the_application_does(
     assert database.tables() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["a statement", "sleeps", "swallows each time"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_for_an_event_loop(

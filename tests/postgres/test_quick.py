@@ -274,6 +274,7 @@ def test_a_module_of_the_applications_that_depends_on_the_environment(
     assert "not quick because places.py may choose a schema when it runs" in text
 
 
+@pytest.mark.slow
 def test_after_going_back(application: Application, database: Database, server: Server) -> None:
     """The end of `down` is seen and marked, and it isn't this code's head."""
     application.linear()

@@ -148,6 +148,7 @@ def test_repair_asks(shop: Application, database: Database) -> None:
     assert rows(database) == [R2[:8]]
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("version-rows-overlap")
 @pytest.mark.follows("version-rows-overlap")
 def test_an_ancestor_beside_its_descendant(shop: Application, database: Database) -> None:
@@ -218,6 +219,7 @@ def test_a_revision_that_was_removed_from_the_code(
     assert f"'{NEWER}' is removed from the history" in seen(result)
 
 
+@pytest.mark.slow
 def test_a_revision_that_the_journal_has_behind_another_is_removed(
     shop: Application, database: Database, server: Server
 ) -> None:
@@ -337,6 +339,7 @@ def test_a_revision_that_was_renamed(shop: Application, database: Database, serv
     assert again.json["changed"] is False
 
 
+@pytest.mark.slow
 def test_what_is_older_than_a_squash(shop: Application, database: Database, server: Server) -> None:
     """All revisions became one; a database at one of them is told that it is older than that."""
     at(shop, database, R2, "select 1")
@@ -402,6 +405,7 @@ def test_schemas_of_several_installations(shop: Application, database: Database)
     assert database.query("select version_num from tenant_a.alembic_version") == [(R2,)]
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("interrupted-revision")
 @pytest.mark.parametrize("finish", [True, False], ids=["finished", "undone"])
 @pytest.mark.follows("interrupted-revision")
@@ -459,6 +463,7 @@ def test_a_first_revision_that_was_left_half_way(
     assert database.query("select count(*) from people") == [(0,)]
 
 
+@pytest.mark.slow
 def test_rows_that_are_there_twice_are_not_believed(shop: Application, database: Database) -> None:
     """The journal knows of a later revision, which doesn't change the structure."""
     shop.revision("c90f4d21ab37", R3, "update orders set total = 2 * total")

@@ -692,6 +692,7 @@ def test_pg_restore_fails(application: Application, shop: Database) -> None:
 
 
 # what stands in for pg_restore is of 18; for an older server its own may be nearer
+@pytest.mark.slow
 @pytest.mark.server_from(18)
 @pytest.mark.provokes("restore-differs")
 @pytest.mark.follows("restore-differs")
@@ -892,6 +893,7 @@ def back(application: Application, database: Database) -> None:
         connection.execute(f"comment on database {database.name} is null".encode())
 
 
+@pytest.mark.slow
 def test_a_second_start_goes_on_where_the_first_had_verified(
     application: Application, shop: Database
 ) -> None:
@@ -954,6 +956,7 @@ def test_a_start_after_a_cut_off_end_changes_nothing(
     assert shop.query("select count(*) from people where name = 'bad'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_start_after_the_end_restores_again(application: Application, shop: Database) -> None:
     """Who was told that it's done, and asks again, wants the backup's rows again."""
     file = backed_up(application, shop)

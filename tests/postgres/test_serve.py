@@ -125,6 +125,7 @@ async def app(scope, receive, send):
 UVICORN = (sys.executable, "-m", "uvicorn", "served:app", "--fd", "3", "--lifespan", "off")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [APP, UVICORN], ids=["a plain server", "uvicorn"])
 def test_probes_a_page_and_the_hand_over(
     application: Application, database: Database, command: tuple[str, ...]
@@ -249,6 +250,7 @@ def test_a_probe_lives_through_a_long_statement(
     assert seen.count(".") > 3
 
 
+@pytest.mark.slow
 def test_a_revision_that_computes_is_alive(application: Application, database: Database) -> None:
     """No statement runs, and the process works: that is progress."""
     application.revision(

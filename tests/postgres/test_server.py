@@ -16,6 +16,7 @@ from surefoot.postgres.embedded.account import may_enter, reachable_programs, un
 from tests.support.servers import MakeServer
 
 
+@pytest.mark.slow
 def test_programs_that_its_user_cannot_reach_are_copied(tmp_path: Path) -> None:
     """An environment below /root, say: nothing above it is opened to others.
 

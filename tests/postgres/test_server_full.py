@@ -77,6 +77,7 @@ def test_a_tablespace_without_room(shop: Application, own_server: MakeServer) ->
         server.close()
 
 
+@pytest.mark.slow
 def test_the_log_has_no_room(shop: Application, own_server: MakeServer) -> None:
     """Without its write-ahead log PostgreSQL ends itself, and can't come back: nothing is claimed.
 
@@ -129,6 +130,7 @@ def test_memory(shop: Application, database: Database, driver: str) -> None:
     assert shop.run("up", url=database.url(driver)).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("out-of-shared-memory")
 @pytest.mark.parametrize("driver", [PSYCOPG2, ASYNCPG])
 @pytest.mark.follows("out-of-shared-memory")

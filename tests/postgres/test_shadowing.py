@@ -76,6 +76,7 @@ assert importlib.import_module('secrets') is secrets
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["prepend_sys_path", "PYTHONPATH"])
 def test_the_application_gets_its_own(
     application: Application, database: Database, way: str

@@ -52,6 +52,7 @@ def test_each_start_warns(
     assert any(remark.startswith(words) for remark in again.json["remarks"])
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("catalogue-required")
 @pytest.mark.parametrize("setting", ["catalog_required = true", 'catalog = "required"'])
 @pytest.mark.parametrize("how", ["stale", "unreadable", "missing"])

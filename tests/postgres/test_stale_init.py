@@ -130,6 +130,7 @@ def test_a_script_that_makes_no_revisions_structure(
     arrives(shop, database, result, scratch=server.url())
 
 
+@pytest.mark.slow
 def test_several_revisions_of_one_structure(
     application: Application, server: Server, database: Database
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_tampered_script_without_a_catalogue(
     arrives(shop, database, result, scratch=server.url())
 
 
+@pytest.mark.slow
 @pytest.mark.provokes("init-revision-missing")
 @pytest.mark.follows("init-revision-missing")
 def test_a_script_that_says_nothing_without_a_catalogue(

@@ -12,6 +12,7 @@ def pair(own_server: MakeServer) -> Pair:
     return Pair(own_server)
 
 
+@pytest.mark.slow
 def test_a_standby_at_head_and_behind(application: Application, pair: Pair) -> None:
     """Nothing to do: exit 0, and the command is started. Something to do: it's for the primary."""
     application.linear()

@@ -65,6 +65,7 @@ def test_a_new_tenant_is_installed_and_is_at_head(
     assert "acme" not in status.out.partition("config ")[0]
 
 
+@pytest.mark.slow
 def test_an_argument_names_the_schema_everywhere(
     tmp_path: Path, server: Server, database: Database
 ) -> None:
@@ -163,6 +164,7 @@ def test_it_is_quick_however_env_learns_the_name(
         settled(None, url, {}, str(tmp_path), (), "acme")
 
 
+@pytest.mark.slow
 def test_init_scripts_run_in_the_tenants_schema(
     tmp_path: Path, server: Server, database: Database
 ) -> None:
@@ -187,6 +189,7 @@ def test_init_scripts_run_in_the_tenants_schema(
 # --- what is there already
 
 
+@pytest.mark.slow
 def test_each_is_identified_by_its_own_structure_alone(
     application: Application, database: Database
 ) -> None:
@@ -297,6 +300,7 @@ def test_a_fleet_of_tenants_and_one_that_is_refused(
     assert status.results == {"acme": "refused", "bolt": "ready", "cargo": "ready"}
 
 
+@pytest.mark.slow
 def test_a_list_names_tenants_of_several_databases(
     application: Application, database: Database, other_database: Database
 ) -> None:

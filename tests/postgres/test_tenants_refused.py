@@ -99,6 +99,7 @@ def test_a_word_of_sql_is_no_name(application: Application, database: Database) 
     assert [*seals(database)] == ["public"]
 
 
+@pytest.mark.slow
 def test_names_that_need_quotes_stop_nobody_else(
     application: Application, database: Database
 ) -> None:
@@ -432,6 +433,7 @@ def test_a_history_that_is_not_the_same_in_every_schema(
     assert "e3" in finding["message"] + finding["seen"][0]
 
 
+@pytest.mark.slow
 def test_what_is_shared_must_be_there_when_it_is_built(
     tmp_path: Path, server: Server, database: Database
 ) -> None:

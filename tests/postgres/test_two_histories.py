@@ -83,6 +83,7 @@ def words(result: Result) -> str:
     return " ".join((result.out + result.err).split())
 
 
+@pytest.mark.slow
 def test_the_other_application_is_named(shop: Application, both: Database) -> None:
     """Its objects are nobody's "own", and its version table says whose they may be."""
     history = "another application keeps its history here: public.alembic_version_forum (Alembic)"
@@ -119,6 +120,7 @@ def test_a_command_leaves_the_other_alone(
         assert one.run("drift", url=both.url()).code == 0
 
 
+@pytest.mark.slow
 def test_a_table_of_the_others_that_a_revision_once_made(
     shop: Application, forum: Application, both: Database, tmp_path: Path, server: Server
 ) -> None:
@@ -138,6 +140,7 @@ def test_a_table_of_the_others_that_a_revision_once_made(
     assert both.query("select topic from orders") == [("x",)]
 
 
+@pytest.mark.slow
 def test_the_same_table_made_by_the_other(
     shop: Application, forum: Application, both: Database, server: Server
 ) -> None:
