@@ -251,7 +251,9 @@ def difference(
 ) -> str:
     """In what the database isn't as it should be; "" if it's exact."""
     with application.connect() as connection:
-        live = {(f.kind, f.name): f.definition for f in observe_structure(connection, table)}
+        live: dict[Key, str] = {
+            (f.kind, f.name): f.definition for f in observe_structure(connection, table)
+        }
     keys = {key for key, after in expected.items() if after != (None,)} | live.keys()
     wrong = [key for key in keys if live.get(key) not in expected.get(key, (None,))]
     return f"{len(wrong)} names differ: {sorted(wrong)[:3]}" if wrong else ""

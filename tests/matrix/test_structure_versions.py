@@ -6,7 +6,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.look.structure import observe_structure
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import SchemaFact
+from surefoot.schema.kinds import Kind
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "rich.facts"
@@ -37,7 +38,8 @@ def written(facts: tuple[SchemaFact, ...]) -> str:
 
 def read(text: str) -> tuple[SchemaFact, ...]:
     """The opposite."""
-    return tuple(SchemaFact(*line.split("\t")) for line in text.splitlines())
+    lines = (line.split("\t") for line in text.splitlines())
+    return tuple(SchemaFact(cast(Kind, kind), name, text) for kind, name, text in lines)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.ddl import Sql, changed, dropped, made
-from surefoot.schema.fact import SchemaFact
+from surefoot.schema.fact import Key, SchemaFact
 from tests.support.database import Database
 from tests.support.structures import RICH, observe
 
@@ -138,9 +138,9 @@ def test_an_object_is_changed(database: Database, first: str, second: str) -> No
     """From what one statement leaves to what the next one does."""
     database.execute("create table t (a integer); create type mood as enum ('a', 'c')")
     database.execute(first)
-    found = {(f.kind, f.name): f.definition for f in observe(database)}
+    found: dict[Key, str] = {(f.kind, f.name): f.definition for f in observe(database)}
     database.execute(second)
-    wanted = {(f.kind, f.name): f.definition for f in observe(database)}
+    wanted: dict[Key, str] = {(f.kind, f.name): f.definition for f in observe(database)}
     (key,) = (key for key in wanted if wanted[key] != found[key])
     database.execute("drop table t; drop type mood")
     database.execute("create table t (a integer); create type mood as enum ('a', 'c')")
@@ -160,9 +160,7 @@ def test_an_object_is_changed(database: Database, first: str, second: str) -> No
         (("sequence", "public.s"), "integer start 1", "integer start 2"),
     ],
 )
-def test_what_may_lose_something_is_not_changed(
-    key: tuple[str, str], found: str, wanted: str
-) -> None:
+def test_what_may_lose_something_is_not_changed(key: Key, found: str, wanted: str) -> None:
     """A type, a label, what a function does: nothing that facts could put back."""
     assert changed(key, found, wanted) is None
 

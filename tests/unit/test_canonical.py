@@ -10,6 +10,7 @@ import pytest
 from surefoot.schema.canonical import canonical, canonical_view, is_weak, loosened
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import SchemaFact, table
+from surefoot.schema.kinds import Kind
 
 IN_13 = "((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))"
 IN_AGAIN = (
@@ -182,7 +183,7 @@ def test_plain_texts_need_no_rules() -> None:
         assert canonical(text) == canonical(f"{text} ") == text
 
 
-def compare(one: str, other: str, kind: str = "constraint") -> Comparison:
+def compare(one: str, other: str, kind: Kind = "constraint") -> Comparison:
     """Two definitions as facts of the same name."""
     return same(
         SchemaFact(kind, "a.b.c", canonical(one)), SchemaFact(kind, "a.b.c", canonical(other))

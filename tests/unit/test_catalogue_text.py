@@ -19,7 +19,7 @@ from surefoot.catalogue.read import loads
 from surefoot.catalogue.write import dumps
 from surefoot.errors import SurefootError
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import SchemaFact
+from surefoot.schema.fact import Definition, Key, SchemaFact
 
 TABLE = SchemaFact("relation", "public.t", "table")
 
@@ -41,11 +41,11 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
     """Linear histories with any names and definitions, with and without init scripts."""
     count = draw(st.integers(1, 5))
     revisions = {f"r{i}": revision(f"r{i}", *([f"r{i - 1}"] if i else [])) for i in range(count)}
-    states: list[dict[tuple[str, str], tuple[str | None, ...]]] = [{}]
+    states: list[dict[Key, tuple[Definition, ...]]] = [{}]
     for _ in range(count):
         following = dict(states[-1])
         for name in draw(st.lists(names, max_size=4, unique=True)):
-            key = ("column", name)
+            key: Key = "column", name
             several = sorted(draw(st.lists(definitions, min_size=1, max_size=3, unique=True)))
             allowed: tuple[str | None, ...] = tuple(several)
             if draw(st.booleans()) and len(several) > 1:

@@ -1,6 +1,7 @@
 """Whether code can run on a newer structure: each rule, both ways. No database."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -8,7 +9,8 @@ from surefoot.catalogue.catalogue import Catalogue, Change, Way, changes, facts_
 from surefoot.catalogue.match import Verdict
 from surefoot.compatibility.compatible import compatible, oldest_compatible, verdict
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import SchemaFact
+from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.kinds import Kind
 
 RICH = Path(__file__).parents[1] / "matrix" / "rich.facts"
 
@@ -56,7 +58,7 @@ def parsed(text: str) -> tuple[SchemaFact, ...]:
     for line in text.splitlines():
         kind, name, definition = (line + "\t").split("\t")[:3]
         plain = kind in ("extension", "schema")
-        found.append(SchemaFact(kind, name if plain else f"p.{name}", definition))
+        found.append(SchemaFact(cast(Kind, kind), name if plain else f"p.{name}", definition))
     return tuple(found)
 
 
@@ -91,7 +93,10 @@ def test_the_same_is_compatible() -> None:
     """The head's own structure, and one with every kind of fact, leave nothing to tell."""
     assert judged() == Verdict()
     rich = tuple(
-        SchemaFact(*line.split("\t")) for line in RICH.read_text(encoding="utf-8").splitlines()
+        SchemaFact(cast(Kind, kind), name, definition)
+        for kind, name, definition in (
+            line.split("\t") for line in RICH.read_text(encoding="utf-8").splitlines()
+        )
     )
     assert compatible(state_of(rich), rich) == Verdict()
 
@@ -500,7 +505,10 @@ def test_variants_are_as_good_as_each_other() -> None:
     """One of several definitions is enough; what may be missing may be missing."""
     text, number = SchemaFact("column", "p.t.a", "text"), SchemaFact("column", "p.t.a", "integer")
     table = SchemaFact("relation", "p.t", "table")
-    promised = {("relation", "p.t"): ("table",), ("column", "p.t.a"): ("text", "integer", None)}
+    promised: dict[Key, tuple[Definition, ...]] = {
+        ("relation", "p.t"): ("table",),
+        ("column", "p.t.a"): ("text", "integer", None),
+    }
     for live in ((table, text), (table, number), (table,), facts_of(promised)):
         assert compatible(promised, live) == Verdict()
     assert not compatible(promised, (table, SchemaFact("column", "p.t.a", "jsonb"))).compatible
@@ -509,7 +517,10 @@ def test_variants_are_as_good_as_each_other() -> None:
 def test_several_definitions_of_what_is_there_all_count() -> None:
     """A state, as `facts_of` gives it: whichever it is, the code must be able to run."""
     table = SchemaFact("relation", "p.t", "table")
-    either = {("relation", "p.t"): ("table",), ("column", "p.t.a"): ("text", "jsonb")}
+    either: dict[Key, tuple[Definition, ...]] = {
+        ("relation", "p.t"): ("table",),
+        ("column", "p.t.a"): ("text", "jsonb"),
+    }
     found = compatible(state_of((table, SchemaFact("column", "p.t.a", "text"))), facts_of(either))
     assert [breach.found for breach in found.breaks] == ["jsonb"]
 

@@ -18,7 +18,7 @@ from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Difference, Probe
 from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
 from surefoot.compatibility.promise import promise
-from surefoot.schema.fact import SchemaFact
+from surefoot.schema.fact import Key, SchemaFact
 from tests.support.histories import TABLE, column, history, linear
 
 THREE = linear((TABLE, column("a")), (TABLE, column("a"), column("b")), (TABLE, column("b")))
@@ -372,12 +372,12 @@ def test_the_walk_agrees_with_the_definition(seed: int) -> None:
     parents = {
         id: tuple(r.sample(names[:i], min(i, r.randint(0, 2)))) for i, id in enumerate(names)
     }
-    facts: dict[tuple[str, str], str] = {}
+    facts: dict[Key, str] = {}
     found: dict[str, tuple[Change, ...]] = {}
     for id in names:
         before = dict(facts)
         for _ in range(r.randint(0, 3)):
-            key = ("column", f"public.t.c{r.randint(0, 5)}")
+            key: Key = ("column", f"public.t.c{r.randint(0, 5)}")
             if key in facts and r.random() < 0.5:
                 del facts[key]
             else:
@@ -408,5 +408,5 @@ def test_the_walk_agrees_with_the_definition(seed: int) -> None:
             assert {k: (d,) for k, d in known.items()} == there
 
 
-def _known(way: Way) -> set[tuple[str, str]]:
+def _known(way: Way) -> set[Key]:
     return {change.key for changed in way.changes.values() for change in changed}

@@ -7,7 +7,7 @@ import pytest
 
 from surefoot.compatibility import removals
 from surefoot.schema.fact import SchemaFact, table
-from surefoot.schema.kinds import KINDS, kind_of, rank
+from surefoot.schema.kinds import KINDS, Kind, kind_of, rank
 from surefoot.sql import query
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,7 +54,7 @@ def test_another_definition_of_each_kind_is_judged() -> None:
 
 
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.of_table])
-def test_what_belongs_to_a_table_names_it(kind: str) -> None:
+def test_what_belongs_to_a_table_names_it(kind: Kind) -> None:
     assert table(SchemaFact(kind, "public.people.x", "")) == "public.people"
 
 

@@ -21,7 +21,7 @@ from surefoot.preflight.path import (
     path_of,
 )
 from surefoot.preflight.surroundings import Dependent, Lacking, Locks, Need, Surroundings
-from surefoot.schema.fact import SchemaFact
+from surefoot.schema.fact import Key, SchemaFact
 from surefoot.schema.names import arguments, quote_name, renamed_aside, split_name
 from tests.support.histories import linear
 
@@ -50,7 +50,7 @@ def pending(catalogue: Catalogue, applied: int) -> list[Revision]:
     return list(catalogue.history.revisions.values())[applied:]
 
 
-def live(*facts: SchemaFact) -> dict[tuple[str, str], str]:
+def live(*facts: SchemaFact) -> dict[Key, str]:
     return {(fact.kind, fact.name): fact.definition for fact in facts}
 
 

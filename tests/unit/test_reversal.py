@@ -15,9 +15,10 @@ from surefoot.catalogue.catalogue import (
 from surefoot.downgrades.downgrade_sql import HANGS, UNCOUNTED
 from surefoot.downgrades.recipe import DowngradeRecipe, Loss, reversal
 from surefoot.model.history import History, Revision
+from surefoot.schema.kinds import Kind
 
 
-def change(kind: str, name: str, before: str | None, after: Definition) -> Change:
+def change(kind: Kind, name: str, before: str | None, after: Definition) -> Change:
     return Change(kind, name, () if before is None else (before,), (after,))
 
 

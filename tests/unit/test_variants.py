@@ -5,14 +5,16 @@ from itertools import pairwise
 from surefoot.catalogue.catalogue import Catalogue, Change, Way, changes, state, state_of
 from surefoot.catalogue_build.assemble import with_variants
 from surefoot.model.history import History, Revision
-from surefoot.schema.fact import SchemaFact
+from surefoot.schema.fact import Definition, Key, SchemaFact
 
-F, G, INDEX = ("function", "public.f()"), ("function", "public.g()"), ("index", "public.i")
+F: Key = "function", "public.f()"
+G: Key = "function", "public.g()"
+INDEX: Key = "index", "public.i"
 
 
 def facts(**definitions: str) -> tuple[SchemaFact, ...]:
     """f, g and i with these definitions."""
-    keys = {"f": F, "g": G, "i": INDEX}
+    keys: dict[str, Key] = {"f": F, "g": G, "i": INDEX}
     return tuple(SchemaFact(*keys[name], definition) for name, definition in definitions.items())
 
 
@@ -37,7 +39,7 @@ def catalogue(*states: tuple[SchemaFact, ...]) -> Catalogue:
     return Catalogue(History(revisions), (way,))
 
 
-def at(catalogue: Catalogue, last: int) -> dict[tuple[str, str], tuple[str | None, ...]]:
+def at(catalogue: Catalogue, last: int) -> dict[Key, tuple[Definition, ...]]:
     (way,) = catalogue.ways
     return state(way, frozenset(f"r{n}" for n in range(last + 1)))
 

@@ -7,11 +7,12 @@ from surefoot.catalogue.variants import find, recognised, settled
 from surefoot.model.history import History, Revision
 from surefoot.revision_source.varying import may_vary
 from surefoot.schema.fact import SchemaFact
+from surefoot.schema.kinds import Kind
 
 UNIQUE = "UNIQUE (name)"
 
 
-def made(kind: str, name: str, definition: str) -> Change:
+def made(kind: Kind, name: str, definition: str) -> Change:
     return Change(kind, name, (), (definition,))
 
 

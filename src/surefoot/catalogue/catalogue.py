@@ -14,7 +14,7 @@ import msgspec
 
 from surefoot.model.history import History
 from surefoot.schema.fact import Definition, Key, SchemaFact
-from surefoot.schema.kinds import COMMON
+from surefoot.schema.kinds import COMMON, Kind
 from surefoot.schema.names import schema_of, split_name
 
 State = Mapping[Key, tuple[Definition, ...]]  # what may exist; names that aren't in it must not
@@ -26,7 +26,7 @@ class Change(msgspec.Struct, frozen=True, order=True):
     `after` is never empty: (None,) says that the object is removed.
     """
 
-    kind: str
+    kind: Kind
     name: str
     before: tuple[str, ...]
     after: tuple[Definition, ...]
@@ -75,7 +75,7 @@ class Varying(msgspec.Struct, frozen=True, order=True):
     same, in another order; `definition` is one such order, "" for an enum.
     """
 
-    kind: str
+    kind: Kind
     name: str
     how: Literal["order", "text"]
     definition: str = ""
@@ -231,7 +231,9 @@ class Index:
 def state(way: Way, applied: frozenset[str]) -> dict[Key, tuple[Definition, ...]]:
     """Return what may exist when these revisions are applied."""
     absent = (None,)
-    found = {(change.kind, change.name): change.after for change in way.initial}
+    found: dict[Key, tuple[Definition, ...]] = {
+        (change.kind, change.name): change.after for change in way.initial
+    }
     for revision, changes in way.changes.items():
         if revision in applied:
             for change in changes:

@@ -63,7 +63,7 @@ class Identifier:
         own.sort()
         self.own = tuple(f for f in own if schema_of(f.kind, f.name) in schemas)
         self.beside = tuple(f for f in own if schema_of(f.kind, f.name) not in schemas)
-        unknown = {(fact.kind, fact.name): fact.definition for fact in own}
+        unknown: dict[Key, str] = {(fact.kind, fact.name): fact.definition for fact in own}
         still = [d for d in accepted if self._is_still(d, numbers.get((d.kind, d.name)), unknown)]
         self.accepted = tuple(still)
         # accepted alternatives, by name and what was expected then

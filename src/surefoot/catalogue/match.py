@@ -6,6 +6,7 @@ import msgspec
 
 from surefoot.catalogue.catalogue import Removed
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
+from surefoot.schema.kinds import Kind
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
@@ -15,7 +16,7 @@ class Difference(msgspec.Struct, frozen=True, order=True):
     the one that it has.
     """
 
-    kind: str
+    kind: Kind
     name: str
     expected: tuple[Definition, ...]
     found: Definition
@@ -71,7 +72,7 @@ class Restoration(msgspec.Struct, frozen=True):
 class Taken(msgspec.Struct, frozen=True, order=True):
     """An existing name, and the first revision that makes an object of that name."""
 
-    kind: str
+    kind: Kind
     name: str
     by: str
 
@@ -83,7 +84,7 @@ class Issue(msgspec.Struct, frozen=True):
     is the revision that makes it, if that was asked.
     """
 
-    kind: str
+    kind: Kind
     name: str
     expected: str | None
     found: str | None

@@ -13,6 +13,7 @@ import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue, Change, Downgrade, Varying, Way
 from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.kinds import Kind
 
 Changes = Mapping[str, tuple[Change, ...]]  # by revision
 
@@ -48,7 +49,7 @@ class Settling:
     def __bool__(self) -> bool:
         return bool(self._by_key)
 
-    def name(self, kind: str, name: str) -> str:
+    def name(self, kind: Kind, name: str) -> str:
         """Return the name's spelling."""
         for one in self._named.get(kind, ()):
             if _name_pattern(one.name).fullmatch(name):

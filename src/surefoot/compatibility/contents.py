@@ -17,7 +17,7 @@ from surefoot.schema.definitions import (
     unique,
 )
 from surefoot.schema.fact import Key
-from surefoot.schema.kinds import KINDS
+from surefoot.schema.kinds import KINDS, Kind
 
 BY_CONTENT = frozenset(name for name, kind in KINDS.items() if kind.by_content)
 _UNIQUE = ("constraint", "index")
@@ -134,7 +134,7 @@ def _holds(pair: SchemaPair, key: ForeignKey) -> bool:
     return pair.known_table(key.target) and key.delete in ("", "RESTRICT") and key.enforced
 
 
-def _added(pair: SchemaPair, owner: str, kind: str, definition: str) -> Iterator[Found]:
+def _added(pair: SchemaPair, owner: str, kind: Kind, definition: str) -> Iterator[Found]:
     promised = pair.promised
     if (key := foreign_key(definition)) is not None and kind == "constraint":
         yield from _added_foreign_key(pair, owner, key)
@@ -177,7 +177,7 @@ def _holds_for_new(pair: SchemaPair, owner: str, check: str) -> bool:
     return bool(within) and within <= row.keys() and outcome(condition, row) in (True, None)
 
 
-def _harmless(promised: SchemaIndex, owner: str, kind: str, definition: str) -> bool:
+def _harmless(promised: SchemaIndex, owner: str, kind: Kind, definition: str) -> bool:
     if kind == "index" or definition.endswith((" disabled", " NOT ENFORCED")):
         return True
     return any(alike(kind, known, definition) for _, known in promised.of(owner, kind))

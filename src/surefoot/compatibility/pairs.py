@@ -10,6 +10,7 @@ from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.condition import Value, literal
 from surefoot.schema.definitions import Column, column
 from surefoot.schema.fact import Key, SchemaFact, table
+from surefoot.schema.kinds import Kind
 
 # The options that can break code; storage options can't.
 VIEW_OPTIONS = (".check_option", ".security_invoker")
@@ -32,7 +33,7 @@ class WeighedIssue(msgspec.Struct, frozen=True):
     """A rule's result for one name."""
 
     weight: Weight
-    kind: str
+    kind: Kind
     name: str
     expected: str | None
     found: str | None
@@ -61,7 +62,7 @@ class SchemaIndex:
                 columns = self.columns.setdefault(owner, {})
                 columns[name[len(owner) + 1 :]] = [column(d) for d in definitions[kind, name]]
 
-    def has(self, kind: str, name: str) -> bool:
+    def has(self, kind: Kind, name: str) -> bool:
         """Whether there is, or may be, such an object."""
         return (kind, name) in self.definitions
 
@@ -129,11 +130,11 @@ class SchemaPair:
         return found
 
 
-def owner_of(kind: str, name: str) -> str | None:
+def owner_of(kind: Kind, name: str) -> str | None:
     """Return the relation or the domain that an object's name begins with."""
     return table(SchemaFact("column" if kind == "domain constraint" else kind, name, ""))
 
 
-def alike(kind: str, one: str, other: str) -> bool:
+def alike(kind: Kind, one: str, other: str) -> bool:
     """Whether two definitions mean the same, or can't be distinguished."""
     return same(SchemaFact(kind, "", one), SchemaFact(kind, "", other)) is not Comparison.DIFFERENT

@@ -18,7 +18,7 @@ from surefoot.compatibility.restoring import Restoration, restoration
 from surefoot.schema.ddl import dropped
 from surefoot.schema.definitions import column
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
-from surefoot.schema.kinds import rank
+from surefoot.schema.kinds import Kind, rank
 
 # Besides tables: a later revision may have put values there, or rows that use them.
 _HOLDS_VALUES = frozenset(("column", "enum", "sequence"))
@@ -66,7 +66,9 @@ def put_back(
     if stand is None or way is None or any(one.what != "missing" for one in stand.differences):
         return Restoration()
     makers = _makers(way, {(one.kind, one.name) for one in stand.differences})
-    missing = ((one.kind, one.name, _expected(one)) for one in stand.differences)
+    missing: list[tuple[Kind, str, str | None]] = [
+        (one.kind, one.name, _expected(one)) for one in stand.differences
+    ]
     if _doubtful(identifier, way, applied, makers, missing, complete):
         return Restoration()
     found = restoration(state(way, applied), stand.differences, facts, ())
@@ -83,15 +85,15 @@ def _by_way(
     stand = identifier.held(way, applied)
     promised = state(way, applied)
     verdict = compatible(promised, facts, own_head=True)
-    differing = {(d.kind, d.name): d for d in stand.differences}
-    own = {(fact.kind, fact.name) for fact in identifier.own}
+    differing: set[Key] = {(d.kind, d.name) for d in stand.differences}
+    own: set[Key] = {(fact.kind, fact.name) for fact in identifier.own}
     own -= {(d.kind, d.name) for d in identifier.accepted}
     broken = [b for b in verdict.breaks if (b.kind, b.name) in differing or _fails(b, own)]
     keys = {(b.kind, b.name) for b in broken}
     harmless = [
         b
         for b in (*verdict.breaks, *verdict.remarks)
-        if (b.kind, b.name) in differing.keys() | own and (b.kind, b.name) not in keys
+        if (b.kind, b.name) in differing | own and (b.kind, b.name) not in keys
     ]
     told = keys | {(b.kind, b.name) for b in harmless}
     whole = {b.name for b in broken if b.kind == "relation"}
@@ -118,7 +120,7 @@ def _by_way(
         back = restoration(promised, stand.differences, facts, broken)
     doubtful: tuple[str, ...] = ()
     if not absent:
-        wrong = ((b.kind, b.name, b.expected) for b in broken)
+        wrong: list[tuple[Kind, str, str | None]] = [(b.kind, b.name, b.expected) for b in broken]
         doubtful = _doubtful(identifier, way, applied, makers, wrong, complete)
     return (
         Promise(
@@ -126,7 +128,7 @@ def _by_way(
             known(harmless),
             absent=absent,
             left=_left(facts, (*identifier.own, *identifier.beside)) if absent else (),
-            unrun=_unrun(identifier, way, set(differing)) if broken else (),
+            unrun=_unrun(identifier, way, differing) if broken else (),
             back=back,
             doubtful=doubtful,
         ),
@@ -139,7 +141,7 @@ def _doubtful(
     way: Way,
     applied: frozenset[str],
     makers: Mapping[Key, str],
-    wrong: Iterable[tuple[str, str, str | None]],
+    wrong: Iterable[tuple[Kind, str, str | None]],
     complete: Callable[[str], bool],
 ) -> tuple[str, ...]:
     """Return the revisions that may not have changed the rows, in the history's order.

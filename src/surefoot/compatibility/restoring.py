@@ -45,7 +45,7 @@ def restoration(
 class _Restoring:
     def __init__(self, promised: State, facts: tuple[SchemaFact, ...]) -> None:
         self._promised = promised
-        self._live = {(fact.kind, fact.name): fact.definition for fact in facts}
+        self._live: dict[Key, str] = {(fact.kind, fact.name): fact.definition for fact in facts}
         self._facts = facts
         self._tables: list[str] = []
         self._columns: list[str] = []
@@ -179,11 +179,8 @@ class _Restoring:
         return owner in gone and difference.kind in ("column", "view")
 
     def _texts(self, difference: Difference) -> tuple[str, ...] | None:
-        key, found, wanted = (
-            (difference.kind, difference.name),
-            difference.found,
-            _wanted(difference),
-        )
+        key: Key = difference.kind, difference.name
+        found, wanted = difference.found, _wanted(difference)
         if difference.name in self._renamed and difference.kind == "relation":
             now, name = self._renamed[difference.name], split_name(difference.name)[-1]
             return (f"alter table {quote_name(*split_name(now))} rename to {quoted(name)}",)

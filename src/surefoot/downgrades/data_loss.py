@@ -8,9 +8,11 @@ from surefoot.catalogue.catalogue import DownStatement
 from surefoot.downgrades.downgrade_sql import Followed, Name, fact_part
 from surefoot.downgrades.recipe import DowngradeRecipe, Loss
 from surefoot.schema.fact import Key
+from surefoot.schema.kinds import Kind
 from surefoot.schema.names import split_name
 
-_KINDS = {"table": "relation", "column": "column", "values": "column"}  # what can be counted
+# what can be counted
+_KINDS: dict[str, Kind] = {"table": "relation", "column": "column", "values": "column"}
 
 
 class StandingObjects(msgspec.Struct, frozen=True):

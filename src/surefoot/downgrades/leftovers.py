@@ -12,7 +12,7 @@ import msgspec
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.schema.ddl import dropped
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
-from surefoot.schema.kinds import rank
+from surefoot.schema.kinds import Kind, rank
 
 
 class Leftover(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Leftover(msgspec.Struct, frozen=True):
     `statements` drop it (none: it goes with another); `kept` says why it isn't dropped.
     """
 
-    kind: str
+    kind: Kind
     name: str
     definition: str
     revision: str

@@ -12,6 +12,7 @@ from surefoot.revision_source.source import Source
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.ddl import INVALID
 from surefoot.schema.fact import Definition, Key, SchemaFact
+from surefoot.schema.kinds import Kind
 
 _ABSENT: tuple[Definition, ...] = (None,)
 
@@ -25,7 +26,7 @@ class ExpectedObject(msgspec.Struct, frozen=True):
     dropped), and can't be used. `otherwise`: neither, or unknown.
     """
 
-    kind: str
+    kind: Kind
     name: str
     before: tuple[Definition, ...]
     after: tuple[Definition, ...]

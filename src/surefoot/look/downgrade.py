@@ -66,7 +66,7 @@ def observe_retreat(
     way = way_of(facts, catalogue)
     catalogued = own.intersection(catalogue.history.revisions if catalogue else ())
     found = reversals(to_undo(history, applied, goal), kept, catalogue, way, own)
-    live = {
+    live: dict[Key, str] = {
         (fact.kind, fact.name): fact.definition
         for fact in observe_structure(connection, seen.version_table)
     }

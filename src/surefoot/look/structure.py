@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -14,6 +14,7 @@ from surefoot.postgres.look import Asking, plans_are_kept
 from surefoot.schema.canonical import canonical, canonical_view
 from surefoot.schema.expression import unquoted
 from surefoot.schema.fact import SchemaFact
+from surefoot.schema.kinds import Kind
 from surefoot.sql import query
 from surefoot.system import signals
 
@@ -126,7 +127,7 @@ def facts_of(rows: Iterable[Row]) -> tuple[SchemaFact, ...]:
             definition = relocated(definition)
             called, bracket, types = name.partition("(")
             name = called + bracket + relocated(types) if bracket else name
-        facts.append(SchemaFact(kind, name, definition))
+        facts.append(SchemaFact(cast(Kind, kind), name, definition))
     facts.sort()
     return tuple(facts)
 

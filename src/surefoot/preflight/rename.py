@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.kinds import Kind
 from surefoot.schema.names import arguments, quote_name, quoted, renamed_aside, split_name, table_of
 
 _WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
 
 
-def renaming(live: Mapping[Key, str], kind: str, name: str) -> tuple[str, ...]:
+def renaming(live: Mapping[Key, str], kind: Kind, name: str) -> tuple[str, ...]:
     """Return the statements. With a table, its indexes, sequences and statistics are renamed.
 
     Their names are the schema's, so the next object to be created could meet them.

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from surefoot.schema.kinds import Kind
+
 
 class Dependent(msgspec.Struct, frozen=True):
     """An object that depends on one that the path ends, by its number in the list of ends.
@@ -12,7 +14,7 @@ class Dependent(msgspec.Struct, frozen=True):
     """
 
     end: int
-    kind: str
+    kind: Kind
     name: str
     detail: str = ""
     definition: str = ""

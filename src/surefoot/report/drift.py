@@ -16,11 +16,12 @@ from surefoot.model.target import Target
 from surefoot.report.terminal import Terminal, labelled, wrapped
 from surefoot.report.text import database_text
 from surefoot.schema.fact import SchemaFact, table
+from surefoot.schema.kinds import Kind
 
 _COLOURS = {"missing": "red", "changed": "yellow", "unexpected": "yellow"}
 
 
-def _place(kind: str, name: str, definition: str) -> str:
+def _place(kind: Kind, name: str, definition: str) -> str:
     """Return the table that an object belongs to; others are grouped by kind."""
     return table(SchemaFact(kind, name, definition)) or f"{kind}s"
 

@@ -4,13 +4,13 @@ import re
 
 import msgspec
 
-from surefoot.schema.kinds import kind_of
+from surefoot.schema.kinds import Kind, kind_of
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^".\s]+)'
 _TWO_NAMES = re.compile(rf"{_NAME}\.{_NAME}")
 _OWNER = re.compile(rf" (?:owned by|identity of) ({_NAME}\.{_NAME})\.{_NAME}$")
 
-Key = tuple[str, str]  # a fact's kind and name
+Key = tuple[Kind, str]  # a fact's kind and name
 Definition = str | None  # None: there is no such object
 
 
@@ -22,7 +22,7 @@ class SchemaFact(msgspec.Struct, frozen=True, order=True):
     equal facts, from whatever server. So facts can be kept in sets.
     """
 
-    kind: str
+    kind: Kind
     name: str
     definition: str
 

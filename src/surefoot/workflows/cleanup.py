@@ -50,7 +50,7 @@ def _remains(asked: Application, connection: psycopg.Connection[Any], facts: Fac
     for way in catalogue.ways:
         if way.leads_to(applied):
             known |= state(way, applied).keys()
-    live = {
+    live: dict[Key, str] = {
         (fact.kind, fact.name): fact.definition
         for fact in observe_structure(connection, seen.version_table)
     }

@@ -54,7 +54,8 @@ def customisations(
                 else:
                     concerned.setdefault(key, []).append(end)
     for found in dependents:
-        end, key = path.ends[found.end], (found.kind, found.name)
+        end = path.ends[found.end]
+        key: Key = found.kind, found.name
         if key in path.known or key not in live or _is_part(key, live, end):
             continue
         if end.how == "drops" and end.renamed:

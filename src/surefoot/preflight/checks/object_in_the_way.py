@@ -11,7 +11,7 @@ from surefoot.preflight.path import Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind
-from surefoot.schema.kinds import COMMON, kind_of
+from surefoot.schema.kinds import COMMON, Kind, kind_of
 from surefoot.schema.names import arguments, quote_name, split_name, table_of
 
 _NAME, _DEFINITION = 24, 21  # columns that fit on a terminal
@@ -152,7 +152,7 @@ def _called(key: Key, table: str) -> str:
 
 
 def _finding(
-    live: Mapping[Key, str], kind: str, name: str, by: PathChange, lines: list[_Line]
+    live: Mapping[Key, str], kind: Kind, name: str, by: PathChange, lines: list[_Line]
 ) -> Finding:
     shown = relation_kind(live[kind, name]) if kind == "relation" else kind
     seen = _compared(f"{by.revision or 'the init script'} makes", lines[:_LINES], by)
@@ -166,7 +166,7 @@ def _finding(
     )
 
 
-def _moved(text: str, live: Mapping[Key, str], kind: str, name: str) -> str:
+def _moved(text: str, live: Mapping[Key, str], kind: Kind, name: str) -> str:
     statements = renaming(live, kind, name)
     if not statements:
         text = f"if it is yours, remove it from {quote_name(*split_name(name)[:2])}"
