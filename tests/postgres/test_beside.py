@@ -333,3 +333,17 @@ def test_the_migrators_that_are_known_are_named(
     result = application.run("up", "--json", url=database.url())
     assert result.error == "foreign-database", result.out
     assert "(Django)" in " ".join(finding(result)["seen"])
+
+
+def test_a_schema_that_was_renamed_is_no_empty_database(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Its rows say that it is the application's: an install beside it would hide the real rows."""
+    application.linear()
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("alter schema public rename to public_old; create schema public")
+    for arguments in ((), ("--shared",)):
+        result = application.run("up", "--json", *arguments, url=database.url())
+        assert (result.code, result.error) == (4, "version-table-elsewhere")
+    assert database.query("select count(*) from pg_tables where schemaname = 'public'") == [(0,)]

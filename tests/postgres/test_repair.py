@@ -191,6 +191,18 @@ def test_a_version_table_in_another_schema_is_put_on_the_search_path(
     assert "public.alembic_version" not in database.tables()
 
 
+def test_the_rest_of_the_search_path_stays(shop: Application, database: Database) -> None:
+    """What the revisions find in its other schemas, they still find."""
+    at(shop, database, R2, "create schema app; alter table alembic_version set schema app")
+    database.execute(
+        f"create schema extensions;"
+        f"alter database {database.name} set search_path = public, extensions"
+    )
+    result = refused(shop, database, "version-table-elsewhere", ("up",))
+    assert "set search_path = app, public, extensions;" in next_of(result)
+    arrives(shop, database, result, only="alter role")
+
+
 def test_another_applications_version_table_in_another_schema(
     shop: Application, database: Database
 ) -> None:

@@ -9,7 +9,7 @@ from surefoot.catalogue.match import Identification
 from surefoot.decision import install
 from surefoot.decision.facts import Facts
 from surefoot.decision.install import refused_beforehand
-from surefoot.decision.ownership import beside_remarks
+from surefoot.decision.ownership import beside_remarks, is_elsewhere
 from surefoot.decision.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_required
@@ -139,7 +139,7 @@ def _without_rows(facts: Facts) -> State:
     if not facts.database.objects:
         return State.EMPTY
     standing = facts.standing
-    if _is_elsewhere(facts):
+    if is_elsewhere(facts.database, facts.code.history):
         return State.VERSION_TABLE_ELSEWHERE
     if standing is None:
         return State.UNVERSIONED
@@ -151,20 +151,6 @@ def _without_rows(facts: Facts) -> State:
     if standing.exact:
         return State.JOURNAL_CONTRADICTS if standing.vetoed else State.AMBIGUOUS
     return State.FOREIGN if standing.foreign else State.UNIDENTIFIED
-
-
-def _is_elsewhere(facts: Facts) -> bool:
-    """Whether the version table was misplaced.
-
-    One in another schema names the code's revisions, and the application's tables are here. If
-    env.py names the schema itself, others belong to other installations.
-    """
-    if facts.database.version_table.schema is not None:
-        return False
-    if facts.standing is not None and facts.standing.foreign:
-        return False
-    known = facts.code.history.revisions
-    return any(o.rows and all(row in known for row in o.rows) for o in facts.database.elsewhere)
 
 
 class Intent(Enum):

@@ -44,6 +44,7 @@ class ServerInfo(msgspec.Struct, frozen=True):
     role: str
     started: str
     default_schema: str | None
+    search_path: tuple[str, ...] = ()
 
 
 class Elsewhere(msgspec.Struct, frozen=True):

@@ -87,6 +87,18 @@ def _has_its_rows(one: SchemaContents, database: DatabaseState, history: History
     return any(row in history.revisions for of in rows for row in of or ())
 
 
+def is_elsewhere(database: DatabaseState, history: History) -> bool:
+    """Whether a version table in another schema names revisions of the application: an install here
+    could be an empty one beside the real one.
+
+    If env.py names the schema itself, others belong to other installations.
+    """
+    if database.version_table.schema is not None:
+        return False
+    known = history.revisions
+    return any(o.rows and all(row in known for row in o.rows) for o in database.elsewhere)
+
+
 def is_others(standing: Identification) -> bool:
     """Whether, by the catalogue, everything belongs to others: none of the application's names is
     taken.

@@ -57,6 +57,7 @@ def observe_database(
             role=seen["role"],
             started=seen["server_started"],
             default_schema=seen["default_schema"],
+            search_path=tuple(look.path),
         )
         require_supported(server)
         owners = observe_owners(look, version_table) if seen["named"] else ()

@@ -12,7 +12,7 @@ import psycopg
 from surefoot.catalogue.match import Difference, Identification
 from surefoot.decision.decide import classify
 from surefoot.decision.facts import Code, DatabaseState, Facts, VersionTableName
-from surefoot.decision.ownership import Ownership, is_others, set_aside
+from surefoot.decision.ownership import Ownership, is_elsewhere, is_others, set_aside
 from surefoot.decision.recovery import recovery
 from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision
@@ -315,7 +315,8 @@ class Application:
                 return msgspec.structs.replace(facts, catalogue=condition)
             facts = self._with_standing(connection, facts, asked)
             standing, left = facts.standing, left - 1
-            if self._code.shared and standing is not None and is_others(standing):
+            its = is_elsewhere(database, self._code.history)
+            if self._code.shared and not its and standing is not None and is_others(standing):
                 return Facts(self._code, set_aside(database), was_empty=True)
             if facts.standing is None or not left:
                 return facts

@@ -279,7 +279,8 @@ def elsewhere(facts: Facts) -> Finding:
     setting = f'version_table_schema="{others[0].schema}"'
     server = facts.database.server
     role, base = identifier(server.role), identifier(server.database)
-    path = identifier(others[0].schema)
+    its = others[0].schema
+    path = [its, *(one for one in server.search_path or ("public",) if one != its)]
     where = facts.database.version_schema
     looked = f"{where}.{table} has no row" if where else f"no table {table} is on the search path"
     return Finding(
@@ -290,7 +291,8 @@ def elsewhere(facts: Facts) -> Finding:
         next=to_type(
             f"if schema {others[0].schema} is right, set {setting} in env.py, or put the schema on "
             "the role's search_path",
-            f"alter role {role} in database {base} set search_path = {path}, public;",
+            f"alter role {role} in database {base} set search_path = "
+            f"{', '.join(map(identifier, path))};",
             then="then start again. If it is another installation's, give this one a database of "
             f"its own. If it is a leftover: {_repair(facts)}",
         ),
