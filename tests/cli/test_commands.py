@@ -18,7 +18,7 @@ from surefoot.cli.explain import commands
 from surefoot.errors.steps import carry, with_arguments
 from tests.support.database import Database
 from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
-from tests.support.project import Application
+from tests.support.project import Application, Result
 
 # those that reach no database of the user's
 OFFLINE = [
@@ -167,6 +167,46 @@ def test_the_embedded_server_serves_the_command(
     import shutil
 
     shutil.rmtree(Path(directory).parent)
+
+
+@pytest.mark.provokes("database-not-named")
+@pytest.mark.parametrize(
+    ("url", "environ", "seen"),
+    [
+        ("postgresql://u:50%@127.0.0.1/x", {}, "it has a % that isn't doubled"),
+        ("postgresql://%(DB_USER)s@127.0.0.1/x", {}, "an undefined %(name)s"),
+        ("${DATABASE_URL}", {}, "is no address of PostgreSQL"),
+        ("sqlite:///x.db", {}, "is no address of PostgreSQL"),
+        ("", {"DATABASE_URL": ""}, "DATABASE_URL is set, and empty"),
+        ("", {"POSTGRES_HOST": ""}, "POSTGRES_HOST is set, and empty"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_never_the_embedded_server(
+    application: Application, url: str, environ: dict[str, str], seen: str
+) -> None:
+    """Somebody has named a database: the head of another one is no success."""
+    application.linear()
+    if url:
+        application.ini(f"sqlalchemy.url = {url}")
+    result = application.run("up", "--json", env=environ)
+    assert (result.code, result.error) == (2, "database-not-named"), result.out
+    assert seen in " ".join(result.json["findings"][0]["seen"])
+    assert "50%" not in result.out
+
+
+@pytest.mark.provokes("config-not-found")
+def test_a_working_directory_that_was_removed(application: Application, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = (
+        "import os, sys; os.rmdir(os.getcwd());"
+        " os.execv(sys.executable, [sys.executable, '-m', 'surefoot', 'status', '--json'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=gone, capture_output=True, text=True, check=False
+    )
+    result = Result(done.returncode, done.stdout, done.stderr)
+    assert (result.code, result.error) == (2, "config-not-found"), result.err
 
 
 @pytest.mark.provokes("embedded-server-missing")

@@ -128,6 +128,21 @@ def test_env_that_fails_is_told_with_file_and_line(
     assert application.run("up", url=database.url()).code == 0
 
 
+def test_a_file_that_is_no_text_is_named(application: Application, database: Database) -> None:
+    """What macOS leaves beside a file, and an editor's lock that links to nowhere."""
+    application.linear()
+    versions = application.root / "migrations" / "versions"
+    (versions / ".#r3.py").symlink_to("nobody@host.1:2")
+    (versions / "._r3.py").write_bytes(b"\0\5\26\7")
+    (versions / "copy.py").write_bytes((versions / "r2.py").read_bytes())
+    for name in ("._r3.py", "copy.py"):
+        result = application.run("up", "--json", url=database.url())
+        assert (result.code, result.error) == (4, "history-unreadable"), result.out
+        assert f"in migrations/versions/{name}" in str(result.json["findings"][0]["seen"])
+        (versions / name).unlink()
+    assert application.run("up", url=database.url()).code == 0
+
+
 @pytest.mark.provokes("history-unreadable")
 @pytest.mark.parametrize(
     ("text", "seen"),

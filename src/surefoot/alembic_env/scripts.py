@@ -43,20 +43,23 @@ def readable(root: Path, directories: Iterable[str] = ()) -> Generator[None, Non
 
 
 def _files_about(text: str, root: Path, directories: Iterable[str]) -> list[str]:
-    """Find the files of a revision that Alembic reports as duplicate or missing, without naming
-    them.
+    """Find the files that Alembic or Python complains about without naming them: a revision that
+    is duplicate or missing, and what is no text.
     """
     found = _SAID.match(text)
-    if found is None:
+    if found is not None:
+        id = re.escape(found[1])
+        begin = r"^revision\b.*" if found[2].startswith("is present") else ""
+        named = re.compile(rf"{begin}['\"]{id}['\"]".encode(), re.M)
+    elif "null bytes" in text:
+        named = re.compile(rb"\0")
+    else:
         return []
-    id = re.escape(found[1])
-    begin = r"^revision\b.*" if found[2].startswith("is present") else ""
-    named = re.compile(rf"{begin}['\"]{id}['\"]".encode(), re.M)
     files = [file for directory in directories for file in sorted(Path(directory).glob("*.py"))]
     return [
         f"in {file.relative_to(root) if file.is_relative_to(root) else file}"
         for file in files
-        if named.search(file.read_bytes())
+        if file.is_file() and named.search(file.read_bytes())
     ]
 
 

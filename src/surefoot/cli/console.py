@@ -491,12 +491,25 @@ def _interrupted(context: CommandContext) -> SurefootError:
     )
 
 
+def working_directory() -> Path:
+    """Return the working directory. Raises SurefootError `config-not-found` if it was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise SurefootError(
+            "config-not-found",
+            "The working directory doesn't exist any more.",
+            database=NOT_REACHED,
+            next="change to the application's directory, then start again",
+        ) from error
+
+
 def load_project(config_file: Path | None) -> Project:
     """Read the configuration and the environment's overrides. Raises SurefootError `config-…`.
 
     The environment takes precedence: an operator can't change the image.
     """
-    project = load(config_file, Path.cwd(), os.environ)
+    project = load(config_file, working_directory(), os.environ)
     run_commands_as(project.config.run_as)
     context = click.get_current_context(silent=True)
     given: tuple[str, ...] = context.meta.get(_ARGUMENTS, ()) if context is not None else ()
@@ -565,8 +578,10 @@ def open_session(
         return
     from surefoot.postgres.embedded import has_embedded
 
-    if not has_embedded():
-        raise _not_named(ini_url, own)
+    written = ini.raw("sqlalchemy.url") if ini else ""
+    empty = any(os.environ.get(name) == "" for name in ADDRESS_NAMES)
+    if not has_embedded() or empty or written not in ("", _PLACEHOLDER):
+        raise _not_named(written, ini_url, own)
     with _embedded(project) as server:
         target = Target(server.parameters(), "the embedded PostgreSQL")
         keep_secret(target)
@@ -579,7 +594,12 @@ def open_session(
             yield context.session
 
 
-def _not_named(ini_url: str | None, own: Mapping[str, str]) -> SurefootError:
+# in the alembic.ini that `alembic init` writes
+_PLACEHOLDER = "driver://user:pass@localhost/dbname"
+
+
+def _not_named(written: str, ini_url: str | None, own: Mapping[str, str]) -> SurefootError:
+    """`written` is sqlalchemy.url as it is in the ini file, `ini_url` what it says."""
     parts = [name for name, wanted in own.items() if wanted in PARTS]
     empty = [name for name in (*ADDRESS_NAMES, *parts) if os.environ.get(name) == ""]
     return SurefootError(
@@ -587,7 +607,7 @@ def _not_named(ini_url: str | None, own: Mapping[str, str]) -> SurefootError:
         "No database address was given.",
         seen=[
             *(f"{name} is set, and empty" for name in empty),
-            *(["sqlalchemy.url in the ini file is no address of PostgreSQL"] if ini_url else []),
+            *([_why_not(ini_url)] if written else []),
             "no --database-url, SUREFOOT_DATABASE_URL, DATABASE_URL, POSTGRES_HOST or PGHOST",
             *([f"no host and no database in {', '.join(parts)} (url_variables)"] if parts else []),
         ],
@@ -597,6 +617,13 @@ def _not_named(ini_url: str | None, own: Mapping[str, str]) -> SurefootError:
             "pip install 'surefoot[embedded]'",
         ),
     )
+
+
+def _why_not(ini_url: str | None) -> str:
+    where = "sqlalchemy.url in the ini file"
+    if ini_url is None:
+        return f"{where} can't be read: it has a % that isn't doubled, or an undefined %(name)s"
+    return f"{where} is no address of PostgreSQL"
 
 
 def _embedded(project: Project) -> "Server":

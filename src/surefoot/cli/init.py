@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from surefoot.cli.console import CommandContext, command_body, common_options
+from surefoot.cli.console import CommandContext, command_body, common_options, working_directory
 from surefoot.errors import NOT_REACHED, ExitCode, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.project.config import FILE_NAME
@@ -95,7 +95,7 @@ _NEXT = (
 def _workflow(context: CommandContext, forge: "Forge", *, force: bool) -> ExitCode:
     from surefoot.workflows.ci import workflow
 
-    file, text = workflow(Path.cwd(), forge)
+    file, text = workflow(working_directory(), forge)
     if (file.exists() or file.is_symlink()) and not force:
         raise _exists(file, f"surefoot init --ci {forge} --force")
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Commands that a next step shows in full, one for each possible revision."""
 
+import shlex
 from collections.abc import Sequence
 
 from surefoot.catalogue.match import Match
@@ -12,7 +13,7 @@ def naming(verb: str, stands: Sequence[Match], *options: str) -> tuple[str, ...]
     if not 0 < len(stands) <= _SHOWN:
         return (" ".join(("surefoot", verb, "REVISION", *options)),)
     return tuple(
-        " ".join(("surefoot", verb, *(stand.rows or ("base",)), *options)) for stand in stands
+        shlex.join(("surefoot", verb, *(stand.rows or ("base",)), *options)) for stand in stands
     )
 
 

@@ -1,5 +1,7 @@
 """Decide how to finish or undo a half-applied revision, when a person asks."""
 
+import shlex
+
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Plan, Record, Repair, Step, Undone
@@ -45,7 +47,7 @@ def decide_repair(facts: Facts, how: RepairMode) -> Decision:
 
 def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Finding:
     more = len(done.refused) - _SHOWN
-    before = " ".join(found.rows) or "base"
+    before = shlex.join(found.rows) or "base"
     other = commands(found)
     by_hand = "correct these by hand, including the rows that those lines change"
     return Finding(
@@ -56,9 +58,9 @@ def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Fi
             *done.refused[:_SHOWN],
             *([f"and {more} more"] if more > 0 else []),
         ),
-        next=f"{other}\nOr {by_hand}. {recording(found.revision, before)}"
+        next=f"{other}\nOr {by_hand}. {recording(shlex.quote(found.revision), before)}"
         if other
-        else f"{by_hand}. {recording(found.revision, before)}",
+        else f"{by_hand}. {recording(shlex.quote(found.revision), before)}",
     )
 
 

@@ -103,6 +103,11 @@ class IniFile:
         value = self._table.get(name) if found is None else found
         return value if isinstance(value, str) else None
 
+    def raw(self, name: str) -> str:
+        """Return an option's text as it is written; "" if it is missing."""
+        value = self._parser.get(self._section, name, raw=True, fallback=None)
+        return str(self._table.get(name, "") if value is None else value)
+
     def _paths(self, name: str) -> list[str] | None:
         """Return an option that lists paths; None if only Alembic can tell which."""
         listed = self.get(name)

@@ -1,5 +1,6 @@
 """Report a run that stopped: the reason, and what became of it according to the server."""
 
+import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
             "compare the structure with that revision's file: what it did before its commit is "
             "there, and its version row isn't. Undo that, or finish it by hand. "
             + recording(
-                " ".join(half_way), " ".join(str(row) for row in after.rows if row) or "base"
+                shlex.join(half_way), shlex.join(str(row) for row in after.rows if row) or "base"
             )
             + "\nthen start again",
         )

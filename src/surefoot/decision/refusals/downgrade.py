@@ -1,5 +1,6 @@
 """Why revisions aren't undone: a finding for each case, for people. Pure."""
 
+import shlex
 from collections.abc import Iterable
 
 from surefoot.catalogue.differences import difference_lines
@@ -63,7 +64,7 @@ def below_of(facts: Facts, revisions: Iterable[str]) -> str:
     known = {r.id: r.below for r in facts.database.journaled}
     known |= {id: r.parents for id, r in facts.code.history.revisions.items()}
     parents = [parent for id in revisions for parent in known.get(id, ())]
-    return " --to ".join(parents) or "base"
+    return " --to ".join(map(shlex.quote, parents)) or "base"
 
 
 def in_autocommit() -> Finding:
@@ -137,7 +138,7 @@ def next_below(assessment: DowngradeAssessment, far: list[str]) -> str:
     below = [r.id for r in assessment.reversals if r.id not in far]
     parents = {name for r in assessment.reversals if r.id in below for name in (*r.parents,)}
     tips = [id for id in below if id not in parents] or list(assessment.rows)
-    return " --to ".join(tips)
+    return " --to ".join(map(shlex.quote, tips))
 
 
 def differs(facts: Facts, assessment: DowngradeAssessment) -> Finding:

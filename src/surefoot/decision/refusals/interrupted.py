@@ -1,5 +1,7 @@
 """Why a half-applied revision is refused, and which parts of it exist, for people."""
 
+import shlex
+
 from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.facts import Facts
 from surefoot.decision.recovery import drop_index, obstacles
@@ -44,8 +46,8 @@ def interrupted(facts: Facts) -> Finding:
 
 def _next(facts: Facts) -> str:
     """Return the next step."""
-    revisions = " ".join(facts.database.interrupted)
-    before = " ".join(str(row) for row in facts.database.rows) or "base"
+    revisions = shlex.join(facts.database.interrupted)
+    before = shlex.join(str(row) for row in facts.database.rows) or "base"
     found = facts.interruption
     invalid = found.invalid if found else ()
     drops = [f"{drop_index(fact.name)};" for fact in invalid]

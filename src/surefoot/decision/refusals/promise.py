@@ -1,5 +1,6 @@
 """Say what a structure lacks of head's promise, and what to do about it."""
 
+import shlex
 from collections.abc import Sequence
 
 from surefoot.catalogue.match import Identification, Issue, Promise, Restoration
@@ -122,7 +123,7 @@ def promise_next(facts: Facts, standing: Identification) -> str:
     """Return the next step if the rows are head's and the structure isn't."""
     promise = standing.promise
     assert promise is not None
-    rows = " ".join(str(row) for row in facts.database.rows)
+    rows = shlex.join(str(row) for row in facts.database.rows)
     if promise.absent:
         return _install_anew(facts, standing)
     if standing.exact:
@@ -220,7 +221,7 @@ def harmless_lines(facts: Facts, promise: Promise) -> tuple[str, ...]:
         lines.append(f"and {more:,} more: surefoot drift shows every difference")
     lines += [
         f"revision {revision} has not run here: it was put below {later}, which had already run; "
-        f"once what it does is done, surefoot adopt {' '.join(map(str, facts.database.rows))} "
+        f"once what it does is done, surefoot adopt {shlex.join(map(str, facts.database.rows))} "
         "records that"
         for revision, later in put_below(facts)
     ]

@@ -1,6 +1,7 @@
 """Why a database is refused because of its structure: a finding for each case, for people."""
 
 import itertools
+import shlex
 
 from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
 from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
@@ -242,7 +243,7 @@ def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
         if id in facts.code.history.revisions
         for parent in facts.code.history.revisions[id].parents
     ]
-    to = " --to ".join(below or ["REVISION"])
+    to = " --to ".join(map(shlex.quote, below)) or "REVISION"
     return Finding(
         "structure-contradicts-revision",
         f"Undoing {over} was interrupted, and a part of it is done.",

@@ -175,7 +175,7 @@ def _shared_table(facts: Facts, others: tuple[str, ...]) -> Finding:
             f"delete from {table} {which};",  # noqa: S608
             then=f'then set version_table = "{database.version_table.name}_2" in surefoot.toml '
             "and in env.py's context.configure(), and start again. "
-            + to_type("If no other application uses it", f"surefoot repair {' '.join(own)}"),
+            + to_type("If no other application uses it", f"surefoot repair {shlex.join(own)}"),
         ),
     )
 
