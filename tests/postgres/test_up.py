@@ -156,10 +156,11 @@ def test_a_version_table_of_another_shape_is_refused(
 
 
 @pytest.mark.follows("version-table-unreadable")
+@pytest.mark.parametrize("why", ["no privilege", "row security"])
 def test_a_version_table_that_the_role_may_not_read(
-    application: Application, database: Database
+    application: Application, database: Database, why: str
 ) -> None:
-    """The two statements of `next` let it read; what it may write is told afterwards."""
+    """The statements of `next` let it read; what it may write is told afterwards."""
     application.linear()
     role = f"reader_{database.name}"
     database.execute(
@@ -171,6 +172,11 @@ def test_a_version_table_that_the_role_may_not_read(
     address = f"postgresql://{role}:p@127.0.0.1:{database.server.port}/{database.name}"
     try:
         database.execute(f"grant usage on schema shop to {role}")
+        if why == "row security":
+            database.execute(
+                f"grant select on shop.alembic_version to {role};"
+                "alter table shop.alembic_version enable row level security"
+            )
         result = application.run("up", "--json", url=address)
         assert (result.code, result.error) == (4, "version-table-unreadable"), result.err
         run_next(next_of(result), database)

@@ -405,15 +405,20 @@ def _version_rows(
     except psycopg.errors.InsufficientPrivilege as error:
         from surefoot.diagnosis.names import identifier
 
-        role = identifier(cursor.connection.info.user)
+        role, name = identifier(cursor.connection.info.user), identifier(schema, table)
+        statements = [
+            f"grant usage on schema {identifier(schema)} to {role};",
+            f"grant select on {name} to {role};",
+        ]
+        if error.diag.source_function == "check_enable_rls":  # in every language
+            statements = [f"alter table {name} disable row level security;"]
         raise SurefootError(
             "version-table-unreadable",
             f"This role may not read the version table {schema}.{table}.",
             seen=[str(error.diag.message_primary)],
             next=to_type(
                 "as the table's owner or a superuser",
-                f"grant usage on schema {identifier(schema)} to {role};",
-                f"grant select on {identifier(schema, table)} to {role};",
+                *statements,
                 then="then start again. Or connect as the role that owns it",
             ),
         ) from error
