@@ -128,6 +128,26 @@ def test_env_that_fails_is_told_with_file_and_line(
     assert application.run("up", url=database.url()).code == 0
 
 
+def test_what_the_application_makes_while_it_is_loaded_is_told(
+    application: Application, database: Database
+) -> None:
+    """In a database that isn't empty: surefoot changed nothing, and doesn't say more than that."""
+    application.linear()
+    assert application.run("up", url=database.url()).code == 0
+    env = (application.root / "migrations" / "env.py").read_text()
+    made = (
+        "    connection.exec_driver_sql('create table if not exists audit (id int)')\n"
+        "    connection.commit()\n    context.configure("
+    )
+    application.write("migrations/env.py", env.replace("    context.configure(", made))
+    planned = application.run("plan", url=database.url())
+    assert "the structure changed while the application's code was loaded" in planned.out
+    database.execute("drop table audit; update alembic_version set version_num = 'zzz'")
+    refused = application.run("up", "--json", url=database.url())
+    (finding,) = refused.json["findings"]
+    assert finding["database"].startswith("surefoot changed nothing; the structure changed while")
+
+
 def test_a_file_that_is_no_text_is_named(application: Application, database: Database) -> None:
     """What macOS leaves beside a file, and an editor's lock that links to nowhere."""
     application.linear()

@@ -14,7 +14,7 @@ from surefoot.decision.plan import Adopt, DropIndexes, Install, Plan, Seed, Step
 from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_required
 from surefoot.decision.version_rows import faults, judge
-from surefoot.errors import Finding
+from surefoot.errors import NOT_CHANGED, Finding
 from surefoot.errors.wording import count
 from surefoot.model.states import State
 from surefoot.schema.fact import Key
@@ -168,12 +168,36 @@ def decide(facts: Facts, intent: Intent = Intent.ACT) -> Decision:
 
     To act, the role and the server must allow it; to look, they needn't.
     """
-    decision = _decided(facts, intent)
+    decision = _with_loading(facts, _decided(facts, intent))
     missing = without_required_catalogue(facts)
     if missing is None:
         return decision
     others = decision.findings if isinstance(decision, Refused) else ()
     return Refused(decision.state, (*missing.findings, *others))
+
+
+def _with_loading(facts: Facts, decision: Decision) -> Decision:
+    """Say what came or went while the application's code was loaded: surefoot didn't do it."""
+    if not facts.loading_changed or facts.was_empty:
+        return decision
+    what = "the structure changed while the application's code was loaded"
+    match decision:
+        case Refused(findings=findings):
+            said = f"surefoot changed nothing; {what}"
+            return msgspec.structs.replace(
+                decision,
+                findings=tuple(
+                    msgspec.structs.replace(one, database=said)
+                    if one.database == NOT_CHANGED
+                    else one
+                    for one in findings
+                ),
+            )
+        case Ready(plan=plan):
+            plan = msgspec.structs.replace(plan, remarks=(*plan.remarks, what))
+            return msgspec.structs.replace(decision, plan=plan)
+        case NothingToDo(remarks=remarks):
+            return msgspec.structs.replace(decision, remarks=(*remarks, what))
 
 
 def without_required_catalogue(facts: Facts) -> Refused | None:

@@ -340,7 +340,8 @@ class Facts(msgspec.Struct, frozen=True):
     `identifiable`: there is a catalogue that can identify what the init scripts make.
     `interruption`: how much there is of a revision that an earlier run left half-way. `verified`:
     the mark of an earlier run that verified exactly this. `losses`: what the pending revisions
-    destroy, None if that wasn't checked.
+    destroy, None if that wasn't checked. `loading_changed`: the structure changed while the
+    application's code was loaded.
     """
 
     code: Code
@@ -354,6 +355,7 @@ class Facts(msgspec.Struct, frozen=True):
     interruption: InterruptedRevision | None = None
     verified: Mark | None = None
     losses: PendingLosses | None = None
+    loading_changed: bool = False
 
     @property
     def lost(self) -> tuple[PendingLoss, ...]:

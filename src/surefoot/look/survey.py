@@ -87,6 +87,8 @@ class Application:
             schema=view.schema,
             files=environment.files,
         )
+        # the database before the application's code was loaded; None once a plan is carried out
+        self.loaded_from: DatabaseState | None = before
         before = self._with_owners(before)
         self.was_empty = not (before.rows or before.objects or before.distrusted)
         self._began_empty = self.was_empty  # everything that exists now was made by this run
@@ -304,10 +306,12 @@ class Application:
         while True:
             # the seal is taken before the structure is read: DDL in between invalidates it
             database = observe_database(connection, self.version_table, sealed=True)
+            came = self._changed_by_loading(database)
             database = self._with_owners(self._with_places(connection, database))
             # as long as no surefoot has begun: existing objects were made by something else
             untouched = not database.rows and database.mark == self._mark_before
-            facts = Facts(self._code, database, was_empty=self.was_empty and untouched)
+            was_empty = self.was_empty and untouched
+            facts = Facts(self._code, database, was_empty=was_empty, loading_changed=came)
             if classify(facts) is State.EMPTY:
                 condition, _ = self._cataloguing.read()
                 if condition.condition in ("usable", "missing") and not required:
@@ -322,6 +326,18 @@ class Application:
                 return facts
             if observe_database(connection, self.version_table).rows == database.rows:
                 return facts
+
+    def _changed_by_loading(self, database: DatabaseState) -> bool:
+        """Whether the structure has changed since the look before the application's code was
+        loaded, while no other surefoot or Alembic was at work.
+        """
+        before = self.loaded_from
+        if before is None or before.grounds is None or database.grounds is None:
+            return False
+        same = before.version_table, before.rows, before.mark
+        if same != (database.version_table, database.rows, database.mark):
+            return False
+        return before.grounds.seal != database.grounds.seal
 
     def _with_places(
         self, connection: psycopg.Connection[Any], database: DatabaseState
@@ -384,7 +400,8 @@ def application(
 
     # Merely loading the application may change the database: look before.
     with session() as connection:
-        before = observe_database(connection, configured_version_table(project), lenient=True)
+        named = configured_version_table(project)
+        before = observe_database(connection, named, lenient=True, sealed=True)
     with alembic_config(project, ini, target) as open_config:
         environment = Environment(
             open_config, project.root, env_runner(project), tenant_of(project, tenants)

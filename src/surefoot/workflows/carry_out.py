@@ -102,7 +102,7 @@ def carry_out(
     workspace.begun = True
     if any(isinstance(step, Install) for step in plan.steps):
         workspace.installs = True
-    asked.was_empty = False
+    asked.was_empty, asked.loaded_from = False, None
     if not workspace.makes_schema:
         return running.carry_out(plan, run)
     return _in_new_schema(workspace, plan, run, report)
