@@ -140,6 +140,7 @@ def test_an_ancestor_beside_its_descendant_is_refused(
     database.execute("insert into alembic_version values ('r1')")
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "version-rows-overlap")
+    assert "they may be as r1 left them" in str(result.json["findings"][0]["seen"])
 
 
 @pytest.mark.provokes("version-table-unreadable")

@@ -308,6 +308,11 @@ def overlap(facts: Facts) -> Finding:
         (
             holds(facts),
             *(f"{older} is already part of {newer}" for older, newer in pairs),
+            *(
+                f"if a backup's rows were restored, they may be as {older} left them: the "
+                f"structure doesn't show whether the revisions up to {newer} have run on them"
+                for older, newer in pairs
+            ),
             *stands(facts),
             *comment_lines(facts),
         ),
