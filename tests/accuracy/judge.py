@@ -68,6 +68,8 @@ class Judge:
             return EXACT, ""
         if all(_telling(self._state_of(stand)) == _telling(there) for stand in standing.exact):
             return AMBIGUOUS, ""
+        if all(self._allows(stand, facts) for stand in standing.exact):
+            return AMBIGUOUS, ""  # of several forms, the database has one that they share
         return WRONG, self._told(standing)
 
     def damaged(
@@ -97,6 +99,15 @@ class Judge:
 
     def _state_of(self, stand: Match) -> State:
         return self.state(stand.way, self._applied(stand))
+
+    def _allows(self, stand: Match, facts: Iterable[SchemaFact]) -> bool:
+        """Whether these facts of the application are what may exist there."""
+        there = _telling(self._state_of(stand))
+        seen: dict[Key, str] = {
+            (fact.kind, fact.name): fact.definition for fact in self.of_application(facts)
+        }
+        names = {key for key in seen.keys() | there.keys() if key[0] not in COMMON}
+        return all(seen.get(key) in there.get(key, (None,)) for key in names)
 
     def _told(self, standing: Identification) -> str:
         if standing.exact:
