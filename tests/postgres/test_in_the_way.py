@@ -311,6 +311,46 @@ def test_what_would_go_with_a_dropped_table_or_type(
     assert "gone_x_idx" not in told  # an index means nothing without its table
 
 
+def test_a_table_that_would_go_keeps_its_rows(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A table that inherits from a dropped one: the statements of `next` keep the rows, too."""
+    application.revision("r2", "r1", "drop table gone")
+    behind(application, server, database)
+    database.execute(
+        "create table mine () inherits (gone);"
+        "insert into mine select n, n from generate_series(1, 100) n;"
+        "create table mine_own (i int)"
+    )
+    (finding,) = refused(application, database, "customisation-in-the-way")
+    assert "save its definition and its rows, and drop it" in finding["next"]
+    run_next(finding["next"], database)
+    ends_at_head(application, database, "r2")
+    assert database.query("select count(*) from mine_own2") == [(100,)]
+
+
+def test_a_later_revision_renames_what_an_earlier_one_altered(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Both are pending. The rename is harmless, and so stops nothing that is the user's."""
+    application.revision("r2", "r1", "alter table people add phone text, alter age type bigint")
+    application.revision("r3", "r2", body='op.rename_table("people", "persons")')
+    behind(application, server, database)
+    database.execute(
+        "create schema arch; create table arch.people_2025 () inherits (public.people);"
+        "insert into arch.people_2025 select n, 'x' from generate_series(1, 1000) n;"
+        "create view arch.v as select name from public.people;"
+        "create function f() returns trigger language plpgsql as 'begin return new; end';"
+        "create trigger mine before insert on people for each row execute function f()"
+    )
+    plan = application.run("plan", "--json", url=database.url())
+    assert (plan.code, plan.json["findings"]) == (0, []), plan.out
+    assert "renames to public.persons" in " ".join(plan.json["remarks"])
+    ends_at_head(application, database, "r3")
+    assert database.query("select count(*) from persons") == [(1000,)]
+    assert database.query("select count(*) from arch.v") == [(1000,)]
+
+
 def test_what_is_the_users_and_in_nobodys_way(
     application: Application, server: Server, database: Database
 ) -> None:

@@ -247,6 +247,20 @@ def test_what_is_the_users_on_a_table_that_is_dropped() -> None:
     assert ["index public.pets.own" in remark for remark in found.remarks] == [True]
 
 
+def test_a_rename_of_what_an_earlier_pending_revision_altered() -> None:
+    """A rename is recognised by the structure just before the revision, not at the start."""
+    wide = {"a": "integer not null", "b": "text"}
+    found = path(T, table("t", **wide), table("s", **wide), table("s", a=wide["a"], c="text"))
+    assert [(e.key, e.by.revision, e.renamed) for e in found.ends] == [
+        (("relation", "public.t"), "r3", "public.s")
+    ]
+    found = path(T, table("t", a="bigint"), table("t", c="bigint"))
+    assert [(e.key[1], e.how, e.renamed) for e in found.ends] == [
+        ("public.t.a", "retypes", ""),
+        ("public.t.a", "drops", "public.t.c"),
+    ]
+
+
 @pytest.mark.parametrize(("after", "remarks"), [("'a', 'b', 'c'", 0), ("'b', 'a'", 1), ("'a'", 1)])
 def test_a_type_whose_labels_are_lost_was_made_anew(after: str, remarks: int) -> None:
     """ADD VALUE leaves the user's column alone; anything else may not."""

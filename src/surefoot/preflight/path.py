@@ -93,6 +93,7 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
         """
         found: list[Removal] = []
         gone: set[Key] = set()
+        before_it = dict(self.start)  # the structure just before the revision
         for doing in self.doings:
             dropped = {c.name for c in doing.changes if c.kind == "relation" and c.after == _ABSENT}
             for change in doing.changes:
@@ -102,29 +103,35 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
                 if change.after == _ABSENT:
                     gone.add(change.key)
                     if change.kind == "relation" or table_of(change.key, before) not in dropped:
-                        other = renamed_in(change.key, doing, self.start)
+                        other = renamed_in(change.key, doing, before_it)
                         found.append(Removal(change.key, doing, "drops", "", before, other))
                     continue
                 end = _changed(change, doing, before)
                 if end is not None:
                     found.append(end)
+            for change in doing.changes:
+                if change.after == _ABSENT:
+                    before_it.pop(change.key, None)
+                else:
+                    before_it[change.key] = change.after
         return tuple(found)
 
 
-def renamed_in(key: Key, doing: PathChange, start: Mapping[Key, tuple[Definition, ...]]) -> str:
+def renamed_in(key: Key, doing: PathChange, before: Mapping[Key, tuple[Definition, ...]]) -> str:
     """Return what the revision creates just like what it drops; "": nothing.
 
-    A column of the same table and definition, or a relation with the same columns.
+    A column of the same table and definition, or a relation with the same columns. `before` is the
+    structure just before the revision: an earlier pending one may have changed the object.
     """
     kind, name = key
     made = [c for c in doing.changes if c.kind == kind and not c.before and c.after != _ABSENT]
     if kind == "column":
         table = table_of(key, "")
         for change in made:
-            if table_of(change.key, "") == table and change.after == start[key]:
+            if table_of(change.key, "") == table and change.after == before.get(key):
                 return change.name
     if kind == "relation":
-        columns = _columns(name, start)
+        columns = _columns(name, before)
         after = {c.key: c.after for c in doing.changes if c.after != _ABSENT}
         for change in made:
             if columns and _columns(change.name, after) == columns:

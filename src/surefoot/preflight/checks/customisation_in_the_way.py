@@ -121,11 +121,17 @@ def _finding(key: Key, live: Mapping[Key, str], ends: list[Removal], definition:
         f"Your own {_called(key, live)} is in the way of {ends[0].by.text}.",
         tuple(seen),
         next=to_type(
-            "save its definition, and drop it",
+            "save its definition and its rows, and drop it"
+            if _is_table(key, live)
+            else "save its definition, and drop it",
             *_dropping(key, live),
             then="then start again, and create it again in a form that fits",
         ),
     )
+
+
+def _is_table(key: Key, live: Mapping[Key, str]) -> bool:
+    return key[0] == "relation" and relation_kind(live[key]) == "table"
 
 
 def _done(end: Removal) -> str:
@@ -157,6 +163,13 @@ def _dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
     query = _read_by(key, live)
     keeping = (query,) if query else ()
     match kind:
+        case "relation" if _is_table(key, live):
+            taken = {other for _, full in live for other in split_name(full)}
+            copy = quote_name(found[0], renamed_aside(found[1], taken))
+            return (
+                f"create table {copy} as select * from {table};",  # noqa: S608 (for people to run)
+                f"drop table {table};",
+            )
         case "relation":
             return (*keeping, f"drop {relation_kind(live[key])} {quote_name(*found)};")
         case "index" | "statistics":
