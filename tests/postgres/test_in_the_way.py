@@ -86,6 +86,39 @@ def test_a_table_with_the_right_name_and_the_wrong_shape(
     assert "public.pets_own" in database.tables()
 
 
+@pytest.mark.follows("wrong-shape-in-the-way")
+def test_a_table_is_put_aside_with_the_names_of_its_constraints(
+    application: Application, server: Server, database: Database
+) -> None:
+    """PostgreSQL generates no name that a constraint of the schema has. So the revision's key would
+    be called pets_owner_fkey1, and the next release, which drops it by its name, would fail.
+    """
+    pets = (
+        "create table pets (id int primary key, owner int references people, n int check (n > {}),"
+        " kind kind)"
+    )
+    domain = "create domain kind as text check (value <> '{}')"
+    application.revision("r2", "r1", domain.format("x"))
+    application.revision("r3", "r2", pets.format(0), "alter table people add age2 int not null")
+    behind(application, server, database)
+    database.execute(domain.format("y"))
+    database.execute(pets.format(1).replace("kind kind", "mine int not null"))
+    database.execute("alter table people add age2 bigint not null default 0")
+    for finding in refused(application, database, *["wrong-shape-in-the-way"] * 3):
+        run_next(finding["next"], database)
+    ends_at_head(application, database, "r3")
+    found = database.query(
+        "select conname::text from pg_constraint where connamespace = 'public'::regnamespace"
+        " and (conrelid in ('pets'::regclass, 'people'::regclass) or contypid = 'kind'::regtype)"
+    )
+    names = {name for (name,) in found}
+    assert {"pets_owner_fkey", "pets_n_check", "kind_check", "pets_pkey"} <= names
+    assert not [name for name in names if name[-1].isdigit()]
+    application.revision("r4", "r3", "alter table pets drop constraint pets_owner_fkey")
+    with_catalogue(application, server)
+    ends_at_head(application, database, "r4")
+
+
 def test_a_missing_column_is_a_wrong_shape(
     application: Application, server: Server, database: Database
 ) -> None:

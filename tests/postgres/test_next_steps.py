@@ -345,6 +345,19 @@ IN_THE_WAY = {
         " select 1",
         MAKES_TABLE,
     ),
+    "a table with keys and checks": (
+        "create table tag (id int primary key, person int references people, n int check (n > 0))",
+        "op.execute('create table tag (id int primary key, person int references people, n int"
+        " check (n > 1))')",
+    ),
+    "partitions with keys and checks": (
+        "create table tag (id int primary key references people, n int check (n > 0))"
+        " partition by range (id);"
+        "create table tag_1 partition of tag for values from (0) to (9)",
+        "op.execute('create table tag (id int primary key references people, n int check (n > 0))"
+        " partition by range (id)')\n"
+        "op.execute('create table tag_1 partition of tag for values from (0) to (9)')",
+    ),
     "a table with an identity": (
         "create table tag (id int generated always as identity primary key)",
         "op.execute('create table tag (id int generated always as identity primary key)')",
@@ -374,6 +387,10 @@ IN_THE_WAY = {
     "an enum of a table's column": (
         "create type kind as enum ('x'); create table item (i int)",
         'op.create_table("item", sa.Column("kind", sa.Enum("a", "b", name="kind")))',
+    ),
+    "a domain with a check": (
+        "create domain d as int check (value > 0)",
+        'op.execute("create domain d as int check (value > 1)")',
     ),
     "a domain": ("create domain d as int", 'op.execute("create domain d as text")'),
     "a range": (
@@ -468,6 +485,14 @@ select c.relname, c.relkind::text from pg_class c where c.oid in (
 ) and c.relnamespace = 'public'::regnamespace and c.relname !~ '_before|_own' order by 1
 """
 
+CONSTRAINTS = """
+select coalesce(c.relname, t.typname)::text as owner, o.conname::text
+from pg_constraint o
+left join pg_class c on c.oid = o.conrelid left join pg_type t on t.oid = o.contypid
+where o.connamespace = 'public'::regnamespace and coalesce(c.relname, t.typname) !~ '_before|_own'
+order by 1, 2
+"""
+
 
 @pytest.mark.parametrize("which", IN_THE_WAY)
 @pytest.mark.follows("revision-failed")
@@ -487,8 +512,9 @@ def test_something_in_the_way_is_put_aside_whole(
     arrives(application, database, failed)
     with fresh_database(server, pg_bin) as fresh:
         assert up(application, fresh).code == 0
-        made = set(fresh.query(NAMES))
+        made, constraints = set(fresh.query(NAMES)), set(fresh.query(CONSTRAINTS))
     assert made <= set(database.query(NAMES))
+    assert constraints <= set(database.query(CONSTRAINTS))
 
 
 # --- row security

@@ -182,7 +182,7 @@ def _untold(difference: Difference) -> Issue:
     """Whether no rule says what the difference means for the code."""
     expected = _expected(difference)
     why = {
-        "missing": "it is missing",
+        "missing": "no rule says whether the code relies on it",
         "changed": "it is not as the revision makes it",
         "unexpected": _UNEXPECTED,
     }[difference.what]

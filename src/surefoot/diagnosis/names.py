@@ -70,7 +70,7 @@ def without_literals(query: str, width: int) -> str:
 
 def sql_name(found: Object) -> str:
     """Return its name in SQL; for a column, a constraint or a trigger, without the table."""
-    if found.kind in ("schema", "column", "constraint", "trigger"):
+    if found.kind in ("schema", "column", "constraint", "domain constraint", "trigger"):
         return identifier(found.name)
     if found.kind in ("function", "procedure"):
         return f"{identifier(found.schema, found.name)}({found.arguments})"

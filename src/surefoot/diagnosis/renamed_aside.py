@@ -98,8 +98,10 @@ def put_aside(objects: Iterable[Object], about: About) -> tuple[str, ...]:
             if about.objects[p.number] == one
         ]
         new = ""
-        # a range's functions are named after the type, so they come before it
-        for part in (*parts, one) if one.kind == "type" else (one, *parts):
+        # a range's functions are named after the type, and a constraint's statement names its
+        # table or domain, so these come before it
+        first = [p for p in parts if one.kind == "type" or (one.kind != "column" and p.table)]
+        for part in (*first, one, *(p for p in parts if p not in first)):
             if part.kind == "not null":  # otherwise every writer would have to fill it
                 table = identifier(part.schema, part.table)
                 found.append(f"alter table {table} alter {identifier(new)} drop not null;")
@@ -117,6 +119,8 @@ def renaming(found: Object, to: str) -> tuple[str, ...]:
     match found.kind:
         case "column" | "constraint":
             return (f"alter table {table} rename {found.kind} {name} to {new};",)
+        case "domain constraint":
+            return (f"alter domain {table} rename constraint {name} to {new};",)
         case "trigger":
             return (
                 f"alter trigger {name} on {table} rename to {new};",

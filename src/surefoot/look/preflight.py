@@ -24,12 +24,13 @@ from surefoot.preflight.surroundings import (
     Lacking,
     Locks,
     Need,
+    OwnConstraint,
     Surroundings,
 )
 from surefoot.preflight.verdict import Preflight
 from surefoot.revision_source.source import Statement
 from surefoot.schema.fact import Key, SchemaFact
-from surefoot.schema.names import arguments, split_name
+from surefoot.schema.names import arguments, split_name, table_of
 from surefoot.sql import query
 
 
@@ -198,7 +199,27 @@ def observe_surroundings(
                 InvalidIndex(fact_name(found[2:]), found.startswith("p"))
                 for found in row["invalid"]
             ),
+            constraints=_constraints(cursor, made),
         )
+
+
+def _constraints(
+    cursor: psycopg.Cursor[dict[str, Any]], made: Iterable[Key]
+) -> tuple[OwnConstraint, ...]:
+    """Return the constraints of what exists of the tables that the path creates or adds to."""
+    tables = {name: None for kind, name in made if kind == "relation"}
+    tables |= {table: None for kind, name in made if (table := table_of((kind, name), ""))}
+    names = tuple(tables)
+    if not names:
+        return ()
+    values: dict[str, Any] = {
+        "schemas": [split_name(name)[0] for name in names],
+        "tables": [split_name(name)[1] for name in names],
+    }
+    return tuple(
+        OwnConstraint(names[row.pop("number") - 1], **row)
+        for row in cursor.execute(query("own_constraints"), values).fetchall()
+    )
 
 
 def _version_table(seen: DatabaseState) -> str:

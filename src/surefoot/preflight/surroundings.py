@@ -58,12 +58,27 @@ class InvalidIndex(msgspec.Struct, frozen=True):
     partitioned: bool = False
 
 
+class OwnConstraint(msgspec.Struct, frozen=True):
+    """A foreign key, CHECK or NOT NULL constraint of an existing table that a revision creates.
+
+    `of` is the table's fact's name; the constraint itself may be that of a partition. `column` is
+    the only column that it is about, "" if there are several.
+    """
+
+    of: str
+    schema: str
+    table: str
+    name: str
+    column: str = ""
+    not_null: bool = False
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """The server's answers.
 
     `role` is the one that env.py's connection uses. `unavailable` are extensions that the server
     doesn't have. `version_length` is the longest id that fits, None for any. `invalid` are the
-    invalid indexes.
+    invalid indexes. `constraints` are those of existing tables that the path creates.
     """
 
     role: str
@@ -75,3 +90,4 @@ class Surroundings(msgspec.Struct, frozen=True):
     lacking: tuple[Lacking, ...] = ()
     dependents: tuple[Dependent, ...] = ()
     invalid: tuple[InvalidIndex, ...] = ()
+    constraints: tuple[OwnConstraint, ...] = ()

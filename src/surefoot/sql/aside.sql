@@ -1,5 +1,5 @@
 -- The named parts of an object that will be renamed aside (parallel arrays: kind, schema, name, table): a table's
--- partitions, indexes, sequences and statistics; a range's multirange and constructors; the indexes, constraints and
+-- partitions, indexes, sequences, statistics and constraints without an index; a domain's constraints; a range's multirange and constructors; the indexes, constraints and
 -- sequence of one column, and whether it is NOT NULL. `number` is the object's.
 with recursive given as (
     select g.number::int as number, g.kind, g.schema, g.name, g.parent
@@ -34,7 +34,7 @@ types (number, oid) as (
     from given g
     join pg_catalog.pg_namespace n on n.nspname = g.schema
     join pg_catalog.pg_type t on t.typnamespace = n.oid and t.typname = g.name
-    where g.kind = 'type'
+    where g.kind in ('type', 'domain')
     union
     select t.number, d.objid
     from types t
@@ -89,11 +89,25 @@ join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_type'::pg_catalog.r
 join pg_catalog.pg_proc f on f.oid = d.objid
 join pg_catalog.pg_namespace n on n.oid = f.pronamespace
 union all
+-- generated names avoid those of all constraints of the schema; inherited ones can't be renamed by themselves
+select w.number, 'constraint', n.nspname::text, o.conname::text, c.relname::text, ''
+from whole w
+join pg_catalog.pg_class c on c.oid = w.oid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_constraint o on o.conrelid = w.oid
+    and (o.contype = 'f' or (o.contype in ('c', 'n') and o.coninhcount = 0))
+union all
+select k.number, 'domain constraint', n.nspname::text, o.conname::text, y.typname::text, ''
+from types k
+join pg_catalog.pg_type y on y.oid = k.oid
+join pg_catalog.pg_namespace n on n.oid = y.typnamespace
+join pg_catalog.pg_constraint o on o.contypid = k.oid and o.contype = 'c'
+union all
 select k.number, 'constraint', n.nspname::text, o.conname::text, c.relname::text, ''
 from columns k
 join pg_catalog.pg_class c on c.oid = k.oid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-join pg_catalog.pg_constraint o on o.conrelid = k.oid and o.contype in ('c', 'f') and o.conkey = array[k.attnum]
+join pg_catalog.pg_constraint o on o.conrelid = k.oid and (o.contype in ('c', 'f') or (o.contype = 'n' and not k.must)) and o.conkey = array[k.attnum]
 union all
 select k.number, 'not null', n.nspname::text, k.attname::text, c.relname::text, ''
 from columns k

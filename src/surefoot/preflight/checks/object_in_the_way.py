@@ -1,5 +1,6 @@
 """Objects that have the names of those that pending revisions create."""
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -9,6 +10,7 @@ from surefoot.errors.steps import to_type
 from surefoot.preflight.check import Found, Given
 from surefoot.preflight.path import Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
+from surefoot.preflight.surroundings import OwnConstraint
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind
 from surefoot.schema.kinds import COMMON, Kind, kind_of
@@ -19,6 +21,8 @@ _LONGEST, _LINES = 200, 24
 _MISSING = 2  # so many of the table's missing parts are shown with their definitions
 
 _CONSTRAINT_WITH_INDEX = ("PRIMARY KEY", "UNIQUE", "EXCLUDE")
+
+_LAST_PART = re.compile(r'\.(?:"(?:[^"]|"")*"|[^".]+)$')
 
 # What a user adds to such a table and what doesn't break writes to it.
 _HARMLESS = frozenset(("index", "statistics", "option", "view"))
@@ -31,7 +35,16 @@ def check(given: Given) -> Found:
     """Return findings for objects of another shape, and remarks for those of the right one."""
     if given.path is None:
         return Found()
-    return collisions(given.path, given.live, given.nearer, given.committing)
+    return collisions(
+        given.path, given.live, given.nearer, given.committing, given.around.constraints
+    )
+
+
+class _There(msgspec.Struct, frozen=True):
+    """The existing structure, with those of its constraints that are renamed with their tables."""
+
+    live: Mapping[Key, str]
+    constraints: tuple[OwnConstraint, ...]
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -53,12 +66,15 @@ def collisions(
     live: Mapping[Key, str],
     nearer: str = "",
     committing: frozenset[str] = frozenset(),
+    constraints: tuple[OwnConstraint, ...] = (),
 ) -> Found:
     """Compare existing objects with the revisions that create them, table by table.
 
     `nearer` says whose structure it resembles more than the recorded revision's, if it does. If the
     rest of a `committing` revision failed, a part of it would stay, so nothing may be in its way.
+    `constraints` are those of the existing tables.
     """
+    there = _There(live, constraints)
     present = in_the_way(path, live)
     tables = {key[1] for key in present if key[0] == "relation"}
     findings: list[Finding] = []
@@ -74,7 +90,7 @@ def collisions(
         made = path.made["relation", name]
         lines = _table_lines(path, name, made, live, belonging[name])
         if lines:
-            findings.append(_finding(live, "relation", name, made.by, lines))
+            findings.append(_finding(there, "relation", name, made.by, lines))
         else:
             kind = relation_kind(live["relation", name])
             same.append((f"{kind} {name}", ("relation", name), made))
@@ -83,19 +99,23 @@ def collisions(
         table = table_of(key, found)
         if table in tables or table_of(key, made.definition) in tables:
             continue
-        if _is_same(key, found, made.allowed):
-            same.append((f"{key[0]} {key[1]}", key, made))
+        if key[0] == "domain constraint" and _domain_of(key) in present:
+            continue
+        lines = _domain_lines(path, key, live) if key[0] == "domain" else []
+        if not _is_same(key, found, made.allowed):
+            lines.insert(0, _Line(key[0], made.definition, found, made.by))
+        if lines:
+            findings.append(_finding(there, *key, made.by, lines))
         else:
-            line = _Line(key[0], made.definition, found, made.by)
-            findings.append(_finding(live, *key, made.by, [line]))
+            same.append((f"{key[0]} {key[1]}", key, made))
     for what, key, made in same:
         if made.by.revision in path.failing:
-            findings.append(_failing(live, what, key, made))
+            findings.append(_failing(there, what, key, made))
         elif made.by.revision in committing:
-            findings.append(_unsafe(live, what, key, made))
+            findings.append(_unsafe(there, what, key, made))
         else:
             remarks.append(_remark(what, made))
-    findings += _other_kinds(path, live, present)
+    findings += _other_kinds(path, there, present)
     if nearer:
         findings = [msgspec.structs.replace(f, seen=(*f.seen, nearer)) for f in findings]
         remarks += [nearer] if remarks else []
@@ -140,6 +160,26 @@ def _table_lines(
     return sorted(lines, key=lambda line: (not line.what.startswith("column"), line.what))
 
 
+def _domain_of(key: Key) -> Key:
+    """Return the domain of a constraint: its name as in facts, without the last identifier."""
+    return "domain", _LAST_PART.sub("", key[1])
+
+
+def _domain_lines(path: UpgradePath, domain: Key, live: Mapping[Key, str]) -> list[_Line]:
+    """Return the constraints that differ in an existing domain, which are created with it."""
+    lines: list[_Line] = []
+    by = path.made[domain].by
+    keys = {k for k in (*path.made, *live) if k[0] == "domain constraint"}
+    for key in sorted(k for k in keys if _domain_of(k) == domain):
+        made, found = path.made.get(key), live.get(key)
+        if made is None or (found is None and made.by != by):
+            continue  # the user's own; or a later revision adds it
+        if found is None or not _is_same(key, found, made.allowed):
+            called = f"constraint {split_name(key[1])[-1]}"
+            lines.append(_Line(called, made.definition, found or "nothing", made.by))
+    return lines
+
+
 def _known(allowed: tuple[Definition, ...]) -> str:
     return next((d for d in allowed if d is not None), "")
 
@@ -151,10 +191,8 @@ def _called(key: Key, table: str) -> str:
     return f"{key[0]} {key[1].removeprefix(f'{table}.')}"
 
 
-def _finding(
-    live: Mapping[Key, str], kind: Kind, name: str, by: PathChange, lines: list[_Line]
-) -> Finding:
-    shown = relation_kind(live[kind, name]) if kind == "relation" else kind
+def _finding(there: _There, kind: Kind, name: str, by: PathChange, lines: list[_Line]) -> Finding:
+    shown = relation_kind(there.live[kind, name]) if kind == "relation" else kind
     seen = _compared(f"{by.revision or 'the init script'} makes", lines[:_LINES], by)
     if len(lines) > _LINES:
         seen.append(f"and {len(lines) - _LINES} more")
@@ -162,12 +200,12 @@ def _finding(
         "wrong-shape-in-the-way",
         f"The {shown} {name} is in the way of {by.text}: it already exists, in another shape.",
         tuple(seen),
-        next=_moved("if it is yours, give it another name", live, kind, name),
+        next=_moved("if it is yours, give it another name", there, kind, name),
     )
 
 
-def _moved(text: str, live: Mapping[Key, str], kind: Kind, name: str) -> str:
-    statements = renaming(live, kind, name)
+def _moved(text: str, there: _There, kind: Kind, name: str) -> str:
+    statements = renaming(there.live, kind, name, there.constraints)
     if not statements:
         text = f"if it is yours, remove it from {quote_name(*split_name(name)[:2])}"
     return to_type(text, *statements, then="then start again")
@@ -197,7 +235,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Finding:
+def _unsafe(there: _There, what: str, key: Key, made: Creation) -> Finding:
     return Finding(
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which commits by itself midway.",
@@ -210,13 +248,13 @@ def _unsafe(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fin
             "if an earlier run created it, undo what that run left; if you know that the revision "
             "accepts the existing object, run `surefoot adopt` with the recorded revision and "
             "--accept-difference. If it is yours, give it another name",
-            live,
+            there,
             *key,
         ),
     )
 
 
-def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Finding:
+def _failing(there: _There, what: str, key: Key, made: Creation) -> Finding:
     return Finding(
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which makes it itself.",
@@ -224,7 +262,7 @@ def _failing(live: Mapping[Key, str], what: str, key: Key, made: Creation) -> Fi
             "the release that made this database also made it",
             "the revision was seen to fail there when the catalogue was made",
         ),
-        next=_moved("give it another name; nothing in it is lost", live, *key),
+        next=_moved("give it another name; nothing in it is lost", there, *key),
     )
 
 
@@ -252,20 +290,18 @@ def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
     ]
 
 
-def _other_kinds(
-    path: UpgradePath, live: Mapping[Key, str], present: frozenset[Key]
-) -> list[Finding]:
+def _other_kinds(path: UpgradePath, there: _There, present: frozenset[Key]) -> list[Finding]:
     """Return objects whose name a pending revision gives to another kind or table."""
     wanted = {
         slot: key
         for key, made in path.made.items()
-        if key not in live
+        if key not in there.live
         for slot in _slots(key, made.definition)
     }
     if not wanted:
         return []
     findings: dict[Key, Finding] = {}
-    for key, definition in live.items():
+    for key, definition in there.live.items():
         if key in path.known and key not in present:
             continue
         for slot in _slots(key, definition):
@@ -273,5 +309,5 @@ def _other_kinds(
             if other is not None:
                 made = path.made[other]
                 line = _Line(other[0], f"{other[0]} {other[1]}", f"{key[0]} {key[1]}", made.by)
-                findings.setdefault(key, _finding(live, *key, made.by, [line]))
+                findings.setdefault(key, _finding(there, *key, made.by, [line]))
     return list(findings.values())
