@@ -315,3 +315,53 @@ def test_learn_from_a_database_of_somebody_elses(
     result = application.run(*learned)
     assert (result.code, result.error) == (4, "nothing-to-compare"), result.out
     assert not list(application.root.rglob("*.sql"))
+
+
+FILL = "update people set name = 'nobody' where name is null"
+
+
+def with_a_backfill(application: Application) -> None:
+    """The models are those of r2; r3 changes only rows."""
+    history(application)
+    application.revision("r3", "r2", FILL)
+    application.config('[[origins]]\ncreate = "models:metadata"\n')
+
+
+def test_data_only_revisions_below_an_origin_are_ambiguous(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A release before r3 made the same structure, so nothing shows that its rows were changed."""
+    with_a_backfill(application)
+    build(application, server)
+    database.execute(CREATE_ALL + "insert into people (name) values (null)")
+    before = database.dump()
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "ambiguous-revision"), result.out
+    assert database.dump() == before
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_evidence_decides_where_an_origin_stands(
+    application: Application, server: Server, database: Database, answer: bool
+) -> None:
+    """r3 runs if its probe says that it hasn't, and only then."""
+    with_a_backfill(application)
+    probe = "select not exists (select from people where name is null)"
+    application.config(f'[[origins]]\ncreate = "models:metadata"\n[evidence]\nr3 = "{probe}"\n')
+    build(application, server)
+    name = "'somebody'" if answer else "null"
+    database.execute(f"{CREATE_ALL} insert into people (name) values ({name})")
+    is_clean_at_head(application, database, "r3")
+    expected = "somebody" if answer else "nobody"
+    assert database.query("select name from people") == [(expected,)]
+
+
+def test_a_version_row_below_an_origin_is_believed(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The release that made the structure stamped r2: r3 is pending."""
+    with_a_backfill(application)
+    build(application, server)
+    database.execute(CREATE_ALL + STAMP.format("r2") + "insert into people (name) values (null)")
+    is_clean_at_head(application, database, "r3")
+    assert database.query("select name from people") == [("nobody",)]

@@ -9,6 +9,7 @@ import psycopg
 
 from surefoot.catalogue.catalogue import Catalogue, Removed
 from surefoot.catalogue.check import outdated
+from surefoot.catalogue.earlier import with_earlier_starts
 from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import (
     Difference,
@@ -92,7 +93,7 @@ class Cataloguing:
     def _look(self) -> tuple[StructureLook, Catalogue | None]:
         file = shown(self._file)
         try:
-            catalogue = read_catalogue(self._file, self._project.tenant)
+            catalogue = with_earlier_starts(read_catalogue(self._file, self._project.tenant))
         except SurefootError as error:
             if error.finding.code == "catalogue-missing":
                 return StructureLook("missing", file), None

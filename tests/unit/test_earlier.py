@@ -1,0 +1,75 @@
+"""Where the structure with which a path begins may stand: catalogues made by hand."""
+
+import msgspec
+import pytest
+
+from surefoot.catalogue.catalogue import Catalogue, Origin, Way, changes, state, state_of
+from surefoot.catalogue.earlier import with_earlier_starts
+from surefoot.catalogue.identify import Identifier
+from surefoot.catalogue.read import loads
+from surefoot.catalogue.write import dumps
+from surefoot.schema.fact import SchemaFact
+from tests.support.histories import TABLE, column, history, linear
+
+INDEX = SchemaFact("index", "public.t_ix", "USING btree (a) on public.t")
+
+
+def begun(catalogue: Catalogue, *rows: str) -> Catalogue:
+    """Return the catalogue with an origin at these rows, which has an index more."""
+    (base,) = catalogue.ways
+    start = catalogue.history.applied(rows)
+    made = {**state(base, start), **state_of((INDEX,))}
+    beyond = {id: c for id, c in base.changes.items() if id not in start}
+    way = Way("origin o", start, changes({}, made), beyond)
+    return msgspec.structs.replace(catalogue, ways=(base, way), origins=(Origin("o", rows, "m:f"),))
+
+
+def exact(catalogue: Catalogue, *facts: SchemaFact) -> list[tuple[str, ...]]:
+    found = Identifier(with_earlier_starts(catalogue), facts).standing().exact
+    return sorted(stand.rows for stand in found)
+
+
+A, AB = (TABLE, column("a")), (TABLE, column("a"), column("b"))
+
+
+@pytest.mark.parametrize(
+    ("structures", "rows", "expected"),
+    [
+        ((A, AB), "r2", [("r2",)]),
+        ((A, A), "r2", [("r1",), ("r2",)]),
+        ((A, A, A), "r2", [("r1",), ("r2",), ("r3",)]),  # also those after it, as ever
+        ((A, A, AB), "r3", [("r3",)]),  # r3 shows that r2 has run
+        ((A, A, AB, AB), "r4", [("r3",), ("r4",)]),
+    ],
+)
+def test_an_origin_may_stand_at_data_only_ancestors(
+    structures: tuple[tuple[SchemaFact, ...], ...], rows: str, expected: list[tuple[str, ...]]
+) -> None:
+    catalogue = begun(linear(*structures), rows)
+    assert exact(catalogue, *structures[-1], INDEX) == expected
+
+
+def test_branches_and_merges() -> None:
+    """Of two branches only one ends with a change of rows; the merge changes nothing."""
+    parents: dict[str, tuple[str, ...]] = {
+        "r1": (),
+        "a": ("r1",),
+        "b1": ("r1",),
+        "b2": ("b1",),
+        "m": ("a", "b2"),
+    }
+    none, with_a = state_of((TABLE,)), state_of((TABLE, column("a")))
+    with_b = state_of((TABLE, column("a"), column("b")))
+    made = {"r1": changes({}, none), "a": changes(none, with_a), "b1": changes(with_a, with_b)}
+    base = Way("base", frozenset(), (), {id: made.get(id, ()) for id in parents})
+    catalogue = begun(Catalogue(history(parents), (base,)), "m")
+    assert exact(catalogue, *AB, INDEX) == [("a", "b1"), ("a", "b2"), ("m",)]
+    several = begun(Catalogue(history(parents), (base,)), "a", "b2")
+    assert exact(several, *AB, INDEX) == [("a", "b1"), ("a", "b2"), ("m",)]
+
+
+def test_the_file_is_the_same() -> None:
+    """A catalogue that was committed before needs no new build."""
+    catalogue = begun(linear(A, A), "r2")
+    assert loads(dumps(catalogue), "c").ways == catalogue.ways
+    assert dumps(with_earlier_starts(catalogue)) == dumps(catalogue)
