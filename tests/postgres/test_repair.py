@@ -6,7 +6,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.support.database import Database
-from tests.support.next_steps import arrives, next_of, run_next
+from tests.support.next_steps import arrives, next_of, run_next, steps_of
 from tests.support.project import Application, Result
 from tests.support.refusals import refused, seen, with_catalogue
 
@@ -565,3 +565,84 @@ def test_what_was_left_half_way_is_remembered_though_its_end_was_rolled_back(
     assert database.query("select step, name from surefoot.journal") == [("begun", R1)]
     result = application.run("up", "--json", url=database.url())
     assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+
+
+IN_THE_WAY = {
+    "before, returns null": (
+        "create function spoil() returns trigger language plpgsql as 'begin return null; end';"
+        " create trigger spoiler before insert or update or delete on alembic_version"
+        " for each row execute function spoil()",
+        "trigger spoiler on public.alembic_version executes function public.spoil()",
+    ),
+    "before, writes another": (
+        "create function spoil() returns trigger language plpgsql as"
+        " 'begin new.version_num := ''other''; return new; end';"
+        " create trigger spoiler before insert on alembic_version"
+        " for each row execute function spoil()",
+        "trigger spoiler on public.alembic_version executes function public.spoil()",
+    ),
+    "at the commit": (
+        "create function spoil() returns trigger language plpgsql as"
+        " 'begin delete from public.alembic_version; return null; end';"
+        " create constraint trigger spoiler after insert on alembic_version"
+        " deferrable initially deferred for each row execute function spoil()",
+        "trigger spoiler on public.alembic_version executes function public.spoil()",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_WAY)
+@pytest.mark.provokes("repair-failed")
+@pytest.mark.follows("repair-failed")
+def test_rows_that_do_not_stay_as_written(shop: Application, database: Database, case: str) -> None:
+    """Nothing is said to be recorded; the trigger is named, and `next` disables it."""
+    spoils, named = IN_THE_WAY[case]
+    at(shop, database, R2, "update alembic_version set version_num = 'non sense'")
+    database.execute(spoils)
+    before = database.dump()
+    result = shop.run("repair", "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "repair-failed"), result.err
+    (finding,) = result.json["findings"]
+    assert finding["database"].startswith("Rolled back, verified.")
+    assert named in seen(result)
+    assert f"written: {R2}" in seen(result)
+    assert "recorded" not in result.err
+    assert database.dump() == before
+    run_next(next_of(result), database, shop)
+    assert shop.run("repair", "--yes", url=database.url()).code == 0
+    assert rows(database) == [R2]
+
+
+def test_an_approved_adoption_that_does_not_stay_as_written(
+    shop: Application, database: Database
+) -> None:
+    """`up` does not say that it was recorded."""
+    at(shop, database, R3, f"update alembic_version set version_num = '{R2}'")
+    database.execute(IN_THE_WAY["before, returns null"][0])
+    refusal = shop.run("up", "--json", url=database.url())
+    (approval,) = (s for s in steps_of(next_of(refusal)).lines if s.startswith("SUREFOOT_APPROVE="))
+    name, _, word = approval.partition("=")
+    result = shop.run(
+        "up", "--json", url=database.url(), env={name: word.removesuffix(" surefoot up")}
+    )
+    assert (result.code, result.error) == (5, "repair-failed"), result.out + result.err
+    assert "trigger spoiler" in seen(result)
+    assert rows(database) == [R2]
+
+
+def test_the_row_of_an_installation_that_does_not_stay(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """The script made the trigger with the version table: everything is rolled back."""
+    shop.write(
+        "init.sql",
+        f"-- surefoot: revision={R1}\n"
+        "create table customers (id int primary key, name text);\n"
+        "create table alembic_version (version_num varchar(32) primary key);\n"
+        f"{IN_THE_WAY['before, returns null'][0]};\n",
+    )
+    shop.config('init = ["init.sql"]\n')
+    result = shop.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "repair-failed"), result.out + result.err
+    assert "trigger spoiler" in seen(result)
+    assert database.tables() == []

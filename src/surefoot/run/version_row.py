@@ -8,8 +8,11 @@ import psycopg
 from psycopg import sql
 
 from surefoot.decision.facts import VersionTableName
+from surefoot.errors import SurefootError
+from surefoot.errors.wording import listed
+from surefoot.look.version_triggers import trigger_lines, trigger_next, version_triggers
 from surefoot.postgres.look import looking_within
-from surefoot.sql import query
+from surefoot.sql import VERSION_ROWS, query
 
 
 def write_version_rows(
@@ -20,8 +23,10 @@ def write_version_rows(
 ) -> None:
     """Make `rows` the version table's only ones. `schema` is where it is; None: create it.
 
-    The table is exactly the one that Alembic would create.
+    The table is exactly the one that Alembic would create. Raises SurefootError `repair-failed` if
+    the rows aren't there afterwards: a trigger or a rule may have changed them.
     """
+    rows = tuple(rows)
     place = schema or name.schema
     if place is None:
         row = connection.execute("select pg_catalog.current_schema()").fetchone()
@@ -40,6 +45,34 @@ def write_version_rows(
         connection.execute(
             sql.SQL("insert into {} (version_num) values ({})").format(table, sql.Literal(revision))
         )
+    _require_written(connection, place, name.name, rows)
+
+
+def _require_written(
+    connection: psycopg.Connection[Any], schema: str, table: str, rows: tuple[str, ...]
+) -> None:
+    """Read the rows back, in the same transaction. Raises SurefootError `repair-failed`."""
+    triggers = version_triggers(connection, schema, table)
+    if any(one.deferrable for one in triggers):
+        connection.execute("set constraints all immediate")  # they would run at the commit
+    statement = sql.SQL(VERSION_ROWS).format(sql.Identifier(schema, table))
+    with looking_within(connection) as look:
+        found = [row["id"] for row in look.cursor.execute(statement)]
+    if sorted(map(str, found)) == sorted(rows):
+        return
+    raise SurefootError(
+        "repair-failed",
+        "The version rows that surefoot wrote are not the rows that are there.",
+        seen=[
+            f"written: {listed(rows) or 'no row'}",
+            f"there afterwards: {listed([str(row) for row in found]) or 'no row'}",
+            *trigger_lines(triggers, schema, table),
+        ],
+        next=trigger_next(triggers, schema, table, "then run the same command again")
+        if triggers
+        else "find out what changes the rows as they are written (an event trigger, a policy, the "
+        "column's type), correct it, and run the same command again",
+    )
 
 
 def mend_version_table(
