@@ -268,3 +268,107 @@ def test_a_signal_between_the_steps(
     assert '"code":"interrupted"' in out
     assert "Committed before it, and there: r1, r2, r3." in out
     assert database.query("select version_num from alembic_version") == [("r3",)]
+
+
+_DRIVER = "(lambda c: getattr(c, 'driver_connection', None) or c.connection)"
+ROLLS_BACK = {
+    "ROLLBACK": "op.execute('rollback')\n",
+    "a comment before it": "op.execute('-- undo\\nROLLBACK WORK;')\n",
+    "rollback()": "op.get_bind().rollback()\n",
+    "a session": (
+        "from sqlalchemy.orm import Session\n"
+        "session = Session(bind=op.get_bind())\n"
+        "session.execute(sa.text('insert into one values (2)'))\n"
+        "try:\n    session.execute(sa.text('select 1/0'))\n"
+        "except Exception:\n    session.rollback()\n"
+    ),
+    "after a commit": (
+        "with op.get_context().autocommit_block():\n    op.execute('select 1')\n"
+        "op.execute('insert into one values (3)')\nop.execute('rollback')\n"
+    ),
+    "the driver's own": f"{_DRIVER}(op.get_bind().connection).rollback()\n",
+}
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["with a journal", "without"])
+@pytest.mark.parametrize("how", ROLLS_BACK)
+def test_a_revision_that_rolls_back_what_it_did(
+    application: Application, database: Database, how: str, first: bool
+) -> None:
+    """It runs to its end and writes its row, but a part of it is missing: no success."""
+    application.revision("r1", None, "create table one (id int)")
+    url = database.url("postgresql+psycopg")
+    if first:
+        application.alembic("upgrade", "head", url=url)
+    else:
+        assert application.run("up", url=url).code == 0
+    application.revision(
+        "r2",
+        "r1",
+        body=f"op.execute('insert into one values (1)')\n{ROLLS_BACK[how]}"
+        "op.execute('create table two ()')",
+    )
+    result = application.run("up", "--json", url=url)
+    (finding,) = result.json["findings"]
+    assert finding["message"].endswith("rolled back its own transaction.")
+    if how == "after a commit":
+        assert (result.code, result.error) == (6, "revision-partly-applied"), result.out
+    else:
+        assert (result.code, result.error) == (5, "revision-failed"), result.out
+        assert finding["database"].startswith("Rolled back, verified.")
+        assert "begin_nested" in finding["next"]
+    assert "public.two" not in database.tables()
+    assert database.query("select version_num from alembic_version") == [("r1",)]
+
+
+def test_a_rollback_then_a_commit(application: Application, database: Database) -> None:
+    """What it committed after that is there, and nothing else is claimed."""
+    application.revision("r1", None, "create table one (id int)")
+    assert application.run("up", url=database.url()).code == 0
+    application.revision(
+        "r2",
+        "r1",
+        body="op.execute('insert into one values (1)')\nop.execute('rollback')\n"
+        "op.execute('create table two ()')\nop.execute('commit')",
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (6, "revision-partly-applied"), result.err
+    assert database_says(result).startswith("r2 committed by itself half-way")
+    assert "public.two" in database.tables()
+
+
+KEEPS = {
+    "a savepoint": (
+        "op.execute('savepoint s')\nop.execute('create table x ()')\n"
+        "op.execute('rollback to savepoint s')\n"
+    ),
+    "begin_nested()": (
+        "nested = op.get_bind().begin_nested()\nop.execute('create table x ()')\n"
+        "nested.rollback()\n"
+    ),
+    "autocommit_block": (
+        "with op.get_context().autocommit_block():\n    op.execute('create table x ()')\n"
+    ),
+    "before it has done anything": (
+        "op.execute(\"set lock_timeout = '1s'\")\n"
+        "try:\n    op.execute('drop table nowhere')\n"
+        "except Exception:\n    op.execute('rollback')\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", KEEPS)
+def test_a_revision_that_loses_nothing(
+    application: Application, database: Database, how: str
+) -> None:
+    """A savepoint, a commit, or a rollback of nothing: all of the revision is there."""
+    application.env(options="transaction_per_migration=True")
+    application.revision("r1", None, "create table one (id int)")
+    application.revision("r2", "r1", body=f"{KEEPS[how]}op.execute('insert into one values (1)')")
+    application.revision("r3", "r2", "create table three ()")
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.out + result.err
+    assert database.query("select id from one") == [(1,)]
+    assert database.query(
+        "select name from surefoot.journal where step = 'revision' order by id"
+    ) == [("r1",), ("r2",), ("r3",)]

@@ -34,15 +34,28 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A revision that has run, with its version row and its duration; not recorded yet."""
+    """A revision that has run, with its version row and its duration; not recorded yet.
+
+    `restarted`: it rolled back the transaction in which it began, before it had done anything.
+    """
 
     begun: Begun
     revision: Revision
     seconds: float
+    restarted: bool = False
 
 
 class Account(Protocol):
     """Records the revisions, on the application's connection and in their transaction."""
+
+    @property
+    def made(self) -> bool:
+        """Whether this run has created the journal."""
+        ...
+
+    def doubt(self) -> None:
+        """Note that a transaction was rolled back: the journal may have been created in it."""
+        ...
 
     def begin(
         self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None
@@ -61,6 +74,7 @@ class Account(Protocol):
     def done(self, execute: Execute, ended: Ended) -> str:
         """Record that a revision has ended: the last statement, after its version row.
 
-        Returns the transaction in which it ran.
+        Returns the transaction in which it ran. Raises SurefootError if the revision has rolled
+        back what it began with.
         """
         ...

@@ -1,18 +1,23 @@
 """What is running on the application's own connection, so that it can be observed and stopped."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from surefoot.alembic_env.account import Account, Begun, Ended, Setting
 from surefoot.alembic_env.driver import backend_pid, cut, driver_of, is_idle, is_in_transaction
 from surefoot.alembic_env.loading import recursion_limit_kept
+from surefoot.alembic_env.raised import cause_of
+from surefoot.alembic_env.rolled_back import TransactionWatch, rolled_back
 from surefoot.alembic_env.settings import Timeouts, setting_of
 from surefoot.alembic_env.steps import executor
 from surefoot.errors import Finding, SurefootError
 from surefoot.model.history import Revision
 from surefoot.model.progress import Session
 from surefoot.system import signals, supervisor
+
+_NO_TABLE = ("42P01", "3F000")  # no such table, no such schema
 
 
 class Running:
@@ -43,6 +48,7 @@ class Running:
         self._begun: Begun | None = None
         self._due: Ended | None = None  # what has ended and isn't recorded yet
         self._connection: Any = None
+        self._watch = TransactionWatch()
 
     @property
     def last(self) -> str:
@@ -52,6 +58,8 @@ class Running:
     def on(self, connection: Any) -> None:
         """Note the application's connection."""
         self._setting = None
+        if self._connection is not None:  # env.py begins anew, after a failure
+            self._account.doubt()
         self._connection = connection
         self.pid = backend_pid(driver_of(connection))
 
@@ -77,14 +85,27 @@ class Running:
 
     def committed(self, connection: Any) -> None:
         """Note a commit by SQLAlchemy, on this connection or another."""
-        own = self._connection
-        if (
-            own is None
-            or own.closed
-            or own.invalidated
-            or driver_of(own) is not driver_of(connection)
-        ):
+        if self._is_own(connection):
+            self._watch.ended(committed=True)
+        else:
             self.left.add(self.last)
+
+    def rolled_back(self, connection: Any) -> None:
+        """Note a rollback by SQLAlchemy, on this connection or another."""
+        if self._is_own(connection):
+            self._watch.ended(committed=False)
+            self._account.doubt()
+
+    def executed(self, connection: Any, _cursor: Any, statement: Any, *_: Any) -> None:
+        """Note a statement that was executed, on this connection or another."""
+        if self._is_own(connection):
+            self._watch.executed(connection, str(statement))
+
+    def _is_own(self, connection: Any) -> bool:
+        own = self._connection
+        if own is None or own.closed or own.invalidated:
+            return False
+        return driver_of(own) is driver_of(connection)
 
     def before(
         self,
@@ -114,16 +135,31 @@ class Running:
                 with recursion_limit_kept():
                     migrate(**keywords)
                 self.check()
+                if self._watch.lost is not None:
+                    raise rolled_back(revision, self._watch.lost)
             except BaseException as error:
                 with signals.uninterrupted():
-                    self.raised = error
-                    # with everything it had begun
-                    gone = connection.closed or connection.invalidated
-                    if not gone and is_idle(driver_of(connection)):
-                        self.left.add(revision.id)
+                    self._failed(connection, revision, error)
+                if self.raised is not error and self.raised is not None:
+                    raise self.raised from error
                 raise
+            finally:
+                self._watch.over()
 
         return noting
+
+    def _failed(self, connection: Any, revision: Revision, error: BaseException) -> None:
+        """Note what the revision raised, and whether a part of it may stay."""
+        watch = self._watch
+        ours = isinstance(error, SurefootError) or not isinstance(error, Exception)
+        if watch.lost is not None and not ours and not signals.requested():
+            error = rolled_back(revision, watch.lost, error)
+        self.raised = error
+        # with everything it had begun
+        gone = connection.closed or connection.invalidated
+        idle = not gone and is_idle(driver_of(connection))
+        if watch.committed if watch.rolled_back else idle:
+            self.left.add(revision.id)
 
     def _begin(self, connection: Any, revision: Revision, setting: Setting) -> None:
         """Record its beginning, and the end of the previous revision in the same statement.
@@ -133,8 +169,10 @@ class Running:
         """
         before, self._due = self._due, None
         self.at_fault = before.revision if before is not None else None
-        self._begun = self._account.begin(executor(connection), revision, setting, before)
+        with self._ending(connection, before):
+            self._begun = self._account.begin(executor(connection), revision, setting, before)
         self.at_fault = None
+        self._watch.begin(revision, shared=before is not None)
         if before is not None:
             self.ends[before.revision.id] = self._begun.transaction
         self.transactions[revision.id] = self._begun.transaction
@@ -154,7 +192,7 @@ class Running:
         nothing of the application's runs. Without a pending transaction, it is recorded at once.
         """
         assert self._begun is not None
-        self._due = Ended(self._begun, revision, seconds)
+        self._due = Ended(self._begun, revision, seconds, self._watch.rolled_back)
         if not is_in_transaction(driver_of(context.connection)):
             self.settle(context.connection)
 
@@ -164,8 +202,29 @@ class Running:
         if due is None:
             return
         self.at_fault = due.revision
-        self.ends[due.revision.id] = self._account.done(executor(connection), due)
+        with self._ending(connection, due):
+            self.ends[due.revision.id] = self._account.done(executor(connection), due)
         self.at_fault = None
+
+    @contextlib.contextmanager
+    def _ending(self, connection: Any, ended: Ended | None) -> Generator[None, None, None]:
+        """Record an end in the block: its revision may have rolled back what it began with.
+
+        The journal, too, where this run made it. Raises SurefootError `revision-failed`.
+        """
+        try:
+            yield
+        except SurefootError:
+            if ended is not None and is_idle(driver_of(connection)):
+                self.left.add(ended.revision.id)  # its version row was committed by itself
+            raise
+        except Exception as error:
+            cause = cause_of(error)
+            if ended is None or cause is None or cause.sqlstate not in _NO_TABLE:
+                raise
+            if not self._account.made or "surefoot" not in cause.message:
+                raise
+            raise rolled_back(ended.revision) from error
 
     def cancel(self) -> None:
         """Make the server cancel the application's statement. Called from another thread.

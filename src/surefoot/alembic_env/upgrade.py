@@ -179,6 +179,8 @@ class _Migration:
             return self._steps(steps_of(heads, context), context)
 
         event.listen(Engine, "commit", self._anywhere)
+        event.listen(Engine, "rollback", self._running.rolled_back)
+        event.listen(Engine, "after_cursor_execute", self._running.executed)
         event.listen(Pool, "checkout", self._running.taken)
         event.listen(Engine, "before_cursor_execute", self._stop_here)
         try:
@@ -203,6 +205,8 @@ class _Migration:
             raise RevisionFailed(self._now, cause, root, at_end=self._at_end) from cause
         finally:
             event.remove(Engine, "commit", self._anywhere)
+            event.remove(Engine, "rollback", self._running.rolled_back)
+            event.remove(Engine, "after_cursor_execute", self._running.executed)
             event.remove(Pool, "checkout", self._running.taken)
             event.remove(Engine, "before_cursor_execute", self._stop_here)
             if self._connection is not None:
@@ -210,6 +214,8 @@ class _Migration:
         if self._running.raised is not None and self._now is not None:
             # env.py caught the exception
             self._running.give_up()
+            if isinstance(self._running.raised, SurefootError):
+                raise self._running.raised
             raise RevisionFailed(self._now, self._running.raised, root, at_end=False)
         self._require_committed()
 

@@ -10,6 +10,7 @@ import psycopg
 
 from surefoot import __version__
 from surefoot.alembic_env.account import Begun, Ended, Execute, Setting
+from surefoot.alembic_env.rolled_back import rolled_back
 from surefoot.decision.facts import DatabaseState
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
@@ -60,8 +61,20 @@ class Journal:
 
     def found(self, seen: DatabaseState) -> None:
         """Note a new look at the database: what this run had created may have been rolled back."""
-        self._table, self._schema = seen.journal, seen.journal_schema
-        self._down = seen.journal_down
+        self._found = seen.journal, seen.journal_schema, seen.journal_down
+        self.doubt()
+
+    @property
+    def made(self) -> bool:
+        """Whether this run has created the table."""
+        return self._table and not self._found[0]
+
+    def doubt(self) -> None:
+        """Note that a transaction was rolled back: the journal may have been created in it.
+
+        Where it was not, creating it again does nothing.
+        """
+        self._table, self._schema, self._down = self._found
 
     def begin(
         self,
@@ -102,12 +115,16 @@ class Journal:
         self._row(execute, step="begun", name=revisions, seconds=0.0)
 
     def done(self, execute: Execute, ended: Ended, direction: Direction = "up") -> str:
-        """Record that the revision has run, or was undone. Returns the transaction's id."""
+        """Record that the revision has run, or was undone. Returns the transaction's id.
+
+        Raises SurefootError `revision-failed` if it has rolled back what it began with.
+        """
         rows = execute(query("end_revision"), _end(ended, direction, "step"))
         if rows:
             return rows[0][0]
-        # it has rolled back what it began with
         revision = ended.revision
+        if not ended.restarted:
+            raise rolled_back(revision)
         return self._row(
             execute,
             step=_STEPS[direction],
@@ -268,6 +285,15 @@ class Backwards:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+
+    @property
+    def made(self) -> bool:
+        """Whether this run has created the journal."""
+        return self._journal.made
+
+    def doubt(self) -> None:
+        """Note that a transaction was rolled back."""
+        self._journal.doubt()
 
     def begin(
         self, execute: Execute, revision: Revision, setting: Setting, before: Ended | None

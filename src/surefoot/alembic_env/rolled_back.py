@@ -1,0 +1,102 @@
+"""Notice that a revision rolls back the transaction in which it began.
+
+What it did before is then missing, though it may run to its end and its version row be written.
+"""
+
+import re
+import traceback
+from pathlib import Path
+from typing import Any
+
+from surefoot.alembic_env.driver import driver_of, is_idle
+from surefoot.alembic_env.raised import describe
+from surefoot.errors import SurefootError
+from surefoot.model.history import Revision
+
+_COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+_END = re.compile(
+    rf"{_COMMENTS}(?:(?P<rollback>rollback|abort)|commit|end)(?:\s+(?:work|transaction))?"
+    rf"{_COMMENTS};?{_COMMENTS}",
+    re.IGNORECASE | re.DOTALL,
+)
+# Without an effect that a rollback could undo, or one that the revision itself must repeat.
+_NOTHING = re.compile(
+    rf"{_COMMENTS}(?:begin|start|savepoint|release|rollback|set|show|lock|select\s+pg_catalog\.)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class TransactionWatch:
+    """What the current revision does to the transactions on env.py's connection.
+
+    `lost` is where it rolled back work, None if it did not; `rolled_back`: it rolled back at all;
+    `committed`: something may have been committed after that.
+    """
+
+    def __init__(self) -> None:
+        self.lost: str | None = None
+        self.rolled_back = self.committed = False
+        self._revision: Revision | None = None
+        self._work = False  # in the present transaction
+
+    def begin(self, revision: Revision, *, shared: bool) -> None:
+        """Watch a revision; `shared`: an earlier one ran in the same transaction."""
+        self.lost = None
+        self.rolled_back = self.committed = False
+        self._revision, self._work = revision, shared
+
+    def over(self) -> None:
+        """The revision has run, or failed."""
+        self._revision = None
+
+    def executed(self, connection: Any, statement: str) -> None:
+        """Note a statement of the revision's on env.py's connection, which has succeeded."""
+        if self._revision is None:
+            return
+        end = _END.fullmatch(statement)
+        if end is not None:
+            self.ended(committed=end["rollback"] is None)
+        elif is_idle(driver_of(connection)):  # each statement commits
+            self.committed = self.committed or self.rolled_back
+        elif not _NOTHING.match(statement):
+            self._work = True
+
+    def ended(self, *, committed: bool) -> None:
+        """Note that the revision ends a transaction."""
+        if self._revision is None:
+            return
+        if committed:
+            self.committed = self.committed or self.rolled_back
+        else:
+            self.rolled_back = True
+            if self._work and self.lost is None:
+                self.lost = _place(self._revision)
+        self._work = False
+
+
+def rolled_back(
+    revision: Revision, where: str = "", error: BaseException | None = None
+) -> SurefootError:
+    """Return the failure of a revision that rolled back its transaction, and what it raised then."""
+    title = f" ({revision.message})" if revision.message else ""
+    return SurefootError(
+        "revision-failed",
+        f"Revision {revision.id}{title} rolled back its own transaction.",
+        seen=[
+            f"at {where or revision.path}",
+            "what ran before in that transaction, by this revision and those before it, was undone",
+            *(describe(error) if error is not None else ()),
+        ],
+        next="have the revision do without ROLLBACK or rollback(): a savepoint, `with "
+        "op.get_bind().begin_nested():`, undoes only what may fail. Then start again. If the "
+        "application isn't yours, report this message to its maintainer",
+    )
+
+
+def _place(revision: Revision) -> str:
+    """Return the line of the revision's file that is being executed."""
+    name = Path(revision.path).name
+    for frame in reversed(traceback.extract_stack()):
+        if Path(frame.filename).name == name:
+            return f"{revision.path}:{frame.lineno}: {frame.line}"
+    return revision.path
