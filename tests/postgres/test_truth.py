@@ -372,3 +372,54 @@ def test_a_revision_that_loses_nothing(
     assert database.query(
         "select name from surefoot.journal where step = 'revision' order by id"
     ) == [("r1",), ("r2",), ("r3",)]
+
+
+_RETRIES = SYNC_ENV.replace(
+    "with connectable.connect() as connection:",
+    "def migrate(connection):",
+) + (
+    "for attempt in range(3):\n"
+    "    try:\n"
+    "        with connectable.connect() as connection:\n"
+    "            migrate(connection)\n"
+    "        break\n"
+    "    except Exception:\n"
+    "        pass\n"
+)
+
+
+@pytest.mark.parametrize("journal", [True, False], ids=["with a journal", "without"])
+@pytest.mark.parametrize("each", ["", "transaction_per_migration=True"], ids=["one", "each"])
+@pytest.mark.parametrize("failures", [1, 3])
+def test_an_env_that_tries_again_by_itself(
+    application: Application, database: Database, failures: int, each: str, journal: bool
+) -> None:
+    """What it brings to its end is a success, with the failure told; else the failure is."""
+    application.revision("r1", None, "create table one (id int)")
+    url = database.url("postgresql+psycopg")
+    if journal:
+        assert application.run("up", url=url).code == 0
+    else:
+        application.alembic("upgrade", "head", url=url)
+    application.env(_RETRIES, each)
+    application.revision("r2", "r1", "create table two (id int)")
+    count = application.root / "count"
+    application.revision(
+        "r3",
+        "r2",
+        body=f"import pathlib\nfile = pathlib.Path({str(count)!r})\n"
+        "number = len(file.read_text()) if file.exists() else 0\n"
+        f"file.write_text('x' * (number + 1))\nif number < {failures}:\n    op.execute('select 1/0')\n"
+        "op.execute('create table three ()')",
+    )
+    result = application.run("up", "--json", url=url)
+    if failures == 1:
+        assert result.code == 0, result.out + result.err
+        assert [d["name"] for d in result.json["done"]] == ["r2", "r3"]
+        assert "r3 failed, and env.py tries again: division by zero" in result.err
+        assert database.query("select version_num from alembic_version") == [("r3",)]
+    else:
+        assert (result.code, result.error) == (5, "revision-failed"), result.out
+        assert "division by zero" in str(result.json["findings"])
+        reached = "r2" if each else "r1"
+        assert database.query("select version_num from alembic_version") == [(reached,)]

@@ -60,6 +60,7 @@ class Running:
         self._setting = None
         if self._connection is not None:  # env.py begins anew, after a failure
             self._account.doubt()
+            self._due = None  # its transaction is over
         self._connection = connection
         self.pid = backend_pid(driver_of(connection))
 
@@ -95,6 +96,7 @@ class Running:
         if self._is_own(connection):
             self._watch.ended(committed=False)
             self._account.doubt()
+            self._due = None  # it was in that transaction
 
     def executed(self, connection: Any, _cursor: Any, statement: Any, *_: Any) -> None:
         """Note a statement that was executed, on this connection or another."""

@@ -106,11 +106,16 @@ def upgrade(
     """
 
     def steps(heads: Any, context: Any) -> list[tuple[Revision, Any]]:
+        nonlocal planned
         found = upgrade_steps(context, heads)
         if partly:
-            found = found[: len(revisions)]
-        require_same(revisions, found)
-        return list(zip(revisions, found, strict=True))
+            found = found[: len(planned)]
+        if running.raised is not None and found:
+            planned = planned[-len(found) :]  # env.py tries again, after those that it committed
+        require_same(planned, found)
+        return list(zip(planned, found, strict=True))
+
+    planned = revisions
 
     _Migration(environment, "revision", None, seen, running, asking, progress, cuts).run(steps)
 
@@ -219,8 +224,25 @@ class _Migration:
             raise RevisionFailed(self._now, self._running.raised, root, at_end=False)
         self._require_committed()
 
+    def _again(self, found: list[tuple[Revision, Any]]) -> list[tuple[Revision, Any]]:
+        """Return the steps of all attempts; env.py tries again by itself what has failed.
+
+        surefoot's own refusals are raised again.
+        """
+        running, ids = self._running, {revision.id for revision, _ in found}
+        raised, now = running.raised, self._now
+        if isinstance(raised, SurefootError | RequirementNotMet):
+            raise raised
+        if raised is None or now is None or now.id not in ids:
+            return found
+        running.raised = None
+        for id in ids:
+            running.ends.pop(id, None)
+        self._progress.notice(f"{now.id} failed, and env.py tries again: {describe(raised)[0]}")
+        return [one for one in self._found if one[0].id not in ids] + found
+
     def _steps(self, found: list[tuple[Revision, Any]], context: Any) -> Iterator[Any]:
-        self._found = found
+        self._found = self._again(found)
         each = bool(context._transaction_per_migration)
         self._each = each
         following = [revision.id for revision, _ in found[1:]]
