@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.support.database import Database
-from tests.support.next_steps import steps_of
+from tests.support.next_steps import arrives, next_of, steps_of
 from tests.support.project import SYNC_ENV, Application
+from tests.support.refusals import seen, with_catalogue
 
 
 def database_says(result) -> str:
@@ -409,7 +411,8 @@ def test_an_env_that_tries_again_by_itself(
         "r2",
         body=f"import pathlib\nfile = pathlib.Path({str(count)!r})\n"
         "number = len(file.read_text()) if file.exists() else 0\n"
-        f"file.write_text('x' * (number + 1))\nif number < {failures}:\n    op.execute('select 1/0')\n"
+        "file.write_text('x' * (number + 1))\n"
+        f"if number < {failures}:\n    op.execute('select 1/0')\n"
         "op.execute('create table three ()')",
     )
     result = application.run("up", "--json", url=url)
@@ -423,3 +426,57 @@ def test_an_env_that_tries_again_by_itself(
         assert "division by zero" in str(result.json["findings"])
         reached = "r2" if each else "r1"
         assert database.query("select version_num from alembic_version") == [(reached,)]
+
+
+def _trigger(does: str) -> str:
+    return (
+        f"create function spoil() returns trigger language plpgsql as 'begin {does} end';"
+        " create trigger spoiler before update on alembic_version"
+        " for each row execute function spoil()"
+    )
+
+
+SPOILS = {
+    "returns null": ("return null;", 5, "revision-failed"),
+    "restores": (
+        "new.version_num := old.version_num; return new;",
+        6,
+        "structure-not-reached",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SPOILS)
+def test_a_trigger_that_keeps_alembics_version_row(
+    application: Application, database: Database, server: Server, how: str
+) -> None:
+    """It is named, not the revision; `next` leads to head."""
+    does, code, error = SPOILS[how]
+    application.revision("r1", None, "create table one (id int)")
+    application.revision("r2", "r1", "create table two (id int)")
+    with_catalogue(application, server)
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute(_trigger(does))
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (code, error), result.out + result.err
+    assert "trigger spoiler on public.alembic_version executes function public.spoil()" in seen(
+        result
+    )
+    assert "may have skipped" not in seen(result)
+    assert "correct the revision" not in next_of(result)
+    arrives(application, database, result)
+    assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
+def test_a_trigger_that_keeps_the_version_row_without_a_catalogue(
+    application: Application, database: Database
+) -> None:
+    """Only the version rows show it."""
+    application.revision("r1", None, "create table one (id int)")
+    application.revision("r2", "r1", "create table two (id int)")
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute(_trigger(SPOILS["restores"][0]))
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "database-not-at-head"), result.out + result.err
+    assert "trigger spoiler" in seen(result)
+    assert "alter table public.alembic_version disable trigger spoiler;" in next_of(result)

@@ -77,7 +77,9 @@ class TransactionWatch:
 def rolled_back(
     revision: Revision, where: str = "", error: BaseException | None = None
 ) -> SurefootError:
-    """Return the failure of a revision that rolled back its transaction, and what it raised then."""
+    """Return the failure of a revision that rolled back its transaction; `error` is what it raised
+    after that.
+    """
     title = f" ({revision.message})" if revision.message else ""
     return SurefootError(
         "revision-failed",

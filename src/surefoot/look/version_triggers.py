@@ -44,13 +44,22 @@ def trigger_lines(found: Iterable[VersionTrigger], schema: str | None, table: st
 
 
 def trigger_next(
-    found: Iterable[VersionTrigger], schema: str | None, table: str, then: str = ""
+    found: Iterable[VersionTrigger],
+    schema: str | None,
+    table: str,
+    then: str = "then start again",
+    *,
+    command: str = "",
 ) -> str:
-    """Say how they are disabled."""
+    """Say how they are disabled, and the command to run after that, if any."""
     on = identifier(schema or "", table)
     return to_type(
         "see what it does with the rows that are written, and correct it; or disable it, as the "
         "table's owner",
         *(f"alter table {on} disable {one.kind} {one.quoted};" for one in found),
-        then=then or "then start again",
+        *([command] if command else []),
+        then=then,
     )
+
+
+LIKELY = "the version table has a trigger or a rule, which is the likely reason"

@@ -21,6 +21,13 @@ from surefoot.errors.steps import to_type
 from surefoot.look.circumstances import objects_named, parts_of
 from surefoot.look.sequences import sequences
 from surefoot.look.survey import Application
+from surefoot.look.version_triggers import (
+    LIKELY,
+    VersionTrigger,
+    trigger_lines,
+    trigger_next,
+    version_triggers,
+)
 from surefoot.model.outcome import Outcome
 from surefoot.postgres.connect import retry_on_disconnect, translate_db_errors
 from surefoot.revision_source.source import Source
@@ -32,6 +39,9 @@ from surefoot.system import signals
 
 # Explained the same way for a revision and for a script.
 _WHATEVER_IT_WAS = frozenset(("sequence-behind", "lock-not-available", "statement-timeout"))
+
+# Alembic's words if the row that it updates or deletes isn't there, or a trigger keeps it.
+_ROW_NOT_FOUND = "Online migration expected to match"
 
 _CANCELLED = ("statement-timeout", "statement-cancelled")
 
@@ -67,7 +77,9 @@ def explained(
     finding, *others = outcome.findings
     cause = stopped.cause if stopped is not None else None
 
-    def look() -> tuple[About | None, Facts, tuple[str, str, str]]:
+    failed = stopped.failed if stopped is not None else None
+
+    def look() -> tuple[About | None, Facts, tuple[str, str, str], tuple[VersionTrigger, ...]]:
         with connect() as connection:
             about, info = None, connection.info
             encoded = (info.parameter_status("server_encoding") or "", info.dbname, asked.role)
@@ -77,10 +89,16 @@ def explained(
                 if cause.sqlstate == "57014":
                     timeout = _timeout(connection, asked, of_revision=stopped.failed is not None)
                     about = msgspec.structs.replace(about, timeout=timeout)
-            return about, asked.facts(connection), encoded
+            facts = asked.facts(connection)
+            triggers: tuple[VersionTrigger, ...] = ()
+            if failed is not None and any(_ROW_NOT_FOUND in line for line in failed.lines):
+                seen = facts.database
+                table = seen.version_table.name
+                triggers = version_triggers(connection, seen.version_schema, table)
+            return about, facts, encoded, triggers
 
     try:
-        about, after, encoded = retry_on_disconnect(look)
+        about, after, encoded, triggers = retry_on_disconnect(look)
     except SurefootError as error:
         why = f"nothing more could be seen: {error.finding.message}"
         finding = msgspec.structs.replace(
@@ -94,7 +112,8 @@ def explained(
         finding = _with_cause(finding, cause, _known(about, after, asked))
         if cause.sqlstate == _NO_UNIQUE:
             finding = _with_accepted(finding, after)
-    failed = stopped.failed if stopped is not None else None
+    if triggers and finding.code == "revision-failed":
+        finding = _with_triggers(finding, triggers, after)
     of_text = failed is not None and (
         failed.encoding or (cause is not None and cause.sqlstate in _UNTRANSLATABLE)
     )
@@ -107,6 +126,16 @@ def explained(
     if stopped is not None and stopped.finding.code in _FROM_OUTSIDE:
         finding = _with_recovery(finding, stopped.finding.code, after)
     return msgspec.structs.replace(outcome, findings=(finding, *others))
+
+
+def _with_triggers(finding: Finding, triggers: tuple[VersionTrigger, ...], after: Facts) -> Finding:
+    """Say that a trigger may have kept Alembic from writing the version row."""
+    at = after.database.version_schema, after.database.version_table.name
+    return msgspec.structs.replace(
+        finding,
+        seen=(*finding.seen, f"{LIKELY}:", *trigger_lines(triggers, *at)),
+        next=trigger_next(triggers, *at),
+    )
 
 
 def _with_recovery(finding: Finding, code: ErrorCode, after: Facts) -> Finding:

@@ -27,7 +27,7 @@ def seen_at_head(workspace: Workspace, asked: Application, outcome: Outcome, pla
         unreached = any(f.code == "structure-not-reached" for f in confirmed.findings)
         if unreached or not confirmed.findings:
             mark_end(workspace, asked, again[0], reached=not unreached)
-        return confirmed
+        return _with_triggers(workspace, confirmed, plan, again[0])
     except SurefootError as error:
         finding = error.finding
     except KeyboardInterrupt:
@@ -40,6 +40,37 @@ def seen_at_head(workspace: Workspace, asked: Application, outcome: Outcome, pla
     done = f"Every step of the plan was committed ({len(outcome.done)})."
     finding = msgspec.structs.replace(finding, database=done)
     return msgspec.structs.replace(outcome, findings=(finding,))
+
+
+def _with_triggers(workspace: Workspace, outcome: Outcome, plan: Plan, facts: Facts) -> Outcome:
+    """Name the triggers on the version table, if the rows that the plan wrote aren't there."""
+    seen = facts.database
+    if not outcome.findings or not plan.revisions or plan.revisions[-1].id in seen.rows:
+        return outcome
+    from surefoot.look.version_triggers import (
+        LIKELY,
+        trigger_lines,
+        trigger_next,
+        version_triggers,
+    )
+
+    at = seen.version_schema, seen.version_table.name
+    with workspace.look_session() as connection:
+        triggers = version_triggers(connection, *at)
+    if not triggers:
+        return outcome
+    finding, *others = outcome.findings
+    reached, command, then = finding.seen, "", finding.next
+    if finding.code == "structure-not-reached":
+        reached = finding.seen[:-1]  # not that a revision may have skipped something
+        command = f"surefoot adopt {' '.join(facts.code.history.heads)}"
+        then = "then start again"
+    finding = msgspec.structs.replace(
+        finding,
+        seen=(*reached, f"{LIKELY}:", *trigger_lines(triggers, *at)),
+        next=trigger_next(triggers, *at, then, command=command),
+    )
+    return msgspec.structs.replace(outcome, findings=(finding, *others))
 
 
 def mark_end(
