@@ -119,6 +119,49 @@ def test_a_table_is_put_aside_with_the_names_of_its_constraints(
     ends_at_head(application, database, "r4")
 
 
+@pytest.mark.follows("object-in-the-way")
+def test_what_the_application_made_too_early_stays_in_the_way_if_it_is_accepted(
+    application: Application, server: Server, database: Database
+) -> None:
+    """create_all made a later release's table at the application's start. Whether the difference
+    is accepted or not, the revision would fail: the renaming is the next step at once.
+    """
+    pets = 'op.create_table("pets", sa.Column("id", sa.Integer, primary_key=True),'
+    pets += ' sa.Column("owner", sa.Integer, sa.ForeignKey("people.id")))'
+    application.revision("r2", "r1", body=f'{pets}\nop.execute("alter table people add age2 int")')
+    application.revision("r3", "r2", "create index pets_owner on pets (owner)")
+    behind(application, server, database)
+    database.execute(
+        "create table pets (id serial primary key, owner int references people);"
+        "create index pets_owner on pets (owner)"
+    )
+    (first,) = refused(application, database, "object-in-the-way")
+    assert "accept" not in str(first)
+    adopted = application.run("adopt", "r1", "--accept-difference", "--yes", url=database.url())
+    assert adopted.code == 0, adopted.err
+    (finding,) = refused(application, database, "object-in-the-way")
+    assert finding["next"] == first["next"]
+    run_next(finding["next"], database)
+    ends_at_head(application, database, "r3")
+
+
+@pytest.mark.follows("wrong-shape-in-the-way")
+def test_an_accepted_wrong_shape_stays_in_the_way(
+    application: Application, server: Server, database: Database
+) -> None:
+    """IF NOT EXISTS would skip it, and both revisions would be committed with damage."""
+    application.revision("r2", "r1", PETS)
+    application.revision("r3", "r2", "alter table pets add price int")
+    behind(application, server, database)
+    database.execute("create table pets (id serial primary key)")
+    refused(application, database, "wrong-shape-in-the-way")
+    adopted = application.run("adopt", "r1", "--accept-difference", "--yes", url=database.url())
+    assert adopted.code == 0, adopted.err
+    (finding,) = refused(application, database, "wrong-shape-in-the-way")
+    run_next(finding["next"], database)
+    ends_at_head(application, database, "r3")
+
+
 def test_a_missing_column_is_a_wrong_shape(
     application: Application, server: Server, database: Database
 ) -> None:

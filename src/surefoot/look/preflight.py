@@ -16,6 +16,7 @@ from surefoot.postgres.connect import translate_db_errors
 from surefoot.preflight.check import Given
 from surefoot.preflight.checks.locks_too_few import transactions
 from surefoot.preflight.checks.privilege_missing import privilege_needs
+from surefoot.preflight.created import created
 from surefoot.preflight.judge import judge
 from surefoot.preflight.path import Removal, UpgradePath, path_from_nothing, path_of
 from surefoot.preflight.surroundings import (
@@ -28,7 +29,7 @@ from surefoot.preflight.surroundings import (
     Surroundings,
 )
 from surefoot.preflight.verdict import Preflight
-from surefoot.revision_source.source import Statement
+from surefoot.revision_source.source import Source, Statement
 from surefoot.schema.fact import Key, SchemaFact
 from surefoot.schema.names import arguments, split_name, table_of
 from surefoot.sql import query
@@ -43,6 +44,7 @@ class Preparation(msgspec.Struct, frozen=True):
     which revisions commit midway, or may widen that column (`widening`). `held`: the structure to
     assume, if it isn't the present one; `going`: names that will be gone. `indexes`: what the
     sources of the pending revisions do to indexes, in order; `schema`: where they make objects.
+    `sources`: those that can be read, in order.
     """
 
     facts: Facts
@@ -58,6 +60,7 @@ class Preparation(msgspec.Struct, frozen=True):
     going: frozenset[Key] = frozenset()
     indexes: tuple[tuple[Revision, Statement], ...] = ()
     schema: str = ""
+    sources: tuple[tuple[str, Source], ...] = ()
 
     @property
     def stand(self) -> Match | None:
@@ -96,8 +99,6 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
         ids = (given.facts.code.stands_for, *ids)
     stand = given.stand
     standing = given.facts.standing
-    # an accepted difference is not in the way
-    taken = {(d.kind, d.name) for d in (standing.accepted if standing else ())} | given.going
     return judge(
         Given(
             path,
@@ -105,7 +106,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
             live={
                 key: fact.definition
                 for fact in given.live
-                if (key := (fact.kind, fact.name)) not in taken
+                if (key := (fact.kind, fact.name)) not in given.going
             },
             needed=needed,
             pieces=transactions(path, each=given.each, committing=given.committing)
@@ -119,6 +120,8 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
             statements=given.indexes,
             going=given.going,
             schema=given.schema,
+            accepted=frozenset((d.kind, d.name) for d in (standing.accepted if standing else ())),
+            creates=created(given.sources, given.schema),
         )
     )
 
@@ -207,18 +210,25 @@ def _constraints(
     cursor: psycopg.Cursor[dict[str, Any]], made: Iterable[Key]
 ) -> tuple[OwnConstraint, ...]:
     """Return the constraints of what exists of the tables that the path creates or adds to."""
-    tables = {name: None for kind, name in made if kind == "relation"}
-    tables |= {table: None for kind, name in made if (table := table_of((kind, name), ""))}
-    names = tuple(tables)
+    tables = [name if kind == "relation" else table_of((kind, name), "") for kind, name in made]
+    names = list(dict.fromkeys(table for table in tables if table is not None))
     if not names:
         return ()
     values: dict[str, Any] = {
         "schemas": [split_name(name)[0] for name in names],
         "tables": [split_name(name)[1] for name in names],
     }
+    rows = cursor.execute(query("own_constraints"), values).fetchall()
     return tuple(
-        OwnConstraint(names[row.pop("number") - 1], **row)
-        for row in cursor.execute(query("own_constraints"), values).fetchall()
+        OwnConstraint(
+            names[row["number"] - 1],
+            row["schema"],
+            row["table"],
+            row["name"],
+            row["column"],
+            row["not_null"],
+        )
+        for row in rows
     )
 
 

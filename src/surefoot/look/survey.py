@@ -283,6 +283,11 @@ class Application:
                 for statement in environment.indexes_passed_over(r.id)
             ),
             schema=self.schema,
+            sources=tuple(
+                (r.id, source)
+                for r in (pending if facts.database.rows or facts.database.objects else ())
+                if (source := environment.source(r.id)) is not None
+            ),
         )
 
     @property

@@ -7,6 +7,7 @@ import msgspec
 from surefoot.catalogue.match import Difference
 from surefoot.errors import Finding
 from surefoot.model.history import Revision
+from surefoot.preflight.created import Created
 from surefoot.preflight.path import PathChange, UpgradePath
 from surefoot.preflight.surroundings import Need, Surroundings
 from surefoot.revision_source.source import Statement
@@ -21,7 +22,7 @@ class Given(msgspec.Struct, frozen=True):
     around: Surroundings
     """The server's answers."""
     live: Mapping[Key, str] = {}
-    """The structure, without what another check has reported or a person has accepted."""
+    """The structure, without what another check has reported."""
     needed: tuple[Need, ...] = ()
     """The privileges that `around` was asked for."""
     pieces: tuple[tuple[PathChange, ...], ...] = ()
@@ -42,6 +43,10 @@ class Given(msgspec.Struct, frozen=True):
     """Names that will be gone."""
     schema: str = ""
     """The schema of names without a schema."""
+    accepted: frozenset[Key] = frozenset()
+    """Names whose differences a person has accepted."""
+    creates: Created = frozenset()
+    """What the pending revisions' sources certainly create without IF NOT EXISTS."""
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 -- The named parts of an object that will be renamed aside (parallel arrays: kind, schema, name, table): a table's
--- partitions, indexes, sequences, statistics and constraints without an index; a domain's constraints; a range's multirange and constructors; the indexes, constraints and
--- sequence of one column, and whether it is NOT NULL. `number` is the object's.
+-- partitions, indexes, sequences, statistics and constraints without an index; a domain's constraints; a range's
+-- multirange and constructors; the indexes, constraints and sequence of one column, and whether it is NOT NULL.
+-- `number` is the object's.
 with recursive given as (
     select g.number::int as number, g.kind, g.schema, g.name, g.parent
     from rows from (

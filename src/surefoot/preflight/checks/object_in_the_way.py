@@ -8,6 +8,7 @@ import msgspec
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.preflight.check import Found, Given
+from surefoot.preflight.created import Created
 from surefoot.preflight.path import Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
 from surefoot.preflight.surroundings import OwnConstraint
@@ -36,7 +37,13 @@ def check(given: Given) -> Found:
     if given.path is None:
         return Found()
     return collisions(
-        given.path, given.live, given.nearer, given.committing, given.around.constraints
+        given.path,
+        given.live,
+        given.nearer,
+        given.committing,
+        given.around.constraints,
+        given.accepted,
+        given.creates,
     )
 
 
@@ -67,12 +74,15 @@ def collisions(
     nearer: str = "",
     committing: frozenset[str] = frozenset(),
     constraints: tuple[OwnConstraint, ...] = (),
+    accepted: frozenset[Key] = frozenset(),
+    creates: Created = frozenset(),
 ) -> Found:
     """Compare existing objects with the revisions that create them, table by table.
 
     `nearer` says whose structure it resembles more than the recorded revision's, if it does. If the
     rest of a `committing` revision failed, a part of it would stay, so nothing may be in its way.
-    `constraints` are those of the existing tables.
+    `constraints` are those of the existing tables. An `accepted` object of the right shape stops
+    only a revision that certainly `creates` it, and so fails: then nothing but another name helps.
     """
     there = _There(live, constraints)
     present = in_the_way(path, live)
@@ -111,7 +121,9 @@ def collisions(
     for what, key, made in same:
         if made.by.revision in path.failing:
             findings.append(_failing(there, what, key, made))
-        elif made.by.revision in committing:
+        elif (key in accepted or nearer) and (made.by.revision, _in_source(key)) in creates:
+            findings.append(_fails(there, what, key, made, accepted=key in accepted))
+        elif made.by.revision in committing and key not in accepted:
             findings.append(_unsafe(there, what, key, made))
         else:
             remarks.append(_remark(what, made))
@@ -263,6 +275,23 @@ def _failing(there: _There, what: str, key: Key, made: Creation) -> Finding:
             "the revision was seen to fail there when the catalogue was made",
         ),
         next=_moved("give it another name; nothing in it is lost", there, *key),
+    )
+
+
+def _in_source(key: Key) -> tuple[str, ...]:
+    found = split_name(key[1])
+    return (found[0], found[-1]) if key[0] == "index" else found
+
+
+def _fails(there: _There, what: str, key: Key, made: Creation, *, accepted: bool) -> Finding:
+    seen = ("it already exists, as that revision creates it",)
+    if accepted:
+        seen += ("the difference was accepted, but the revision would fail there all the same",)
+    return Finding(
+        "object-in-the-way",
+        f"The {what} is in the way of {made.by.text}, which doesn't say IF NOT EXISTS.",
+        seen,
+        next=_moved("if it is yours, give it another name; nothing in it is lost", there, *key),
     )
 
 
