@@ -365,3 +365,58 @@ def test_a_version_row_below_an_origin_is_believed(
     database.execute(CREATE_ALL + STAMP.format("r2") + "insert into people (name) values (null)")
     is_clean_at_head(application, database, "r3")
     assert database.query("select name from people") == [("nobody",)]
+
+
+def with_an_older_release(application: Application, *, origin: bool) -> None:
+    """The models are those of r2, and had the index already when they were those of r1."""
+    history(application)
+    application.config('[[origins]]\ncreate = "models:metadata"\n' if origin else "")
+
+
+OLDER = f"{PEOPLE}; create index ix_people_name on people (name);"
+
+
+@pytest.mark.parametrize("row", [True, False])
+def test_to_name_an_origin_contradicts_no_older_database(
+    application: Application, server: Server, database: Database, row: bool
+) -> None:
+    """What only the origin knows, and only later, is the user's own at r1, as it is without an
+    origin; at r2 it is the origin's.
+    """
+    with_an_older_release(application, origin=True)
+    build(application, server)
+    database.execute(OLDER + (STAMP.format("r1") if row else ""))
+    status = application.run("drift", "--json", url=database.url())
+    assert "index public.people.ix_people_name" in status.out, status.out
+    is_clean_at_head(application, database, "r2")
+    assert database.query("select count(*) from pets") == [(0,)]
+
+
+def test_what_an_origin_lacks_is_missed_nevertheless(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Only its own names are the user's elsewhere: a half of either structure is neither."""
+    with_an_older_release(application, origin=True)
+    build(application, server)
+    database.execute(f"{OLDER} create table pets (id serial primary key);")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "unidentified-structure"), result.out
+
+
+def test_a_column_of_an_origin_that_refuses_rows(
+    application: Application, server: Server, database: Database
+) -> None:
+    """At head on the history's own path it is judged like a user's: the code's INSERTs fail."""
+    history(application)
+    application.write(
+        "sql/1.1.sql",
+        f"{PEOPLE}; alter table people add code int not null; create table kinds (id int); {PETS};",
+    )
+    application.config('[[origins]]\nrevision = "r2"\nscripts = ["sql/1.1.sql"]\n')
+    build(application, server)
+    database.execute(
+        f"{PEOPLE}; alter table people add code int not null; {PETS};" + STAMP.format("r2")
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 4, result.out
+    assert "public.people.code" in result.out

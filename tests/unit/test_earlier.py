@@ -68,6 +68,65 @@ def test_branches_and_merges() -> None:
     assert exact(several, *AB, INDEX) == [("a", "b1"), ("a", "b2"), ("m",)]
 
 
+X = SchemaFact("relation", "public.x", "table")
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((*A, INDEX), [("r1",)]),  # as without the origin
+        ((*AB, INDEX), [("r2",)]),
+        ((*A, X, INDEX), [("r1",)]),
+        ((TABLE, INDEX), []),
+        ((INDEX,), []),
+        ((*A, column("b", "integer"), INDEX), []),
+    ],
+)
+def test_what_only_an_origin_knows_is_the_users_elsewhere(
+    facts: tuple[SchemaFact, ...], expected: list[tuple[str, ...]]
+) -> None:
+    catalogue = begun(linear(A, AB), "r2")
+    assert exact(catalogue, *facts) == expected
+    alone = msgspec.structs.replace(catalogue, ways=catalogue.ways[:1], origins=())
+    assert exact(alone, *facts) == expected
+
+
+def test_the_path_that_explains_more_is_taken() -> None:
+    """At r1 the index is the user's own, at r2 it is the origin's."""
+    catalogue = begun(linear(A, AB), "r2")
+    for facts, way, own in (((*A, INDEX), "base", (INDEX,)), ((*AB, INDEX), "origin o", ())):
+        found = Identifier(catalogue, facts).standing()
+        assert [stand.way for stand in found.exact] == [way]
+        assert found.own == own
+
+
+def test_an_origin_may_be_the_structure_of_an_older_revision_with_more() -> None:
+    """r2 makes under another name what the origin has: nothing tells it from r1 and own objects.
+
+    Without the origin it would be r1, and without this rule r2: either may be wrong.
+    """
+    catalogue = linear(A, (*A, SchemaFact("index", "public.other_ix", "x")))
+    (base,) = catalogue.ways
+    way = Way("origin o", frozenset({"r1", "r2"}), changes({}, state_of((*A, INDEX))), {})
+    catalogue = msgspec.structs.replace(
+        catalogue, ways=(base, way), origins=(Origin("o", ("r2",), "m:f"),)
+    )
+    assert exact(catalogue, *A, INDEX) == [("r1",), ("r2",)]
+
+
+def test_names_of_an_origin_alone_prove_nothing() -> None:
+    """A table that only another origin has is no evidence for the history's own path."""
+    extension = SchemaFact("extension", "citext", "")
+    catalogue = linear((extension,), (extension, *A))
+    (base,) = catalogue.ways
+    made = state_of((extension, *A, X))
+    way = Way("origin o", frozenset({"r1", "r2"}), changes({}, made), {})
+    catalogue = msgspec.structs.replace(
+        catalogue, ways=(base, way), origins=(Origin("o", ("r2",), "m:f"),)
+    )
+    assert exact(catalogue, extension, X) == []
+
+
 def test_the_file_is_the_same() -> None:
     """A catalogue that was committed before needs no new build."""
     catalogue = begun(linear(A, A), "r2")

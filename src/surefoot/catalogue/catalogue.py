@@ -7,6 +7,7 @@ others, and the first is what the path itself made.
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -124,7 +125,15 @@ class Origin(msgspec.Struct, frozen=True):
     @property
     def way(self) -> str:
         """The name of the path that begins here."""
-        return f"origin {self.name}"
+        return f"{_ORIGIN}{self.name}"
+
+
+_ORIGIN = "origin "
+
+
+def is_origin(way: str) -> bool:
+    """Whether a path of that name begins with an origin."""
+    return way.startswith(_ORIGIN)
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -219,6 +228,20 @@ class Index:
     def tables(self) -> frozenset[str]:
         """The names of the tables and views that some revision makes, without their schemas."""
         return frozenset(split_name(name)[-1] for kind, name in self.keys if kind == "relation")
+
+    @functools.cached_property
+    def beyond(self) -> dict[str, frozenset[int]]:
+        """For each path the names that only an origin's path knows, and not this one.
+
+        No revision of the history's own makes them, so on this path they are the user's own.
+        """
+        known = {
+            name: {n for n, _ in (*self.initial[name], *itertools.chain(*changed.values()))}
+            for name, changed in self.changes.items()
+        }
+        own = {n for name, numbers in known.items() if not is_origin(name) for n in numbers}
+        every = frozenset(range(len(self.keys)))
+        return {name: every - own - numbers for name, numbers in known.items()}
 
     def _numbered(self, changed: Iterable[Change]) -> Numbered:
         numbers = self.numbers

@@ -6,7 +6,9 @@ of them cost no more than their changes.
 
 Names are compared, not lines: a name that some revision knows must be as the current revision has
 it, or be absent. So a column whose type the user changed is neither "missing plus a user's own" nor
-ignored: it is a difference, at every revision. Names that no revision knows are the user's.
+ignored: it is a difference, at every revision. Names that no revision knows are the user's. So are,
+on every other path, names that only an origin has: to name an origin must not make a structure
+wrong that is right without it.
 """
 
 import functools
@@ -91,7 +93,20 @@ class Identifier:
             for way in self._catalogue.ways
             if way.leads_to(applied)
         ]
-        return min(stands, key=lambda stand: len(stand.differences), default=None)
+        # of two that fit, the one that explains more
+        return min(stands, key=lambda s: (len(s.differences), -s.matching), default=None)
+
+    def own_on(self, way: str) -> tuple[SchemaFact, ...]:
+        """Return the user's own objects if the database is on this path.
+
+        That is, `own`, and what only the path of an origin that isn't this one knows.
+        """
+        beyond = [
+            SchemaFact(*self._index.keys[number], definition)
+            for number in self._index.beyond[way]
+            if number not in self._common and (definition := self._live[number]) is not None
+        ]
+        return tuple(sorted([*self.own, *beyond])) if beyond else self.own
 
     def held(self, way: Way, applied: frozenset[str]) -> Match:
         """Compare the structure with one set of revisions reached by this path."""
@@ -132,7 +147,10 @@ class Identifier:
                 if distance == 0:
                     applied = way.start.union(path)
                     stand = self._stand(way, applied)
-                    (lacking if stand.differences else exact).setdefault(applied, stand)
+                    known = lacking if stand.differences else exact
+                    # of two paths that fit, the one that explains more
+                    if applied not in known or stand.matching > known[applied].matching:
+                        known[applied] = stand
                 elif not exact and (len(near) < NEAREST or distance <= near[-1][0]):
                     # of two that are equally near, the later one: it is what an upgrade left
                     near.append((distance, -len(path), way.start.union(path), way))
@@ -148,9 +166,10 @@ class Identifier:
         foreign = not held and all(
             stand.matching * _A_LITTLE <= len(stand.missing) for stand in nearest
         )
+        first = next(iter((*held, *nearest)), None)
         return Identification(
             self._facts,
-            self.own,
+            self.own if first is None else self.own_on(first.way),
             held,
             nearest,
             foreign=foreign,
@@ -179,22 +198,22 @@ class Identifier:
         )
 
     def _is_evidence(self, stand: Match) -> bool:
-        if stand.matching == 0 or not self._has_own_kind:
+        beyond = self._index.beyond[stand.way]
+        if stand.matching == 0 or not self._has_own_kind(beyond):
             return False
         if not stand.rows and not self._catalogue.loaded:
             return False
         # one table `settings` among a shop's sixty may share our name by chance
         tables = sum(
-            key[0] == "relation" and self._live[number] is not None
+            key[0] == "relation" and self._live[number] is not None and number not in beyond
             for key, number in self._index.numbers.items()
         )
-        others = sum(fact.kind == "relation" for fact in self.own)
+        others = sum(fact.kind == "relation" for fact in self.own_on(stand.way))
         return tables >= _ENOUGH or others <= _STRANGERS * max(tables, 1)
 
-    @functools.cached_property
-    def _has_own_kind(self) -> bool:
+    def _has_own_kind(self, beyond: frozenset[int]) -> bool:
         return any(
-            found is not None and number not in self._common
+            found is not None and number not in self._common and number not in beyond
             for number, found in enumerate(self._live)
         )
 
@@ -214,6 +233,7 @@ class Identifier:
         unseen = self._unseen(way, applied)
         bad = {n for n, found in enumerate(live) if found not in there[n]}
         bad = (bad | unseen) - {n for n in self._common if live[n] is not None}
+        bad -= self._index.beyond[way.name]
         pairs = zip(live, there, strict=True)
         matching = sum(found is not None and found in allowed for found, allowed in pairs)
         differences: list[Difference] = []
@@ -283,6 +303,7 @@ class Identifier:
             and number not in self._common
             and not self._is_accepted(number, _ABSENT)
         }
+        bad -= self._index.beyond[way.name]
         for number, allowed in self._index.initial[way.name]:
             bad.discard(number)
             if live[number] not in allowed and self._is_wrong(number, allowed):

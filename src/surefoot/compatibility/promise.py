@@ -43,7 +43,11 @@ def promise(
         for way in catalogue.ways
         if way.leads_to(applied)
     ]
-    return min(found, key=lambda one: (len(one[0].broken), len(one[1].differences)), default=None)
+    return min(
+        found,
+        key=lambda one: (len(one[0].broken), len(one[1].differences), -one[1].matching),
+        default=None,
+    )
 
 
 def put_back(
@@ -62,7 +66,11 @@ def put_back(
     """
     ways = [way for way in catalogue.ways if way.leads_to(applied)]
     stands = [(identifier.held(way, applied), way) for way in ways]
-    stand, way = min(stands, key=lambda one: len(one[0].differences), default=(None, None))
+    stand, way = min(
+        stands,
+        key=lambda one: (len(one[0].differences), -one[0].matching),
+        default=(None, None),
+    )
     if stand is None or way is None or any(one.what != "missing" for one in stand.differences):
         return Restoration()
     makers = _makers(way, {(one.kind, one.name) for one in stand.differences})
@@ -86,7 +94,8 @@ def _by_way(
     promised = state(way, applied)
     verdict = compatible(promised, facts, own_head=True)
     differing: set[Key] = {(d.kind, d.name) for d in stand.differences}
-    own: set[Key] = {(fact.kind, fact.name) for fact in identifier.own}
+    users = identifier.own_on(way.name)
+    own: set[Key] = {(fact.kind, fact.name) for fact in users}
     own -= {(d.kind, d.name) for d in identifier.accepted}
     broken = [b for b in verdict.breaks if (b.kind, b.name) in differing or _fails(b, own)]
     keys = {(b.kind, b.name) for b in broken}
@@ -104,7 +113,7 @@ def _by_way(
     ]
     harmless += [
         Issue(f.kind, f.name, None, f.definition, "")
-        for f in identifier.own
+        for f in users
         if (f.kind, f.name) in own - told and ("relation", table(f)) in promised
     ]
     makers = _makers(way, {(b.kind, b.name) for b in (*broken, *harmless)})
@@ -127,7 +136,7 @@ def _by_way(
             known(broken),
             known(harmless),
             absent=absent,
-            left=_left(facts, (*identifier.own, *identifier.beside)) if absent else (),
+            left=_left(facts, (*users, *identifier.beside)) if absent else (),
             unrun=_unrun(identifier, way, differing) if broken else (),
             back=back,
             doubtful=doubtful,

@@ -104,7 +104,11 @@ def interruption(
         for way in catalogue.ways
         if way.leads_to(applied) and revision in way.changes
     ]
-    best = min(found, key=lambda one: len(one.placed("otherwise")) + len(one.beside), default=None)
+    best = min(
+        found,
+        key=lambda one: (len(one.placed("otherwise")) + len(one.beside), -one.matching),
+        default=None,
+    )
     if best is None or not applied.issuperset(history.below(revision)):
         return None
     return msgspec.structs.replace(
@@ -160,7 +164,7 @@ def _held(
     statements = source.statements if source else ()
     own = tuple(
         fact
-        for fact in (*identifier.own, *identifier.beside)
+        for fact in (*identifier.own_on(way.name), *identifier.beside)
         if any(s.is_about((fact.kind, fact.name)) and not s.drops for s in statements)
     )
     return InterruptedRevision(

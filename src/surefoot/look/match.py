@@ -173,7 +173,7 @@ class Cataloguing:
         if recorded is not None and not recorded.differences and held is None:
             return Identification(
                 len(facts),
-                identifier.own,
+                identifier.own_on(recorded.way),
                 beside=identifier.beside,
                 recorded=recorded,
                 accepted=identifier.accepted,
@@ -186,10 +186,13 @@ class Cataloguing:
             recorded = recorded if kept is None else kept[1]
         ahead = verdict(catalogue, facts) if unknown else None
         early, begun = (), False
+        own = standing.own
         if recorded is not None:
             early, begun = early_differences(recorded, catalogue)
+            own = identifier.own_on(recorded.way)
         standing = msgspec.structs.replace(
             standing,
+            own=own,
             recorded=recorded,
             back=put_back(catalogue, identifier, history.applied(rows), facts, complete)
             if known and kept is None and not standing.exact

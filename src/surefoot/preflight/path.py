@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from surefoot.catalogue.catalogue import Catalogue, Change, Way, state
+from surefoot.catalogue.catalogue import Catalogue, Change, Way, is_origin, state
 from surefoot.catalogue.match import Difference, Match
 from surefoot.model.history import Revision
 from surefoot.schema.fact import Definition, Key
@@ -63,7 +63,7 @@ class UpgradePath(msgspec.Struct, frozen=True, dict=True):
 
     start: dict[Key, tuple[Definition, ...]]
     doings: tuple[PathChange, ...]
-    known: frozenset[Key] = frozenset()  # every name that some revision knows
+    known: frozenset[Key] = frozenset()  # every name that isn't the user's own here
     failing: frozenset[str] = frozenset()  # revisions that fail on the origin's structure
 
     @functools.cached_property
@@ -196,8 +196,9 @@ def path_of(
         for change in (c for changed in beyond.values() for c in changed):
             if not change.before and change.after != _ABSENT:
                 start.pop(change.key, None)
-    known = frozenset(catalogue.index.numbers)
-    return UpgradePath(start, doings, known, failing if way.name.startswith("origin ") else _NONE)
+    index = catalogue.index
+    known = frozenset(k for k, n in index.numbers.items() if n not in index.beyond[way.name])
+    return UpgradePath(start, doings, known, failing if is_origin(way.name) else _NONE)
 
 
 def path_from_nothing(catalogue: Catalogue, way: Way, pending: Iterable[Revision]) -> UpgradePath:
