@@ -792,3 +792,213 @@ def test_a_view_that_refers_to_itself_is_followed_once(
         " from pg_rewrite where ev_class in ('mine'::regclass, 'theirs'::regclass)"
     )
     refused(application, database, "customisation-in-the-way", "customisation-in-the-way")
+
+
+# --- what `next` says about a customisation suffices
+
+
+def customised(
+    application: Application,
+    server: Server,
+    database: Database,
+    customisations: str,
+    before: tuple[str, ...],
+    *after: str,
+) -> None:
+    """A database at r1 (`before`) with these customisations; r2 (`after`) is pending.
+
+    What `next` of each finding says is followed in order, and nothing is in the way any more.
+    """
+    application.revision("r2", "r1", *after)
+    application.revision("r1", None, *before)
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute(customisations)
+    plan = application.run("plan", "--json", url=database.url())
+    assert plan.code == 4, plan.out
+    for finding in plan.json["findings"]:
+        assert finding["code"] == "customisation-in-the-way"
+        run_next(finding["next"], database)
+    ends_at_head(application, database, "r2")
+
+
+MOOD = "create type mood as enum ('bad', 'good')"
+
+
+def test_columns_of_a_dropped_type_keep_their_values(
+    application: Application, server: Server, database: Database
+) -> None:
+    """As text, with a default that is a constant; indexes, checks and views on it don't matter."""
+    customised(
+        application,
+        server,
+        database,
+        "create table own (id int, felt mood not null default 'good', all_felt mood[] default '{bad}',"
+        " check (felt <> 'bad')); create index on own (felt); insert into own values (1);"
+        "create view happy as select id from own where felt > 'bad';"
+        "create view felt as select id, felt from own;"
+        "create view feelings as select felt, count(*) from felt group by felt",
+        (MOOD, "create table t (id int primary key)"),
+        "drop type mood",
+    )
+    database.execute("insert into own (id) values (2)")
+    assert database.query("select felt, all_felt from own") == [("good", ["bad"])] * 2
+
+
+def test_columns_of_a_domain_a_composite_and_a_row_type(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Also the user's own domain and composite type of that type, and the columns of these."""
+    customised(
+        application,
+        server,
+        database,
+        "create domain dm as mood; create type comp as (m mood, n int);"
+        "create table own (d dm, c comp, cs comp[], r gone, z zip); "
+        "insert into own values ('bad', row('good', 1), array[row('bad', 2)::comp], row(7), '1')",
+        (MOOD, "create table gone (id int)", "create domain zip as text"),
+        "drop type mood",
+        "drop table gone",
+        "drop domain zip",
+    )
+    assert database.query("select * from own") == [
+        ("bad", "(good,1)", ["(bad,2)"], "(7)", "1"),
+    ]
+
+
+def test_a_column_of_the_row_type_of_a_table_that_is_retyped(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Also in an array or in a composite type; a function that takes such a row isn't in the way."""
+    customised(
+        application,
+        server,
+        database,
+        "create type pair as (a people, n int);"
+        "create table keep (person people, others people[], pairs pair);"
+        "create function f(people) returns text language sql as 'select $1.name';"
+        "insert into keep values (row(1, 'Ann', 7), array[row(2, 'Bo', 8)::people])",
+        (PEOPLE,),
+        "alter table people alter age type bigint",
+    )
+    assert database.query("select person, others, f(p) from keep left join people p on true") == [
+        ("(1,Ann,7)", ["(2,Bo,8)"], None)
+    ]
+
+
+def test_what_a_copy_of_a_dropped_table_depends_on(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The table that is copied for the user's column has a column of a type that is dropped too."""
+    customised(
+        application,
+        server,
+        database,
+        "alter table gone add note text; insert into gone values (1, 'good', 'mine')",
+        (MOOD, "create table gone (id int, felt mood)"),
+        "drop table gone",
+        "drop type mood",
+    )
+    assert database.query("select id, felt, note from gone_note_own") == [(1, "good", "mine")]
+
+
+def test_a_table_that_inherits_or_has_a_default_keeps_its_rows(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Nothing of the user's is dropped that can stay."""
+    customised(
+        application,
+        server,
+        database,
+        "create table kid (own int default helper()) inherits (gone); insert into kid values (1, 2);"
+        "create table typed of pair; insert into typed values (3);"
+        "alter table people add twice int generated always as (age * 2) stored;"
+        "insert into people values (1, 'Ann', 7)",
+        (
+            PEOPLE,
+            "create table gone (id int)",
+            "create type pair as (a int)",
+            "create function helper() returns int language sql as 'select 1'",
+        ),
+        "drop table gone",
+        "drop type pair",
+        "drop function helper()",
+        "alter table people drop column age",
+    )
+    assert database.query("select kid.*, typed.* from kid, typed") == [(1, 2, 3)]
+    assert database.query("select * from people") == [(1, "Ann", 14)]
+
+
+def test_what_is_built_on_a_view_goes_first(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A function that returns its rows, a view on that, a column of its row type."""
+    customised(
+        application,
+        server,
+        database,
+        "create schema rep; create view rep.\"V 1\" as select id, age from people;"
+        "create view rep.v2 as select * from rep.\"V 1\";"
+        "create function rep.f() returns setof rep.v2 language sql as 'select * from rep.v2';"
+        "create view rep.v3 as select * from rep.f();"
+        "create table rep.keep (v rep.v2[]); insert into people values (1, 'Ann', 7);"
+        "insert into rep.keep select array_agg(v) from rep.v2 v",
+        (PEOPLE,),
+        "alter table people alter age type bigint",
+    )
+    assert database.query("select v from rep.keep") == [(["(1,7)"],)]
+
+
+def test_casts_and_operators_go_before_their_function(
+    application: Application, server: Server, database: Database
+) -> None:
+    """No facts describe them; that they call the user's own function says whose they are."""
+    customised(
+        application,
+        server,
+        database,
+        "create function mine(mood) returns int language sql immutable as 'select 1';"
+        "create cast (mood as int) with function mine(mood);"
+        "create function same(mood, mood) returns boolean language sql immutable as 'select true';"
+        "create operator === (leftarg = mood, rightarg = mood, function = same);"
+        "create view equal as select 'bad'::mood === 'good'::mood as equal",
+        (MOOD, "create table t (id int primary key)"),
+        "drop type mood",
+    )
+
+
+def test_a_cast_that_the_revision_drops_is_left_to_it(
+    application: Application, server: Server, database: Database
+) -> None:
+    """It may be the application's: nothing is said about it."""
+    application.revision("r2", "r1", "drop cast (mood as int)", "drop function f", "drop type mood")
+    application.revision(
+        "r1",
+        None,
+        MOOD,
+        "create function f(mood) returns int language sql immutable as 'select 1'",
+        "create cast (mood as int) with function f(mood)",
+    )
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    ends_at_head(application, database, "r2")
+
+
+@pytest.mark.parametrize(
+    "statement", ["alter table people alter age type bigint", "alter table people drop column age"]
+)
+def test_another_sessions_temporary_view(
+    application: Application, server: Server, database: Database, statement: str
+) -> None:
+    """It is dropped from here."""
+    with psycopg.connect(database.url()) as other:
+        application.revision("r2", "r1", statement)
+        application.revision("r1", None, PEOPLE)
+        with_catalogue(application, server)
+        at(application, database, "r1", row=True)
+        other.execute("create temp view ages as select age from people")
+        other.commit()
+        (finding,) = refused(application, database, "customisation-in-the-way")
+        assert "Another session's temporary view pg_temp_" in finding["message"]
+        run_next(finding["next"], database)
+        ends_at_head(application, database, "r2")

@@ -310,6 +310,15 @@ class Environment:
         """Whether the revision's file mentions the version table's column."""
         return self._speaks_of(revision, rb"version_num")
 
+    def may_handle(self, revision: str) -> tuple[str, ...]:
+        """Return which kinds of objects that no facts describe the revision's file may drop."""
+        said = {
+            "cast": rb"(?i)\bcast\s*\(|\bcascade\b",
+            "operator": rb"(?i)\b(?:operator|cascade)\b",
+            "publication": rb"(?i)publication",
+        }
+        return tuple(kind for kind, words in said.items() if self._speaks_of(revision, words))
+
     def files(self) -> dict[str, Path]:
         """Return each revision's file."""
         return {id: Path(self._scripts.get_revision(id).path) for id in self._revisions}

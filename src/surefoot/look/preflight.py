@@ -20,6 +20,7 @@ from surefoot.preflight.created import created
 from surefoot.preflight.judge import judge
 from surefoot.preflight.path import Removal, UpgradePath, path_from_nothing, path_of
 from surefoot.preflight.surroundings import (
+    UNKNOWN_TO_FACTS,
     Dependent,
     InvalidIndex,
     Lacking,
@@ -45,6 +46,7 @@ class Preparation(msgspec.Struct, frozen=True):
     assume, if it isn't the present one; `going`: names that will be gone. `indexes`: what the
     sources of the pending revisions do to indexes, in order; `schema`: where they make objects.
     `sources`: those that can be read, in order.
+    `handling`: see `Given`.
     """
 
     facts: Facts
@@ -61,6 +63,7 @@ class Preparation(msgspec.Struct, frozen=True):
     indexes: tuple[tuple[Revision, Statement], ...] = ()
     schema: str = ""
     sources: tuple[tuple[str, Source], ...] = ()
+    handling: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def stand(self) -> Match | None:
@@ -122,6 +125,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
             schema=given.schema,
             accepted=frozenset((d.kind, d.name) for d in (standing.accepted if standing else ())),
             creates=created(given.sources, given.schema),
+            handling=given.handling,
         )
     )
 
@@ -270,8 +274,8 @@ def _dependents(
         Dependent(
             row["number"] - 1,
             row["kind"],
-            fact_name(row["name"]),
-            row["detail"],
+            row["name"] if row["kind"] in UNKNOWN_TO_FACTS else fact_name(row["name"]),
+            fact_name(row["detail"]) if row["kind"] in UNKNOWN_TO_FACTS else row["detail"],
             row["definition"],
             row["depth"],
         )
@@ -287,4 +291,5 @@ def _asked(end: Removal) -> tuple[str, str, str, str]:
         return kind, found[0], found[1] + arguments(name), ""
     if kind == "index":
         return kind, found[0], found[-1], ""
-    return kind, found[0], found[1] if len(found) > 1 else "", found[2] if len(found) > 2 else ""
+    what = "retyped column" if end.how == "retypes" else kind
+    return what, found[0], found[1] if len(found) > 1 else "", found[2] if len(found) > 2 else ""

@@ -288,6 +288,9 @@ class Application:
                 for r in (pending if facts.database.rows or facts.database.objects else ())
                 if (source := environment.source(r.id)) is not None
             ),
+            handling=frozenset(
+                (r.id, kind) for r in pending for kind in environment.may_handle(r.id)
+            ),
         )
 
     @property

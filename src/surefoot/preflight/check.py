@@ -47,6 +47,8 @@ class Given(msgspec.Struct, frozen=True):
     """Names whose differences a person has accepted."""
     creates: Created = frozenset()
     """What the pending revisions' sources certainly create without IF NOT EXISTS."""
+    handling: frozenset[tuple[str, str]] = frozenset()
+    """Which pending revisions mention a kind of object that no facts describe: id and kind."""
 
 
 class Found(msgspec.Struct, frozen=True):

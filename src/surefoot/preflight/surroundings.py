@@ -1,20 +1,27 @@
 """What the server is asked apart from the structure, and its answers, as values."""
 
+from typing import Literal, get_args
+
 import msgspec
 
 from surefoot.schema.kinds import Kind
+
+Unknown = Literal["cast", "operator", "publication"]
+UNKNOWN_TO_FACTS: frozenset[str] = frozenset(get_args(Unknown))
+"""Kinds of dependents that no facts describe: nobody can tell from facts who made them."""
 
 
 class Dependent(msgspec.Struct, frozen=True):
     """An object that depends on one that the path ends, by its number in the list of ends.
 
-    `kind` and `name` are a fact's. `detail` is "generated" or "default" if a column's expression
-    depends on it. `definition` creates it again, `relation` is a view's or table's name in SQL.
-    `depth`: how many views it is built on, one on top of the other.
+    `kind` and `name` are a fact's, or the kind is one of `UNKNOWN_TO_FACTS` and the name is SQL.
+    `detail`: "generated" or "default" if a column's expression depends on it, "type" if the column
+    is of the type; "view" for a view; a cast's or an operator's function, a publication's table.
+    `definition` creates it again. `depth`: how many objects lie between the two.
     """
 
     end: int
-    kind: Kind
+    kind: Kind | Unknown
     name: str
     detail: str = ""
     definition: str = ""

@@ -1,6 +1,7 @@
 -- What depends on the objects that are dropped, retyped or replaced (parallel arrays): number of the object; depth
--- below it in views, kind, name and definition of what depends on it. Runs under facts_settings.sql. Views are
--- followed: dropping a view's column also drops what is built on it.
+-- below it, kind, name and definition of what depends on it. Runs under facts_settings.sql. Views, types, functions and
+-- operators are followed: none of them can be dropped before what is built on it. A table's column is followed to what
+-- keeps PostgreSQL from giving it another type.
 with recursive ended as (
     select e.number, e.kind, e.schema, e.name, e.part
     from unnest(
@@ -9,14 +10,14 @@ with recursive ended as (
 ),
 -- part null: the object as a whole and each part of it
 refers (number, classid, objid, part) as (
-    select e.number, 'pg_class'::regclass::oid, c.oid, case when e.kind = 'column' then a.attnum::int end
+    select e.number, 'pg_class'::regclass::oid, c.oid, a.attnum::int
     from ended e
     join pg_namespace n on n.nspname = e.schema
     join pg_class c on c.relnamespace = n.oid and c.relname = e.name
-    left join pg_attribute a on e.kind = 'column' and a.attrelid = c.oid and a.attname = e.part
+    left join pg_attribute a on e.kind in ('column', 'retyped column') and a.attrelid = c.oid and a.attname = e.part
         and not a.attisdropped
     where e.kind in ('relation', 'view', 'sequence', 'index')
-       or (e.kind = 'column' and a.attnum is not null)
+       or (e.kind in ('column', 'retyped column') and a.attnum is not null)
     union all
     select e.number, 'pg_constraint'::regclass, o.oid, null
     from ended e
@@ -46,25 +47,79 @@ refers (number, classid, objid, part) as (
         and p.proname || '(' || oidvectortypes(p.proargtypes) || ')' = e.name
     where e.kind in ('function', 'procedure', 'aggregate')
 ),
-dependent (number, classid, objid, part, depth) as (
-    select r.number, d.classid, d.objid, d.objsubid, 0
-    from refers r
-    join pg_depend d on d.refclassid = r.classid and d.refobjid = r.objid
-        and (r.part is null or d.refobjsubid = r.part)
-    where d.deptype in ('n', 'a')
+-- the types that contain a table's row type, which keep its columns from getting another type
+containing (number, oid) as (
+    select e.number, x.oid
+    from ended e
+    join pg_namespace n on n.nspname = e.schema
+    join pg_class c on c.relnamespace = n.oid and c.relname = e.name
+    join pg_type t on t.oid = c.reltype
+    cross join lateral (select t.oid union all select t.typarray) x
+    where e.kind = 'retyped column'
     union
-    select below.number, d.classid, d.objid, d.objsubid, below.depth + 1
+    select k.number, x.oid
+    from containing k
+    join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = k.oid and d.deptype = 'n'
+    left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid and c.relkind = 'c'
+    join pg_type t on t.oid = c.reltype or (d.classid = 'pg_type'::regclass and t.oid = d.objid)
+    cross join lateral (select t.oid union all select t.typarray) x
+),
+-- of_type: it depends on a type
+dependent (number, classid, objid, part, of_type, depth) as (
+    (
+        select r.number, d.classid, d.objid, d.objsubid, r.classid = 'pg_type'::regclass, 0
+        from refers r
+        join pg_depend d on d.refclassid = r.classid and d.refobjid = r.objid
+            and (r.part is null or d.refobjsubid = r.part)
+        where d.deptype in ('n', 'a')
+        union
+        select k.number, d.classid, d.objid, d.objsubid, true, 0
+        from containing k
+        join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = k.oid and d.deptype = 'n'
+            and d.classid = 'pg_class'::regclass and d.objsubid > 0
+        join pg_class c on c.oid = d.objid and c.relkind in ('r', 'p', 'm')
+    )
+    union
+    select below.number, d.classid, d.objid, d.objsubid, d.refclassid = 'pg_type'::regclass, below.depth + 1
     from dependent below
-    join pg_rewrite w on below.classid = 'pg_rewrite'::regclass and w.oid = below.objid
-        and w.rulename = '_RETURN'
-    join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = w.ev_class
-    -- before 16, a view's rule refers to the view itself: it would be followed forever
-    where d.deptype in ('n', 'a') and d.classid = 'pg_rewrite'::regclass and d.objid <> w.oid
+    left join pg_rewrite w on below.classid = 'pg_rewrite'::regclass and w.oid = below.objid and w.rulename = '_RETURN'
+    left join pg_class c on c.oid = case below.classid
+        when 'pg_rewrite'::regclass then w.ev_class when 'pg_class'::regclass then below.objid end
+    left join pg_type t on t.oid = case
+        when below.classid = 'pg_type'::regclass then below.objid
+        when c.relkind in ('v', 'm') or (c.relkind = 'c' and below.part > 0) then c.reltype end
+    cross join lateral (
+        select 'pg_class'::regclass::oid as classid, c.oid as objid, 0 as part where c.relkind in ('v', 'm')
+        union all
+        select 'pg_class'::regclass, c.oid, below.part
+        where c.relkind in ('r', 'p', 'f') and below.part > 0 and below.of_type
+        union all
+        select 'pg_type'::regclass, t.oid, 0 where t.oid is not null
+        union all
+        select 'pg_type'::regclass, t.typarray, 0 where t.typarray <> 0
+        union all
+        select below.classid, below.objid, 0
+        where below.classid in ('pg_proc'::regclass, 'pg_operator'::regclass)
+    ) gone
+    join pg_depend d on d.refclassid = gone.classid and d.refobjid = gone.objid
+        and (gone.part = 0 or d.refobjsubid = gone.part)
+    where d.deptype in ('n', 'a')
+      -- before 16, a view's rule refers to the view itself
+      and not (d.classid = below.classid and d.objid = below.objid)
+      and (gone.part = 0
+           or d.classid in ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass, 'pg_proc'::regclass)
+           or (d.classid in ('pg_attrdef'::regclass, 'pg_class'::regclass) and exists (
+               select from pg_attribute a
+               left join pg_attrdef x on d.classid = 'pg_attrdef'::regclass and x.oid = d.objid
+               where a.attgenerated <> ''
+                 and a.attrelid = case d.classid when 'pg_attrdef'::regclass then x.adrelid else d.objid end
+                 and a.attnum = case d.classid when 'pg_attrdef'::regclass then x.adnum else d.objsubid end)))
+      and below.depth < 50 -- functions and views can depend on each other in a circle
 ),
 deepest as (
-    select number, classid, objid, part, max(depth) as depth
+    select number, classid, objid, part, of_type, max(depth) as depth
     from dependent
-    group by number, classid, objid, part
+    group by number, classid, objid, part, of_type
 ),
 rel as (
     select c.oid, c.relkind, c.relispartition, n.nspname, c.relname,
@@ -75,7 +130,7 @@ rel as (
 select d.number, d.depth,
        case when w.rulename = '_RETURN' then 'relation' else 'rule' end as kind,
        rel.name || case when w.rulename = '_RETURN' then '' else '.' || quote_ident(w.rulename) end as name,
-       '' as detail,
+       case when w.rulename = '_RETURN' then 'view' else '' end as detail,
        case when w.rulename = '_RETURN' then '' else pg_get_ruledef(w.oid) end as definition
 from deepest d
 join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
@@ -121,14 +176,20 @@ join pg_attrdef x on d.classid = 'pg_attrdef'::regclass and x.oid = d.objid
 join pg_attribute a on a.attrelid = x.adrelid and a.attnum = x.adnum
 join rel on rel.oid = x.adrelid
 union all
--- a generated column's own dependency, if the server stores it as the column's
+-- a column of the type; a generated column's own dependency, if the server stores it as the column's
 select d.number, d.depth, case when rel.relkind = 'c' then 'composite type' else 'column' end,
        rel.name || case when rel.relkind = 'c' then '' else '.' || quote_ident(a.attname) end,
-       case when a.attgenerated = '' then '' else 'generated' end, format_type(a.atttypid, a.atttypmod)
+       case when d.of_type then 'type' when a.attgenerated = '' then '' else 'generated' end,
+       format_type(a.atttypid, a.atttypmod)
 from deepest d
 join rel on d.classid = 'pg_class'::regclass and rel.oid = d.objid and d.part > 0
     and rel.relkind in ('r', 'p', 'f', 'c')
-join pg_attribute a on a.attrelid = rel.oid and a.attnum = d.part
+join pg_attribute a on a.attrelid = rel.oid and a.attnum = d.part and a.attinhcount = 0
+union all
+-- a view with a column of the type
+select d.number, d.depth, 'relation', rel.name, 'view', ''
+from deepest d
+join rel on d.classid = 'pg_class'::regclass and rel.oid = d.objid and d.part > 0 and rel.relkind in ('v', 'm')
 union all
 -- a table that inherits from it, a sequence that a column owns
 select d.number, d.depth, case rel.relkind when 'S' then 'sequence' else 'relation' end, rel.name, '', ''
@@ -147,4 +208,28 @@ select d.number, d.depth, 'domain', quote_ident(n.nspname) || '.' || quote_ident
 from deepest d
 join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid and t.typtype = 'd'
 join pg_namespace n on n.oid = t.typnamespace
+union all
+-- no facts describe the following; detail: the function that it calls
+select d.number, d.depth, 'cast',
+       '(' || format_type(c.castsource, null) || ' as ' || format_type(c.casttarget, null) || ')',
+       coalesce(quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')', ''),
+       ''
+from deepest d
+join pg_cast c on d.classid = 'pg_cast'::regclass and c.oid = d.objid
+left join pg_proc p on p.oid = c.castfunc
+left join pg_namespace n on n.oid = p.pronamespace
+union all
+select d.number, d.depth, 'operator', o.oid::regoperator::text,
+       quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')', ''
+from deepest d
+join pg_operator o on d.classid = 'pg_operator'::regclass and o.oid = d.objid
+join pg_proc p on p.oid = o.oprcode
+join pg_namespace n on n.oid = p.pronamespace
+union all
+-- detail: the table
+select d.number, d.depth, 'publication', quote_ident(p.pubname), rel.name, ''
+from deepest d
+join pg_publication_rel r on d.classid = 'pg_publication_rel'::regclass and r.oid = d.objid
+join pg_publication p on p.oid = r.prpubid
+join rel on rel.oid = r.prrelid
 order by 1, 3, 4
