@@ -515,3 +515,41 @@ def test_what_loses_the_connection() -> None:
     """Everything else leaves it as it is, though the transaction may be of no use."""
     assert all(map(loses_connection, ("57P01", "57P02", "08006", "25P03", "25P04", "57P05")))
     assert not any(map(loses_connection, ("57014", "40001", "53200", "", "25P02")))
+
+
+@pytest.mark.parametrize(
+    ("detail", "claimed"),
+    [
+        ("index t_a depends on column a of table t", True),
+        ("index t_a depends on column a of table t\nview v depends on column a of table t", False),
+        ("view theirs.t depends on column a of table t", False),
+        ("cast from t to integer depends on type t", False),
+        ("Index t_a hängt von Spalte a von Tabelle t ab", False),
+        ("", False),
+    ],
+)
+def test_only_what_the_catalogue_knows_is_nobodys_own(detail: str, claimed: bool) -> None:
+    """Otherwise, nobody can tell whose it is."""
+    found = explain(Cause("2BP01", "cannot", detail), About("r2", catalogue=CATALOGUE))
+    assert ("none of what depends on it is the user's own" in found.seen) == claimed
+    assert ("if that is your own" in found.next) != claimed
+
+
+def test_temporary_objects_and_publications_are_not_the_revisions_fault() -> None:
+    """No facts describe them, so they are found by what PostgreSQL says."""
+    about = About("r2", catalogue=CATALOGUE)
+    detail = "view pg_temp_3.tv depends on column a of table t"
+    found = explain(Cause("2BP01", "cannot", detail), about)
+    assert steps_of(found.next).sql == ("drop view pg_temp_3.tv;",)
+    detail = 'publication of table s.t in publication "p; x" depends on column a of table s.t'
+    found = explain(Cause("2BP01", "cannot", detail), about)
+    assert 'alter publication "p; x" drop table s.t;' in steps_of(found.next).sql
+
+
+def test_a_column_that_uses_a_row_type_is_the_users_own() -> None:
+    own = (SchemaFact("column", "public.keep.u", "public.t"),)
+    message = 'cannot alter table "t" because column "keep.u" uses its row type'
+    cause = Cause("0A000", message, statement="alter table t alter a type int")
+    found = explain(cause, About("r2", catalogue=CATALOGUE, own=own))
+    assert "the user's own: column public.keep.u" in found.seen
+    assert "alter table public.keep alter u type text using u::text;" in found.next

@@ -2,6 +2,7 @@
 
 import re
 
+from surefoot.catalogue.catalogue import Catalogue
 from surefoot.diagnosis.cause import AGAIN, REPORT, About, Cause, Diagnosis, Object
 from surefoot.diagnosis.history import expected_at, known_as, makers, removers
 from surefoot.diagnosis.names import (
@@ -18,6 +19,7 @@ from surefoot.diagnosis.renamed_aside import SUFFIX, also_in_the_way, put_aside
 from surefoot.errors.steps import to_type
 from surefoot.schema.fact import SchemaFact, relation_kind
 from surefoot.schema.names import renamed_aside as aside_name
+from surefoot.schema.names import split_name
 
 _EXTENSION = re.compile(r'\s*create\s+extension\s+("(?:[^"]|"")+"|[\w$]+)', re.I)
 _ADD_VALUE = re.compile(
@@ -33,6 +35,15 @@ _OF_STATE = {
     "42P06": ("schema",),
     "42723": ("function", "procedure"),
 }
+_NAMES = r'(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))*'
+# "depends on" in English only: in other languages, nothing is claimed
+_DEPENDS = re.compile(
+    rf"(?:materialized |foreign )?(?P<kind>view|table|index|constraint|trigger|sequence|policy) "
+    rf"(?P<name>{_NAMES})(?: on (?:table|view) {_NAMES})? depends on "
+)
+_TEMPORARY = re.compile(r"\b(view|table|function) (pg_temp_\d+\.(?:\"(?:[^\"]|\"\")+\"|[\w$]+))")
+_PUBLICATION = re.compile(rf"publication of table ({_NAMES}) in publication ({_NAMES}) ")
+_DEPENDING = ("relation", "constraint", "trigger", "rule", "policy", "function", "domain")
 _MISSING = {
     "42P01": ("relation", "sequence", "index"),
     "42703": ("column",),
@@ -231,23 +242,33 @@ def _dotted(message: str) -> tuple[str, ...]:
 
 def dependents(cause: Cause, about: About) -> Diagnosis:
     """Explain that other objects depend on what the revision drops or retypes."""
+    if (apart := _without_facts(cause)) is not None:
+        return apart
     mentioned = set(re.findall(r"[\w$]+", cause.detail))
+    using = quoted_names(cause.message)[1:2] if cause.sqlstate == "0A000" else ()
+    column = using[0].rpartition(".")[0::2] if using else ("", "")
     own = [
         fact
         for fact in about.own
-        if fact.kind in ("relation", "constraint", "trigger", "rule", "policy", "function")
-        and fact.name.partition("(")[0].rpartition(".")[2].strip('"') in mentioned
+        if (
+            fact.kind in _DEPENDING
+            and fact.name.partition("(")[0].rpartition(".")[2].strip('"') in mentioned
+        )
+        or (fact.kind == "column" and split_name(fact.name)[1:] == column)
     ]
     if not own:
-        if about.catalogue is not None:
+        if about.catalogue is not None and _all_known(cause, about.catalogue):
             return Diagnosis(
                 "correct the revision: it must first drop the objects that depend on it, and "
                 f"create them again afterwards. {REPORT}",
                 ("none of what depends on it is the user's own",),
             )
         return Diagnosis(
-            f"if your own object depends on it, save its definition, drop it, {AGAIN}; then create "
-            f"it again. {REPORT}"
+            "PostgreSQL names above what depends on it: if that is your own, save its definition, "
+            f"drop it, {AGAIN}, and create it again afterwards. {REPORT}"
+            if about.catalogue is not None
+            else f"if your own object depends on it, save its definition, drop it, {AGAIN}; then "
+            f"create it again. {REPORT}"
         )
     named = ", ".join(_own_name(fact) for fact in own[:6])
     first = own[0]
@@ -256,6 +277,48 @@ def dependents(cause: Cause, about: About) -> Diagnosis:
     if not statements:
         return Diagnosis(f"{text}; {then}", (f"the user's own: {named}",))
     return Diagnosis(to_type(text, *statements, then=then), (f"the user's own: {named}",))
+
+
+def _all_known(cause: Cause, catalogue: Catalogue) -> bool:
+    """Whether each dependent that PostgreSQL names is surely the application's."""
+    lines = [found for line in cause.detail.splitlines() if (found := _DEPENDS.match(line))]
+    if not lines or len(lines) != len(cause.detail.strip().splitlines()):
+        return False
+    known = [(kind, split_name(name)) for kind, name in catalogue.index.numbers]
+    for found in lines:
+        kind = "relation" if found["kind"] in ("view", "table") else found["kind"]
+        name = split_name(found["name"])
+        if not any(kind == k and other[-len(name) :] == name for k, other in known):
+            return False
+    return True
+
+
+def _without_facts(cause: Cause) -> Diagnosis | None:
+    """Explain what depends on it and that no facts describe: temporary objects, publications."""
+    if found := _TEMPORARY.search(cause.detail):
+        kind, name = found.groups()
+        return Diagnosis(
+            to_type(
+                "wait until the session that made it has ended; or, as its owner or a superuser",
+                f"drop {kind} {name};",
+                then=f"then {AGAIN}",
+            ),
+            (f"another session's temporary {kind}: {name}",),
+        )
+    if found := _PUBLICATION.search(cause.detail):
+        table, name = found.groups()
+        where = f"pubname = {literal(split_name(name)[0])}"
+        return Diagnosis(
+            to_type(
+                "take the table out of the publication: its subscribers get no changes until you "
+                "add it again. First, save which columns and rows are published",
+                f"select * from pg_publication_tables where {where};",  # noqa: S608 (for people)
+                f"alter publication {name} drop table {table};",
+                then=f"then {AGAIN}, and add the table again afterwards. {REPORT}",
+            ),
+            (f"the publication {name} publishes some columns or rows of {table}",),
+        )
+    return None
 
 
 def _own_name(fact: SchemaFact) -> str:
@@ -270,7 +333,21 @@ def _keep_and_drop(fact: SchemaFact) -> tuple[str, ...]:
         return "save its definition, and drop it", query, f"drop {kind} {fact.name};"
     if kind in ("table", "function"):
         return (f"keep what is in it, and drop or change it: {kind} {fact.name}",)
+    if kind == "domain":
+        return "save its definition, and drop it", f"drop domain {fact.name};"
     table, _, name = fact.name.rpartition(".")
+    if kind == "column":
+        to = "text[]" if fact.definition.partition(" ")[0].endswith("[]") else "text"
+        default = (
+            (f"alter table {table} alter {name} drop default;",)
+            if " default " in fact.definition
+            else ()
+        )
+        return (
+            "keep the column and its values as text",
+            *default,
+            f"alter table {table} alter {name} type {to} using {name}::{to};",
+        )
     if kind == "constraint":
         drop = f"alter table {table} drop constraint {name};"
     else:
