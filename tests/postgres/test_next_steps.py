@@ -374,6 +374,11 @@ IN_THE_WAY = {
         "op.execute('create table tag (id int primary key) partition by range (id)')\n"
         "op.execute('create table tag_1 partition of tag for values from (0) to (9)')",
     ),
+    "a partition": (
+        "create table parted_1 partition of parted for values from (0) to (9);"
+        "create index mine on parted_1 (id)",
+        "op.execute('create table parted_1 partition of parted for values from (0) to (9)')",
+    ),
     "a view": ("create view v as select 1 as a", 'op.execute("create view v as select 2 as b")'),
     "a materialized view": (
         "create materialized view v as select 1 as a; create unique index v_a on v (a)",
@@ -464,6 +469,7 @@ def stage(application: Application, body: str) -> None:
         None,
         "create table people (id int primary key, name text)",
         "create type mood as enum ('well')",
+        "create table parted (id int primary key) partition by range (id)",
     )
     application.revision("r2", "r1", body=body)
     application.revision(
@@ -515,6 +521,26 @@ def test_something_in_the_way_is_put_aside_whole(
         made, constraints = set(fresh.query(NAMES)), set(fresh.query(CONSTRAINTS))
     assert made <= set(database.query(NAMES))
     assert constraints <= set(database.query(CONSTRAINTS))
+
+
+def test_rows_of_a_default_partition_that_belong_to_a_new_one(
+    application: Application, database: Database
+) -> None:
+    """PostgreSQL names no row: `next` says which, and how to find them."""
+    stage(application, "op.execute('create table p1 partition of parted for values in (0)')")
+    application.revision(
+        "r2", "r1", "create table p1 partition of parted for values from (0) to (9)"
+    )
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute("create table rest partition of parted default; insert into parted values (3)")
+    failed = up(application, database)
+    (finding,) = failed.json["findings"]
+    assert finding["code"] == "data-violates-constraint"
+    assert "belong to p1 (values from (0) to (9)) out of public.rest" in finding["next"]
+    done = run_next(finding["next"], database)
+    assert done.rows == [[("RANGE (id)",)], [(3,)]]
+    database.execute("delete from rest")
+    assert up(application, database).code == 0
 
 
 # --- row security

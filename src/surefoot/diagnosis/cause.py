@@ -48,7 +48,8 @@ class Object(msgspec.Struct, frozen=True):
 class Part(msgspec.Struct, frozen=True):
     """A named part of an object, by the object's number.
 
-    A part of kind `not null` is a column's: it must have a value.
+    A part of kind `not null` is a column's: it must have a value. One of kind `partition of` is
+    the table that the object is a partition of.
     """
 
     number: int

@@ -95,7 +95,13 @@ def put_aside(objects: Iterable[Object], about: About) -> tuple[str, ...]:
         parts = [
             Object(p.kind, p.schema, p.name, p.table, arguments=p.arguments)
             for p in about.parts
-            if about.objects[p.number] == one
+            if about.objects[p.number] == one and p.kind != "partition of"
+        ]
+        # under another name, it would still take its place among the partitions
+        found += [
+            f"alter table {identifier(p.schema, p.name)} detach partition {sql_name(one)};"
+            for p in about.parts
+            if about.objects[p.number] == one and p.kind == "partition of"
         ]
         new = ""
         # a range's functions are named after the type, and a constraint's statement names its

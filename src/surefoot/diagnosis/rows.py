@@ -20,6 +20,14 @@ _RETYPED = re.compile(
     rf"alter\s+(?:column\s+)?({_NAME})\s+(?:set\s+data\s+)?type\b",
     re.I | re.S,
 )
+_PARTITION = re.compile(
+    rf"(?:create\s+(?:foreign\s+)?table\s+(?:if\s+not\s+exists\s+)?({_NAME}(?:\.{_NAME})?)\s+"
+    rf"partition\s+of\s+({_NAME}(?:\.{_NAME})?)"
+    rf"|alter\s+table\s+(?:only\s+)?({_NAME}(?:\.{_NAME})?)\s+"
+    rf"attach\s+partition\s+({_NAME}(?:\.{_NAME})?))"
+    r"\s+for\s+(values\s.*?)\s*(?:;|$|partition\s+by)",
+    re.I | re.S,
+)
 _CODE = "data-violates-constraint"
 
 
@@ -161,7 +169,22 @@ def orphans(cause: Cause, about: About) -> Diagnosis:
 
 
 def checked(cause: Cause, about: About) -> Diagnosis:
-    """Explain 23514: rows that a check doesn't allow."""
+    """Explain 23514: rows that a check doesn't allow, or that belong to a new partition."""
+    if found := _PARTITION.search(cause.statement):
+        new, parent, bound = found[1] or found[4], found[2] or found[3], found[5]
+        default = identifier(cause.schema, cause.table) if cause.table else "its default partition"
+        key = f"select pg_get_partkeydef({literal(parent)}::regclass);"
+        text = f"move the rows that belong to {new} ({' '.join(bound.split())}) out of {default}, "
+        text += (
+            "the default partition, for example into a table of your own. To find them, compare "
+        )
+        text += f"the columns of the key of {parent} with these bounds"
+        queries = [key, *([f"select * from {default};"] if cause.table else [])]
+        return Diagnosis(
+            to_type(text, *queries, then=f"then {AGAIN}, and insert them into {parent} afterwards"),
+            (f"rows of {default} belong to the partition that the revision adds",),
+            _CODE,
+        )
     expression = _checked(cause.statement, cause.constraint)
     if not (cause.table and expression) or _WRITES.match(cause.statement):
         return _without_query()

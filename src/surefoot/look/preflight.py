@@ -215,7 +215,7 @@ def _constraints(
 ) -> tuple[OwnConstraint, ...]:
     """Return the constraints of what exists of the tables that the path creates or adds to."""
     tables = [name if kind == "relation" else table_of((kind, name), "") for kind, name in made]
-    names = list(dict.fromkeys(table for table in tables if table is not None))
+    names: list[str] = list(dict.fromkeys(table for table in tables if table is not None))
     if not names:
         return ()
     values: dict[str, Any] = {

@@ -1,7 +1,7 @@
 -- The named parts of an object that will be renamed aside (parallel arrays: kind, schema, name, table): a table's
 -- partitions, indexes, sequences, statistics and constraints without an index; a domain's constraints; a range's
--- multirange and constructors; the indexes, constraints and sequence of one column, and whether it is NOT NULL.
--- `number` is the object's.
+-- multirange and constructors; the indexes, constraints and sequence of one column, and whether it is NOT NULL; and
+-- the table that it is a partition of. `number` is the object's.
 with recursive given as (
     select g.number::int as number, g.kind, g.schema, g.name, g.parent
     from rows from (
@@ -47,6 +47,8 @@ part (number, kind, classid, oid) as (
     select w.number, case c.relkind when 'f' then 'foreign table' else 'table' end, 0::oid, c.oid
     from whole w
     join pg_catalog.pg_class c on c.oid = w.oid and c.relispartition
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join given g on g.number = w.number and not (g.schema = n.nspname and g.name = c.relname)
     union all
     select w.number, 'index', 0::oid, i.indexrelid
     from whole w
@@ -115,4 +117,14 @@ from columns k
 join pg_catalog.pg_class c on c.oid = k.oid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where k.must
+union all
+-- the table that it is itself a partition of
+select g.number, 'partition of', pn.nspname::text, pc.relname::text, '', ''
+from given g
+join pg_catalog.pg_namespace n on n.nspname = g.schema
+join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = g.name and c.relispartition
+join pg_catalog.pg_inherits h on h.inhrelid = c.oid
+join pg_catalog.pg_class pc on pc.oid = h.inhparent
+join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace
+where g.kind in ('table', 'foreign table')
 order by 1, 2, 3, 4, 6
