@@ -225,7 +225,7 @@ def _constraints(
     rows = cursor.execute(query("own_constraints"), values).fetchall()
     return tuple(
         OwnConstraint(
-            names[row["number"] - 1],
+            names[int(row["number"]) - 1],
             row["schema"],
             row["table"],
             row["name"],
