@@ -124,7 +124,10 @@ class Journal:
             return rows[0][0]
         revision = ended.revision
         if not ended.restarted:
-            raise rolled_back(revision)
+            # in the same transaction, the revision has deleted its row by itself
+            ((now,),) = execute("select pg_catalog.pg_current_xact_id()::pg_catalog.text", {})
+            if now != ended.begun.transaction:
+                raise rolled_back(revision)
         return self._row(
             execute,
             step=_STEPS[direction],
