@@ -183,7 +183,7 @@ def _with_loading(facts: Facts, decision: Decision) -> Decision:
     what = "the structure changed while the application's code was loaded"
     match decision:
         case Refused(findings=findings):
-            said = f"surefoot changed nothing; {what}"
+            said = f"surefoot changed nothing; {what}."
             return msgspec.structs.replace(
                 decision,
                 findings=tuple(

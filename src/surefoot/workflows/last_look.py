@@ -1,6 +1,7 @@
 """The last look: success is head seen, not the absence of an exception."""
 
 import contextlib
+import shlex
 
 import msgspec
 import psycopg
@@ -63,7 +64,7 @@ def _with_triggers(workspace: Workspace, outcome: Outcome, plan: Plan, facts: Fa
     reached, command, then = finding.seen, "", finding.next
     if finding.code == "structure-not-reached":
         reached = finding.seen[:-1]  # not that a revision may have skipped something
-        command = f"surefoot adopt {' '.join(facts.code.history.heads)}"
+        command = shlex.join(("surefoot", "adopt", *facts.code.history.heads))
         then = "then start again"
     finding = msgspec.structs.replace(
         finding,
