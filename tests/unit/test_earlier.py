@@ -68,6 +68,24 @@ def test_branches_and_merges() -> None:
     assert exact(several, *AB, INDEX) == [("a", "b1"), ("a", "b2"), ("m",)]
 
 
+def test_an_origin_may_stand_before_what_its_structure_does_not_show() -> None:
+    """r2 makes an index that the models lack, and fills something in: it may not have run."""
+    made = SchemaFact("index", "public.t_b", "USING btree (b) on public.t")
+    catalogue = linear(AB, (*AB, made), (*AB, made, column("c")))
+    (base,) = catalogue.ways
+    initial, end = state_of((*AB, INDEX)), state_of((*AB, INDEX, column("c")))
+    way = Way(
+        "origin o", frozenset({"r1", "r2"}), changes({}, initial), {"r3": changes(initial, end)}
+    )
+    both = msgspec.structs.replace(
+        catalogue, ways=(base, way), origins=(Origin("o", ("r2",), "m:f"),)
+    )
+    assert exact(both, *AB, INDEX) == [("r1",), ("r2",)]
+    assert exact(both, *AB, made, INDEX) == [("r2",)]  # r2 has run on it
+    assert exact(both, *AB, made, INDEX, column("c")) == [("r3",)]
+    assert exact(both, *AB, INDEX, column("c")) == [("r3",)]
+
+
 X = SchemaFact("relation", "public.x", "table")
 
 
