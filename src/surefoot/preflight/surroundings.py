@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from surefoot.schema.fact import Key
 from surefoot.schema.kinds import Kind
 
 Unknown = Literal["cast", "operator", "publication"]
@@ -26,6 +27,13 @@ class Dependent(msgspec.Struct, frozen=True):
     detail: str = ""
     definition: str = ""
     depth: int = 0
+
+    @property
+    def key(self) -> Key | None:
+        """The fact's kind and name; None if no facts describe it."""
+        if self.kind == "cast" or self.kind == "operator" or self.kind == "publication":
+            return None
+        return self.kind, self.name
 
 
 class Need(msgspec.Struct, frozen=True):

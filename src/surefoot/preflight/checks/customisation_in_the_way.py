@@ -92,8 +92,8 @@ def customisations(
             if _is_in_the_way(found, end, path, live, handling):
                 others.setdefault(other, _Concerned()).add(end, found)
             continue
-        key: Key = found.kind, found.name  # pyright: ignore[reportAssignmentType]  (see _other)
-        if key in path.known or key not in live or _is_part(key, live, end):
+        key = found.key
+        if key is None or key in path.known or key not in live or _is_part(key, live, end):
             continue
         if end.how == "drops" and end.renamed:
             remarks.append(_perhaps(key, live, end))
