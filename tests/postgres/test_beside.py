@@ -338,7 +338,7 @@ def test_the_migrators_that_are_known_are_named(
 def test_a_schema_that_was_renamed_is_no_empty_database(
     application: Application, server: Server, database: Database
 ) -> None:
-    """Its rows say that it is the application's: an install beside it would hide the real rows."""
+    """Its version row is the application's: no empty installation is made beside the data."""
     application.linear()
     with_catalogue(application, server)
     assert application.run("up", url=database.url()).code == 0

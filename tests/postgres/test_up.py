@@ -161,7 +161,7 @@ def test_a_version_table_of_another_shape_is_refused(
 def test_a_version_table_that_the_role_may_not_read(
     application: Application, database: Database, why: str
 ) -> None:
-    """The statements of `next` let it read; what it may write is told afterwards."""
+    """After the statements of `next`, the role may read; a missing right to write comes next."""
     application.linear()
     role = f"reader_{database.name}"
     database.execute(

@@ -13,7 +13,8 @@ from surefoot.alembic_env.raised import describe
 from surefoot.errors import SurefootError
 from surefoot.model.history import Revision
 
-_COMMENTS = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+# atomic: otherwise a text that begins with many comments is tried in two to that power ways
+_COMMENTS = r"(?>\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*+"
 _END = re.compile(
     rf"{_COMMENTS}(?:(?P<rollback>rollback|abort)|commit|end)(?:\s+(?:work|transaction))?"
     rf"{_COMMENTS};?{_COMMENTS}",

@@ -258,10 +258,6 @@ def _other_finding(kind: str, name: str, detail: str, one: _Concerned) -> Findin
     )
 
 
-def _is_table(key: Key, live: Mapping[Key, str]) -> bool:
-    return key[0] == "relation" and relation_kind(live[key]) == "table"
-
-
 def _done(end: Removal) -> str:
     kind = relation_kind(end.definition) if end.key[0] == "relation" else end.key[0]
     if end.how == "retypes":
@@ -291,13 +287,6 @@ def _dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
     query = _read_by(key, live)
     keeping = (query,) if query else ()
     match kind:
-        case "relation" if _is_table(key, live):
-            taken = {other for _, full in live for other in split_name(full)}
-            copy = quote_name(found[0], renamed_aside(found[1], taken))
-            return (
-                f"create table {copy} as select * from {table};",  # noqa: S608 (for people to run)
-                f"drop table {table};",
-            )
         case "relation":
             return (*keeping, f"drop {relation_kind(live[key])} {quote_name(*found)};")
         case "index" | "statistics":
