@@ -8,6 +8,7 @@ from surefoot.postgres.embedded import Server, embedded_bin
 from tests.support.database import Database
 from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.support.project import Application
+from tests.support.refusals import with_catalogue
 
 CONFIG = """\
 init = ["sql/00_init.sql", "sql/01_more.sql"]
@@ -334,3 +335,31 @@ def test_a_version_table_whose_name_needs_quoting(
     result = application.run("up", "--json", url=database.url())
     assert result.code == 0, result.err
     assert "nothing to do" in application.run("up", url=database.url()).err
+
+
+@pytest.mark.parametrize(
+    "second",
+    ["update people set name = 'Ada'", "create index people_name on people (name)"],
+    ids=["only data", "an index that the script lacks"],
+)
+def test_scripts_that_do_not_show_their_last_revision(
+    application: Application, server: Server, database: Database, second: str
+) -> None:
+    """Whoever runs the scripts knows what they stand for. From what is there, nobody can tell."""
+    application.revision("r1", None, "create table people (id int primary key, name text)")
+    application.revision("r2", "r1", second)
+    application.revision("r3", "r2", "create table pets (id int primary key)")
+    application.write(
+        "sql/init.sql",
+        "create table people (id int primary key, name text);"
+        "create index own_people on people (id, name);",
+    )
+    application.config('init = ["sql/init.sql"]\ninit_revision = "r2"\n')
+    with_catalogue(application, server)
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert [d["name"] for d in result.json["done"]] == ["sql/init.sql", "r2", "r3"]
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("drop table alembic_version, pets; drop schema surefoot cascade")
+    refused = application.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "ambiguous-revision"), refused.out
